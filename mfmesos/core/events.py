@@ -1,0 +1,178 @@
+"""What the outside world tells the core. Adapters make these; the core handles them one at a time."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Union
+
+from mfmesos.core.model import Agent, Offer, StagedInput, Task
+from mfmesos.wire import Result
+
+
+# --- from the workflow --------------------------------------------------------------------------
+@dataclass(frozen=True)
+class TaskSubmitted:
+    task: Task
+    inputs: tuple[StagedInput, ...] = ()
+
+
+@dataclass(frozen=True)
+class TaskRefused:
+    """A task that cannot run as stated (an input is missing, an output lies outside the folder)."""
+
+    task: Task
+    reason: str
+
+
+@dataclass(frozen=True)
+class TaskWithdrawn:
+    """The engine aborted it."""
+
+    task_id: int
+
+
+@dataclass(frozen=True)
+class NoMoreTasks:
+    """The task file is complete: when all that is known has ended, the workflow is over."""
+
+
+@dataclass(frozen=True)
+class StopRequested:
+    """The engine is done or gone: kill what runs, release every claim, end."""
+
+    reason: str
+
+
+# --- from Mesos ---------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Registered:
+    """SUBSCRIBED, the first time or again."""
+
+    framework_id: str
+    master: str
+    heartbeat_s: float = 15.0
+
+
+@dataclass(frozen=True)
+class Disconnected:
+    """The master is not reachable just now; the driver keeps trying. Every outstanding offer is void."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class FrameworkEnded:
+    """There is no way on: framework removed, authentication refused, an https-only master, ..."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class OffersReceived:
+    offers: tuple[Offer, ...]
+
+
+@dataclass(frozen=True)
+class OfferRescinded:
+    offer_id: str
+
+
+@dataclass(frozen=True)
+class InverseOfferReceived:
+    """The operator wants the agent (or all) emptied from `unavailable_from` on (seconds since the epoch)."""
+
+    inverse_offer_id: str
+    agent_id: str | None
+    unavailable_from: float
+
+
+@dataclass(frozen=True)
+class ClaimUpdated:
+    """A status update of a claim (a Mesos task). `uuid` is None where no acknowledgement is wanted."""
+
+    claim_id: str
+    state: str
+    """"TASK_RUNNING", "TASK_LOST", ... as Mesos names it."""
+    reason: str = ""
+    """"REASON_CONTAINER_LIMITATION_MEMORY", ... as Mesos names it, or empty."""
+    message: str = ""
+    agent_id: str | None = None
+    uuid: str | None = None
+    """Base64, as Mesos sent it."""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class LaunchDropped:
+    """An ACCEPT that never reached the master (not connected, refused): the claim does not exist."""
+
+    claim_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ExecutorExited:
+    """FAILURE event with an executor id: claim's executor ended with `status` (a wait status) on the agent."""
+
+    claim_id: str
+    agent_id: str
+    status: int
+
+
+@dataclass(frozen=True)
+class AgentFailed:
+    agent_id: str
+
+
+@dataclass(frozen=True)
+class AgentsListed:
+    """What the master says there is; the answer to actions.ListAgents."""
+
+    agents: tuple[Agent, ...]
+
+
+# --- from executors -----------------------------------------------------------------------------
+@dataclass(frozen=True)
+class ClaimSynced:
+    """An executor's sync arrived (see wire.SyncRequest; the outputs that rode in it are staged already).
+
+    The core answers with actions.AnswerSync at once or later; a newer sync supersedes an older one.
+    """
+
+    claim_id: str
+    seq: int
+    got: int
+    running: tuple[str, ...] = ()
+    results: tuple[Result, ...] = ()
+    closing: bool = False
+    memory_mb: float = 0.0
+    free_disk_mb: float = -1.0
+
+
+@dataclass(frozen=True)
+class OutputsPlaced:
+    """Every output of the attempt is in place under its final name: the answer to actions.PlaceOutputs."""
+
+    attempt_id: str
+
+
+@dataclass(frozen=True)
+class OutputsRefused:
+    """The outputs could not be put in place. `local` when our own side is to blame (disk full, permissions)."""
+
+    attempt_id: str
+    reason: str
+    local: bool = False
+
+
+# --- time ---------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Tick:
+    """Time has passed; the core looks at its timers. Comes at least once a second."""
+
+
+Event = Union[
+    TaskSubmitted, TaskRefused, TaskWithdrawn, NoMoreTasks, StopRequested,
+    Registered, Disconnected, FrameworkEnded, OffersReceived, OfferRescinded, InverseOfferReceived,
+    ClaimUpdated, LaunchDropped, ExecutorExited, AgentFailed, AgentsListed,
+    ClaimSynced, OutputsPlaced, OutputsRefused, Tick,
+]

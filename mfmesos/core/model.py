@@ -1,0 +1,105 @@
+"""The values that the core decides about. Units everywhere: cores, MB (2**20 bytes), seconds."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Cores, memory and disk (MB), GPUs: of an offer, a claim, an agent, or an allocation."""
+
+    cores: float = 0.0
+    memory_mb: float = 0.0
+    disk_mb: float = 0.0
+    gpus: float = 0.0
+
+    def fits_in(self, other: Resources) -> bool:
+        """Whether `other` has at least this much of everything (within Mesos's precision of 0.001)."""
+        return (
+            self.cores <= other.cores + 0.0005
+            and self.memory_mb <= other.memory_mb + 0.0005
+            and self.disk_mb <= other.disk_mb + 0.0005
+            and self.gpus <= other.gpus + 0.0005
+        )
+
+    def __add__(self, other: Resources) -> Resources:
+        return Resources(
+            self.cores + other.cores, self.memory_mb + other.memory_mb,
+            self.disk_mb + other.disk_mb, self.gpus + other.gpus)
+
+    def __sub__(self, other: Resources) -> Resources:
+        return Resources(
+            self.cores - other.cores, self.memory_mb - other.memory_mb,
+            self.disk_mb - other.disk_mb, self.gpus - other.gpus)
+
+    def at_least_zero(self) -> Resources:
+        return Resources(max(self.cores, 0.0), max(self.memory_mb, 0.0), max(self.disk_mb, 0.0), max(self.gpus, 0.0))
+
+    def __str__(self) -> str:
+        gpus = f", {self.gpus:g} gpus" if self.gpus else ""
+        return f"{self.cores:g} cores, {self.memory_mb:g} MB memory, {self.disk_mb:g} MB disk{gpus}"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a task's author asked for; None where nothing was said."""
+
+    cores: float | None = None
+    memory_mb: float | None = None
+    disk_mb: float | None = None
+    wall_s: float | None = None
+    gpus: float | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task as the workflow engine stated it.
+
+    `id` is the engine's number, unique within the task file. `inputs` and `outputs` are names relative to the
+    workflow's folder (inputs may begin with ../); an input outside of it may also be absolute.
+    """
+
+    id: int
+    command: str
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    request: Request = Request()
+    category: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StagedInput:
+    """An input as it was found on the scheduler's side when its task was submitted (see wire.Input)."""
+
+    name: str
+    digest: str
+    size: int
+    mode: int
+    kind: str = "file"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A Mesos offer, of our role and unreserved resources only as far as usable; the rest is named, not dropped."""
+
+    id: str
+    agent_id: str
+    hostname: str
+    resources: Resources
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    unavailable_from: float | None = None
+    """Seconds since the epoch from which maintenance is planned; None for none."""
+    raw_resources: tuple[Mapping[str, object], ...] = ()
+    """The offer's resources as Mesos sent them: what is accepted has to name the same role and reservations."""
+
+
+@dataclass(frozen=True)
+class Agent:
+    """An agent as the master lists it: everything it has, used or not."""
+
+    id: str
+    hostname: str
+    resources: Resources
+    active: bool = True

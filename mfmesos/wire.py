@@ -1,0 +1,256 @@
+"""The wire between executor and scheduler: what one **sync** says, in both directions.
+
+This module is used on both sides and travels to the agents: standard library only, Python 3.8 or newer.
+
+An executor serves one claim. It speaks first, always; the scheduler never connects to it.
+
+    POST /claims/{claim}/sync                      SyncRequest -> SyncAnswer (held open while there is nothing to say)
+    GET  /claims/{claim}/files/{digest}            an input that an attempt of this claim was given, nothing else
+    PUT  /claims/{claim}/attempts/{attempt}/outputs  one tar stream with every output of the attempt
+
+Every request carries `Authorization: Bearer TOKEN`, the claim's own token. A sync is level-triggered: it tells
+the whole truth (all running attempts, all results not yet acknowledged), so a lost request, a lost answer or a
+restarted scheduler loses nothing, and an attempt named twice runs once, since attempt ids are never used again.
+
+At most one sync of a claim is held: a newer one makes the scheduler answer the older one at once with
+`superseded`. A sync whose `seq` is not larger than one seen before is a late duplicate and is answered so, too.
+"""
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+PROTOCOL = 1
+INLINE_OUTPUTS_BYTES = 64 * 1024
+"""A tar stream of outputs up to this size rides in the result itself; a larger one is PUT first."""
+TAIL_BYTES = 16 * 1024
+"""At most so much of the end of a task's stdout and of its stderr is sent with its result."""
+
+
+class WireError(ValueError):
+    """What arrived is not a message of this protocol; the text says what is wrong with it."""
+
+
+@dataclass
+class ClaimData:
+    """What an executor needs to know; travels as JSON in TaskInfo.data. Never logged: it holds the token."""
+
+    url: str
+    """Where the staging server is, e.g. http://10.0.0.7:40123 (no slash at the end)."""
+    claim: str
+    token: str
+    fingerprint: str | None = None
+    """SHA-256 of the server's certificate in DER form, hex; None for plain http on loopback."""
+    memory_mb: float = 0.0
+    """Memory of the whole claim, for tasks: the executor's own share is not in it."""
+    disk_mb: float = 0.0
+    cores: float = 0.0
+    give_up_s: float = 900.0
+    """How long to keep running and trying while the scheduler does not answer."""
+    kill_grace_s: float = 5.0
+    """Between SIGTERM and SIGKILL to the processes of an attempt."""
+    protocol: int = PROTOCOL
+
+
+@dataclass
+class Input:
+    """One input of an attempt. `name` is relative to the task's working folder (it may begin with ../), or
+    absolute: then the executor places it inside the sandbox and rewrites the path in the command."""
+
+    name: str
+    digest: str
+    """sha256, hex: of the content of a file, of the manifest of a directory."""
+    size: int
+    """Bytes; for a directory the sum of its files."""
+    mode: int = 0o644
+    kind: str = "file"
+    """"file" or "dir"; a dir is served as one tar stream of its content, without the folder's own name."""
+    shared: bool = True
+    """Whether other attempts are known to want it, so that keeping it in the claim's cache is worth a copy."""
+
+
+@dataclass
+class Run:
+    """An attempt to run. Units: cores, MB (2**20 bytes), seconds."""
+
+    attempt: str
+    command: str
+    inputs: list[Input]
+    outputs: list[str]
+    workdir: str
+    """The workflow's folder on the scheduler's side; `workdir/NAME` of a declared file in the command is rewritten."""
+    cores: float
+    memory_mb: float
+    disk_mb: float
+    limit_memory_mb: float | None = None
+    """Enforced when given. Without it only the claim as a whole is guarded."""
+    limit_disk_mb: float | None = None
+    limit_wall_s: float | None = None
+    env: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Usage:
+    """What an attempt used, measured: peak memory and disk in MB, cores = cpu seconds / wall seconds."""
+
+    memory_mb: float = 0.0
+    disk_mb: float = 0.0
+    cores: float = 0.0
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+
+
+FINISHED = "finished"  # exit 0 and every output there and delivered
+FAILED = "failed"  # the command's own doing: exit code, signal, missing output
+EXHAUSTED = "exhausted"  # over a limit: `resource` names which
+KILLED = "killed"  # because the scheduler asked, or the claim ended
+BROKEN = "broken"  # the cluster's doing: an input could not be fetched, disk full on the agent, ...
+OUTCOMES = (FINISHED, FAILED, EXHAUSTED, KILLED, BROKEN)
+
+
+@dataclass
+class Result:
+    """How an attempt ended. `reason` is one plain line for the user, empty when it finished."""
+
+    attempt: str
+    outcome: str
+    reason: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    resource: str | None = None
+    """With EXHAUSTED: "memory", "disk" or "wall"."""
+    missing_outputs: list[str] = field(default_factory=list)
+    stdout: str = ""
+    stderr: str = ""
+    """The last TAIL_BYTES of each, decoded with errors replaced."""
+    usage: Usage = field(default_factory=Usage)
+    tar: str | None = None
+    """The outputs as base64 of a tar stream when that is small (`INLINE_OUTPUTS_BYTES`); None: PUT before, or none."""
+
+    def tar_bytes(self) -> bytes | None:
+        """The inline outputs; raises WireError when they are not base64."""
+        if self.tar is None:
+            return None
+        try:
+            return base64.b64decode(self.tar, validate=True)
+        except ValueError as e:
+            raise WireError(f"outputs of attempt {self.attempt} are not base64: {e}") from None
+
+
+@dataclass
+class SyncRequest:
+    seq: int
+    """Counts up from 1 within the claim, one for each request that is not a plain repetition."""
+    got: int = 0
+    """The number of the last answer that was received and obeyed; 0 for none."""
+    running: list[str] = field(default_factory=list)
+    """Every attempt taken on and not in `results`."""
+    results: list[Result] = field(default_factory=list)
+    """Every result not yet in an answer's `acked`."""
+    memory_mb: float = 0.0
+    """What all processes of the claim, the executor's own included, use now."""
+    disk_mb: float = 0.0
+    free_disk_mb: float = -1.0
+    """What the file system under the sandbox has left; -1 unknown."""
+    closing: bool = False
+    """The executor is about to end (SHUTDOWN, KILL, gave up) and takes on nothing more."""
+
+
+@dataclass
+class SyncAnswer:
+    number: int = 0
+    """Counts up within the claim; the executor repeats it as `got`."""
+    acked: list[str] = field(default_factory=list)
+    """Attempts whose results are safe: forget them, remove their sandboxes."""
+    run: list[Run] = field(default_factory=list)
+    kill: list[str] = field(default_factory=list)
+    release: bool = False
+    """End the claim now: kill what runs, remove everything, report TASK_FINISHED, exit."""
+    superseded: bool = False
+    """Says nothing: a newer sync of the same claim has taken this one's place."""
+
+
+def dumps(message: Any) -> bytes:
+    """A message (any dataclass of this module) as JSON bytes."""
+    return json.dumps(asdict(message), separators=(",", ":")).encode()
+
+
+def _fields(cls: Any, data: Any, where: str) -> Any:
+    if not isinstance(data, dict):
+        raise WireError(f"{where}: a JSON object is expected, not {type(data).__name__}")
+    try:
+        return cls(**{k: v for k, v in data.items() if k in cls.__dataclass_fields__})
+    except TypeError as e:
+        raise WireError(f"{where}: {e}") from None
+
+
+def _load(raw: bytes, where: str) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError as e:
+        raise WireError(f"{where}: not JSON: {e}") from None
+
+
+def _check(condition: bool, where: str, what: str) -> None:
+    if not condition:
+        raise WireError(f"{where}: {what}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value
+
+
+def load_result(data: Any) -> Result:
+    """A Result out of decoded JSON, every field checked; raises WireError."""
+    result: Result = _fields(Result, data, "result")
+    _check(isinstance(result.attempt, str) and 0 < len(result.attempt) < 200, "result", "attempt is not an id")
+    where = f"result of {result.attempt}"
+    _check(result.outcome in OUTCOMES, where, f"unknown outcome {result.outcome!r}")
+    for text in (result.reason, result.stdout, result.stderr):
+        _check(isinstance(text, str), where, "reason, stdout and stderr are text")
+    for number in (result.exit_code, result.signal):
+        _check(number is None or (_is_number(number) and int(number) == number), where, "exit_code, signal: whole numbers")
+    _check(result.resource in (None, "memory", "disk", "wall"), where, "resource is memory, disk or wall")
+    _check(result.tar is None or isinstance(result.tar, str), where, "tar is base64 text")
+    _check(
+        isinstance(result.missing_outputs, list) and all(isinstance(n, str) for n in result.missing_outputs),
+        where, "missing_outputs is a list of names")
+    usage: Usage = _fields(Usage, result.usage, where)
+    _check(all(_is_number(v) and v >= 0 for v in vars(usage).values()), where, "usage: numbers from 0 on")
+    result.usage = usage
+    return result
+
+
+def load_sync_request(raw: bytes) -> SyncRequest:
+    """Parse and check what an executor sent; raises WireError."""
+    request: SyncRequest = _fields(SyncRequest, _load(raw, "sync"), "sync")
+    for number in (request.seq, request.got):
+        _check(isinstance(number, int) and number >= 0, "sync", "seq and got: whole numbers from 0 on")
+    for value in (request.memory_mb, request.disk_mb, request.free_disk_mb):
+        _check(_is_number(value), "sync", "memory_mb, disk_mb, free_disk_mb: numbers")
+    _check(isinstance(request.running, list) and all(isinstance(a, str) for a in request.running), "sync",
+           "running is a list of attempt ids")
+    _check(isinstance(request.results, list), "sync", "results is a list")
+    request.results = [load_result(r) for r in request.results]
+    return request
+
+
+def load_sync_answer(raw: bytes) -> SyncAnswer:
+    """Parse what the scheduler answered; raises WireError."""
+    answer: SyncAnswer = _fields(SyncAnswer, _load(raw, "answer"), "answer")
+    runs = []
+    for item in answer.run:
+        run: Run = _fields(Run, item, "run")
+        run.inputs = [_fields(Input, i, f"input of {run.attempt}") for i in run.inputs]
+        runs.append(run)
+    answer.run = runs
+    return answer
+
+
+def load_claim_data(raw: bytes) -> ClaimData:
+    """Parse TaskInfo.data; raises WireError."""
+    data: ClaimData = _fields(ClaimData, _load(raw, "claim data"), "claim data")
+    _check(data.protocol == PROTOCOL, "claim data", f"protocol {data.protocol}, this executor speaks {PROTOCOL}")
+    return data
