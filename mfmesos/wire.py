@@ -211,7 +211,7 @@ def load_result(data: Any) -> Result:
     for text in (result.reason, result.stdout, result.stderr):
         _check(isinstance(text, str), where, "reason, stdout and stderr are text")
     for number in (result.exit_code, result.signal):
-        _check(number is None or (_is_number(number) and int(number) == number), where, "exit_code, signal: whole numbers")
+        _check(number is None or isinstance(number, int), where, "exit_code and signal are whole numbers")
     _check(result.resource in (None, "memory", "disk", "wall"), where, "resource is memory, disk or wall")
     _check(result.tar is None or isinstance(result.tar, str), where, "tar is base64 text")
     _check(
