@@ -1,0 +1,29 @@
+"""What several tests need: waiting for a condition without a fixed sleep, free ports, processes that end with the test."""
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import Callable, TypeVar
+
+T = TypeVar("T")
+
+
+def wait_until(predicate: Callable[[], T], timeout: float = 20.0, what: str = "the condition") -> T:
+    """The first true value of `predicate`, polled; AssertionError naming `what` after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    pause = threading.Event()
+    while True:
+        value = predicate()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout:g} s in vain for {what}")
+        pause.wait(0.02)
+
+
+def free_port() -> int:
+    """A port on loopback that the kernel says is free."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
