@@ -1,0 +1,74 @@
+"""How one scheduler is told what to do: a JSON file, since makeflow starts it with an empty environment."""
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+DEFAULT_MASTER = "127.0.0.1:5050"
+STATE_DIR = ".mfmesos"
+"""Our own folder inside the workflow's folder: log, report, incoming outputs, kept output of failed tasks."""
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be; the text names it, where it stands, and the cure."""
+
+
+@dataclass
+class SchedulerConfig:
+    """Settings of one scheduler. Units: seconds, MB."""
+
+    workdir: str
+    master: str = DEFAULT_MASTER
+    """"HOST:PORT", "H1:P1,H2:P2" or "zk://H1:P1,H2:P2/PATH"; "local" is resolved before it gets here."""
+    engine: str = "makeflow"
+    """"makeflow" or "factory": files as they write them; the batch runner calls the scheduler directly."""
+    parent_pid: int | None = None
+    """Stop when this process is not our parent any more; None: do not watch."""
+    name: str = "mfmesos"
+    """The framework's name in Mesos's own pages."""
+    role: str = "*"
+    user: str = ""
+    principal: str | None = None
+    secret_file: str | None = None
+    """A file of mode 0600 with the principal's secret."""
+    retries: int = 0
+    """How often a task that failed by its own doing is tried again (makeflow has retries of its own)."""
+    max_running: int | None = None
+    claims: str = "shared"
+    """"shared": one claim runs many tasks; "per-task": each task has a claim, container and limits of its own."""
+    claim_idle_s: float = 5.0
+    claim_worklife_s: float = 3600.0
+    unsatisfiable_s: float = 5.0
+    """How long a task that no agent could ever hold waits for a larger agent before it fails."""
+    listen: str = ""
+    """The address the staging server binds; empty: loopback for a loopback master, else the route to the master."""
+    advertise: str = ""
+    """The HOST or HOST:PORT that executors connect to, when it is not `listen`."""
+    executor_uri: str = ""
+    """Where agents fetch the executor's archive when not from us."""
+    keep_output: bool = True
+    """Keep stdout and stderr of tasks under .mfmesos/logs/ when there is any."""
+    verbose: bool = False
+
+    @property
+    def state_dir(self) -> Path:
+        return Path(self.workdir) / STATE_DIR
+
+    def save(self, path: Path) -> None:
+        """Write as JSON, mode 0600."""
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(fd, "w") as f:
+            json.dump(asdict(self), f, indent=1)
+
+    @classmethod
+    def load(cls, path: Path) -> SchedulerConfig:
+        """Read what `save` wrote; raises ConfigError naming the file."""
+        try:
+            data: dict[str, Any] = json.loads(path.read_text())
+            known = {f.name for f in fields(cls)}
+            return cls(**{k: v for k, v in data.items() if k in known})
+        except (OSError, ValueError, TypeError, AttributeError) as e:
+            raise ConfigError(f"{path}: not a scheduler's settings ({e}); delete it and start again") from None
