@@ -119,10 +119,13 @@ class ReportTask:
 
     task: Task
     finished: bool
+    withdrawn: bool = False
     reason: str = ""
     exit_code: int = 0
     result: Result | None = None
     allocation: Resources | None = None
+    attempts: int = 0
+    claim_id: str = ""
 
 
 # --- to the user --------------------------------------------------------------------------------

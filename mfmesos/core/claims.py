@@ -1,0 +1,222 @@
+"""The life of a claim: what its executor syncs, what Mesos says of it, and how it ends."""
+from __future__ import annotations
+
+from mfmesos import wire
+from mfmesos.core import tasks
+from mfmesos.core.actions import AcknowledgeUpdate, AnswerSync, CloseClaim, KillClaim, Reconcile, RevokeAttempt
+from mfmesos.core.events import ClaimSynced, ClaimUpdated
+from mfmesos.core.reasons import CONTAINER_MEMORY, explain
+from mfmesos.core.records import Claim
+from mfmesos.core.state import State
+from mfmesos.core.states import ClaimState, TaskState
+
+ENDED_STATES = frozenset({
+    "TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED", "TASK_GONE",
+    "TASK_GONE_BY_OPERATOR", "TASK_UNKNOWN",
+})
+
+
+def synced(state: State, event: ClaimSynced) -> None:
+    """Take in all that a sync says; the answer is held until there is something to say."""
+    claim = state.claims.get(event.claim_id)
+    if claim is None:
+        state.emit(AnswerSync(event.claim_id, event.seq, wire.SyncAnswer(release=True, acked=[
+            r.attempt for r in event.results])))
+        return
+    if event.seq <= claim.seq:
+        state.emit(AnswerSync(claim.id, event.seq, wire.SyncAnswer(superseded=True)))
+        return
+    if claim.held:
+        state.emit(AnswerSync(claim.id, claim.seq, wire.SyncAnswer(superseded=True)))
+    claim.seq, claim.held, claim.heard_at = event.seq, True, state.now
+    claim.synced = True
+    state.launch_failures = 0
+    if claim.state is ClaimState.LAUNCHING:
+        claim.move(ClaimState.OPEN)
+        claim.idle_since = state.now
+    for result in event.results:
+        _take_result(state, claim, result)
+    _compare(state, claim, event)
+    if event.closing and claim.state in (ClaimState.OPEN, ClaimState.DRAINING):
+        release(state, claim)
+
+
+def _take_result(state: State, claim: Claim, result: wire.Result) -> None:
+    claim.to_kill.discard(result.attempt)
+    claim.to_ack[result.attempt] = None
+    record = tasks.current(state, claim, result.attempt)
+    if record is None:
+        claim.attempts.pop(result.attempt, None)
+        state.emit(RevokeAttempt(claim.id, result.attempt))
+    elif record.state is not TaskState.PLACING:
+        tasks.attempt_ended(state, claim, record, result)
+
+
+def _compare(state: State, claim: Claim, event: ClaimSynced) -> None:
+    """Bring together what the executor has and what it should have."""
+    there = set(event.running)
+    ended = {r.attempt for r in event.results}
+    for attempt_id in there:
+        record = tasks.current(state, claim, attempt_id)
+        if record is None:
+            claim.to_kill.add(attempt_id)
+        elif record.state is TaskState.ASSIGNED:
+            record.move(TaskState.RUNNING)
+    claim.to_kill &= there
+    for attempt_id, number in list(claim.sent.items()):
+        if attempt_id in there or attempt_id in ended:
+            del claim.sent[attempt_id]
+        elif number > event.got:
+            del claim.sent[attempt_id]  # the answer that named it did not arrive
+            claim.unsent[attempt_id] = None
+    for attempt_id in list(claim.attempts):
+        record = tasks.current(state, claim, attempt_id)
+        if record is None or record.state is TaskState.PLACING or attempt_id in there:
+            continue
+        if attempt_id not in claim.unsent:
+            tasks.lost(state, record, "the executor does not know of it any more")
+
+
+def answer(state: State, claim: Claim) -> None:
+    """Answer the held sync if there is anything to say."""
+    if not claim.held:
+        return
+    releasing = claim.state is ClaimState.RELEASING
+    due = state.now - claim.heard_at >= state.policy.hold_s
+    if not (claim.to_ack or claim.to_kill or claim.unsent or releasing or due):
+        return
+    claim.number += 1
+    runs = []
+    for attempt_id in () if releasing else list(claim.unsent):
+        record = tasks.current(state, claim, attempt_id)
+        if record is not None:
+            runs.append(tasks.run_message(state, record))
+            claim.sent[attempt_id] = claim.number
+    claim.unsent.clear()
+    state.emit(AnswerSync(claim.id, claim.seq, wire.SyncAnswer(
+        number=claim.number, acked=list(claim.to_ack), run=runs, kill=sorted(claim.to_kill), release=releasing)))
+    claim.to_ack.clear()
+    claim.held = False
+
+
+def release(state: State, claim: Claim) -> None:
+    """Tell the claim to end; what it still runs goes back to the queue unless it ended."""
+    if claim.state in (ClaimState.RELEASING, ClaimState.ENDED):
+        return
+    claim.move(ClaimState.RELEASING)
+    claim.releasing_since = state.now
+    _requeue(state, claim, "its claim was released")
+    if not claim.synced:
+        state.emit(KillClaim(claim.id, claim.agent_id, state.policy.kill_grace_s))
+
+
+def updated(state: State, event: ClaimUpdated) -> None:
+    """A status update of the claim's Mesos task. Updates come late, repeated and out of order."""
+    claim = state.claims.get(event.claim_id)
+    if claim is None:
+        if event.state not in ENDED_STATES and event.state != "TASK_UNREACHABLE":
+            state.emit(KillClaim(event.claim_id, event.agent_id, state.policy.kill_grace_s))
+    elif event.state in ENDED_STATES:
+        _claim_over(state, claim, event)
+    elif event.state == "TASK_UNREACHABLE":
+        state.note("warning", f"agent {claim.hostname} cannot be reached by the master; its work goes on if it can")
+    if event.uuid and event.agent_id:
+        state.emit(AcknowledgeUpdate(event.claim_id, event.agent_id, event.uuid))
+
+
+def _claim_over(state: State, claim: Claim, event: ClaimUpdated) -> None:
+    why = explain(event.state, event.reason, event.message)
+    if event.reason == CONTAINER_MEMORY:
+        _over_memory(state, claim, why)
+    elif claim.state is not ClaimState.RELEASING and event.state != "TASK_FINISHED":
+        failed(state, claim, why)
+    ended(state, claim, why)
+
+
+def failed(state: State, claim: Claim, why: str) -> None:
+    """It ended by itself and badly: the agent is to blame, and if it never synced, perhaps the whole set-up."""
+    tasks.blame_agent(state, claim, why)
+    if claim.synced:
+        return
+    state.launch_failures += 1
+    state.last_launch_failure = f"on agent {claim.hostname}: {why}"
+    state.note("warning", f"the executor did not start {state.last_launch_failure}", every_s=10.0)
+
+
+def _over_memory(state: State, claim: Claim, why: str) -> None:
+    """The container as a whole was over its memory and was destroyed with all that ran in it. One task alone is
+    the culprit; of several it is found by giving each a claim of its own."""
+    suspects = [r for a in list(claim.attempts) if (r := tasks.current(state, claim, a)) is not None]
+    suspects = [r for r in suspects if r.state is not TaskState.PLACING]
+    for record in suspects:
+        if len(suspects) > 1:
+            tasks.leave_claim(state, record)
+            state.emit(RevokeAttempt(claim.id, record.attempt_id))
+            record.move(TaskState.WAITING)
+            record.solo = True
+            state.queue.add(record)
+            continue
+        used = wire.Usage(memory_mb=max(record.allocation.memory_mb, claim.resources.memory_mb))
+        tasks.attempt_ended(state, claim, record, wire.Result(
+            record.attempt_id, wire.EXHAUSTED, resource="memory", usage=used, reason=f"memory: {why}"))
+
+
+def ended(state: State, claim: Claim, why: str) -> None:
+    """The claim is gone, and with it every attempt that had not delivered its outputs."""
+    _requeue(state, claim, why)
+    if claim.held:
+        state.emit(AnswerSync(claim.id, claim.seq, wire.SyncAnswer(number=claim.number + 1, release=True)))
+    claim.move(ClaimState.ENDED)
+    del state.claims[claim.id]
+    state.emit(CloseClaim(claim.id))
+
+
+def _requeue(state: State, claim: Claim, why: str) -> None:
+    for attempt_id in list(claim.attempts):
+        record = tasks.current(state, claim, attempt_id)
+        if record is not None and record.state is not TaskState.PLACING:
+            tasks.lost(state, record, why)
+
+
+def look_at_timers(state: State) -> None:
+    """Idle claims are released; silent ones asked about, then given up."""
+    policy, now = state.policy, state.now
+    for claim in list(state.claims.values()):
+        if claim.state is ClaimState.RELEASING:
+            _overdue(state, claim)
+            continue
+        if claim.state is ClaimState.OPEN and now - claim.opened_at > policy.claim_worklife_s:
+            claim.move(ClaimState.DRAINING)
+        if not claim.attempts and claim.synced and _may_go(state, claim):
+            release(state, claim)
+            continue
+        silent = now - claim.heard_at
+        ask_after = policy.silence_s if claim.synced else policy.launch_timeout_s
+        give_up_after = policy.silence_lost_s if claim.synced else 2 * policy.launch_timeout_s
+        if silent > give_up_after and state.connected:
+            why = f"its executor was not heard of for {silent:.0f} s"
+            state.emit(KillClaim(claim.id, claim.agent_id, policy.kill_grace_s))
+            failed(state, claim, why)
+            ended(state, claim, why)
+        elif silent > ask_after and now - claim.asked_at > ask_after and state.connected:
+            claim.asked_at = now
+            state.emit(Reconcile(((claim.id, claim.agent_id),)))
+
+
+def _may_go(state: State, claim: Claim) -> bool:
+    """Whether an empty claim has no reason to stay."""
+    if claim.state is ClaimState.DRAINING or claim.solo_task is not None:
+        return True
+    if state.complete and not state.tasks:
+        return True
+    return state.now - claim.idle_since >= state.policy.claim_idle_s
+
+
+def _overdue(state: State, claim: Claim) -> None:
+    waited = state.now - claim.releasing_since
+    if waited > 2 * state.policy.release_s:
+        state.note("warning", f"claim {claim.id} on {claim.hostname} did not end in {waited:.0f} s; left to Mesos")
+        ended(state, claim, "it did not end")
+    elif waited > state.policy.release_s and state.now - claim.asked_at > state.policy.release_s:
+        claim.asked_at = state.now
+        state.emit(KillClaim(claim.id, claim.agent_id, state.policy.kill_grace_s))

@@ -1,0 +1,159 @@
+"""The core: events in, actions out. No clock, no randomness, no I/O; see docs/design.md and ARCHITECTURE."""
+from __future__ import annotations
+
+from typing import Callable
+
+from mfmesos.core import claims, events, matching, tasks
+from mfmesos.core.actions import AcceptInverseOffer, Action, Over, Reconcile
+from mfmesos.core.state import Policy, State
+from mfmesos.core.states import ClaimState, TaskState
+
+
+class Core:
+    """Owns the state. Call `handle` from one thread only, with a clock that never goes back."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.state = State(policy)
+        self._handlers: dict[type, Callable[..., None]] = {
+            events.TaskSubmitted: lambda e: tasks.submit(self.state, e),
+            events.TaskRefused: lambda e: tasks.refuse(self.state, e),
+            events.TaskWithdrawn: lambda e: tasks.withdraw(self.state, e.task_id, "the engine withdrew it"),
+            events.NoMoreTasks: self._no_more,
+            events.StopRequested: lambda e: self._stop(e.reason),
+            events.Registered: self._registered,
+            events.Disconnected: self._disconnected,
+            events.FrameworkEnded: self._framework_ended,
+            events.OffersReceived: self._offers,
+            events.OfferRescinded: self._rescinded,
+            events.InverseOfferReceived: self._inverse_offer,
+            events.ClaimUpdated: lambda e: claims.updated(self.state, e),
+            events.LaunchDropped: self._launch_dropped,
+            events.ExecutorExited: lambda e: None,  # the update of the claim follows and says more
+            events.AgentFailed: lambda e: None,  # likewise
+            events.AgentsListed: self._agents_listed,
+            events.ClaimSynced: lambda e: claims.synced(self.state, e),
+            events.OutputsPlaced: lambda e: tasks.outputs_placed(self.state, e.attempt_id),
+            events.OutputsRefused: lambda e: tasks.outputs_refused(self.state, e),
+            events.Tick: lambda e: None,
+        }
+
+    def handle(self, event: events.Event, now: float) -> list[Action]:
+        """What to do after `event` at time `now` (monotonic seconds), in order."""
+        return self.handle_all((event,), now)
+
+    def handle_all(self, batch: tuple[events.Event, ...], now: float) -> list[Action]:
+        """The same for several events that came together: matched once, so claims are sized for all of them."""
+        state = self.state
+        state.now = max(state.now, now)
+        for event in batch:
+            self._handlers[type(event)](event)
+        if not state.over:
+            claims.look_at_timers(state)
+            matching.match(state)
+            for claim in list(state.claims.values()):
+                claims.answer(state, claim)
+            self._give_up_if_hopeless()
+            self._reconcile_sometimes()
+            self._end_if_done()
+        out, state.out = state.out, []
+        return out
+
+    def wakeup(self) -> float | None:
+        """When the core wants to be called at the latest, besides the Tick of every second."""
+        since = self.state.wanted_since
+        return None if since is None else since + self.state.policy.batch_delay_s
+
+    # --- the workflow ---------------------------------------------------------------------------
+    def _no_more(self, _: events.NoMoreTasks) -> None:
+        self.state.complete = True
+
+    def _stop(self, reason: str) -> None:
+        state = self.state
+        if state.stopping:
+            return
+        state.stopping, state.complete = reason, True
+        for record in list(state.tasks.values()):
+            if record.state is not TaskState.PLACING:
+                tasks.end(state, record, TaskState.WITHDRAWN, reason)
+        for claim in list(state.claims.values()):
+            claims.release(state, claim)
+
+    # --- Mesos ----------------------------------------------------------------------------------
+    def _registered(self, _: events.Registered) -> None:
+        state = self.state
+        self._void_offers()
+        state.connected, state.suppressed, state.filtered = True, False, False
+        if state.claims:
+            state.emit(Reconcile(tuple((c.id, c.agent_id) for c in state.claims.values())))
+        state.reconciled_at = state.now
+
+    def _disconnected(self, event: events.Disconnected) -> None:
+        self._void_offers()
+        if self.state.connected:
+            self.state.note("warning", f"the Mesos master is not reachable: {event.reason}; work goes on, trying again")
+        self.state.connected = False
+
+    def _framework_ended(self, event: events.FrameworkEnded) -> None:
+        state = self.state
+        state.failure, state.complete = event.reason, True
+        state.note("error", event.reason)
+        for claim in list(state.claims.values()):
+            claims.ended(state, claim, event.reason)
+        for record in list(state.tasks.values()):
+            if record.state is not TaskState.PLACING:
+                tasks.end(state, record, TaskState.FAILED, event.reason)
+        state.stopping = event.reason
+
+    def _void_offers(self) -> None:
+        for agent in self.state.agents.values():
+            agent.offers.clear()
+
+    def _offers(self, event: events.OffersReceived) -> None:
+        for offer in event.offers:
+            self.state.agent(offer.agent_id, offer.hostname).offers[offer.id] = offer
+
+    def _rescinded(self, event: events.OfferRescinded) -> None:
+        for agent in self.state.agents.values():
+            agent.offers.pop(event.offer_id, None)
+
+    def _inverse_offer(self, event: events.InverseOfferReceived) -> None:
+        """Drain: no new work on that agent; what runs may finish, then the claim is released."""
+        state = self.state
+        state.emit(AcceptInverseOffer(event.inverse_offer_id))
+        for claim in list(state.claims.values()):
+            if event.agent_id in (None, claim.agent_id) and claim.state is ClaimState.OPEN:
+                claim.move(ClaimState.DRAINING)
+
+    def _launch_dropped(self, event: events.LaunchDropped) -> None:
+        claim = self.state.claims.get(event.claim_id)
+        if claim is not None:
+            claims.ended(self.state, claim, event.reason)
+
+    def _agents_listed(self, event: events.AgentsListed) -> None:
+        self.state.listed, self.state.listed_at = event.agents, self.state.now
+
+    # --- now and then ---------------------------------------------------------------------------
+    def _reconcile_sometimes(self) -> None:
+        state = self.state
+        if state.connected and state.now - state.reconciled_at >= state.policy.reconcile_s:
+            state.reconciled_at = state.now
+            state.emit(Reconcile())
+
+    def _give_up_if_hopeless(self) -> None:
+        state = self.state
+        if state.launch_failures >= state.policy.launch_failures and not state.failure:
+            self._framework_ended(events.FrameworkEnded(
+                f"no executor could be started, {state.launch_failures} times in a row; the last time "
+                f"{state.last_launch_failure}"))
+
+    def _end_if_done(self) -> None:
+        state = self.state
+        if not state.complete or state.tasks or state.over:
+            return
+        for claim in list(state.claims.values()):
+            claims.release(state, claim)
+            claims.answer(state, claim)
+        if not state.claims:
+            state.over = True
+            state.emit(Over(state.failure))
+

@@ -1,0 +1,244 @@
+"""Which waiting task goes where: first into open claims, then into new claims on offers; what is of no use is declined.
+
+First fit: claims and offers in the order they came, tasks in the order they were submitted; a task that fits
+nowhere lets later ones pass. A large task is not starved by that: after `drain_after_s` claims are drained for it.
+"""
+from __future__ import annotations
+
+from mfmesos.core import claims, tasks
+from mfmesos.core.actions import DeclineOffers, ListAgents, OpenClaim, Revive, Suppress
+from mfmesos.core.model import Resources
+from mfmesos.core.placement import allocation, how_many_fit, size_claim
+from mfmesos.core.records import AgentRecord, Claim, Shape
+from mfmesos.core.state import State
+from mfmesos.core.states import ClaimState, TaskState
+
+Wanted = list[tuple[Shape, int]]
+REVIVE_AT_LEAST_S = 1.0
+REVIVE_AT_MOST_S = 60.0
+"""A revive makes the master offer again what was declined: worth it when the wish is new, rarely later."""
+AGENTS_EVERY_S = 30.0
+
+
+def match(state: State) -> None:
+    """Bring tasks, claims and offers together as far as they go."""
+    if not state.stopping:
+        _fill_claims(state)
+        wanted = _unmet(state)
+        if wanted:
+            if state.wanted_since is None:
+                state.wanted_since = state.now
+            if state.now - state.wanted_since >= state.policy.batch_delay_s:
+                _open_claims(state, wanted)
+                _look_further(state, _unmet(state))
+        else:
+            state.wanted_since = None
+            state.revive_pause = REVIVE_AT_LEAST_S
+            state.unsatisfiable_since.clear()
+    _settle_offers(state)
+
+
+def _room_to_run(state: State) -> int:
+    if state.policy.max_running is None:
+        return len(state.queue)
+    return max(state.policy.max_running - state.running(), 0)
+
+
+def _fill_claims(state: State) -> None:
+    for claim in state.claims.values():
+        if claim.state is not ClaimState.OPEN or not state.queue:
+            continue
+        if claim.solo_task is not None:
+            _start_solo(state, claim)
+        elif not state.policy.per_task_claims and claim.free.cores > 0:
+            _fill(state, claim)
+
+
+def _start_solo(state: State, claim: Claim) -> None:
+    record = state.tasks.get(claim.solo_task or -1)
+    if record is not None and record.state is TaskState.WAITING and _room_to_run(state) and not claim.attempts:
+        tasks.start_attempt(state, record, claim, claim.resources)
+    elif not claim.attempts:
+        claims.release(state, claim)
+
+
+def _fill(state: State, claim: Claim) -> None:
+    for shape, count, _ in state.queue.shapes():
+        if shape.solo:
+            continue
+        need = allocation(shape, claim.resources, state.policy.defaults)
+        n = how_many_fit(need, claim.free, min(count, _room_to_run(state)))
+        for _ in range(n):
+            tasks.start_attempt(state, state.queue.first(shape), claim, need)
+
+
+def _unmet(state: State) -> Wanted:
+    """The waiting tasks that neither run in a claim nor will once those that are being launched are open."""
+    room = _room_to_run(state)
+    coming = state.claims_in(ClaimState.LAUNCHING)
+    reserved = {c.solo_task for c in coming if c.solo_task is not None}
+    free = [[c, c.free] for c in coming if c.solo_task is None]
+    wanted: Wanted = []
+    for shape, count, _ in state.queue.shapes():
+        if shape.solo or state.policy.per_task_claims:
+            count -= sum(1 for t in reserved if (r := state.tasks.get(t)) is not None and r.shape() == shape)
+        else:
+            count -= _absorb(state, shape, count, free)
+        count = min(count, room)
+        if count > 0:
+            room -= count
+            wanted.append((shape, count))
+    return wanted
+
+
+def _absorb(state: State, shape: Shape, count: int, free: list[list]) -> int:  # type: ignore[type-arg]
+    absorbed = 0
+    for entry in free:
+        claim, left = entry
+        need = allocation(shape, claim.resources, state.policy.defaults)
+        n = how_many_fit(need, left, count - absorbed)
+        entry[1] = left - Resources(need.cores * n, need.memory_mb * n, need.disk_mb * n, need.gpus * n)
+        absorbed += n
+    return absorbed
+
+
+def _open_claims(state: State, wanted: Wanted) -> None:
+    for agent in list(state.agents.values()):
+        if not agent.offers or agent.avoid_until > state.now or _leaving(state, agent):
+            continue
+        wanted = _open_one(state, agent, wanted)
+        if not wanted:
+            return
+
+
+def _leaving(state: State, agent: AgentRecord) -> bool:
+    """Whether maintenance of the agent is announced: no new work there."""
+    return any(o.unavailable_from is not None for o in agent.offers.values())
+
+
+def _open_one(state: State, agent: AgentRecord, wanted: Wanted) -> Wanted:
+    """Open one claim on all the offers of the agent, if anything fits; what is still wanted then."""
+    share = Resources(memory_mb=state.policy.executor_memory_mb)
+    room = (agent.offered() - share).at_least_zero()
+    if room.memory_mb <= 0 or room.cores <= 0:
+        return wanted
+    alone = [(i, s) for i, (s, _) in enumerate(wanted) if s.solo or state.policy.per_task_claims]
+    shared = [(i, s) for i, (s, _) in enumerate(wanted) if not (s.solo or state.policy.per_task_claims)]
+    solo_task = None
+    counts = [0] * len(wanted)
+    size, taken = size_claim([wanted[i] for i, _ in shared], room, state.policy.defaults)
+    if any(taken):
+        for (i, _), n in zip(shared, taken):
+            counts[i] = n
+    else:
+        for i, shape in alone:
+            size = allocation(shape, room, state.policy.defaults)
+            if size.fits_in(room):
+                solo_task = _next_solo(state, shape)
+                counts[i] = 1
+                break
+        else:
+            return wanted
+    offers = tuple(agent.offers.values())
+    agent.offers.clear()
+    state.claim_number += 1
+    claim = Claim(f"{state.policy.run_id}-{state.claim_number}", agent.id, agent.hostname, size, state.now, solo_task)
+    state.claims[claim.id] = claim
+    state.emit(OpenClaim(claim.id, offers, agent.id, size, state.policy.executor_memory_mb))
+    return [(s, n - c) for (s, n), c in zip(wanted, counts) if n > c]
+
+
+def _next_solo(state: State, shape: Shape) -> int:
+    reserved = {c.solo_task for c in state.claims.values()}
+    return next(r.task.id for r in state.queue.of(shape) if r.task.id not in reserved)
+
+
+def _look_further(state: State, wanted: Wanted) -> None:
+    """What still waits: ask for more offers, drain claims for it, or say that no agent could ever hold it."""
+    if not wanted:
+        return
+    if (state.suppressed or state.filtered) and state.now >= state.revive_after:
+        state.emit(Revive())
+        state.suppressed = state.filtered = False
+        state.revive_after = state.now + state.revive_pause
+        state.revive_pause = min(state.revive_pause * 2, REVIVE_AT_MOST_S)
+    _find_unsatisfiable(state, wanted)
+    _make_room(state, wanted)
+
+
+def _find_unsatisfiable(state: State, wanted: Wanted) -> None:
+    known = state.largest_agents()
+    hopeless = [s for s, _ in wanted if known and not any(_fits_agent(state, s, agent) for agent in known)]
+    for shape in set(state.unsatisfiable_since) - set(hopeless):
+        del state.unsatisfiable_since[shape]
+    for shape in hopeless:
+        since = state.unsatisfiable_since.setdefault(shape, state.now)
+        if state.listed_at >= since and state.now - since >= state.policy.unsatisfiable_s:
+            _fail_hopeless(state, shape)
+    stale = state.now - state.asked_agents_at > AGENTS_EVERY_S
+    newly = any(since > state.asked_agents_at for since in state.unsatisfiable_since.values())
+    if state.connected and (stale or newly):
+        state.asked_agents_at = state.now
+        state.emit(ListAgents())
+    if not known and state.connected and state.now - (state.wanted_since or state.now) > 10:
+        state.note("warning", "the cluster has no agent with anything to offer; waiting for one", every_s=60.0)
+
+
+def _fits_agent(state: State, shape: Shape, agent: Resources) -> bool:
+    return allocation(shape, agent, state.policy.defaults).fits_in(agent)
+
+
+def _fail_hopeless(state: State, shape: Shape) -> None:
+    largest = state.largest_agent()
+    for record in state.queue.of(shape):
+        need = allocation(shape, largest or Resources(), state.policy.defaults)
+        tasks.end(
+            state, record, TaskState.FAILED,
+            f"it asks for {need}, and the largest agent has {largest} for tasks; ask for less, or add a larger agent")
+
+
+def _make_room(state: State, wanted: Wanted) -> None:
+    """A task that no claim is large enough for: idle claims go at once, busy ones are drained after a while."""
+    for shape, _ in wanted:
+        if shape.solo or state.policy.per_task_claims:
+            continue
+        if any(_fits_agent(state, shape, c.resources) for c in state.claims_in(ClaimState.OPEN, ClaimState.LAUNCHING)):
+            continue
+        for claim in state.claims_in(ClaimState.OPEN):
+            if not claim.attempts and state.now - claim.idle_since > state.policy.batch_delay_s:
+                claims.release(state, claim)
+        first = next(iter(state.queue.of(shape)))
+        if state.now - first.submitted_at > state.policy.drain_after_s and not state.claims_in(ClaimState.DRAINING):
+            _drain_for(state, shape)
+        return
+
+
+def _drain_for(state: State, shape: Shape) -> None:
+    share = Resources(memory_mb=state.policy.executor_memory_mb)
+    for agent in state.agents.values():
+        own = [c for c in state.claims_of(agent.id) if c.state is ClaimState.OPEN]
+        total = agent.offered()
+        for claim in own:
+            total = total + claim.resources + share
+        if own and _fits_agent(state, shape, (total - share).at_least_zero()):
+            for claim in own:
+                claim.move(ClaimState.DRAINING)
+            return
+
+
+def _settle_offers(state: State) -> None:
+    """Decline what is in hand and of no use now; say that nothing is wanted when nothing is."""
+    waiting_for_more = state.wanted_since is not None and (
+        state.now - state.wanted_since < state.policy.batch_delay_s) and not state.stopping
+    if waiting_for_more:
+        return
+    ids = [offer_id for agent in state.agents.values() for offer_id in agent.offers]
+    if ids:
+        avoided = any(a.offers and a.avoid_until > state.now for a in state.agents.values())
+        state.emit(DeclineOffers(tuple(ids), 5.0 if avoided else state.policy.refuse_s))
+        state.filtered = True
+        for agent in state.agents.values():
+            agent.offers.clear()
+    if not state.queue and not state.suppressed and state.connected:
+        state.suppressed = True
+        state.emit(Suppress())

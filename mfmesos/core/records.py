@@ -1,0 +1,129 @@
+"""What the core remembers of each task and each claim. Only the core's own modules change these."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from mfmesos.core.model import Offer, Resources, StagedInput, Task
+from mfmesos.core.states import CLAIM_MOVES, TASK_MOVES, ClaimState, TaskState, move
+from mfmesos.wire import Result
+
+
+class Shape(NamedTuple):
+    """What a waiting task needs, as far as it is known: tasks of one shape are interchangeable to the matcher.
+
+    None where nothing was requested; then `floor_*` (0 at first) grows with each exhaustion. A `solo` task gets
+    a claim of its own.
+    """
+
+    cores: float | None
+    memory_mb: float | None
+    disk_mb: float | None
+    gpus: float
+    floor_memory_mb: float
+    floor_disk_mb: float
+    solo: bool
+
+
+@dataclass
+class TaskRecord:
+    task: Task
+    inputs: tuple[StagedInput, ...]
+    submitted_at: float
+    order: int
+    """Position in the queue: a retried task keeps the place it came with."""
+    state: TaskState = TaskState.WAITING
+    attempts: int = 0
+    attempt_id: str = ""
+    claim_id: str = ""
+    allocation: Resources = Resources()
+    own_failures: int = 0
+    cluster_failures: int = 0
+    floor_memory_mb: float = 0.0
+    floor_disk_mb: float = 0.0
+    solo: bool = False
+    result: Result | None = None
+    """While its outputs are being placed."""
+
+    def move(self, new: TaskState) -> None:
+        self.state = move(TASK_MOVES, self.state, new)
+
+    def shape(self) -> Shape:
+        r = self.task.request
+        return Shape(
+            r.cores, r.memory_mb, r.disk_mb, r.gpus or 0.0, self.floor_memory_mb, self.floor_disk_mb, self.solo)
+
+
+@dataclass
+class Claim:
+    id: str
+    agent_id: str
+    hostname: str
+    resources: Resources
+    """For tasks; the executor's own memory is not in it."""
+    opened_at: float
+    solo_task: int | None = None
+    """The one task that this claim is for; None: whatever fits."""
+    state: ClaimState = ClaimState.LAUNCHING
+    free: Resources = Resources()
+    attempts: dict[str, int] = field(default_factory=dict)
+    """Attempt id -> task id, of all that hold resources here."""
+    unsent: dict[str, None] = field(default_factory=dict)
+    """Attempts to be named in the next answer, in order."""
+    sent: dict[str, int] = field(default_factory=dict)
+    """Attempt -> number of the answer that named it, until the executor confirms it."""
+    to_ack: dict[str, None] = field(default_factory=dict)
+    to_kill: set[str] = field(default_factory=set)
+    seq: int = 0
+    """Of the newest sync."""
+    held: bool = False
+    """Whether sync `seq` waits for its answer."""
+    number: int = 0
+    """Of the newest answer."""
+    heard_at: float = 0.0
+    synced: bool = False
+    idle_since: float = 0.0
+    releasing_since: float = 0.0
+    asked_at: float = 0.0
+    """When it was last reconciled for its silence."""
+
+    def __post_init__(self) -> None:
+        self.free = self.resources
+        self.heard_at = self.idle_since = self.opened_at
+
+    def move(self, new: ClaimState) -> None:
+        self.state = move(CLAIM_MOVES, self.state, new)
+
+    def take(self, attempt_id: str, task_id: int, allocation: Resources) -> None:
+        """Reserve `allocation` for a new attempt and queue it for the next answer."""
+        self.attempts[attempt_id] = task_id
+        self.unsent[attempt_id] = None
+        self.free = self.free - allocation
+
+    def drop(self, attempt_id: str, allocation: Resources, now: float) -> None:
+        """The attempt holds nothing here any more."""
+        if self.attempts.pop(attempt_id, None) is None:
+            return
+        self.unsent.pop(attempt_id, None)
+        self.sent.pop(attempt_id, None)
+        self.free = self.free + allocation if self.attempts else self.resources  # no rounding left over
+        if not self.attempts:
+            self.idle_since = now
+
+
+@dataclass
+class AgentRecord:
+    """What is known of an agent's trustworthiness, and the offers of it that are in hand."""
+
+    id: str
+    hostname: str = ""
+    offers: dict[str, Offer] = field(default_factory=dict)
+    failures: int = 0
+    """Failures of the cluster in a row."""
+    avoid_until: float = 0.0
+
+    def offered(self) -> Resources:
+        total = Resources()
+        for offer in self.offers.values():
+            total = total + offer.resources
+        return total

@@ -1,0 +1,146 @@
+"""Everything the core knows, in one place, and the settings it decides by. The modules beside it change it."""
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from mfmesos.core.actions import Action, Note
+from mfmesos.core.model import Agent, Resources
+from mfmesos.core.placement import Defaults
+from mfmesos.core.queue import WaitingQueue
+from mfmesos.core.records import AgentRecord, Claim, TaskRecord
+from mfmesos.core.states import ClaimState, TaskState
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How the core decides. Times in seconds, memory in MB."""
+
+    workdir: str = "/"
+    run_id: str = "run"
+    """Prefix of claim ids; unique among the runs of a framework."""
+    retries: int = 0
+    cluster_retries: int = 10
+    max_running: int | None = None
+    keep_going: bool = True
+    per_task_claims: bool = False
+    executor_memory_mb: float = 96.0
+    defaults: Defaults = Defaults()
+    batch_delay_s: float = 0.03
+    """Tasks arrive one by one: wait so long for more before a claim is sized."""
+    claim_idle_s: float = 5.0
+    claim_worklife_s: float = 3600.0
+    hold_s: float = 20.0
+    """The longest that a sync is held."""
+    launch_timeout_s: float = 60.0
+    """A claim that has not synced for so long is reconciled; after twice that it is given up."""
+    silence_s: float = 60.0
+    """The same for a claim that has synced before: reconciled after this, given up after `silence_lost_s`."""
+    silence_lost_s: float = 600.0
+    release_s: float = 15.0
+    """A claim told to end that does not is killed after this, and forgotten after twice that."""
+    refuse_s: float = 600.0
+    unsatisfiable_s: float = 5.0
+    drain_after_s: float = 20.0
+    """A task that fits no claim, for want of a larger one, waits so long before claims are drained for it."""
+    kill_grace_s: float = 5.0
+    avoid_s: float = 10.0
+    """How long an agent is avoided after its third failure in a row; doubles with each further one."""
+    launch_failures: int = 12
+    """So many claims in a row that end before they ever synced, and the run is given up."""
+    reconcile_s: float = 900.0
+
+
+@dataclass
+class State:
+    policy: Policy
+    now: float = 0.0
+    out: list[Action] = field(default_factory=list)
+
+    tasks: dict[int, TaskRecord] = field(default_factory=dict)
+    """Tasks that have not ended. Ended ones are only counted: the state file remembers them."""
+    queue: WaitingQueue = field(default_factory=WaitingQueue)
+    counts: Counter[TaskState] = field(default_factory=Counter)
+    order: int = 0
+    digests: Counter[str] = field(default_factory=Counter)
+    """How many live tasks want an input of that content."""
+
+    claims: dict[str, Claim] = field(default_factory=dict)
+    """Claims that have not ended."""
+    claim_number: int = 0
+    launch_failures: int = 0
+    last_launch_failure: str = ""
+
+    agents: dict[str, AgentRecord] = field(default_factory=dict)
+    listed: tuple[Agent, ...] | None = None
+    """What the master said there is; None: not known yet."""
+    listed_at: float = -1e9
+    asked_agents_at: float = -1e9
+
+    connected: bool = False
+    suppressed: bool = False
+    filtered: bool = False
+    """Whether offers were declined, so that the master keeps some back, since the last revive."""
+    revive_after: float = -1e9
+    revive_pause: float = 1.0
+    wanted_since: float | None = None
+    """Since when tasks wait that no claim will take; None: none do."""
+    unsatisfiable_since: dict[object, float] = field(default_factory=dict)
+    reconciled_at: float = 0.0
+    told: dict[str, float] = field(default_factory=dict)
+
+    complete: bool = False
+    """No more tasks will come."""
+    stopping: str = ""
+    failure: str | None = None
+    over: bool = False
+
+    def emit(self, action: Action) -> None:
+        self.out.append(action)
+
+    def note(self, level: str, text: str, task_id: int | None = None, *, every_s: float = 0.0) -> None:
+        """Tell the user; the same text not again within `every_s`."""
+        if every_s and self.now - self.told.get(text, -1e18) < every_s:
+            return
+        if every_s:
+            self.told[text] = self.now
+        self.emit(Note(level, text, task_id))
+
+    def running(self) -> int:
+        """Tasks that hold resources of a claim."""
+        return len(self.tasks) - len(self.queue)
+
+    def agent(self, agent_id: str, hostname: str = "") -> AgentRecord:
+        record = self.agents.setdefault(agent_id, AgentRecord(agent_id))
+        if hostname:
+            record.hostname = hostname
+        return record
+
+    def claims_of(self, agent_id: str) -> list[Claim]:
+        return [c for c in self.claims.values() if c.agent_id == agent_id]
+
+    def claims_in(self, *states: ClaimState) -> list[Claim]:
+        return [c for c in self.claims.values() if c.state in states]
+
+    def largest_agents(self) -> list[Resources]:
+        """What each agent that we know of could give to tasks of one claim, when it is empty."""
+        share = Resources(memory_mb=self.policy.executor_memory_mb)
+        if self.listed is not None:
+            return [(a.resources - share).at_least_zero() for a in self.listed if a.active]
+        known = []
+        for agent in self.agents.values():
+            total = agent.offered()
+            for claim in self.claims_of(agent.id):
+                total = total + claim.resources + share
+            if total != Resources():
+                known.append((total - share).at_least_zero())
+        return known
+
+    def largest_agent(self) -> Resources | None:
+        """The largest by each resource taken alone; None while no agent is known."""
+        known = self.largest_agents()
+        if not known:
+            return None
+        return Resources(
+            max(r.cores for r in known), max(r.memory_mb for r in known),
+            max(r.disk_mb for r in known), max(r.gpus for r in known))

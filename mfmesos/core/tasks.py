@@ -1,0 +1,190 @@
+"""The life of a task: submitted, tried, tried again, reported once."""
+from __future__ import annotations
+
+from mfmesos import wire
+from mfmesos.core import outcomes
+from mfmesos.core.actions import GrantAttempt, PlaceOutputs, ReportTask, RevokeAttempt
+from mfmesos.core.events import OutputsRefused, TaskRefused, TaskSubmitted
+from mfmesos.core.model import Resources
+from mfmesos.core.outcomes import Decision, Verdict
+from mfmesos.core.records import Claim, TaskRecord
+from mfmesos.core.state import State
+from mfmesos.core.states import TaskState
+
+
+def submit(state: State, event: TaskSubmitted) -> None:
+    task = event.task
+    if task.id in state.tasks:
+        state.note("warning", f"task {task.id} was submitted twice; the second one is ignored", task.id)
+        return
+    state.order += 1
+    record = TaskRecord(task, event.inputs, state.now, state.order)
+    state.tasks[task.id] = record
+    state.digests.update(i.digest for i in event.inputs)
+    state.queue.add(record)
+    if state.stopping:
+        end(state, record, TaskState.WITHDRAWN, state.stopping)
+
+
+def refuse(state: State, event: TaskRefused) -> None:
+    """It never had a chance: an input is missing, say."""
+    state.counts[TaskState.FAILED] += 1
+    state.emit(ReportTask(event.task, finished=False, reason=event.reason, exit_code=1))
+
+
+def withdraw(state: State, task_id: int, why: str) -> None:
+    record = state.tasks.get(task_id)
+    if record is not None and record.state is not TaskState.PLACING:
+        end(state, record, TaskState.WITHDRAWN, why)
+
+
+def start_attempt(state: State, record: TaskRecord, claim: Claim, allocation: Resources) -> None:
+    """Give the first of its shape to a claim: from now on it holds resources there."""
+    state.queue.remove(record)
+    record.move(TaskState.ASSIGNED)
+    record.attempts += 1
+    record.attempt_id = f"{record.task.id}.{record.attempts}"
+    record.claim_id = claim.id
+    record.allocation = allocation
+    claim.take(record.attempt_id, record.task.id, allocation)
+    state.emit(GrantAttempt(claim.id, record.attempt_id, record.task, record.inputs))
+
+
+def run_message(state: State, record: TaskRecord) -> wire.Run:
+    """The attempt as its executor is told of it."""
+    request, given = record.task.request, record.allocation
+    return wire.Run(
+        attempt=record.attempt_id,
+        command=record.task.command,
+        inputs=[
+            wire.Input(i.name, i.digest, i.size, i.mode, i.kind, shared=state.digests[i.digest] > 1)
+            for i in record.inputs
+        ],
+        outputs=list(record.task.outputs),
+        workdir=state.policy.workdir,
+        cores=given.cores, memory_mb=given.memory_mb, disk_mb=given.disk_mb,
+        limit_memory_mb=request.memory_mb, limit_disk_mb=request.disk_mb, limit_wall_s=request.wall_s,
+        env=dict(record.task.env),
+    )
+
+
+def current(state: State, claim: Claim, attempt_id: str) -> TaskRecord | None:
+    """The task that this attempt of this claim is the current attempt of; None: it is stale."""
+    record = state.tasks.get(claim.attempts.get(attempt_id, -1))
+    if record is None or record.attempt_id != attempt_id or record.claim_id != claim.id:
+        return None
+    return record
+
+
+def leave_claim(state: State, record: TaskRecord) -> None:
+    """The current attempt holds nothing any more, and what it may still send is not wanted."""
+    claim = state.claims.get(record.claim_id)
+    if claim is not None:
+        claim.drop(record.attempt_id, record.allocation, state.now)
+
+
+def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.Result) -> None:
+    """A result of the current attempt arrived."""
+    if result.outcome == wire.FINISHED:
+        record.move(TaskState.PLACING)
+        record.result = result
+        state.emit(PlaceOutputs(claim.id, record.attempt_id))
+        return
+    decision = outcomes.decide(
+        record, result, state.largest_agent(), state.policy.retries, state.policy.cluster_retries)
+    if decision.blames_cluster:
+        blame_agent(state, claim, decision.reason)
+    carry_out(state, record, decision, result)
+
+
+def outputs_placed(state: State, attempt_id: str) -> None:
+    record = _placing(state, attempt_id)
+    if record is None:
+        return
+    claim = state.claims.get(record.claim_id)
+    if claim is not None:
+        state.agent(claim.agent_id).failures = 0
+    end(state, record, TaskState.FINISHED)
+
+
+def outputs_refused(state: State, event: OutputsRefused) -> None:
+    """Delivered, but not in place. Our own disk being full is nobody's failure but ends the task all the same:
+    it could only be run again into the same full disk."""
+    record = _placing(state, event.attempt_id)
+    if record is None:
+        return
+    result, record.result = record.result, None
+    if event.local:
+        decision = Decision(Verdict.GIVE_UP, event.reason)
+    else:
+        decision = outcomes.after_cluster_failure(record, event.reason, state.policy.cluster_retries)
+    carry_out(state, record, decision, result)
+
+
+def _placing(state: State, attempt_id: str) -> TaskRecord | None:
+    record = state.tasks.get(int(attempt_id.partition(".")[0]))
+    if record is None or record.attempt_id != attempt_id or record.state is not TaskState.PLACING:
+        return None
+    return record
+
+
+def lost(state: State, record: TaskRecord, reason: str) -> None:
+    """The cluster lost the current attempt."""
+    decision = outcomes.after_cluster_failure(record, reason, state.policy.cluster_retries)
+    carry_out(state, record, decision, None)
+
+
+def carry_out(state: State, record: TaskRecord, decision: Decision, result: wire.Result | None) -> None:
+    if decision.verdict is Verdict.GIVE_UP:
+        end(state, record, TaskState.FAILED, decision.reason, result)
+        return
+    state.note("info", f"attempt {record.attempt_id} is tried again: {decision.reason}", record.task.id)
+    state.emit(RevokeAttempt(record.claim_id, record.attempt_id))
+    leave_claim(state, record)
+    record.move(TaskState.WAITING)
+    state.queue.add(record)
+
+
+def end(
+    state: State, record: TaskRecord, how: TaskState, reason: str = "", result: wire.Result | None = None,
+) -> None:
+    """The one way out: the task is reported, forgotten, and what it held is free."""
+    task, result = record.task, result or record.result
+    if record.state is TaskState.WAITING:
+        state.queue.remove(record)
+    else:
+        if how is not TaskState.FINISHED:
+            state.emit(RevokeAttempt(record.claim_id, record.attempt_id))
+        leave_claim(state, record)
+    record.move(how)
+    state.counts[how] += 1
+    del state.tasks[task.id]
+    state.digests.subtract(i.digest for i in record.inputs)
+    for digest in {i.digest for i in record.inputs}:
+        if state.digests[digest] <= 0:
+            del state.digests[digest]
+    state.emit(ReportTask(
+        task, finished=how is TaskState.FINISHED, withdrawn=how is TaskState.WITHDRAWN, reason=reason,
+        exit_code=_exit_code(how, result), result=result, allocation=record.allocation,
+        attempts=record.attempts, claim_id=record.claim_id))
+
+
+def _exit_code(how: TaskState, result: wire.Result | None) -> int:
+    if how is TaskState.FINISHED:
+        return 0
+    if result is not None and result.signal:
+        return 128 + result.signal
+    return (result.exit_code if result is not None else None) or 1
+
+
+def blame_agent(state: State, claim: Claim, reason: str) -> None:
+    """Three failures in a row, and the agent is avoided for a while, longer with each further one."""
+    agent = state.agent(claim.agent_id, claim.hostname)
+    agent.failures += 1
+    if agent.failures < 3:
+        return
+    pause = min(state.policy.avoid_s * 2 ** (agent.failures - 3), 600.0)
+    agent.avoid_until = state.now + pause
+    state.note(
+        "warning", f"agent {agent.hostname or agent.id} failed {agent.failures} times in a row and is avoided for "
+        f"{pause:.0f} s; the last time: {reason}")
