@@ -205,8 +205,11 @@ def look_at_timers(state: State) -> None:
 
 def _may_go(state: State, claim: Claim) -> bool:
     """Whether an empty claim has no reason to stay."""
-    if claim.state is ClaimState.DRAINING or claim.solo_task is not None:
+    if claim.state is ClaimState.DRAINING:
         return True
+    if claim.solo_task is not None:
+        record = state.tasks.get(claim.solo_task)
+        return record is None or record.state is not TaskState.WAITING
     if state.complete and not state.tasks:
         return True
     return state.now - claim.idle_since >= state.policy.claim_idle_s

@@ -69,7 +69,9 @@ def _fill(state: State, claim: Claim) -> None:
         need = allocation(shape, claim.resources, state.policy.defaults)
         n = how_many_fit(need, claim.free, min(count, _room_to_run(state)))
         for _ in range(n):
-            tasks.start_attempt(state, state.queue.first(shape), claim, need)
+            record = state.queue.first(shape)
+            assert record is not None
+            tasks.start_attempt(state, record, claim, need)
 
 
 def _unmet(state: State) -> Wanted:
@@ -207,8 +209,9 @@ def _make_room(state: State, wanted: Wanted) -> None:
         for claim in state.claims_in(ClaimState.OPEN):
             if not claim.attempts and state.now - claim.idle_since > state.policy.batch_delay_s:
                 claims.release(state, claim)
-        first = next(iter(state.queue.of(shape)))
-        if state.now - first.submitted_at > state.policy.drain_after_s and not state.claims_in(ClaimState.DRAINING):
+        first = state.queue.first(shape)
+        late = first is not None and state.now - first.submitted_at > state.policy.drain_after_s
+        if late and not state.claims_in(ClaimState.DRAINING):
             _drain_for(state, shape)
         return
 

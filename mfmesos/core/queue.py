@@ -51,8 +51,9 @@ class WaitingQueue:
         """(shape, how many, the first of them), in the order of the first ones."""
         return sorted(((s, len(t), t[0]) for s, t in self._by_shape.items()), key=lambda item: item[2].order)
 
-    def first(self, shape: Shape) -> TaskRecord:
-        return self._by_shape[shape][0]
+    def first(self, shape: Shape) -> TaskRecord | None:
+        tasks = self._by_shape.get(shape)
+        return tasks[0] if tasks else None
 
     def of(self, shape: Shape) -> list[TaskRecord]:
         return list(self._by_shape.get(shape, ()))

@@ -1,0 +1,262 @@
+"""The scheduler: wires the core to Mesos, to the executors and to a workflow engine, in one asyncio loop.
+
+The loop's thread owns the core. Adapters on other threads (pymesos, watchdog) only `post_threadsafe`; the events
+that have come are handled together, and each resulting action becomes one call of an adapter, in order.
+"""
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import time
+from pathlib import Path
+from typing import Any, Callable, Protocol
+
+from mfmesos import wire
+from mfmesos.config import ConfigError, SchedulerConfig
+from mfmesos.core import actions as act
+from mfmesos.core import events as ev
+from mfmesos.core.engine import Core
+from mfmesos.core.model import Resources
+from mfmesos.core.state import Policy
+from mfmesos.mesos.link import FrameworkSettings, MesosLink
+from mfmesos.staging.archive import build_archive
+from mfmesos.staging.inputs import InputIndex
+from mfmesos.staging.outputs import PlacementError
+from mfmesos.staging.server import StagingServer, default_host
+
+log = logging.getLogger("mfmesos.scheduler")
+STOP_WITHIN_S = 40.0
+
+
+class Engine(Protocol):
+    """Where tasks come from and results go: the task files of makeflow, the batch runner, ..."""
+
+    def start(self, scheduler: Scheduler) -> None:
+        """Begin to post tasks."""
+
+    def report(self, report: act.ReportTask, host: str) -> None:
+        """A task has ended; its outputs are in place when it finished."""
+
+    def note(self, note: act.Note) -> None:
+        """One line for the user."""
+
+    def alive(self) -> str:
+        """Why to stop (the engine is done or gone), or nothing while it goes on. Called about once a second."""
+
+    def close(self, failure: str | None) -> None:
+        """All is over."""
+
+
+class Scheduler:
+    """One run of one workflow. `run` returns None, or why it ended badly."""
+
+    def __init__(self, config: SchedulerConfig, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
+        self.config = config
+        self.engine = engine
+        self.clock = clock
+        self.workdir = Path(config.workdir)
+        self.core = Core(policy_of(config))
+        self.inputs = InputIndex(self.workdir)
+        self.staging = StagingServer(self.workdir, self._on_sync, inputs=self.inputs, tls=False)
+        self.loop: asyncio.AbstractEventLoop
+        self._link: MesosLink
+        self._pending: list[ev.Event] = []
+        self._scheduled = False
+        self._wakeup: asyncio.TimerHandle | None = None
+        self._held: dict[tuple[str, int], asyncio.Future[wire.SyncAnswer]] = {}
+        self._hosts: dict[str, str] = {}
+        self._over: asyncio.Future[str | None]
+        self._framework_file = config.state_dir / "framework_id"
+        self._registered = False
+        self._perform: dict[type, Callable[[Any], None]] = {
+            act.OpenClaim: self._open_claim,
+            act.DeclineOffers: lambda a: self._link.decline(a.offer_ids, a.refuse_s),
+            act.Revive: lambda a: self._link.revive(),
+            act.Suppress: lambda a: self._link.suppress(),
+            act.AcknowledgeUpdate: lambda a: self._link.acknowledge(a.claim_id, a.agent_id, a.uuid),
+            act.KillClaim: lambda a: self._link.kill(a.claim_id, a.agent_id, a.grace_s),
+            act.Reconcile: lambda a: self._link.reconcile(a.claims),
+            act.AcceptInverseOffer: lambda a: self._link.accept_inverse_offer(a.inverse_offer_id),
+            act.ListAgents: lambda a: self._link.list_agents(),
+            act.GrantAttempt: self._grant,
+            act.RevokeAttempt: lambda a: self.staging.revoke(a.claim_id, a.attempt_id),
+            act.AnswerSync: self._answer,
+            act.PlaceOutputs: self._place,
+            act.CloseClaim: lambda a: self.staging.close_claim(a.claim_id),
+            act.ReportTask: self._report,
+            act.Note: self._note,
+            act.Over: self._finish,
+        }
+
+    # --- events in ------------------------------------------------------------------------------
+    def post(self, *batch: ev.Event) -> None:
+        """From the loop's own thread."""
+        self._pending.extend(batch)
+        if not self._scheduled:
+            self._scheduled = True
+            self.loop.call_soon(self._drain)
+
+    def post_threadsafe(self, *batch: ev.Event) -> None:
+        """From any thread; after the loop has ended it does nothing."""
+        try:
+            self.loop.call_soon_threadsafe(self.post, *batch)
+        except RuntimeError:
+            log.debug("event=late count=%d", len(batch))
+
+    def stop(self, reason: str) -> None:
+        """Kill what runs, release what is held, and end. From any thread or signal handler of the loop."""
+        self.post_threadsafe(ev.StopRequested(reason))
+
+    def _drain(self) -> None:
+        self._scheduled = False
+        batch, self._pending = tuple(self._pending), []
+        for event in batch:
+            if isinstance(event, ev.Registered):
+                self._remember_framework(event)
+        for action in self.core.handle_all(batch, self.clock()):
+            self._perform[type(action)](action)
+        self._arm_wakeup()
+
+    def _arm_wakeup(self) -> None:
+        if self._wakeup is not None:
+            self._wakeup.cancel()
+            self._wakeup = None
+        at = self.core.wakeup()
+        if at is not None and at > self.clock():
+            self._wakeup = self.loop.call_later(at - self.clock() + 0.001, self.post, ev.Tick())
+
+    # --- actions out ----------------------------------------------------------------------------
+    def _open_claim(self, action: act.OpenClaim) -> None:
+        self._hosts[action.claim_id] = action.offers[0].hostname
+        token = self.staging.open_claim(action.claim_id)
+        data = wire.ClaimData(
+            url=self.staging.url, claim=action.claim_id, token=token, fingerprint=self.staging.fingerprint,
+            memory_mb=action.resources.memory_mb, disk_mb=action.resources.disk_mb, cores=action.resources.cores)
+        log.info("event=open_claim claim=%s host=%s resources=%r",
+                 action.claim_id, self._hosts[action.claim_id], str(action.resources))
+        self._link.open_claim(
+            action, command=self._archive.command, archive_uri=self.config.executor_uri or self.staging.archive_url(),
+            data=wire.dumps(data), task_name=f"mfmesos claim {action.claim_id}")
+
+    def _grant(self, action: act.GrantAttempt) -> None:
+        self.staging.grant(action.claim_id, action.attempt_id, action.inputs, action.task.outputs)
+
+    def _place(self, action: act.PlaceOutputs) -> None:
+        try:
+            self.staging.place_outputs(action.attempt_id)
+        except PlacementError as e:
+            self.post(ev.OutputsRefused(action.attempt_id, e.reason, e.local))
+        else:
+            self.post(ev.OutputsPlaced(action.attempt_id))
+
+    def _report(self, action: act.ReportTask) -> None:
+        self.engine.report(action, self._hosts.get(action.claim_id, ""))
+
+    def _note(self, action: act.Note) -> None:
+        log.log({"info": logging.INFO, "warning": logging.WARNING}.get(action.level, logging.ERROR), "%s", action.text)
+        self.engine.note(action)
+
+    async def _on_sync(self, claim_id: str, request: wire.SyncRequest) -> wire.SyncAnswer:
+        future: asyncio.Future[wire.SyncAnswer] = self.loop.create_future()
+        key = (claim_id, request.seq)
+        older = self._held.pop(key, None)
+        if older is not None:
+            older.set_result(wire.SyncAnswer(superseded=True))
+        self._held[key] = future
+        self.post(ev.ClaimSynced(
+            claim_id, request.seq, request.got, tuple(request.running), tuple(request.results), request.closing,
+            request.memory_mb, request.free_disk_mb))
+        return await future
+
+    def _answer(self, action: act.AnswerSync) -> None:
+        future = self._held.pop((action.claim_id, action.seq), None)
+        if future is not None and not future.done():
+            future.set_result(action.answer)
+
+    def _finish(self, action: act.Over) -> None:
+        if not self._over.done():
+            self._over.set_result(action.failure)
+
+    # --- the run --------------------------------------------------------------------------------
+    async def run(self) -> str | None:
+        """Until all is over; None, or why it ended badly. SIGTERM and SIGINT stop it in order."""
+        self.loop = asyncio.get_running_loop()
+        self._over = self.loop.create_future()
+        self.config.state_dir.mkdir(exist_ok=True)
+        self._archive = build_archive(self.config.state_dir)
+        host = self.config.listen or default_host(self.config.master)
+        await self.staging.start(host, advertise=self.config.advertise)
+        self.staging.serve_archive(self._archive.path)
+        self._link = MesosLink(self.config.master, self._framework(), self.post_threadsafe)
+        self._link.start()
+        self.engine.start(self)
+        ticker = self.loop.create_task(self._tick())
+        failure: str | None = "it was interrupted"
+        try:
+            failure = await self._over
+        finally:
+            ticker.cancel()
+            await self.loop.run_in_executor(None, self._link.stop, True, 5.0)
+            self._framework_file.unlink(missing_ok=True)
+            await self.staging.stop()
+            self.engine.close(failure)
+        return failure
+
+    def handle_signals(self) -> None:
+        """Stop in order on SIGTERM; leave SIGINT to makeflow, which tells us by mesos_done."""
+        self.loop.add_signal_handler(signal.SIGTERM, self.stop, "it was told to end (SIGTERM)")
+
+    async def _tick(self) -> None:
+        stopping_since = None
+        while True:
+            await asyncio.sleep(0.5)
+            why = self.engine.alive()
+            if why:
+                self.post(ev.StopRequested(why))
+            self.post(ev.Tick())
+            if self.core.state.stopping:
+                stopping_since = stopping_since or self.clock()
+                if self.clock() - stopping_since > STOP_WITHIN_S and not self._over.done():
+                    self._over.set_result(f"{self.core.state.stopping}; not everything ended in {STOP_WITHIN_S:.0f} s")
+
+    def _framework(self) -> FrameworkSettings:
+        config = self.config
+        try:
+            framework_id = self._framework_file.read_text().strip() or None
+        except OSError:
+            framework_id = None
+        return FrameworkSettings(
+            name=f"{config.name} {self.workdir.name}", user=config.user, role=config.role, principal=config.principal,
+            secret=read_secret(config.secret_file), framework_id=framework_id)
+
+    def _remember_framework(self, event: ev.Registered) -> None:
+        if not self._registered:
+            self._framework_file.write_text(event.framework_id)
+            self._registered = True
+        log.info("event=registered framework=%s master=%s", event.framework_id, event.master)
+
+    def allocation_of(self, report: act.ReportTask) -> Resources | None:
+        return report.allocation
+
+
+def policy_of(config: SchedulerConfig) -> Policy:
+    """The core's settings out of the user's."""
+    return Policy(
+        workdir=config.workdir, run_id=secrets.token_hex(3), retries=config.retries, max_running=config.max_running,
+        per_task_claims=config.claims == "per-task", claim_idle_s=config.claim_idle_s,
+        claim_worklife_s=config.claim_worklife_s, unsatisfiable_s=config.unsatisfiable_s)
+
+
+def read_secret(path: str | None) -> str | None:
+    """The principal's secret; refuses a file that others may read. Raises ConfigError."""
+    if path is None:
+        return None
+    try:
+        if os.stat(path).st_mode & 0o077:
+            raise ConfigError(f"{path}: others may read this secret; chmod 600 it")
+        return Path(path).read_text().strip()
+    except OSError as e:
+        raise ConfigError(f"{path}: the secret cannot be read ({e.strerror})") from None

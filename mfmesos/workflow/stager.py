@@ -1,0 +1,58 @@
+"""From a task as it was stated to a task that can be submitted: its inputs are looked at and hashed, off the loop."""
+from __future__ import annotations
+
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Callable
+
+from mfmesos.core.events import Event, TaskRefused, TaskSubmitted
+from mfmesos.core.model import Task
+from mfmesos.staging.inputs import InputError, InputIndex
+
+INLINE_BYTES = 4 << 20
+"""Inputs up to this size together are hashed at once; larger ones, and folders, by a pool of threads."""
+
+
+class Stager:
+    """Turns each task into TaskSubmitted or TaskRefused. `submit` may be called from any thread."""
+
+    def __init__(self, workdir: Path, index: InputIndex, post: Callable[[Event], None], threads: int = 4) -> None:
+        self._workdir = workdir
+        self._index = index
+        self._post = post
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="stager")
+
+    def submit(self, task: Task) -> None:
+        if self._is_quick(task):
+            self._post(self.look(task))
+        else:
+            self._pool.submit(lambda: self._post(self.look(task)))
+
+    def look(self, task: Task) -> Event:
+        """Blocking: stat and hash the inputs."""
+        try:
+            problem = self._index.outputs_problem(task)
+            if problem:
+                return TaskRefused(task, problem)
+            return TaskSubmitted(task, self._index.stage(task))
+        except InputError as e:
+            return TaskRefused(task, str(e))
+        except OSError as e:
+            return TaskRefused(task, f"an input cannot be read: {e}")
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _is_quick(self, task: Task) -> bool:
+        total = 0
+        for name in task.inputs:
+            try:
+                found = os.stat(self._workdir / name)
+            except OSError:
+                continue
+            if stat.S_ISDIR(found.st_mode):
+                return False
+            total += found.st_size
+        return total <= INLINE_BYTES

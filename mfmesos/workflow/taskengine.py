@@ -1,0 +1,115 @@
+"""makeflow and work_queue_factory as the scheduler sees them: three files in the workflow's folder.
+
+mesos_task_info is followed, mesos_task_state appended to, and mesos_done (or the parent's death) ends the run.
+"""
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable
+
+from mfmesos.config import SchedulerConfig
+from mfmesos.core import actions as act
+from mfmesos.core import events as ev
+from mfmesos.report.runlog import RunLog
+from mfmesos.workflow.stager import Stager
+from mfmesos.workflow.statefile import StateFile
+from mfmesos.workflow.tail import FileTail
+from mfmesos.workflow.taskfile import Malformed, Submitted, TaskInfoParser
+
+if TYPE_CHECKING:
+    from mfmesos.scheduler import Scheduler
+
+log = logging.getLogger("mfmesos.engine")
+TASK_INFO, TASK_STATE, DONE = "mesos_task_info", "mesos_task_state", "mesos_done"
+
+
+def say(text: str) -> None:
+    print(f"mfmesos: {text}", file=sys.stderr, flush=True)
+
+
+class TaskFileEngine:
+    """The file protocol of MAKEFLOW.md from the scheduler's side."""
+
+    def __init__(self, config: SchedulerConfig, echo: Callable[[str], None] = say,
+                 getppid: Callable[[], int] = os.getppid, start_offset: int = 0) -> None:
+        self._workdir = Path(config.workdir)
+        self._parent = config.parent_pid
+        self._getppid = getppid
+        self._echo = echo
+        self._verbose = config.verbose
+        self._offset = start_offset
+        self._state = StateFile(self._workdir / TASK_STATE)
+        self._runlog = RunLog(config.state_dir, config.keep_output)
+        self._parser = TaskInfoParser(config.workdir)
+        self._tail: FileTail
+        self._stager: Stager
+        self._post: Callable[..., None]
+
+    def start(self, scheduler: Scheduler) -> None:
+        self._post = scheduler.post_threadsafe
+        self._stager = Stager(self._workdir, scheduler.inputs, self._post)
+        self._tail = FileTail(self._workdir / TASK_INFO, self._on_bytes, offset=self._offset)
+        self._tail.start()
+
+    def _on_bytes(self, data: bytes, reset: bool) -> None:
+        """On the tail's thread."""
+        if reset:
+            self._parser = TaskInfoParser(str(self._workdir))
+        for record in self._parser.feed(data):
+            if isinstance(record, Submitted):
+                self._state.known(record.task.id)
+                self._stager.submit(record.task)
+            elif isinstance(record, Malformed):
+                message = record.message(self._workdir / TASK_INFO)
+                self._post_note("error", message)
+            else:
+                self._post(ev.TaskWithdrawn(record.task_id))
+
+    def _post_note(self, level: str, text: str) -> None:
+        log.error("%s", text) if level == "error" else log.info("%s", text)
+        self._echo(text)
+
+    def report(self, report: act.ReportTask, host: str) -> None:
+        task = report.task
+        self._runlog.task_ended(report, host)
+        if report.finished:
+            self._state.finished(task.id)
+        elif report.withdrawn:
+            self._state.aborted(task.id)
+        else:
+            self._state.failed(task.id, report.exit_code)
+            where = f" on {host}" if host else ""
+            line = f"task {task.id} failed{where}: {report.reason} [{shorten(task.command)}]"
+            log.warning("%s", line)
+            self._echo(line)
+
+    def note(self, note: act.Note) -> None:
+        if note.level != "info" or self._verbose:
+            self._echo(note.text)
+
+    def alive(self) -> str:
+        """makeflow writes mesos_done at its end; when it is killed, its children get another parent."""
+        try:
+            word = (self._workdir / DONE).read_text().strip()
+            return f"the workflow engine ended: {word or 'done'}"
+        except OSError:
+            pass
+        if self._parent is not None and self._getppid() != self._parent:
+            return "the process that started the scheduler is gone"
+        return ""
+
+    def close(self, failure: str | None) -> None:
+        self._tail.stop()
+        self._stager.close()
+        self._runlog.close()
+        for name in (TASK_INFO, TASK_STATE, DONE):
+            (self._workdir / name).unlink(missing_ok=True)
+
+
+def shorten(text: str, limit: int = 120) -> str:
+    """One line of at most `limit` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -1,0 +1,348 @@
+"""The core in a simulated world: the ways of a task and of a claim, one by one."""
+from __future__ import annotations
+
+import pytest
+from world import World
+
+from mfmesos import wire
+from mfmesos.core import actions as act
+from mfmesos.core import events as ev
+from mfmesos.core.model import Request, Resources, Task
+from mfmesos.core.state import Policy
+from mfmesos.core.states import CLAIM_MOVES, TASK_MOVES, ClaimState, ImpossibleMove, TaskState, move
+
+
+def of_type(world: World, kind: type) -> list:
+    return [a for a in world.actions if isinstance(a, kind)]
+
+
+def started(world: World):
+    """A world with a registered framework and one open claim that runs what was submitted."""
+    world.register()
+    world.offer()
+    for executor in world.live():
+        world.sync(executor)
+    return world.live()
+
+
+def test_a_task_goes_all_the_way():
+    """Submitted, offered, claimed, run, delivered, placed, reported, acknowledged, and the claim released."""
+    world = World()
+    world.submit(1)
+    (executor,) = started(world)
+    assert list(executor.running) == ["1.1"]
+    world.finish(executor, "1.1")
+    world.sync(executor)
+    assert world.reports[1].finished
+    assert executor.results == {}
+    world.send(ev.NoMoreTasks())
+    world.run_to_end()
+    assert world.over == act.Over(None)
+
+
+def test_a_thousand_tasks_share_few_claims():
+    """Many tasks run in one claim, side by side and one after the other, each reported once."""
+    world = World()
+    world.submit(*range(1, 1001))
+    world.register()
+    world.send(ev.NoMoreTasks())
+    world.run_to_end()
+    assert len(world.reports) == 1000
+    assert all(r.finished for r in world.reports.values())
+    assert len(of_type(world, act.OpenClaim)) <= 2
+
+
+def test_a_claim_is_sized_for_what_waits():
+    """One waiting task of one core opens a claim of one core, not of the whole agent."""
+    world = World()
+    world.submit(1, cores=1, memory_mb=100, disk_mb=100)
+    world.register()
+    world.offer()
+    (claim,) = of_type(world, act.OpenClaim)
+    assert claim.resources.cores == 1
+
+
+def test_a_task_as_large_as_the_agent_fits():
+    """A task that asks for every cpu that an agent has is run: the executor's share is memory only."""
+    world = World()
+    world.submit(1, cores=4, memory_mb=1000)
+    (executor,) = started(world)
+    assert "1.1" in executor.running
+
+
+def test_undeclared_tasks_fill_an_agent_by_its_cores():
+    """Tasks that declare nothing run as many as there are cores, however little memory that leaves each."""
+    world = World(agents={"a": Resources(8, 2048, 1000)})
+    world.submit(*range(1, 20))
+    (executor,) = started(world)
+    assert len(executor.running) == 8
+
+
+def test_no_offer_is_held_and_nothing_wanted_is_said():
+    """Offers without work are declined at once for long, and offers are suppressed; work revives them."""
+    world = World()
+    world.register()
+    world.offer()
+    assert of_type(world, act.DeclineOffers)[0].refuse_s >= 300
+    assert world.suppressed
+    world.submit(1)
+    assert not world.suppressed
+    world.offer()
+    assert of_type(world, act.OpenClaim)
+
+
+def test_a_failed_task_uses_its_own_retries_only():
+    """exit 3 with --retries 1: tried twice, then reported with its reason and code."""
+    world = World(Policy(workdir="/w", batch_delay_s=0, retries=1))
+    world.submit(1)
+    (executor,) = started(world)
+    world.finish(executor, "1.1", wire.FAILED, reason="exit code 3", exit_code=3)
+    world.sync(executor)
+    assert 1 not in world.reports
+    world.sync(executor)
+    world.finish(executor, "1.2", wire.FAILED, reason="exit code 3", exit_code=3)
+    world.sync(executor)
+    report = world.reports[1]
+    assert not report.finished
+    assert (report.exit_code, report.reason) == (3, "exit code 3")
+
+
+def test_the_clusters_failures_cost_the_task_nothing_but_are_bounded():
+    """With no retries of its own a task survives lost claims, but not for ever."""
+    world = World(Policy(workdir="/w", batch_delay_s=0, cluster_retries=3, avoid_s=0.0))
+    world.submit(1)
+    world.register()
+    for _ in range(4):
+        world.suppressed = False
+        world.offer()
+        (executor,) = world.live()
+        world.sync(executor)
+        assert executor.running
+        world.end(executor, "TASK_LOST", "REASON_AGENT_REMOVED")
+        world.pass_time(1)
+    assert "removed from the cluster" in world.reports[1].reason
+    assert "4 times" in world.reports[1].reason
+
+
+def test_an_exhausted_guess_grows_and_a_declared_limit_does_not():
+    """Memory exhausted: what was not declared is doubled and tried again, what was declared ends the task."""
+    world = World()
+    world.submit(1)
+    world.submit(2, memory_mb=200)
+    (executor,) = started(world)
+    for attempt in ("1.1", "2.1"):
+        world.finish(executor, attempt, wire.EXHAUSTED, reason="memory: too much", resource="memory",
+                     usage=wire.Usage(memory_mb=600))
+    world.sync(executor)
+    assert not world.reports[2].finished
+    assert "memory" in world.reports[2].reason
+    assert world.core.state.tasks[1].floor_memory_mb == 1200
+
+
+def test_a_container_over_its_memory_blames_the_task_when_it_was_alone():
+    """A cgroup kill of a claim with one declared task: that task fails for memory, in plain words."""
+    world = World()
+    world.submit(1, memory_mb=100)
+    (executor,) = started(world)
+    world.end(executor, "TASK_FAILED", "REASON_CONTAINER_LIMITATION_MEMORY")
+    assert "more memory" in world.reports[1].reason
+
+
+def test_a_container_over_its_memory_isolates_the_suspects():
+    """With several tasks in the killed container each gets a claim of its own, so that the innocent finish."""
+    world = World()
+    world.submit(1, 2, memory_mb=100)
+    (executor,) = started(world)
+    world.end(executor, "TASK_FAILED", "REASON_CONTAINER_LIMITATION_MEMORY")
+    assert not world.reports
+    world.send(ev.NoMoreTasks())
+    world.run_to_end()
+    assert all(r.finished for r in world.reports.values())
+    assert all(len(e.known) <= 1 for e in world.live())
+
+
+def test_an_unsatisfiable_task_is_named_with_what_it_asks_and_the_largest_agent():
+    """More cores than any agent has: failed after the waiting time, the rest runs on."""
+    world = World()
+    world.submit(1, cores=64)
+    world.submit(2)
+    started(world)
+    world.list_agents()
+    world.pass_time(1)
+    world.list_agents()
+    world.pass_time(6)
+    reason = world.reports[1].reason
+    assert "64 cores" in reason
+    assert "largest agent has 4 cores" in reason
+    assert 2 not in world.reports
+
+
+def test_an_answer_that_is_lost_is_given_again():
+    """The executor never saw the answer that named the attempt: the next sync names it again, and it runs once."""
+    world = World()
+    world.submit(1)
+    world.register()
+    world.offer()
+    (executor,) = world.live()
+    world.sync(executor, lose_answer=True)
+    assert not executor.running
+    world.sync(executor)
+    assert list(executor.running) == ["1.1"]
+
+
+def test_a_newer_sync_supersedes_the_held_one():
+    """At most one sync of a claim is held; the older one is told so at once."""
+    world = World()
+    world.submit(1)
+    (executor,) = started(world)
+    world.sync(executor)
+    world.sync(executor)
+    assert [a for a in of_type(world, act.AnswerSync) if a.answer.superseded]
+
+
+def test_a_held_sync_is_answered_in_time():
+    """With nothing to say a sync is answered after hold_s all the same, so both sides know they are alive."""
+    world = World()
+    world.submit(1)
+    (executor,) = started(world)
+    world.sync(executor)
+    before = len(of_type(world, act.AnswerSync))
+    world.pass_time(21)
+    assert len(of_type(world, act.AnswerSync)) == before + 1
+
+
+def test_a_withdrawn_task_is_killed():
+    """An aborting line of a running task: it is reported withdrawn, and the executor told to kill it."""
+    world = World()
+    world.submit(1)
+    (executor,) = started(world)
+    world.send(ev.TaskWithdrawn(1))
+    assert world.reports[1].withdrawn
+    world.sync(executor)
+    assert executor.running == {}
+
+
+def test_stop_ends_everything():
+    """A stop withdraws all tasks, releases all claims, and then all is over."""
+    world = World()
+    world.submit(*range(1, 50))
+    started(world)
+    world.send(ev.StopRequested("the engine is gone"))
+    for executor in world.live():
+        world.sync(executor)
+    assert world.over
+    assert len(world.reports) == 49
+
+
+def test_a_claim_that_never_syncs_is_given_up():
+    """No sync within a minute: Mesos is asked; after two it is killed and its tasks go elsewhere."""
+    world = World()
+    world.submit(1)
+    world.register()
+    world.offer()
+    world.pass_time(61)
+    assert of_type(world, act.Reconcile)[-1].claims
+    world.pass_time(61)
+    assert of_type(world, act.KillClaim)
+    assert not world.core.state.claims
+
+
+def test_executors_that_never_start_end_the_run():
+    """When no executor starts, many times in a row, the run ends with the reason instead of going on for ever."""
+    world = World(Policy(workdir="/w", batch_delay_s=0, launch_failures=4, avoid_s=0))
+    world.submit(1)
+    world.register()
+    for _ in range(4):
+        world.suppressed = False
+        world.offer()
+        world.end(world.live()[0], "TASK_FAILED", "REASON_EXECUTOR_TERMINATED")
+        world.pass_time(1)
+    assert world.over
+    assert "no executor could be started" in (world.over.failure or "")
+    assert not world.reports[1].finished
+
+
+def test_an_idle_claim_is_released():
+    """Polite to others: a claim without work goes after claim_idle_s."""
+    world = World()
+    world.submit(1)
+    (executor,) = started(world)
+    world.finish(executor, "1.1")
+    world.sync(executor)
+    world.sync(executor)
+    world.pass_time(6)
+    assert executor.released
+
+
+def test_a_large_task_gets_its_room():
+    """Small idle claims are released when a waiting task needs a larger one on the same agent."""
+    world = World()
+    world.submit(1, cores=1)
+    (executor,) = started(world)
+    world.finish(executor, "1.1")
+    world.sync(executor)
+    world.submit(2, cores=4)
+    world.send(ev.NoMoreTasks())
+    world.pass_time(0.1)
+    world.run_to_end()
+    assert world.reports[2].finished
+
+
+def test_max_running_is_kept():
+    """Never more tasks in claims than allowed."""
+    world = World(Policy(workdir="/w", batch_delay_s=0, max_running=2))
+    world.submit(*range(1, 11))
+    (executor,) = started(world)
+    assert len(executor.running) == 2
+
+
+def test_claims_per_task():
+    """Each task has a claim of its own, as the first connector did."""
+    world = World(Policy(workdir="/w", batch_delay_s=0, per_task_claims=True))
+    world.submit(1, 2, 3, cores=1, memory_mb=100)
+    world.register()
+    world.send(ev.NoMoreTasks())
+    world.run_to_end()
+    assert len(of_type(world, act.OpenClaim)) == 3
+    assert all(r.finished for r in world.reports.values())
+
+
+def test_late_result_of_an_old_attempt_is_thrown_away():
+    """A result of an attempt that was given up never overwrites the newer one."""
+    world = World(Policy(workdir="/w", batch_delay_s=0, silence_lost_s=100))
+    world.submit(1)
+    (executor,) = started(world)
+    world.pass_time(101)
+    assert world.core.state.tasks[1].attempt_id == "1.1"
+    executor.results["1.1"] = wire.Result("1.1", wire.FINISHED)
+    executor.running.clear()
+    world.sync(executor)
+    assert 1 not in world.reports
+
+
+def test_unknown_claims_are_killed():
+    """A running claim that the core does not know (of a dead run) is killed."""
+    world = World()
+    world.register()
+    world.send(ev.ClaimUpdated("old-1", "TASK_RUNNING", agent_id="a1", uuid="dXVpZA=="))
+    assert of_type(world, act.KillClaim)[0].claim_id == "old-1"
+    assert of_type(world, act.AcknowledgeUpdate)
+
+
+def test_a_refused_task_is_reported_with_its_reason():
+    """A task whose input is missing fails before it costs anything."""
+    world = World()
+    world.send(ev.TaskRefused(Task(7, "x", ("gone",), (), Request()), "input gone does not exist"))
+    assert world.reports[7].reason == "input gone does not exist"
+
+
+@pytest.mark.parametrize(("moves", "kind"), [(TASK_MOVES, TaskState), (CLAIM_MOVES, ClaimState)])
+def test_only_the_moves_of_the_table_are_possible(moves, kind):
+    """Every pair of states is either in the table or refused."""
+    for old in kind:
+        for new in kind:
+            if new in moves[old]:
+                assert move(moves, old, new) is new
+            else:
+                with pytest.raises(ImpossibleMove):
+                    move(moves, old, new)

@@ -1,0 +1,197 @@
+"""A small world for the core: agents that make offers, executors that sync, a folder that takes outputs.
+
+Everything happens at the level of events and actions, in simulated time; nothing is real. Each `step` lets one
+thing happen, so a test (or Hypothesis) chooses the order. The invariants of ARCHITECTURE.md are checked on the way.
+"""
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from mfmesos import wire
+from mfmesos.core import actions as act
+from mfmesos.core import events as ev
+from mfmesos.core.engine import Core
+from mfmesos.core.model import Agent, Offer, Request, Resources, Task
+from mfmesos.core.state import Policy
+
+
+@dataclass
+class FakeExecutor:
+    claim: act.OpenClaim
+    running: dict[str, wire.Run] = field(default_factory=dict)
+    results: dict[str, wire.Result] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
+    seq: int = 0
+    got: int = 0
+    alive: bool = True
+    released: bool = False
+
+
+class World:
+    def __init__(self, policy: Policy | None = None, agents: dict[str, Resources] | None = None) -> None:
+        self.core = Core(policy or Policy(workdir="/w", batch_delay_s=0.0))
+        self.now = 0.0
+        self.agents = agents or {"a1": Resources(4, 4096, 20000)}
+        self.used: dict[str, Resources] = {a: Resources() for a in self.agents}
+        self.offers: dict[str, Offer] = {}
+        self.offer_number = 0
+        self.suppressed = False
+        self.executors: dict[str, FakeExecutor] = {}
+        self.reports: dict[int, act.ReportTask] = {}
+        self.notes: list[act.Note] = []
+        self.placed: Counter[int] = Counter()
+        self.actions: list[act.Action] = []
+        self.over: act.Over | None = None
+        self.pending_place: list[str] = []
+        self.auto_place = True
+
+    # --- talking to the core --------------------------------------------------------------------
+    def send(self, *batch: ev.Event) -> list[act.Action]:
+        out = self.core.handle_all(batch, self.now)
+        for action in out:
+            self._obey(action)
+        self._check()
+        if self.auto_place:
+            self.place_all()
+        return out
+
+    def _obey(self, action: act.Action) -> None:
+        self.actions.append(action)
+        if isinstance(action, act.OpenClaim):
+            total = Resources()
+            for offer in action.offers:
+                del self.offers[offer.id]  # KeyError: an offer that is not ours to accept
+                assert offer.agent_id == action.agent_id
+                total = total + offer.resources
+            taken = action.resources + Resources(memory_mb=action.executor_memory_mb)
+            assert taken.fits_in(total), f"claim of {taken} on offers of {total}"
+            self.used[action.agent_id] = self.used[action.agent_id] + taken
+            self.executors[action.claim_id] = FakeExecutor(action)
+        elif isinstance(action, act.DeclineOffers):
+            for offer_id in action.offer_ids:
+                del self.offers[offer_id]
+        elif isinstance(action, act.AnswerSync):
+            self._answered(action)
+        elif isinstance(action, act.PlaceOutputs):
+            self.pending_place.append(action.attempt_id)
+        elif isinstance(action, act.ReportTask):
+            assert action.task.id not in self.reports, f"task {action.task.id} reported twice"
+            if action.finished:
+                assert self.placed[action.task.id] == 1, "reported before its outputs were in place"
+            self.reports[action.task.id] = action
+        elif isinstance(action, act.Note):
+            self.notes.append(action)
+        elif isinstance(action, act.Suppress):
+            self.suppressed = True
+        elif isinstance(action, act.Revive):
+            self.suppressed = False
+        elif isinstance(action, act.Over):
+            assert self.over is None
+            assert not self.core.state.tasks
+            self.over = action
+
+    def _answered(self, action: act.AnswerSync) -> None:
+        executor = self.executors.get(action.claim_id)
+        if executor is None or not executor.alive or action.answer.superseded or action.seq != executor.seq:
+            return
+        executor.got = max(executor.got, action.answer.number)
+        for attempt in action.answer.acked:
+            executor.results.pop(attempt, None)
+        for run in action.answer.run:
+            if run.attempt not in executor.known:
+                executor.known.add(run.attempt)
+                executor.running[run.attempt] = run
+        for attempt in action.answer.kill:
+            if executor.running.pop(attempt, None) is not None:
+                executor.results[attempt] = wire.Result(attempt, wire.KILLED, "killed")
+        executor.released = executor.released or action.answer.release
+
+    def _check(self) -> None:
+        for executor in self.executors.values():
+            if executor.alive:
+                total = Resources()
+                for run in executor.running.values():
+                    total = total + Resources(run.cores, run.memory_mb, run.disk_mb)
+                assert total.fits_in(executor.claim.resources), "a claim is given more than it has"
+
+    # --- what can happen ------------------------------------------------------------------------
+    def submit(self, *ids: int, **request: float) -> None:
+        self.send(*(ev.TaskSubmitted(Task(i, f"cmd {i}", (), (f"o{i}",), Request(**request))) for i in ids))
+
+    def register(self) -> None:
+        self.send(ev.Registered("f-1", "m"))
+
+    def offer(self) -> bool:
+        """Offer what each agent has free and not in an outstanding offer; False when that is nothing."""
+        fresh = []
+        for agent, total in self.agents.items():
+            free = total - self.used[agent]
+            for offer in self.offers.values():
+                if offer.agent_id == agent:
+                    free = free - offer.resources
+            if free.cores > 0.001 or free.memory_mb > 0.001:
+                self.offer_number += 1
+                offer = Offer(f"O{self.offer_number}", agent, agent, free.at_least_zero())
+                self.offers[offer.id] = offer
+                fresh.append(offer)
+        if fresh:
+            self.send(ev.OffersReceived(tuple(fresh)))
+        return bool(fresh)
+
+    def list_agents(self) -> None:
+        self.send(ev.AgentsListed(tuple(Agent(a, a, r) for a, r in self.agents.items())))
+
+    def sync(self, executor: FakeExecutor, *, lose_answer: bool = False) -> None:
+        executor.seq += 1
+        event = ev.ClaimSynced(
+            executor.claim.claim_id, executor.seq, executor.got, tuple(executor.running),
+            tuple(executor.results.values()))
+        if lose_answer:
+            alive, executor.alive = executor.alive, False
+            self.send(event)
+            executor.alive = alive
+            return
+        self.send(event)
+        if executor.released and executor.alive:
+            self.end(executor, "TASK_FINISHED")
+
+    def finish(self, executor: FakeExecutor, attempt: str, outcome: str = wire.FINISHED, **kw: object) -> None:
+        del executor.running[attempt]
+        executor.results[attempt] = wire.Result(attempt, outcome, **kw)  # type: ignore[arg-type]
+
+    def end(self, executor: FakeExecutor, state: str, reason: str = "") -> None:
+        executor.alive = False
+        claim = executor.claim
+        taken = claim.resources + Resources(memory_mb=claim.executor_memory_mb)
+        self.used[claim.agent_id] = self.used[claim.agent_id] - taken
+        del self.executors[claim.claim_id]
+        self.send(ev.ClaimUpdated(claim.claim_id, state, reason, "", claim.agent_id, "dXVpZA=="))
+
+    def place_all(self) -> None:
+        while self.pending_place:
+            attempt = self.pending_place.pop(0)
+            self.placed[int(attempt.split(".")[0])] += 1
+            self.send(ev.OutputsPlaced(attempt))
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+        self.send(ev.Tick())
+
+    def live(self) -> list[FakeExecutor]:
+        return list(self.executors.values())
+
+    def run_to_end(self, steps: int = 2000) -> None:
+        """Let everything go well until it is over."""
+        for _ in range(steps):
+            if self.over:
+                return
+            if not self.suppressed:
+                self.offer()
+            for executor in self.live():
+                for attempt in list(executor.running):
+                    self.finish(executor, attempt)
+                if executor.alive:
+                    self.sync(executor)
+            self.pass_time(0.1)
+        raise AssertionError(f"not over after {steps} steps: {self.core.state.counts}, {len(self.core.state.queue)} wait")
