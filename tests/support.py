@@ -1,10 +1,13 @@
-"""What several tests need: waiting for a condition without a fixed sleep, free ports, processes that end with the test."""
+"""What several tests need: waiting for a condition without a fixed sleep, free ports, what to do when a need is missing."""
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
 from typing import Callable, TypeVar
+
+import pytest
 
 T = TypeVar("T")
 
@@ -27,3 +30,13 @@ def free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return int(s.getsockname()[1])
+
+
+def need(condition: object, reason: str, cure: str) -> None:
+    """What a test needs that a user's machine may not have: skips with reason and cure, fails when CI=true."""
+    if condition:
+        return
+    text = f"{reason}; {cure}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"CI must have everything: {text}", pytrace=False)
+    pytest.skip(text)
