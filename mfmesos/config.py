@@ -51,6 +51,8 @@ class SchedulerConfig:
     """Where agents fetch the executor's archive when not from us."""
     keep_output: bool = True
     """Keep stdout and stderr of tasks under .mfmesos/logs/ when there is any."""
+    start_at_last_run: bool = False
+    """The task file may hold leftovers of a dead run: begin at its last record with ID 1."""
     verbose: bool = False
 
     @property

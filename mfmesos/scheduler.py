@@ -10,6 +10,7 @@ import logging
 import os
 import secrets
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any, Callable, Protocol
@@ -19,7 +20,6 @@ from mfmesos.config import ConfigError, SchedulerConfig
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.engine import Core
-from mfmesos.core.model import Resources
 from mfmesos.core.state import Policy
 from mfmesos.mesos.link import FrameworkSettings, MesosLink
 from mfmesos.staging.archive import build_archive
@@ -181,9 +181,11 @@ class Scheduler:
             self._over.set_result(action.failure)
 
     # --- the run --------------------------------------------------------------------------------
-    async def run(self) -> str | None:
-        """Until all is over; None, or why it ended badly. SIGTERM and SIGINT stop it in order."""
+    async def run(self, stop_on: tuple[signal.Signals, ...] = ()) -> str | None:
+        """Until all is over; None, or why it ended badly. Each signal in `stop_on` stops it in order."""
         self.loop = asyncio.get_running_loop()
+        for number in stop_on:
+            self.loop.add_signal_handler(number, self.stop, f"it was told to end ({number.name})")
         self._over = self.loop.create_future()
         self.config.state_dir.mkdir(exist_ok=True)
         self._archive = build_archive(self.config.state_dir)
@@ -204,10 +206,6 @@ class Scheduler:
             await self.staging.stop()
             self.engine.close(failure)
         return failure
-
-    def handle_signals(self) -> None:
-        """Stop in order on SIGTERM; leave SIGINT to makeflow, which tells us by mesos_done."""
-        self.loop.add_signal_handler(signal.SIGTERM, self.stop, "it was told to end (SIGTERM)")
 
     async def _tick(self) -> None:
         stopping_since = None
@@ -238,9 +236,6 @@ class Scheduler:
             self._registered = True
         log.info("event=registered framework=%s master=%s", event.framework_id, event.master)
 
-    def allocation_of(self, report: act.ReportTask) -> Resources | None:
-        return report.allocation
-
 
 def policy_of(config: SchedulerConfig) -> Policy:
     """The core's settings out of the user's."""
@@ -260,3 +255,9 @@ def read_secret(path: str | None) -> str | None:
         return Path(path).read_text().strip()
     except OSError as e:
         raise ConfigError(f"{path}: the secret cannot be read ({e.strerror})") from None
+
+
+if __name__ == "__main__":
+    from mfmesos.schedulerd import main
+
+    sys.exit(main())

@@ -27,7 +27,7 @@ class RunLog:
         self._keep_output = keep_output
         self._clock = clock
         state_dir.mkdir(exist_ok=True)
-        self._file = open(state_dir / REPORT, "a", buffering=1, encoding="utf-8", errors="surrogateescape")
+        self._file = (state_dir / REPORT).open("a", buffering=1, encoding="utf-8", errors="surrogateescape")
 
     def task_ended(self, report: ReportTask, host: str) -> dict[str, Any]:
         """Write one line; gives what it wrote."""

@@ -1,0 +1,4 @@
+"""python -m mfmesos."""
+from mfmesos.cli import main
+
+main(prog_name="mfmesos")

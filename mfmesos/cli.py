@@ -1,0 +1,171 @@
+"""The command line. Each command imports what it needs itself, so that starting stays quick."""
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Callable, NoReturn, TypeVar
+
+import click
+
+from mfmesos import __version__
+from mfmesos.config import ConfigError, SchedulerConfig
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def fail(text: str) -> NoReturn:
+    """One line on stderr, exit 1: for what the user can mend."""
+    click.echo(f"mfmesos: {text}", err=True)
+    sys.exit(1)
+
+
+def cluster_options(command: F) -> F:
+    """Where to run: shared by the commands that reach a master."""
+    for option in reversed((
+        click.option("--master", default="local", show_default=True, metavar="local|HOST:PORT|H1:P1,H2:P2|zk://...",
+                     help="The Mesos master; local starts an embedded cluster on this machine."),
+        click.option("--role", default="*", show_default=True, help="Take offers as this Mesos role."),
+        click.option("--user", default="", help="Run tasks as this user of the agents (default: who runs mfmesos)."),
+        click.option("--principal", help="Authenticate to the master as this principal."),
+        click.option("--secret-file", help="A file of mode 0600 with the principal's secret."),
+        click.option("--max-running", type=click.IntRange(min=1), help="At most so many tasks at a time."),
+        click.option("--claims", type=click.Choice(["shared", "per-task"]), default="shared", show_default=True,
+                     help="One claim runs many tasks, or each task gets a claim and container of its own."),
+        click.option("--claim-idle", type=float, default=5.0, show_default=True, metavar="SECONDS",
+                     help="Give back a claim without work after this time."),
+        click.option("--claim-worklife", type=float, default=3600.0, show_default=True, metavar="SECONDS",
+                     help="Take no new work into a claim after this time."),
+        click.option("--listen", default="", metavar="ADDRESS", help="Where the staging server listens."),
+        click.option("--advertise", default="", metavar="HOST[:PORT]", help="Where executors reach it, if elsewhere."),
+        click.option("--executor-uri", default="", metavar="URI", help="Where agents fetch the executor's archive."),
+        click.option("--local-agents", type=click.IntRange(min=1), default=1, show_default=True,
+                     help="With --master local: how many agents share this machine."),
+        click.option("-v", "--verbose", is_flag=True, help="Say more."),
+    )):
+        command = option(command)
+    return command
+
+
+def scheduler_config(workdir: Path, options: dict[str, Any], **more: Any) -> SchedulerConfig:
+    """The scheduler's settings out of the command line's."""
+    return SchedulerConfig(
+        workdir=str(workdir), master=options["master"], role=options["role"], user=options["user"],
+        principal=options["principal"], secret_file=options["secret_file"], max_running=options["max_running"],
+        claims=options["claims"], claim_idle_s=options["claim_idle"], claim_worklife_s=options["claim_worklife"],
+        listen=options["listen"], advertise=options["advertise"], executor_uri=options["executor_uri"],
+        verbose=options["verbose"], **more)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mfmesos")
+def main() -> None:
+    """Run scientific workflows on Apache Mesos."""
+
+
+@main.command()
+@click.argument("tasks", metavar="TASKFILE|DIR", type=click.Path(exists=True, path_type=Path))
+@cluster_options
+@click.option("--retries", type=click.IntRange(min=0), default=0, show_default=True,
+              help="Try a task that failed by itself again so often.")
+@click.option("-k", "--keep-going", is_flag=True, help="After a failure go on with what does not depend on it.")
+@click.option("-f", "--follow", is_flag=True, help="Follow the file as it grows, until mesos_done appears beside it.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only say what would run and in which order.")
+@click.option("--plain", is_flag=True, help="Plain lines instead of a live display.")
+def run(tasks: Path, retries: int, keep_going: bool, follow: bool, dry_run: bool, plain: bool, **options: Any) -> None:
+    """Run the tasks of a file: mesos_task_info format or JSON lines.
+
+    Exits 0 only if every task finished. Results go to mesos_task_state beside the file, logs to .mfmesos/.
+    """
+    from mfmesos.workflow import batch
+
+    batch_options = batch.Options(keep_going=keep_going, follow=follow, dry_run=dry_run, plain=plain)
+    source = batch.find(tasks)
+    if isinstance(source, str):
+        fail(source)
+    config = scheduler_config(source.parent.resolve(), options, engine="batch", retries=retries)
+    _guarded(lambda: batch.run(source, config, batch_options, options["local_agents"]))
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@cluster_options
+@click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="-- ARGS...")
+def makeflow(args: tuple[str, ...], **options: Any) -> None:
+    """Run the real makeflow with -T mesos, ARGS being its own arguments.
+
+    Exits 0 only if every rule ended well.
+    """
+    from mfmesos.localrun import local_cluster
+    from mfmesos.workflow.makeflow import LaunchOptions, launch
+
+    def go() -> int:
+        workdir = Path.cwd()
+        config = scheduler_config(workdir, options)
+        with local_cluster(config, options["local_agents"]) as resolved:
+            return launch(LaunchOptions(
+                argv=list(args), scheduler=resolved, echo=lambda text: click.echo(f"mfmesos: {text}", err=True)))
+
+    _guarded(go)
+
+
+@main.command()
+@click.argument("bindir", type=click.Path(path_type=Path))
+def link(bindir: Path) -> None:
+    """Put our scheduler beside the makeflow in BINDIR, for plain `makeflow -T mesos` (administrators)."""
+    from mfmesos.workflow import link as linking
+
+    _guarded(lambda: linking.link(bindir))
+
+
+@main.command()
+@click.argument("bindir", type=click.Path(path_type=Path))
+def unlink(bindir: Path) -> None:
+    """Take our scheduler out of BINDIR again and put the original back."""
+    from mfmesos.workflow import link as linking
+
+    _guarded(lambda: linking.unlink(bindir))
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.option("--agents", type=click.IntRange(min=1), default=1, show_default=True, help="How many agents.")
+@click.option("--cpus", type=float, help="Cpus of each agent (default: this machine's, shared out).")
+@click.option("--mem", type=float, metavar="MB", help="Memory of each agent (default: this machine's, shared out).")
+@click.option("--disk", type=float, metavar="MB", help="Disk of each agent (default: what is free, shared out).")
+@click.option("--port", type=int, default=0, show_default=True, help="The master's port; 0 asks the kernel.")
+@click.option("--work-dir", type=click.Path(path_type=Path), help="Where sandboxes lie (default: a temporary folder).")
+def cluster(**options: Any) -> None:
+    """Run the embedded cluster alone, in the foreground, on 127.0.0.1."""
+    from mfmesos.local.__main__ import main as local_main
+
+    argv = [f"--{name.replace('_', '-')}={value}" for name, value in options.items() if value is not None]
+    _guarded(lambda: local_main(argv))
+
+
+@main.command()
+@click.option("--master", help="Also look at this Mesos master.")
+def doctor(master: str | None) -> None:
+    """Say what is there, what is missing, and what to do, one line each."""
+    from mfmesos import doctor as doctoring
+
+    findings = doctoring.run(master)
+    for finding in findings:
+        mark = {True: "ok     ", False: "MISSING", None: "note   "}[finding.ok]
+        click.echo(f"{mark} {finding.name}: {finding.text}" + (f" -> {finding.cure}" if finding.cure else ""))
+    sys.exit(1 if any(f.ok is False for f in findings) else 0)
+
+
+def _guarded(call: Callable[[], Any]) -> NoReturn:
+    """Run a command; what the user can mend ends in one line, what nobody expected in one line and a log."""
+    try:
+        code = call()
+    except ConfigError as e:
+        fail(str(e))
+    except KeyboardInterrupt:
+        click.echo("mfmesos: interrupted", err=True)
+        sys.exit(130)
+    except OSError as e:
+        fail(str(e))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""`--master local`: the embedded cluster as a child process, for as long as one command runs."""
+from __future__ import annotations
+
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from mfmesos.config import ConfigError, SchedulerConfig
+
+START_WITHIN_S = 30.0
+PRINCIPAL = "mfmesos"
+
+
+@contextmanager
+def local_cluster(config: SchedulerConfig, agents: int = 1) -> Iterator[SchedulerConfig]:
+    """The settings with a master that is there: `local` is started and ended around the block; others pass through.
+
+    Raises ConfigError when the cluster does not start.
+    """
+    if config.master != "local":
+        yield config
+        return
+    home = Path(tempfile.mkdtemp(prefix="mfmesos-local-"))
+    ready, secret = home / "ready", home / "secret"
+    secret.touch(mode=0o600)
+    secret.write_text(secrets.token_urlsafe(24))
+    with open(home / "log", "w+", encoding="utf-8") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "mfmesos.local", "--agents", str(agents), "--work-dir", str(home / "agents"),
+             "--ready-file", str(ready), "--secret-file", str(secret), "--parent-pid"],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        try:
+            master = _wait_ready(child, ready, log.name)
+            yield replace(config, master=master, principal=PRINCIPAL, secret_file=str(secret))
+        finally:
+            child.terminate()
+            try:
+                child.wait(15)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def _wait_ready(child: subprocess.Popen[bytes], ready: Path, log: str) -> str:
+    deadline = time.monotonic() + START_WITHIN_S
+    while True:
+        try:
+            text = ready.read_text().strip()
+        except OSError:
+            text = ""
+        if text:
+            return text
+        if child.poll() is not None or time.monotonic() > deadline:
+            last = Path(log).read_text().strip().splitlines()[-1:] or ["it said nothing"]
+            raise ConfigError(f"the embedded cluster did not start: {last[0]}")
+        time.sleep(0.01)

@@ -1,0 +1,40 @@
+"""What a run used, by category: the table at its end."""
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+Entry = dict[str, Any]
+
+
+def rows(entries: Sequence[Entry]) -> list[tuple[str, int, int, float, float, float, float]]:
+    """By category: (name, finished, failed, peak memory MB, median memory MB, most cores, seconds in all)."""
+    groups: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        groups[entry["category"]].append(entry)
+    table = []
+    for name, group in sorted(groups.items()):
+        usages = [e["usage"] for e in group if e["usage"]] or [{"memory_mb": 0.0, "cores": 0.0, "wall_s": 0.0}]
+        memory = [u["memory_mb"] for u in usages]
+        table.append((
+            name, sum(e["finished"] for e in group), sum(not e["finished"] for e in group),
+            max(memory), median(memory), max(u["cores"] for u in usages), sum(u["wall_s"] for u in usages)))
+    return table
+
+
+def show(entries: Sequence[Entry]) -> None:
+    """Print the table on stderr."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="What each category used", title_justify="left")
+    table.add_column("category")
+    for heading in ("finished", "failed", "peak memory", "median memory", "most cores", "task time"):
+        table.add_column(heading, justify="right")
+    for name, finished, failed, peak, middle, cores, seconds in rows(entries):
+        table.add_row(
+            name, str(finished), str(failed), f"{peak:.0f} MB", f"{middle:.0f} MB", f"{cores:.1f}", f"{seconds:.1f} s")
+    Console(file=sys.stderr).print(table)

@@ -1,0 +1,91 @@
+"""The scheduler as a process of its own, beside makeflow.
+
+    python -m mfmesos.scheduler CONFIG.json            started by our launcher
+    python -m mfmesos.scheduler --makeflow CWD MASTER  started by an installed makeflow (after `mfmesos link`), with an
+                                                       empty environment and every descriptor that makeflow had open
+"""
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import pwd
+import signal
+import sys
+from pathlib import Path
+
+from mfmesos.config import DEFAULT_MASTER, ConfigError, SchedulerConfig
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit 0 when the run was carried through (failed tasks included), 1 when it could not be, 2 on bad usage."""
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        if len(argv) == 3 and argv[0] == "--makeflow":
+            config = _from_makeflow(Path(argv[1]), argv[2])
+        elif len(argv) == 1:
+            config = SchedulerConfig.load(Path(argv[0]))
+        else:
+            print(__doc__, file=sys.stderr)
+            return 2
+    except ConfigError as e:
+        print(f"mfmesos: {e}", file=sys.stderr)
+        return 1
+    return _run(config)
+
+
+def _from_makeflow(cwd: Path, master: str) -> SchedulerConfig:
+    """makeflow gives us nothing but the folder and the master; without mesos_task_state it spins, so make it first."""
+    os.closerange(3, 4096)
+    (cwd / "mesos_task_state").touch()
+    os.environ.setdefault("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+    try:
+        os.environ.setdefault("HOME", pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        os.environ.setdefault("HOME", "/")
+    return SchedulerConfig(
+        workdir=str(cwd), master=master.rstrip("/") or DEFAULT_MASTER, parent_pid=os.getppid(), engine="makeflow",
+        start_at_last_run=True)
+
+
+def open_log(config: SchedulerConfig) -> None:
+    """scheduler.log in our own folder, for this user only; stderr is kept for the user's notes."""
+    config.state_dir.mkdir(exist_ok=True)
+    path = config.state_dir / "scheduler.log"
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    handler = logging.StreamHandler(os.fdopen(fd, "a", encoding="utf-8", errors="surrogateescape"))
+    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.DEBUG if config.verbose else logging.INFO)
+
+
+def _run(config: SchedulerConfig) -> int:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is makeflow's; it tells us by mesos_done
+    open_log(config)
+    log = logging.getLogger("mfmesos.schedulerd")
+    try:
+        from mfmesos.scheduler import Scheduler
+        from mfmesos.workflow.taskengine import TaskFileEngine, say
+
+        engine = TaskFileEngine(config)
+        try:
+            failure = asyncio.run(Scheduler(config, engine).run(stop_on=(signal.SIGTERM,)))
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    except ConfigError as e:
+        print(f"mfmesos: {e}", file=sys.stderr)
+        failure = str(e)
+    except Exception as e:
+        log.exception("event=crash")
+        failure = f"{type(e).__name__}: {e}"
+        where = config.state_dir / "scheduler.log"
+        print(f"mfmesos: the scheduler failed unexpectedly: {failure}; see {where}", file=sys.stderr)
+    else:
+        if failure:
+            say(failure)
+    if failure and config.start_at_last_run and config.parent_pid == os.getppid():
+        os.kill(os.getppid(), signal.SIGTERM)  # a makeflow whose scheduler is gone waits for ever
+    return 1 if failure else 0

@@ -1,0 +1,135 @@
+"""The core under random events in any order (Hypothesis): what must never happen never happens.
+
+World asserts on the way: no task reported twice, none reported as finished before its outputs were placed, no offer
+accepted that is not in hand, no claim larger than its offers, no claim given more than it has. Here in the end:
+everything that was submitted is reported, and no claim is left.
+"""
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from world import World
+
+from mfmesos import wire
+from mfmesos.core import events as ev
+from mfmesos.core.model import Resources
+from mfmesos.core.state import Policy
+
+STEPS = int(os.environ.get("MFMESOS_MODEL_STEPS", "60"))
+EXAMPLES = int(os.environ.get("MFMESOS_MODEL_EXAMPLES", "120"))
+REASONS = ("", "REASON_CONTAINER_LIMITATION_MEMORY", "REASON_AGENT_REMOVED", "REASON_EXECUTOR_TERMINATED")
+
+
+class CoreMachine(RuleBasedStateMachine):
+    @initialize(per_task=st.booleans(), retries=st.integers(0, 2), limit=st.sampled_from([None, 3]))
+    def start(self, per_task: bool, retries: int, limit: int | None) -> None:
+        self.submitted = 0
+        self.world = World(
+            Policy(workdir="/w", batch_delay_s=0.0, retries=retries, per_task_claims=per_task, max_running=limit,
+                   cluster_retries=1000, avoid_s=0.5, launch_failures=10**6),
+            {"a1": Resources(4, 4096, 20000), "a2": Resources(2, 1024, 9000)})
+        self.world.register()
+
+    @rule(n=st.integers(1, 5), cores=st.sampled_from([None, 1, 2, 4]), memory=st.sampled_from([None, 100, 900]))
+    def submit(self, n: int, cores: float | None, memory: float | None) -> None:
+        request = {k: v for k, v in (("cores", cores), ("memory_mb", memory)) if v is not None}
+        self.world.submit(*range(self.submitted + 1, self.submitted + n + 1), **request)
+        self.submitted += n
+
+    @precondition(lambda self: not self.world.suppressed)
+    @rule()
+    def offer(self) -> None:
+        self.world.offer()
+
+    @precondition(lambda self: self.world.offers)
+    @rule(data=st.data())
+    def rescind(self, data: st.DataObject) -> None:
+        offer = data.draw(st.sampled_from(sorted(self.world.offers)))
+        del self.world.offers[offer]
+        self.world.send(ev.OfferRescinded(offer))
+
+    @rule()
+    def reconnect(self) -> None:
+        self.world.offers.clear()
+        self.world.send(ev.Disconnected("test"))
+        self.world.suppressed = False
+        self.world.register()
+
+    @precondition(lambda self: self.world.executors)
+    @rule(data=st.data(), lose=st.booleans())
+    def sync(self, data: st.DataObject, lose: bool) -> None:
+        self.world.sync(self._one(data), lose_answer=lose)
+
+    @precondition(lambda self: any(e.running for e in self.world.live()))
+    @rule(data=st.data(), outcome=st.sampled_from(wire.OUTCOMES), resource=st.sampled_from(["memory", "disk", "wall"]))
+    def attempt_ends(self, data: st.DataObject, outcome: str, resource: str) -> None:
+        executor = data.draw(st.sampled_from([e for e in self.world.live() if e.running]))
+        attempt = data.draw(st.sampled_from(sorted(executor.running)))
+        self.world.finish(executor, attempt, outcome, reason=outcome, resource=resource)
+
+    @precondition(lambda self: any(e.running for e in self.world.live()))
+    @rule(data=st.data())
+    def executor_forgets(self, data: st.DataObject) -> None:
+        executor = data.draw(st.sampled_from([e for e in self.world.live() if e.running]))
+        executor.running.pop(data.draw(st.sampled_from(sorted(executor.running))))
+
+    @precondition(lambda self: self.world.executors)
+    @rule(data=st.data(), state=st.sampled_from(["TASK_LOST", "TASK_FAILED", "TASK_GONE"]), why=st.sampled_from(REASONS))
+    def claim_dies(self, data: st.DataObject, state: str, why: str) -> None:
+        self.world.end(self._one(data), state, why)
+
+    @precondition(lambda self: self.world.executors)
+    @rule(data=st.data(), state=st.sampled_from(["TASK_RUNNING", "TASK_STARTING", "TASK_UNREACHABLE"]))
+    def harmless_update(self, data: st.DataObject, state: str) -> None:
+        claim = self._one(data).claim
+        self.world.send(ev.ClaimUpdated(claim.claim_id, state, "", "", claim.agent_id, "dXVpZA=="))
+
+    @precondition(lambda self: self.submitted)
+    @rule(data=st.data())
+    def withdraw(self, data: st.DataObject) -> None:
+        self.world.send(ev.TaskWithdrawn(data.draw(st.integers(1, self.submitted))))
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 7.0, 70.0, 700.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.world.pass_time(seconds)
+
+    @invariant()
+    def books_balance(self) -> None:
+        """Free plus taken is all of each claim, and each task is counted where it is."""
+        if not hasattr(self, "world"):
+            return
+        state = self.world.core.state
+        for claim in state.claims.values():
+            taken = Resources()
+            for attempt_id, task_id in claim.attempts.items():
+                record = state.tasks.get(task_id)
+                if record is not None and record.attempt_id == attempt_id:
+                    taken = taken + record.allocation
+            assert (claim.free + taken).fits_in(claim.resources)
+            assert claim.resources.fits_in(claim.free + taken)
+        if state.policy.max_running is not None:
+            assert state.running() <= state.policy.max_running
+        assert len(state.tasks) + sum(state.counts.values()) == self.submitted
+
+    def teardown(self) -> None:
+        """Whatever has happened: from here on all goes well, and everything comes to its end."""
+        if not hasattr(self, "world"):
+            return
+        self.world.send(ev.NoMoreTasks())
+        self.world.list_agents()
+        self.world.run_to_end()
+        assert len(self.world.reports) == self.submitted
+        assert not self.world.core.state.claims
+
+    def _one(self, data: st.DataObject):
+        executors = self.world.executors
+        return executors[data.draw(st.sampled_from(sorted(executors)))]
+
+
+TestCoreModel = CoreMachine.TestCase
+TestCoreModel.settings = settings(
+    max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
