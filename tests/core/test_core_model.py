@@ -77,7 +77,8 @@ class CoreMachine(RuleBasedStateMachine):
         executor.running.pop(data.draw(st.sampled_from(sorted(executor.running))))
 
     @precondition(lambda self: self.world.executors)
-    @rule(data=st.data(), state=st.sampled_from(["TASK_LOST", "TASK_FAILED", "TASK_GONE"]), why=st.sampled_from(REASONS))
+    @rule(
+        data=st.data(), state=st.sampled_from(["TASK_LOST", "TASK_FAILED", "TASK_GONE"]), why=st.sampled_from(REASONS))
     def claim_dies(self, data: st.DataObject, state: str, why: str) -> None:
         self.world.end(self._one(data), state, why)
 

@@ -82,10 +82,8 @@ class World:
             self.reports[action.task.id] = action
         elif isinstance(action, act.Note):
             self.notes.append(action)
-        elif isinstance(action, act.Suppress):
-            self.suppressed = True
-        elif isinstance(action, act.Revive):
-            self.suppressed = False
+        elif isinstance(action, (act.Suppress, act.Revive)):
+            self.suppressed = isinstance(action, act.Suppress)
         elif isinstance(action, act.Over):
             assert self.over is None
             assert not self.core.state.tasks
@@ -194,4 +192,4 @@ class World:
                 if executor.alive:
                     self.sync(executor)
             self.pass_time(0.1)
-        raise AssertionError(f"not over after {steps} steps: {self.core.state.counts}, {len(self.core.state.queue)} wait")
+        raise AssertionError(f"not over after {steps} steps; {len(self.core.state.queue)} wait")
