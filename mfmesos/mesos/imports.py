@@ -22,6 +22,7 @@ def _import_quietly() -> Any:
     try:
         import pymesos
         import pymesos.process
+        import pymesos.utils
     finally:
         signal.signal = real
     logger = logging.getLogger("pymesos")
@@ -37,3 +38,4 @@ Process: Any = _pymesos.process.Process
 Connection: Any = _pymesos.process.Connection
 MesosSchedulerDriver: Any = _pymesos.MesosSchedulerDriver
 MesosExecutorDriver: Any = _pymesos.MesosExecutorDriver
+parse_duration: Any = _pymesos.utils.parse_duration

@@ -1,0 +1,283 @@
+"""The long-lived answer to SUBSCRIBE: one non-blocking connection that ends with a reason, never with the process."""
+from __future__ import annotations
+
+import errno
+import json
+import os
+import select
+import socket
+from dataclasses import dataclass
+from typing import Any, Callable, Iterator
+
+from http_parser.http import HttpParser
+
+from mfmesos.mesos.imports import Connection
+
+_RECEIVE = 1 << 18
+_LARGEST_EVENT = 1 << 30
+_MOST_OF_AN_ERROR = 4096
+_TLS_ALERT = b"\x15\x03"
+_REDIRECTS = (301, 302, 303, 307, 308)
+_REFUSALS = (401, 403)
+
+
+class StreamEnd(Exception):
+    """The event stream is over; `str()` says why, in one line.
+
+    `final`: trying again is no use. `redirect`: where the leader is. `at_once`: no need to wait before the next try.
+    """
+
+    def __init__(self, reason: str, *, final: bool = False, redirect: str | None = None,
+                 at_once: bool = False) -> None:
+        super().__init__(reason)
+        self.final = final
+        self.redirect = redirect
+        self.at_once = at_once
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How patient a driver is, in seconds."""
+
+    connect_s: float = 10.0
+    reply_s: float = 30.0
+    """From the SUBSCRIBE request to the first event."""
+    heartbeat_s: float = 15.0
+    """Assumed until the master states its own."""
+    missed_heartbeats: int = 5
+    first_backoff_s: float = 0.5
+    most_backoff_s: float = 15.0
+    call_s: float = 10.0
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """ "host:5050", "10.0.0.1:5050", "[::1]:5050" to host and port; ValueError in plain words."""
+    host, colon, port = address.rpartition(":")
+    host = host.strip("[]")
+    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(f"{address!r} is not an address: HOST:PORT is expected, with a port from 1 to 65535")
+    return host, int(port)
+
+
+def tune(sock: socket.socket) -> None:
+    """No delay for small packets, and a peer that vanished without a word is noticed within two minutes."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 45), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 5)):
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+class Records:
+    """RecordIO ("<length>\\n<bytes>" again and again) cut out of pieces of any size, in linear time."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._length: int | None = None
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The records that are complete with `data`; StreamEnd where a length is no number."""
+        self._buffer += data
+        while True:
+            if self._length is None and not self._read_length():
+                return
+            assert self._length is not None
+            if len(self._buffer) < self._length:
+                return
+            record = bytes(self._buffer[:self._length])
+            del self._buffer[:self._length]
+            self._length = None
+            yield record
+
+    def _read_length(self) -> bool:
+        end = self._buffer.find(b"\n", 0, 24)
+        if end < 0 and len(self._buffer) < 24:
+            return False
+        digits = bytes(self._buffer[:max(end, 0)]).strip()
+        if end < 0 or not digits.isdigit() or int(digits) > _LARGEST_EVENT:
+            raise StreamEnd(f"not an event stream: {bytes(self._buffer[:24])!r} where the length of an event belongs")
+        self._length = int(digits)
+        del self._buffer[:end + 1]
+        return True
+
+
+class EventStream(Connection):  # type: ignore[misc]  # pymesos has no types
+    """One SUBSCRIBE and its events. Call `advance` after each poll: it raises StreamEnd when nothing more will come."""
+
+    def __init__(self, address: str, callback: Any, timing: Timing, clock: Callable[[], float]) -> None:
+        # Not Connection.__init__: it connects in a way that can neither fail over to a second address nor time out.
+        host, port = split_address(address)
+        self._addr = (host, port)
+        self._callback = callback
+        self._timing = timing
+        self._clock = clock
+        self._stream_id: str | None = None
+        self._parser = HttpParser()
+        self._records = Records()
+        self._error_body = b""
+        self._heard_anything = False
+        self.connected = False
+        self.subscribed = False
+        self.silence_s: float | None = None
+        """How long nothing at all may come once subscribed; None for ever."""
+        self._request = b""
+        self._sock: socket.socket | None = None
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as e:
+            raise StreamEnd(f"{address}: the name {host!r} cannot be resolved ({e})") from None
+        self._candidates: list[Any] = [(family, where) for family, _, _, _, where in found]
+        self._since = clock()
+        self._open_next("no address")
+
+    def _open_next(self, why_not: str) -> None:
+        """Begin to connect to the next address of the name; StreamEnd when there is none left."""
+        while self._candidates:
+            self._drop_socket()
+            family, where = self._candidates.pop(0)
+            self._sock = socket.socket(family, socket.SOCK_STREAM)
+            self._sock.setblocking(False)
+            tune(self._sock)
+            self._since = self._clock()
+            code = self._sock.connect_ex(where)
+            if code in (0, errno.EINPROGRESS, errno.EAGAIN):
+                return
+            why_not = os.strerror(code)
+        raise StreamEnd(f"{self.name}: {why_not}")
+
+    @property
+    def name(self) -> str:
+        return f"{self._addr[0]}:{self._addr[1]}"
+
+    def interest(self) -> int:
+        """What to poll for."""
+        if not self.connected:
+            return select.POLLOUT
+        return select.POLLIN | (select.POLLOUT if self._request else 0)
+
+    def remaining(self) -> float | None:
+        """Seconds until the peer's silence is too long; None for never."""
+        limit: float | None = self._timing.reply_s
+        if not self.connected:
+            limit = self._timing.connect_s
+        elif self.subscribed:
+            limit = self.silence_s
+        return None if limit is None else self._since + limit - self._clock()
+
+    def advance(self, happened: int) -> None:
+        """React to what poll reported (0 for nothing); raises StreamEnd."""
+        if not self.connected:
+            if happened:
+                self._finish_connect()
+        else:
+            if happened & select.POLLOUT:
+                self._write()
+            if happened & ~select.POLLOUT:
+                self._read()
+        left = self.remaining()
+        if left is not None and left <= 0:
+            self._overdue()
+
+    def _overdue(self) -> None:
+        if not self.connected:
+            self._open_next(f"no answer to a connection within {self._timing.connect_s:g} s")
+        elif self.subscribed:
+            raise StreamEnd(f"{self.name}: nothing heard for {self.silence_s:g} s, heartbeats included")
+        else:
+            raise StreamEnd(f"{self.name}: no answer to SUBSCRIBE within {self._timing.reply_s:g} s")
+
+    def _finish_connect(self) -> None:
+        assert self._sock is not None
+        code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self._open_next(os.strerror(code))
+            return
+        self.connected = True
+        self._since = self._clock()
+        self._request = self._callback.gen_request()
+        self._write()
+
+    def _write(self) -> None:
+        assert self._sock is not None
+        try:
+            sent = self._sock.send(self._request)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as e:
+            raise StreamEnd(f"{self.name}: {e.strerror or e}") from None
+        self._request = self._request[sent:]
+
+    def _read(self) -> None:
+        assert self._sock is not None
+        try:
+            data = self._sock.recv(_RECEIVE)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as e:
+            raise StreamEnd(f"{self.name}: {e.strerror or e}") from None
+        if not self._heard_anything:
+            if not data:
+                raise StreamEnd(
+                    f"{self.name}: closed the connection without an answer{self._callback.why_closed(self._addr)}")
+            if data.startswith(_TLS_ALERT):
+                raise StreamEnd(f"{self.name}: speaks https only, which pymesos cannot", final=True)
+        self._heard_anything = True
+        if self.subscribed:
+            self._since = self._clock()
+        if self._parser.execute(data, len(data)) != len(data):
+            raise StreamEnd(f"{self.name}: the answer to SUBSCRIBE is not HTTP ({self._parser.get_error()})")
+        if self._stream_id is None and self._parser.is_headers_complete():
+            self._head(ended=not data)
+        if self._stream_id is not None:
+            for record in self._records.feed(self._parser.recv_body()):
+                self._event(record)
+        if not data or self._parser.is_message_complete():
+            raise StreamEnd(f"{self.name}: closed the event stream")
+
+    def _head(self, ended: bool) -> None:
+        code = self._parser.get_status_code()
+        headers: dict[str, str] = self._parser.get_headers()
+        if code == 200:
+            self._stream_id = headers.get("Mesos-Stream-Id", "")
+            self._callback.stream_id = self._stream_id
+            return
+        if code in _REDIRECTS:
+            self._redirect(headers.get("Location", ""))
+        self._error_body += self._parser.recv_body()
+        if not (ended or self._parser.is_message_complete() or len(self._error_body) >= _MOST_OF_AN_ERROR):
+            return
+        said = " ".join(self._error_body[:_MOST_OF_AN_ERROR].decode("utf-8", "replace").split())
+        reason = f"{self.name}: SUBSCRIBE was answered with HTTP {code}{': ' + said if said else ''}"
+        raise StreamEnd(reason, final=code in _REFUSALS)
+
+    def _redirect(self, location: str) -> None:
+        scheme, slashes, rest = location.rpartition("//")
+        where = rest.split("/", 1)[0]
+        if scheme == "https:":
+            raise StreamEnd(f"{self.name}: redirects to {location}, and pymesos cannot speak https", final=True)
+        if not slashes or not where:
+            raise StreamEnd(f"{self.name}: redirects, but to no address ({location!r})")
+        raise StreamEnd(f"{self.name}: not the leader, which is {where}",
+                        redirect=where if where.rpartition(":")[2].isdigit() else f"{where}:5050", at_once=True)
+
+    def _event(self, record: bytes) -> None:
+        try:
+            event = json.loads(record.decode("utf-8"))
+            if not isinstance(event, dict):
+                raise ValueError(f"an object is expected, not {type(event).__name__}")
+        except (ValueError, RecursionError) as e:
+            raise StreamEnd(f"{self.name}: an event is not JSON: {e}") from None
+        if event.get("type") == "SUBSCRIBED":
+            self.subscribed = True
+            self._since = self._clock()
+        self._callback.process_event(event)
+
+    def _drop_socket(self) -> None:
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+
+    def close(self) -> None:
+        """Close the socket; unlike pymesos's, calls nobody back."""
+        self._drop_socket()
+        self.connected = False
