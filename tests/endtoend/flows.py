@@ -1,0 +1,110 @@
+"""Runs real programs against a cluster: `mfmesos makeflow`, `mfmesos run`, plain makeflow; and looks what they left."""
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clusters import Cluster
+from support import need
+
+MFMESOS = [sys.executable, "-m", "mfmesos"]
+PRIVATE = (".mfmesos", "Makeflow.makeflowlog", "Makeflow.mesoslog", "Makeflow.log", "Makeflow.batchlog")
+
+
+def need_makeflow() -> None:
+    need(shutil.which("makeflow") is not None, "no makeflow here",
+         "apt-get install coop-computing-tools openmpi-bin python-is-python3")
+
+
+@dataclass
+class Ended:
+    code: int
+    out: str
+
+    def line_with(self, *words: str) -> str:
+        """The first line of the output that holds all the words; AssertionError with the whole output otherwise."""
+        for line in self.out.splitlines():
+            if all(word in line for word in words):
+                return line
+        raise AssertionError(f"no line with {words} in:\n{self.out}")
+
+
+class Flow:
+    """A workflow's folder and the cluster that it runs on."""
+
+    def __init__(self, folder: Path, cluster: Cluster) -> None:
+        self.folder, self.cluster = folder, cluster
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def write(self, name: str, text: str, mode: int = 0o644) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(mode)
+        return path
+
+    def start(self, *argv: str, **more: Any) -> subprocess.Popen[str]:
+        """`mfmesos ARGV` in the folder, in a session of its own; stdout and stderr together."""
+        env = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        return subprocess.Popen(
+            [*MFMESOS, *argv], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True, env=env, **more)
+
+    def end(self, process: subprocess.Popen[str], timeout: float = 90) -> Ended:
+        try:
+            out, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, _ = process.communicate()
+            raise AssertionError(f"not over after {timeout} s; it said:\n{out}\n--- log:\n{self.log()}") from None
+        return Ended(process.returncode, out)
+
+    def makeflow_argv(self, *args: str) -> list[str]:
+        return ["makeflow", "--master", self.cluster.master, "--", *(args or ("Makeflow",))]
+
+    def makeflow(self, *args: str, timeout: float = 90) -> Ended:
+        """mfmesos makeflow --master ... -- ARGS (default: the file Makeflow)."""
+        need_makeflow()
+        return self.end(self.start(*self.makeflow_argv(*args)), timeout)
+
+    def run(self, *args: str, timeout: float = 90) -> Ended:
+        """mfmesos run --master ... ARGS."""
+        return self.end(self.start("run", "--master", self.cluster.master, *args), timeout)
+
+    def log(self) -> str:
+        path = self.folder / ".mfmesos" / "scheduler.log"
+        return path.read_text(errors="replace")[-6000:] if path.exists() else "(no log)"
+
+    def report(self) -> list[dict[str, Any]]:
+        path = self.folder / ".mfmesos" / "report.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def files(self) -> dict[str, bytes]:
+        """Every file of the folder but makeflow's and our own books, by its relative name."""
+        found = {}
+        for path in sorted(self.folder.rglob("*")):
+            name = str(path.relative_to(self.folder))
+            if path.is_file() and not name.startswith(PRIVATE) and ".makeflowlog" not in name:
+                found[name] = path.read_bytes()
+        return found
+
+
+def plain_makeflow(folder: Path, *args: str) -> None:
+    """makeflow -T local: what the outputs should be."""
+    need_makeflow()
+    done = subprocess.run(["makeflow", "-T", "local", *args], cwd=folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def left_on_agents(cluster: Cluster, framework_sandboxes_before: set[Path]) -> list[str]:
+    """What our executors left in their sandboxes beyond Mesos's own stdout and stderr, and processes that live on."""
+    left = [f"process {pid}" for pid in cluster.processes()]
+    for box in set(cluster.sandboxes()) - framework_sandboxes_before:
+        left += [str(p) for p in box.rglob("*") if p.name not in ("stdout", "stderr")]
+    return left

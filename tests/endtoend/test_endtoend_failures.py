@@ -1,0 +1,107 @@
+"""What goes wrong in tasks, with real makeflow on both clusters: the reason in one line, the rest goes on."""
+from __future__ import annotations
+
+import json
+
+import pytest
+from clusters import cgroup_flags
+from flows import Flow, left_on_agents
+from support import wait_until
+
+GOOD = "good: in.txt\n\tcat in.txt > good\n"
+
+
+@pytest.fixture
+def flow(cluster, tmp_path):
+    """A folder with in.txt on each cluster; afterwards the agents are clean."""
+    before = set(cluster.sandboxes())
+    made = Flow(tmp_path / "flow", cluster)
+    made.write("in.txt", "x\n")
+    yield made
+    wait_until(lambda: not left_on_agents(cluster, before), 15, "the agents to be clean")
+
+
+FAILURES = [
+    ("exit 3", "bad: in.txt\n\tcat in.txt > bad; echo the reason >&2; exit 3\n", ["exit", "3", "the reason"]),
+    ("no output", "bad: in.txt\n\ttrue\n", ["bad", "missing"]),
+    ("signal", "bad: in.txt\n\tcat in.txt > bad; kill -SEGV $$$$\n", ["SIGSEGV"]),
+    ("memory", "MEMORY=60\nbad: in.txt\n\tpython3 -c 'import time; x = bytearray(200 << 20); time.sleep(20)' && "
+     "touch bad\n", ["memory", "60"]),
+    ("disk", "DISK=20\nbad: in.txt\n\tdd if=/dev/zero of=bad bs=1M count=60 && sleep 20\n", ["disk", "20"]),
+    ("cores", "CORES=64\nbad: in.txt\n\tcat in.txt > bad\n", ["64 cores", "largest agent has 4 cores"]),
+]
+
+
+@pytest.mark.parametrize(("rule", "words"), [f[1:] for f in FAILURES], ids=[f[0] for f in FAILURES])
+def test_a_rule_that_fails(flow, rule, words):
+    """makeflow ends, exit not 0, the user reads why in one line, the good rule ran, nothing partial is left."""
+    flow.write("Makeflow", GOOD + "\n" + rule)
+    ended = flow.makeflow("-r", "0", "Makeflow")
+    assert ended.code != 0, ended.out
+    ended.line_with(*words)
+    assert (flow.folder / "good").read_text() == "x\n"
+    assert not (flow.folder / "bad").exists()
+
+
+def test_a_missing_input_under_the_batch_runner(flow):
+    """Said before anything starts, with file and line."""
+    flow.write("tasks.jsonl", json.dumps({"command": "cat gone > o", "inputs": ["gone"], "outputs": ["o"]}) + "\n")
+    ended = flow.run("tasks.jsonl")
+    assert ended.code != 0
+    ended.line_with("tasks.jsonl:1", "gone")
+
+
+def test_an_input_that_vanishes(flow):
+    """An input removed by a LOCAL rule after makeflow saw it: the rule fails with the name of the input."""
+    flow.write("Makeflow", "gone: in.txt\n\tLOCAL cp in.txt gone\n\nmid: gone in.txt\n"
+               "\tLOCAL rm gone; cp in.txt mid\n\nbad: gone mid\n\tcat gone > bad\n")
+    ended = flow.makeflow("-r", "0", "Makeflow")
+    assert ended.code != 0
+    ended.line_with("gone")
+
+
+def test_a_failed_rule_with_dependants_does_not_spin(flow):
+    """makeflow -T mesos alone would spin for ever; the launcher ends it and names the rule and why."""
+    flow.write("Makeflow", "mid: in.txt\n\techo broken >&2; exit 7\n\nend: mid\n\tcat mid > end\n\n" + GOOD)
+    ended = flow.makeflow("-r", "0", "Makeflow")
+    assert ended.code != 0
+    ended.line_with("exit code 7", "broken")
+    assert (flow.folder / "good").exists()
+
+
+def test_keep_going_of_the_batch_runner(flow):
+    """With --keep-going what does not depend on the failed task runs; without it nothing new starts."""
+    lines = [{"command": "exit 1", "outputs": ["a"]}, {"command": "cat a > b", "inputs": ["a"], "outputs": ["b"]},
+             {"command": "echo c > c", "outputs": ["c"]}]
+    flow.write("tasks.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    ended = flow.run("--keep-going", "tasks.jsonl")
+    assert ended.code == 1
+    assert (flow.folder / "c").exists()
+    ended.line_with("a", "task 1")
+    state = sorted((flow.folder / "mesos_task_state").read_text().splitlines())
+    assert state == ["1,failed,1", "2,failed,1", "3,finished"]
+
+
+def test_retries_of_the_batch_runner(flow):
+    """--retries 2: a task that fails twice and then works is finished, with one line in the state file."""
+    tally = flow.folder / "tally"
+    flow.write("tasks.jsonl", json.dumps({
+        "command": f"echo x >> {tally}; test $(wc -l < {tally}) -ge 3 && echo ok > out", "outputs": ["out"]}) + "\n")
+    ended = flow.run("--retries", "2", "tasks.jsonl")
+    assert ended.code == 0, ended.out
+    assert (flow.folder / "mesos_task_state").read_text() == "1,finished\n"
+    assert len(tally.read_text().splitlines()) == 3
+
+
+def test_the_kernel_kills_a_container_over_its_memory(make_real_mesos, tmp_path):
+    """Real cgroup isolation, one claim per task: a burst past the container's memory fails that rule for memory."""
+    cluster = make_real_mesos(agents=1, flags=cgroup_flags())
+    flow = Flow(tmp_path / "flow", cluster)
+    flow.write("tasks.jsonl", json.dumps({
+        "command": "python3 -c 'x = bytearray(900 << 20); print(len(x))' > bad", "outputs": ["bad"],
+        "memory": 64, "cores": 1}) + "\n" + json.dumps({"command": "echo 1 > good", "outputs": ["good"]}) + "\n")
+    ended = flow.run("--claims", "per-task", "--keep-going", "tasks.jsonl")
+    assert ended.code == 1, ended.out
+    ended.line_with("memory")
+    assert (flow.folder / "good").exists()
+    assert not (flow.folder / "bad").exists()

@@ -1,0 +1,143 @@
+"""Real makeflow (and the batch runner) on the embedded cluster and on a real Mesos: whole workflows."""
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from flows import Flow, left_on_agents, plain_makeflow
+from support import need, wait_until
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "workflows"
+
+
+def copy_example(name: str, target: Path) -> Path:
+    shutil.copytree(EXAMPLES / name, target)
+    return target
+
+
+@pytest.fixture
+def flow(cluster, tmp_path):
+    """An empty folder on each cluster; afterwards nothing may be left on the agents and no framework registered."""
+    before = set(cluster.sandboxes())
+    yield Flow(tmp_path / "flow", cluster)
+    wait_until(lambda: not left_on_agents(cluster, before), 15, "the agents to be clean")
+    wait_until(lambda: not cluster.get("/state")["frameworks"], 15, "the framework to be torn down")
+
+
+def test_one_rule(flow):
+    """The thinnest path: one rule, its input there and its output back."""
+    flow.write("in.txt", "hello\n")
+    flow.write("Makeflow", "out.txt: in.txt\n\ttr a-z A-Z < in.txt > out.txt\n")
+    ended = flow.makeflow()
+    assert ended.code == 0, ended.out + flow.log()
+    assert (flow.folder / "out.txt").read_text() == "HELLO\n"
+
+
+@pytest.mark.parametrize("name", ["features", "sweep", "wordcount"])
+def test_examples_make_what_makeflow_local_makes(flow, tmp_path, name):
+    """Byte for byte the outputs of makeflow -T local: diamonds, fan-outs, subdirectories, quoting, LOCAL rules."""
+    plain = copy_example(name, tmp_path / "plain" / name)
+    plain_makeflow(plain)
+    shutil.rmtree(flow.folder)
+    copy_example(name, flow.folder)
+    ended = flow.makeflow()
+    assert ended.code == 0, ended.out + flow.log()
+    assert flow.files() == Flow(plain, flow.cluster).files()
+
+
+def test_blast_example(flow, tmp_path):
+    """The BLAST search with real blast programs of Debian gives what makeflow -T local gives."""
+    need(shutil.which("makeblastdb") is not None, "no BLAST here", "apt-get install ncbi-blast+")
+    plain = copy_example("blast", tmp_path / "plain" / "blast")
+    plain_makeflow(plain)
+    shutil.rmtree(flow.folder)
+    copy_example("blast", flow.folder)
+    ended = flow.makeflow()
+    assert ended.code == 0, ended.out + flow.log()
+    mine, theirs = flow.files(), Flow(plain, flow.cluster).files()
+    assert mine.keys() == theirs.keys()
+    texts = [n for n in mine if not n.startswith("db") and ".n" not in n and ".p" not in n]
+    assert {n: mine[n] for n in texts} == {n: theirs[n] for n in texts}
+
+
+@pytest.mark.parametrize("tasks", ["tasks.jsonl", "tasks.info"])
+def test_sweep_as_a_task_file(flow, tmp_path, tasks):
+    """The same sweep as a plain task file in both formats, run by the batch runner: same final result."""
+    plain = copy_example("sweep", tmp_path / "plain" / "sweep")
+    plain_makeflow(plain)
+    shutil.rmtree(flow.folder)
+    copy_example("sweep", flow.folder)
+    ended = flow.run(tasks)
+    assert ended.code == 0, ended.out + flow.log()
+    theirs = Flow(plain, flow.cluster).files()
+    mine = flow.files()
+    assert {n: mine.get(n) for n in theirs} == theirs
+
+
+def test_names_with_spaces_and_commas_in_json_lines(flow):
+    """JSON lines have no ambiguity: spaces, commas and quotes in names arrive as they are."""
+    flow.write("in put, 1.txt", "x\n")
+    flow.write("tasks.jsonl", json.dumps({
+        "command": "cat 'in put, 1.txt' > \"out 'put'.txt\"", "inputs": ["in put, 1.txt"],
+        "outputs": ["out 'put'.txt"]}) + "\n")
+    ended = flow.run("tasks.jsonl")
+    assert ended.code == 0, ended.out + flow.log()
+    assert (flow.folder / "out 'put'.txt").read_text() == "x\n"
+
+
+def test_a_file_of_many_megabytes_goes_both_ways(flow):
+    """Large inputs and outputs are streamed and arrive whole."""
+    data = bytes(range(256)) * 4096 * 40
+    (flow.folder / "big.in").write_bytes(data)
+    flow.write("Makeflow", "big.out: big.in\n\tcat big.in big.in > big.out\n")
+    ended = flow.makeflow()
+    assert ended.code == 0, ended.out + flow.log()
+    assert (flow.folder / "big.out").read_bytes() == data * 2
+
+
+def test_executables_and_input_folders(flow):
+    """An executable input stays executable; a folder as input arrives with all that is in it."""
+    flow.write("tool.sh", "#!/bin/sh\nfind data -type f | sort | xargs cat\n", 0o755)
+    flow.write("data/a/1", "one\n")
+    flow.write("data/2", "two\n")
+    flow.write("Makeflow", "res/out.txt: tool.sh data\n\tmkdir -p res && ./tool.sh > res/out.txt\n")
+    ended = flow.makeflow()
+    assert ended.code == 0, ended.out + flow.log()
+    assert (flow.folder / "res/out.txt").read_text() == "two\none\n"
+
+
+def test_a_task_that_writes_to_its_input_spoils_nothing(flow):
+    """Each task appends to its copy of the shared input; the workflow's own and the other tasks' stay as they are."""
+    flow.write("in.txt", "clean\n")
+    rules = "".join(f"o{i}: in.txt\n\techo dirt >> in.txt; cat in.txt > o{i}\n\n" for i in range(8))
+    flow.write("Makeflow", rules)
+    ended = flow.makeflow()
+    assert ended.code == 0, ended.out + flow.log()
+    assert (flow.folder / "in.txt").read_text() == "clean\n"
+    assert all((flow.folder / f"o{i}").read_text() == "clean\ndirt\n" for i in range(8))
+
+
+def test_an_up_to_date_workflow_runs_nothing_again(flow):
+    """A second run finds nothing to do and says so, and leaves no stale file behind that would harm a third."""
+    flow.write("in.txt", "1\n")
+    flow.write("Makeflow", "out: in.txt\n\tcat in.txt > out\n")
+    for _ in range(3):
+        assert flow.makeflow().code == 0
+    assert len(flow.report()) == 1
+    assert not (flow.folder / "mesos_done").exists()
+
+
+def test_follow_a_growing_file(flow):
+    """--follow: tasks appended while it runs are run; the done file ends it."""
+    tasks = flow.write("tasks.jsonl", json.dumps({"command": "echo 1 > a", "outputs": ["a"]}) + "\n")
+    process = flow.start("run", "--master", flow.cluster.master, "--follow", "tasks.jsonl")
+    wait_until(lambda: (flow.folder / "a").exists(), 30, "the first task")
+    with tasks.open("a") as f:
+        f.write(json.dumps({"command": "cat a a > b", "inputs": ["a"], "outputs": ["b"]}) + "\n")
+    wait_until(lambda: (flow.folder / "b").exists(), 30, "the second task")
+    flow.write("mesos_done", "finished")
+    ended = flow.end(process)
+    assert ended.code == 0, ended.out
+    assert (flow.folder / "mesos_task_state").read_text() == "1,finished\n2,finished\n"
