@@ -1,4 +1,4 @@
-"""What several tests need: waiting for a condition without a fixed sleep, free ports, what to do when a need is missing."""
+"""What several tests need: waiting without a fixed sleep, free ports, what to do when something is missing."""
 from __future__ import annotations
 
 import os
