@@ -58,12 +58,13 @@ class ExecutorDriver(HardenedProcess, MesosExecutorDriver):  # type: ignore[misc
     Two threads: pymesos's, which reads events, and one that sends updates.
     """
 
-    def __init__(self, events: ExecutorEvents, environ: Mapping[str, str] = os.environ, *, timing: Timing = Timing(),
+    def __init__(self, events: ExecutorEvents, environ: Mapping[str, str] = os.environ, *, timing: Timing | None = None,
                  clock: Callable[[], float] = time.monotonic,
                  uniform: Callable[[float, float], float] = random.uniform) -> None:
         """Raises ExecutorRefused (one line) where the agent asks for what pymesos cannot do (https, a token)."""
         # Not MesosExecutorDriver.__init__: it reads os.environ only, and takes MESOS_CHECKPOINT=0 for yes.
         endpoint = _check_environment(environ)
+        timing = timing or Timing()
         super(MesosExecutorDriver, self).__init__(master=endpoint)
         self.framework_id = {"value": environ["MESOS_FRAMEWORK_ID"]}
         self.executor_id = {"value": environ["MESOS_EXECUTOR_ID"]}

@@ -58,7 +58,7 @@ class HardenedProcess(Process):  # type: ignore[misc]  # pymesos has no types
         self._generation = 0
         self._timing = timing
         self._clock = clock
-        self._backoff_s = Backoff(timing.first_backoff_s, timing.most_backoff_s, uniform)
+        self._pauses = Backoff(timing.first_backoff_s, timing.most_backoff_s, uniform)
         self._stream: EventStream | None = None
         self._subscribed = False
         self._subscribed_at = 0.0
@@ -70,6 +70,10 @@ class HardenedProcess(Process):  # type: ignore[misc]  # pymesos has no types
 
     def on_final(self, reason: str) -> None:
         """The stream is over and no other try will be made."""
+
+    def explain(self, status: int, reason: str) -> str:
+        """What to tell the user about an HTTP status that ends it all."""
+        return reason
 
     def why_closed(self, address: tuple[str, int]) -> str:
         """More about a peer that closes without an answer; may raise StreamEnd."""
@@ -131,10 +135,8 @@ class HardenedProcess(Process):  # type: ignore[misc]  # pymesos has no types
     def _notify(self) -> None:
         with self._lock:
             if self._wakeup_fds:
-                try:
+                with contextlib.suppress(BlockingIOError):  # full of wake-up calls already
                     os.write(self._wakeup_fds[1], b"\0")
-                except BlockingIOError:
-                    pass  # it is full of wake-up calls already
 
     def halt(self, timeout_s: float) -> None:
         """End the thread, waiting for it at most `timeout_s`; says nothing to the peer."""
@@ -178,7 +180,7 @@ class HardenedProcess(Process):  # type: ignore[misc]  # pymesos has no types
         if not self._started:
             return
         if was_subscribed and self._clock() - self._subscribed_at >= self._timing.most_backoff_s:
-            self._backoff_s.reset()
+            self._pauses.reset()
         if end.final:
             self._started = False
             self._tell(self.on_final, str(end))
@@ -194,7 +196,7 @@ class HardenedProcess(Process):  # type: ignore[misc]  # pymesos has no types
                     self._at += 1
         self._redirects += 1 if end.redirect else 0
         if not end.at_once or self._redirects > _MOST_REDIRECTS:
-            pause = self._backoff_s.next()
+            pause = self._pauses.next()
             logger.info("reason=%r next try in %.1f s", str(end), pause)
             self._wait(pause, generation)
 

@@ -248,7 +248,9 @@ class EventStream(Connection):  # type: ignore[misc]  # pymesos has no types
             return
         said = " ".join(self._error_body[:_MOST_OF_AN_ERROR].decode("utf-8", "replace").split())
         reason = f"{self.name}: SUBSCRIBE was answered with HTTP {code}{': ' + said if said else ''}"
-        raise StreamEnd(reason, final=code in _REFUSALS)
+        if code in _REFUSALS:
+            raise StreamEnd(self._callback.explain(code, reason), final=True)
+        raise StreamEnd(reason)
 
     def _redirect(self, location: str) -> None:
         scheme, slashes, rest = location.rpartition("//")

@@ -1,0 +1,69 @@
+"""The JSON of an ACCEPT that opens a claim: one task, its executor, and their share of the offers. Pure."""
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+
+from mfmesos.core.actions import OpenClaim
+from mfmesos.core.model import Resources
+from mfmesos.mesos.translate import FIELDS, amount, reserved_for, usable
+
+_PRECISION = 0.001
+"""Mesos counts in thousandths."""
+
+
+class Pool:
+    """What offers hold; `take` gives some of it away, in Mesos's words: role, reservations and allocation kept."""
+
+    def __init__(self, raw: list[Any], role: str) -> None:
+        self._left: list[list[Any]] = [[dict(r), amount(r)] for r in raw if usable(r, role)]
+        # Ours first: what is reserved for us serves nobody else.
+        self._left.sort(key=lambda item: reserved_for(item[0]) == "*")
+
+    def take(self, wanted: Resources) -> list[dict[str, Any]]:
+        """ValueError where the offers do not hold as much."""
+        return [piece for name, field in FIELDS.items() for piece in self._take(name, getattr(wanted, field))]
+
+    def _take(self, name: str, wanted: float) -> list[dict[str, Any]]:
+        missing, pieces = round(wanted, 3), []
+        for item in self._left:
+            resource, left = item
+            share = round(min(missing, left), 3)
+            if resource["name"] == name and share >= _PRECISION:
+                pieces.append({**resource, "scalar": {"value": share}})
+                item[1] = round(left - share, 3)
+                missing = round(missing - share, 3)
+        if missing > _PRECISION:
+            raise ValueError(f"the offers lack {missing:g} of {name}")
+        return pieces
+
+
+def _duration(seconds: float) -> dict[str, int]:
+    return {"nanoseconds": int(seconds * 1e9)}
+
+
+def accept(action: OpenClaim, *, role: str, user: str, framework_id: str, command: str, archive_uri: str, data: bytes,
+           task_name: str, grace_s: float) -> dict[str, Any]:
+    """The `accept` of an ACCEPT call. `grace_s` is how long the claim may take to end itself on KILL or SHUTDOWN.
+
+    The claim's id is the task's and the executor's. ValueError where the offers do not hold what the claim needs.
+    """
+    pool = Pool([r for offer in action.offers for r in offer.raw_resources], role)
+    run: dict[str, Any] = {
+        "value": command, "shell": True, "uris": [{"value": archive_uri, "extract": True, "cache": True}]}
+    if user:
+        run["user"] = user
+    executor = {
+        "type": "CUSTOM", "executor_id": {"value": action.claim_id}, "framework_id": {"value": framework_id},
+        "name": task_name, "source": "mfmesos", "command": run,
+        # Memory alone: a task that asks for every core of an agent must fit beside its executor.
+        "resources": pool.take(Resources(memory_mb=action.executor_memory_mb)),
+        "shutdown_grace_period": _duration(grace_s)}
+    task = {
+        "name": task_name, "task_id": {"value": action.claim_id}, "agent_id": {"value": action.agent_id},
+        "executor": executor, "resources": pool.take(action.resources), "data": b64encode(data).decode("ascii"),
+        "kill_policy": {"grace_period": _duration(grace_s)}}
+    return {"offer_ids": [{"value": offer.id} for offer in action.offers],
+            "operations": [{"type": "LAUNCH", "launch": {"task_infos": [task]}}],
+            # What the claim leaves of the offers comes back at once.
+            "filters": {"refuse_seconds": 0.0}}

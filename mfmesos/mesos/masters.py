@@ -1,0 +1,154 @@
+"""Where the master is: what a user may write for it, and the leader as ZooKeeper knows it."""
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from mfmesos.mesos.stream import split_address
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_PORT = 5050
+_ZK_PREFIXES = ("zk://", "zoo://")
+
+
+@dataclass(frozen=True)
+class Masters:
+    """Either `addresses` (HOST:PORT, at least one), or a ZooKeeper: its hosts, path, and credentials or None."""
+
+    addresses: tuple[str, ...] = ()
+    zk_hosts: str = ""
+    zk_path: str = ""
+    zk_auth: str | None = None
+
+
+def parse_masters(text: str) -> Masters:
+    """ "HOST", "HOST:PORT", "H1:P1,H2:P2", "zk://[USER:PASSWORD@]H1:P1,H2:P2/PATH"; ValueError is one clear line."""
+    text = text.strip()
+    if text.startswith("https://"):
+        raise ValueError(f"master {text!r}: pymesos cannot speak https; the master must accept plain http")
+    if text.startswith(_ZK_PREFIXES):
+        return _parse_zk(text)
+    if text.startswith("http://"):
+        text = text[len("http://"):].rstrip("/")
+    if not text:
+        raise ValueError("master: empty; give HOST:PORT, a list H1:P1,H2:P2, or zk://H1:P1,H2:P2/PATH")
+    if "/" in text or " " in text:
+        raise ValueError(f"master {text!r}: give HOST:PORT, a list H1:P1,H2:P2, or zk://H1:P1,H2:P2/PATH")
+    return Masters(addresses=tuple(_address(part, text) for part in text.split(",")))
+
+
+def _address(part: str, text: str) -> str:
+    if ":" not in part or part.endswith("]"):
+        part = f"{part}:{DEFAULT_PORT}"
+    try:
+        split_address(part)
+    except ValueError as e:
+        raise ValueError(f"master {text!r}: {e}") from None
+    return part
+
+
+def _parse_zk(text: str) -> Masters:
+    rest = text.split("://", 1)[1]
+    hosts, slash, path = rest.partition("/")
+    auth, at, hosts = hosts.rpartition("@")
+    if not hosts.strip(",") or not slash or not path.strip("/"):
+        raise ValueError(f"master {text!r}: ZooKeeper's hosts and the masters' path are expected, "
+                         "as in zk://H1:2181,H2:2181/mesos")
+    for host in hosts.split(","):
+        try:
+            split_address(host if ":" in host else f"{host}:2181")
+        except ValueError as e:
+            raise ValueError(f"master {text!r}: {e}") from None
+    return Masters(zk_hosts=hosts, zk_path="/" + path.strip("/"), zk_auth=auth if at else None)
+
+
+def leader_of(names: list[str]) -> str | None:
+    """The leading master's node among ZooKeeper's children: the lowest sequence number of those that are JSON."""
+    masters = [n for n in names if n.startswith("json.info_")]
+    return min(masters, key=lambda n: n.rpartition("_")[2], default=None)
+
+
+def address_of(data: bytes) -> str | None:
+    """HOST:PORT out of a master's node; None where it is something else."""
+    try:
+        address = json.loads(data.decode("utf-8"))["address"]
+        host, port = address.get("ip") or address["hostname"], int(address["port"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _kazoo(masters: Masters) -> Any:
+    from kazoo.client import KazooClient
+
+    client = KazooClient(hosts=masters.zk_hosts, timeout=10)
+    if masters.zk_auth:
+        client.add_auth("digest", masters.zk_auth)
+    return client
+
+
+class LeaderWatch:
+    """Follows the leader in ZooKeeper on a thread of its own; pymesos's detector, but no error ends it.
+
+    `found` is called with HOST:PORT, or None while there is no leader.
+    """
+
+    def __init__(self, masters: Masters, found: Callable[[str | None], None], *,
+                 client: Callable[[Masters], Any] = _kazoo, retry_s: float = 2.0, look_again_s: float = 10.0) -> None:
+        self._masters = masters
+        self._found = found
+        self._make_client = client
+        self._retry_s = retry_s
+        self._look_again_s = look_again_s
+        self._changed = threading.Event()
+        self._ended = False
+        self._last: str | None = None
+        self._thread = threading.Thread(target=self._run, name="zookeeper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ended = True
+        self._changed.set()
+
+    def _run(self) -> None:
+        client: Any = None
+        while not self._ended:
+            try:
+                if client is None:
+                    client = self._make_client(self._masters)
+                    client.start(timeout=15)
+                self._look(client)
+                pause = self._look_again_s
+            except Exception as e:  # kazoo raises many kinds, and none is a reason to stop looking
+                logger.warning("zookeeper=%s %s: %s", self._masters.zk_hosts, type(e).__name__, e)
+                pause = self._retry_s
+                if client is not None and not client.connected:
+                    self._close(client)
+                    client = None
+            self._changed.wait(pause)
+            self._changed.clear()
+        if client is not None:
+            self._close(client)
+
+    def _look(self, client: Any) -> None:
+        name = leader_of(client.get_children(self._masters.zk_path, watch=lambda _event: self._changed.set()))
+        address = None
+        if name is not None:
+            data, _ = client.get(f"{self._masters.zk_path}/{name}")
+            address = address_of(data)
+        if address != self._last:
+            self._last = address
+            self._found(address)
+
+    def _close(self, client: Any) -> None:
+        try:
+            client.stop()
+            client.close()
+        except Exception as e:
+            logger.info("zookeeper=%s closing: %s", self._masters.zk_hosts, e)

@@ -1,0 +1,208 @@
+"""The scheduler's end of Mesos: pymesos's scheduler driver, made to survive what masters, networks and callbacks do."""
+from __future__ import annotations
+
+import json
+import logging
+import re
+import socket
+import ssl
+import threading
+from typing import Any, Callable, Iterable, Mapping
+
+from mfmesos.core import events
+from mfmesos.mesos import translate
+from mfmesos.mesos.calls import Caller, CallLost, basic_credential
+from mfmesos.mesos.imports import MesosSchedulerDriver
+from mfmesos.mesos.process import HardenedProcess
+from mfmesos.mesos.stream import StreamEnd, Timing
+
+logger = logging.getLogger(__name__)
+
+_PATH = "/api/v1/scheduler"
+_FINAL_ERROR = re.compile(
+    r"has been removed|completed|failed over|authoriz|authenticat|not allowed|invalid|not a valid", re.IGNORECASE)
+"""ERROR events after which another SUBSCRIBE can only be refused again."""
+_MOST_ERRORS = 5
+
+
+def speaks_tls(address: tuple[str, int], timeout_s: float = 3.0) -> bool:
+    """Whether a TLS handshake with the peer gets anywhere."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection(address, timeout_s) as sock, context.wrap_socket(sock):
+            return True
+    except ssl.SSLError as e:
+        return "ALERT" in (e.reason or "")
+    except OSError:
+        return False
+
+
+class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[misc]  # pymesos has no types
+    """Reads events on one thread and posts them as the core's; `call` may be used by one other thread.
+
+    `framework` is Mesos's FrameworkInfo. `is_suppressed` says, at SUBSCRIBE, whether offers are wanted.
+    """
+
+    def __init__(self, framework: Mapping[str, Any], masters: Iterable[str], post: Callable[[events.Event], None], *,
+                 principal: str | None, secret: str | None, timing: Timing, uniform: Callable[[float, float], float],
+                 clock: Callable[[], float], is_suppressed: Callable[[], bool]) -> None:
+        super(HardenedProcess, self).__init__(
+            None, dict(framework), ",".join(masters), implicit_acknowledgements=False, failover=True)
+        self._post = post
+        self._credential = basic_credential(principal, secret)
+        self._caller = Caller(timing.call_s)
+        self._caller_lock = threading.Lock()
+        self._is_suppressed = is_suppressed
+        self._role = str(framework.get("role", "*"))
+        self._errors = 0
+        self._reported = ""
+        self.harden([m for m in self.master_uri.split(",") if m], timing, uniform, clock)
+
+    # --- requests ---
+    @property
+    def framework(self) -> dict[str, Any]:
+        """As it was given: pymesos adds GPU_RESOURCES, and fails on versions like 1.12.0-rc1."""
+        return dict(self._framework)
+
+    def gen_request(self) -> bytes:
+        subscribe: dict[str, Any] = {"framework_info": self.framework}
+        if self._is_suppressed():
+            subscribe["suppressed_roles"] = [self._role]
+        request: dict[str, Any] = {"type": "SUBSCRIBE", "subscribe": subscribe}
+        if "id" in self._framework:
+            request["framework_id"] = self._framework["id"]
+        body = json.dumps(request).encode("utf-8")
+        head = {"Host": self._master, "Content-Type": "application/json", "Accept": "application/json",
+                "Connection": "close", "Content-Length": str(len(body)), **self._credential}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
+        return f"POST {_PATH} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + body
+
+    def _send(self, body: Any, path: str = _PATH, method: str = "POST",
+              headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """One call, answered; CallRefused or CallLost. Does not keep the driver's lock while it waits."""
+        master, stream_id = self._master, self.stream_id
+        if not self.connected or master is None:
+            raise CallLost("not connected to a master", sent=False)
+        fields = {**(headers or {}), **self._credential}
+        if stream_id:
+            fields["Mesos-Stream-Id"] = stream_id
+        with self._caller_lock:
+            said = self._caller.call(master, path, body or None, fields, method)
+        return dict(json.loads(said)) if said.strip().startswith(b"{") else {}
+
+    def call(self, kind: str, body: Mapping[str, Any]) -> None:
+        """Send a call of the scheduler API, its framework id filled in; CallRefused or CallLost."""
+        self._send({"type": kind, "framework_id": {"value": self.framework_id}, **body})
+
+    def list_agents(self) -> events.AgentsListed:
+        """GET /slaves of the master, on a connection of its own; CallRefused, CallLost, or ValueError."""
+        if self._master is None:
+            raise CallLost("no master is known", sent=False)
+        caller = Caller(self._timing.call_s * 3)
+        try:
+            said = caller.call(self._master, "/slaves", None, self._credential, "GET")
+        finally:
+            caller.close()
+        return events.AgentsListed(tuple(translate.agent(a, self._role) for a in json.loads(said)["slaves"]))
+
+    def close_calls(self) -> None:
+        with self._caller_lock:
+            self._caller.close()
+
+    def _close(self) -> None:
+        """pymesos closes its call connection here, from any thread; ours notices by itself."""
+
+    def _teardown(self) -> None:
+        """Never on its own account: only MesosLink.stop tears down."""
+
+    # --- events ---
+    def _tell_core(self, event: events.Event) -> None:
+        self._post(event)
+
+    def on_subscribed(self, info: dict[str, Any]) -> None:
+        self.framework_id = info["framework_id"]["value"]
+        heartbeat_s = float(info.get("heartbeat_interval_seconds") or self._timing.heartbeat_s)
+        self.watch_silence(heartbeat_s * self._timing.missed_heartbeats)
+        self._reported = ""
+        self._tell_core(events.Registered(info["framework_id"]["value"], str(self._master), heartbeat_s))
+
+    def on_heartbeat(self) -> None:
+        if self._clock() - self._subscribed_at > self._timing.most_backoff_s:
+            self._errors = 0
+
+    def _each(self, items: Iterable[Any], translation: Callable[[Any], Any]) -> list[Any]:
+        """Translate what can be: one odd item does not cost us the others."""
+        result = []
+        for item in items:
+            try:
+                result.append(translation(item))
+            except (KeyError, ValueError, TypeError, AttributeError) as e:
+                logger.warning("not understood (%s: %s): %.300r", type(e).__name__, e, item)
+        return result
+
+    def on_offers(self, event: dict[str, Any]) -> None:
+        offers = self._each(event.get("offers", []), lambda data: translate.offer(data, self._role))
+        if offers:
+            self._tell_core(events.OffersReceived(tuple(offers)))
+        self.on_inverse_offers(event)
+
+    def on_inverse_offers(self, event: dict[str, Any]) -> None:
+        for inverse in self._each(event.get("inverse_offers", []), translate.inverse_offer):
+            self._tell_core(inverse)
+
+    def on_rescind(self, event: dict[str, Any]) -> None:
+        self._tell_core(events.OfferRescinded(event["offer_id"]["value"]))
+
+    def on_rescind_inverse_offer(self, event: dict[str, Any]) -> None:
+        logger.info("inverse offer %s rescinded", event["inverse_offer_id"]["value"])
+
+    def on_update(self, event: dict[str, Any]) -> None:
+        self._tell_core(translate.update(event["status"]))
+
+    def on_update_operation_status(self, event: dict[str, Any]) -> None:
+        logger.warning("an operation that we never asked for: %.300r", event)
+
+    def on_message(self, message: dict[str, Any]) -> None:
+        logger.info("a message from executor %s, ignored", message["executor_id"]["value"])
+
+    def on_failure(self, failure: dict[str, Any]) -> None:
+        self._tell_core(translate.failure(failure))
+
+    def on_error(self, event: dict[str, Any]) -> None:
+        message = event.get("message", "")
+        self._errors += 1
+        raise StreamEnd(f"the Mesos master refuses this framework: {message}",
+                        final=bool(_FINAL_ERROR.search(message)) or self._errors >= _MOST_ERRORS)
+
+    # --- ends ---
+    def on_close(self) -> None:
+        """pymesos's name for on_ended; never called."""
+
+    def on_ended(self, reason: str, was_subscribed: bool) -> None:
+        logger.warning("disconnected: %s", reason)
+        if was_subscribed or reason != self._reported:
+            self._reported = reason
+            self._tell_core(events.Disconnected(reason))
+
+    def on_final(self, reason: str) -> None:
+        logger.error("ended: %s", reason)
+        self._tell_core(events.FrameworkEnded(reason))
+
+    def explain(self, status: int, reason: str) -> str:
+        if status == 401:
+            cure = ("the master does not accept this principal and secret" if self._credential
+                    else "the master wants a principal and a secret")
+            return f"{cure} ({reason})"
+        return f"the master does not allow us to run as this framework: check principal, role and user ({reason})"
+
+    def why_closed(self, address: tuple[str, int]) -> str:
+        if speaks_tls(address):
+            raise StreamEnd(f"{address[0]}:{address[1]}: the master speaks https only, which pymesos cannot; it must "
+                            "accept plain http (LIBPROCESS_SSL_SUPPORT_DOWNGRADE=true)", final=True)
+        return ""
+
+    def why_unknown_master(self, where: str) -> None:
+        """Tell the core that nobody knows a leading master."""
+        self.on_ended(f"{where} knows no leading master; waiting for one", False)
+

@@ -1,0 +1,92 @@
+"""Mesos's JSON to the core's values and events. Pure."""
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from mfmesos.core import events
+from mfmesos.core.model import Agent, Offer, Resources
+
+FIELDS = {"cpus": "cores", "mem": "memory_mb", "disk": "disk_mb", "gpus": "gpus"}
+"""Mesos's names of the resources that we use, and the core's."""
+
+
+def usable(resource: Mapping[str, Any], role: str) -> bool:
+    """Whether a task of `role` may be given some of it: ours or nobody's, not to be taken back, not a volume."""
+    return (resource.get("name") in FIELDS and resource.get("type", "SCALAR") == "SCALAR"
+            and not any(key in resource for key in ("revocable", "shared", "disk", "provider_id"))
+            and reserved_for(resource) in ("*", role))
+
+
+def reserved_for(resource: Mapping[str, Any]) -> str:
+    """The role it is reserved for, "*" for none; reservations as Mesos writes them before and since 1.4."""
+    reservations = resource.get("reservations")
+    if reservations:
+        return str(reservations[-1].get("role", "*"))
+    return str(resource.get("role", "*"))
+
+
+def amount(resource: Mapping[str, Any]) -> float:
+    return float(resource.get("scalar", {}).get("value", 0.0))
+
+
+def sum_usable(resources: list[dict[str, Any]], role: str) -> Resources:
+    """What a task of `role` could use of them."""
+    total = dict.fromkeys(FIELDS.values(), 0.0)
+    for resource in resources:
+        if usable(resource, role):
+            total[FIELDS[resource["name"]]] += amount(resource)
+    return Resources(**{name: round(value, 3) for name, value in total.items()})
+
+
+def offer(data: Mapping[str, Any], role: str) -> Offer:
+    raw = data.get("resources", [])
+    unavailable = data.get("unavailability")
+    return Offer(
+        id=data["id"]["value"], agent_id=data["agent_id"]["value"], hostname=data.get("hostname", ""),
+        resources=sum_usable(raw, role), attributes={a["name"]: _attribute(a) for a in data.get("attributes", [])},
+        unavailable_from=seconds(unavailable["start"]) if unavailable else None, raw_resources=tuple(raw))
+
+
+def _attribute(data: Mapping[str, Any]) -> str:
+    if "text" in data:
+        return str(data["text"].get("value", ""))
+    if "scalar" in data:
+        return f"{float(data['scalar'].get('value', 0.0)):g}"
+    if "ranges" in data:
+        return ",".join(f"{r['begin']}-{r['end']}" for r in data["ranges"].get("range", []))
+    return ",".join(data.get("set", {}).get("item", []))
+
+
+def seconds(time_info: Mapping[str, Any]) -> float:
+    return float(time_info["nanoseconds"]) / 1e9
+
+
+def inverse_offer(data: Mapping[str, Any]) -> events.InverseOfferReceived:
+    agent = data.get("agent_id")
+    return events.InverseOfferReceived(
+        data["id"]["value"], agent["value"] if agent else None, seconds(data["unavailability"]["start"]))
+
+
+def update(status: Mapping[str, Any]) -> events.ClaimUpdated:
+    agent = status.get("agent_id")
+    return events.ClaimUpdated(
+        claim_id=status["task_id"]["value"], state=status["state"], reason=status.get("reason", ""),
+        message=status.get("message", ""), agent_id=agent["value"] if agent else None, uuid=status.get("uuid"),
+        source=status.get("source", ""))
+
+
+def failure(data: Mapping[str, Any]) -> events.ExecutorExited | events.AgentFailed:
+    agent_id = data["agent_id"]["value"]
+    if "executor_id" in data:
+        return events.ExecutorExited(data["executor_id"]["value"], agent_id, int(data.get("status", 0)))
+    return events.AgentFailed(agent_id)
+
+
+def agent(data: Mapping[str, Any], role: str) -> Agent:
+    """One agent out of the master's /slaves: what of it this role could ever be offered."""
+    unreserved = data.get("unreserved_resources", data.get("resources", {}))
+    reserved = data.get("reserved_resources", {}).get(role, {})
+    total = {ours: float(unreserved.get(theirs, 0.0)) + float(reserved.get(theirs, 0.0))
+             for theirs, ours in FIELDS.items()}
+    return Agent(id=data["id"], hostname=data.get("hostname", ""), resources=Resources(**total),
+                 active=bool(data.get("active", True)))
