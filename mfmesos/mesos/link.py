@@ -100,6 +100,7 @@ class MesosLink:
         self._kept_since = 0.0
         self._busy = False
         self._ending = False
+        self._leaving = False
         self._ended_by_master = False
         self._driver = SchedulerDriver(
             settings.info(), masters.addresses, self._from_driver, principal=settings.principal,
@@ -130,7 +131,7 @@ class MesosLink:
         """Send what is queued, then go, within `timeout_s`. `teardown` ends the framework and all it runs for good;
         without it the framework stays for failover_timeout, to be taken up again with its id."""
         deadline = self._clock() + timeout_s
-        self._driver.silent = True
+        self._leaving = True
         with self._changed:
             if teardown and self.framework_id is None and not self._ended_by_master:
                 # A SUBSCRIBE may be on its way: its answer names what is to be torn down.
@@ -227,10 +228,11 @@ class MesosLink:
 
     def _from_driver(self, event: events.Event) -> None:
         if isinstance(event, (events.Registered, events.FrameworkEnded)):
-            self.driver_changed(ended=isinstance(event, events.FrameworkEnded))
-        self._post(event)
+            self._driver_changed(ended=isinstance(event, events.FrameworkEnded))
+        if not self._leaving:  # what the master says to our leaving is no news
+            self._post(event)
 
-    def driver_changed(self, ended: bool) -> None:
+    def _driver_changed(self, ended: bool) -> None:
         """The driver has (re)registered, or `ended` for good: the calls that waited go first, or nowhere."""
         with self._changed:
             self._ended_by_master = ended
@@ -295,18 +297,20 @@ class MesosLink:
         try:
             self._driver.call(call.kind, call.body)
         except CallRefused as e:
-            self._failed(call, f"the master refused {call.kind}: {e}", sent=False)
-            if e.status != 400 or "tream" in str(e):
-                self._driver.reconnect(f"the master refused {call.kind}: {e}")
+            reason = f"the master refused {call.kind}: {e}"
+            stale = e.status != 400 or "stream" in str(e).lower()
+            self._failed(call, reason, sent=False, again=call.keep and stale)
+            if stale:
+                self._driver.reconnect(reason)
         except CallLost as e:
-            self._failed(call, str(e), sent=e.sent)
+            self._failed(call, str(e), sent=e.sent, again=call.keep)
         else:
             if call.kind == "TEARDOWN":
                 self._driver.halt(0.0)
 
-    def _failed(self, call: _Call, reason: str, sent: bool) -> None:
+    def _failed(self, call: _Call, reason: str, sent: bool, again: bool) -> None:
         logger.warning("call=%s claim=%s %s", call.kind, call.claim_id, reason)
-        if call.keep:
+        if again:
             self._keep(call)
         elif call.claim_id and not sent:
             self._post(events.LaunchDropped(call.claim_id, reason))

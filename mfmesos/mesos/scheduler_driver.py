@@ -117,15 +117,12 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
         """Never on its own account: only MesosLink.stop tears down."""
 
     # --- events ---
-    def _tell_core(self, event: events.Event) -> None:
-        self._post(event)
-
     def on_subscribed(self, info: dict[str, Any]) -> None:
         self.framework_id = info["framework_id"]["value"]
         heartbeat_s = float(info.get("heartbeat_interval_seconds") or self._timing.heartbeat_s)
         self.watch_silence(heartbeat_s * self._timing.missed_heartbeats)
         self._reported = ""
-        self._tell_core(events.Registered(info["framework_id"]["value"], str(self._master), heartbeat_s))
+        self._post(events.Registered(info["framework_id"]["value"], str(self._master), heartbeat_s))
 
     def on_heartbeat(self) -> None:
         if self._clock() - self._subscribed_at > self._timing.most_backoff_s:
@@ -144,21 +141,21 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
     def on_offers(self, event: dict[str, Any]) -> None:
         offers = self._each(event.get("offers", []), lambda data: translate.offer(data, self._role))
         if offers:
-            self._tell_core(events.OffersReceived(tuple(offers)))
+            self._post(events.OffersReceived(tuple(offers)))
         self.on_inverse_offers(event)
 
     def on_inverse_offers(self, event: dict[str, Any]) -> None:
         for inverse in self._each(event.get("inverse_offers", []), translate.inverse_offer):
-            self._tell_core(inverse)
+            self._post(inverse)
 
     def on_rescind(self, event: dict[str, Any]) -> None:
-        self._tell_core(events.OfferRescinded(event["offer_id"]["value"]))
+        self._post(events.OfferRescinded(event["offer_id"]["value"]))
 
     def on_rescind_inverse_offer(self, event: dict[str, Any]) -> None:
         logger.info("inverse offer %s rescinded", event["inverse_offer_id"]["value"])
 
     def on_update(self, event: dict[str, Any]) -> None:
-        self._tell_core(translate.update(event["status"]))
+        self._post(translate.update(event["status"]))
 
     def on_update_operation_status(self, event: dict[str, Any]) -> None:
         logger.warning("an operation that we never asked for: %.300r", event)
@@ -167,7 +164,7 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
         logger.info("a message from executor %s, ignored", message["executor_id"]["value"])
 
     def on_failure(self, failure: dict[str, Any]) -> None:
-        self._tell_core(translate.failure(failure))
+        self._post(translate.failure(failure))
 
     def on_error(self, event: dict[str, Any]) -> None:
         message = event.get("message", "")
@@ -183,11 +180,11 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
         logger.warning("disconnected: %s", reason)
         if was_subscribed or reason != self._reported:
             self._reported = reason
-            self._tell_core(events.Disconnected(reason))
+            self._post(events.Disconnected(reason))
 
     def on_final(self, reason: str) -> None:
         logger.error("ended: %s", reason)
-        self._tell_core(events.FrameworkEnded(reason))
+        self._post(events.FrameworkEnded(reason))
 
     def explain(self, status: int, reason: str) -> str:
         if status == 401:
