@@ -19,6 +19,7 @@ class Core:
             events.TaskRefused: lambda e: tasks.refuse(self.state, e),
             events.TaskWithdrawn: lambda e: tasks.withdraw(self.state, e.task_id, "the engine withdrew it"),
             events.NoMoreTasks: self._no_more,
+            events.NothingNew: self._nothing_new,
             events.StopRequested: lambda e: self._stop(e.reason),
             events.Registered: self._registered,
             events.Disconnected: self._disconnected,
@@ -66,6 +67,11 @@ class Core:
     # --- the workflow ---------------------------------------------------------------------------
     def _no_more(self, _: events.NoMoreTasks) -> None:
         self.state.complete = True
+
+    def _nothing_new(self, event: events.NothingNew) -> None:
+        self.state.complete = True
+        for record in list(self.state.queue):
+            tasks.end(self.state, record, TaskState.WITHDRAWN, event.reason)
 
     def _stop(self, reason: str) -> None:
         state = self.state

@@ -36,6 +36,13 @@ class NoMoreTasks:
 
 
 @dataclass(frozen=True)
+class NothingNew:
+    """Start nothing more; what runs may end, and then the workflow is over."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class StopRequested:
     """The engine is done or gone: kill what runs, release every claim, end."""
 
@@ -171,7 +178,7 @@ class Tick:
 
 
 Event = Union[
-    TaskSubmitted, TaskRefused, TaskWithdrawn, NoMoreTasks, StopRequested,
+    TaskSubmitted, TaskRefused, TaskWithdrawn, NoMoreTasks, NothingNew, StopRequested,
     Registered, Disconnected, FrameworkEnded, OffersReceived, OfferRescinded, InverseOfferReceived,
     ClaimUpdated, LaunchDropped, ExecutorExited, AgentFailed, AgentsListed,
     ClaimSynced, OutputsPlaced, OutputsRefused, Tick,

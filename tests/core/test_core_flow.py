@@ -234,6 +234,17 @@ def test_stop_ends_everything():
     assert len(world.reports) == 49
 
 
+def test_nothing_new_lets_what_runs_end():
+    """After NothingNew waiting tasks are withdrawn, running ones finish, and then it is over."""
+    world = World()
+    world.submit(*range(1, 9))
+    started(world)
+    world.send(ev.NothingNew("a task failed"))
+    world.run_to_end()
+    assert sum(r.finished for r in world.reports.values()) == 4
+    assert sum(r.withdrawn for r in world.reports.values()) == 4
+
+
 def test_a_claim_that_never_syncs_is_given_up():
     """No sync within a minute: Mesos is asked; after two it is killed and its tasks go elsewhere."""
     world = World()
