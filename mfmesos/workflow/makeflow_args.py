@@ -1,0 +1,187 @@
+"""makeflow's own command line, read as its getopt reads it, so that it can be passed on with -T mesos.
+
+The options are those of makeflow 8.0.0 (Debian's coop-computing-tools 9.9), the undocumented ones included; older
+versions know a subset of them with the same meaning. Reference: `makeflow --help`.
+"""
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mfmesos.config import ConfigError
+
+SHORT = "aAB:c::C:d:Ef:F:g:G:hj:J:l:L:m:M:N:o:Op:P:r:RS:t:T:u:vW:X:zZ:"
+"""makeflow's option string for getopt."""
+
+PLAIN = frozenset({
+    "advertise", "archive", "archive-read", "archive-write", "disable-afs-check", "disable-cache",
+    "disable-heartbeat", "do-not-save-failed-output", "enable_hook_example", "enforcement", "help",
+    "ignore-memory-spec", "json", "jx", "log-verbose", "monitor-measure-dir", "monitor-with-opened-files",
+    "monitor-with-time-series", "retry", "safe-submit-mode", "sandbox", "send-environment", "show-output",
+    "skip-file-check", "vc3-builder", "verbose-jobnames", "version", "wq-estimate-capacity", "zero-length-error",
+})
+OPTIONAL = frozenset({
+    "clean", "archive-s3", "archive-s3-no-check",
+})
+WITH_VALUE = frozenset({
+    "allocation", "amazon-batch-config", "amazon-batch-img", "amazon-config", "archive-dir", "argv", "auth",
+    "batch-log", "batch-mem-type", "batch-options", "batch-type", "cache", "catalog-server", "change-directory",
+    "debug", "debug-file", "debug-rotate-max", "docker", "docker-opt", "docker-tar", "email", "env-replace-path",
+    "file-status", "file-status-interval", "gc", "gc-count", "gc-size", "jx-args", "jx-context", "jx-define",
+    "k8s-image", "lambda-config", "local-cores", "local-disk", "local-memory", "makeflow-log", "max-local",
+    "max-remote", "mesos-master", "mesos-path", "mesos-preload", "monitor", "monitor-exe", "monitor-interval",
+    "monitor-log-fmt", "monitor-log-name", "mounts", "mpi-cores", "mpi-memory", "parrot-path", "password", "port",
+    "port-file", "priority", "project-name", "retry-count", "s3-hostname", "s3-keyid", "s3-secretkey", "shared-fs",
+    "singularity", "singularity-opt", "storage-limit", "storage-print", "storage-type", "submission-timeout",
+    "summary-log", "tickets", "tlq", "umbrella-binary", "umbrella-log-prefix", "umbrella-mode", "umbrella-spec",
+    "vc3-exe", "vc3-log", "vc3-options", "wait-for-files-upto", "work-queue-preferred-connection", "working-dir",
+    "wq-fast-abort", "wq-keepalive-interval", "wq-keepalive-timeout", "wq-schedule", "wq-wait-queue-size",
+    "wrapper", "wrapper-input", "wrapper-output",
+})
+LONG = PLAIN | OPTIONAL | WITH_VALUE
+LETTERS = {
+    "T": "batch-type", "l": "makeflow-log", "L": "batch-log", "X": "change-directory", "c": "clean", "h": "help",
+    "v": "version"}
+DROPPED = frozenset({"mesos-path", "mesos-preload"})
+PASS_THROUGH = frozenset({"clean", "help", "version"})
+
+
+@dataclass
+class MakeflowArgs:
+    """What a makeflow command line says, as far as the launcher needs it."""
+
+    argv: list[str]
+    """What to start makeflow with, without the program's name."""
+    dagfile: str = "./Makeflow"
+    """As makeflow will use it: relative to its folder at the time of loading."""
+    options: dict[str, str] = field(default_factory=dict)
+    """The last value of each option the launcher looks at, by long name."""
+    dropped: list[str] = field(default_factory=list)
+
+    @property
+    def starts_nothing(self) -> bool:
+        """--help, --version, --clean: makeflow does no work, so no scheduler is wanted."""
+        return bool(PASS_THROUGH & self.options.keys())
+
+    @property
+    def master(self) -> str | None:
+        """What --mesos-master names; makeflow's users write it with a slash at the end."""
+        value = self.options.get("mesos-master")
+        return value.rstrip("/") if value else None
+
+    def workdir(self, cwd: Path) -> Path:
+        """Where makeflow works: -X is obeyed after the workflow has been read."""
+        return Path(os.path.normpath(cwd / self.options.get("change-directory", ".")))
+
+    def log_path(self, cwd: Path) -> Path:
+        """Where makeflow keeps its own log of the run."""
+        return self.workdir(cwd) / self.options.get("makeflow-log", f"{self.dagfile}.makeflowlog")
+
+
+def parse(argv: list[str], environ: Mapping[str, str]) -> MakeflowArgs:
+    """Read makeflow's arguments; adds -T mesos, takes out what breaks its start.
+
+    Raises ConfigError for another batch type and for an option that lacks its value.
+    """
+    scanner = _Scanner(argv)
+    scanner.scan()
+    if "argv" in scanner.options:
+        scanner = _Scanner(_from_json(scanner.options["argv"]) + scanner.kept)
+        scanner.kept = [a for a in scanner.kept if a != "--argv"]
+        scanner.scan()
+    result = MakeflowArgs(argv=scanner.kept + scanner.operands, options=scanner.options, dropped=scanner.dropped)
+    if len(scanner.operands) == 1:
+        result.dagfile = scanner.operands[0]
+    if result.starts_nothing:
+        result.argv = list(argv)
+        return result
+    kind = result.options.get("batch-type") or environ.get("MAKEFLOW_BATCH_QUEUE_TYPE") or "mesos"
+    if kind != "mesos":
+        where = f"-T {kind}" if "batch-type" in result.options else f"MAKEFLOW_BATCH_QUEUE_TYPE={kind}"
+        raise ConfigError(f"{where}: mfmesos runs makeflow with -T mesos only; leave it out, or use makeflow itself")
+    if "batch-type" not in result.options:
+        result.argv = ["-T", "mesos", *result.argv]
+    return result
+
+
+def _from_json(name: str) -> list[str]:
+    """The arguments in the file of --argv, which makeflow puts before the others."""
+    try:
+        values = json.loads(Path(name).read_text())
+        if not isinstance(values, list):
+            raise ValueError("not a list")
+    except (OSError, ValueError) as e:
+        raise ConfigError(f"--argv {name}: no JSON list of arguments ({e})") from None
+    return [str(v) for v in values]
+
+
+class _Scanner:
+    """getopt_long with permutation: options are found behind operands, too, up to `--`."""
+
+    def __init__(self, argv: list[str]) -> None:
+        self._rest = list(argv)
+        self.kept: list[str] = []
+        self.operands: list[str] = []
+        self.options: dict[str, str] = {}
+        self.dropped: list[str] = []
+
+    def scan(self) -> None:
+        while self._rest:
+            word = self._rest.pop(0)
+            if word == "--":
+                self.operands += self._rest
+                return
+            if word.startswith("--"):
+                self._long(word)
+            elif word.startswith("-") and word != "-":
+                self._short(word)
+            else:
+                self.operands.append(word)
+
+    def _value(self, option: str) -> str:
+        if not self._rest:
+            raise ConfigError(f"{option}: makeflow wants a value after it")
+        return self._rest.pop(0)
+
+    def _long(self, word: str) -> None:
+        written, has_value, value = word[2:].partition("=")
+        name = _full_name(written)
+        words = [word]
+        if name in WITH_VALUE and not has_value:
+            value = self._value(word)
+            words.append(value)
+        self._take(name, value, words)
+
+    def _short(self, word: str) -> None:
+        letters = word[1:]
+        while letters:
+            letter, letters = letters[0], letters[1:]
+            kind = SHORT.find(letter)
+            name = LETTERS.get(letter, letter)
+            if kind < 0 or SHORT[kind + 1:kind + 2] != ":":
+                self._take(name, "", [f"-{letter}"])
+            elif letters or SHORT[kind + 1:kind + 3] == "::":
+                self._take(name, letters, [f"-{letter}{letters}"])
+                letters = ""
+            else:
+                value = self._value(f"-{letter}")
+                self._take(name, value, [f"-{letter}", value])
+
+    def _take(self, name: str, value: str, words: list[str]) -> None:
+        if name in DROPPED:
+            self.dropped.append(f"--{name}")
+            return
+        self.options[name] = value
+        if name != "argv":
+            self.kept += words
+
+
+def _full_name(written: str) -> str:
+    """getopt takes any prefix of an option that names only one."""
+    if written in LONG:
+        return written
+    matches = [name for name in LONG if name.startswith(written)]
+    return matches[0] if len(matches) == 1 else written

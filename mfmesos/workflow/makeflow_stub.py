@@ -1,0 +1,39 @@
+"""What makeflow starts as its Mesos scheduler under `mfmesos makeflow`: it only waits, another process does the work.
+
+Copied to a file of the name that makeflow wants, and run by /usr/bin/python, whichever that is: Python 2.7 or 3,
+standard library only. It closes what makeflow leaks (a descriptor kept open would keep Open MPI's daemon alive),
+and ends with makeflow, or when makeflow says that it is done.
+"""
+import os
+import signal
+import sys
+import time
+
+
+def close_leaked():  # type: () -> None
+    try:
+        numbers = [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:
+        numbers = list(range(3, 256))
+    for number in numbers:
+        if number > 2:
+            try:  # noqa: SIM105 - runs on Python 2, too
+                os.close(number)
+            except OSError:
+                pass
+
+
+def main():  # type: () -> None
+    parent = os.getppid()
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    close_leaked()
+    done = os.path.join(sys.argv[1] if len(sys.argv) > 1 else ".", "mesos_done")
+    while os.getppid() == parent and not os.path.exists(done):
+        time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    main()
