@@ -23,7 +23,6 @@ from mfmesos.mesos.stream import Timing
 
 logger = logging.getLogger(__name__)
 
-_RETRY_S = 5.0
 _MOST_MERGED = 500
 
 
@@ -93,6 +92,8 @@ class MesosLink:
         self._settings = settings
         self._post_to = post
         self._clock = clock
+        timing = timing or Timing()
+        self._again_s = timing.again_s
         self._suppressed = False
         self._changed = threading.Condition()
         self._queue: deque[_Call] = deque()
@@ -104,7 +105,7 @@ class MesosLink:
         self._ended_by_master = False
         self._driver = SchedulerDriver(
             settings.info(), masters.addresses, self._from_driver, principal=settings.principal,
-            secret=settings.secret, timing=timing or Timing(), uniform=uniform, clock=clock,
+            secret=settings.secret, timing=timing, uniform=uniform, clock=clock,
             is_suppressed=lambda: self._suppressed)
         self._watch = watch(masters, self._found_leader) if masters.zk_hosts else None
         self._where = master
@@ -261,7 +262,7 @@ class MesosLink:
             self._kept.append(call)
 
     def _ready(self) -> bool:
-        if self._kept and self.connected and self._clock() - self._kept_since >= _RETRY_S:
+        if self._kept and self.connected and self._clock() - self._kept_since >= self._again_s:
             self._requeue_kept()
         return bool(self._ending or self._queue)
 

@@ -65,7 +65,7 @@ class FakeMesos:
         self.pages: dict[str, bytes] = {"/version": b'{"version": "1.11.0"}'}
         self.answer: Callable[[dict[str, Any]], tuple[int, str] | None] = lambda call: (202, "")
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.address = "127.0.0.1:%d" % self._listener.getsockname()[1]
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self._socks: list[socket.socket] = []
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
@@ -147,7 +147,8 @@ class FakeMesos:
 
 def offer(n: int = 1, agent: str = "A-1", **more: Any) -> dict[str, Any]:
     """An offer as Mesos writes it: 4 cpus, 4096 MB, 10000 MB disk."""
-    return {"id": {"value": f"O-{n}"}, "agent_id": {"value": agent}, "hostname": "node1", "framework_id": {"value": "F-1"},
+    return {"id": {"value": f"O-{n}"}, "agent_id": {"value": agent}, "hostname": "node1",
+            "framework_id": {"value": "F-1"},
             "resources": [scalar("cpus", 4), scalar("mem", 4096), scalar("disk", 10000),
                           {"name": "ports", "type": "RANGES", "ranges": {"range": [{"begin": 1, "end": 9}]}}], **more}
 

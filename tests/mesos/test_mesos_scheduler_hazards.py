@@ -1,4 +1,4 @@
-"""Each hazard of pymesos's scheduler side: that ours survives it, and, where it is cheap to show, that pymesos does not."""
+"""Each hazard of pymesos's scheduler side: ours survives it, and, where it is cheap to show, pymesos does not."""
 from __future__ import annotations
 
 import socket
@@ -12,48 +12,10 @@ from fake_mesos import FakeMesos, offer, offers
 from plain import run_plain
 from pymesos.process import Connection, Process
 from pymesos.scheduler import MesosSchedulerDriver
-from support import wait_until
 
 from mfmesos.core import events
-from mfmesos.mesos.link import FrameworkSettings, MesosLink
 from mfmesos.mesos.process import Backoff
-from mfmesos.mesos.stream import Records, StreamEnd, Timing
-
-FAST = Timing(connect_s=0.4, reply_s=0.5, first_backoff_s=0.1, most_backoff_s=0.4, call_s=2.0)
-
-
-class Seen(list):
-    """What was posted."""
-
-    def of(self, kind):
-        return [e for e in list(self) if isinstance(e, kind)]
-
-    def wait(self, kind, count=1, timeout=10.0):
-        return wait_until(lambda: self.of(kind)[count - 1:], timeout, f"{count} {kind.__name__}")[0]
-
-
-@pytest.fixture
-def connect():
-    """Start a link; all are stopped, without a teardown, at the end."""
-    links = []
-
-    def start(master, post=None, timing=FAST, **settings):
-        seen = Seen()
-
-        def both(event):
-            seen.append(event)
-            if post is not None:
-                post(event)
-
-        given = {"name": "n", "user": "u", "hostname": "h", **settings}
-        link = MesosLink(master, FrameworkSettings(**given), both, timing=timing)
-        link.start()
-        links.append(link)
-        return link, seen
-
-    yield start
-    for link in links:
-        link.stop(False, 0.5)
+from mfmesos.mesos.stream import Records, StreamEnd, Timing, tune
 
 
 def with_offers(s):
@@ -143,7 +105,7 @@ def unavailable(s):
 def test_no_storm_on_503(connect):
     """A master that is not ready is asked again with pauses, and asked until it is."""
     with FakeMesos(*[unavailable] * 4, lambda s: (s.subscribed(), s.hold())) as mesos:
-        link, seen = connect(mesos.address)
+        _link, seen = connect(mesos.address)
         seen.wait(events.Registered)
         assert mesos.times[-1] - mesos.times[0] > 0.05 + 0.1 + 0.2 + 0.2
 
@@ -192,7 +154,7 @@ def deaf():
         for filler in fillers:
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
-        yield "127.0.0.1:%d" % listener.getsockname()[1]
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
         for filler in fillers:
             filler.close()
 
@@ -466,8 +428,6 @@ def test_no_delay_on_every_socket(connect, monkeypatch):
         link.revive()
         mesos.await_call("REVIVE")
         assert tuned == ["stream", "call"]
-    from mfmesos.mesos.stream import tune
-    monkeypatch.undo()
     with socket.socket() as s:
         tune(s)
         assert s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -1,0 +1,399 @@
+"""What the link says to the master, and what it makes of what the master says: the checklist of a good framework."""
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+from fake_mesos import FakeMesos, offer, scalar
+from pymesos.scheduler import MesosSchedulerDriver
+from support import free_port, wait_until
+
+from mfmesos.core import events
+from mfmesos.core.actions import OpenClaim
+from mfmesos.core.model import Resources
+from mfmesos.mesos import launch, translate
+from mfmesos.mesos.stream import Timing
+
+RUN = {"command": "run me", "archive_uri": "http://h/x.tar.gz", "data": b"\x00data", "task_name": "claim"}
+
+
+def claim(*raw, cores=1.0, memory_mb=100.0, disk_mb=10.0, executor_mb=64.0, role="*"):
+    made = tuple(translate.offer(o, role) for o in raw)
+    return OpenClaim("c-1", made, "A-1", Resources(cores, memory_mb, disk_mb), executor_mb)
+
+
+def accept(action, role="*", user=""):
+    return launch.accept(action, role=role, user=user, framework_id="F-1", grace_s=5, **RUN)
+
+
+def task_of(accepted):
+    return accepted["operations"][0]["launch"]["task_infos"][0]
+
+
+# --- registration ---
+def test_first_subscribe_says_who_we_are(connect):
+    """failover_timeout of a week, checkpoint, role, PARTITION_AWARE; no id."""
+    with FakeMesos() as mesos:
+        connect(mesos.address, role="science", webui_url="http://h:1/", principal="p")
+        body = mesos.await_subscriptions(1).body
+    info = body["subscribe"]["framework_info"]
+    assert info["failover_timeout"] == 604800
+    assert info["checkpoint"] is True
+    assert (info["role"], info["webui_url"], info["principal"]) == ("science", "http://h:1/", "p")
+    assert {"type": "PARTITION_AWARE"} in info["capabilities"]
+    assert "id" not in info
+    assert "framework_id" not in body
+
+
+@pytest.mark.parametrize("given", [None, "F-1"])
+def test_the_framework_id_is_reused(connect, given):
+    """One given at the start, or one that the master gave, goes with every further SUBSCRIBE."""
+    with FakeMesos(lambda s: s.subscribed(), lambda s: (s.subscribed(), s.hold())) as mesos:
+        link, seen = connect(mesos.address, framework_id=given)
+        body = mesos.await_subscriptions(2).body
+        assert body["framework_id"] == body["subscribe"]["framework_info"]["id"] == {"value": "F-1"}
+        if given:
+            assert mesos.subscriptions[0].body["framework_id"] == {"value": given}
+        again = seen.wait(events.Registered, 2)
+        assert (again.framework_id, again.master, link.framework_id) == ("F-1", mesos.address, "F-1")
+
+
+def test_the_heartbeat_interval_is_passed_on(connect):
+    with FakeMesos(lambda s: (s.subscribed(7.5), s.hold())) as mesos:
+        _, seen = connect(mesos.address)
+        assert seen.wait(events.Registered).heartbeat_s == 7.5
+
+
+test_the_heartbeat_interval_is_passed_on.__doc__ = "As the master states it."
+
+
+def test_suppressed_stays_suppressed_over_a_reconnect(connect):
+    """SUBSCRIBE names the suppressed role; after revive it does not."""
+    drop = threading.Event()
+    with FakeMesos(lambda s: (s.subscribed(), drop.wait(5))) as mesos:
+        link, seen = connect(mesos.address)
+        seen.wait(events.Registered)
+        link.suppress()
+        mesos.await_call("SUPPRESS")
+        drop.set()
+        assert mesos.await_subscriptions(2).body["subscribe"]["suppressed_roles"] == ["*"]
+        link.revive()
+        count = len(mesos.subscriptions)
+        assert "suppressed_roles" not in mesos.await_subscriptions(count + 2).body["subscribe"]
+
+
+# --- finding the master ---
+def test_a_redirect_leads_to_the_leader(connect):
+    """At once, and Registered names the leader."""
+    with FakeMesos() as leader, FakeMesos(
+            lambda s: s.answer(307, f"Location: //{leader.address}/api/v1/scheduler\r\n")) as other:
+        _, seen = connect(other.address)
+        assert seen.wait(events.Registered).master == leader.address
+
+
+def test_masters_that_redirect_to_each_other_are_not_stormed(connect):
+    """After three redirects in a row, pauses."""
+    with FakeMesos() as mesos:
+        mesos.scripts = [lambda s: s.answer(307, f"Location: http://{mesos.address}/x\r\n")]
+        connect(mesos.address)
+        mesos.await_subscriptions(6)
+        assert mesos.times[5] - mesos.times[3] > 0.05 + 0.1
+
+
+def test_each_master_of_a_list_is_tried(connect):
+    """The first two are down; the third leads. Later the third is gone, and the list is tried again."""
+    with FakeMesos(lambda s: s.subscribed(), lambda s: (s.subscribed(), s.hold())) as mesos:
+        dead = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+        _, seen = connect(",".join([*dead, mesos.address]))
+        seen.wait(events.Registered, 2)
+        reasons = [d.reason for d in seen.of(events.Disconnected)]
+        assert "refused" in reasons[0]
+
+
+# --- calls ---
+def test_calls_go_out_in_order_with_stream_id(connect):
+    """One keep-alive connection, the stream's id on each call, the framework's id in each."""
+    with FakeMesos() as mesos:
+        link, seen = connect(mesos.address)
+        seen.wait(events.Registered)
+        link.revive()
+        link.kill("c-1", "A-1", 2.5)
+        link.acknowledge("c-1", "A-1", "dXVpZA==")
+        link.reconcile([("c-1", "A-1"), ("c-2", None)])
+        link.reconcile()
+        link.accept_inverse_offer("I-1")
+        link.shutdown_executor("c-1", "A-1")
+        link.suppress()
+        mesos.await_call("SUPPRESS")
+        assert [b["type"] for b, _ in mesos.calls] == [
+            "REVIVE", "KILL", "ACKNOWLEDGE", "RECONCILE", "RECONCILE", "ACCEPT_INVERSE_OFFERS", "SHUTDOWN", "SUPPRESS"]
+        assert all(h["Mesos-Stream-Id"] == "s-1" and b["framework_id"] == {"value": "F-1"} for b, h in mesos.calls)
+        assert mesos.of("KILL")[0]["kill"] == {
+            "task_id": {"value": "c-1"}, "agent_id": {"value": "A-1"},
+            "kill_policy": {"grace_period": {"nanoseconds": 2_500_000_000}}}
+        assert mesos.of("RECONCILE")[0]["reconcile"]["tasks"] == [
+            {"task_id": {"value": "c-1"}, "agent_id": {"value": "A-1"}}, {"task_id": {"value": "c-2"}}]
+        assert mesos.of("RECONCILE")[1]["reconcile"]["tasks"] == []
+        assert mesos.of("SHUTDOWN")[0]["shutdown"] == {
+            "executor_id": {"value": "c-1"}, "agent_id": {"value": "A-1"}}
+
+
+def test_plain_pymesos_drops_agent_ids_and_calls(monkeypatch):
+    """The hazards are real: reconcile forgets the agent, kill has no policy, and disconnected means dropped."""
+    sent = []
+    plain = MesosSchedulerDriver(None, {"id": {"value": "F-1"}}, "h:1")
+    monkeypatch.setattr(plain, "_send", sent.append)
+    plain.killTask({"value": "c-1"})
+    assert sent == []
+    plain.stream_id = "s"
+    plain.killTask({"value": "c-1"})
+    plain.reconcileTasks([{"task_id": {"value": "c"}, "agent_id": {"value": "A"}}])
+    assert sent[0]["kill"] == {"task_id": {"value": "c-1"}}
+    assert sent[1]["reconcile"]["tasks"] == [{"task_id": {"value": "c"}}]
+
+
+def test_declines_are_merged(connect):
+    """Those that wait one behind the other with the same refuse_s go out as one call."""
+    release = threading.Event()
+    with FakeMesos() as mesos:
+        mesos.answer = lambda call: (release.wait(5) and 202, "")
+        link, seen = connect(mesos.address)
+        seen.wait(events.Registered)
+        link.revive()
+        for n in range(6):
+            link.decline([f"O-{n}"], 5.0 if n < 4 else 60.0)
+        link.decline([], 5.0)
+        release.set()
+        mesos.await_call("DECLINE", 2)
+        first, second = mesos.of("DECLINE")
+        assert [len(d["decline"]["offer_ids"]) for d in (first, second)] == [4, 2]
+        assert second["decline"]["filters"] == {"refuse_seconds": 60.0}
+
+
+def test_updates_are_acknowledged_only_on_request(connect):
+    """An update is posted whole; no ACKNOWLEDGE goes out by itself."""
+    status = {"task_id": {"value": "c-1"}, "state": "TASK_RUNNING", "agent_id": {"value": "A-1"}, "uuid": "dQ==",
+              "source": "SOURCE_EXECUTOR", "message": "m", "reason": "REASON_X"}
+
+    def update(s):
+        s.subscribed()
+        s.send({"type": "UPDATE", "update": {"status": status}})
+        s.hold()
+
+    with FakeMesos(update) as mesos:
+        link, seen = connect(mesos.address)
+        assert seen.wait(events.ClaimUpdated) == events.ClaimUpdated(
+            "c-1", "TASK_RUNNING", "REASON_X", "m", "A-1", "dQ==", "SOURCE_EXECUTOR")
+        link.revive()
+        mesos.await_call("REVIVE")
+        assert mesos.of("ACKNOWLEDGE") == []
+        link.acknowledge("c-1", "A-1", "dQ==")
+        assert mesos.await_call("ACKNOWLEDGE")["acknowledge"] == {
+            "agent_id": {"value": "A-1"}, "task_id": {"value": "c-1"}, "uuid": "dQ=="}
+
+
+def test_every_other_event_is_translated(connect):
+    """RESCIND, FAILURE of an executor and of an agent, INVERSE_OFFERS with and without an agent."""
+    def talk(s):
+        s.subscribed()
+        window = {"start": {"nanoseconds": 5_000_000_000}}
+        for kind, content in [
+                ("rescind", {"offer_id": {"value": "O-1"}}),
+                ("failure", {"agent_id": {"value": "A"}, "executor_id": {"value": "c-1"}, "status": 9}),
+                ("failure", {"agent_id": {"value": "A"}}),
+                ("inverse_offers", {"inverse_offers": [
+                    {"id": {"value": "I-1"}, "agent_id": {"value": "A"}, "unavailability": window},
+                    {"id": {"value": "I-2"}, "unavailability": window}]})]:
+            s.send({"type": kind.upper(), kind: content})
+        s.hold()
+
+    with FakeMesos(talk) as mesos:
+        _, seen = connect(mesos.address)
+        seen.wait(events.InverseOfferReceived, 2)
+        assert seen[1:] == [
+            events.OfferRescinded("O-1"), events.ExecutorExited("c-1", "A", 9), events.AgentFailed("A"),
+            events.InverseOfferReceived("I-1", "A", 5.0), events.InverseOfferReceived("I-2", None, 5.0)]
+
+
+def test_agents_are_listed(connect):
+    """What our role can have of each, active or not."""
+    slaves = {"slaves": [{
+        "id": "A-1", "hostname": "n", "active": False, "resources": {"cpus": 9, "mem": 9, "disk": 9, "gpus": 1},
+        "unreserved_resources": {"cpus": 4, "mem": 100, "disk": 10, "gpus": 1, "ports": "[1-2]"},
+        "reserved_resources": {"r": {"cpus": 2}, "other": {"cpus": 3}}}]}
+    with FakeMesos() as mesos:
+        mesos.pages["/slaves"] = json.dumps(slaves).encode()
+        link, seen = connect(mesos.address, role="r")
+        seen.wait(events.Registered)
+        link.list_agents()
+        agent = seen.wait(events.AgentsListed).agents[0]
+        assert (agent.id, agent.active, agent.resources) == ("A-1", False, Resources(6, 100, 10, 1))
+
+
+# --- calls that cannot be sent, or are not answered ---
+def test_a_launch_while_disconnected_is_reported(connect):
+    """LaunchDropped; pymesos says nothing."""
+    link, seen = connect(f"127.0.0.1:{free_port()}")
+    link.open_claim(claim(offer()), **RUN)
+    assert seen.wait(events.LaunchDropped).claim_id == "c-1"
+
+
+def test_a_kill_while_disconnected_waits(connect):
+    """It goes out after the next SUBSCRIBED, before anything newer; what is void by then does not."""
+    ready = threading.Event()
+
+    def later(s):
+        assert ready.wait(5)
+        s.subscribed()
+        s.hold()
+
+    with FakeMesos(later) as mesos:
+        link, _seen = connect(mesos.address, timing=Timing(reply_s=8))
+        link.kill("c-1", "A-1", 1)
+        link.decline(["O-1"], 5)
+        link.shutdown_executor("c-2", "A-1")
+        wait_until(lambda: not link._queue, 5)
+        ready.set()
+        mesos.await_call("SHUTDOWN")
+        assert [b["type"] for b, _ in mesos.calls] == ["KILL", "SHUTDOWN"]
+
+
+def test_a_refused_launch_is_reported_and_the_stream_renewed(connect):
+    """HTTP 403 to ACCEPT: the master does not know us; no claim came of it, and we subscribe again."""
+    with FakeMesos() as mesos:
+        mesos.answer = lambda call: (403, "Framework is not subscribed")
+        link, seen = connect(mesos.address)
+        seen.wait(events.Registered)
+        link.open_claim(claim(offer()), **RUN)
+        assert "not subscribed" in seen.wait(events.LaunchDropped).reason
+        mesos.await_subscriptions(2)
+
+
+def test_an_unanswered_launch_is_neither_repeated_nor_given_up(connect):
+    """Nobody knows whether it arrived: reconciliation tells. A kill in the same place is repeated."""
+    with FakeMesos() as mesos:
+        mesos.answer = lambda call: None if len(mesos.calls) in (1, 2) else (202, "")
+        link, seen = connect(mesos.address)
+        seen.wait(events.Registered)
+        link.open_claim(claim(offer()), **RUN)
+        link.kill("c-1", "A-1", 1)
+        mesos.await_call("KILL")
+        link.revive()
+        mesos.await_call("REVIVE")
+        assert len(mesos.of("ACCEPT")) == 1
+        assert seen.of(events.LaunchDropped) == []
+        link.stop(False, 8)
+        assert len(mesos.of("KILL")) == 2
+
+
+def test_an_idle_connection_that_was_closed_costs_nothing(connect):
+    """A master may close the keep-alive connection of the calls between two calls: the next launch goes through."""
+    with FakeMesos() as mesos:
+        link, seen = connect(mesos.address)
+        seen.wait(events.Registered)
+        link.revive()
+        mesos.await_call("REVIVE")
+        mesos._socks[-1].shutdown(2)
+        wait_until(lambda: link._driver._caller._stale(), 5)
+        link.open_claim(claim(offer()), **RUN)
+        mesos.await_call("ACCEPT")
+
+
+def test_more_than_the_offers_hold_is_reported(connect):
+    """A claim that does not fit its offers is dropped, and the offers go back."""
+    with FakeMesos() as mesos:
+        link, seen = connect(mesos.address)
+        seen.wait(events.Registered)
+        link.open_claim(claim(offer(), memory_mb=4096), **RUN)
+        assert "lack 64 of mem" in seen.wait(events.LaunchDropped).reason
+        assert mesos.await_call("DECLINE")["decline"]["offer_ids"] == [{"value": "O-1"}]
+
+
+# --- offers and launches, pure ---
+def test_only_usable_resources_are_counted():
+    """Ours and nobody's; not others', revocable ones, volumes, shared ones, or those of a resource provider."""
+    raw = [scalar("cpus", 1), scalar("cpus", 2, role="r"), scalar("cpus", 4, role="other"),
+           scalar("cpus", 8, revocable={}), scalar("disk", 100),
+           scalar("disk", 200, disk={"source": {"type": "MOUNT"}}),
+           scalar("disk", 400, shared={}), scalar("mem", 10, reservations=[{"role": "r"}]),
+           scalar("mem", 20, reservations=[{"role": "other"}]), scalar("mem", 40, provider_id={"value": "x"}),
+           scalar("bandwidth", 5)]
+    assert translate.sum_usable(raw, "r") == Resources(3, 10, 100)
+    assert translate.sum_usable(raw, "*") == Resources(1, 0, 100)
+
+
+def test_attributes_and_maintenance_are_read():
+    """Text, scalars, ranges and sets; the beginning of the window in seconds."""
+    read = translate.offer(offer(
+        unavailability={"start": {"nanoseconds": 1_500_000_000}},
+        attributes=[{"name": "a", "type": "TEXT", "text": {"value": "x"}},
+                    {"name": "b", "type": "SCALAR", "scalar": {"value": 2.5}},
+                    {"name": "c", "type": "RANGES", "ranges": {"range": [{"begin": 1, "end": 2}]}},
+                    {"name": "d", "type": "SET", "set": {"item": ["p", "q"]}}]), "*")
+    assert read.attributes == {"a": "x", "b": "2.5", "c": "1-2", "d": "p,q"}
+    assert read.unavailable_from == 1.5
+    assert read.resources == Resources(4, 4096, 10000)
+
+
+def test_several_offers_of_one_agent_are_accepted_together():
+    """All are named, and their resources add up, whatever the share of each."""
+    accepted = accept(claim(offer(1), offer(2), cores=7.5, memory_mb=5000))
+    assert accepted["offer_ids"] == [{"value": "O-1"}, {"value": "O-2"}]
+    task = task_of(accepted)
+    total = translate.sum_usable(task["resources"] + task["executor"]["resources"], "*")
+    assert total == Resources(7.5, 5064, 10)
+
+
+def test_reservations_and_allocation_are_kept():
+    """What was reserved for us is taken first, and named as it was offered."""
+    mine = scalar("cpus", 2, role="r", allocation_info={"role": "r"}, reservation={"principal": "p"})
+    raw = offer(resources=[scalar("cpus", 2, allocation_info={"role": "r"}), mine, scalar("mem", 500)])
+    task = task_of(accept(claim(raw, cores=3, disk_mb=0, role="r"), role="r"))
+    assert [r for r in task["resources"] if r["name"] == "cpus"] == [
+        mine, scalar("cpus", 1.0, allocation_info={"role": "r"})]
+
+
+def test_the_task_is_as_mesos_wants_it():
+    """Ids, data, the archive, grace periods; the executor asks for memory only, so that all cores are for tasks."""
+    accepted = accept(claim(offer(), cores=4), user="me")
+    task = task_of(accepted)
+    assert task["task_id"] == task["executor"]["executor_id"] == {"value": "c-1"}
+    assert task["data"] == "AGRhdGE="
+    assert task["kill_policy"]["grace_period"]["nanoseconds"] == 5e9
+    assert task["executor"]["shutdown_grace_period"]["nanoseconds"] == 5e9
+    assert task["executor"]["command"] == {
+        "value": "run me", "shell": True, "user": "me",
+        "uris": [{"value": "http://h/x.tar.gz", "extract": True, "cache": True}]}
+    assert [r["name"] for r in task["executor"]["resources"]] == ["mem"]
+
+
+def test_zookeeper_leads_to_the_master(connect):
+    """No leader: Disconnected says so. A leader: Registered. Another: a new connection to that one."""
+    from mfmesos.mesos.link import FrameworkSettings, MesosLink
+
+    tell = []
+
+    class Watch:
+        def __init__(self, masters, found):
+            tell.append(found)
+
+        def start(self):
+            pass
+
+        def stop(self):
+            pass
+
+    seen = []
+    with FakeMesos() as one, FakeMesos() as two:
+        link = MesosLink("zk://a/m", FrameworkSettings("n", "u", "h"), seen.append, watch=Watch)
+        link.start()
+        tell[0](None)
+        assert "knows no leading master" in seen[0].reason
+        tell[0](one.address)
+        wait_until(lambda: seen[-1] == events.Registered("F-1", one.address), 5)
+        tell[0](two.address)
+        wait_until(lambda: seen[-1] == events.Registered("F-1", two.address), 5)
+        tell[0](None)
+        wait_until(lambda: not link.connected, 5)
+        link.stop(False, 1)
