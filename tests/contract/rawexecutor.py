@@ -7,6 +7,7 @@
     tell            RUNNING, then sends a message with its environment, and its working folder's listing
 """
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -68,7 +69,7 @@ def launch(task):
                             "pgid": os.getpgid(0), "sid": os.getsid(0), "pid": os.getpid()}))
     elif word == "shell":
         code = subprocess.call(["/bin/sh", "-c", rest])
-        update(task_id, "TASK_FINISHED" if code == 0 else "TASK_FAILED", message="exit code %d" % code)
+        update(task_id, "TASK_FINISHED" if code == 0 else "TASK_FAILED", message=f"exit code {code}")
 
 
 def handle(event):
@@ -79,7 +80,7 @@ def handle(event):
         task_id = event["kill"]["task_id"]["value"]
         if DOES.get(task_id) != "stubborn":
             policy = event["kill"].get("kill_policy")
-            update(task_id, "TASK_KILLED", message="killed %s" % json.dumps(policy) if policy else "killed")
+            update(task_id, "TASK_KILLED", message="killed " + json.dumps(policy) if policy else "killed")
     elif kind == "ACKNOWLEDGED":
         UNACKNOWLEDGED.pop(event["acknowledged"]["uuid"], None)
     elif kind == "MESSAGE":
@@ -113,10 +114,8 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: None if "stubborn" in DOES.values() else os._exit(0))
     patience = time.monotonic() + 60
     while time.monotonic() < patience:
-        try:
+        with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
             stream()
-        except (OSError, ValueError, http.client.HTTPException):
-            pass
         if os.environ.get("MESOS_CHECKPOINT") != "1":
             sys.exit("disconnected")
         time.sleep(0.2)

@@ -1,0 +1,112 @@
+"""The embedded cluster in the foreground: `python -m mfmesos.local --agents 2`; SIGTERM or Ctrl-C ends it."""
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import json
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+from mfmesos.core.model import Resources
+
+PARENT_POLL_S = 0.25
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m mfmesos.local", description=__doc__)
+    parser.add_argument("--agents", type=int, default=1)
+    parser.add_argument("--cpus", type=float, help="of each agent; default: its share of this machine's")
+    parser.add_argument("--mem", type=float, help="of each agent, in MB; the same default")
+    parser.add_argument("--disk", type=float, help="of each agent, in MB; the same default")
+    parser.add_argument("--gpus", type=float)
+    parser.add_argument("--port", type=int, default=0, help="of the master; 0 asks the kernel (default)")
+    parser.add_argument("--work-dir", type=Path, help="where sandboxes are; default: a temporary folder")
+    parser.add_argument("--secret-file", type=Path, help="holds PRINCIPAL:SECRET, which clients must send then")
+    parser.add_argument("--ready-file", type=Path, help="gets one line of JSON when the cluster serves")
+    parser.add_argument("--ready-fd", type=int, help="the same, to an open file descriptor, which is closed then")
+    parser.add_argument("--parent-pid", type=int, help="end when this process is no longer the parent")
+    parser.add_argument("--faults", action="store_true", help="serve faults on demand, for tests")
+    return parser.parse_args(argv)
+
+
+def error_of(args: argparse.Namespace) -> str | None:
+    """What is wrong with the options, in one line."""
+    for name in ("cpus", "mem", "disk", "gpus"):
+        number = getattr(args, name)
+        if number is not None and number < 0:
+            return f"--{name} must not be negative, it is {number:g}"
+    if args.agents < 1:
+        return f"--agents must be 1 or more, it is {args.agents}"
+    if not 0 <= args.port < 65536:
+        return f"--port must be between 0 and 65535, it is {args.port}"
+    return None
+
+
+def say_ready(args: argparse.Namespace, text: str) -> None:
+    if args.ready_file is not None:
+        fresh = args.ready_file.with_name(args.ready_file.name + ".new")
+        fresh.write_text(text)
+        fresh.rename(args.ready_file)
+    if args.ready_fd is not None:
+        os.write(args.ready_fd, text.encode())
+        os.close(args.ready_fd)
+
+
+async def run(args: argparse.Namespace) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    from mfmesos.local.access import Credential
+    from mfmesos.local.cluster import LocalCluster, machine_resources
+
+    try:
+        secret = Credential.read(args.secret_file) if args.secret_file else None
+    except ValueError as e:
+        return fail(str(e))
+    folder = args.work_dir or Path("/tmp")
+    folder.mkdir(parents=True, exist_ok=True)
+    given = {"cores": args.cpus, "memory_mb": args.mem, "disk_mb": args.disk, "gpus": args.gpus}
+    resources: Resources = dataclasses.replace(
+        machine_resources(folder, args.agents), **{k: v for k, v in given.items() if v is not None})
+    cluster = LocalCluster(args.agents, resources, args.work_dir, args.port, secret, allow_faults=args.faults)
+    try:
+        await cluster.start()
+        text = json.dumps({"pid": os.getpid(), "master": cluster.master, "agents": cluster.agents,
+                           "work_dir": str(cluster.work_dir)}) + "\n"
+        print(f"mfmesos: cluster at {cluster.master}: {args.agents} agents, each with {resources}", flush=True)
+        if secret is None:
+            print("mfmesos: no --secret-file: every process of this user (no other user) may use the cluster",
+                  file=sys.stderr, flush=True)
+        say_ready(args, text)
+        while not stop.is_set() and (args.parent_pid is None or os.getppid() == args.parent_pid):
+            try:
+                await asyncio.wait_for(stop.wait(), PARENT_POLL_S if args.parent_pid else None)
+            except asyncio.TimeoutError:
+                continue
+    except OSError as e:
+        return fail(f"cannot serve on port {args.port}: {e.strerror or e}; choose another --port")
+    finally:
+        await cluster.stop()
+    return 0
+
+
+def fail(text: str) -> int:
+    print(f"mfmesos: {text}", file=sys.stderr, flush=True)
+    return 1
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse(sys.argv[1:] if argv is None else argv)
+    if error := error_of(args):
+        return fail(error)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    return asyncio.run(run(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""Who may talk to the cluster: see the text at the top of the package for why."""
+from __future__ import annotations
+
+import base64
+import hmac
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A principal and its secret, as HTTP Basic authentication sends them."""
+
+    principal: str
+    secret: str
+
+    def matches(self, authorization: str | None) -> bool:
+        wanted = base64.b64encode(f"{self.principal}:{self.secret}".encode()).decode()
+        return hmac.compare_digest((authorization or "").encode(), f"Basic {wanted}".encode())
+
+    @staticmethod
+    def read(path: Path) -> Credential:
+        """From a file that holds "PRINCIPAL:SECRET" or "PRINCIPAL SECRET". ValueError says what is wrong with it."""
+        try:
+            if path.stat().st_mode & 0o077:
+                raise ValueError(f"{path}: others may read this secret; chmod 600 it")
+            text = path.read_text().strip()
+        except OSError as e:
+            raise ValueError(f"{path}: cannot read the secret: {e.strerror}") from None
+        principal, _, secret = text.partition(":") if ":" in text else text.partition(" ")
+        if not principal or not secret.strip():
+            raise ValueError(f"{path}: expected one line PRINCIPAL:SECRET")
+        return Credential(principal, secret.strip())
+
+
+def peer_uid(peer_port: int, own_port: int) -> int | None:
+    """The user who owns the other end of a connection over 127.0.0.1; None when the kernel does not say.
+
+    A socket that its process has closed already has inode 0 and no owner any more: that is no answer.
+    """
+    local = f"0100007F:{peer_port:04X}"
+    remote = f"0100007F:{own_port:04X}"
+    try:
+        with open("/proc/net/tcp") as file:
+            for line in file:
+                fields = line.split()
+                if fields[1] == local and fields[2] == remote:
+                    return int(fields[7]) if fields[9] != "0" else None
+    except (OSError, ValueError, IndexError):
+        pass
+    return None
+
+
+def may_connect(peer_port: int, own_port: int) -> bool:
+    """Whether the other end of the connection belongs to the user of this process, or to root."""
+    return peer_uid(peer_port, own_port) in (os.getuid(), 0)

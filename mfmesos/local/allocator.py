@@ -1,0 +1,57 @@
+"""Who is offered what: dominant resource fairness between frameworks (grouped by role), whole agents at a time."""
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from mfmesos.local.amounts import Amounts, total
+from mfmesos.local.records import AgentRecord, Framework
+
+MIN_CPUS, MIN_MEM = 0.01, 32.0
+"""Less is not worth an offer: --min_allocatable_resources=cpus:0.01|mem:32."""
+
+
+def dominant_share(used: Amounts, everything: Amounts) -> float:
+    """The largest fraction of any resource of the cluster that `used` is."""
+    return max((used.milli.get(k, 0) / v for k, v in everything.milli.items() if v), default=0.0)
+
+
+def allocate(
+        agents: Iterable[AgentRecord], frameworks: Iterable[Framework], offered: Mapping[str, Amounts],
+        now: float) -> list[tuple[Framework, AgentRecord, Amounts]]:
+    """New offers: what is free of each agent goes to the framework that has least and does not refuse it.
+
+    `offered` holds what each framework (by id) has in outstanding offers: that counts as used.
+    """
+    usable = [a for a in agents if a.active]
+    everything = total(a.agent.total for a in usable)
+    takers = [f for f in frameworks if f.active and not f.suppressed]
+    if not takers:
+        return []
+    used = {f.id: f.used() + offered.get(f.id, Amounts()) for f in takers}
+    roles: defaultdict[str, list[Framework]] = defaultdict(list)
+    for framework in takers:
+        roles[framework.role].append(framework)
+    made = []
+    for record in usable:
+        free = record.free
+        if free.get("cpus") < MIN_CPUS and free.get("mem") < MIN_MEM:
+            continue
+        taker = _choose(roles, used, everything, record.id, free, now)
+        if taker is not None:
+            used[taker.id] = used[taker.id] + free
+            made.append((taker, record, free))
+    return made
+
+
+def _choose(
+        roles: Mapping[str, list[Framework]], used: Mapping[str, Amounts], everything: Amounts, agent_id: str,
+        free: Amounts, now: float) -> Framework | None:
+    def role_share(role: str) -> float:
+        return dominant_share(total(used[f.id] for f in roles[role]), everything)
+
+    for role in sorted(roles, key=lambda r: (role_share(r), r)):
+        for framework in sorted(roles[role], key=lambda f: (dominant_share(used[f.id], everything), f.id)):
+            if framework.wants(agent_id, free, now):
+                return framework
+    return None

@@ -1,0 +1,85 @@
+"""Faults on demand, for tests: through `LocalCluster.faults`, or POST /faults {"kind": ..., ...} when allowed."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Callable
+
+from mfmesos.local.agent import Agent
+from mfmesos.local.amounts import Json
+from mfmesos.local.validation import Refused
+
+if TYPE_CHECKING:
+    from mfmesos.local.cluster import LocalCluster
+
+
+class Faults:
+    """`agent` is an agent's number, from 0."""
+
+    def __init__(self, cluster: LocalCluster) -> None:
+        self._cluster = cluster
+
+    async def by_name(self, body: Json) -> Json:
+        """A fault as the endpoint gets it: {"kind": "lose_agent", "agent": 0}. Raises Refused."""
+        kinds: dict[str, Callable[..., object]] = {
+            "lose_agent": self.lose_agent, "return_agent": self.return_agent, "mark_gone": self.mark_gone,
+                 "drop_scheduler": self.drop_scheduler, "drop_executor": self.drop_executor,
+                 "fail_over_master": self.fail_over_master, "hold_updates": self.hold_updates,
+                 "cut_agent": self.cut_agent}
+        kind = kinds.get(body.pop("kind", ""))
+        if kind is None:
+            raise Refused(f"unknown fault; there are {', '.join(sorted(kinds))}")
+        result = kind(**body)
+        return {"done": True if result is None else result}
+
+    def _agent(self, number: int) -> Agent:
+        return self._cluster.members[number]
+
+    def cut_agent(self, agent: int) -> None:
+        """The way between master and agent breaks, and the master has not noticed yet: what it sends is lost."""
+        self._agent(agent).master = None
+
+    def lose_agent(self, agent: int) -> None:
+        """The master finds the agent unreachable; what runs there goes on."""
+        lost, leader = self._agent(agent), self._cluster.leader
+        leader.remove_agent(lost.id, "TASK_UNREACHABLE", "SLAVE_REMOVED", "Agent health check timed out")
+        leader.unreachable[lost.id] = lost
+
+    def return_agent(self, agent: int) -> None:
+        """The agent registers again, with what it runs."""
+        self._cluster.leader.register(self._agent(agent))
+
+    def mark_gone(self, agent: int) -> None:
+        self._cluster.operator.gone(self._agent(agent).id)
+
+    def drop_scheduler(self, framework: str | None = None) -> int:
+        """Cuts the event stream of a framework (of all); how many there were."""
+        dropped = 0
+        leader = self._cluster.leader
+        for one in list(leader.frameworks.values()):
+            if framework in (None, one.id) and one.stream is not None:
+                stream = one.stream
+                stream.close()
+                leader.stream_closed(stream)
+                dropped += 1
+        return dropped
+
+    def drop_executor(self, executor: str | None = None) -> int:
+        """Cuts the event stream of an executor (of all); how many there were."""
+        dropped = 0
+        for agent in self._cluster.members:
+            for one in agent.executors():
+                if executor in (None, one.id) and one.stream is not None:
+                    stream, one.stream = one.stream, None
+                    stream.close()
+                    dropped += 1
+        return dropped
+
+    def fail_over_master(self) -> str:
+        """A new master takes over: every stream ends, agents register with what they run; the new master's id."""
+        self._cluster.new_leader()
+        return self._cluster.leader.id
+
+    def hold_updates(self, hold: bool = True, agent: int | None = None) -> None:
+        """Agents keep their status updates to themselves, until this is called with hold=False."""
+        for number, one in enumerate(self._cluster.members):
+            if agent in (None, number):
+                one.hold_updates(hold)

@@ -1,0 +1,52 @@
+"""Task statuses and ids: the values that masters, agents and the API share."""
+from __future__ import annotations
+
+import base64
+import time
+import uuid
+
+from mfmesos.local.amounts import Json
+
+TERMINAL = frozenset({
+    "TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED", "TASK_GONE",
+    "TASK_GONE_BY_OPERATOR",
+})
+STATES = TERMINAL | {"TASK_STAGING", "TASK_STARTING", "TASK_RUNNING", "TASK_KILLING", "TASK_UNREACHABLE",
+                     "TASK_UNKNOWN"}
+
+
+def value(text: str) -> Json:
+    """Mesos wraps every id: {"value": ...}."""
+    return {"value": text}
+
+
+def new_uuid() -> str:
+    """16 random bytes as base64, as acknowledgements name an update."""
+    return base64.b64encode(uuid.uuid4().bytes).decode()
+
+
+def status(
+        task_id: str, state: str, source: str, message: str, *, reason: str | None = None, agent_id: str | None = None,
+        executor_id: str | None = None, uuid: str | None = None) -> Json:
+    """A TaskStatus. Without `uuid` nobody has to acknowledge it. `source` is MASTER or AGENT."""
+    found: Json = {"task_id": value(task_id), "state": state, "message": message, "source": f"SOURCE_{source}",
+                   "timestamp": time.time()}
+    if reason:
+        found["reason"] = f"REASON_{reason}"
+    if agent_id:
+        found["agent_id"] = value(agent_id)
+    if executor_id:
+        found["executor_id"] = value(executor_id)
+    if uuid:
+        found["uuid"] = uuid
+    return found
+
+
+def partition_aware(framework_info: Json) -> bool:
+    """Whether the framework wants TASK_DROPPED, TASK_UNREACHABLE, ... in the place of TASK_LOST."""
+    return any(c.get("type") == "PARTITION_AWARE" for c in framework_info.get("capabilities", ()))
+
+
+def seconds(duration: Json | None, default: float) -> float:
+    """A DurationInfo in seconds."""
+    return default if not duration else float(duration["nanoseconds"]) / 1e9
