@@ -1,0 +1,127 @@
+"""What a task file can hold, in either format, and how what cannot be is put into words."""
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Union
+
+from mfmesos.core.model import Task
+
+MAX_RECORD = 16 << 20
+"""Bytes. A longer record is refused, so that a file that is no task file cannot fill the memory."""
+MAX_ID = 2**31 - 1
+"""makeflow reads the ID back as a C int."""
+SHOWN = 100
+"""So many malformed records are told one by one; the rest of them is counted."""
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A task; `line` is the first line of its record, counted from 1."""
+
+    task: Task
+    line: int
+
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """The engine does not want that task any more."""
+
+    task_id: int
+    line: int
+
+
+@dataclass(frozen=True)
+class Malformed:
+    """A record that cannot be run. The ones around it are not touched.
+
+    `task_id` is set when the engine surely knows the task under that new ID: it waits for an answer, so the task
+    is to be reported as failed. It is None when there is nobody to answer (no number, a second record of one ID).
+    """
+
+    line: int
+    text: str
+    problem: str
+    cure: str
+    task_id: int | None = None
+
+    def message(self, path: str | os.PathLike[str]) -> str:
+        """FILE:LINE: problem (cure), always one line of printable text."""
+        cure = f" ({self.cure})" if self.cure else ""
+        return f"{printable(os.fspath(path), limit=4096)}:{self.line}: {self.problem}{cure}"
+
+
+Record = Union[Submitted, Withdrawn, Malformed]
+
+
+class Problem(ValueError):
+    """Why a record is refused, before it is known where it stands."""
+
+    def __init__(self, problem: str, cure: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.cure = cure
+
+
+def printable(text: str | bytes, limit: int = 80) -> str:
+    """One line of at most `limit` characters that any terminal can show; what is not printable is escaped."""
+    if isinstance(text, bytes):
+        text = text[: limit * 4].decode("utf-8", "surrogateescape")
+    text = text[: limit * 2]
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+class Folder:
+    """The workflow's folder under each of its names: makeflow writes the one that getcwd gives."""
+
+    def __init__(self, workdir: str | os.PathLike[str]) -> None:
+        here = os.path.abspath(os.fspath(workdir))
+        self._prefixes = tuple({name.rstrip("/") + "/" for name in (here, os.path.realpath(here))})
+
+    def relative(self, name: str) -> str:
+        """`name` as seen from the folder, normalised; a path outside of it stays absolute."""
+        for prefix in self._prefixes:
+            if name.startswith(prefix):
+                # "/cwd//x" is "x"; a bare "/cwd/" is the folder itself.
+                return posixpath.normpath(name[len(prefix):].lstrip("/") or ".")
+            if name == prefix[:-1]:
+                return "."
+        plain = posixpath.normpath(name)
+        return "/" + plain.lstrip("/") if plain.startswith("//") else plain
+
+    def names(self, written: Iterable[str]) -> tuple[str, ...]:
+        """Relative, in order, each once."""
+        return tuple(dict.fromkeys(self.relative(name) for name in written if name))
+
+
+class Ids:
+    """Which IDs a file has used, and how many of its records were malformed."""
+
+    def __init__(self) -> None:
+        self._lines: dict[int, int] = {}
+        self.highest = 0
+        self.malformed = 0
+
+    def __contains__(self, task_id: int) -> bool:
+        return task_id in self._lines
+
+    def take(self, task_id: int, line: int) -> None:
+        """Raises Problem when an earlier record has that ID."""
+        if task_id in self._lines:
+            raise Problem(f"task {task_id} is already on line {self._lines[task_id]}",
+                          "give each task an ID of its own; this one is left out")
+        self._lines[task_id] = line
+        self.highest = max(self.highest, task_id)
+
+    def shown(self, record: Malformed) -> list[Record]:
+        """The record, until too many have been told; one that the engine waits for is always given."""
+        self.malformed += 1
+        if self.malformed <= SHOWN or record.task_id is not None:
+            return [record]
+        if self.malformed == SHOWN + 1:
+            return [Malformed(record.line, record.text, f"{SHOWN} malformed lines so far; further ones are not shown",
+                              "is this a task file?")]
+        return []

@@ -1,0 +1,181 @@
+"""Told within milliseconds that a file in a folder has changed: inotify through watchdog, and a slow poll.
+
+Latency: watchdog holds back everything behind a file that is moved out of the folder for 0.5 s, so moves are not
+asked for; what they bring is found by the poll.
+"""
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Callable, Protocol
+
+from watchdog.events import FileModifiedEvent, FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+
+log = logging.getLogger("mfmesos.watch")
+
+ONLY_POLLED_S = 0.25
+"""How often to look when nobody tells of changes (no inotify watch to be had, a network file system)."""
+UNTOLD = 3
+"""So many changes in a row that only the poll has found mean that changes are not told here."""
+Signature = tuple[int, int, int, int]
+
+
+class SomeObserver(Protocol):
+    """As much of a watchdog observer as is used here."""
+
+    def schedule(self, event_handler: FileSystemEventHandler, path: str, *, recursive: bool = False,
+                 event_filter: list[type[FileSystemEvent]] | None = None) -> Any: ...
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def join(self, timeout: float | None = None) -> None: ...
+
+
+class DirectoryWatch:
+    """Calls `callback(name)` on its own thread soon after one of `names` in `folder` has changed, and once at the start.
+
+    A call says "look at it": several changes may be one call, and a call may find nothing new. `say` gets one
+    line for the user, once, when changes can only be polled for.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], names: Iterable[str], callback: Callable[[str], None], *,
+                 poll_s: float = 2.0, say: Callable[[str], None] | None = None,
+                 make_observer: Callable[[], SomeObserver] = Observer) -> None:
+        self._folder = Path(folder)
+        self._callback = callback
+        self._poll_s = poll_s
+        self._say = say or log.warning
+        self._make_observer = make_observer
+        self._changed = threading.Condition()
+        self._dirty: set[str] = set(names)
+        self._seen: dict[str, Signature | None] = dict.fromkeys(self._dirty)
+        self._stopping = False
+        self._observer: SomeObserver | None = None
+        self._watched: Signature | None = None
+        self._refused = False
+        self._untold = 0
+        self._thread = threading.Thread(target=self._run, name=f"watch-{self._folder.name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """No call begins after this returns (from within a callback: none after the present one)."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        if self._thread.ident is not None and threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    @property
+    def polling(self) -> bool:
+        """Whether the poll is the only means."""
+        return self._observer is None or self._untold >= UNTOLD
+
+    def poke(self, name: str) -> None:
+        """Look at `name` now; for any thread."""
+        with self._changed:
+            if name in self._seen:
+                self._dirty.add(name)
+                self._changed.notify()
+
+    def _told(self, name: str) -> None:
+        if name in self._seen:
+            self._untold = 0
+            self.poke(name)
+
+    def _run(self) -> None:
+        try:
+            self._observe()
+            next_poll = 0.0
+            while True:
+                names = self._wait(next_poll)
+                if names is None:
+                    return
+                if time.monotonic() >= next_poll:
+                    names |= self._poll(names)
+                    next_poll = time.monotonic() + (min(self._poll_s, ONLY_POLLED_S) if self.polling else self._poll_s)
+                for name in sorted(names):
+                    self._look(name)
+        finally:
+            self._unobserve()
+
+    def _wait(self, until: float) -> set[str] | None:
+        """The names to look at; empty when it is time to poll, None when it is time to end."""
+        with self._changed:
+            while not self._dirty and not self._stopping:
+                left = until - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+            names, self._dirty = self._dirty, set()
+            return None if self._stopping else names
+
+    def _poll(self, names: set[str]) -> set[str]:
+        if self._watched is not None and signature(self._folder, identity=True) != self._watched:
+            self._unobserve()
+        if self._observer is None and not self._refused:
+            self._observe()
+        changed = {name for name, seen in self._seen.items() if signature(self._folder / name) != seen} - names
+        if changed and self._observer is not None and self._untold < UNTOLD:
+            self._untold += 1
+            if self._untold == UNTOLD:
+                self._say(f"{self._folder}: this file system does not tell of changes; looking every {ONLY_POLLED_S} s")
+        return changed
+
+    def _look(self, name: str) -> None:
+        # Before the callback reads: a change during the call is then found by the next poll.
+        self._seen[name] = signature(self._folder / name)
+        try:
+            self._callback(name)
+        except Exception:
+            log.exception("looking at %s failed", self._folder / name)
+
+    def _observe(self) -> None:
+        watched = signature(self._folder, identity=True)
+        if watched is None:
+            return  # the folder appears later
+        try:
+            observer = self._make_observer()
+            observer.schedule(_Handler(self._told), str(self._folder), event_filter=[FileModifiedEvent])
+            observer.start()
+        except Exception as e:  # ENOSPC and EMFILE: a limit of inotify; whatever it is, there is the poll
+            if signature(self._folder, identity=True) is not None:
+                self._refused = True
+                self._say(f"{self._folder}: cannot be told of changes ({e}); looking every {ONLY_POLLED_S} s "
+                          "(fs.inotify.max_user_watches or max_user_instances may be too low)")
+            return
+        self._observer, self._watched = observer, watched
+        # What changed before the watch was there.
+        with self._changed:
+            self._dirty.update(self._seen)
+
+    def _unobserve(self) -> None:
+        observer, self._observer, self._watched = self._observer, None, None
+        if observer is not None:
+            observer.stop()
+            observer.join(5)
+
+
+class _Handler(FileSystemEventHandler):
+    def __init__(self, told: Callable[[str], None]) -> None:
+        self._told = told
+
+    def dispatch(self, event: FileSystemEvent) -> None:
+        for path in (event.src_path, getattr(event, "dest_path", "")):
+            if path:
+                self._told(os.path.basename(os.fsdecode(path)))
+
+
+def signature(path: Path, *, identity: bool = False) -> Signature | None:
+    """What tells one state of a file from another (or, of a folder, one folder from another); None: not there."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino, 0, 0) if identity else (
+        found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
