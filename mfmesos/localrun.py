@@ -1,6 +1,8 @@
 """`--master local`: the embedded cluster as a child process, for as long as one command runs."""
 from __future__ import annotations
 
+import json
+import os
 import secrets
 import shutil
 import subprocess
@@ -28,13 +30,15 @@ def local_cluster(config: SchedulerConfig, agents: int = 1) -> Iterator[Schedule
         yield config
         return
     home = Path(tempfile.mkdtemp(prefix="mfmesos-local-"))
-    ready, secret = home / "ready", home / "secret"
-    secret.touch(mode=0o600)
-    secret.write_text(secrets.token_urlsafe(24))
+    ready, secret, credential = home / "ready", home / "secret", home / "credential"
+    word = secrets.token_urlsafe(24)
+    for file, text in ((secret, word), (credential, f"{PRINCIPAL}:{word}")):
+        file.touch(mode=0o600)
+        file.write_text(text)
     with open(home / "log", "w+", encoding="utf-8") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "mfmesos.local", "--agents", str(agents), "--work-dir", str(home / "agents"),
-             "--ready-file", str(ready), "--secret-file", str(secret), "--parent-pid"],
+             "--ready-file", str(ready), "--secret-file", str(credential), "--parent-pid", str(os.getpid())],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         try:
             master = _wait_ready(child, ready, log.name)
@@ -57,7 +61,7 @@ def _wait_ready(child: subprocess.Popen[bytes], ready: Path, log: str) -> str:
         except OSError:
             text = ""
         if text:
-            return text
+            return str(json.loads(text)["master"])
         if child.poll() is not None or time.monotonic() > deadline:
             last = Path(log).read_text().strip().splitlines()[-1:] or ["it said nothing"]
             raise ConfigError(f"the embedded cluster did not start: {last[0]}")

@@ -14,10 +14,12 @@ from mfmesos.config import SchedulerConfig
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.report.runlog import RunLog
+from mfmesos.workflow.records import Malformed, Submitted
+from mfmesos.workflow.splitter import start_at_last_first_id
 from mfmesos.workflow.stager import Stager
 from mfmesos.workflow.statefile import StateFile
 from mfmesos.workflow.tail import FileTail
-from mfmesos.workflow.taskfile import Malformed, Submitted, TaskInfoParser
+from mfmesos.workflow.taskfile import TaskInfoParser
 
 if TYPE_CHECKING:
     from mfmesos.scheduler import Scheduler
@@ -34,13 +36,13 @@ class TaskFileEngine:
     """The file protocol of MAKEFLOW.md from the scheduler's side."""
 
     def __init__(self, config: SchedulerConfig, echo: Callable[[str], None] = say,
-                 getppid: Callable[[], int] = os.getppid, start_offset: int = 0) -> None:
+                 getppid: Callable[[], int] = os.getppid) -> None:
         self._workdir = Path(config.workdir)
         self._parent = config.parent_pid
         self._getppid = getppid
         self._echo = echo
         self._verbose = config.verbose
-        self._offset = start_offset
+        self._offset = leftover_bytes(self._workdir / TASK_INFO) if config.start_at_last_run else 0
         self._state = StateFile(self._workdir / TASK_STATE)
         self._runlog = RunLog(config.state_dir, config.keep_output)
         self._parser = TaskInfoParser(config.workdir)
@@ -63,14 +65,17 @@ class TaskFileEngine:
                 self._state.known(record.task.id)
                 self._stager.submit(record.task)
             elif isinstance(record, Malformed):
-                message = record.message(self._workdir / TASK_INFO)
-                self._post_note("error", message)
+                self._refuse(record)
             else:
                 self._post(ev.TaskWithdrawn(record.task_id))
 
-    def _post_note(self, level: str, text: str) -> None:
-        log.error("%s", text) if level == "error" else log.info("%s", text)
-        self._echo(text)
+    def _refuse(self, record: Malformed) -> None:
+        message = record.message(self._workdir / TASK_INFO)
+        log.error("%s", message)
+        self._echo(message)
+        if record.task_id is not None:  # the engine waits for an answer
+            self._state.known(record.task_id)
+            self._state.failed(record.task_id)
 
     def report(self, report: act.ReportTask, host: str) -> None:
         task = report.task
@@ -107,6 +112,14 @@ class TaskFileEngine:
         self._runlog.close()
         for name in (TASK_INFO, TASK_STATE, DONE):
             (self._workdir / name).unlink(missing_ok=True)
+
+
+def leftover_bytes(task_info: Path) -> int:
+    """Where the records of the run that just began start, after those of dead runs."""
+    try:
+        return start_at_last_first_id(task_info.read_bytes())
+    except OSError:
+        return 0
 
 
 def shorten(text: str, limit: int = 120) -> str:
