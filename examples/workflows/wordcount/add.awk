@@ -1,0 +1,3 @@
+# Adds up lines "COUNT WORD" by word.
+NF == 2 { count[$2] += $1 }
+END { for (word in count) print count[word], word }
