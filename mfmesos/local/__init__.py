@@ -19,8 +19,8 @@ other machines out, but not the other users of this one. So:
 - A credential on top (Basic authentication, as a real master with --authenticate_http_frameworks asks for it) guards
   the master: scheduler and operator API, /state and /slaves. `--master local` always makes a random one and passes it
   in a file of mode 0600, so a process of the same user that merely guesses the port cannot use the cluster. The
-  foreground `mfmesos cluster` takes --secret-file; without it, it says so in one line when it starts, since makeflow itself
-  cannot send a credential.
+  foreground `mfmesos cluster` takes --secret-file; without it, it says so in one line when it starts, since makeflow
+  itself cannot send a credential.
 - /files serves what lies in the agent's own sandboxes; a symlink out of them leads nowhere.
 - Faults on demand are there for tests and off unless asked for.
 """

@@ -265,7 +265,8 @@ class Agent:
             "LIBPROCESS_IP": "127.0.0.1", "LIBPROCESS_PORT": "0", "MESOS_AGENT_ENDPOINT": f"127.0.0.1:{self.port}",
             "MESOS_CHECKPOINT": "1" if framework.info.get("checkpoint") else "0", "MESOS_DIRECTORY": sandbox,
             "MESOS_EXECUTOR_ID": executor.id, "MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": f"{grace:g}secs",
-            "MESOS_FRAMEWORK_ID": framework.id, "MESOS_HTTP_COMMAND_EXECUTOR": "0", "MESOS_RECOVERY_TIMEOUT": RECOVERY_TIMEOUT,
+            "MESOS_FRAMEWORK_ID": framework.id, "MESOS_HTTP_COMMAND_EXECUTOR": "0",
+            "MESOS_RECOVERY_TIMEOUT": RECOVERY_TIMEOUT,
             "MESOS_SANDBOX": sandbox, "MESOS_SLAVE_ID": self.id,
             "MESOS_SLAVE_PID": f"slave({self.number})@127.0.0.1:{self.port}", "MESOS_SUBSCRIPTION_BACKOFF_MAX": "2secs",
         }

@@ -21,9 +21,9 @@ class Faults:
         """A fault as the endpoint gets it: {"kind": "lose_agent", "agent": 0}. Raises Refused."""
         kinds: dict[str, Callable[..., object]] = {
             "lose_agent": self.lose_agent, "return_agent": self.return_agent, "mark_gone": self.mark_gone,
-                 "drop_scheduler": self.drop_scheduler, "drop_executor": self.drop_executor,
-                 "fail_over_master": self.fail_over_master, "hold_updates": self.hold_updates,
-                 "cut_agent": self.cut_agent}
+            "drop_scheduler": self.drop_scheduler, "drop_executor": self.drop_executor,
+            "fail_over_master": self.fail_over_master, "hold_updates": self.hold_updates,
+            "cut_agent": self.cut_agent}
         kind = kinds.get(body.pop("kind", ""))
         if kind is None:
             raise Refused(f"unknown fault; there are {', '.join(sorted(kinds))}")
