@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 from base64 import b64decode, b64encode
+from dataclasses import replace
 from typing import Any, Callable, Mapping
 
 from mfmesos.mesos.calls import Caller, CallLost, CallRefused
@@ -65,6 +66,9 @@ class ExecutorDriver(HardenedProcess, MesosExecutorDriver):  # type: ignore[misc
         # Not MesosExecutorDriver.__init__: it reads os.environ only, and takes MESOS_CHECKPOINT=0 for yes.
         endpoint = _check_environment(environ)
         timing = timing or Timing()
+        # A restarted agent ends executors that are not back within executor_reregistration_timeout (2 s by default).
+        often = _duration(environ.get("MESOS_SUBSCRIPTION_BACKOFF_MAX"), 2.0) / 2
+        timing = replace(timing, most_backoff_s=min(timing.most_backoff_s, often))
         super(MesosExecutorDriver, self).__init__(master=endpoint)
         self.framework_id = {"value": environ["MESOS_FRAMEWORK_ID"]}
         self.executor_id = {"value": environ["MESOS_EXECUTOR_ID"]}

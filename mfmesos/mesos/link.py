@@ -5,6 +5,7 @@ reported as LaunchDropped, a kill waits for the next connection, the rest is Mes
 """
 from __future__ import annotations
 
+import getpass
 import logging
 import random
 import threading
@@ -51,7 +52,7 @@ class FrameworkSettings:
         """Mesos's FrameworkInfo."""
         capabilities = ["PARTITION_AWARE"] + (["GPU_RESOURCES"] if self.gpus else [])
         info: dict[str, Any] = {
-            "name": self.name, "user": self.user, "role": self.role, "hostname": self.hostname,
+            "name": self.name, "user": self.user or getpass.getuser(), "role": self.role, "hostname": self.hostname,
             "checkpoint": self.checkpoint, "failover_timeout": self.failover_timeout_s,
             "capabilities": [{"type": c} for c in capabilities]}
         if self.webui_url:

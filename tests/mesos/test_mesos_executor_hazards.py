@@ -281,3 +281,12 @@ def test_stop_is_bounded_while_nobody_answers(drive):
         driver.stop()
         assert driver.aborted
         assert not driver._io_thread.is_alive()
+
+
+def test_a_restarted_agent_is_found_within_its_patience():
+    """An agent waits 2 s for its executors by default: no pause is longer than half of that, however many failed."""
+    asked = []
+    driver = ExecutorDriver(Log(), environment("h:1", MESOS_SUBSCRIPTION_BACKOFF_MAX="2secs"),
+                            uniform=lambda low, high: asked.append(high) or high)
+    pauses = [driver._pauses.next() for _ in range(50)]
+    assert max(pauses) == 1.0

@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
+import time
 
 import pytest
-from fake_mesos import FakeMesos, offer, scalar
+from fake_mesos import FakeMesos, offer, offers, scalar
 from pymesos.scheduler import MesosSchedulerDriver
 from support import free_port, wait_until
 
@@ -13,6 +15,7 @@ from mfmesos.core import events
 from mfmesos.core.actions import OpenClaim
 from mfmesos.core.model import Resources
 from mfmesos.mesos import launch, translate
+from mfmesos.mesos.scheduler_driver import speaks_tls
 from mfmesos.mesos.stream import Timing
 
 RUN = {"command": "run me", "archive_uri": "http://h/x.tar.gz", "data": b"\x00data", "task_name": "claim"}
@@ -397,3 +400,47 @@ def test_zookeeper_leads_to_the_master(connect):
         tell[0](None)
         wait_until(lambda: not link.connected, 5)
         link.stop(False, 1)
+
+
+def test_events_arrive_while_a_call_waits_for_its_answer(connect):
+    """A slow master holds up the calls, not the events; pymesos holds one lock for both. And stop stays bounded."""
+    release, called = threading.Event(), threading.Event()
+
+    def talk(s):
+        s.subscribed()
+        called.wait(5)
+        s.send(offers(offer(1)))
+        s.hold()
+
+    def slow(call):
+        called.set()
+        release.wait(10)
+        return (202, "")
+
+    with FakeMesos(talk) as mesos:
+        mesos.answer = slow
+        link, seen = connect(mesos.address)
+        seen.wait(events.Registered)
+        link.revive()
+        seen.wait(events.OffersReceived)
+        began = time.monotonic()
+        link.stop(True, 0.3)
+        assert time.monotonic() - began < 5
+        release.set()
+
+
+@pytest.mark.parametrize(("answer", "tls"), [
+    (b"\x15\x03\x03\x00\x02\x02\x28", True), (b"HTTP/1.1 400 Bad\r\n\r\n", False), (b"", False)])
+def test_tls_is_told_from_http(answer, tls):
+    """By what the peer says to a TLS greeting."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def serve():
+            sock, _ = listener.accept()
+            with sock:
+                sock.recv(4096)
+                sock.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        assert speaks_tls(listener.getsockname()[:2], 2.0) is tls
+        thread.join(5)
