@@ -1,8 +1,58 @@
-# The short way in: make demo, make test. What each target does is said by `make help`.
-PYTHON ?= python3
+# `make help` says what there is. PYTHON=... chooses the interpreter of .venv; without it .venv keeps the one it has.
+PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || echo none)
+READY := .venv/ready-$(VERSION)
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
 
-.venv: setup.cfg setup.py
-	$(PYTHON) -m venv .venv
-	.venv/bin/pip install -q ./compat/http-parser
-	.venv/bin/pip install -q -e '.[test,lint]'
-	touch .venv
+# What needs a cluster, a real makeflow or the network of programs around it is not run on every Python.
+PURE := $(filter-out tests/contract tests/endtoend tests/realmesos tests/__pycache__ tests/examples,\
+	$(patsubst %/,%,$(wildcard tests/*/)))
+
+.PHONY: help
+help:  ## this list
+	@sed -n 's/^\([.a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+.PHONY: .venv
+.venv: $(READY)  ## the Python environment: then .venv/bin/mfmesos starts
+
+$(READY): setup.cfg setup.py pyproject.toml tools/setup-venv mfmesos/workflow/makeflow_preload.c $(wildcard compat/http-parser/*.* compat/http-parser/*/*.py)
+	@tools/setup-venv "$(PYTHON)" .venv test,lint
+	@touch $@
+
+.PHONY: demo
+demo: .venv  ## an example workflow on the embedded one-machine cluster
+	@rm -rf demo-run && cp -r examples/workflows/sweep demo-run
+	.venv/bin/mfmesos run --master local demo-run/tasks.jsonl
+	@echo; cat demo-run/map.txt
+
+.PHONY: test
+test: .venv debian-packages real-mesos test-pure  ## all tests; what a user's machine cannot have is skipped, in CI it fails
+	.venv/bin/pytest
+
+.PHONY: test-pure
+test-pure: .venv  ## the part of the tests without clusters, on each Python 3.9 to 3.13 that is found
+	@tools/test-pythons $(PURE)
+
+.PHONY: lint
+lint: .venv  ## ruff and mypy
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+.PHONY: bench
+bench: .venv debian-packages real-mesos  ## speed against makeflow -T local and Work Queue; results in bench-results/
+	.venv/bin/python bench/bench.py
+
+.PHONY: debian-packages
+debian-packages:  ## what tests and bench need of Debian; installed when root, else the command is said
+	@tools/debian-packages
+
+.PHONY: real-mesos
+real-mesos: .venv debian-packages  ## a real Apache Mesos 1.11.0 for tests and bench
+	@.venv/bin/python tests/realmesos install >/dev/null || { echo "tests with a real Mesos will be skipped"; [ "$$CI" != true ]; }
+
+.PHONY: clean
+clean:  ## away with everything that was made here
+	rm -rf .venv .venvs build dist *.egg-info compat/*/build compat/*/*.egg-info demo-run bench-results \
+		.pytest_cache .mypy_cache .ruff_cache .hypothesis mfmesos/workflow/*.so
+	find . -name __pycache__ -prune -exec rm -rf {} +
