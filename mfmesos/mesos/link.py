@@ -138,7 +138,7 @@ class MesosLink:
             if teardown and self.framework_id is None and not self._ended_by_master:
                 # A SUBSCRIBE may be on its way: its answer names what is to be torn down.
                 self._changed.wait_for(lambda: self.connected or self._ended_by_master, min(2.0, timeout_s))
-            if teardown and self.framework_id is not None:
+            if teardown and self.framework_id is not None and not self._ended_by_master:
                 self._queue.append(_Call("TEARDOWN", keep=True))
                 self._changed.notify_all()
             while (self._queue or self._kept or self._busy) and not self._ended_by_master:
