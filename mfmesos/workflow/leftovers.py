@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from mfmesos.config import ConfigError
@@ -11,32 +13,54 @@ TASK_INFO = "mesos_task_info"
 TASK_STATE = "mesos_task_state"
 DONE = "mesos_done"
 FILES = (TASK_INFO, TASK_STATE, DONE)
+AWAIT_S = 45.0
+AWAIT_STEP_S = 0.1
 
 
 class FolderLock:
     """Held by the one run that works in a folder; the kernel lets go of it when its holder dies, however it dies."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(
+        self, state_dir: Path, echo: Callable[[str], None], sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._path = state_dir / "lock"
+        self._echo = echo
+        self._sleep = sleep
         self.fd = -1
         """The lock lasts until the last process that has inherited this descriptor ends."""
 
     def __enter__(self) -> FolderLock:
         """Raises ConfigError in one line when another run holds it."""
         self.fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(self.fd, 64).decode(errors="replace").strip() or "unknown"
-            os.close(self.fd)
-            raise ConfigError(
-                f"{self._path.parent.parent}: another mfmesos run (process {holder}) works in this folder; "
-                "wait for it, end it, or use another folder") from None
-        except OSError:
-            pass  # a file system without locks: nothing to hold on to
+        if not self._try():
+            holder = os.pread(self.fd, 64, 0).decode(errors="replace").strip()
+            alive = not holder.isdigit() or Path(f"/proc/{holder}").exists()
+            if alive or not self._await_the_dead(holder):
+                os.close(self.fd)
+                raise ConfigError(
+                    f"{self._path.parent.parent}: another mfmesos run (process {holder or 'unknown'}) works in this "
+                    "folder; wait for it, end it, or use another folder")
         os.ftruncate(self.fd, 0)
         os.pwrite(self.fd, f"{os.getpid()}\n".encode(), 0)
         return self
+
+    def _try(self) -> bool:
+        try:
+            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True  # a file system without locks: nothing to hold on to
+        return True
+
+    def _await_the_dead(self, holder: str) -> bool:
+        """The launcher has died; the scheduler that it left is ending, and holds the lock until it has."""
+        self._echo(f"waiting for the scheduler of a killed run (process {holder}) to end its tasks")
+        for _ in range(int(AWAIT_S / AWAIT_STEP_S)):
+            if self._try():
+                return True
+            self._sleep(AWAIT_STEP_S)
+        return False
 
     def __exit__(self, *exc: object) -> None:
         os.ftruncate(self.fd, 0)

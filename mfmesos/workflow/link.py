@@ -81,7 +81,7 @@ def unlink(bindir: Path) -> None:
     if os.path.lexists(target) and not is_ours(target):
         if not os.path.lexists(kept):
             raise ConfigError(f"{target} is not ours, and left as it is")
-        raise ConfigError(f"{target} is not ours (a new version of makeflow?), and left as it is; {kept} is the old one")
+        raise ConfigError(f"{target} is not ours (a newer makeflow?), and left as it is; {kept} is the old one")
     try:
         if os.path.lexists(kept):
             kept.replace(target)

@@ -53,7 +53,7 @@ def launch(options: LaunchOptions) -> int:
         raise ConfigError(f"{workdir}: no such folder (makeflow's -X)")
     state_dir = workdir / STATE_DIR
     state_dir.mkdir(exist_ok=True)
-    with leftovers.FolderLock(state_dir) as lock:
+    with leftovers.FolderLock(state_dir, options.echo) as lock:
         _refuse_company(workdir)
         _clear(workdir, options.echo)
         _mend(args.log_path(cwd), options.echo)

@@ -16,6 +16,8 @@ def main() -> int:
         argv=sys.argv[1:], scheduler=SchedulerConfig(workdir="."),
         echo=lambda text: print(f"mfmesos: {text}", file=sys.stderr, flush=True),
         scheduler_command=[sys.executable, str(FAKE)])
+    if os.environ.get("PRELOAD"):
+        options.preload = Path(os.environ["PRELOAD"])
     if os.environ.get("NO_PRELOAD"):
         options.preload = None
     if os.environ.get("SYSTEM_PYTHON"):

@@ -1,0 +1,112 @@
+"""What the doctor finds, on machines that are told to it."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mfmesos import doctor
+from mfmesos.config import ConfigError
+from mfmesos.workflow.binaries import Makeflow
+
+AGENTS = {"slaves": [
+    {"hostname": "small", "active": True, "resources": {"cpus": 1, "mem": 500, "disk": 1000}},
+    {"hostname": "big", "active": True, "resources": {"cpus": 8.0, "mem": 16000, "disk": 90000}},
+    {"hostname": "gone", "active": False, "resources": {"cpus": 64, "mem": 16000, "disk": 90000}}]}
+
+
+def healthy(tmp_path: Path, **other: Any) -> doctor.Probes:
+    """A machine with everything in its place."""
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\n")
+    python.chmod(0o755)
+
+    def get_json(url: str) -> Any:
+        return {"http://m:5050/version": {"version": "1.11.0"}, "http://m:5050/slaves": AGENTS}[url]
+
+    settings: dict[str, Any] = {
+        "python": python, "python_version": (3, 11), "cwd": tmp_path,
+        "find_makeflow": lambda environ: Path("/usr/bin/makeflow"),
+        "probe": lambda path, environ: Makeflow(path, "8.0.0", ("local", "mesos")),
+        "preload": lambda: Path("_makeflow_preload.so"), "installed": lambda name: True, "library": lambda name: "1.0",
+        "bind": lambda address: None, "route_to": lambda host, port: "10.0.0.7", "get_json": get_json,
+        "read": lambda path: "8192", "free_mb": lambda path: 5000.0}
+    return doctor.Probes(**{**settings, **other})
+
+
+def by_name(probes: doctor.Probes, master: str | None = "m:5050") -> dict[str, doctor.Finding]:
+    return {f.name: f for f in doctor.run(master, probes)}
+
+
+def refuse(error: Exception) -> Any:
+    def raising(*args: Any) -> Any:
+        raise error
+
+    return raising
+
+
+def test_a_healthy_machine(tmp_path: Path) -> None:
+    """Everything is fine, and the facts are in the lines."""
+    found = by_name(healthy(tmp_path))
+    assert all(f.ok for f in found.values())
+    assert not any(f.cure for f in found.values())
+    assert "Mesos 1.11.0" in found["master"].text
+    assert found["agents"].text == "2; the largest, big, has 8 cpus, 16000 MB memory, 90000 MB disk"
+    assert "10.0.0.7" in found["address"].text
+    assert "8.0.0, has -T mesos" in found["makeflow"].text
+
+
+@pytest.mark.parametrize(("change", "name", "ok", "text", "cure"), [
+    ({"find_makeflow": refuse(ConfigError("no makeflow on PATH; get it"))}, "makeflow", False, "no makeflow", ""),
+    ({"probe": lambda p, e: Makeflow(p, "7.14.2", ("local",))}, "makeflow", False, "7.14.2, has no -T mesos",
+     "coop-computing-tools"),
+    ({"python": Path("/nowhere/python")}, "/nowhere/python", False, "missing", "python-is-python3"),
+    ({"preload": lambda: None}, "preloaded library", None, "every 5 s", "gcc"),
+    ({"installed": lambda name: name != "openmpi-bin"}, "Debian packages", None, "openmpi-bin",
+     "apt-get install openmpi-bin"),
+    ({"installed": lambda name: None}, "Debian packages", None, "no dpkg", ""),
+    ({"library": lambda name: None if name == "pymesos" else "1"}, "libraries", False, "without pymesos", "make .venv"),
+    ({"python_version": (3, 8)}, "python", None, "3.8", "3.9"),
+    ({"read": lambda path: "8"}, "inotify", None, "few", "sysctl"),
+    ({"read": refuse(OSError("gone"))}, "inotify", None, "polled", ""),
+    ({"free_mb": lambda path: 10.0}, "disk", None, "10 MB free", "make room"),
+    ({"free_mb": refuse(OSError("gone"))}, "disk", False, "gone", "folder"),
+    ({"bind": refuse(OSError("no"))}, "ports", False, "127.0.0.1", "loopback"),
+    ({"bind": refuse(OSError("no"))}, "address", False, "leads to m", "--advertise"),
+    ({"route_to": lambda h, p: "127.0.0.1"}, "address", None, "only agents on this machine", "network"),
+    ({"get_json": refuse(OSError("refused"))}, "master", False, "m:5050: refused", "--master"),
+    ({"get_json": lambda url: {"version": "1", "slaves": []}}, "agents", False, "none", "mesos-agent"),
+    ({"get_json": lambda url: {"version": "1"}}, "agents", None, "did not list", ""),
+    ({"get_json": lambda url: []}, "master", False, "m:5050", "--master"),
+])
+def test_what_is_wrong_is_named_with_its_cure(
+    tmp_path: Path, change: dict[str, Any], name: str, ok: bool | None, text: str, cure: str,
+) -> None:
+    """One thing is wrong: its line says what, and what to do."""
+    finding = by_name(healthy(tmp_path, **change))[name]
+    assert finding.ok is ok
+    assert text in finding.text
+    assert cure in finding.cure
+    assert "\n" not in finding.line()
+
+
+def test_masters_are_tried_in_turn(tmp_path: Path) -> None:
+    """The first that answers counts; ZooKeeper and nonsense are said."""
+    def get_json(url: str) -> Any:
+        if "//a:1/" in url:
+            raise OSError("refused")
+        return {"version": "1.9", "slaves": AGENTS["slaves"]}
+
+    probes = healthy(tmp_path, get_json=get_json)
+    assert by_name(probes, "a:1,m:5050/")["master"].text.startswith("m:5050 answers")
+    assert by_name(probes, "zk://h:2181/mesos")["master"].ok is None
+    assert by_name(probes, "nonsense")["master"].ok is False
+    assert "master" not in by_name(probes, "local")
+
+
+def test_this_machine() -> None:
+    """The real probes run to their end, and every line is one line."""
+    found = doctor.run("127.0.0.1:1")
+    assert {f.name for f in found} >= {"python", "libraries", "makeflow", "ports", "inotify", "disk", "master"}
+    assert all("\n" not in f.line() for f in found)

@@ -1,0 +1,145 @@
+"""Our scheduler beside an installed makeflow, and the original back again."""
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support import need, wait_until
+
+from mfmesos.config import ConfigError
+from mfmesos.workflow.link import KEPT, NAME, link, status, unlink
+
+
+@pytest.fixture
+def bindir(tmp_path: Path) -> Path:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "makeflow").touch()
+    (folder / NAME).write_text("the original\n")
+    (folder / NAME).chmod(0o755)
+    return folder
+
+
+def test_link_and_unlink(bindir: Path) -> None:
+    """The original is kept and put back; both may be done twice."""
+    assert status(bindir) == "original"
+    link(bindir)
+    link(bindir)
+    assert status(bindir) == "linked"
+    assert (bindir / KEPT).read_text() == "the original\n"
+    assert os.access(bindir / NAME, os.X_OK)
+    unlink(bindir)
+    unlinked = status(bindir)
+    assert unlinked == "original"
+    assert (bindir / NAME).read_text() == "the original\n"
+    assert not (bindir / KEPT).exists()
+
+
+def test_without_an_original(bindir: Path) -> None:
+    """Debian's makeflow may come without one: then nothing is left after unlink."""
+    (bindir / NAME).unlink()
+    link(bindir)
+    unlink(bindir)
+    unlink(bindir)
+    assert status(bindir) == "none"
+    assert sorted(p.name for p in bindir.iterdir()) == ["makeflow"]
+
+
+def test_another_interpreter_replaces_ours(bindir: Path) -> None:
+    """After a new installation link is run again; the original stays kept."""
+    link(bindir, "/old/python")
+    link(bindir, "/new/py thon")
+    assert "/new/py thon" in (bindir / NAME).read_text()
+    assert (bindir / KEPT).read_text() == "the original\n"
+
+
+def test_refusals(bindir: Path, tmp_path: Path) -> None:
+    """No makeflow there; a foreign file on unlink; a relative interpreter: one clear line each, nothing changed."""
+    with pytest.raises(ConfigError, match="no makeflow there"):
+        link(tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match="whole path"):
+        link(bindir, "python3")
+    with pytest.raises(ConfigError, match="not ours"):
+        unlink(bindir)
+    link(bindir)
+    (bindir / NAME).write_text("a newer original\n")
+    with pytest.raises(ConfigError, match="not ours"):
+        unlink(bindir)
+    with pytest.raises(ConfigError, match="there already"):
+        link(bindir)
+    assert (bindir / NAME).read_text() == "a newer original\n"
+    assert (bindir / KEPT).read_text() == "the original\n"
+
+
+def test_no_permission(bindir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused in one line, and the original is still in its place."""
+    def refuse(self: Path, text: str) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    with pytest.raises(ConfigError, match="Permission denied: run this as the owner"):
+        link(bindir)
+    assert (bindir / NAME).read_text() == "the original\n"
+    assert not (bindir / KEPT).exists()
+
+
+def recorder(folder: Path) -> Path:
+    """An interpreter that notes how it was called."""
+    script = folder / "inter preter"
+    script.write_text(f"""#!{sys.executable}
+import json, os, sys
+fds = sorted(int(n) for n in os.listdir("/proc/self/fd"))[:-1]
+json.dump([sys.argv[1:], dict(os.environ), fds, os.readlink("/proc/self/fd/0")], open({str(folder / "seen")!r}, "w"))
+open("mesos_task_state", "a").write("1,finished\\n")
+""")
+    script.chmod(0o755)
+    return script
+
+
+def test_the_script_runs_our_interpreter(bindir: Path, tmp_path: Path) -> None:
+    """With CWD and MASTER, an empty environment and no leaked descriptor."""
+    link(bindir, str(recorder(tmp_path)))
+    leaked = os.open("/dev/null", os.O_RDONLY)
+    try:
+        subprocess.run(
+            [sys.executable, str(bindir / NAME), "/some where", "h:5050/", "ignored"], env={}, cwd=tmp_path,
+            pass_fds=(leaked,), check=True)
+    finally:
+        os.close(leaked)
+    seen = (tmp_path / "seen").read_text()
+    assert '["-m", "mfmesos.scheduler", "--makeflow", "/some where", "h:5050/"]' in seen
+    assert "[0, 1, 2]" in seen
+    assert '"/dev/null"' in seen
+
+
+def test_interpreter_that_is_gone(bindir: Path) -> None:
+    """The line says what to do; it lands in makeflow's mesoslog."""
+    link(bindir, "/nowhere/python")
+    done = subprocess.run([sys.executable, str(bindir / NAME), "/", "m"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "run `mfmesos link` again" in done.stderr
+
+
+def test_real_makeflow_starts_it(tmp_path: Path) -> None:
+    """A plain makeflow -T mesos with the linked scheduler in its folder runs ours."""
+    need(shutil.which("makeflow"), "no makeflow on PATH", "apt-get install coop-computing-tools openmpi-bin")
+    bindir = tmp_path / "bin"
+    bindir.mkdir()
+    shutil.copy(str(shutil.which("makeflow")), bindir / "makeflow")
+    link(bindir, str(recorder(tmp_path)))
+    (tmp_path / "Makeflow").write_text("a:\n\techo 1 > a\n")
+    (tmp_path / "a").touch()
+    makeflow = subprocess.Popen(
+        [str(bindir / "makeflow"), "-T", "mesos", "-r", "0", "--mesos-master=h:1/"], cwd=tmp_path,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        record = tmp_path / "seen"
+        seen = wait_until(lambda: record.exists() and record.read_text(), what="our scheduler")
+        assert f'["-m", "mfmesos.scheduler", "--makeflow", "{tmp_path}", "h:1/"]' in seen
+    finally:
+        makeflow.kill()
+        makeflow.wait()

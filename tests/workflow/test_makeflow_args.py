@@ -1,0 +1,76 @@
+"""makeflow's command line as the launcher reads it."""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mfmesos.config import ConfigError
+from mfmesos.workflow.makeflow_args import parse
+
+CWD = Path("/w")
+
+
+def test_batch_type_is_added() -> None:
+    """-T mesos comes first unless it was given."""
+    assert parse(["-r", "2", "My.makeflow"], {}).argv == ["-T", "mesos", "-r", "2", "My.makeflow"]
+    assert parse(["-Tmesos", "a"], {}).argv == ["-Tmesos", "a"]
+    assert parse(["--batch-type=mesos", "a"], {}).argv == ["--batch-type=mesos", "a"]
+
+
+@pytest.mark.parametrize(("argv", "environ", "named"), [
+    (["-T", "wq"], {}, "-T wq"), (["-Tlocal", "x"], {}, "-T local"), (["--batch-type", "condor"], {}, "-T condor"),
+    ([], {"MAKEFLOW_BATCH_QUEUE_TYPE": "slurm"}, "MAKEFLOW_BATCH_QUEUE_TYPE=slurm")])
+def test_another_batch_type_is_refused(argv: list[str], environ: dict[str, str], named: str) -> None:
+    """Another -T, in any spelling or from the environment, is refused by name."""
+    with pytest.raises(ConfigError, match=named):
+        parse(argv, environ)
+
+
+def test_what_breaks_the_start_is_dropped() -> None:
+    """--mesos-path and --mesos-preload go, with their values, in both spellings; the rest stays in order."""
+    args = parse(["--mesos-path", "/x", "-j", "3", "--mesos-preload=/y", "--mesos-master=h:5050/", "d"], {})
+    assert args.argv == ["-T", "mesos", "-j", "3", "--mesos-master=h:5050/", "d"]
+    assert args.dropped == ["--mesos-path", "--mesos-preload"]
+    assert args.master == "h:5050"
+
+
+def test_operands_are_told_from_values() -> None:
+    """A value of an option is not taken for the workflow's file; options behind it count."""
+    args = parse(["-l", "my.log", "sub/flow", "-zJ", "7", "--retry"], {})
+    assert args.dagfile == "sub/flow"
+    assert args.log_path(CWD) == Path("/w/my.log")
+
+
+@pytest.mark.parametrize(("argv", "log"), [
+    ([], "/w/Makeflow.makeflowlog"), (["sub/a.mf"], "/w/sub/a.mf.makeflowlog"), (["/d/a"], "/d/a.makeflowlog"),
+    (["-X", "there", "a"], "/w/there/a.makeflowlog"), (["--makeflow-l=x", "a"], "/w/x"), (["--", "-odd"],
+                                                                                          "/w/-odd.makeflowlog")])
+def test_the_log_is_found(argv: list[str], log: str) -> None:
+    """The makeflowlog lies where makeflow puts it: -l, -X and abbreviated options included."""
+    assert parse(argv, {}).log_path(CWD) == Path(log)
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["-v"], ["-c"], ["--clean=outputs", "d"], ["-call", "d"]])
+def test_what_runs_nothing_is_passed_on_unchanged(argv: list[str]) -> None:
+    """--help, --version and --clean need no scheduler and no -T."""
+    args = parse(argv, {})
+    assert args.starts_nothing
+    assert args.argv == argv
+
+
+def test_missing_value() -> None:
+    """An option without its value is named."""
+    with pytest.raises(ConfigError, match="--makeflow-log"):
+        parse(["--makeflow-log"], {})
+
+
+def test_arguments_from_a_file(tmp_path: Path) -> None:
+    """--argv FILE: what the file says counts, and the file's arguments take the option's place."""
+    (tmp_path / "a.json").write_text(json.dumps(["-l", "x.log", "flow"]))
+    args = parse([f"--argv={tmp_path / 'a.json'}", "-r", "1"], {})
+    assert args.log_path(CWD) == Path("/w/x.log")
+    assert args.argv == ["-T", "mesos", "-l", "x.log", "-r", "1", "flow"]
+    with pytest.raises(ConfigError, match=r"b\.json"):
+        parse(["--argv", str(tmp_path / "b.json")], {})
