@@ -1,0 +1,77 @@
+"""Starts the programs that are measured, and sees to it that none of them outlives the bench."""
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+MFMESOS = [sys.executable, "-m", "mfmesos"]
+
+
+class BenchError(Exception):
+    """A program did not do what is measured; the text says which and what it said last."""
+
+
+@contextlib.contextmanager
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="mfmesos-bench-") as path:
+        yield Path(path).resolve()
+
+
+@contextlib.contextmanager
+def running(argv: Sequence[str], cwd: Path, log: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A program in a session of its own that is ended, with all it started, at the end of the block."""
+    with open(cwd / log, "ab") as out:
+        process = subprocess.Popen(
+            argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes], within_s: float = 15) -> None:
+    process.terminate()
+    try:
+        process.wait(within_s)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def timed(argv: Sequence[str], cwd: Path, timeout_s: float = 300) -> float:
+    """Seconds until the program ended with 0; BenchError otherwise."""
+    log = "timed.log"
+    started = time.monotonic()
+    with running(argv, cwd, log) as process:
+        try:
+            code = process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise BenchError(f"{argv[0]} took more than {timeout_s:g} s; {last_line(cwd / log)}") from None
+    took = time.monotonic() - started
+    if code:
+        raise BenchError(f"{' '.join(argv)} ended with {code}; {last_line(cwd / log)}")
+    return took
+
+
+def last_line(path: Path) -> str:
+    lines = path.read_text(errors="replace").split("\n")
+    return "it said last: " + next((line for line in reversed(lines) if line.strip()), "nothing")
+
+
+def wait_for(path: Path, timeout_s: float = 20) -> str:
+    """What a file holds as soon as it holds anything."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            if text := path.read_text():
+                return text
+        time.sleep(0.005)
+    raise BenchError(f"{path.name} did not appear within {timeout_s:g} s")
