@@ -228,8 +228,8 @@ class Scheduler:
         except OSError:
             framework_id = None
         return FrameworkSettings(
-            name=f"{config.name} {self.workdir.name}", user=config.user, hostname=socket.gethostname(), role=config.role,
-            principal=config.principal, secret=read_secret(config.secret_file), framework_id=framework_id)
+            name=f"{config.name} {self.workdir.name}", user=config.user, hostname=socket.gethostname(),
+            role=config.role, principal=config.principal, secret=read_secret(config.secret_file), framework_id=framework_id)
 
     def _remember_framework(self, event: ev.Registered) -> None:
         if not self._registered:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Callable
@@ -29,6 +30,10 @@ class Stager:
             self._post(self.look(task))
         else:
             self._pool.submit(lambda: self._post(self.look(task)))
+
+    def submit_all(self, tasks: Sequence[Task]) -> None:
+        for task in tasks:
+            self.submit(task)
 
     def look(self, task: Task) -> Event:
         """Blocking: stat and hash the inputs."""

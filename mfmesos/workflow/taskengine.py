@@ -14,6 +14,7 @@ from mfmesos.config import SchedulerConfig
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.report.runlog import RunLog
+from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, clear
 from mfmesos.workflow.records import Malformed, Submitted
 from mfmesos.workflow.splitter import start_at_last_first_id
 from mfmesos.workflow.stager import Stager
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from mfmesos.scheduler import Scheduler
 
 log = logging.getLogger("mfmesos.engine")
-TASK_INFO, TASK_STATE, DONE = "mesos_task_info", "mesos_task_state", "mesos_done"
 
 
 def say(text: str) -> None:
@@ -110,8 +110,7 @@ class TaskFileEngine:
         self._tail.stop()
         self._stager.close()
         self._runlog.close()
-        for name in (TASK_INFO, TASK_STATE, DONE):
-            (self._workdir / name).unlink(missing_ok=True)
+        clear(self._workdir)
 
 
 def leftover_bytes(task_info: Path) -> int:

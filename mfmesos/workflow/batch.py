@@ -1,0 +1,315 @@
+"""The standalone batch runner: a person's own task file, run in the order that its inputs and outputs ask for."""
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mfmesos.config import SchedulerConfig
+from mfmesos.core import actions as act
+from mfmesos.core import events as ev
+from mfmesos.core.model import Task
+from mfmesos.report.progress import Counts, Progress, duration, progress
+from mfmesos.report.runlog import RunLog, read_report
+from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, FolderLock
+from mfmesos.workflow.plan import Blocked, Plan
+from mfmesos.workflow.reader import TaskReader
+from mfmesos.workflow.records import Malformed, Record, Submitted, Withdrawn
+from mfmesos.workflow.stager import Stager
+from mfmesos.workflow.statefile import StateFile
+from mfmesos.workflow.tail import FileTail
+from mfmesos.workflow.taskengine import say, shorten
+
+if TYPE_CHECKING:
+    from mfmesos.scheduler import Scheduler
+
+JSON_LINES = "tasks.jsonl"
+INTERRUPTED = 130
+LOOK_AGAIN_S = 2.0
+
+
+@dataclass(frozen=True)
+class Options:
+    keep_going: bool = False
+    follow: bool = False
+    dry_run: bool = False
+    plain: bool = False
+
+
+def find(path: Path) -> Path | str:
+    """The task file that TASKFILE|DIR means, or one line saying why there is none."""
+    if not path.is_dir():
+        return path
+    for name in (TASK_INFO, JSON_LINES):
+        if (path / name).exists():
+            return path / name
+    return f"{path}: neither {TASK_INFO} nor {JSON_LINES} is there; name the task file"
+
+
+def run(source: Path, config: SchedulerConfig, options: Options, local_agents: int = 1) -> int:
+    """Run the file's tasks; the exit code: 0 all finished, 1 not all, 2 nothing was started, 130 interrupted."""
+    from mfmesos.localrun import local_cluster
+    from mfmesos.report import summary
+    from mfmesos.scheduler import Scheduler
+    from mfmesos.schedulerd import open_log
+
+    workdir = Path(config.workdir)
+    batch = Batch(source, workdir)
+    problems = batch.read(whole=not options.follow)
+    for problem in problems:
+        say(problem.message(source))
+    if problems:
+        say("nothing was started")
+        return 2
+    done = batch.skip_done(config.state_dir)
+    if options.dry_run:
+        return dry_run(batch, done)
+    config.state_dir.mkdir(exist_ok=True)
+    started = time.monotonic()
+    with FolderLock(config.state_dir, say), local_cluster(config, local_agents) as resolved:
+        open_log(resolved)
+        (workdir / DONE).unlink(missing_ok=True)
+        shown = progress(options.plain)
+        engine = BatchEngine(resolved, options, batch, done, shown)
+        try:
+            failure = asyncio.run(Scheduler(resolved, engine).run(stop_on=(signal.SIGTERM, signal.SIGINT)))
+        finally:
+            shown.close()
+    if failure:
+        say(failure)
+    if engine.entries:
+        summary.show(engine.entries)
+    counts = engine.counts()
+    say(f"{counts.finished} of {counts.total} tasks finished in {duration(time.monotonic() - started)}; "
+        f"outputs are in {workdir}")
+    if engine.interrupted:
+        return INTERRUPTED
+    return 0 if counts.finished == counts.total and not failure and not engine.problems else 1
+
+
+def dry_run(batch: Batch, done: set[int]) -> int:
+    for task in batch.plan.order():
+        print(f"{task.id}: {shorten(task.command)}")
+    if done:
+        say(f"{len(done)} tasks are done already and would not run")
+    return 0
+
+
+class Batch:
+    """The task file as far as it has been read, and the plan made of it."""
+
+    def __init__(self, source: Path, workdir: Path) -> None:
+        self.source = source
+        self.workdir = workdir
+        self.reader = TaskReader(workdir)
+        self.tasks: dict[int, Task] = {}
+        self.offset = 0
+        self.plan: Plan
+
+    def read(self, whole: bool) -> list[Malformed]:
+        """Read what is there; `whole`: that is all there will be. Every problem, in the order of the file."""
+        data = self.source.read_bytes()
+        self.offset = len(data)
+        records = self.reader.feed(data)
+        if whole:
+            records += self.reader.finish()
+        withdrawn = {r.task_id for r in records if isinstance(r, Withdrawn)}
+        submitted = [r for r in records if isinstance(r, Submitted) and r.task.id not in withdrawn]
+        self.tasks = {r.task.id: r.task for r in submitted}
+        self.plan = Plan(submitted, self.exists)
+        problems = [r for r in records if isinstance(r, Malformed)]
+        return problems + (self.plan.check() if whole else [])
+
+    def exists(self, name: str) -> bool:
+        return os.path.lexists(self.workdir / name)
+
+    def skip_done(self, state_dir: Path) -> set[int]:
+        """Tasks that an earlier run of the same commands finished and whose outputs are still there."""
+        said = {e["task"]: e["command"] for e in read_report(state_dir) if e["finished"]}
+        try:
+            state = {line for line in (self.workdir / TASK_STATE).read_text(errors="replace").splitlines()}
+        except OSError:
+            return set()
+        before = [
+            i for i, task in self.tasks.items() if f"{i},finished" in state and said.get(i) == task.command]
+        return {task.id for task in self.plan.done_before(before)}
+
+
+@dataclass
+class Tally:
+    finished: int = 0
+    failed: int = 0
+
+
+class BatchEngine:
+    """Gives the scheduler each task as soon as its inputs are there; keeps the state file and the display."""
+
+    def __init__(
+        self, config: SchedulerConfig, options: Options, batch: Batch, done: set[int], shown: Progress,
+    ) -> None:
+        self._options = options
+        self._batch = batch
+        self._plan = batch.plan
+        self._workdir = Path(config.workdir)
+        self._verbose = config.verbose
+        self._progress = shown
+        self._state = fresh_state(self._workdir / TASK_STATE, done)
+        self._runlog = RunLog(config.state_dir, config.keep_output)
+        self._tally = Tally(finished=len(done))
+        self._feeder = ThreadPoolExecutor(1, thread_name_prefix="feeder")
+        self._tail: FileTail | None = None
+        self._looked_at = 0.0
+        self._complete = not options.follow
+        self._stopping = False
+        self._scheduler: Scheduler
+        self._stager: Stager
+        self.entries: list[dict[str, object]] = []
+        self.problems = 0
+        self.interrupted = False
+
+    # --- the engine's side of the scheduler -----------------------------------------------------
+    def start(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._stager = Stager(self._workdir, scheduler.inputs, scheduler.post_threadsafe)
+        for task_id in self._batch.tasks:
+            self._state.known(task_id)
+        if self._options.follow:
+            self._tail = FileTail(self._batch.source, self._on_bytes, offset=self._batch.offset)
+            self._tail.start()
+        self._submit(self._plan.ready())
+        self._end_if_complete()
+
+    def report(self, report: act.ReportTask, host: str) -> None:
+        task = report.task
+        self.entries.append(self._runlog.task_ended(report, host))
+        if report.finished:
+            self._tally.finished += 1
+            self._state.finished(task.id)
+            self._submit(self._plan.finished(task.id))
+        elif report.withdrawn:
+            self._state.aborted(task.id)
+            self._plan.failed(task.id, "was not run to make")
+        else:
+            self._failed(report, host)
+        self._end_if_complete()
+        self._show()
+
+    def note(self, note: act.Note) -> None:
+        if note.level != "info" or self._verbose:
+            self._progress.note(note.text)
+
+    def alive(self) -> str:
+        self._show()
+        if self._scheduler.core.state.stopping:
+            self.interrupted = True
+        if not self._complete:
+            self._follow()
+        return ""
+
+    def close(self, failure: str | None) -> None:
+        if self._tail is not None:
+            self._tail.stop()
+        self._feeder.shutdown(wait=False, cancel_futures=True)
+        self._stager.close()
+        self._runlog.close()
+        self._state.close()
+
+    def counts(self) -> Counts:
+        running = self._scheduler.core.state.running()
+        total = len(self._batch.tasks)
+        ended = self._tally.finished + self._tally.failed
+        return Counts(total, max(total - ended - running, 0), running, self._tally.finished, self._tally.failed,
+                      len(self._scheduler.core.state.claims))
+
+    # --- what follows from it -------------------------------------------------------------------
+    def _submit(self, tasks: list[Task]) -> None:
+        if tasks and not self._stopping:
+            self._feeder.submit(self._stager.submit_all, tasks)
+
+    def _failed(self, report: act.ReportTask, host: str) -> None:
+        task = report.task
+        self._tally.failed += 1
+        self._state.failed(task.id, report.exit_code)
+        where = f" on {host}" if host else ""
+        self._progress.note(f"task {task.id} failed{where}: {report.reason} [{shorten(task.command)}]")
+        self._block(self._plan.failed(task.id))
+        if not self._options.keep_going and not self._stopping:
+            self._stopping = self._complete = True
+            self._progress.note("nothing new is started; what runs may end (--keep-going goes on after a failure)")
+            self._scheduler.post(ev.NothingNew(f"task {task.id} failed"))
+
+    def _block(self, blocked: list[Blocked]) -> None:
+        for one in blocked:
+            self._tally.failed += 1
+            self._state.failed(one.task.id)
+            self._progress.note(f"task {one.task.id} cannot run: it {one.reason} [{shorten(one.task.command)}]")
+
+    def _end_if_complete(self) -> None:
+        if self._complete and self._plan.left == 0:
+            self._scheduler.post(ev.NoMoreTasks())
+
+    def _show(self) -> None:
+        self._progress.update(self.counts())
+
+    # --- a file that grows ----------------------------------------------------------------------
+    def _on_bytes(self, data: bytes, reset: bool) -> None:
+        """On the tail's thread."""
+        if reset:
+            self._batch.reader = TaskReader(self._workdir)
+        records = self._batch.reader.feed(data)
+        self._scheduler.loop.call_soon_threadsafe(self._add, records)
+
+    def _add(self, records: list[Record]) -> None:
+        for record in records:
+            if isinstance(record, Submitted):
+                problems, blocked = self._plan.add(record)
+                for problem in problems:
+                    self._say(problem)
+                if not problems:
+                    self._batch.tasks[record.task.id] = record.task
+                    self._state.known(record.task.id)
+                    self._block(blocked)
+            elif isinstance(record, Withdrawn):
+                self._scheduler.post(ev.TaskWithdrawn(record.task_id))
+            else:
+                self._say(record)
+        self._submit(self._plan.ready())
+        self._show()
+
+    def _say(self, problem: Malformed) -> None:
+        self.problems += 1
+        self._progress.note(problem.message(self._batch.source))
+
+    def _follow(self) -> None:
+        """Now and then: has the file's end come, and has somebody else made an input that was missing?"""
+        now = time.monotonic()
+        if now - self._looked_at >= LOOK_AGAIN_S:
+            self._looked_at = now
+            self._submit(self._plan.look_again())
+        if (self._workdir / DONE).exists():
+            assert self._tail is not None
+            self._tail.poke()
+            self._add(self._batch.reader.finish())
+            self._complete = True
+            for problem in self._plan.stuck():
+                self._say(problem)
+                if problem.task_id is not None:
+                    self._tally.failed += 1
+                    self._state.failed(problem.task_id)
+                    self._block(self._plan.failed(problem.task_id))
+            self._end_if_complete()
+
+
+def fresh_state(path: Path, done: set[int]) -> StateFile:
+    """The state file of this run: of an earlier one only the lines of tasks that are done stay."""
+    new = path.with_name(path.name + ".new")
+    new.write_text("".join(f"{task_id},finished\n" for task_id in sorted(done)))
+    new.rename(path)
+    state = StateFile(path)
+    state.load(adopt=done)
+    return state
