@@ -29,7 +29,6 @@ from mfmesos.workflow.splitter import RawRecord, RecordSplitter, start_at_last_f
 __all__ = ["Malformed", "Record", "Submitted", "TaskInfoParser", "Withdrawn", "format_task", "start_at_last_first_id"]
 
 FORM = "a record is ID,COMMAND,INPUTS,OUTPUTS,CORES,MEMORY,DISK,submitted"
-BOM = b"\xef\xbb\xbf"
 MOST = 1e12
 """No machine has more of anything; beyond it a number is a mistake."""
 

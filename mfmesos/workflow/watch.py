@@ -36,7 +36,7 @@ class SomeObserver(Protocol):
 
 
 class DirectoryWatch:
-    """Calls `callback(name)` on its own thread soon after one of `names` in `folder` has changed, and once at the start.
+    """Calls `callback(name)` on its own thread soon after one of `names` in `folder` has changed, and at the start.
 
     A call says "look at it": several changes may be one call, and a call may find nothing new. `say` gets one
     line for the user, once, when changes can only be polled for.

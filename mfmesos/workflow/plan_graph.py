@@ -1,0 +1,65 @@
+"""What the plan is made of: tasks, and the names that they need."""
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from mfmesos.core.model import Task
+
+LONGEST_NAME = 4096
+
+
+class Status(enum.Enum):
+    """Where a task is: WAITING -> READY -> TAKEN -> FINISHED or FAILED; BLOCKED will never run."""
+
+    WAITING = "waiting"
+    READY = "ready"
+    TAKEN = "taken"
+    FINISHED = "finished"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+
+
+GONE = (Status.FAILED, Status.BLOCKED)
+
+
+@dataclass(eq=False)
+class Node:
+    task: Task
+    line: int
+    index: int
+    status: Status = Status.WAITING
+    waits: int = 0
+    needs: list[Need] = field(default_factory=list)
+    feeds: list[Need] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Need:
+    name: str
+    there: bool
+    """On disk, or made by a listed task that has finished."""
+    producers: dict[int, Node] = field(default_factory=dict)
+    """Those that have not finished."""
+    consumers: list[Node] = field(default_factory=list)
+
+    @property
+    def met(self) -> bool:
+        return self.there and not self.producers
+
+
+def pending(node: Node) -> bool:
+    return node.status in (Status.WAITING, Status.READY, Status.TAKEN)
+
+
+def folders_above(name: str) -> Iterator[str]:
+    """a/b/c: a/b, a, and "." (the workflow's folder) for a name inside of it."""
+    if len(name) > LONGEST_NAME:
+        return
+    end = name.rfind("/")
+    while end > 0:
+        yield name[:end]
+        end = name.rfind("/", 0, end)
+    if not name.startswith(("/", "../")) and name not in (".", ".."):
+        yield "."
