@@ -116,7 +116,7 @@ class Session:
         """What a terminal sends goes to makeflow, too, without us."""
         self.interrupts += 1
         if self.interrupts == 1:
-            self.echo(f"stopping: makeflow ends (up to 5 s), then its tasks are killed; {self._again(number)} to hurry")
+            self.echo(f"stopping: makeflow ends (within 5 s), then its tasks; {self._again(number)} to hurry")
             if not from_terminal:
                 self._to_makeflow(number)
         elif self.interrupts == 2:
