@@ -6,8 +6,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # What needs a cluster, a real makeflow or the network of programs around it is not run on every Python.
-PURE := $(filter-out tests/contract tests/endtoend tests/realmesos tests/__pycache__ tests/examples,\
-	$(patsubst %/,%,$(wildcard tests/*/)))
+PURE := $(filter-out tests/contract tests/endtoend tests/realmesos tests/__pycache__,\
+	$(patsubst %/,%,$(wildcard tests/*/))) $(wildcard tests/test_*.py)
 
 .PHONY: help
 help:  ## this list

@@ -1,0 +1,124 @@
+"""The documentation says what is: its commands, options, links, targets and task files are looked at."""
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from mfmesos import cli
+from mfmesos.workflow.jsonlines import JsonLinesParser
+from mfmesos.workflow.records import Submitted, Withdrawn
+from mfmesos.workflow.taskfile import TaskInfoParser
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("README.md")])
+OTHERS_OPTIONS = {
+    "--authenticate_http_frameworks", "--switch_user",  # mesos-master's, mesos-agent's
+    "--mesos-master", "--mesos-path", "--mesos-preload", "--clean", "--version", "--help",  # makeflow's
+}
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def blocks(text: str) -> list[str]:
+    """The indented code blocks."""
+    return [m[0] for m in re.finditer(r"(?:^    .*\n?)+", text, re.MULTILINE)]
+
+
+def commands(text: str) -> list[list[str]]:
+    """Every `mfmesos COMMAND ...` in a block or between backticks, as words, up to a bare --."""
+    lines = [line for block in blocks(text) for line in block.splitlines()] + re.findall(r"`([^`]+)`", text)
+    found = []
+    for line in lines:
+        words = line.split("#")[0].replace("\n", " ").split()
+        if len(words) > 1 and words[0].endswith("mfmesos") and words[1].isalpha():
+            found.append(words[1:words.index("--")] if "--" in words else words[1:])
+    return found
+
+
+def options_of(command: click.Command) -> set[str]:
+    return {name for p in command.params for name in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_commands_and_their_options_exist(page):
+    """Each documented `mfmesos COMMAND --option` is one that --help lists."""
+    for words in commands(page.read_text()):
+        if words[0] == "COMMAND":
+            continue
+        command = cli.main.commands.get(words[0])
+        assert command is not None, f"no command {words[0]}"
+        for word in words[1:]:
+            if word.startswith("-") and word != "-":
+                assert word.split("=")[0] in options_of(command), f"mfmesos {words[0]} has no {word}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_options_between_backticks_exist(page):
+    """An option that the text names is one of some command of ours, or a known one of makeflow or Mesos."""
+    ours = set().union(*(options_of(c) for c in cli.main.commands.values()))
+    for option in re.findall(r"`(--[a-z][a-z_-]+)", page.read_text()):
+        assert option in ours | OTHERS_OPTIONS, option
+
+
+def test_every_command_is_documented():
+    """The README's table lists all commands."""
+    text = (ROOT / "README.md").read_text()
+    for name in cli.main.commands:
+        assert f"`mfmesos {name}`" in text
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub makes of the headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_resolve(page):
+    """Links within the repository lead to a file, and to a heading in it."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        assert there.exists(), target
+        if anchor:
+            assert anchor in anchors(there), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_make_targets_exist(page):
+    """Each `make TARGET` that the text names is in the Makefile."""
+    targets = set(re.findall(r"^([\w.-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for target in re.findall(r"(?:`|^    )make ([\w.-]+)", page.read_text(), re.MULTILINE):
+        assert target in targets, target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_task_files_in_the_docs_parse(page):
+    """Every example of a task file is one."""
+    for block in blocks(page.read_text()):
+        data = re.sub(r"^    ", "", block, flags=re.MULTILINE).encode()
+        if data.startswith(b"{"):
+            parser = JsonLinesParser("/work")
+        elif re.match(rb"\d+,", data):
+            parser = TaskInfoParser("/work")
+        else:
+            continue
+        found = [*parser.feed(data), *parser.finish()]
+        assert found
+        assert all(isinstance(record, (Submitted, Withdrawn)) for record in found), found
+
+
+def test_all_json_keys_are_documented():
+    """docs/task-files.md has a row for each key of a JSON line."""
+    from mfmesos.workflow.jsonlines import KEYS
+
+    table = "".join(line for line in (ROOT / "docs/task-files.md").read_text().splitlines() if line.startswith("|"))
+    for key in KEYS:
+        assert f"`{key}`" in table
