@@ -25,7 +25,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 from realmesos import __main__ as realmesos_main
@@ -235,7 +235,17 @@ def need_real_mesos() -> None:
 
 
 KINDS: dict[str, type[Cluster]] = {"embedded": EmbeddedMesos, "real": RealMesos}
-MakeCluster = Callable[..., Cluster]
+
+
+class MakeCluster:
+    """Call it as RealMesos or EmbeddedMesos; what it made ends with the test."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind, self.made = kind, []
+
+    def __call__(self, **settings: Any) -> Cluster:
+        self.made.append(KINDS[self.kind](**settings))
+        return self.made[-1]
 
 
 @contextlib.contextmanager
@@ -243,16 +253,11 @@ def clusters_of(kind: str) -> Iterator[MakeCluster]:
     """A factory whose clusters end with the block."""
     if kind == "real":
         need_real_mesos()
-    made: list[Cluster] = []
-
-    def make(**settings: Any) -> Cluster:
-        made.append(KINDS[kind](**settings))
-        return made[-1]
-
+    make = MakeCluster(kind)
     try:
         yield make
     finally:
-        for one in made:
+        for one in make.made:
             one.stop()
 
 

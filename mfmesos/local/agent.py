@@ -126,8 +126,6 @@ class Agent:
         if task.queued:
             self._agent_status(framework, task, executor.id, "TASK_KILLED", "Killed before delivery to the executor",
                                "TASK_KILLED_DURING_LAUNCH")
-            if not executor.unfinished():
-                self._shutdown(executor)
             return
         policy: Json = {"kill_policy": kill_policy} if kill_policy else {}
         executor.send("KILL", kill={"task_id": value(task_id), **policy})
@@ -194,9 +192,13 @@ class Agent:
             if not task.queued and task.state == "TASK_STAGING" and task.id not in known:
                 state = "TASK_DROPPED" if partition_aware(framework.info) else "TASK_LOST"
                 self._agent_status(framework, task, executor.id, state, "Task launched before the executor reconnected",
-                                   "SLAVE_RESTARTED")
-        self._deliver(executor)
-        return executor.stream
+                                   "AGENT_RESTARTED")
+        stream = executor.stream
+        if executor.unfinished():
+            self._deliver(executor)
+        elif not executor.completed:
+            self._shutdown(executor)  # its tasks were killed before it was there
+        return stream
 
     def stream_closed(self, stream: EventStream) -> None:
         for executor in self.executors():

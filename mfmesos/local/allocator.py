@@ -1,6 +1,7 @@
 """Who is offered what: dominant resource fairness between frameworks (grouped by role), whole agents at a time."""
 from __future__ import annotations
 
+import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
@@ -18,12 +19,14 @@ def dominant_share(used: Amounts, everything: Amounts) -> float:
 
 def allocate(
         agents: Iterable[AgentRecord], frameworks: Iterable[Framework], offered: Mapping[str, Amounts],
-        now: float) -> list[tuple[Framework, AgentRecord, Amounts]]:
+        now: float, rng: random.Random) -> list[tuple[Framework, AgentRecord, Amounts]]:
     """New offers: what is free of each agent goes to the framework that has least and does not refuse it.
 
-    `offered` holds what each framework (by id) has in outstanding offers: that counts as used.
+    The order of the agents is random, as Mesos's is, so that none is always the last to be offered. `offered` holds
+    what each framework (by id) has in outstanding offers: that counts as used.
     """
     usable = [a for a in agents if a.active]
+    rng.shuffle(usable)
     everything = total(a.agent.total for a in usable)
     takers = [f for f in frameworks if f.active and not f.suppressed]
     if not takers:

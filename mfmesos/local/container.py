@@ -63,8 +63,9 @@ class Container:
             if self._destroyed:
                 raise LaunchError("Container destroyed during launch")
             try:
+                argv, program = _argv(command)
                 self.process = subprocess.Popen(
-                    _argv(command), stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=self.sandbox,
+                    argv, executable=program, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=self.sandbox,
                     env=self._environment(command, environment), start_new_session=True)
             except OSError as e:
                 err.write(f"exec failed: {e}\n".encode())
@@ -113,11 +114,12 @@ class Container:
         shutil.rmtree(self.sandbox, ignore_errors=True)
 
 
-def _argv(command: Json) -> list[str]:
+def _argv(command: Json) -> tuple[list[str], str]:
+    """The arguments, the zeroth included, and what to execute."""
     text = str(command.get("value", ""))
     if command.get("shell", True):
-        return ["/bin/sh", "-c", text]
-    return [text, *(str(a) for a in command.get("arguments", ())[1:])]
+        return ["sh", "-c", text], "/bin/sh"
+    return [str(a) for a in command.get("arguments", ())] or [text], text
 
 
 async def _exited(process: subprocess.Popen[bytes]) -> None:

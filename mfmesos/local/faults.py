@@ -40,7 +40,7 @@ class Faults:
     def lose_agent(self, agent: int) -> None:
         """The master finds the agent unreachable; what runs there goes on."""
         lost, leader = self._agent(agent), self._cluster.leader
-        leader.remove_agent(lost.id, "TASK_UNREACHABLE", "SLAVE_REMOVED", "Agent health check timed out")
+        leader.remove_agent(lost.id, "TASK_UNREACHABLE", "AGENT_REMOVED", "Agent health check timed out")
         leader.unreachable[lost.id] = lost
 
     def return_agent(self, agent: int) -> None:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 import uuid
 from typing import Callable
@@ -24,9 +25,10 @@ SOON_S = 0.005
 class Master:
     """One term of a leading master. Not thread-safe: lives in one event loop. `port` is where it is served."""
 
-    def __init__(self, port: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+            self, port: int, clock: Callable[[], float] = time.monotonic, rng: random.Random | None = None) -> None:
         self.id = str(uuid.uuid4())
-        self.port, self.clock = port, clock
+        self.port, self.clock, self.rng = port, clock, rng or random.Random()
         self.started = time.time()
         self.frameworks: dict[str, Framework] = {}
         self.completed: dict[str, Framework] = {}
@@ -187,7 +189,7 @@ class Master:
                 if tell and known.state not in TERMINAL:
                     framework.send("UPDATE", update={"status": status(
                         known.id, known.state, "MASTER", "Unreachable agent re-registered",
-                        reason="SLAVE_REREGISTERED", agent_id=agent.id, executor_id=executor.id)})
+                        reason="AGENT_REREGISTERED", agent_id=agent.id, executor_id=executor.id)})
 
     def remove_agent(self, agent_id: str, state: str, reason: str, message: str) -> None:
         """The agent is unreachable or gone: its tasks get `state` (TASK_LOST for frameworks that know no better)."""
@@ -263,7 +265,7 @@ class Master:
         offered: dict[str, Amounts] = {}
         for offer in self.offers.values():
             offered[offer.framework_id] = offered.get(offer.framework_id, Amounts()) + offer.amounts
-        made = allocator.allocate(self.agents.values(), self.frameworks.values(), offered, self.clock())
+        made = allocator.allocate(self.agents.values(), self.frameworks.values(), offered, self.clock(), self.rng)
         found: dict[str, list[Json]] = {}
         for framework, record, amounts in made:
             offer = Offer(self.next_id("O"), framework.id, record.id, amounts)

@@ -59,7 +59,7 @@ class OperatorCalls:
         if agent is None:
             raise Refused(f"Agent {agent_id} is not registered")
         self.master.gone.add(agent_id)
-        self.master.remove_agent(agent_id, "TASK_GONE_BY_OPERATOR", "SLAVE_REMOVED_BY_OPERATOR",
+        self.master.remove_agent(agent_id, "TASK_GONE_BY_OPERATOR", "AGENT_REMOVED_BY_OPERATOR",
                                  "Agent marked gone by operator")
         for framework in list(agent.frameworks.values()):
             agent.shutdown_framework(framework.id)
