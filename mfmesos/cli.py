@@ -1,6 +1,7 @@
 """The command line. Each command imports what it needs itself, so that starting stays quick."""
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any, Callable, NoReturn, TypeVar
@@ -8,7 +9,7 @@ from typing import Any, Callable, NoReturn, TypeVar
 import click
 
 from mfmesos import __version__
-from mfmesos.config import ConfigError, SchedulerConfig
+from mfmesos.config import DEFAULT_MASTER, ConfigError, SchedulerConfig
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -95,11 +96,14 @@ def makeflow(args: tuple[str, ...], **options: Any) -> None:
     Exits 0 only if every rule ended well.
     """
     from mfmesos.localrun import local_cluster
+    from mfmesos.workflow import makeflow_args
     from mfmesos.workflow.makeflow import LaunchOptions, launch
 
     def go() -> int:
-        workdir = Path.cwd()
-        config = scheduler_config(workdir, options)
+        config = scheduler_config(Path.cwd(), options)
+        parsed = makeflow_args.parse(list(args), os.environ)
+        if parsed.master or parsed.starts_nothing:
+            config.master = parsed.master or DEFAULT_MASTER
         with local_cluster(config, options["local_agents"]) as resolved:
             return launch(LaunchOptions(
                 argv=list(args), scheduler=resolved, echo=lambda text: click.echo(f"mfmesos: {text}", err=True)))
@@ -148,8 +152,7 @@ def doctor(master: str | None) -> None:
 
     findings = doctoring.run(master)
     for finding in findings:
-        mark = {True: "ok     ", False: "MISSING", None: "note   "}[finding.ok]
-        click.echo(f"{mark} {finding.name}: {finding.text}" + (f" -> {finding.cure}" if finding.cure else ""))
+        click.echo(finding.line())
     sys.exit(1 if any(f.ok is False for f in findings) else 0)
 
 

@@ -29,7 +29,8 @@ from mfmesos.staging.outputs import PlacementError
 from mfmesos.staging.server import StagingServer, default_host
 
 log = logging.getLogger("mfmesos.scheduler")
-STOP_WITHIN_S = 40.0
+STOP_WITHIN_S = 20.0
+"""The launcher waits for 30 s before it kills us: be done by then, TEARDOWN included."""
 
 
 class Engine(Protocol):
@@ -229,7 +230,8 @@ class Scheduler:
             framework_id = None
         return FrameworkSettings(
             name=f"{config.name} {self.workdir.name}", user=config.user, hostname=socket.gethostname(),
-            role=config.role, principal=config.principal, secret=read_secret(config.secret_file), framework_id=framework_id)
+            role=config.role, principal=config.principal, secret=read_secret(config.secret_file),
+            framework_id=framework_id)
 
     def _remember_framework(self, event: ev.Registered) -> None:
         if not self._registered:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from mfmesos.config import DEFAULT_MASTER, ConfigError, SchedulerConfig
 
+ENGINES = ("makeflow", "work_queue_fact")  # as /proc/PID/comm has them, cut to 15 characters
+NO_PROCESS = -1
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
@@ -46,8 +48,18 @@ def _from_makeflow(cwd: Path, master: str) -> SchedulerConfig:
     except KeyError:
         os.environ.setdefault("HOME", "/")
     return SchedulerConfig(
-        workdir=str(cwd), master=master.rstrip("/") or DEFAULT_MASTER, parent_pid=os.getppid(), engine="makeflow",
+        workdir=str(cwd), master=master.rstrip("/") or DEFAULT_MASTER, parent_pid=_engine_pid(), engine="makeflow",
         start_at_last_run=True)
+
+
+def _engine_pid() -> int:
+    """Our parent, when it is the engine; a number that no process has when the engine died before we were up."""
+    parent = os.getppid()
+    try:
+        name = Path(f"/proc/{parent}/comm").read_text()
+    except OSError:
+        return parent
+    return parent if name.startswith(ENGINES) else NO_PROCESS
 
 
 def open_log(config: SchedulerConfig) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mfmesos.scheduler import Scheduler
 
 log = logging.getLogger("mfmesos.engine")
+ENGINE_ENDS_WITHIN_S = 6.0
 
 
 def say(text: str) -> None:
@@ -110,7 +112,16 @@ class TaskFileEngine:
         self._tail.stop()
         self._stager.close()
         self._runlog.close()
+        if self._parent is not None and self._getppid() != self._parent:
+            self._await_engine()
         clear(self._workdir)
+
+    def _await_engine(self) -> None:
+        """The launcher died and took makeflow along with SIGTERM: makeflow still writes mesos_done, and spins if it
+        finds no mesos_task_state before it has."""
+        deadline = time.monotonic() + ENGINE_ENDS_WITHIN_S
+        while time.monotonic() < deadline and not (self._workdir / DONE).exists():
+            time.sleep(0.1)
 
 
 def leftover_bytes(task_info: Path) -> int:
