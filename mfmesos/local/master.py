@@ -10,7 +10,7 @@ from typing import Callable
 from mfmesos.local import allocator
 from mfmesos.local.agent import Agent
 from mfmesos.local.amounts import Amounts, Json, total
-from mfmesos.local.records import AgentRecord, Filter, Framework, InverseOffer, Offer, Task
+from mfmesos.local.records import AgentRecord, Filter, Framework, InverseOffer, Offer, Task, offer_json
 from mfmesos.local.status import TERMINAL, status, value
 from mfmesos.local.stream import EventStream
 from mfmesos.local.validation import Refused, framework_error
@@ -271,24 +271,9 @@ class Master:
             offer = Offer(self.next_id("O"), framework.id, record.id, amounts)
             self.offers[offer.id] = offer
             record.free = record.free - amounts
-            found.setdefault(framework.id, []).append(self._offer_json(offer, framework, record))
+            found.setdefault(framework.id, []).append(offer_json(offer, framework, record))
         for framework_id, offers in found.items():
             self.frameworks[framework_id].send("OFFERS", offers={"offers": offers})
-
-    def _offer_json(self, offer: Offer, framework: Framework, record: AgentRecord) -> Json:
-        agent = record.agent
-        made: Json = {
-            "id": value(offer.id), "framework_id": value(framework.id), "agent_id": value(record.id),
-            "hostname": agent.hostname, "resources": offer.amounts.to_json(framework.role),
-            "url": {"scheme": "http", "path": f"/slave({agent.number})",
-                    "address": {"hostname": agent.hostname, "ip": "127.0.0.1", "port": agent.port}},
-            "allocation_info": {"role": framework.role}}
-        executors = [value(e) for a, e in framework.executors if a == record.id]
-        if executors:
-            made["executor_ids"] = executors
-        if record.unavailability:
-            made["unavailability"] = record.unavailability
-        return made
 
     def withdraw_offers(self, which: Callable[[Offer], bool], tell: bool) -> None:
         """Takes outstanding offers back; `tell` sends RESCIND."""

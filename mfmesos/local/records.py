@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from mfmesos.local.agent import Agent
 from mfmesos.local.amounts import Amounts, Json, total
-from mfmesos.local.status import TERMINAL, partition_aware
+from mfmesos.local.status import TERMINAL, has_capability, partition_aware, value
 from mfmesos.local.stream import EventStream
 
 MAX_COMPLETED_TASKS = 1000
@@ -129,3 +129,22 @@ class InverseOffer:
     framework_id: str
     agent_id: str
     answer: str = "PENDING"
+
+
+def offer_json(offer: Offer, framework: Framework, record: AgentRecord) -> Json:
+    """The offer as the framework sees it; allocations only for those who know of several roles."""
+    agent = record.agent
+    allocated: Json = {}
+    if has_capability(framework.info, "MULTI_ROLE"):
+        allocated = {"allocation_info": {"role": framework.role}}
+    made: Json = {
+        "id": value(offer.id), "framework_id": value(framework.id), "agent_id": value(record.id),
+        "hostname": agent.hostname, "resources": offer.amounts.to_json(framework.role if allocated else None),
+        "url": {"scheme": "http", "path": f"/slave({agent.number})",
+                "address": {"hostname": agent.hostname, "ip": "127.0.0.1", "port": agent.port}}, **allocated}
+    executors = [value(e) for a, e in framework.executors if a == record.id]
+    if executors:
+        made["executor_ids"] = executors
+    if record.unavailability:
+        made["unavailability"] = record.unavailability
+    return made

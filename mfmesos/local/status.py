@@ -44,7 +44,11 @@ def status(
 
 def partition_aware(framework_info: Json) -> bool:
     """Whether the framework wants TASK_DROPPED, TASK_UNREACHABLE, ... in the place of TASK_LOST."""
-    return any(c.get("type") == "PARTITION_AWARE" for c in framework_info.get("capabilities", ()))
+    return has_capability(framework_info, "PARTITION_AWARE")
+
+
+def has_capability(framework_info: Json, name: str) -> bool:
+    return any(c.get("type") == name for c in framework_info.get("capabilities", ()))
 
 
 def seconds(duration: Json | None, default: float) -> float:

@@ -24,13 +24,16 @@ class Framework:
     def __init__(
             self, master: str, *, role: str = "*", failover_timeout: float = 0.0, framework_id: str | None = None,
             credential: tuple[str, str] | None = None, capabilities: tuple[str, ...] = (), checkpoint: bool = False,
-            name: str = "contract", subscribe: bool = True, auto_acknowledge: bool = True) -> None:
+            name: str = "contract", subscribe: bool = True, auto_acknowledge: bool = True,
+            multi_role: bool = True) -> None:
         self.master, self.credential = master, credential
         self.auto_acknowledge = auto_acknowledge
         self.info: Event = {
             "user": "root", "name": name, "roles": [role], "failover_timeout": failover_timeout,
             "checkpoint": checkpoint,
-            "capabilities": [{"type": t} for t in ("MULTI_ROLE", *capabilities)]}
+            "capabilities": [{"type": t} for t in (*(("MULTI_ROLE",) if multi_role else ()), *capabilities)]}
+        if not multi_role:
+            self.info["role"] = self.info.pop("roles")[0]
         if credential:
             self.info["principal"] = credential[0]
         if framework_id:

@@ -27,6 +27,32 @@ def test_subscribed_and_offers(cluster):
             assert {r["allocation_info"]["role"] for r in offer["resources"]} == {"*"}
 
 
+def test_framework_of_one_role(cluster):
+    """Who does not announce MULTI_ROLE sees offers without allocations, and launches without them."""
+    with Framework(cluster.master, multi_role=False) as f:
+        offer = f.offer(cpus=4)
+        assert "allocation_info" not in offer
+        assert not any("allocation_info" in r for r in offer["resources"])
+        assert {r["role"] for r in offer["resources"]} == {"*"}
+        made = task(offer, "finish")
+        for one in (made, made["executor"]):
+            for resource in one["resources"]:
+                del resource["allocation_info"]
+        f.launch([offer], [made])
+        assert f.state(made, "TASK_FINISHED")
+
+
+def test_role_of_its_own(cluster):
+    """A framework of a role is allocated to it; the resources stay unreserved."""
+    with Framework(cluster.master, role="science") as f:
+        offer = f.offer(cpus=4)
+        assert offer["allocation_info"] == {"role": "science"}
+        assert {(r["role"], r["allocation_info"]["role"]) for r in offer["resources"]} == {("*", "science")}
+        made = task(offer, "finish", role="science")
+        f.launch([offer], [made])
+        assert f.state(made, "TASK_FINISHED")
+
+
 def test_heartbeat_follows_subscribed(cluster):
     """The first HEARTBEAT comes at once."""
     with Framework(cluster.master) as f:
