@@ -67,7 +67,8 @@ class Cluster:
         """Starts the process and returns when every agent is registered."""
         ready = self.work_dir / "ready.json"
         ready.unlink(missing_ok=True)
-        env = {"PATH": PATH, "HOME": os.environ.get("HOME", "/"), "LANG": "C.UTF-8", "PYTHONPATH": str(TESTS),
+        env = {"PATH": PATH, "HOME": os.environ.get("HOME", "/"), "LANG": "C.UTF-8",
+               "PYTHONPATH": f"{TESTS}:{TESTS.parent}",
                **{k: v for k, v in os.environ.items() if k == "REALMESOS_HOME"}}
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(

@@ -12,16 +12,19 @@ from typing import Any, Protocol
 from mfmesos.local import processes
 from mfmesos.local.amounts import Amounts, Json, total
 from mfmesos.local.container import Container, LaunchError, Limitation
-from mfmesos.local.executors import AgentFramework, AgentTask, Executor, ExecutorState
+from mfmesos.local.executors import (
+    AgentFramework,
+    AgentTask,
+    Executor,
+    ExecutorState,
+    executor_environment,
+)
 from mfmesos.local.fetcher import Fetcher
-from mfmesos.local.status import TERMINAL, new_uuid, partition_aware, seconds, status, value
+from mfmesos.local.status import TERMINAL, new_uuid, partition_aware, status, value
 from mfmesos.local.stream import EventStream
 from mfmesos.local.updates import UpdateManager
 
 REGISTRATION_TIMEOUT_S = 60.0
-SHUTDOWN_GRACE_S = 5.0
-RECOVERY_TIMEOUT = "10secs"
-"""How long an executor waits for its agent: short, since an agent that was killed with this process never returns."""
 EXECUTOR_HEARTBEAT_S = 30.0
 MEMORY_POLL_S = 0.5
 MAX_COMPLETED_FRAMEWORKS = 50
@@ -248,7 +251,7 @@ class Agent:
 
     async def _run_executor(self, framework: AgentFramework, executor: Executor) -> None:
         container = executor.container
-        environment = self._executor_environment(framework, executor)
+        environment = executor_environment(framework, executor, self.number, self.id, self.port)
         try:
             await container.launch(executor.info["command"], environment, self._fetcher)
         except LaunchError as e:
@@ -259,19 +262,6 @@ class Agent:
         wait_status = await container.wait()
         timer.cancel()
         self._executor_ended(framework, executor, wait_status)
-
-    def _executor_environment(self, framework: AgentFramework, executor: Executor) -> dict[str, str]:
-        grace = seconds(executor.info.get("shutdown_grace_period"), SHUTDOWN_GRACE_S)
-        sandbox = str(executor.container.sandbox)
-        return {
-            "LIBPROCESS_IP": "127.0.0.1", "LIBPROCESS_PORT": "0", "MESOS_AGENT_ENDPOINT": f"127.0.0.1:{self.port}",
-            "MESOS_CHECKPOINT": "1" if framework.info.get("checkpoint") else "0", "MESOS_DIRECTORY": sandbox,
-            "MESOS_EXECUTOR_ID": executor.id, "MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": f"{grace:g}secs",
-            "MESOS_FRAMEWORK_ID": framework.id, "MESOS_HTTP_COMMAND_EXECUTOR": "0",
-            "MESOS_RECOVERY_TIMEOUT": RECOVERY_TIMEOUT,
-            "MESOS_SANDBOX": sandbox, "MESOS_SLAVE_ID": self.id,
-            "MESOS_SLAVE_PID": f"slave({self.number})@127.0.0.1:{self.port}", "MESOS_SUBSCRIPTION_BACKOFF_MAX": "2secs",
-        }
 
     def _not_registered(self, executor: Executor) -> None:
         if executor.state is ExecutorState.REGISTERING:
@@ -298,9 +288,8 @@ class Agent:
             return
         registered = executor.state is ExecutorState.RUNNING
         executor.state = ExecutorState.TERMINATING
-        grace = seconds(executor.info.get("shutdown_grace_period"), SHUTDOWN_GRACE_S)
         if registered and executor.send("SHUTDOWN"):
-            asyncio.get_running_loop().call_later(grace, executor.container.destroy)
+            asyncio.get_running_loop().call_later(executor.grace_s, executor.container.destroy)
         else:
             executor.container.destroy()
 

@@ -7,10 +7,13 @@ from enum import Enum
 
 from mfmesos.local.amounts import Amounts, Json, total
 from mfmesos.local.container import Container
-from mfmesos.local.status import TERMINAL
+from mfmesos.local.status import TERMINAL, seconds
 from mfmesos.local.stream import EventStream
 
 MAX_COMPLETED = 150
+SHUTDOWN_GRACE_S = 5.0
+RECOVERY_TIMEOUT = "10secs"
+"""How long an executor waits for its agent: short, since an agent that was killed with this process never returns."""
 
 
 class ExecutorState(Enum):
@@ -64,6 +67,11 @@ class Executor:
     def used(self) -> Amounts:
         return total([self.amounts, *(t.amounts for t in self.tasks.values() if t.state not in TERMINAL)])
 
+    @property
+    def grace_s(self) -> float:
+        """Between SHUTDOWN and SIGKILL."""
+        return seconds(self.info.get("shutdown_grace_period"), SHUTDOWN_GRACE_S)
+
     def send(self, type: str, **fields: object) -> bool:
         return self.stream is not None and self.stream.send(type, **fields)
 
@@ -86,3 +94,17 @@ class AgentFramework:
         self.completed.append(executor)
         while len(self.completed) > MAX_COMPLETED:
             self.completed.popleft().container.remove()
+
+
+def executor_environment(
+        framework: AgentFramework, executor: Executor, number: int, agent_id: str, port: int) -> dict[str, str]:
+    """What the agent tells an executor, under the names of Mesos."""
+    sandbox = str(executor.container.sandbox)
+    return {
+        "LIBPROCESS_IP": "127.0.0.1", "LIBPROCESS_PORT": "0", "MESOS_AGENT_ENDPOINT": f"127.0.0.1:{port}",
+        "MESOS_CHECKPOINT": "1" if framework.info.get("checkpoint") else "0", "MESOS_DIRECTORY": sandbox,
+        "MESOS_EXECUTOR_ID": executor.id, "MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": f"{executor.grace_s:g}secs",
+        "MESOS_FRAMEWORK_ID": framework.id, "MESOS_HTTP_COMMAND_EXECUTOR": "0",
+        "MESOS_RECOVERY_TIMEOUT": RECOVERY_TIMEOUT, "MESOS_SANDBOX": sandbox, "MESOS_SLAVE_ID": agent_id,
+        "MESOS_SLAVE_PID": f"slave({number})@127.0.0.1:{port}", "MESOS_SUBSCRIPTION_BACKOFF_MAX": "2secs",
+    }
