@@ -61,9 +61,14 @@ class Plan:
                 done.append(node.task)
         return done
 
-    def check(self) -> list[Malformed]:
-        """Everything that stands in the way, in the order of the file: nothing is to start when there is anything."""
-        found = [*self._problems, *plan_check.missing(self._all_needs), *plan_check.cycles(list(self._nodes.values()))]
+    def check(self, *, follow: bool = False) -> list[Malformed]:
+        """Everything that stands in the way, in the order of the file: nothing is to start when there is anything.
+
+        With `follow` a missing input is no problem: a later line may bring it.
+        """
+        found = [*self._problems, *plan_check.cycles(list(self._nodes.values()))]
+        if not follow:
+            found += plan_check.missing(self._all_needs)
         return sorted(found, key=lambda problem: problem.line)
 
     def order(self) -> list[Task]:
@@ -128,15 +133,20 @@ class Plan:
         return self.ready()
 
     def stuck(self) -> list[Malformed]:
-        """Tasks that wait for inputs which are not there and which no listed task makes: at the end of the file."""
-        return plan_check.missing(self._all_needs)
+        """At the end of the file: the tasks that wait for inputs which are not there and which no task makes.
+
+        One line each; the tasks that wait for those tasks are not among them: `failed` gives them.
+        """
+        return plan_check.missing_each(self._all_needs)
 
     # --- entering ---------------------------------------------------------------------------------
     def _enter(self, record: Submitted, problems: list[Malformed]) -> Node | None:
         task = record.task
         wrong = self._wrong(task)
         if wrong:
-            problems.extend(Malformed(record.line, printable(task.command), what, cure, task.id)
+            # An id that is there already belongs to the other task.
+            task_id = None if task.id in self._nodes else task.id
+            problems.extend(Malformed(record.line, printable(task.command), what, cure, task_id)
                             for what, cure in wrong)
             return None
         node = Node(task, record.line, len(self._nodes))

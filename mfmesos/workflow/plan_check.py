@@ -3,7 +3,7 @@ in the edges, but for a heap that keeps the file's order."""
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from mfmesos.workflow.plan_graph import Need, Node, Status, pending
 from mfmesos.workflow.records import Malformed, printable
@@ -17,17 +17,43 @@ CHAIN = 6
 def missing(needs: Iterable[Need]) -> list[Malformed]:
     """Inputs that are not there and that no task makes, each once."""
     found = []
+    for need, waiting in unmade(needs):
+        first = min(waiting, key=lambda node: node.index)
+        found.append(missing_problem(first, need.name, len(waiting) - 1))
+    return found
+
+
+def missing_each(needs: Iterable[Need]) -> list[Malformed]:
+    """The tasks that miss an input, each once, without those that wait for another one of them."""
+    lacking: dict[int, tuple[Node, str]] = {}
+    for need, waiting in unmade(needs):
+        for node in waiting:
+            lacking.setdefault(node.task.id, (node, need.name))
+    after: set[int] = set()
+    reach = [node for node, _ in lacking.values()]
+    while reach:
+        for need in reach.pop().feeds:
+            for consumer in need.consumers:
+                if consumer.task.id not in after:
+                    after.add(consumer.task.id)
+                    reach.append(consumer)
+    roots = [way for task_id, way in lacking.items() if task_id not in after]
+    return [missing_problem(node, name) for node, name in sorted(roots, key=lambda way: way[0].index)]
+
+
+def unmade(needs: Iterable[Need]) -> Iterator[tuple[Need, list[Node]]]:
     for need in needs:
         waiting = [c for c in need.consumers if c.status in (Status.WAITING, Status.READY)]
-        if need.there or need.producers or not waiting:
-            continue
-        first = min(waiting, key=lambda node: node.index)
-        others = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
-        found.append(Malformed(
-            first.line, printable(first.task.command),
-            f"task {first.task.id}{others} needs {printable(need.name)!r}, which is not there and no task makes",
-            "make the file, or list the task that makes it", first.task.id))
-    return found
+        if waiting and not need.there and not need.producers:
+            yield need, waiting
+
+
+def missing_problem(node: Node, name: str, others: int = 0) -> Malformed:
+    more = f" (and {others} more)" if others else ""
+    return Malformed(
+        node.line, printable(node.task.command),
+        f"task {node.task.id}{more} needs {printable(name)!r}, which is not there and no task makes",
+        "make the file, or list the task that makes it", node.task.id)
 
 
 def cycles(nodes: Sequence[Node]) -> list[Malformed]:

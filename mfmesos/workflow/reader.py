@@ -66,19 +66,17 @@ class TaskReader:
                 data = data[len(BOM):]
         while True:
             text = data.lstrip(b" \t\r\n\v\f")
-            self._skipped += data[: len(data) - len(text)].count(b"\n")
-            data = text
-            if not data.startswith(b"#"):
+            blank = data.rfind(b"\n", 0, len(data) - len(text)) + 1
+            end = data.find(b"\n", blank) + 1 if text.startswith(b"#") else 0
+            gone = max(blank, end)
+            if not gone:
                 break
-            end = data.find(b"\n")
-            if end < 0:
-                break
-            self._skipped += 1
-            data = data[end + 1:]
+            self._skipped += data.count(b"\n", 0, gone)
+            data = data[gone:]
         self._start = data
-        if not data or (data.startswith(b"#") and len(data) < MAX_RECORD):
+        if (not text or text.startswith(b"#")) and len(data) < MAX_RECORD:
             return
-        kind = JsonLinesParser if data.startswith(JSON_STARTS) else TaskInfoParser
+        kind = JsonLinesParser if text.startswith(JSON_STARTS) else TaskInfoParser
         self._parser = kind(self._workdir, first_line=self._skipped + 1)
 
 

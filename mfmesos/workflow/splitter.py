@@ -65,7 +65,7 @@ class RecordSplitter:
         found: list[RawRecord] = []
         lines = data.split(b"\n")
         for piece in lines[:-1]:
-            if self._rest_size or self._dropping:
+            if self._rest_size or self._dropping or len(piece) > MAX_RECORD:
                 self._keep(piece)
                 self._finish_line(found)
             else:

@@ -39,10 +39,13 @@ class StateFile:
         self._known: set[int] = set()
         self._ended: set[int] = set()
         self._held: list[bytes] | None = None
+        self._backlog = b""
         self._fd = self._open()
 
     def known(self, task_id: int) -> None:
-        """The engine has submitted that task, so it may have a line."""
+        """The engine has submitted that task, so it may have a line. Raises StateFileError for what is no ID."""
+        if type(task_id) is not int or not 0 < task_id < 2**31:
+            raise StateFileError(f"{task_id!r} is no task's ID")
         with self._lock:
             self._known.add(task_id)
 
@@ -98,6 +101,13 @@ class StateFile:
                     self._ended.add(task_id)
         return found
 
+    def flush(self) -> bool:
+        """Try again what a full disk kept from being written; whether all lines are written."""
+        with self._lock:
+            if self._backlog and self._fd >= 0:
+                self._push()
+            return not self._backlog
+
     def close(self) -> None:
         """No lines after this."""
         with self._lock:
@@ -127,11 +137,18 @@ class StateFile:
             log.warning("%s was removed or replaced; going on with a new one", self._path)
             os.close(self._fd)
             self._fd = self._open()
-        data = b"".join(lines)
-        done = os.write(self._fd, data)
-        while done < len(data):  # the disk was full for a moment; makeflow takes half a line for a failure
-            log.warning("%s: wrote %d of %d bytes", self._path, done, len(data))
-            done += os.write(self._fd, data[done:])
+        self._backlog += b"".join(lines)
+        self._push()
+
+    def _push(self) -> None:
+        """What cannot be written (a full disk) stays in the backlog for the next time."""
+        while self._backlog:
+            try:
+                done = os.write(self._fd, self._backlog)
+            except OSError as e:
+                log.error("%s cannot be written (%s); results are kept until it can", self._path, e.strerror)
+                return
+            self._backlog = self._backlog[done:]
 
     def _is_ours(self) -> bool:
         try:

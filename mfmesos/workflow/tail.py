@@ -115,9 +115,12 @@ class FileTail:
         """Look now (a caller that knows better than the watch)."""
         self._watch.poke(self._name)
 
-    def stop(self) -> None:
-        """No call begins after this returns."""
+    def stop(self, *, last_look: bool = False) -> None:
+        """No call begins after this returns. With `last_look` what is in the file by now is given before, on the
+        caller's thread."""
         self._watch.stop()
+        if last_look:
+            self._reader.look()
         self._reader.close()
 
     @property
