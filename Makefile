@@ -27,7 +27,7 @@ demo: .venv  ## an example workflow on the embedded one-machine cluster
 	@echo; cat demo-run/map.txt
 
 .PHONY: test
-test: .venv debian-packages real-mesos test-pure  ## all tests; what a user's machine cannot have is skipped, in CI it fails
+test: debian-packages .venv preload real-mesos test-pure  ## all tests; what a user's machine cannot have is skipped, in CI it fails
 	.venv/bin/pytest
 
 .PHONY: test-pure
@@ -40,12 +40,17 @@ lint: .venv  ## ruff and mypy
 	.venv/bin/mypy
 
 .PHONY: bench
-bench: .venv debian-packages real-mesos  ## speed against makeflow -T local and Work Queue; results in bench-results/
+bench: debian-packages .venv preload real-mesos  ## speed against makeflow -T local and Work Queue; results in bench-results/
 	.venv/bin/python bench/bench.py
 
 .PHONY: debian-packages
 debian-packages:  ## what tests and bench need of Debian; installed when root, else the command is said
 	@tools/debian-packages
+
+.PHONY: preload
+preload: .venv debian-packages  ## the small library for makeflow, where gcc came after .venv
+	@command -v gcc >/dev/null && ! compgen -G 'mfmesos/workflow/_makeflow_preload*.so' >/dev/null \
+		&& .venv/bin/python -m pip --disable-pip-version-check install -qq --no-deps -e . || true
 
 .PHONY: real-mesos
 real-mesos: .venv debian-packages  ## a real Apache Mesos 1.11.0 for tests and bench
