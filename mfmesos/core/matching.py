@@ -8,7 +8,7 @@ from __future__ import annotations
 from mfmesos.core import claims, tasks
 from mfmesos.core.actions import DeclineOffers, ListAgents, OpenClaim, Revive, Suppress
 from mfmesos.core.model import Resources
-from mfmesos.core.placement import allocation, how_many_fit, size_claim
+from mfmesos.core.placement import ahead, allocation, how_many_fit, size_claim
 from mfmesos.core.records import AgentRecord, Claim, Shape
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
@@ -50,8 +50,12 @@ def _fill_claims(state: State) -> None:
             continue
         if claim.solo_task is not None:
             _start_solo(state, claim)
-        elif not state.policy.per_task_claims and claim.free.cores > 0:
-            _fill(state, claim)
+        elif not state.policy.per_task_claims:
+            if claim.free.cores > 0:
+                _fill(state, claim, claim.free, len(state.queue))
+            extra = ahead(claim.resources, claim.pace_s)
+            if extra.cores > 0 and state.queue:
+                _fill(state, claim, claim.free + extra, len(state.queue) // len(state.claims))
 
 
 def _start_solo(state: State, claim: Claim) -> None:
@@ -62,12 +66,15 @@ def _start_solo(state: State, claim: Claim) -> None:
         claims.release(state, claim)
 
 
-def _fill(state: State, claim: Claim) -> None:
+def _fill(state: State, claim: Claim, room: Resources, at_most: int) -> None:
     for shape, count, _ in state.queue.shapes():
         if shape.solo:
             continue
         need = allocation(shape, claim.resources, state.policy.defaults)
-        n = how_many_fit(need, claim.free, min(count, _room_to_run(state)))
+        if not need.fits_in(claim.resources):
+            continue
+        n = how_many_fit(need, room, min(count, _room_to_run(state), at_most))
+        room, at_most = room - need * n, at_most - n
         for _ in range(n):
             record = state.queue.first(shape)
             assert record is not None
@@ -99,7 +106,7 @@ def _absorb(state: State, shape: Shape, count: int, free: list[list]) -> int:  #
         claim, left = entry
         need = allocation(shape, claim.resources, state.policy.defaults)
         n = how_many_fit(need, left, count - absorbed)
-        entry[1] = left - Resources(need.cores * n, need.memory_mb * n, need.disk_mb * n, need.gpus * n)
+        entry[1] = left - need * n
         absorbed += n
     return absorbed
 

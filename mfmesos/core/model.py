@@ -33,6 +33,10 @@ class Resources:
             self.cores - other.cores, self.memory_mb - other.memory_mb,
             self.disk_mb - other.disk_mb, self.gpus - other.gpus)
 
+    def __mul__(self, factor: float) -> Resources:
+        return Resources(
+            self.cores * factor, self.memory_mb * factor, self.disk_mb * factor, self.gpus * factor)
+
     def at_least_zero(self) -> Resources:
         return Resources(max(self.cores, 0.0), max(self.memory_mb, 0.0), max(self.disk_mb, 0.0), max(self.gpus, 0.0))
 

@@ -9,6 +9,9 @@ from mfmesos.core.records import Shape
 
 LEAST_CORES = 0.01
 """Mesos's smallest share of a cpu, and what a claim asks for when all its tasks ask for none."""
+AHEAD_S = 0.05
+AHEAD_PACE_S = 0.5
+AHEAD_MOST = 8.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,14 @@ def how_many_fit(need: Resources, room: Resources, at_most: int) -> int:
     return max(count, 0)
 
 
+def ahead(resources: Resources, pace_s: float | None) -> Resources:
+    """How much may be queued in a claim beyond what runs, so that its executor need not wait for us between attempts
+    of milliseconds: about `AHEAD_S` of work. Nothing for attempts that take longer: they could start elsewhere."""
+    if pace_s is None or pace_s > AHEAD_PACE_S:
+        return Resources()
+    return resources * min(AHEAD_S / max(pace_s, 0.001), AHEAD_MOST)
+
+
 def size_claim(
     wanted: Sequence[tuple[Shape, int]], room: Resources, defaults: Defaults,
 ) -> tuple[Resources, list[int]]:
@@ -62,7 +73,7 @@ def size_claim(
         need = allocation(shape, room, defaults)
         n = how_many_fit(need, left, count)
         taken.append(n)
-        left = left - Resources(need.cores * n, need.memory_mb * n, need.disk_mb * n, need.gpus * n)
+        left = left - need * n
     used = room - left
     share = min(used.cores / room.cores, 1.0) if room.cores > 0 else 1.0
     return Resources(

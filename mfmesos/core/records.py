@@ -66,6 +66,9 @@ class Claim:
     """The one task that this claim is for; None: whatever fits."""
     state: ClaimState = ClaimState.LAUNCHING
     free: Resources = Resources()
+    """Below zero while attempts are queued ahead."""
+    pace_s: float | None = None
+    """How long attempts take here, lately; None before the first has ended."""
     attempts: dict[str, int] = field(default_factory=dict)
     """Attempt id -> task id, of all that hold resources here."""
     unsent: dict[str, None] = field(default_factory=dict)
@@ -99,6 +102,10 @@ class Claim:
         self.attempts[attempt_id] = task_id
         self.unsent[attempt_id] = None
         self.free = self.free - allocation
+
+    def took(self, wall_s: float) -> None:
+        """An attempt ended after that time."""
+        self.pace_s = wall_s if self.pace_s is None else 0.7 * self.pace_s + 0.3 * wall_s
 
     def drop(self, attempt_id: str, allocation: Resources, now: float) -> None:
         """The attempt holds nothing here any more."""

@@ -85,6 +85,7 @@ def leave_claim(state: State, record: TaskRecord) -> None:
 
 def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.Result) -> None:
     """A result of the current attempt arrived."""
+    claim.took(result.usage.wall_s)
     if result.outcome == wire.FINISHED:
         record.move(TaskState.PLACING)
         record.result = result

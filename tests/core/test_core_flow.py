@@ -307,6 +307,33 @@ def test_max_running_is_kept():
     assert len(executor.running) == 2
 
 
+def test_short_attempts_are_queued_ahead():
+    """Attempts of milliseconds: some more are given than run at once, so the executor need not wait for us."""
+    world = World()
+    world.ahead = True
+    world.submit(*range(1, 101))
+    (executor,) = started(world)
+    assert len(executor.running) == 4
+    world.finish(executor, "1.1")
+    world.sync(executor)
+    world.sync(executor)
+    assert len(executor.running) > 8
+    world.send(ev.NoMoreTasks())
+    world.run_to_end()
+    assert all(r.finished for r in world.reports.values())
+
+
+def test_long_attempts_are_not_queued_ahead():
+    """Attempts of seconds wait in our queue, where the first free claim takes them."""
+    world = World()
+    world.submit(*range(1, 101))
+    (executor,) = started(world)
+    world.finish(executor, "1.1")
+    world.sync(executor)
+    world.sync(executor)
+    assert len(executor.running) == 4
+
+
 def test_claims_per_task():
     """Each task has a claim of its own, as the first connector did."""
     world = World(Policy(workdir="/w", batch_delay_s=0, per_task_claims=True))

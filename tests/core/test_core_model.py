@@ -24,13 +24,15 @@ REASONS = ("", "REASON_CONTAINER_LIMITATION_MEMORY", "REASON_AGENT_REMOVED", "RE
 
 
 class CoreMachine(RuleBasedStateMachine):
-    @initialize(per_task=st.booleans(), retries=st.integers(0, 2), limit=st.sampled_from([None, 3]))
-    def start(self, per_task: bool, retries: int, limit: int | None) -> None:
+    @initialize(
+        ahead=st.booleans(), per_task=st.booleans(), retries=st.integers(0, 2), limit=st.sampled_from([None, 3]))
+    def start(self, ahead: bool, per_task: bool, retries: int, limit: int | None) -> None:
         self.submitted = 0
         self.world = World(
             Policy(workdir="/w", batch_delay_s=0.0, retries=retries, per_task_claims=per_task, max_running=limit,
                    cluster_retries=1000, avoid_s=0.5, launch_failures=10**6),
             {"a1": Resources(4, 4096, 20000), "a2": Resources(2, 1024, 9000)})
+        self.world.ahead = ahead
         self.world.register()
 
     @rule(n=st.integers(1, 5), cores=st.sampled_from([None, 1, 2, 4]), memory=st.sampled_from([None, 100, 900]))
