@@ -62,7 +62,7 @@ class Scheduler:
         self.workdir = Path(config.workdir)
         self.core = Core(policy_of(config))
         self.inputs = InputIndex(self.workdir)
-        self.staging = StagingServer(self.workdir, self._on_sync, inputs=self.inputs, tls=False)
+        self.staging = StagingServer(self.workdir, self._on_sync, inputs=self.inputs, tls=None)
         self.loop: asyncio.AbstractEventLoop
         self._link: MesosLink
         self._pending: list[ev.Event] = []

@@ -123,7 +123,7 @@ class Batch:
         self.tasks = {r.task.id: r.task for r in submitted}
         self.plan = Plan(submitted, self.exists)
         problems = [r for r in records if isinstance(r, Malformed)]
-        return problems + (self.plan.check() if whole else [])
+        return problems + self.plan.check(follow=not whole)
 
     def exists(self, name: str) -> bool:
         return os.path.lexists(self.workdir / name)
@@ -205,10 +205,11 @@ class BatchEngine:
 
     def alive(self) -> str:
         self._show()
+        self._state.flush()
         if self._scheduler.core.state.stopping:
             self.interrupted = True
-        if not self._complete:
-            self._follow()
+        if self._tail is not None:
+            self._follow(self._tail)
         return ""
 
     def close(self, failure: str | None) -> None:
@@ -273,7 +274,7 @@ class BatchEngine:
                 if not problems:
                     self._batch.tasks[record.task.id] = record.task
                     self._state.known(record.task.id)
-                    self._block(blocked)
+                self._block(blocked)
             elif isinstance(record, Withdrawn):
                 self._scheduler.post(ev.TaskWithdrawn(record.task_id))
             else:
@@ -285,24 +286,27 @@ class BatchEngine:
         self.problems += 1
         self._progress.note(problem.message(self._batch.source))
 
-    def _follow(self) -> None:
+    def _follow(self, tail: FileTail) -> None:
         """Now and then: has the file's end come, and has somebody else made an input that was missing?"""
         now = time.monotonic()
         if now - self._looked_at >= LOOK_AGAIN_S:
             self._looked_at = now
             self._submit(self._plan.look_again())
         if (self._workdir / DONE).exists():
-            assert self._tail is not None
-            self._tail.poke()
-            self._add(self._batch.reader.finish())
-            self._complete = True
-            for problem in self._plan.stuck():
-                self._say(problem)
-                if problem.task_id is not None:
-                    self._tally.failed += 1
-                    self._state.failed(problem.task_id)
-                    self._block(self._plan.failed(problem.task_id))
-            self._end_if_complete()
+            self._tail = None
+            tail.stop(last_look=True)
+            self._scheduler.loop.call_soon(self._file_ended)  # after what the last look has found
+
+    def _file_ended(self) -> None:
+        self._add(self._batch.reader.finish())
+        self._complete = True
+        for problem in self._plan.stuck():
+            self._say(problem)
+            if problem.task_id is not None:
+                self._tally.failed += 1
+                self._state.failed(problem.task_id)
+                self._block(self._plan.failed(problem.task_id))
+        self._end_if_complete()
 
 
 def fresh_state(path: Path, done: set[int]) -> StateFile:

@@ -99,6 +99,7 @@ class TaskFileEngine:
 
     def alive(self) -> str:
         """makeflow writes mesos_done at its end; when it is killed, its children get another parent."""
+        self._state.flush()
         try:
             word = (self._workdir / DONE).read_text().strip()
             return f"the workflow engine ended: {word or 'done'}"
