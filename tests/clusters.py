@@ -197,6 +197,7 @@ class RealMesos(Cluster):
     def command(self, ready: Path) -> list[str]:
         return [sys.executable, "-m", "realmesos", "run", "--agents", str(self.count), "--resources", self.resources,
                 "--work-dir", str(self.work_dir), "--ready-file", str(ready), "--parent-pid", str(os.getpid()),
+                *(["--temporary"] if self._own_folder else []),
                 *(f"--flag={name}={value}" for name, value in self.flags.items())]
 
 

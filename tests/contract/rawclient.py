@@ -42,6 +42,8 @@ class Framework:
         self.stream_id = ""
         self.events: queue.Queue[Event] = queue.Queue()
         self.seen: list[Event] = []
+        self._passed: list[Event] = []
+        """Offers that came while something else was waited for."""
         self._stream: http.client.HTTPConnection | None = None
         if subscribe:
             self.subscribe()
@@ -96,6 +98,7 @@ class Framework:
             self.seen.append(event)
             if event["type"] in types and match(event):
                 return event
+            self._passed += event.get("offers", {}).get("offers", ())
 
     def nothing(self, *types: str, seconds: float) -> None:
         """AssertionError when an event of these types comes within so many seconds."""
@@ -158,9 +161,11 @@ class Framework:
     def offer(self, timeout: float = 15.0, **at_least: float) -> Event:
         """One offer with at least so much (cpus, mem, disk); others are declined for a moment."""
         while True:
-            event = self.wait("OFFERS", timeout=timeout)
+            offers, self._passed = self._passed, []
+            if not offers:
+                offers = self.wait("OFFERS", timeout=timeout)["offers"]["offers"]
             found = None
-            for offer in event["offers"]["offers"]:
+            for offer in offers:
                 if found is None and all(amount(offer, k) >= v for k, v in at_least.items()):
                     found = offer
                 else:

@@ -44,6 +44,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     run.add_argument("--work-dir", default="realmesos-work", type=Path)
     run.add_argument("--flag", action="append", default=[], metavar="NAME=VALUE")
     run.add_argument("--ready-file", type=Path)
+    run.add_argument("--temporary", action="store_true", help="remove the work dir when the parent is gone")
     run.add_argument("--parent-pid", type=int, help="end when this process is no longer the parent")
     return parser.parse_args(argv)
 
@@ -115,15 +116,17 @@ def wait_ready(port: int, agents: list[int]) -> None:
         time.sleep(0.02)
 
 
-def end(work_dir: Path) -> None:
+def end(args: argparse.Namespace, orphaned: bool) -> None:
     """Ends every process of the agents, then this one without libmesos's own (endless) way out."""
-    processes.end_all(work_dir, root=os.getpid())
+    processes.end_all(args.work_dir, root=os.getpid())
     deadline = time.monotonic() + 2
     with contextlib.suppress(ChildProcessError):
         while time.monotonic() < deadline:
             if os.waitpid(-1, os.WNOHANG) == (0, 0):
                 time.sleep(0.01)
     remove_cgroups(os.environ["MESOS_CGROUPS_ROOT"])
+    if orphaned and args.temporary:
+        shutil.rmtree(args.work_dir, ignore_errors=True)
     os._exit(0)
 
 
@@ -152,7 +155,7 @@ async def serve(args: argparse.Namespace, port: int, listeners: list[socket.sock
             ready = None
             say_ready(args, port, agents)
     del servers
-    end(args.work_dir)
+    end(args, orphaned=not stop.is_set())
 
 
 def say_ready(args: argparse.Namespace, port: int, agents: list[int]) -> None:
