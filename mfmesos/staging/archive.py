@@ -1,0 +1,174 @@
+"""The executor as one archive for Mesos's fetcher: the same sources give the same bytes, new ones a new name.
+
+`mfmesos-executor-DIGEST.tar.gz` holds one file, `mfmesos-executor.pyz`, a zip application with everything that an
+executor needs but Python itself: see `sources.find_sources`.
+"""
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import stat
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mfmesos.staging.sources import ArchiveError, Source, find_sources, roots
+
+__all__ = ["EXIT_DAMAGED", "EXIT_NO_PYTHON", "EXIT_OLD_PYTHON", "Archive", "ArchiveError", "build_archive"]
+
+PYZ = "mfmesos-executor.pyz"
+INDEX = "mfmesos-executor.json"
+FORMAT = 1
+EXIT_DAMAGED, EXIT_NO_PYTHON, EXIT_OLD_PYTHON = 81, 82, 83
+"""Exit codes of the claim's command before the executor itself runs."""
+
+MAIN = '''\
+# The oldest of Pythons must get as far as the message.
+import os
+import sys
+
+if sys.version_info < (3, 8):
+    if not os.environ.get("MFMESOS_NEWER_PYTHON"):
+        os.environ["MFMESOS_NEWER_PYTHON"] = "1"
+        for minor in range(13, 7, -1):
+            for folder in os.environ.get("PATH", "").split(":"):
+                python = os.path.join(folder, "python3.%d" % minor)
+                if os.access(python, os.X_OK):
+                    os.execv(python, [python, "-I"] + sys.argv)
+    sys.stderr.write("mfmesos: python3 on this agent is %d.%d; the executor needs Python 3.8 or newer\\n"
+                     % sys.version_info[:2])
+    sys.exit(@OLD@)
+
+
+def unpack_psutil(archive):
+    """Its compiled part cannot be imported out of a zip; without it the executor reads /proc itself."""
+    import zipfile
+
+    folder = os.path.join(os.environ.get("MESOS_SANDBOX") or os.getcwd(), ".mfmesos", "lib")
+    try:
+        with zipfile.ZipFile(archive) as z:
+            z.extractall(folder, [name for name in z.namelist() if name.startswith("psutil/")])
+        sys.path.insert(1, folder)
+    except Exception as e:
+        sys.stderr.write("mfmesos: psutil could not be unpacked (%s); /proc is read instead\\n" % e)
+
+
+if __name__ == "__main__":
+    os.environ.pop("MFMESOS_NEWER_PYTHON", None)
+    unpack_psutil(sys.path[0])
+    from mfmesos_executor.main import main
+
+    sys.exit(main())
+'''.replace("@OLD@", str(EXIT_OLD_PYTHON))
+
+COMMAND = (
+    'PATH="${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin"; export PATH; '
+    'echo "@SHA@  @PYZ@" | sha256sum -c - >/dev/null 2>&1 || { '
+    'echo "mfmesos: the archive of the executor arrived damaged on this agent (checksum of @PYZ@)" >&2; exit @BAD@; }; '
+    'command -v python3 >/dev/null || { '
+    'echo "mfmesos: no python3 on this agent in $PATH; install Python 3.8 or newer" >&2; exit @NONE@; }; '
+    "exec python3 -I @PYZ@"
+)
+
+
+@dataclass(frozen=True)
+class Archive:
+    path: Path
+    name: str
+    sha256_pyz: str
+    command: str
+    """The claim's command, for /bin/sh in the sandbox."""
+
+
+def build_archive(cache_dir: Path) -> Archive:
+    """The archive of what is installed now, in `cache_dir`; built only when a source has changed (by stat).
+
+    Raises ArchiveError with the cure when a package is missing, OSError when `cache_dir` cannot be written.
+    """
+    cache_dir = Path(cache_dir)
+    key = _key()
+    found = _cached(cache_dir, key)
+    if found is not None:
+        return found
+    pyz = make_pyz(find_sources())
+    digest = hashlib.sha256(pyz).hexdigest()
+    name = f"mfmesos-executor-{digest[:16]}.tar.gz"
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    for old in cache_dir.glob("mfmesos-executor-*.tar.gz"):
+        if old.name != name:
+            old.unlink(missing_ok=True)
+    _write(cache_dir / name, make_tar(pyz))
+    _write(cache_dir / INDEX, json.dumps({"key": key, "name": name, "sha256": digest}).encode())
+    return _archive(cache_dir, name, digest)
+
+
+def command(sha256_pyz: str) -> str:
+    """What the agent runs: check the archive, find a Python, become the executor."""
+    text = COMMAND
+    for mark, value in (("@SHA@", sha256_pyz), ("@PYZ@", PYZ), ("@BAD@", EXIT_DAMAGED), ("@NONE@", EXIT_NO_PYTHON)):
+        text = text.replace(mark, str(value))
+    return text
+
+
+def make_pyz(sources: Mapping[str, Source]) -> bytes:
+    """The zip application: members stored in the order of their names, all with the same date."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as z:
+        for name in sorted(sources):
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            info.create_system, info.external_attr = 3, (stat.S_IFREG | 0o644) << 16
+            z.writestr(info, sources[name].read_bytes())
+        info = zipfile.ZipInfo("__main__.py", (1980, 1, 1, 0, 0, 0))
+        info.create_system, info.external_attr = 3, (stat.S_IFREG | 0o644) << 16
+        z.writestr(info, MAIN)
+    return out.getvalue()
+
+
+def make_tar(pyz: bytes) -> bytes:
+    """The .tar.gz around it, without dates, owners or the name of the file in its header."""
+    info = tarfile.TarInfo(PYZ)
+    info.size, info.mode = len(pyz), 0o644
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        tar.addfile(info, io.BytesIO(pyz))
+    return gzip.compress(out.getvalue(), 6, mtime=0)
+
+
+def _key() -> str:
+    """Changes when a file that may be part of it does, as far as stat tells."""
+    total = hashlib.sha256(f"{FORMAT}\0{MAIN}\0{COMMAND}\0".encode())
+    for package, folder in sorted(roots().items()):
+        total.update(f"{package}\0{folder}\0".encode())
+        for path in [folder] if folder.is_file() else sorted(folder.iterdir()):
+            if path.suffix in (".py", ".so"):
+                found = path.stat()
+                total.update(f"{path.name}\0{found.st_size}\0{found.st_mtime_ns}\0".encode())
+    return total.hexdigest()
+
+
+def _cached(cache_dir: Path, key: str) -> Archive | None:
+    try:
+        known = json.loads((cache_dir / INDEX).read_bytes())
+        if known["key"] == key and (cache_dir / known["name"]).is_file():
+            return _archive(cache_dir, known["name"], known["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return None
+
+
+def _archive(cache_dir: Path, name: str, digest: str) -> Archive:
+    return Archive(cache_dir / name, name, digest, command(digest))
+
+
+def _write(path: Path, data: bytes) -> None:
+    fd, temporary = tempfile.mkstemp(prefix=".mfmesos-", dir=path.parent)
+    with os.fdopen(fd, "wb") as f:
+        f.write(data)
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)

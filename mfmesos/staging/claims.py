@@ -1,0 +1,89 @@
+"""Who may ask for what: the token of each claim, and the inputs that its attempts were given."""
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections import OrderedDict
+from collections.abc import Sequence
+from enum import Enum
+
+from mfmesos.core.model import StagedInput
+
+REMEMBER_CLOSED = 4096
+
+
+class Access(Enum):
+    GRANTED = "granted"
+    UNKNOWN = "unknown"
+    """No such claim, or not its token: the two are not told apart."""
+    CLOSED = "closed"
+
+
+class ClaimAccess:
+    """One open claim. `number` is that of the last answer it was sent."""
+
+    def __init__(self, claim_id: str, token: str) -> None:
+        self.id = claim_id
+        self.token = token
+        self.number = 0
+        self._files: dict[str, dict[str, tuple[StagedInput, int]]] = {}
+
+    def grant(self, inputs: Sequence[StagedInput]) -> None:
+        """It may fetch these, until each was revoked as often as it was granted."""
+        for item in inputs:
+            same = self._files.setdefault(item.digest, {})
+            _, count = same.get(item.name, (item, 0))
+            same[item.name] = (item, count + 1)
+
+    def revoke(self, inputs: Sequence[StagedInput]) -> None:
+        for item in inputs:
+            same = self._files.get(item.digest, {})
+            found, count = same.get(item.name, (item, 0))
+            if count > 1:
+                same[item.name] = (found, count - 1)
+            else:
+                same.pop(item.name, None)
+                if not same:
+                    self._files.pop(item.digest, None)
+
+    def files(self, digest: str) -> list[StagedInput]:
+        """The inputs with this content that it may fetch now; all are equally good."""
+        return [item for item, _ in self._files.get(digest, {}).values()]
+
+
+class ClaimTable:
+    """All claims that are open, and the tokens of the last ones that were closed."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, ClaimAccess] = {}
+        self._closed: OrderedDict[str, str] = OrderedDict()
+        self._nobody = secrets.token_urlsafe(32)
+
+    def open(self, claim_id: str, token: str | None) -> str:
+        """Returns the token; a claim that is open already keeps its own."""
+        known = self._open.get(claim_id)
+        if known is not None and token in (None, known.token):
+            return known.token
+        claim = ClaimAccess(claim_id, token or secrets.token_urlsafe(32))
+        self._closed.pop(claim_id, None)
+        self._open[claim_id] = claim
+        return claim.token
+
+    def close(self, claim_id: str) -> None:
+        claim = self._open.pop(claim_id, None)
+        if claim is not None:
+            self._closed[claim_id] = claim.token
+            while len(self._closed) > REMEMBER_CLOSED:
+                self._closed.popitem(last=False)
+
+    def get(self, claim_id: str) -> ClaimAccess | None:
+        return self._open.get(claim_id)
+
+    def check(self, claim_id: str, authorization: str) -> Access:
+        """Compare in constant time the Authorization header with what the claim's must be."""
+        claim = self._open.get(claim_id)
+        expected = claim.token if claim else self._closed.get(claim_id, self._nobody)
+        same = hmac.compare_digest(authorization.encode("utf-8", "replace"), f"Bearer {expected}".encode())
+        if not same:
+            return Access.UNKNOWN
+        return Access.GRANTED if claim else Access.CLOSED

@@ -1,0 +1,141 @@
+"""What attempts deliver: from the tar of their outputs to the final names in the workflow's folder."""
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mfmesos import wire
+from mfmesos.core.model import StagedInput
+from mfmesos.staging.names import OutputPlan, check_attempt, plan_outputs
+from mfmesos.staging.outputs import OUR_SIDE, PlacementError, Staged, Unpacker, plain_error, remove_tree, unpack
+from mfmesos.staging.placement import place
+from mfmesos.staging.tarstream import BadTar
+
+
+@dataclass
+class Attempt:
+    """One attempt that a claim was given."""
+
+    id: str
+    claim: str
+    plan: OutputPlan
+    inputs: tuple[StagedInput, ...]
+    staged: Staged | None = None
+    problem: PlacementError | None = None
+    """Why what it delivered could not be kept, when that is our own doing."""
+
+
+class Deliveries:
+    """The attempts that may deliver. All methods belong to the loop's thread, but for the blocking ones."""
+
+    def __init__(self, workdir: Path) -> None:
+        self._workdir = workdir
+        self._incoming = workdir / ".mfmesos" / "incoming"
+        self._attempts: dict[str, Attempt] = {}
+        self._numbers = itertools.count(1)
+
+    def start(self) -> None:
+        """Make the folder for what arrives; what a dead run left in it is removed."""
+        if self._incoming.exists():
+            for path in self._incoming.iterdir():
+                if path.is_dir() and not path.is_symlink():
+                    remove_tree(str(path))
+        self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def stop(self) -> None:
+        """Throw away what was not placed."""
+        for attempt_id in list(self._attempts):
+            self.revoke(attempt_id)
+        remove_tree(str(self._incoming))
+
+    @property
+    def folder(self) -> Path:
+        """The folder for what arrives."""
+        return self._incoming
+
+    # --- what may be delivered ------------------------------------------------------------------
+    def grant(self, claim_id: str, attempt_id: str, inputs: Sequence[StagedInput], outputs: Sequence[str]) -> Attempt:
+        """Raises names.NameRefused for outputs that cannot be, ValueError for an id that cannot be."""
+        attempt = Attempt(check_attempt(attempt_id), claim_id, plan_outputs(self._workdir, outputs), tuple(inputs))
+        self.revoke(attempt_id)
+        self._attempts[attempt_id] = attempt
+        return attempt
+
+    def get(self, claim_id: str, attempt_id: str) -> Attempt | None:
+        """The attempt if it is that claim's."""
+        attempt = self._attempts.get(attempt_id)
+        return attempt if attempt is not None and attempt.claim == claim_id else None
+
+    def find(self, attempt_id: str) -> Attempt | None:
+        return self._attempts.get(attempt_id)
+
+    def revoke(self, attempt_id: str) -> Attempt | None:
+        """Throw away what it had delivered."""
+        attempt = self._attempts.pop(attempt_id, None)
+        if attempt is not None and attempt.staged is not None:
+            attempt.staged.discard()
+        return attempt
+
+    def close_claim(self, claim_id: str) -> None:
+        """What it delivered whole may still be placed; the rest of its attempts can deliver nothing any more."""
+        for attempt in [a for a in self._attempts.values() if a.claim == claim_id]:
+            if attempt.staged is None and attempt.problem is None and attempt.plan.roots:
+                del self._attempts[attempt.id]
+
+    # --- what is delivered ----------------------------------------------------------------------
+    def unpack_result(self, attempt: Attempt | None, result: wire.Result) -> Staged | None:
+        """Unpack the outputs that ride in a result (blocking, in any thread); to be committed. A bad tar makes the
+        result BROKEN with the reason; a problem of our own disk is told when the outputs are to be placed."""
+        try:
+            if result.tar is not None and attempt is not None and result.outcome == wire.FINISHED:
+                return unpack(self._new_folder(attempt), attempt.plan, result.tar_bytes() or b"")
+        except (BadTar, wire.WireError) as e:
+            result.outcome, result.reason = wire.BROKEN, f"its outputs arrived damaged: {e}"
+        except OSError as e:
+            if attempt is not None:
+                attempt.problem = storage_problem(e, self._incoming)
+        finally:
+            result.tar = None
+        return None
+
+    def unpacker(self, attempt: Attempt) -> Unpacker:
+        """For a stream of outputs; `commit` what it gives in the end."""
+        return Unpacker(self._new_folder(attempt), attempt.plan)
+
+    def commit(self, attempt: Attempt, staged: Staged) -> bool:
+        """Keep what arrived in place of what had arrived before; False if the attempt was revoked meanwhile."""
+        if self._attempts.get(attempt.id) is not attempt:
+            staged.discard()
+            return False
+        if attempt.staged is not None:
+            attempt.staged.discard()
+        attempt.staged, attempt.problem = staged, None
+        return True
+
+    def _new_folder(self, attempt: Attempt) -> Path:
+        return self._incoming / f"{attempt.id}-{next(self._numbers)}"
+
+    # --- where it goes --------------------------------------------------------------------------
+    def take(self, attempt_id: str) -> Staged | None:
+        """What is to be placed, from now on no attempt's any more; None for nothing. Raises PlacementError."""
+        attempt = self._attempts.pop(attempt_id, None)
+        if attempt is None:
+            raise PlacementError("its outputs were never delivered", False)
+        if attempt.problem is not None:
+            raise attempt.problem
+        if attempt.staged is None and attempt.plan.names:
+            raise PlacementError(f"output {attempt.plan.names[0]} was not delivered", False)
+        return attempt.staged
+
+    def place(self, staged: Staged | None) -> None:
+        """Blocking; may run in any thread. Raises PlacementError."""
+        if staged is not None:
+            place(self._workdir, staged)
+
+
+def storage_problem(e: OSError, folder: Path) -> PlacementError:
+    """An error of our own disk while outputs arrived."""
+    return PlacementError(
+        f"its outputs could not be stored in {folder}: {plain_error(e)}", e.errno in OUR_SIDE)

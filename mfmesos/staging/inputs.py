@@ -1,0 +1,236 @@
+"""The inputs of tasks: looked at, hashed once while they stay as they are, and found again when they are fetched."""
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+from mfmesos.core.model import StagedInput, Task
+from mfmesos.staging.names import NameRefused, plan_outputs, relative
+from mfmesos.staging.trees import Row, TreeError, stat_print, walk
+
+CHUNK = 1 << 20
+MOST_ENTRIES = 100_000
+"""Files and folders whose digest is remembered; what was forgotten is hashed again."""
+TRUST_DIR_S = 2.0
+"""A folder that was looked through is not looked through again for so long: thousands of tasks may share it."""
+RACY_NS = 50_000_000
+"""A file changed so shortly before it was hashed may change again without a new time stamp."""
+
+
+class InputError(Exception):
+    """An input cannot be had as stated; the text is one plain line for the user."""
+
+
+class MissingInputs(InputError):
+    """Inputs that are not there."""
+
+    def __init__(self, names: tuple[str, ...], workdir: Path) -> None:
+        what = "input" if len(names) == 1 else "inputs"
+        super().__init__(f"{what} missing: {', '.join(names)} (looked for in {workdir})")
+        self.names = names
+
+
+class InputChanged(InputError):
+    """It is not any more what it was when its task was submitted."""
+
+
+Stamp = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    stamp: Stamp
+    digest: str
+    size: int
+    tree: str = ""
+    """For a folder: what stat said of all in it."""
+    looked_at: float = 0.0
+
+
+def _stamp(found: os.stat_result) -> Stamp:
+    return (found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev)
+
+
+class InputIndex:
+    """Digests of inputs, by path, size, time, inode and device. May be used from several threads."""
+
+    def __init__(self, workdir: Path, clock: Callable[[], float] = time.monotonic, most: int = MOST_ENTRIES) -> None:
+        self._workdir = Path(workdir)
+        self._clock = clock
+        self._most = most
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._busy: dict[str, threading.Event] = {}
+        self._lock = threading.Lock()
+
+    # --- when a task is submitted ---------------------------------------------------------------
+    def stage(self, task: Task) -> tuple[StagedInput, ...]:
+        """Look at and hash every input (blocking). Raises MissingInputs naming all that are not there, InputError
+        for one that is there but cannot be used."""
+        staged, missing = [], []
+        for name in dict.fromkeys(relative(self._workdir, name) for name in task.inputs):
+            try:
+                staged.append(self._look(name))
+            except FileNotFoundError:
+                missing.append(name)
+            except TreeError as e:
+                raise InputError(f"input {name}: {e}") from None
+            except OSError as e:
+                if e.errno == errno.ENOTDIR:
+                    missing.append(name)
+                    continue
+                raise InputError(f"input {name} cannot be read: {os.strerror(e.errno or 0)} "
+                                 f"({self.path_of(name)}); make it readable for you") from None
+        if missing:
+            raise MissingInputs(tuple(missing), self._workdir)
+        return tuple(staged)
+
+    def outputs_problem(self, task: Task) -> str:
+        """Why the task's outputs cannot be, in one plain line; empty when they can."""
+        try:
+            plan_outputs(self._workdir, task.outputs)
+        except NameRefused as e:
+            return str(e)
+        return ""
+
+    # --- when it is fetched ---------------------------------------------------------------------
+    def path_of(self, name: str) -> str:
+        """Where an input of that (normalised) name is."""
+        return os.path.join(self._workdir, name)
+
+    def quick(self, staged: StagedInput) -> bool:
+        """Whether `verify` is a matter of microseconds."""
+        return staged.kind == "file" and staged.size <= CHUNK
+
+    def verify(self, staged: StagedInput) -> str:
+        """The path of an input that still is what was hashed (blocking); raises InputChanged when it is not."""
+        try:
+            found = self._look(staged.name, trust=False)
+        except (OSError, InputError, TreeError):
+            raise InputChanged(f"input {staged.name} is not there any more, or cannot be read any more") from None
+        if found.digest != staged.digest or found.kind != staged.kind:
+            raise InputChanged(f"input {staged.name} has changed since its task was submitted")
+        return self.path_of(staged.name)
+
+    def rows(self, staged: StagedInput) -> tuple[Row, ...]:
+        """What to send of an input folder; raises InputChanged."""
+        path = self.path_of(staged.name)
+        try:
+            return walk(path)
+        except (OSError, TreeError):
+            raise InputChanged(f"input {staged.name} has changed since its task was submitted") from None
+
+    # --------------------------------------------------------------------------------------------
+    def _look(self, name: str, trust: bool = True) -> StagedInput:
+        path = self.path_of(name)
+        found = os.stat(path)
+        mode = stat.S_IMODE(found.st_mode) & 0o777
+        if stat.S_ISREG(found.st_mode):
+            entry = self._file(path, found)
+            return StagedInput(name, entry.digest, entry.size, mode)
+        if not stat.S_ISDIR(found.st_mode):
+            raise InputError(f"input {name} is neither a file nor a folder (a device, pipe or socket)")
+        if (os.path.realpath(self._workdir) + "/").startswith(os.path.realpath(path).rstrip("/") + "/"):
+            raise InputError(f"input {name} is the workflow's folder itself, or holds it; name what is needed in it")
+        entry = self._dir(path, found, trust)
+        return StagedInput(name, entry.digest, entry.size, mode, "dir")
+
+    def _known(self, path: str, stamp: Stamp) -> _Entry | None:
+        with self._lock:
+            entry = self._entries.get(path)
+            if entry is None or entry.stamp != stamp:
+                return None
+            self._entries.move_to_end(path)
+            return entry
+
+    def _remember(self, path: str, entry: _Entry) -> None:
+        with self._lock:
+            self._entries[path] = entry
+            self._entries.move_to_end(path)
+            while len(self._entries) > self._most:
+                self._entries.popitem(last=False)
+
+    def _once(self, path: str, known: Callable[[], _Entry | None], make: Callable[[], _Entry]) -> _Entry:
+        """What is known, or else made; one thread makes it, others that want the same wait for it."""
+        while True:
+            entry = known()
+            if entry is not None:
+                return entry
+            with self._lock:
+                other = self._busy.get(path)
+                if other is None:
+                    self._busy[path] = mine = threading.Event()
+                    break
+            other.wait()
+        try:
+            return make()
+        finally:
+            with self._lock:
+                del self._busy[path]
+            mine.set()
+
+    def _file(self, path: str, found: os.stat_result) -> _Entry:
+        stamp = _stamp(found)
+        entry = self._known(path, stamp)
+        if entry is not None:
+            return entry
+        if found.st_size <= CHUNK:
+            return self._hash(path)
+        return self._once(path, lambda: self._known(path, stamp), lambda: self._hash(path))
+
+    def _hash(self, path: str) -> _Entry:
+        for _ in range(3):
+            with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as f:
+                before = os.fstat(f.fileno())
+                if not stat.S_ISREG(before.st_mode):
+                    break
+                total, size = hashlib.sha256(), 0
+                while piece := f.read(CHUNK):
+                    total.update(piece)
+                    size += len(piece)
+                after = os.fstat(f.fileno())
+            if _stamp(before) == _stamp(after) and size == after.st_size:
+                entry = _Entry(_stamp(after), total.hexdigest(), size)
+                if time.time_ns() - after.st_mtime_ns > RACY_NS:
+                    self._remember(path, entry)
+                return entry
+        raise InputError(f"input {path} changes while it is read; let what writes to it end first")
+
+    def _dir(self, path: str, found: os.stat_result, trust: bool) -> _Entry:
+        stamp = _stamp(found)
+
+        def known() -> _Entry | None:
+            entry = self._known(path, stamp)
+            fresh = entry is not None and entry.tree and self._clock() - entry.looked_at < TRUST_DIR_S
+            return entry if fresh and trust else None
+
+        return self._once(path, known, lambda: self._walk(path, stamp))
+
+    def _walk(self, path: str, stamp: Stamp) -> _Entry:
+        rows = walk(path)
+        tree = stat_print(rows)
+        known = self._known(path, stamp)
+        if known is not None and known.tree == tree:
+            entry = _Entry(stamp, known.digest, known.size, tree, self._clock())
+        else:
+            entry = _Entry(stamp, self._manifest(rows), sum(r.size for r in rows), tree, self._clock())
+        self._remember(path, entry)
+        return entry
+
+    def _manifest(self, rows: tuple[Row, ...]) -> str:
+        """sha256 over one line for each: name, kind, mode, and digest or link target, ended by zero bytes."""
+        total = hashlib.sha256()
+        for row in rows:
+            content = row.target
+            if row.kind == "file":
+                content = self._file(row.path, os.stat(row.path)).digest
+            for part in (row.name, row.kind, f"{row.mode:o}", content):
+                total.update(os.fsencode(part) + b"\0")
+        return total.hexdigest()

@@ -1,0 +1,84 @@
+"""What the names of inputs and outputs may be, and where in the workflow's folder they are."""
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+RESERVED = (".mfmesos", "mesos_task_info", "mesos_task_state", "mesos_done")
+"""Files of the protocol and our own folder: an output under such a name would break the run."""
+_ATTEMPT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,150}\Z")
+
+
+class NameRefused(ValueError):
+    """A name that cannot be an output; the text says why, in one plain line."""
+
+
+@dataclass(frozen=True)
+class OutputPlan:
+    """The declared outputs of an attempt, normalised and relative to the workflow's folder.
+
+    `roots` are those that lie in no other one: each is delivered and moved as a whole.
+    """
+
+    names: tuple[str, ...]
+    roots: tuple[str, ...]
+
+    def root_of(self, name: str) -> str | None:
+        """The root that `name` is or lies in."""
+        for root in self.roots:
+            if name == root or name.startswith(root + "/"):
+                return root
+        return None
+
+
+def relative(workdir: Path, name: str) -> str:
+    """`name` without detours (./, //, a/../b), and relative where it lies in the folder; it may begin with ../"""
+    if not os.path.isabs(name):
+        return os.path.normpath(name)
+    path = os.path.normpath(name)
+    for base in {str(workdir), os.path.realpath(workdir)}:
+        if path == base:
+            return "."
+        if path.startswith(base.rstrip("/") + "/"):
+            return path[len(base.rstrip("/")) + 1:]
+    return "/" + path.lstrip("/")
+
+
+def output_name(workdir: Path, name: str) -> str:
+    """The normalised name of a declared output; raises NameRefused."""
+    if not name or not name.strip() or "\0" in name:
+        raise NameRefused(f"output {name!r} is not a file name")
+    found = relative(workdir, name)
+    if found == "." or found == ".." or found.startswith("../") or os.path.isabs(found):
+        raise NameRefused(
+            f"output {name} lies outside of the workflow's folder {workdir}; name it relative to that folder")
+    if found.split("/", 1)[0] in RESERVED:
+        raise NameRefused(f"output {name} has a name that mfmesos uses itself; choose another one")
+    return found
+
+
+def plan_outputs(workdir: Path, outputs: Sequence[str]) -> OutputPlan:
+    """Raises NameRefused for the first output that cannot be."""
+    if len(outputs) == 1:
+        only = (output_name(workdir, outputs[0]),)
+        return OutputPlan(only, only)
+    names = tuple(dict.fromkeys(output_name(workdir, name) for name in outputs))
+    there = set(names)
+    roots = tuple(n for n in names if not any(parent in there for parent in ancestors(n)))
+    return OutputPlan(names, roots)
+
+
+def ancestors(name: str) -> list[str]:
+    """The folders that a relative name lies in: a/b/c gives a, a/b."""
+    parts = name.split("/")
+    return ["/".join(parts[:i]) for i in range(1, len(parts))]
+
+
+def check_attempt(attempt_id: str) -> str:
+    """An attempt's id is part of a path; ValueError for one that cannot be."""
+    if not _ATTEMPT.match(attempt_id) or ".." in attempt_id:
+        raise ValueError(f"{attempt_id!r} is not an attempt's id")
+    return attempt_id

@@ -1,0 +1,190 @@
+"""Outputs as they arrive: unpacked into a folder of their own, and only what was declared."""
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from mfmesos.staging.names import OutputPlan, ancestors
+from mfmesos.staging.tarstream import BadTar, Member, TarReader
+
+OUR_SIDE = {
+    errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EACCES: "permission is denied",
+    errno.EPERM: "it is not permitted", errno.EROFS: "the file system is read-only", errno.EIO: "the disk failed",
+    errno.EMFILE: "too many files are open", errno.ENFILE: "too many files are open",
+}
+"""Errors that say something of the scheduler's machine, not of what was delivered; in plain words."""
+
+
+class PlacementError(Exception):
+    """Outputs could not be put in place; nothing partial was left. `local`: our own side is to blame, not the
+    attempt or the cluster."""
+
+    def __init__(self, reason: str, local: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.local = local
+
+
+@dataclass(frozen=True)
+class Staged:
+    """The delivered outputs of an attempt: file or folder number i of `folder` is `plan.roots[i]`."""
+
+    folder: Path
+    plan: OutputPlan
+
+    def path(self, index: int) -> str:
+        return f"{self.folder}/{index}"
+
+    def discard(self) -> None:
+        """Remove what was not moved away."""
+        remove_tree(str(self.folder))
+
+
+def remove_tree(path: str) -> None:
+    """Remove a folder and all in it; what cannot be removed stays."""
+    try:
+        os.rmdir(path)
+    except OSError:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def plain_error(e: OSError) -> str:
+    """What went wrong, without Python's decoration."""
+    return OUR_SIDE.get(e.errno or 0) or os.strerror(e.errno or 0)
+
+
+class Unpacker:
+    """Takes a tar stream in pieces (blocking: for a worker thread) and unpacks it under `folder`, which it makes.
+
+    A member's name is that of a declared output, or of something in a declared output that is a folder. `feed` and
+    `finish` raise BadTar for what may not be, and OSError for our own disk; `abort` afterwards removes everything.
+    """
+
+    def __init__(self, folder: Path, plan: OutputPlan) -> None:
+        self._folder = str(folder)
+        self._plan = plan
+        self._index = {root: i for i, root in enumerate(plan.roots)}
+        self._twice = set(plan.names) - set(plan.roots)
+        self._above = {parent for root in plan.roots for parent in ancestors(root)}
+        self._seen: set[str] = set()
+        self._fd = -1
+        self._reader = TarReader(self)
+        self._lock = threading.Lock()
+        self._aborted = False
+        os.mkdir(self._folder, 0o700)
+
+    def feed(self, data: bytes) -> None:
+        with self._lock:
+            if self._aborted:
+                raise BadTar("it was given up")
+            self._reader.feed(data)
+
+    def finish(self) -> Staged:
+        """All has arrived; checks that nothing is missing."""
+        with self._lock:
+            self._reader.finish()
+            for name in self._plan.names:
+                if name not in self._seen:
+                    raise BadTar(f"output {name} is not among what was delivered")
+            return Staged(Path(self._folder), self._plan)
+
+    def abort(self) -> None:
+        """Give up and remove everything; waits for a `feed` in another thread."""
+        with self._lock:
+            self._aborted = True
+            self._close()
+            remove_tree(self._folder)
+
+    # --- what the reader calls ------------------------------------------------------------------
+    def begin(self, member: Member) -> None:
+        """Make the file or folder."""
+        try:
+            path = self._path(member)
+            if path is None:
+                return
+            if member.is_dir:
+                self._make_dir(path, member.mode)
+            else:
+                # The owner's umask applies, as it would have had the command run here.
+                self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
+                                   member.mode | 0o400)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError):
+            raise BadTar(f"{member.name} is there twice, or as a file and as a folder") from None
+        except OSError as e:
+            if e.errno == errno.ENAMETOOLONG:
+                raise BadTar(f"the name {member.name[:60]}... is too long for this file system") from None
+            raise
+
+    def data(self, data: memoryview) -> None:
+        """Write all of it."""
+        while data:
+            data = data[os.write(self._fd, data):]
+
+    def end(self) -> None:
+        self._close()
+
+    # --------------------------------------------------------------------------------------------
+    def _close(self) -> None:
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            os.close(fd)
+
+    def _path(self, member: Member) -> str | None:
+        """Where the member goes; None for a folder above an output, which needs nothing."""
+        name = member.name
+        index = self._index.get(name)
+        if index is not None:
+            rest = ""
+        elif member.is_dir and name in self._above:
+            return None
+        else:
+            root = self._root_above(name)
+            index, rest = self._index[root], name[len(root) + 1:]
+        again = name in self._seen
+        self._seen.add(name)
+        path = f"{self._folder}/{index}"
+        if rest:
+            self._seen.add(self._plan.roots[index])
+            path = f"{path}/{rest}"
+            os.makedirs(os.path.dirname(path), 0o777, exist_ok=True)
+        if again and not member.is_dir:
+            if name not in self._twice:
+                raise BadTar(f"{name} is there twice")
+            # Declared by itself and as part of a folder: may be sent for each.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+        return path
+
+    def _root_above(self, name: str) -> str:
+        parts = name.split("/")
+        if "" in parts or "." in parts or ".." in parts:
+            raise BadTar(f"{name} is not a name below the task's folder")
+        for parent in ancestors(name):
+            if parent in self._index:
+                return parent
+        raise BadTar(f"{name} is not a declared output")
+
+    def _make_dir(self, path: str, mode: int) -> None:
+        try:
+            os.mkdir(path, mode | 0o700)
+        except FileExistsError:
+            if not os.path.isdir(path) or os.path.islink(path):
+                raise
+            # A file in it came first.
+            os.chmod(path, mode | 0o700)
+
+
+def unpack(folder: Path, plan: OutputPlan, data: bytes) -> Staged:
+    """A whole small tar at once; raises BadTar or OSError with nothing left behind."""
+    unpacker = Unpacker(folder, plan)
+    try:
+        unpacker.feed(data)
+        return unpacker.finish()
+    except BaseException:
+        unpacker.abort()
+        raise

@@ -1,0 +1,251 @@
+"""The staging server: what executors talk to. Lives in the scheduler's asyncio loop; see mfmesos.wire."""
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Callable
+
+from aiohttp import web
+
+from mfmesos import wire
+from mfmesos.core.model import StagedInput
+from mfmesos.staging.address import default_host, is_loopback, join_host_port, route_to, split_host_port
+from mfmesos.staging.claims import Access, ClaimAccess, ClaimTable
+from mfmesos.staging.deliveries import Deliveries
+from mfmesos.staging.inputs import InputIndex
+from mfmesos.staging.listener import Listener
+from mfmesos.staging.tls import make_tls
+from mfmesos.staging.transfer import Refused, Transfer
+
+__all__ = ["StagingServer", "default_host"]
+log = logging.getLogger("mfmesos.staging")
+
+INLINE_TOGETHER = 256 * 1024
+"""Outputs riding in one sync, up to this size together, are unpacked at once; more of them in a thread."""
+OnSync = Callable[[str, wire.SyncRequest], Awaitable[wire.SyncAnswer]]
+Handler = Callable[[web.Request, ClaimAccess], Awaitable[web.StreamResponse]]
+
+
+class StagingServer:
+    """`on_sync` answers a sync, at once or later. All methods belong to the loop's thread.
+
+    `hold_s`: an answer is given after so long in any case (a safety net: the scheduler answers earlier by itself).
+    `tls`: True, False, or None for TLS exactly when `start` binds something else than loopback.
+    """
+
+    def __init__(
+        self, workdir: Path, on_sync: OnSync, *, inputs: InputIndex | None = None, hold_s: float = 40.0,
+        max_sync_bytes: int = 32 << 20, idle_s: float = 60.0, uploads: int = 8, threads: int = 4,
+        tls: bool | None = False,
+    ) -> None:
+        self._workdir = Path(workdir)
+        self._on_sync = on_sync
+        self._hold_s = hold_s
+        self._max_sync_bytes = max_sync_bytes
+        self._idle_s = idle_s
+        self._tls = tls
+        self._claims = ClaimTable()
+        self._deliveries = Deliveries(self._workdir)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="staging")
+        self._inputs = inputs or InputIndex(self._workdir)
+        self._uploads = uploads
+        self._transfer: Transfer
+        self._listeners: list[Listener] = []
+        self._archive_token = secrets.token_urlsafe(24)
+        self._archive_name = ""
+        self._archive = b""
+        self._archive_base = ""
+        self._stopping: asyncio.Event
+        self.fingerprint: str | None = None
+        """sha256 of the certificate in DER form, hex; None without TLS."""
+        self.url = ""
+        """Where executors reach it, no slash at the end; known after `start`."""
+
+    # --- life -----------------------------------------------------------------------------------
+    async def start(self, host: str = "127.0.0.1", port: int = 0, advertise: str = "") -> str:
+        """Listen; returns `url`. `advertise` is the HOST or HOST:PORT that executors connect to if it is not what is
+        bound. Raises OSError naming the address that cannot be had, ValueError for a bad `advertise`."""
+        self._deliveries.start()
+        # On Python 3.9 these belong to the loop that runs when they are made.
+        self._stopping = asyncio.Event()
+        self._transfer = Transfer(
+            self._inputs, self._deliveries, self._pool, idle_s=self._idle_s, uploads=self._uploads)
+        tls = self._tls if self._tls is not None else not is_loopback(host)
+        shown = advertise or (host if host not in ("0.0.0.0", "::", "") else route_to("192.0.2.1") or "127.0.0.1")
+        name, _ = split_host_port(shown, 0)
+        context = None
+        if tls:
+            made = make_tls((name,), self._deliveries.folder)
+            context, self.fingerprint = made.context, made.fingerprint
+        app = web.Application(client_max_size=self._max_sync_bytes)
+        app.router.add_post("/claims/{claim}/sync", self._guarded(self._sync))
+        app.router.add_get("/claims/{claim}/files/{digest}", self._guarded(self._get_file), allow_head=False)
+        app.router.add_put("/claims/{claim}/attempts/{attempt}/outputs", self._guarded(self._put_outputs))
+        if not tls:
+            app.router.add_get("/archive/{token}/{name}", self._get_archive)
+        bound = await self._listen(app, host, port, context)
+        self.url = ("https://" if tls else "http://") + join_host_port(*split_host_port(shown, bound))
+        self._archive_base = self.url
+        if tls:
+            # Mesos's fetcher cannot know our certificate; what it fetches is public and is checked by its digest.
+            plain = web.Application()
+            plain.router.add_get("/archive/{token}/{name}", self._get_archive)
+            self._archive_base = "http://" + join_host_port(name, await self._listen(plain, host, 0, None))
+        return self.url
+
+    async def _listen(self, app: web.Application, host: str, port: int, context: Any) -> int:
+        listener = Listener(app, idle_s=self._idle_s)
+        self._listeners.append(listener)
+        return await listener.start(host, port, context)
+
+    async def stop(self) -> None:
+        """Close every connection and throw away what was delivered and not placed."""
+        if self._listeners:
+            self._stopping.set()
+        for listener in self._listeners:
+            await listener.stop()
+        self._listeners.clear()
+        self._pool.shutdown(wait=False)
+        self._deliveries.stop()
+
+    # --- what the scheduler says ----------------------------------------------------------------
+    def open_claim(self, claim_id: str, token: str | None = None) -> str:
+        """Returns the claim's token: a new one, or the one given when the claim was recovered."""
+        return self._claims.open(claim_id, token)
+
+    def close_claim(self, claim_id: str) -> None:
+        """Its token is void; what it delivered whole may still be placed."""
+        self._claims.close(claim_id)
+        self._deliveries.close_claim(claim_id)
+
+    def grant(self, claim_id: str, attempt_id: str, inputs: Sequence[StagedInput], outputs: Sequence[str]) -> None:
+        """The claim may fetch these inputs and deliver these outputs from now on. Raises names.NameRefused."""
+        self.revoke(claim_id, attempt_id)
+        self._deliveries.grant(claim_id, attempt_id, inputs, outputs)
+        claim = self._claims.get(claim_id)
+        if claim is not None:
+            claim.grant(inputs)
+
+    def revoke(self, claim_id: str, attempt_id: str) -> None:
+        """No more of that; what it had delivered and was not placed is thrown away."""
+        if self._deliveries.get(claim_id, attempt_id) is not None:
+            self._withdraw_inputs(attempt_id)
+            self._deliveries.revoke(attempt_id)
+
+    def place_outputs(self, attempt_id: str) -> None:
+        """Move what the attempt delivered to its final names, all of it or nothing. Raises PlacementError.
+
+        Blocking: renames, but copies where an output's folder is another file system; see `place`.
+        """
+        self._withdraw_inputs(attempt_id)
+        self._deliveries.place(self._deliveries.take(attempt_id))
+
+    async def place(self, attempt_id: str) -> None:
+        """`place_outputs` in a thread: for outputs that may have to be copied, or replace a large folder."""
+        self._withdraw_inputs(attempt_id)
+        staged = self._deliveries.take(attempt_id)
+        await asyncio.get_running_loop().run_in_executor(self._pool, self._deliveries.place, staged)
+
+    def _withdraw_inputs(self, attempt_id: str) -> None:
+        attempt = self._deliveries.find(attempt_id)
+        claim = self._claims.get(attempt.claim) if attempt is not None else None
+        if attempt is not None and claim is not None:
+            claim.revoke(attempt.inputs)
+
+    def serve_archive(self, path: Path) -> None:
+        """Serve this file, the executor's archive, from memory."""
+        self._archive, self._archive_name = Path(path).read_bytes(), Path(path).name
+
+    def archive_url(self) -> str:
+        """Where Mesos's fetcher gets the archive; its random part is no claim's token and opens nothing else."""
+        return f"{self._archive_base}/archive/{self._archive_token}/{self._archive_name}"
+
+    # --- what executors ask ---------------------------------------------------------------------
+    def _guarded(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            claim_id = request.match_info["claim"]
+            access = self._claims.check(claim_id, request.headers.get("Authorization", ""))
+            claim = self._claims.get(claim_id)
+            if access is Access.CLOSED:
+                return _refusal(request, 410, "the claim is closed")
+            if access is not Access.GRANTED or claim is None:
+                return _refusal(request, 401, "")
+            try:
+                return await handler(request, claim)
+            except Refused as e:
+                return _refusal(request, e.status, e.reason)
+            except (web.HTTPException, ConnectionError, asyncio.CancelledError):
+                raise
+            except Exception:
+                # Not by aiohttp's own log, which may quote headers.
+                log.exception("event=request_failed claim=%s method=%s", claim_id, request.method)
+                return _refusal(request, 500, "the scheduler failed to handle this; its log says why")
+        return handle
+
+    async def _sync(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
+        try:
+            raw = await asyncio.wait_for(request.read(), self._idle_s)
+            message = wire.load_sync_request(raw)
+        except asyncio.TimeoutError:
+            raise Refused(408, "the request came too slowly") from None
+        except (wire.WireError, RecursionError) as e:
+            raise Refused(400, str(e)) from None
+        del raw
+        await asyncio.shield(self._take_results(claim, message.results))
+        answer = await self._held(claim, message)
+        claim.number = max(claim.number, answer.number)
+        return web.Response(body=wire.dumps(answer), content_type="application/json")
+
+    async def _take_results(self, claim: ClaimAccess, results: Sequence[wire.Result]) -> None:
+        loop = asyncio.get_running_loop()
+        together = sum(len(r.tar) for r in results if r.tar)
+        for result in results:
+            attempt = self._deliveries.get(claim.id, result.attempt)
+            if together <= INLINE_TOGETHER:
+                staged = self._deliveries.unpack_result(attempt, result)
+            else:
+                staged = await loop.run_in_executor(self._pool, self._deliveries.unpack_result, attempt, result)
+            if attempt is not None and staged is not None:
+                self._deliveries.commit(attempt, staged)
+
+    async def _held(self, claim: ClaimAccess, message: wire.SyncRequest) -> wire.SyncAnswer:
+        answering = asyncio.ensure_future(self._on_sync(claim.id, message))
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait((answering, stopping), timeout=self._hold_s, return_when=asyncio.FIRST_COMPLETED)
+            if answering.done():
+                return answering.result()
+            if self._stopping.is_set():
+                raise Refused(503, "the scheduler ends")
+            return wire.SyncAnswer(number=claim.number)
+        finally:
+            answering.cancel()
+            stopping.cancel()
+
+    async def _get_file(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
+        return await self._transfer.send(request, claim.files(request.match_info["digest"]))
+
+    async def _put_outputs(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
+        attempt = self._deliveries.get(claim.id, request.match_info["attempt"])
+        if attempt is None:
+            raise Refused(404, "no such attempt of this claim, or not any more")
+        await self._transfer.receive(request, attempt)
+        return web.Response(status=204)
+
+    async def _get_archive(self, request: web.Request) -> web.StreamResponse:
+        given = f"{request.match_info['token']}/{request.match_info['name']}".encode()
+        if not secrets.compare_digest(given, f"{self._archive_token}/{self._archive_name}".encode()):
+            return _refusal(request, 404, "")
+        return web.Response(body=self._archive, content_type="application/octet-stream")
+
+
+def _refusal(request: web.Request, status: int, reason: str) -> web.Response:
+    response = web.Response(status=status, text=reason + "\n" if reason else None)
+    if request.can_read_body and not request.content.is_eof():
+        # What was not read would be taken for the next request.
+        response.force_close()
+    return response

@@ -1,0 +1,100 @@
+"""Which files make up the executor, found where the packages are installed."""
+from __future__ import annotations
+
+import ast
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+Source = Path
+NEEDED = {
+    "mfmesos_executor": "it is part of mfmesos: install mfmesos again",
+    "pymesos": "pip install pymesos",
+    "addict": "pip install addict",
+    "h11": "pip install h11",
+    "http_parser": "install mfmesos's own (pure Python) http-parser from compat/http-parser",
+    "psutil": "pip install psutil",
+}
+NOT_ON_AGENTS = {
+    # ZooKeeper, and the other platforms' parts.
+    "pymesos/detector.py", "pymesos/zkpython.py", "psutil/_psaix.py", "psutil/_psbsd.py", "psutil/_psosx.py",
+    "psutil/_pssunos.py", "psutil/_pswindows.py",
+}
+
+
+class ArchiveError(Exception):
+    """The executor's archive cannot be built; one plain line with the cure."""
+
+
+def _folder(package: str, cure: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ArchiveError(f"the executor's archive needs the package {package}, which is not installed; {cure}")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def roots() -> dict[str, Path]:
+    """Each package's folder, or the file of a module that is one file. Raises ArchiveError."""
+    here = Path(__file__).resolve().parent.parent
+    found = {package: _folder(package, cure) for package, cure in NEEDED.items()}
+    six = importlib.util.find_spec("six")
+    if six is None or not six.origin:
+        raise ArchiveError("the executor's archive needs the module six, which is not installed; pip install six")
+    found["six"] = Path(six.origin)
+    found["mfmesos"], found["mfmesos.mesos"] = here, here / "mesos"
+    return found
+
+
+def find_sources() -> dict[str, Source]:
+    """Names in the archive and the files they come from. Raises ArchiveError."""
+    places = roots()
+    if list(places["http_parser"].glob("*.so")):
+        raise ArchiveError("the http-parser that is installed is compiled for this Python alone and cannot travel to "
+                           f"the agents; {NEEDED['http_parser']}")
+    found = {"six.py": places["six"]}
+    for package in NEEDED:
+        for path in sorted(places[package].iterdir()):
+            name = f"{package}/{path.name}"
+            if name not in NOT_ON_AGENTS and path.suffix in (".py", ".so"):
+                found[name] = path
+    found.update(_our_own(places))
+    return found
+
+
+def _our_own(places: dict[str, Path]) -> dict[str, Source]:
+    """What of mfmesos the executor imports, and what that imports in turn."""
+    base = places["mfmesos"]
+    found: dict[str, Source] = {"mfmesos/__init__.py": base / "__init__.py", "mfmesos/wire.py": base / "wire.py"}
+    waiting = [*places["mfmesos_executor"].glob("*.py"), base / "wire.py"]
+    while waiting:
+        for module in _imports(waiting.pop()):
+            for path in _files(base, module):
+                name = f"mfmesos/{path.relative_to(base)}"
+                if name not in found:
+                    found[name] = path
+                    waiting.append(path)
+    return found
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_bytes(), str(path))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        yield from (name for name in names if name.startswith("mfmesos."))
+
+
+def _files(base: Path, module: str) -> Iterator[Path]:
+    """The file of a module and the __init__ of each package above it."""
+    path = base
+    for part in module.split(".")[1:]:
+        if (path / "__init__.py").is_file():
+            yield path / "__init__.py"
+        path = path / part
+    if path.with_suffix(".py").is_file():
+        yield path.with_suffix(".py")
+    elif (path / "__init__.py").is_file():
+        yield path / "__init__.py"

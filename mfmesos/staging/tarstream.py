@@ -1,0 +1,210 @@
+"""Reads a tar stream piece by piece as it arrives, in bounded memory, and trusts nothing in it.
+
+The standard tarfile module pulls, accepts a stream that stops between two members, and keeps whatever a header of
+any size says. Here the stream is pushed in, only plain files and folders pass, and the end mark must be there.
+ustar, GNU (long names, large sizes) and pax (path and size) are understood, as Python's and GNU's tar write them.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+BLOCK = 512
+MAX_META_BYTES = 64 * 1024
+"""A pax header or a long name larger than this is refused."""
+MAX_NAME_BYTES = 4096
+_ZERO = bytes(BLOCK)
+_KINDS = {
+    b"1": "a hard link", b"2": "a symbolic link", b"3": "a device", b"4": "a device", b"6": "a named pipe",
+    b"S": "a sparse file", b"g": "a global header", b"K": "a link",
+}
+
+
+class BadTar(ValueError):
+    """The stream is not a tar of plain files and folders; the text says why, in one plain line."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file or folder in the stream. `name` as it stands there, but without a slash at the end."""
+
+    name: str
+    size: int
+    """Bytes; 0 for a folder."""
+    mode: int
+    """Permission bits alone, at most 0o777."""
+    is_dir: bool
+
+
+class Sink(Protocol):
+    """Takes what comes out. Any exception of it ends the reading."""
+
+    def begin(self, member: Member) -> None:
+        """A member begins."""
+
+    def data(self, data: memoryview) -> None:
+        """A piece of its content."""
+
+    def end(self) -> None:
+        """All of its content was given."""
+
+
+def _number(field: bytes, what: str) -> int:
+    if field[0] == 0x80:
+        return int.from_bytes(field[1:], "big")
+    text = field.strip(b" \0")
+    try:
+        value = int(text, 8) if text else 0
+    except ValueError:
+        raise BadTar(f"a header's {what} is not a number") from None
+    if value < 0:
+        raise BadTar(f"a header's {what} is negative")
+    return value
+
+
+def _text(raw: bytes) -> str:
+    return raw.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+
+
+def _pax(raw: bytes) -> dict[str, bytes]:
+    """The records of a pax header: "LENGTH KEY=VALUE\\n" each."""
+    records: dict[str, bytes] = {}
+    position = 0
+    while position < len(raw):
+        space = raw.find(b" ", position, position + 10)
+        digits = raw[position:space] if space > 0 else b""
+        end = position + int(digits) if digits.isdigit() else 0
+        key, equals, value = raw[space + 1:end - 1].partition(b"=")
+        if end <= space or end > len(raw) or raw[end - 1:end] != b"\n" or not equals:
+            raise BadTar("a pax header is damaged")
+        records[key.decode("utf-8", "replace")] = value
+        position = end
+    return records
+
+
+class TarReader:
+    """`feed` it the stream in pieces of any size, then `finish`."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._head = bytearray()
+        self._left = 0
+        self._pad = 0
+        self._meta: bytearray | None = None
+        self._meta_kind = b""
+        self._pax: dict[str, bytes] = {}
+        self._long_name: bytes | None = None
+        self._zeros = 0
+
+    def feed(self, data: bytes) -> None:
+        """Raises BadTar, and whatever the sink raises."""
+        view = memoryview(data)
+        while view:
+            if self._left:
+                view = self._content(view)
+            elif self._pad:
+                skipped = min(self._pad, len(view))
+                self._pad -= skipped
+                view = view[skipped:]
+            else:
+                view = self._header_bytes(view)
+
+    def finish(self) -> None:
+        """Raises BadTar when the stream stopped before its end mark."""
+        if self._zeros < 2 or self._left or self._head:
+            raise BadTar("the stream stopped before its end")
+
+    def _content(self, view: memoryview) -> memoryview:
+        piece, rest = view[:self._left], view[self._left:]
+        self._left -= len(piece)
+        if self._meta is not None:
+            self._meta += piece
+            if not self._left:
+                self._take_meta(bytes(self._meta))
+                self._meta = None
+        else:
+            self._sink.data(piece)
+            if not self._left:
+                self._sink.end()
+        return rest
+
+    def _header_bytes(self, view: memoryview) -> memoryview:
+        if not self._head and len(view) >= BLOCK:
+            self._block(bytes(view[:BLOCK]))
+            return view[BLOCK:]
+        wanted = BLOCK - len(self._head)
+        self._head += view[:wanted]
+        if len(self._head) == BLOCK:
+            block = bytes(self._head)
+            self._head.clear()
+            self._block(block)
+        return view[wanted:]
+
+    def _block(self, block: bytes) -> None:
+        if block == _ZERO:
+            if self._pax or self._long_name is not None:
+                raise BadTar("a header for a member that does not come")
+            self._zeros += 1
+            return
+        if self._zeros:
+            raise BadTar("something follows the end mark")
+        if block[257:262] != b"ustar":
+            raise BadTar("this is not a tar stream")
+        if _number(block[148:156], "checksum") != sum(block) - sum(block[148:156]) + 8 * 32:
+            raise BadTar("a header is damaged (its checksum is wrong)")
+        size = _number(block[124:136], "size")
+        kind = block[156:157]
+        if kind in (b"x", b"L"):
+            self._begin_meta(kind, size)
+        else:
+            self._begin_member(block, kind, size)
+
+    def _begin_meta(self, kind: bytes, size: int) -> None:
+        if not 0 < size <= MAX_META_BYTES:
+            raise BadTar(f"a header of {size} bytes")
+        self._meta, self._meta_kind = bytearray(), kind
+        self._left, self._pad = size, -size % BLOCK
+
+    def _take_meta(self, raw: bytes) -> None:
+        if self._meta_kind == b"L":
+            self._long_name = raw
+        else:
+            self._pax = _pax(raw)
+
+    def _begin_member(self, block: bytes, kind: bytes, size: int) -> None:
+        name = self._name(block)
+        if kind not in (b"0", b"\0", b"7", b"5"):
+            raise BadTar(f"{name} is {_KINDS.get(kind, 'of an unknown kind')}, not a file or a folder")
+        if "size" in self._pax:
+            if not self._pax["size"].isdigit():
+                raise BadTar(f"the size of {name} is not a number")
+            size = int(self._pax["size"])
+        if any(key.startswith("GNU.sparse") for key in self._pax):
+            raise BadTar(f"{name} is a sparse file, not a plain one")
+        is_dir = kind == b"5" or (kind == b"\0" and name.endswith("/"))
+        if is_dir:
+            size = 0
+        elif name.endswith("/"):
+            raise BadTar(f"{name} is a file with the name of a folder")
+        self._pax, self._long_name = {}, None
+        self._sink.begin(Member(name[:-1] if name.endswith("/") else name, size,
+                                _number(block[100:108], "mode") & 0o777, is_dir))
+        self._left, self._pad = size, -size % BLOCK
+        if not size:
+            self._sink.end()
+
+    def _name(self, block: bytes) -> str:
+        if self._long_name is not None:
+            name = _text(self._long_name)
+        elif "path" in self._pax:
+            if b"\0" in self._pax["path"]:
+                raise BadTar("a name with a zero byte")
+            name = _text(self._pax["path"])
+        else:
+            name = _text(block[:100])
+            prefix = _text(block[345:500]) if block[257:265] == b"ustar\x0000" else ""
+            if prefix:
+                name = f"{prefix}/{name}"
+        if not name or len(name) > MAX_NAME_BYTES:
+            raise BadTar("a member without a usable name")
+        return name

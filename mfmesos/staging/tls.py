@@ -1,0 +1,67 @@
+"""A certificate made at start. Nobody signs it: executors know its fingerprint from their claim's data."""
+from __future__ import annotations
+
+import contextlib
+import datetime
+import hashlib
+import ipaddress
+import os
+import ssl
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+VALID_DAYS = 365
+
+
+@dataclass(frozen=True)
+class ServerTls:
+    context: ssl.SSLContext
+    fingerprint: str
+    """sha256 of the certificate in DER form, hex."""
+
+
+def make_tls(hosts: tuple[str, ...], folder: Path, now: datetime.datetime | None = None) -> ServerTls:
+    """A new key and certificate. The key is in a file (0600, in `folder`) only while OpenSSL loads it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    der, pem = _certificate(key, hosts, now or datetime.datetime.now(datetime.timezone.utc))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    fd, path = tempfile.mkstemp(prefix=".tls-", dir=folder)
+    try:
+        with os.fdopen(fd, "wb") as f:
+            f.write(secret + pem)
+        context.load_cert_chain(path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+    return ServerTls(context, hashlib.sha256(der).hexdigest())
+
+
+def _certificate(
+    key: ec.EllipticCurvePrivateKey, hosts: tuple[str, ...], now: datetime.datetime,
+) -> tuple[bytes, bytes]:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mfmesos staging server")])
+    certificate = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        # Clocks of agents may be behind.
+        .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=VALID_DAYS))
+        .add_extension(x509.SubjectAlternativeName([_alternative(h) for h in hosts]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .sign(key, hashes.SHA256()))
+    return certificate.public_bytes(serialization.Encoding.DER), certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _alternative(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host.split("%")[0]))
+    except ValueError:
+        return x509.DNSName(host)

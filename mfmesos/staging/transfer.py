@@ -1,0 +1,161 @@
+"""Files over the wire: inputs to executors, outputs from them, neither ever held in memory."""
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from typing import Any, Callable, TypeVar
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+
+from mfmesos.core.model import StagedInput
+from mfmesos.staging.deliveries import Attempt, Deliveries, storage_problem
+from mfmesos.staging.inputs import InputChanged, InputIndex
+from mfmesos.staging.outputs import Unpacker
+from mfmesos.staging.tarstream import BadTar
+from mfmesos.staging.trees import TreeChanged, tar_stream
+
+AT_ONCE = 256 * 1024
+"""Files up to this size are read into the answer; larger ones are sent by the kernel."""
+PIECE = 1 << 20
+SPARE_BYTES = 16 << 20
+"""So much of the disk is left free."""
+T = TypeVar("T")
+
+
+class Refused(Exception):
+    """The request is answered with this status and one plain line."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class _OpenFile(web.FileResponse):
+    """Sends the file behind a descriptor, whatever has its name by now, and closes it."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(f"/proc/self/fd/{fd}", chunk_size=PIECE)
+        self._fd = fd
+        self.content_type = "application/octet-stream"
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        try:
+            return await super().prepare(request)
+        finally:
+            if self._fd >= 0:
+                fd, self._fd = self._fd, -1
+                os.close(fd)
+
+
+class Transfer:
+    """Sends and receives. `idle_s`: a client that is silent for so long within a transfer is cut off."""
+
+    def __init__(
+        self, inputs: InputIndex, deliveries: Deliveries, pool: Executor, *, idle_s: float, uploads: int,
+    ) -> None:
+        self._inputs = inputs
+        self._deliveries = deliveries
+        self._pool = pool
+        self._idle_s = idle_s
+        self._uploads = asyncio.Semaphore(uploads)
+
+    async def _blocking(self, function: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
+
+    # --- inputs ---------------------------------------------------------------------------------
+    async def send(self, request: web.Request, choices: Sequence[StagedInput]) -> web.StreamResponse:
+        """Any of `choices`, all of the same content, that still has it. Raises Refused."""
+        if not choices:
+            raise Refused(404, "no input of a running attempt of this claim")
+        problem = ""
+        for staged in choices:
+            try:
+                quick = self._inputs.quick(staged)
+                path = self._inputs.verify(staged) if quick else await self._blocking(self._inputs.verify, staged)
+                if staged.kind == "dir":
+                    return await self._send_dir(request, staged)
+                return self._send_file(path, staged)
+            except (InputChanged, OSError) as e:
+                problem = str(e) if isinstance(e, InputChanged) else f"input {staged.name} cannot be read any more"
+        raise Refused(409, problem)
+
+    def _send_file(self, path: str, staged: StagedInput) -> web.StreamResponse:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if staged.size > AT_ONCE:
+            return _OpenFile(fd)
+        with open(fd, "rb", buffering=0) as f:
+            data = f.read(staged.size + 1)
+        if len(data) != staged.size:
+            raise InputChanged(f"input {staged.name} has changed since its task was submitted")
+        return web.Response(body=data, content_type="application/octet-stream")
+
+    async def _send_dir(self, request: web.Request, staged: StagedInput) -> web.StreamResponse:
+        pieces = tar_stream(await self._blocking(self._inputs.rows, staged))
+        response = web.StreamResponse(headers={"Content-Type": "application/x-tar"})
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        try:
+            while True:
+                piece = await self._blocking(next, pieces, b"")
+                if not piece:
+                    break
+                await asyncio.wait_for(response.write(piece), self._idle_s)
+        except (TreeChanged, asyncio.TimeoutError):
+            # Too late for a status: without its end the stream is refused by the other side, which asks again.
+            if request.transport is not None:
+                request.transport.abort()
+            return response
+        await response.write_eof()
+        return response
+
+    # --- outputs --------------------------------------------------------------------------------
+    async def receive(self, request: web.Request, attempt: Attempt) -> None:
+        """A tar stream with every output of the attempt, kept when all of it is there. Raises Refused."""
+        self._check_room(request.content_length)
+        async with self._uploads:
+            unpacker = None
+            try:
+                unpacker = self._deliveries.unpacker(attempt)
+                await self._pump(request, attempt, unpacker)
+                staged = await self._blocking(unpacker.finish)
+            except BaseException as e:
+                if unpacker is not None:
+                    # Not awaited: this may be a cancellation.
+                    self._pool.submit(unpacker.abort)
+                raise self._explained(e) from None
+            if not self._deliveries.commit(attempt, staged):
+                raise Refused(404, "the attempt was taken back meanwhile")
+
+    def _explained(self, e: BaseException) -> BaseException:
+        if isinstance(e, BadTar):
+            return Refused(400, str(e))
+        if isinstance(e, asyncio.TimeoutError):
+            return Refused(408, f"nothing came for {self._idle_s:g} s")
+        if isinstance(e, OSError) and not isinstance(e, ConnectionError):
+            problem = storage_problem(e, self._deliveries.folder)
+            return Refused(413 if problem.local else 400, problem.reason)
+        return e
+
+    async def _pump(self, request: web.Request, attempt: Attempt, unpacker: Unpacker) -> None:
+        buffer = bytearray()
+        while True:
+            data = await asyncio.wait_for(request.content.readany(), self._idle_s)
+            buffer += data
+            if len(buffer) >= PIECE or (not data and buffer):
+                if self._deliveries.get(attempt.claim, attempt.id) is not attempt:
+                    raise Refused(404, "the attempt was taken back meanwhile")
+                await self._blocking(unpacker.feed, bytes(buffer))
+                buffer.clear()
+            if not data:
+                return
+
+    def _check_room(self, coming: int | None) -> None:
+        room = os.statvfs(self._deliveries.folder)
+        free = room.f_bavail * room.f_frsize - SPARE_BYTES
+        if (coming or 0) > free:
+            raise Refused(413, f"the outputs need {(coming or 0) >> 20} MB, but the disk of the workflow's folder has "
+                               f"{max(free, 0) >> 20} MB left")
