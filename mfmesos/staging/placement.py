@@ -165,6 +165,9 @@ def _undo(job: _Job) -> None:
                 if move.done and os.path.isdir(move.final):
                     remove_tree(move.final)
                 os.rename(move.backup, move.final)
+                # Both may have been names of one file: then renaming did nothing.
+                if os.path.lexists(move.backup):
+                    os.unlink(move.backup)
         if move.temporary:
             _remove(move.temporary)
     for folder in reversed(job.made_folders):

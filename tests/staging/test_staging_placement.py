@@ -1,0 +1,243 @@
+"""From delivered outputs to final names: all or nothing, and what was there before is safe."""
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from staging_help import member, tar_of
+
+from mfmesos.staging import placement
+from mfmesos.staging.names import NameRefused, check_attempt, output_name, plan_outputs, relative
+from mfmesos.staging.outputs import PlacementError, Staged, unpack
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    work = tmp_path / "work"
+    (work / ".mfmesos" / "incoming").mkdir(parents=True)
+    return work
+
+
+def staged(work: Path, **outputs: Any) -> Staged:
+    """Delivered: bytes for a file, a dict for a folder; "__" in a name means "/"."""
+    members = []
+    for name, content in outputs.items():
+        name = name.replace("__", "/")
+        if isinstance(content, dict):
+            members.append(member(name, kind=b"5", mode=0o755))
+            members += [member(f"{name}/{n}", c, 0o755) for n, c in content.items()]
+        else:
+            members.append(member(name, content))
+    names = [n.replace("__", "/") for n in outputs]
+    return unpack(work / ".mfmesos" / "incoming" / "1.1-1", plan_outputs(work, names), tar_of(*members))
+
+
+def contents(work: Path) -> dict[str, bytes]:
+    """Every file of the folder, our own included."""
+    return {str(p.relative_to(work)): p.read_bytes() for p in work.rglob("*") if p.is_file()}
+
+
+def fail(work: Path, what: Staged) -> PlacementError:
+    before = contents(work)
+    before = {k: v for k, v in before.items() if not k.startswith(".mfmesos")}
+    with pytest.raises(PlacementError) as e:
+        placement.place(work, what)
+    assert contents(work) == before, "the folder is not as it was"
+    assert list((work / ".mfmesos" / "incoming").iterdir()) == []
+    assert "\n" not in e.value.reason
+    return e.value
+
+
+def test_files_and_folders_land(work: Path) -> None:
+    """Files, files in folders that do not exist yet, and folders, replacing what was there; nothing is left over."""
+    (work / "a").write_bytes(b"old")
+    (work / "d").mkdir()
+    (work / "d" / "old").write_bytes(b"old")
+    placement.place(work, staged(work, a=b"A", sub__deep__b=b"B", d={"x": b"X"}))
+    assert contents(work) == {"a": b"A", "sub/deep/b": b"B", "d/x": b"X"}
+    assert list((work / ".mfmesos" / "incoming").iterdir()) == []
+
+
+def test_folder_replaces_file(work: Path) -> None:
+    """As a single output, too."""
+    (work / "d").write_bytes(b"old")
+    placement.place(work, staged(work, d={"x": b"X"}))
+    assert contents(work) == {"d/x": b"X"}
+
+
+def test_file_does_not_replace_folder(work: Path) -> None:
+    """A folder of the user's is never removed for a file."""
+    (work / "o").mkdir()
+    (work / "o" / "precious").write_bytes(b"1")
+    e = fail(work, staged(work, o=b"1"))
+    assert e.local
+    assert "folder" in e.reason
+
+
+def test_link_at_the_final_name_is_replaced(work: Path, tmp_path: Path) -> None:
+    """Never written through."""
+    (tmp_path / "outside").write_bytes(b"precious")
+    (work / "o").symlink_to(tmp_path / "outside")
+    placement.place(work, staged(work, o=b"new"))
+    assert (tmp_path / "outside").read_bytes() == b"precious"
+    assert not (work / "o").is_symlink()
+
+
+def test_parent_that_leads_out_is_refused(work: Path, tmp_path: Path) -> None:
+    """A symbolic link out of the folder on the way to an output, at any depth; one within the folder is fine."""
+    (tmp_path / "out").mkdir()
+    (work / "sub").mkdir()
+    (work / "sub" / "l").symlink_to(tmp_path / "out")
+    (work / "l").symlink_to("../out")
+    (work / "fine").symlink_to("sub")
+    for name in ("l__o", "sub__l__o", "sub__l__deep__o"):
+        e = fail(work, staged(work, a=b"1", **{name: b"1"}))
+        assert e.local
+        assert "symbolic link" in e.reason
+    assert list((tmp_path / "out").iterdir()) == []
+    placement.place(work, staged(work, fine__o=b"1"))
+    assert (work / "sub" / "o").read_bytes() == b"1"
+
+
+def test_parent_that_is_a_file(work: Path) -> None:
+    """Named in plain words, and local."""
+    (work / "sub").write_bytes(b"file")
+    assert fail(work, staged(work, sub__o=b"1")).local
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_rename_fails_half_way(work: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever rename fails: those done before are undone, what was there is back, new folders are gone."""
+    (work / "b").write_bytes(b"old b")
+    (work / "d").mkdir()
+    (work / "d" / "x").write_bytes(b"old x")
+    what = staged(work, new__a=b"A", b=b"B", d={"x": b"X"})
+    real, done = os.rename, []
+
+    def rename(source: str, target: str) -> None:
+        if str(target) in {f"{work}/new/a", f"{work}/b", f"{work}/d"} and not done.count("failed"):
+            if len(done) == number:
+                done.append("failed")
+                raise OSError(errno.EACCES, "no")
+            done.append(target)
+        real(source, target)
+
+    monkeypatch.setattr(os, "rename", rename)
+    e = fail(work, what)
+    assert e.local
+    assert "permission" in e.reason
+    assert sorted(p.name for p in work.iterdir()) == [".mfmesos", "b", "d"]
+
+
+def test_other_file_system(work: Path) -> None:
+    """Where the incoming folder is another file system than the outputs': copied, modes kept, nothing left beside."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+        assert os.stat(other).st_dev != os.stat(work).st_dev, "this test needs /dev/shm to be a file system of its own"
+        (work / ".mfmesos" / "incoming").rmdir()
+        (work / ".mfmesos" / "incoming").symlink_to(other)
+        (work / "a").write_bytes(b"old")
+        placement.place(work, staged(work, a=b"A", sub__b=b"B", d={"x": b"X"}))
+        assert contents(work) == {"a": b"A", "sub/b": b"B", "d/x": b"X"}
+        assert os.access(work / "d" / "x", os.X_OK)
+        assert sorted(p.name for p in work.iterdir()) == [".mfmesos", "a", "d", "sub"]
+        assert os.listdir(other) == []
+
+
+def test_other_file_system_full(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk while copying: local, in plain words, nothing left."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+        (work / ".mfmesos" / "incoming").rmdir()
+        (work / ".mfmesos" / "incoming").symlink_to(other)
+        (work / "a").write_bytes(b"old")
+        what = staged(work, new__a=b"A", a=b"B")
+
+        def full(source: str, target: str, **_: Any) -> None:
+            Path(target).write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "full")
+
+        monkeypatch.setattr(placement.shutil, "copyfile", full)
+        e = fail(work, what)
+        assert e.local
+        assert "disk is full" in e.reason
+
+
+def test_other_mount_of_the_same_file_system(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device number is the same and rename still says EXDEV (a bind mount): copied."""
+    real = os.rename
+
+    def rename(source: str, target: str) -> None:
+        if ".mfmesos/incoming" in str(source) and ".mfmesos/incoming" not in str(target):
+            raise OSError(errno.EXDEV, "other mount")
+        real(source, target)
+
+    monkeypatch.setattr(os, "rename", rename)
+    placement.place(work, staged(work, a=b"A", sub__b=b"B"))
+    assert contents(work) == {"a": b"A", "sub/b": b"B"}
+
+
+def test_undo_with_one_file_of_two_names(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The backup is a second name of what was there; when nothing was replaced yet, it goes and the first stays."""
+    (work / "a").write_bytes(b"old")
+    what = staged(work, a=b"A", b=b"B")
+    real = os.rename
+
+    def rename(source: str, target: str) -> None:
+        if str(target) == f"{work}/a" and not str(source).endswith(".old"):
+            raise OSError(errno.ENOSPC, "full")
+        real(source, target)
+
+    monkeypatch.setattr(os, "rename", rename)
+    assert "disk is full" in fail(work, what).reason
+
+
+# --- names --------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", [
+    "", " ", ".", "..", "../x", "a/../..", "/etc/passwd", "a\0b", ".mfmesos", ".mfmesos/log", "mesos_task_state",
+    "./mesos_task_info", "x/../mesos_done", "/",
+])
+def test_outputs_that_cannot_be(work: Path, name: str) -> None:
+    """Outside the folder, empty, or a name of our own: one plain line."""
+    with pytest.raises(NameRefused) as e:
+        output_name(work, name)
+    assert "\n" not in str(e.value)
+
+
+def test_output_names_are_normalised(work: Path) -> None:
+    """Detours go, an absolute name in the folder becomes relative, doubles are one."""
+    assert plan_outputs(work, ["./a", "a", "b//c", f"{work}/d", "x/../e"]).names == ("a", "b/c", "d", "e")
+    assert plan_outputs(work, ["d/x", "d", "d/y/z", "dd"]).roots == ("d", "dd")
+
+
+def test_absolute_names_through_a_link(work: Path, tmp_path: Path) -> None:
+    """The workflow's folder may be known by two names."""
+    (tmp_path / "alias").symlink_to(work)
+    assert output_name(tmp_path / "alias", f"{work}/x") == "x"
+    assert output_name(tmp_path / "alias", f"{tmp_path}/alias/x") == "x"
+
+
+@given(st.text(alphabet="./ab", max_size=14))
+def test_no_output_name_leads_out(name: str) -> None:
+    """Whatever passes lies below the folder, has no detour, and is a fixed point."""
+    base = Path("/nowhere/work")
+    try:
+        found = output_name(base, name)
+    except NameRefused:
+        return
+    assert os.path.normpath(base / found) == f"{base}/{found}"
+    assert not {"", ".", ".."} & set(found.split("/"))
+    assert output_name(base, found) == found
+    assert relative(base, found) == found
+
+
+@pytest.mark.parametrize("attempt", ["", "../x", "a/b", ".x", "x..y", "a b", "x\n", "a" * 300])
+def test_attempt_ids(attempt: str) -> None:
+    """An id that could be a path to elsewhere is refused."""
+    with pytest.raises(ValueError, match="id"):
+        check_attempt(attempt)
+    assert check_attempt("17.1") == "17.1"
