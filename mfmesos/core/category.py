@@ -17,7 +17,7 @@ def category_of(task: Task) -> str:
         return task.category
     first = ""
     for word in _WORDS.findall(task.command):
-        if _ASSIGNMENT.match(word) or word.startswith("-"):
+        if _ASSIGNMENT.match(word) or word.startswith("-") or word.isdigit():
             continue
         name = str(word.strip("\"'").rsplit("/", 1)[-1])
         first = first or name
