@@ -108,6 +108,9 @@ class Files:
             lines.append(f"{self._last},{text},{self.where}/in.txt,out.{self._last},1,64,64,submitted\n")
         os.write(self._info, "".join(lines).encode())
 
+    def withdraw_last(self) -> None:
+        os.write(self._info, f"{self._last},,,,,,,aborting\n".encode())
+
     def wait_line(self, timeout_s: float = 60) -> str:
         """The next whole piece that is appended to mesos_task_state; polled without a pause worth mentioning."""
         deadline = time.monotonic() + timeout_s
@@ -156,27 +159,11 @@ def latency(master: str) -> Numbers:
 def memory(master: str) -> Numbers:
     """Most resident memory (MB) of the scheduler with WAITING tasks waiting behind one that runs."""
     with scheduler(master, max_running=1) as files:
-        files.submit("cat in.txt > OUT")
-        files.wait_line()
         files.submit("sleep 600; cat in.txt > OUT", *["cat in.txt > OUT"] * WAITING)
-        settle(files.pid)
+        files.withdraw_last()
+        if (line := files.wait_line()) != f"{WAITING + 1},aborted\n":  # so it has taken in all there are
+            raise BenchError(f"mesos_task_state got {line!r}")
         return {"memory_mb": status_kb(files.pid, "VmHWM") / 1024}
-
-
-def settle(pid: int, quiet_s: float = 1.5, within_s: float = 60) -> None:
-    """Until the process has used next to no processor time for a while: it has taken in all there was."""
-    deadline, used, quiet_since = time.monotonic() + within_s, cpu_s(pid), time.monotonic()
-    while time.monotonic() - quiet_since < quiet_s:
-        if time.monotonic() > deadline:
-            raise BenchError(f"the scheduler was still busy after {within_s:g} s")
-        time.sleep(0.1)
-        if (now := cpu_s(pid)) - used > 0.02:
-            used, quiet_since = now, time.monotonic()
-
-
-def cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def status_kb(pid: int, name: str) -> int:
