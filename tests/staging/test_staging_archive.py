@@ -1,0 +1,215 @@
+"""The executor's archive: the same bytes each time, and it starts on every Python that an agent may have."""
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from support import need
+
+from mfmesos.staging import archive as module
+from mfmesos.staging import sources
+from mfmesos.staging.archive import EXIT_DAMAGED, EXIT_NO_PYTHON, EXIT_OLD_PYTHON, PYZ, Archive, build_archive
+
+PYENV = Path.home() / ".pyenv" / "versions"
+
+
+def pythons() -> dict[str, str]:
+    """A python for each version 3.8 to 3.13 that is on this machine, the one that runs the tests at least."""
+    found = {"%d.%d" % sys.version_info[:2]: sys.executable}
+    for minor in range(8, 14):
+        for path in sorted(PYENV.glob(f"3.{minor}.*/bin/python3")):
+            found[f"3.{minor}"] = str(path)
+        on_path = shutil.which(f"python3.{minor}")
+        if on_path:
+            found.setdefault(f"3.{minor}", on_path)
+    return found
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    return build_archive(tmp_path_factory.mktemp("cache"))
+
+
+def sandbox(folder: Path, built: Archive) -> Path:
+    """What Mesos's fetcher leaves."""
+    subprocess.run(["tar", "xzf", built.path, "-C", folder], check=True)
+    return folder
+
+
+def start(folder: Path, command: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["/bin/sh", "-c", command], cwd=folder, env={"MESOS_SANDBOX": str(folder), **env},
+                          capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+
+
+def only(folder: Path, *programs: str, **scripts: str) -> str:
+    """A PATH with these programs alone, and with these scripts."""
+    folder.mkdir()
+    for name in programs:
+        (folder / name).symlink_to(shutil.which(name) or name)
+    for name, text in scripts.items():
+        (folder / name.replace("_", ".")).write_text(text)
+        (folder / name.replace("_", ".")).chmod(0o755)
+    return str(folder)
+
+
+def test_same_bytes(tmp_path: Path, built: Archive) -> None:
+    """Built twice, in another folder: the same bytes and the same name, which holds the digest of the content."""
+    again = build_archive(tmp_path)
+    assert again.path.read_bytes() == built.path.read_bytes()
+    assert again.name == built.name == f"mfmesos-executor-{built.sha256_pyz[:16]}.tar.gz"
+    with tarfile.open(again.path) as tar:
+        assert tar.getnames() == [PYZ]
+        assert hashlib.sha256(tar.extractfile(PYZ).read()).hexdigest() == built.sha256_pyz  # type: ignore[union-attr]
+
+
+def test_rebuilt_only_when_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing changed: not built, and fast. A source changed: a new name, and the old archive is gone."""
+    first = build_archive(tmp_path)
+    real = module.make_pyz
+    monkeypatch.setattr(module, "make_pyz", lambda found: pytest.fail("built again"))
+    start_at = time.perf_counter()
+    assert build_archive(tmp_path) == first
+    assert time.perf_counter() - start_at < 0.2
+    monkeypatch.setattr(module, "make_pyz", real)
+    monkeypatch.setattr(module, "MAIN", module.MAIN + "# new\n")
+    second = build_archive(tmp_path)
+    assert second.name != first.name
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([second.name, module.INDEX])
+    (tmp_path / module.INDEX).write_text("{damaged")
+    assert build_archive(tmp_path) == second
+
+
+def test_what_is_in_it(tmp_path: Path, built: Archive) -> None:
+    """All that the executor imports, psutil with its compiled part, and nothing of the scheduler's side."""
+    names = zipfile.ZipFile(sandbox(tmp_path, built) / PYZ).namelist()
+    for name in ("__main__.py", "mfmesos_executor/__init__.py", "mfmesos/wire.py", "pymesos/executor.py", "six.py",
+                 "addict/addict.py", "http_parser/http.py", "h11/__init__.py", "psutil/_pslinux.py"):
+        assert name in names
+    assert any(n.startswith("psutil/") and n.endswith(".so") for n in names)
+    foreign = [n for n in names if n.startswith(("mfmesos/core", "mfmesos/staging", "mfmesos/local", "tests"))]
+    assert foreign == []
+
+
+def test_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line with the name and the cure."""
+    monkeypatch.setitem(sources.NEEDED, "no_such_package", "pip install it")
+    with pytest.raises(sources.ArchiveError, match="no_such_package, which is not installed; pip install it"):
+        build_archive(tmp_path)
+
+
+PROBE = """
+import sys, os
+sys.argv = ["x"]; sys.path.insert(0, "mfmesos-executor.pyz")
+import runpy
+sys.modules["mfmesos_executor"] = type(sys)("mfmesos_executor")
+main = type(sys)("mfmesos_executor.main")
+def run():
+    import psutil, six, addict, h11, http_parser.http, pymesos, mfmesos.wire
+    from mfmesos.mesos.executor_driver import *
+    for m in (six, addict, h11, pymesos, mfmesos.wire):
+        assert "mfmesos-executor.pyz" in m.__file__, m.__file__
+    assert psutil.__file__.startswith(os.environ["MESOS_SANDBOX"]), psutil.__file__
+    print("rss", psutil.Process().memory_info().rss > 0)
+main.main = run
+sys.modules["mfmesos_executor.main"] = main
+runpy.run_path("mfmesos-executor.pyz", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("version", [f"3.{minor}" for minor in range(8, 14)])
+def test_everything_imports(version: str, tmp_path: Path) -> None:
+    """On each Python: its __main__ unpacks psutil into the sandbox, and every part imports out of the archive."""
+    python = pythons().get(version)
+    need(python, f"no Python {version} on this machine", "install it with pyenv or apt")
+    cache = tmp_path / "cache"
+    found = sources.find_sources()
+    driver = sources.roots()["mfmesos"] / "mesos"
+    # Whatever the executor imports of it: here all that its driver needs.
+    found.update({f"mfmesos/mesos/{p.name}": p for p in driver.glob("*.py")})
+    cache.mkdir()
+    (cache / PYZ).write_bytes(module.make_pyz(found))
+    done = subprocess.run([str(python), "-I", "-c", PROBE], cwd=cache, env={"MESOS_SANDBOX": str(cache)},
+                          capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.returncode) == ("rss True\n", 0), done.stderr
+
+
+@pytest.mark.parametrize("version", ["3.8", "3.11", "3.13"])
+def test_starts_as_mesos_starts_it(version: str, tmp_path: Path, built: Archive) -> None:
+    """The claim's command, with an empty environment but PATH, gets as far as the executor's own message that it was
+    not started by Mesos: nothing is missing in the archive."""
+    python = pythons().get(version)
+    need(python, f"no Python {version} on this machine", "install it with pyenv or apt")
+    folder = tmp_path / "sandbox"
+    folder.mkdir()
+    path = only(tmp_path / "bin", "sha256sum", "cat", python3=f'#!/bin/sh\nexec {python} "$@"\n')
+    done = start(sandbox(folder, built), built.command, PATH=path)
+    assert "Traceback" not in done.stderr
+    assert "mfmesos" in done.stderr
+    assert "ModuleNotFound" not in done.stderr
+    assert done.returncode not in (0, 126, 127, EXIT_DAMAGED, EXIT_NO_PYTHON, EXIT_OLD_PYTHON), done.stderr
+
+
+def test_no_path_at_all(tmp_path: Path, built: Archive) -> None:
+    """Mesos may give an executor no PATH: the usual folders are looked through."""
+    done = start(sandbox(tmp_path, built), built.command.replace(f"exec python3 -I {PYZ}", "echo found $PATH"))
+    assert done.stdout.startswith("found ")
+    assert "/usr/local/bin:/usr/bin:/bin" in done.stdout
+
+
+def test_damaged_archive(tmp_path: Path, built: Archive) -> None:
+    """One line on stderr and an exit code of its own, and nothing of it is run."""
+    with (sandbox(tmp_path, built) / PYZ).open("ab") as f:
+        f.write(b"x")
+    done = start(tmp_path, built.command, PATH=os.environ["PATH"])
+    assert done.returncode == EXIT_DAMAGED
+    assert done.stderr.count("\n") == 1
+    assert "damaged" in done.stderr
+
+
+def test_no_python(tmp_path: Path, built: Archive) -> None:
+    """The line says what to install."""
+    folder = tmp_path / "sandbox"
+    folder.mkdir()
+    path = only(tmp_path / "bin", "sha256sum")
+    command = built.command.replace("/usr/local/bin:/usr/bin:/bin", "/nonexistent")
+    done = start(sandbox(folder, built), command, PATH=path)
+    assert done.returncode == EXIT_NO_PYTHON
+    assert "install Python 3.8" in done.stderr
+
+
+def old_python(python: str) -> str:
+    """A python3 that says it is 3.6."""
+    return (f'#!/bin/sh\nshift\nexec {python} -I -c \'import sys, zipfile\nsys.version_info = (3, 6, 8)\n'
+            f'sys.argv = sys.argv[1:]\n'
+            f'exec(compile(zipfile.ZipFile(sys.argv[0]).read("__main__.py"), "m", "exec"), '
+            f'{{"__name__": "__main__"}})\' "$@"\n')
+
+
+def test_old_python(tmp_path: Path, built: Archive) -> None:
+    """A python3 before 3.8 gives one line; a newer one beside it, under its own name, is used instead."""
+    folder = tmp_path / "sandbox"
+    folder.mkdir()
+    sandbox(folder, built)
+    command = built.command.replace("/usr/local/bin:/usr/bin:/bin", "/nonexistent")
+    path = only(tmp_path / "old", "sha256sum", python3=old_python(sys.executable))
+    done = start(folder, command, PATH=path)
+    assert done.returncode == EXIT_OLD_PYTHON
+    assert done.stderr == "mfmesos: python3 on this agent is 3.6; the executor needs Python 3.8 or newer\n"
+    path = only(tmp_path / "both", "sha256sum", python3=old_python(sys.executable),
+                python3_9='#!/bin/sh\necho newer "$@"\n')
+    assert start(folder, command, PATH=path).stdout == f"newer -I {PYZ}\n"
+
+
+def test_main_is_readable_to_old_pythons() -> None:
+    """No syntax that a Python before 3.8 would stumble over before it reaches the message."""
+    need_not = ("f\"", "f'", ":=", "match ")
+    assert not [word for word in need_not if word in module.MAIN]
+    compile(module.MAIN, "__main__.py", "exec", dont_inherit=True)

@@ -1,0 +1,539 @@
+"""The server as an executor, a stranger, or another claim sees it."""
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from staging_help import Bench, files_tar, inline, member, run, tar_of
+
+from mfmesos import wire
+from mfmesos.staging import outputs as outputs_module
+from mfmesos.staging import transfer
+from mfmesos.staging.outputs import PlacementError
+
+
+def done(attempt: str = "1.1", tar: bytes | None = None, **more: Any) -> wire.Result:
+    return wire.Result(attempt, wire.FINISHED, tar=inline(tar) if tar is not None else None, **more)
+
+
+# --- tokens -------------------------------------------------------------------------------------
+def test_every_route_wants_the_claims_own_token(tmp_path: Path) -> None:
+    """No token, a wrong one, another claim's, a cut one, not ASCII: 401 without a word, on each route."""
+    async def test(b: Bench) -> None:
+        (tmp_path / "in").write_bytes(b"1")
+        mine, other = b.open("c1"), b.open("c2")
+        staged = b.grant(inputs=("in",))
+        for token in ("", "wrong", other, mine[:-1], mine + "x", "ü"):
+            for method, path in (("POST", "sync"), ("GET", f"files/{staged[0].digest}"),
+                                 ("PUT", "attempts/1.1/outputs")):
+                assert await b.call(method, path, token=token, data=b"x") == (401, b"")
+        assert (await b.call("POST", "sync", claim="nobody", token=mine, data=b"{}"))[0] == 401
+        assert b.syncs == []
+        assert b.leftovers() == []
+    run(tmp_path, test)
+
+
+def test_closed_claim(tmp_path: Path) -> None:
+    """Its token gets 410; anything else still 401. A recovered claim keeps the token it is given."""
+    async def test(b: Bench) -> None:
+        b.open("c1")
+        b.server.close_claim("c1")
+        assert (await b.sync())[0] == 410
+        assert (await b.call("POST", "sync", token="wrong", data=b"{}"))[0] == 401
+        assert b.server.open_claim("c1", "given") == "given"
+        assert b.server.open_claim("c1") == "given"
+        b.tokens["c1"] = "given"
+        assert (await b.sync())[0] == 200
+    run(tmp_path, test)
+
+
+def test_another_claims_things(tmp_path: Path) -> None:
+    """With its own good token a claim gets no other claim's input, and delivers no other claim's output."""
+    async def test(b: Bench) -> None:
+        (tmp_path / "in").write_bytes(b"secret")
+        staged = b.grant("1.1", inputs=("in",), claim="c1")
+        b.open("c2")
+        assert (await b.call("GET", f"files/{staged[0].digest}", claim="c2"))[0] == 404
+        assert (await b.put(files_tar(o=b"evil"), "1.1", claim="c2"))[0] == 404
+        await b.sync(done(tar=files_tar(o=b"evil")), claim="c2")
+        with pytest.raises(PlacementError, match="not delivered"):
+            b.server.place_outputs("1.1")
+        assert not (tmp_path / "o").exists()
+    run(tmp_path, test)
+
+
+def test_no_token_in_any_log(tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
+    """Good, bad and malformed requests and a failing scheduler: the token is in no log line and on no stream."""
+    caplog.set_level(logging.DEBUG)
+    tokens = []
+
+    async def test(b: Bench) -> None:
+        tokens.append(b.open())
+        await b.sync()
+
+        async def fails(*_: Any) -> Any:
+            raise RuntimeError("no")
+
+        b.answer = fails
+        assert (await b.sync(seq=2))[0] == 500
+        host, port = b.server.url.split("//")[1].split(":")
+        for raw in (f"POST /claims/c1/sync HTTP/1.1\r\nAuthorization Bearer {tokens[0]}\r\n\r\n",
+                    f"GET /{tokens[0]} \0 HTTP/1.1\r\n\r\n", f"Bearer {tokens[0]}\r\n\r\n"):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(raw.encode())
+            await reader.read()
+            writer.close()
+    run(tmp_path, test)
+    out = capfd.readouterr()
+    assert "request_failed" in caplog.text
+    assert tokens[0] not in caplog.text + out.out + out.err
+
+
+# --- sync ---------------------------------------------------------------------------------------
+def test_sync_carries_results_and_outputs(tmp_path: Path) -> None:
+    """Outputs that ride in a sync are staged when the scheduler hears of it, and placed when it says so."""
+    async def test(b: Bench) -> None:
+        b.grant("1.1")
+        b.grant("2.1", ("sub/p", "d"))
+        two = tar_of(member("sub/p", b"P", 0o755), member("d/x", b"X"))
+        status, answer = await b.sync(done("1.1", files_tar(o=b"O")), done("2.1", two))
+        assert status == 200
+        assert answer.acked == ["1.1", "2.1"]
+        assert [(r.outcome, r.tar) for r in b.syncs[0][1].results] == [(wire.FINISHED, None)] * 2
+        assert not (tmp_path / "o").exists()
+        b.server.place_outputs("1.1")
+        await b.server.place("2.1")
+        assert (tmp_path / "o").read_bytes() == b"O"
+        assert (tmp_path / "d" / "x").read_bytes() == b"X"
+        assert os.access(tmp_path / "sub" / "p", os.X_OK)
+        assert b.leftovers() == []
+    run(tmp_path, test)
+
+
+@pytest.mark.parametrize("tar", [
+    b"junk", b"", files_tar(), files_tar(other=b"1"), files_tar(o=b"x" * 700)[:600], tar_of(member("../o", b"1")),
+    tar_of(member("o", kind=b"2", link="/etc/passwd")), tar_of(member("o", b"1"), end=False),
+])
+def test_bad_tar_makes_a_broken_result(tmp_path: Path, tar: bytes) -> None:
+    """The rest of the sync is heard all the same; the reason is one plain line; nothing is staged."""
+    async def test(b: Bench) -> None:
+        b.grant("1.1")
+        b.grant("2.1")
+        await b.sync(done("1.1", tar), done("2.1", files_tar(o=b"good")))
+        bad, good = b.syncs[0][1].results
+        assert (bad.outcome, good.outcome) == (wire.BROKEN, wire.FINISHED)
+        assert "\n" not in bad.reason
+        assert bad.reason.startswith("its outputs arrived damaged: ")
+        assert len(b.leftovers()) == 1
+    run(tmp_path, test)
+
+
+def test_not_base64(tmp_path: Path) -> None:
+    """Text that is no base64 makes that result BROKEN."""
+    async def test(b: Bench) -> None:
+        b.grant()
+        await b.sync(wire.Result("1.1", wire.FINISHED, tar="%%%"))
+        assert b.syncs[0][1].results[0].outcome == wire.BROKEN
+    run(tmp_path, test)
+
+
+def test_many_results_in_one_sync(tmp_path: Path) -> None:
+    """More than is unpacked at once goes through a thread, with the same effect."""
+    async def test(b: Bench) -> None:
+        for i in range(12):
+            b.grant(f"{i}.1", (f"o{i}",))
+        await b.sync(*(done(f"{i}.1", files_tar(**{f"o{i}": bytes([i]) * 40_000})) for i in range(12)))
+        for i in range(12):
+            b.server.place_outputs(f"{i}.1")
+            assert (tmp_path / f"o{i}").read_bytes() == bytes([i]) * 40_000
+    run(tmp_path, test)
+
+
+def test_replayed_results(tmp_path: Path) -> None:
+    """A result told again before it is placed replaces what was staged; after that it changes nothing."""
+    async def test(b: Bench) -> None:
+        b.grant()
+        await b.sync(done(tar=files_tar(o=b"1")), seq=1)
+        await b.sync(done(tar=files_tar(o=b"2")), seq=2)
+        assert len(b.leftovers()) == 1
+        b.server.place_outputs("1.1")
+        await b.sync(done(tar=files_tar(o=b"late")), seq=3)
+        assert (await b.put(files_tar(o=b"late")))[0] == 404
+        assert b.leftovers() == []
+        assert (tmp_path / "o").read_bytes() == b"2"
+        with pytest.raises(PlacementError):
+            b.server.place_outputs("1.1")
+    run(tmp_path, test)
+
+
+def test_malformed_syncs(tmp_path: Path) -> None:
+    """400 with what is wrong; the scheduler never hears of them; the connection stays good."""
+    async def test(b: Bench) -> None:
+        b.open()
+        for body in (b"", b"x", b"[]", b"{}", b'{"seq":"1"}', b'{"seq":1,"results":[1]}', b"[" * 100_000, b"\xff"):
+            status, text = await b.call("POST", "sync", data=body)
+            assert status == 400, (body[:20], text)
+        assert b.syncs == []
+        assert (await b.sync())[0] == 200
+    run(tmp_path, test)
+
+
+def test_oversize_sync(tmp_path: Path) -> None:
+    """A body over the limit is refused with 413, announced or not."""
+    async def test(b: Bench) -> None:
+        b.open()
+
+        async def pieces() -> Any:
+            for _ in range(20):
+                yield bytes(10_000)
+
+        assert (await b.call("POST", "sync", data=bytes(200_000)))[0] == 413
+        assert (await b.call("POST", "sync", data=pieces()))[0] == 413
+        assert b.syncs == []
+    run(tmp_path, test, max_sync_bytes=100_000)
+
+
+def test_held_sync(tmp_path: Path) -> None:
+    """The answer comes when the scheduler gives it; if it never does, an empty one with the last number."""
+    async def test(b: Bench) -> None:
+        b.open()
+        await b.sync(seq=7)
+        answer: asyncio.Future[wire.SyncAnswer] = asyncio.get_running_loop().create_future()
+
+        async def later(*_: Any) -> wire.SyncAnswer:
+            return await answer
+
+        b.answer = later
+        asking = asyncio.ensure_future(b.sync(seq=8))
+        while len(b.syncs) < 2:
+            await asyncio.sleep(0.01)
+        answer.set_result(wire.SyncAnswer(number=8, kill=["1.1"]))
+        assert (await asking)[1].kill == ["1.1"]
+        answer = asyncio.get_running_loop().create_future()
+        status, empty = await b.sync(seq=9)
+        assert (status, empty) == (200, wire.SyncAnswer(number=8))
+        assert answer.cancelled()
+    run(tmp_path, test, hold_s=0.3)
+
+
+def test_answer_that_closes_the_claim(tmp_path: Path) -> None:
+    """A claim that is closed while its last sync is answered still gets the answer."""
+    async def test(b: Bench) -> None:
+        b.open()
+
+        async def release(*_: Any) -> wire.SyncAnswer:
+            b.server.close_claim("c1")
+            return wire.SyncAnswer(number=1, release=True)
+
+        b.answer = release
+        assert (await b.sync())[1].release
+        assert (await b.sync(seq=2))[0] == 410
+    run(tmp_path, test)
+
+
+def test_stop_ends_held_syncs(tmp_path: Path) -> None:
+    """Stopping does not wait for what is held."""
+    async def test(b: Bench) -> None:
+        b.open()
+        never: asyncio.Future[wire.SyncAnswer] = asyncio.get_running_loop().create_future()
+
+        async def hold(*_: Any) -> wire.SyncAnswer:
+            return await never
+
+        b.answer = hold
+        asking = asyncio.ensure_future(b.sync())
+        while not b.syncs:
+            await asyncio.sleep(0.01)
+        await asyncio.wait_for(b.server.stop(), 3)
+        assert (await asking)[0] == 503
+    run(tmp_path, test)
+
+
+# --- inputs -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("size", [0, 1, transfer.AT_ONCE, transfer.AT_ONCE + 1, 3_000_000])
+def test_input_files(tmp_path: Path, size: int) -> None:
+    """Every size, byte for byte; a neighbour NAME.gz is never sent in its place."""
+    async def test(b: Bench) -> None:
+        content = os.urandom(size)
+        (tmp_path / "in").write_bytes(content)
+        (tmp_path / "in.gz").write_bytes(b"evil")
+        staged = b.grant(inputs=("in",))
+        fds = len(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            assert await b.call("GET", f"files/{staged[0].digest}") == (200, content)
+        assert len(os.listdir("/proc/self/fd")) <= fds + 2
+    run(tmp_path, test)
+
+
+def test_input_folder(tmp_path: Path) -> None:
+    """As one tar stream."""
+    async def test(b: Bench) -> None:
+        (tmp_path / "d").mkdir()
+        (tmp_path / "d" / "x").write_bytes(b"1" * 3_000_000)
+        staged = b.grant(inputs=("d",))
+        status, body = await b.call("GET", f"files/{staged[0].digest}")
+        assert status == 200
+        assert body.count(b"1") >= 3_000_000
+        assert len(body) % 512 == 0
+    run(tmp_path, test)
+
+
+def test_only_while_granted(tmp_path: Path) -> None:
+    """An input is there as long as one attempt that was given it is; a digest of anything else never is."""
+    async def test(b: Bench) -> None:
+        (tmp_path / "in").write_bytes(b"1")
+        staged = b.grant("1.1", inputs=("in",))
+        b.grant("2.1", inputs=("in",))
+        path = f"files/{staged[0].digest}"
+        for wrong in ("files/" + "0" * 64, "files/..%2F..%2Fetc%2Fpasswd", "files/in", f"files/{'9' * 5000}"):
+            assert (await b.call("GET", wrong))[0] in (404, 400)
+        b.server.revoke("c1", "1.1")
+        b.server.revoke("c1", "1.1")
+        b.server.revoke("c2", "2.1")
+        assert (await b.call("GET", path))[0] == 200
+        await b.sync(done("2.1", files_tar(o=b"1")))
+        b.server.place_outputs("2.1")
+        assert (await b.call("GET", path))[0] == 404
+    run(tmp_path, test)
+
+
+def test_changed_input(tmp_path: Path) -> None:
+    """409 and a plain line, for a file, a large file and a folder; a same file of another name serves as well."""
+    async def test(b: Bench) -> None:
+        (tmp_path / "a").write_bytes(b"1")
+        (tmp_path / "copy").write_bytes(b"1")
+        (tmp_path / "big").write_bytes(bytes(2_000_000))
+        (tmp_path / "d").mkdir()
+        (tmp_path / "d" / "x").write_bytes(b"1")
+        staged = b.grant(inputs=("a", "big", "d"))
+        (tmp_path / "a").write_bytes(b"2")
+        (tmp_path / "big").write_bytes(bytes(1_999_999) + b"1")
+        (tmp_path / "d" / "x").unlink()
+        for item in staged:
+            status, text = await b.call("GET", f"files/{item.digest}")
+            assert status == 409
+            assert f"input {item.name} has changed" in text.decode()
+        b.grant("2.1", inputs=("copy",))
+        assert await b.call("GET", f"files/{staged[0].digest}") == (200, b"1")
+    run(tmp_path, test)
+
+
+# --- outputs ------------------------------------------------------------------------------------
+def test_large_outputs_as_a_stream(tmp_path: Path) -> None:
+    """Many pieces, announced or chunked; several files; a second delivery replaces the first."""
+    async def test(b: Bench) -> None:
+        b.grant(outputs=("o", "d"))
+        big = os.urandom(5_000_000)
+        for content in (b"first" * 1000, big):
+            tar = tar_of(member("o", content), member("d/x", content[:100], 0o755))
+
+            async def pieces(tar: bytes = tar) -> Any:
+                for i in range(0, len(tar), 70_000):
+                    yield tar[i:i + 70_000]
+
+            assert await b.put(pieces()) == (204, "")
+            assert len(b.leftovers()) == 1
+        await b.sync(done())
+        b.server.place_outputs("1.1")
+        assert (tmp_path / "o").read_bytes() == big
+        assert (tmp_path / "d" / "x").read_bytes() == big[:100]
+        assert b.leftovers() == []
+    run(tmp_path, test)
+
+
+def test_bad_streams(tmp_path: Path) -> None:
+    """400 with the reason, nothing kept, what was delivered before stays."""
+    async def test(b: Bench) -> None:
+        b.grant()
+        good = files_tar(o=b"good")
+        await b.put(good)
+        for bad in (b"", b"junk" * 1000, good[:600], files_tar(o=b"1", p=b"2"), tar_of(member("/etc/x", b"1")),
+                    tar_of(member("o", kind=b"1", link="/etc/passwd"))):
+            status, text = await b.put(bad)
+            assert status == 400
+            assert text.count("\n") == 1
+        assert len(b.leftovers()) == 1
+        b.server.place_outputs("1.1")
+        assert (tmp_path / "o").read_bytes() == b"good"
+    run(tmp_path, test)
+
+
+def test_connection_lost_half_way(tmp_path: Path) -> None:
+    """A stream that breaks off leaves nothing; one that stops is given up after the time for silence."""
+    async def test(b: Bench) -> None:
+        b.grant()
+        host, port = b.server.url.split("//")[1].split(":")
+        for close in (True, False):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write((f"PUT /claims/c1/attempts/1.1/outputs HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n"
+                          f"Authorization: Bearer {b.tokens['c1']}\r\n\r\n").encode() + files_tar(o=b"x" * 2_000_000))
+            await writer.drain()
+            if close:
+                writer.close()
+            else:
+                assert b" 408 " in await reader.readline()
+            while b.leftovers():
+                await asyncio.sleep(0.01)
+        with pytest.raises(PlacementError):
+            b.server.place_outputs("1.1")
+    run(tmp_path, test, idle_s=0.5)
+
+
+def test_revoked_while_it_arrives(tmp_path: Path) -> None:
+    """An attempt taken back in the middle of its delivery delivers nothing."""
+    async def test(b: Bench) -> None:
+        b.grant()
+        tar = files_tar(o=b"x" * 6_000_000)
+
+        async def pieces() -> Any:
+            yield tar[:3_000_000]
+            while not b.leftovers():
+                await asyncio.sleep(0.01)
+            b.server.revoke("c1", "1.1")
+            yield tar[3_000_000:]
+
+        assert (await b.put(pieces()))[0] == 404
+        while b.leftovers():
+            await asyncio.sleep(0.01)
+    run(tmp_path, test)
+
+
+def test_more_than_there_is_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """413: announced, and when the disk fills while it arrives; in a sync it is a local problem when placed."""
+    async def test(b: Bench) -> None:
+        b.grant()
+        monkeypatch.setattr(transfer, "SPARE_BYTES", 1 << 60)
+        status, text = await b.put(bytes(100))
+        assert status == 413
+        assert "disk" in text
+        monkeypatch.setattr(transfer, "SPARE_BYTES", 0)
+
+        def full(*_: Any) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(outputs_module.os, "write", full)
+        tar = files_tar(o=b"12345" * 3000)
+        unpacker = outputs_module.Unpacker(tmp_path / ".mfmesos" / "incoming" / "t", b.server._deliveries.find("1.1").plan)
+        with pytest.raises(OSError, match="No space"):
+            unpacker.feed(tar)
+        unpacker.abort()
+    run(tmp_path, test)
+
+
+def test_local_problem_waits_for_placement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our own full disk does not blame the attempt: the result stays FINISHED, placing it fails as local."""
+    async def test(b: Bench) -> None:
+        b.grant()
+
+        def full(*_: Any) -> Any:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("mfmesos.staging.deliveries.unpack", full)
+        await b.sync(done(tar=files_tar(o=b"1")))
+        assert b.syncs[0][1].results[0].outcome == wire.FINISHED
+        with pytest.raises(PlacementError, match="disk is full") as e:
+            b.server.place_outputs("1.1")
+        assert e.value.local
+    run(tmp_path, test)
+
+
+def test_uploads_are_bounded(tmp_path: Path) -> None:
+    """More at once than allowed wait for their turn, and all arrive."""
+    async def test(b: Bench) -> None:
+        for i in range(12):
+            b.grant(f"{i}.1", (f"o{i}",))
+        answers = await asyncio.gather(*(b.put(files_tar(**{f"o{i}": bytes(300_000)}), f"{i}.1") for i in range(12)))
+        assert [status for status, _ in answers] == [204] * 12
+    run(tmp_path, test, uploads=2)
+
+
+def test_claim_closed_after_delivery(tmp_path: Path) -> None:
+    """What a claim delivered whole before it ended can still be placed."""
+    async def test(b: Bench) -> None:
+        b.grant("1.1")
+        b.grant("2.1", ("p",))
+        await b.sync(done(tar=files_tar(o=b"1")))
+        b.server.close_claim("c1")
+        b.server.place_outputs("1.1")
+        assert (tmp_path / "o").read_bytes() == b"1"
+        with pytest.raises(PlacementError):
+            b.server.place_outputs("2.1")
+    run(tmp_path, test)
+
+
+def test_attempt_without_outputs(tmp_path: Path) -> None:
+    """Nothing to deliver, nothing to place, no error."""
+    async def test(b: Bench) -> None:
+        b.grant(outputs=())
+        await b.sync(done())
+        b.server.place_outputs("1.1")
+    run(tmp_path, test)
+
+
+def test_leftovers_of_a_dead_run_go(tmp_path: Path) -> None:
+    """The incoming folder is emptied at start and gone after stop."""
+    (tmp_path / ".mfmesos" / "incoming" / "9.9-1" / "x").mkdir(parents=True)
+
+    async def test(b: Bench) -> None:
+        assert b.leftovers() == []
+        b.grant()
+        await b.sync(done(tar=files_tar(o=b"1")))
+        assert len(b.leftovers()) == 1
+    run(tmp_path, test)
+    assert list((tmp_path / ".mfmesos").iterdir()) == []
+
+
+# --- connections --------------------------------------------------------------------------------
+def test_silent_connections_are_closed(tmp_path: Path) -> None:
+    """One that says nothing, and one that sends its head drop by drop."""
+    async def test(b: Bench) -> None:
+        host, port = b.server.url.split("//")[1].split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        slow_reader, slow = await asyncio.open_connection(host, int(port))
+        slow.write(b"GET / HTTP/1.1\r\nX: ")
+        for r in (reader, slow_reader):
+            with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+                await asyncio.wait_for(r.readexactly(1), 5)
+        writer.close()
+        slow.close()
+    run(tmp_path, test, idle_s=0.3)
+
+
+def test_slow_body(tmp_path: Path) -> None:
+    """A sync whose body does not come is answered 408."""
+    async def test(b: Bench) -> None:
+        b.open()
+        host, port = b.server.url.split("//")[1].split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(f"POST /claims/c1/sync HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
+                     f"Authorization: Bearer {b.tokens['c1']}\r\n\r\nx".encode())
+        assert b" 408 " in await asyncio.wait_for(reader.readline(), 5)
+        writer.close()
+    run(tmp_path, test, idle_s=0.3)
+
+
+def test_large_heads_are_refused(tmp_path: Path) -> None:
+    """Headers over the limit: 400, and the server goes on."""
+    async def test(b: Bench) -> None:
+        b.open()
+        status, _ = await b.call("POST", "sync", token="x" * 20_000, data=b"{}")
+        assert status == 400
+        assert (await b.sync())[0] == 200
+    run(tmp_path, test)
+
+
+def test_port_that_is_taken(tmp_path: Path) -> None:
+    """One line that names the address."""
+    async def test(b: Bench) -> None:
+        from mfmesos.staging.server import StagingServer
+
+        port = int(b.server.url.rsplit(":", 1)[1])
+        other = StagingServer(tmp_path, b.on_sync)
+        with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1 port {port}"):
+            await other.start(port=port)
+    run(tmp_path, test)
