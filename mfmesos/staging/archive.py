@@ -54,7 +54,7 @@ def unpack_psutil(archive):
     try:
         with zipfile.ZipFile(archive) as z:
             z.extractall(folder, [name for name in z.namelist() if name.startswith("psutil/")])
-        sys.path.insert(1, folder)
+        sys.path.insert(0, folder)
     except Exception as e:
         sys.stderr.write("mfmesos: psutil could not be unpacked (%s); /proc is read instead\\n" % e)
 

@@ -124,8 +124,8 @@ class Transfer:
                 staged = await self._blocking(unpacker.finish)
             except BaseException as e:
                 if unpacker is not None:
-                    # Not awaited: this may be a cancellation.
-                    self._pool.submit(unpacker.abort)
+                    # Under way already when this is a cancellation, and the wait is cut short.
+                    await asyncio.shield(self._blocking(unpacker.abort))
                 raise self._explained(e) from None
             if not self._deliveries.commit(attempt, staged):
                 raise Refused(404, "the attempt was taken back meanwhile")

@@ -6,8 +6,9 @@ import base64
 import contextlib
 import io
 import tarfile
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
-from typing import Any, AsyncIterator, Awaitable, Callable
+from typing import Any, Callable
 
 import aiohttp
 

@@ -12,7 +12,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from support import need
 
 from mfmesos.staging import archive as module
 from mfmesos.staging import sources
@@ -23,7 +22,7 @@ PYENV = Path.home() / ".pyenv" / "versions"
 
 def pythons() -> dict[str, str]:
     """A python for each version 3.8 to 3.13 that is on this machine, the one that runs the tests at least."""
-    found = {"%d.%d" % sys.version_info[:2]: sys.executable}
+    found = {f"{sys.version_info[0]}.{sys.version_info[1]}": sys.executable}
     for minor in range(8, 14):
         for path in sorted(PYENV.glob(f"3.{minor}.*/bin/python3")):
             found[f"3.{minor}"] = str(path)
@@ -113,7 +112,7 @@ sys.modules["mfmesos_executor"] = type(sys)("mfmesos_executor")
 main = type(sys)("mfmesos_executor.main")
 def run():
     import psutil, six, addict, h11, http_parser.http, pymesos, mfmesos.wire
-    from mfmesos.mesos.executor_driver import *
+    import mfmesos.mesos.executor_driver
     for m in (six, addict, h11, pymesos, mfmesos.wire):
         assert "mfmesos-executor.pyz" in m.__file__, m.__file__
     assert psutil.__file__.startswith(os.environ["MESOS_SANDBOX"]), psutil.__file__
@@ -124,11 +123,10 @@ runpy.run_path("mfmesos-executor.pyz", run_name="__main__")
 """
 
 
-@pytest.mark.parametrize("version", [f"3.{minor}" for minor in range(8, 14)])
+@pytest.mark.parametrize("version", sorted(pythons()))
 def test_everything_imports(version: str, tmp_path: Path) -> None:
     """On each Python: its __main__ unpacks psutil into the sandbox, and every part imports out of the archive."""
-    python = pythons().get(version)
-    need(python, f"no Python {version} on this machine", "install it with pyenv or apt")
+    python = pythons()[version]
     cache = tmp_path / "cache"
     found = sources.find_sources()
     driver = sources.roots()["mfmesos"] / "mesos"
@@ -136,17 +134,16 @@ def test_everything_imports(version: str, tmp_path: Path) -> None:
     found.update({f"mfmesos/mesos/{p.name}": p for p in driver.glob("*.py")})
     cache.mkdir()
     (cache / PYZ).write_bytes(module.make_pyz(found))
-    done = subprocess.run([str(python), "-I", "-c", PROBE], cwd=cache, env={"MESOS_SANDBOX": str(cache)},
+    done = subprocess.run([python, "-I", "-c", PROBE], cwd=cache, env={"MESOS_SANDBOX": str(cache)},
                           capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.returncode) == ("rss True\n", 0), done.stderr
 
 
-@pytest.mark.parametrize("version", ["3.8", "3.11", "3.13"])
+@pytest.mark.parametrize("version", sorted(pythons()))
 def test_starts_as_mesos_starts_it(version: str, tmp_path: Path, built: Archive) -> None:
     """The claim's command, with an empty environment but PATH, gets as far as the executor's own message that it was
     not started by Mesos: nothing is missing in the archive."""
-    python = pythons().get(version)
-    need(python, f"no Python {version} on this machine", "install it with pyenv or apt")
+    python = pythons()[version]
     folder = tmp_path / "sandbox"
     folder.mkdir()
     path = only(tmp_path / "bin", "sha256sum", "cat", python3=f'#!/bin/sh\nexec {python} "$@"\n')
