@@ -1,0 +1,7 @@
+"""`python -m mfmesos_executor`, as the zip app's own __main__ does."""
+import sys
+
+from mfmesos_executor.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

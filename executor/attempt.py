@@ -1,0 +1,276 @@
+"""One attempt: inputs in place, the command run, what it left behind killed, outputs sent, all of it removed."""
+from __future__ import annotations
+
+import base64
+import logging
+import os
+import re
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from typing import Callable, Mapping
+
+from mfmesos_executor import outputs, verdict
+from mfmesos_executor.cache import Cache
+from mfmesos_executor.client import Cancelled, Client, Refused, Unreachable, plain
+from mfmesos_executor.environ import task_environment
+from mfmesos_executor.files import remove_tree
+from mfmesos_executor.limits import Exceeded
+from mfmesos_executor.monitor import MB, Monitor, Watched
+from mfmesos_executor.pool import Pool
+from mfmesos_executor.reap import Leader, Reaper
+from mfmesos_executor.sandbox import BadName, Sandbox
+from mfmesos_executor.unpack import BadStream
+
+from mfmesos import wire
+from mfmesos.wire import BROKEN, EXHAUSTED, FAILED, FINISHED, KILLED, TAIL_BYTES, ClaimData, Result, Run, Usage
+
+logger = logging.getLogger(__name__)
+_FULL_BYTES = 64 << 20
+"""A disk with less than this left may have been full a moment ago."""
+_NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
+
+
+@dataclass
+class Tools:
+    """What all attempts of a claim share."""
+
+    claim: ClaimData
+    client: Client
+    cache: Cache
+    reaper: Reaper
+    monitor: Monitor
+    pool: Pool
+    environment: Mapping[str, str]
+    clock: Callable[[], float] = time.monotonic
+
+
+class Attempt:
+    """`start` it; `on_end` is called once, on some thread, with its result; `kill` and `exhaust` at any time."""
+
+    def __init__(self, run: Run, root: str, tools: Tools, on_end: Callable[[Result], None]) -> None:
+        self.run = run
+        self._root = root
+        self._tools = tools
+        self._on_end = on_end
+        self._lock = threading.Lock()
+        self._sandbox: Sandbox | None = None
+        self._leader: Leader | None = None
+        self._watched: Watched | None = None
+        self._killed = False
+        self._exhausted: Exceeded | None = None
+        self._ended = False
+        self._grace_until = 0.0
+        self._status: int | None = None
+
+    # --- from outside ---
+    def start(self) -> None:
+        self._tools.pool.submit(self._prepare)
+
+    def kill(self, grace_s: float) -> None:
+        """SIGTERM to its processes, SIGKILL after `grace_s`; it ends as killed."""
+        with self._lock:
+            self._killed = True
+        self._ask_to_end(grace_s)
+
+    def exhaust(self, exceeded: Exceeded) -> None:
+        """It is over a limit: wall time gets the grace that a kill gets, memory and disk none."""
+        with self._lock:
+            if self._killed or self._exhausted or self._status is not None:
+                return
+            self._exhausted = exceeded
+        self._ask_to_end(self._tools.claim.kill_grace_s if exceeded.resource == "wall" else 0.0)
+
+    def _ask_to_end(self, grace_s: float) -> None:
+        with self._lock:
+            leader, watched = self._leader, self._watched
+            until = self._tools.clock() + grace_s
+            again = watched is not None and watched.kill_at is not None
+            if again and watched is not None and watched.kill_at is not None:
+                until = min(until, watched.kill_at)
+            self._grace_until = until
+            if watched is not None:
+                watched.kill_at = until
+        if leader is None or self._status is not None:
+            return
+        if grace_s <= 0:
+            self._tools.reaper.kill(leader)
+        elif not again:
+            self._tools.reaper.signal_group(leader, signal.SIGTERM)
+        self._tools.monitor.hurry()
+
+    def _is_cancelled(self) -> bool:
+        return self._killed
+
+    # --- before ---
+    def _prepare(self) -> None:
+        result = self._try_to_start()
+        if result is not None:
+            self._end(result)
+
+    def _try_to_start(self) -> Result | None:
+        """None when the command runs."""
+        name = ""
+        try:
+            sandbox = self._sandbox = Sandbox(self._root, self.run)
+            sandbox.make()
+            # Folders first: a file that is also in one of them replaces what is there.
+            for name, item in sorted(sandbox.inputs.items(), key=lambda found: (found[1].kind != "dir", found[0])):
+                self._raise_if_cancelled()
+                target = sandbox.path(name)
+                if "/" in name:
+                    os.makedirs(os.path.dirname(target), exist_ok=True)
+                self._tools.cache.place(item, target, self._is_cancelled)
+            name = ""
+            self._spawn(sandbox)
+        except Cancelled:
+            return self._result(KILLED, "killed before it started")
+        except BadName as e:
+            return self._result(FAILED, str(e))
+        except (Unreachable, Refused, BadStream) as e:
+            return self._result(BROKEN, f"input {name} could not be fetched: {e}")
+        except OSError as e:
+            what = f"input {name} could not be put in place" if name else "the task could not be started on this agent"
+            return self._result(BROKEN, f"{what}: {verdict.plain_os_error(e)}")
+        return None
+
+    def _raise_if_cancelled(self) -> None:
+        if self._killed:
+            raise Cancelled
+
+    def _spawn(self, sandbox: Sandbox) -> None:
+        tools = self._tools
+        env = task_environment(tools.environment, self.run.env, self.run.attempt, sandbox.work, sandbox.temporary)
+        started = threading.Event()
+
+        def on_exit() -> None:
+            started.wait()
+            tools.pool.submit(self._finish)
+
+        with self._lock:
+            self._raise_if_cancelled()
+            try:
+                self._leader = tools.reaper.spawn(
+                    self.run.attempt, sandbox.command(), sandbox.work, env, sandbox.stdout, sandbox.stderr,
+                    f"{self._root}/command", on_exit)
+            except ValueError as e:
+                raise BadName(f"the command or its environment cannot be run: {e}") from None
+            self._watched = Watched(self, self._leader, tools.clock(), self._root)
+        started.set()
+        tools.monitor.watch(self._watched)
+
+    # --- after ---
+    def _finish(self) -> None:
+        leader, watched, sandbox, tools = self._leader, self._watched, self._sandbox, self._tools
+        assert leader is not None
+        assert watched is not None
+        assert sandbox is not None
+        self._status = leader.status
+        try:
+            tools.reaper.clear(leader, self._grace_until)
+            tools.reaper.forget(leader)
+            watched.scan_disk()
+            usage = self._usage(leader, watched)
+            result = self._judge(sandbox, leader.status or 0)
+            result.usage = usage
+        except OSError as e:
+            result = self._result(BROKEN, f"its outputs could not be read: {verdict.plain_os_error(e)}")
+        finally:
+            tools.monitor.unwatch(watched)
+        self._end(result)
+
+    def _usage(self, leader: Leader, watched: Watched) -> Usage:
+        wall = max(leader.ended_at - watched.started, 0.001)
+        peak = max(leader.peak_bytes, watched.memory_peak)
+        return Usage(memory_mb=round(peak / MB, 3), disk_mb=round(watched.disk_peak / MB, 3),
+                     cores=round(leader.cpu_s / wall, 3), cpu_s=round(leader.cpu_s, 3), wall_s=round(wall, 3))
+
+    def _judge(self, sandbox: Sandbox, status: int) -> Result:
+        code, number = verdict.split_status(status)
+        result = self._result(FINISHED, "")
+        result.exit_code, result.signal = code, number
+        result.stdout, result.stderr = tail(sandbox.stdout), tail(sandbox.stderr)
+        limit = self.run.limit_disk_mb
+        if self._killed:
+            result.outcome, result.reason = KILLED, "killed on request"
+        elif self._exhausted is not None:
+            result.outcome, result.resource, result.reason = EXHAUSTED, self._exhausted.resource, self._exhausted.reason
+        elif code != 0:
+            self._judge_failure(result, verdict.failure(code, number))
+        elif limit is not None and self._watched is not None and self._watched.disk > limit * MB:
+            result.outcome, result.resource = EXHAUSTED, "disk"
+            result.reason = f"disk: used {self._watched.disk / MB:.0f} MB of the {limit:.0f} MB it was given"
+        else:
+            self._deliver(sandbox, result)
+        return result
+
+    def _judge_failure(self, result: Result, reason: str) -> None:
+        result.outcome, result.reason = FAILED, verdict.with_last_line(reason, result.stderr)
+        if _NO_SPACE.search(result.stderr) and _free_bytes(self._root) < _FULL_BYTES:
+            result.outcome = BROKEN
+            result.reason = verdict.with_last_line(f"the disk of the agent is full ({reason})", result.stderr)
+
+    def _deliver(self, sandbox: Sandbox, result: Result) -> None:
+        gone = outputs.missing(sandbox)
+        if gone:
+            result.missing_outputs = gone
+            result.outcome = FAILED
+            result.reason = verdict.with_last_line(verdict.missing_outputs(gone), result.stderr)
+            return
+        if not sandbox.outputs:
+            return
+        try:
+            members = outputs.collect(sandbox)
+            length = outputs.length(members)
+            if length <= wire.INLINE_OUTPUTS_BYTES:
+                result.tar = base64.b64encode(outputs.small_tar(members)).decode("ascii")
+            else:
+                self._put(members, length)
+        except outputs.BadOutput as e:
+            result.outcome, result.reason = FAILED, str(e)
+        except Cancelled:
+            result.outcome, result.reason = KILLED, "killed while its outputs were sent"
+        except (Unreachable, Refused) as e:
+            result.outcome, result.reason = BROKEN, f"its outputs could not be delivered: {plain(e)}"
+
+    def _put(self, members: list[outputs.Member], length: int) -> None:
+        self._tools.client.upload(
+            self.run.attempt, length, lambda sock: outputs.send_tar(members, sock, self._raise_if_cancelled),
+            self._is_cancelled)
+
+    def _result(self, outcome: str, reason: str) -> Result:
+        return Result(self.run.attempt, outcome, reason)
+
+    def _end(self, result: Result) -> None:
+        with self._lock:
+            if self._ended:
+                return
+            self._ended = True
+        # What is delivered is in the result or was sent: nothing here is needed any more.
+        remove_tree(self._root)
+        self._on_end(result)
+
+
+def tail(path: str) -> str:
+    """The last TAIL_BYTES of a file, decoded; empty when it is not there."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return ""
+    try:
+        size = os.fstat(fd).st_size
+        raw = os.pread(fd, TAIL_BYTES, max(0, size - TAIL_BYTES)) if size else b""
+    except OSError:
+        return ""
+    finally:
+        os.close(fd)
+    # A character cut at the front is left out rather than shown broken.
+    while size > TAIL_BYTES and raw and raw[0] & 0xC0 == 0x80:
+        raw = raw[1:]
+    return raw.decode("utf-8", "replace")
+
+
+def _free_bytes(path: str) -> int:
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize

@@ -1,0 +1,28 @@
+"""The environment that a task gets: the agent's own, without what belongs to Mesos or could be a secret."""
+from __future__ import annotations
+
+import re
+from typing import Mapping
+
+MARKER = "MFMESOS_ATTEMPT"
+"""Set for every process of an attempt, so that those that ran away are known."""
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_OURS = re.compile(r"(MESOS|LIBPROCESS|MFMESOS|GLOG|SSL)_|(PWD|OLDPWD|SHLVL|_|PYTHONPATH|PYTHONHOME)\Z")
+_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|PRIVATE_?KEY", re.IGNORECASE)
+
+
+def base_environment(agent: Mapping[str, str]) -> dict[str, str]:
+    """What all tasks of a claim have in common."""
+    kept = {k: v for k, v in agent.items() if not _OURS.match(k) and not _SECRET.search(k)}
+    if not kept.get("PATH"):
+        kept["PATH"] = DEFAULT_PATH
+    return kept
+
+
+def task_environment(base: Mapping[str, str], own: Mapping[str, str], attempt: str, home: str,
+                     temporary: str) -> dict[str, str]:
+    """`own` is what the task asked for; it may replace anything but the marker."""
+    made = dict(base, HOME=home, TMPDIR=temporary)
+    made.update(own)
+    made[MARKER] = attempt
+    return made

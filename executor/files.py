@@ -1,0 +1,166 @@
+"""Copying and removing files and folders, without following what a task may have left there."""
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from typing import Iterator
+
+CHUNK = 1 << 20
+_NO_COPY_RANGE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EIO)
+
+
+def copy_file(source: str, target: str, mode: int) -> None:
+    """A copy that shares blocks where the file system can (reflink) and never passes through Python else."""
+    from_fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        to_fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            _copy(from_fd, to_fd, os.fstat(from_fd).st_size)
+            os.fchmod(to_fd, mode)
+        finally:
+            os.close(to_fd)
+    finally:
+        os.close(from_fd)
+
+
+def _copy(from_fd: int, to_fd: int, size: int) -> None:
+    left = size
+    if hasattr(os, "copy_file_range"):
+        try:
+            while left > 0:
+                done = os.copy_file_range(from_fd, to_fd, min(left, 1 << 30))
+                if done == 0:
+                    return
+                left -= done
+        except OSError as e:
+            if e.errno not in _NO_COPY_RANGE or left != size:
+                raise
+    while left > 0:
+        done = os.sendfile(to_fd, from_fd, None, min(left, 1 << 30))  # type: ignore[arg-type]
+        if done == 0:
+            return
+        left -= done
+
+
+def copy_tree(source: str, target: str) -> None:
+    """Copy a folder's content into `target`, which may be there already; files there are replaced."""
+    os.makedirs(target, exist_ok=True)
+    waiting = [(source, target)]
+    while waiting:
+        from_dir, to_dir = waiting.pop()
+        with os.scandir(from_dir) as entries:
+            for entry in entries:
+                to = f"{to_dir}/{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    os.makedirs(to, exist_ok=True)
+                    waiting.append((entry.path, to))
+                    continue
+                unlink(to)
+                if entry.is_symlink():
+                    os.symlink(os.readlink(entry.path), to)
+                else:
+                    copy_file(entry.path, to, entry.stat(follow_symlinks=False).st_mode & 0o777)
+        os.chmod(to_dir, os.stat(from_dir).st_mode & 0o777 | 0o700)
+
+
+def unlink(path: str) -> None:
+    """Remove a file if it is there."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def remove_tree(path: str) -> None:
+    """Remove a file or folder and all in it, whatever modes a task gave it; what cannot be removed stays."""
+    try:
+        os.unlink(path)
+        return
+    except FileNotFoundError:
+        return
+    except OSError:
+        pass
+    folders: list[str] = []
+    waiting = [path]
+    while waiting:
+        folder = waiting.pop()
+        folders.append(folder)
+        waiting.extend(_empty(folder))
+    for folder in reversed(folders):
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
+
+
+def _empty(folder: str) -> list[str]:
+    """Unlink the files of a folder; its folders are returned."""
+    found: list[str] = []
+    try:
+        entries = _entries(folder)
+    except OSError:
+        return found
+    again = True
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            found.append(entry.path)
+            continue
+        try:
+            os.unlink(entry.path)
+        except OSError:
+            # A folder without the right to write in it.
+            if again:
+                again = False
+                _open_up(folder)
+            with contextlib.suppress(OSError):
+                os.unlink(entry.path)
+    if found:
+        _open_up(folder, only_if_needed=True)
+    return found
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except PermissionError:
+        _open_up(folder)
+        with os.scandir(folder) as entries:
+            return list(entries)
+
+
+def _open_up(folder: str, only_if_needed: bool = False) -> None:
+    if only_if_needed and os.access(folder, os.W_OK | os.X_OK):
+        return
+    with contextlib.suppress(OSError):
+        os.chmod(folder, 0o700)
+
+
+def disk_bytes(path: str) -> int:
+    """What a folder occupies (blocks, so that holes count nothing and hard links once); 0 for what is not there."""
+    total = 0
+    seen = set()
+    for found in _stats(path):
+        if found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode):
+            key = (found.st_dev, found.st_ino)
+            if key in seen:
+                continue
+            seen.add(key)
+        total += found.st_blocks * 512
+    return total
+
+
+def _stats(path: str) -> Iterator[os.stat_result]:
+    waiting = [path]
+    while waiting:
+        try:
+            entries = os.scandir(waiting.pop())
+        except OSError:
+            continue
+        with entries:
+            for entry in entries:
+                try:
+                    found = entry.stat(follow_symlinks=False)
+                    if stat.S_ISDIR(found.st_mode):
+                        waiting.append(entry.path)
+                except OSError:
+                    continue
+                yield found

@@ -1,0 +1,42 @@
+"""Worker threads, started when there is work for them and never more than a few."""
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from typing import Callable
+
+logger = logging.getLogger(__name__)
+
+
+class Pool:
+    """`submit` runs a job on one of at most `size` daemon threads. A job's exception is logged, never fatal."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._threads = 0
+        self._spare = 0
+        """Threads that are idle, less the jobs that wait for one."""
+
+    def submit(self, job: Callable[[], None]) -> None:
+        with self._lock:
+            self._spare -= 1
+            grow = self._spare < 0 and self._threads < self._size
+            if grow:
+                self._threads += 1
+                self._spare += 1
+        self._jobs.put(job)
+        if grow:
+            threading.Thread(target=self._work, name="worker", daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            job = self._jobs.get()
+            try:
+                job()
+            except Exception:
+                logger.exception("a worker's job failed")
+            with self._lock:
+                self._spare += 1

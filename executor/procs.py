@@ -1,0 +1,128 @@
+"""The processes of this machine as /proc tells them: who is whose child, and what each uses."""
+from __future__ import annotations
+
+import os
+from typing import Iterable, NamedTuple
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Proc(NamedTuple):
+    pid: int
+    ppid: int
+    session: int
+    group: int
+    state: str
+    rss_bytes: int
+    cpu_s: float
+
+
+def read(pid: int) -> Proc | None:
+    """One process; None when it has gone."""
+    raw = _slurp(f"/proc/{pid}/stat")
+    end = raw.rfind(b") ")
+    if end < 0:
+        return None
+    f = raw[end + 2:].split(None, 23)
+    return Proc(pid, int(f[1]), int(f[3]), int(f[2]), f[0].decode(), int(f[21]) * PAGE,
+                (int(f[11]) + int(f[12])) / TICKS)
+
+
+def _slurp(path: str) -> bytes:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(fd, 4096)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
+
+
+def table() -> dict[int, Proc]:
+    """All processes that we can see."""
+    if not os.path.exists("/proc/self/stat"):
+        return _table_of_psutil()
+    found = (read(int(name)) for name in os.listdir("/proc") if name.isdigit())
+    return {p.pid: p for p in found if p is not None}
+
+
+def _table_of_psutil() -> dict[int, Proc]:
+    """For agents without /proc; without psutil too there is nothing to see."""
+    try:
+        import psutil
+    except ImportError:
+        return {}
+    found: dict[int, Proc] = {}
+    for p in psutil.process_iter():
+        try:
+            times, session = p.cpu_times(), os.getsid(p.pid)
+            found[p.pid] = Proc(p.pid, p.ppid(), session, os.getpgid(p.pid), "S", p.memory_info().rss,
+                                times.user + times.system)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def adopted() -> list[int] | None:
+    """Children of our main thread: those that lost their parents come to it. None when the kernel does not tell."""
+    me = os.getpid()
+    try:
+        with open(f"/proc/self/task/{me}/children", "rb") as f:
+            return [int(pid) for pid in f.read().split()]
+    except OSError:
+        return None
+
+
+def tree(processes: dict[int, Proc], roots: Iterable[int]) -> set[int]:
+    """The roots that are there and all their descendants."""
+    children: dict[int, list[int]] = {}
+    for p in processes.values():
+        children.setdefault(p.ppid, []).append(p.pid)
+    found: set[int] = set()
+    waiting = [pid for pid in roots if pid in processes]
+    while waiting:
+        pid = waiting.pop()
+        if pid not in found:
+            found.add(pid)
+            waiting.extend(children.get(pid, ()))
+    return found
+
+
+def marker(pid: int, name: str) -> str | None:
+    """A variable of the environment that a process was started with."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as f:
+            raw = f.read(1 << 20)
+    except OSError:
+        return None
+    wanted = name.encode() + b"="
+    for item in raw.split(b"\0"):
+        if item.startswith(wanted):
+            return item[len(wanted):].decode("utf-8", "surrogateescape")
+    return None
+
+
+def pss_bytes(pid: int) -> int | None:
+    """What a process uses, shared pages divided among those that share them; None when the kernel does not tell."""
+    raw = _slurp(f"/proc/{pid}/smaps_rollup")
+    for line in raw.splitlines():
+        if line.startswith(b"Pss:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def memory_bytes(processes: dict[int, Proc], pids: set[int], share_matters_bytes: int = 32 << 20) -> int:
+    """What processes use together: what forked children share is counted once, where that could matter."""
+    total = sum(processes[pid].rss_bytes for pid in pids)
+    if len(pids) < 2 or total < share_matters_bytes:
+        return total
+    shared = 0
+    for pid in pids:
+        rss = processes[pid].rss_bytes
+        pss = pss_bytes(pid) if rss > 1 << 20 else None
+        shared += rss if pss is None else pss
+    return shared

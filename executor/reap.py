@@ -1,0 +1,234 @@
+"""Starting, reaping and killing the processes of attempts: nothing that a command starts outlives its attempt.
+
+We are a child subreaper: whatever loses its parent becomes our child, so every process of every attempt is always
+a descendant of ours, whichever session it moved to.
+"""
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import resource
+import signal
+import subprocess
+import threading
+import time
+from typing import Callable, Mapping
+
+from mfmesos_executor import procs
+from mfmesos_executor.environ import MARKER
+
+logger = logging.getLogger(__name__)
+
+_PR_SET_CHILD_SUBREAPER = 36
+_LONG_COMMAND = 100_000
+"""Linux takes at most 128 KiB in one argument."""
+
+
+def become_subreaper() -> bool:
+    """Whether the kernel lets us; Linux 3.4 or newer."""
+    try:
+        import ctypes
+
+        return bool(ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+    except (ImportError, OSError, AttributeError):
+        return False
+
+
+class Leader:
+    """The first process of an attempt, its /bin/sh, and what was seen of its descendants."""
+
+    def __init__(self, pid: int, attempt: str, on_exit: Callable[[], None]) -> None:
+        self.pid = pid
+        self.attempt = attempt
+        self.on_exit = on_exit
+        self.status: int | None = None
+        self.ended_at = 0.0
+        self.cpu_s = 0.0
+        self.peak_bytes = 0
+        """The most that one of its processes had, where the kernel's number says it of the process alone."""
+        self.seen: set[int] = set()
+        """Descendants met so far, to know them again without their parents."""
+
+
+class Reaper:
+    """One thread waits for every child. Thread-safe."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._leaders: dict[int, Leader] = {}
+        self._born = threading.Event()
+        self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        threading.Thread(target=self._work, name="reaper", daemon=True).start()
+
+    def spawn(self, attempt: str, command: str, cwd: str, env: Mapping[str, str], stdout: str, stderr: str,
+              script: str, on_exit: Callable[[], None]) -> Leader:
+        """Start `/bin/sh -c command` in a session of its own; `on_exit` is called on the reaper's thread.
+
+        `script` is where a command that is too long for an argument is written to. Raises OSError.
+        """
+        argv = ["/bin/sh", "-c", command]
+        if len(command) > _LONG_COMMAND // 4 and len(os.fsencode(command)) > _LONG_COMMAND:
+            with open(script, "wb") as f:
+                f.write(os.fsencode(command))
+            argv = ["/bin/sh", script]
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        out = os.open(stdout, flags, 0o644)
+        try:
+            err = os.open(stderr, flags, 0o644)
+            try:
+                with self._lock:
+                    # Every descriptor of ours is close-on-exec (see main), so none has to be closed there.
+                    process = subprocess.Popen(argv, cwd=cwd, env=env, stdin=self._null, stdout=out, stderr=err,
+                                               close_fds=False, start_new_session=True)
+                    process.returncode = 0  # it is the reaper that waits for it
+                    leader = self._leaders[process.pid] = Leader(process.pid, attempt, on_exit)
+            finally:
+                os.close(err)
+        finally:
+            os.close(out)
+        self._born.set()
+        return leader
+
+    def forget(self, leader: Leader) -> None:
+        """The attempt has ended and its processes are gone."""
+        with self._lock:
+            self._leaders.pop(leader.pid, None)
+
+    # --- reaping ---
+    def _work(self) -> None:
+        while True:
+            try:
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+            except ChildProcessError:
+                self._born.wait(0.5)
+                self._born.clear()
+                continue
+            if found is not None:
+                self._reap(found.si_pid)
+
+    def _reap(self, pid: int) -> None:
+        with self._lock:
+            leader = self._leaders.get(pid)
+            owner = leader if leader is not None else self._owner(pid)
+            try:
+                _, status, usage = os.wait4(pid, 0)
+            except ChildProcessError:
+                return
+        if owner is not None:
+            owner.cpu_s += usage.ru_utime + usage.ru_stime
+            peak = usage.ru_maxrss * 1024
+            # A process inherits our own peak from the moment between fork and exec: up to that it says nothing.
+            if leader is None or usage.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
+                owner.peak_bytes = max(owner.peak_bytes, peak)
+        if leader is not None:
+            leader.status = status
+            leader.ended_at = self._clock()
+            leader.on_exit()
+
+    def _owner(self, pid: int) -> Leader | None:
+        process = procs.read(pid)
+        if process is not None and process.session in self._leaders:
+            return self._leaders[process.session]
+        return next((x for x in self._leaders.values() if pid in x.seen), None)
+
+    # --- looking ---
+    def leaders(self) -> list[Leader]:
+        with self._lock:
+            return list(self._leaders.values())
+
+    def processes(self, processes: dict[int, procs.Proc], leader: Leader) -> set[int]:
+        """Every process of an attempt, wherever it ran to."""
+        with self._lock:
+            others = {x.pid for x in self._leaders.values()} - {leader.pid}
+        me = os.getpid()
+        roots = [leader.pid]
+        for p in processes.values():
+            lost = p.ppid == me and p.pid not in others and p.session not in others
+            if p.session == leader.pid or (lost and self._is_of(p.pid, leader)):
+                roots.append(p.pid)
+        found = procs.tree(processes, roots)
+        leader.seen |= found
+        return found
+
+    def _is_of(self, pid: int, leader: Leader) -> bool:
+        name = procs.marker(pid, MARKER)
+        return name == leader.attempt if name is not None else pid in leader.seen
+
+    # --- killing ---
+    def signal_group(self, leader: Leader, number: int) -> bool:
+        """Whether there was anybody in it."""
+        try:
+            os.killpg(leader.pid, number)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return True
+
+    def kill(self, leader: Leader) -> int:
+        """SIGKILL to every process of the attempt; returns how many were still alive."""
+        if leader.status is None:
+            self.signal_group(leader, signal.SIGKILL)
+        table = procs.table()
+        alive = [pid for pid in self.processes(table, leader) if table[pid].state not in "ZX"]
+        _kill(alive)
+        return len(alive)
+
+    def clear(self, leader: Leader, until: float) -> None:
+        """After the leader's end: kill what it left behind. Up to `until` a group may still end by itself."""
+        pause = 0.001
+        give_up = self._clock() + 10.0
+        while self._anybody(leader):
+            now = self._clock()
+            if now > give_up + max(0.0, until - now):
+                logger.warning("attempt=%s some of its processes do not die", leader.attempt)
+                return
+            if now >= until:
+                self.signal_group(leader, signal.SIGKILL)
+                self.kill(leader)
+            time.sleep(pause)
+            pause = min(pause * 2, 0.05)
+
+    def _anybody(self, leader: Leader) -> bool:
+        if self.signal_group(leader, 0):
+            return True
+        orphans = self._orphans()
+        if not orphans:
+            return False
+        table = procs.table()
+        if any(table[pid].state not in "ZX" for pid in self.processes(table, leader)):
+            return True
+        if len(self.leaders()) > 1:
+            return False
+        # Nobody else can have started them.
+        alive = [pid for pid in procs.tree(table, orphans) if table[pid].state not in "ZX"]
+        _kill(alive)
+        return bool(alive)
+
+    def _orphans(self) -> list[int]:
+        """Children of ours that are nobody's leader."""
+        with self._lock:
+            found = procs.adopted()
+            if found is None:
+                me = os.getpid()
+                found = [p.pid for p in procs.table().values() if p.ppid == me]
+            return [pid for pid in found if pid not in self._leaders]
+
+    def kill_all(self, timeout_s: float = 5.0) -> None:
+        """At the end of the claim: kill every descendant of ours."""
+        until = self._clock() + timeout_s
+        while True:
+            table = procs.table()
+            alive = [p for p in procs.tree(table, [os.getpid()]) - {os.getpid()} if table[p].state not in "ZX"]
+            if not alive or self._clock() > until:
+                return
+            _kill(alive)
+            time.sleep(0.01)
+
+
+def _kill(pids: list[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)

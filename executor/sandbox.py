@@ -1,0 +1,101 @@
+"""The sandbox of an attempt: where each name lies, and the command with its absolute paths made to fit."""
+from __future__ import annotations
+
+import os
+import re
+
+from mfmesos.wire import Input, Run
+
+
+class BadName(ValueError):
+    """A name that no sandbox can hold; one plain line."""
+
+
+def normal(workdir: str, name: str) -> str:
+    """`name` without detours, relative to the workflow's folder where it lies in it (it may begin with ../)."""
+    if not name or "\0" in name:
+        raise BadName(f"{name!r} is not a file name")
+    path = os.path.normpath(name)
+    if not os.path.isabs(path):
+        return path
+    path = "/" + path.lstrip("/")
+    base = os.path.normpath(workdir or "/").rstrip("/")
+    if base and path == base:
+        return "."
+    return path[len(base) + 1:] if base and path.startswith(base + "/") else path
+
+
+def _depth(name: str) -> int:
+    depth = 0
+    while name == ".." or name.startswith("../"):
+        depth += 1
+        name = name[3:]
+    return depth
+
+
+class Sandbox:
+    """
+    root/work/...   the working folder, as deep as ../ needs, named as the end of the workflow's folder is
+    root/abs/...    absolute names
+    root/tmp        TMPDIR
+    root/out, err   stdout and stderr
+    """
+
+    def __init__(self, root: str, run: Run) -> None:
+        """Raises BadName."""
+        self.root = root
+        self.inputs: dict[str, Input] = {}
+        for item in run.inputs:
+            self.inputs.setdefault(normal(run.workdir, item.name), item)
+        self.outputs: list[str] = list(dict.fromkeys(normal(run.workdir, name) for name in run.outputs))
+        depth = max([_depth(name) for name in [*self.inputs, *self.outputs]] or [0])
+        parts = [p for p in run.workdir.split("/") if p not in ("", ".", "..")]
+        folders = (["up"] * depth + parts)[-depth:] if depth else []
+        self.work = "/".join([root, "work", *folders])
+        self.temporary = f"{root}/tmp"
+        self.stdout, self.stderr = f"{root}/out", f"{root}/err"
+        self._run = run
+
+    def path(self, name: str) -> str:
+        """Where a (normal) name lies."""
+        if name.startswith("/"):
+            return f"{self.root}/abs{name}"
+        return self.work if name == "." else os.path.normpath(f"{self.work}/{name}")
+
+    def make(self) -> None:
+        """The folders, those of the outputs included."""
+        os.mkdir(self.root, 0o755)
+        os.mkdir(self.temporary, 0o755)
+        os.makedirs(self.work, 0o755)
+        for name in self.outputs:
+            if "/" in name:
+                os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+
+    def contains(self, path: str) -> bool:
+        """Whether a real path lies in what belongs to the task."""
+        root = os.path.realpath(self.root)
+        return any(path == f"{root}/{part}" or path.startswith(f"{root}/{part}/") for part in ("work", "abs", "tmp"))
+
+    def command(self) -> str:
+        """The command, with each absolute path of a declared file replaced by where it lies here."""
+        places: dict[str, str] = {}
+        for name in [*self.inputs, *self.outputs]:
+            if name.startswith("/"):
+                places[name] = self.path(name)
+            elif name != "." and self._run.workdir:
+                places[os.path.normpath(f"{self._run.workdir}/{name}")] = self.path(name)
+        for declared in [*(i.name for i in self._run.inputs), *self._run.outputs]:
+            literal = declared if declared.startswith("/") else f"{self._run.workdir}/{declared}"
+            places.setdefault(literal, self.path(normal(self._run.workdir, declared)))
+        return rewrite(self._run.command, places)
+
+
+def rewrite(command: str, places: dict[str, str]) -> str:
+    """Replace each path in `places` where it stands as a path of its own, or with something below it."""
+    present = [path for path in places if path in command and path.startswith("/") and path != "/"]
+    if not present:
+        return command
+    paths = "|".join(re.escape(path) for path in sorted(present, key=len, reverse=True))
+    # Before it: no part of a longer path; but -I/usr/x, as compilers have it. After it: no longer name.
+    pattern = rf"(?:(?<![\w.\-/+~@%}})$*?\]])|(?<=\s-[A-Za-z]))({paths})(?![\w\-+~@%*?]|\.[\w.])"
+    return re.sub(pattern, lambda found: places[found.group(1)], command)

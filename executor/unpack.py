@@ -1,0 +1,117 @@
+"""A folder that arrives as a tar stream: unpacked, trusting nothing in it."""
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import Any, Iterable, Iterator
+
+CHUNK = 256 * 1024
+
+
+class BadStream(ValueError):
+    """Not a whole tar of files and folders that stay where they belong; one plain line."""
+
+
+class _Reader:
+    """What tarfile reads from: pieces that arrive."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces: Iterator[bytes] = iter(pieces)
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        while len(self._rest) < size:
+            piece = next(self._pieces, None)
+            if piece is None:
+                break
+            self._rest = self._rest + piece if self._rest else piece
+        found, self._rest = self._rest[:size], self._rest[size:]
+        return found
+
+    def drain(self) -> None:
+        for _ in self._pieces:
+            pass
+
+
+def unpack(pieces: Iterable[bytes], folder: str) -> int:
+    """Unpack into `folder`, which is made; returns the bytes of all its files. Raises BadStream, OSError."""
+    import tarfile
+
+    os.mkdir(folder, 0o755)
+    reader = _Reader(pieces)
+    total = 0
+    modes = []
+    try:
+        with tarfile.open(fileobj=reader, mode="r|", bufsize=CHUNK) as stream:  # type: ignore[call-overload]
+            for member in stream:
+                target = _target(folder, member.name)
+                if member.isdir():
+                    os.makedirs(target, exist_ok=True)
+                    modes.append((target, member.mode & 0o777 | 0o700))
+                elif member.isreg():
+                    os.makedirs(os.path.dirname(target), exist_ok=True)
+                    total += _write(stream.extractfile(member), target, member.mode & 0o777 | 0o400)
+                elif member.issym():
+                    _link(folder, target, member.linkname)
+                else:
+                    raise BadStream(f"{member.name} is neither a file nor a folder")
+    except tarfile.TarError as e:
+        raise BadStream(str(e)) from None
+    reader.drain()
+    for path, mode in modes:
+        os.chmod(path, mode)
+    return total
+
+
+def _target(folder: str, name: str) -> str:
+    path = os.path.normpath(name)
+    if os.path.isabs(path) or path == ".." or path.startswith("../"):
+        raise BadStream(f"{name} leads out of its folder")
+    target = folder if path == "." else f"{folder}/{path}"
+    # A symbolic link that came before must not lead what comes after out of here.
+    parent = os.path.realpath(os.path.dirname(target))
+    root = os.path.realpath(folder)
+    if path != "." and parent != root and not parent.startswith(root + "/"):
+        raise BadStream(f"{name} leads out of its folder")
+    return target
+
+
+def _write(source: Any, target: str, mode: int) -> int:
+    fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    total = 0
+    with os.fdopen(fd, "wb", buffering=0) as sink:
+        while True:
+            piece = source.read(CHUNK)
+            if not piece:
+                break
+            sink.write(piece)
+            total += len(piece)
+        os.fchmod(sink.fileno(), mode)
+    return total
+
+
+def _link(folder: str, target: str, to: str) -> None:
+    where = os.path.normpath(os.path.join(os.path.dirname(target), to))
+    if os.path.isabs(to) or not (where == folder or where.startswith(folder + "/")):
+        raise BadStream(f"{os.path.basename(target)} is a symbolic link that leads out of its folder")
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    os.symlink(to, target)
+
+
+def write_verified(pieces: Iterable[bytes], target: str, digest: str) -> None:
+    """Write a file whose sha256 must be `digest`. Raises BadStream, OSError; then nothing of it is left."""
+    found = hashlib.sha256()
+    fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        for piece in pieces:
+            found.update(piece)
+            view = memoryview(piece)
+            while view:
+                view = view[os.write(fd, view):]
+        if found.hexdigest() != digest:
+            raise BadStream("what arrived is not what was announced (its sha256 differs)")
+    except BaseException:
+        os.close(fd)
+        os.unlink(target)
+        raise
+    os.close(fd)

@@ -1,0 +1,302 @@
+"""A scheduler's staging server and a Mesos driver for the executor's tests: both in this process, both obedient."""
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import ssl
+import tarfile
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from mfmesos import wire
+from mfmesos_executor.main import Executor
+from mfmesos_executor.reap import Reaper, become_subreaper
+
+TOKEN = "s3cret-token-of-the-claim"
+_REAPER: list[Reaper] = []
+
+
+def reaper() -> Reaper:
+    """One per process: it waits for every child. Only where executors run inside of the test's process."""
+    if not _REAPER:
+        become_subreaper()
+        _REAPER.append(Reaper())
+    return _REAPER[0]
+
+
+class FakeStaging:
+    """Speaks wire.py's protocol; what it is asked is on record, what it says is decided by the test."""
+
+    def __init__(self, tls: tuple[str, str] | None = None) -> None:
+        self.changed = threading.Condition()
+        self.files: dict[str, bytes] = {}
+        self.gets: list[str] = []
+        self.puts: dict[str, bytes] = {}
+        self.put_sizes: dict[str, int] = {}
+        self.keep_puts = True
+        self.put_status = 200
+        self.syncs: list[wire.SyncRequest] = []
+        self.results: dict[str, wire.Result] = {}
+        self.result_count: dict[str, int] = {}
+        self.to_run: list[wire.Run] = []
+        self.to_kill: list[str] = []
+        self.release = False
+        self.acking = True
+        self.refuse_with = 0
+        self.broken = 0
+        """So many requests are dropped without an answer."""
+        self.file_status = 0
+        self.get_delay = threading.Event()
+        self.get_delay.set()
+        self.damage = 0
+        """So many downloads arrive damaged."""
+        self.number = 0
+        self.newest = 0
+        self.authorizations: set[str] = set()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+            def do_POST(self) -> None:
+                outer.on_sync(self)
+
+            def do_GET(self) -> None:
+                outer.on_get(self)
+
+            def do_PUT(self) -> None:
+                outer.on_put(self)
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *args: object) -> None:
+                pass
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        scheme = "http"
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+            scheme = "https"
+        self.url = f"{scheme}://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self) -> None:
+        with self.changed:
+            self.release = True
+            self.changed.notify_all()
+        self.server.shutdown()
+        self.server.server_close()
+
+    def claim(self, **kw: object) -> wire.ClaimData:
+        values: dict = {"memory_mb": 4000.0, "disk_mb": 20000.0, "cores": 4.0, "give_up_s": 20.0, "kill_grace_s": 2.0}
+        values.update(kw)
+        return wire.ClaimData(self.url, "r-1", TOKEN, **values)
+
+    # --- what the test says ---
+    def add(self, name: str, content: bytes = b"", mode: int = 0o644, shared: bool = True) -> wire.Input:
+        digest = hashlib.sha256(content).hexdigest()
+        self.files[digest] = content
+        return wire.Input(name, digest, len(content), mode, "file", shared)
+
+    def add_dir(self, name: str, folder: Path, shared: bool = True) -> wire.Input:
+        raw = io.BytesIO()
+        with tarfile.open(fileobj=raw, mode="w") as tar:
+            for path in sorted(folder.rglob("*")):
+                tar.add(path, str(path.relative_to(folder)), recursive=False)
+        size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+        digest = hashlib.sha256(raw.getvalue()).hexdigest()
+        self.files[digest] = raw.getvalue()
+        return wire.Input(name, digest, size, 0o755, "dir", shared)
+
+    def run(self, *runs: wire.Run) -> None:
+        with self.changed:
+            self.to_run.extend(runs)
+            self.changed.notify_all()
+
+    def kill(self, *attempts: str) -> None:
+        with self.changed:
+            self.to_kill.extend(attempts)
+            self.changed.notify_all()
+
+    def let_go(self) -> None:
+        with self.changed:
+            self.release = True
+            self.changed.notify_all()
+
+    def wait(self, *attempts: str, timeout: float = 30.0) -> list[wire.Result]:
+        with self.changed:
+            there = self.changed.wait_for(lambda: all(a in self.results for a in attempts), timeout)
+            assert there, f"no result of {[a for a in attempts if a not in self.results]} after {timeout} s"
+            return [self.results[a] for a in attempts]
+
+    def running(self) -> list[str]:
+        with self.changed:
+            return self.syncs[-1].running if self.syncs else []
+
+    # --- HTTP ---
+    def _accept(self, handler: BaseHTTPRequestHandler) -> bool:
+        self.authorizations.add(handler.headers.get("Authorization", ""))
+        if self.broken > 0:
+            self.broken -= 1
+            handler.close_connection = True
+            return False
+        if self.refuse_with:
+            self._answer(handler, self.refuse_with, b"this claim has ended")
+            return False
+        return True
+
+    @staticmethod
+    def _answer(handler: BaseHTTPRequestHandler, status: int, body: bytes) -> None:
+        handler.send_response(status)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    def on_sync(self, handler: BaseHTTPRequestHandler) -> None:
+        raw = handler.rfile.read(int(handler.headers["Content-Length"]))
+        if not self._accept(handler):
+            return
+        request = wire.load_sync_request(raw)
+        with self.changed:
+            self.syncs.append(request)
+            self.newest = max(self.newest, request.seq)
+            for result in request.results:
+                self.results[result.attempt] = result
+                self.result_count[result.attempt] = self.result_count.get(result.attempt, 0) + 1
+            self.changed.notify_all()
+            acked = [r.attempt for r in request.results] if self.acking else []
+            if not acked and not request.closing:
+                self.changed.wait_for(lambda: self.to_run or self.to_kill or self.release or self.newest > request.seq,
+                                      600.0)
+            answer = wire.SyncAnswer(superseded=True)
+            if self.newest == request.seq:
+                self.number += 1
+                answer = wire.SyncAnswer(self.number, acked, self.to_run, self.to_kill, self.release)
+                self.to_run, self.to_kill = [], []
+        self._answer(handler, 200, wire.dumps(answer))
+
+    def on_get(self, handler: BaseHTTPRequestHandler) -> None:
+        digest = handler.path.rsplit("/", 1)[1]
+        self.gets.append(digest)
+        if not self._accept(handler):
+            return
+        self.get_delay.wait(60)
+        if self.file_status:
+            self._answer(handler, self.file_status, b"no such file\n")
+            return
+        content = self.files[digest]
+        if self.damage > 0:
+            self.damage -= 1
+            content = bytes(len(content))
+        self._answer(handler, 200, content)
+
+    def on_put(self, handler: BaseHTTPRequestHandler) -> None:
+        if not self._accept(handler):
+            return
+        left = int(handler.headers["Content-Length"])
+        attempt = handler.path.split("/")[-2]
+        self.put_sizes[attempt] = left
+        parts = []
+        while left:
+            piece = handler.rfile.read(min(left, 1 << 18))
+            if not piece:
+                return
+            left -= len(piece)
+            if self.keep_puts:
+                parts.append(piece)
+        self.puts[attempt] = b"".join(parts)
+        self._answer(handler, self.put_status, b"out of my sight" if self.put_status >= 300 else b"")
+
+
+class FakeDriver:
+    """An agent that takes every update."""
+
+    def __init__(self, grace_s: float = 5.0) -> None:
+        self.updates: list[tuple[str, str, str]] = []
+        self.grace_shutdown_period = grace_s
+        self.started = self.stopped = False
+
+    def start(self) -> None:
+        self.started = True
+
+    def update(self, task_id: str, state: str, message: str = "", reason: str | None = None) -> None:
+        self.updates.append((task_id, state, message))
+
+    def wait_acknowledged(self, timeout_s: float) -> bool:
+        return True
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+class Running:
+    """An executor that serves a claim on a thread of this process."""
+
+    def __init__(self, folder: Path, staging: FakeStaging, environ: dict[str, str] | None = None,
+                 grace_s: float = 5.0, **claim: object) -> None:
+        self.folder = folder
+        self.staging = staging
+        self.driver = FakeDriver(grace_s)
+        self.executor = Executor(str(folder), {**os.environ, **(environ or {})}, reaper())
+        self.thread = threading.Thread(target=self.executor.run, args=(self.driver,), daemon=True)
+        self.thread.start()
+        self.executor.on_launch("r-1", json.dumps(vars(staging.claim(**claim))).encode())
+
+    def end(self, timeout: float = 20.0) -> tuple[str, str]:
+        """The last state and its message, once the executor has ended by itself."""
+        self.thread.join(timeout)
+        assert not self.thread.is_alive(), "the executor did not end"
+        return self.driver.updates[-1][1:]
+
+    def left(self) -> list[str]:
+        return sorted(str(p.relative_to(self.folder)) for p in self.folder.rglob("*"))
+
+
+def run(attempt: str, command: str, inputs: list[wire.Input] | None = None, outputs: list[str] | None = None,
+        workdir: str = "/home/user/project", **kw: object) -> wire.Run:
+    values: dict = {"cores": 1.0, "memory_mb": 500.0, "disk_mb": 500.0}
+    values.update(kw)
+    return wire.Run(attempt, command, inputs or [], outputs or [], workdir, **values)
+
+
+def contents(result: wire.Result, staging: FakeStaging | None = None) -> dict[str, bytes]:
+    """The files of a result's outputs by name; folders as None would be, with a slash."""
+    raw = result.tar_bytes()
+    if raw is None and staging is not None:
+        raw = staging.puts[result.attempt]
+    found: dict[str, bytes] = {}
+    with tarfile.open(fileobj=io.BytesIO(raw or bytes(1024))) as tar:
+        for member in tar:
+            data = tar.extractfile(member)
+            found[member.name if data else member.name + "/"] = data.read() if data else b""
+    return found
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended (a zombie has)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0] in "ZX"
+    except OSError:
+        return True
+
+
+def number_in(path: Path, timeout: float = 20.0) -> int:
+    """A number that a task writes to a file, once it is there."""
+    until = time.monotonic() + timeout
+    while time.monotonic() < until:
+        try:
+            return int(path.read_text())
+        except (OSError, ValueError):
+            threading.Event().wait(0.02)
+    raise AssertionError(f"nothing came in {path}")
