@@ -24,7 +24,6 @@ $(READY): setup.cfg setup.py pyproject.toml tools/setup-venv mfmesos/workflow/ma
 demo: .venv  ## an example workflow on the embedded one-machine cluster
 	@rm -rf demo-run && cp -r examples/workflows/sweep demo-run
 	.venv/bin/mfmesos run --master local demo-run/tasks.jsonl
-	@echo; cat demo-run/map.txt
 
 .PHONY: test
 test: debian-packages .venv preload real-mesos test-pure  ## all tests; what a user's machine cannot have is skipped, in CI it fails
