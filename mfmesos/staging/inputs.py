@@ -225,7 +225,10 @@ class InputIndex:
         return entry
 
     def _manifest(self, rows: tuple[Row, ...]) -> str:
-        """sha256 over one line for each: name, kind, mode, and digest or link target, ended by zero bytes."""
+        """sha256 over name, kind, mode (octal), and digest or link target of each row, every one ended by a zero byte.
+
+        In the order of the stream that is sent: the executor computes the same from what arrives.
+        """
         total = hashlib.sha256()
         for row in rows:
             content = row.target
