@@ -5,7 +5,7 @@ import os
 import threading
 from typing import Callable, Iterable, Tuple
 
-from mfmesos_executor.client import Cancelled, Client, Unreachable
+from mfmesos_executor.client import Cancelled, Client
 from mfmesos_executor.files import copy_file, copy_tree, remove_tree, unlink
 from mfmesos_executor.unpack import BadStream, unpack, write_verified
 
@@ -158,9 +158,8 @@ def _take(item: Input, pieces: Iterable[bytes], path: str) -> None:
         write_verified(pieces, path, item.digest)
         return
     try:
-        size = unpack(pieces, path)
-        if size != item.size:
-            raise BadStream(f"what arrived is not what was announced ({size} bytes in its files, not {item.size})")
-    except (BadStream, Unreachable, Cancelled, OSError):
+        if unpack(pieces, path) != item.digest:
+            raise BadStream("what arrived is not what was announced (the digest of the folder differs)")
+    except BaseException:
         remove_tree(path)
         raise

@@ -18,6 +18,7 @@ from mfmesos_executor.files import remove_tree
 from mfmesos_executor.monitor import MB, Monitor
 from mfmesos_executor.pool import Pool
 from mfmesos_executor.reap import Reaper
+from mfmesos_executor.room import Room
 
 from mfmesos import wire
 from mfmesos.wire import ClaimData, Result, Run, SyncAnswer, SyncRequest
@@ -67,6 +68,7 @@ class Claim:
         self._reaper = reaper
         self._tools = Tools(data, client, cache, reaper, monitor, Pool(WORKERS), base_environment(environ), clock)
         self._channel = Channel(client, self.post, READ_S)
+        self._room = Room(data)
         self._attempts: dict[str, Attempt] = {}
         self._results: dict[str, Result] = {}
         self._known: set[str] = set()
@@ -188,9 +190,8 @@ class Claim:
         for run in answer.run:
             self._take_on(run)
         for name in answer.kill:
-            found = self._attempts.get(name)
-            if found is not None and name not in self._results:
-                found.kill(self._data.kill_grace_s)
+            if name in self._attempts and name not in self._results:
+                self._kill(name, self._data.kill_grace_s)
         if answer.release:
             self._close = Close("TASK_FINISHED", say_goodbye=False)
 
@@ -201,9 +202,15 @@ class Claim:
         attempt = Attempt(run, f"{self._folder}/tasks/{len(self._known)}", self._tools,
                           lambda result: self.post(Ended(result)))
         self._attempts[run.attempt] = attempt
-        attempt.start()
+        self._room.enter(run, attempt.start)
+
+    def _kill(self, name: str, grace_s: float) -> None:
+        self._attempts[name].kill(grace_s)
+        if not self._room.has_started(name):
+            self._attempt_ended(Result(name, wire.KILLED, "killed before it started"))
 
     def _attempt_ended(self, result: Result) -> None:
+        self._room.leave(result.attempt)
         self._results[result.attempt] = result
         self._news = True
         logger.info("attempt=%s %s wall=%.1fs%s", result.attempt, result.outcome, result.usage.wall_s,
@@ -213,9 +220,9 @@ class Claim:
     # --- the end ---
     def _end(self, close: Close) -> None:
         grace = self._data.kill_grace_s if close.grace_s is None else min(close.grace_s, self._data.kill_grace_s)
-        running = self._running()
-        for attempt in running:
-            attempt.kill(grace)
+        # Backwards: one that waits for room is not to start because another one ends.
+        for name in reversed(self._running()):
+            self._kill(name, grace)
         until = self._clock() + grace + 2.0
         while self._running() and self._clock() < until:
             self._handle_all(max(0.001, until - self._clock()))
@@ -225,8 +232,8 @@ class Claim:
         remove_tree(f"{self._folder}/tasks")
         remove_tree(f"{self._folder}/cache")
 
-    def _running(self) -> list[Attempt]:
-        return [a for name, a in self._attempts.items() if name not in self._results]
+    def _running(self) -> list[str]:
+        return [name for name in self._attempts if name not in self._results]
 
     def _say_goodbye(self) -> None:
         """One last sync, so that what ended is known; bounded."""

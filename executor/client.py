@@ -8,7 +8,7 @@ import random
 import socket
 import threading
 import time
-from typing import Any, BinaryIO, Callable, Iterable
+from typing import Any, Callable, Iterable
 from urllib.parse import quote, urlsplit
 
 from mfmesos.wire import ClaimData
@@ -17,7 +17,8 @@ CONNECT_S = 10.0
 TRANSFER_S = 60.0
 """A transfer that makes no progress for so long is lost."""
 CHUNK = 256 * 1024
-REFUSED = (401, 403, 404, 410)
+UPLOADS = 8
+"""So often outputs are sent again when that breaks off half-way."""
 
 
 class Unreachable(Exception):
@@ -216,9 +217,7 @@ class Client:
             whole = False
             try:
                 take(_pieces(response, cancelled))
-                whole = response.read(1) == b""
-            except http.client.HTTPException as e:
-                raise Unreachable(plain(e)) from None
+                whole = response.isclosed() or response.read(1) == b""
             finally:
                 if not whole or response.will_close:
                     connection.close()
@@ -231,20 +230,35 @@ class Client:
         """
         path = f"{self._base}/attempts/{quote(attempt, safe='')}/outputs"
 
+        begun = [0]
+
+        def counted(sock: Any) -> None:
+            begun[0] += 1
+            stream(sock)
+
         def once() -> None:
             connection = self._mine()
-            self._read_all(connection, connection.send("PUT", path, None, TRANSFER_S, stream, length))
+            try:
+                self._read_all(connection, connection.send("PUT", path, None, TRANSFER_S, counted, length))
+            except Unreachable as e:
+                # Not for ever where it breaks off each time: it may be many GB.
+                if begun[0] >= UPLOADS:
+                    raise Refused(0, str(e)) from None
+                raise
+
         self.patiently(once, cancelled)
 
 
-def _pieces(response: BinaryIO, cancelled: Callable[[], bool]) -> Iterable[bytes]:
+def _pieces(response: http.client.HTTPResponse, cancelled: Callable[[], bool]) -> Iterable[bytes]:
     while True:
         if cancelled():
             raise Cancelled
         try:
             piece = response.read(CHUNK)
-        except OSError as e:
+        except (OSError, http.client.HTTPException) as e:
             raise Unreachable(plain(e)) from None
         if not piece:
+            if response.length:
+                raise Unreachable("the connection broke off")
             return
         yield piece

@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import os
+import select
 import stat
 from typing import Any, NamedTuple
 
 from mfmesos_executor.sandbox import Sandbox
 
 BLOCK = 512
-_CHUNK = 256 * 1024
+_PIECE = 8 << 20
 
 
 class BadOutput(Exception):
@@ -113,7 +114,19 @@ def _send_file(f: Any, size: int, sock: Any, cancelled: Any) -> None:
     position = 0
     while position < size:
         cancelled()
-        sent = sock.sendfile(f, position, min(64 * _CHUNK, size - position))
+        if _has_answer(sock):
+            # It refuses what it has not read yet: no use to go on.
+            raise BrokenPipeError
+        sent = sock.sendfile(f, position, min(_PIECE, size - position))
         if not sent:
             raise BadOutput("an output became shorter while it was sent")
         position += sent
+
+
+def _has_answer(sock: Any) -> bool:
+    """Of plain HTTP only: TLS has messages of its own."""
+    if hasattr(sock, "getpeercert"):
+        return False
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))

@@ -33,34 +33,43 @@ class _Reader:
             pass
 
 
-def unpack(pieces: Iterable[bytes], folder: str) -> int:
-    """Unpack into `folder`, which is made; returns the bytes of all its files. Raises BadStream, OSError."""
+def unpack(pieces: Iterable[bytes], folder: str) -> str:
+    """Unpack into `folder`, which is made; returns the digest of what was in it. Raises BadStream, OSError.
+
+    The digest is sha256 over name, kind, mode and sha256 or link target of each member, ended by zero bytes.
+    """
     import tarfile
 
     os.mkdir(folder, 0o755)
     reader = _Reader(pieces)
-    total = 0
+    manifest = hashlib.sha256()
     modes = []
     try:
         with tarfile.open(fileobj=reader, mode="r|", bufsize=CHUNK) as stream:  # type: ignore[call-overload]
             for member in stream:
                 target = _target(folder, member.name)
+                mode = member.mode & 0o777
                 if member.isdir():
+                    kind, content = "dir", ""
                     os.makedirs(target, exist_ok=True)
-                    modes.append((target, member.mode & 0o777 | 0o700))
+                    modes.append((target, mode | 0o700))
                 elif member.isreg():
+                    kind = "file"
                     os.makedirs(os.path.dirname(target), exist_ok=True)
-                    total += _write(stream.extractfile(member), target, member.mode & 0o777 | 0o400)
+                    content = _write(stream.extractfile(member), target, mode | 0o400)
                 elif member.issym():
-                    _link(folder, target, member.linkname)
+                    kind, content = "link", member.linkname
+                    _link(folder, target, content)
                 else:
                     raise BadStream(f"{member.name} is neither a file nor a folder")
+                for part in (member.name, kind, f"{mode:o}", content):
+                    manifest.update(os.fsencode(part) + b"\0")
     except tarfile.TarError as e:
         raise BadStream(str(e)) from None
     reader.drain()
     for path, mode in modes:
         os.chmod(path, mode)
-    return total
+    return manifest.hexdigest()
 
 
 def _target(folder: str, name: str) -> str:
@@ -76,18 +85,18 @@ def _target(folder: str, name: str) -> str:
     return target
 
 
-def _write(source: Any, target: str, mode: int) -> int:
+def _write(source: Any, target: str, mode: int) -> str:
     fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    total = 0
+    total = hashlib.sha256()
     with os.fdopen(fd, "wb", buffering=0) as sink:
         while True:
             piece = source.read(CHUNK)
             if not piece:
                 break
             sink.write(piece)
-            total += len(piece)
+            total.update(piece)
         os.fchmod(sink.fileno(), mode)
-    return total
+    return total.hexdigest()
 
 
 def _link(folder: str, target: str, to: str) -> None:

@@ -136,7 +136,7 @@ def unlink(bindir: Path) -> None:
 @click.option("--disk", type=float, metavar="MB", help="Disk of each agent (default: what is free, shared out).")
 @click.option("--port", type=int, default=0, show_default=True, help="The master's port; 0 asks the kernel.")
 @click.option("--work-dir", type=click.Path(path_type=Path), help="Where sandboxes lie (default: a temporary folder).")
-@click.option("--secret-file", type=click.Path(path_type=Path), help="Ask frameworks for the PRINCIPAL:SECRET in there.")
+@click.option("--secret-file", type=click.Path(path_type=Path), help="Ask for the PRINCIPAL:SECRET in there.")
 def cluster(**options: Any) -> None:
     """Run the embedded cluster alone, in the foreground, on 127.0.0.1."""
     from mfmesos.local.__main__ import main as local_main

@@ -71,7 +71,9 @@ def open_log(config: SchedulerConfig) -> None:
     handler.setFormatter(logging.Formatter(LOG_FORMAT))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.DEBUG if config.verbose else logging.INFO)
+    root.setLevel(logging.INFO)
+    if config.verbose:
+        logging.getLogger("mfmesos").setLevel(logging.DEBUG)
 
 
 def _run(config: SchedulerConfig) -> int:
