@@ -59,6 +59,10 @@ def _stamp(found: os.stat_result) -> Stamp:
     return (found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev)
 
 
+def _young(mtime_ns: int) -> bool:
+    return abs(time.time_ns() - mtime_ns) <= RACY_NS
+
+
 class InputIndex:
     """Digests of inputs, by path, size, time, inode and device. May be used from several threads."""
 
@@ -198,7 +202,7 @@ class InputIndex:
                 after = os.fstat(f.fileno())
             if _stamp(before) == _stamp(after) and size == after.st_size:
                 entry = _Entry(_stamp(after), total.hexdigest(), size)
-                if time.time_ns() - after.st_mtime_ns > RACY_NS:
+                if not _young(after.st_mtime_ns):
                     self._remember(path, entry)
                 return entry
         raise InputError(f"input {path} changes while it is read; let what writes to it end first")
@@ -221,7 +225,8 @@ class InputIndex:
             entry = _Entry(stamp, known.digest, known.size, tree, self._clock())
         else:
             entry = _Entry(stamp, self._manifest(rows), sum(r.size for r in rows), tree, self._clock())
-        self._remember(path, entry)
+        if not any(_young(r.mtime_ns) for r in rows):
+            self._remember(path, entry)
         return entry
 
     def _manifest(self, rows: tuple[Row, ...]) -> str:

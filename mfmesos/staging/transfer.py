@@ -22,6 +22,8 @@ AT_ONCE = 256 * 1024
 PIECE = 1 << 20
 SPARE_BYTES = 16 << 20
 """So much of the disk is left free."""
+SLOWEST_BYTES_PER_S = 16 * 1024
+"""Whoever takes a large file more slowly than this is cut off."""
 T = TypeVar("T")
 
 
@@ -37,18 +39,30 @@ class Refused(Exception):
 class _OpenFile(web.FileResponse):
     """Sends the file behind a descriptor, whatever has its name by now, and closes it."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, patience_s: float) -> None:
         super().__init__(f"/proc/self/fd/{fd}", chunk_size=PIECE)
         self._fd = fd
+        self._patience_s = patience_s
         self.content_type = "application/octet-stream"
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         try:
-            return await super().prepare(request)
+            return await asyncio.wait_for(super().prepare(request), self._patience_s)
+        except asyncio.TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionAbortedError("the client is too slow") from None
         finally:
-            if self._fd >= 0:
-                fd, self._fd = self._fd, -1
-                os.close(fd)
+            self._close()
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            os.close(fd)
+
+    def __del__(self) -> None:
+        # The client went away before the answer began.
+        self._close()
 
 
 class Transfer:
@@ -86,7 +100,7 @@ class Transfer:
     def _send_file(self, path: str, staged: StagedInput) -> web.StreamResponse:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         if staged.size > AT_ONCE:
-            return _OpenFile(fd)
+            return _OpenFile(fd, self._idle_s + staged.size / SLOWEST_BYTES_PER_S)
         with open(fd, "rb", buffering=0) as f:
             data = f.read(staged.size + 1)
         if len(data) != staged.size:

@@ -141,6 +141,15 @@ def test_fresh_files_are_not_trusted(work: Path) -> None:
     assert stage(index, "a") != before
 
 
+def test_dates_in_the_future(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file from a machine whose clock is ahead is hashed once all the same."""
+    index = InputIndex(work)
+    hashes = Hashes(index, monkeypatch)
+    os.utime(old(work / "a"), (4e9, 4e9))
+    assert len({stage(index, "a") for _ in range(5)}) == 1
+    assert len(hashes.paths) == 1
+
+
 def test_memory_is_bounded(work: Path) -> None:
     """What is not used any more is forgotten; it is found again all the same."""
     index = InputIndex(work, most=10)
