@@ -182,7 +182,8 @@ class Attempt:
 
     def _usage(self, leader: Leader, watched: Watched) -> Usage:
         wall = max(leader.ended_at - watched.started, 0.001)
-        peak = max(leader.peak_bytes, watched.memory_peak)
+        # One that was too short to be measured: an upper bound is better than nothing.
+        peak = max(leader.peak_bytes, watched.memory_peak) or leader.at_most_bytes
         return Usage(memory_mb=round(peak / MB, 3), disk_mb=round(watched.disk_peak / MB, 3),
                      cores=round(leader.cpu_s / wall, 3), cpu_s=round(leader.cpu_s, 3), wall_s=round(wall, 3))
 
@@ -207,7 +208,9 @@ class Attempt:
 
     def _judge_failure(self, result: Result, reason: str) -> None:
         result.outcome, result.reason = FAILED, verdict.with_last_line(reason, result.stderr)
-        if _NO_SPACE.search(result.stderr) and _free_bytes(self._root) < _FULL_BYTES:
+        free = _free_bytes(self._root)
+        # On a disk that is full, the message that says so may find no room, either.
+        if free < _FULL_BYTES and (free < _FULL_BYTES >> 6 or _NO_SPACE.search(result.stderr)):
             result.outcome = BROKEN
             result.reason = verdict.with_last_line(f"the disk of the agent is full ({reason})", result.stderr)
 

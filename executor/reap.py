@@ -47,6 +47,8 @@ class Leader:
         self.cpu_s = 0.0
         self.peak_bytes = 0
         """The most that one of its processes had, where the kernel's number says it of the process alone."""
+        self.at_most_bytes = 0
+        """The kernel's number for the leader itself, whatever it says: no more than that was used by one process."""
         self.seen: set[int] = set()
         """Descendants met so far, to know them again without their parents."""
 
@@ -119,6 +121,8 @@ class Reaper:
         if owner is not None:
             owner.cpu_s += usage.ru_utime + usage.ru_stime
             peak = usage.ru_maxrss * 1024
+            if leader is not None:
+                leader.at_most_bytes = peak
             # A process inherits our own peak from the moment between fork and exec: up to that it says nothing.
             if leader is None or usage.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
                 owner.peak_bytes = max(owner.peak_bytes, peak)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 PROTOCOL = 1
@@ -174,7 +174,7 @@ class SyncAnswer:
 
 def dumps(message: Any) -> bytes:
     """A message (any dataclass of this module) as JSON bytes."""
-    return json.dumps(asdict(message), separators=(",", ":")).encode()
+    return json.dumps(message, default=vars, separators=(",", ":")).encode()
 
 
 def _fields(cls: Any, data: Any, where: str) -> Any:

@@ -17,15 +17,14 @@ def start(tmp_path, staging):
     started = []
 
     def begin(**kw):
-        folder = tmp_path / f"sandbox{len(started)}"
-        folder.mkdir()
+        folder = kw.pop("folder", None) or tmp_path / f"sandbox{len(started)}"
+        folder.mkdir(exist_ok=True)
         started.append(Running(folder, kw.pop("server", staging), **kw))
         return started[-1]
 
     yield begin
     for one in started:
-        one.executor.on_lost("the test is over")
-        one.end()
+        one.close()
 
 
 @pytest.fixture

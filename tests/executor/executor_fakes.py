@@ -1,32 +1,27 @@
 """A scheduler's staging server and a Mesos driver for the executor's tests: both in this process, both obedient."""
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import os
 import ssl
+import subprocess
+import sys
 import tarfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import mfmesos_executor
+
 from mfmesos import wire
-from mfmesos_executor.main import Executor
-from mfmesos_executor.reap import Reaper, become_subreaper
+from mfmesos.staging.inputs import InputIndex
+from mfmesos.staging.trees import tar_stream, walk
 
 TOKEN = "s3cret-token-of-the-claim"
-_REAPER: list[Reaper] = []
-
-
-def reaper() -> Reaper:
-    """One per process: it waits for every child. Only where executors run inside of the test's process."""
-    if not _REAPER:
-        become_subreaper()
-        _REAPER.append(Reaper())
-    return _REAPER[0]
-
 
 class FakeStaging:
     """Speaks wire.py's protocol; what it is asked is on record, what it says is decided by the test."""
@@ -110,14 +105,11 @@ class FakeStaging:
         return wire.Input(name, digest, len(content), mode, "file", shared)
 
     def add_dir(self, name: str, folder: Path, shared: bool = True) -> wire.Input:
-        raw = io.BytesIO()
-        with tarfile.open(fileobj=raw, mode="w") as tar:
-            for path in sorted(folder.rglob("*")):
-                tar.add(path, str(path.relative_to(folder)), recursive=False)
-        size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
-        digest = hashlib.sha256(raw.getvalue()).hexdigest()
-        self.files[digest] = raw.getvalue()
-        return wire.Input(name, digest, size, 0o755, "dir", shared)
+        """As the real staging server serves it, its manifest's digest included."""
+        rows = walk(str(folder))
+        digest = InputIndex(folder.parent)._manifest(rows)
+        self.files[digest] = b"".join(tar_stream(rows))
+        return wire.Input(name, digest, sum(r.size for r in rows), 0o755, "dir", shared)
 
     def run(self, *runs: wire.Run) -> None:
         with self.changed:
@@ -219,48 +211,60 @@ class FakeStaging:
         self._answer(handler, self.put_status, b"out of my sight" if self.put_status >= 300 else b"")
 
 
-class FakeDriver:
-    """An agent that takes every update."""
-
-    def __init__(self, grace_s: float = 5.0) -> None:
-        self.updates: list[tuple[str, str, str]] = []
-        self.grace_shutdown_period = grace_s
-        self.started = self.stopped = False
-
-    def start(self) -> None:
-        self.started = True
-
-    def update(self, task_id: str, state: str, message: str = "", reason: str | None = None) -> None:
-        self.updates.append((task_id, state, message))
-
-    def wait_acknowledged(self, timeout_s: float) -> bool:
-        return True
-
-    def stop(self) -> None:
-        self.stopped = True
-
-
 class Running:
-    """An executor that serves a claim on a thread of this process."""
+    """An executor that serves a claim, in a process of its own, with a driver that says what the test says."""
 
     def __init__(self, folder: Path, staging: FakeStaging, environ: dict[str, str] | None = None,
-                 grace_s: float = 5.0, **claim: object) -> None:
+                 grace_s: float = 5.0, python: str = sys.executable, launch: bool = True, **claim: object) -> None:
         self.folder = folder
         self.staging = staging
-        self.driver = FakeDriver(grace_s)
-        self.executor = Executor(str(folder), {**os.environ, **(environ or {})}, reaper())
-        self.thread = threading.Thread(target=self.executor.run, args=(self.driver,), daemon=True)
+        self.updates: list[list] = []
+        self.log = folder.parent / f"{folder.name}.stderr"
+        paths = [str(Path(wire.__file__).parent.parent), str(Path(mfmesos_executor.__file__).parent.parent)]
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [python, str(Path(__file__).with_name("executor_process.py")), str(folder), str(grace_s)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
+                env={**os.environ, "PYTHONPATH": ":".join(paths), **(environ or {})})
+        self.thread = threading.Thread(target=self._listen, daemon=True)
         self.thread.start()
-        self.executor.on_launch("r-1", json.dumps(vars(staging.claim(**claim))).encode())
+        self.data = json.dumps(vars(staging.claim(**claim)))
+        if launch:
+            self.say("launch", "r-1", self.data)
+
+    def _listen(self) -> None:
+        for line in self.process.stdout:
+            self.updates.append(json.loads(line))
+
+    def say(self, *command: object) -> None:
+        """launch(task, data), kill(task, grace_s), shutdown(), lost(reason), disconnected(), connected()."""
+        self.process.stdin.write(json.dumps(command) + "\n")
+        self.process.stdin.flush()
 
     def end(self, timeout: float = 20.0) -> tuple[str, str]:
         """The last state and its message, once the executor has ended by itself."""
-        self.thread.join(timeout)
-        assert not self.thread.is_alive(), "the executor did not end"
-        return self.driver.updates[-1][1:]
+        assert self.process.wait(timeout) == 0
+        self.thread.join(5)
+        states = [u for u in self.updates if u[0] != "usage"]
+        return (states[-1][1], states[-1][2]) if states else ("", "")
+
+    def close(self) -> None:
+        """It ends when its stdin does."""
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        try:
+            self.process.wait(15)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self.thread.join(5)
+            self.process.stdout.close()
 
     def left(self) -> list[str]:
         return sorted(str(p.relative_to(self.folder)) for p in self.folder.rglob("*"))
+
+    def states(self) -> list[str]:
+        return [u[1] for u in self.updates if u[0] != "usage"]
 
 
 def run(attempt: str, command: str, inputs: list[wire.Input] | None = None, outputs: list[str] | None = None,

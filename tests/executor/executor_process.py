@@ -1,0 +1,65 @@
+"""A whole executor in a process of its own, with a driver that is told over stdin what Mesos would say.
+
+    python executor_process.py SANDBOX GRACE_S      commands on stdin, one JSON list a line; updates on stdout
+
+It must be a process of its own: an executor waits for every child of its process.
+"""
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import threading
+import time
+
+from mfmesos_executor.main import Executor, keep_descriptors
+from mfmesos_executor.reap import become_subreaper
+
+
+class PipeDriver:
+    def __init__(self, grace_s: float) -> None:
+        self.grace_shutdown_period = grace_s
+
+    def start(self) -> None:
+        """Nothing to do."""
+
+    def update(self, task_id: str, state: str, message: str = "", reason: str | None = None) -> None:
+        # With the time, and what of the sandbox was still there.
+        print(json.dumps([task_id, state, message, time.time(), sorted(os.listdir(sys.argv[1]))]), flush=True)
+
+    def wait_acknowledged(self, timeout_s: float) -> bool:
+        return True
+
+    def stop(self) -> None:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        print(json.dumps(["usage", used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]), flush=True)
+
+
+def listen(executor: Executor) -> None:
+    for line in sys.stdin:
+        name, *args = json.loads(line)
+        if name == "launch":
+            executor.on_launch(args[0], args[1].encode())
+        elif name == "usage":
+            used = resource.getrusage(resource.RUSAGE_SELF)
+            print(json.dumps(["usage", used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]), flush=True)
+        else:
+            getattr(executor, f"on_{name}")(*args)
+    # The test has gone.
+    executor.on_lost("stdin ended")
+
+
+def main() -> int:
+    import logging
+
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO)
+    keep_descriptors()
+    become_subreaper()
+    executor = Executor(sys.argv[1], dict(os.environ))
+    threading.Thread(target=listen, args=(executor,), daemon=True).start()
+    return executor.run(PipeDriver(float(sys.argv[2])))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
