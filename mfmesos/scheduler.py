@@ -165,7 +165,7 @@ class Scheduler:
         future: asyncio.Future[wire.SyncAnswer] = self.loop.create_future()
         key = (claim_id, request.seq)
         older = self._held.pop(key, None)
-        if older is not None:
+        if older is not None and not older.done():
             older.set_result(wire.SyncAnswer(superseded=True))
         self._held[key] = future
         self.post(ev.ClaimSynced(

@@ -126,6 +126,8 @@ def updated(state: State, event: ClaimUpdated) -> None:
 
 def _claim_over(state: State, claim: Claim, event: ClaimUpdated) -> None:
     why = explain(event.state, event.reason, event.message)
+    if claim.exit_reason:
+        why = f"{why}: {claim.exit_reason}"
     if event.reason == CONTAINER_MEMORY:
         _over_memory(state, claim, why)
     elif claim.state is not ClaimState.RELEASING and event.state != "TASK_FINISHED":

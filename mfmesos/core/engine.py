@@ -5,6 +5,7 @@ from typing import Callable
 
 from mfmesos.core import claims, events, matching, tasks
 from mfmesos.core.actions import AcceptInverseOffer, Action, Over, Reconcile
+from mfmesos.core.reasons import explain_exit
 from mfmesos.core.state import Policy, State
 from mfmesos.core.states import ClaimState, TaskState
 
@@ -29,7 +30,7 @@ class Core:
             events.InverseOfferReceived: self._inverse_offer,
             events.ClaimUpdated: lambda e: claims.updated(self.state, e),
             events.LaunchDropped: self._launch_dropped,
-            events.ExecutorExited: lambda e: None,  # the update of the claim follows and says more
+            events.ExecutorExited: self._executor_exited,
             events.AgentFailed: lambda e: None,  # likewise
             events.AgentsListed: self._agents_listed,
             events.ClaimSynced: lambda e: claims.synced(self.state, e),
@@ -134,6 +135,12 @@ class Core:
         claim = self.state.claims.get(event.claim_id)
         if claim is not None:
             claims.ended(self.state, claim, event.reason)
+
+    def _executor_exited(self, event: events.ExecutorExited) -> None:
+        """The update of the claim follows; what our own command's exit status means, only this event tells."""
+        claim = self.state.claims.get(event.claim_id)
+        if claim is not None:
+            claim.exit_reason = explain_exit(event.status)
 
     def _agents_listed(self, event: events.AgentsListed) -> None:
         self.state.listed, self.state.listed_at = event.agents, self.state.now

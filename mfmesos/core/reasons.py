@@ -60,3 +60,16 @@ def explain(state: str, reason: str, message: str) -> str:
     if own and own.lower() not in text.lower():
         text += f" ({own[:300]})"
     return text
+
+
+_EXITS = {
+    81: "the executor's archive arrived damaged",
+    82: "the agent has no python3; install Python 3.8 or newer there",
+    83: "the agent's python3 is older than 3.8; install a newer one there",
+}
+"""What the claim's command exits with (mfmesos/staging/archive.py)."""
+
+
+def explain_exit(status: int) -> str:
+    """An executor's wait status, where it tells anything; else nothing."""
+    return _EXITS.get(status >> 8, "")

@@ -89,6 +89,8 @@ class Claim:
     releasing_since: float = 0.0
     asked_at: float = 0.0
     """When it was last reconciled for its silence."""
+    exit_reason: str = ""
+    """Why its executor ended, as its exit status tells."""
 
     def __post_init__(self) -> None:
         self.free = self.resources

@@ -20,7 +20,7 @@ def rows(entries: Sequence[Entry]) -> list[tuple[str, int, int, float, float, fl
         usages = [e["usage"] for e in group if e["usage"]] or [{"memory_mb": 0.0, "cores": 0.0, "wall_s": 0.0}]
         memory = [u["memory_mb"] for u in usages]
         table.append((
-            name, sum(e["finished"] for e in group), sum(not e["finished"] for e in group),
+            name, sum(e["finished"] for e in group), sum(not (e["finished"] or e["withdrawn"]) for e in group),
             max(memory), median(memory), max(u["cores"] for u in usages), sum(u["wall_s"] for u in usages)))
     return table
 

@@ -206,13 +206,12 @@ class BatchEngine:
     def alive(self) -> str:
         self._show()
         self._state.flush()
-        if self._scheduler.core.state.stopping:
-            self.interrupted = True
         if self._tail is not None:
             self._follow(self._tail)
         return ""
 
     def close(self, failure: str | None) -> None:
+        self.interrupted = bool(self._scheduler.core.state.stopping) and failure is None
         if self._tail is not None:
             self._tail.stop()
         self._feeder.shutdown(wait=False, cancel_futures=True)
