@@ -25,9 +25,10 @@ FAILURES = [
     ("exit 3", "bad: in.txt\n\tcat in.txt > bad; echo the reason >&2; exit 3\n", ["exit", "3", "the reason"]),
     ("no output", "bad: in.txt\n\ttrue\n", ["bad", "missing"]),
     ("signal", "bad: in.txt\n\tcat in.txt > bad; kill -SEGV \\$\\$\n", ["SIGSEGV"]),
-    ("memory", "CATEGORY=big\nMEMORY=60\nbad: in.txt\n\tpython3 -c 'import time; x = bytearray(200 << 20); time.sleep(20)' && "
-     "touch bad\n", ["memory", "60"]),
-    ("disk", "CATEGORY=big\nDISK=20\nbad: in.txt\n\tdd if=/dev/zero of=bad bs=1M count=60 && sleep 20\n", ["disk", "20"]),
+    ("memory", "CATEGORY=big\nMEMORY=60\nbad: in.txt\n"
+     "\tpython3 -c 'import time; x = bytearray(200 << 20); time.sleep(20)' && touch bad\n", ["memory", "60"]),
+    ("disk", "CATEGORY=big\nDISK=20\nbad: in.txt\n"
+     "\tdd if=/dev/zero of=bad bs=1M count=60 && sleep 20\n", ["disk", "20"]),
     ("cores", "CATEGORY=big\nCORES=64\nbad: in.txt\n\tcat in.txt > bad\n", ["64 cores", "largest agent has 4 cores"]),
 ]
 
