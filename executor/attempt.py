@@ -170,6 +170,7 @@ class Attempt:
         try:
             tools.reaper.clear(leader, self._grace_until)
             tools.reaper.forget(leader)
+            watched.over, watched.memory = True, 0
             watched.scan_disk()
             usage = self._usage(leader, watched)
             result = self._judge(sandbox, leader.status or 0)

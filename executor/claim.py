@@ -24,11 +24,13 @@ from mfmesos import wire
 from mfmesos.wire import ClaimData, Result, Run, SyncAnswer, SyncRequest
 
 logger = logging.getLogger(__name__)
-BATCH_S = 0.004
-"""Results that come so soon after a sync wait for each other."""
+BATCH_S, MOST_BATCH_S = 0.004, 0.02
+"""Results that come so soon after a sync wait for each other; longer where many run side by side."""
 HEARTBEAT_S = 30.0
 """A sync that was held so long is followed by a newer one, so that a dead scheduler is noticed."""
 READ_S = 75.0
+MOST_SYNC_BYTES = 4 << 20
+"""Of results in one sync, about; the server takes 32 MiB."""
 CLOSING_S = 2.0
 """For the last sync."""
 WORKERS = 16
@@ -76,6 +78,8 @@ class Claim:
         self._outstanding: int | None = None
         """The newest sync that has not been answered."""
         self._news = True
+        self._more = False
+        """The newest sync did not hold all results."""
         self._sent_at = 0.0
         self._not_before = 0.0
         self._pause = 0.1
@@ -103,7 +107,8 @@ class Claim:
         if self._outstanding is None:
             return self._not_before
         if self._news:
-            return max(self._not_before, self._sent_at + BATCH_S)
+            wait = min(MOST_BATCH_S, BATCH_S * (1 + len(self._attempts) / 8))
+            return max(self._not_before, self._sent_at + wait)
         return self._sent_at + self._heartbeat_s
 
     def _timeout(self) -> float:
@@ -123,9 +128,17 @@ class Claim:
 
     def _request(self, closing: bool = False) -> SyncRequest:
         memory, disk = self._tools.monitor.used_mb()
+        results, room = {}, MOST_SYNC_BYTES
+        for name, result in self._results.items():
+            room -= len(result.tar or "") + len(result.stdout) + len(result.stderr) + 500
+            if results and room < 0:
+                # The rest is said once these were acknowledged; until then it counts as running.
+                self._more = True
+                break
+            results[name] = result
         return SyncRequest(
-            seq=self._seq, got=self._got, running=[a for a in self._attempts if a not in self._results],
-            results=list(self._results.values()), memory_mb=round(memory, 1), disk_mb=round(disk, 1),
+            seq=self._seq, got=self._got, running=[a for a in self._attempts if a not in results],
+            results=list(results.values()), memory_mb=round(memory, 1), disk_mb=round(disk, 1),
             free_disk_mb=round(_free_mb(self._folder), 1), closing=closing)
 
     def _handle_all(self, timeout_s: float) -> None:
@@ -151,7 +164,6 @@ class Claim:
         if newest:
             self._outstanding = None
         if isinstance(event.error, Refused):
-            self._heard_at = self._clock()
             self._refused(event.error, newest)
         elif event.answer is None:
             if newest:
@@ -182,6 +194,8 @@ class Claim:
     # --- obeying ---
     def _obey(self, answer: SyncAnswer) -> None:
         self._got = max(self._got, answer.number)
+        if self._more and answer.acked:
+            self._more, self._news = False, True
         for attempt in answer.acked:
             if self._results.pop(attempt, None) is not None:
                 self._attempts.pop(attempt, None)

@@ -1,7 +1,6 @@
 """HTTP to the staging server: connections that are kept, the claim's token, a certificate known by its fingerprint."""
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import http.client
 import random
@@ -62,18 +61,10 @@ class Connection:
         self._fresh = True
 
     def close(self) -> None:
-        """Also ends, from another thread, what waits for an answer."""
+        """The next request connects anew."""
         connection, self._http = self._http, None
         if connection is not None:
             connection.close()
-
-    def abort(self) -> None:
-        """From another thread: whoever waits for an answer gets an error now."""
-        connection = self._http
-        sock = connection.sock if connection is not None else None
-        if sock is not None:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
 
     def _connect(self) -> http.client.HTTPConnection:
         if self._tls:

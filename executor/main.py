@@ -127,6 +127,15 @@ def keep_descriptors() -> None:
                 os.set_inheritable(number, False)
 
 
+def obey_signals(executor: Executor) -> None:
+    """SIGTERM and SIGINT are a SHUTDOWN."""
+    def obey(*_: Any) -> None:
+        # On a thread of its own: a handler runs in the middle of whatever holds a lock.
+        threading.Thread(target=executor.on_shutdown, daemon=True).start()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, obey)
+
+
 def main() -> int:
     """The entry point; everything comes from the environment that the Mesos agent sets."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -137,8 +146,7 @@ def main() -> int:
     environ = dict(os.environ)
     sandbox = os.path.abspath(environ.get("MESOS_SANDBOX") or os.getcwd())
     executor = Executor(sandbox, environ)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: executor.on_shutdown())
+    obey_signals(executor)
     try:
         driver = ExecutorDriver(executor, environ)  # type: ignore[arg-type]
         return executor.run(driver)

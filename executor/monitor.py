@@ -38,6 +38,9 @@ class Watched:
         self.kill_at: float | None = None
         """When SIGKILL is due, once the attempt was asked to end."""
 
+        self.over = False
+        """Its processes are gone; what is left is to deliver its outputs."""
+
     def scan_disk(self) -> None:
         self.disk = files.disk_bytes(self.folder)
         self.disk_peak = max(self.disk_peak, self.disk)
@@ -59,7 +62,6 @@ class Monitor:
         self._watched: dict[str, Watched] = {}
         self._asleep = False
         self._sample_due = 0.0
-        self._own_bytes = 0
         threading.Thread(target=self._work, name="monitor", daemon=True).start()
 
     def watch(self, watched: Watched) -> None:
@@ -106,6 +108,8 @@ class Monitor:
         due = self._sample_due
         for w in self._watched.values():
             limit = w.attempt.run.limit_wall_s
+            if w.over:
+                continue
             if w.kill_at is not None:
                 due = min(due, w.kill_at)
             elif limit is not None:
@@ -115,7 +119,8 @@ class Monitor:
 
     def _look(self, watched: list[Watched], now: float) -> None:
         if now >= self._sample_due:
-            self._sample([w for w in watched if now - w.started >= QUICK_S / 2], now)
+            self._sample([w for w in watched if now - w.started >= QUICK_S / 2 and not w.over], now)
+        watched = [w for w in watched if not w.over]
         for w in watched:
             if w.kill_at is not None:
                 if now >= w.kill_at:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import os
-from typing import Iterable, NamedTuple
+from typing import Dict, Iterable, Iterator, NamedTuple
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -42,29 +42,48 @@ def _slurp(path: str) -> bytes:
         os.close(fd)
 
 
-def table() -> dict[int, Proc]:
-    """All processes that we can see."""
+class Table(Dict[int, Proc]):
+    """All processes that we can see, by their numbers."""
+
+    def __init__(self, processes: Iterable[Proc]) -> None:
+        super().__init__((p.pid, p) for p in processes)
+        self._children: dict[int, list[int]] | None = None
+
+    def tree(self, roots: Iterable[int]) -> set[int]:
+        """The roots that are there and all their descendants."""
+        if self._children is None:
+            self._children = {}
+            for p in self.values():
+                self._children.setdefault(p.ppid, []).append(p.pid)
+        found: set[int] = set()
+        waiting = [pid for pid in roots if pid in self]
+        while waiting:
+            pid = waiting.pop()
+            if pid not in found:
+                found.add(pid)
+                waiting.extend(self._children.get(pid, ()))
+        return found
+
+
+def table() -> Table:
+    """Now; empty where neither /proc nor psutil tells."""
     if not os.path.exists("/proc/self/stat"):
-        return _table_of_psutil()
+        return Table(_all_of_psutil())
     found = (read(int(name)) for name in os.listdir("/proc") if name.isdigit())
-    return {p.pid: p for p in found if p is not None}
+    return Table(p for p in found if p is not None)
 
 
-def _table_of_psutil() -> dict[int, Proc]:
-    """For agents without /proc; without psutil too there is nothing to see."""
+def _all_of_psutil() -> Iterator[Proc]:
     try:
         import psutil
     except ImportError:
-        return {}
-    found: dict[int, Proc] = {}
+        return
     for p in psutil.process_iter():
         try:
             times, session = p.cpu_times(), os.getsid(p.pid)
-            found[p.pid] = Proc(p.pid, p.ppid(), session, os.getpgid(p.pid), "S", p.memory_info().rss,
-                                times.user + times.system)
+            yield Proc(p.pid, p.ppid(), session, os.getpgid(p.pid), "S", p.memory_info().rss, times.user + times.system)
         except (psutil.Error, OSError):
             continue
-    return found
 
 
 def adopted() -> list[int] | None:
@@ -75,21 +94,6 @@ def adopted() -> list[int] | None:
             return [int(pid) for pid in f.read().split()]
     except OSError:
         return None
-
-
-def tree(processes: dict[int, Proc], roots: Iterable[int]) -> set[int]:
-    """The roots that are there and all their descendants."""
-    children: dict[int, list[int]] = {}
-    for p in processes.values():
-        children.setdefault(p.ppid, []).append(p.pid)
-    found: set[int] = set()
-    waiting = [pid for pid in roots if pid in processes]
-    while waiting:
-        pid = waiting.pop()
-        if pid not in found:
-            found.add(pid)
-            waiting.extend(children.get(pid, ()))
-    return found
 
 
 def marker(pid: int, name: str) -> str | None:
@@ -115,7 +119,7 @@ def pss_bytes(pid: int) -> int | None:
     return None
 
 
-def memory_bytes(processes: dict[int, Proc], pids: set[int], share_matters_bytes: int = 32 << 20) -> int:
+def memory_bytes(processes: Table, pids: set[int], share_matters_bytes: int = 32 << 20) -> int:
     """What processes use together: what forked children share is counted once, where that could matter."""
     total = sum(processes[pid].rss_bytes for pid in pids)
     if len(pids) < 2 or total < share_matters_bytes:

@@ -104,7 +104,7 @@ class Reaper:
             try:
                 found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
             except ChildProcessError:
-                self._born.wait(0.5)
+                self._born.wait(10.0)
                 self._born.clear()
                 continue
             if found is not None:
@@ -142,17 +142,18 @@ class Reaper:
         with self._lock:
             return list(self._leaders.values())
 
-    def processes(self, processes: dict[int, procs.Proc], leader: Leader) -> set[int]:
+    def processes(self, processes: procs.Table, leader: Leader) -> set[int]:
         """Every process of an attempt, wherever it ran to."""
         with self._lock:
             others = {x.pid for x in self._leaders.values()} - {leader.pid}
         me = os.getpid()
-        roots = [leader.pid]
+        # Once it was reaped, its number may be another's.
+        roots = [leader.pid] if leader.status is None else []
         for p in processes.values():
             lost = p.ppid == me and p.pid not in others and p.session not in others
             if p.session == leader.pid or (lost and self._is_of(p.pid, leader)):
                 roots.append(p.pid)
-        found = procs.tree(processes, roots)
+        found = processes.tree(roots)
         leader.seen |= found
         return found
 
@@ -177,13 +178,14 @@ class Reaper:
             self.signal_group(leader, signal.SIGKILL)
         table = procs.table()
         alive = [pid for pid in self.processes(table, leader) if table[pid].state not in "ZX"]
-        _kill(alive)
+        _signal(alive, signal.SIGKILL)
         return len(alive)
 
     def clear(self, leader: Leader, until: float) -> None:
         """After the leader's end: kill what it left behind. Up to `until` a group may still end by itself."""
         pause = 0.001
         give_up = self._clock() + 10.0
+        asked = False
         while self._anybody(leader):
             now = self._clock()
             if now > give_up + max(0.0, until - now):
@@ -192,6 +194,12 @@ class Reaper:
             if now >= until:
                 self.signal_group(leader, signal.SIGKILL)
                 self.kill(leader)
+            elif not asked:
+                # Those in other sessions have not heard yet.
+                asked = True
+                table = procs.table()
+                far = [pid for pid in self.processes(table, leader) if table[pid].group != leader.pid]
+                _signal(far, signal.SIGTERM)
             time.sleep(pause)
             pause = min(pause * 2, 0.05)
 
@@ -207,8 +215,8 @@ class Reaper:
         if len(self.leaders()) > 1:
             return False
         # Nobody else can have started them.
-        alive = [pid for pid in procs.tree(table, orphans) if table[pid].state not in "ZX"]
-        _kill(alive)
+        alive = [pid for pid in table.tree(orphans) if table[pid].state not in "ZX"]
+        _signal(alive, signal.SIGKILL)
         return bool(alive)
 
     def _orphans(self) -> list[int]:
@@ -225,14 +233,14 @@ class Reaper:
         until = self._clock() + timeout_s
         while True:
             table = procs.table()
-            alive = [p for p in procs.tree(table, [os.getpid()]) - {os.getpid()} if table[p].state not in "ZX"]
+            alive = [p for p in table.tree([os.getpid()]) - {os.getpid()} if table[p].state not in "ZX"]
             if not alive or self._clock() > until:
                 return
-            _kill(alive)
+            _signal(alive, signal.SIGKILL)
             time.sleep(0.01)
 
 
-def _kill(pids: list[int]) -> None:
+def _signal(pids: list[int], number: int) -> None:
     for pid in pids:
         with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, number)

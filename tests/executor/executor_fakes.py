@@ -199,14 +199,14 @@ class FakeStaging:
         left = int(handler.headers["Content-Length"])
         attempt = handler.path.split("/")[-2]
         self.put_sizes[attempt] = left
-        parts = []
+        parts, buffer = [], bytearray(1 << 20)
         while left:
-            piece = handler.rfile.read(min(left, 1 << 18))
-            if not piece:
+            count = handler.rfile.readinto(memoryview(buffer)[:min(left, len(buffer))])
+            if not count:
                 return
-            left -= len(piece)
+            left -= count
             if self.keep_puts:
-                parts.append(piece)
+                parts.append(bytes(buffer[:count]))
         self.puts[attempt] = b"".join(parts)
         self._answer(handler, self.put_status, b"out of my sight" if self.put_status >= 300 else b"")
 

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 
-from mfmesos_executor.main import Executor, keep_descriptors
+from mfmesos_executor.main import Executor, keep_descriptors, obey_signals
 from mfmesos_executor.reap import become_subreaper
 
 
@@ -57,6 +57,7 @@ def main() -> int:
     keep_descriptors()
     become_subreaper()
     executor = Executor(sys.argv[1], dict(os.environ))
+    obey_signals(executor)
     threading.Thread(target=listen, args=(executor,), daemon=True).start()
     return executor.run(PipeDriver(float(sys.argv[2])))
 

@@ -47,7 +47,8 @@ def test_the_way_through_the_folders_own_name(executor, staging):
 def test_absolute_inputs(executor, staging):
     """Absolute paths in the command are replaced where they stand as paths, and nowhere else."""
     inputs = [staging.add("/opt/data/db", b"D"), staging.add("/opt/data/db.idx", b"I"), staging.add("/opt/x", b"X")]
-    command = "cat /opt/data/db '/opt/data/db.idx' \"/opt/x\" > o; for i in /opt/x; do cat $i; done >>o; echo /a/opt/x >> o"
+    command = ("cat /opt/data/db '/opt/data/db.idx' \"/opt/x\" > o; for i in /opt/x; do cat $i; done >>o; "
+               "echo /a/opt/x >> o")
     assert contents(one(staging, "1.1", command, inputs, ["o"])) == {"o": b"DIXX/a/opt/x\n"}
 
 
@@ -89,7 +90,8 @@ def test_a_file_in_an_input_folder(executor, staging, tmp_path):
 def test_inputs_are_safe_from_tasks(executor, staging, shared, tmp_path):
     """A task that overwrites, appends to or deletes its input does not change it for the next one."""
     for n in range(2):
-        inputs = [staging.add("in", b"good", shared=shared), staging.add_dir("t", tree(tmp_path / str(n)), shared=shared)]
+        folder = tree(tmp_path / str(n))
+        inputs = [staging.add("in", b"good", shared=shared), staging.add_dir("t", folder, shared=shared)]
         command = "cat in t/data > o; echo bad >> in; echo bad > t/data; rm -rf t/sub; chmod 0 in"
         assert contents(one(staging, f"{n}.1", command, inputs, ["o"])) == {"o": b"gooddata"}
 
@@ -133,7 +135,7 @@ def test_a_damaged_transfer_is_repeated(executor, staging):
     staging.damage = 99
     result = one(staging, "2.1", "cat in > o", [staging.add("in", b"y" * 9)], ["o"])
     assert result.outcome == "broken"
-    assert "input in could not be fetched" in result.reason and "sha256" in result.reason
+    assert "input in could not be fetched: after 3 tries" in result.reason
 
 
 def test_an_input_that_cannot_be_had(executor, staging):
@@ -158,8 +160,8 @@ def test_folders_of_outputs_are_made(executor, staging):
 
 def test_a_folder_as_an_output(executor, staging):
     """Its files with their modes, subfolders, empty folders; links in the sandbox are followed."""
-    command = "mkdir -p d/s d/e; echo 1 > d/s/x; chmod 755 d/s/x; ln -s s/x d/l; ln -s ../in d/in; ln -s $TMPDIR/t o; " \
-              "echo 3 > $TMPDIR/t"
+    command = ("mkdir -p d/s d/e; echo 1 > d/s/x; chmod 755 d/s/x; ln -s s/x d/l; ln -s ../in d/in; "
+               "ln -s $TMPDIR/t o; echo 3 > $TMPDIR/t")
     found = contents(one(staging, "1.1", command, [staging.add("in", b"2")], ["d", "o"]))
     assert found == {"d/": b"", "d/s/": b"", "d/e/": b"", "d/s/x": b"1\n", "d/l": b"1\n", "d/in": b"2", "o": b"3\n"}
 
@@ -184,7 +186,8 @@ def test_outputs_that_cannot_be(executor, staging, command, words):
 def test_large_outputs_are_put(executor, staging, tmp_path):
     """Beyond 64 KiB the stream is PUT before the result; long names and folders survive in both ways."""
     long = "n" * 180
-    command = f"mkdir -p d/{long}; head -c 3000000 /dev/urandom > d/{long}/x; head -c 70000 /dev/zero > o; sha256sum d/*/x"
+    command = (f"mkdir -p d/{long}; head -c 3000000 /dev/urandom > d/{long}/x; head -c 70000 /dev/zero > o; "
+               "sha256sum d/*/x")
     result = one(staging, "1.1", command, [], ["d", "o"])
     assert (result.outcome, result.tar) == ("finished", None)
     found = contents(result, staging)
@@ -195,7 +198,8 @@ def test_large_outputs_are_put(executor, staging, tmp_path):
 def test_the_staging_side_takes_our_stream(executor, staging, tmp_path):
     """mfmesos.staging unpacks what we send, inline and PUT: names, modes, non-ASCII and odd bytes in names."""
     names = ["ä/ö", "d", "o", "l" * 120]
-    command = f"echo 1 > ä/ö; mkdir -p d/e; printf x > \"d/$(printf '\\377')\"; head -c $N /dev/zero > o; chmod 750 o; echo > {names[3]}"
+    command = ("echo 1 > ä/ö; mkdir -p d/e; printf x > \"d/$(printf '\\377')\"; head -c $N /dev/zero > o; chmod 750 o; "
+               f"echo > {names[3]}")
     for n, size in enumerate((10, 200_000)):
         result = one(staging, f"{n}.1", command, [], names, env={"N": str(size)})
         data = result.tar_bytes() or staging.puts[f"{n}.1"]
@@ -206,15 +210,15 @@ def test_the_staging_side_takes_our_stream(executor, staging, tmp_path):
 
 
 def test_a_sparse_file_of_many_gb(executor, staging):
-    """3 GB of hole occupy nothing, go out as a stream, and neither side holds them in memory."""
+    """2.2 GB of hole occupy nothing, go out as a stream, and neither side holds them in memory."""
     staging.keep_puts = False
     one(staging, "0.1", "true")
     executor.say("usage")
     wait_until(lambda: executor.updates[-1][0] == "usage")
     before = executor.updates[-1][2]
-    result = one(staging, "1.1", "truncate -s 3G o", [], ["o"], limit_disk_mb=10.0)
+    result = one(staging, "1.1", "truncate -s 2200M o", [], ["o"], limit_disk_mb=10.0)
     assert result.outcome == "finished"
-    assert staging.put_sizes["1.1"] == (3 << 30) + 1536
+    assert staging.put_sizes["1.1"] == (2200 << 20) + 1536
     executor.say("usage")
     wait_until(lambda: executor.updates[-1][0] == "usage" and executor.updates[-1][2] != 0)
     assert executor.updates[-1][2] - before < 20

@@ -48,7 +48,8 @@ def test_environment(start, staging):
     assert result.outcome == "finished"
     files = contents(result)
     env = dict(line.split("=", 1) for line in files["o"].decode().splitlines() if "=" in line)
-    assert env["PATH"] and env["MINE"] == "1 2" and env["USEFUL"] == "no" and env["MFMESOS_ATTEMPT"] == "1.1"
+    assert env["PATH"]
+    assert (env["MINE"], env["USEFUL"], env["MFMESOS_ATTEMPT"]) == ("1 2", "no", "1.1")
     assert env["HOME"] == files["where"].decode().strip()
     assert env["TMPDIR"].startswith(env["HOME"].rsplit("/", 1)[0])
     assert not [k for k in env if k.startswith(("MESOS", "LIBPROCESS", "AWS_SECRET")) or TOKEN in env[k]]
@@ -68,7 +69,8 @@ def test_stdin_is_empty(executor, staging):
 def test_the_ends_of_stdout_and_stderr(executor, staging):
     """The last TAIL_BYTES of each come with the result; they lie outside of the working folder."""
     result = one(staging, "1.1", "seq 1 9999; echo ä >&2; ls -A > o", [], ["o"])
-    assert len(result.stdout) == wire.TAIL_BYTES and result.stdout.endswith("9998\n9999\n")
+    assert len(result.stdout) == wire.TAIL_BYTES
+    assert result.stdout.endswith("9998\n9999\n")
     assert result.stderr == "ä\n"
     assert contents(result)["o"] == b"o\n"
 

@@ -1,0 +1,132 @@
+"""Limits of attempts and the guard of the claim: real memory, real files, real time."""
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from executor_fakes import gone, number_in, run
+from mfmesos_executor.limits import Load, over_own_limit, victim_of_disk, victim_of_memory
+from mfmesos_executor.verdict import failure, with_last_line
+from support import wait_until
+
+from mfmesos import wire
+
+EAT = "python3 -c \"x = bytearray({mb} << 20); import time; time.sleep(60)\""
+
+
+def one(staging, attempt: str, command: str, *args, **kw):
+    staging.run(run(attempt, command, *args, **kw))
+    return staging.wait(attempt)[0]
+
+
+def test_over_its_memory(executor, staging, tmp_path):
+    """A tree over its memory is killed, grandchildren too, and the reason says used and given."""
+    pid = tmp_path / "pid"
+    command = f"{EAT.format(mb=200)} & echo $! > {pid}; wait"
+    result = one(staging, "1.1", command, limit_memory_mb=100.0, memory_mb=100.0)
+    assert (result.outcome, result.resource) == ("exhausted", "memory")
+    assert re.fullmatch(r"memory: used [12]\d\d MB of the 100 MB it was given", result.reason)
+    assert result.usage.memory_mb > 100
+    assert gone(number_in(pid))
+
+
+def test_memory_in_pieces(executor, staging):
+    """Many processes, each below the limit, are over it together."""
+    parts = " & ".join([EAT.format(mb=40)] * 4)
+    result = one(staging, "1.1", f"{parts} & wait", limit_memory_mb=120.0)
+    assert (result.outcome, result.resource) == ("exhausted", "memory")
+
+
+def test_within_its_memory(executor, staging):
+    """What stays below its limit is left alone."""
+    result = one(staging, "1.1", "python3 -c \"x = bytearray(60 << 20); import time; time.sleep(0.7)\"; true",
+                 limit_memory_mb=150.0, limit_disk_mb=10.0, limit_wall_s=30.0)
+    assert result.outcome == "finished"
+
+
+@pytest.mark.parametrize("command", [
+    "head -c 60000000 /dev/zero > o; sleep 60",
+    "for i in 1 2 3 4 5 6; do mkdir -p d/$i; head -c 10000000 /dev/zero > d/$i/x; done; sleep 60",
+    "yes | head -c 60000000; sleep 60",
+    "head -c 60000000 /dev/zero > $TMPDIR/x; sleep 60",
+    "head -c 60000000 /dev/zero > o",
+])
+def test_over_its_disk(executor, staging, command):
+    """Files in the sandbox, in TMPDIR and on stdout count; also when the command has ended before it was seen."""
+    result = one(staging, "1.1", command, [], ["o"] if command.endswith("> o") else [], limit_disk_mb=30.0)
+    assert (result.outcome, result.resource) == ("exhausted", "disk")
+    assert result.reason.endswith(" MB of the 30 MB it was given")
+
+
+def test_over_its_time(executor, staging):
+    """Wall time is enforced to the tenth of a second, with SIGTERM first."""
+    began = time.monotonic()
+    result = one(staging, "1.1", "trap 'echo bye; exit 0' TERM; while :; do sleep 0.05; done", limit_wall_s=0.5)
+    assert (result.outcome, result.resource) == ("exhausted", "wall")
+    assert result.reason == "wall time: ran for 1 s, it was given 0.5 s"
+    assert result.stdout == "bye\n"
+    assert 0.5 <= time.monotonic() - began < 3
+
+
+def test_the_claims_memory_is_guarded(start, staging):
+    """When the claim's memory is used up, the one most over its own share is killed; the others go on."""
+    start(memory_mb=300.0)
+    staging.run(run("1.1", "python3 -c \"x = bytearray(80 << 20); import time; time.sleep(3)\"", memory_mb=150.0),
+                run("2.1", EAT.format(mb=260), memory_mb=150.0))
+    polite, greedy = staging.wait("1.1", "2.1")
+    assert (greedy.outcome, greedy.resource) == ("exhausted", "memory")
+    assert "of the 150 MB it was given, when the claim's 300 MB were used up" in greedy.reason
+    assert polite.outcome == "finished"
+
+
+def test_more_than_asked_for_is_allowed_while_there_is_room(start, staging):
+    """Without a limit of its own, an attempt may use more than its share as long as the claim has it."""
+    start(memory_mb=1000.0)
+    eat = "python3 -c \"x = bytearray(200 << 20); import time; time.sleep(0.8)\""
+    result = one(staging, "1.1", eat, memory_mb=50.0)
+    assert result.outcome == "finished"
+
+
+def test_the_claims_disk_is_guarded(start, staging):
+    """As with memory."""
+    start(disk_mb=100.0)
+    result = one(staging, "1.1", "head -c 150000000 /dev/zero > o; sleep 60", disk_mb=50.0)
+    assert (result.outcome, result.resource) == ("exhausted", "disk")
+
+
+def test_the_sync_tells_what_is_used(start, staging):
+    """A heartbeat tells memory, disk and free disk of the claim as they are."""
+    start(give_up_s=2.0)
+    staging.run(run("1.1", EAT.format(mb=100) + " & head -c 5000000 /dev/zero > x; wait"))
+    wait_until(lambda: any(s.memory_mb > 110 and s.disk_mb > 4 and s.free_disk_mb > 0 for s in staging.syncs))
+
+
+# --- the decisions alone ---
+def _load(memory: float, disk: float = 0.0, **kw) -> Load:
+    return Load(run("1.1", "true", **kw), memory, disk)
+
+
+def test_limits_apply_only_when_given():
+    """No limit, no end; exactly the limit is allowed."""
+    assert over_own_limit(_load(9e9, 9e9), 9e9) is None
+    assert over_own_limit(_load(100, 100, limit_memory_mb=100.0, limit_disk_mb=100.0, limit_wall_s=5.0), 5.0) is None
+
+
+def test_the_victim_is_the_one_most_over_its_share():
+    """Not the largest: the one that takes from the others. Nobody is a victim while the claim has room."""
+    claim = wire.ClaimData("", "c", "t", memory_mb=1000, disk_mb=1000)
+    loads = [_load(700, 700, memory_mb=700.0, disk_mb=700.0), _load(400, 400, memory_mb=100.0, disk_mb=100.0)]
+    assert victim_of_memory(claim, loads) == 1
+    assert victim_of_disk(claim, loads, 0.0) == 1
+    assert victim_of_memory(claim, loads[:1]) is None
+    assert victim_of_disk(claim, loads[:1], 350.0) is None
+    assert victim_of_memory(wire.ClaimData("", "c", "t"), loads) is None
+
+
+def test_words():
+    """Codes of shells for signals are explained; lines are joined and bounded."""
+    assert failure(0, None) == ""
+    assert failure(139, None) == "exit code 139 (killed by signal 11, SIGSEGV)"
+    assert failure(None, 63) == "killed by signal 63 (unknown)"
+    assert with_last_line("exit code 1", "a\n\n  b  \n\n") == "exit code 1: b"
