@@ -40,8 +40,7 @@ class Deliveries:
         """Make the folder for what arrives; what a dead run left in it is removed."""
         if self._incoming.exists():
             for path in self._incoming.iterdir():
-                if path.is_dir() and not path.is_symlink():
-                    remove_tree(str(path))
+                remove_tree(str(path))
         self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def stop(self) -> None:
@@ -90,7 +89,7 @@ class Deliveries:
         result BROKEN with the reason; a problem of our own disk is told when the outputs are to be placed."""
         try:
             if result.tar is not None and attempt is not None and result.outcome == wire.FINISHED:
-                return unpack(self._new_folder(attempt), attempt.plan, result.tar_bytes() or b"")
+                return unpack(self._new_stem(attempt), attempt.plan, result.tar_bytes() or b"")
         except (BadTar, wire.WireError) as e:
             result.outcome, result.reason = wire.BROKEN, f"its outputs arrived damaged: {e}"
         except OSError as e:
@@ -102,7 +101,7 @@ class Deliveries:
 
     def unpacker(self, attempt: Attempt) -> Unpacker:
         """For a stream of outputs; `commit` what it gives in the end."""
-        return Unpacker(self._new_folder(attempt), attempt.plan)
+        return Unpacker(self._new_stem(attempt), attempt.plan)
 
     def commit(self, attempt: Attempt, staged: Staged) -> bool:
         """Keep what arrived in place of what had arrived before; False if the attempt was revoked meanwhile."""
@@ -114,7 +113,7 @@ class Deliveries:
         attempt.staged, attempt.problem = staged, None
         return True
 
-    def _new_folder(self, attempt: Attempt) -> Path:
+    def _new_stem(self, attempt: Attempt) -> Path:
         return self._incoming / f"{attempt.id}-{next(self._numbers)}"
 
     # --- where it goes --------------------------------------------------------------------------

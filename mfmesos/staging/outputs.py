@@ -1,4 +1,4 @@
-"""Outputs as they arrive: unpacked into a folder of their own, and only what was declared."""
+"""Outputs as they arrive: unpacked under temporary names, and only what was declared."""
 from __future__ import annotations
 
 import contextlib
@@ -32,23 +32,27 @@ class PlacementError(Exception):
 
 @dataclass(frozen=True)
 class Staged:
-    """The delivered outputs of an attempt: file or folder number i of `folder` is `plan.roots[i]`."""
+    """The delivered outputs of an attempt: the file or folder STEM.i is `plan.roots[i]`. No folder around them:
+    making and removing one for each attempt costs more than all the rest (0.2 to 1 ms on ext4)."""
 
-    folder: Path
+    stem: Path
     plan: OutputPlan
 
     def path(self, index: int) -> str:
-        return f"{self.folder}/{index}"
+        return f"{self.stem}.{index}"
 
     def discard(self) -> None:
         """Remove what was not moved away."""
-        remove_tree(str(self.folder))
+        for index in range(len(self.plan.roots)):
+            remove_tree(self.path(index))
 
 
 def remove_tree(path: str) -> None:
-    """Remove a folder and all in it; what cannot be removed stays."""
+    """Remove a file or a folder and all in it; what cannot be removed stays."""
     try:
-        os.rmdir(path)
+        os.unlink(path)
+    except FileNotFoundError:
+        return
     except OSError:
         shutil.rmtree(path, ignore_errors=True)
 
@@ -59,14 +63,14 @@ def plain_error(e: OSError) -> str:
 
 
 class Unpacker:
-    """Takes a tar stream in pieces (blocking: for a worker thread) and unpacks it under `folder`, which it makes.
+    """Takes a tar stream in pieces (blocking: for a worker thread) and unpacks it to the names of `Staged(stem, plan)`.
 
     A member's name is that of a declared output, or of something in a declared output that is a folder. `feed` and
     `finish` raise BadTar for what may not be, and OSError for our own disk; `abort` afterwards removes everything.
     """
 
-    def __init__(self, folder: Path, plan: OutputPlan) -> None:
-        self._folder = str(folder)
+    def __init__(self, stem: Path, plan: OutputPlan) -> None:
+        self._staged = Staged(stem, plan)
         self._plan = plan
         self._index = {root: i for i, root in enumerate(plan.roots)}
         self._twice = set(plan.names) - set(plan.roots)
@@ -76,7 +80,6 @@ class Unpacker:
         self._reader = TarReader(self)
         self._lock = threading.Lock()
         self._aborted = False
-        os.mkdir(self._folder, 0o700)
 
     def feed(self, data: bytes) -> None:
         with self._lock:
@@ -91,14 +94,14 @@ class Unpacker:
             for name in self._plan.names:
                 if name not in self._seen:
                     raise BadTar(f"output {name} is not among what was delivered")
-            return Staged(Path(self._folder), self._plan)
+            return self._staged
 
     def abort(self) -> None:
         """Give up and remove everything; waits for a `feed` in another thread."""
         with self._lock:
             self._aborted = True
             self._close()
-            remove_tree(self._folder)
+            self._staged.discard()
 
     # --- what the reader calls ------------------------------------------------------------------
     def begin(self, member: Member) -> None:
@@ -147,7 +150,7 @@ class Unpacker:
             index, rest = self._index[root], name[len(root) + 1:]
         again = name in self._seen
         self._seen.add(name)
-        path = f"{self._folder}/{index}"
+        path = self._staged.path(index)
         if rest:
             self._seen.add(self._plan.roots[index])
             path = f"{path}/{rest}"
@@ -179,9 +182,9 @@ class Unpacker:
             os.chmod(path, mode | 0o700)
 
 
-def unpack(folder: Path, plan: OutputPlan, data: bytes) -> Staged:
+def unpack(stem: Path, plan: OutputPlan, data: bytes) -> Staged:
     """A whole small tar at once; raises BadTar or OSError with nothing left behind."""
-    unpacker = Unpacker(folder, plan)
+    unpacker = Unpacker(stem, plan)
     try:
         unpacker.feed(data)
         return unpacker.finish()

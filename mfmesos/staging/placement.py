@@ -95,7 +95,7 @@ def _make_parents(workdir: Path, job: _Job, parent: str) -> None:
 
 
 def _copy_beside(job: _Job, move: _Move) -> None:
-    move.temporary = f"{os.path.dirname(move.final)}/.mfmesos-{job.staged.folder.name}-{os.path.basename(move.source)}"
+    move.temporary = f"{os.path.dirname(move.final)}/.mfmesos-{os.path.basename(move.source)}"
     _copy(move.source, move.temporary)
 
 

@@ -341,7 +341,7 @@ def test_large_outputs_as_a_stream(tmp_path: Path) -> None:
                     yield tar[i:i + 70_000]
 
             assert await b.put(pieces()) == (204, "")
-            assert len(b.leftovers()) == 1
+            assert len(b.leftovers()) == 2
         await b.sync(done())
         b.server.place_outputs("1.1")
         assert (tmp_path / "o").read_bytes() == big

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from staging_help import member, tar_of
 
 from mfmesos.staging.names import plan_outputs
-from mfmesos.staging.outputs import Unpacker, unpack
+from mfmesos.staging.outputs import Staged, Unpacker, unpack
 from mfmesos.staging.tarstream import BadTar, Member, TarReader
 
 
@@ -50,10 +50,19 @@ def work(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def unpacked(work: Path, tar: bytes, *outputs: str) -> Path:
-    folder = work / "in" / "1.1-1"
-    unpack(folder, plan_outputs(work, outputs), tar)
-    return folder
+class Delivered:
+    """What was unpacked: path("1/x") is x in the second of the delivered outputs."""
+
+    def __init__(self, staged: Staged) -> None:
+        self.staged = staged
+
+    def path(self, place: str) -> Path:
+        index, _, rest = place.partition("/")
+        return Path(self.staged.path(int(index))) / rest
+
+
+def unpacked(work: Path, tar: bytes, *outputs: str) -> Delivered:
+    return Delivered(unpack(work / "in" / "1.1-1", plan_outputs(work, outputs), tar))
 
 
 def refused(work: Path, tar: bytes, *outputs: str) -> str:
@@ -136,9 +145,9 @@ def test_gnu_tar_is_understood(work: Path, tmp_path_factory: pytest.TempPathFact
     (source / "run").chmod(0o755)
     tar = subprocess.run(["tar", "-c", "run", "d"], cwd=source, capture_output=True, check=True).stdout
     folder = unpacked(work, tar, "run", "d")
-    assert (folder / "1" / deep / "f").read_bytes() == b"deep"
-    assert (folder / "1" / "empty").is_dir()
-    assert os.access(folder / "0", os.X_OK)
+    assert (folder.path("1") / deep / "f").read_bytes() == b"deep"
+    assert (folder.path("1") / "empty").is_dir()
+    assert os.access(folder.path("0"), os.X_OK)
 
 
 @pytest.mark.parametrize("name", [
@@ -159,7 +168,7 @@ def test_no_name_leads_out(work: Path, name: str) -> None:
     except BadTar:
         pass
     else:
-        subprocess.run(["rm", "-r", folder], check=True)
+        folder.staged.discard()
     assert sorted(p.name for p in work.iterdir()) == ["in"]
     assert list((work / "in").iterdir()) == []
 
@@ -193,11 +202,11 @@ def test_duplicates_are_refused(work: Path) -> None:
 def test_nested_declarations(work: Path) -> None:
     """A folder and a file in it may both be declared, and the file then be sent once or twice."""
     one = unpacked(work, tar_of(member("d/x", b"1")), "d", "d/x")
-    assert (one / "0" / "x").read_bytes() == b"1"
-    subprocess.run(["rm", "-r", one], check=True)
+    assert (one.path("0") / "x").read_bytes() == b"1"
+    one.staged.discard()
     twice = tar_of(member("d", kind=tarfile.DIRTYPE), member("d/x", b"1"), member("d/x", b"1"))
     two = unpacked(work, twice, "d", "d/x")
-    assert (two / "0" / "x").read_bytes() == b"1"
+    assert (two.path("0") / "x").read_bytes() == b"1"
 
 
 def test_missing_output_is_named(work: Path) -> None:
@@ -211,7 +220,7 @@ def test_modes(work: Path) -> None:
     folder = unpacked(work, tar_of(
         member("a", b"1", 0o4755), member("b", b"1", 0o0), member("c", b"1", 0o444),
         member("d", kind=tarfile.DIRTYPE, mode=0o7555), member("d/x", b"1", 0o6711)), "a", "b", "c", "d")
-    modes = [stat.S_IMODE((folder / p).stat().st_mode) for p in ("0", "1", "2", "3", "3/x")]
+    modes = [stat.S_IMODE(folder.path(p).stat().st_mode) for p in ("0", "1", "2", "3", "3/x")]
     assert modes == [0o755, 0o400, 0o444, 0o755, 0o711]
 
 
@@ -220,7 +229,7 @@ def test_folders_above_an_output_may_be_there(work: Path) -> None:
     folder = unpacked(work, tar_of(
         member("sub", kind=tarfile.DIRTYPE), member("sub/deep", kind=tarfile.DIRTYPE), member("sub/deep/o", b"1")),
         "sub/deep/o")
-    assert (folder / "0").read_bytes() == b"1"
+    assert (folder.path("0")).read_bytes() == b"1"
 
 
 def test_abort_removes_everything(work: Path) -> None:
@@ -239,4 +248,4 @@ def test_not_utf8(work: Path) -> None:
     with tarfile.open(fileobj=raw, mode="w|", format=tarfile.GNU_FORMAT, encoding="latin-1") as tar:
         tar.addfile(tarfile.TarInfo("d/\xe9"))
     folder = unpacked(work, raw.getvalue(), "d")
-    assert os.listdir(os.fsencode(folder / "0")) == [b"\xe9"]
+    assert os.listdir(os.fsencode(folder.path("0"))) == [b"\xe9"]
