@@ -227,9 +227,10 @@ class Claim:
         self._room.leave(result.attempt)
         self._results[result.attempt] = result
         self._news = True
-        logger.info("attempt=%s %s wall=%.1fs%s", result.attempt, result.outcome, result.usage.wall_s,
-                    f" signal={result.signal}" if result.signal else
-                    f" exit={result.exit_code}" if result.exit_code else "")
+        if result.outcome != wire.FINISHED:
+            logger.info("attempt=%s %s wall=%.1fs%s", result.attempt, result.outcome, result.usage.wall_s,
+                        f" signal={result.signal}" if result.signal else
+                        f" exit={result.exit_code}" if result.exit_code else "")
 
     # --- the end ---
     def _end(self, close: Close) -> None:
