@@ -1,7 +1,8 @@
 """Told within milliseconds that a file in a folder has changed: inotify through watchdog, and a slow poll.
 
 Latency: watchdog holds back everything behind a file that is moved out of the folder for 0.5 s, so moves are not
-asked for; what they bring is found by the poll.
+asked for; what they bring is found by the poll. Cost: as soon as all files are there they are watched alone, not their
+folder, since each task makes several changes in a workflow's folder that are none of ours.
 """
 from __future__ import annotations
 
@@ -55,7 +56,10 @@ class DirectoryWatch:
         self._seen: dict[str, Signature | None] = dict.fromkeys(self._dirty)
         self._stopping = False
         self._observer: SomeObserver | None = None
-        self._watched: Signature | None = None
+        self._watched: tuple[Signature | None, ...] | None = None
+        self._wide = False
+        """Whether the whole folder is watched, since a file is not there yet."""
+        self._retired: list[SomeObserver] = []
         self._refused = False
         self._untold = 0
         self._thread = threading.Thread(target=self._run, name=f"watch-{self._folder.name}", daemon=True)
@@ -99,10 +103,15 @@ class DirectoryWatch:
                 if time.monotonic() >= next_poll:
                     names |= self._poll(names)
                     next_poll = time.monotonic() + (min(self._poll_s, ONLY_POLLED_S) if self.polling else self._poll_s)
+                if self._wide and self._observer is not None and self._all_there():
+                    self._retire()
+                    self._observe()
                 for name in sorted(names):
                     self._look(name)
         finally:
-            self._unobserve()
+            self._retire()
+            for observer in self._retired:
+                observer.join(5)
 
     def _wait(self, until: float) -> set[str] | None:
         """The names to look at; empty when it is time to poll, None when it is time to end."""
@@ -116,8 +125,8 @@ class DirectoryWatch:
             return None if self._stopping else names
 
     def _poll(self, names: set[str]) -> set[str]:
-        if self._watched is not None and signature(self._folder, identity=True) != self._watched:
-            self._unobserve()
+        if self._watched is not None and self._identity() != self._watched:
+            self._retire()
         if self._observer is None and not self._refused:
             self._observe()
         changed = {name for name, seen in self._seen.items() if signature(self._folder / name) != seen} - names
@@ -135,16 +144,27 @@ class DirectoryWatch:
         except Exception:
             log.exception("looking at %s failed", self._folder / name)
 
+    def _all_there(self) -> bool:
+        return all((self._folder / name).exists() for name in self._seen)
+
+    def _identity(self) -> tuple[Signature | None, ...]:
+        """Of what is watched: the folder, or each file."""
+        places = [self._folder] if self._wide else [self._folder / name for name in sorted(self._seen)]
+        return tuple(signature(place, identity=True) for place in places)
+
     def _observe(self) -> None:
-        watched = signature(self._folder, identity=True)
-        if watched is None:
+        if signature(self._folder, identity=True) is None:
             return  # the folder appears later
+        self._wide = not self._all_there()
+        watched = self._identity()
         try:
             observer = self._make_observer()
-            observer.schedule(_Handler(self._told), str(self._folder), event_filter=[FileModifiedEvent])
+            handler = _Handler(self._told)
+            for place in [self._folder] if self._wide else [self._folder / name for name in sorted(self._seen)]:
+                observer.schedule(handler, str(place), event_filter=[FileModifiedEvent])
             observer.start()
         except Exception as e:  # ENOSPC and EMFILE: a limit of inotify; whatever it is, there is the poll
-            if signature(self._folder, identity=True) is not None:
+            if None not in self._identity():
                 self._refused = True
                 self._say(f"{self._folder}: cannot be told of changes ({e}); looking every {ONLY_POLLED_S} s "
                           "(fs.inotify.max_user_watches or max_user_instances may be too low)")
@@ -154,11 +174,12 @@ class DirectoryWatch:
         with self._changed:
             self._dirty.update(self._seen)
 
-    def _unobserve(self) -> None:
+    def _retire(self) -> None:
+        """Stop observing without waiting for it: what it still tells does no harm."""
         observer, self._observer, self._watched = self._observer, None, None
         if observer is not None:
             observer.stop()
-            observer.join(5)
+            self._retired.append(observer)
 
 
 class _Handler(FileSystemEventHandler):
