@@ -17,6 +17,7 @@ from pathlib import Path
 
 import mfmesos_executor
 
+import mfmesos
 from mfmesos import wire
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.trees import tar_stream, walk
@@ -220,12 +221,17 @@ class Running:
         self.staging = staging
         self.updates: list[list] = []
         self.log = folder.parent / f"{folder.name}.stderr"
-        paths = [str(Path(wire.__file__).parent.parent), str(Path(mfmesos_executor.__file__).parent.parent)]
+        # As it is called when it is installed, for Pythons that have nothing of ours.
+        path = folder.parent / "path"
+        path.mkdir(exist_ok=True)
+        for name, module in (("mfmesos", mfmesos), ("mfmesos_executor", mfmesos_executor)):
+            with contextlib.suppress(FileExistsError):
+                (path / name).symlink_to(Path(module.__file__).parent)
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 [python, str(Path(__file__).with_name("executor_process.py")), str(folder), str(grace_s)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-                env={**os.environ, "PYTHONPATH": ":".join(paths), **(environ or {})})
+                env={**os.environ, "PYTHONPATH": str(path), **(environ or {})})
         self.thread = threading.Thread(target=self._listen, daemon=True)
         self.thread.start()
         self.data = json.dumps(vars(staging.claim(**claim)))
