@@ -66,12 +66,12 @@ class Connection:
         if connection is not None:
             connection.close()
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _connect(self, timeout_s: float) -> http.client.HTTPConnection:
         if self._tls:
             made: http.client.HTTPConnection = http.client.HTTPSConnection(
-                self._host, self._port, timeout=CONNECT_S, context=self._context or certificate_context())
+                self._host, self._port, timeout=timeout_s, context=self._context or certificate_context())
         else:
-            made = http.client.HTTPConnection(self._host, self._port, timeout=CONNECT_S)
+            made = http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)
         made.connect()
         try:
             if self._tls:
@@ -106,7 +106,7 @@ class Connection:
     def _exchange(self, method: str, path: str, body: bytes | None, timeout_s: float,
                   stream: Callable[[Any], None] | None, length: int) -> http.client.HTTPResponse:
         if self._http is None:
-            self._http = self._connect()
+            self._http = self._connect(min(CONNECT_S, timeout_s))
         connection = self._http
         connection.sock.settimeout(timeout_s)
         headers = {"Authorization": self._authorization}

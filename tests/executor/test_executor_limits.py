@@ -72,7 +72,7 @@ def test_over_its_time(executor, staging):
 def test_the_claims_memory_is_guarded(start, staging):
     """When the claim's memory is used up, the one most over its own share is killed; the others go on."""
     start(memory_mb=300.0)
-    staging.run(run("1.1", "python3 -c \"x = bytearray(80 << 20); import time; time.sleep(3)\"", memory_mb=150.0),
+    staging.run(run("1.1", "python3 -c \"x = bytearray(80 << 20); import time; time.sleep(1.5)\"", memory_mb=150.0),
                 run("2.1", EAT.format(mb=260), memory_mb=150.0))
     polite, greedy = staging.wait("1.1", "2.1")
     assert (greedy.outcome, greedy.resource) == ("exhausted", "memory")
