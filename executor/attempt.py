@@ -20,6 +20,7 @@ from mfmesos_executor.limits import Exceeded
 from mfmesos_executor.monitor import MB, Monitor, Watched
 from mfmesos_executor.pool import Pool
 from mfmesos_executor.reap import Leader, Reaper
+from mfmesos_executor.skeletons import Skeletons
 from mfmesos_executor.sandbox import BadName, Sandbox
 from mfmesos_executor.unpack import BadStream
 
@@ -43,15 +44,16 @@ class Tools:
     monitor: Monitor
     pool: Pool
     environment: Mapping[str, str]
+    skeletons: Skeletons
     clock: Callable[[], float] = time.monotonic
 
 
 class Attempt:
     """`start` it; `on_end` is called once, on some thread, with its result; `kill` and `exhaust` at any time."""
 
-    def __init__(self, run: Run, root: str, tools: Tools, on_end: Callable[[Result], None]) -> None:
+    def __init__(self, run: Run, tools: Tools, on_end: Callable[[Result], None]) -> None:
         self.run = run
-        self._root = root
+        self._root = ""
         self._tools = tools
         self._on_end = on_end
         self._lock = threading.Lock()
@@ -113,6 +115,7 @@ class Attempt:
         """None when the command runs."""
         name = ""
         try:
+            self._root = self._tools.skeletons.take()
             sandbox = self._sandbox = Sandbox(self._root, self.run)
             sandbox.make()
             # Folders first: a file that is also in one of them replaces what is there.
@@ -168,7 +171,7 @@ class Attempt:
         assert sandbox is not None
         self._status = leader.status
         try:
-            tools.reaper.clear(leader, self._grace_until)
+            self._haunted = not tools.reaper.clear(leader, self._grace_until)
             tools.reaper.forget(leader)
             watched.over, watched.memory = True, 0
             watched.scan_disk()
@@ -252,7 +255,10 @@ class Attempt:
                 return
             self._ended = True
         # What is delivered is in the result or was sent: nothing here is needed any more.
-        remove_tree(self._root)
+        if self._haunted:
+            remove_tree(self._root)
+        elif self._root:
+            self._tools.skeletons.give_back(self._root)
         self._on_end(result)
 
 

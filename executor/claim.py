@@ -19,6 +19,7 @@ from mfmesos_executor.monitor import MB, Monitor
 from mfmesos_executor.pool import Pool
 from mfmesos_executor.reap import Reaper
 from mfmesos_executor.room import Room
+from mfmesos_executor.skeletons import Skeletons
 
 from mfmesos import wire
 from mfmesos.wire import ClaimData, Result, Run, SyncAnswer, SyncRequest
@@ -68,7 +69,8 @@ class Claim:
         cache = Cache(f"{folder}/cache", client, int(data.disk_mb * MB / 2) if data.disk_mb > 0 else None)
         monitor = Monitor(data, reaper, cache, clock)
         self._reaper = reaper
-        self._tools = Tools(data, client, cache, reaper, monitor, Pool(WORKERS), base_environment(environ), clock)
+        self._tools = Tools(data, client, cache, reaper, monitor, Pool(WORKERS), base_environment(environ),
+                            Skeletons(f"{folder}/tasks", WORKERS), clock)
         self._channel = Channel(client, self.post, READ_S)
         self._room = Room(data)
         self._attempts: dict[str, Attempt] = {}
@@ -213,8 +215,7 @@ class Claim:
         if run.attempt in self._known:
             return
         self._known.add(run.attempt)
-        attempt = Attempt(run, f"{self._folder}/tasks/{len(self._known)}", self._tools,
-                          lambda result: self.post(Ended(result)))
+        attempt = Attempt(run, self._tools, lambda result: self.post(Ended(result)))
         self._attempts[run.attempt] = attempt
         self._room.enter(run, attempt.start)
 

@@ -27,7 +27,7 @@ def over_own_limit(load: Load, wall_s: float) -> Exceeded | None:
     if run.limit_disk_mb is not None and load.disk_mb > run.limit_disk_mb:
         return Exceeded("disk", f"disk: used {_mb(load.disk_mb)} of the {_mb(run.limit_disk_mb)} it was given")
     if run.limit_wall_s is not None and wall_s > run.limit_wall_s:
-        return Exceeded("wall", f"wall time: ran for {wall_s:.0f} s, it was given {run.limit_wall_s:g} s")
+        return Exceeded("wall", f"wall time: ran for {wall_s:.1f} s of the {run.limit_wall_s:g} s it was given")
     return None
 
 

@@ -190,7 +190,7 @@ class Reaper:
             now = self._clock()
             if now > give_up + max(0.0, until - now):
                 logger.warning("attempt=%s some of its processes do not die", leader.attempt)
-                return
+                return False
             if now >= until:
                 self.signal_group(leader, signal.SIGKILL)
                 self.kill(leader)

@@ -63,10 +63,8 @@ class Sandbox:
         return self.work if name == "." else os.path.normpath(f"{self.work}/{name}")
 
     def make(self) -> None:
-        """The folders, those of the outputs included."""
-        os.mkdir(self.root, 0o755)
-        os.mkdir(self.temporary, 0o755)
-        os.makedirs(self.work, 0o755)
+        """The folders that its skeleton does not have, those of the outputs included."""
+        os.makedirs(self.work, 0o755, exist_ok=True)
         for name in self.outputs:
             if "/" in name:
                 os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)

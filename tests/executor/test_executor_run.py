@@ -132,7 +132,7 @@ def test_named_twice_runs_once(executor, staging):
 def test_files_go_as_soon_as_an_attempt_ends(executor, staging):
     """Inputs, outputs and all else of an attempt are gone when its result is there, before the claim ends."""
     one(staging, "1.1", "echo 1 > o; mkdir d; echo 2 > d/x; chmod 0 d", [staging.add("in", b"x")], ["o"])
-    wait_until(lambda: not list((executor.folder / ".mfmesos/tasks").iterdir()))
+    wait_until(lambda: not left_of_tasks(executor.folder))
 
 
 @pytest.mark.parametrize("command", [
@@ -184,12 +184,12 @@ def test_shared_pages_count_once(executor, staging):
 
 
 def test_the_log_holds_no_secret(executor, staging):
-    """Neither token nor environment nor command is in the executor's log, one line an attempt is."""
-    one(staging, "1.1", "true # hidden-command", env={"MINE": "hidden-value"})
+    """Neither token nor environment nor command is in the executor's log, one line for an attempt that failed is."""
+    one(staging, "1.1", "false # hidden-command", env={"MINE": "hidden-value"})
     staging.let_go()
     executor.end()
     log = executor.log.read_text()
-    assert "attempt=1.1 finished" in log
+    assert "attempt=1.1 failed" in log
     assert not [word for word in (TOKEN, "hidden-command", "hidden-value") if word in log]
 
 
