@@ -12,12 +12,16 @@ import os
 import pwd
 import signal
 import sys
+import time
 from pathlib import Path
 
 from mfmesos.config import DEFAULT_MASTER, ConfigError, SchedulerConfig
+from mfmesos.workflow.leftovers import clear_older
 
 ENGINES = ("makeflow", "work_queue_fact")  # as /proc/PID/comm has them, cut to 15 characters
 NO_PROCESS = -1
+ENGINE_STARTS_S = 0.03
+"""An engine has written nothing yet when it is so old; the kernel tells its start to 10 ms only."""
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
@@ -41,6 +45,8 @@ def main(argv: list[str] | None = None) -> int:
 def _from_makeflow(cwd: Path, master: str) -> SchedulerConfig:
     """makeflow gives us nothing but the folder and the master; without mesos_task_state it spins, so make it first."""
     os.closerange(3, 4096)
+    parent = _engine_pid()
+    clear_older(cwd, started_at(parent) + ENGINE_STARTS_S)
     (cwd / "mesos_task_state").touch()
     os.environ.setdefault("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
     try:
@@ -48,7 +54,7 @@ def _from_makeflow(cwd: Path, master: str) -> SchedulerConfig:
     except KeyError:
         os.environ.setdefault("HOME", "/")
     return SchedulerConfig(
-        workdir=str(cwd), master=master.rstrip("/") or DEFAULT_MASTER, parent_pid=_engine_pid(), engine="makeflow",
+        workdir=str(cwd), master=master.rstrip("/") or DEFAULT_MASTER, parent_pid=parent, engine="makeflow",
         start_at_last_run=True)
 
 
@@ -60,6 +66,16 @@ def _engine_pid() -> int:
     except OSError:
         return parent
     return parent if name.startswith(ENGINES) else NO_PROCESS
+
+
+def started_at(pid: int) -> float:
+    """When a process started, in seconds since the epoch, to 10 ms; 0 when that cannot be known."""
+    try:
+        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return 0.0
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    return time.time() - age
 
 
 def open_log(config: SchedulerConfig) -> None:

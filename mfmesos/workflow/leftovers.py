@@ -94,6 +94,22 @@ def clear(workdir: Path) -> list[str]:
     return there
 
 
+def clear_older(workdir: Path, before: float) -> list[str]:
+    """Delete those of the three files that nobody has written to since `before` (seconds since the epoch).
+
+    For a scheduler that plain makeflow started: what is older than makeflow itself is a dead run's.
+    """
+    there = []
+    for name in FILES:
+        try:
+            if (workdir / name).stat().st_mtime < before:
+                (workdir / name).unlink()
+                there.append(name)
+        except FileNotFoundError:
+            continue
+    return there
+
+
 def create_state(workdir: Path) -> None:
     """An empty mesos_task_state: without one makeflow spins, deaf to signals."""
     os.close(os.open(workdir / TASK_STATE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644))

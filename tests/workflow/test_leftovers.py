@@ -65,3 +65,12 @@ def test_plain_makeflow_is_seen(tmp_path: Path) -> None:
     assert leftovers.plain_makeflow_in(work, proc) is None
     (proc / "12" / "cmdline").write_bytes(b"/usr/bin/makeflow\0-Tmesos\0")
     assert leftovers.plain_makeflow_in(work, proc) == 12
+
+
+def test_only_what_is_older_than_the_engine_is_cleared(tmp_path: Path) -> None:
+    """A file that the running makeflow has written to stays; what is not there is no error."""
+    for name, when in (("mesos_done", 100), ("mesos_task_info", 300)):
+        (tmp_path / name).write_text("x")
+        os.utime(tmp_path / name, (when, when))
+    assert leftovers.clear_older(tmp_path, 200) == ["mesos_done"]
+    assert [p.name for p in tmp_path.iterdir()] == ["mesos_task_info"]

@@ -1,0 +1,71 @@
+"""Off loopback: executors reach the scheduler by https at an address of this machine on its network."""
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+
+import psutil
+import pytest
+from clusters import Cluster
+from flows import Flow, left_on_agents
+from support import need, wait_until
+
+from mfmesos.staging.address import is_loopback
+
+
+def outer_address() -> str:
+    """An IPv4 address of this machine that is not loopback, or nothing."""
+    up = {name for name, stats in psutil.net_if_stats().items() if stats.isup}
+    found = [a.address for name in sorted(up) for a in psutil.net_if_addrs().get(name, ())
+             if a.family == socket.AF_INET and not is_loopback(a.address)]
+    return found[0] if found else ""
+
+
+@pytest.fixture
+def flow(cluster, tmp_path):
+    before = set(cluster.sandboxes())
+    made = Flow(tmp_path / "flow", cluster)
+    made.write("in.txt", "x\n")
+    yield made
+    wait_until(lambda: not left_on_agents(cluster, before), 15, "the agents to be clean")
+
+
+def executors_peer(cluster: Cluster, address: str) -> int | None:
+    """The port at `address` that a process on an agent is connected to."""
+    for pid in cluster.processes():
+        try:
+            connections = psutil.Process(pid).net_connections("tcp")
+        except psutil.NoSuchProcess:
+            continue
+        for connection in connections:
+            if connection.raddr and connection.raddr.ip == address:
+                return int(connection.raddr.port)
+    return None
+
+
+def test_executors_speak_tls_off_loopback(flow):
+    """--listen on the network: inputs and large outputs arrive, and the port that executors use is a TLS port."""
+    address = outer_address()
+    need(address, "this machine has no address but loopback",
+         "as root: ip link add mfmesos0 type dummy; ip addr add 192.0.2.77/32 dev mfmesos0; ip link set mfmesos0 up")
+    go = flow.folder / "go"
+    flow.write("tasks.jsonl", "".join(json.dumps(task) + "\n" for task in (
+        {"command": "cat in.txt > small", "inputs": ["in.txt"], "outputs": ["small"]},
+        {"command": f"while [ ! -e {go} ]; do sleep 0.1; done; head -c 3000000 /dev/zero > large",
+         "outputs": ["large"]})))
+    process = flow.start("run", "--master", flow.cluster.master, "--listen", address, "tasks.jsonl")
+    try:
+        port = wait_until(lambda: executors_peer(flow.cluster, address), 30, "an executor connected to the scheduler")
+        # Its certificate is signed by nobody; that executors look at its fingerprint is shown in tests/staging.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with socket.create_connection((address, port), timeout=10) as plain, context.wrap_socket(plain) as tls:
+            certificate = tls.getpeercert(binary_form=True)
+        assert b"mfmesos staging server" in certificate
+    finally:
+        go.touch()
+    ended = flow.end(process)
+    assert ended.code == 0, ended.out + flow.log()
+    assert (flow.folder / "small").read_text() == "x\n"
+    assert (flow.folder / "large").stat().st_size == 3_000_000
