@@ -20,8 +20,8 @@ from mfmesos_executor.limits import Exceeded
 from mfmesos_executor.monitor import MB, Monitor, Watched
 from mfmesos_executor.pool import Pool
 from mfmesos_executor.reap import Leader, Reaper
-from mfmesos_executor.skeletons import Skeletons
 from mfmesos_executor.sandbox import BadName, Sandbox
+from mfmesos_executor.skeletons import Skeletons
 from mfmesos_executor.unpack import BadStream
 
 from mfmesos import wire
@@ -65,6 +65,8 @@ class Attempt:
         self._ended = False
         self._grace_until = 0.0
         self._status: int | None = None
+        self._haunted = False
+        """Whether processes of it could not be killed: its sandbox is no place for another one."""
 
     # --- from outside ---
     def start(self) -> None:

@@ -181,8 +181,9 @@ class Reaper:
         _signal(alive, signal.SIGKILL)
         return len(alive)
 
-    def clear(self, leader: Leader, until: float) -> None:
-        """After the leader's end: kill what it left behind. Up to `until` a group may still end by itself."""
+    def clear(self, leader: Leader, until: float) -> bool:
+        """After the leader's end: kill what it left behind; gives whether nothing of it lives any more. Up to `until` a
+        group may still end by itself."""
         pause = 0.001
         give_up = self._clock() + 10.0
         asked = False
@@ -202,6 +203,7 @@ class Reaper:
                 _signal(far, signal.SIGTERM)
             time.sleep(pause)
             pause = min(pause * 2, 0.05)
+        return True
 
     def _anybody(self, leader: Leader) -> bool:
         if self.signal_group(leader, 0):

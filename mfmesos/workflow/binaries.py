@@ -78,6 +78,14 @@ def _wrapped_binary(script: Path) -> Path | None:
     return None
 
 
+def speaks_mesos(path: Path) -> bool:
+    """Whether the program's file names the scheduler that -T mesos starts. Starting it to ask takes half a second."""
+    try:
+        return STUB.encode() in path.read_bytes()
+    except OSError:
+        return False
+
+
 def probe(path: Path, environ: Mapping[str, str]) -> Makeflow:
     """Ask a makeflow for its version and batch types; raises ConfigError when it does not even start."""
     help_text = _ask(path, "--help", environ)

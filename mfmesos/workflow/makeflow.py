@@ -43,7 +43,8 @@ def launch(options: LaunchOptions) -> int:
     binary = options.makeflow or binaries.find_makeflow(options.environ)
     if args.starts_nothing:
         return _shell_code(subprocess.call([str(binary), *args.argv], env=dict(options.environ)))
-    binaries.require_mesos(binaries.probe(binary, options.environ))
+    if not binaries.speaks_mesos(binary):
+        binaries.require_mesos(binaries.probe(binary, options.environ))
     binaries.require_python(options.python)
     for name in args.dropped:
         options.echo(f"{name} is left out: it breaks makeflow's start, and no libraries of Mesos are needed")
@@ -138,6 +139,8 @@ def _run(session: Session, state_dir: Path, options: LaunchOptions) -> int:
     reasons = verdict.Reasons(state_dir)
     code = session.run()
     session.log.read()
+    if code and not session.interrupts and not session.log.state.nodes:
+        binaries.probe(session.binary, options.environ)  # says why, if it does not even start
     judged = verdict.judge(session.log.state, reasons.read())
     if session.interrupts:
         return _shell_code(code) or 1

@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from executor_fakes import FakeStaging, contents, gone, number_in, run
+from executor_fakes import FakeStaging, contents, gone, left_of_tasks, number_in, run
 from support import wait_until
 
 from mfmesos import wire

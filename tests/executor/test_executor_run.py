@@ -4,7 +4,7 @@ from __future__ import annotations
 import signal
 
 import pytest
-from executor_fakes import TOKEN, contents, gone, number_in, run
+from executor_fakes import TOKEN, contents, gone, left_of_tasks, number_in, run
 from support import wait_until
 
 from mfmesos import wire
