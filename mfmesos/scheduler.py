@@ -69,6 +69,7 @@ class Scheduler:
         self._scheduled = False
         self._wakeup: asyncio.TimerHandle | None = None
         self._held: dict[tuple[str, int], asyncio.Future[wire.SyncAnswer]] = {}
+        self._placing: set[asyncio.Task[None]] = set()
         self._hosts: dict[str, str] = {}
         self._over: asyncio.Future[str | None]
         self._framework_file = config.state_dir / "framework_id"
@@ -147,12 +148,26 @@ class Scheduler:
         self.staging.grant(action.claim_id, action.attempt_id, action.inputs, action.task.outputs)
 
     def _place(self, action: act.PlaceOutputs) -> None:
+        if not self.staging.places_quickly(action.attempt_id):
+            placing = self.loop.create_task(self._place_slowly(action.attempt_id))
+            self._placing.add(placing)
+            placing.add_done_callback(self._placing.discard)
+            return
         try:
             self.staging.place_outputs(action.attempt_id)
         except PlacementError as e:
             self.post(ev.OutputsRefused(action.attempt_id, e.reason, e.local))
         else:
             self.post(ev.OutputsPlaced(action.attempt_id))
+
+    async def _place_slowly(self, attempt_id: str) -> None:
+        """Folders, and outputs that go to another file system, are copied in a thread."""
+        try:
+            await self.staging.place(attempt_id)
+        except PlacementError as e:
+            self.post(ev.OutputsRefused(attempt_id, e.reason, e.local))
+        else:
+            self.post(ev.OutputsPlaced(attempt_id))
 
     def _report(self, action: act.ReportTask) -> None:
         self.engine.report(action, self._hosts.get(action.claim_id, ""))

@@ -67,6 +67,13 @@ class RunLog:
         self._file.close()
 
 
+def more_of_it(report: ReportTask, state_dir: Path) -> str:
+    """Where the rest of a failed task's stderr is, when the reason could only show its last line."""
+    if report.result is None or report.result.stderr.strip().count("\n") == 0:
+        return ""
+    return f" (all of its stderr: {state_dir / LOGS / f'task-{report.task.id}.stderr'})"
+
+
 def read_report(state_dir: Path) -> list[dict[str, Any]]:
     """The entries of the last run or runs in that folder; a half-written last line is left out."""
     entries = []

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +129,21 @@ class Deliveries:
         if attempt.staged is None and attempt.plan.names:
             raise PlacementError(f"output {attempt.plan.names[0]} was not delivered", False)
         return attempt.staged
+
+    def places_quickly(self, attempt_id: str) -> bool:
+        """Whether `place` only renames files: nothing is a folder, and nothing goes to another file system."""
+        attempt = self._attempts.get(attempt_id)
+        if attempt is None or attempt.staged is None:
+            return True
+        for index, name in enumerate(attempt.staged.plan.roots):
+            found = os.lstat(attempt.staged.path(index))
+            try:
+                there = os.stat(os.path.dirname(os.path.join(self._workdir, name)))
+            except OSError:
+                there = found  # made while it is placed
+            if stat.S_ISDIR(found.st_mode) or there.st_dev != found.st_dev:
+                return False
+        return True
 
     def place(self, staged: Staged | None) -> None:
         """Blocking; may run in any thread. Raises PlacementError."""

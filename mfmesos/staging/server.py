@@ -144,6 +144,10 @@ class StagingServer:
         self._withdraw_inputs(attempt_id)
         self._deliveries.place(self._deliveries.take(attempt_id))
 
+    def places_quickly(self, attempt_id: str) -> bool:
+        """Whether `place_outputs` is a matter of renames; else `place` is the one to call."""
+        return self._deliveries.places_quickly(attempt_id)
+
     async def place(self, attempt_id: str) -> None:
         """`place_outputs` in a thread: for outputs that may have to be copied, or replace a large folder."""
         self._withdraw_inputs(attempt_id)

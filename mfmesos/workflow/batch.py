@@ -15,7 +15,7 @@ from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.model import Task
 from mfmesos.report.progress import Counts, Progress, duration, progress
-from mfmesos.report.runlog import RunLog, read_report
+from mfmesos.report.runlog import RunLog, more_of_it, read_report
 from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, FolderLock
 from mfmesos.workflow.plan import Blocked, Plan
 from mfmesos.workflow.reader import TaskReader
@@ -157,6 +157,7 @@ class BatchEngine:
         self._plan = batch.plan
         self._workdir = Path(config.workdir)
         self._verbose = config.verbose
+        self._state_dir = config.state_dir
         self._progress = shown
         self._state = fresh_state(self._workdir / TASK_STATE, done)
         self._runlog = RunLog(config.state_dir, config.keep_output)
@@ -236,7 +237,8 @@ class BatchEngine:
         self._tally.failed += 1
         self._state.failed(task.id, report.exit_code)
         where = f" on {host}" if host else ""
-        self._progress.note(f"task {task.id} failed{where}: {report.reason} [{shorten(task.command)}]")
+        self._progress.note(f"task {task.id} failed{where}: {report.reason} [{shorten(task.command)}]"
+                            f"{more_of_it(report, self._state_dir)}")
         self._block(self._plan.failed(task.id))
         if not self._options.keep_going and not self._stopping:
             self._stopping = self._complete = True

@@ -46,6 +46,7 @@ class Session:
     """Why the run was given up, when the scheduler could not be kept alive."""
     interrupts: int = 0
     _makeflow: subprocess.Popen[bytes] | None = None
+    _watched: set[signal.Signals] = field(default_factory=set)
     _caught: list[int] = field(default_factory=list)
     _ending: list[tuple[float, signal.Signals]] = field(default_factory=list)
     _quiet_since: float = 0.0
@@ -54,11 +55,12 @@ class Session:
     def run(self) -> int:
         """Makeflow's return code as subprocess gives it. Raises OSError when a program cannot be started."""
         before = {number: signal.getsignal(number) for number in WATCHED}
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {*WATCHED, signal.SIGCHLD})
-        for number in WATCHED:
+        # What is blocked arrives even if it is to be ignored (nohup): leave that alone.
+        self._watched = {number for number in WATCHED if before[number] is not signal.SIG_IGN}
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {*self._watched, signal.SIGCHLD})
+        for number in self._watched:
             # blocked here and waited for below; a handler only matters where another thread has them unblocked
-            if before[number] is not signal.SIG_IGN:
-                signal.signal(number, self._catch)
+            signal.signal(number, self._catch)
         try:
             self.supervisor.start()
             try:
@@ -104,7 +106,7 @@ class Session:
 
     def _take_signals(self, timeout: float) -> None:
         """Wait for a signal (the end of a child is one) and pass on what is for makeflow."""
-        info = signal.sigtimedwait({*WATCHED, signal.SIGCHLD}, timeout)
+        info = signal.sigtimedwait({*self._watched, signal.SIGCHLD}, timeout)
         came = [(number, False) for number in self._caught]
         self._caught.clear()
         if info is not None and info.si_signo != signal.SIGCHLD:

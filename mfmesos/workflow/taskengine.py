@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Callable
 from mfmesos.config import SchedulerConfig
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
-from mfmesos.report.runlog import RunLog
+from mfmesos.report.runlog import RunLog, more_of_it
 from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, clear
 from mfmesos.workflow.records import Malformed, Submitted
 from mfmesos.workflow.splitter import start_at_last_first_id
@@ -44,6 +44,7 @@ class TaskFileEngine:
         self._getppid = getppid
         self._echo = echo
         self._verbose = config.verbose
+        self._state_dir = config.state_dir
         self._offset = leftover_bytes(self._workdir / TASK_INFO) if config.start_at_last_run else 0
         self._state = StateFile(self._workdir / TASK_STATE)
         self._runlog = RunLog(config.state_dir, config.keep_output)
@@ -89,7 +90,8 @@ class TaskFileEngine:
         else:
             self._state.failed(task.id, report.exit_code)
             where = f" on {host}" if host else ""
-            line = f"task {task.id} failed{where}: {report.reason} [{shorten(task.command)}]"
+            line = (f"task {task.id} failed{where}: {report.reason} [{shorten(task.command)}]"
+                    f"{more_of_it(report, self._state_dir)}")
             log.warning("%s", line)
             self._echo(line)
 

@@ -10,7 +10,7 @@ from mfmesos.core.actions import ReportTask
 from mfmesos.core.category import category_of
 from mfmesos.core.model import Resources, Task
 from mfmesos.report.progress import Counts, LiveProgress, PlainProgress, describe, duration, progress
-from mfmesos.report.runlog import RunLog, read_report
+from mfmesos.report.runlog import RunLog, more_of_it, read_report
 from mfmesos.report.summary import rows, show
 
 
@@ -89,6 +89,14 @@ def test_output_is_not_kept_when_not_wanted(tmp_path):
     log.task_ended(ended(), "")
     log.close()
     assert not (tmp_path / "s" / "logs").exists()
+
+
+def test_a_failure_says_where_the_rest_of_its_stderr_is(tmp_path):
+    """One line of stderr is in the reason already; of more the file is named."""
+    report = ended()
+    assert more_of_it(report, tmp_path) == ""
+    report.result.stderr = "one\ntwo\n"
+    assert str(tmp_path / "logs" / "task-1.stderr") in more_of_it(report, tmp_path)
 
 
 def test_the_table_sums_by_category(tmp_path, capsys):
