@@ -28,13 +28,17 @@ def _makeflow() -> None:
 class Run:
     """One launcher in a process group of its own."""
 
-    def __init__(self, folder: Path, *argv: str, environ: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *argv: str, environ: dict[str, str] | None = None, nohup: bool = False,
+    ) -> None:
         self.folder = folder
         self.out = folder / "launcher.out"
         with self.out.open("wb") as out:
             self.process = subprocess.Popen(
                 [sys.executable, str(LAUNCH), *argv], cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                env={**os.environ, **(environ or {})}, start_new_session=True)
+                env={**os.environ, **(environ or {})}, start_new_session=True,
+                # The tests themselves may run under nohup.
+                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL))
 
     def end(self, timeout: float = 30) -> int:
         return self.process.wait(timeout)
@@ -227,6 +231,17 @@ def test_other_signals_are_passed_on(folder: Path, number: signal.Signals) -> No
     run.process.send_signal(number)
     assert run.end() == (128 + number if number == signal.SIGHUP else 1)
     assert "killed 1" in (folder / ".mfmesos" / "fake.log").read_text()
+
+
+def test_nohup(folder: Path) -> None:
+    """A launcher under nohup: neither it nor makeflow takes notice of SIGHUP, the run goes on to its end."""
+    write(folder, "a:\n    while ! test -e go; do sleep 0.1; done; echo 1 > a\n")
+    run = Run(folder, nohup=True)
+    wait_until(lambda: "submitted job 1" in run.text, what="the rule to start")
+    run.process.send_signal(signal.SIGHUP)
+    (folder / "go").touch()
+    assert run.end() == 0, run.text
+    assert "stopping" not in run.notes
 
 
 def test_interrupt_twice(folder: Path) -> None:
