@@ -110,8 +110,9 @@ def test_executables_and_input_folders(flow):
 
 def test_a_folder_as_output(flow):
     """A declared output that is a folder arrives with all that is in it, and is the input of the next task."""
-    make = "mkdir -p d/e && echo 1 > d/e/x && echo 2 > d/y"
-    flow.write("tasks.jsonl", json.dumps({"command": make, "outputs": ["d"]}) + "\n" + json.dumps({"command": "cat d/e/x d/y > o", "inputs": ["d"], "outputs": ["o"]}) + "\n")
+    first = {"command": "mkdir -p d/e && echo 1 > d/e/x && echo 2 > d/y", "outputs": ["d"]}
+    second = {"command": "cat d/e/x d/y > o", "inputs": ["d"], "outputs": ["o"]}
+    flow.write("tasks.jsonl", f"{json.dumps(first)}\n{json.dumps(second)}\n")
     ended = flow.run("tasks.jsonl")
     assert ended.code == 0, ended.out + flow.log()
     assert (flow.folder / "o").read_text() == "1\n2\n"
