@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mfmesos.config import ConfigError, SchedulerConfig
+from mfmesos.mesos.masters import parse_masters
 
 START_WITHIN_S = 30.0
 PRINCIPAL = "mfmesos"
@@ -24,9 +25,10 @@ PRINCIPAL = "mfmesos"
 def local_cluster(config: SchedulerConfig, agents: int = 1) -> Iterator[SchedulerConfig]:
     """The settings with a master that is there: `local` is started and ended around the block; others pass through.
 
-    Raises ConfigError when the cluster does not start.
+    Raises ConfigError when the cluster does not start, or the master's address is none.
     """
     if config.master != "local":
+        check_master(config.master)
         yield config
         return
     home = Path(tempfile.mkdtemp(prefix="mfmesos-local-"))
@@ -51,6 +53,14 @@ def local_cluster(config: SchedulerConfig, agents: int = 1) -> Iterator[Schedule
                 child.kill()
                 child.wait()
             shutil.rmtree(home, ignore_errors=True)
+
+
+def check_master(master: str) -> None:
+    """Raises ConfigError, in one line, for what is not an address of masters."""
+    try:
+        parse_masters(master)
+    except ValueError as e:
+        raise ConfigError(str(e)) from None
 
 
 def _wait_ready(child: subprocess.Popen[bytes], ready: Path, log: str) -> str:
