@@ -49,6 +49,7 @@ class TaskFileEngine:
         self._state = StateFile(self._workdir / TASK_STATE)
         self._runlog = RunLog(config.state_dir, config.keep_output)
         self._parser = TaskInfoParser(config.workdir)
+        self._taken: set[int] = set()
         self._tail: FileTail
         self._stager: Stager
         self._post: Callable[..., None]
@@ -65,8 +66,10 @@ class TaskFileEngine:
             self._parser = TaskInfoParser(str(self._workdir))
         for record in self._parser.feed(data):
             if isinstance(record, Submitted):
-                self._state.known(record.task.id)
-                self._stager.submit(record.task)
+                if record.task.id not in self._taken:  # again, when the file was read from its beginning again
+                    self._taken.add(record.task.id)
+                    self._state.known(record.task.id)
+                    self._stager.submit(record.task)
             elif isinstance(record, Malformed):
                 self._refuse(record)
             else:

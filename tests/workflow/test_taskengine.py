@@ -1,0 +1,137 @@
+"""The file protocol from the scheduler's side: what the engine writes becomes events, what the core says lines."""
+from __future__ import annotations
+
+import pytest
+from support import wait_until
+
+from mfmesos import wire
+from mfmesos.config import SchedulerConfig
+from mfmesos.core import actions as act
+from mfmesos.core import events as ev
+from mfmesos.core.model import Task
+from mfmesos.staging.inputs import InputIndex
+from mfmesos.workflow.taskengine import TaskFileEngine
+
+
+class FakeScheduler:
+    def __init__(self, workdir):
+        self.inputs = InputIndex(workdir)
+        self.events = []
+
+    def post_threadsafe(self, *events):
+        self.events.extend(events)
+
+
+class Place:
+    """A workflow's folder with an engine at work in it."""
+
+    def __init__(self, folder, **settings):
+        self.folder, self.said, self.parent = folder, [], 10
+        config = SchedulerConfig(workdir=str(folder), parent_pid=10, **settings)
+        self.engine = TaskFileEngine(config, self.said.append, getppid=lambda: self.parent)
+        self.scheduler = FakeScheduler(folder)
+        self.engine.start(self.scheduler)
+
+    def append(self, text):
+        with (self.folder / "mesos_task_info").open("a") as f:
+            f.write(text)
+
+    def event(self, kind, count=1):
+        """The count-th event of a kind, when it has come."""
+        found = wait_until(lambda: [e for e in self.scheduler.events if isinstance(e, kind)][count - 1:], 10, kind)
+        return found[0]
+
+    @property
+    def state(self):
+        return (self.folder / "mesos_task_state").read_text()
+
+
+@pytest.fixture
+def place(tmp_path):
+    (tmp_path / "in").write_text("x")
+    made = Place(tmp_path)
+    yield made
+    made.engine.close(None)
+
+
+def line(task_id, command="cat in > out", inputs="in", outputs="out"):
+    return f"{task_id},{command},{inputs},{outputs},-1,-1,-1,submitted\n"
+
+
+def test_the_state_file_is_there_at_once(place):
+    """makeflow spins until it is."""
+    assert place.state == ""
+
+
+def test_a_line_becomes_a_task_and_its_end_a_line(place):
+    """Submitted with its input staged; finished: one whole line."""
+    place.append(line(1))
+    event = place.event(ev.TaskSubmitted)
+    assert (event.task.id, event.inputs[0].size) == (1, 1)
+    place.engine.report(act.ReportTask(event.task, finished=True), "host")
+    assert place.state == "1,finished\n"
+
+
+def test_a_failure_has_a_code_in_the_file_and_its_reason_for_the_user(place):
+    """`N,failed,CODE`, never without a code, and one line that says why and where."""
+    place.append(line(1))
+    task = place.event(ev.TaskSubmitted).task
+    result = wire.Result("1.1", wire.FAILED, "exit code 3: oops", 3, stderr="a\noops\n")
+    place.engine.report(
+        act.ReportTask(task, finished=False, reason="exit code 3: oops", exit_code=3, result=result), "h")
+    assert place.state == "1,failed,3\n"
+    assert "task 1 failed on h: exit code 3: oops" in place.said[0]
+    assert "task-1.stderr" in place.said[0]
+
+
+def test_a_missing_input_is_refused(place):
+    """The core is told why the task cannot run."""
+    place.append(line(1, inputs="gone"))
+    assert "gone" in place.event(ev.TaskRefused).reason
+
+
+def test_an_aborting_line_withdraws(place):
+    """`1,,,,,,,aborting` becomes TaskWithdrawn, and its end `1,aborted`."""
+    place.append(line(1) + "1,,,,,,,aborting\n")
+    assert place.event(ev.TaskWithdrawn).task_id == 1
+    place.engine.report(act.ReportTask(Task(1, "x"), finished=False, withdrawn=True), "")
+    assert place.state == "1,aborted\n"
+
+
+def test_a_malformed_line_is_said_and_loses_nothing(place):
+    """The line before and the line after are run; the message names file and line."""
+    place.append(line(1) + "no task at all\n" + line(2, outputs="out2"))
+    assert place.event(ev.TaskSubmitted, 2).task.id == 2
+    assert any("mesos_task_info:2:" in text for text in place.said)
+
+
+def test_a_file_that_is_written_anew_runs_nothing_twice(place):
+    """The same records once more, after the file was replaced: each id is taken once, new ones are taken."""
+    place.append(line(1))
+    place.event(ev.TaskSubmitted)
+    fresh = place.folder / "fresh"
+    fresh.write_text(line(1) + line(2, outputs="out2"))
+    fresh.rename(place.folder / "mesos_task_info")
+    assert place.event(ev.TaskSubmitted, 2).task.id == 2
+    assert [e.task.id for e in place.scheduler.events if isinstance(e, ev.TaskSubmitted)] == [1, 2]
+
+
+def test_leftovers_are_passed_over_when_makeflow_started_us(tmp_path):
+    """Under plain makeflow: only what follows the last record with ID 1 is of this run."""
+    (tmp_path / "mesos_task_info").write_text(line(1, "old") + line(2, "old") + line(1, "new", "", "n"))
+    place = Place(tmp_path, start_at_last_run=True)
+    assert place.event(ev.TaskSubmitted).task.command == "new"
+    place.engine.close(None)
+
+
+def test_the_end_of_the_engine_is_noticed(place):
+    """mesos_done, or another parent, and it is over; afterwards the three files are gone."""
+    assert place.engine.alive() == ""
+    (place.folder / "mesos_done").write_text("aborted")
+    assert "aborted" in place.engine.alive()
+    (place.folder / "mesos_done").unlink()
+    place.parent = 1
+    assert "gone" in place.engine.alive()
+    (place.folder / "mesos_done").write_text("aborted")
+    place.engine.close(None)
+    assert [p.name for p in place.folder.iterdir() if p.name.startswith("mesos_")] == []
