@@ -5,8 +5,9 @@ READY := .venv/ready-$(VERSION)
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-# What needs a cluster, a real makeflow or the network of programs around it is not run on every Python.
-PURE := $(filter-out tests/contract tests/endtoend tests/realmesos tests/__pycache__,\
+# What needs a cluster, a real makeflow or processes of its own is not run on every Python
+# (tests/executor runs the executor on each by itself).
+PURE := $(filter-out tests/contract tests/endtoend tests/realmesos tests/executor tests/local tests/__pycache__,\
 	$(patsubst %/,%,$(wildcard tests/*/))) $(wildcard tests/test_*.py)
 
 .PHONY: help
