@@ -18,6 +18,6 @@ def test_a_master_elsewhere_is_left_as_it_is(master):
 @pytest.mark.parametrize("master", ["bogus:x", "https://h:1", "zk://a", ""])
 def test_what_is_no_master_is_refused(master):
     """In one line, before anything starts."""
-    with pytest.raises(ConfigError, match=r"^master ") as refused, local_cluster(SchedulerConfig("/w", master=master)):
+    with pytest.raises(ConfigError, match=r"^master\b") as refused, local_cluster(SchedulerConfig("/w", master=master)):
         pass
     assert "\n" not in str(refused.value)
