@@ -1,6 +1,7 @@
 """A task from its line to its result."""
 from __future__ import annotations
 
+import resource
 import signal
 
 import pytest
