@@ -36,7 +36,7 @@ def cluster_options(command: F) -> F:
                      help="Give back a claim without work after this time."),
         click.option("--claim-worklife", type=float, default=3600.0, show_default=True, metavar="SECONDS",
                      help="Take no new work into a claim after this time."),
-        click.option("--listen", default="", metavar="ADDRESS", help="Where the staging server listens."),
+        click.option("--listen", default="", metavar="ADDRESS[:PORT]", help="Where the staging server listens."),
         click.option("--advertise", default="", metavar="HOST[:PORT]", help="Where executors reach it, if elsewhere."),
         click.option("--executor-uri", default="", metavar="URI", help="Where agents fetch the executor's archive."),
         click.option("--local-agents", type=click.IntRange(min=1), default=1, show_default=True,

@@ -44,7 +44,8 @@ class SchedulerConfig:
     unsatisfiable_s: float = 5.0
     """How long a task that no agent could ever hold waits for a larger agent before it fails."""
     listen: str = ""
-    """The address the staging server binds; empty: loopback for a loopback master, else the route to the master."""
+    """The ADDRESS or ADDRESS:PORT that the staging server binds (with TLS the executor's archive is on the next port);
+    empty: loopback for a loopback master, else the route to the master, and a port that the kernel chooses."""
     advertise: str = ""
     """The HOST or HOST:PORT that executors connect to, when it is not `listen`."""
     executor_uri: str = ""

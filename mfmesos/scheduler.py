@@ -23,6 +23,7 @@ from mfmesos.core import events as ev
 from mfmesos.core.engine import Core
 from mfmesos.core.state import Policy
 from mfmesos.mesos.link import FrameworkSettings, MesosLink
+from mfmesos.staging.address import split_host_port
 from mfmesos.staging.archive import build_archive
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.outputs import PlacementError
@@ -206,8 +207,8 @@ class Scheduler:
         self._over = self.loop.create_future()
         self.config.state_dir.mkdir(exist_ok=True)
         self._archive = build_archive(self.config.state_dir)
-        host = self.config.listen or default_host(self.config.master)
-        await self.staging.start(host, advertise=self.config.advertise)
+        host, port = split_host_port(self.config.listen or default_host(self.config.master), 0)
+        await self.staging.start(host, port, advertise=self.config.advertise)
         self.staging.serve_archive(self._archive.path)
         self._link = MesosLink(self.config.master, self._framework(), self.post_threadsafe)
         self._link.start()

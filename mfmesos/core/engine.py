@@ -9,6 +9,8 @@ from mfmesos.core.reasons import explain_exit
 from mfmesos.core.state import Policy, State
 from mfmesos.core.states import ClaimState, TaskState
 
+UNREACHABLE_EVERY_S = 60.0
+
 
 class Core:
     """Owns the state. Call `handle` from one thread only, with a clock that never goes back."""
@@ -96,8 +98,11 @@ class Core:
 
     def _disconnected(self, event: events.Disconnected) -> None:
         self._void_offers()
-        if self.state.connected:
-            self.state.note("warning", f"the Mesos master is not reachable: {event.reason}; work goes on, trying again")
+        going_on = "work goes on, trying again" if self.state.claims else "trying again"
+        # A master that comes and goes is said each time; one that stays away once a minute.
+        self.state.note(
+            "warning", f"the Mesos master is not reachable: {event.reason}; {going_on}",
+            every_s=0.0 if self.state.connected else UNREACHABLE_EVERY_S)
         self.state.connected = False
 
     def _framework_ended(self, event: events.FrameworkEnded) -> None:

@@ -67,8 +67,11 @@ class StagingServer:
 
     # --- life -----------------------------------------------------------------------------------
     async def start(self, host: str = "127.0.0.1", port: int = 0, advertise: str = "") -> str:
-        """Listen; returns `url`. `advertise` is the HOST or HOST:PORT that executors connect to if it is not what is
-        bound. Raises OSError naming the address that cannot be had, ValueError for a bad `advertise`."""
+        """Listen on `port` (0: the kernel chooses; with TLS the archive is on the next one); returns `url`.
+
+        `advertise` is the HOST or HOST:PORT that executors connect to if it is not what is bound. Raises OSError naming
+        the address that cannot be had, ValueError for a bad `advertise`.
+        """
         self._deliveries.start()
         # On Python 3.9 these belong to the loop that runs when they are made.
         self._stopping = asyncio.Event()
@@ -94,7 +97,8 @@ class StagingServer:
             # Mesos's fetcher cannot know our certificate; what it fetches is public and is checked by its digest.
             plain = web.Application()
             plain.router.add_get("/archive/{token}/{name}", self._get_archive)
-            self._archive_base = "http://" + join_host_port(name, await self._listen(plain, host, 0, None))
+            archive_port = await self._listen(plain, host, port and port + 1, None)
+            self._archive_base = "http://" + join_host_port(name, archive_port)
         return self.url
 
     async def _listen(self, app: web.Application, host: str, port: int, context: Any) -> int:

@@ -358,6 +358,18 @@ def test_late_result_of_an_old_attempt_is_thrown_away():
     assert 1 not in world.reports
 
 
+def test_a_master_that_was_never_there_is_said():
+    """Nobody waits without knowing why: the first try that fails is told, and then once a minute."""
+    world = World()
+    for _ in range(3):
+        world.send(ev.Disconnected("connection refused"))
+    assert len(world.notes) == 1
+    assert "connection refused" in world.notes[0].text
+    world.pass_time(61)
+    world.send(ev.Disconnected("connection refused"))
+    assert len(world.notes) == 2
+
+
 def test_unknown_claims_are_killed():
     """A running claim that the core does not know (of a dead run) is killed."""
     world = World()
