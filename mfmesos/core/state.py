@@ -22,7 +22,6 @@ class Policy:
     retries: int = 0
     cluster_retries: int = 10
     max_running: int | None = None
-    keep_going: bool = True
     per_task_claims: bool = False
     executor_memory_mb: float = 96.0
     defaults: Defaults = Defaults()
