@@ -34,7 +34,8 @@ def missing_each(needs: Iterable[Need]) -> list[Malformed]:
     while reach:
         for need in reach.pop().feeds:
             for consumer in need.consumers:
-                if consumer.task.id not in after:
+                # What has ended waits for nothing any more.
+                if pending(consumer) and consumer.task.id not in after:
                     after.add(consumer.task.id)
                     reach.append(consumer)
     roots = [way for task_id, way in lacking.items() if task_id not in after]

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mfmesos.core.model import Task
@@ -263,6 +263,7 @@ def test_a_plan_without_problems_ends(listed: list[Submitted], fail: set[int]) -
     assert p.left == 0
 
 
+@example([task(1, "a", ""), task(2, "d", "a"), task(3, "a b", "d")], set(), 0)
 @given(records, st.sets(st.integers(1, 9)), st.integers(0, 9))
 @settings(max_examples=300)
 def test_a_growing_plan_ends(listed: list[Submitted], fail: set[int], cut: int) -> None:
