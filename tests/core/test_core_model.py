@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from world import World
@@ -133,6 +133,8 @@ class CoreMachine(RuleBasedStateMachine):
 
 
 TestCoreModel = CoreMachine.TestCase
+# In CI a failure is shown as it was found: making it smaller can take longer than a test may.
+PHASES = [p for p in Phase if p is not Phase.shrink] if os.environ.get("CI") else list(Phase)
 TestCoreModel.settings = settings(
-    max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None,
+    max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, phases=PHASES,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
