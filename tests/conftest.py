@@ -1,4 +1,5 @@
-"""Makes tests/support.py importable from every test folder."""
+"""Makes tests/support.py importable from every test folder; gives signals their usual meaning."""
+import signal
 import sys
 from pathlib import Path
 
@@ -12,3 +13,8 @@ from clusters import (  # noqa: F401  fixtures: pytest finds them by these names
     make_real_mesos,
     real_mesos,
 )
+
+# A shell that starts the tests in the background lets these be ignored, and every program that a test starts with them.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
