@@ -109,6 +109,11 @@ class Claim:
         """An attempt ended after that time."""
         self.pace_s = wall_s if self.pace_s is None else 0.7 * self.pace_s + 0.3 * wall_s
 
+    def recall(self, attempt_id: str) -> None:
+        """The executor is to end it, if it was told of it: with the same answer that gives its place to another."""
+        if attempt_id in self.attempts and attempt_id not in self.unsent:
+            self.to_kill.add(attempt_id)
+
     def drop(self, attempt_id: str, allocation: Resources, now: float) -> None:
         """The attempt holds nothing here any more."""
         if self.attempts.pop(attempt_id, None) is None:

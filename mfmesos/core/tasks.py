@@ -35,6 +35,9 @@ def refuse(state: State, event: TaskRefused) -> None:
 def withdraw(state: State, task_id: int, why: str) -> None:
     record = state.tasks.get(task_id)
     if record is not None and record.state is not TaskState.PLACING:
+        claim = state.claims.get(record.claim_id)
+        if claim is not None:
+            claim.recall(record.attempt_id)
         end(state, record, TaskState.WITHDRAWN, why)
 
 

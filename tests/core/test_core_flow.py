@@ -222,6 +222,18 @@ def test_a_withdrawn_task_is_killed():
     assert executor.running == {}
 
 
+def test_a_withdrawn_task_makes_room_when_it_is_killed():
+    """The answer that gives its place to the next task tells the executor to kill it: the claim never runs both."""
+    world = World(agents={"a1": Resources(1, 4096, 20000)})
+    world.submit(1, 2)
+    (executor,) = started(world)
+    world.sync(executor)
+    world.send(ev.TaskWithdrawn(1))
+    answer = of_type(world, act.AnswerSync)[-1].answer
+    assert (answer.kill, [run.attempt for run in answer.run]) == (["1.1"], ["2.1"])
+    assert list(executor.running) == ["2.1"]
+
+
 def test_stop_ends_everything():
     """A stop withdraws all tasks, releases all claims, and then all is over."""
     world = World()
