@@ -64,6 +64,7 @@ class Fake:
                 self.running[int(match[1])] = (
                     subprocess.Popen(["/bin/sh", "-c", match[2]], start_new_session=True, stdin=subprocess.DEVNULL),
                     match)
+                self.note(f"started {match[1]}")
         return bool(lines)
 
     def reap(self) -> bool:

@@ -63,9 +63,19 @@ class Run:
 
         return wait_until(find, what="makeflow to start")
 
+    def wait_for_rule(self, number: int = 1) -> None:
+        wait_for_rule(self.folder, number)
+
     def scheduler(self) -> psutil.Process:
         pid = self.folder / ".mfmesos" / "fake.pid"
         return psutil.Process(int(wait_until(lambda: pid.exists() and pid.read_text(), what="the scheduler")))
+
+
+def wait_for_rule(folder: Path, number: int) -> None:
+    """Until its command runs: makeflow says "submitted" before the scheduler has read of it, and what ends in
+    between was never started."""
+    log = folder / ".mfmesos" / "fake.log"
+    wait_until(lambda: log.exists() and f"started {number}\n" in log.read_text(), what=f"the command of job {number}")
 
 
 @pytest.fixture
@@ -177,7 +187,7 @@ def test_kill_9_of_makeflow_and_the_next_run(folder: Path) -> None:
     write(folder, "a:\n    echo x >> count; echo 1 > a\nb: a\n    test -e go && echo 2 > b || sleep 60\n")
     run = Run(folder, "-r", "0")
     wait_until(lambda: (folder / "a").exists() and "job 1 completed" in run.text, what="the first rule")
-    wait_until(lambda: "submitted job 2" in run.text, what="the second rule")
+    run.wait_for_rule(2)
     begun = time.monotonic()
     run.makeflow().kill()
     assert run.end() == 128 + 9
@@ -197,7 +207,7 @@ def test_kill_9_of_the_launcher(folder: Path) -> None:
     """makeflow and the scheduler notice and end by themselves; the next run goes on."""
     write(folder, "a:\n    test -e go && echo 2 > a || sleep 60\n")
     run = Run(folder)
-    wait_until(lambda: "submitted job 1" in run.text, what="the rule to start")
+    run.wait_for_rule()
     makeflow = run.makeflow()
     run.process.kill()
     run.end()
@@ -211,7 +221,7 @@ def test_interrupt_once(folder: Path) -> None:
     """SIGINT to the launcher: makeflow aborts, tasks are killed, its exit code is passed; the next run goes on."""
     write(folder, "a:\n    test -e go && echo 2 > a || sleep 60\n")
     run = Run(folder)
-    wait_until(lambda: "submitted job 1" in run.text, what="the rule to start")
+    run.wait_for_rule()
     run.process.send_signal(signal.SIGINT)
     assert run.end() == 1
     assert "stopping: " in run.notes
@@ -227,7 +237,7 @@ def test_other_signals_are_passed_on(folder: Path, number: signal.Signals) -> No
     """makeflow gets what the launcher gets; the tasks are killed whatever it does with it."""
     write(folder, "a:\n    sleep 60; echo 1 > a\n")
     run = Run(folder)
-    wait_until(lambda: "submitted job 1" in run.text, what="the rule to start")
+    run.wait_for_rule()
     run.process.send_signal(number)
     assert run.end() == (128 + number if number == signal.SIGHUP else 1)
     assert "killed 1" in (folder / ".mfmesos" / "fake.log").read_text()
@@ -237,7 +247,7 @@ def test_nohup(folder: Path) -> None:
     """A launcher under nohup: neither it nor makeflow takes notice of SIGHUP, the run goes on to its end."""
     write(folder, "a:\n    while ! test -e go; do sleep 0.1; done; echo 1 > a\n")
     run = Run(folder, nohup=True)
-    wait_until(lambda: "submitted job 1" in run.text, what="the rule to start")
+    run.wait_for_rule()
     run.process.send_signal(signal.SIGHUP)
     (folder / "go").touch()
     assert run.end() == 0, run.text
@@ -248,7 +258,7 @@ def test_interrupt_twice(folder: Path) -> None:
     """The second one kills makeflow at once; the tasks are killed all the same."""
     write(folder, "a:\n    sleep 60; echo 1 > a\n")
     run = Run(folder)
-    wait_until(lambda: "submitted job 1" in run.text, what="the rule to start")
+    run.wait_for_rule()
     makeflow = run.makeflow()
     makeflow.suspend()  # so that it cannot end before the second
     run.process.send_signal(signal.SIGINT)
@@ -280,6 +290,7 @@ def test_ctrl_c_on_a_terminal(folder: Path) -> None:
             text += data
 
     read_until(b"submitted job 1")
+    wait_for_rule(folder, 1)
     os.write(terminal, b"\x03")
     read_until(b"never said, so to the end")
     _, status = os.waitpid(pid, 0)
@@ -312,7 +323,7 @@ def test_two_runs_in_one_folder(folder: Path) -> None:
     """The second is refused in one line, and the first is not disturbed."""
     write(folder, "a:\n    while ! test -e go; do sleep 0.05; done; echo 1 > a\n")
     run = Run(folder)
-    wait_until(lambda: "submitted job 1" in run.text, what="the rule to start")
+    run.wait_for_rule()
     second = subprocess.run([sys.executable, str(LAUNCH)], cwd=folder, capture_output=True, text=True, timeout=30)
     assert second.returncode == 1
     assert "another mfmesos run" in second.stderr
