@@ -1,6 +1,8 @@
 """The file protocol from the scheduler's side: what the engine writes becomes events, what the core says lines."""
 from __future__ import annotations
 
+import threading
+
 import pytest
 from support import wait_until
 
@@ -51,6 +53,7 @@ def place(tmp_path):
     (tmp_path / "in").write_text("x")
     made = Place(tmp_path)
     yield made
+    (tmp_path / "mesos_done").touch()  # else an engine whose parent is gone is waited for
     made.engine.close(None)
 
 
@@ -134,4 +137,20 @@ def test_the_end_of_the_engine_is_noticed(place):
     assert "gone" in place.engine.alive()
     (place.folder / "mesos_done").write_text("aborted")
     place.engine.close(None)
+    assert [p.name for p in place.folder.iterdir() if p.name.startswith("mesos_")] == []
+
+
+def test_an_engine_whose_launcher_is_gone_is_waited_for(place):
+    """It still writes mesos_done, and until then it needs mesos_task_state."""
+    place.parent, seen = 1, []
+
+    def engine_ends():
+        seen.append((place.folder / "mesos_task_state").exists())
+        (place.folder / "mesos_done").write_text("aborted")
+
+    late = threading.Timer(0.3, engine_ends)
+    late.start()
+    place.engine.close(None)
+    late.join()
+    assert seen == [True]
     assert [p.name for p in place.folder.iterdir() if p.name.startswith("mesos_")] == []
