@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -133,8 +134,11 @@ class CoreMachine(RuleBasedStateMachine):
 
 
 TestCoreModel = CoreMachine.TestCase
-# In CI a failure is shown as it was found: making it smaller can take longer than a test may.
-PHASES = [p for p in Phase if p is not Phase.shrink] if os.environ.get("CI") else list(Phase)
+# In CI a failure is shown as it was found: making it smaller can take longer than a test may. Elsewhere it may take
+# its time, which Hypothesis bounds to 300 s.
+CI = bool(os.environ.get("CI"))
+PHASES = [p for p in Phase if p is not Phase.shrink] if CI else list(Phase)
+pytestmark = [] if CI else [pytest.mark.timeout(400 + EXAMPLES)]
 TestCoreModel.settings = settings(
     max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, phases=PHASES,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
