@@ -157,6 +157,25 @@ def doctor(master: str | None) -> None:
     sys.exit(1 if any(f.ok is False for f in findings) else 0)
 
 
+@main.command()
+@click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("-n", "--dry-run", is_flag=True, help="Only say what would be removed.")
+@click.option("--master", default="", metavar="HOST:PORT", help="Ask this master, not the one that the run knew.")
+@click.option("--principal", help="Authenticate to the master as this principal.")
+@click.option("--secret-file", help="A file of mode 0600 with the principal's secret.")
+def clean(directory: Path, dry_run: bool, master: str, principal: str | None, secret_file: str | None) -> None:
+    """Take away what a dead run left in DIR and in Mesos: its framework with all that runs, temporary files.
+
+    Never an output, nor the logs in .mfmesos/. Exits 1 when something could not be removed.
+    """
+    from mfmesos.scheduler import read_secret
+    from mfmesos.workflow import clean as cleaning
+
+    _guarded(lambda: cleaning.clean(
+        directory.resolve(), dry_run=dry_run, master=master, principal=principal, secret=read_secret(secret_file),
+        echo=lambda text: click.echo(f"mfmesos: {text}", err=True)))
+
+
 def _guarded(call: Callable[[], Any]) -> NoReturn:
     """Run a command; what the user can mend ends in one line, what nobody expected in one line and a log."""
     try:

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Protocol
 
-from mfmesos import wire
+from mfmesos import framework, wire
 from mfmesos.config import ConfigError, SchedulerConfig
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
@@ -73,7 +73,6 @@ class Scheduler:
         self._placing: set[asyncio.Task[None]] = set()
         self._hosts: dict[str, str] = {}
         self._over: asyncio.Future[str | None]
-        self._framework_file = config.state_dir / "framework_id"
         self._registered = False
         self._perform: dict[type, Callable[[Any], None]] = {
             act.OpenClaim: self._open_claim,
@@ -220,7 +219,7 @@ class Scheduler:
         finally:
             ticker.cancel()
             await self.loop.run_in_executor(None, self._link.stop, True, 5.0)
-            self._framework_file.unlink(missing_ok=True)
+            framework.forget(self.config.state_dir)
             await self.staging.stop()
             self.engine.close(failure)
         return failure
@@ -240,18 +239,16 @@ class Scheduler:
 
     def _framework(self) -> FrameworkSettings:
         config = self.config
-        try:
-            framework_id = self._framework_file.read_text().strip() or None
-        except OSError:
-            framework_id = None
+        known = framework.load(config.state_dir)
         return FrameworkSettings(
             name=f"{config.name} {self.workdir.name}", user=config.user, hostname=socket.gethostname(),
             role=config.role, principal=config.principal, secret=read_secret(config.secret_file),
-            framework_id=framework_id)
+            framework_id=known.id if known else None)
 
     def _remember_framework(self, event: ev.Registered) -> None:
         if not self._registered:
-            self._framework_file.write_text(event.framework_id)
+            framework.save(self.config.state_dir, framework.Framework(
+                event.framework_id, event.master, self.config.engine))
             self._registered = True
         log.info("event=registered framework=%s master=%s", event.framework_id, event.master)
 

@@ -1,0 +1,39 @@
+"""The framework that a run holds in Mesos, remembered in .mfmesos/ until it is torn down: the next run takes it up
+again, or `mfmesos clean` ends it."""
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+FILE = "framework_id"
+
+
+@dataclass(frozen=True)
+class Framework:
+    """What the file says, a line each; `master` (HOST:PORT of the leader) and `engine` are empty where it does not."""
+
+    id: str
+    master: str = ""
+    engine: str = ""
+
+
+def load(state_dir: Path) -> Framework | None:
+    """None where no run has left one."""
+    try:
+        lines = (state_dir / FILE).read_text(errors="replace").split("\n")[:3]
+    except OSError:
+        return None
+    words = [line.strip() for line in lines]
+    return Framework(*words) if words[0] else None
+
+
+def save(state_dir: Path, framework: Framework) -> None:
+    """All of it or nothing, whenever we are killed."""
+    new = state_dir / f"{FILE}.new"
+    new.write_text(f"{framework.id}\n{framework.master}\n{framework.engine}\n")
+    os.replace(new, state_dir / FILE)
+
+
+def forget(state_dir: Path) -> None:
+    (state_dir / FILE).unlink(missing_ok=True)
