@@ -20,6 +20,17 @@ def fail(text: str) -> NoReturn:
     sys.exit(1)
 
 
+def address(context: click.Context, option: click.Parameter, text: str) -> str:
+    """HOST[:PORT], or nothing; anything else is bad usage."""
+    from mfmesos.staging.address import split_host_port
+
+    try:
+        split_host_port(text, 0)
+    except ValueError as e:
+        raise click.BadParameter(str(e)) from None
+    return text
+
+
 def cluster_options(command: F) -> F:
     """Where to run: shared by the commands that reach a master."""
     for option in reversed((
@@ -36,8 +47,10 @@ def cluster_options(command: F) -> F:
                      help="Give back a claim without work after this time."),
         click.option("--claim-worklife", type=float, default=3600.0, show_default=True, metavar="SECONDS",
                      help="Take no new work into a claim after this time."),
-        click.option("--listen", default="", metavar="ADDRESS[:PORT]", help="Where the staging server listens."),
-        click.option("--advertise", default="", metavar="HOST[:PORT]", help="Where executors reach it, if elsewhere."),
+        click.option("--listen", default="", metavar="ADDRESS[:PORT]", callback=address,
+                     help="Where the staging server listens."),
+        click.option("--advertise", default="", metavar="HOST[:PORT]", callback=address,
+                     help="Where executors reach it, if elsewhere."),
         click.option("--executor-uri", default="", metavar="URI", help="Where agents fetch the executor's archive."),
         click.option("--local-agents", type=click.IntRange(min=1), default=1, show_default=True,
                      help="With --master local: how many agents share this machine."),

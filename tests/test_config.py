@@ -83,3 +83,16 @@ def test_dry_run_says_what_would_run_in_which_order(tmp_path):
     assert result.exit_code == 0
     assert result.output == "2: touch a\n1: cat a > b\n"
     assert not (tmp_path / "a").exists()
+
+
+def test_a_bad_address_is_bad_usage():
+    """--listen and --advertise are looked at before anything starts; the message names the option and the form."""
+    from click.testing import CliRunner
+
+    from mfmesos.cli import main
+
+    for option, value in (("--advertise", "a:b:c"), ("--listen", "127.0.0.1:many")):
+        done = CliRunner().invoke(main, ["run", option, value, "."])
+        assert done.exit_code == 2
+        assert option in done.output
+        assert value in done.output

@@ -16,12 +16,29 @@ def is_loopback(host: str) -> bool:
 def split_host_port(text: str, port: int) -> tuple[str, int]:
     """"HOST", "HOST:PORT", "[V6]:PORT" or a bare IPv6 address; `port` where none is named. ValueError for a bad one."""
     if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        return host, int(rest[1:]) if rest.startswith(":") else port
-    if text.count(":") == 1:
-        host, _, number = text.partition(":")
-        return host, int(number)
-    return text, port
+        host, closed, rest = text[1:].partition("]")
+        if not closed or not _is_v6(host) or rest[:1] not in ("", ":"):
+            raise ValueError(f"{text!r} is not [IPv6 ADDRESS] or [IPv6 ADDRESS]:PORT")
+        return host, _port(rest[1:], text) if rest else port
+    host, colon, number = text.partition(":")
+    if ":" in number:
+        if not _is_v6(text):
+            raise ValueError(f"{text!r} is neither HOST:PORT nor an IPv6 address")
+        return text, port
+    return host, _port(number, text) if colon else port
+
+
+def _is_v6(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text.split("%")[0]).version == 6
+    except ValueError:
+        return False
+
+
+def _port(number: str, text: str) -> int:
+    if not (number.isascii() and number.isdigit() and int(number) < 65536):
+        raise ValueError(f"{text!r}: {number!r} is not a port (0 to 65535)")
+    return int(number)
 
 
 def join_host_port(host: str, port: int) -> str:

@@ -180,6 +180,9 @@ def test_addresses() -> None:
     assert split_host_port("[::1]:2", 1) == ("::1", 2)
     assert split_host_port("[::1]", 1) == ("::1", 1)
     assert split_host_port("::1", 1) == ("::1", 1)
+    for bad in ("a:b:c", "h:", "h:x", "h:65536", "h:-1", "[::1", "[::1]x", "[h]:2", "[::1]:"):
+        with pytest.raises(ValueError, match=r"port|PORT|IPv6"):
+            split_host_port(bad, 1)
     assert join_host_port("::1", 2) == "[::1]:2"
     assert is_loopback("127.8.9.1")
     assert is_loopback("::1")
