@@ -156,7 +156,7 @@ class Scheduler:
         try:
             self.staging.place_outputs(action.attempt_id)
         except PlacementError as e:
-            self.post(ev.OutputsRefused(action.attempt_id, e.reason, e.local))
+            self.post(ev.OutputsRefused(action.attempt_id, e.reason, e.local, e.full))
         else:
             self.post(ev.OutputsPlaced(action.attempt_id))
 
@@ -165,7 +165,7 @@ class Scheduler:
         try:
             await self.staging.place(attempt_id)
         except PlacementError as e:
-            self.post(ev.OutputsRefused(attempt_id, e.reason, e.local))
+            self.post(ev.OutputsRefused(attempt_id, e.reason, e.local, e.full))
         else:
             self.post(ev.OutputsPlaced(attempt_id))
 

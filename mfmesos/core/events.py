@@ -164,11 +164,13 @@ class OutputsPlaced:
 
 @dataclass(frozen=True)
 class OutputsRefused:
-    """The outputs could not be put in place. `local` when our own side is to blame (disk full, permissions)."""
+    """The outputs could not be put in place. `local` when our own side is to blame (permissions, say), `full` when
+    that is only for want of room."""
 
     attempt_id: str
     reason: str
     local: bool = False
+    full: bool = False
 
 
 # --- time ---------------------------------------------------------------------------------------

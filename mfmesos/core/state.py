@@ -45,6 +45,8 @@ class Policy:
     kill_grace_s: float = 5.0
     avoid_s: float = 10.0
     """How long an agent is avoided after its third failure in a row; doubles with each further one."""
+    full_pause_s: float = 10.0
+    """After the workflow's folder was found full, nothing new is started for so long."""
     launch_failures: int = 12
     """So many claims in a row that end before they ever synced, and the run is given up."""
     reconcile_s: float = 900.0
@@ -84,6 +86,8 @@ class State:
     revive_pause: float = 1.0
     wanted_since: float | None = None
     """Since when tasks wait that no claim will take; None: none do."""
+    paused_until: float = -1e9
+    """Nothing new is started before: the workflow's folder is full."""
     unsatisfiable_since: dict[object, float] = field(default_factory=dict)
     reconciled_at: float = 0.0
     told: dict[str, float] = field(default_factory=dict)

@@ -112,13 +112,17 @@ def outputs_placed(state: State, attempt_id: str) -> None:
 
 
 def outputs_refused(state: State, event: OutputsRefused) -> None:
-    """Delivered, but not in place. Our own disk being full is nobody's failure but ends the task all the same:
-    it could only be run again into the same full disk."""
+    """Delivered, but not in place. A full disk on our side is nobody's failure: the task is run again once there may
+    be room. Anything else on our side ends it: it could only come to the same end."""
     record = _placing(state, event.attempt_id)
     if record is None:
         return
     result, record.result = record.result, None
-    if event.local:
+    if event.full:
+        state.paused_until = state.now + state.policy.full_pause_s
+        state.note("warning", f"{event.reason}; nothing new is started until there is room: make some", every_s=60.0)
+        decision = Decision(Verdict.RETRY, event.reason)
+    elif event.local:
         decision = Decision(Verdict.GIVE_UP, event.reason)
     else:
         decision = outcomes.after_cluster_failure(record, event.reason, state.policy.cluster_retries)

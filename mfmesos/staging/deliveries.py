@@ -11,7 +11,16 @@ from pathlib import Path
 from mfmesos import wire
 from mfmesos.core.model import StagedInput
 from mfmesos.staging.names import OutputPlan, check_attempt, plan_outputs
-from mfmesos.staging.outputs import OUR_SIDE, PlacementError, Staged, Unpacker, plain_error, remove_tree, unpack
+from mfmesos.staging.outputs import (
+    FULL,
+    OUR_SIDE,
+    PlacementError,
+    Staged,
+    Unpacker,
+    plain_error,
+    remove_tree,
+    unpack,
+)
 from mfmesos.staging.placement import place
 from mfmesos.staging.tarstream import BadTar
 
@@ -154,4 +163,4 @@ class Deliveries:
 def storage_problem(e: OSError, folder: Path) -> PlacementError:
     """An error of our own disk while outputs arrived."""
     return PlacementError(
-        f"its outputs could not be stored in {folder}: {plain_error(e)}", e.errno in OUR_SIDE)
+        f"its outputs could not be stored in {folder}: {plain_error(e)}", e.errno in OUR_SIDE, e.errno in FULL)

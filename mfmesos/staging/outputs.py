@@ -18,16 +18,18 @@ OUR_SIDE = {
     errno.EMFILE: "too many files are open", errno.ENFILE: "too many files are open",
 }
 """Errors that say something of the scheduler's machine, not of what was delivered; in plain words."""
+FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class PlacementError(Exception):
     """Outputs could not be put in place; nothing partial was left. `local`: our own side is to blame, not the
-    attempt or the cluster."""
+    attempt or the cluster; `full`: only for want of room, so that it may go well later."""
 
-    def __init__(self, reason: str, local: bool) -> None:
+    def __init__(self, reason: str, local: bool, full: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.local = local
+        self.full = full
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mfmesos.staging.outputs import OUR_SIDE, PlacementError, Staged, plain_error, remove_tree
+from mfmesos.staging.outputs import FULL, OUR_SIDE, PlacementError, Staged, plain_error, remove_tree
 
 
 @dataclass
@@ -49,8 +49,9 @@ def place(workdir: Path, staged: Staged) -> None:
         raise
     except OSError as e:
         _undo(job)
-        local = e.errno in OUR_SIDE
-        raise PlacementError(f"output {name} could not be put in place: {plain_error(e)} ({workdir})", local) from None
+        raise PlacementError(
+            f"output {name} could not be put in place: {plain_error(e)} ({workdir})", e.errno in OUR_SIDE,
+            e.errno in FULL) from None
     for move in job.moves:
         if move.backup:
             _remove(move.backup)

@@ -408,3 +408,33 @@ def test_only_the_moves_of_the_table_are_possible(moves, kind):
             else:
                 with pytest.raises(ImpossibleMove):
                     move(moves, old, new)
+
+
+def test_a_full_folder_holds_everything_up_and_fails_nothing():
+    """While the workflow's folder has no room nothing new starts and the user is told; then all tasks finish. It
+    uses up no retries, however often it happens."""
+    world = World()
+    world.submit(*range(1, 9))
+    (executor,) = started(world)
+    world.full = True
+    for attempt in list(executor.running):
+        world.finish(executor, attempt)
+    world.sync(executor)
+    assert executor.running == {}
+    assert not world.reports
+    assert any("make some" in note.text for note in world.notes)
+    for _ in range(30):
+        world.pass_time(world.core.state.policy.full_pause_s / 2)
+        world.offer()
+        for executor in world.live():
+            world.sync(executor)
+            for attempt in list(executor.running):
+                world.finish(executor, attempt)
+            if executor.alive:
+                world.sync(executor)
+    assert not world.reports
+    world.full = False
+    world.send(ev.NoMoreTasks())
+    world.run_to_end()
+    assert all(r.finished for r in world.reports.values())
+    assert len(world.reports) == 8

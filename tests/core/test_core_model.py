@@ -96,6 +96,10 @@ class CoreMachine(RuleBasedStateMachine):
     def withdraw(self, data: st.DataObject) -> None:
         self.world.send(ev.TaskWithdrawn(data.draw(st.integers(1, self.submitted))))
 
+    @rule(full=st.booleans())
+    def the_folder_fills(self, full: bool) -> None:
+        self.world.full = full
+
     @rule(seconds=st.sampled_from([0.1, 1.0, 7.0, 70.0, 700.0]))
     def time_passes(self, seconds: float) -> None:
         self.world.pass_time(seconds)
@@ -122,6 +126,7 @@ class CoreMachine(RuleBasedStateMachine):
         """Whatever has happened: from here on all goes well, and everything comes to its end."""
         if not hasattr(self, "world"):
             return
+        self.world.full = False
         self.world.send(ev.NoMoreTasks())
         self.world.list_agents()
         self.world.run_to_end()

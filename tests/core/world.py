@@ -46,6 +46,8 @@ class World:
         self.over: act.Over | None = None
         self.pending_place: list[str] = []
         self.auto_place = True
+        self.full = False
+        """Whether the workflow's folder has no room."""
         self.ahead = False
         """Whether attempts may be queued ahead; results say that they took 10 s when not."""
 
@@ -176,6 +178,9 @@ class World:
     def place_all(self) -> None:
         while self.pending_place:
             attempt = self.pending_place.pop(0)
+            if self.full:
+                self.send(ev.OutputsRefused(attempt, "the disk is full", local=True, full=True))
+                continue
             self.placed[int(attempt.split(".")[0])] += 1
             self.send(ev.OutputsPlaced(attempt))
 
