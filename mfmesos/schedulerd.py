@@ -85,6 +85,7 @@ def open_log(config: SchedulerConfig) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     handler = logging.StreamHandler(os.fdopen(fd, "a", encoding="utf-8", errors="surrogateescape"))
     handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    logging.raiseExceptions = False  # a log on a full disk is no reason for tracebacks on the user's terminal
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)

@@ -7,6 +7,8 @@ disk_mb, cores, cpu_s, wall_s), allocation (cores, memory_mb, disk_mb), host, at
 from __future__ import annotations
 
 import json
+import logging
+import os
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -15,19 +17,22 @@ from typing import Any, Callable
 from mfmesos.core.actions import ReportTask
 from mfmesos.core.category import category_of
 
+log = logging.getLogger("mfmesos.report")
 REPORT = "report.jsonl"
 LOGS = "logs"
 
 
 class RunLog:
-    """Appends to report.jsonl; keeps stdout and stderr of tasks that wrote any."""
+    """Appends to report.jsonl; keeps stdout and stderr of tasks that wrote any. A full disk stops neither: lines
+    wait for the next one, output that finds no room is lost."""
 
     def __init__(self, state_dir: Path, keep_output: bool = True, clock: Callable[[], float] = time.time) -> None:
         self._dir = state_dir
         self._keep_output = keep_output
         self._clock = clock
         state_dir.mkdir(exist_ok=True)
-        self._file = (state_dir / REPORT).open("a", buffering=1, encoding="utf-8", errors="surrogateescape")
+        self._fd = os.open(state_dir / REPORT, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._waiting = b""
 
     def task_ended(self, report: ReportTask, host: str) -> dict[str, Any]:
         """Write one line; gives what it wrote."""
@@ -51,7 +56,8 @@ class RunLog:
             given = report.allocation
             entry["allocation"] = {
                 "cores": given.cores, "memory_mb": given.memory_mb, "disk_mb": given.disk_mb}
-        self._file.write(json.dumps(entry) + "\n")
+        self._waiting += json.dumps(entry).encode() + b"\n"
+        self._write()
         if result is not None and self._keep_output:
             for kind, text in (("stdout", result.stdout), ("stderr", result.stderr)):
                 if text:
@@ -59,12 +65,23 @@ class RunLog:
         return entry
 
     def _keep(self, name: str, text: str) -> None:
-        folder = self._dir / LOGS
-        folder.mkdir(exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8", errors="surrogateescape")
+        path = self._dir / LOGS / name
+        try:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8", errors="surrogateescape")
+        except OSError as e:
+            log.error("%s cannot be written (%s)", path, e.strerror)
+
+    def _write(self) -> None:
+        try:
+            while self._waiting:
+                self._waiting = self._waiting[os.write(self._fd, self._waiting):]
+        except OSError as e:
+            log.error("%s cannot be written (%s); its lines wait", self._dir / REPORT, e.strerror)
 
     def close(self) -> None:
-        self._file.close()
+        self._write()
+        os.close(self._fd)
 
 
 def more_of_it(report: ReportTask, state_dir: Path) -> str:

@@ -2,11 +2,12 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from clusters import cgroup_flags
 from flows import Flow, left_on_agents
-from support import wait_until
+from support import need, wait_until
 
 GOOD = "good: in.txt\n\tcat in.txt > good\n"
 
@@ -106,3 +107,29 @@ def test_the_kernel_kills_a_container_over_its_memory(make_real_mesos, tmp_path)
     ended.line_with("memory")
     assert (flow.folder / "good").exists()
     assert not (flow.folder / "bad").exists()
+
+
+def test_the_workflows_folder_is_full(embedded_mesos, tmp_path):
+    """Nothing fails and nothing partial is left: the user is told, and when there is room again all tasks finish."""
+    flow = Flow(tmp_path / "full", embedded_mesos)
+    need(os.system(f"mount -t tmpfs -o size=6m none {flow.folder} 2>/dev/null") == 0,
+         "a small file system could not be mounted", "run the tests as root")
+    try:
+        make = "head -c 40000 /dev/zero > o"
+        flow.write("tasks.jsonl", "".join(json.dumps(task) + "\n" for task in (
+            {"command": f"{make}1", "outputs": ["o1"]},
+            {"command": f"while [ ! -e {tmp_path}/go ]; do sleep 0.1; done; {make}2", "outputs": ["o2"]})))
+        process = flow.start("run", "--master", embedded_mesos.master, "--plain", "tasks.jsonl")
+        wait_until(lambda: (flow.folder / "o1").exists(), 40, "the first output")
+        ballast = flow.folder / "ballast"
+        os.system(f"dd if=/dev/zero of={ballast} bs=1k 2>/dev/null")
+        (tmp_path / "go").touch()
+        wait_until(lambda: "the disk is full" in flow.log(), 20, "the full disk to be met")
+        assert not (flow.folder / "o2").exists()
+        ballast.unlink()
+        ended = flow.end(process, 60)
+        assert ended.code == 0, ended.out
+        assert ended.line_with("the disk is full", "make some")
+        assert (flow.folder / "o2").read_bytes() == bytes(40000)
+    finally:
+        os.system(f"umount -l {flow.folder}")

@@ -1,7 +1,10 @@
 """What people see and what programs read of a run: progress, report.jsonl, kept output, the table of categories."""
 from __future__ import annotations
 
+import errno
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -122,3 +125,26 @@ def test_the_category_of_a_command(command, category):
 def test_a_given_category_wins():
     """What the user says is not guessed."""
     assert category_of(Task(1, "sort x", category="merge")) == "merge"
+
+
+def test_a_full_disk_loses_no_line(tmp_path, monkeypatch):
+    """What cannot be written waits for the next line; nothing is raised, and half a line is completed."""
+    log = RunLog(tmp_path / "s")
+    real, left = os.write, [10]
+
+    def full(fd: int, data: bytes) -> int:
+        if not left[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        done = real(fd, data[: left[0]])
+        left[0] -= done
+        return done
+
+    monkeypatch.setattr("mfmesos.report.runlog.os.write", full)
+    monkeypatch.setattr(Path, "write_text", lambda *_, **__: full(-1, b"x"))
+    report = ReportTask(Task(1, "false"), finished=False, result=wire.Result("1.1", "failed", stdout="out"))
+    log.task_ended(report, "")
+    assert len((tmp_path / "s" / "report.jsonl").read_bytes()) == 10
+    monkeypatch.undo()
+    log.task_ended(report, "")
+    log.close()
+    assert [e["task"] for e in read_report(tmp_path / "s")] == [1, 1]
