@@ -1,0 +1,251 @@
+"""How much of one resource the next task of a category should get: learned online, pure, no clock, no randomness.
+
+Several levels are read from a category's history (estimate_history.LEVELS), each times a few margins: the candidates.
+Every task that ends tells what each of them would have wasted, failed attempts included, and whether it would have
+failed. The next allocation is the candidate with the least expected waste plus the price of its expected retries.
+Expectation mixes the category's own record, that of categories alike in number and spread of samples, and a plain
+model (estimate_prior). The price of a retry moves so that retries stay within the budget.
+
+Cost: bounded windows only; a prediction or an update takes the same time however many records there were.
+"""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from mfmesos.core.estimate_history import LEVELS, History
+from mfmesos.core.estimate_prior import Prior
+from mfmesos.core.estimate_scores import Scores
+
+MARGINS = (1.0, 1.02, 1.05, 1.1, 1.2, 1.35, 1.6, 2.0)
+CAUTIOUS = len(LEVELS) * len(MARGINS)
+"""The last candidate: what was declared, or else what is surely enough as far as anybody knows."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """The estimator's constants; found on made families of tasks, not on any real trace."""
+
+    retry_budget: float = 0.02
+    """Expected retries per task."""
+    aim: float = 0.75
+    """The share of the budget that the price aims at, since it follows with a delay."""
+    fade: float = 0.985
+    pooled_fade: float = 0.99
+    pooled_tasks: float = 5.0
+    """So many pooled tasks count in full, fewer in proportion."""
+    pooled_weight: float = 4.0
+    prior_weight: float = 3.0
+    """In tasks of the category's own."""
+    first_price: float = 20.0
+    """Of a retry, in waste of an average task."""
+    price_step: float = 0.3
+    prices: tuple[float, float] = (0.3, 1000.0)
+    line_fade: float = 0.99
+    least_r2: float = 0.1
+
+
+DEFAULT_TUNING = Tuning()
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An allocation and why, in the resource's unit."""
+
+    allocation: float
+    why: str
+    samples: int
+    expected_waste: float = 0.0
+    """Allocated but not used, failed attempts included, as a share of what is used."""
+    expected_retries: float = 0.0
+    """Per task."""
+
+
+def clamp(allocation: float, declared: float | None, largest: float | None, *, override: bool = False) -> float:
+    """What a task is really given: no less than declared unless that is overridden, no more than the largest agent
+    has, where that does not go below what was declared."""
+    if largest is not None:
+        allocation = min(allocation, largest)
+    if declared is not None and not override:
+        allocation = max(allocation, declared)
+    return allocation
+
+
+@dataclass
+class _Category:
+    history: History
+    scores: Scores
+
+
+class Estimator:
+    """One resource of all categories."""
+
+    def __init__(self, tuning: Tuning = DEFAULT_TUNING, default: float = 512.0) -> None:
+        """`default` is what a task of an unknown category without a declared amount gets."""
+        self._tuning = tuning
+        self._default = default
+        self._categories: dict[str, _Category] = {}
+        self._pools: dict[tuple[int, int], Scores] = {}
+        self._price = tuning.first_price
+        self._mean = Scores(0, 0.995)
+
+    # -- asking
+
+    def predict(
+        self, category: str, input_mb: float | None = None, *, declared: float | None = None,
+        largest: float | None = None, context: str = "",
+    ) -> Estimate:
+        """The first allocation of a task; `context` is its place in the workflow, such as the category of the task
+        submitted before it. `declared` is the most that the user expects; an estimate exceeds it only when tasks did.
+        """
+        known = self._categories.get(category)
+        if known is None or not known.history.peaks():
+            first = declared if declared is not None else self._default
+            return Estimate(first if largest is None else min(first, largest), _cold_reason(declared), 0)
+        history = known.history
+        cautious = self._cautious(history, declared, largest)
+        allocation, index, waste, risk = self._best(known, input_mb, context, cautious)
+        return Estimate(allocation, _reason(index, history.samples, declared), history.samples,
+                        waste, risk)
+
+    def retry(
+        self, category: str, allocation: float, input_mb: float | None = None, *, declared: float | None = None,
+        largest: float | None = None,
+    ) -> float:
+        """The next allocation of a task that exhausted `allocation`: always larger, up to the largest agent.
+
+        The largest remembered peak beyond, when there are enough to trust; else what was declared; else double.
+        """
+        known = self._categories.get(category)
+        result = allocation * 2.0
+        beyond = known.history.beyond(allocation) if known else []
+        if len(beyond) >= 3 and (declared is None or allocation < declared):
+            result = max(beyond) * 1.02
+            result = result if declared is None else min(result, declared)
+        elif declared is not None and allocation < declared:
+            result = declared
+        elif beyond:
+            result = max(result, max(beyond) * 1.1)
+        result = max(result, allocation * 1.02)
+        return result if largest is None else min(result, max(largest, allocation))
+
+    def _cautious(self, history: History, declared: float | None, largest: float | None) -> float:
+        most = max(history.largest, history.peaks()[-1])
+        if declared is not None and most <= declared:
+            return declared
+        cautious = max(declared or self._default, most * 2.0)
+        return cautious if largest is None else min(cautious, largest)
+
+    def _best(
+        self, known: _Category, input_mb: float | None, context: str, cautious: float,
+    ) -> tuple[float, int, float, float]:
+        """The best candidate: its allocation, number, expected waste (share of use) and expected retries."""
+        tuning, own = self._tuning, known.scores
+        prior = Prior.of(known.history, input_mb)
+        pool = self._pools.get(prior.stands)
+        own_tasks = own.count
+        average = self._mean.used / self._mean.tasks if self._mean.tasks else 1.0
+        unit = own.used / own.tasks if own.tasks else average
+        price = self._price * math.sqrt(average * unit)
+        pool_weight = tuning.pooled_weight * min(1.0, pool.count / tuning.pooled_tasks) if pool else 0.0
+        total = own_tasks + pool_weight + tuning.prior_weight
+        own_share = 1.0 / own.gain / total
+        pool_waste = pool_weight * unit / pool.used / total if pool else 0.0
+        pool_risk = pool_weight / pool.tasks / total if pool else 0.0
+        prior_share = tuning.prior_weight / total
+        beyond = max(cautious / prior.middle - 1.0, 0.0)
+        least = own.waste[CAUTIOUS] * own_share + (1.0 - own_tasks / total) * beyond * unit
+        best = (cautious, CAUTIOUS, least, 0.0)
+        loss = max(1.0, beyond)
+        i = -1
+        for level, value in enumerate(known.history.levels(input_mb, context)):
+            for margin in MARGINS:
+                i += 1
+                allocation = value * margin
+                if allocation >= cautious:
+                    continue
+                risk = prior.risk(level, margin, allocation)
+                waste = (max(allocation / prior.middle - 1.0, 0.0) + risk * loss) * unit * prior_share
+                waste += own.waste[i] * own_share
+                risk = risk * prior_share + own.failures[i] * own_share
+                if pool:
+                    waste += pool.waste[i] * pool_waste
+                    risk += pool.failures[i] * pool_risk
+                cost = waste + price * risk
+                if cost < least:
+                    least, best = cost, (allocation, i, waste, risk)
+        return best[0], best[1], best[2] / unit, best[3]
+
+    # -- learning
+
+    def observe(
+        self, category: str, peak: float, seconds: float, input_mb: float | None = None, *,
+        declared: float | None = None, context: str = "",
+    ) -> None:
+        """A task ended with its true peak after `seconds`."""
+        peak, seconds = max(peak, 1e-6), max(seconds, 1e-3)
+        known = self._category(category)
+        self._reprice(-self._tuning.retry_budget * self._tuning.aim)
+        self._mean.add((), (), peak * seconds)
+        if known.history.peaks():
+            self._judge(known, peak, seconds, input_mb, declared, context)
+        known.history.add(peak, input_mb, context)
+
+    def exhausted(self, category: str, allocation: float) -> None:
+        """An attempt failed because `allocation` was not enough: its task's peak is larger."""
+        self._reprice(1.0)
+        self._category(category).history.add_exhausted(max(allocation, 1e-6))
+
+    def _category(self, name: str) -> _Category:
+        known = self._categories.get(name)
+        if known is None:
+            tuning = self._tuning
+            known = self._categories[name] = _Category(
+                History(tuning.line_fade, tuning.least_r2), Scores(CAUTIOUS + 1, tuning.fade))
+        return known
+
+    def _reprice(self, excess: float) -> None:
+        low, high = self._tuning.prices
+        self._price = min(max(self._price * math.exp(self._tuning.price_step * excess), low), high)
+
+    def _judge(
+        self, known: _Category, peak: float, seconds: float, input_mb: float | None, declared: float | None,
+        context: str,
+    ) -> None:
+        """Charge every candidate with what it would have cost this task."""
+        history = known.history
+        cautious = self._cautious(history, declared, None)
+        retried = min(history.largest * 1.02, cautious)
+        if retried < peak:
+            retried = max(cautious, peak)
+        waste: list[float] = []
+        failed: list[int] = []
+        for value in history.levels(input_mb, context):
+            for margin in MARGINS:
+                allocation = min(value * margin, cautious)
+                if allocation >= peak:
+                    waste.append((allocation - peak) * seconds)
+                else:
+                    failed.append(len(waste))
+                    waste.append((allocation + retried - peak) * seconds)
+        waste.append(max(cautious - peak, 0.0) * seconds)
+        known.scores.add(waste, failed, peak * seconds)
+        stands = Prior.of(history, None).stands
+        pool = self._pools.get(stands)
+        if pool is None:
+            pool = self._pools[stands] = Scores(CAUTIOUS + 1, self._tuning.pooled_fade)
+        pool.add(waste, failed, peak * seconds)
+
+
+def _cold_reason(declared: float | None) -> str:
+    return "declared; no task of the category has ended yet" if declared is not None else (
+        "the default; no task of the category has ended yet")
+
+
+def _reason(index: int, samples: int, declared: float | None) -> str:
+    of = f"{samples} task{'s' if samples != 1 else ''}"
+    if index == CAUTIOUS:
+        return f"declared; {of} do not let expect less" if declared is not None else f"kept cautious; only {of} known"
+    name, margin = LEVELS[index // len(MARGINS)][0], MARGINS[index % len(MARGINS)]
+    extra = f" + {round((margin - 1) * 100)} %" if margin > 1 else ""
+    return f"{name}{extra}; {of}"
