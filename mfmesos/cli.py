@@ -10,6 +10,7 @@ import click
 
 from mfmesos import __version__
 from mfmesos.config import DEFAULT_MASTER, ConfigError, SchedulerConfig
+from mfmesos.report.estimates import estimates
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -187,6 +188,9 @@ def clean(directory: Path, dry_run: bool, master: str, principal: str | None, se
     _guarded(lambda: cleaning.clean(
         directory.resolve(), dry_run=dry_run, master=master, principal=principal, secret=read_secret(secret_file),
         echo=lambda text: click.echo(f"mfmesos: {text}", err=True)))
+
+
+main.add_command(estimates)
 
 
 def _guarded(call: Callable[[], Any]) -> NoReturn:
