@@ -1,26 +1,154 @@
-"""What kind of task a command is, when nobody says: the program that it runs."""
+"""What kind of task a command is, when nobody says: the programs that it runs, their subcommands and flags.
+
+File names, numbers and the values of flags are left out, so that a kind stays itself across runs and the points of
+a parameter sweep. Whatever the text is, something short and printable comes out.
+"""
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Collection, Iterator
 
 from mfmesos.core.model import Task
+from mfmesos.core.words import Step, one_of, steps
 
-_ASSIGNMENT = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*=")
-_WORDS = re.compile(r"""(?:[^\s"';|&<>()]+|"[^"]*"|'[^']*')+""")
-_WRAPPERS = frozenset({"time", "nice", "env", "exec", "nohup", "sh", "bash", "python", "python3", "perl", "Rscript"})
+LONGEST = 80
+"""Characters of a derived category."""
+
+_SETS_UP = one_of(
+    "cd pushd popd export unset set source . module ulimit umask true false : exit wait test [ [[ read local declare"
+    " alias trap hash return shift")
+"""Of the shell itself: never what a task is about, if it does anything else."""
+_MOVES = one_of("echo printf cat tee cp mv ln rm mkdir rmdir touch chmod ls pwd date hostname sleep")
+"""What surrounds the work, unless there is no other."""
+_NO_SUBCOMMANDS = _SETS_UP | _MOVES | one_of(
+    "sort uniq wc head tail cut paste join comm tr grep egrep fgrep zgrep sed awk gawk mawk find diff cmp split tar gzip"
+    " gunzip bzip2 xz zstd zcat seq expr dd md5sum sha256sum make gcc cc clang rsync scp curl wget ssh python perl"
+    " Rscript")
+"""Their first word is a file, a pattern or a value."""
+_SUBCOMMANDS = one_of(
+    "git samtools bcftools bedtools bwa bwa-mem2 gatk picard picard.jar seqkit seqtk vg docker podman conda pip cargo go"
+    " npm openssl salmon kallisto diamond mmseqs plink singularity apptainer")
+"""Their first word is a subcommand even if nothing follows it."""
+_PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z_-]+")
+_FLAG = re.compile(r"--?[A-Za-z][A-Za-z_-]*")
+_KEY = re.compile(r"([A-Za-z_][\w.-]*)=")
+_SCRIPT = re.compile(r"\.(?:py|sh|bash|R|r|pl|rb|jl|jar|js|m|exe|bin)$")
+_HEX = re.compile(r"(?=[a-f]*[0-9])[0-9a-f]{8,}")
+_DIGITS = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+_SET_OFF_DIGITS = re.compile(r"(?<=[_.-])[0-9]+(?:\.[0-9]+)*|[0-9]{3,}")
+_ODD = re.compile(r"[^\w.+=@:#$%{}()~-]+")
 
 
 def category_of(task: Task) -> str:
-    """The category that was given, else the base name of the first word of the command that is a program of the
-    user's own: variable assignments, options and interpreters before it are passed over."""
-    if task.category:
-        return task.category
-    first = ""
-    for word in _WORDS.findall(task.command):
-        if _ASSIGNMENT.match(word) or word.startswith("-") or word.isdigit():
-            continue
-        name = str(word.strip("\"'").rsplit("/", 1)[-1])
-        first = first or name
-        if name not in _WRAPPERS:
-            return name or first
-    return first or "task"
+    """The category that was given, else the one derived from the command."""
+    return task.category or derive(task.command, (*task.inputs, *task.outputs))
+
+
+def derive(command: str, files: Collection[str] = ()) -> str:
+    """For example "bwa mem -t", or "sort -k + uniq -c" of a pipe. `files` are names known to be files; with them a
+    word can be told from a subcommand. At most LONGEST characters; "task" when there is no program."""
+    names = _known(files)
+    parts: dict[str, None] = {}
+    for step in _chief(steps(command)):
+        parts[" ".join((_program(step.program), *_subcommand(step, names), *sorted(_flags(step, names))))] = None
+    return _bounded(" + ".join(parts)) or "task"
+
+
+def signature(command: str, files: Collection[str] = ()) -> str:
+    """12 hex digits for the command with its flags' values, except for files and numbers: finer than the category
+    ("-task megablast" is not "-task blastn"), but still the same along a sweep of numbers."""
+    names = _known(files)
+    lines = []
+    for step in steps(command):
+        words = (_valued(word, names) for word in step.words)
+        lines.append("\0".join((_program(step.program), *words)))
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def _chief(found: list[Step]) -> list[Step]:
+    """The steps that do the work."""
+    for dull in (_SETS_UP | _MOVES, _SETS_UP):
+        chosen = [step for step in found if step.program not in dull]
+        if chosen:
+            return chosen
+    return found[:1]
+
+
+def _program(name: str) -> str:
+    """Without what numbers scripts or versions."""
+    name = _HEX.sub("#", name)
+    return _ODD.sub(" ", (_DIGITS if _SCRIPT.search(name) else _SET_OFF_DIGITS).sub("#", name)).strip() or "#"
+
+
+def _subcommand(step: Step, names: Collection[str]) -> list[str]:
+    if step.program in _NO_SUBCOMMANDS:
+        return []
+    words = iter(step.words)
+    first = next(words, "")
+    if step.program in _SUBCOMMANDS:
+        while first.startswith("-"):  # its general options come first
+            if "=" not in first:
+                next(words, "")
+            first = next(words, "")
+    elif len(step.words) < 2:
+        return []
+    return [first] if _PLAIN_WORD.fullmatch(first) and len(first) <= 30 and not _is_file(first, names) else []
+
+
+def _flags(step: Step, names: Collection[str]) -> Iterator[str]:
+    seen = set()
+    for word in step.words:
+        if word == "--":
+            return
+        flag = _flag(word, names)
+        if flag and flag not in seen:
+            seen.add(flag)
+            yield flag
+
+
+def _flag(word: str, names: Collection[str]) -> str:
+    """-o of -o, -o17 and -oa.txt; --out of --out=a; in= of in=a; nothing of other words."""
+    flag = _FLAG.match(word)
+    if flag:
+        rest = word[flag.end():]
+        attached = not word.startswith("--") and len(word) > 2 and (
+            _is_file(word[2:], names) or rest[:1] in {"/", ".", "*", "$", "~"})
+        return word[:2] if attached else flag[0].rstrip("-_")
+    key = _KEY.match(word)
+    return _DIGITS.sub("", key[1]) + "=" if key else ""
+
+
+def _valued(word: str, names: Collection[str]) -> str:
+    flag = _flag(word, names)
+    value = word[len(flag):].lstrip("=") if word.startswith(flag) else ""
+    if flag and not word.startswith("-"):
+        value = word.split("=", 1)[1]
+    elif not flag:
+        value = word
+    if _is_file(value, names):
+        value = "/"
+    return f"{flag}={_DIGITS.sub('#', value)}"
+
+
+def _is_file(word: str, names: Collection[str]) -> bool:
+    """Whether a word is the name of a file, or seems to be."""
+    return word in names or any(c in word for c in "/.*?$~")
+
+
+def _known(files: Collection[str]) -> set[str]:
+    """Names of files as commands may write them: also without folders, and without what comes after the first dot,
+    since programs add that to the prefix that they are given."""
+    names = set(files)
+    for name in files:
+        base = name.rstrip("/").rsplit("/", 1)[-1]
+        names |= {base, base.split(".", 1)[0], name[: len(name) - len(base)] + base.split(".", 1)[0]}
+    return names - {""}
+
+
+def _bounded(text: str) -> str:
+    text = "".join(c if c.isprintable() else "?" for c in text)
+    if len(text) <= LONGEST:
+        return text
+    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
+    return f"{text[: LONGEST - 9]}~{digest}"

@@ -1,0 +1,251 @@
+"""The history of attempts: one SQLite file, for each user by default, that estimates learn from.
+
+Several processes may write at once, and threads may share one History. Nothing here is needed for a run: whoever
+gets a HistoryError says so and goes on without. The file is never begun anew by itself, whatever is wrong with it.
+"""
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import stat
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Callable
+
+import psutil
+
+from mfmesos.store.attempt import COLUMNS, MOST_TEXT, TEXTS, Attempt, believable
+
+log = logging.getLogger("mfmesos.history")
+APPLICATION_ID = 0x6D666D68  # "mfmh"
+SCHEMA_VERSION = 1
+MAX_ROWS = 100_000
+MAX_PER_CATEGORY = 5_000
+PRUNE_EVERY = 1_000
+"""Added rows. So the file can have that many more than its bound for each process that writes."""
+_BUSY_S = 10.0
+_NETWORK = ("nfs", "cifs", "smb", "afs", "lustre", "gpfs", "ceph", "glusterfs", "beegfs", "9p", "fuse")
+
+_TABLE = f"""CREATE TABLE attempts (id INTEGER PRIMARY KEY,
+    {', '.join(f"{c} {'TEXT' if c in TEXTS else 'INTEGER' if c == 'exit_code' else 'REAL'}" for c in COLUMNS)})"""
+_INDEXES = ("CREATE INDEX by_time ON attempts (ended_at)",
+            "CREATE INDEX by_category ON attempts (category, ended_at)")
+# A text that somebody else put there may be of any length; more of it than shows that it is too long is not read.
+_SELECTED = ", ".join(f"substr({c}, 1, {MOST_TEXT + 1})" if c in TEXTS else c for c in COLUMNS)
+_NEWEST_FIRST = "ORDER BY ended_at > ?, ended_at DESC, id DESC"
+"""What claims to be of the future comes last, so that it cannot push out the rest."""
+_CURES = (
+    ("locked", "another program holds it; end that, or choose another file with --history"),
+    ("is full", "make room on that disk, or choose another file with --history"),
+    ("readonly", "make it and its folder writable, or choose another file with --history"),
+    ("unable to open", "make it and its folder writable, or choose another file with --history"),
+    ("disk i/o", "see whether the disk is full or broken, or choose another file with --history"),
+)
+_MOVE = "move it away, and a new one is begun, or choose another file with --history"
+
+
+class HistoryError(Exception):
+    """The history cannot be used: one line with the file, what is wrong, and the cure."""
+
+
+def default_path(environ: Mapping[str, str] | None = None) -> Path:
+    """Where a user's history lies: $XDG_DATA_HOME/mfmesos/ or ~/.local/share/mfmesos/ (XDG Base Directory 0.8)."""
+    data = (os.environ if environ is None else environ).get("XDG_DATA_HOME", "")
+    try:
+        base = Path(data) if os.path.isabs(data) else Path.home() / ".local" / "share"
+    except RuntimeError:
+        raise HistoryError("there is no home folder for the history; choose a file with --history") from None
+    return base / "mfmesos" / "history.sqlite"
+
+
+class History:
+    """Opens the file, and begins it where there is none. Raises HistoryError, from every method."""
+
+    def __init__(
+        self, path: Path, *, max_rows: int = MAX_ROWS, max_per_category: int = MAX_PER_CATEGORY,
+        prune_every: int = PRUNE_EVERY, busy_s: float = _BUSY_S, clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.path = path
+        self.dropped = 0
+        """Rows that the last load left out, since their values cannot be."""
+        self._max_rows = max_rows
+        self._max_per_category = max_per_category
+        self._prune_every = prune_every
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._added = 0
+        with self._told():
+            _prepare(path)
+            self._db = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
+        try:
+            with self._told():
+                self._open()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def __enter__(self) -> History:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        with self._lock, self._told():
+            self._db.close()
+
+    def add(self, attempts: Iterable[Attempt]) -> int:
+        """Store these in one transaction; gives how many. Texts are cut; what cannot be believed is left out."""
+        now = self._clock()
+        rows = [_row(a) for a in attempts]
+        good = [row for row in rows if believable(row, now)]
+        if len(good) < len(rows):
+            log.warning("%d attempts have values that cannot be and are not kept in the history", len(rows) - len(good))
+        if not good:
+            return 0
+        marks = ", ".join("?" * len(COLUMNS))
+        with self._lock, self._told(), self._transaction():
+            self._db.executemany(f"INSERT INTO attempts ({', '.join(COLUMNS)}) VALUES ({marks})", good)
+            self._added += len(good)
+            if self._added >= self._prune_every:
+                self._fade()
+        return len(good)
+
+    def load(self, limit: int = MAX_ROWS, category: str | None = None) -> list[Attempt]:
+        """The newest `limit` attempts, newest last; `dropped` counts those whose values cannot be."""
+        now = self._clock()
+        where = "" if category is None else "WHERE category = ?"
+        values = [*([] if category is None else [category]), now + 86400, limit]
+        with self._lock, self._told():
+            rows = self._db.execute(
+                f"SELECT {_SELECTED} FROM attempts {where} {_NEWEST_FIRST} LIMIT ?", values).fetchall()
+        good = [Attempt(*row) for row in reversed(rows) if believable(row, now)]
+        self.dropped = len(rows) - len(good)
+        return good
+
+    def prune(self, *, older_than_s: float | None = None, category: str | None = None) -> int:
+        """Remove what is older than that many seconds and of that category (None: any); gives how many."""
+        before = None if older_than_s is None else self._clock() - older_than_s
+        with self._lock, self._told():
+            with self._transaction():
+                count = self._db.execute(
+                    "DELETE FROM attempts WHERE (? IS NULL OR ended_at < ?) AND (? IS NULL OR category = ?)",
+                    (before, before, category, category)).rowcount
+            if count:
+                self._db.execute("VACUUM")
+        return count
+
+    def _open(self) -> None:
+        db = self._db
+        db.text_factory = lambda data: data.decode("utf-8", "replace")
+        if self._is_new():
+            # Kept by the file itself: who opens it later does as its beginner did.
+            if not _on_network(self.path):
+                db.execute("PRAGMA journal_mode = WAL")
+            with self._transaction():
+                if self._is_new():
+                    db.execute(_TABLE)
+                    for index in _INDEXES:
+                        db.execute(index)
+                    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        self._check()
+        db.execute("PRAGMA trusted_schema = OFF")
+        if self._pragma("journal_mode") == "wal":
+            db.execute("PRAGMA synchronous = NORMAL")
+        if db.execute("SELECT count(*) FROM attempts").fetchone()[0] > 0:
+            with self._transaction():
+                self._fade()
+
+    def _is_new(self) -> bool:
+        return not self._pragma("application_id") and not self._pragma("user_version") and not self._db.execute(
+            "SELECT count(*) FROM sqlite_master").fetchone()[0]
+
+    def _check(self) -> None:
+        version = self._pragma("user_version")
+        if self._pragma("application_id") != APPLICATION_ID:
+            raise HistoryError(f"{self.path} is another program's SQLite file; choose another file with --history")
+        if version > SCHEMA_VERSION:
+            raise HistoryError(
+                f"{self.path} was written by a newer mfmesos (version {version} of the file, this one knows "
+                f"{SCHEMA_VERSION}); update mfmesos, or choose another file with --history")
+        known = {row[1] for row in self._db.execute("PRAGMA table_info(attempts)")}
+        if not known.issuperset(COLUMNS):
+            raise HistoryError(f"{self.path} lacks columns of a history; {_MOVE}")
+        verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise HistoryError(f"{self.path} is damaged ({' '.join(str(verdict).split())[:80]}); {_MOVE}")
+
+    def _fade(self) -> None:
+        """Remove the oldest beyond the bounds; within a transaction."""
+        self._added = 0
+        future = self._clock() + 86400
+        db = self._db
+        crowded = db.execute("SELECT category FROM attempts GROUP BY category HAVING count(*) > ?",
+                             (self._max_per_category,)).fetchall()
+        oldest = f"DELETE FROM attempts WHERE id IN (SELECT id FROM attempts {{}} {_NEWEST_FIRST} LIMIT -1 OFFSET ?)"
+        for (category,) in crowded:
+            db.execute(oldest.format("WHERE category IS ?"), (category, future, self._max_per_category))
+        if db.execute("SELECT count(*) FROM attempts").fetchone()[0] > self._max_rows:
+            db.execute(oldest.format(""), (future, self._max_rows))
+
+    def _pragma(self, name: str) -> Any:
+        return self._db.execute(f"PRAGMA {name}").fetchone()[0]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turns what SQLite and the system say into one line."""
+        try:
+            yield
+        except sqlite3.Error as e:
+            text = " ".join(str(e).split())
+            cure = next((cure for sign, cure in _CURES if sign in text.lower()), _MOVE)
+            raise HistoryError(f"{self.path}: {text}; {cure}") from e
+        except OSError as e:
+            raise HistoryError(
+                f"{self.path}: {e.strerror or e}; choose a file that you may write with --history") from e
+        except ValueError as e:  # a name that cannot be one
+            raise HistoryError(f"{str(self.path)!r}: {e}; choose another file with --history") from e
+
+
+def _row(attempt: Attempt) -> tuple[Any, ...]:
+    values = ((column, getattr(attempt, column)) for column in COLUMNS)
+    return tuple(
+        value.encode("utf-8", "replace").decode()[:MOST_TEXT] if column in TEXTS and isinstance(value, str) else value
+        for column, value in values)
+
+
+def _prepare(path: Path) -> None:
+    """An empty file for its owner alone, where there is none. An existing one is not opened here: closing it would
+    take away the locks that SQLite holds on it in this process."""
+    missing = [folder for folder in path.parents if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OSError(0, "not a regular file") from None
+
+
+def _on_network(path: Path) -> bool:
+    """Whether other machines may have the file open as well: SQLite's write-ahead log needs shared memory."""
+    where = str(path.resolve())
+    mounts = [p for p in psutil.disk_partitions(all=True)
+              if os.path.isabs(p.mountpoint) and os.path.commonpath([where, p.mountpoint]) == p.mountpoint]
+    return bool(mounts) and max(mounts, key=lambda p: len(p.mountpoint)).fstype.startswith(_NETWORK)
