@@ -11,6 +11,7 @@ import click
 from mfmesos import __version__
 from mfmesos.config import DEFAULT_MASTER, ConfigError, SchedulerConfig
 from mfmesos.report.estimates import estimates
+from mfmesos.report.history import history
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -191,6 +192,7 @@ def clean(directory: Path, dry_run: bool, master: str, principal: str | None, se
 
 
 main.add_command(estimates)
+main.add_command(history)
 
 
 def _guarded(call: Callable[[], Any]) -> NoReturn:

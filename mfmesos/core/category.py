@@ -22,13 +22,13 @@ _SETS_UP = one_of(
 _MOVES = one_of("echo printf cat tee cp mv ln rm mkdir rmdir touch chmod ls pwd date hostname sleep")
 """What surrounds the work, unless there is no other."""
 _NO_SUBCOMMANDS = _SETS_UP | _MOVES | one_of(
-    "sort uniq wc head tail cut paste join comm tr grep egrep fgrep zgrep sed awk gawk mawk find diff cmp split tar gzip"
-    " gunzip bzip2 xz zstd zcat seq expr dd md5sum sha256sum make gcc cc clang rsync scp curl wget ssh python perl"
+    "sort uniq wc head tail cut paste join comm tr grep egrep fgrep zgrep sed awk gawk mawk find diff cmp split tar"
+    " gzip gunzip bzip2 xz zstd zcat seq expr dd md5sum sha256sum make gcc cc clang rsync scp curl wget ssh python perl"
     " Rscript")
 """Their first word is a file, a pattern or a value."""
 _SUBCOMMANDS = one_of(
-    "git samtools bcftools bedtools bwa bwa-mem2 gatk picard picard.jar seqkit seqtk vg docker podman conda pip cargo go"
-    " npm openssl salmon kallisto diamond mmseqs plink singularity apptainer")
+    "git samtools bcftools bedtools bwa bwa-mem2 gatk picard picard.jar seqkit seqtk vg docker podman conda pip cargo"
+    " go npm openssl salmon kallisto diamond mmseqs plink singularity apptainer")
 """Their first word is a subcommand even if nothing follows it."""
 _PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z_-]+")
 _FLAG = re.compile(r"--?[A-Za-z][A-Za-z_-]*")

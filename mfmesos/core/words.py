@@ -29,8 +29,8 @@ _HEADS = one_of("for case select function fi done esac }")
 """What follows them, up to the next end of a command, is none."""
 _BUILTINS = one_of(". : [ [[")
 _WRAPPERS = one_of(
-    "time nice ionice env exec nohup stdbuf timeout setsid taskset command builtin numactl chrt sudo mpirun mpiexec srun"
-    " xargs parallel unbuffer catchsegv")
+    "time nice ionice env exec nohup stdbuf timeout setsid taskset command builtin numactl chrt sudo mpirun mpiexec"
+    " srun xargs parallel unbuffer catchsegv")
 _WRAPPERS_VALUES = one_of(
     "-u --unset -C --chdir -k -s --signal -f --format -o --output -I -a -d --arg-file -n -np -c -N --adjustment")
 _CONTAINERS = one_of("singularity apptainer")

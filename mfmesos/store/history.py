@@ -28,6 +28,8 @@ MAX_PER_CATEGORY = 5_000
 PRUNE_EVERY = 1_000
 """Added rows. So the file can have that many more than its bound for each process that writes."""
 _BUSY_S = 10.0
+_LEAST_SIZE = 512
+"""Of a SQLite file with anything in it. SQLite takes a smaller one, whatever it holds, for an empty one."""
 _NETWORK = ("nfs", "cifs", "smb", "afs", "lustre", "gpfs", "ceph", "glusterfs", "beegfs", "9p", "fuse")
 
 _TABLE = f"""CREATE TABLE attempts (id INTEGER PRIMARY KEY,
@@ -75,6 +77,7 @@ class History:
         self._max_rows = max_rows
         self._max_per_category = max_per_category
         self._prune_every = prune_every
+        self._busy_s = busy_s
         self._clock = clock
         self._lock = threading.Lock()
         self._added = 0
@@ -139,13 +142,18 @@ class History:
                 self._db.execute("VACUUM")
         return count
 
+    def fade(self) -> None:
+        """Remove the oldest beyond the bounds, now; add does so now and then."""
+        with self._lock, self._told(), self._transaction():
+            self._fade()
+
     def _open(self) -> None:
         db = self._db
         db.text_factory = lambda data: data.decode("utf-8", "replace")
         if self._is_new():
             # Kept by the file itself: who opens it later does as its beginner did.
             if not _on_network(self.path):
-                db.execute("PRAGMA journal_mode = WAL")
+                self._write_ahead(time.monotonic() + self._busy_s)
             with self._transaction():
                 if self._is_new():
                     db.execute(_TABLE)
@@ -160,6 +168,17 @@ class History:
         if db.execute("SELECT count(*) FROM attempts").fetchone()[0] > 0:
             with self._transaction():
                 self._fade()
+
+    def _write_ahead(self, deadline: float) -> None:
+        """SQLite itself does not wait here when several begin the same file."""
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as e:
+                if "locked" not in str(e) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.01)
 
     def _is_new(self) -> bool:
         return not self._pragma("application_id") and not self._pragma("user_version") and not self._db.execute(
@@ -239,8 +258,11 @@ def _prepare(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     except FileExistsError:
-        if not stat.S_ISREG(path.stat().st_mode):
+        there = path.stat()
+        if not stat.S_ISREG(there.st_mode):
             raise OSError(0, "not a regular file") from None
+        if 0 < there.st_size < _LEAST_SIZE:
+            raise HistoryError(f"{path} is no SQLite file; {_MOVE}") from None
 
 
 def _on_network(path: Path) -> bool:

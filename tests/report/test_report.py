@@ -115,10 +115,10 @@ def test_the_table_sums_by_category(tmp_path, capsys):
 @pytest.mark.parametrize(("command", "category"), [
     ("blastn -query a -db b > c", "blastn -db -query"), ("./bin/sim 3 > o", "sim"), ("X=1 Y='a b' prog a", "prog"),
     ("python3 gather.py a b", "gather.py"), ("cd d && make", "make"), ("", "task"), ("python3", "python3"),
-    ("'my tool' -x", "my tool"), ("nice -n 5 sort f", "sort"),
+    ("'my tool' -x", "my tool -x"), ("nice -n 5 sort f", "sort"),
 ])
 def test_the_category_of_a_command(command, category):
-    """The program that a command runs and its flags; interpreters, assignments and what only prepares are passed over."""
+    """The program and its flags; interpreters, assignments and what only prepares are passed over."""
     assert category_of(Task(1, command)) == category
 
 
