@@ -41,7 +41,10 @@ def commands(text: str) -> list[list[str]]:
 
 
 def options_of(command: click.Command) -> set[str]:
-    return {name for p in command.params for name in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
+    """Of a command and, if it is a group, of those in it."""
+    inner = command.commands.values() if isinstance(command, click.Group) else ()
+    return {name for p in command.params for name in (*p.opts, *p.secondary_opts)} | {"--help", "-h"} | {
+        name for c in inner for name in options_of(c)}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

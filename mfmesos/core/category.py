@@ -35,6 +35,7 @@ _FLAG = re.compile(r"--?[A-Za-z][A-Za-z_-]*")
 _KEY = re.compile(r"([A-Za-z_][\w.-]*)=")
 _SCRIPT = re.compile(r"\.(?:py|sh|bash|R|r|pl|rb|jl|jar|js|m|exe|bin)$")
 _HEX = re.compile(r"(?=[a-f]*[0-9])[0-9a-f]{8,}")
+_NUMBER = re.compile(r"[-+]?\.?[0-9](?:[0-9.,:+-]|[eE][-+]?[0-9])*(?:[kKmMgGtT]i?[bB]?|[smhd%])?")
 _DIGITS = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _SET_OFF_DIGITS = re.compile(r"(?<=[_.-])[0-9]+(?:\.[0-9]+)*|[0-9]{3,}")
 _ODD = re.compile(r"[^\w.+=@:#$%{}()~-]+")
@@ -111,12 +112,16 @@ def _flag(word: str, names: Collection[str]) -> str:
     """-o of -o, -o17 and -oa.txt; --out of --out=a; in= of in=a; nothing of other words."""
     flag = _FLAG.match(word)
     if flag:
-        rest = word[flag.end():]
-        attached = not word.startswith("--") and len(word) > 2 and (
-            _is_file(word[2:], names) or rest[:1] in {"/", ".", "*", "$", "~"})
-        return word[:2] if attached else flag[0].rstrip("-_")
+        return word[:2] if _has_file(word, word[flag.end():], names) else flag[0].rstrip("-_")
     key = _KEY.match(word)
     return _DIGITS.sub("", key[1]) + "=" if key else ""
+
+
+def _has_file(word: str, rest: str, names: Collection[str]) -> bool:
+    """Whether a flag of one letter has the name of a file written to it, `rest` being what cannot be a flag's."""
+    if word.startswith("--") or rest.startswith("="):
+        return False
+    return word[2:] in names or (_is_file(rest, ()) and not _NUMBER.fullmatch(rest))
 
 
 def _valued(word: str, names: Collection[str]) -> str:
@@ -126,7 +131,9 @@ def _valued(word: str, names: Collection[str]) -> str:
         value = word.split("=", 1)[1]
     elif not flag:
         value = word
-    if _is_file(value, names):
+    if _NUMBER.fullmatch(value):
+        value = "#"
+    elif _is_file(value, names):
         value = "/"
     return f"{flag}={_DIGITS.sub('#', value)}"
 

@@ -2,8 +2,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, TextIO
 
 from mfmesos.config import ConfigError
@@ -12,6 +13,7 @@ from mfmesos.store.attempt import COLUMNS, NUMBERS, TEXTS, Attempt, problem
 TRACE = {"declared_mb": "requested_memory_mb", "peak_mb": "measured_memory_mb", "seconds": "wall_s",
          "input_mb": "input_mb", "end_s": "ended_at", "category": "category"}
 """Columns of a trace (see `mfmesos estimates replay`) and ours."""
+_OURS = {ours: theirs for theirs, ours in TRACE.items()}
 _NEEDED = ("category", "outcome", "ended_at")
 _NEEDED_IN_TRACE = ("category", "peak_mb", "seconds")
 
@@ -36,7 +38,7 @@ def parse(lines: Iterable[str], name: str, now: float, workflow: str = "") -> li
         if all(column in header for column in _NEEDED_IN_TRACE):
             return _traced(reader, name, now, workflow)
     except csv.Error as e:
-        raise ConfigError(f"{name}:{reader.line_num or 1}: {e}; write it as CSV, with quotes around fields that "
+        raise ConfigError(f"{name}:{reader.reader.line_num or 1}: {e}; write it as CSV, with quotes around fields that "
                           "contain commas or quotes") from None
     raise ConfigError(f"{name}:1: the first line must name the columns: those of mfmesos history export, or "
                       f"{','.join(_NEEDED_IN_TRACE)} of a trace")
@@ -63,7 +65,7 @@ def _traced(reader: csv.DictReader[str], name: str, now: float, workflow: str) -
         values = {ours: _value(ours, record[theirs], where, theirs)
                   for theirs, ours in TRACE.items() if theirs in record}
         attempt = _checked({**values, "ended_at": values.get("ended_at") or 0.0, "outcome": "finished",
-                            "workflow": workflow[:200], "context": before}, where, now)
+                            "workflow": workflow[:200], "context": before}, where, now, _OURS)
         before = attempt.category
         attempts.append((attempt, where))
     last = max((a.ended_at for a, _ in attempts), default=0.0)
@@ -82,9 +84,13 @@ def _value(column: str, text: str, where: str, shown: str = "") -> Any:
                           "or leave it empty if it is unknown") from None
 
 
-def _checked(values: dict[str, Any], where: str, now: float) -> Attempt:
+def _checked(
+    values: dict[str, Any], where: str, now: float, names: Mapping[str, str] = MappingProxyType({}),
+) -> Attempt:
+    """`names` are what columns are called in the file, if not as ours."""
     for column, value in values.items():
         why = problem(column, value, now)
         if why:
-            raise ConfigError(f"{where}: {column} is {str(value)[:40]!r}; {why}")
+            found = "empty" if value in {None, ""} else repr(str(value)[:40])
+            raise ConfigError(f"{where}: {names.get(column, column)} is {found}; {why}")
     return Attempt(**values)
