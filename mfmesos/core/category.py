@@ -118,10 +118,11 @@ def _flag(word: str, names: Collection[str]) -> str:
 
 
 def _has_file(word: str, rest: str, names: Collection[str]) -> bool:
-    """Whether a flag of one letter has the name of a file written to it, `rest` being what cannot be a flag's."""
+    """Whether a flag of one letter has the name of a file written to it, `rest` being what cannot be a flag's.
+    (With shorter names -in could be -i and a file n.)"""
     if word.startswith("--") or rest.startswith("="):
         return False
-    return word[2:] in names or (_is_file(rest, ()) and not _NUMBER.fullmatch(rest))
+    return (word[2:] in names and len(word) > 4) or (_is_file(rest, ()) and not _NUMBER.fullmatch(rest))
 
 
 def _valued(word: str, names: Collection[str]) -> str:

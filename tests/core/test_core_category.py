@@ -6,7 +6,7 @@ import string
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mfmesos.core.category import LONGEST, category_of, derive, signature
@@ -60,14 +60,18 @@ def sweeps(draw):
 
 
 @given(sweeps())
+@settings(deadline=None)
 def test_a_sweep_stays_one_category(pair):
     """Files renamed and numbers changed: the same category and the same signature."""
     (one, files), (other, other_files) = pair
+    stems = {re.split(r"[/.]", name)[-1 - ("." in name)] for name in files + other_files}
+    assume(not any(word.startswith("-") and word[2:] in stems for word in one.split()))  # -ores may be -o res
     assert derive(one, files) == derive(other, other_files)
     assert signature(one, files) == signature(other, other_files)
 
 
 @given(programs, programs, st.lists(st.one_of(flags, file_names, numbers), max_size=5))
+@settings(deadline=None)
 def test_different_programs_differ(one, other, words):
     """With the same words after them."""
     same = one == other
@@ -83,7 +87,7 @@ SHELL = st.lists(st.sampled_from([
 
 
 @given(st.one_of(SHELL, st.text(max_size=300)), st.lists(st.text(max_size=10), max_size=3))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_any_text_gives_something_short_and_printable(command, files):
     """Never an exception, never empty, never longer than the bound, one line, the same every time."""
     category = derive(command, files)
@@ -94,6 +98,7 @@ def test_any_text_gives_something_short_and_printable(command, files):
 
 
 @given(programs, st.lists(flags, unique=True, max_size=5).flatmap(lambda f: st.tuples(st.just(f), st.permutations(f))))
+@settings(deadline=None)
 def test_the_order_of_flags_does_not_matter(program, orders):
     """Programs that write commands may not keep one."""
     one, other = orders

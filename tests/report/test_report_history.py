@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mfmesos.cli import main
@@ -166,6 +166,7 @@ def test_a_file_that_is_no_text_is_told(path, tmp_path):
 
 
 @given(st.text(max_size=200), st.booleans())
+@settings(deadline=None)
 def test_any_csv_is_parsed_or_refused_with_one_line(text, header):
     """ConfigError with the file's name, never another exception, never two lines."""
     lines = ((TRACE if header else "") + text).splitlines(keepends=True)
