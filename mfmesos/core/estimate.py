@@ -17,7 +17,7 @@ from mfmesos.core.estimate_history import LEVELS, History
 from mfmesos.core.estimate_prior import Prior
 from mfmesos.core.estimate_scores import Scores
 
-MARGINS = (1.0, 1.02, 1.05, 1.1, 1.2, 1.35, 1.6, 2.0)
+MARGINS = (1.0, 1.02, 1.05, 1.1, 1.25, 1.6)
 CAUTIOUS = len(LEVELS) * len(MARGINS)
 """The last candidate: what was declared, or else what is surely enough as far as anybody knows."""
 
@@ -37,10 +37,17 @@ class Tuning:
     pooled_weight: float = 4.0
     prior_weight: float = 3.0
     """In tasks of the category's own."""
-    first_price: float = 20.0
+    first_price: float = 10.0
     """Of a retry, in waste of an average task."""
-    price_step: float = 0.3
+    grace: float = 1.0
+    """Retries that are not held against it."""
+    steepness: float = 3.0
+    budget_fade: float = 0.998
     prices: tuple[float, float] = (0.3, 1000.0)
+    blur: float = 5.0
+    """In distances between neighbouring peaks."""
+    most_blur: float = 0.15
+    """In logarithmic deviations."""
     line_fade: float = 0.99
     least_r2: float = 0.1
 
@@ -86,7 +93,7 @@ class Estimator:
         self._default = default
         self._categories: dict[str, _Category] = {}
         self._pools: dict[tuple[int, int], Scores] = {}
-        self._price = tuning.first_price
+        self._ended = self._retried = 0.0
         self._mean = Scores(0, 0.995)
 
     # -- asking
@@ -146,7 +153,7 @@ class Estimator:
         own_tasks = own.count
         average = self._mean.used / self._mean.tasks if self._mean.tasks else 1.0
         unit = own.used / own.tasks if own.tasks else average
-        price = self._price * math.sqrt(average * unit)
+        price = self._price() * average
         pool_weight = tuning.pooled_weight * min(1.0, pool.count / tuning.pooled_tasks) if pool else 0.0
         total = own_tasks + pool_weight + tuning.prior_weight
         own_share = 1.0 / own.gain / total
@@ -185,7 +192,9 @@ class Estimator:
         """A task ended with its true peak after `seconds`."""
         peak, seconds = max(peak, 1e-6), max(seconds, 1e-3)
         known = self._category(category)
-        self._reprice(-self._tuning.retry_budget * self._tuning.aim)
+        fade = self._tuning.budget_fade
+        self._ended = self._ended * fade + 1.0
+        self._retried *= fade
         self._mean.add((), (), peak * seconds)
         if known.history.peaks():
             self._judge(known, peak, seconds, input_mb, declared, context)
@@ -193,7 +202,7 @@ class Estimator:
 
     def exhausted(self, category: str, allocation: float) -> None:
         """An attempt failed because `allocation` was not enough: its task's peak is larger."""
-        self._reprice(1.0)
+        self._retried += 1.0
         self._category(category).history.add_exhausted(max(allocation, 1e-6))
 
     def _category(self, name: str) -> _Category:
@@ -204,9 +213,12 @@ class Estimator:
                 History(tuning.line_fade, tuning.least_r2), Scores(CAUTIOUS + 1, tuning.fade))
         return known
 
-    def _reprice(self, excess: float) -> None:
-        low, high = self._tuning.prices
-        self._price = min(max(self._price * math.exp(self._tuning.price_step * excess), low), high)
+    def _price(self) -> float:
+        """Of a retry, in waste of an average task: low while retries stay behind the budget, else steeply higher."""
+        tuning = self._tuning
+        allowed = tuning.retry_budget * tuning.aim * self._ended
+        excess = (self._retried + tuning.grace) / (allowed + tuning.grace)
+        return min(max(tuning.first_price * math.pow(excess, tuning.steepness), tuning.prices[0]), tuning.prices[1])
 
     def _judge(
         self, known: _Category, peak: float, seconds: float, input_mb: float | None, declared: float | None,
@@ -218,23 +230,34 @@ class Estimator:
         retried = min(history.largest * 1.02, cautious)
         if retried < peak:
             retried = max(cautious, peak)
+        prior = Prior.of(history, input_mb)
+        blur = self._blur(history, peak, prior.spread)
+        above, blur = peak + blur, 2.0 * blur
         waste: list[float] = []
-        failed: list[int] = []
+        failed: list[tuple[int, float]] = []
         for value in history.levels(input_mb, context):
             for margin in MARGINS:
                 allocation = min(value * margin, cautious)
-                if allocation >= peak:
+                if allocation >= above or allocation >= cautious:
                     waste.append((allocation - peak) * seconds)
-                else:
-                    failed.append(len(waste))
-                    waste.append((allocation + retried - peak) * seconds)
+                    continue
+                share = min((above - allocation) / blur, 1.0)
+                failed.append((len(waste), share))
+                waste.append((allocation + share * retried - peak) * seconds)
         waste.append(max(cautious - peak, 0.0) * seconds)
         known.scores.add(waste, failed, peak * seconds)
-        stands = Prior.of(history, None).stands
+        stands = prior.stands
         pool = self._pools.get(stands)
         if pool is None:
             pool = self._pools[stands] = Scores(CAUTIOUS + 1, self._tuning.pooled_fade)
         pool.add(waste, failed, peak * seconds)
+
+    def _blur(self, history: History, peak: float, spread: float) -> float:
+        """How near a peak has to come to an allocation to count as a part of a failure: with few tasks a near miss
+        tells more than its luck does. None where peaks repeat exactly, more where they lie far apart."""
+        gaps = sorted(abs(peak - p) for p in history.peaks()[-30:])
+        near = gaps[min(2, len(gaps) - 1)]
+        return max(min(self._tuning.blur * near, self._tuning.most_blur * spread * peak), 1e-6 * peak)
 
 
 def _cold_reason(declared: float | None) -> str:

@@ -29,22 +29,17 @@ LEVELS: tuple[tuple[str, int], ...] = (
     ("the largest of the last 20", 20),
     ("the largest of the last 60", 60),
     ("the largest seen", 1000),
-    ("the largest of the last 5 of the same input size", 5),
+    ("the median of the last 30", 1),
+    ("the mean of the last 30 + 3 deviations", 60),
     ("the largest of the last 20 of the same input size", 20),
     ("the largest of the 3 nearest input sizes", 3),
-    ("the largest of the 8 nearest input sizes", 8),
     ("the line through the input sizes", 2),
-    ("the line through the input sizes and its largest miss of the last 20", 20),
-    ("the line through the input sizes + 1 deviation", 5),
     ("the line through the input sizes + 2 deviations", 20),
     ("the line through the input sizes + 3 deviations", 60),
-    ("the power law of the input sizes + 1 deviation", 5),
     ("the power law of the input sizes + 2 deviations", 20),
-    ("the mean of the last 30 + 2 deviations", 20),
-    ("the mean of the last 30 + 3 deviations", 60),
-    ("the largest of the last 3 in the same place of the workflow", 3),
+    ("the last 8 scaled by input size", 8),
+    ("the last 8 scaled by the root of the input size", 8),
     ("the largest of the last 10 in the same place of the workflow", 10),
-    ("the median of the last 30", 1),
 )
 """Each level's name for the user, and how many exchangeable peaks it is about the largest of: the next one
 exceeds the largest of n in one case of n + 1."""
@@ -66,7 +61,6 @@ class History:
         self._sizes: OrderedDict[int, deque[float]] = OrderedDict()
         self._places: OrderedDict[str, deque[float]] = OrderedDict()
         self._line, self._power = Line(fade), Line(fade)
-        self._misses: deque[float] = deque(maxlen=20)
         self._pending: deque[float] = deque(maxlen=PENDING)
 
     def add(self, peak: float, input_mb: float | None, context: str) -> None:
@@ -76,9 +70,6 @@ class History:
                 self._pending.remove(allocation)
                 break
         if input_mb is not None:
-            fit = self.fit(input_mb)
-            if fit:
-                self._misses.append(peak / fit.value)
             self._line.add(input_mb, peak)
             if input_mb > 0:
                 self._power.add(math.log(input_mb), math.log(peak))
@@ -127,42 +118,41 @@ class History:
     def levels(self, input_mb: float | None, context: str) -> list[float]:
         """One value for each of LEVELS; a level that does not apply takes the value of a plainer one."""
         peaks = self.peaks()
-        last3, last8, last20 = max(peaks[-3:]), max(peaks[-8:]), max(peaks[-20:])
         recent = peaks[-30:]
         mean = math.fsum(recent) / len(recent)
         squares = math.fsum((p - mean) ** 2 for p in recent)
         deviation = math.sqrt(squares / (len(recent) - 1)) if recent[1:] else mean / 3
-        wide = mean + 2 * deviation
-        result = [peaks[-1], last3, last8, last20, max(peaks[-60:]), max(self.largest, peaks[-1])]
-        result += self._by_size(input_mb, last8, last20)
-        result += self._by_line(input_mb, last8, last20, wide)
-        result += [wide, mean + 3 * deviation]
+        last8, last20 = max(peaks[-8:]), max(peaks[-20:])
         place = self._places.get(context)
-        result += [max(islice(reversed(place), 3)), max(islice(reversed(place), 10))] if place else [last3, last8]
-        result.append(sorted(recent)[len(recent) // 2])
-        return result
+        return [
+            peaks[-1], max(peaks[-3:]), last8, last20, max(peaks[-60:]), max(self.largest, peaks[-1]),
+            sorted(recent)[len(recent) // 2], mean + 3 * deviation,
+            *self._by_size(input_mb, last8, last20),
+            *self._by_line(input_mb, last8, mean + 2 * deviation),
+            *self._scaled(input_mb, last8),
+            max(islice(reversed(place), 10)) if place else last8,
+        ]
 
     def _by_size(self, input_mb: float | None, last8: float, last20: float) -> list[float]:
         if input_mb is None:
-            return [last8, last20, last8, last20]
+            return [last20, last8]
         group = self._sizes.get(size_group(input_mb))
-        same = [max(islice(reversed(group), 5)), max(group)] if group else [last8, last20]
         near = sorted(
             (abs(x - input_mb), i, p)
-            for i, (x, p) in enumerate(islice(reversed(self._window), NEAREST)) if x is not None)[:8]
-        if not near:
-            return [*same, last8, last20]
-        return [*same, max(p for _, _, p in near[:3]), max(p for _, _, p in near)]
+            for i, (x, p) in enumerate(islice(reversed(self._window), NEAREST)) if x is not None)[:3]
+        return [max(group) if group else last20, max((p for _, _, p in near), default=last8)]
 
-    def _by_line(self, input_mb: float | None, last8: float, last20: float, wide: float) -> list[float]:
+    def _by_line(self, input_mb: float | None, last8: float, wide: float) -> list[float]:
         line = self.fit(input_mb)
-        if line is None:
-            values = [last8, last20, last8, wide, wide]
-        else:
-            miss = max(self._misses, default=1.0)
-            values = [line.value, line.value * miss, *(line.value + n * line.deviation for n in (1, 2, 3))]
+        values = [last8, wide, wide] if line is None else [line.value + n * line.deviation for n in (0, 2, 3)]
         power = self._power.at(math.log(input_mb), self._least_r2) if input_mb else None
         if power is None:
-            return [*values, values[2], values[3]]
-        top = math.log(self.largest * 20.0)
-        return [*values, *(math.exp(min(power.value + n * power.deviation, top)) for n in (1, 2))]
+            return [*values, values[1]]
+        return [*values, math.exp(min(power.value + 2 * power.deviation, math.log(self.largest * 20.0)))]
+
+    def _scaled(self, input_mb: float | None, last8: float) -> list[float]:
+        """For when there are too few samples for a line: how peaks grow with input is then other categories' lesson."""
+        last = [(input_mb / x, p) for x, p in islice(reversed(self._window), 8) if x] if input_mb else []
+        if not last:
+            return [last8, last8]
+        return [min(max(p * q for q, p in last), self.largest * 20.0), max(p * math.sqrt(q) for q, p in last)]

@@ -2,12 +2,17 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from mfmesos.core.estimate_history import LEVELS, History
 
 UNKNOWN_SPREAD = 0.3
 LEAST_SPREAD = 0.02
+SURE = 9.0
+ABOVE = 0.6
+"""How much of the share of recent peaks beyond an allocation is taken for risk before anything is known better."""
+"""A line counts when its slope is three of its errors or more (the square of that)."""
 _SPREADS = (0.01, 0.06, 0.25)
 
 
@@ -24,6 +29,7 @@ class Prior:
     deviation: float
     spread: float
     samples: int
+    recent: list[float]
     stands: tuple[int, int]
     """Categories with as many samples and as wide a spread learn from each other; this is the key."""
 
@@ -42,9 +48,9 @@ class Prior:
         line = history.fit(input_mb) if n > 3 else None
         if line is not None:
             sd = max(line.deviation, LEAST_SPREAD * line.value, 1e-9)
-            if sd < 0.8 * history.spread():
+            if sd * sd * (1.0 + SURE / n) < history.spread() ** 2:
                 middle, deviation = line.value, sd
-        return cls(middle, deviation, spread, n, stands)
+        return cls(middle, deviation, spread, n, sorted(recent), stands)
 
     def risk(self, level: int, margin: float, allocation: float) -> float:
         """The chance that the next peak exceeds an allocation of the level's value times the margin."""
@@ -55,4 +61,5 @@ class Prior:
             return 1.0 / (1.0 + math.exp(min(max(z, -50.0), 50.0))) + rest
         n = min(LEVELS[level][1], self.samples)
         steepness = math.sqrt(2.0 * math.log(n + 1.0)) / self.spread
-        return math.exp(-steepness * math.log(margin)) / (n + 1.0)
+        above = len(self.recent) - bisect_left(self.recent, allocation)
+        return max(math.exp(-steepness * math.log(margin)) / (n + 1.0), ABOVE * above / len(self.recent))

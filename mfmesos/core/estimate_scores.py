@@ -20,13 +20,13 @@ class Scores:
         self.failures = [0.0] * candidates
         self.used = self.tasks = 0.0
 
-    def add(self, waste: Sequence[float], failed: Sequence[int], used: float) -> None:
+    def add(self, waste: Sequence[float], failed: Sequence[tuple[int, float]], used: float) -> None:
         """One task: what each candidate would have wasted, which of them would have failed, what was used."""
         self._gain /= self._fade
         gain = self._gain
         self.waste = [a + gain * b for a, b in zip(self.waste, waste)]
-        for i in failed:
-            self.failures[i] += gain
+        for i, share in failed:
+            self.failures[i] += gain * share
         self.used += gain * used
         self.tasks += gain
         if gain > _RESCALE:
