@@ -43,6 +43,10 @@ lint: .venv  ## ruff and mypy
 bench: debian-packages .venv preload real-mesos  ## speed against makeflow -T local and Work Queue; results in bench-results/
 	.venv/bin/python bench/bench.py
 
+.PHONY: bench-estimates
+bench-estimates: .venv  ## what an estimate costs; with MFMESOS_TRACES=DIR also its scores on the traces there
+	.venv/bin/python bench/estimator.py
+
 .PHONY: debian-packages
 debian-packages:  ## what tests and bench need of Debian; installed when root, else the command is said
 	@tools/debian-packages

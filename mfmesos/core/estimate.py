@@ -48,6 +48,9 @@ class Tuning:
     """In distances between neighbouring peaks."""
     most_blur: float = 0.15
     """In logarithmic deviations."""
+    jump: float = 1.5
+    """A peak so many times the largest before it is something new: of the candidates' record little remains."""
+    remains: float = 0.1
     line_fade: float = 0.99
     least_r2: float = 0.1
 
@@ -135,6 +138,20 @@ class Estimator:
             result = max(result, max(beyond) * 1.1)
         result = max(result, allocation * 1.02)
         return result if largest is None else min(result, max(largest, allocation))
+
+    def typical(self, category: str, input_mb: float | None = None) -> float | None:
+        """What a task most likely needs, neither more nor less; None for an unknown category."""
+        known = self._categories.get(category)
+        return Prior.of(known.history, input_mb).middle if known and known.history.samples else None
+
+    def categories(self) -> list[str]:
+        """All that were seen, in the order of their first task."""
+        return list(self._categories)
+
+    def recent(self, category: str) -> list[float]:
+        """The last peaks that are remembered (up to estimate_history.WINDOW), oldest first."""
+        known = self._categories.get(category)
+        return known.history.peaks() if known else []
 
     def _cautious(self, history: History, declared: float | None, largest: float | None) -> float:
         most = max(history.largest, history.peaks()[-1])
@@ -238,18 +255,21 @@ class Estimator:
         for value in history.levels(input_mb, context):
             for margin in MARGINS:
                 allocation = min(value * margin, cautious)
-                if allocation >= above or allocation >= cautious:
+                if allocation >= above or allocation >= cautious >= peak:
                     waste.append((allocation - peak) * seconds)
                     continue
                 share = min((above - allocation) / blur, 1.0)
                 failed.append((len(waste), share))
                 waste.append((allocation + share * retried - peak) * seconds)
-        waste.append(max(cautious - peak, 0.0) * seconds)
+        if cautious < peak:
+            failed.append((CAUTIOUS, 1.0))
+        waste.append((cautious - peak if cautious >= peak else cautious + retried - peak) * seconds)
         known.scores.add(waste, failed, peak * seconds)
-        stands = prior.stands
-        pool = self._pools.get(stands)
+        if peak > history.largest * self._tuning.jump and history.samples > 2:
+            known.scores.forget(self._tuning.remains)
+        pool = self._pools.get(prior.stands)
         if pool is None:
-            pool = self._pools[stands] = Scores(CAUTIOUS + 1, self._tuning.pooled_fade)
+            pool = self._pools[prior.stands] = Scores(CAUTIOUS + 1, self._tuning.pooled_fade)
         pool.add(waste, failed, peak * seconds)
 
     def _blur(self, history: History, peak: float, spread: float) -> float:

@@ -32,6 +32,10 @@ class Scores:
         if gain > _RESCALE:
             self._rescale()
 
+    def forget(self, keep: float) -> None:
+        """Let all that was so far count only `keep` times as much against what comes."""
+        self._gain /= keep
+
     def _rescale(self) -> None:
         down = 1.0 / self._gain
         self.waste = [a * down for a in self.waste]
