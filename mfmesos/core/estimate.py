@@ -124,13 +124,14 @@ class Estimator:
     ) -> float:
         """The next allocation of a task that exhausted `allocation`: always larger, up to the largest agent.
 
-        The largest remembered peak beyond, when there are enough to trust; else what was declared; else double.
+        More than the largest remembered peak beyond, by more if there are few; else what was declared; else double.
         """
         known = self._categories.get(category)
         result = allocation * 2.0
         beyond = known.history.beyond(allocation) if known else []
-        if len(beyond) >= 3 and (declared is None or allocation < declared):
-            result = max(beyond) * 1.02
+        if known and beyond and (declared is None or allocation < declared):
+            spread = Prior.of(known.history, input_mb).spread
+            result = max(beyond) * (1.02 if len(beyond) > 2 else 1.0 + 2.0 * spread)
             result = result if declared is None else min(result, declared)
         elif declared is not None and allocation < declared:
             result = declared
