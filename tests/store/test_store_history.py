@@ -252,7 +252,8 @@ def test_another_layout_is_refused(path):
     assert "lacks columns" in refusal(path)
 
 
-@pytest.mark.parametrize("content", [b"ended_at,category\n" * 100, b"\0" * 5000, b"SQLite format 3\0", b"x", b"x" * 511])
+@pytest.mark.parametrize(
+    "content", [b"ended_at,category\n" * 100, b"\0" * 5000, b"SQLite format 3\0", b"x", b"x" * 511])
 def test_what_is_no_database_is_refused(tmp_path, content):
     """Text, zeros, or a header and nothing after it; the file stays."""
     path = tmp_path / "h"
