@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 
 from mfmesos.core.estimate_history import LEVELS, History
-from mfmesos.core.estimate_prior import Prior
+from mfmesos.core.estimate_prior import LEAST, Prior
 from mfmesos.core.estimate_scores import Scores
 
 MARGINS = (1.0, 1.02, 1.05, 1.1, 1.25, 1.6)
@@ -186,7 +186,7 @@ class Estimator:
         for level, value in enumerate(known.history.levels(input_mb, context)):
             for margin in MARGINS:
                 i += 1
-                allocation = value * margin
+                allocation = max(value * margin, LEAST)
                 if allocation >= cautious:
                     continue
                 risk = prior.risk(level, margin, allocation)
@@ -208,7 +208,7 @@ class Estimator:
         declared: float | None = None, context: str = "",
     ) -> None:
         """A task ended with its true peak after `seconds`."""
-        peak, seconds = max(peak, 1e-6), max(seconds, 1e-3)
+        peak, seconds = max(peak, LEAST), max(seconds, 1e-3)
         known = self._category(category)
         fade = self._tuning.budget_fade
         self._ended = self._ended * fade + 1.0
@@ -221,7 +221,7 @@ class Estimator:
     def exhausted(self, category: str, allocation: float) -> None:
         """An attempt failed because `allocation` was not enough: its task's peak is larger."""
         self._retried += 1.0
-        self._category(category).history.add_exhausted(max(allocation, 1e-6))
+        self._category(category).history.add_exhausted(max(allocation, LEAST))
 
     def _category(self, name: str) -> _Category:
         known = self._categories.get(name)

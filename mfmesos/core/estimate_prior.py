@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from mfmesos.core.estimate_history import LEVELS, History
 
 UNKNOWN_SPREAD = 0.3
+LEAST = 1e-6
+"""No peak and no allocation counts as less: what is compared in ratios is not to be zero."""
 LEAST_SPREAD = 0.02
 SURE = 9.0
 ABOVE = 0.6
@@ -49,7 +51,7 @@ class Prior:
         if line is not None:
             sd = max(line.deviation, LEAST_SPREAD * line.value, 1e-9)
             if sd * sd * (1.0 + SURE / n) < history.spread() ** 2:
-                middle, deviation = line.value, sd
+                middle, deviation = max(line.value, LEAST), sd
         return cls(middle, deviation, spread, n, sorted(recent), stands)
 
     def risk(self, level: int, margin: float, allocation: float) -> float:

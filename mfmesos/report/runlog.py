@@ -80,8 +80,10 @@ class RunLog:
             log.error("%s cannot be written (%s); its lines wait", self._dir / REPORT, e.strerror)
 
     def close(self) -> None:
-        self._write()
-        os.close(self._fd)
+        if self._fd >= 0:
+            self._write()
+            os.close(self._fd)
+            self._fd = -1
 
 
 def more_of_it(report: ReportTask, state_dir: Path) -> str:

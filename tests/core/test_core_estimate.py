@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import families
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mfmesos.core.baselines import MaxSeen
@@ -15,6 +15,10 @@ from mfmesos.core.replay import Learned, Row, Score, replay
 PEAKS = st.floats(0.0, 1e7)
 INPUTS = st.none() | st.floats(0.0, 1e9)
 TASKS = st.lists(st.tuples(st.sampled_from("ab"), PEAKS, st.floats(0.0, 1e6), INPUTS, st.booleans()), max_size=40)
+
+NOTHING_BELOW = [("a", 0.0, 0.0, None, False)] * 3 + [
+    ("a", peak, 0.0, size, False) for peak, size in ((0.0, 404835272.0), (1.0, 587148762.0), (1.0, 587821398.0))]
+"""A line through these meets 0 before the input of 1 MB."""
 
 
 def learned(tasks: list[tuple[str, float, float, float | None, bool]]) -> Estimator:
@@ -28,6 +32,7 @@ def learned(tasks: list[tuple[str, float, float, float | None, bool]]) -> Estima
 
 
 @given(TASKS, INPUTS, st.none() | st.floats(1.0, 1e6))
+@example(NOTHING_BELOW, 1.0, None)
 @settings(deadline=None)
 def test_an_estimate_is_more_than_nothing_and_says_why(tasks, input_mb, declared):
     """Whatever was seen, a task gets more than 0 and finitely much, with a reason, and no exception is raised."""
