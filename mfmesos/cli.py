@@ -49,6 +49,13 @@ def cluster_options(command: F) -> F:
                      help="Give back a claim without work after this time."),
         click.option("--claim-worklife", type=float, default=3600.0, show_default=True, metavar="SECONDS",
                      help="Take no new work into a claim after this time."),
+        click.option("--estimates", type=click.Choice(["off", "fill", "override"]), default="fill", show_default=True,
+                     help="Estimate from earlier runs what a task did not request, or also what it did."),
+        click.option("--retry-budget", type=click.FloatRange(min=0, max=100, min_open=True), default=2.0,
+                     show_default=True, metavar="N", help="So many attempts in 100 tasks may exhaust an estimate."),
+        click.option("--history", default="", metavar="FILE",
+                     help="The history to learn from and add to (default: your own, in ~/.local/share/mfmesos/)."),
+        click.option("--no-history", is_flag=True, help="Learn from this run alone, and leave no trace of it."),
         click.option("--listen", default="", metavar="ADDRESS[:PORT]", callback=address,
                      help="Where the staging server listens."),
         click.option("--advertise", default="", metavar="HOST[:PORT]", callback=address,
@@ -68,6 +75,8 @@ def scheduler_config(workdir: Path, options: dict[str, Any], **more: Any) -> Sch
         workdir=str(workdir), master=options["master"], role=options["role"], user=options["user"],
         principal=options["principal"], secret_file=options["secret_file"], max_running=options["max_running"],
         claims=options["claims"], claim_idle_s=options["claim_idle"], claim_worklife_s=options["claim_worklife"],
+        estimates=options["estimates"], retry_budget=options["retry_budget"],
+        history=None if options["no_history"] else os.path.abspath(options["history"]) if options["history"] else "",
         listen=options["listen"], advertise=options["advertise"], executor_uri=options["executor_uri"],
         verbose=options["verbose"], **more)
 

@@ -43,6 +43,12 @@ class SchedulerConfig:
     claim_worklife_s: float = 3600.0
     unsatisfiable_s: float = 5.0
     """How long a task that no agent could ever hold waits for a larger agent before it fails."""
+    estimates: str = "fill"
+    """"off"; "fill": what a task did not request is estimated; "override": what it requested as well."""
+    retry_budget: float = 2.0
+    """How many attempts in 100 tasks may exhaust an estimate."""
+    history: str | None = ""
+    """The file that estimates learn from; empty: the user's own; None: none."""
     listen: str = ""
     """The ADDRESS or ADDRESS:PORT that the staging server binds (with TLS the executor's archive is on the next port);
     empty: loopback for a loopback master, else the route to the master, and a port that the kernel chooses."""

@@ -28,6 +28,7 @@ from mfmesos.staging.archive import build_archive
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.outputs import PlacementError
 from mfmesos.staging.server import StagingServer, default_host
+from mfmesos.store.recorder import Recorder
 
 log = logging.getLogger("mfmesos.scheduler")
 STOP_WITHIN_S = 20.0
@@ -64,6 +65,7 @@ class Scheduler:
         self.core = Core(policy_of(config))
         self.inputs = InputIndex(self.workdir)
         self.staging = StagingServer(self.workdir, self._on_sync, inputs=self.inputs, tls=None)
+        self.recorder = Recorder(config.history, self.workdir.name, self._complain)
         self.loop: asyncio.AbstractEventLoop
         self._link: MesosLink
         self._pending: list[ev.Event] = []
@@ -90,6 +92,7 @@ class Scheduler:
             act.PlaceOutputs: self._place,
             act.CloseClaim: lambda a: self.staging.close_claim(a.claim_id),
             act.ReportTask: self._report,
+            act.RecordAttempt: lambda a: self.recorder.keep(a.attempt),
             act.Note: self._note,
             act.Over: self._finish,
         }
@@ -176,6 +179,10 @@ class Scheduler:
         log.log({"info": logging.INFO, "warning": logging.WARNING}.get(action.level, logging.ERROR), "%s", action.text)
         self.engine.note(action)
 
+    def _complain(self, text: str) -> None:
+        """From any thread."""
+        self.loop.call_soon_threadsafe(self._note, act.Note("warning", text))
+
     async def _on_sync(self, claim_id: str, request: wire.SyncRequest) -> wire.SyncAnswer:
         future: asyncio.Future[wire.SyncAnswer] = self.loop.create_future()
         key = (claim_id, request.seq)
@@ -209,6 +216,7 @@ class Scheduler:
         host, port = split_host_port(self.config.listen or default_host(self.config.master), 0)
         await self.staging.start(host, port, advertise=self.config.advertise)
         self.staging.serve_archive(self._archive.path)
+        self.post(ev.HistoryLoaded(tuple(await asyncio.wrap_future(self.recorder.load()))))
         self._link = MesosLink(self.config.master, self._framework(), self.post_threadsafe)
         self._link.start()
         self.engine.start(self)
@@ -222,6 +230,7 @@ class Scheduler:
             framework.forget(self.config.state_dir)
             await self.staging.stop()
             self.engine.close(failure)
+            await self.loop.run_in_executor(None, self.recorder.close)
         return failure
 
     async def _tick(self) -> None:
@@ -232,6 +241,7 @@ class Scheduler:
             if why:
                 self.post(ev.StopRequested(why))
             self.post(ev.Tick())
+            self.recorder.flush()
             if self.core.state.stopping:
                 stopping_since = stopping_since or self.clock()
                 if self.clock() - stopping_since > STOP_WITHIN_S and not self._over.done():
@@ -258,7 +268,8 @@ def policy_of(config: SchedulerConfig) -> Policy:
     return Policy(
         workdir=config.workdir, run_id=secrets.token_hex(3), retries=config.retries, max_running=config.max_running,
         per_task_claims=config.claims == "per-task", claim_idle_s=config.claim_idle_s,
-        claim_worklife_s=config.claim_worklife_s, unsatisfiable_s=config.unsatisfiable_s)
+        claim_worklife_s=config.claim_worklife_s, estimates=config.estimates, retry_budget=config.retry_budget,
+        unsatisfiable_s=config.unsatisfiable_s)
 
 
 def read_secret(path: str | None) -> str | None:

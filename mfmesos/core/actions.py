@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Union
 
+from mfmesos.core.attempt import Attempt
 from mfmesos.core.model import Offer, Resources, StagedInput, Task
 from mfmesos.wire import Result, SyncAnswer
 
@@ -128,6 +129,13 @@ class ReportTask:
     claim_id: str = ""
 
 
+@dataclass(frozen=True)
+class RecordAttempt:
+    """An attempt has ended by itself or over a limit: for the history. Its `ended_at` and `workflow` are to be set."""
+
+    attempt: Attempt
+
+
 # --- to the user --------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Note:
@@ -147,5 +155,6 @@ class Over:
 
 Action = Union[
     OpenClaim, DeclineOffers, Revive, Suppress, AcknowledgeUpdate, KillClaim, Reconcile, AcceptInverseOffer, ListAgents,
-    GrantAttempt, RevokeAttempt, AnswerSync, PlaceOutputs, CloseClaim, ReportTask, Note, Over,
+    GrantAttempt, RevokeAttempt, AnswerSync, PlaceOutputs, CloseClaim, ReportTask, RecordAttempt,
+    Note, Over,
 ]

@@ -5,6 +5,8 @@ from typing import Callable
 
 from mfmesos.core import claims, events, matching, tasks
 from mfmesos.core.actions import AcceptInverseOffer, Action, Over, Reconcile
+from mfmesos.core.estimates import Estimates
+from mfmesos.core.needs import Needs
 from mfmesos.core.reasons import explain_exit
 from mfmesos.core.state import Policy, State
 from mfmesos.core.states import ClaimState, TaskState
@@ -16,8 +18,10 @@ class Core:
     """Owns the state. Call `handle` from one thread only, with a clock that never goes back."""
 
     def __init__(self, policy: Policy) -> None:
-        self.state = State(policy)
+        estimates = Estimates.with_budget(policy.retry_budget, policy.defaults)
+        self.state = State(policy, Needs(policy.estimates, estimates))
         self._handlers: dict[type, Callable[..., None]] = {
+            events.HistoryLoaded: lambda e: self.state.needs.remember(e.attempts),
             events.TaskSubmitted: lambda e: tasks.submit(self.state, e),
             events.TaskRefused: lambda e: tasks.refuse(self.state, e),
             events.TaskWithdrawn: lambda e: tasks.withdraw(self.state, e.task_id, "the engine withdrew it"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Union
 
+from mfmesos.core.attempt import Attempt
 from mfmesos.core.model import Agent, Offer, StagedInput, Task
 from mfmesos.wire import Result
 
@@ -13,6 +14,13 @@ from mfmesos.wire import Result
 class TaskSubmitted:
     task: Task
     inputs: tuple[StagedInput, ...] = ()
+
+
+@dataclass(frozen=True)
+class HistoryLoaded:
+    """What earlier runs left for the estimates, oldest first; comes before the first task."""
+
+    attempts: tuple[Attempt, ...]
 
 
 @dataclass(frozen=True)
@@ -180,7 +188,7 @@ class Tick:
 
 
 Event = Union[
-    TaskSubmitted, TaskRefused, TaskWithdrawn, NoMoreTasks, NothingNew, StopRequested,
+    HistoryLoaded, TaskSubmitted, TaskRefused, TaskWithdrawn, NoMoreTasks, NothingNew, StopRequested,
     Registered, Disconnected, FrameworkEnded, OffersReceived, OfferRescinded, InverseOfferReceived,
     ClaimUpdated, LaunchDropped, ExecutorExited, AgentFailed, AgentsListed,
     ClaimSynced, OutputsPlaced, OutputsRefused, Tick,

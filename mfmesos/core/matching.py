@@ -22,6 +22,7 @@ AGENTS_EVERY_S = 30.0
 
 def match(state: State) -> None:
     """Bring tasks, claims and offers together as far as they go."""
+    state.needed.clear()
     if not state.stopping and state.now >= state.paused_until:
         _fill_claims(state)
         wanted = _unmet(state)
@@ -70,7 +71,7 @@ def _fill(state: State, claim: Claim, room: Resources, at_most: int) -> None:
     for shape, count, _ in state.queue.shapes():
         if shape.solo:
             continue
-        need = allocation(shape, claim.resources, state.policy.defaults)
+        need = state.allocation(shape, claim.resources)
         if not need.fits_in(claim.resources):
             continue
         n = how_many_fit(need, room, min(count, _room_to_run(state), at_most))
@@ -104,7 +105,7 @@ def _absorb(state: State, shape: Shape, count: int, free: list[list]) -> int:  #
     absorbed = 0
     for entry in free:
         claim, left = entry
-        need = allocation(shape, claim.resources, state.policy.defaults)
+        need = state.allocation(shape, claim.resources)
         n = how_many_fit(need, left, count - absorbed)
         entry[1] = left - need * n
         absorbed += n
@@ -135,13 +136,13 @@ def _open_one(state: State, agent: AgentRecord, wanted: Wanted) -> Wanted:
     shared = [(i, s) for i, (s, _) in enumerate(wanted) if not (s.solo or state.policy.per_task_claims)]
     solo_task = None
     counts = [0] * len(wanted)
-    size, taken = size_claim([wanted[i] for i, _ in shared], room, state.policy.defaults)
+    size, taken = size_claim([(state.need(s), wanted[i][1]) for i, s in shared], room, state.policy.defaults)
     if any(taken):
         for (i, _), n in zip(shared, taken):
             counts[i] = n
     else:
         for i, shape in alone:
-            size = allocation(shape, room, state.policy.defaults)
+            size = state.allocation(shape, room)
             if size.fits_in(room):
                 solo_task = _next_solo(state, shape)
                 counts[i] = 1
@@ -177,7 +178,7 @@ def _look_further(state: State, wanted: Wanted) -> None:
 
 def _find_unsatisfiable(state: State, wanted: Wanted) -> None:
     known = state.largest_agents()
-    hopeless = [s for s, _ in wanted if known and not any(_fits_agent(state, s, agent) for agent in known)]
+    hopeless = [s for s, _ in wanted if known and not any(state.fits(s, agent) for agent in known)]
     for shape in set(state.unsatisfiable_since) - set(hopeless):
         del state.unsatisfiable_since[shape]
     for shape in hopeless:
@@ -191,10 +192,6 @@ def _find_unsatisfiable(state: State, wanted: Wanted) -> None:
         state.emit(ListAgents())
     if not known and state.connected and state.now - (state.wanted_since or state.now) > 10:
         state.note("warning", "the cluster has no agent with anything to offer; waiting for one", every_s=60.0)
-
-
-def _fits_agent(state: State, shape: Shape, agent: Resources) -> bool:
-    return allocation(shape, agent, state.policy.defaults).fits_in(agent)
 
 
 def _fail_hopeless(state: State, shape: Shape) -> None:
@@ -211,7 +208,8 @@ def _make_room(state: State, wanted: Wanted) -> None:
     for shape, _ in wanted:
         if shape.solo or state.policy.per_task_claims:
             continue
-        if any(_fits_agent(state, shape, c.resources) for c in state.claims_in(ClaimState.OPEN, ClaimState.LAUNCHING)):
+        need = state.need(shape)
+        if any(state.fits(need, c.resources) for c in state.claims_in(ClaimState.OPEN, ClaimState.LAUNCHING)):
             continue
         for claim in state.claims_in(ClaimState.OPEN):
             if not claim.attempts and state.now - claim.idle_since > state.policy.batch_delay_s:
@@ -230,7 +228,7 @@ def _drain_for(state: State, shape: Shape) -> None:
         total = agent.offered()
         for claim in own:
             total = total + claim.resources + share
-        if own and _fits_agent(state, shape, (total - share).at_least_zero()):
+        if own and state.fits(state.need(shape), (total - share).at_least_zero()):
             for claim in own:
                 claim.move(ClaimState.DRAINING)
             return

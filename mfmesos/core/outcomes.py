@@ -10,7 +10,9 @@ from enum import Enum
 
 from mfmesos import wire
 from mfmesos.core.model import Resources
+from mfmesos.core.needs import OVERRIDE, Needs
 from mfmesos.core.records import TaskRecord
+from mfmesos.core.state import Policy
 
 GROWTH = 2.0
 """An exhausted resource that was not requested grows by this factor for the next attempt."""
@@ -30,7 +32,7 @@ class Decision:
 
 
 def decide(
-    record: TaskRecord, result: wire.Result, largest: Resources | None, retries: int, cluster_retries: int,
+    record: TaskRecord, result: wire.Result, largest: Resources | None, policy: Policy, needs: Needs,
 ) -> Decision:
     """What to do after `result`; counts and floors of `record` are brought up to date here.
 
@@ -39,12 +41,12 @@ def decide(
     if result.outcome == wire.FINISHED:
         return Decision(Verdict.DONE)
     if result.outcome == wire.EXHAUSTED and result.resource in ("memory", "disk"):
-        return _after_exhaustion(record, result, largest)
+        return _after_exhaustion(record, result, largest, needs)
     if result.outcome in (wire.FAILED, wire.EXHAUSTED):
         record.own_failures += 1
-        again = record.own_failures <= retries and result.outcome == wire.FAILED
+        again = record.own_failures <= policy.retries and result.outcome == wire.FAILED
         return Decision(Verdict.RETRY if again else Verdict.GIVE_UP, result.reason)
-    return after_cluster_failure(record, result.reason, cluster_retries)
+    return after_cluster_failure(record, result.reason, policy.cluster_retries)
 
 
 def after_cluster_failure(record: TaskRecord, reason: str, cluster_retries: int) -> Decision:
@@ -57,24 +59,19 @@ def after_cluster_failure(record: TaskRecord, reason: str, cluster_retries: int)
         blames_cluster=True)
 
 
-def _after_exhaustion(record: TaskRecord, result: wire.Result, largest: Resources | None) -> Decision:
+def _after_exhaustion(record: TaskRecord, result: wire.Result, largest: Resources | None, needs: Needs) -> Decision:
     """Only the exhausted resource grows, and only when its size was our guess and an agent has more."""
-    request, given = record.task.request, record.allocation
-    if result.resource == "memory":
-        declared, had, used = request.memory_mb, given.memory_mb, result.usage.memory_mb
-        most = largest.memory_mb if largest else None
-    else:
-        declared, had, used = request.disk_mb, given.disk_mb, result.usage.disk_mb
-        most = largest.disk_mb if largest else None
-    if declared is not None:
+    resource = result.resource or ""
+    declared = getattr(record.task.request, f"{resource}_mb")
+    had = getattr(record.allocation, f"{resource}_mb")
+    used = max(had, getattr(result.usage, f"{resource}_mb"))
+    most = getattr(largest, f"{resource}_mb") if largest else None
+    if declared is not None and (needs.mode != OVERRIDE or had >= declared):
         return Decision(Verdict.GIVE_UP, result.reason)
     if most is not None and had >= most - 1:
         return Decision(Verdict.GIVE_UP, f"{result.reason}; no agent has more")
-    grown = max(had, used) * GROWTH
+    grown = needs.retry(record.kind, resource, used, declared, most) if record.estimated else used * GROWTH
     if most is not None:
         grown = min(grown, most)
-    if result.resource == "memory":
-        record.floor_memory_mb = grown
-    else:
-        record.floor_disk_mb = grown
+    setattr(record, f"floor_{resource}_mb", grown)
     return Decision(Verdict.RETRY, f"{result.reason}; tried again with {grown:.0f} MB")

@@ -3,9 +3,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from mfmesos.core.model import Resources
-from mfmesos.core.records import Shape
 
 LEAST_CORES = 0.01
 """Mesos's smallest share of a cpu, and what a claim asks for when all its tasks ask for none."""
@@ -23,21 +23,38 @@ class Defaults:
     disk_mb: float = 1024.0
 
 
-def allocation(shape: Shape, total: Resources, defaults: Defaults) -> Resources:
-    """What a task of this shape is allocated where `total` is all there is (a claim or an agent).
+class Wanted(Protocol):
+    """What a task is to be given (a Need, or a Shape); None where that is open."""
 
-    What was requested is given. Otherwise: one core, and as much memory and disk as the default says but no more
-    than the share of `total` that goes with its cores, so that undeclared tasks fill an agent by its cores.
+    @property
+    def cores(self) -> float | None: ...
+    @property
+    def memory_mb(self) -> float | None: ...
+    @property
+    def disk_mb(self) -> float | None: ...
+    @property
+    def gpus(self) -> float: ...
+    @property
+    def floor_memory_mb(self) -> float: ...
+    @property
+    def floor_disk_mb(self) -> float: ...
+
+
+def allocation(need: Wanted, total: Resources, defaults: Defaults) -> Resources:
+    """What a task is allocated where `total` is all there is (a claim or an agent).
+
+    What was requested or estimated is given. Otherwise: one core, and as much memory and disk as the default says
+    but no more than the share of `total` that goes with its cores, so that such tasks fill an agent by its cores.
     """
-    cores = shape.cores if shape.cores is not None else min(defaults.cores, total.cores)
+    cores = need.cores if need.cores is not None else min(defaults.cores, total.cores)
     share = cores / total.cores if total.cores > 0 else 1.0
-    memory = shape.memory_mb
+    memory = need.memory_mb
     if memory is None:
-        memory = max(shape.floor_memory_mb, min(defaults.memory_mb, total.memory_mb * min(share, 1.0)))
-    disk = shape.disk_mb
+        memory = max(need.floor_memory_mb, min(defaults.memory_mb, total.memory_mb * min(share, 1.0)))
+    disk = need.disk_mb
     if disk is None:
-        disk = max(shape.floor_disk_mb, min(defaults.disk_mb, total.disk_mb * min(share, 1.0)))
-    return Resources(cores, memory, disk, shape.gpus)
+        disk = max(need.floor_disk_mb, min(defaults.disk_mb, total.disk_mb * min(share, 1.0)))
+    return Resources(cores, memory, disk, need.gpus)
 
 
 def how_many_fit(need: Resources, room: Resources, at_most: int) -> int:
@@ -61,19 +78,19 @@ def ahead(resources: Resources, pace_s: float | None) -> Resources:
 
 
 def size_claim(
-    wanted: Sequence[tuple[Shape, int]], room: Resources, defaults: Defaults,
+    wanted: Sequence[tuple[Wanted, int]], room: Resources, defaults: Defaults,
 ) -> tuple[Resources, list[int]]:
-    """The smallest claim within `room` that holds as many of the wanted tasks as go in, and how many of each shape.
+    """The smallest claim within `room` that holds as many of the wanted tasks as go in, and how many of each kind.
 
     Memory and disk are rounded up in proportion to the cores taken: what is left of an agent without cores is of
     no use to anybody, and undeclared tasks are safer with it.
     """
     left, taken = room, []
-    for shape, count in wanted:
-        need = allocation(shape, room, defaults)
-        n = how_many_fit(need, left, count)
+    for need, count in wanted:
+        each = allocation(need, room, defaults)
+        n = how_many_fit(each, left, count)
         taken.append(n)
-        left = left - need * n
+        left = left - each * n
     used = room - left
     share = min(used.cores / room.cores, 1.0) if room.cores > 0 else 1.0
     return Resources(

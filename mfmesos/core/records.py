@@ -1,6 +1,7 @@
 """What the core remembers of each task and each claim. Only the core's own modules change these."""
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -8,12 +9,31 @@ from mfmesos.core.model import Offer, Resources, StagedInput, Task
 from mfmesos.core.states import CLAIM_MOVES, TASK_MOVES, ClaimState, TaskState, move
 from mfmesos.wire import Result
 
+INPUT_STEP = 1.05
+LEAST_INPUT_MB = 0.01
+
+
+class Kind(NamedTuple):
+    """What is known of a task before it runs: its estimates follow from that."""
+
+    category: str
+    context: str
+    """The category of the task submitted before it."""
+    input_mb: float
+
+    def rough(self) -> Kind:
+        """The same for all tasks whose inputs are about as large, so that there are not as many kinds as tasks."""
+        if self.input_mb < LEAST_INPUT_MB:
+            return self._replace(input_mb=0.0)
+        steps = round(math.log(self.input_mb) / math.log(INPUT_STEP))
+        return self._replace(input_mb=INPUT_STEP**steps)
+
 
 class Shape(NamedTuple):
     """What a waiting task needs, as far as it is known: tasks of one shape are interchangeable to the matcher.
 
     None where nothing was requested; then `floor_*` (0 at first) grows with each exhaustion. A `solo` task gets
-    a claim of its own.
+    a claim of its own. `kind` is None where nothing is to be estimated.
     """
 
     cores: float | None
@@ -23,6 +43,7 @@ class Shape(NamedTuple):
     floor_memory_mb: float
     floor_disk_mb: float
     solo: bool
+    kind: Kind | None = None
 
 
 @dataclass
@@ -32,11 +53,17 @@ class TaskRecord:
     submitted_at: float
     order: int
     """Position in the queue: a retried task keeps the place it came with."""
+    kind: Kind
+    estimated: bool = False
+    """Whether what was not requested is to be estimated."""
     state: TaskState = TaskState.WAITING
     attempts: int = 0
     attempt_id: str = ""
     claim_id: str = ""
     allocation: Resources = Resources()
+    limit_memory_mb: float | None = None
+    """Enforced for the current attempt; None while its size is but a default."""
+    limit_disk_mb: float | None = None
     own_failures: int = 0
     cluster_failures: int = 0
     floor_memory_mb: float = 0.0
@@ -51,7 +78,8 @@ class TaskRecord:
     def shape(self) -> Shape:
         r = self.task.request
         return Shape(
-            r.cores, r.memory_mb, r.disk_mb, r.gpus or 0.0, self.floor_memory_mb, self.floor_disk_mb, self.solo)
+            r.cores, r.memory_mb, r.disk_mb, r.gpus or 0.0, self.floor_memory_mb, self.floor_disk_mb, self.solo,
+            self.kind.rough() if self.estimated else None)
 
 
 @dataclass

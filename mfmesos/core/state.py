@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from mfmesos.core.actions import Action, Note
 from mfmesos.core.model import Agent, Resources
-from mfmesos.core.placement import Defaults
+from mfmesos.core.needs import FILL, Need, Needs
+from mfmesos.core.placement import Defaults, Wanted, allocation
 from mfmesos.core.queue import WaitingQueue
-from mfmesos.core.records import AgentRecord, Claim, TaskRecord
+from mfmesos.core.records import AgentRecord, Claim, Shape, TaskRecord
 from mfmesos.core.states import ClaimState, TaskState
 
 
@@ -25,6 +26,10 @@ class Policy:
     per_task_claims: bool = False
     executor_memory_mb: float = 96.0
     defaults: Defaults = Defaults()
+    estimates: str = FILL
+    """OFF; FILL: what was not requested is estimated; OVERRIDE: what was requested as well."""
+    retry_budget: float = 2.0
+    """Expected attempts, per 100 tasks, that exhaust an estimate."""
     batch_delay_s: float = 0.03
     """Tasks arrive one by one: wait so long for more before a claim is sized."""
     claim_idle_s: float = 5.0
@@ -55,6 +60,7 @@ class Policy:
 @dataclass
 class State:
     policy: Policy
+    needs: Needs
     now: float = 0.0
     out: list[Action] = field(default_factory=list)
 
@@ -63,6 +69,10 @@ class State:
     queue: WaitingQueue = field(default_factory=WaitingQueue)
     counts: Counter[TaskState] = field(default_factory=Counter)
     order: int = 0
+    needed: dict[Shape, Need] = field(default_factory=dict)
+    """As found by the present matching."""
+    last_category: str = ""
+    """Of the task submitted last."""
     digests: Counter[str] = field(default_factory=Counter)
     """How many live tasks want an input of that content."""
 
@@ -97,6 +107,28 @@ class State:
     stopping: str = ""
     failure: str | None = None
     over: bool = False
+
+    def need(self, shape: Shape) -> Need:
+        """What a task of that shape is given. An estimate alone never asks for more than an agent has that could
+        hold what was requested."""
+        need = self.needed.get(shape)
+        if need is None:
+            need = self.needed[shape] = self._within_agents(shape, self.needs.of(shape, self.now))
+        return need
+
+    def _within_agents(self, shape: Shape, need: Need) -> Need:
+        agents = self.largest_agents() if shape.kind is not None else []
+        if not agents or any(self.fits(need, agent) for agent in agents):
+            return need
+        able = [agent for agent in agents if self.fits(shape, agent)]
+        return need.within(shape, max(able, key=lambda a: (a.memory_mb, a.cores))) if able else need
+
+    def allocation(self, shape: Shape, total: Resources) -> Resources:
+        """See placement.allocation."""
+        return allocation(self.need(shape), total, self.policy.defaults)
+
+    def fits(self, need: Wanted, total: Resources) -> bool:
+        return allocation(need, total, self.policy.defaults).fits_in(total)
 
     def emit(self, action: Action) -> None:
         self.out.append(action)

@@ -3,13 +3,18 @@ from __future__ import annotations
 
 from mfmesos import wire
 from mfmesos.core import outcomes
-from mfmesos.core.actions import GrantAttempt, PlaceOutputs, ReportTask, RevokeAttempt
+from mfmesos.core.actions import GrantAttempt, PlaceOutputs, RecordAttempt, ReportTask, RevokeAttempt
+from mfmesos.core.attempt import Attempt
+from mfmesos.core.category import category_of, signature
 from mfmesos.core.events import OutputsRefused, TaskRefused, TaskSubmitted
 from mfmesos.core.model import Resources
+from mfmesos.core.needs import OFF
 from mfmesos.core.outcomes import Decision, Verdict
-from mfmesos.core.records import Claim, TaskRecord
+from mfmesos.core.records import Claim, Kind, TaskRecord
 from mfmesos.core.state import State
 from mfmesos.core.states import TaskState
+
+MB = 2**20
 
 
 def submit(state: State, event: TaskSubmitted) -> None:
@@ -18,7 +23,11 @@ def submit(state: State, event: TaskSubmitted) -> None:
         state.note("warning", f"task {task.id} was submitted twice; the second one is ignored", task.id)
         return
     state.order += 1
-    record = TaskRecord(task, event.inputs, state.now, state.order)
+    kind = Kind(category_of(task), state.last_category, sum(i.size for i in event.inputs) / MB)
+    record = TaskRecord(
+        task, event.inputs, state.now, state.order, kind, estimated=state.policy.estimates != OFF)
+    state.last_category = kind.category
+    state.needs.expect(kind.category)
     state.tasks[task.id] = record
     state.digests.update(i.digest for i in event.inputs)
     state.queue.add(record)
@@ -43,19 +52,21 @@ def withdraw(state: State, task_id: int, why: str) -> None:
 
 def start_attempt(state: State, record: TaskRecord, claim: Claim, allocation: Resources) -> None:
     """Give the first of its shape to a claim: from now on it holds resources there."""
+    need = state.need(record.shape())
     state.queue.remove(record)
     record.move(TaskState.ASSIGNED)
     record.attempts += 1
     record.attempt_id = f"{record.task.id}.{record.attempts}"
     record.claim_id = claim.id
     record.allocation = allocation
+    record.limit_memory_mb, record.limit_disk_mb = need.memory_mb, need.disk_mb
     claim.take(record.attempt_id, record.task.id, allocation)
     state.emit(GrantAttempt(claim.id, record.attempt_id, record.task, record.inputs))
 
 
 def run_message(state: State, record: TaskRecord) -> wire.Run:
     """The attempt as its executor is told of it."""
-    request, given = record.task.request, record.allocation
+    given = record.allocation
     return wire.Run(
         attempt=record.attempt_id,
         command=record.task.command,
@@ -66,7 +77,8 @@ def run_message(state: State, record: TaskRecord) -> wire.Run:
         outputs=list(record.task.outputs),
         workdir=state.policy.workdir,
         cores=given.cores, memory_mb=given.memory_mb, disk_mb=given.disk_mb,
-        limit_memory_mb=request.memory_mb, limit_disk_mb=request.disk_mb, limit_wall_s=request.wall_s,
+        limit_memory_mb=record.limit_memory_mb, limit_disk_mb=record.limit_disk_mb,
+        limit_wall_s=record.task.request.wall_s,
         env=dict(record.task.env),
     )
 
@@ -89,16 +101,33 @@ def leave_claim(state: State, record: TaskRecord) -> None:
 def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.Result) -> None:
     """A result of the current attempt arrived."""
     claim.took(result.usage.wall_s)
+    if result.outcome in (wire.FINISHED, wire.FAILED, wire.EXHAUSTED):
+        attempt = as_attempt(record, result, claim.hostname)
+        state.needs.learn(attempt)
+        state.emit(RecordAttempt(attempt))
     if result.outcome == wire.FINISHED:
         record.move(TaskState.PLACING)
         record.result = result
         state.emit(PlaceOutputs(claim.id, record.attempt_id))
         return
-    decision = outcomes.decide(
-        record, result, state.largest_agent(), state.policy.retries, state.policy.cluster_retries)
+    decision = outcomes.decide(record, result, state.largest_agent(), state.policy, state.needs)
     if decision.blames_cluster:
         blame_agent(state, claim, decision.reason)
     carry_out(state, record, decision, result)
+
+
+def as_attempt(record: TaskRecord, result: wire.Result, host: str) -> Attempt:
+    """What the history keeps of it."""
+    task, given, used = record.task, record.allocation, result.usage
+    outcome = f"exhausted:{result.resource}" if result.outcome == wire.EXHAUSTED else result.outcome
+    return Attempt(
+        0.0, record.kind.category, outcome,
+        signature=signature(task.command, (*task.inputs, *task.outputs)), context=record.kind.context,
+        input_mb=record.kind.input_mb, requested_cores=task.request.cores,
+        requested_memory_mb=task.request.memory_mb, requested_disk_mb=task.request.disk_mb,
+        allocated_cores=given.cores, allocated_memory_mb=given.memory_mb, allocated_disk_mb=given.disk_mb,
+        measured_cores=used.cores, measured_memory_mb=used.memory_mb, measured_disk_mb=used.disk_mb,
+        wall_s=used.wall_s, cpu_s=used.cpu_s, exit_code=result.exit_code, host=host)
 
 
 def outputs_placed(state: State, attempt_id: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from mfmesos.store.attempt import Attempt
+    from mfmesos.core.attempt import Attempt
 
 F = TypeVar("F", bound=Callable[..., Any])
 

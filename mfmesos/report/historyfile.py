@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Any, TextIO
 
 from mfmesos.config import ConfigError
-from mfmesos.store.attempt import COLUMNS, NUMBERS, TEXTS, Attempt, problem
+from mfmesos.core.attempt import Attempt
+from mfmesos.store.attempt import COLUMNS, NUMBERS, TEXTS, problem
 
 TRACE = {"declared_mb": "requested_memory_mb", "peak_mb": "measured_memory_mb", "seconds": "wall_s",
          "input_mb": "input_mb", "end_s": "ended_at", "category": "category"}

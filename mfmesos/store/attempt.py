@@ -1,46 +1,18 @@
-"""One attempt as history keeps it, and which values of it can be believed."""
+"""The columns of an attempt in the history, and which values of them can be believed."""
 from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
+
+from mfmesos.core.attempt import Attempt
 
 MOST_TEXT = 200
 """Characters of a text column; longer ones are cut when they are stored."""
 _OUTCOME = re.compile(r"finished|failed|killed|broken|exhausted:[a-z_]{1,20}")
 _FUTURE_S = 86400.0
 """Clocks differ; what ended later than this from now cannot be."""
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """An attempt that has ended. Units: seconds (ended_at since the epoch), MB, cores; None where unknown."""
-
-    ended_at: float
-    category: str
-    outcome: str
-    """finished, failed, killed, broken, or exhausted:RESOURCE (memory, disk, ...)."""
-    workflow: str = ""
-    """The name of the workflow's folder."""
-    signature: str = ""
-    """See core.category.signature."""
-    context: str = ""
-    """The category of the task submitted before it."""
-    input_mb: float | None = None
-    requested_cores: float | None = None
-    requested_memory_mb: float | None = None
-    requested_disk_mb: float | None = None
-    allocated_cores: float | None = None
-    allocated_memory_mb: float | None = None
-    allocated_disk_mb: float | None = None
-    measured_cores: float | None = None
-    measured_memory_mb: float | None = None
-    measured_disk_mb: float | None = None
-    wall_s: float | None = None
-    cpu_s: float | None = None
-    exit_code: int | None = None
-    host: str = ""
 
 
 COLUMNS = tuple(f.name for f in fields(Attempt))

@@ -18,7 +18,8 @@ from typing import Any, Callable
 
 import psutil
 
-from mfmesos.store.attempt import COLUMNS, MOST_TEXT, TEXTS, Attempt, believable
+from mfmesos.core.attempt import Attempt
+from mfmesos.store.attempt import COLUMNS, MOST_TEXT, TEXTS, believable
 
 log = logging.getLogger("mfmesos.history")
 APPLICATION_ID = 0x6D666D68  # "mfmh"

@@ -164,7 +164,7 @@ class World:
 
     def finish(self, executor: FakeExecutor, attempt: str, outcome: str = wire.FINISHED, **kw: object) -> None:
         del executor.running[attempt]
-        kw.setdefault("usage", wire.Usage(wall_s=0.01 if self.ahead else 10.0))
+        kw.setdefault("usage", wire.Usage(wall_s=0.01 if self.ahead else 10.0, cores=1.0))
         executor.results[attempt] = wire.Result(attempt, outcome, **kw)  # type: ignore[arg-type]
 
     def end(self, executor: FakeExecutor, state: str, reason: str = "") -> None:

@@ -1,0 +1,35 @@
+"""An attempt that has ended, as history keeps it and estimates learn from it."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """An attempt that has ended. Units: seconds (ended_at since the epoch), MB, cores; None where unknown."""
+
+    ended_at: float
+    """0 out of the core, which knows no calendar."""
+    category: str
+    outcome: str
+    """finished, failed, killed, broken, or exhausted:RESOURCE (memory, disk, ...)."""
+    workflow: str = ""
+    """The name of the workflow's folder."""
+    signature: str = ""
+    """See core.category.signature."""
+    context: str = ""
+    """The category of the task submitted before it."""
+    input_mb: float | None = None
+    requested_cores: float | None = None
+    requested_memory_mb: float | None = None
+    requested_disk_mb: float | None = None
+    allocated_cores: float | None = None
+    allocated_memory_mb: float | None = None
+    allocated_disk_mb: float | None = None
+    measured_cores: float | None = None
+    measured_memory_mb: float | None = None
+    measured_disk_mb: float | None = None
+    wall_s: float | None = None
+    cpu_s: float | None = None
+    exit_code: int | None = None
+    host: str = ""

@@ -1,0 +1,27 @@
+"""What estimates learn from an attempt: the same for a run at work and for those that history tells of."""
+from __future__ import annotations
+
+from mfmesos.core.attempt import Attempt
+from mfmesos.core.estimates import Estimates, Usage
+from mfmesos.core.model import Request
+
+LEAST_WALL_S = 1.0
+"""How many cores something shorter used is not known: the processor time of so little work is mostly its start."""
+
+
+def learn(estimates: Estimates, attempt: Attempt) -> None:
+    """One that finished tells what the task needs; one that exhausted its allocation that it needs more."""
+    outcome, _, resource = attempt.outcome.partition(":")
+    if outcome == "finished":
+        estimates.observe(
+            attempt.category, attempt.input_mb,
+            Usage(attempt.measured_memory_mb or None, attempt.measured_disk_mb,
+                  attempt.measured_cores if (attempt.wall_s or 0.0) >= LEAST_WALL_S else None, attempt.wall_s),
+            declared=Request(attempt.requested_cores, attempt.requested_memory_mb, attempt.requested_disk_mb),
+            context=attempt.context)
+    elif resource in ("memory", "disk"):
+        # Without a limit of its own it may have been ended for the sake of others, when it used more than its due.
+        known = (getattr(attempt, f"{kind}_{resource}_mb") for kind in ("allocated", "measured"))
+        most = max((amount for amount in known if amount is not None), default=0.0)
+        if most > 0.0:
+            estimates.exhausted(attempt.category, resource, most)

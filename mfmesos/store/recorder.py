@@ -1,0 +1,97 @@
+"""Keeps the history of a run on a thread of its own: whatever is wrong with it, the workflow still runs."""
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from dataclasses import replace
+from pathlib import Path
+from typing import Callable
+
+from mfmesos.core.attempt import Attempt
+from mfmesos.store.history import History, HistoryError, default_path
+
+log = logging.getLogger("mfmesos.history")
+LOADED = 5_000
+"""Attempts of earlier runs, the newest: estimates learn only from the newest of a category anyhow."""
+BUSY_S = 3.0
+AT_ONCE = 200
+CLOSE_S = 5.0
+
+
+class Recorder:
+    """`path` None keeps nothing; "" is the user's own history. `complain` is called with one line, from any thread,
+    when the history cannot be used; then it is left alone for the rest of the run."""
+
+    def __init__(
+        self, path: str | None, workflow: str, complain: Callable[[str], None], clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._path = path
+        self._workflow = workflow
+        self._complain = complain
+        self._clock = clock
+        self._history: History | None = None
+        self._waiting: list[Attempt] = []
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="history")
+
+    def load(self) -> Future[Iterable[Attempt]]:
+        """What earlier runs left, oldest first."""
+        return self._thread.submit(self._load)
+
+    def _load(self) -> Iterable[Attempt]:
+        if self._path is None:
+            return ()
+        try:
+            self._history = History(Path(self._path) if self._path else default_path(), busy_s=BUSY_S)
+            found = self._history.load(LOADED)
+        except HistoryError as e:
+            self._give_up(e)
+            return ()
+        if self._history.dropped:
+            log.warning("%d attempts in the history have values that cannot be and are left out", self._history.dropped)
+        return found
+
+    def keep(self, attempt: Attempt) -> None:
+        """To be stored with others, by `flush` at the latest."""
+        if self._path is not None:
+            self._waiting.append(replace(attempt, ended_at=self._clock(), workflow=self._workflow))
+            if len(self._waiting) >= AT_ONCE:
+                self.flush()
+
+    def flush(self) -> None:
+        """Store what waits; returns at once."""
+        if self._waiting:
+            attempts, self._waiting = self._waiting, []
+            self._thread.submit(self._add, attempts)
+
+    def _add(self, attempts: Iterable[Attempt]) -> None:
+        if self._history is None:
+            return
+        try:
+            self._history.add(attempts)
+        except HistoryError as e:
+            self._give_up(e)
+
+    def _give_up(self, error: HistoryError) -> None:
+        history, self._history = self._history, None
+        if history is not None:
+            try:
+                history.close()
+            except HistoryError as e:
+                log.warning("%s", e)
+        self._complain(f"{error}; this run goes on without a history")
+
+    def close(self) -> None:
+        """Store what waits, within CLOSE_S."""
+        self.flush()
+        wait_for([self._thread.submit(self._close)], CLOSE_S)
+        self._thread.shutdown(wait=False)
+
+    def _close(self) -> None:
+        if self._history is not None:
+            try:
+                self._history.close()
+            except HistoryError as e:
+                log.warning("%s", e)

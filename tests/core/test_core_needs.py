@@ -1,0 +1,224 @@
+"""What tasks are given where estimates have a say: the core in its simulated world, and the needs by themselves."""
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from world import World
+
+from mfmesos import wire
+from mfmesos.core import actions as act
+from mfmesos.core import events as ev
+from mfmesos.core.attempt import Attempt
+from mfmesos.core.estimates import Estimates
+from mfmesos.core.model import Request, Resources, StagedInput, Task
+from mfmesos.core.needs import LEAST_MB, PER_CATEGORY, Needs
+from mfmesos.core.records import Kind, Shape
+from mfmesos.core.state import Policy
+
+BIG = {"a1": Resources(8.0, 8096.0, 80000.0)}
+
+
+def past(category: str = "c", memory_mb: float = 100.0, count: int = 20, **more: object) -> ev.HistoryLoaded:
+    """An earlier run of so many tasks."""
+    one = Attempt(
+        1e9, category, "finished", measured_memory_mb=memory_mb, measured_disk_mb=5.0, measured_cores=1.0, wall_s=10.0)
+    return ev.HistoryLoaded((replace(one, **more),) * count)  # type: ignore[arg-type]
+
+
+def world_of(mode: str, *tasks: Task, history: ev.HistoryLoaded | None = None) -> World:
+    """Tasks that run in one claim."""
+    world = World(Policy(workdir="/w", estimates=mode, batch_delay_s=0.0), dict(BIG))
+    if history is not None:
+        world.send(history)
+    world.send(*(ev.TaskSubmitted(t) for t in tasks))
+    world.register()
+    world.offer()
+    for executor in world.live():
+        world.sync(executor)
+    return world
+
+
+def runs(world: World) -> dict[str, wire.Run]:
+    return {a: r for e in world.live() for a, r in e.running.items()}
+
+
+def task(number: int, category: str = "c", **request: float) -> Task:
+    return Task(number, f"cmd {number}", (), (f"o{number}",), Request(**request), category)
+
+
+def test_a_known_category_is_given_its_estimate_and_held_to_it():
+    """Twenty tasks used 100 MB: the next gets about that, enforced; and more of them go side by side."""
+    world = world_of("fill", *(task(i, cores=0.1) for i in range(1, 41)), history=past())
+    given = runs(world)
+    assert len(given) == 40
+    assert all(100 <= r.memory_mb <= 130 and r.limit_memory_mb == r.memory_mb for r in given.values())
+    assert all(r.disk_mb == r.limit_disk_mb == LEAST_MB for r in given.values())
+
+
+def test_nothing_known_is_no_limit():
+    """The first of a category get the default, and are free to use more of the claim."""
+    run = runs(world_of("fill", task(1)))["1.1"]
+    assert run.memory_mb > 100
+    assert run.limit_memory_mb is None
+    assert run.limit_disk_mb is None
+
+
+def test_off_learns_nothing():
+    """--estimates off: defaults, and what was requested."""
+    given = runs(world_of("off", task(1), task(2, memory_mb=300.0), history=past()))
+    assert given["1.1"].limit_memory_mb is None
+    assert given["1.1"].memory_mb >= 500
+    assert given["2.1"].limit_memory_mb == 300.0
+
+
+def test_declared_is_given_unless_it_is_overridden():
+    """fill gives what was declared, to the byte; override what is needed."""
+    history = past(requested_memory_mb=1000.0)
+    assert runs(world_of("fill", task(1, memory_mb=1000.0), history=history))["1.1"].memory_mb == 1000.0
+    run = runs(world_of("override", task(1, memory_mb=1000.0), history=history))["1.1"]
+    assert 100 <= run.limit_memory_mb < 200
+    assert runs(world_of("override", task(1, memory_mb=1000.0)))["1.1"].memory_mb == 1000.0
+
+
+def test_only_what_was_exhausted_grows():
+    """Over its estimate: again with more memory, the same disk; the task's own retries are not used up."""
+    world = world_of("fill", task(1), history=past())
+    (executor,) = world.live()
+    first = executor.running["1.1"]
+    world.finish(executor, "1.1", wire.EXHAUSTED, resource="memory", reason="memory: too much",
+                 usage=wire.Usage(memory_mb=first.memory_mb + 1, wall_s=5))
+    world.sync(executor)
+    world.pass_time(1)
+    world.sync(executor)
+    again = runs(world).get("1.2")
+    if again is None:
+        world.offer()
+        for each in world.live():
+            world.sync(each)
+        again = runs(world)["1.2"]
+    assert again.memory_mb > first.memory_mb
+    assert again.limit_memory_mb == again.memory_mb
+    assert again.disk_mb == first.disk_mb
+    (attempt,) = [a.attempt for a in world.actions if isinstance(a, act.RecordAttempt)]
+    assert attempt.outcome == "exhausted:memory"
+    assert attempt.allocated_memory_mb == first.memory_mb
+
+
+def test_an_override_that_was_too_low_goes_back_to_what_was_declared():
+    """What the user declared is what the second attempt gets, not the end of the task."""
+    world = world_of("override", task(1, memory_mb=1000.0), history=past(requested_memory_mb=1000.0))
+    (executor,) = world.live()
+    world.finish(executor, "1.1", wire.EXHAUSTED, resource="memory", reason="memory: too much",
+                 usage=wire.Usage(memory_mb=200, wall_s=5))
+    world.sync(executor)
+    world.send(ev.NoMoreTasks())
+    world.run_to_end()
+    assert world.reports[1].finished
+    assert world.reports[1].allocation.memory_mb == 1000.0
+
+
+def test_an_estimate_never_makes_a_task_unsatisfiable():
+    """The history is of larger machines: the task gets the largest agent there is, and runs."""
+    world = world_of("fill", task(1), history=past(memory_mb=64000.0, measured_cores=64.0))
+    run = runs(world)["1.1"]
+    assert run.memory_mb == 8000.0
+    assert run.cores == 8.0
+
+
+def test_cores_are_what_such_tasks_use():
+    """Four threads get four cores; a task that sleeps a quarter, never less; one of one thread one."""
+    for used, expected in ((3.97, 4.0), (0.01, 0.25), (1.06, 1.0), (0.55, 0.5)):
+        assert runs(world_of("fill", task(1), history=past(measured_cores=used)))["1.1"].cores == expected
+
+
+def test_the_input_size_counts():
+    """Memory grew with the input: a task of a larger input gets more."""
+    attempts = tuple(
+        Attempt(1e9 + i, "c", "finished", input_mb=float(size), measured_memory_mb=50.0 + 3 * size, wall_s=10.0)
+        for i, size in enumerate([10, 40, 70, 100, 130, 160, 190, 220] * 4))
+    world = World(Policy(workdir="/w", batch_delay_s=0.0), dict(BIG))
+    world.send(ev.HistoryLoaded(attempts))
+    for number, size in ((1, 20), (2, 200)):
+        world.send(ev.TaskSubmitted(task(number), (StagedInput("i", "d", size * 2**20, 0o644),)))
+    world.register()
+    world.offer()
+    for executor in world.live():
+        world.sync(executor)
+    small, large = runs(world)["1.1"], runs(world)["2.1"]
+    assert 110 <= small.memory_mb < 200
+    assert 650 <= large.memory_mb < 900
+
+
+def test_each_attempt_that_ended_is_recorded():
+    """What history needs to know: category, size of the input, what was given and what was used."""
+    world = world_of("fill", task(1))
+    (executor,) = world.live()
+    world.finish(executor, "1.1", usage=wire.Usage(memory_mb=70, disk_mb=3, cores=0.9, cpu_s=9, wall_s=10))
+    world.sync(executor)
+    (attempt,) = [a.attempt for a in world.actions if isinstance(a, act.RecordAttempt)]
+    assert (attempt.category, attempt.outcome, attempt.host) == ("c", "finished", "a1")
+    assert (attempt.measured_memory_mb, attempt.measured_disk_mb, attempt.wall_s, attempt.cpu_s) == (70, 3, 10, 9)
+    assert attempt.allocated_memory_mb
+    assert attempt.signature
+    assert attempt.input_mb == 0.0
+
+
+def needs(mode: str = "fill") -> Needs:
+    return Needs(mode, Estimates())
+
+
+def shape_of(kind: Kind) -> Shape:
+    return Shape(None, None, None, 0.0, 0.0, 0.0, False, kind)
+
+
+def test_history_is_learned_when_its_category_comes_and_only_the_newest_of_it():
+    """A history of many categories costs nothing but for those that the workflow has."""
+    known = needs()
+    old = past(memory_mb=5000.0, count=50).attempts
+    known.remember((*old, *past(memory_mb=100.0, count=PER_CATEGORY).attempts))
+    kind = Kind("c", "", 0.0)
+    assert known.of(shape_of(kind), 0.0).memory_mb is None
+    known.expect("c")
+    assert 100 <= known.of(shape_of(kind), 0.0).memory_mb <= 130
+
+
+def test_many_short_attempts_are_not_all_learned():
+    """After the first hundred of a category of milliseconds, one in ten: its estimates are settled."""
+    class Counted(Estimates):
+        count = 0
+
+        def observe(self, *args: object, **more: object) -> None:
+            self.count += 1
+
+    counted = Counted()
+    known = Needs("fill", counted)
+    for attempt in past(count=1100, wall_s=0.01).attempts:
+        known.learn(attempt)
+    assert 190 <= counted.count <= 220
+
+
+def test_an_estimate_is_renewed_at_once_while_little_is_known_later_by_the_second():
+    """A hundredth sample a moment after the last estimate does not cost a new one."""
+    known, kind = needs(), Kind("c", "", 0.0)
+    for attempt in past(count=30).attempts:
+        known.learn(attempt)
+    before = known.of(shape_of(kind), 0.0)
+    for attempt in past(memory_mb=300.0, count=3).attempts:
+        known.learn(attempt)
+    assert known.of(shape_of(kind), 0.5) is before
+    assert known.of(shape_of(kind), 1.5).memory_mb > before.memory_mb
+    known.learn(past(outcome="exhausted:memory", allocated_memory_mb=310.0, measured_memory_mb=320.0).attempts[0])
+    assert known.of(shape_of(kind), 1.6).memory_mb is not before.memory_mb
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6))
+def test_a_rough_kind_is_within_a_twentieth(one: float, other: float):
+    """Inputs of about the same size are of one kind, and the kind's size is about theirs."""
+    rough = Kind("c", "", one).rough()
+    assert rough.input_mb == pytest.approx(one, rel=0.03, abs=0.01)
+    assert rough.rough() == rough or rough.rough().input_mb == pytest.approx(rough.input_mb)
+    if other >= one:
+        assert Kind("c", "", other).rough().input_mb >= rough.input_mb
