@@ -8,17 +8,17 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-import stat
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Callable
 
 import psutil
 
 from mfmesos.core.attempt import Attempt
+from mfmesos.store import sqlitefile
 from mfmesos.store.attempt import COLUMNS, MOST_TEXT, TEXTS, believable
 
 log = logging.getLogger("mfmesos.history")
@@ -29,8 +29,6 @@ MAX_PER_CATEGORY = 5_000
 PRUNE_EVERY = 1_000
 """Added rows. So the file can have that many more than its bound for each process that writes."""
 _BUSY_S = 10.0
-_LEAST_SIZE = 512
-"""Of a SQLite file with anything in it. SQLite takes a smaller one, whatever it holds, for an empty one."""
 _NETWORK = ("nfs", "cifs", "smb", "afs", "lustre", "gpfs", "ceph", "glusterfs", "beegfs", "9p", "fuse")
 
 _TABLE = f"""CREATE TABLE attempts (id INTEGER PRIMARY KEY,
@@ -41,13 +39,7 @@ _INDEXES = ("CREATE INDEX by_time ON attempts (ended_at)",
 _SELECTED = ", ".join(f"substr({c}, 1, {MOST_TEXT + 1})" if c in TEXTS else c for c in COLUMNS)
 _NEWEST_FIRST = "ORDER BY ended_at > ?, ended_at DESC, id DESC"
 """What claims to be of the future comes last, so that it cannot push out the rest."""
-_CURES = (
-    ("locked", "another program holds it; end that, or choose another file with --history"),
-    ("is full", "make room on that disk, or choose another file with --history"),
-    ("readonly", "make it and its folder writable, or choose another file with --history"),
-    ("unable to open", "make it and its folder writable, or choose another file with --history"),
-    ("disk i/o", "see whether the disk is full or broken, or choose another file with --history"),
-)
+_CURES = tuple((sign, f"{cure}, or choose another file with --history") for sign, cure in sqlitefile.CURES)
 _MOVE = "move it away, and a new one is begun, or choose another file with --history"
 
 
@@ -83,7 +75,7 @@ class History:
         self._lock = threading.Lock()
         self._added = 0
         with self._told():
-            _prepare(path)
+            sqlitefile.prepare(path, _MOVE)
             self._db = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
         try:
             with self._told():
@@ -151,20 +143,19 @@ class History:
     def _open(self) -> None:
         db = self._db
         db.text_factory = lambda data: data.decode("utf-8", "replace")
-        if self._is_new():
+        if sqlitefile.is_new(db):
             # Kept by the file itself: who opens it later does as its beginner did.
             if not _on_network(self.path):
                 self._write_ahead(time.monotonic() + self._busy_s)
             with self._transaction():
-                if self._is_new():
+                if sqlitefile.is_new(db):
                     db.execute(_TABLE)
                     for index in _INDEXES:
                         db.execute(index)
-                    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                    sqlitefile.mark(db, APPLICATION_ID, SCHEMA_VERSION)
         self._check()
         db.execute("PRAGMA trusted_schema = OFF")
-        if self._pragma("journal_mode") == "wal":
+        if sqlitefile.pragma(db, "journal_mode") == "wal":
             db.execute("PRAGMA synchronous = NORMAL")
         if db.execute("SELECT count(*) FROM attempts").fetchone()[0] > 0:
             with self._transaction():
@@ -181,24 +172,11 @@ class History:
                     raise
             time.sleep(0.01)
 
-    def _is_new(self) -> bool:
-        return not self._pragma("application_id") and not self._pragma("user_version") and not self._db.execute(
-            "SELECT count(*) FROM sqlite_master").fetchone()[0]
-
     def _check(self) -> None:
-        version = self._pragma("user_version")
-        if self._pragma("application_id") != APPLICATION_ID:
-            raise HistoryError(f"{self.path} is another program's SQLite file; choose another file with --history")
-        if version > SCHEMA_VERSION:
-            raise HistoryError(
-                f"{self.path} was written by a newer mfmesos (version {version} of the file, this one knows "
-                f"{SCHEMA_VERSION}); update mfmesos, or choose another file with --history")
+        sqlitefile.check(self._db, self.path, APPLICATION_ID, SCHEMA_VERSION, _MOVE)
         known = {row[1] for row in self._db.execute("PRAGMA table_info(attempts)")}
         if not known.issuperset(COLUMNS):
             raise HistoryError(f"{self.path} lacks columns of a history; {_MOVE}")
-        verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if verdict != "ok":
-            raise HistoryError(f"{self.path} is damaged ({' '.join(str(verdict).split())[:80]}); {_MOVE}")
 
     def _fade(self) -> None:
         """Remove the oldest beyond the bounds; within a transaction."""
@@ -213,34 +191,11 @@ class History:
         if db.execute("SELECT count(*) FROM attempts").fetchone()[0] > self._max_rows:
             db.execute(oldest.format(""), (future, self._max_rows))
 
-    def _pragma(self, name: str) -> Any:
-        return self._db.execute(f"PRAGMA {name}").fetchone()[0]
+    def _transaction(self) -> AbstractContextManager[None]:
+        return sqlitefile.transaction(self._db)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Turns what SQLite and the system say into one line."""
-        try:
-            yield
-        except sqlite3.Error as e:
-            text = " ".join(str(e).split())
-            cure = next((cure for sign, cure in _CURES if sign in text.lower()), _MOVE)
-            raise HistoryError(f"{self.path}: {text}; {cure}") from e
-        except OSError as e:
-            raise HistoryError(
-                f"{self.path}: {e.strerror or e}; choose a file that you may write with --history") from e
-        except ValueError as e:  # a name that cannot be one
-            raise HistoryError(f"{str(self.path)!r}: {e}; choose another file with --history") from e
+    def _told(self) -> AbstractContextManager[None]:
+        return sqlitefile.told(self.path, HistoryError, _MOVE, _CURES)
 
 
 def _row(attempt: Attempt) -> tuple[Any, ...]:
@@ -248,22 +203,6 @@ def _row(attempt: Attempt) -> tuple[Any, ...]:
     return tuple(
         value.encode("utf-8", "replace").decode()[:MOST_TEXT] if column in TEXTS and isinstance(value, str) else value
         for column, value in values)
-
-
-def _prepare(path: Path) -> None:
-    """An empty file for its owner alone, where there is none. An existing one is not opened here: closing it would
-    take away the locks that SQLite holds on it in this process."""
-    missing = [folder for folder in path.parents if not folder.exists()]
-    for folder in reversed(missing):
-        folder.mkdir(mode=0o700, exist_ok=True)
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-    except FileExistsError:
-        there = path.stat()
-        if not stat.S_ISREG(there.st_mode):
-            raise OSError(0, "not a regular file") from None
-        if 0 < there.st_size < _LEAST_SIZE:
-            raise HistoryError(f"{path} is no SQLite file; {_MOVE}") from None
 
 
 def _on_network(path: Path) -> bool:

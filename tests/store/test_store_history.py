@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from mfmesos.store import history as module
+from mfmesos.store import sqlitefile
 from mfmesos.store.attempt import COLUMNS, Attempt
 from mfmesos.store.history import History, HistoryError, default_path
 
@@ -360,7 +361,7 @@ def test_no_write_ahead_log_on_a_network(path, monkeypatch):
     monkeypatch.undo()
     with opened(path) as h:
         assert len(h.load()) == 3
-        assert h._pragma("journal_mode") == "delete"
+        assert sqlitefile.pragma(h._db, "journal_mode") == "delete"
 
 
 def test_the_network_is_known_by_its_mount(path, monkeypatch):
