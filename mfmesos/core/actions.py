@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Union
 
 from mfmesos.core.attempt import Attempt
-from mfmesos.core.model import Offer, Resources, StagedInput, Task
+from mfmesos.core.model import Offer, Resources, SavedClaim, SavedTask, StagedInput, Task
 from mfmesos.wire import Result, SyncAnswer
 
 
@@ -136,6 +136,35 @@ class RecordAttempt:
     attempt: Attempt
 
 
+# --- to the journal -----------------------------------------------------------------------------
+@dataclass(frozen=True)
+class SaveClaim:
+    """To be on disk before any other action that came with it is carried out."""
+
+    claim: SavedClaim
+
+
+@dataclass(frozen=True)
+class SaveTask:
+    """Likewise."""
+
+    task: SavedTask
+
+
+@dataclass(frozen=True)
+class DropClaim:
+    """It has ended. To be removed after the actions that came with it were carried out."""
+
+    claim_id: str
+
+
+@dataclass(frozen=True)
+class DropTask:
+    """It has ended and was reported. Likewise."""
+
+    task_id: int
+
+
 # --- to the user --------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Note:
@@ -156,5 +185,5 @@ class Over:
 Action = Union[
     OpenClaim, DeclineOffers, Revive, Suppress, AcknowledgeUpdate, KillClaim, Reconcile, AcceptInverseOffer, ListAgents,
     GrantAttempt, RevokeAttempt, AnswerSync, PlaceOutputs, CloseClaim, ReportTask, RecordAttempt,
-    Note, Over,
+    SaveClaim, SaveTask, DropClaim, DropTask, Note, Over,
 ]

@@ -3,7 +3,15 @@ from __future__ import annotations
 
 from mfmesos import wire
 from mfmesos.core import tasks
-from mfmesos.core.actions import AcknowledgeUpdate, AnswerSync, CloseClaim, KillClaim, Reconcile, RevokeAttempt
+from mfmesos.core.actions import (
+    AcknowledgeUpdate,
+    AnswerSync,
+    CloseClaim,
+    DropClaim,
+    KillClaim,
+    Reconcile,
+    RevokeAttempt,
+)
 from mfmesos.core.events import ClaimSynced, ClaimUpdated
 from mfmesos.core.reasons import CONTAINER_MEMORY, explain
 from mfmesos.core.records import Claim
@@ -29,6 +37,7 @@ def synced(state: State, event: ClaimSynced) -> None:
     if claim.held:
         state.emit(AnswerSync(claim.id, claim.seq, wire.SyncAnswer(superseded=True)))
     claim.seq, claim.held, claim.heard_at = event.seq, True, state.now
+    claim.number = max(claim.number, event.got)
     claim.synced = True
     state.launch_failures = 0
     if claim.state is ClaimState.LAUNCHING:
@@ -43,13 +52,14 @@ def synced(state: State, event: ClaimSynced) -> None:
 
 def _take_result(state: State, claim: Claim, result: wire.Result) -> None:
     claim.to_kill.discard(result.attempt)
-    claim.to_ack[result.attempt] = None
     record = tasks.current(state, claim, result.attempt)
     if record is None:
         claim.attempts.pop(result.attempt, None)
         state.emit(RevokeAttempt(claim.id, result.attempt))
     elif record.state is not TaskState.PLACING:
         tasks.attempt_ended(state, claim, record, result)
+    if record is None or record.state is not TaskState.PLACING:
+        claim.to_ack[result.attempt] = None
 
 
 def _compare(state: State, claim: Claim, event: ClaimSynced) -> None:
@@ -63,6 +73,8 @@ def _compare(state: State, claim: Claim, event: ClaimSynced) -> None:
         elif record.state is TaskState.ASSIGNED:
             record.move(TaskState.RUNNING)
     claim.to_kill &= there
+    for attempt_id in there | ended:
+        claim.unsent.pop(attempt_id, None)  # restored, and it had been told of it
     for attempt_id, number in list(claim.sent.items()):
         if attempt_id in there or attempt_id in ended:
             del claim.sent[attempt_id]
@@ -138,7 +150,7 @@ def _claim_over(state: State, claim: Claim, event: ClaimUpdated) -> None:
 def failed(state: State, claim: Claim, why: str) -> None:
     """It ended by itself and badly: the agent is to blame, and if it never synced, perhaps the whole set-up."""
     tasks.blame_agent(state, claim, why)
-    if claim.synced:
+    if claim.synced or claim.restored:
         return
     state.launch_failures += 1
     state.last_launch_failure = f"on agent {claim.hostname}: {why}"
@@ -154,9 +166,8 @@ def _over_memory(state: State, claim: Claim, why: str) -> None:
         if len(suspects) > 1:
             tasks.leave_claim(state, record)
             state.emit(RevokeAttempt(claim.id, record.attempt_id))
-            record.move(TaskState.WAITING)
             record.solo = True
-            state.queue.add(record)
+            tasks.wait_again(state, record)
             continue
         used = wire.Usage(memory_mb=max(record.allocation.memory_mb, claim.resources.memory_mb))
         tasks.attempt_ended(state, claim, record, wire.Result(
@@ -171,6 +182,7 @@ def ended(state: State, claim: Claim, why: str) -> None:
     claim.move(ClaimState.ENDED)
     del state.claims[claim.id]
     state.emit(CloseClaim(claim.id))
+    state.emit(DropClaim(claim.id))
 
 
 def _requeue(state: State, claim: Claim, why: str) -> None:

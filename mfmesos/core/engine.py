@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Callable
 
-from mfmesos.core import claims, events, matching, tasks
+from mfmesos.core import claims, events, matching, recovery, tasks
 from mfmesos.core.actions import AcceptInverseOffer, Action, Over, Reconcile
 from mfmesos.core.estimates import Estimates
 from mfmesos.core.needs import Needs
@@ -21,6 +21,7 @@ class Core:
         estimates = Estimates.with_budget(policy.retry_budget, policy.defaults)
         self.state = State(policy, Needs(policy.estimates, estimates))
         self._handlers: dict[type, Callable[..., None]] = {
+            events.Restored: lambda e: recovery.restore(self.state, e),
             events.HistoryLoaded: lambda e: self.state.needs.remember(e.attempts),
             events.TaskSubmitted: lambda e: tasks.submit(self.state, e),
             events.TaskRefused: lambda e: tasks.refuse(self.state, e),

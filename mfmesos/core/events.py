@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Union
 
 from mfmesos.core.attempt import Attempt
-from mfmesos.core.model import Agent, Offer, StagedInput, Task
+from mfmesos.core.model import Agent, Offer, SavedClaim, SavedTask, StagedInput, Task
 from mfmesos.wire import Result
 
 
@@ -14,6 +14,15 @@ from mfmesos.wire import Result
 class TaskSubmitted:
     task: Task
     inputs: tuple[StagedInput, ...] = ()
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What the scheduler's earlier life had in hand; comes before everything else. A task is not restored when the
+    engine knows that it has ended, or does not know it any more."""
+
+    tasks: tuple[SavedTask, ...]
+    claims: tuple[SavedClaim, ...]
 
 
 @dataclass(frozen=True)
@@ -188,7 +197,7 @@ class Tick:
 
 
 Event = Union[
-    HistoryLoaded, TaskSubmitted, TaskRefused, TaskWithdrawn, NoMoreTasks, NothingNew, StopRequested,
+    Restored, HistoryLoaded, TaskSubmitted, TaskRefused, TaskWithdrawn, NoMoreTasks, NothingNew, StopRequested,
     Registered, Disconnected, FrameworkEnded, OffersReceived, OfferRescinded, InverseOfferReceived,
     ClaimUpdated, LaunchDropped, ExecutorExited, AgentFailed, AgentsListed,
     ClaimSynced, OutputsPlaced, OutputsRefused, Tick,

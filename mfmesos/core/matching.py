@@ -6,8 +6,8 @@ nowhere lets later ones pass. A large task is not starved by that: after `drain_
 from __future__ import annotations
 
 from mfmesos.core import claims, tasks
-from mfmesos.core.actions import DeclineOffers, ListAgents, OpenClaim, Revive, Suppress
-from mfmesos.core.model import Resources
+from mfmesos.core.actions import DeclineOffers, ListAgents, OpenClaim, Revive, SaveClaim, Suppress
+from mfmesos.core.model import Resources, SavedClaim
 from mfmesos.core.placement import ahead, allocation, how_many_fit, size_claim
 from mfmesos.core.records import AgentRecord, Claim, Shape
 from mfmesos.core.state import State
@@ -154,6 +154,7 @@ def _open_one(state: State, agent: AgentRecord, wanted: Wanted) -> Wanted:
     state.claim_number += 1
     claim = Claim(f"{state.policy.run_id}-{state.claim_number}", agent.id, agent.hostname, size, state.now, solo_task)
     state.claims[claim.id] = claim
+    state.emit(SaveClaim(SavedClaim(claim.id, agent.id, agent.hostname, size, solo_task)))
     state.emit(OpenClaim(claim.id, offers, agent.id, size, state.policy.executor_memory_mb))
     return [(s, n - c) for (s, n), c in zip(wanted, counts) if n > c]
 

@@ -107,3 +107,35 @@ class Agent:
     hostname: str
     resources: Resources
     active: bool = True
+
+
+@dataclass(frozen=True)
+class SavedClaim:
+    """A claim as the journal keeps it, for the scheduler's next life."""
+
+    id: str
+    agent_id: str
+    hostname: str
+    resources: Resources
+    solo_task: int | None = None
+
+
+@dataclass(frozen=True)
+class SavedTask:
+    """A task that was tried, as the journal keeps it."""
+
+    task: Task
+    inputs: tuple[StagedInput, ...]
+    order: int
+    context: str
+    attempts: int
+    claim_id: str = ""
+    """Of the current attempt; empty while the task waits for the next one."""
+    allocation: Resources = Resources()
+    limit_memory_mb: float | None = None
+    limit_disk_mb: float | None = None
+    own_failures: int = 0
+    cluster_failures: int = 0
+    floor_memory_mb: float = 0.0
+    floor_disk_mb: float = 0.0
+    solo: bool = False

@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mfmesos.core.model import Offer, Resources, StagedInput, Task
+from mfmesos.core.model import Offer, Resources, SavedTask, StagedInput, Task
 from mfmesos.core.states import CLAIM_MOVES, TASK_MOVES, ClaimState, TaskState, move
 from mfmesos.wire import Result
 
@@ -75,6 +75,13 @@ class TaskRecord:
     def move(self, new: TaskState) -> None:
         self.state = move(TASK_MOVES, self.state, new)
 
+    def saved(self) -> SavedTask:
+        """As the journal keeps it."""
+        return SavedTask(
+            self.task, self.inputs, self.order, self.kind.context, self.attempts, self.claim_id, self.allocation,
+            self.limit_memory_mb, self.limit_disk_mb, self.own_failures, self.cluster_failures, self.floor_memory_mb,
+            self.floor_disk_mb, self.solo)
+
     def shape(self) -> Shape:
         r = self.task.request
         return Shape(
@@ -117,6 +124,8 @@ class Claim:
     releasing_since: float = 0.0
     asked_at: float = 0.0
     """When it was last reconciled for its silence."""
+    restored: bool = False
+    """Opened in the scheduler's earlier life."""
     exit_reason: str = ""
     """Why its executor ended, as its exit status tells."""
 

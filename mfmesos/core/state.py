@@ -66,6 +66,8 @@ class State:
 
     tasks: dict[int, TaskRecord] = field(default_factory=dict)
     """Tasks that have not ended. Ended ones are only counted: the state file remembers them."""
+    restored: set[int] = field(default_factory=set)
+    """Tasks of the scheduler's earlier life: the engine submits them again."""
     queue: WaitingQueue = field(default_factory=WaitingQueue)
     counts: Counter[TaskState] = field(default_factory=Counter)
     order: int = 0

@@ -3,11 +3,19 @@ from __future__ import annotations
 
 from mfmesos import wire
 from mfmesos.core import outcomes
-from mfmesos.core.actions import GrantAttempt, PlaceOutputs, RecordAttempt, ReportTask, RevokeAttempt
+from mfmesos.core.actions import (
+    DropTask,
+    GrantAttempt,
+    PlaceOutputs,
+    RecordAttempt,
+    ReportTask,
+    RevokeAttempt,
+    SaveTask,
+)
 from mfmesos.core.attempt import Attempt
 from mfmesos.core.category import category_of, signature
 from mfmesos.core.events import OutputsRefused, TaskRefused, TaskSubmitted
-from mfmesos.core.model import Resources
+from mfmesos.core.model import Resources, StagedInput, Task
 from mfmesos.core.needs import OFF
 from mfmesos.core.outcomes import Decision, Verdict
 from mfmesos.core.records import Claim, Kind, TaskRecord
@@ -20,19 +28,27 @@ MB = 2**20
 def submit(state: State, event: TaskSubmitted) -> None:
     task = event.task
     if task.id in state.tasks:
-        state.note("warning", f"task {task.id} was submitted twice; the second one is ignored", task.id)
+        if task.id not in state.restored:
+            state.note("warning", f"task {task.id} was submitted twice; the second one is ignored", task.id)
         return
     state.order += 1
-    kind = Kind(category_of(task), state.last_category, sum(i.size for i in event.inputs) / MB)
-    record = TaskRecord(
-        task, event.inputs, state.now, state.order, kind, estimated=state.policy.estimates != OFF)
-    state.last_category = kind.category
-    state.needs.expect(kind.category)
-    state.tasks[task.id] = record
-    state.digests.update(i.digest for i in event.inputs)
+    record = new_record(state, task, event.inputs, state.order, state.last_category)
     state.queue.add(record)
     if state.stopping:
         end(state, record, TaskState.WITHDRAWN, state.stopping)
+
+
+def new_record(
+    state: State, task: Task, inputs: tuple[StagedInput, ...], order: int, context: str,
+) -> TaskRecord:
+    """A task that the core did not know; it is in no queue yet."""
+    kind = Kind(category_of(task), context, sum(i.size for i in inputs) / MB)
+    record = TaskRecord(task, inputs, state.now, order, kind, estimated=state.policy.estimates != OFF)
+    state.last_category = kind.category
+    state.needs.expect(kind.category)
+    state.tasks[task.id] = record
+    state.digests.update(i.digest for i in inputs)
+    return record
 
 
 def refuse(state: State, event: TaskRefused) -> None:
@@ -54,12 +70,18 @@ def start_attempt(state: State, record: TaskRecord, claim: Claim, allocation: Re
     """Give the first of its shape to a claim: from now on it holds resources there."""
     need = state.need(record.shape())
     state.queue.remove(record)
-    record.move(TaskState.ASSIGNED)
     record.attempts += 1
+    record.limit_memory_mb, record.limit_disk_mb = need.memory_mb, need.disk_mb
+    assign(state, record, claim, allocation)
+    state.emit(SaveTask(record.saved()))
+
+
+def assign(state: State, record: TaskRecord, claim: Claim, allocation: Resources) -> None:
+    """The attempt is its claim's."""
+    record.move(TaskState.ASSIGNED)
     record.attempt_id = f"{record.task.id}.{record.attempts}"
     record.claim_id = claim.id
     record.allocation = allocation
-    record.limit_memory_mb, record.limit_disk_mb = need.memory_mb, need.disk_mb
     claim.take(record.attempt_id, record.task.id, allocation)
     state.emit(GrantAttempt(claim.id, record.attempt_id, record.task, record.inputs))
 
@@ -134,7 +156,7 @@ def outputs_placed(state: State, attempt_id: str) -> None:
     record = _placing(state, attempt_id)
     if record is None:
         return
-    claim = state.claims.get(record.claim_id)
+    claim = _settle(state, record)
     if claim is not None:
         state.agent(claim.agent_id).failures = 0
     end(state, record, TaskState.FINISHED)
@@ -146,6 +168,7 @@ def outputs_refused(state: State, event: OutputsRefused) -> None:
     record = _placing(state, event.attempt_id)
     if record is None:
         return
+    _settle(state, record)
     result, record.result = record.result, None
     if event.full:
         state.paused_until = state.now + state.policy.full_pause_s
@@ -156,6 +179,15 @@ def outputs_refused(state: State, event: OutputsRefused) -> None:
     else:
         decision = outcomes.after_cluster_failure(record, event.reason, state.policy.cluster_retries)
     carry_out(state, record, decision, result)
+
+
+def _settle(state: State, record: TaskRecord) -> Claim | None:
+    """What became of its outputs is known: the executor may forget the attempt, with the answer that follows. Not
+    before: a scheduler that dies while it places them gets the result once more."""
+    claim = state.claims.get(record.claim_id)
+    if claim is not None:
+        claim.to_ack[record.attempt_id] = None
+    return claim
 
 
 def _placing(state: State, attempt_id: str) -> TaskRecord | None:
@@ -178,8 +210,15 @@ def carry_out(state: State, record: TaskRecord, decision: Decision, result: wire
     state.note("info", f"attempt {record.attempt_id} is tried again: {decision.reason}", record.task.id)
     state.emit(RevokeAttempt(record.claim_id, record.attempt_id))
     leave_claim(state, record)
+    wait_again(state, record)
+
+
+def wait_again(state: State, record: TaskRecord) -> None:
+    """It holds nothing any more, and is to be tried again."""
     record.move(TaskState.WAITING)
+    record.claim_id = ""
     state.queue.add(record)
+    state.emit(SaveTask(record.saved()))
 
 
 def end(
@@ -204,6 +243,8 @@ def end(
         task, finished=how is TaskState.FINISHED, withdrawn=how is TaskState.WITHDRAWN, reason=reason,
         exit_code=_exit_code(how, result), result=result, allocation=record.allocation,
         attempts=record.attempts, claim_id=record.claim_id))
+    if record.attempts:
+        state.emit(DropTask(task.id))
 
 
 def _exit_code(how: TaskState, result: wire.Result | None) -> int:

@@ -20,7 +20,7 @@ from mfmesos.core.model import Resources
 from mfmesos.core.state import Policy
 
 STEPS = int(os.environ.get("MFMESOS_MODEL_STEPS", "60"))
-EXAMPLES = int(os.environ.get("MFMESOS_MODEL_EXAMPLES", "120"))
+EXAMPLES = int(os.environ.get("MFMESOS_MODEL_EXAMPLES", "200"))
 REASONS = ("", "REASON_CONTAINER_LIMITATION_MEMORY", "REASON_AGENT_REMOVED", "REASON_EXECUTOR_TERMINATED")
 
 
@@ -96,6 +96,11 @@ class CoreMachine(RuleBasedStateMachine):
     def withdraw(self, data: st.DataObject) -> None:
         self.world.send(ev.TaskWithdrawn(data.draw(st.integers(1, self.submitted))))
 
+    @rule(after=st.integers(0, 6))
+    def the_scheduler_dies(self, after: int) -> None:
+        """In the middle of what it does next."""
+        self.world.crash_after = after
+
     @rule(full=st.booleans())
     def the_folder_fills(self, full: bool) -> None:
         self.world.full = full
@@ -120,7 +125,7 @@ class CoreMachine(RuleBasedStateMachine):
             assert claim.resources.fits_in(claim.free + taken)
         if state.policy.max_running is not None:
             assert state.running() <= state.policy.max_running
-        assert len(state.tasks) + sum(state.counts.values()) == self.submitted
+        assert len(state.tasks) + len(self.world.reports) == self.submitted
 
     def teardown(self) -> None:
         """Whatever has happened: from here on all goes well, and everything comes to its end."""

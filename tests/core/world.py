@@ -6,13 +6,13 @@ thing happen, so a test (or Hypothesis) chooses the order. The invariants of ARC
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mfmesos import wire
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.engine import Core
-from mfmesos.core.model import Agent, Offer, Request, Resources, Task
+from mfmesos.core.model import Agent, Offer, Request, Resources, SavedClaim, SavedTask, Task
 from mfmesos.core.placement import AHEAD_MOST
 from mfmesos.core.state import Policy
 
@@ -51,15 +51,70 @@ class World:
         self.ahead = False
         """Whether attempts may be queued ahead; results say that they took 10 s when not."""
 
+        self.stated: dict[int, ev.TaskSubmitted] = {}
+        self.said_later: list[ev.Event] = []
+        self.saved_tasks: dict[int, SavedTask] = {}
+        self.saved_claims: dict[str, SavedClaim] = {}
+        self.dropped: list[act.Action] = []
+        self.asked_of: list[str] = []
+        self.lives = 1
+        self.crash_after: int | None = None
+        """The scheduler dies when it has carried out so many of its next actions."""
+
     # --- talking to the core --------------------------------------------------------------------
     def send(self, *batch: ev.Event) -> list[act.Action]:
+        for event in batch:
+            if isinstance(event, ev.TaskSubmitted):
+                self.stated[event.task.id] = event
+            elif isinstance(event, (ev.TaskWithdrawn, ev.NoMoreTasks)):
+                self.said_later.append(event)
         out = self.core.handle_all(batch, self.now)
-        for action in out:
+        self._save(out)
+        for n, action in enumerate(out):
+            if self.crash_after is not None and n >= self.crash_after:
+                self._restart()
+                return out
             self._obey(action)
+        self.dropped += [a for a in out if isinstance(a, (act.DropTask, act.DropClaim))]
         self._check()
         if self.auto_place:
             self.place_all()
         return out
+
+    def _save(self, out: list[act.Action]) -> None:
+        """The journal: saved before anything is carried out, dropped when something is saved after it was."""
+        for action in (*self.dropped, *out):
+            if isinstance(action, act.SaveTask):
+                self.saved_tasks[action.task.task.id] = action.task
+            elif isinstance(action, act.SaveClaim):
+                self.saved_claims[action.claim.id] = action.claim
+            elif action in self.dropped:
+                self.saved_tasks.pop(getattr(action, "task_id", None), None)
+                self.saved_claims.pop(getattr(action, "claim_id", None), None)
+        self.dropped.clear()
+
+    def _restart(self) -> None:
+        """The scheduler has died and is started again; Mesos and the executors go on, and the engine says it all
+        once more but for what it knows the end of."""
+        self.crash_after = None
+        self.lives += 1
+        self.core = Core(replace(self.core.state.policy, run_id=f"life{self.lives}"))
+        self.dropped.clear()
+        self.pending_place.clear()
+        self.offers.clear()
+        self.suppressed = False
+        tasks = tuple(t for i, t in self.saved_tasks.items() if i not in self.reports)
+        self.send(ev.Restored(tasks, tuple(self.saved_claims.values())))
+        again, self.said_later = self.said_later, []
+        self.send(*(e for i, e in self.stated.items() if i not in self.reports), *again)
+        self.register()
+
+    def _reconciled(self) -> None:
+        """The master says of a claim that never reached it that there is no such task."""
+        unknown, self.asked_of = self.asked_of, []
+        for claim_id in unknown:
+            if claim_id not in self.executors:
+                self.send(ev.ClaimUpdated(claim_id, "TASK_LOST", "REASON_RECONCILIATION"))
 
     def _obey(self, action: act.Action) -> None:
         self.actions.append(action)
@@ -83,16 +138,22 @@ class World:
         elif isinstance(action, act.ReportTask):
             assert action.task.id not in self.reports, f"task {action.task.id} reported twice"
             if action.finished:
-                assert self.placed[action.task.id] == 1, "reported before its outputs were in place"
+                assert self.placed[action.task.id] >= 1, "reported before its outputs were in place"
             self.reports[action.task.id] = action
         elif isinstance(action, act.Note):
             self.notes.append(action)
-        elif isinstance(action, (act.Suppress, act.Revive)):
-            self.suppressed = isinstance(action, act.Suppress)
         elif isinstance(action, act.Over):
             assert self.over is None
             assert not self.core.state.tasks
             self.over = action
+        else:
+            self._to_master(action)
+
+    def _to_master(self, action: act.Action) -> None:
+        if isinstance(action, act.Reconcile):
+            self.asked_of += [claim_id for claim_id, _ in action.claims]
+        elif isinstance(action, (act.Suppress, act.Revive)):
+            self.suppressed = isinstance(action, act.Suppress)
 
     def _answered(self, action: act.AnswerSync) -> None:
         executor = self.executors.get(action.claim_id)
@@ -186,6 +247,7 @@ class World:
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
+        self._reconciled()
         self.send(ev.Tick())
 
     def live(self) -> list[FakeExecutor]:

@@ -1,0 +1,40 @@
+"""What has to outlive a scheduler that dies, and how the next one takes it up.
+
+Saved are the claims that were opened and the tasks that were tried; the rest the workflow's own files tell. A saved
+attempt is assumed to be with its executor or on the way there: whether it arrived, runs or has ended, the claim's
+first sync says.
+"""
+from __future__ import annotations
+
+from mfmesos.core import tasks
+from mfmesos.core.events import Restored
+from mfmesos.core.model import SavedTask
+from mfmesos.core.records import Claim
+from mfmesos.core.state import State
+
+
+def restore(state: State, event: Restored) -> None:
+    """Comes before everything else. A task whose claim is not among those saved waits again."""
+    for saved in event.claims:
+        claim = Claim(saved.id, saved.agent_id, saved.hostname, saved.resources, state.now, saved.solo_task)
+        claim.restored = True
+        state.claims[claim.id] = claim
+    for one in sorted(event.tasks, key=lambda t: t.order):
+        _restore_task(state, one)
+        state.restored.add(one.task.id)
+
+
+def _restore_task(state: State, saved: SavedTask) -> None:
+    record = tasks.new_record(state, saved.task, saved.inputs, saved.order, saved.context)
+    state.order = max(state.order, saved.order)
+    record.attempts = saved.attempts
+    record.own_failures, record.cluster_failures = saved.own_failures, saved.cluster_failures
+    record.floor_memory_mb, record.floor_disk_mb = saved.floor_memory_mb, saved.floor_disk_mb
+    record.solo = saved.solo
+    claim = state.claims.get(saved.claim_id)
+    if claim is None:
+        state.queue.add(record)
+        return
+    record.limit_memory_mb, record.limit_disk_mb = saved.limit_memory_mb, saved.limit_disk_mb
+    tasks.assign(state, record, claim, saved.allocation)
+
