@@ -107,7 +107,8 @@ def run(tasks: Path, retries: int, keep_going: bool, follow: bool, dry_run: bool
     source = batch.find(tasks)
     if isinstance(source, str):
         fail(source)
-    config = scheduler_config(source.parent.resolve(), options, engine="batch", retries=retries)
+    config = scheduler_config(source.parent.resolve(), options, engine="batch", retries=retries,
+                              launch=f"batch {source.name}")
     _guarded(lambda: batch.run(source, config, batch_options, options["local_agents"]))
 
 

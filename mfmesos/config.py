@@ -25,6 +25,8 @@ class SchedulerConfig:
     """"HOST:PORT", "H1:P1,H2:P2" or "zk://H1:P1,H2:P2/PATH"; "local" is resolved before it gets here."""
     engine: str = "makeflow"
     """"makeflow" or "factory": files as they write them; the batch runner calls the scheduler directly."""
+    launch: str = ""
+    """Names the run: a scheduler that is started with the same name in the same folder goes on where it died."""
     parent_pid: int | None = None
     """Stop when this process is not our parent any more; None: do not watch."""
     name: str = "mfmesos"

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any, Callable, Protocol
 
@@ -21,6 +22,7 @@ from mfmesos.config import ConfigError, SchedulerConfig
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.engine import Core
+from mfmesos.core.model import SavedTask
 from mfmesos.core.state import Policy
 from mfmesos.mesos.link import FrameworkSettings, MesosLink
 from mfmesos.staging.address import split_host_port
@@ -28,6 +30,8 @@ from mfmesos.staging.archive import build_archive
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.outputs import PlacementError
 from mfmesos.staging.server import StagingServer, default_host
+from mfmesos.store.journal import FILE as JOURNAL
+from mfmesos.store.journal import Journal, JournalError
 from mfmesos.store.recorder import Recorder
 
 log = logging.getLogger("mfmesos.scheduler")
@@ -37,6 +41,9 @@ STOP_WITHIN_S = 20.0
 
 class Engine(Protocol):
     """Where tasks come from and results go: the task files of makeflow, the batch runner, ..."""
+
+    def resume(self, saved: list[SavedTask]) -> list[SavedTask]:
+        """An earlier scheduler of this run has died: which of its tasks are to go on. Called before `start`."""
 
     def start(self, scheduler: Scheduler) -> None:
         """Begin to post tasks."""
@@ -50,8 +57,8 @@ class Engine(Protocol):
     def alive(self) -> str:
         """Why to stop (the engine is done or gone), or nothing while it goes on. Called about once a second."""
 
-    def close(self, failure: str | None) -> None:
-        """All is over."""
+    def close(self, failure: str | None, *, crashed: bool = False) -> None:
+        """All is over; or the scheduler has `crashed`, and leaves everything to the one that is started next."""
 
 
 class Scheduler:
@@ -64,11 +71,15 @@ class Scheduler:
         self.workdir = Path(config.workdir)
         self.core = Core(policy_of(config))
         self.inputs = InputIndex(self.workdir)
-        self.staging = StagingServer(self.workdir, self._on_sync, inputs=self.inputs, tls=None)
+        self.staging: StagingServer
+        self.journal: Journal
         self.recorder = Recorder(config.history, self.workdir.name, self._complain)
         self.loop: asyncio.AbstractEventLoop
         self._link: MesosLink
         self._pending: list[ev.Event] = []
+        self._decided: deque[list[act.Action]] = deque()
+        """Actions that wait for the journal."""
+        self._journal_noted_at = -1e9
         self._scheduled = False
         self._wakeup: asyncio.TimerHandle | None = None
         self._held: dict[tuple[str, int], asyncio.Future[wire.SyncAnswer]] = {}
@@ -122,9 +133,33 @@ class Scheduler:
         for event in batch:
             if isinstance(event, ev.Registered):
                 self._remember_framework(event)
-        for action in self.core.handle_all(batch, self.clock()):
-            self._perform[type(action)](action)
+        try:
+            self._decided.append(self.core.handle_all(batch, self.clock()))
+            self._carry_out()
+        except Exception as e:
+            if self._over.done():
+                log.exception("event=crash_at_the_end")
+            else:
+                self._over.set_exception(e)
+            return
         self._arm_wakeup()
+
+    def _carry_out(self) -> None:
+        """What is intended is in the journal before it is done; while that cannot be written, nothing is."""
+        while self._decided:
+            decided = self._decided[0]
+            try:
+                self.journal.write(decided)
+            except JournalError as e:
+                if self.clock() - self._journal_noted_at >= 60.0:
+                    self._journal_noted_at = self.clock()
+                    self._note(act.Note("warning", f"{e}; nothing new is started until it can be written"))
+                return
+            self._decided.popleft()
+            for action in decided:
+                perform = self._perform.get(type(action))
+                if perform is not None:
+                    perform(action)
 
     def _arm_wakeup(self) -> None:
         if self._wakeup is not None:
@@ -174,6 +209,7 @@ class Scheduler:
 
     def _report(self, action: act.ReportTask) -> None:
         self.engine.report(action, self._hosts.get(action.claim_id, ""))
+        self.staging.settle(f"{action.task.id}.{action.attempts}")
 
     def _note(self, action: act.Note) -> None:
         log.log({"info": logging.INFO, "warning": logging.WARNING}.get(action.level, logging.ERROR), "%s", action.text)
@@ -213,25 +249,60 @@ class Scheduler:
         self._over = self.loop.create_future()
         self.config.state_dir.mkdir(exist_ok=True)
         self._archive = build_archive(self.config.state_dir)
-        host, port = split_host_port(self.config.listen or default_host(self.config.master), 0)
-        await self.staging.start(host, port, advertise=self.config.advertise)
-        self.staging.serve_archive(self._archive.path)
+        self.journal = Journal(self.config.state_dir / JOURNAL, self.config.launch)
+        await self._start_staging()
         self.post(ev.HistoryLoaded(tuple(await asyncio.wrap_future(self.recorder.load()))))
         self._link = MesosLink(self.config.master, self._framework(), self.post_threadsafe)
         self._link.start()
         self.engine.start(self)
         ticker = self.loop.create_task(self._tick())
-        failure: str | None = "it was interrupted"
+        failure: str | None = None
+        crashed = True
         try:
             failure = await self._over
+            crashed = False
         finally:
             ticker.cancel()
-            await self.loop.run_in_executor(None, self._link.stop, True, 5.0)
-            framework.forget(self.config.state_dir)
-            await self.staging.stop()
-            self.engine.close(failure)
+            await self.loop.run_in_executor(None, self._link.stop, not crashed, 5.0)
+            await self.staging.stop(keep=crashed)
+            self.engine.close(failure, crashed=crashed)
             await self.loop.run_in_executor(None, self.recorder.close)
+            if crashed:
+                self.journal.close()
+            else:
+                framework.forget(self.config.state_dir)
+                self.journal.end()
         return failure
+
+    async def _start_staging(self) -> None:
+        """At the old address with the old tokens when an earlier scheduler of this run has died."""
+        journal, config = self.journal, self.config
+        tasks, claims = journal.load()
+        tasks = self.engine.resume(tasks) if journal.resumed else []
+        host, port = split_host_port(config.listen or default_host(config.master), 0)
+        known = int(journal.get("port") or 0)
+        for wanted in dict.fromkeys((known or port, port)):
+            self.staging = StagingServer(
+                self.workdir, self._on_sync, inputs=self.inputs, tls=None, secret=journal.secret)
+            for claim in claims:
+                self.staging.open_claim(claim.id)
+                self._hosts[claim.id] = claim.hostname
+            try:
+                await self.staging.start(
+                    host, wanted, config.advertise, resume=journal.resumed, certificate=journal.get("tls").encode())
+                break
+            except OSError as e:
+                await self.staging.stop(keep=True)
+                if wanted != known or known == port:
+                    raise
+                self._note(act.Note("warning", f"{e}; what the dead scheduler had at work is run again"))
+                claims = []
+        journal.put("port", str(self.staging.port))
+        journal.put("tls", self.staging.certificate.decode())
+        self.staging.serve_archive(self._archive.path)
+        if journal.resumed:
+            log.info("event=resumed tasks=%d claims=%d", len(tasks), len(claims))
+            self.post(ev.Restored(tuple(tasks), tuple(claims)))
 
     async def _tick(self) -> None:
         stopping_since = None
@@ -242,10 +313,17 @@ class Scheduler:
                 self.post(ev.StopRequested(why))
             self.post(ev.Tick())
             self.recorder.flush()
+            self._flush_journal()
             if self.core.state.stopping:
                 stopping_since = stopping_since or self.clock()
                 if self.clock() - stopping_since > STOP_WITHIN_S and not self._over.done():
                     self._over.set_result(f"{self.core.state.stopping}; not everything ended in {STOP_WITHIN_S:.0f} s")
+
+    def _flush_journal(self) -> None:
+        try:
+            self.journal.flush()
+        except JournalError as e:
+            log.warning("%s", e)  # what is to be saved next says it to the user
 
     def _framework(self) -> FrameworkSettings:
         config = self.config

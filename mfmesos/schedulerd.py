@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import pwd
+import secrets
 import signal
 import sys
 import time
@@ -20,13 +21,16 @@ from mfmesos.workflow.leftovers import clear_older
 
 ENGINES = ("makeflow", "work_queue_fact")  # as /proc/PID/comm has them, cut to 15 characters
 NO_PROCESS = -1
+CRASHED = 70
+"""As sysexits.h has it for an internal error."""
 ENGINE_STARTS_S = 0.03
 """An engine has written nothing yet when it is so old; the kernel tells its start to 10 ms only."""
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit 0 when the run was carried through (failed tasks included), 1 when it could not be, 2 on bad usage."""
+    """Exit 0 when the run was carried through (failed tasks included), 1 when it could not be, 2 on bad usage, CRASHED
+    when another scheduler may go on where this one died."""
     argv = sys.argv[1:] if argv is None else argv
     try:
         if len(argv) == 3 and argv[0] == "--makeflow":
@@ -55,7 +59,7 @@ def _from_makeflow(cwd: Path, master: str) -> SchedulerConfig:
         os.environ.setdefault("HOME", "/")
     return SchedulerConfig(
         workdir=str(cwd), master=master.rstrip("/") or DEFAULT_MASTER, parent_pid=parent, engine="makeflow",
-        start_at_last_run=True)
+        launch=secrets.token_hex(8), start_at_last_run=True)
 
 
 def _engine_pid() -> int:
@@ -76,6 +80,11 @@ def started_at(pid: int) -> float:
         return 0.0
     age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
     return time.time() - age
+
+
+def say_crashed(error: Exception, config: SchedulerConfig) -> None:
+    where = config.state_dir / "scheduler.log"
+    print(f"mfmesos: the scheduler failed unexpectedly: {type(error).__name__}: {error}; see {where}", file=sys.stderr)
 
 
 def open_log(config: SchedulerConfig) -> None:
@@ -111,9 +120,10 @@ def _run(config: SchedulerConfig) -> int:
         failure = str(e)
     except Exception as e:
         log.exception("event=crash")
-        failure = f"{type(e).__name__}: {e}"
-        where = config.state_dir / "scheduler.log"
-        print(f"mfmesos: the scheduler failed unexpectedly: {failure}; see {where}", file=sys.stderr)
+        say_crashed(e, config)
+        if not config.start_at_last_run:
+            return CRASHED
+        failure = "crashed"  # nobody starts it again
     else:
         if failure:
             say(failure)

@@ -1,6 +1,7 @@
 """Who may ask for what: the token of each claim, and the inputs that its attempts were given."""
 from __future__ import annotations
 
+import base64
 import hmac
 import secrets
 from collections import OrderedDict
@@ -10,6 +11,11 @@ from enum import Enum
 from mfmesos.core.model import StagedInput
 
 REMEMBER_CLOSED = 4096
+
+
+def derived_token(secret: bytes, purpose: str) -> str:
+    """43 characters of a URL that nobody can tell who does not know the secret; the same for the same purpose."""
+    return base64.urlsafe_b64encode(hmac.digest(secret, purpose.encode(), "sha256")).decode().rstrip("=")
 
 
 class Access(Enum):
@@ -52,21 +58,21 @@ class ClaimAccess:
 
 
 class ClaimTable:
-    """All claims that are open, and the tokens of the last ones that were closed."""
+    """All claims that are open, and the tokens of the last ones that were closed.
 
-    def __init__(self) -> None:
+    A claim's token follows from the run's `secret`, so that a scheduler that is started again knows it.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
         self._open: dict[str, ClaimAccess] = {}
         self._closed: OrderedDict[str, str] = OrderedDict()
         self._nobody = secrets.token_urlsafe(32)
 
-    def open(self, claim_id: str, token: str | None) -> str:
-        """Returns the token; a claim that is open already keeps its own."""
-        known = self._open.get(claim_id)
-        if known is not None and token in (None, known.token):
-            return known.token
-        claim = ClaimAccess(claim_id, token or secrets.token_urlsafe(32))
+    def open(self, claim_id: str) -> str:
+        """Returns the token."""
+        claim = self._open.setdefault(claim_id, ClaimAccess(claim_id, derived_token(self._secret, f"claim {claim_id}")))
         self._closed.pop(claim_id, None)
-        self._open[claim_id] = claim
         return claim.token
 
     def close(self, claim_id: str) -> None:

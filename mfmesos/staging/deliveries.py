@@ -1,11 +1,12 @@
 """What attempts deliver: from the tar of their outputs to the final names in the workflow's folder."""
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mfmesos import wire
@@ -14,6 +15,7 @@ from mfmesos.staging.names import OutputPlan, check_attempt, plan_outputs
 from mfmesos.staging.outputs import (
     FULL,
     OUR_SIDE,
+    WHOLE,
     PlacementError,
     Staged,
     Unpacker,
@@ -46,11 +48,20 @@ class Deliveries:
         self._incoming = workdir / ".mfmesos" / "incoming"
         self._attempts: dict[str, Attempt] = {}
         self._numbers = itertools.count(1)
+        self._placed: dict[str, Staged] = {}
+        """Delivered alone and placed, but not reported."""
+        self._kept: dict[str, str] = {}
+        """Attempt id -> stem of what arrived whole in the scheduler's earlier life."""
 
-    def start(self) -> None:
-        """Make the folder for what arrives; what a dead run left in it is removed."""
-        if self._incoming.exists():
-            for path in self._incoming.iterdir():
+    def start(self, resume: bool = False) -> None:
+        """Make the folder for what arrives. What a dead scheduler left in it is removed, but with `resume` for what had
+        arrived whole."""
+        found = list(self._incoming.iterdir()) if self._incoming.exists() else []
+        stems = [path.name[:-len(WHOLE)] for path in found if path.name.endswith(WHOLE)] if resume else []
+        self._kept = {stem.rpartition("-")[0]: stem for stem in stems}
+        self._numbers = itertools.count(1 + max((int(stem.rpartition("-")[2]) for stem in stems), default=0))
+        for path in found:
+            if path.name.rpartition(".")[0] not in stems or path.name.endswith(".old"):
                 remove_tree(str(path))
         self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -71,6 +82,9 @@ class Deliveries:
         attempt = Attempt(check_attempt(attempt_id), claim_id, plan_outputs(self._workdir, outputs), tuple(inputs))
         self.revoke(attempt_id)
         self._attempts[attempt_id] = attempt
+        stem = self._kept.pop(attempt_id, None)
+        if stem is not None:
+            attempt.staged = Staged(self._incoming / stem, attempt.plan, alone=True, resumed=True)
         return attempt
 
     def get(self, claim_id: str, attempt_id: str) -> Attempt | None:
@@ -114,14 +128,20 @@ class Deliveries:
         """For a stream of outputs; `commit` what it gives in the end."""
         return Unpacker(self._new_stem(attempt), attempt.plan)
 
-    def commit(self, attempt: Attempt, staged: Staged) -> bool:
-        """Keep what arrived in place of what had arrived before; False if the attempt was revoked meanwhile."""
+    def commit(self, attempt: Attempt, staged: Staged, alone: bool = False) -> bool:
+        """Keep what arrived in place of what had arrived before; False if the attempt was revoked meanwhile.
+
+        `alone`: also for a scheduler that is started again, since nobody will send it once more.
+        """
         if self._attempts.get(attempt.id) is not attempt:
             staged.discard()
             return False
         if attempt.staged is not None:
             attempt.staged.discard()
-        attempt.staged, attempt.problem = staged, None
+        attempt.staged, attempt.problem = replace(staged, alone=alone), None
+        if alone:
+            with contextlib.suppress(OSError):  # then it is sent once more
+                os.close(os.open(f"{staged.stem}{WHOLE}", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         return True
 
     def _new_stem(self, attempt: Attempt) -> Path:
@@ -137,6 +157,8 @@ class Deliveries:
             raise attempt.problem
         if attempt.staged is None and attempt.plan.names:
             raise PlacementError(f"output {attempt.plan.names[0]} was not delivered", False)
+        if attempt.staged is not None and attempt.staged.alone:
+            self._placed[attempt_id] = attempt.staged
         return attempt.staged
 
     def places_quickly(self, attempt_id: str) -> bool:
@@ -144,6 +166,8 @@ class Deliveries:
         attempt = self._attempts.get(attempt_id)
         if attempt is None or attempt.staged is None:
             return True
+        if attempt.staged.resumed:
+            return False
         for index, name in enumerate(attempt.staged.plan.roots):
             found = os.lstat(attempt.staged.path(index))
             try:
@@ -158,6 +182,12 @@ class Deliveries:
         """Blocking; may run in any thread. Raises PlacementError."""
         if staged is not None:
             place(self._workdir, staged)
+
+    def settle(self, attempt_id: str) -> None:
+        """Its task was reported: it is of no use to a next life of the scheduler any more."""
+        staged = self._placed.pop(attempt_id, None)
+        if staged is not None:
+            staged.settle()
 
 
 def storage_problem(e: OSError, folder: Path) -> PlacementError:

@@ -18,6 +18,8 @@ OUR_SIDE = {
     errno.EMFILE: "too many files are open", errno.ENFILE: "too many files are open",
 }
 """Errors that say something of the scheduler's machine, not of what was delivered; in plain words."""
+WHOLE = ".whole"
+"""Ends the name of an empty file beside what was delivered by itself: all of it has arrived."""
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -39,14 +41,29 @@ class Staged:
 
     stem: Path
     plan: OutputPlan
+    alone: bool = False
+    """It did not ride in a result, so nobody will send it again: a file STEM.whole says that all of it has arrived."""
+    resumed: bool = False
+    """It arrived in the scheduler's earlier life, which may have died while it was being placed, or after that."""
 
     def path(self, index: int) -> str:
         return f"{self.stem}.{index}"
 
-    def discard(self) -> None:
+    def clear(self) -> None:
         """Remove what was not moved away."""
         for index in range(len(self.plan.roots)):
             remove_tree(self.path(index))
+
+    def discard(self) -> None:
+        """Remove all of it."""
+        self.clear()
+        if self.alone:
+            self.settle()
+
+    def settle(self) -> None:
+        """Nobody will ask for it again."""
+        with contextlib.suppress(OSError):
+            os.unlink(f"{self.stem}{WHOLE}")
 
 
 def remove_tree(path: str) -> None:

@@ -55,12 +55,14 @@ def place(workdir: Path, staged: Staged) -> None:
     for move in job.moves:
         if move.backup:
             _remove(move.backup)
-    staged.discard()
+    staged.clear()
 
 
 def _prepare(workdir: Path, job: _Job, index: int, name: str) -> None:
     """Everything that may take long or fail, before the first name changes."""
     move = _Move(job.staged.path(index), f"{workdir}/{name}", name)
+    if job.staged.resumed and not os.path.lexists(move.source) and os.path.lexists(move.final):
+        return  # placed already, before the scheduler died
     found = os.lstat(move.source)
     parent = os.path.dirname(name)
     folder = f"{workdir}/{parent}" if parent else str(workdir)

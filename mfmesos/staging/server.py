@@ -14,7 +14,7 @@ from aiohttp import web
 from mfmesos import wire
 from mfmesos.core.model import StagedInput
 from mfmesos.staging.address import default_host, is_loopback, join_host_port, route_to, split_host_port
-from mfmesos.staging.claims import Access, ClaimAccess, ClaimTable
+from mfmesos.staging.claims import Access, ClaimAccess, ClaimTable, derived_token
 from mfmesos.staging.deliveries import Deliveries
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.listener import Listener
@@ -40,7 +40,7 @@ class StagingServer:
     def __init__(
         self, workdir: Path, on_sync: OnSync, *, inputs: InputIndex | None = None, hold_s: float = 40.0,
         max_sync_bytes: int = 32 << 20, idle_s: float = 60.0, uploads: int = 8, threads: int = 4,
-        tls: bool | None = False,
+        tls: bool | None = False, secret: bytes | None = None,
     ) -> None:
         self._workdir = Path(workdir)
         self._on_sync = on_sync
@@ -48,31 +48,39 @@ class StagingServer:
         self._max_sync_bytes = max_sync_bytes
         self._idle_s = idle_s
         self._tls = tls
-        self._claims = ClaimTable()
+        secret = secret or secrets.token_bytes(32)
+        self._claims = ClaimTable(secret)
         self._deliveries = Deliveries(self._workdir)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="staging")
         self._inputs = inputs or InputIndex(self._workdir)
         self._uploads = uploads
         self._transfer: Transfer
         self._listeners: list[Listener] = []
-        self._archive_token = secrets.token_urlsafe(24)
+        self._archive_token = derived_token(secret, "archive")
         self._archive_name = ""
         self._archive = b""
         self._archive_base = ""
         self._stopping: asyncio.Event
         self.fingerprint: str | None = None
         """sha256 of the certificate in DER form, hex; None without TLS."""
+        self.certificate = b""
+        """Key and certificate (PEM), with TLS."""
+        self.port = 0
         self.url = ""
-        """Where executors reach it, no slash at the end; known after `start`."""
+        """Where executors reach it, no slash at the end; known after `start`, as are these."""
 
     # --- life -----------------------------------------------------------------------------------
-    async def start(self, host: str = "127.0.0.1", port: int = 0, advertise: str = "") -> str:
+    async def start(
+        self, host: str = "127.0.0.1", port: int = 0, advertise: str = "", *, resume: bool = False,
+        certificate: bytes = b"",
+    ) -> str:
         """Listen on `port` (0: the kernel chooses; with TLS the archive is on the next one); returns `url`.
 
-        `advertise` is the HOST or HOST:PORT that executors connect to if it is not what is bound. Raises OSError naming
+        `advertise` is the HOST or HOST:PORT that executors connect to if it is not what is bound. `resume`: outputs
+        that arrived whole in an earlier life, and the `certificate` of that, are still good. Raises OSError naming
         the address that cannot be had, ValueError for a bad `advertise`.
         """
-        self._deliveries.start()
+        self._deliveries.start(resume)
         # On Python 3.9 these belong to the loop that runs when they are made.
         self._stopping = asyncio.Event()
         self._transfer = Transfer(
@@ -82,15 +90,15 @@ class StagingServer:
         name, _ = split_host_port(shown, 0)
         context = None
         if tls:
-            made = make_tls((name,), self._deliveries.folder)
-            context, self.fingerprint = made.context, made.fingerprint
+            made = make_tls((name,), self._deliveries.folder, certificate)
+            context, self.fingerprint, self.certificate = made.context, made.fingerprint, made.pem
         app = web.Application(client_max_size=self._max_sync_bytes)
         app.router.add_post("/claims/{claim}/sync", self._guarded(self._sync))
         app.router.add_get("/claims/{claim}/files/{digest}", self._guarded(self._get_file), allow_head=False)
         app.router.add_put("/claims/{claim}/attempts/{attempt}/outputs", self._guarded(self._put_outputs))
         if not tls:
             app.router.add_get("/archive/{token}/{name}", self._get_archive)
-        bound = await self._listen(app, host, port, context)
+        self.port = bound = await self._listen(app, host, port, context)
         self.url = ("https://" if tls else "http://") + join_host_port(*split_host_port(shown, bound))
         self._archive_base = self.url
         if tls:
@@ -106,20 +114,21 @@ class StagingServer:
         self._listeners.append(listener)
         return await listener.start(host, port, context)
 
-    async def stop(self) -> None:
-        """Close every connection and throw away what was delivered and not placed."""
+    async def stop(self, keep: bool = False) -> None:
+        """Close every connection and throw away what was delivered and not placed, or `keep` it for a next life."""
         if self._listeners:
             self._stopping.set()
         for listener in self._listeners:
             await listener.stop()
         self._listeners.clear()
         self._pool.shutdown(wait=False)
-        self._deliveries.stop()
+        if not keep:
+            self._deliveries.stop()
 
     # --- what the scheduler says ----------------------------------------------------------------
-    def open_claim(self, claim_id: str, token: str | None = None) -> str:
-        """Returns the claim's token: a new one, or the one given when the claim was recovered."""
-        return self._claims.open(claim_id, token)
+    def open_claim(self, claim_id: str) -> str:
+        """Returns the claim's token."""
+        return self._claims.open(claim_id)
 
     def close_claim(self, claim_id: str) -> None:
         """Its token is void; what it delivered whole may still be placed."""
@@ -157,6 +166,10 @@ class StagingServer:
         self._withdraw_inputs(attempt_id)
         staged = self._deliveries.take(attempt_id)
         await asyncio.get_running_loop().run_in_executor(self._pool, self._deliveries.place, staged)
+
+    def settle(self, attempt_id: str) -> None:
+        """The task was reported: what it delivered will not be asked for again, by a next life neither."""
+        self._deliveries.settle(attempt_id)
 
     def _withdraw_inputs(self, attempt_id: str) -> None:
         attempt = self._deliveries.find(attempt_id)
@@ -205,7 +218,7 @@ class StagingServer:
         del raw
         await asyncio.shield(self._take_results(claim, message.results))
         answer = await self._held(claim, message)
-        claim.number = max(claim.number, answer.number)
+        claim.number = max(claim.number, answer.number, message.got)
         return web.Response(body=wire.dumps(answer), content_type="application/json")
 
     async def _take_results(self, claim: ClaimAccess, results: Sequence[wire.Result]) -> None:

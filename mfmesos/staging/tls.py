@@ -22,32 +22,36 @@ VALID_DAYS = 365
 @dataclass(frozen=True)
 class ServerTls:
     context: ssl.SSLContext
+    pem: bytes
+    """Key and certificate: a secret."""
     fingerprint: str
     """sha256 of the certificate in DER form, hex."""
 
 
-def make_tls(hosts: tuple[str, ...], folder: Path, now: datetime.datetime | None = None) -> ServerTls:
-    """A new key and certificate. The key is in a file (0600, in `folder`) only while OpenSSL loads it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    der, pem = _certificate(key, hosts, now or datetime.datetime.now(datetime.timezone.utc))
+def make_tls(
+    hosts: tuple[str, ...], folder: Path, pem: bytes = b"", now: datetime.datetime | None = None,
+) -> ServerTls:
+    """A new key and certificate, or those of an earlier ServerTls. They are in a file (0600, in `folder`) only while
+    OpenSSL loads them."""
+    pem = pem or _new_pem(hosts, now or datetime.datetime.now(datetime.timezone.utc))
+    der = x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     fd, path = tempfile.mkstemp(prefix=".tls-", dir=folder)
     try:
         with os.fdopen(fd, "wb") as f:
-            f.write(secret + pem)
+            f.write(pem)
         context.load_cert_chain(path)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
-    return ServerTls(context, hashlib.sha256(der).hexdigest())
+    return ServerTls(context, pem, hashlib.sha256(der).hexdigest())
 
 
-def _certificate(
-    key: ec.EllipticCurvePrivateKey, hosts: tuple[str, ...], now: datetime.datetime,
-) -> tuple[bytes, bytes]:
+def _new_pem(hosts: tuple[str, ...], now: datetime.datetime) -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1())
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mfmesos staging server")])
     certificate = (
         x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
@@ -57,7 +61,7 @@ def _certificate(
         .add_extension(x509.SubjectAlternativeName([_alternative(h) for h in hosts]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .sign(key, hashes.SHA256()))
-    return certificate.public_bytes(serialization.Encoding.DER), certificate.public_bytes(serialization.Encoding.PEM)
+    return secret + certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def _alternative(host: str) -> x509.GeneralName:

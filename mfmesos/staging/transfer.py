@@ -141,7 +141,7 @@ class Transfer:
                     # Under way already when this is a cancellation, and the wait is cut short.
                     await asyncio.shield(self._blocking(unpacker.abort))
                 raise self._explained(e) from None
-            if not self._deliveries.commit(attempt, staged):
+            if not self._deliveries.commit(attempt, staged, alone=True):
                 raise Refused(404, "the attempt was taken back meanwhile")
 
     def _explained(self, e: BaseException) -> BaseException:

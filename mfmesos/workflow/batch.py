@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import time
@@ -10,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mfmesos.config import SchedulerConfig
+from mfmesos.config import ConfigError, SchedulerConfig
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
-from mfmesos.core.model import Task
+from mfmesos.core.model import SavedTask, Task
 from mfmesos.report.progress import Counts, Progress, duration, progress
 from mfmesos.report.runlog import RunLog, more_of_it, read_report
 from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, FolderLock
@@ -28,6 +29,7 @@ from mfmesos.workflow.taskengine import say, shorten
 if TYPE_CHECKING:
     from mfmesos.scheduler import Scheduler
 
+log = logging.getLogger("mfmesos.batch")
 JSON_LINES = "tasks.jsonl"
 INTERRUPTED = 130
 LOOK_AGAIN_S = 2.0
@@ -56,7 +58,7 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
     from mfmesos.localrun import local_cluster
     from mfmesos.report import summary
     from mfmesos.scheduler import Scheduler
-    from mfmesos.schedulerd import open_log
+    from mfmesos.schedulerd import CRASHED, open_log, say_crashed
 
     workdir = Path(config.workdir)
     batch = Batch(source, workdir)
@@ -78,6 +80,13 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
         engine = BatchEngine(resolved, options, batch, done, shown)
         try:
             failure = asyncio.run(Scheduler(resolved, engine).run(stop_on=(signal.SIGTERM, signal.SIGINT)))
+        except (ConfigError, OSError):
+            raise
+        except Exception as e:
+            log.exception("event=crash")
+            say_crashed(e, resolved)
+            say("the same command goes on where this one ended; mfmesos clean ends what is at work")
+            return CRASHED
         finally:
             shown.close()
     if failure:
@@ -161,6 +170,7 @@ class BatchEngine:
         self._progress = shown
         self._state = fresh_state(self._workdir / TASK_STATE, done)
         self._runlog = RunLog(config.state_dir, config.keep_output)
+        self._done = done
         self._tally = Tally(finished=len(done))
         self._feeder = ThreadPoolExecutor(1, thread_name_prefix="feeder")
         self._tail: FileTail | None = None
@@ -174,6 +184,11 @@ class BatchEngine:
         self.interrupted = False
 
     # --- the engine's side of the scheduler -----------------------------------------------------
+    def resume(self, saved: list[SavedTask]) -> list[SavedTask]:
+        """Those that the file still states in the same words and that are not done."""
+        left = {i: task for i, task in self._batch.tasks.items() if i not in self._done}
+        return [one for one in saved if left.get(one.task.id) == one.task]
+
     def start(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._stager = Stager(self._workdir, scheduler.inputs, scheduler.post_threadsafe)
@@ -211,7 +226,7 @@ class BatchEngine:
             self._follow(self._tail)
         return ""
 
-    def close(self, failure: str | None) -> None:
+    def close(self, failure: str | None, *, crashed: bool = False) -> None:
         self.interrupted = bool(self._scheduler.core.state.stopping) and failure is None
         if self._tail is not None:
             self._tail.stop()

@@ -13,7 +13,7 @@ from mfmesos.workflow.leftovers import FILES, FolderLock, plain_makeflow_in
 
 Echo = Callable[[str], None]
 TIMEOUT_S = 10.0
-TEMPORARY = ("incoming", "scheduler.json", "mfmesos-executor*", "framework_id.new")
+TEMPORARY = ("incoming", "journal.sqlite*", "scheduler.json", "mfmesos-executor*", "framework_id.new")
 """In .mfmesos/; what tells of the run (scheduler.log, report.jsonl, logs/) stays."""
 NO_FRAMEWORK = "No framework found"
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -107,6 +108,7 @@ def _session(
     state_dir = workdir / STATE_DIR
     config = replace(
         options.scheduler, workdir=str(workdir), engine="makeflow", parent_pid=os.getpid(),
+        launch=secrets.token_hex(8),
         master=args.master or options.scheduler.master)
     settings = state_dir / "scheduler.json"
     settings.unlink(missing_ok=True)  # its mode may not be ours

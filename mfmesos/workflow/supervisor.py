@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+GAVE_UP = 1
+"""The exit code of a scheduler that another one would do no better than; see schedulerd.main."""
 RESTARTS = 5
 WITHIN_S = 60.0
 GRACE_S = 8.0
@@ -47,10 +49,13 @@ class Supervisor:
         code = self.process.poll() if self.process is not None else None
         if code is None:
             return None
-        if code == 0 and self._ended_at is None:
-            self._ended_at = now  # it saw makeflow's mesos_done; makeflow itself may take a moment to end
+        if code in (0, GAVE_UP) and self._ended_at is None:
+            # It saw mesos_done, or said why it cannot go on; the engine itself may take a moment to end.
+            self._ended_at = now
         if self._ended_at is not None and now - self._ended_at < GRACE_S:
             return None
+        if code == GAVE_UP:
+            return "the scheduler has given up, and the reason stands above"
         while self._crashes and now - self._crashes[0] > WITHIN_S:
             self._crashes.popleft()
         self._crashes.append(now)

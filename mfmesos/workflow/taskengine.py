@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Callable
 from mfmesos.config import SchedulerConfig
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
+from mfmesos.core.model import SavedTask
 from mfmesos.report.runlog import RunLog, more_of_it
 from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, clear
 from mfmesos.workflow.records import Malformed, Submitted
@@ -54,6 +55,16 @@ class TaskFileEngine:
         self._stager: Stager
         self._post: Callable[..., None]
 
+    def resume(self, saved: list[SavedTask]) -> list[SavedTask]:
+        """Those that have no line yet: the state file tells what has ended."""
+        ended = self._state.load()
+        self._state.load(adopt=ended)
+        going_on = [one for one in saved if one.task.id not in ended]
+        for one in going_on:
+            self._state.known(one.task.id)
+        self._taken = {*ended, *(one.task.id for one in going_on)}
+        return going_on
+
     def start(self, scheduler: Scheduler) -> None:
         self._post = scheduler.post_threadsafe
         self._stager = Stager(self._workdir, scheduler.inputs, self._post)
@@ -76,6 +87,8 @@ class TaskFileEngine:
                 self._post(ev.TaskWithdrawn(record.task_id))
 
     def _refuse(self, record: Malformed) -> None:
+        if record.task_id is not None and self._state.is_ended(record.task_id):
+            return  # said before the scheduler died
         message = record.message(self._workdir / TASK_INFO)
         log.error("%s", message)
         self._echo(message)
@@ -114,10 +127,12 @@ class TaskFileEngine:
             return "the process that started the scheduler is gone"
         return ""
 
-    def close(self, failure: str | None) -> None:
+    def close(self, failure: str | None, *, crashed: bool = False) -> None:
         self._tail.stop()
         self._stager.close()
         self._runlog.close()
+        if crashed:
+            return
         if self._parent is not None and self._getppid() != self._parent:
             self._await_engine()
         clear(self._workdir)

@@ -15,6 +15,7 @@ import aiohttp
 from mfmesos import wire
 from mfmesos.core.model import Task
 from mfmesos.staging.inputs import InputIndex
+from mfmesos.staging.outputs import WHOLE
 from mfmesos.staging.server import StagingServer
 
 
@@ -90,7 +91,9 @@ class Bench:
         return status, raw.decode()
 
     def leftovers(self) -> list[str]:
-        return sorted(p.name for p in (self.workdir / ".mfmesos" / "incoming").iterdir())
+        """What was delivered and neither placed nor thrown away."""
+        names = {p.name for p in (self.workdir / ".mfmesos" / "incoming").iterdir()}
+        return sorted(n for n in names if not (n.endswith(WHOLE) and f"{n[:-len(WHOLE)]}.0" in names))
 
 
 @contextlib.asynccontextmanager

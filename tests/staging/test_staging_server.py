@@ -15,6 +15,7 @@ from mfmesos import wire
 from mfmesos.staging import outputs as outputs_module
 from mfmesos.staging import transfer
 from mfmesos.staging.outputs import PlacementError
+from mfmesos.staging.server import StagingServer
 
 
 def done(attempt: str = "1.1", tar: bytes | None = None, **more: Any) -> wire.Result:
@@ -39,17 +40,26 @@ def test_every_route_wants_the_claims_own_token(tmp_path: Path) -> None:
 
 
 def test_closed_claim(tmp_path: Path) -> None:
-    """Its token gets 410; anything else still 401. A recovered claim keeps the token it is given."""
+    """Its token gets 410; anything else still 401. Opened again, it has its token again."""
     async def test(b: Bench) -> None:
         b.open("c1")
         b.server.close_claim("c1")
         assert (await b.sync())[0] == 410
         assert (await b.call("POST", "sync", token="wrong", data=b"{}"))[0] == 401
-        assert b.server.open_claim("c1", "given") == "given"
-        assert b.server.open_claim("c1") == "given"
-        b.tokens["c1"] = "given"
+        assert b.server.open_claim("c1") == b.tokens["c1"]
         assert (await b.sync())[0] == 200
     run(tmp_path, test)
+
+
+def test_tokens_follow_from_the_secret(tmp_path: Path) -> None:
+    """A server that is started again with the secret of the dead one knows its claims; no other does."""
+    async def answer(_: str, __: wire.SyncRequest) -> wire.SyncAnswer:
+        return wire.SyncAnswer()
+
+    one, same, other = (StagingServer(tmp_path, answer, secret=s) for s in (b"s" * 32, b"s" * 32, None))
+    tokens = {server.open_claim(claim) for server in (one, same, other) for claim in ("c1", "c2")}
+    assert len(tokens) == 4
+    assert one.open_claim("c1") == same.open_claim("c1")
 
 
 def test_another_claims_things(tmp_path: Path) -> None:
@@ -346,6 +356,7 @@ def test_large_outputs_as_a_stream(tmp_path: Path) -> None:
         b.server.place_outputs("1.1")
         assert (tmp_path / "o").read_bytes() == big
         assert (tmp_path / "d" / "x").read_bytes() == big[:100]
+        b.server.settle("1.1")
         assert b.leftovers() == []
     run(tmp_path, test)
 

@@ -1,0 +1,184 @@
+"""The journal of a run: what a scheduler that dies has to leave to the next one. One SQLite file in .mfmesos/.
+
+What is intended is in it before it is done: claims before they are launched, attempts before an executor is told of
+them. Only the scheduler of the run writes it (the folder's lock sees to that). It stays as small as the run is at
+one time: what has ended is removed. The process may die at any moment; after a power cut the last moments may be
+missing (synchronous=NORMAL), which costs attempts, not results.
+"""
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Callable, TypeVar
+
+from mfmesos.config import ConfigError
+from mfmesos.core import actions as act
+from mfmesos.core.model import Request, Resources, SavedClaim, SavedTask, StagedInput, Task
+from mfmesos.store import sqlitefile
+
+FILE = "journal.sqlite"
+APPLICATION_ID = 0x6D666D6A  # "mfmj"
+SCHEMA_VERSION = 1
+_MOVE = "move it away (what the dead run had at work is then run again)"
+_SCHEMA = (
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE claims (id TEXT PRIMARY KEY, data TEXT NOT NULL)",
+    "CREATE TABLE tasks (id INTEGER PRIMARY KEY, data TEXT NOT NULL)",
+)
+
+
+T = TypeVar("T")
+
+
+class JournalError(ConfigError):
+    """The journal cannot be used: one line with the file, what is wrong, and the cure."""
+
+
+class Journal:
+    """`launch` names the run: a scheduler with the same name goes on with what is there, another begins anew.
+
+    Raises JournalError; a file that is damaged or another's is never begun anew.
+    """
+
+    def __init__(self, path: Path, launch: str) -> None:
+        self.path = path
+        self._drops: list[act.DropTask | act.DropClaim] = []
+        with self._told():
+            sqlitefile.prepare(path, _MOVE)
+            self._db = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
+        try:
+            with self._told():
+                self._open(launch)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _open(self, launch: str) -> None:
+        db = self._db
+        if sqlitefile.is_new(db):
+            db.execute("PRAGMA journal_mode = WAL")
+            with sqlitefile.transaction(db):
+                for table in _SCHEMA:
+                    db.execute(table)
+                sqlitefile.mark(db, APPLICATION_ID, SCHEMA_VERSION)
+        sqlitefile.check(db, self.path, APPLICATION_ID, SCHEMA_VERSION, _MOVE)
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA trusted_schema = OFF")
+        known: dict[str, str] = dict(db.execute("SELECT name, value FROM meta"))
+        self.resumed = known.get("launch") == launch
+        """Whether an earlier scheduler of the same run has left it."""
+        if not self.resumed:
+            known = {"launch": launch, "secret": secrets.token_hex(32)}
+            with sqlitefile.transaction(db):
+                for table in ("meta", "claims", "tasks"):
+                    db.execute(f"DELETE FROM {table}")
+                db.executemany("INSERT INTO meta VALUES (?, ?)", known.items())
+        self._meta = known
+
+    # --- what is asked of it --------------------------------------------------------------------
+    @property
+    def secret(self) -> bytes:
+        """From which the tokens of this run are made."""
+        return bytes.fromhex(self._meta["secret"])
+
+    def get(self, name: str) -> str:
+        """A note that `put` left; empty where none did."""
+        return self._meta.get(name, "")
+
+    def put(self, name: str, value: str) -> None:
+        with self._told():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+        self._meta[name] = value
+
+    def load(self) -> tuple[list[SavedTask], list[SavedClaim]]:
+        """What was in hand."""
+        with self._told():
+            tasks = [_task(json.loads(d)) for (d,) in self._db.execute("SELECT data FROM tasks ORDER BY id")]
+            claims = [_claim(json.loads(d)) for (d,) in self._db.execute("SELECT data FROM claims ORDER BY id")]
+        return tasks, claims
+
+    def write(self, actions: Iterable[act.Action]) -> None:
+        """Those of the actions that are for the journal, in one transaction: what is saved is on disk then, what is
+        dropped at the next time."""
+        saved: list[act.SaveTask | act.SaveClaim] = []
+        drops: list[act.DropTask | act.DropClaim] = []
+        for action in actions:
+            if isinstance(action, (act.SaveTask, act.SaveClaim)):
+                saved.append(action)
+            elif isinstance(action, (act.DropTask, act.DropClaim)):
+                drops.append(action)
+        if saved:
+            with self._told(), sqlitefile.transaction(self._db):
+                self._drop()
+                for action in saved:
+                    self._save(action)
+            self._drops.clear()
+        self._drops += drops
+
+    def flush(self) -> None:
+        """Drop what is still to be dropped."""
+        if self._drops:
+            with self._told(), sqlitefile.transaction(self._db):
+                self._drop()
+            self._drops.clear()
+
+    def end(self) -> None:
+        """The run is over: nothing is left to go on with."""
+        self.close()
+        for end in ("", "-wal", "-shm"):
+            Path(f"{self.path}{end}").unlink(missing_ok=True)
+
+    def close(self) -> None:
+        self._db.close()
+
+    # --------------------------------------------------------------------------------------------
+    def _save(self, action: act.SaveTask | act.SaveClaim) -> None:
+        if isinstance(action, act.SaveTask):
+            row: tuple[Any, str] = (action.task.task.id, _dumps(action.task))
+            self._db.execute("INSERT OR REPLACE INTO tasks VALUES (?, ?)", row)
+        else:
+            self._db.execute("INSERT OR REPLACE INTO claims VALUES (?, ?)", (action.claim.id, _dumps(action.claim)))
+
+    def _drop(self) -> None:
+        for action in self._drops:
+            if isinstance(action, act.DropTask):
+                self._db.execute("DELETE FROM tasks WHERE id = ?", (action.task_id,))
+            else:
+                self._db.execute("DELETE FROM claims WHERE id = ?", (action.claim_id,))
+
+    def _told(self) -> AbstractContextManager[None]:
+        return sqlitefile.told(self.path, JournalError, _MOVE)
+
+
+def _dumps(saved: SavedTask | SavedClaim) -> str:
+    return json.dumps(saved, default=_plain, separators=(",", ":"))
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses and mappings."""
+    return dict(value) if isinstance(value, Mapping) else vars(value)
+
+
+def _task(data: dict[str, Any]) -> SavedTask:
+    task = data["task"]
+    return _made(SavedTask, {
+        **data,
+        "task": _made(Task, {**task, "inputs": tuple(task["inputs"]), "outputs": tuple(task["outputs"]),
+                             "request": _made(Request, task["request"])}),
+        "inputs": tuple(_made(StagedInput, i) for i in data["inputs"]),
+        "allocation": _made(Resources, data["allocation"])})
+
+
+def _claim(data: dict[str, Any]) -> SavedClaim:
+    return _made(SavedClaim, {**data, "resources": _made(Resources, data["resources"])})
+
+
+def _made(cls: Callable[..., T], data: dict[str, Any]) -> T:
+    """What this version does not know of is left out."""
+    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+    return cls(**{k: v for k, v in data.items() if k in known})

@@ -1,0 +1,113 @@
+"""The scheduler is killed with SIGKILL, and another goes on: real processes, real files, both clusters."""
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+from flows import Flow, left_on_agents
+from support import wait_until
+
+RULES = 24
+
+
+@pytest.fixture
+def flow(cluster, tmp_path):
+    """Afterwards the agents are clean and the framework is gone."""
+    before = set(cluster.sandboxes())
+    made = Flow(tmp_path / "flow", cluster)
+    made.write("in.txt", "x\n")
+    yield made
+    wait_until(lambda: not left_on_agents(cluster, before), 15, "the agents to be clean")
+    wait_until(lambda: not cluster.get("/state")["frameworks"], 15, "the framework to be torn down")
+
+
+def command(number: int, tally: Path, size: int = 0) -> str:
+    """Writes down that it ran, takes a moment, and makes an output, of `size` bytes more when that is given."""
+    more = f"; head -c {size} /dev/zero >> o{number}" if size else ""
+    return f"echo {number} >> {tally}; cat in.txt > o{number}{more}; sleep 0.3"
+
+
+def scheduler_of(launcher: int) -> psutil.Process:
+    """The scheduler process below the launcher."""
+    for child in psutil.Process(launcher).children():
+        if "mfmesos.scheduler" in child.cmdline():
+            return child
+    raise AssertionError("no scheduler below the launcher")
+
+
+def counted(tally: Path) -> Counter[str]:
+    return Counter(tally.read_text().split()) if tally.exists() else Counter()
+
+
+def all_once(tally: Path, numbers: range) -> None:
+    assert counted(tally) == {str(i): 1 for i in numbers}
+
+
+@pytest.mark.parametrize("size", [0, 200_000])
+def test_the_scheduler_of_makeflow_is_killed(flow, tmp_path, size):
+    """Twice, while tasks run: the launcher starts another, makeflow notices nothing, no task runs twice.
+
+    With outputs that ride in the results, and with such that are sent by themselves."""
+    tally = tmp_path / "tally"
+    flow.write("Makeflow", "".join(
+        f"o{i}: in.txt\n\t{command(i, tally, size)}\n\n" for i in range(RULES)))
+    process = flow.start(*flow.makeflow_argv())
+    for ended in (3, 12):
+        wait_until(lambda n=ended: sum(counted(tally).values()) >= n, 40, "tasks at work")
+        wait_until(lambda: scheduler_of(process.pid), 10, "a scheduler").kill()
+    ended = flow.end(process, 90)
+    assert ended.code == 0, ended.out + flow.log()
+    assert ended.out.count("starting it again") == 2, ended.out
+    assert all((flow.folder / f"o{i}").read_bytes() == b"x\n" + bytes(size) for i in range(RULES))
+    all_once(tally, range(RULES))
+    reported = Counter(e["task"] for e in flow.report())
+    assert len(reported) == RULES and set(reported.values()) == {1}, flow.log()
+    assert not (flow.folder / ".mfmesos" / "journal.sqlite").exists()
+
+
+def test_the_batch_runner_is_killed(flow, tmp_path):
+    """kill -9 of `mfmesos run`; the same command goes on: what ran meanwhile is collected, not run again."""
+    tally = tmp_path / "tally"
+    flow.write("tasks.info", "".join(
+        f"{i},{command(i, tally)},in.txt,o{i},-1,-1,-1,submitted\n" for i in range(1, RULES + 1)))
+    argv = ("run", "--master", flow.cluster.master, "tasks.info")
+    process = flow.start(*argv)
+    wait_until(lambda: sum(counted(tally).values()) >= 5, 40, "tasks at work")
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert (flow.folder / ".mfmesos" / "journal.sqlite").stat().st_mode & 0o777 == 0o600
+    ended = flow.end(flow.start(*argv), 60)
+    assert ended.code == 0, ended.out + flow.log()
+    assert all((flow.folder / f"o{i}").read_text() == "x\n" for i in range(1, RULES + 1))
+    all_once(tally, range(1, RULES + 1))
+    state = (flow.folder / "mesos_task_state").read_text().splitlines()
+    assert sorted(state) == sorted(f"{i},finished" for i in range(1, RULES + 1))
+
+
+def test_a_changed_task_file_is_believed(flow, tmp_path):
+    """A task at work when the runner died reads otherwise now: the old one is killed, the new one runs."""
+    tally = tmp_path / "tally"
+    flow.write("tasks.info", f"1,echo old >> {tally}; sleep 300,in.txt,o1,-1,-1,-1,submitted\n")
+    process = flow.start("run", "--master", flow.cluster.master, "tasks.info")
+    wait_until(lambda: counted(tally), 40, "the task at work")
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    flow.write("tasks.info", f"1,echo new >> {tally}; cat in.txt > o1,in.txt,o1,-1,-1,-1,submitted\n")
+    ended = flow.run("tasks.info")
+    assert ended.code == 0, ended.out + flow.log()
+    assert counted(tally) == {"old": 1, "new": 1}
+
+
+def test_a_damaged_journal_is_refused(flow):
+    """Not begun anew behind the user's back: one line with the file and the cure, and nothing runs."""
+    flow.write("tasks.info", "1,cat in.txt > o1,in.txt,o1,-1,-1,-1,submitted\n")
+    journal = flow.folder / ".mfmesos" / "journal.sqlite"
+    journal.parent.mkdir()
+    journal.write_bytes(b"SQLite format 3\0" + b"nonsense" * 500)
+    ended = flow.run("tasks.info")
+    assert ended.code != 0
+    assert ended.out.count("journal.sqlite") == 1 and "move it away" in ended.out, ended.out
+    assert not (flow.folder / "o1").exists()

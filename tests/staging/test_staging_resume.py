@@ -1,0 +1,100 @@
+"""Outputs that had arrived when the scheduler died: placed by the next one, without being sent again."""
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from staging_help import member, tar_of
+
+from mfmesos.staging import placement
+from mfmesos.staging.deliveries import Deliveries
+from mfmesos.staging.outputs import unpack
+
+
+@pytest.fixture
+def two_files() -> bytes:
+    return tar_of(member("a", b"A"), member("d/b", b"B"))
+
+
+class Died(BaseException):
+    pass
+
+
+def deliveries(workdir: Path, resume: bool = False) -> Deliveries:
+    made = Deliveries(workdir)
+    made.start(resume)
+    return made
+
+
+def delivered(workdir: Path, tar: bytes, *names: str) -> Deliveries:
+    """One attempt's outputs, arrived whole by a PUT."""
+    made = deliveries(workdir)
+    attempt = made.grant("c", "1.1", (), names)
+    made.commit(attempt, unpack(made._new_stem(attempt), attempt.plan, tar), alone=True)
+    return made
+
+
+def incoming(workdir: Path) -> list[str]:
+    return sorted(p.name for p in (workdir / ".mfmesos" / "incoming").iterdir())
+
+
+def test_what_arrived_whole_is_placed_by_the_next_scheduler(tmp_path: Path, two_files: bytes) -> None:
+    """Granted again after a restart, the attempt's outputs are there already."""
+    delivered(tmp_path, two_files, "a", "d/b")
+    after = deliveries(tmp_path, resume=True)
+    after.grant("c", "1.1", (), ("a", "d/b"))
+    assert not after.places_quickly("1.1")
+    after.place(after.take("1.1"))
+    after.settle("1.1")
+    assert (tmp_path / "a").read_bytes() == b"A"
+    assert (tmp_path / "d" / "b").read_bytes() == b"B"
+    assert incoming(tmp_path) == []
+
+
+def test_what_did_not_arrive_whole_is_removed(tmp_path: Path, two_files: bytes) -> None:
+    """Half an upload, or outputs that rode in a result, come again; a new run knows nothing of the old one's."""
+    before = delivered(tmp_path, two_files, "a", "d/b")
+    half = before.grant("c", "2.1", (), ("a", "d/b"))
+    before.commit(half, unpack(before._new_stem(half), half.plan, two_files))
+    assert len(incoming(tmp_path)) == 5
+    deliveries(tmp_path, resume=True)
+    assert len(incoming(tmp_path)) == 3
+    deliveries(tmp_path)
+    assert incoming(tmp_path) == []
+
+
+@pytest.mark.parametrize("die_at", [0, 1, 2, 3])
+def test_a_placement_that_died_between_its_renames(
+    tmp_path: Path, two_files: bytes, monkeypatch: pytest.MonkeyPatch, die_at: int,
+) -> None:
+    """Some outputs have their final names, others not yet: the next scheduler places the rest."""
+    (tmp_path / "a").write_text("old")
+    before = delivered(tmp_path, two_files, "a", "d/b")
+    rename, count = placement.os.rename, [0]
+
+    def dying(source: str, target: str) -> None:
+        if count[0] == die_at:
+            raise Died
+        count[0] += 1
+        rename(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(placement.os, "rename", dying)
+        with contextlib.suppress(Died):
+            before.place(before.take("1.1"))
+    after = deliveries(tmp_path, resume=True)
+    after.grant("c", "1.1", (), ("a", "d/b"))
+    after.place(after.take("1.1"))
+    assert (tmp_path / "a").read_bytes() == b"A"
+    assert (tmp_path / "d" / "b").read_bytes() == b"B"
+    after.settle("1.1")
+    assert incoming(tmp_path) == []
+
+
+def test_numbers_do_not_meet_those_of_the_earlier_life(tmp_path: Path, two_files: bytes) -> None:
+    """What arrives after a restart never overwrites what had arrived before."""
+    delivered(tmp_path, two_files, "a", "d/b")
+    after = deliveries(tmp_path, resume=True)
+    attempt = after.grant("c", "1.1", (), ("a", "d/b"))
+    assert not list(tmp_path.glob(f".mfmesos/incoming/{after._new_stem(attempt).name}*"))
