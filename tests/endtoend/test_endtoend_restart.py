@@ -64,7 +64,8 @@ def test_the_scheduler_of_makeflow_is_killed(flow, tmp_path, size):
     assert all((flow.folder / f"o{i}").read_bytes() == b"x\n" + bytes(size) for i in range(RULES))
     all_once(tally, range(RULES))
     reported = Counter(e["task"] for e in flow.report())
-    assert len(reported) == RULES and set(reported.values()) == {1}, flow.log()
+    assert len(reported) == RULES, flow.log()
+    assert set(reported.values()) == {1}, flow.log()
     assert not (flow.folder / ".mfmesos" / "journal.sqlite").exists()
 
 
@@ -109,5 +110,6 @@ def test_a_damaged_journal_is_refused(flow):
     journal.write_bytes(b"SQLite format 3\0" + b"nonsense" * 500)
     ended = flow.run("tasks.info")
     assert ended.code != 0
-    assert ended.out.count("journal.sqlite") == 1 and "move it away" in ended.out, ended.out
+    assert ended.out.count("journal.sqlite") == 1, ended.out
+    assert "move it away" in ended.out, ended.out
     assert not (flow.folder / "o1").exists()
