@@ -1,0 +1,203 @@
+"""The journal: what was saved is there after the process died, whenever it died, and nobody else's file is touched."""
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mfmesos.core import actions as act
+from mfmesos.core.model import Request, Resources, SavedClaim, SavedTask, StagedInput, Task
+from mfmesos.store import sqlitefile
+from mfmesos.store.journal import APPLICATION_ID, SCHEMA_VERSION, Journal, JournalError
+
+CLAIM = SavedClaim("r-1", "a1", "host", Resources(4, 4096, 10000), None)
+
+
+def task(number: int, **more: object) -> SavedTask:
+    return SavedTask(
+        Task(number, f"cmd {number}", ("in",), (f"o{number}",), Request(cores=1.0), "c", {"A": "b"}),
+        (StagedInput("in", "d" * 64, 5, 0o644),), number, "before", 1, "r-1", Resources(1, 100, 50), 100.0, None,
+        **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.sqlite"
+
+
+def test_what_is_saved_is_there_for_the_next(path: Path):
+    """Tasks and claims come back as they were, for a scheduler of the same run."""
+    journal = Journal(path, "run 1")
+    assert not journal.resumed
+    journal.write([act.SaveClaim(CLAIM), act.SaveTask(task(1)), act.SaveTask(task(2, solo=True, floor_memory_mb=7.0))])
+    journal.put("port", "4711")
+    after = Journal(path, "run 1")
+    assert after.resumed
+    assert after.load() == ([task(1), task(2, solo=True, floor_memory_mb=7.0)], [CLAIM])
+    assert (after.get("port"), after.secret) == ("4711", journal.secret)
+
+
+def test_another_run_begins_anew(path: Path):
+    """Nothing of an earlier run is taken up, and its tokens open nothing."""
+    before = Journal(path, "run 1")
+    before.write([act.SaveClaim(CLAIM), act.SaveTask(task(1))])
+    after = Journal(path, "run 2")
+    assert not after.resumed
+    assert after.load() == ([], [])
+    assert after.secret != before.secret
+    assert Journal(path, "run 2").resumed
+
+
+def test_what_is_dropped_goes_with_the_next_write(path: Path):
+    """Not before: what was reported may be dropped only after it was reported."""
+    journal = Journal(path, "r")
+    journal.write([act.SaveTask(task(1)), act.SaveClaim(CLAIM)])
+    journal.write([act.DropTask(1), act.DropClaim("r-1")])
+    assert len(Journal(path, "r").load()[0]) == 1
+    journal.write([act.SaveTask(task(2))])
+    assert Journal(path, "r").load() == ([task(2)], [])
+    journal.write([act.DropTask(2)])
+    journal.flush()
+    assert Journal(path, "r").load() == ([], [])
+
+
+def test_it_does_not_grow(path: Path):
+    """Ten thousand attempts one after another leave a file of the size of what is in hand."""
+    journal = Journal(path, "r")
+    for number in range(1, 10_001):
+        journal.write([act.SaveTask(task(number)), act.DropTask(number)])
+    journal.flush()
+    assert path.stat().st_size < 200_000
+    assert Path(f"{path}-wal").stat().st_size < 8_000_000
+
+
+def test_only_its_owner_may_read_it(path: Path):
+    """The secret that all tokens follow from is in it."""
+    os.umask(os.umask(0o022))
+    journal = Journal(path, "r")
+    journal.write([act.SaveTask(task(1))])
+    for each in path.parent.iterdir():
+        assert each.stat().st_mode & 0o077 == 0, each
+
+
+def test_the_end_leaves_nothing(path: Path):
+    journal = Journal(path, "r")
+    journal.write([act.SaveTask(task(1))])
+    journal.end()
+    assert list(path.parent.iterdir()) == []
+
+
+SAVES = """
+import sys
+from pathlib import Path
+sys.path[:0] = [{tests!r}]
+from test_store_journal import Journal, act, task
+journal = Journal(Path({path!r}), "r")
+number = 0
+while True:
+    number += 1
+    journal.write([act.SaveTask(task(number)), act.DropTask(number - 1)])
+    print(number, flush=True)
+"""
+
+
+def test_a_process_that_is_killed_while_it_writes(path: Path):
+    """After SIGKILL at any moment: what it said was saved is there, and the file is whole."""
+    for count in (1, 7, 60):
+        program = SAVES.format(tests=str(Path(__file__).parent), path=str(path))
+        process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        said = [int(process.stdout.readline()) for _ in range(count)][-1]
+        process.kill()
+        said = max([said, *map(int, process.stdout.read().split())])
+        process.wait()
+        tasks, _ = Journal(path, "r").load()
+        assert tasks[-1].task.id in (said, said + 1)
+        Journal(path, "other run")
+
+
+def damaged(path: Path) -> None:
+    path.write_bytes(b"SQLite format 3\0" + b"x" * 5000)
+
+
+def foreign(path: Path) -> None:
+    db = sqlite3.connect(path)
+    db.execute("CREATE TABLE photos (id)")
+    db.execute("PRAGMA application_id = 77")
+    db.commit()
+    db.close()
+
+
+def newer(path: Path) -> None:
+    Journal(path, "r").close()
+    db = sqlite3.connect(path)
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    db.close()
+
+
+def cut(path: Path) -> None:
+    journal = Journal(path, "r")
+    journal.write([act.SaveTask(task(n)) for n in range(1, 500)])
+    journal.close()
+    path.write_bytes(path.read_bytes()[:9000])
+
+
+def no_database(path: Path) -> None:
+    path.write_text("hello\n")
+
+
+def a_folder(path: Path) -> None:
+    path.mkdir()
+
+
+@pytest.mark.parametrize("spoil", [damaged, foreign, newer, cut, no_database, a_folder])
+def test_a_file_that_is_not_a_journal_is_refused(path: Path, spoil):
+    """One line with the file and the cure; the file stays as it was, also for another run."""
+    spoil(path)
+    before = path.read_bytes() if path.is_file() else b""
+    for launch in ("r", "other"):
+        with pytest.raises(JournalError) as refused:
+            Journal(path, launch)
+        text = str(refused.value)
+        assert str(path) in text
+        assert "move it away" in text
+        assert "\n" not in text
+    assert (path.read_bytes() if path.is_file() else b"") == before
+
+
+def test_it_is_marked_as_ours(path: Path):
+    Journal(path, "r").close()
+    db = sqlite3.connect(path)
+    assert (sqlitefile.pragma(db, "application_id"), sqlitefile.pragma(db, "user_version")) == (
+        APPLICATION_ID, SCHEMA_VERSION)
+
+
+def test_a_full_disk_is_said_and_loses_nothing(path: Path):
+    """A write that finds no room fails in one line; what was there before stays, and the next write may go well."""
+    journal = Journal(path, "r")
+    journal.write([act.SaveTask(task(1))])
+    journal._db.execute(f"PRAGMA max_page_count = {sqlitefile.pragma(journal._db, 'page_count')}")
+    with pytest.raises(JournalError, match="make room"):
+        journal.write([act.SaveTask(task(n)) for n in range(2, 300)])
+    assert len(journal.load()[0]) == 1
+    journal._db.execute("PRAGMA max_page_count = 100000")
+    journal.write([act.SaveTask(task(n)) for n in range(2, 300)])
+    assert len(Journal(path, "r").load()[0]) == 299
+
+
+@given(st.text(max_size=40), st.lists(st.text(max_size=10), max_size=3), st.floats(0, 1e9), st.booleans())
+def test_any_task_comes_back(tmp_path_factory, command, names, memory, solo):
+    """Whatever is in a command or a name, bytes that are no UTF-8 included."""
+    path = tmp_path_factory.mktemp("j") / "journal.sqlite"
+    saved = SavedTask(
+        Task(1, command + "\udc80", tuple(names), (), Request(memory_mb=memory)), (), 1, "", 3, solo=solo)
+    journal = Journal(path, "r")
+    journal.write([act.SaveTask(saved)])
+    assert journal.load()[0] == [saved]
+    journal.close()
