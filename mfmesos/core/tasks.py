@@ -27,9 +27,10 @@ MB = 2**20
 
 def submit(state: State, event: TaskSubmitted) -> None:
     task = event.task
+    if task.id in state.restored:
+        return  # it is here already, or has ended since
     if task.id in state.tasks:
-        if task.id not in state.restored:
-            state.note("warning", f"task {task.id} was submitted twice; the second one is ignored", task.id)
+        state.note("warning", f"task {task.id} was submitted twice; the second one is ignored", task.id)
         return
     state.order += 1
     record = new_record(state, task, event.inputs, state.order, state.last_category)

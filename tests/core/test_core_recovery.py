@@ -190,6 +190,11 @@ def test_the_engine_may_say_everything_again():
     world.send(*world.stated.values())
     assert not [n for n in world.notes if "twice" in n.text]
     assert len(world.core.state.tasks) == 3
+    (executor,) = world.live()
+    world.finish(executor, "1.1")
+    world.sync(executor)
+    world.send(*world.stated.values())
+    assert len(world.core.state.tasks) == 2
     finish_all(world)
 
 

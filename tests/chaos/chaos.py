@@ -1,0 +1,283 @@
+"""A workflow under fire: a seeded schedule of kills, stops and cuts while 300 tasks run; and what must be true after.
+
+    python tests/chaos/chaos.py SEED [--cluster real|embedded] [--engine makeflow|run] [--tasks 300] [--keep DIR]
+
+repeats what a failing seed did (the schedule is the same; when exactly each blow falls depends on the machine).
+"""
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+TESTS = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(TESTS), str(TESTS / "endtoend"), str(TESTS.parent)]
+
+from clusters import KINDS, Cluster, ClusterError  # noqa: E402
+from flows import Flow, left_on_agents  # noqa: E402
+from support import wait_until  # noqa: E402
+
+BLOWS = {
+    "makeflow": ("kill_scheduler", "stop_scheduler", "kill_executor", "stop_executor", "kill_launcher",
+                 "restart_cluster", "cut_scheduler", "lose_agent"),
+    "run": ("kill_scheduler", "stop_scheduler", "kill_executor", "stop_executor", "restart_cluster", "cut_scheduler",
+            "lose_agent"),
+}
+"""Of the batch runner the launcher is the scheduler."""
+COSTLY = {"kill_executor", "kill_launcher", "restart_cluster", "lose_agent"}
+"""After these, attempts that had ended but were not collected may be run again."""
+AGAIN = 6
+"""So often the same command is given again after the launcher was killed."""
+
+
+@dataclass
+class Schedule:
+    """What happens when, from a seed alone: (progress at which it falls, what)."""
+
+    seed: int
+    engine: str
+    tasks: int = 300
+    blows: list[tuple[float, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        chance = random.Random(f"chaos {self.seed} {self.engine}")
+        kinds = [chance.choice(BLOWS[self.engine]) for _ in range(chance.randint(2, 4))]
+        self.blows = sorted((chance.uniform(0.02, 0.9), kind) for kind in kinds)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{kind} at {at:.0%}" for at, kind in self.blows)
+
+
+class Chaos:
+    """One run of one schedule in `folder`, on a cluster of its own or one that is shared."""
+
+    def __init__(self, schedule: Schedule, cluster: Cluster, folder: Path) -> None:
+        self.schedule, self.cluster = schedule, cluster
+        self.flow = Flow(folder / "flow", cluster)
+        self.tallies = folder / "tallies"
+        self.tallies.mkdir()
+        self.struck: list[str] = []
+        self.said: list[str] = []
+        self._process = None
+        self._lost: list[int] = []
+        self.orphaned: list[str] = []
+        """Sandboxes whose executor was killed: what is in them is left to the agent's garbage collection."""
+
+    # --- the workflow ---------------------------------------------------------------------------
+    def names(self) -> range:
+        return range(1, self.schedule.tasks + 1)
+
+    def command(self, number: int) -> str:
+        """Each run of it adds a byte to its tally, whatever becomes of it."""
+        return f"printf x >> {self.tallies}/{number}; sleep 0.0{number % 5}; (cat in.txt; echo {number}) > o{number}"
+
+    def write(self) -> list[str]:
+        """The task file; gives the command line that runs it."""
+        self.flow.write("in.txt", "in\n")
+        if self.schedule.engine == "makeflow":
+            self.flow.write("Makeflow", "".join(f"o{i}: in.txt\n\t{self.command(i)}\n\n" for i in self.names()))
+            return self.flow.makeflow_argv("-J", "1000", "Makeflow")
+        self.flow.write("tasks.jsonl", "".join(json.dumps({
+            "command": self.command(i), "inputs": ["in.txt"], "outputs": [f"o{i}"], "cores": 0.25}) + "\n"
+            for i in self.names()))
+        return ["run", "--master", self.cluster.master, "--plain", "tasks.jsonl"]
+
+    def run(self, timeout: float = 100.0) -> None:
+        """To the end, whatever happens; AssertionError when it does not get there."""
+        argv = self.write()
+        striker = threading.Thread(target=self._strike, daemon=True)
+        self._over = threading.Event()
+        self._process = self.flow.start(*argv)
+        striker.start()
+        try:
+            for _ in range(AGAIN):
+                ended = self.flow.end(self._process, timeout)
+                self.said.append(ended.out)
+                if ended.code == 0:
+                    return
+                assert ended.code < 0 or ended.code >= 128 or "kill_launcher" in self.struck, (
+                    f"exit code {ended.code}: {ended.out[-3000:]}\n--- log:\n{self.flow.log()}")
+                self._process = self.flow.start(*argv)
+            raise AssertionError(f"not finished after {AGAIN} launches; it said last:\n{self.said[-1][-3000:]}")
+        finally:
+            self._over.set()
+            striker.join(30)
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    # --- the blows ------------------------------------------------------------------------------
+    def progress(self) -> float:
+        return len(list(self.tallies.iterdir())) / self.schedule.tasks
+
+    def _strike(self) -> None:
+        for at, kind in self.schedule.blows:
+            while self.progress() < at:
+                if self._over.wait(0.02):
+                    return
+            try:
+                getattr(self, kind)()
+                self.struck.append(kind)
+            except (psutil.Error, ClusterError, OSError, ValueError, IndexError):
+                continue  # there was nothing to hit just then
+
+    def _scheduler(self) -> psutil.Process:
+        if self.schedule.engine == "run":
+            return psutil.Process(self._process.pid)
+        for child in psutil.Process(self._process.pid).children():
+            if "mfmesos.scheduler" in child.cmdline():
+                return child
+        raise ValueError("between two schedulers")
+
+    def _executor(self) -> psutil.Process:
+        for pid in self.cluster.processes():
+            with contextlib.suppress(psutil.Error):  # a task that has just ended
+                process = psutil.Process(pid)
+                if "mfmesos-executor.pyz" in process.cmdline():
+                    return process
+        raise ValueError("no executor just then")
+
+    def kill_scheduler(self) -> None:
+        self._scheduler().kill()
+
+    def stop_scheduler(self) -> None:
+        self._pause(self._scheduler)
+
+    def kill_executor(self) -> None:
+        executor = self._executor()
+        self.orphaned.append(executor.cwd())
+        executor.kill()
+
+    def stop_executor(self) -> None:
+        self._pause(self._executor)
+
+    def _pause(self, whom) -> None:
+        process = whom()
+        process.suspend()
+        try:
+            self._over.wait(1.0)
+        finally:
+            process.resume()
+
+    def kill_launcher(self) -> None:
+        self._process.kill()
+
+    def restart_cluster(self) -> None:
+        """The whole of real Mesos; of the embedded cluster the master fails over."""
+        if self.cluster.kind == "real":
+            self.cluster.restart()
+        else:
+            self.cluster.fault("fail_over_master")
+
+    def cut_scheduler(self) -> None:
+        """The connection between master and scheduler, and on the embedded cluster those of executors as well."""
+        if self.cluster.kind == "real":
+            for one in self._scheduler().net_connections("tcp"):
+                if one.raddr and f"{one.raddr.ip}:{one.raddr.port}" == self.cluster.master:
+                    os.system(f"ss -K dst {one.raddr.ip} dport = {one.raddr.port} >/dev/null 2>&1")
+                    return
+        else:
+            self.cluster.fault("drop_scheduler")
+            self.cluster.fault("drop_executor")
+
+    def lose_agent(self) -> None:
+        """For good, one of the agents; the embedded one comes back under a new name in the end."""
+        if self._lost:
+            raise ValueError("one has to stay")
+        agent = self.schedule.seed % len(self.cluster.agents)
+        if self.cluster.kind == "real":
+            self.cluster.mark_agent_gone(self.cluster.agent_ids()[agent])
+        else:
+            self.cluster.fault("mark_gone", agent=agent)
+        self._lost.append(agent)
+        self.orphaned.append(str(self.cluster.work_dir / "agents" / str(agent)))  # the agent itself ends them, at once
+
+    def left(self, before: set[Path]) -> list[str]:
+        """What lies on agents and has somebody who should have removed it."""
+        return [n for n in left_on_agents(self.cluster, before) if not n.startswith(tuple(self.orphaned))]
+
+    # --- what must be true ----------------------------------------------------------------------
+    def check(self) -> None:
+        """Every output right, each task reported finished once, none run again that had been reported, nothing left."""
+        for i in self.names():
+            assert (self.flow.folder / f"o{i}").read_text() == f"in\n{i}\n", f"output {i}"
+        entries = self.flow.report()
+        finished = Counter(e["outputs"][0] for e in entries if e["finished"])
+        assert set(finished) == {f"o{i}" for i in self.names()}
+        # makeflow itself runs again what ended in the moment before it died: its log does not tell of that.
+        launches = 1 + self.struck.count("kill_launcher")
+        assert max(finished.values()) <= launches, [o for o, n in finished.items() if n > launches]
+        attempts = Counter()
+        for entry in entries:
+            attempts[entry["outputs"][0]] += entry["attempts"]
+        for i in self.names():
+            ran = (self.tallies / str(i)).stat().st_size
+            most = attempts[f"o{i}"] if COSTLY & set(self.struck) else 1
+            assert 1 <= ran <= max(most, launches), (
+                f"task {i} ran {ran} times in {attempts[f'o{i}']} attempts")
+        if self.schedule.engine == "run":
+            state = (self.flow.folder / "mesos_task_state").read_text().splitlines()
+            assert sorted(state) == sorted(f"{i},finished" for i in self.names())
+        assert not list((self.flow.folder / ".mfmesos").glob("journal*"))
+
+
+def run_seed(schedule: Schedule, cluster: Cluster, folder: Path) -> Chaos:
+    """Run and check one; AssertionError says how to repeat it."""
+    before = set(cluster.sandboxes())
+    chaos = Chaos(schedule, cluster, folder)
+    try:
+        chaos.run()
+        chaos.check()
+        wait_until(lambda: not cluster.processes(), 20, "every process on the agents to be gone")
+        try:
+            wait_until(lambda: not chaos.left(before), 20, "the agents to be clean")
+        except AssertionError:
+            raise AssertionError(f"left on agents: {chaos.left(before)[:20]}") from None
+        wait_until(lambda: not cluster.get("/state")["frameworks"], 20, "the framework to be gone")
+    except AssertionError as e:
+        raise AssertionError(
+            f"{e}\n\nseed {schedule.seed} ({schedule}; struck: {', '.join(chaos.struck) or 'nothing'}); repeat it "
+            f"with: python tests/chaos/chaos.py {schedule.seed} --cluster {cluster.kind} --engine {schedule.engine} "
+            f"--tasks {schedule.tasks}") from None
+    return chaos
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("seed", type=int, nargs="+")
+    parser.add_argument("--cluster", choices=sorted(KINDS), default="embedded")
+    parser.add_argument("--engine", choices=sorted(BLOWS), default="makeflow")
+    parser.add_argument("--tasks", type=int, default=300)
+    parser.add_argument("--keep", type=Path, help="run in this folder and leave it")
+    args = parser.parse_args()
+    for seed in args.seed:
+        schedule = Schedule(seed, args.engine, args.tasks)
+        cluster = KINDS[args.cluster]()
+        started = time.monotonic()
+        try:
+            if args.keep:
+                args.keep.mkdir(parents=True, exist_ok=True)
+                chaos = run_seed(schedule, cluster, args.keep.resolve())
+            else:
+                with tempfile.TemporaryDirectory() as folder:
+                    chaos = run_seed(schedule, cluster, Path(folder))
+        finally:
+            cluster.stop()
+        print(f"seed {seed}: {schedule}; struck: {', '.join(chaos.struck)}; {time.monotonic() - started:.1f} s",
+              flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
