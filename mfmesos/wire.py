@@ -199,24 +199,42 @@ def _check(condition: bool, where: str, what: str) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value
+    """Finite, too: JSON as Python reads it knows NaN and Infinity."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e18
+
+
+def _is_code(value: Any) -> bool:
+    return isinstance(value, int) and abs(value) < 1 << 31
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) < 200 and value.isprintable()
+
+
+def _text(value: str) -> str:
+    """Without halves of characters, which JSON can hold and no file or terminal."""
+    return value.encode("utf-8", "replace").decode()
 
 
 def load_result(data: Any) -> Result:
     """A Result out of decoded JSON, every field checked; raises WireError."""
     result: Result = _fields(Result, data, "result")
-    _check(isinstance(result.attempt, str) and 0 < len(result.attempt) < 200, "result", "attempt is not an id")
+    _check(_is_id(result.attempt), "result", "attempt is not an id")
     where = f"result of {result.attempt}"
-    _check(result.outcome in OUTCOMES, where, f"unknown outcome {result.outcome!r}")
+    _check(result.outcome in OUTCOMES, where, f"unknown outcome {str(result.outcome)[:40]!r}")
     for text in (result.reason, result.stdout, result.stderr):
         _check(isinstance(text, str), where, "reason, stdout and stderr are text")
     for number in (result.exit_code, result.signal):
-        _check(number is None or isinstance(number, int), where, "exit_code and signal are whole numbers")
+        _check(number is None or _is_code(number), where, "exit_code and signal are whole numbers")
     _check(result.resource in (None, "memory", "disk", "wall"), where, "resource is memory, disk or wall")
     _check(result.tar is None or isinstance(result.tar, str), where, "tar is base64 text")
     _check(
         isinstance(result.missing_outputs, list) and all(isinstance(n, str) for n in result.missing_outputs),
         where, "missing_outputs is a list of names")
+    # Whoever has the token can say this: it is not to write a line of its own, or to a terminal's controls.
+    result.reason = "".join(c if c.isprintable() else " " for c in _text(result.reason))
+    result.stdout, result.stderr = _text(result.stdout), _text(result.stderr)
+    result.missing_outputs = [_text(n) for n in result.missing_outputs]
     usage: Usage = _fields(Usage, result.usage, where)
     _check(all(_is_number(v) and v >= 0 for v in vars(usage).values()), where, "usage: numbers from 0 on")
     result.usage = usage
@@ -227,10 +245,10 @@ def load_sync_request(raw: bytes) -> SyncRequest:
     """Parse and check what an executor sent; raises WireError."""
     request: SyncRequest = _fields(SyncRequest, _load(raw, "sync"), "sync")
     for number in (request.seq, request.got):
-        _check(isinstance(number, int) and number >= 0, "sync", "seq and got: whole numbers from 0 on")
+        _check(isinstance(number, int) and 0 <= number < 1 << 63, "sync", "seq and got: whole numbers from 0 on")
     for value in (request.memory_mb, request.disk_mb, request.free_disk_mb):
         _check(_is_number(value), "sync", "memory_mb, disk_mb, free_disk_mb: numbers")
-    _check(isinstance(request.running, list) and all(isinstance(a, str) for a in request.running), "sync",
+    _check(isinstance(request.running, list) and all(map(_is_id, request.running)), "sync",
            "running is a list of attempt ids")
     _check(isinstance(request.results, list), "sync", "results is a list")
     request.results = [load_result(r) for r in request.results]
