@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mfmesos.staging.names import OutputPlan, ancestors
-from mfmesos.staging.tarstream import BadTar, Member, TarReader
+from mfmesos.staging.tarstream import BadTar, Member, TarReader, shown
 
 OUR_SIDE = {
     errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EACCES: "permission is denied",
@@ -20,6 +20,8 @@ OUR_SIDE = {
 """Errors that say something of the scheduler's machine, not of what was delivered; in plain words."""
 WHOLE = ".whole"
 """Ends the name of an empty file beside what was delivered by itself: all of it has arrived."""
+MAX_DEPTH = 200
+"""Folders in each other; removing more of them than Python's stack holds would fail half-way."""
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -94,7 +96,9 @@ class Unpacker:
         self._index = {root: i for i, root in enumerate(plan.roots)}
         self._twice = set(plan.names) - set(plan.roots)
         self._above = {parent for root in plan.roots for parent in ancestors(root)}
+        self._declared = set(plan.names)
         self._seen: set[str] = set()
+        """Of the declared names alone: what else is in a stream may be any number of names."""
         self._fd = -1
         self._reader = TarReader(self)
         self._lock = threading.Lock()
@@ -136,10 +140,10 @@ class Unpacker:
                 self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
                                    member.mode | 0o400)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
-            raise BadTar(f"{member.name} is there twice, or as a file and as a folder") from None
+            raise BadTar(f"{shown(member.name)} is there twice, or as a file and as a folder") from None
         except OSError as e:
             if e.errno == errno.ENAMETOOLONG:
-                raise BadTar(f"the name {member.name[:60]}... is too long for this file system") from None
+                raise BadTar(f"the name {shown(member.name)} is too long for this file system") from None
             raise
 
     def data(self, data: memoryview) -> None:
@@ -168,7 +172,8 @@ class Unpacker:
             root = self._root_above(name)
             index, rest = self._index[root], name[len(root) + 1:]
         again = name in self._seen
-        self._seen.add(name)
+        if name in self._declared:
+            self._seen.add(name)
         path = self._staged.path(index)
         if rest:
             self._seen.add(self._plan.roots[index])
@@ -176,7 +181,7 @@ class Unpacker:
             os.makedirs(os.path.dirname(path), 0o777, exist_ok=True)
         if again and not member.is_dir:
             if name not in self._twice:
-                raise BadTar(f"{name} is there twice")
+                raise BadTar(f"{shown(name)} is there twice")
             # Declared by itself and as part of a folder: may be sent for each.
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
@@ -185,11 +190,13 @@ class Unpacker:
     def _root_above(self, name: str) -> str:
         parts = name.split("/")
         if "" in parts or "." in parts or ".." in parts:
-            raise BadTar(f"{name} is not a name below the task's folder")
+            raise BadTar(f"{shown(name)} is not a name below the task's folder")
+        if len(parts) > MAX_DEPTH:
+            raise BadTar(f"{shown(name)} lies in more than {MAX_DEPTH} folders")
         for parent in ancestors(name):
             if parent in self._index:
                 return parent
-        raise BadTar(f"{name} is not a declared output")
+        raise BadTar(f"{shown(name)} is not a declared output")
 
     def _make_dir(self, path: str, mode: int) -> None:
         try:

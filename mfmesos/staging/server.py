@@ -265,7 +265,8 @@ class StagingServer:
 
 
 def _refusal(request: web.Request, status: int, reason: str) -> web.Response:
-    response = web.Response(status=status, text=reason + "\n" if reason else None)
+    text = " ".join(reason.split()).encode("utf-8", "backslashreplace")
+    response = web.Response(status=status, body=text + b"\n" if text else None, content_type="text/plain")
     if request.can_read_body and not request.content.is_eof():
         # What was not read would be taken for the next request.
         response.force_close()

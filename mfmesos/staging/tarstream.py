@@ -13,11 +13,19 @@ BLOCK = 512
 MAX_META_BYTES = 64 * 1024
 """A pax header or a long name larger than this is refused."""
 MAX_NAME_BYTES = 4096
+MAX_SHOWN = 120
+"""So much of a name is quoted in an error."""
 _ZERO = bytes(BLOCK)
 _KINDS = {
     b"1": "a hard link", b"2": "a symbolic link", b"3": "a device", b"4": "a device", b"6": "a named pipe",
     b"S": "a sparse file", b"g": "a global header", b"K": "a link",
 }
+
+
+def shown(name: str) -> str:
+    """A name that somebody else chose, fit for one line of a log or a terminal."""
+    text = name if len(name) <= MAX_SHOWN else f"{name[:MAX_SHOWN]}..."
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
 
 
 class BadTar(ValueError):
@@ -174,18 +182,19 @@ class TarReader:
     def _begin_member(self, block: bytes, kind: bytes, size: int) -> None:
         name = self._name(block)
         if kind not in (b"0", b"\0", b"7", b"5"):
-            raise BadTar(f"{name} is {_KINDS.get(kind, 'of an unknown kind')}, not a file or a folder")
+            raise BadTar(f"{shown(name)} is {_KINDS.get(kind, 'of an unknown kind')}, not a file or a folder")
         if "size" in self._pax:
-            if not self._pax["size"].isdigit():
-                raise BadTar(f"the size of {name} is not a number")
+            # Python itself refuses to read a number of thousands of digits, with an error of its own.
+            if not self._pax["size"].isdigit() or len(self._pax["size"]) > 20:
+                raise BadTar(f"the size of {shown(name)} is not a number")
             size = int(self._pax["size"])
         if any(key.startswith("GNU.sparse") for key in self._pax):
-            raise BadTar(f"{name} is a sparse file, not a plain one")
+            raise BadTar(f"{shown(name)} is a sparse file, not a plain one")
         is_dir = kind == b"5" or (kind == b"\0" and name.endswith("/"))
         if is_dir:
             size = 0
         elif name.endswith("/"):
-            raise BadTar(f"{name} is a file with the name of a folder")
+            raise BadTar(f"{shown(name)} is a file with the name of a folder")
         self._pax, self._long_name = {}, None
         self._sink.begin(Member(name[:-1] if name.endswith("/") else name, size,
                                 _number(block[100:108], "mode") & 0o777, is_dir))
