@@ -23,10 +23,11 @@ class Listener:
         self._idle_s = idle_s
         self._silent: set[Any] = set()
         app.middlewares.append(self._note)
+        # Nothing is ever sent to us compressed, and a little of that may be a lot when it is unpacked.
         # aiohttp's own log of malformed requests would quote headers, and they hold tokens.
         self._runner = web.AppRunner(
             app, access_log=None, logger=_SILENT, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=1.0,
-            handler_cancellation=True, max_line_size=8190, max_field_size=8190)
+            handler_cancellation=True, auto_decompress=False, max_line_size=8190, max_field_size=8190)
         self._server: asyncio.AbstractServer | None = None
 
     async def start(self, host: str, port: int, context: ssl.SSLContext | None) -> int:
