@@ -7,7 +7,7 @@ SHELL := /bin/bash
 
 # What needs a cluster, a real makeflow or processes of its own is not run on every Python
 # (tests/executor runs the executor on each by itself).
-PURE := $(filter-out tests/contract tests/endtoend tests/realmesos tests/executor tests/local tests/__pycache__,\
+PURE := $(filter-out tests/contract tests/chaos tests/endtoend tests/realmesos tests/executor tests/local tests/__pycache__,\
 	$(patsubst %/,%,$(wildcard tests/*/))) $(wildcard tests/test_*.py)
 
 .PHONY: help
@@ -33,6 +33,11 @@ test: debian-packages .venv preload real-mesos test-pure  ## all tests; what a u
 .PHONY: test-pure
 test-pure: .venv  ## the part of the tests without clusters, on each Python 3.9 to 3.13 that is found
 	@tools/test-pythons $(PURE)
+
+.PHONY: chaos
+chaos: debian-packages .venv preload real-mesos  ## workflows on a real Mesos under a seeded schedule of kills, 10 seeds and more; SEEDS="1 2 3" chooses
+	.venv/bin/python tests/chaos/chaos.py $(or $(SEEDS),$(shell seq 1 10)) --cluster real --engine makeflow
+	.venv/bin/python tests/chaos/chaos.py $(or $(SEEDS),$(shell seq 11 20)) --cluster real --engine run
 
 .PHONY: lint
 lint: .venv  ## ruff and mypy

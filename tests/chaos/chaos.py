@@ -213,7 +213,9 @@ class Chaos:
         for i in self.names():
             assert (self.flow.folder / f"o{i}").read_text() == f"in\n{i}\n", f"output {i}"
         entries = self.flow.report()
-        finished = Counter(e["outputs"][0] for e in entries if e["finished"])
+        # A scheduler that died between report.jsonl and the state file has written the same line twice.
+        ended = {(e["outputs"][0], e["attempts"]) for e in entries if e["finished"]}
+        finished = Counter(output for output, _ in ended)
         assert set(finished) == {f"o{i}" for i in self.names()}
         # makeflow itself runs again what ended in the moment before it died: its log does not tell of that.
         launches = 1 + self.struck.count("kill_launcher")
@@ -243,7 +245,8 @@ def run_seed(schedule: Schedule, cluster: Cluster, folder: Path) -> Chaos:
         try:
             wait_until(lambda: not chaos.left(before), 20, "the agents to be clean")
         except AssertionError:
-            raise AssertionError(f"left on agents: {chaos.left(before)[:20]}") from None
+            raise AssertionError(
+                f"left on agents: {chaos.left(before)[:6]} (orphaned: {chaos.orphaned})") from None
         wait_until(lambda: not cluster.get("/state")["frameworks"], 20, "the framework to be gone")
     except AssertionError as e:
         raise AssertionError(

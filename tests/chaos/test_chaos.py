@@ -1,0 +1,34 @@
+"""300 tasks with real outputs while a seeded schedule kills, stops and cuts; chaos.py repeats a seed by itself."""
+from __future__ import annotations
+
+import pytest
+from chaos import BLOWS, Schedule, run_seed
+
+ENGINES = ("makeflow", "run")
+
+
+def engine_of(seed: int) -> str:
+    return ENGINES[seed % 2]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", range(1, 51))
+def test_on_the_embedded_cluster(seed, make_embedded, tmp_path):
+    """Every output right, each task reported once, nothing run again that had been reported, nothing left behind."""
+    run_seed(Schedule(seed, engine_of(seed)), make_embedded(), tmp_path)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", [101, 102])
+def test_on_real_mesos(seed, make_real_mesos, tmp_path):
+    """The same; `make chaos` runs more of them."""
+    run_seed(Schedule(seed, engine_of(seed)), make_real_mesos(), tmp_path)
+
+
+def test_a_schedule_follows_from_its_seed():
+    """The same seed, the same blows; and fifty seeds have every kind of blow among them."""
+    assert Schedule(7, "run").blows == Schedule(7, "run").blows
+    for engine in ENGINES:
+        mine = [Schedule(seed, engine) for seed in range(1, 51) if engine_of(seed) == engine]
+        struck = {kind for schedule in mine for _, kind in schedule.blows}
+        assert struck == set(BLOWS[engine])
