@@ -95,7 +95,9 @@ class Executor:
         task_id, raw = first
         try:
             data: ClaimData = load_claim_data(raw)
-            os.makedirs(self._folder, exist_ok=True)
+            # What tasks read and write is not for the other users of the agent.
+            os.makedirs(self._folder, 0o700, exist_ok=True)
+            os.chmod(self._folder, 0o700)
             claim = Claim(data, self._folder, self._environ, self._reaper)
         except WireError as e:
             return Close("TASK_FAILED", f"what the scheduler sent with the claim cannot be used: {e}")
