@@ -4,14 +4,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 from clusters import Cluster
 from support import need
+
+from mfmesos.staging.address import is_loopback
 
 MFMESOS = [sys.executable, "-m", "mfmesos"]
 PRIVATE = (".mfmesos", "Makeflow.makeflowlog", "Makeflow.mesoslog", "Makeflow.log", "Makeflow.batchlog")
@@ -93,6 +97,14 @@ class Flow:
             if path.is_file() and not name.startswith(PRIVATE) and ".makeflowlog" not in name:
                 found[name] = path.read_bytes()
         return found
+
+
+def outer_address() -> str:
+    """An IPv4 address of this machine that is not loopback, or nothing."""
+    up = {name for name, stats in psutil.net_if_stats().items() if stats.isup}
+    found = [a.address for name in sorted(up) for a in psutil.net_if_addrs().get(name, ())
+             if a.family == socket.AF_INET and not is_loopback(a.address)]
+    return found[0] if found else ""
 
 
 def plain_makeflow(folder: Path, *args: str) -> None:

@@ -8,18 +8,8 @@ import ssl
 import psutil
 import pytest
 from clusters import Cluster
-from flows import Flow, left_on_agents
+from flows import Flow, left_on_agents, outer_address
 from support import need, wait_until
-
-from mfmesos.staging.address import is_loopback
-
-
-def outer_address() -> str:
-    """An IPv4 address of this machine that is not loopback, or nothing."""
-    up = {name for name, stats in psutil.net_if_stats().items() if stats.isup}
-    found = [a.address for name in sorted(up) for a in psutil.net_if_addrs().get(name, ())
-             if a.family == socket.AF_INET and not is_loopback(a.address)]
-    return found[0] if found else ""
 
 
 @pytest.fixture
