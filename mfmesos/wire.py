@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,10 @@ INLINE_OUTPUTS_BYTES = 64 * 1024
 """A tar stream of outputs up to this size rides in the result itself; a larger one is PUT first."""
 TAIL_BYTES = 16 * 1024
 """At most so much of the end of a task's stdout and of its stderr is sent with its result."""
+
+MOST_PARTS = 300_000
+"""Values in one message: an empty list takes 3 bytes there and 20 times as much in memory."""
+_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 class WireError(ValueError):
@@ -177,6 +182,10 @@ def dumps(message: Any) -> bytes:
     return json.dumps(message, default=vars, separators=(",", ":")).encode()
 
 
+def _parts(raw: bytes) -> int:
+    return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
+
+
 def _fields(cls: Any, data: Any, where: str) -> Any:
     if not isinstance(data, dict):
         raise WireError(f"{where}: a JSON object is expected, not {type(data).__name__}")
@@ -187,6 +196,8 @@ def _fields(cls: Any, data: Any, where: str) -> Any:
 
 
 def _load(raw: bytes, where: str) -> Any:
+    if _parts(raw) > MOST_PARTS and _parts(_STRINGS.sub(b"", raw)) > MOST_PARTS:
+        raise WireError(f"{where}: more than {MOST_PARTS} values")
     try:
         return json.loads(raw)
     except ValueError as e:

@@ -112,14 +112,13 @@ def answer(state: State, claim: Claim) -> None:
 
 
 def release(state: State, claim: Claim) -> None:
-    """Tell the claim to end; what it still runs goes back to the queue unless it ended."""
+    """Tell the claim to end, with its next sync; what it still runs goes back to the queue unless it ended. One whose
+    executor is still starting gets a moment: when it is killed as it starts, its files stay on the agent."""
     if claim.state in (ClaimState.RELEASING, ClaimState.ENDED):
         return
     claim.move(ClaimState.RELEASING)
     claim.releasing_since = state.now
     _requeue(state, claim, "its claim was released")
-    if not claim.synced:
-        state.emit(KillClaim(claim.id, claim.agent_id, state.policy.kill_grace_s))
 
 
 def updated(state: State, event: ClaimUpdated) -> None:
@@ -231,9 +230,10 @@ def _may_go(state: State, claim: Claim) -> bool:
 
 def _overdue(state: State, claim: Claim) -> None:
     waited = state.now - claim.releasing_since
-    if waited > 2 * state.policy.release_s:
+    release_s = state.policy.release_s
+    if waited > 2 * release_s:
         state.note("warning", f"claim {claim.id} on {claim.hostname} did not end in {waited:.0f} s; left to Mesos")
         ended(state, claim, "it did not end")
-    elif waited > state.policy.release_s and state.now - claim.asked_at > state.policy.release_s:
+    elif waited > (release_s if claim.synced else state.policy.starting_s) and state.now - claim.asked_at > release_s:
         claim.asked_at = state.now
         state.emit(KillClaim(claim.id, claim.agent_id, state.policy.kill_grace_s))

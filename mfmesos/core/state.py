@@ -43,6 +43,8 @@ class Policy:
     silence_lost_s: float = 600.0
     release_s: float = 15.0
     """A claim told to end that does not is killed after this, and forgotten after twice that."""
+    starting_s: float = 3.0
+    """The same for one that has not synced yet: it has nothing to lose."""
     refuse_s: float = 600.0
     unsatisfiable_s: float = 5.0
     drain_after_s: float = 20.0

@@ -1,6 +1,7 @@
 """Who may ask for what: the token of each claim, and the inputs that its attempts were given."""
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import secrets
@@ -32,6 +33,8 @@ class ClaimAccess:
         self.id = claim_id
         self.token = token
         self.number = 0
+        self.reading: list[asyncio.Task[bytes]] = []
+        """Syncs of which not all has arrived, the oldest first."""
         self._files: dict[str, dict[str, tuple[StagedInput, int]]] = {}
 
     def grant(self, inputs: Sequence[StagedInput]) -> None:

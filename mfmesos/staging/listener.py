@@ -13,6 +13,8 @@ _SILENT = logging.getLogger("mfmesos.staging.http")
 _SILENT.setLevel(logging.CRITICAL + 1)
 _SILENT.propagate = False
 KEEPALIVE_S = 120.0
+MOST_SILENT = 512
+"""Connections on which nothing was asked yet; of more than that the oldest is closed."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -21,7 +23,8 @@ class Listener:
 
     def __init__(self, app: web.Application, idle_s: float) -> None:
         self._idle_s = idle_s
-        self._silent: set[Any] = set()
+        self._silent: dict[Any, asyncio.TimerHandle] = {}
+        """With what will close them, the oldest first."""
         app.middlewares.append(self._note)
         # Nothing is ever sent to us compressed, and a little of that may be a lot when it is unpacked.
         # aiohttp's own log of malformed requests would quote headers, and they hold tokens.
@@ -35,7 +38,8 @@ class Listener:
         await self._runner.setup()
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(self._connection, host, port, ssl=context, backlog=512)
+            self._server = await loop.create_server(self._connection, host, port, ssl=context, backlog=512,
+                                                    ssl_handshake_timeout=self._idle_s if context else None)
         except OSError as e:
             await self._runner.cleanup()
             raise OSError(e.errno, f"cannot listen on {host} port {port}: {e.strerror}") from None
@@ -51,17 +55,35 @@ class Listener:
         if server is None:
             raise ConnectionAbortedError("stopped")
         handler = server()
-        self._silent.add(handler)
-        asyncio.get_running_loop().call_later(self._idle_s, self._close_if_silent, handler)
+        self._watch(handler, 2)
+        if len(self._silent) > MOST_SILENT:
+            self._close(next(iter(self._silent)))
         return handler
 
-    def _close_if_silent(self, handler: Any) -> None:
-        if handler in self._silent:
-            self._silent.discard(handler)
-            if handler.transport is not None:
-                handler.transport.abort()
+    def _watch(self, handler: Any, turns: int) -> None:
+        self._silent[handler] = asyncio.get_running_loop().call_later(
+            self._idle_s, self._close_silent, handler, turns - 1)
+
+    def _close_silent(self, handler: Any, turns: int) -> None:
+        if turns and handler.transport is None:
+            # It is still shaking hands (TLS), or has gone.
+            self._watch(handler, turns)
+        else:
+            self._close(handler)
+
+    def _close(self, handler: Any) -> None:
+        self._silent.pop(handler).cancel()
+        if handler.transport is not None:
+            handler.transport.abort()
 
     @web.middleware
     async def _note(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        self._silent.discard(request.protocol)
-        return await handler(request)
+        timer = self._silent.pop(request.protocol, None)
+        if timer is not None:
+            timer.cancel()
+        try:
+            return await handler(request)
+        except web.HTTPException as e:
+            # No route of ours: nobody we know.
+            e.force_close()
+            raise

@@ -26,6 +26,8 @@ log = logging.getLogger("mfmesos.staging")
 
 INLINE_TOGETHER = 256 * 1024
 """Outputs riding in one sync, up to this size together, are unpacked at once; more of them in a thread."""
+MOST_SYNCS = 2
+"""So many of a claim may be arriving at one time."""
 OnSync = Callable[[str, wire.SyncRequest], Awaitable[wire.SyncAnswer]]
 Handler = Callable[[web.Request, ClaimAccess], Awaitable[web.StreamResponse]]
 
@@ -209,10 +211,8 @@ class StagingServer:
 
     async def _sync(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
         try:
-            raw = await asyncio.wait_for(request.read(), self._idle_s)
+            raw = await self._read_sync(request, claim)
             message = wire.load_sync_request(raw)
-        except asyncio.TimeoutError:
-            raise Refused(408, "the request came too slowly") from None
         except (wire.WireError, RecursionError) as e:
             raise Refused(400, str(e)) from None
         del raw
@@ -220,6 +220,24 @@ class StagingServer:
         answer = await self._held(claim, message)
         claim.number = max(claim.number, answer.number, message.got)
         return web.Response(body=wire.dumps(answer), content_type="application/json")
+
+    async def _read_sync(self, request: web.Request, claim: ClaimAccess) -> bytes:
+        """An executor has one sync at a time, and one more whose connection broke without our knowing: of more than
+        that the oldest is given up, so that nobody fills the memory with bodies that never end."""
+        reading = asyncio.ensure_future(request.read())
+        claim.reading.append(reading)
+        if len(claim.reading) > MOST_SYNCS:
+            claim.reading[0].cancel()
+        try:
+            await asyncio.wait((reading,), timeout=self._idle_s)
+            if reading.cancelled():
+                raise Refused(429, "newer syncs of this claim have come")
+            if not reading.done():
+                raise Refused(408, "the request came too slowly")
+            return reading.result()
+        finally:
+            reading.cancel()
+            claim.reading.remove(reading)
 
     async def _take_results(self, claim: ClaimAccess, results: Sequence[wire.Result]) -> None:
         loop = asyncio.get_running_loop()
@@ -267,7 +285,8 @@ class StagingServer:
 def _refusal(request: web.Request, status: int, reason: str) -> web.Response:
     text = " ".join(reason.split()).encode("utf-8", "backslashreplace")
     response = web.Response(status=status, body=text + b"\n" if text else None, content_type="text/plain")
-    if request.can_read_body and not request.content.is_eof():
+    if status == 401 or (request.can_read_body and not request.content.is_eof()):
+        # Strangers keep no connection.
         # What was not read would be taken for the next request.
         response.force_close()
     return response

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from typing import Any, Callable, TypeVar
@@ -23,7 +24,7 @@ PIECE = 1 << 20
 SPARE_BYTES = 16 << 20
 """So much of the disk is left free."""
 SLOWEST_BYTES_PER_S = 16 * 1024
-"""Whoever takes a large file more slowly than this is cut off."""
+"""Whoever takes a large file, or sends outputs, more slowly than this is cut off."""
 T = TypeVar("T")
 
 
@@ -76,6 +77,8 @@ class Transfer:
         self._pool = pool
         self._idle_s = idle_s
         self._uploads = asyncio.Semaphore(uploads)
+        self._most_of_one = max(1, uploads // 2)
+        self._by_claim: weakref.WeakValueDictionary[str, asyncio.Semaphore] = weakref.WeakValueDictionary()
 
     async def _blocking(self, function: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
@@ -130,7 +133,10 @@ class Transfer:
     async def receive(self, request: web.Request, attempt: Attempt) -> None:
         """A tar stream with every output of the attempt, kept when all of it is there. Raises Refused."""
         self._check_room(request.content_length)
-        async with self._uploads:
+        # No claim, nor who stole its token, can keep the others from delivering.
+        own = self._by_claim.get(attempt.claim) or asyncio.Semaphore(self._most_of_one)
+        self._by_claim[attempt.claim] = own
+        async with own, self._uploads:
             unpacker = None
             try:
                 unpacker = self._deliveries.unpacker(attempt)
@@ -148,20 +154,26 @@ class Transfer:
         if isinstance(e, BadTar):
             return Refused(400, str(e))
         if isinstance(e, asyncio.TimeoutError):
-            return Refused(408, f"nothing came for {self._idle_s:g} s")
+            return Refused(408, "the outputs came too slowly, or not at all")
         if isinstance(e, OSError) and not isinstance(e, ConnectionError):
             problem = storage_problem(e, self._deliveries.folder)
             return Refused(413 if problem.local else 400, problem.reason)
         return e
 
     async def _pump(self, request: web.Request, attempt: Attempt, unpacker: Unpacker) -> None:
-        buffer = bytearray()
+        buffer, received, waited = bytearray(), 0, 0.0
+        clock = asyncio.get_running_loop().time
         while True:
-            data = await asyncio.wait_for(request.content.readany(), self._idle_s)
+            began = clock()
+            patience = min(self._idle_s, self._idle_s + received / SLOWEST_BYTES_PER_S - waited)
+            data = await asyncio.wait_for(request.content.readany(), patience)
+            waited += clock() - began
+            received += len(data)
             buffer += data
             if len(buffer) >= PIECE or (not data and buffer):
                 if self._deliveries.get(attempt.claim, attempt.id) is not attempt:
                     raise Refused(404, "the attempt was taken back meanwhile")
+                self._check_room(len(buffer))
                 await self._blocking(unpacker.feed, bytes(buffer))
                 buffer.clear()
             if not data:
