@@ -29,8 +29,8 @@ INLINE_OUTPUTS_BYTES = 64 * 1024
 TAIL_BYTES = 16 * 1024
 """At most so much of the end of a task's stdout and of its stderr is sent with its result."""
 
-MOST_PARTS = 300_000
-"""Values in one message: an empty list takes 3 bytes there and 20 times as much in memory."""
+MOST_PARTS = 1_000_000
+"""Values in one sync, 20 for a result: an empty list takes 3 bytes there and 20 times as much in memory."""
 _STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
@@ -196,8 +196,6 @@ def _fields(cls: Any, data: Any, where: str) -> Any:
 
 
 def _load(raw: bytes, where: str) -> Any:
-    if _parts(raw) > MOST_PARTS and _parts(_STRINGS.sub(b"", raw)) > MOST_PARTS:
-        raise WireError(f"{where}: more than {MOST_PARTS} values")
     try:
         return json.loads(raw)
     except ValueError as e:
@@ -254,6 +252,8 @@ def load_result(data: Any) -> Result:
 
 def load_sync_request(raw: bytes) -> SyncRequest:
     """Parse and check what an executor sent; raises WireError."""
+    if _parts(raw) > MOST_PARTS and _parts(_STRINGS.sub(b"", raw)) > MOST_PARTS:
+        raise WireError(f"sync: more than {MOST_PARTS} values")
     request: SyncRequest = _fields(SyncRequest, _load(raw, "sync"), "sync")
     for number in (request.seq, request.got):
         _check(isinstance(number, int) and 0 <= number < 1 << 63, "sync", "seq and got: whole numbers from 0 on")
