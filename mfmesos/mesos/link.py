@@ -109,7 +109,6 @@ class MesosLink:
             secret=settings.secret, timing=timing, uniform=uniform, clock=clock,
             is_suppressed=lambda: self._suppressed)
         self._watch = watch(masters, self._found_leader) if masters.zk_hosts else None
-        self._where = master
         self._sender = threading.Thread(target=self._send_calls, name="mesos-calls", daemon=True)
 
     # --- life ---
@@ -241,10 +240,10 @@ class MesosLink:
             self._requeue_kept()
             self._changed.notify_all()
 
-    def _found_leader(self, address: str | None) -> None:
+    def _found_leader(self, address: str | None, why: str) -> None:
         self._driver.change_master(address)
         if address is None:
-            self._driver.why_unknown_master(self._where)
+            self._driver.why_unknown_master(why)
 
     # --- sending ---
     def _put(self, call: _Call) -> None:

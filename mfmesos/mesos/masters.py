@@ -94,10 +94,11 @@ def _kazoo(masters: Masters) -> Any:
 class LeaderWatch:
     """Follows the leader in ZooKeeper on a thread of its own; pymesos's detector, but no error ends it.
 
-    `found` is called with HOST:PORT, or None while there is no leader.
+    `found` is called with HOST:PORT, or None and why while there is no leader. A ZooKeeper that does not answer is no
+    reason to leave a master that was found.
     """
 
-    def __init__(self, masters: Masters, found: Callable[[str | None], None], *,
+    def __init__(self, masters: Masters, found: Callable[[str | None, str], None], *,
                  client: Callable[[Masters], Any] = _kazoo, retry_s: float = 2.0, look_again_s: float = 10.0) -> None:
         self._masters = masters
         self._found = found
@@ -106,7 +107,8 @@ class LeaderWatch:
         self._look_again_s = look_again_s
         self._changed = threading.Event()
         self._ended = False
-        self._last: str | None = None
+        self._last: str | None = ""
+        """Empty: not known yet."""
         self._thread = threading.Thread(target=self._run, name="zookeeper", daemon=True)
 
     def start(self) -> None:
@@ -128,6 +130,8 @@ class LeaderWatch:
             except Exception as e:  # kazoo raises many kinds, and none is a reason to stop looking
                 logger.warning("zookeeper=%s %s: %s", self._masters.zk_hosts, type(e).__name__, e)
                 pause = self._retry_s
+                if not self._last:
+                    self._tell(None, f"ZooKeeper {self._masters.zk_hosts} does not answer; trying again")
                 if client is not None and not client.connected:
                     self._close(client)
                     client = None
@@ -137,14 +141,20 @@ class LeaderWatch:
             self._close(client)
 
     def _look(self, client: Any) -> None:
-        name = leader_of(client.get_children(self._masters.zk_path, watch=lambda _event: self._changed.set()))
-        address = None
+        address, names = None, []
+        if client.exists(self._masters.zk_path, watch=lambda _event: self._changed.set()):
+            names = client.get_children(self._masters.zk_path, watch=lambda _event: self._changed.set())
+        name = leader_of(names)
         if name is not None:
             data, _ = client.get(f"{self._masters.zk_path}/{name}")
             address = address_of(data)
+        where = f"zk://{self._masters.zk_hosts}{self._masters.zk_path}"
+        self._tell(address, "" if address else f"{where} knows no leading master; waiting for one")
+
+    def _tell(self, address: str | None, why: str) -> None:
         if address != self._last:
             self._last = address
-            self._found(address)
+            self._found(address, why)
 
     def _close(self, client: Any) -> None:
         try:

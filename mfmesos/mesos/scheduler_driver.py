@@ -199,7 +199,7 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
                             "accept plain http (LIBPROCESS_SSL_SUPPORT_DOWNGRADE=true)", final=True)
         return ""
 
-    def why_unknown_master(self, where: str) -> None:
+    def why_unknown_master(self, why: str) -> None:
         """Tell the core that nobody knows a leading master."""
-        self.on_ended(f"{where} knows no leading master; waiting for one", False)
+        self.on_ended(why, False)
 

@@ -229,7 +229,7 @@ def status_of(url: str, token: str) -> int:
 
 def test_no_secret_is_seen(flow: Flow, tmp_path: Path, own_history: None) -> None:
     """During and after a run with authentication and TLS: claims' tokens, the run's secret, the principal's and the TLS
-    key are in files of mode 0600 alone, and in no process list, environment, log, endpoint, event, sandbox or output."""
+    key are in files of mode 0600 alone, in no process list, environment, log, endpoint, event, sandbox or output."""
     cluster, address = flow.cluster, outer_address()
     need(
         address,

@@ -391,13 +391,13 @@ def test_zookeeper_leads_to_the_master(connect):
     with FakeMesos() as one, FakeMesos() as two:
         link = MesosLink("zk://a/m", FrameworkSettings("n", "u", "h"), seen.append, watch=Watch)
         link.start()
-        tell[0](None)
-        assert "knows no leading master" in seen[0].reason
-        tell[0](one.address)
+        tell[0](None, "nobody leads")
+        assert "nobody leads" in seen[0].reason
+        tell[0](one.address, "")
         wait_until(lambda: seen[-1] == events.Registered("F-1", one.address), 5)
-        tell[0](two.address)
+        tell[0](two.address, "")
         wait_until(lambda: seen[-1] == events.Registered("F-1", two.address), 5)
-        tell[0](None)
+        tell[0](None, "nobody leads")
         wait_until(lambda: not link.connected, 5)
         link.stop(False, 1)
 

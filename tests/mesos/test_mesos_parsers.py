@@ -180,11 +180,14 @@ class FakeZoo:
             self.trouble -= 1
             raise TimeoutError("no ZooKeeper")
 
+    def exists(self, path, watch):
+        assert path == "/mesos"
+        self.watcher = watch
+        return bool(self.children)
+
     def get_children(self, path, watch):
         assert path == "/mesos"
         self.watcher = watch
-        if not self.children:
-            raise LookupError("NoNode")
         return list(self.children)
 
     def get(self, path):
@@ -200,10 +203,13 @@ class FakeZoo:
 def test_the_leader_is_waited_for_and_followed():
     """No ZooKeeper, no node: keep looking. A new leader: told. No leader: told. Nothing ends the watch."""
     zoo, found = FakeZoo(), []
-    watch = LeaderWatch(parse_masters("zk://a:1/mesos"), found.append, client=lambda m: zoo, retry_s=0.01)
+    watch = LeaderWatch(parse_masters("zk://a:1/mesos"), lambda address, why: found.append(address or why), client=lambda m: zoo, retry_s=0.01)
     watch.start()
     wait_until(lambda: zoo.watcher, 5)
+    wait_until(lambda: found, 5)
+    assert "a:1 does not answer" in found.pop()
     zoo.children = {"json.info_5": node(5050), "json.info_7": node(7)}
+    zoo.watcher(None)
     wait_until(lambda: found == ["10.0.0.1:5050"], 5)
     zoo.connected = True
     del zoo.children["json.info_5"]
@@ -211,7 +217,7 @@ def test_the_leader_is_waited_for_and_followed():
     wait_until(lambda: found[-1] == "10.0.0.1:7", 5)
     zoo.children = {"log_replicas": b""}
     zoo.watcher(None)
-    wait_until(lambda: found[-1] is None, 5)
+    wait_until(lambda: "zk://a:1/mesos knows no leading master" in found[-1], 5)
     watch.stop()
     wait_until(lambda: not watch._thread.is_alive(), 5)
     assert zoo.stopped
