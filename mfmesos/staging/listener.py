@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import socket
 import ssl
 from collections.abc import Awaitable
 from typing import Any, Callable
@@ -76,11 +78,19 @@ class Listener:
         if handler.transport is not None:
             handler.transport.abort()
 
+    def _limit_patience(self, request: web.Request) -> None:
+        """The kernel ends a connection whose other side does not take what it asked for."""
+        found = request.transport.get_extra_info("socket") if request.transport is not None else None
+        if found is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+            with contextlib.suppress(OSError):
+                found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self._idle_s * 1000))
+
     @web.middleware
     async def _note(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         timer = self._silent.pop(request.protocol, None)
         if timer is not None:
             timer.cancel()
+            self._limit_patience(request)
         try:
             return await handler(request)
         except web.HTTPException as e:

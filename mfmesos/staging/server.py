@@ -227,7 +227,7 @@ class StagingServer:
         reading = asyncio.ensure_future(request.read())
         claim.reading.append(reading)
         if len(claim.reading) > MOST_SYNCS:
-            claim.reading[0].cancel()
+            claim.reading.pop(0).cancel()
         try:
             await asyncio.wait((reading,), timeout=self._idle_s)
             if reading.cancelled():
@@ -237,7 +237,8 @@ class StagingServer:
             return reading.result()
         finally:
             reading.cancel()
-            claim.reading.remove(reading)
+            if reading in claim.reading:
+                claim.reading.remove(reading)
 
     async def _take_results(self, claim: ClaimAccess, results: Sequence[wire.Result]) -> None:
         loop = asyncio.get_running_loop()
