@@ -111,7 +111,10 @@ class Deliveries:
     # --- what is delivered ----------------------------------------------------------------------
     def unpack_result(self, attempt: Attempt | None, result: wire.Result) -> Staged | None:
         """Unpack the outputs that ride in a result (blocking, in any thread); to be committed. A bad tar makes the
-        result BROKEN with the reason; a problem of our own disk is told when the outputs are to be placed."""
+        result BROKEN with the reason; a problem of our own disk is told when the outputs are to be placed, also when
+        the executor could not get rid of them because of it."""
+        if attempt is not None and attempt.problem is not None and result.outcome == wire.BROKEN:
+            result.outcome, result.reason = wire.FINISHED, ""
         try:
             if result.tar is not None and attempt is not None and result.outcome == wire.FINISHED:
                 return unpack(self._new_stem(attempt), attempt.plan, result.tar_bytes() or b"")

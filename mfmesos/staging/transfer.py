@@ -14,7 +14,7 @@ from aiohttp.abc import AbstractStreamWriter
 from mfmesos.core.model import StagedInput
 from mfmesos.staging.deliveries import Attempt, Deliveries, storage_problem
 from mfmesos.staging.inputs import InputChanged, InputIndex
-from mfmesos.staging.outputs import Unpacker
+from mfmesos.staging.outputs import PlacementError, Unpacker
 from mfmesos.staging.tarstream import BadTar
 from mfmesos.staging.trees import TreeChanged, tar_stream
 
@@ -132,7 +132,7 @@ class Transfer:
     # --- outputs --------------------------------------------------------------------------------
     async def receive(self, request: web.Request, attempt: Attempt) -> None:
         """A tar stream with every output of the attempt, kept when all of it is there. Raises Refused."""
-        self._check_room(request.content_length)
+        self._check_room(attempt, request.content_length)
         # No claim, nor who stole its token, can keep the others from delivering.
         own = self._by_claim.get(attempt.claim) or asyncio.Semaphore(self._most_of_one)
         self._by_claim[attempt.claim] = own
@@ -146,17 +146,18 @@ class Transfer:
                 if unpacker is not None:
                     # Under way already when this is a cancellation, and the wait is cut short.
                     await asyncio.shield(self._blocking(unpacker.abort))
-                raise self._explained(e) from None
+                raise self._explained(attempt, e) from None
             if not self._deliveries.commit(attempt, staged, alone=True):
                 raise Refused(404, "the attempt was taken back meanwhile")
 
-    def _explained(self, e: BaseException) -> BaseException:
+    def _explained(self, attempt: Attempt, e: BaseException) -> BaseException:
         if isinstance(e, BadTar):
             return Refused(400, str(e))
         if isinstance(e, asyncio.TimeoutError):
             return Refused(408, "the outputs came too slowly, or not at all")
         if isinstance(e, OSError) and not isinstance(e, ConnectionError):
             problem = storage_problem(e, self._deliveries.folder)
+            attempt.problem = problem if problem.local else None
             return Refused(413 if problem.local else 400, problem.reason)
         return e
 
@@ -173,15 +174,17 @@ class Transfer:
             if len(buffer) >= PIECE or (not data and buffer):
                 if self._deliveries.get(attempt.claim, attempt.id) is not attempt:
                     raise Refused(404, "the attempt was taken back meanwhile")
-                self._check_room(len(buffer))
+                self._check_room(attempt, len(buffer))
                 await self._blocking(unpacker.feed, bytes(buffer))
                 buffer.clear()
             if not data:
                 return
 
-    def _check_room(self, coming: int | None) -> None:
+    def _check_room(self, attempt: Attempt, coming: int | None) -> None:
         room = os.statvfs(self._deliveries.folder)
         free = room.f_bavail * room.f_frsize - SPARE_BYTES
         if (coming or 0) > free:
-            raise Refused(413, f"the outputs need {(coming or 0) >> 20} MB, but the disk of the workflow's folder has "
-                               f"{max(free, 0) >> 20} MB left")
+            attempt.problem = PlacementError(
+                f"the outputs need {(coming or 0) >> 20} MB, but the disk of the workflow's folder has "
+                f"{max(free, 0) >> 20} MB left", local=True, full=True)
+            raise Refused(413, attempt.problem.reason)

@@ -109,13 +109,16 @@ def test_the_kernel_kills_a_container_over_its_memory(make_real_mesos, tmp_path)
     assert not (flow.folder / "bad").exists()
 
 
-def test_the_workflows_folder_is_full(embedded_mesos, tmp_path):
-    """Nothing fails and nothing partial is left: the user is told, and when there is room again all tasks finish."""
+@pytest.mark.parametrize("size", [40000, 400000])
+def test_the_workflows_folder_is_full(embedded_mesos, tmp_path, size):
+    """Nothing fails and nothing partial is left: the user is told, and when there is room again all tasks finish.
+
+    With outputs that ride in the results, and with such that are sent by themselves."""
     flow = Flow(tmp_path / "full", embedded_mesos)
-    need(os.system(f"mount -t tmpfs -o size=6m none {flow.folder} 2>/dev/null") == 0,
+    need(os.system(f"mount -t tmpfs -o size=26m none {flow.folder} 2>/dev/null") == 0,
          "a small file system could not be mounted", "run the tests as root")
     try:
-        make = "head -c 40000 /dev/zero > o"
+        make = f"head -c {size} /dev/zero > o"
         flow.write("tasks.jsonl", "".join(json.dumps(task) + "\n" for task in (
             {"command": f"{make}1", "outputs": ["o1"]},
             {"command": f"while [ ! -e {tmp_path}/go ]; do sleep 0.1; done; {make}2", "outputs": ["o2"]})))
@@ -130,6 +133,6 @@ def test_the_workflows_folder_is_full(embedded_mesos, tmp_path):
         ended = flow.end(process, 60)
         assert ended.code == 0, ended.out
         assert ended.line_with("is full", "make ", "nothing new is started until"), ended.out
-        assert (flow.folder / "o2").read_bytes() == bytes(40000)
+        assert (flow.folder / "o2").read_bytes() == bytes(size)
     finally:
         os.system(f"umount -l {flow.folder}")

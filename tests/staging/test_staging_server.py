@@ -419,7 +419,8 @@ def test_revoked_while_it_arrives(tmp_path: Path) -> None:
 
 
 def test_more_than_there_is_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """413: announced, and when the disk fills while it arrives."""
+    """413: announced, and when the disk fills while it arrives. The executor's complaint about that is not held against
+    it: placing fails as our own doing, for want of room."""
     async def test(b: Bench) -> None:
         b.grant()
         monkeypatch.setattr(transfer, "SPARE_BYTES", 1 << 60)
@@ -436,6 +437,12 @@ def test_more_than_there_is_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyP
         status, text = await b.put(tar)
         assert status == 413
         assert "the disk is full" in text
+        broken = wire.Result("1.1", wire.BROKEN, "its outputs could not be delivered: the disk is full")
+        await b.sync(broken)
+        assert b.syncs[0][1].results[0].outcome == wire.FINISHED
+        with pytest.raises(PlacementError, match="disk is full") as e:
+            b.server.place_outputs("1.1")
+        assert e.value.full
     run(tmp_path, test)
 
 
