@@ -1,5 +1,5 @@
-"""`mfmesos ARGV` that kills itself with SIGKILL at its CRASH_AT'th write, each counted before and after it: to the journal,
-to mesos_task_state, to report.jsonl, a rename that places an output, the framework's id."""
+"""`mfmesos ARGV` that kills itself with SIGKILL at its CRASH_AT'th write, each counted before and after: to the
+journal, to mesos_task_state, to report.jsonl, a rename that places an output, the framework's id."""
 from __future__ import annotations
 
 import os

@@ -115,11 +115,11 @@ async def bench(workdir: Path, host: str = "127.0.0.1", **settings: Any) -> Asyn
             await server.stop()
 
 
-def run(workdir: Path, test: Callable[[Bench], Awaitable[None]], **settings: Any) -> None:
+def run(workdir: Path, test: Callable[[Bench], Awaitable[None]], most_s: float = 30, **settings: Any) -> None:
     """Run `test` against a server of `workdir`."""
 
     async def main() -> None:
         async with bench(workdir, **settings) as b:
-            await asyncio.wait_for(test(b), 30)
+            await asyncio.wait_for(test(b), most_s)
 
     asyncio.run(main())
