@@ -203,7 +203,9 @@ class FakeZoo:
 def test_the_leader_is_waited_for_and_followed():
     """No ZooKeeper, no node: keep looking. A new leader: told. No leader: told. Nothing ends the watch."""
     zoo, found = FakeZoo(), []
-    watch = LeaderWatch(parse_masters("zk://a:1/mesos"), lambda address, why: found.append(address or why), client=lambda m: zoo, retry_s=0.01)
+    watch = LeaderWatch(
+        parse_masters("zk://a:1/mesos"), lambda address, why: found.append(address or why), client=lambda m: zoo,
+        retry_s=0.01)
     watch.start()
     wait_until(lambda: zoo.watcher, 5)
     wait_until(lambda: found, 5)
