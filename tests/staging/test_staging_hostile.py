@@ -1,0 +1,448 @@
+"""The server under siege: ten thousand bad requests and more, with and without a stolen token, while it works on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+from hostile_help import GoodClient, Siege, request
+from hostile_requests import all_of_them
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from staging_help import Bench, files_tar, inline, member, run, tar_of
+from support import wait_until
+
+from mfmesos import wire
+from mfmesos.staging import listener, transfer
+from mfmesos.staging.outputs import PlacementError
+
+LEAST = 10_000
+GROWTH_MB = 32
+"""So much more memory may be in use after them all; Python gives little of what it had back to the system."""
+PEAK_MB = 96
+"""And so much more at any moment, with bodies of up to 4 MB and 8 MB behind a gzip header among them."""
+
+
+@pytest.fixture
+def siege(tmp_path: Path) -> Iterator[Siege]:
+    made = Siege(tmp_path, max_sync_bytes=4 << 20)
+    yield made
+    made.close()
+
+
+def settle_first_task(siege: Siege) -> None:
+    """Attempt 1.1 delivers, is placed and settled."""
+    body = (
+        b'{"seq":1,"results":[{"attempt":"1.1","outcome":"finished","usage":{},"tar":"%s"}]}'
+        % inline(files_tar(**{"result.txt": b"right"})).encode()
+    )
+    assert siege.send(request("POST", "/claims/good/sync", siege.tokens["good"], body), 200) == 200
+    siege.tell("place 1.1")
+    assert (siege.folder / "result.txt").read_bytes() == b"right"
+
+
+def test_ten_thousand_bad_requests(siege: Siege) -> None:
+    """Each is refused in the right way, none is an error of the server; nothing is served that was not granted, nothing
+    written, memory stays bounded, and a good client is served all the while."""
+    settle_first_task(siege)
+    before, asked = siege.tree(), 0
+    resident, _ = siege.resident_mb()
+    with GoodClient(siege) as good:
+        for seed in range(10):
+            for what, raw, allowed in all_of_them(siege, seed):
+                siege.send(raw, *allowed, what=what)
+                asked += 1
+            if asked >= LEAST:
+                break
+    assert not siege.wrong, "\n".join(dict.fromkeys(siege.wrong))[:6000]
+    assert siege.statuses[-1] == 0
+    assert asked >= LEAST
+    assert siege.tree() == before
+    now, peak = siege.resident_mb()
+    assert now - resident < GROWTH_MB, siege.statuses
+    assert peak - resident < PEAK_MB
+    assert good.problem == ""
+    assert len(good.done) > 20
+    assert good.slowest_s < 5
+    for number, attempt in enumerate(good.done):
+        siege.tell(f"place {attempt}")
+        assert (siege.folder / f"good-{number}.out").read_bytes() == b"%d" % number * 50
+    log = siege.log.read_text()
+    assert not [token for token in siege.tokens.values() if token in log]
+    assert "request_failed" not in log, log[-2000:]
+
+
+# --- whatever else there may be -----------------------------------------------------------------
+@pytest.fixture(scope="module")
+def fort(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Siege]:
+    """A siege that all examples share."""
+    made = Siege(tmp_path_factory.mktemp("fort"), max_sync_bytes=1 << 20)
+    yield made
+    made.close()
+
+
+PIECES = st.sampled_from(
+    [
+        "claims",
+        "good",
+        "thief",
+        "ended",
+        "files",
+        "attempts",
+        "outputs",
+        "sync",
+        "archive",
+        "1.1",
+        "2.1",
+        "..",
+        ".",
+        "",
+        "%2e%2e",
+        "%2f",
+        "%00",
+        "*",
+        "secret.txt",
+        "\udcff",
+        "{claim}",
+        "0" * 64,
+    ]
+)
+TEXT = st.text(st.characters(codec="latin-1", exclude_characters="\r\n"), max_size=30)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda x: (
+        st.lists(x, max_size=3)
+        | st.dictionaries(
+            st.sampled_from([*vars(wire.SyncRequest(1)), *vars(wire.Result("1.1", "finished")), "x"]), x, max_size=6
+        )
+    ),
+)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    method=st.sampled_from(["GET", "PUT", "POST", "HEAD", "DELETE", "OPTIONS"]),
+    pieces=st.lists(PIECES | TEXT, max_size=7),
+    claim=st.sampled_from(["thief", "ended", ""]),
+    headers=st.dictionaries(
+        st.sampled_from(
+            ["Range", "If-Modified-Since", "Expect", "Accept", "Connection", "X-Forwarded-For", "Upgrade", "Host"]
+        ),
+        TEXT,
+        max_size=3,
+    ),
+    body=st.binary(max_size=200),
+)
+def test_any_route(
+    fort: Siege, method: str, pieces: list[str], claim: str, headers: dict[str, str], body: bytes
+) -> None:
+    """Whatever is asked in whatever way with a stolen token, a void one or none: refused, and nothing is shown."""
+    before = fort.tree()
+    raw = request(
+        method, "/" + "/".join(pieces), fort.tokens.get(claim), body, *(f"{k}: {v}" for k, v in headers.items())
+    )
+    fort.send(raw, 0, 400, 401, 404, 405, 410, 414, 417, 426)
+    assert fort.wrong == []
+    assert fort.tree() == before
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(value=VALUES)
+def test_any_sync(fort: Siege, value: Any) -> None:
+    """Whatever JSON a stolen token says, the scheduler hears of it only if it is a sync of sane values."""
+    before = fort.tree()
+    body = wire.dumps({"seq": 1, **value} if isinstance(value, dict) else value)
+    fort.send(request("POST", "/claims/thief/sync", fort.tokens["thief"], body), 200, 400)
+    assert fort.wrong == []
+    assert fort.tree() == before
+
+
+NAMES = st.sampled_from(
+    ["own.out", "folder", "folder/twice", "folder/x", "other", "..", "folder/../../x", "/etc/passwd"]
+) | st.text(max_size=20)
+MEMBERS = st.tuples(
+    NAMES, st.binary(max_size=600), st.sampled_from([b"0", b"1", b"2", b"3", b"5", b"6", b"x", b"L", b"g"])
+)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    members=st.lists(MEMBERS, max_size=5),
+    spoil=st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), max_size=3),
+)
+def test_any_delivery(fort: Siege, members: list[Any], spoil: list[tuple[int, int]]) -> None:
+    """Whatever tar is delivered, whole or damaged: it is taken and lies in our own folder alone, or leaves nothing."""
+    before = fort.tree()
+    with contextlib.suppress(ValueError, UnicodeError):
+        tar = bytearray(
+            tar_of(*(member(name or "x", data, kind=kind, link="/etc/passwd") for name, data, kind in members))
+        )
+        for place, value in spoil:
+            tar[place % len(tar)] = value
+        fort.send(request("PUT", "/claims/thief/attempts/2.1/outputs", fort.tokens["thief"], bytes(tar)), 204, 400)
+    assert fort.wrong == []
+    there = fort.tree()
+    assert {name for name in there if "/incoming/2.1-" not in name} == {
+        name for name in before if "/incoming/2.1-" not in name
+    }
+
+
+# --- too much, too slowly -----------------------------------------------------------------------
+def endless(head: bytes, piece: bytes, most: int) -> Callable[[Siege], None]:
+    """Sends without ever reading what comes back, until the server closes or does not take more."""
+
+    def send(siege: Siege) -> None:
+        with socket.create_connection(siege.address, timeout=3) as s, contextlib.suppress(OSError):
+            s.sendall(head)
+            sent = 0
+            while sent < most:
+                sent += s.send(piece)
+
+    return send
+
+
+@pytest.mark.parametrize(
+    "kind", ["headers", "pipelined", "pipelined with a token", "chunk extension", "trailers", "bodies", "values"]
+)
+def test_endless(tmp_path: Path, kind: str) -> None:
+    """Five connections that send up to 20 MB each of what has no end: little memory is used, others are served."""
+    siege = Siege(tmp_path, max_sync_bytes=4 << 20, idle_s=5.0)
+    token = siege.tokens["thief"]
+    chunked = request("POST", "/claims/thief/sync", token, None, "Transfer-Encoding: chunked")
+    attack = {
+        "headers": endless(
+            b"GET / HTTP/1.1\r\n", b"".join(b"X-%d: %s\r\n" % (i, b"y" * 500) for i in range(100)), 20 << 20
+        ),
+        "pipelined": endless(b"", request("GET", "/x") * 1000, 20 << 20),
+        "pipelined with a token": endless(
+            b"", request("GET", f"/claims/thief/files/{siege.digests['thief'][0]}", token) * 500, 1 << 20
+        ),
+        "chunk extension": endless(chunked + b"1;", b"x" * 60_000, 20 << 20),
+        "trailers": endless(chunked + b"0\r\n", b"X-y: %s\r\n" % (b"z" * 500) * 100, 20 << 20),
+        "bodies": endless(
+            request("POST", "/claims/thief/sync", token, None, f"Content-Length: {4 << 20}"),
+            bytes(60_000),
+            (4 << 20) - 90_000,
+        ),
+        "values": endless(request("POST", "/claims/thief/sync", token, b"[" + b"[]," * (1 << 20) + b"[]]"), b" ", 1),
+    }[kind]
+    try:
+        with GoodClient(siege) as good:
+            wait_until(lambda: len(good.done) > 5, 20, "the good client to be served")
+            resident, _ = siege.resident_mb()
+            attackers = [threading.Thread(target=attack, args=(siege,)) for _ in range(5)]
+            for thread in attackers:
+                thread.start()
+            for thread in attackers:
+                thread.join()
+            done = len(good.done)
+            wait_until(lambda: len(good.done) > done + 5 or good.problem, 20, "the good client to be served")
+            assert good.problem == ""
+            assert good.slowest_s < 5
+        _, peak = siege.resident_mb()
+        assert peak - resident < 64
+    finally:
+        siege.close()
+
+
+async def send_drops(b: Bench, head: str, to_the_end: bool = False) -> bytes:
+    """One byte after the other, well within the time for silence; the answer's first line, or all until
+    the server closes."""
+    host, port = b.server.url.split("//")[1].split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(head.encode())
+
+    async def drip() -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+
+    dripping = asyncio.ensure_future(drip())
+    try:
+        with contextlib.suppress(ConnectionError):
+            return await asyncio.wait_for(reader.read() if to_the_end else reader.readline(), 20)
+        return b""
+    finally:
+        dripping.cancel()
+        writer.close()
+
+
+def test_outputs_that_drip(tmp_path: Path) -> None:
+    """Whoever sends his outputs drop by drop is cut off, and keeps nobody else from delivering meanwhile."""
+
+    async def test(b: Bench) -> None:
+        b.grant("1.1", claim="c1")
+        b.grant("2.1", claim="c2")
+        head = (
+            f"PUT /claims/c1/attempts/1.1/outputs HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n"
+            f"Authorization: Bearer {b.tokens['c1']}\r\n\r\n"
+        )
+        slow = [asyncio.ensure_future(send_drops(b, head)) for _ in range(3)]
+        await asyncio.sleep(0)
+        while not b.server._deliveries.find("1.1"):
+            await asyncio.sleep(0.01)
+        assert await asyncio.wait_for(b.put(files_tar(o=b"2"), "2.1", "c2"), 0.9) == (204, "")
+        assert all(b" 408 " in answer for answer in await asyncio.gather(*slow))
+
+    run(tmp_path, test, idle_s=1.0, uploads=2)
+
+
+def test_heads_that_drip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a fresh connection, and on one that was used for something good before."""
+    monkeypatch.setattr(listener, "KEEPALIVE_S", 0.5)
+
+    async def test(b: Bench) -> None:
+        staged = b.grant(inputs=("/etc/hostname",))
+        good = request("GET", f"/claims/c1/files/{staged[0].digest}", b.tokens["c1"]).decode()
+        for head in ("GET / HTTP/1.1\r\nX: ", good + "GET / HTTP/1.1\r\nX: "):
+            answer = await send_drops(b, head, to_the_end=True)
+            assert answer == b"" or answer.startswith(b"HTTP/1.1 200 ")
+
+    run(tmp_path, test, idle_s=0.5)
+
+
+def test_more_connections_than_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strangers that only connect: the oldest go for the newest, and a good client is served among them."""
+    monkeypatch.setattr(listener, "MOST_SILENT", 20)
+
+    async def test(b: Bench) -> None:
+        b.open()
+        host, port = b.server.url.split("//")[1].split(":")
+        strangers = []
+        for _ in range(60):
+            strangers.append(await asyncio.open_connection(host, int(port)))
+            assert (await b.sync(seq=1))[0] == 200
+        first = [asyncio.wait_for(reader.read(), 5) for reader, _ in strangers[:35]]
+        await asyncio.gather(*first, return_exceptions=True)
+        assert sum(reader.at_eof() or reader.exception() is not None for reader, _ in strangers) in range(35, 45)
+        for _, writer in strangers:
+            writer.close()
+
+    run(tmp_path, test)
+
+
+def test_answers_that_are_not_taken(tmp_path: Path) -> None:
+    """Whoever asks on and on, and never reads what he gets, is cut off."""
+
+    async def test(b: Bench) -> None:
+        (tmp_path / "in").write_bytes(bytes(200_000))
+        staged = b.grant(inputs=("in",))
+        host, port = b.server.url.split("//")[1].split(":")
+        _, writer = await asyncio.open_connection(host, int(port), limit=1000)
+        writer.write(request("GET", f"/claims/c1/files/{staged[0].digest}", b.tokens["c1"]) * 200)
+        served: Any = b.server._listeners[0]._runner.server
+        while not served.connections:
+            await asyncio.sleep(0.01)
+        while served.connections:
+            await asyncio.sleep(0.01)
+        writer.close()
+
+    run(tmp_path, test, idle_s=0.5)
+
+
+def test_strangers_keep_no_connection(tmp_path: Path) -> None:
+    """After a wrong token or a wrong address the connection is closed."""
+
+    async def test(b: Bench) -> None:
+        host, port = b.server.url.split("//")[1].split(":")
+        for path in ("/claims/c1/sync", "/elsewhere"):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(request("POST", path, "wrong"))
+            assert (await asyncio.wait_for(reader.read(), 5))[:12] in (b"HTTP/1.1 401", b"HTTP/1.1 404")
+            writer.close()
+
+    run(tmp_path, test)
+
+
+def test_newest_sync_is_heard(tmp_path: Path) -> None:
+    """Syncs whose bodies do not come cannot keep a claim from its own: the oldest is given up."""
+
+    async def test(b: Bench) -> None:
+        b.open()
+        head = (
+            f"POST /claims/c1/sync HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n"
+            f"Authorization: Bearer {b.tokens['c1']}\r\n\r\n"
+        )
+        slow = [asyncio.ensure_future(send_drops(b, head)) for _ in range(4)]
+        claim: Any = b.server._claims.get("c1")
+        given_up, _ = await asyncio.wait(slow, return_when=asyncio.FIRST_COMPLETED)
+        assert all(b" 429 " in task.result() for task in given_up)
+        assert len(claim.reading) <= 2
+        assert (await b.sync())[0] == 200
+        await asyncio.gather(*slow)
+        assert claim.reading == []
+
+    run(tmp_path, test, idle_s=1.5)
+
+
+def test_fuller_than_announced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outputs that announce no size are stopped before the disk is full, and leave nothing."""
+
+    async def test(b: Bench) -> None:
+        b.grant()
+        tar = files_tar(o=b"x" * 6_000_000)
+
+        async def pieces() -> Any:
+            yield tar[:2_500_000]
+            while not b.leftovers():
+                await asyncio.sleep(0.01)
+            monkeypatch.setattr(transfer, "SPARE_BYTES", 1 << 60)
+            for start in range(2_500_000, len(tar), 500_000):
+                yield tar[start : start + 500_000]
+
+        with contextlib.suppress(OSError):
+            assert (await b.put(pieces()))[0] == 413
+        while b.leftovers():
+            await asyncio.sleep(0.01)
+
+    run(tmp_path, test)
+
+
+def test_names_in_refusals_are_harmless(tmp_path: Path) -> None:
+    """A name chosen to write a line of its own, or to a terminal's controls, is quoted."""
+
+    async def test(b: Bench) -> None:
+        b.grant()
+        for name in ("x\nmfmesos: all is well", "\x1b[2J", "\udcff", "y" * 4000):
+            result = wire.Result("1.1", wire.FINISHED, tar=inline(tar_of(member(name, b"1"))))
+            await b.sync(result)
+            heard = b.syncs[-1][1].results[0].reason
+            assert heard.isprintable()
+            assert len(heard) < 300
+        await b.sync(wire.Result("1.1", wire.FAILED, "\x1b[2J\nmfmesos: all is well \ud800", stdout="\ud800"))
+        heard = b.syncs[-1][1].results[0]
+        assert heard.reason.isprintable()
+        assert heard.stdout == "?"
+        assert b.leftovers() == []
+        with pytest.raises(PlacementError):
+            b.server.place_outputs("1.1")
+
+    run(tmp_path, test)
+
+
+def test_spoilt_by_chance(tmp_path: Path) -> None:
+    """Good tars with a few bytes changed are taken or refused, and refused ones leave nothing."""
+
+    async def test(b: Bench) -> None:
+        chance = random.Random(1)
+        b.grant(outputs=("o", "d"))
+        good = tar_of(member("o", b"1" * 600), member("d/" + "x" * 120, b"2"), member("d/e", b""))
+        for _ in range(1500):
+            tar = bytearray(good)
+            for _ in range(chance.randint(1, 3)):
+                tar[chance.randrange(len(tar))] = chance.randrange(256)
+            await b.sync(wire.Result("1.1", wire.FINISHED, tar=inline(bytes(tar))))
+            assert b.syncs.pop()[1].results[0].outcome in (wire.FINISHED, wire.BROKEN)
+            assert {name.partition("-")[0] for name in b.leftovers()} <= {"1.1"}
+            assert len(b.leftovers()) <= 2
+
+    run(tmp_path, test)
