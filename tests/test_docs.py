@@ -95,6 +95,14 @@ def test_links_resolve(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_named_tests_exist(page):
+    """A test that the text names as its proof is one."""
+    there = {name for file in (ROOT / "tests").rglob("*.py") for name in re.findall(
+        r"^(?:async )?def (test_\w+)", file.read_text(), re.MULTILINE)}
+    assert set(re.findall(r"`(test_\w+)`", page.read_text())) <= there
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_make_targets_exist(page):
     """Each `make TARGET` that the text names is in the Makefile."""
     targets = set(re.findall(r"^([\w.-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
