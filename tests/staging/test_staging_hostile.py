@@ -21,7 +21,8 @@ from support import wait_until
 
 from mfmesos import wire
 from mfmesos.staging import listener, transfer
-from mfmesos.staging.outputs import PlacementError
+from mfmesos.staging.names import plan_outputs
+from mfmesos.staging.outputs import PlacementError, Unpacker
 
 LEAST = 10_000
 GROWTH_MB = 32
@@ -451,3 +452,12 @@ def test_spoilt_by_chance(tmp_path: Path) -> None:
             assert len(b.leftovers()) <= 2
 
     run(tmp_path, test)
+
+
+def test_many_members_take_no_memory(tmp_path: Path) -> None:
+    """Only declared names are remembered while outputs arrive, however many files a folder has."""
+    unpacker = Unpacker(tmp_path / "1.1-1", plan_outputs(tmp_path, ("folder", "o")))
+    unpacker.feed(tar_of(member("o", b"1"), *(member(f"folder/{n}", b"") for n in range(2000))))
+    assert len(unpacker._seen) == 2
+    unpacker.finish()
+    assert len(list((tmp_path / "1.1-1.0").iterdir())) == 2000
