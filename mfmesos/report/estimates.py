@@ -2,14 +2,76 @@
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 
-@click.group()
+class _OrCategory(click.Group):
+    """What is no command is a category to be shown."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in (*self.commands, "-h", "--help"):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_OrCategory, options_metavar="", subcommand_metavar="[CATEGORY|COMMAND] [OPTIONS]...")
 def estimates() -> None:
-    """What tasks are expected to need, learned from earlier runs."""
+    """What tasks are expected to need, learned from earlier runs: of all categories, or of one."""
+
+
+def _fail(text: str) -> NoReturn:
+    click.echo(f"mfmesos: {text}", err=True)
+    sys.exit(1)
+
+
+@estimates.command()
+@click.argument("category", required=False)
+@click.option("--history", "path", type=click.Path(path_type=Path), metavar="FILE",
+              help="This history (default: the user's own).")
+@click.option("--retry-budget", type=click.FloatRange(min=0, max=100, min_open=True), default=2.0, show_default=True,
+              metavar="N", help="So many attempts in 100 tasks may exhaust an estimate.")
+@click.option("--plot", "picture", metavar="FILE", help="Also draw it (PNG, PDF, SVG); needs matplotlib.")
+def show(category: str | None, path: Path | None, retry_budget: float, picture: str | None) -> None:
+    """Show what is known: a line for each category, or all of one (the word show may be left out).
+
+    Waste is memory x seconds allocated but not used, failed attempts included, over that used.
+    """
+    from mfmesos.core.estimates import Estimates
+    from mfmesos.report import estimates_view as view
+    from mfmesos.report.history import existing
+    from mfmesos.store.history import HistoryError, default_path
+
+    try:
+        with existing(path or default_path()) as store:
+            groups = view.categories(store.load())
+    except HistoryError as e:
+        _fail(str(e))
+    known = Estimates.with_budget(retry_budget)
+    view.learned(groups, known)
+    if category is None:
+        lines = view.overview(groups, known)
+    else:
+        names = [g.name for g in groups]
+        if category not in names:
+            close = get_close_matches(category, names, n=3, cutoff=0.3)
+            there = f"; there is {', '.join(map(repr, close))}" if close else ""
+            _fail(f"no category {category!r} in this history{there}")
+        groups = [g for g in groups if g.name == category]
+        blocks = view.BARS if (sys.stdout.encoding or "").lower().startswith("utf") else view.PLAIN_BARS
+        lines = view.details(groups[0], known, blocks)
+    for line in lines:
+        click.echo(line)
+    if picture is not None:
+        try:
+            view.plot(groups, known, picture)
+        except ImportError:
+            _fail("--plot needs matplotlib: pip install 'mfmesos[plot]'")
+        except (OSError, ValueError) as e:
+            _fail(f"{picture} cannot be written ({e}); give the name of a .png, .pdf or .svg file")
 
 
 @estimates.command()
@@ -33,8 +95,7 @@ def replay(trace: Path, causal: bool, baselines: bool) -> None:
     try:
         rows = tracefile.load(trace, causal=causal)
     except ConfigError as e:
-        click.echo(f"mfmesos: {e}", err=True)
-        sys.exit(1)
+        _fail(str(e))
     if baselines:
         for name, policy in all_baselines():
             result = score(rows, policy, causal=causal)

@@ -55,7 +55,7 @@ def _command(function: F) -> Any:
 @click.option("--limit", type=click.IntRange(min=1), default=100_000, metavar="N", help="Only the newest N attempts.")
 def list_(path: Path, category: str | None, limit: int) -> None:
     """Show what is in the history: a line for each category, or for each attempt of one."""
-    with _existing(path) as store:
+    with existing(path) as store:
         attempts = store.load(limit, category)
         dropped = store.dropped
     if category is None:
@@ -78,7 +78,7 @@ def export(path: Path, file: Path, category: str | None) -> None:
     from mfmesos.config import ConfigError
     from mfmesos.report import historyfile
 
-    with _existing(path) as store:
+    with existing(path) as store:
         attempts = store.load(category=category)
     if str(file) == "-":
         historyfile.write(attempts, sys.stdout)
@@ -131,12 +131,12 @@ def prune(path: Path, older_than: float | None, category: str | None, everything
     """Remove attempts for good. --older-than and --category together remove what is both."""
     if everything == (older_than is not None or category is not None):
         raise click.UsageError("say --older-than DAYS, --category NAME or both, or else --all")
-    with _existing(path) as store:
+    with existing(path) as store:
         count = store.prune(older_than_s=None if older_than is None else older_than * 86400, category=category)
     click.echo(f"{count} attempts removed from {path}")
 
 
-def _existing(path: Path) -> Any:
+def existing(path: Path) -> Any:
     """Opened; a history that is not there is not begun only to be looked at."""
     from mfmesos.store.history import History, HistoryError
 
