@@ -52,6 +52,10 @@ bench: debian-packages .venv preload real-mesos  ## speed against makeflow -T lo
 bench-estimates: .venv  ## what an estimate costs; with MFMESOS_TRACES=DIR also its scores on the traces there
 	.venv/bin/python bench/estimator.py
 
+.PHONY: bench-packing
+bench-packing: debian-packages .venv preload real-mesos  ## what estimates are worth: a workflow that declares nothing, twice on a real Mesos
+	.venv/bin/python bench/packing.py
+
 .PHONY: debian-packages
 debian-packages:  ## what tests and bench need of Debian; installed when root, else the command is said
 	@tools/debian-packages
