@@ -14,6 +14,7 @@ from mfmesos.report.estimates import estimates
 from mfmesos.report.history import history
 
 F = TypeVar("F", bound=Callable[..., Any])
+SECRET_HELP = "A file of mode 0600 with the principal's secret (default: what MFMESOS_SECRET says)."
 
 
 def fail(text: str) -> NoReturn:
@@ -41,7 +42,7 @@ def cluster_options(command: F) -> F:
         click.option("--role", default="*", show_default=True, help="Take offers as this Mesos role."),
         click.option("--user", default="", help="Run tasks as this user of the agents (default: who runs mfmesos)."),
         click.option("--principal", help="Authenticate to the master as this principal."),
-        click.option("--secret-file", help="A file of mode 0600 with the principal's secret."),
+        click.option("--secret-file", help=SECRET_HELP),
         click.option("--max-running", type=click.IntRange(min=1), help="At most so many tasks at a time."),
         click.option("--claims", type=click.Choice(["shared", "per-task"]), default="shared", show_default=True,
                      help="One claim runs many tasks, or each task gets a claim and container of its own."),
@@ -187,7 +188,7 @@ def doctor(master: str | None) -> None:
 @click.option("-n", "--dry-run", is_flag=True, help="Only say what would be removed.")
 @click.option("--master", default="", metavar="HOST:PORT", help="Ask this master, not the one that the run knew.")
 @click.option("--principal", help="Authenticate to the master as this principal.")
-@click.option("--secret-file", help="A file of mode 0600 with the principal's secret.")
+@click.option("--secret-file", help=SECRET_HELP)
 def clean(directory: Path, dry_run: bool, master: str, principal: str | None, secret_file: str | None) -> None:
     """Take away what a dead run left in DIR and in Mesos: its framework with all that runs, temporary files.
 

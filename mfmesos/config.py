@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 DEFAULT_MASTER = "127.0.0.1:5050"
+SECRET_VARIABLE = "MFMESOS_SECRET"
+"""Of the environment: the principal's secret where no file is named. Not passed on to makeflow or to tasks."""
 STATE_DIR = ".mfmesos"
 """Our own folder inside the workflow's folder: log, report, incoming outputs, kept output of failed tasks."""
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Callable, Protocol
 
 from mfmesos import framework, wire
-from mfmesos.config import ConfigError, SchedulerConfig
+from mfmesos.config import SECRET_VARIABLE, ConfigError, SchedulerConfig
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.engine import Core
@@ -351,9 +351,10 @@ def policy_of(config: SchedulerConfig) -> Policy:
 
 
 def read_secret(path: str | None) -> str | None:
-    """The principal's secret; refuses a file that others may read. Raises ConfigError."""
+    """The principal's secret, out of the file or else the environment; refuses a file that others may read. Raises
+    ConfigError."""
     if path is None:
-        return None
+        return os.environ.get(SECRET_VARIABLE) or None
     try:
         if os.stat(path).st_mode & 0o077:
             raise ConfigError(f"{path}: others may read this secret; chmod 600 it")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mfmesos.config import STATE_DIR, ConfigError, SchedulerConfig
+from mfmesos.config import SECRET_VARIABLE, STATE_DIR, ConfigError, SchedulerConfig
 from mfmesos.workflow import binaries, leftovers, makeflow_args, makeflow_log, verdict
 from mfmesos.workflow.makeflow_session import Session
 from mfmesos.workflow.supervisor import Supervisor
@@ -117,6 +117,7 @@ def _session(
         command=[*options.scheduler_command, str(settings)], cwd=str(workdir), environ=options.environ,
         echo=options.echo, pass_fds=(lock_fd,))
     environ, pass_fds = _preloaded(options, copy)
+    environ = {name: value for name, value in environ.items() if name != SECRET_VARIABLE}
     log = makeflow_log.LogFollower(args.log_path(Path.cwd()))
     log.read()
     return Session(

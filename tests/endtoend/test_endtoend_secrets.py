@@ -297,3 +297,15 @@ def test_wrong_secret(flow: Flow) -> None:
     for said in (ended.out, open_to_others.out, flow.log()):
         assert "not-the-right-one" not in said
         assert WORD not in said
+
+
+def test_secret_from_the_environment(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Good as well; neither makeflow's local rules nor tasks get it, and no log has it."""
+    monkeypatch.setenv("MFMESOS_SECRET", WORD)
+    flow.write("Makeflow", "here:\n\tLOCAL env > here\n\nthere:\n\tenv > there\n")
+    ended = flow.end(flow.start(
+        "makeflow", "--master", flow.cluster.master, "--principal", PRINCIPAL, "--", "Makeflow"))
+    assert ended.code == 0, ended.out
+    seen = "".join((flow.folder / name).read_text() for name in ("here", "there"))
+    assert "PATH=" in seen
+    assert WORD not in seen + ended.out + flow.log()
