@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 MB = float(1 << 20)
 QUICK_S, SLOW_S = 0.2, 1.0
-"""Between samples: while something young or large runs, and else."""
-COST = 20.0
-"""A measurement is made no more often than once in so many times what it costs."""
+"""Between samples at least; and at most, unless COST says so."""
+COST, CALM_COST = 20.0, 100.0
+"""A measurement is made no more often than once in so many times what it costs: while something young or large runs,
+and else. Seldom looking would miss what several short-lived processes use together; the kernel remembers the peak of
+each one only."""
 
 
 class Watched:
@@ -133,7 +135,7 @@ class Monitor:
 
     def _sample(self, watched: list[Watched], now: float) -> None:
         if watched:
-            table = procs.table()
+            table = self._reaper.table()
             for w in watched:
                 w.memory = procs.memory_bytes(table, self._reaper.processes(table, w.leader))
                 w.memory_peak = max(w.memory_peak, w.memory)
@@ -146,7 +148,8 @@ class Monitor:
         young = any(now - w.started < 5.0 for w in watched) or not watched
         large = sum(w.memory for w in watched) > 0.7 * self._claim.memory_mb * MB or any(
             w.memory > 0.7 * (w.attempt.run.limit_memory_mb or 1e12) * MB for w in watched)
-        self._sample_due = self._clock() + max(QUICK_S if young or large else SLOW_S, COST * spent)
+        calm = 0.0 if young or large else min(SLOW_S, CALM_COST * spent)
+        self._sample_due = self._clock() + max(QUICK_S, calm, COST * spent)
 
     def _guard(self, watched: list[Watched]) -> None:
         loads = [w.load() for w in watched]

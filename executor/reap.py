@@ -20,7 +20,7 @@ from mfmesos_executor.environ import MARKER
 
 logger = logging.getLogger(__name__)
 
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37
 _LONG_COMMAND = 100_000
 """Linux takes at most 128 KiB in one argument."""
 
@@ -31,6 +31,17 @@ def become_subreaper() -> bool:
         import ctypes
 
         return bool(ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+    except (ImportError, OSError, AttributeError):
+        return False
+
+
+def is_subreaper() -> bool:
+    try:
+        import ctypes
+
+        found = ctypes.c_int(0)
+        done = ctypes.CDLL(None, use_errno=True).prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(found), 0, 0, 0)
+        return bool(done == 0 and found.value)
     except (ImportError, OSError, AttributeError):
         return False
 
@@ -61,6 +72,7 @@ class Reaper:
         self._lock = threading.Lock()
         self._leaders: dict[int, Leader] = {}
         self._born = threading.Event()
+        self._adopts = is_subreaper()
         self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         threading.Thread(target=self._work, name="reaper", daemon=True).start()
 
@@ -141,6 +153,10 @@ class Reaper:
     def leaders(self) -> list[Leader]:
         with self._lock:
             return list(self._leaders.values())
+
+    def table(self) -> procs.Table:
+        """All that can be of an attempt, and cheaply: for measuring, where missing one in its birth does no harm."""
+        return procs.descendants(os.getpid()) if self._adopts else procs.table()
 
     def processes(self, processes: procs.Table, leader: Leader) -> set[int]:
         """Every process of an attempt, wherever it ran to."""

@@ -1,0 +1,99 @@
+"""What is read of processes: the executor's own descendants alone, as completely as from the table of them all."""
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from mfmesos_executor import procs
+from support import wait_until
+
+NEST = "sh -c 'sleep 300 & (setsid sh -c \"sleep 300; true\" &); wait; true'; true"
+ORPHANS = """
+import os, subprocess, sys, time
+from mfmesos_executor import procs, reap
+reap.become_subreaper()
+before = set(procs.descendants(os.getpid()))
+subprocess.run(["sh", "-c", "(setsid sleep 300 &)"])
+found = set(procs.descendants(os.getpid())) - before
+print(reap.is_subreaper(), len(before), len(found))
+for pid in found:
+    os.kill(pid, 9)
+"""
+
+
+@pytest.fixture
+def nested():
+    """A process with descendants of several generations; all of them end with the test."""
+    process = subprocess.Popen(["/bin/sh", "-c", NEST], start_new_session=True)
+    try:
+        yield process.pid
+    finally:
+        for pid in procs.table().tree([process.pid]):
+            os.kill(pid, 9)
+        process.wait()
+
+
+def started(pid: int) -> bool:
+    return len(procs.table().tree([pid])) >= 3
+
+
+def test_descendants_are_those_of_the_whole_table(nested):
+    """The same processes, with the same parents and sessions; nobody else's."""
+    wait_until(lambda: started(nested), 10, "the descendants to be there")
+    wait_until(lambda: set(procs.descendants(nested)) == procs.table().tree([nested]), 10, "both to agree")
+    whole, ours = procs.table(), procs.descendants(nested)
+    assert all((p.ppid, p.session, p.group) == (whole[p.pid].ppid, whole[p.pid].session, whole[p.pid].group)
+               for p in ours.values())
+    assert os.getpid() not in ours
+
+
+def test_children_of_every_thread_are_found():
+    """The kernel tells a child with the thread that started it."""
+    go, made = threading.Event(), []
+
+    def start() -> None:
+        made.append(subprocess.Popen(["sleep", "300"]))
+        go.wait(60)
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    try:
+        wait_until(lambda: bool(made), 10, "the child")
+        assert made[0].pid in procs.descendants(os.getpid())
+    finally:
+        go.set()
+        thread.join()
+        made[0].kill()
+        made[0].wait()
+
+
+def test_orphans_come_to_the_subreaper():
+    """In a session of its own, its parent dead: still a descendant."""
+    done = subprocess.run([sys.executable, "-c", ORPHANS], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["True", "1", "1"], done.stderr
+
+
+def test_nobody_is_a_subreaper_by_itself():
+    """Then all processes are looked at, so that orphans are found by their sessions."""
+    code = "from mfmesos_executor.reap import *; print(is_subreaper(), 1 in Reaper().table())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["False", "True"], done.stderr
+
+
+def test_where_the_kernel_does_not_tell_children(monkeypatch):
+    """A kernel without /proc/PID/task/TID/children: everything is looked at."""
+    real = os.path.exists
+    monkeypatch.setattr(os.path, "exists", lambda path: not str(path).endswith("/children") and real(path))
+    assert 1 in procs.descendants(os.getpid())
+
+
+def test_a_process_that_is_not_there():
+    """Nothing, and no error."""
+    gone = int(Path("/proc/sys/kernel/pid_max").read_text()) + 1
+    assert procs.read(gone) is None
+    assert procs._children(procs.Proc(gone, 1, 1, 1, "S", 0, 0.0, threads=2)) == []
+    assert procs._children(procs.Proc(gone, 1, 1, 1, "S", 0, 0.0)) == []
