@@ -146,7 +146,8 @@ class Attempt:
 
     def _spawn(self, sandbox: Sandbox) -> None:
         tools = self._tools
-        env = task_environment(tools.environment, self.run.env, self.run.attempt, sandbox.work, sandbox.temporary)
+        own = {**given(self.run), **self.run.env}
+        env = task_environment(tools.environment, own, self.run.attempt, sandbox.work, sandbox.temporary)
         started = threading.Event()
 
         def on_exit() -> None:
@@ -262,6 +263,11 @@ class Attempt:
         elif self._root:
             self._tools.skeletons.give_back(self._root)
         self._on_end(result)
+
+
+def given(run: Run) -> dict[str, str]:
+    """What an attempt may use, in the variables that makeflow and Work Queue have for it."""
+    return {"CORES": str(max(1, int(run.cores))), "MEMORY": str(int(run.memory_mb)), "DISK": str(int(run.disk_mb))}
 
 
 def tail(path: str) -> str:

@@ -137,6 +137,30 @@ def makeflow(args: tuple[str, ...], **options: Any) -> None:
     _guarded(go)
 
 
+@main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@cluster_options
+@click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="-- ARGS...")
+def factory(args: tuple[str, ...], **options: Any) -> None:
+    """Run the real work_queue_factory with -T mesos, ARGS being its own arguments: Work Queue's workers on Mesos.
+
+    Ends at Ctrl-C, or with --factory-timeout; the workers end with it.
+    """
+    from mfmesos.localrun import local_cluster
+    from mfmesos.workflow import factory_args
+    from mfmesos.workflow.factory import LaunchOptions, launch
+
+    def go() -> int:
+        config = scheduler_config(Path.cwd(), options)
+        parsed = factory_args.parse(list(args))
+        if parsed.master or parsed.starts_nothing:
+            config.master = parsed.master or DEFAULT_MASTER
+        with local_cluster(config, options["local_agents"]) as resolved:
+            return launch(LaunchOptions(
+                argv=list(args), scheduler=resolved, echo=lambda text: click.echo(f"mfmesos: {text}", err=True)))
+
+    _guarded(go)
+
+
 @main.command()
 @click.argument("bindir", type=click.Path(path_type=Path))
 def link(bindir: Path) -> None:

@@ -18,8 +18,10 @@ from pathlib import Path
 
 from mfmesos.config import DEFAULT_MASTER, ConfigError, SchedulerConfig
 from mfmesos.workflow.leftovers import clear_older
+from mfmesos.workflow.workers import for_workers
 
-ENGINES = ("makeflow", "work_queue_fact")  # as /proc/PID/comm has them, cut to 15 characters
+FACTORY_NAME = "work_queue_fact"
+ENGINES = ("makeflow", FACTORY_NAME)  # as /proc/PID/comm has them, cut to 15 characters
 NO_PROCESS = -1
 CRASHED = 70
 """As sysexits.h has it for an internal error."""
@@ -57,19 +59,25 @@ def _from_makeflow(cwd: Path, master: str) -> SchedulerConfig:
         os.environ.setdefault("HOME", pwd.getpwuid(os.getuid()).pw_dir)
     except KeyError:
         os.environ.setdefault("HOME", "/")
-    return SchedulerConfig(
+    config = SchedulerConfig(
         workdir=str(cwd), master=master.rstrip("/") or DEFAULT_MASTER, parent_pid=parent, engine="makeflow",
         launch=secrets.token_hex(8), start_at_last_run=True)
+    return for_workers(config) if name_of(parent) == FACTORY_NAME else config
 
 
 def _engine_pid() -> int:
     """Our parent, when it is the engine; a number that no process has when the engine died before we were up."""
     parent = os.getppid()
+    name = name_of(parent)
+    return parent if not name or name.startswith(ENGINES) else NO_PROCESS
+
+
+def name_of(pid: int) -> str:
+    """As the kernel has it; empty when it does not tell."""
     try:
-        name = Path(f"/proc/{parent}/comm").read_text()
+        return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
-        return parent
-    return parent if name.startswith(ENGINES) else NO_PROCESS
+        return ""
 
 
 def started_at(pid: int) -> float:

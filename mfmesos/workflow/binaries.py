@@ -1,6 +1,6 @@
-"""The real makeflow: found, checked for -T mesos, and set up in a private folder with our stub beside it.
+"""The real makeflow or work_queue_factory: found, checked for -T mesos, and set up with our stub beside it.
 
-makeflow runs the `mf_mesos_scheduler` in the folder of its own binary (read from /proc/self/exe) with
+Both run the `mf_mesos_scheduler` in the folder of its own binary (read from /proc/self/exe) with
 /usr/bin/python, so a copy in a folder of ours runs ours, and no right to write beside the installed one is needed.
 """
 from __future__ import annotations
@@ -18,6 +18,8 @@ from mfmesos.config import ConfigError
 
 SYSTEM_PYTHON = Path("/usr/bin/python")
 STUB = "mf_mesos_scheduler"
+MAKEFLOW = "makeflow"
+FACTORY = "work_queue_factory"
 CURE_MAKEFLOW = "Debian's package coop-computing-tools 9.9 has one with -T mesos (it calls itself 8.0.0)"
 CURE_MPI = "Debian's needs openmpi-bin: apt-get install openmpi-bin"
 CURE_PYTHON = "as root: apt-get install python-is-python3"
@@ -25,7 +27,7 @@ CURE_PYTHON = "as root: apt-get install python-is-python3"
 
 @dataclass(frozen=True)
 class Makeflow:
-    """A makeflow binary and what it says of itself."""
+    """A binary of makeflow or work_queue_factory and what it says of itself."""
 
     path: Path
     version: str
@@ -37,24 +39,29 @@ class Makeflow:
 
 
 def find_makeflow(environ: Mapping[str, str]) -> Path:
-    """The first makeflow binary on PATH, symbolic links resolved; wrapper scripts are passed over.
+    """See find_engine."""
+    return find_engine(MAKEFLOW, environ)
+
+
+def find_engine(name: str, environ: Mapping[str, str]) -> Path:
+    """The first binary of that name on PATH, symbolic links resolved; wrapper scripts are passed over.
 
     Raises ConfigError with the cure when there is none.
     """
     scripts = []
     for folder in environ.get("PATH", os.defpath).split(os.pathsep):
-        candidate = Path(folder or ".") / "makeflow"
+        candidate = Path(folder or ".") / name
         if not (candidate.is_file() and os.access(candidate, os.X_OK)):
             continue
         if _is_elf(candidate):
             return candidate.resolve()
         scripts.append(candidate)
-        target = _wrapped_binary(candidate)
+        target = _wrapped_binary(candidate, name)
         if target is not None:
             return target.resolve()
     if scripts:
         return scripts[0].resolve()
-    raise ConfigError(f"no makeflow on PATH; {CURE_MAKEFLOW} (apt-get install coop-computing-tools openmpi-bin)")
+    raise ConfigError(f"no {name} on PATH; {CURE_MAKEFLOW} (apt-get install coop-computing-tools openmpi-bin)")
 
 
 def _is_elf(path: Path) -> bool:
@@ -65,13 +72,13 @@ def _is_elf(path: Path) -> bool:
         return False
 
 
-def _wrapped_binary(script: Path) -> Path | None:
-    """The makeflow binary that a short wrapper script names by its whole path."""
+def _wrapped_binary(script: Path, name: str) -> Path | None:
+    """The binary that a short wrapper script names by its whole path."""
     try:
         text = script.read_bytes()[:65536].decode(errors="replace")
     except OSError:
         return None
-    for match in re.finditer(r"/[^\s\"'`;$]*makeflow[^\s\"'`;$]*", text):
+    for match in re.finditer(rf"/[^\s\"'`;$]*{name}[^\s\"'`;$]*", text):
         target = Path(match[0])
         if target != script and _is_elf(target):
             return target
@@ -87,13 +94,13 @@ def speaks_mesos(path: Path) -> bool:
 
 
 def probe(path: Path, environ: Mapping[str, str]) -> Makeflow:
-    """Ask a makeflow for its version and batch types; raises ConfigError when it does not even start."""
+    """Ask a program for its version and batch types; raises ConfigError when it does not even start."""
     help_text = _ask(path, "--help", environ)
     version = re.search(r"version (\S+)", _ask(path, "--version", environ))
-    types = re.search(r"--batch-type=\S*\s+Select batch system:([^\n]*)", help_text)
+    types = re.search(r"--batch-type=\S*\s+(?:Select batch system:|Batch system type)([^\n]*)", help_text)
     if types is None:  # before 7.1 the list is on a line of its own
         types = re.search(r"--batch-type=[^\n]*\n\s*([^\n]*)", help_text)
-    names = re.findall(r"[a-z0-9-]+", types[1]) if types else []
+    names = re.findall(r"[a-z0-9-]+", types[1].partition("One of:")[2] or types[1]) if types else []
     return Makeflow(path, version[1] if version else "unknown", tuple(names))
 
 
@@ -121,44 +128,45 @@ def require_mesos(makeflow: Makeflow) -> None:
 
 
 def require_python(python: Path = SYSTEM_PYTHON) -> None:
-    """Raises ConfigError when makeflow could not start any scheduler (it would spin for ever)."""
+    """Raises ConfigError when the engine could not start any scheduler (it would spin for ever)."""
     if not os.access(python, os.X_OK):
-        raise ConfigError(f"{python} is missing, and makeflow runs every Mesos scheduler with it; {CURE_PYTHON}")
+        raise ConfigError(f"{python} is missing, and -T mesos runs every scheduler with it; {CURE_PYTHON}")
 
 
-def private_copy(makeflow: Path, state_dir: Path, environ: Mapping[str, str]) -> Path:
-    """A copy of makeflow with our stub beside it, under `state_dir` or, where nothing may be executed, in the cache.
+def private_copy(engine: Path, state_dir: Path, environ: Mapping[str, str], name: str = MAKEFLOW) -> Path:
+    """A copy of the engine, as `name`, with our stub beside it, under `state_dir` or, where nothing may be executed,
+    in the cache.
 
     `lib` beside its folder is a link to the original's, since conda's binaries look for their libraries there.
     Raises ConfigError when neither place will do.
     """
-    key = hashlib.sha256(str(makeflow).encode()).hexdigest()[:12]
+    key = hashlib.sha256(str(engine).encode()).hexdigest()[:12]
     cache = Path(environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME") or "~").expanduser() / ".cache")
     problems = []
-    for base in (state_dir / "makeflow", cache / "mfmesos" / f"makeflow-{key}"):
+    for base in (state_dir / name, cache / "mfmesos" / f"{name}-{key}"):
         try:
             base.mkdir(parents=True, exist_ok=True)
             if os.statvfs(base).f_flag & os.ST_NOEXEC:
                 problems.append(f"{base}: nothing may be executed there (noexec)")
                 continue
-            return _populate(base, makeflow)
+            return _populate(base, engine, name)
         except OSError as e:
             problems.append(str(e))
     raise ConfigError(
-        f"no place for a copy of makeflow: {'; '.join(problems)}; set XDG_CACHE_HOME to a folder where they do")
+        f"no place for a copy of {name}: {'; '.join(problems)}; set XDG_CACHE_HOME to a folder where they do")
 
 
-def _populate(base: Path, makeflow: Path) -> Path:
+def _populate(base: Path, engine: Path, name: str) -> Path:
     bindir = base / "bin"
     bindir.mkdir(exist_ok=True)
-    copy = bindir / "makeflow"
-    if not _same(copy, makeflow):
-        _replace(copy, lambda temporary: shutil.copy2(makeflow, temporary), 0o755)
+    copy = bindir / name
+    if not _same(copy, engine):
+        _replace(copy, lambda temporary: shutil.copy2(engine, temporary), 0o755)
     stub = Path(__file__).with_name("makeflow_stub.py").read_bytes()
     target = bindir / STUB
     if not target.exists() or target.read_bytes() != stub:
         _replace(target, lambda temporary: temporary.write_bytes(stub), 0o755)
-    _link_libraries(base / "lib", makeflow.parent.parent / "lib")
+    _link_libraries(base / "lib", engine.parent.parent / "lib")
     return copy
 
 

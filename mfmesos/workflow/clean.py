@@ -9,7 +9,7 @@ from mfmesos import framework
 from mfmesos.config import STATE_DIR, ConfigError
 from mfmesos.mesos.calls import Caller, CallLost, CallRefused, basic_credential
 from mfmesos.staging.outputs import remove_tree
-from mfmesos.workflow.leftovers import FILES, FolderLock, plain_makeflow_in
+from mfmesos.workflow.leftovers import FILES, FolderLock, plain_engine_in
 
 Echo = Callable[[str], None]
 TIMEOUT_S = 10.0
@@ -37,9 +37,9 @@ def clean(workdir: Path, *, dry_run: bool, echo: Echo, master: str = "", princip
     if not state_dir.is_dir():
         echo(f"{workdir}: no run of mfmesos has left anything here")
         return 0
-    engine = plain_makeflow_in(workdir)
+    engine = plain_engine_in(workdir)
     if engine is not None:
-        raise ConfigError(f"{workdir}: a makeflow (process {engine}) works in this folder; end it first")
+        raise ConfigError(f"{workdir}: process {engine} runs -T mesos in this folder; end it first")
     with FolderLock(state_dir, echo):
         found = leftovers(workdir, master, basic_credential(principal, secret))
         bad = [line for leftover in found if (line := _handle(leftover, dry_run, echo))]

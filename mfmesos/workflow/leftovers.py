@@ -12,6 +12,7 @@ from mfmesos.config import ConfigError
 TASK_INFO = "mesos_task_info"
 TASK_STATE = "mesos_task_state"
 DONE = "mesos_done"
+ENGINES = (b"makeflow", b"work_queue_factory")
 FILES = (TASK_INFO, TASK_STATE, DONE)
 AWAIT_S = 45.0
 AWAIT_STEP_S = 0.1
@@ -67,8 +68,8 @@ class FolderLock:
         os.close(self.fd)
 
 
-def plain_makeflow_in(workdir: Path, proc: Path = Path("/proc")) -> int | None:
-    """The number of a makeflow -T mesos process that works in this folder now, not started by us; of our own user."""
+def plain_engine_in(workdir: Path, proc: Path = Path("/proc")) -> int | None:
+    """The number of a process that runs -T mesos in this folder now, not started by us; of our own user."""
     for entry in proc.iterdir():
         if not entry.name.isdigit():
             continue
@@ -77,7 +78,7 @@ def plain_makeflow_in(workdir: Path, proc: Path = Path("/proc")) -> int | None:
             here = os.path.samefile(entry / "cwd", workdir)
         except OSError:
             continue
-        if here and os.path.basename(words[0]) == b"makeflow" and any(b"mesos" in w for w in words[1:]):
+        if here and os.path.basename(words[0]) in ENGINES and any(b"mesos" in w for w in words[1:]):
             return int(entry.name)
     return None
 

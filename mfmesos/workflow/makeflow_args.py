@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mfmesos.config import ConfigError
+from mfmesos.workflow.arguments import Grammar, Scanner, master_of
 
 SHORT = "aAB:c::C:d:Ef:F:g:G:hj:J:l:L:m:M:N:o:Op:P:r:RS:t:T:u:vW:X:zZ:"
 """makeflow's option string for getopt."""
@@ -41,12 +42,12 @@ WITH_VALUE = frozenset({
     "wq-fast-abort", "wq-keepalive-interval", "wq-keepalive-timeout", "wq-schedule", "wq-wait-queue-size",
     "wrapper", "wrapper-input", "wrapper-output",
 })
-LONG = PLAIN | OPTIONAL | WITH_VALUE
 LETTERS = {
     "T": "batch-type", "l": "makeflow-log", "L": "batch-log", "X": "change-directory", "c": "clean", "h": "help",
     "v": "version"}
 DROPPED = frozenset({"mesos-path", "mesos-preload"})
 PASS_THROUGH = frozenset({"clean", "help", "version"})
+GRAMMAR = Grammar("makeflow", SHORT, PLAIN, OPTIONAL, WITH_VALUE, LETTERS, DROPPED)
 
 
 @dataclass
@@ -68,9 +69,8 @@ class MakeflowArgs:
 
     @property
     def master(self) -> str | None:
-        """What --mesos-master names; makeflow's users write it with a slash at the end."""
-        value = self.options.get("mesos-master")
-        return value.rstrip("/") if value else None
+        """What --mesos-master names."""
+        return master_of(self.options)
 
     def workdir(self, cwd: Path) -> Path:
         """Where makeflow works: -X is obeyed after the workflow has been read."""
@@ -86,11 +86,10 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> MakeflowArgs:
 
     Raises ConfigError for another batch type and for an option that lacks its value.
     """
-    scanner = _Scanner(argv)
+    scanner = _Scanner(GRAMMAR, argv)
     scanner.scan()
     if "argv" in scanner.options:
-        scanner = _Scanner(_from_json(scanner.options["argv"]) + scanner.kept)
-        scanner.kept = [a for a in scanner.kept if a != "--argv"]
+        scanner = _Scanner(GRAMMAR, _from_json(scanner.options["argv"]) + scanner.kept)
         scanner.scan()
     result = MakeflowArgs(argv=scanner.kept + scanner.operands, options=scanner.options, dropped=scanner.dropped)
     if len(scanner.operands) == 1:
@@ -118,70 +117,8 @@ def _from_json(name: str) -> list[str]:
     return [str(v) for v in values]
 
 
-class _Scanner:
-    """getopt_long with permutation: options are found behind operands, too, up to `--`."""
+class _Scanner(Scanner):
+    """What --argv names is read in its place; the option itself is not passed on."""
 
-    def __init__(self, argv: list[str]) -> None:
-        self._rest = list(argv)
-        self.kept: list[str] = []
-        self.operands: list[str] = []
-        self.options: dict[str, str] = {}
-        self.dropped: list[str] = []
-
-    def scan(self) -> None:
-        while self._rest:
-            word = self._rest.pop(0)
-            if word == "--":
-                self.operands += self._rest
-                return
-            if word.startswith("--"):
-                self._long(word)
-            elif word.startswith("-") and word != "-":
-                self._short(word)
-            else:
-                self.operands.append(word)
-
-    def _value(self, option: str) -> str:
-        if not self._rest:
-            raise ConfigError(f"{option}: makeflow wants a value after it")
-        return self._rest.pop(0)
-
-    def _long(self, word: str) -> None:
-        written, has_value, value = word[2:].partition("=")
-        name = _full_name(written)
-        words = [word]
-        if name in WITH_VALUE and not has_value:
-            value = self._value(word)
-            words.append(value)
-        self._take(name, value, words)
-
-    def _short(self, word: str) -> None:
-        letters = word[1:]
-        while letters:
-            letter, letters = letters[0], letters[1:]
-            kind = SHORT.find(letter)
-            name = LETTERS.get(letter, letter)
-            if kind < 0 or SHORT[kind + 1:kind + 2] != ":":
-                self._take(name, "", [f"-{letter}"])
-            elif letters or SHORT[kind + 1:kind + 3] == "::":
-                self._take(name, letters, [f"-{letter}{letters}"])
-                letters = ""
-            else:
-                value = self._value(f"-{letter}")
-                self._take(name, value, [f"-{letter}", value])
-
-    def _take(self, name: str, value: str, words: list[str]) -> None:
-        if name in DROPPED:
-            self.dropped.append(f"--{name}")
-            return
-        self.options[name] = value
-        if name != "argv":
-            self.kept += words
-
-
-def _full_name(written: str) -> str:
-    """getopt takes any prefix of an option that names only one."""
-    if written in LONG:
-        return written
-    matches = [name for name in LONG if name.startswith(written)]
-    return matches[0] if len(matches) == 1 else written
+    def take(self, name: str, value: str, words: list[str]) -> None:
+        super().take(name, value, [] if name == "argv" else words)

@@ -1,8 +1,8 @@
-"""What makeflow starts as its Mesos scheduler under `mfmesos makeflow`: it only waits, another process does the work.
+"""What makeflow and work_queue_factory start as their scheduler under mfmesos: it only waits, another works.
 
-Copied to a file of the name that makeflow wants, and run by /usr/bin/python, whichever that is: Python 2.7 or 3,
-standard library only. It closes what makeflow leaks (a descriptor kept open would keep Open MPI's daemon alive),
-and ends with makeflow, or when makeflow says that it is done.
+Copied to a file of the name that they want, and run by /usr/bin/python, whichever that is: Python 2.7 or 3,
+standard library only. It closes what they leak (a descriptor kept open would keep Open MPI's daemon alive),
+and ends with its parent, or when that says that it is done.
 """
 import os
 import signal
@@ -39,7 +39,7 @@ def main():  # type: () -> None
     os.dup2(null, 0)
     close_leaked()
     done = os.path.join(sys.argv[1] if len(sys.argv) > 1 else ".", "mesos_done")
-    if name_of(parent) != "makeflow":
+    if name_of(parent) not in ("makeflow", "work_queue_fact"):  # the kernel cuts names to 15 characters
         return  # it has ended already
     while os.getppid() == parent and not os.path.exists(done):
         time.sleep(0.2)

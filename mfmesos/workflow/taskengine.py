@@ -23,6 +23,7 @@ from mfmesos.workflow.stager import Stager
 from mfmesos.workflow.statefile import StateFile
 from mfmesos.workflow.tail import FileTail
 from mfmesos.workflow.taskfile import TaskInfoParser
+from mfmesos.workflow.workers import as_worker
 
 if TYPE_CHECKING:
     from mfmesos.scheduler import Scheduler
@@ -46,6 +47,7 @@ class TaskFileEngine:
         self._echo = echo
         self._verbose = config.verbose
         self._state_dir = config.state_dir
+        self._of_workers = config.engine == "factory"
         self._offset = leftover_bytes(self._workdir / TASK_INFO) if config.start_at_last_run else 0
         self._state = StateFile(self._workdir / TASK_STATE)
         self._runlog = RunLog(config.state_dir, config.keep_output)
@@ -80,7 +82,7 @@ class TaskFileEngine:
                 if record.task.id not in self._taken:  # again, when the file was read from its beginning again
                     self._taken.add(record.task.id)
                     self._state.known(record.task.id)
-                    self._stager.submit(record.task)
+                    self._stager.submit(as_worker(record.task) if self._of_workers else record.task)
             elif isinstance(record, Malformed):
                 self._refuse(record)
             else:

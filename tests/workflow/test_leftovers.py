@@ -62,9 +62,9 @@ def test_plain_makeflow_is_seen(tmp_path: Path) -> None:
         (proc / pid).mkdir(parents=True)
         (proc / pid / "cmdline").write_bytes(words)
         (proc / pid / "cwd").symlink_to(folder)
-    assert leftovers.plain_makeflow_in(work, proc) is None
+    assert leftovers.plain_engine_in(work, proc) is None
     (proc / "12" / "cmdline").write_bytes(b"/usr/bin/makeflow\0-Tmesos\0")
-    assert leftovers.plain_makeflow_in(work, proc) == 12
+    assert leftovers.plain_engine_in(work, proc) == 12
 
 
 def test_only_what_is_older_than_the_engine_is_cleared(tmp_path: Path) -> None:

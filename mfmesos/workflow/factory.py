@@ -1,0 +1,68 @@
+"""`mfmesos factory`: the real work_queue_factory with -T mesos and our scheduler: its workers are tasks on Mesos."""
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+from mfmesos.config import STATE_DIR, ConfigError
+from mfmesos.workflow import binaries, factory_args, launching
+from mfmesos.workflow.binaries import FACTORY
+from mfmesos.workflow.launching import LaunchOptions, shell_code
+from mfmesos.workflow.session import Session
+from mfmesos.workflow.supervisor import ending
+from mfmesos.workflow.workers import for_workers
+
+__all__ = ["LaunchOptions", "launch"]
+
+
+def launch(options: LaunchOptions) -> int:
+    """Run work_queue_factory to its end; gives its exit code, which is 0 when it was told to end by a signal.
+
+    Raises ConfigError, in one line with its cure, when it cannot be started.
+    """
+    args = factory_args.parse(options.argv)
+    binary = options.binary or binaries.find_engine(FACTORY, options.environ)
+    if args.starts_nothing:
+        return shell_code(subprocess.call([str(binary), *args.argv], env=dict(options.environ)))
+    launching.ready(binary, options)
+    launching.say_dropped(args.dropped, FACTORY, options.echo)
+    workdir = args.workdir(Path.cwd())
+    try:
+        workdir.mkdir(exist_ok=True)
+    except OSError as e:
+        raise ConfigError(f"{workdir}: {e.strerror}; name another folder for the factory's files with -S") from None
+    with launching.folder(workdir, options.echo) as lock:
+        copy = binaries.private_copy(binary, workdir / STATE_DIR, options.environ, FACTORY)
+        session = _session(options, args, copy, workdir, lock.fd)
+        try:
+            return _run(session, options)
+        finally:
+            for fd in session.pass_fds:
+                os.close(fd)
+
+
+def _session(
+    options: LaunchOptions, args: factory_args.FactoryArgs, copy: Path, workdir: Path, lock_fd: int,
+) -> Session:
+    config = replace(
+        for_workers(options.scheduler), workdir=str(workdir), master=args.master or options.scheduler.master)
+    environ, pass_fds = launching.preloaded(options, copy)
+    argv = args.argv if args.master else [f"--mesos-master={config.master}", *args.argv]  # it wants one
+    return Session(
+        program=FACTORY, binary=copy, argv=argv, cwd=Path.cwd(), workdir=workdir, environ=environ,
+        supervisor=launching.supervisor(options, config, lock_fd), echo=options.echo, pass_fds=pass_fds,
+        jobs="workers", hangup=signal.SIGTERM)
+
+
+def _run(session: Session, options: LaunchOptions) -> int:
+    code = session.run()
+    if session.failure:
+        return 1
+    if code and not session.interrupts:
+        binaries.probe(session.binary, options.environ)  # says why, if it does not even start
+    if code < 0:
+        options.echo(f"{FACTORY} was {ending(code)}; its workers were ended")
+    return shell_code(code)
