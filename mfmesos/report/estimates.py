@@ -20,7 +20,10 @@ class _OrCategory(click.Group):
 
 @click.group(cls=_OrCategory, options_metavar="", subcommand_metavar="[CATEGORY|COMMAND] [OPTIONS]...")
 def estimates() -> None:
-    """What tasks are expected to need, learned from earlier runs: of all categories, or of one."""
+    """What tasks are expected to need, learned from earlier runs: of all categories, or of one.
+
+    The options are those of show: see mfmesos estimates show --help.
+    """
 
 
 def _fail(text: str) -> NoReturn:
@@ -48,6 +51,7 @@ def show(category: str | None, path: Path | None, retry_budget: float, picture: 
     try:
         with existing(path or default_path()) as store:
             groups = view.categories(store.load())
+            dropped = store.dropped
     except HistoryError as e:
         _fail(str(e))
     known = Estimates.with_budget(retry_budget)
@@ -65,13 +69,17 @@ def show(category: str | None, path: Path | None, retry_budget: float, picture: 
         lines = view.details(groups[0], known, blocks)
     for line in lines:
         click.echo(line)
+    if dropped:
+        click.echo(f"mfmesos: {dropped} attempts have values that cannot be and are not used", err=True)
     if picture is not None:
         try:
-            view.plot(groups, known, picture)
+            left_out = view.plot(groups, known, picture)
         except ImportError:
             _fail("--plot needs matplotlib: pip install 'mfmesos[plot]'")
         except (OSError, ValueError) as e:
             _fail(f"{picture} cannot be written ({e}); give the name of a .png, .pdf or .svg file")
+        if left_out:
+            click.echo(f"mfmesos: {left_out} categories with fewer attempts are not drawn; name one to see it", err=True)
 
 
 @estimates.command()

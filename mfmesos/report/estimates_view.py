@@ -1,6 +1,7 @@
 """What estimates know of each category, in text: from the attempts of a history, by the code that also serves live."""
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -10,10 +11,13 @@ from mfmesos.core.estimate import Estimate, Estimator
 from mfmesos.core.estimates import Estimates
 from mfmesos.core.learning import learn
 from mfmesos.core.needs import LEAST_MB, PER_CATEGORY
+from mfmesos.report.history import shown
 
 BARS = "▁▂▃▄▅▆▇█"
 PLAIN_BARS = ".:-=+*%#"
 BINS = 24
+MOST_DRAWN = 40
+"""Categories in one picture; few programs show a taller one."""
 RESOURCES = (("memory", "measured_memory_mb", "MB"), ("disk", "measured_disk_mb", "MB"),
              ("cores", "measured_cores", "cores"), ("wall", "wall_s", "s"))
 
@@ -80,6 +84,11 @@ def next_task(estimates: Estimates, group: Category, resource: str = "memory") -
     return estimator_of(estimates, resource).predict(group.name, group.input_mb())
 
 
+def given(estimate: Estimate) -> float | None:
+    """Of memory or disk, as the scheduler rounds it, in MB; None while nothing is known."""
+    return max(float(math.ceil(estimate.allocation)), LEAST_MB) if estimate.samples else None
+
+
 def histogram(values: Sequence[float], bars: str = BARS, bins: int = BINS) -> str:
     """One character for each of `bins` steps from the least to the greatest; a space where nothing is."""
     low, high = min(values), max(values)
@@ -98,11 +107,10 @@ def overview(groups: Sequence[Category], estimates: Estimates) -> list[str]:
     for group in groups:
         memory, waste = group.values("measured_memory_mb"), group.waste()
         usual = estimates.seconds(group.name, group.input_mb())
-        estimate = next_task(estimates, group)
         lines.append(
             f"{len(group.attempts):8d} {group.exhausted():9d} {_number(median(memory) if memory else None):>10} "
-            f"{_number(max(memory, default=None)):>10} {_number(estimate.allocation if estimate.samples else None):>10}"
-            f" {_number(usual):>8} {'-' if waste is None else f'{waste:.2f}':>6}  {group.name}")
+            f"{_number(max(memory, default=None)):>10} {_number(given(next_task(estimates, group))):>10} "
+            f"{_number(usual):>8} {'-' if waste is None else f'{waste:.2f}':>6}  {shown(group.name)}")
     return lines
 
 
@@ -110,8 +118,10 @@ def details(group: Category, estimates: Estimates, bars: str = BARS) -> list[str
     """One category: each resource's distribution, what the next task gets, and why."""
     waste = group.waste()
     lost = "" if waste is None else f"; memory wasted so far: {waste:.2f} of what was used"
-    lines = [group.name,
+    lines = [shown(group.name),
              f"{len(group.attempts)} attempts, {len(group.finished)} finished, {group.exhausted()} exhausted{lost}"]
+    if not group.finished:
+        lines.append("none has finished, so that nothing is known: the next task gets what it asks for, or the default")
     for resource, column, unit in RESOURCES:
         values = group.values(column)
         if not values:
@@ -132,12 +142,12 @@ def _allocations(group: Category, estimator: Estimator) -> list[str]:
     """For the usual input size, and for the extreme ones where that changes it."""
     sizes = sorted({a.input_mb for a in group.finished if a.input_mb is not None})
     usual = estimator.predict(group.name, group.input_mb())
-    lines = [f"the next task gets {_number(max(usual.allocation, LEAST_MB))} MB: {usual.why} "
+    lines = [f"the next task gets {_number(given(usual))} MB: {usual.why} "
              f"(expected: {usual.expected_waste:.2f} wasted, {100 * usual.expected_retries:.1f} retries in 100)"]
     for size in dict.fromkeys((*sizes[:1], *sizes[-1:])):
         other = estimator.predict(group.name, size)
-        if abs(other.allocation - usual.allocation) > 0.05 * usual.allocation:
-            lines.append(f"with an input of {_number(size)} MB: {_number(other.allocation)} MB")
+        if abs((given(other) or 0.0) - (given(usual) or 0.0)) > 0.05 * usual.allocation:
+            lines.append(f"with an input of {_number(size)} MB: {_number(given(other))} MB")
     return lines
 
 
@@ -147,16 +157,22 @@ def _number(value: float | None) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def plot(groups: Sequence[Category], estimates: Estimates, path: str) -> None:
-    """Draw each category's memory and what the next task gets. Raises ImportError without matplotlib, OSError and
-    ValueError for a file that cannot be written."""
+def plot(groups: Sequence[Category], estimates: Estimates, path: str) -> int:
+    """Draw memory and what the next task gets, of the MOST_DRAWN categories with most attempts; gives how many were
+    left out. Raises ImportError without matplotlib, OSError and ValueError for a file that cannot be written."""
     from matplotlib.figure import Figure
 
-    shown = [g for g in groups if g.values("measured_memory_mb")]
-    figure = Figure(figsize=(7, 1 + 2.2 * max(len(shown), 1)), layout="constrained")
-    for axes, group in zip(figure.subplots(max(len(shown), 1), squeeze=False)[:, 0], shown):
+    measured = [g for g in groups if g.values("measured_memory_mb")]
+    drawn = sorted(measured, key=lambda g: len(g.attempts), reverse=True)[:MOST_DRAWN]
+    figure = Figure(figsize=(7, 1 + 2.2 * max(len(drawn), 1)), layout="constrained")
+    for axes, group in zip(figure.subplots(max(len(drawn), 1), squeeze=False)[:, 0], drawn):
         axes.hist(group.values("measured_memory_mb"), bins=BINS)
-        axes.axvline(next_task(estimates, group).allocation, color="red", label="the next task gets")
-        axes.set(title=group.name, xlabel="memory, MB", ylabel="tasks")
-        axes.legend()
+        amount = given(next_task(estimates, group))
+        if amount is not None:
+            axes.axvline(amount, color="red", label="the next task gets")
+            axes.legend()
+        axes.set(xlabel="memory, MB", ylabel="tasks")
+        # Commands hold $.
+        axes.set_title(shown(group.name), parse_math=False)
     figure.savefig(path)
+    return len(measured) - len(drawn)

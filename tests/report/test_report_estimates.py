@@ -115,6 +115,63 @@ def test_the_plot(path, tmp_path):
     assert "cannot be written" in run(path, "--plot", str(tmp_path / "x.nothing")).output
 
 
+def test_names_steer_no_terminal(tmp_path):
+    """A history may be another's: what is printed of a category stays on its line, in the table and by itself."""
+    path, name = tmp_path / "h", "a\x1b[31m\nb $x_ $y"
+    with History(path) as history:
+        history.add([replace(ONE, category=name)])
+    for args in ((), (name,), ("--plot", str(tmp_path / "x.png"))):
+        result = run(path, *args)
+        assert result.exit_code == 0, result.output
+        assert "a?[31m?b $x_ $y" in result.output
+        assert "\x1b" not in result.output
+
+
+def test_the_table_says_what_a_task_really_gets(tmp_path):
+    """Whole MB and no less than the least, as the scheduler does and as the category by itself says."""
+    path = tmp_path / "h"
+    with History(path) as history:
+        history.add([replace(ONE, measured_memory_mb=2.0 + i / 10, ended_at=1e9 + i) for i in range(9)])
+    assert run(path).output.splitlines()[1].split()[4] == "16"
+    assert "the next task gets 16 MB" in run(path, "sim.py").output
+
+
+def test_a_picture_is_not_endless(tmp_path, monkeypatch):
+    """Those with most attempts are drawn, and what is left out is said."""
+    path = tmp_path / "h"
+    monkeypatch.setattr("mfmesos.report.estimates_view.MOST_DRAWN", 2)
+    with History(path) as history:
+        history.add([replace(ONE, category=name) for name in "abbccc"])
+    result = run(path, "--plot", str(tmp_path / "x.svg"))
+    assert "1 categories with fewer attempts are not drawn" in result.output
+
+
+def test_nothing_has_finished(tmp_path):
+    """No estimate, and that is said; there is nothing to draw, which is no error."""
+    path = tmp_path / "h"
+    with History(path) as history:
+        history.add([replace(ONE, outcome="exhausted:memory"), replace(ONE, outcome="failed")])
+    assert run(path).output.splitlines()[1].split() == ["2", "1", "-", "-", "-", "-", "-", "sim.py"]
+    alone = run(path, "sim.py", "--plot", str(tmp_path / "x.png"))
+    assert alone.exit_code == 0, alone.output
+    assert "none has finished" in alone.output
+
+
+def test_values_that_cannot_be_are_told(path):
+    """They are not used, and the user reads how many."""
+    with History(path) as history:
+        history._db.execute("UPDATE attempts SET wall_s = -1 WHERE id = 2")
+    assert "1 attempts have values that cannot be" in run(path).output
+
+
+def test_a_category_named_as_a_command(tmp_path):
+    """show before it makes it a category."""
+    path = tmp_path / "h"
+    with History(path) as history:
+        history.add([replace(ONE, category="replay")])
+    assert run(path, "show", "replay").output.startswith("replay\n1 attempts")
+
+
 @given(st.lists(st.floats(0, 1e12), min_size=1, max_size=50))
 def test_a_histogram_shows_every_value(values):
     """As many characters as bins at most, and the fullest bin as the tallest bar."""
