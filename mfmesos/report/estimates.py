@@ -79,7 +79,7 @@ def show(category: str | None, path: Path | None, retry_budget: float, picture: 
         except (OSError, ValueError) as e:
             _fail(f"{picture} cannot be written ({e}); give the name of a .png, .pdf or .svg file")
         if left_out:
-            click.echo(f"mfmesos: {left_out} categories with fewer attempts are not drawn; name one to see it", err=True)
+            click.echo(f"mfmesos: {left_out} categories with fewer attempts are not drawn; name one to see", err=True)
 
 
 @estimates.command()
