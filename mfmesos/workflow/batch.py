@@ -175,6 +175,7 @@ class BatchEngine:
         self._feeder = ThreadPoolExecutor(1, thread_name_prefix="feeder")
         self._tail: FileTail | None = None
         self._looked_at = 0.0
+        self._left_s: float | None = None
         self._complete = not options.follow
         self._stopping = False
         self._scheduler: Scheduler
@@ -220,6 +221,7 @@ class BatchEngine:
             self._progress.note(note.text)
 
     def alive(self) -> str:
+        self._look_ahead()
         self._show()
         self._state.flush()
         if self._tail is not None:
@@ -240,7 +242,14 @@ class BatchEngine:
         total = len(self._batch.tasks)
         ended = self._tally.finished + self._tally.failed
         return Counts(total, max(total - ended - running, 0), running, self._tally.finished, self._tally.failed,
-                      len(self._scheduler.core.state.claims))
+                      len(self._scheduler.core.state.claims), self._left_s)
+
+    def _look_ahead(self) -> None:
+        """How long it will take, with what waits for other tasks' outputs as if it were like the rest."""
+        core = self._scheduler.core
+        left, known = core.seconds_left(), len(core.state.tasks)
+        unknown = len(self._batch.tasks) - self._tally.finished - self._tally.failed - known
+        self._left_s = None if left is None else left * (1 + max(unknown, 0) / known)
 
     # --- what follows from it -------------------------------------------------------------------
     def _submit(self, tasks: list[Task]) -> None:

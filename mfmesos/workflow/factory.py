@@ -1,7 +1,6 @@
 """`mfmesos factory`: the real work_queue_factory with -T mesos and our scheduler: its workers are tasks on Mesos."""
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 from dataclasses import replace
@@ -36,12 +35,7 @@ def launch(options: LaunchOptions) -> int:
         raise ConfigError(f"{workdir}: {e.strerror}; name another folder for the factory's files with -S") from None
     with launching.folder(workdir, options.echo) as lock:
         copy = binaries.private_copy(binary, workdir / STATE_DIR, options.environ, FACTORY)
-        session = _session(options, args, copy, workdir, lock.fd)
-        try:
-            return _run(session, options)
-        finally:
-            for fd in session.pass_fds:
-                os.close(fd)
+        return _run(_session(options, args, copy, workdir, lock.fd), options)
 
 
 def _session(
@@ -49,12 +43,11 @@ def _session(
 ) -> Session:
     config = replace(
         for_workers(options.scheduler), workdir=str(workdir), master=args.master or options.scheduler.master)
-    environ, pass_fds = launching.preloaded(options, copy)
     argv = args.argv if args.master else [f"--mesos-master={config.master}", *args.argv]  # it wants one
     return Session(
-        program=FACTORY, binary=copy, argv=argv, cwd=Path.cwd(), workdir=workdir, environ=environ,
-        supervisor=launching.supervisor(options, config, lock_fd), echo=options.echo, pass_fds=pass_fds,
-        jobs="workers", hangup=signal.SIGTERM)
+        program=FACTORY, binary=copy, argv=argv, cwd=Path.cwd(), workdir=workdir,
+        environ=launching.engine_environ(options), supervisor=launching.supervisor(options, config, lock_fd),
+        echo=options.echo, jobs="workers", hangup=signal.SIGTERM)  # it ignores SIGHUP
 
 
 def _run(session: Session, options: LaunchOptions) -> int:

@@ -77,11 +77,17 @@ def supervisor(options: LaunchOptions, config: SchedulerConfig, lock_fd: int) ->
         echo=options.echo, pass_fds=(lock_fd,))
 
 
+def engine_environ(options: LaunchOptions) -> dict[str, str]:
+    """The user's, without our secret."""
+    return {name: value for name, value in options.environ.items() if name != SECRET_VARIABLE}
+
+
 def preloaded(options: LaunchOptions, engine: Path) -> tuple[Mapping[str, str], tuple[int, ...]]:
-    """The engine's environment: without our secret, and with our library loaded into it, by a descriptor, since
-    LD_PRELOAD knows no spaces. The caller closes the descriptors once the engine has ended.
+    """The engine's environment with our library loaded into it, by a descriptor, since LD_PRELOAD knows no spaces.
+
+    The caller closes the descriptors once the engine has ended.
     """
-    environ = {name: value for name, value in options.environ.items() if name != SECRET_VARIABLE}
+    environ = engine_environ(options)
     if options.preload is None or not binaries.takes_preload(engine, options.preload):
         options.echo(
             f"{engine.name} will see results only every 5 s: its preloaded library is not there "

@@ -7,6 +7,11 @@ from dataclasses import replace
 from mfmesos.config import SchedulerConfig
 from mfmesos.core.model import Task
 
+RETRIES = 3
+"""A worker that ends in order exits 0, idle or without a manager, too. The factory replaces one that crashed only after
+a minute; so it is started again first, so often."""
+OWN_MB = 32.0
+"""What a worker takes for itself, beside what it gives to its tasks: of memory, and of disk for its log."""
 GIVEN = (("cores", "CORES"), ("memory", "MEMORY"), ("disk", "DISK"))
 """Options of work_queue_worker, and the variables in which the executor says what an attempt was given."""
 
@@ -17,12 +22,18 @@ def as_worker(task: Task) -> Task:
     A worker measures the whole machine unless it is told its size. With --autosize, or when the factory was not told
     a size, it is told what it was given.
     """
-    asked = {"cores": task.request.cores, "memory": task.request.memory_mb, "disk": task.request.disk_mb}
+    request = task.request
+    asked = {"cores": request.cores, "memory": request.memory_mb, "disk": request.disk_mb}
     missing = [f'--{option}="${variable}"' for option, variable in GIVEN
                if asked[option] is None and not re.search(rf"--{option}\b", task.command)]
-    return replace(task, outputs=(), command=" ".join([task.command.rstrip(), *missing]))
+    room = replace(request, memory_mb=_with_own(request.memory_mb), disk_mb=_with_own(request.disk_mb))
+    return replace(task, outputs=(), command=" ".join([task.command.rstrip(), *missing]), request=room)
+
+
+def _with_own(asked_mb: float | None) -> float | None:
+    return None if asked_mb is None else asked_mb + OWN_MB
 
 
 def for_workers(config: SchedulerConfig) -> SchedulerConfig:
     """A worker uses what its tasks use: there is nothing to learn from it, and nothing to estimate for it."""
-    return replace(config, engine="factory", estimates="off", history=None)
+    return replace(config, engine="factory", estimates="off", history=None, retries=RETRIES)
