@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Callable
 
-from mfmesos.core import claims, events, matching, recovery, tasks
+from mfmesos.core import claims, events, matching, outlook, recovery, tasks
 from mfmesos.core.actions import AcceptInverseOffer, Action, Over, Reconcile
 from mfmesos.core.estimates import Estimates
 from mfmesos.core.needs import Needs
@@ -71,6 +71,10 @@ class Core:
         """When the core wants to be called at the latest, besides the Tick of every second."""
         since = self.state.wanted_since
         return None if since is None else since + self.state.policy.batch_delay_s
+
+    def seconds_left(self) -> float | None:
+        """How long it will probably take until all that is known has ended; None where that cannot be told."""
+        return outlook.seconds_left(self.state)
 
     # --- the workflow ---------------------------------------------------------------------------
     def _no_more(self, _: events.NoMoreTasks) -> None:

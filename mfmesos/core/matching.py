@@ -8,7 +8,7 @@ from __future__ import annotations
 from mfmesos.core import claims, tasks
 from mfmesos.core.actions import DeclineOffers, ListAgents, OpenClaim, Revive, SaveClaim, Suppress
 from mfmesos.core.model import Resources, SavedClaim
-from mfmesos.core.placement import ahead, allocation, how_many_fit, size_claim
+from mfmesos.core.placement import AHEAD_PACE_S, ahead, allocation, how_many_fit, size_claim
 from mfmesos.core.records import AgentRecord, Claim, Shape
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
@@ -56,7 +56,7 @@ def _fill_claims(state: State) -> None:
                 _fill(state, claim, claim.free, len(state.queue))
             extra = ahead(claim.resources, claim.pace_s)
             if extra.cores > 0 and state.queue:
-                _fill(state, claim, claim.free + extra, len(state.queue) // len(state.claims))
+                _fill(state, claim, claim.free + extra, len(state.queue) // len(state.claims), short_only=True)
 
 
 def _start_solo(state: State, claim: Claim) -> None:
@@ -67,9 +67,10 @@ def _start_solo(state: State, claim: Claim) -> None:
         claims.release(state, claim)
 
 
-def _fill(state: State, claim: Claim, room: Resources, at_most: int) -> None:
+def _fill(state: State, claim: Claim, room: Resources, at_most: int, short_only: bool = False) -> None:
+    """`short_only`: none that is known to take long, which would wait here while another claim gets free."""
     for shape, count, _ in state.queue.shapes():
-        if shape.solo:
+        if shape.solo or (short_only and (state.need(shape).wall_s or 0.0) > AHEAD_PACE_S):
             continue
         need = state.allocation(shape, claim.resources)
         if not need.fits_in(claim.resources):

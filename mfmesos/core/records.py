@@ -60,6 +60,7 @@ class TaskRecord:
     attempts: int = 0
     attempt_id: str = ""
     claim_id: str = ""
+    assigned_at: float = 0.0
     allocation: Resources = Resources()
     limit_memory_mb: float | None = None
     """Enforced for the current attempt; None while its size is but a default."""

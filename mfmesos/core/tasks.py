@@ -81,7 +81,7 @@ def assign(state: State, record: TaskRecord, claim: Claim, allocation: Resources
     """The attempt is its claim's."""
     record.move(TaskState.ASSIGNED)
     record.attempt_id = f"{record.task.id}.{record.attempts}"
-    record.claim_id = claim.id
+    record.claim_id, record.assigned_at = claim.id, state.now
     record.allocation = allocation
     claim.take(record.attempt_id, record.task.id, allocation)
     state.emit(GrantAttempt(claim.id, record.attempt_id, record.task, record.inputs))

@@ -22,6 +22,8 @@ class Counts:
     finished: int = 0
     failed: int = 0
     claims: int = 0
+    left_s: float | None = None
+    """How long it will probably still take; None: as fast as so far."""
 
     @property
     def ended(self) -> int:
@@ -120,7 +122,8 @@ def describe(counts: Counts, elapsed_s: float) -> str:
         rate = counts.ended / elapsed_s
         text += f", {rate:.1f}/s"
         if counts.ended < counts.total:
-            text += f", about {duration((counts.total - counts.ended) / rate)} left"
+            left = counts.left_s if counts.left_s is not None else (counts.total - counts.ended) / rate
+            text += f", about {duration(left)} left"
     return text
 
 

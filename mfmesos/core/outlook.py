@@ -1,0 +1,38 @@
+"""How long it will still take, from how long tasks of each category usually run."""
+from __future__ import annotations
+
+from mfmesos.core.state import State
+from mfmesos.core.states import ClaimState, TaskState
+
+MOST_UNKNOWN = 0.25
+"""Of the tasks; with more of unknown length nothing is said."""
+
+
+def seconds_left(state: State) -> float | None:
+    """Until all known tasks have ended in the claims that there are; None where too little is known."""
+    cores = sum(c.resources.cores for c in state.claims_in(ClaimState.OPEN, ClaimState.DRAINING))
+    work = longest = 0.0
+    unknown = 0
+    for shape, count, _ in state.queue.shapes():
+        need = state.need(shape)
+        if need.wall_s is None:
+            unknown += count
+        else:
+            work += count * need.wall_s * _cores(state, need.cores)
+            longest = max(longest, need.wall_s)
+    for record in state.tasks.values():
+        if record.state in (TaskState.ASSIGNED, TaskState.RUNNING):
+            wall_s = state.need(record.shape()).wall_s
+            if wall_s is None:
+                unknown += 1
+            else:
+                left = max(wall_s - (state.now - record.assigned_at), 0.0)
+                work += left * record.allocation.cores
+                longest = max(longest, left)
+    if not cores or not state.tasks or unknown > MOST_UNKNOWN * len(state.tasks):
+        return None
+    return max(work / cores * len(state.tasks) / (len(state.tasks) - unknown), longest)
+
+
+def _cores(state: State, cores: float | None) -> float:
+    return state.policy.defaults.cores if cores is None else cores
