@@ -136,13 +136,20 @@ class Scheduler:
         try:
             self._decided.append(self.core.handle_all(batch, self.clock()))
             self._carry_out()
+            self._arm_wakeup()
         except Exception as e:
-            if self._over.done():
-                log.exception("event=crash_at_the_end")
-            else:
-                self._over.set_exception(e)
-            return
-        self._arm_wakeup()
+            self._crash(e)
+
+    def _crash(self, error: BaseException) -> None:
+        """What nobody expected ends the run, and never lets it hang; the next scheduler goes on."""
+        if self._over.done():
+            log.error("event=crash_at_the_end", exc_info=error)
+        else:
+            self._over.set_exception(error)
+
+    def _ticker_ended(self, ticker: asyncio.Task[None]) -> None:
+        if not ticker.cancelled():
+            self._crash(ticker.exception() or RuntimeError("the ticks ended"))
 
     def _carry_out(self) -> None:
         """What is intended is in the journal before it is done; while that cannot be written, nothing is."""
@@ -157,9 +164,8 @@ class Scheduler:
                 return
             self._decided.popleft()
             for action in decided:
-                perform = self._perform.get(type(action))
-                if perform is not None:
-                    perform(action)
+                if not isinstance(action, act.JOURNALED):
+                    self._perform[type(action)](action)
 
     def _arm_wakeup(self) -> None:
         if self._wakeup is not None:
@@ -256,6 +262,7 @@ class Scheduler:
         self._link.start()
         self.engine.start(self)
         ticker = self.loop.create_task(self._tick())
+        ticker.add_done_callback(self._ticker_ended)
         failure: str | None = None
         crashed = True
         try:

@@ -165,6 +165,9 @@ class DropTask:
     task_id: int
 
 
+JOURNALED = (SaveClaim, SaveTask, DropClaim, DropTask)
+
+
 # --- to the user --------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Note:
