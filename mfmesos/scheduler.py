@@ -81,6 +81,8 @@ class Scheduler:
         """Actions that wait for the journal."""
         self._journal_noted_at = -1e9
         self._scheduled = False
+        self._ready = False
+        """Whether every adapter is there: an executor of an earlier life may sync before."""
         self._wakeup: asyncio.TimerHandle | None = None
         self._held: dict[tuple[str, int], asyncio.Future[wire.SyncAnswer]] = {}
         self._placing: set[asyncio.Task[None]] = set()
@@ -112,7 +114,7 @@ class Scheduler:
     def post(self, *batch: ev.Event) -> None:
         """From the loop's own thread."""
         self._pending.extend(batch)
-        if not self._scheduled:
+        if not self._scheduled and self._ready:
             self._scheduled = True
             self.loop.call_soon(self._drain)
 
@@ -261,6 +263,8 @@ class Scheduler:
         self._link = MesosLink(self.config.master, self._framework(), self.post_threadsafe)
         self._link.start()
         self.engine.start(self)
+        self._ready = True
+        self.post()
         ticker = self.loop.create_task(self._tick())
         ticker.add_done_callback(self._ticker_ended)
         failure: str | None = None

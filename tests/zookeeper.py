@@ -92,7 +92,11 @@ class Address:
             while True:
                 one, _ = self._listener.accept()
                 self.taken += 1
-                other = socket.create_connection(self._target, 10)
+                try:
+                    other = socket.create_connection(self._target, 10)
+                except OSError:
+                    one.close()
+                    continue
                 other.settimeout(None)
                 self._open += [one, other]
                 for a, b in ((one, other), (other, one)):
@@ -103,14 +107,21 @@ class Address:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 target.sendall(data)
+        with contextlib.suppress(OSError):
             target.shutdown(socket.SHUT_WR)
+
+    def cut(self) -> int:
+        """Every connection that is open breaks off; how many there were. New ones are taken."""
+        ends, self._open = self._open, []
+        for one in ends:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        return len(ends) // 2
 
     def close(self) -> None:
         """Nobody is there any more: connections are cut, new ones refused."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for one in self._open:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+        self.cut()

@@ -27,13 +27,14 @@ sys.path[:0] = [str(TESTS), str(TESTS / "endtoend"), str(TESTS.parent)]
 
 from clusters import KINDS, Cluster, ClusterError  # noqa: E402
 from flows import Flow, left_on_agents  # noqa: E402
-from support import wait_until  # noqa: E402
+from support import free_port, wait_until  # noqa: E402
+from zookeeper import Address  # noqa: E402
 
 BLOWS = {
     "makeflow": ("kill_scheduler", "stop_scheduler", "kill_executor", "stop_executor", "kill_launcher",
-                 "restart_cluster", "cut_scheduler", "lose_agent"),
+                 "restart_cluster", "cut_scheduler", "cut_executors", "lose_agent"),
     "run": ("kill_scheduler", "stop_scheduler", "kill_executor", "stop_executor", "restart_cluster", "cut_scheduler",
-            "lose_agent"),
+            "cut_executors", "lose_agent"),
 }
 """Of the batch runner the launcher is the scheduler."""
 COSTLY = {"kill_executor", "kill_launcher", "restart_cluster", "lose_agent"}
@@ -68,6 +69,10 @@ class Chaos:
         self.flow = Flow(folder / "flow", cluster)
         self.tallies = folder / "tallies"
         self.tallies.mkdir()
+        port = free_port()
+        self._master, self._staging = Address(cluster.master), Address(f"127.0.0.1:{port}")
+        self._where = ["--master", self._master.address, "--listen", f"127.0.0.1:{port}",
+                       "--advertise", self._staging.address]
         self.struck: list[str] = []
         self.said: list[str] = []
         self._process = None
@@ -88,11 +93,11 @@ class Chaos:
         self.flow.write("in.txt", "in\n")
         if self.schedule.engine == "makeflow":
             self.flow.write("Makeflow", "".join(f"o{i}: in.txt\n\t{self.command(i)}\n\n" for i in self.names()))
-            return self.flow.makeflow_argv("-J", "1000", "Makeflow")
+            return ["makeflow", *self._where, "--", "-J", "1000", "Makeflow"]
         self.flow.write("tasks.jsonl", "".join(json.dumps({
             "command": self.command(i), "inputs": ["in.txt"], "outputs": [f"o{i}"], "cores": 0.25}) + "\n"
             for i in self.names()))
-        return ["run", "--master", self.cluster.master, "--plain", "tasks.jsonl"]
+        return ["run", *self._where, "--plain", "tasks.jsonl"]
 
     def run(self, timeout: float = 100.0) -> None:
         """To the end, whatever happens; AssertionError when it does not get there."""
@@ -118,6 +123,10 @@ class Chaos:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     # --- the blows ------------------------------------------------------------------------------
+    def close(self) -> None:
+        self._master.close()
+        self._staging.close()
+
     def progress(self) -> float:
         return len(list(self.tallies.iterdir())) / self.schedule.tasks
 
@@ -181,15 +190,15 @@ class Chaos:
             self.cluster.fault("fail_over_master")
 
     def cut_scheduler(self) -> None:
-        """The connection between master and scheduler, and on the embedded cluster those of executors as well."""
-        if self.cluster.kind == "real":
-            for one in self._scheduler().net_connections("tcp"):
-                if one.raddr and f"{one.raddr.ip}:{one.raddr.port}" == self.cluster.master:
-                    os.system(f"ss -K dst {one.raddr.ip} dport = {one.raddr.port} >/dev/null 2>&1")
-                    return
-        else:
-            self.cluster.fault("drop_scheduler")
+        """The connections between master and scheduler, on the embedded cluster those of agents and executors, too."""
+        self._master.cut()
+        if self.cluster.kind == "embedded":
             self.cluster.fault("drop_executor")
+
+    def cut_executors(self) -> None:
+        """The connections between executors and scheduler."""
+        if not self._staging.cut():
+            raise ValueError("no executor was connected")
 
     def lose_agent(self) -> None:
         """For good, one of the agents; the embedded one comes back under a new name in the end."""
@@ -253,6 +262,8 @@ def run_seed(schedule: Schedule, cluster: Cluster, folder: Path) -> Chaos:
             f"{e}\n\nseed {schedule.seed} ({schedule}; struck: {', '.join(chaos.struck) or 'nothing'}); repeat it "
             f"with: python tests/chaos/chaos.py {schedule.seed} --cluster {cluster.kind} --engine {schedule.engine} "
             f"--tasks {schedule.tasks}") from None
+    finally:
+        chaos.close()
     return chaos
 
 
