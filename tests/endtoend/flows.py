@@ -18,7 +18,7 @@ from support import need
 from mfmesos.staging.address import is_loopback
 
 MFMESOS = [sys.executable, "-m", "mfmesos"]
-PRIVATE = (".mfmesos", "Makeflow.makeflowlog", "Makeflow.mesoslog", "Makeflow.log", "Makeflow.batchlog")
+PRIVATE = (".mfmesos", *(f"Makeflow.{kind}log" for kind in ("makeflow", "mesos", "", "batch", "wq")))
 
 
 def need_makeflow() -> None:

@@ -1,0 +1,252 @@
+"""work_queue_factory with our scheduler, real programs throughout: makeflow -T wq gets its workers from Mesos.
+
+The catalog server is one of the test's own, on loopback.
+"""
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from clusters import Cluster
+from flows import MFMESOS, Ended, Flow, left_on_agents, need_makeflow, plain_makeflow
+from support import free_port, need, wait_until
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "workflows"
+PROJECT = "p"
+RECORDS = ("mesos_task_info", "mesos_task_state", "mesos_done")
+
+
+class Catalog:
+    """A catalog server of Debian's, on loopback, that tells nobody else."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        for _ in range(3):  # it takes the next port, too
+            self.port = free_port()
+            self.process = subprocess.Popen(
+                ["catalog_server", "-I", "127.0.0.1", "-p", str(self.port), "-H", str(folder), "-u", "127.0.0.1:1"],
+                cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            wait_until(lambda: self.process.poll() is not None or self.answers(), 10, "the catalog server")
+            if self.process.poll() is None:
+                break
+        self.address = f"127.0.0.1:{self.port}"
+
+    def answers(self) -> bool:
+        try:
+            self.managers()
+        except OSError:
+            return False
+        return True
+
+    def managers(self) -> list[str]:
+        """The projects it knows of."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/query.json", timeout=5) as answer:
+            return [found["project"] for found in json.load(answer) if found.get("type") == "wq_master"]
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+class Factory(Flow):
+    """A folder in which the factory is started."""
+
+    def __init__(self, folder: Path, cluster: Cluster, catalog: Catalog) -> None:
+        super().__init__(folder, cluster)
+        self.catalog = catalog
+        self.started: list[subprocess.Popen[str]] = []
+        self.work = folder / f"wq-factory-{os.getuid()}"
+
+    def factory(self, *args: str) -> subprocess.Popen[str]:
+        """mfmesos factory --master ... -- ARGS, for the project and the catalog of the test."""
+        process = self.start("factory", "--master", self.cluster.master, "--", "-M", PROJECT,
+                             "--catalog", self.catalog.address, *args)
+        self.started.append(process)
+        return process
+
+    def interrupt(self, process: subprocess.Popen[str]) -> Ended:
+        """Ctrl-C, as a terminal sends it."""
+        os.killpg(process.pid, signal.SIGINT)
+        return self.end(process, 40)
+
+    def log(self) -> str:
+        path = self.work / ".mfmesos" / "scheduler.log"
+        return path.read_text(errors="replace")[-6000:] if path.exists() else "(no log)"
+
+    def workers(self) -> list[psutil.Process]:
+        """The worker processes on the agents."""
+        found = []
+        for pid in self.cluster.processes():
+            try:
+                process = psutil.Process(pid)
+                if process.name().startswith("work_queue_work") and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except psutil.NoSuchProcess:
+                continue
+        return found
+
+    def connected(self, count: int) -> bool:
+        """Whether there are so many workers, and each has made its own folder: it has read its arguments."""
+        return sum(bool(list(Path(w.cwd()).parent.rglob("worker-*"))) for w in self.workers()) == count
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    need_makeflow()
+    need(shutil.which("catalog_server") is not None, "no catalog_server here", "apt-get install coop-computing-tools")
+    made = Catalog(tmp_path / "catalog")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def factory(cluster: Cluster, tmp_path: Path, catalog: Catalog) -> Iterator[Factory]:
+    """An empty folder for a factory; afterwards nothing is left on the agents, and no framework registered."""
+    before = set(cluster.sandboxes())
+    made = Factory(tmp_path / "factory", cluster, catalog)
+    yield made
+    for process in made.started:
+        process.kill()  # of a test that failed
+    wait_until(lambda: not made.workers(), 15, "the workers to end")
+    wait_until(lambda: not left_on_agents(cluster, before), 15, "the agents to be clean")
+    wait_until(lambda: not cluster.get("/state")["frameworks"], 15, "the framework to be torn down")
+    assert not [name for name in RECORDS if (made.work / name).exists()]
+
+
+def start_manager(flow: Flow, catalog: Catalog) -> subprocess.Popen[str]:
+    """makeflow -T wq, once the catalog knows of it."""
+    process = subprocess.Popen(
+        ["makeflow", "-T", "wq", "-N", PROJECT, "-p", "0", "-C", catalog.address], cwd=flow.folder,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    try:
+        wait_until(lambda: process.poll() is not None or PROJECT in catalog.managers(), 20, "the manager")
+    except BaseException:
+        process.kill()
+        raise
+    return process
+
+
+@pytest.mark.parametrize("example", ["features", "sweep"])
+def test_a_workflow_by_workers(factory: Factory, catalog: Catalog, tmp_path: Path, example: str) -> None:
+    """An example under makeflow -T wq makes what it makes under -T local; Ctrl-C on the factory ends it with 0."""
+    plain = tmp_path / "plain" / example
+    shutil.copytree(EXAMPLES / example, plain)
+    plain_makeflow(plain)
+    flow = Flow(tmp_path / "flow" / example, factory.cluster)
+    shutil.copytree(EXAMPLES / example, flow.folder, dirs_exist_ok=True)
+    manager = start_manager(flow, catalog)
+    process = factory.factory("-w", "1", "-W", "3", "-t", "60", "--cores", "1", "--memory", "300", "--disk", "300")
+    try:
+        ended = flow.end(manager, 90)
+        assert ended.code == 0, ended.out + factory.log()
+    finally:
+        said = factory.interrupt(process)
+    assert said.code == 0, said.out
+    assert "failed" not in said.out
+    assert flow.files() == Flow(plain, factory.cluster).files()
+
+
+def test_ctrl_c_ends_working_workers(factory: Factory, catalog: Catalog, tmp_path: Path) -> None:
+    """With tasks at work in them: workers leave their manager, and nothing of them or of their tasks stays."""
+    flow = Flow(tmp_path / "flow", factory.cluster)
+    seconds = f"300.6{os.getpid()}"
+    flow.write("Makeflow", "CORES=1\nMEMORY=50\nDISK=50\n" + "".join(
+        f"{name}:\n\tsleep {seconds}; echo > {name}\n\n" for name in "ab"))
+    manager = start_manager(flow, catalog)
+    process = factory.factory("-w", "2", "-W", "2")
+    try:
+        wait_until(lambda: len(sleepers(seconds)) == 2, 40, "two tasks at work")
+        said = factory.interrupt(process)
+        assert said.code == 0, said.out
+        assert said.line_with("stopping: work_queue_factory ends", "its workers")
+        wait_until(lambda: not sleepers(seconds), 5, "the tasks to be gone")
+        assert manager.poll() is None  # it waits for other workers
+    finally:
+        manager.send_signal(signal.SIGINT)
+        assert "aborted" in flow.end(manager, 30).out
+
+
+def engine_of(launcher: subprocess.Popen[str]) -> psutil.Process:
+    """The real work_queue_factory below the launcher."""
+    return next(p for p in psutil.Process(launcher.pid).children() if p.name().startswith("work_queue_fact"))
+
+
+def sleepers(seconds: str) -> list[int]:
+    return [p.pid for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", seconds]]
+
+
+def test_a_killed_worker_is_replaced(factory: Factory) -> None:
+    """-w 2 keeps two workers, manager or no manager; one that is killed is started again within seconds."""
+    process = factory.factory("-w", "2", "--autosize")
+    try:
+        wait_until(lambda: factory.connected(2), 30, "two workers")
+        first = {w.pid for w in factory.workers()}
+        assert {tuple(w.cmdline()[-3:]) for w in factory.workers()} == {
+            ("--cores=1", "--memory=512", "--disk=1024")}  # what each was given, not the whole machine
+        killed = min(first)
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: factory.connected(2) and killed not in {w.pid for w in factory.workers()}, 10,
+                   "the killed worker to be replaced")
+        assert len(first & {w.pid for w in factory.workers()}) == 1
+    finally:
+        said = factory.interrupt(process)
+    assert said.code == 0, said.out
+
+
+def test_told_to_hang_up(factory: Factory) -> None:
+    """SIGHUP, which the factory itself would ignore, ends it with its workers as well."""
+    process = factory.factory("-w", "1")
+    wait_until(lambda: factory.connected(1), 30, "a worker")
+    process.send_signal(signal.SIGHUP)
+    ended = factory.end(process, 40)
+    assert ended.code == 0, ended.out
+
+
+def test_the_factory_is_killed(factory: Factory) -> None:
+    """kill -9 of work_queue_factory: its workers end within seconds, and the launcher says why."""
+    process = factory.factory("-w", "1")
+    wait_until(lambda: factory.connected(1), 30, "a worker")
+    engine = engine_of(process)
+    engine.kill()
+    ended = factory.end(process, 40)
+    assert ended.code == 137, ended.out
+    ended.line_with("work_queue_factory was killed by SIGKILL")
+
+
+def test_no_worker_is_wanted(factory: Factory) -> None:
+    """-w 0 without a manager: no worker, no spinning, and it ends at once when told to."""
+    process = factory.factory("-w", "0")
+    wait_until(lambda: process.poll() is not None or factory.cluster.get("/state")["frameworks"], 30, "a framework")
+    engine = engine_of(process)
+    process.send_signal(signal.SIGTERM)
+    ended = factory.end(process, 20)
+    assert ended.code == 0, ended.out
+    assert not engine.is_running()
+
+
+def test_plain_factory_after_link(factory: Factory, catalog: Catalog, tmp_path: Path) -> None:
+    """work_queue_factory -T mesos --mesos-master=... itself, once our scheduler is linked beside it."""
+    bindir = tmp_path / "bin"
+    bindir.mkdir()
+    shutil.copy(str(shutil.which("work_queue_factory")), bindir)
+    subprocess.run([*MFMESOS, "link", str(bindir)], check=True, timeout=30)
+    process = subprocess.Popen(
+        [str(bindir / "work_queue_factory"), "-T", "mesos", f"--mesos-master={factory.cluster.master}", "-M", PROJECT,
+         "--catalog", catalog.address, "-w", "2"], cwd=factory.folder, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    try:
+        wait_until(lambda: factory.connected(2), 40, "two workers")
+    finally:
+        ended = factory.interrupt(process)
+    assert ended.code == 0, ended.out
+    wait_until(lambda: not factory.cluster.get("/state")["frameworks"], 20, "the scheduler to end")
+    subprocess.run([*MFMESOS, "unlink", str(bindir)], check=True, timeout=30)
+    assert [p.name for p in bindir.iterdir()] == ["work_queue_factory"]
