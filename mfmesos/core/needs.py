@@ -20,6 +20,8 @@ from mfmesos.core.records import Kind, Shape
 OFF, FILL, OVERRIDE = "off", "fill", "override"
 LEAST_MB = 16.0
 """Of memory and of disk: less is not worth the risk that a shell or a message is too large."""
+INPUT_SLACK = 1.05
+"""Inputs lie in the sandbox, too, and their size is known, but for the step of Kind.rough."""
 LEAST_CORES = 0.25
 """Of an estimate: cores are not enforced, and tasks that wait for each other's cores look as if they needed few."""
 CORE_STEP = 0.25
@@ -122,7 +124,7 @@ class Needs:
         disk = self._fill(estimates.disk, kind, shape.disk_mb)
         return Need(
             self._cores(kind, shape.cores), _at_least(memory, shape.memory_mb, shape.floor_memory_mb),
-            _at_least(disk, shape.disk_mb, shape.floor_disk_mb), shape.gpus,
+            _at_least(disk, shape.disk_mb, shape.floor_disk_mb, LEAST_MB + INPUT_SLACK * kind.input_mb), shape.gpus,
             shape.floor_memory_mb, shape.floor_disk_mb, estimates.seconds(kind.category, kind.input_mb))
 
     def _cores(self, kind: Kind, declared: float | None) -> float | None:
@@ -142,10 +144,12 @@ class Needs:
         return estimate.allocation if estimate.samples else declared
 
 
-def _at_least(amount: float | None, declared: float | None, floor: float) -> float | None:
+def _at_least(
+    amount: float | None, declared: float | None, floor: float, least: float = LEAST_MB,
+) -> float | None:
     if amount is None or amount == declared:
         return amount if not floor or amount is None else max(amount, floor)
-    return max(float(math.ceil(amount)), floor, LEAST_MB)
+    return max(float(math.ceil(amount)), floor, float(math.ceil(least)))
 
 
 def _least(amount: float | None, there: float) -> float | None:

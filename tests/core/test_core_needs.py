@@ -152,6 +152,18 @@ def test_the_input_size_counts():
     assert 650 <= large.memory_mb < 900
 
 
+def test_disk_holds_the_inputs_at_least():
+    """Tasks before had small inputs; one with a gigabyte of them is not ended for that."""
+    world = World(Policy(workdir="/w", batch_delay_s=0.0), dict(BIG))
+    world.send(past(input_mb=1.0))
+    world.send(ev.TaskSubmitted(task(1), (StagedInput("i", "d", 2**30, 0o644),)))
+    world.register()
+    world.offer()
+    for executor in world.live():
+        world.sync(executor)
+    assert runs(world)["1.1"].limit_disk_mb >= 1024 + LEAST_MB
+
+
 def test_each_attempt_that_ended_is_recorded():
     """What history needs to know: category, size of the input, what was given and what was used."""
     world = world_of("fill", task(1))
