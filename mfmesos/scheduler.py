@@ -264,7 +264,8 @@ class Scheduler:
         self._link.start()
         self.engine.start(self)
         self._ready = True
-        self.post()
+        self._drain()
+        self.staging.starting = False
         ticker = self.loop.create_task(self._tick())
         ticker.add_done_callback(self._ticker_ended)
         failure: str | None = None
@@ -295,6 +296,7 @@ class Scheduler:
         for wanted in dict.fromkeys((known or port, port)):
             self.staging = StagingServer(
                 self.workdir, self._on_sync, inputs=self.inputs, tls=None, secret=journal.secret)
+            self.staging.starting = True
             for claim in claims:
                 self.staging.open_claim(claim.id)
                 self._hosts[claim.id] = claim.hostname

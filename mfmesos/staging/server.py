@@ -65,6 +65,8 @@ class StagingServer:
         self._stopping: asyncio.Event
         self.fingerprint: str | None = None
         """sha256 of the certificate in DER form, hex; None without TLS."""
+        self.starting = False
+        """Executors are asked to come again (503): what they were granted in an earlier life is not known yet."""
         self.certificate = b""
         """Key and certificate (PEM), with TLS."""
         self.port = 0
@@ -198,6 +200,8 @@ class StagingServer:
             if access is not Access.GRANTED or claim is None:
                 return _refusal(request, 401, "")
             try:
+                if self.starting:
+                    raise Refused(503, "the scheduler is starting")
                 return await handler(request, claim)
             except Refused as e:
                 return _refusal(request, e.status, e.reason)

@@ -12,6 +12,7 @@ import pytest
 from staging_help import Bench, files_tar, inline, member, run, tar_of
 
 from mfmesos import wire
+from mfmesos.core.model import Task
 from mfmesos.staging import outputs as outputs_module
 from mfmesos.staging import transfer
 from mfmesos.staging.outputs import PlacementError
@@ -48,6 +49,23 @@ def test_closed_claim(tmp_path: Path) -> None:
         assert (await b.call("POST", "sync", token="wrong", data=b"{}"))[0] == 401
         assert b.server.open_claim("c1") == b.tokens["c1"]
         assert (await b.sync())[0] == 200
+    run(tmp_path, test)
+
+
+def test_a_server_that_is_starting_asks_to_come_again(tmp_path: Path) -> None:
+    """503 to who has a good token, which executors take as a reason to wait; nothing is refused for good."""
+    async def test(b: Bench) -> None:
+        (tmp_path / "in").write_text("x")
+        b.open("c1")
+        (staged,) = b.index.stage(Task(1, "x", ("in",)))
+        b.server.starting = True
+        assert (await b.sync())[0] == 503
+        assert (await b.call("GET", f"files/{staged.digest}"))[0] == 503
+        assert (await b.put(files_tar(o=b"1")))[0] == 503
+        assert (await b.call("POST", "sync", token="wrong", data=b"{}"))[0] == 401
+        b.server.starting = False
+        b.grant(inputs=("in",))
+        assert (await b.call("GET", f"files/{staged.digest}")) == (200, b"x")
     run(tmp_path, test)
 
 
