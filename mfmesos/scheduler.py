@@ -168,6 +168,7 @@ class Scheduler:
             for action in decided:
                 if not isinstance(action, act.JOURNALED):
                     self._perform[type(action)](action)
+        self.staging.starting = False
 
     def _arm_wakeup(self) -> None:
         if self._wakeup is not None:
@@ -265,7 +266,6 @@ class Scheduler:
         self.engine.start(self)
         self._ready = True
         self._drain()
-        self.staging.starting = False
         ticker = self.loop.create_task(self._tick())
         ticker.add_done_callback(self._ticker_ended)
         failure: str | None = None
