@@ -25,8 +25,9 @@ ENGINES = ("makeflow", FACTORY_NAME)  # as /proc/PID/comm has them, cut to 15 ch
 NO_PROCESS = -1
 CRASHED = 70
 """As sysexits.h has it for an internal error."""
-ENGINE_STARTS_S = 0.03
-"""An engine has written nothing yet when it is so old; the kernel tells its start to 10 ms only."""
+ENGINE_STARTS_S = {"makeflow": 0.03, FACTORY_NAME: 0.0}
+"""An engine has written nothing yet when it is so old. The kernel rounds its start down to 10 ms; a factory writes
+its first records within 20 ms, so nothing is added for it."""
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
@@ -52,7 +53,7 @@ def _from_makeflow(cwd: Path, master: str) -> SchedulerConfig:
     """makeflow gives us nothing but the folder and the master; without mesos_task_state it spins, so make it first."""
     os.closerange(3, 4096)
     parent = _engine_pid()
-    clear_older(cwd, started_at(parent) + ENGINE_STARTS_S)
+    clear_older(cwd, started_at(parent) + ENGINE_STARTS_S.get(name_of(parent), 0.0))
     (cwd / "mesos_task_state").touch()
     os.environ.setdefault("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
     try:
