@@ -204,8 +204,9 @@ def look_at_timers(state: State) -> None:
             release(state, claim)
             continue
         silent = now - claim.heard_at
-        ask_after = policy.silence_s if claim.synced else policy.launch_timeout_s
-        give_up_after = policy.silence_lost_s if claim.synced else 2 * policy.launch_timeout_s
+        started = claim.synced or claim.restored
+        ask_after = policy.silence_s if started else policy.launch_timeout_s
+        give_up_after = policy.silence_lost_s if started else 2 * policy.launch_timeout_s
         if silent > give_up_after and state.connected:
             why = f"its executor was not heard of for {silent:.0f} s"
             state.emit(KillClaim(claim.id, claim.agent_id, policy.kill_grace_s))

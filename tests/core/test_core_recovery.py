@@ -213,3 +213,17 @@ def test_answers_after_a_restart_are_numbered_on():
     world.sync(executor)
     assert set(executor.running) == {"1.1", "3.1"}
     finish_all(world)
+
+
+def test_a_restored_claim_is_waited_for_as_one_that_had_started():
+    """Cut off when the scheduler came back: five minutes later its executor syncs, and what it ran goes on."""
+    world = running()
+    (executor,) = world.live()
+    world.sync(executor)
+    die(world)
+    for _ in range(10):
+        world.pass_time(30.0)
+    world.sync(executor)
+    assert list(executor.running) == ["1.1"]
+    finish_all(world)
+    assert attempts(world) == {"1.1"}
