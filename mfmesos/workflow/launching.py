@@ -46,14 +46,16 @@ def say_dropped(names: Sequence[str], program: str, echo: Callable[[str], None])
 
 
 @contextmanager
-def folder(workdir: Path, echo: Callable[[str], None]) -> Iterator[leftovers.FolderLock]:
+def folder(
+    workdir: Path, echo: Callable[[str], None], cure: str = "use another folder",
+) -> Iterator[leftovers.FolderLock]:
     """The engine's folder is ours alone in the block, and without leftovers before and after it.
 
     Raises ConfigError when another run works there.
     """
     state_dir = workdir / STATE_DIR
     state_dir.mkdir(exist_ok=True)
-    with leftovers.FolderLock(state_dir, echo) as lock:
+    with leftovers.FolderLock(state_dir, echo, cure=cure) as lock:
         other = leftovers.plain_engine_in(workdir)
         if other is not None:
             raise ConfigError(f"{workdir}: process {other} runs -T mesos in this folder; wait for it or end it")

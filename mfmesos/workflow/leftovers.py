@@ -23,10 +23,12 @@ class FolderLock:
 
     def __init__(
         self, state_dir: Path, echo: Callable[[str], None], sleep: Callable[[float], None] = time.sleep,
+        cure: str = "use another folder",
     ) -> None:
         self._path = state_dir / "lock"
         self._echo = echo
         self._sleep = sleep
+        self._cure = cure
         self.fd = -1
         """The lock lasts until the last process that has inherited this descriptor ends."""
 
@@ -40,7 +42,7 @@ class FolderLock:
                 os.close(self.fd)
                 raise ConfigError(
                     f"{self._path.parent.parent}: another mfmesos run (process {holder or 'unknown'}) works in this "
-                    "folder; wait for it, end it, or use another folder")
+                    f"folder; wait for it, end it, or {self._cure}")
         os.ftruncate(self.fd, 0)
         os.pwrite(self.fd, f"{os.getpid()}\n".encode(), 0)
         return self

@@ -12,6 +12,7 @@ RETRIES = 3
 a minute; so it is started again first, so often."""
 OWN_MB = 32.0
 """What a worker takes for itself, beside what it gives to its tasks: of memory, and of disk for its log."""
+WORKER = "work_queue_worker"
 GIVEN = (("cores", "CORES"), ("memory", "MEMORY"), ("disk", "DISK"))
 """Options of work_queue_worker, and the variables in which the executor says what an attempt was given."""
 
@@ -26,8 +27,11 @@ def as_worker(task: Task) -> Task:
     asked = {"cores": request.cores, "memory": request.memory_mb, "disk": request.disk_mb}
     missing = [f'--{option}="${variable}"' for option, variable in GIVEN
                if asked[option] is None and not re.search(rf"--{option}\b", task.command)]
+    # The factory always names this one, also when --worker-binary is another and it is not there.
+    inputs = tuple(name for name in task.inputs if name != WORKER or f"./{WORKER}" in task.command)
     room = replace(request, memory_mb=_with_own(request.memory_mb), disk_mb=_with_own(request.disk_mb))
-    return replace(task, outputs=(), command=" ".join([task.command.rstrip(), *missing]), request=room)
+    command = " ".join([task.command.rstrip(), *missing])
+    return replace(task, command=command, inputs=inputs, outputs=(), request=room)
 
 
 def _with_own(asked_mb: float | None) -> float | None:

@@ -106,6 +106,12 @@ def test_a_size_in_the_extra_options_counts() -> None:
     assert worker.command.endswith(' --cores=4 --memory="$MEMORY" --disk="$DISK"')
 
 
+def test_another_worker_binary() -> None:
+    """The factory names work_queue_worker as an input even if --worker-binary is another, and does not put it there."""
+    other = BARE.replace(b"1,./work_queue_worker", b"1,./mine").replace(b"/w/./work_queue_worker", b"/w/./mine")
+    assert as_worker(task(other)).inputs == ("mine",)
+
+
 def test_nothing_is_learnt_from_workers() -> None:
     """The scheduler of a factory neither estimates nor keeps a history, whatever was asked."""
     config = for_workers(SchedulerConfig(workdir="/w", estimates="override", history="/h"))
