@@ -86,6 +86,11 @@ def _route_to(host: str, port: int) -> str:
         return str(s.getsockname()[0])
 
 
+def _worker_needs(environ: Mapping[str, str]) -> str:
+    found = shutil.which("work_queue_worker", path=environ.get("PATH"))
+    return binaries.needs_of_agents(Path(found)) if found else ""
+
+
 @dataclass
 class Probes:
     """How the doctor looks at the world."""
@@ -95,6 +100,8 @@ class Probes:
     python_version: tuple[int, int] = sys.version_info[:2]
     cwd: Path = field(default_factory=Path.cwd)
     find_makeflow: Callable[[Mapping[str, str]], Path] = binaries.find_makeflow
+    find_factory: Callable[[Mapping[str, str]], Path] = binaries.find_factory
+    worker_needs: Callable[[Mapping[str, str]], str] = _worker_needs
     probe: Callable[[Path, Mapping[str, str]], binaries.Makeflow] = binaries.probe
     preload: Callable[[], Path | None] = binaries.preload_library
     installed: Callable[[str], bool | None] = _installed
@@ -110,8 +117,8 @@ def run(master: str | None = None, probes: Probes | None = None) -> list[Finding
     """Look at everything; never raises for what it finds. `master`: HOST:PORT, several, or zk://..."""
     probes = probes or Probes()
     found = [
-        *_python(probes), *_makeflow(probes), _system_python(probes), _preload(probes), *_packages(probes),
-        *_ports(probes), *_inotify(probes), _disk(probes)]
+        *_python(probes), *_makeflow(probes), _factory(probes), _system_python(probes), _preload(probes),
+        *_packages(probes), *_ports(probes), *_inotify(probes), _disk(probes)]
     return found + (_master(master, probes) if master and master != "local" else [])
 
 
@@ -140,6 +147,16 @@ def _makeflow(probes: Probes) -> list[Finding]:
         return [Finding("makeflow", True, f"{path}, version {makeflow.version}, has -T mesos")]
     return [Finding("makeflow", False, f"{path}, version {makeflow.version}, has no -T mesos (none from 7.13 on)",
                     binaries.CURE_MAKEFLOW)]
+
+
+def _factory(probes: Probes) -> Finding:
+    """Only `mfmesos factory` wants it, so nothing here is an error."""
+    try:
+        path, needs = probes.find_factory(probes.environ), probes.worker_needs(probes.environ)
+    except (ConfigError, OSError) as e:
+        return Finding(binaries.FACTORY, None, f"{e}; only `mfmesos factory` needs it")
+    wanted = f"its workers need {needs} on agents" if needs else "its workers need no libraries on agents"
+    return Finding(binaries.FACTORY, True, f"{path}; {wanted}")
 
 
 def _system_python(probes: Probes) -> Finding:

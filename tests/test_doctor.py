@@ -28,6 +28,8 @@ def healthy(tmp_path: Path, **other: Any) -> doctor.Probes:
     settings: dict[str, Any] = {
         "python": python, "python_version": (3, 11), "cwd": tmp_path,
         "find_makeflow": lambda environ: Path("/usr/bin/makeflow"),
+        "find_factory": lambda environ: Path("/usr/bin/work_queue_factory"),
+        "worker_needs": lambda environ: "glibc 2.34 or newer and libz.so.1",
         "probe": lambda path, environ: Makeflow(path, "8.0.0", ("local", "mesos")),
         "preload": lambda: Path("_makeflow_preload.so"), "installed": lambda name: True, "library": lambda name: "1.0",
         "bind": lambda address: None, "route_to": lambda host, port: "10.0.0.7", "get_json": get_json,
@@ -55,10 +57,14 @@ def test_a_healthy_machine(tmp_path: Path) -> None:
     assert found["agents"].text == "2; the largest, big, has 8 cpus, 16000 MB memory, 90000 MB disk"
     assert "10.0.0.7" in found["address"].text
     assert "8.0.0, has -T mesos" in found["makeflow"].text
+    assert found["work_queue_factory"].text.endswith("its workers need glibc 2.34 or newer and libz.so.1 on agents")
 
 
 @pytest.mark.parametrize(("change", "name", "ok", "text", "cure"), [
     ({"find_makeflow": refuse(ConfigError("no makeflow on PATH; get it"))}, "makeflow", False, "no makeflow", ""),
+    ({"find_factory": refuse(ConfigError("no work_queue_factory on PATH; get it"))}, "work_queue_factory", None,
+     "only `mfmesos factory` needs it", ""),
+    ({"worker_needs": lambda environ: ""}, "work_queue_factory", True, "need no libraries", ""),
     ({"probe": lambda p, e: Makeflow(p, "7.14.2", ("local",))}, "makeflow", False, "7.14.2, has no -T mesos",
      "coop-computing-tools"),
     ({"python": Path("/nowhere/python")}, "/nowhere/python", False, "missing", "python-is-python3"),

@@ -43,6 +43,11 @@ def find_makeflow(environ: Mapping[str, str]) -> Path:
     return find_engine(MAKEFLOW, environ)
 
 
+def find_factory(environ: Mapping[str, str]) -> Path:
+    """See find_engine."""
+    return find_engine(FACTORY, environ)
+
+
 def find_engine(name: str, environ: Mapping[str, str]) -> Path:
     """The first binary of that name on PATH, symbolic links resolved; wrapper scripts are passed over.
 
@@ -91,6 +96,20 @@ def speaks_mesos(path: Path) -> bool:
         return STUB.encode() in path.read_bytes()
     except OSError:
         return False
+
+
+def needs_of_agents(program: Path) -> str:
+    """What a dynamically linked program wants of the machine that it runs on, in words; empty when nothing.
+
+    Raises OSError when it cannot be read.
+    """
+    data = program.read_bytes()
+    versions = [(int(a), int(b)) for a, b in re.findall(rb"GLIBC_(\d+)\.(\d+)", data)]
+    if not versions:
+        return ""
+    libraries = sorted({name.decode() for name in re.findall(rb"(?<=\0)lib[\w+-]+\.so\.\d+(?=\0)", data)}
+                       - {"libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1"})
+    return " and ".join([f"glibc {'.'.join(map(str, max(versions)))} or newer", *libraries])
 
 
 def probe(path: Path, environ: Mapping[str, str]) -> Makeflow:

@@ -23,7 +23,7 @@ def launch(options: LaunchOptions) -> int:
     Raises ConfigError, in one line with its cure, when it cannot be started.
     """
     args = factory_args.parse(options.argv)
-    binary = options.binary or binaries.find_engine(FACTORY, options.environ)
+    binary = options.binary or binaries.find_factory(options.environ)
     if args.starts_nothing:
         return shell_code(subprocess.call([str(binary), *args.argv], env=dict(options.environ)))
     launching.ready(binary, options)

@@ -29,7 +29,9 @@ def as_worker(task: Task) -> Task:
                if asked[option] is None and not re.search(rf"--{option}\b", task.command)]
     # The factory always names this one, also when --worker-binary is another and it is not there.
     inputs = tuple(name for name in task.inputs if name != WORKER or f"./{WORKER}" in task.command)
-    room = replace(request, memory_mb=_with_own(request.memory_mb), disk_mb=_with_own(request.disk_mb))
+    gpus = re.search(r"--gpus=([1-9]\d{0,3})\b", task.command)  # in the command only
+    room = replace(request, memory_mb=_with_own(request.memory_mb), disk_mb=_with_own(request.disk_mb),
+                   gpus=float(gpus[1]) if gpus else None)
     command = " ".join([task.command.rstrip(), *missing])
     return replace(task, command=command, inputs=inputs, outputs=(), request=room)
 

@@ -106,6 +106,12 @@ def test_a_size_in_the_extra_options_counts() -> None:
     assert worker.command.endswith(' --cores=4 --memory="$MEMORY" --disk="$DISK"')
 
 
+def test_gpus_are_asked_for() -> None:
+    """The factory says them to the worker only, not in the record."""
+    worker = as_worker(task(BARE.replace(b"worker.log   ,", b"worker.log   --gpus=2 ,")))
+    assert worker.request == Request(gpus=2.0)
+
+
 def test_another_worker_binary() -> None:
     """The factory names work_queue_worker as an input even if --worker-binary is another, and does not put it there."""
     other = BARE.replace(b"1,./work_queue_worker", b"1,./mine").replace(b"/w/./work_queue_worker", b"/w/./mine")
