@@ -121,10 +121,10 @@ def factory(cluster: Cluster, tmp_path: Path, catalog: Catalog) -> Iterator[Fact
     assert not [name for name in RECORDS if (made.work / name).exists()]
 
 
-def start_manager(flow: Flow, catalog: Catalog) -> subprocess.Popen[str]:
+def start_manager(flow: Flow, catalog: Catalog, *args: str) -> subprocess.Popen[str]:
     """makeflow -T wq, once the catalog knows of it."""
     process = subprocess.Popen(
-        ["makeflow", "-T", "wq", "-N", PROJECT, "-p", "0", "-C", catalog.address], cwd=flow.folder,
+        ["makeflow", "-T", "wq", "-N", PROJECT, "-p", "0", "-C", catalog.address, *args], cwd=flow.folder,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
     try:
         wait_until(lambda: process.poll() is not None or PROJECT in catalog.managers(), 20, "the manager")
@@ -136,14 +136,19 @@ def start_manager(flow: Flow, catalog: Catalog) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("example", ["features", "sweep"])
 def test_a_workflow_by_workers(factory: Factory, catalog: Catalog, tmp_path: Path, example: str) -> None:
-    """An example under makeflow -T wq makes what it makes under -T local; Ctrl-C on the factory ends it with 0."""
+    """An example under makeflow -T wq makes what it makes under -T local; Ctrl-C on the factory ends it with 0.
+
+    Workers prove that they know the password.
+    """
     plain = tmp_path / "plain" / example
     shutil.copytree(EXAMPLES / example, plain)
     plain_makeflow(plain)
     flow = Flow(tmp_path / "flow" / example, factory.cluster)
     shutil.copytree(EXAMPLES / example, flow.folder, dirs_exist_ok=True)
-    manager = start_manager(flow, catalog)
-    process = factory.factory("-w", "1", "-W", "3", "-t", "60", "--cores", "1", "--memory", "300", "--disk", "300")
+    password = str(factory.write("password", "open sesame\n"))
+    manager = start_manager(flow, catalog, "--password", password)
+    process = factory.factory("-P", password, "-w", "1", "-W", "3", "-t", "60",
+                              "--cores", "1", "--memory", "300", "--disk", "300")
     try:
         ended = flow.end(manager, 90)
         assert ended.code == 0, ended.out + factory.log()
