@@ -135,12 +135,27 @@ class Scheduler:
         for event in batch:
             if isinstance(event, ev.Registered):
                 self._remember_framework(event)
+            elif isinstance(event, ev.FrameworkEnded) and self._was_removed(event):
+                batch = tuple(e for e in batch if e is not event)
+                self._begin_anew()
         try:
             self._decided.append(self.core.handle_all(batch, self.clock()))
             self._carry_out()
             self._arm_wakeup()
         except Exception as e:
             self._crash(e)
+
+    def _was_removed(self, event: ev.FrameworkEnded) -> bool:
+        """Whether the framework of an earlier life is gone: torn down by that at its very end, or by an operator."""
+        return not self._registered and "removed" in event.reason and framework.load(self.config.state_dir) is not None
+
+    def _begin_anew(self) -> None:
+        """As a framework of a new id; that the old one's claims are gone, reconciliation tells."""
+        log.warning("event=begin_anew the framework of the earlier run was removed")
+        framework.forget(self.config.state_dir)
+        self.loop.run_in_executor(None, self._link.stop, False, 1.0)
+        self._link = MesosLink(self.config.master, self._framework(), self.post_threadsafe)
+        self._link.start()
 
     def _crash(self, error: BaseException) -> None:
         """What nobody expected ends the run, and never lets it hang; the next scheduler goes on."""

@@ -91,6 +91,20 @@ def test_the_framework_is_removed(flow):
     assert not again, "what was done was run again"
 
 
+def test_the_framework_is_removed_while_nobody_is_there(flow):
+    """The runner is killed, an operator clears away its framework: the same command begins a new one and goes on."""
+    tally = write_tasks(flow, 8, 1.0)
+    process = start(flow)
+    wait_until(lambda: len(began(tally)) >= 6, 40, "some to be done and some at work")
+    process.kill()
+    process.communicate()
+    done = {i for i in range(1, 9) if (flow.folder / f"o{i}").exists()}
+    (framework,) = flow.cluster.get("/state")["frameworks"]
+    flow.cluster.teardown(framework["id"])
+    all_done(flow, start(flow), 8)
+    assert not {i for i in done if began(tally)[str(i)] > 1}, "what was done was run again"
+
+
 def test_an_agent_that_comes_back(make_embedded, tmp_path):
     """Unreachable for the master for a while: its executor goes on, and nothing is run twice."""
     cluster = make_embedded(agents=2, resources="cpus:2;mem:1024;disk:5000")
