@@ -22,7 +22,7 @@ AGENTS_EVERY_S = 30.0
 
 def match(state: State) -> None:
     """Bring tasks, claims and offers together as far as they go."""
-    state.needed.clear()
+    state.look_anew()
     if not state.stopping and state.now >= state.paused_until:
         _fill_claims(state)
         wanted = _unmet(state)

@@ -74,7 +74,8 @@ class State:
     counts: Counter[TaskState] = field(default_factory=Counter)
     order: int = 0
     needed: dict[Shape, Need] = field(default_factory=dict)
-    """As found by the present matching."""
+    """As found by the present matching, as is what the agents could give."""
+    able: list[Resources] | None = None
     last_category: str = ""
     """Of the task submitted last."""
     digests: Counter[str] = field(default_factory=Counter)
@@ -120,8 +121,17 @@ class State:
             need = self.needed[shape] = self._within_agents(shape, self.needs.of(shape, self.now))
         return need
 
+    def look_anew(self) -> None:
+        """What tasks need and agents could give may have changed."""
+        self.needed.clear()
+        self.able = None
+
     def _within_agents(self, shape: Shape, need: Need) -> Need:
-        agents = self.largest_agents() if shape.kind is not None else []
+        if shape.kind is None:
+            return need
+        if self.able is None:
+            self.able = self.largest_agents()
+        agents = self.able
         if not agents or any(self.fits(need, agent) for agent in agents):
             return need
         able = [agent for agent in agents if self.fits(shape, agent)]
