@@ -3,24 +3,25 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Callable, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
 import click
 
 from mfmesos import __version__
-from mfmesos.config import DEFAULT_MASTER, ConfigError, SchedulerConfig
+from mfmesos.config import DEFAULT_MASTER, ConfigError, SchedulerConfig, read_secret
 from mfmesos.report.estimates import estimates
+from mfmesos.report.failing import fail
 from mfmesos.report.history import history
+
+if TYPE_CHECKING:
+    from mfmesos.workflow.factory_args import FactoryArgs
+    from mfmesos.workflow.launching import LaunchOptions
+    from mfmesos.workflow.makeflow_args import MakeflowArgs
 
 F = TypeVar("F", bound=Callable[..., Any])
 SECRET_HELP = "A file of mode 0600 with the principal's secret (default: what MFMESOS_SECRET says)."
-
-
-def fail(text: str) -> NoReturn:
-    """One line on stderr, exit 1: for what the user can mend."""
-    click.echo(f"mfmesos: {text}", err=True)
-    sys.exit(1)
 
 
 def address(context: click.Context, option: click.Parameter, text: str) -> str:
@@ -121,20 +122,10 @@ def makeflow(args: tuple[str, ...], **options: Any) -> None:
 
     Exits 0 only if every rule ended well.
     """
-    from mfmesos.localrun import local_cluster
     from mfmesos.workflow import makeflow_args
-    from mfmesos.workflow.makeflow import LaunchOptions, launch
+    from mfmesos.workflow.makeflow import launch
 
-    def go() -> int:
-        config = scheduler_config(Path.cwd(), options)
-        parsed = makeflow_args.parse(list(args), os.environ)
-        if parsed.master or parsed.starts_nothing:
-            config.master = parsed.master or DEFAULT_MASTER
-        with local_cluster(config, options["local_agents"]) as resolved:
-            return launch(LaunchOptions(
-                argv=list(args), scheduler=resolved, echo=lambda text: click.echo(f"mfmesos: {text}", err=True)))
-
-    _guarded(go)
+    _guarded(lambda: _launched(launch, makeflow_args.parse(list(args), os.environ), args, options))
 
 
 @main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -145,20 +136,10 @@ def factory(args: tuple[str, ...], **options: Any) -> None:
 
     Ends at Ctrl-C, or with --factory-timeout; the workers end with it.
     """
-    from mfmesos.localrun import local_cluster
     from mfmesos.workflow import factory_args
-    from mfmesos.workflow.factory import LaunchOptions, launch
+    from mfmesos.workflow.factory import launch
 
-    def go() -> int:
-        config = scheduler_config(Path.cwd(), options)
-        parsed = factory_args.parse(list(args))
-        if parsed.master or parsed.starts_nothing:
-            config.master = parsed.master or DEFAULT_MASTER
-        with local_cluster(config, options["local_agents"]) as resolved:
-            return launch(LaunchOptions(
-                argv=list(args), scheduler=resolved, echo=lambda text: click.echo(f"mfmesos: {text}", err=True)))
-
-    _guarded(go)
+    _guarded(lambda: _launched(launch, factory_args.parse(list(args)), args, options))
 
 
 @main.command()
@@ -218,7 +199,6 @@ def clean(directory: Path, dry_run: bool, master: str, principal: str | None, se
 
     Never an output, nor the logs in .mfmesos/. Exits 1 when something could not be removed.
     """
-    from mfmesos.scheduler import read_secret
     from mfmesos.workflow import clean as cleaning
 
     _guarded(lambda: cleaning.clean(
@@ -228,6 +208,22 @@ def clean(directory: Path, dry_run: bool, master: str, principal: str | None, se
 
 main.add_command(estimates)
 main.add_command(history)
+
+
+def _launched(
+    launch: Callable[[LaunchOptions], int], parsed: MakeflowArgs | FactoryArgs, args: Sequence[str],
+    options: dict[str, Any],
+) -> int:
+    """Run an engine of somebody else's with our scheduler, on the embedded cluster unless a master is named."""
+    from mfmesos.localrun import local_cluster
+    from mfmesos.workflow.launching import LaunchOptions
+
+    config = scheduler_config(Path.cwd(), options)
+    if parsed.master or parsed.starts_nothing:
+        config.master = parsed.master or DEFAULT_MASTER
+    with local_cluster(config, options["local_agents"]) as resolved:
+        return launch(LaunchOptions(
+            argv=list(args), scheduler=resolved, echo=lambda text: click.echo(f"mfmesos: {text}", err=True)))
 
 
 def _guarded(call: Callable[[], Any]) -> NoReturn:

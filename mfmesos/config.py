@@ -85,3 +85,16 @@ class SchedulerConfig:
             return cls(**{k: v for k, v in data.items() if k in known})
         except (OSError, ValueError, TypeError, AttributeError) as e:
             raise ConfigError(f"{path}: not a scheduler's settings ({e}); delete it and start again") from None
+
+
+def read_secret(path: str | None) -> str | None:
+    """The principal's secret, out of the file or else the environment; refuses a file that others may read. Raises
+    ConfigError."""
+    if path is None:
+        return os.environ.get(SECRET_VARIABLE) or None
+    try:
+        if os.stat(path).st_mode & 0o077:
+            raise ConfigError(f"{path}: others may read this secret; chmod 600 it")
+        return Path(path).read_text().strip()
+    except OSError as e:
+        raise ConfigError(f"{path}: the secret cannot be read ({e.strerror})") from None

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import secrets
 import signal
 import socket
@@ -15,15 +14,15 @@ import sys
 import time
 from collections import deque
 from pathlib import Path
-from typing import Any, Callable, Protocol
+from typing import Any, Callable
 
 from mfmesos import framework, wire
-from mfmesos.config import SECRET_VARIABLE, ConfigError, SchedulerConfig
+from mfmesos.config import SchedulerConfig, read_secret
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.engine import Core
-from mfmesos.core.model import SavedTask
 from mfmesos.core.state import Policy
+from mfmesos.engine import Engine
 from mfmesos.mesos.link import FrameworkSettings, MesosLink
 from mfmesos.staging.address import split_host_port
 from mfmesos.staging.archive import build_archive
@@ -37,28 +36,6 @@ from mfmesos.store.recorder import Recorder
 log = logging.getLogger("mfmesos.scheduler")
 STOP_WITHIN_S = 20.0
 """The launcher waits for 30 s before it kills us: be done by then, TEARDOWN included."""
-
-
-class Engine(Protocol):
-    """Where tasks come from and results go: the task files of makeflow, the batch runner, ..."""
-
-    def resume(self, saved: list[SavedTask]) -> list[SavedTask]:
-        """An earlier scheduler of this run has died: which of its tasks are to go on. Called before `start`."""
-
-    def start(self, scheduler: Scheduler) -> None:
-        """Begin to post tasks."""
-
-    def report(self, report: act.ReportTask, host: str) -> None:
-        """A task has ended; its outputs are in place when it finished."""
-
-    def note(self, note: act.Note) -> None:
-        """One line for the user."""
-
-    def alive(self) -> str:
-        """Why to stop (the engine is done or gone), or nothing while it goes on. Called about once a second."""
-
-    def close(self, failure: str | None, *, crashed: bool = False) -> None:
-        """All is over; or the scheduler has `crashed`, and leaves everything to the one that is started next."""
 
 
 class Scheduler:
@@ -131,29 +108,33 @@ class Scheduler:
 
     def _drain(self) -> None:
         self._scheduled = False
-        batch, self._pending = tuple(self._pending), []
-        for event in batch:
-            if isinstance(event, ev.Registered):
-                self._remember_framework(event)
-            elif isinstance(event, ev.FrameworkEnded) and self._was_removed(event):
-                batch = tuple(e for e in batch if e is not event)
-                self._begin_anew()
+        batch, self._pending = self._pending, []
         try:
-            self._decided.append(self.core.handle_all(batch, self.clock()))
+            batch = [event for event in batch if not self._keeps(event)]
+            self._decided.append(self.core.handle_all(tuple(batch), self.clock()))
             self._carry_out()
             self._arm_wakeup()
         except Exception as e:
             self._crash(e)
 
-    def _was_removed(self, event: ev.FrameworkEnded) -> bool:
-        """Whether the framework of an earlier life is gone: torn down by that at its very end, or by an operator."""
-        return not self._registered and "removed" in event.reason and framework.load(self.config.state_dir) is not None
-
-    def _begin_anew(self) -> None:
-        """As a framework of a new id; that the old one's claims are gone, reconciliation tells."""
+    def _keeps(self, event: ev.Event) -> bool:
+        """Looks at what is said of our framework. The core is not told that one of an earlier life is gone (torn down
+        by that at its very end, or by an operator): we begin anew with another id, and reconciliation tells of claims.
+        """
+        if isinstance(event, ev.Registered):
+            self._remember_framework(event)
+            return False
+        if not isinstance(event, ev.FrameworkEnded) or not event.removed or self._registered:
+            return False
+        if framework.load(self.config.state_dir) is None:
+            return False
         log.warning("event=begin_anew the framework of the earlier run was removed")
         framework.forget(self.config.state_dir)
         self.loop.run_in_executor(None, self._link.stop, False, 1.0)
+        self._connect()
+        return True
+
+    def _connect(self) -> None:
         self._link = MesosLink(self.config.master, self._framework(), self.post_threadsafe)
         self._link.start()
 
@@ -276,8 +257,7 @@ class Scheduler:
         self.journal = Journal(self.config.state_dir / JOURNAL, self.config.launch)
         await self._start_staging()
         self.post(ev.HistoryLoaded(tuple(await asyncio.wrap_future(self.recorder.load()))))
-        self._link = MesosLink(self.config.master, self._framework(), self.post_threadsafe)
-        self._link.start()
+        self._connect()
         self.engine.start(self)
         self._ready = True
         self._drain()
@@ -376,19 +356,6 @@ def policy_of(config: SchedulerConfig) -> Policy:
         per_task_claims=config.claims == "per-task", claim_idle_s=config.claim_idle_s,
         claim_worklife_s=config.claim_worklife_s, estimates=config.estimates, retry_budget=config.retry_budget,
         unsatisfiable_s=config.unsatisfiable_s)
-
-
-def read_secret(path: str | None) -> str | None:
-    """The principal's secret, out of the file or else the environment; refuses a file that others may read. Raises
-    ConfigError."""
-    if path is None:
-        return os.environ.get(SECRET_VARIABLE) or None
-    try:
-        if os.stat(path).st_mode & 0o077:
-            raise ConfigError(f"{path}: others may read this secret; chmod 600 it")
-        return Path(path).read_text().strip()
-    except OSError as e:
-        raise ConfigError(f"{path}: the secret cannot be read ({e.strerror})") from None
 
 
 if __name__ == "__main__":

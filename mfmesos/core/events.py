@@ -88,6 +88,8 @@ class FrameworkEnded:
     """There is no way on: framework removed, authentication refused, an https-only master, ..."""
 
     reason: str
+    removed: bool = False
+    """The master knows the framework's id no more; another framework may be welcome."""
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mfmesos.core.model import Resources
-from mfmesos.core.shares import Claimant, share
+from mfmesos.core.placement import how_many_fit
+from mfmesos.core.shares import EPS, Claimant, share
 
-EPS = 0.0005
 NOTHING_SAID = Resources()
 UNLIMITED = 1_000_000
 
@@ -319,9 +319,7 @@ def task_size(status: ManagerStatus, agent: Resources) -> Resources:
 
 def slots_in(size: Resources, task: Resources) -> int:
     """How many such tasks run in a worker of this size; at least 1."""
-    pairs = ((size.cores, task.cores), (size.memory_mb, task.memory_mb), (size.disk_mb, task.disk_mb),
-             (size.gpus, task.gpus))
-    return max(min((int((has + EPS) / one) for has, one in pairs if one > 0), default=1), 1)
+    return max(how_many_fit(task, size, UNLIMITED), 1)
 
 
 def worker_size(task: Resources, missing_cores: float, agent: Resources) -> Resources:

@@ -19,8 +19,9 @@ from mfmesos.mesos.stream import StreamEnd, Timing
 logger = logging.getLogger(__name__)
 
 _PATH = "/api/v1/scheduler"
+_REMOVED = "has been removed"
 _FINAL_ERROR = re.compile(
-    r"has been removed|completed|failed over|authoriz|authenticat|not allowed|invalid|not a valid", re.IGNORECASE)
+    rf"{_REMOVED}|completed|failed over|authoriz|authenticat|not allowed|invalid|not a valid", re.IGNORECASE)
 """ERROR events after which another SUBSCRIBE can only be refused again."""
 _MOST_ERRORS = 5
 
@@ -184,7 +185,7 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
 
     def on_final(self, reason: str) -> None:
         logger.error("ended: %s", reason)
-        self._post(events.FrameworkEnded(reason))
+        self._post(events.FrameworkEnded(reason, removed=_REMOVED in reason))
 
     def explain(self, status: int, reason: str) -> str:
         if status == 401:

@@ -4,9 +4,10 @@ from __future__ import annotations
 import sys
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn
 
 import click
+
+from mfmesos.report.failing import fail
 
 
 class _OrCategory(click.Group):
@@ -24,11 +25,6 @@ def estimates() -> None:
 
     The options are those of show: see mfmesos estimates show --help.
     """
-
-
-def _fail(text: str) -> NoReturn:
-    click.echo(f"mfmesos: {text}", err=True)
-    sys.exit(1)
 
 
 @estimates.command()
@@ -53,7 +49,7 @@ def show(category: str | None, path: Path | None, retry_budget: float, picture: 
             groups = view.categories(store.load())
             dropped = store.dropped
     except HistoryError as e:
-        _fail(str(e))
+        fail(str(e))
     known = Estimates.with_budget(retry_budget)
     view.learned(groups, known)
     if category is None:
@@ -63,7 +59,7 @@ def show(category: str | None, path: Path | None, retry_budget: float, picture: 
         if category not in names:
             close = get_close_matches(category, names, n=3, cutoff=0.3)
             there = f"; there is {', '.join(map(repr, close))}" if close else ""
-            _fail(f"no category {category!r} in this history{there}")
+            fail(f"no category {category!r} in this history{there}")
         groups = [g for g in groups if g.name == category]
         blocks = view.BARS if (sys.stdout.encoding or "").lower().startswith("utf") else view.PLAIN_BARS
         lines = view.details(groups[0], known, blocks)
@@ -75,9 +71,9 @@ def show(category: str | None, path: Path | None, retry_budget: float, picture: 
         try:
             left_out = view.plot(groups, known, picture)
         except ImportError:
-            _fail("--plot needs matplotlib: pip install 'mfmesos[plot]'")
+            fail("--plot needs matplotlib: pip install 'mfmesos[plot]'")
         except (OSError, ValueError) as e:
-            _fail(f"{picture} cannot be written ({e}); give the name of a .png, .pdf or .svg file")
+            fail(f"{picture} cannot be written ({e}); give the name of a .png, .pdf or .svg file")
         if left_out:
             click.echo(f"mfmesos: {left_out} categories with fewer attempts are not drawn; name one to see", err=True)
 
@@ -103,7 +99,7 @@ def replay(trace: Path, causal: bool, baselines: bool) -> None:
     try:
         rows = tracefile.load(trace, causal=causal)
     except ConfigError as e:
-        _fail(str(e))
+        fail(str(e))
     if baselines:
         for name, policy in all_baselines():
             result = score(rows, policy, causal=causal)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 import click
 
+from mfmesos.report.failing import fail
+
 if TYPE_CHECKING:
     from mfmesos.core.attempt import Attempt
 
@@ -38,12 +40,9 @@ def _command(function: F) -> Any:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         except (ConfigError, HistoryError) as e:
-            click.echo(f"mfmesos: {e}", err=True)
-            sys.exit(1)
+            fail(str(e))
         except OSError as e:
-            click.echo(f"mfmesos: {e.filename or 'standard output'}: {e.strerror or e}; see that it may be used, "
-                       "or name another file", err=True)
-            sys.exit(1)
+            fail(f"{e.filename or 'standard output'}: {e.strerror or e}; see that it may be used, or name another file")
 
     option = click.option("--history", "path", type=click.Path(path_type=Path), metavar="FILE",
                           help="This history (default: the user's own).")

@@ -75,12 +75,7 @@ class Recorder:
             self._give_up(e)
 
     def _give_up(self, error: HistoryError) -> None:
-        history, self._history = self._history, None
-        if history is not None:
-            try:
-                history.close()
-            except HistoryError as e:
-                log.warning("%s", e)
+        self._close()
         self._complain(f"{error}; this run goes on without a history")
 
     def close(self) -> None:
@@ -90,8 +85,9 @@ class Recorder:
         self._thread.shutdown(wait=False)
 
     def _close(self) -> None:
-        if self._history is not None:
+        history, self._history = self._history, None
+        if history is not None:
             try:
-                self._history.close()
+                history.close()
             except HistoryError as e:
                 log.warning("%s", e)

@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 log = logging.getLogger("mfmesos.statefile")
@@ -82,7 +82,7 @@ class StateFile:
                 lines, self._held = self._held, None
                 self._write(lines)
 
-    def load(self, *, adopt: Iterable[int] = ()) -> dict[int, str]:
+    def load(self, *, adopt: Container[int] = ()) -> dict[int, str]:
         """What an existing file says: the first line of each ID, as "finished", "failed,3", "aborted", ...
 
         Lines that are no state lines, and half a last line, are left out. Those of the IDs in `adopt` count as
@@ -95,8 +95,8 @@ class StateFile:
                 if match:
                     found.setdefault(int(match.group(1)), match.group(2))
         with self._lock:
-            for task_id in adopt:
-                if task_id in found:
+            for task_id in found:
+                if task_id in adopt:
                     self._known.add(task_id)
                     self._ended.add(task_id)
         return found

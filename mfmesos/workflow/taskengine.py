@@ -17,7 +17,7 @@ from mfmesos.core import events as ev
 from mfmesos.core.model import SavedTask
 from mfmesos.report.runlog import RunLog, more_of_it
 from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, clear
-from mfmesos.workflow.records import Malformed, Submitted
+from mfmesos.workflow.records import MAX_ID, Malformed, Submitted
 from mfmesos.workflow.splitter import start_at_last_first_id
 from mfmesos.workflow.stager import Stager
 from mfmesos.workflow.statefile import StateFile
@@ -59,8 +59,7 @@ class TaskFileEngine:
 
     def resume(self, saved: list[SavedTask]) -> list[SavedTask]:
         """Those that have no line yet: the state file tells what has ended."""
-        ended = self._state.load()
-        self._state.load(adopt=ended)
+        ended = self._state.load(adopt=range(1, MAX_ID + 1))
         going_on = [one for one in saved if one.task.id not in ended]
         for one in going_on:
             self._state.known(one.task.id)

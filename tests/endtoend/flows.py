@@ -1,19 +1,21 @@
 """Runs real programs against a cluster: `mfmesos makeflow`, `mfmesos run`, plain makeflow; and looks what they left."""
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 from clusters import Cluster
-from support import need
+from support import need, wait_until
 
 from mfmesos.staging.address import is_loopback
 
@@ -112,6 +114,15 @@ def plain_makeflow(folder: Path, *args: str) -> None:
     need_makeflow()
     done = subprocess.run(["makeflow", "-T", "local", *args], cwd=folder, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@contextlib.contextmanager
+def nothing_stays(cluster: Cluster) -> Iterator[None]:
+    """After the block: nothing of it on the agents, no framework at the master."""
+    before = set(cluster.sandboxes())
+    yield
+    wait_until(lambda: not left_on_agents(cluster, before), 15, "the agents to be clean")
+    wait_until(lambda: not cluster.get("/state")["frameworks"], 15, "the framework to be torn down")
 
 
 def left_on_agents(cluster: Cluster, framework_sandboxes_before: set[Path]) -> list[str]:

@@ -6,7 +6,7 @@ import os
 
 import pytest
 from clusters import cgroup_flags
-from flows import Flow, left_on_agents
+from flows import Flow, nothing_stays
 from support import need, wait_until
 
 GOOD = "good: in.txt\n\tcat in.txt > good\n"
@@ -15,11 +15,10 @@ GOOD = "good: in.txt\n\tcat in.txt > good\n"
 @pytest.fixture
 def flow(cluster, tmp_path):
     """A folder with in.txt on each cluster; afterwards the agents are clean."""
-    before = set(cluster.sandboxes())
     made = Flow(tmp_path / "flow", cluster)
     made.write("in.txt", "x\n")
-    yield made
-    wait_until(lambda: not left_on_agents(cluster, before), 15, "the agents to be clean")
+    with nothing_stays(cluster):
+        yield made
 
 
 FAILURES = [

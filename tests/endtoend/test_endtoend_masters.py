@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from flows import Flow, left_on_agents
+from flows import Flow, nothing_stays
 from support import free_port, wait_until
 from zookeeper import PATH, Address, Leader, ZooKeeper
 
@@ -31,16 +31,14 @@ def addresses(cluster) -> Iterator[list[Address]]:
 
 @pytest.fixture
 def flow(cluster, tmp_path) -> Iterator[Flow]:
-    before = set(cluster.sandboxes())
     made = Flow(tmp_path / "flow", cluster)
     made.write("in.txt", "x\n")
     tally = made.folder.parent / "tally"
     made.write("tasks.info", "".join(
         f"{i},echo {i} >> {tally}; sleep 0.7; cat in.txt > o{i},in.txt,o{i},1,-1,-1,submitted\n"
         for i in range(1, TASKS + 1)))
-    yield made
-    wait_until(lambda: not left_on_agents(cluster, before), 15, "the agents to be clean")
-    wait_until(lambda: not cluster.get("/state")["frameworks"], 15, "the framework to be torn down")
+    with nothing_stays(cluster):
+        yield made
 
 
 def tally(flow: Flow) -> list[str]:

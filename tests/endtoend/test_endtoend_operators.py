@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from flows import Flow, left_on_agents
+from flows import Flow, nothing_stays
 from support import wait_until
 
 
@@ -16,9 +16,8 @@ def flow(make_cluster, tmp_path):
     cluster = make_cluster(agents=2, resources="cpus:2;mem:1024;disk:5000")
     made = Flow(tmp_path / "flow", cluster)
     made.write("in.txt", "x\n")
-    yield made
-    wait_until(lambda: not left_on_agents(cluster, set()), 15, "the agents to be clean")
-    wait_until(lambda: not cluster.get("/state")["frameworks"], 15, "the framework to be torn down")
+    with nothing_stays(cluster):
+        yield made
 
 
 def write_tasks(flow: Flow, count: int, seconds: float) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from flows import Flow, left_on_agents
+from flows import Flow, nothing_stays
 from support import wait_until
 
 RULES = 24
@@ -16,12 +16,10 @@ RULES = 24
 @pytest.fixture
 def flow(cluster, tmp_path):
     """Afterwards the agents are clean and the framework is gone."""
-    before = set(cluster.sandboxes())
     made = Flow(tmp_path / "flow", cluster)
     made.write("in.txt", "x\n")
-    yield made
-    wait_until(lambda: not left_on_agents(cluster, before), 15, "the agents to be clean")
-    wait_until(lambda: not cluster.get("/state")["frameworks"], 15, "the framework to be torn down")
+    with nothing_stays(cluster):
+        yield made
 
 
 def command(number: int, tally: Path, size: int = 0) -> str:

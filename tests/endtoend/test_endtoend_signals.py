@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from flows import Flow, left_on_agents
+from flows import Flow, nothing_stays
 from support import wait_until
 
 SLOW = "".join(
@@ -18,14 +18,12 @@ QUICK = "quick: in.txt\n\tcat in.txt > quick\n\n"
 @pytest.fixture
 def flow(cluster, tmp_path):
     """A folder whose Makeflow has one quick rule and three that sleep; afterwards the agents are clean."""
-    before = set(cluster.sandboxes())
     made = Flow(tmp_path / "flow", cluster)
     made.write("in.txt", "x\n")
     made.write("Makeflow", QUICK + SLOW)
-    yield made
-    wait_until(lambda: not sleepers(), 15, "the tasks' processes to be gone")
-    wait_until(lambda: not left_on_agents(cluster, before), 15, "the agents to be clean")
-    wait_until(lambda: not cluster.get("/state")["frameworks"], 15, "the framework to be torn down")
+    with nothing_stays(cluster):
+        yield made
+        wait_until(lambda: not sleepers(), 15, "the tasks' processes to be gone")
 
 
 def sleepers() -> list[int]:

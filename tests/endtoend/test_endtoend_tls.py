@@ -8,17 +8,16 @@ import ssl
 import psutil
 import pytest
 from clusters import Cluster
-from flows import Flow, left_on_agents, outer_address
+from flows import Flow, nothing_stays, outer_address
 from support import need, wait_until
 
 
 @pytest.fixture
 def flow(cluster, tmp_path):
-    before = set(cluster.sandboxes())
     made = Flow(tmp_path / "flow", cluster)
     made.write("in.txt", "x\n")
-    yield made
-    wait_until(lambda: not left_on_agents(cluster, before), 15, "the agents to be clean")
+    with nothing_stays(cluster):
+        yield made
 
 
 def executors_peer(cluster: Cluster, address: str) -> int | None:

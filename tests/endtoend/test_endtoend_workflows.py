@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from flows import Flow, left_on_agents, plain_makeflow
+from flows import Flow, nothing_stays, plain_makeflow
 from support import need, wait_until
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "workflows"
@@ -20,10 +20,8 @@ def copy_example(name: str, target: Path) -> Path:
 @pytest.fixture
 def flow(cluster, tmp_path):
     """An empty folder on each cluster; afterwards nothing may be left on the agents and no framework registered."""
-    before = set(cluster.sandboxes())
-    yield Flow(tmp_path / "flow", cluster)
-    wait_until(lambda: not left_on_agents(cluster, before), 15, "the agents to be clean")
-    wait_until(lambda: not cluster.get("/state")["frameworks"], 15, "the framework to be torn down")
+    with nothing_stays(cluster):
+        yield Flow(tmp_path / "flow", cluster)
 
 
 def test_one_rule(flow):
