@@ -4,65 +4,28 @@ The catalog server is one of the test's own, on loopback.
 """
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
 import subprocess
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from clusters import Cluster
-from flows import MFMESOS, Ended, Flow, left_on_agents, need_makeflow, plain_makeflow
-from support import free_port, need, wait_until
+from flows import MFMESOS, Flow, nothing_stays, plain_makeflow
+from pools import EXAMPLES, PROJECT, Catalog, WorkerFlow, sleepers, start_manager
+from support import wait_until
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "workflows"
-PROJECT = "p"
 RECORDS = ("mesos_task_info", "mesos_task_state", "mesos_done")
 
 
-class Catalog:
-    """A catalog server of Debian's, on loopback, that tells nobody else."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir()
-        for _ in range(3):  # it takes the next port, too
-            self.port = free_port()
-            self.process = subprocess.Popen(
-                ["catalog_server", "-I", "127.0.0.1", "-p", str(self.port), "-H", str(folder), "-u", "127.0.0.1:1"],
-                cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            wait_until(lambda: self.process.poll() is not None or self.answers(), 10, "the catalog server")
-            if self.process.poll() is None:
-                break
-        self.address = f"127.0.0.1:{self.port}"
-
-    def answers(self) -> bool:
-        try:
-            self.managers()
-        except OSError:
-            return False
-        return True
-
-    def managers(self) -> list[str]:
-        """The projects it knows of."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/query.json", timeout=5) as answer:
-            return [found["project"] for found in json.load(answer) if found.get("type") == "wq_master"]
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
-class Factory(Flow):
+class Factory(WorkerFlow):
     """A folder in which the factory is started."""
 
     def __init__(self, folder: Path, cluster: Cluster, catalog: Catalog) -> None:
-        super().__init__(folder, cluster)
-        self.catalog = catalog
-        self.started: list[subprocess.Popen[str]] = []
+        super().__init__(folder, cluster, catalog)
         self.work = folder / f"wq-factory-{os.getuid()}"
 
     def factory(self, *args: str) -> subprocess.Popen[str]:
@@ -72,66 +35,19 @@ class Factory(Flow):
         self.started.append(process)
         return process
 
-    def interrupt(self, process: subprocess.Popen[str]) -> Ended:
-        """Ctrl-C, as a terminal sends it."""
-        os.killpg(process.pid, signal.SIGINT)
-        return self.end(process, 40)
-
     def log(self) -> str:
         path = self.work / ".mfmesos" / "scheduler.log"
         return path.read_text(errors="replace")[-6000:] if path.exists() else "(no log)"
-
-    def workers(self) -> list[psutil.Process]:
-        """The worker processes on the agents."""
-        found = []
-        for pid in self.cluster.processes():
-            try:
-                process = psutil.Process(pid)
-                if process.name().startswith("work_queue_work") and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-            except psutil.NoSuchProcess:
-                continue
-        return found
-
-    def connected(self, count: int) -> bool:
-        """Whether there are so many workers, and each has made its own folder: it has read its arguments."""
-        return sum(bool(list(Path(w.cwd()).parent.rglob("worker-*"))) for w in self.workers()) == count
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    need_makeflow()
-    need(shutil.which("catalog_server") is not None, "no catalog_server here", "apt-get install coop-computing-tools")
-    made = Catalog(tmp_path / "catalog")
-    yield made
-    made.stop()
 
 
 @pytest.fixture
 def factory(cluster: Cluster, tmp_path: Path, catalog: Catalog) -> Iterator[Factory]:
     """An empty folder for a factory; afterwards nothing is left on the agents, and no framework registered."""
-    before = set(cluster.sandboxes())
     made = Factory(tmp_path / "factory", cluster, catalog)
-    yield made
-    for process in made.started:
-        process.kill()  # of a test that failed
-    wait_until(lambda: not made.workers(), 15, "the workers to end")
-    wait_until(lambda: not left_on_agents(cluster, before), 15, "the agents to be clean")
-    wait_until(lambda: not cluster.get("/state")["frameworks"], 15, "the framework to be torn down")
+    with nothing_stays(cluster):
+        yield made
+        made.kill_started()  # of a test that failed
     assert not [name for name in RECORDS if (made.work / name).exists()]
-
-
-def start_manager(flow: Flow, catalog: Catalog, *args: str) -> subprocess.Popen[str]:
-    """makeflow -T wq, once the catalog knows of it."""
-    process = subprocess.Popen(
-        ["makeflow", "-T", "wq", "-N", PROJECT, "-p", "0", "-C", catalog.address, *args], cwd=flow.folder,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
-    try:
-        wait_until(lambda: process.poll() is not None or PROJECT in catalog.managers(), 20, "the manager")
-    except BaseException:
-        process.kill()
-        raise
-    return process
 
 
 @pytest.mark.parametrize("example", ["features", "sweep"])
@@ -182,10 +98,6 @@ def test_ctrl_c_ends_working_workers(factory: Factory, catalog: Catalog, tmp_pat
 def engine_of(launcher: subprocess.Popen[str]) -> psutil.Process:
     """The real work_queue_factory below the launcher."""
     return next(p for p in psutil.Process(launcher.pid).children() if p.name().startswith("work_queue_fact"))
-
-
-def sleepers(seconds: str) -> list[int]:
-    return [p.pid for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", seconds]]
 
 
 def test_a_killed_worker_is_replaced(factory: Factory) -> None:

@@ -3,14 +3,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import free_port, wait_until
+from support import free_port
 
 from mfmesos.core.model import Resources
 from mfmesos.core.pool import ManagerStatus
@@ -90,38 +88,3 @@ def test_nobody_there() -> None:
         asyncio.run(from_catalog("127.0.0.1", port))
     with pytest.raises(SourceError, match=f"manager 127.0.0.1:{port}: "):
         asyncio.run(from_manager("127.0.0.1", port))
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[int]:
-    port = free_port()
-    with (tmp_path / "catalog.out").open("w") as out:
-        server = subprocess.Popen(["catalog_server", "-p", str(port), "-I", "127.0.0.1", "-n", "localhost",
-                                   "-H", str(tmp_path / "history")], stdout=out, stderr=out)
-    try:
-        yield port
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-def test_the_real_programs(tmp_path: Path, catalog: int) -> None:
-    """A real catalog_server says what a real makeflow -T wq needs, and the manager itself says the same."""
-    rules = "".join(f"CORES=2\nMEMORY=300\nDISK=50\no{i}:\n\techo {i} > o{i}\n\n" for i in range(3))
-    (tmp_path / "wf").write_text(rules)
-    with (tmp_path / "makeflow.out").open("w") as out:
-        makeflow = subprocess.Popen(
-            ["makeflow", "-T", "wq", "-N", "ours", "-C", f"127.0.0.1:{catalog}", "-p", "0", "wf"],
-            cwd=tmp_path, stdout=out, stderr=out)
-    try:
-        def seen() -> tuple[ManagerStatus, ...]:
-            try:
-                return asyncio.run(from_catalog("127.0.0.1", catalog)).managers
-            except SourceError:
-                return ()
-        told = wait_until(seen, 40, "the manager in the catalog")
-        assert [(m.project, m.tasks_waiting, m.largest) for m in told] == [("ours", 3, Resources(2, 300, 50))]
-        assert asyncio.run(from_manager(told[0].host, told[0].port)).managers == told
-    finally:
-        makeflow.terminate()
-        makeflow.wait(20)

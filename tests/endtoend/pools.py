@@ -1,0 +1,113 @@
+"""What tests of workers share: a catalog server of their own, real managers that tell it of themselves."""
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from clusters import Cluster
+from flows import Ended, Flow, need_makeflow
+from support import free_port, need, wait_until
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "workflows"
+PROJECT = "p"
+
+
+class Catalog:
+    """A catalog server of Debian's, on loopback, that tells nobody else."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        for _ in range(3):  # it takes the next port, too
+            self.port = free_port()
+            self.process = subprocess.Popen(
+                ["catalog_server", "-I", "127.0.0.1", "-p", str(self.port), "-H", str(folder), "-u", "127.0.0.1:1"],
+                cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            wait_until(lambda: self.process.poll() is not None or self.answers(), 10, "the catalog server")
+            if self.process.poll() is None:
+                break
+        self.address = f"127.0.0.1:{self.port}"
+
+    def answers(self) -> bool:
+        try:
+            self.managers()
+        except OSError:
+            return False
+        return True
+
+    def managers(self) -> list[str]:
+        """The projects it knows of."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/query.json", timeout=5) as answer:
+            return [found["project"] for found in json.load(answer) if found.get("type") == "wq_master"]
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+class WorkerFlow(Flow):
+    """A folder in which a program is started that starts workers."""
+
+    def __init__(self, folder: Path, cluster: Cluster, catalog: Catalog) -> None:
+        super().__init__(folder, cluster)
+        self.catalog = catalog
+        self.started: list[subprocess.Popen[str]] = []
+
+    def interrupt(self, process: subprocess.Popen[str]) -> Ended:
+        """Ctrl-C, as a terminal sends it."""
+        os.killpg(process.pid, signal.SIGINT)
+        return self.end(process, 40)
+
+    def workers(self) -> list[psutil.Process]:
+        """The worker processes on the agents."""
+        found = []
+        for pid in self.cluster.processes():
+            try:
+                process = psutil.Process(pid)
+                if process.name().startswith("work_queue_work") and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except psutil.NoSuchProcess:
+                continue
+        return found
+
+    def connected(self, count: int) -> bool:
+        """Whether there are so many workers, and each has made its own folder: it has read its arguments."""
+        return sum(bool(list(Path(w.cwd()).parent.rglob("worker-*"))) for w in self.workers()) == count
+
+    def kill_started(self) -> None:
+        for process in self.started:
+            process.kill()
+        wait_until(lambda: not self.workers(), 15, "the workers to end")
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    need_makeflow()
+    need(shutil.which("catalog_server") is not None, "no catalog_server here", "apt-get install coop-computing-tools")
+    made = Catalog(tmp_path / "catalog")
+    yield made
+    made.stop()
+
+
+def start_manager(flow: Flow, catalog: Catalog, *args: str) -> subprocess.Popen[str]:
+    """makeflow -T wq, once the catalog knows of it."""
+    process = subprocess.Popen(
+        ["makeflow", "-T", "wq", "-N", PROJECT, "-p", "0", "-C", catalog.address, *args], cwd=flow.folder,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    try:
+        wait_until(lambda: process.poll() is not None or PROJECT in catalog.managers(), 20, "the manager")
+    except BaseException:
+        process.kill()
+        raise
+    return process
+
+
+def sleepers(seconds: str) -> list[int]:
+    return [p.pid for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", seconds]]
