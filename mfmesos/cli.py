@@ -11,6 +11,7 @@ import click
 
 from mfmesos import __version__
 from mfmesos.config import DEFAULT_MASTER, ConfigError, SchedulerConfig, read_secret
+from mfmesos.pool.command import pool_options, settings_of
 from mfmesos.report.estimates import estimates
 from mfmesos.report.failing import fail
 from mfmesos.report.history import history
@@ -143,6 +144,30 @@ def factory(args: tuple[str, ...], **options: Any) -> None:
 
 
 @main.command()
+@click.argument("project", required=False)
+@pool_options
+@cluster_options
+def pool(project: str | None, folder: Path, status: bool, **options: Any) -> None:
+    """Keep workers for the managers of Work Queue and TaskVine whose project matches PROJECT, a regular expression.
+
+    As many as their tasks need. Ends at Ctrl-C; the workers end with it.
+    """
+    from mfmesos.localrun import local_cluster
+    from mfmesos.pool import launch
+    from mfmesos.pool import status as statuses
+    from mfmesos.workflow.launching import LaunchOptions
+
+    config = scheduler_config(folder.resolve(), options)
+
+    def start() -> int:
+        settings = settings_of(project, options)
+        with local_cluster(config, options["local_agents"]) as resolved:
+            return launch.launch(settings, options["file"], LaunchOptions([], resolved, echo))
+
+    _guarded((lambda: statuses.show(statuses.read(config.state_dir), click.echo)) if status else start)
+
+
+@main.command()
 @click.argument("bindir", type=click.Path(path_type=Path))
 def link(bindir: Path) -> None:
     """Put our scheduler beside the makeflow in BINDIR, for plain `makeflow -T mesos` (administrators)."""
@@ -203,11 +228,16 @@ def clean(directory: Path, dry_run: bool, master: str, principal: str | None, se
 
     _guarded(lambda: cleaning.clean(
         directory.resolve(), dry_run=dry_run, master=master, principal=principal, secret=read_secret(secret_file),
-        echo=lambda text: click.echo(f"mfmesos: {text}", err=True)))
+        echo=echo))
 
 
 main.add_command(estimates)
 main.add_command(history)
+
+
+def echo(text: str) -> None:
+    """One line for the user."""
+    click.echo(f"mfmesos: {text}", err=True)
 
 
 def _launched(
@@ -223,7 +253,7 @@ def _launched(
         config.master = parsed.master or DEFAULT_MASTER
     with local_cluster(config, options["local_agents"]) as resolved:
         return launch(LaunchOptions(
-            argv=list(args), scheduler=resolved, echo=lambda text: click.echo(f"mfmesos: {text}", err=True)))
+            argv=list(args), scheduler=resolved, echo=echo))
 
 
 def _guarded(call: Callable[[], Any]) -> NoReturn:

@@ -26,7 +26,7 @@ class SchedulerConfig:
     master: str = DEFAULT_MASTER
     """"HOST:PORT", "H1:P1,H2:P2" or "zk://H1:P1,H2:P2/PATH"; "local" is resolved before it gets here."""
     engine: str = "makeflow"
-    """"makeflow" or "factory": files as they write them; the batch runner calls the scheduler directly."""
+    """"makeflow" or "factory": files as they write them; "pool"; the batch runner calls the scheduler directly."""
     launch: str = ""
     """Names the run: a scheduler that is started with the same name in the same folder goes on where it died."""
     parent_pid: int | None = None
@@ -40,6 +40,8 @@ class SchedulerConfig:
     """A file of mode 0600 with the principal's secret."""
     retries: int = 0
     """How often a task that failed by its own doing is tried again (makeflow has retries of its own)."""
+    gpus: bool = False
+    """Whether agents with GPUs are wanted: Mesos keeps them from those who do not say so."""
     max_running: int | None = None
     claims: str = "shared"
     """"shared": one claim runs many tasks; "per-task": each task has a claim, container and limits of its own."""
@@ -65,6 +67,8 @@ class SchedulerConfig:
     start_at_last_run: bool = False
     """The task file may hold leftovers of a dead run: begin at its last record with ID 1."""
     verbose: bool = False
+    pool: dict[str, Any] | None = None
+    """Of engine "pool": its settings as pool.json has them, and under "file" where that is."""
 
     @property
     def state_dir(self) -> Path:

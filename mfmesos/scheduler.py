@@ -75,7 +75,7 @@ class Scheduler:
             act.KillClaim: lambda a: self._link.kill(a.claim_id, a.agent_id, a.grace_s),
             act.Reconcile: lambda a: self._link.reconcile(a.claims),
             act.AcceptInverseOffer: lambda a: self._link.accept_inverse_offer(a.inverse_offer_id),
-            act.ListAgents: lambda a: self._link.list_agents(),
+            act.ListAgents: lambda a: self.list_agents(),
             act.GrantAttempt: self._grant,
             act.RevokeAttempt: lambda a: self.staging.revoke(a.claim_id, a.attempt_id),
             act.AnswerSync: self._answer,
@@ -115,7 +115,7 @@ class Scheduler:
             self._carry_out()
             self._arm_wakeup()
         except Exception as e:
-            self._crash(e)
+            self.crash(e)
 
     def _keeps(self, event: ev.Event) -> bool:
         """Looks at what is said of our framework. The core is not told that one of an earlier life is gone (torn down
@@ -138,7 +138,11 @@ class Scheduler:
         self._link = MesosLink(self.config.master, self._framework(), self.post_threadsafe)
         self._link.start()
 
-    def _crash(self, error: BaseException) -> None:
+    def list_agents(self) -> None:
+        """Have the core told what agents there are."""
+        self._link.list_agents()
+
+    def crash(self, error: BaseException) -> None:
         """What nobody expected ends the run, and never lets it hang; the next scheduler goes on."""
         if self._over.done():
             log.error("event=crash_at_the_end", exc_info=error)
@@ -147,7 +151,7 @@ class Scheduler:
 
     def _ticker_ended(self, ticker: asyncio.Task[None]) -> None:
         if not ticker.cancelled():
-            self._crash(ticker.exception() or RuntimeError("the ticks ended"))
+            self.crash(ticker.exception() or RuntimeError("the ticks ended"))
 
     def _carry_out(self) -> None:
         """What is intended is in the journal before it is done; while that cannot be written, nothing is."""
@@ -339,7 +343,7 @@ class Scheduler:
         return FrameworkSettings(
             name=f"{config.name} {self.workdir.name}", user=config.user, hostname=socket.gethostname(),
             role=config.role, principal=config.principal, secret=read_secret(config.secret_file),
-            framework_id=known.id if known else None)
+            framework_id=known.id if known else None, gpus=config.gpus)
 
     def _remember_framework(self, event: ev.Registered) -> None:
         if not self._registered:

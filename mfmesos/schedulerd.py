@@ -15,10 +15,14 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mfmesos.config import DEFAULT_MASTER, ConfigError, SchedulerConfig
 from mfmesos.workflow.leftovers import clear_older
 from mfmesos.workflow.workers import for_workers
+
+if TYPE_CHECKING:
+    from mfmesos.engine import Engine
 
 FACTORY_NAME = "work_queue_fact"
 ENGINES = ("makeflow", FACTORY_NAME)  # as /proc/PID/comm has them, cut to 15 characters
@@ -117,9 +121,9 @@ def _run(config: SchedulerConfig) -> int:
     log = logging.getLogger("mfmesos.schedulerd")
     try:
         from mfmesos.scheduler import Scheduler
-        from mfmesos.workflow.taskengine import TaskFileEngine, say
+        from mfmesos.workflow.taskengine import say
 
-        engine = TaskFileEngine(config)
+        engine = _engine(config)
         try:
             failure = asyncio.run(Scheduler(config, engine).run(stop_on=(signal.SIGTERM,)))
         finally:
@@ -139,3 +143,13 @@ def _run(config: SchedulerConfig) -> int:
     if failure and config.start_at_last_run and config.parent_pid == os.getppid():
         os.kill(os.getppid(), signal.SIGTERM)  # a makeflow whose scheduler is gone waits for ever
     return 1 if failure else 0
+
+
+def _engine(config: SchedulerConfig) -> Engine:
+    if config.engine == "pool":
+        from mfmesos.pool.engine import PoolEngine
+
+        return PoolEngine(config)
+    from mfmesos.workflow.taskengine import TaskFileEngine
+
+    return TaskFileEngine(config)

@@ -107,6 +107,8 @@ class Agent:
     hostname: str
     resources: Resources
     active: bool = True
+    used: Resources = Resources()
+    """By every framework."""
 
 
 @dataclass(frozen=True)

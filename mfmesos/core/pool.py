@@ -33,6 +33,10 @@ class ManagerStatus:
     """The most that one task asks for; zero where tasks say nothing."""
     workers_connected: int = 0
     connected: Resources = NOTHING_SAID
+    worker: str = "work_queue_worker"
+    """The program that works for it."""
+    told_at: float = field(default=0.0, compare=False)
+    """By the catalog's clock: when it last heard of it."""
 
     @property
     def key(self) -> str:
@@ -65,7 +69,7 @@ class Pace:
     """A worker is drained for want of work only when it had none for so long."""
     busy_s: float = 30.0
     """A worker that has work is drained in favour of another project only when it is so old."""
-    gone_s: float = 30.0
+    gone_s: float = 20.0
     """A manager that nobody has heard of for so long has ended."""
     backoff_s: float = 5.0
     backoff_max_s: float = 300.0
@@ -103,6 +107,8 @@ class Decisions:
     drains: tuple[Drain, ...] = ()
     why_not_more: Mapping[str, str] = field(default_factory=dict)
     """By project."""
+    needs: Mapping[str, float] = field(default_factory=dict)
+    """By manager: the cores that its tasks ask for."""
 
 
 @dataclass
@@ -120,7 +126,10 @@ class _Desk:
     settings: ProjectSettings
     workers: list[PoolWorker]
     task: Resources
+    needs: float = 0.0
+    """For all its tasks at once."""
     demand: float = 0.0
+    """The same within its project's bounds."""
     target: float = 0.0
 
     @property
@@ -151,16 +160,12 @@ class Pool:
 
     def decide(self, managers: Sequence[ManagerStatus], settings: Mapping[str, ProjectSettings],
                workers: Sequence[PoolWorker], agent: Resources, now: float, *,
-               cluster_cores: float = math.inf, source_error: str = "") -> Decisions:
+               cluster_cores: float = math.inf) -> Decisions:
         """What to start and to drain now.
 
         `settings` are by project; a manager whose project has none gets no workers. `agent` is the largest agent,
-        `cluster_cores` what the pool may use in all. `source_error`: the catalog cannot be read, and why.
+        `cluster_cores` what the pool may use in all.
         """
-        if source_error:
-            kept = {m.project for _, m in self._heard.values()} | {m.project for m in managers}
-            text = f"{source_error}; keeping the workers that are there"
-            return Decisions(why_not_more=dict.fromkeys(sorted(kept), text))
         for status in managers:
             self._heard[status.key] = (now, status)
         active = [w for w in workers if not w.draining]
@@ -197,9 +202,9 @@ class Pool:
         for status in sorted({m.key: m for m in managers if m.project in settings}.values(), key=lambda m: m.key):
             mine = settings[status.project]
             desk = _Desk(status, mine, by_manager.get(status.key, []), task_size(status, agent))
-            unit = mine.worker or desk.task
-            slots = slots_in(unit, desk.task)
-            desk.demand = math.ceil(status.tasks / slots) * unit.cores if unit.fits_in(agent) else 0.0
+            desk.needs = needs(desk, agent)
+            largest = mine.worker or worker_size(desk.task, desk.needs, agent)
+            desk.demand = min(desk.needs, mine.max_workers * largest.cores)
             desks.append(desk)
         return desks
 
@@ -249,7 +254,7 @@ class Pool:
                     room -= count * size.cores
             if reason and project not in why:
                 why[project] = reason
-        return Decisions(tuple(starts), tuple(drains), why)
+        return Decisions(tuple(starts), tuple(drains), why, {d.status.key: d.needs for d in desks})
 
     def _drain(self, desk: _Desk, count: int, at_most: int, now: float, short: bool) -> list[Drain]:
         """The idle first, those idle for longest first; then, only for a bound or for another project, the newest."""
@@ -282,7 +287,7 @@ class Pool:
         needed = max(math.floor((missing + EPS) / size.cores), 0)
         below = its.min_workers - count
         number = max(needed, below, 0)
-        reason = "" if desk.target >= desk.demand - EPS else self._limit(desk)
+        reason = "" if desk.target >= desk.needs - EPS else self._limit(desk)
         trouble = self._trouble.get(project)
         if number and trouble is not None and now < trouble.until:
             return size, 0, (f"workers end at their start ({trouble.crashes} times in a row): {trouble.reason}; "
@@ -300,7 +305,36 @@ class Pool:
     def _limit(self, desk: _Desk) -> str:
         if desk.settings.max_cores < desk.demand - EPS and desk.target >= desk.settings.max_cores - desk.task.cores:
             return f"at its bound of {desk.settings.max_cores:g} cores"
-        return f"its share is {desk.target:g} cores of the {desk.demand:g} that its tasks ask for"
+        if desk.target >= desk.demand - EPS:
+            return f"at its bound of {desk.settings.max_workers} workers"
+        return f"its share is {desk.target:g} cores of the {desk.needs:g} that its tasks ask for"
+
+
+def needs(desk: _Desk, agent: Resources) -> float:
+    """The cores that a manager's workers would have for all its tasks at once."""
+    status, its = desk.status, desk.settings
+    unit = its.worker or desk.task
+    tasks = status.tasks
+    if not tasks or not unit.fits_in(agent) or none_fits(status, agent):
+        return 0.0
+    all_alike = math.ceil(tasks / slots_in(unit, desk.task)) * unit.cores
+    if not status.largest.cores:
+        return all_alike
+    # Tasks differ: what all of them make up, of cores that bring memory and disk along as workers do.
+    whole = its.worker or agent
+    mixed = max(total * whole.cores / there for total, there in zip(amounts(status.wanted), amounts(whole)) if there)
+    return min(all_alike, max(math.ceil(mixed / unit.cores - EPS), 1) * unit.cores)
+
+
+def none_fits(status: ManagerStatus, agent: Resources) -> bool:
+    """Whether all tasks ask for as much as the largest does, and that is more than an agent has."""
+    return not status.largest.fits_in(agent) and any(
+        total >= each * status.tasks - EPS and each > there + EPS
+        for total, each, there in zip(amounts(status.wanted), amounts(status.largest), amounts(agent)))
+
+
+def amounts(resources: Resources) -> tuple[float, float, float, float]:
+    return resources.cores, resources.memory_mb, resources.disk_mb, resources.gpus
 
 
 def fits(room: float, size: Resources) -> int:
@@ -313,7 +347,8 @@ def task_size(status: ManagerStatus, agent: Resources) -> Resources:
     A task that says nothing is given a whole worker by Work Queue, so it is reckoned with one core.
     """
     task = status.largest
-    return Resources(min(max(task.cores, 1.0), agent.cores), min(task.memory_mb, agent.memory_mb),
+    cores = float(math.ceil(max(task.cores, 1.0) - EPS))
+    return Resources(min(cores, agent.cores), min(task.memory_mb, agent.memory_mb),
                      min(task.disk_mb, agent.disk_mb), min(task.gpus, agent.gpus))
 
 

@@ -88,5 +88,6 @@ def agent(data: Mapping[str, Any], role: str) -> Agent:
     reserved = data.get("reserved_resources", {}).get(role, {})
     total = {ours: float(unreserved.get(theirs, 0.0)) + float(reserved.get(theirs, 0.0))
              for theirs, ours in FIELDS.items()}
+    used = {ours: float(data.get("used_resources", {}).get(theirs, 0.0)) for theirs, ours in FIELDS.items()}
     return Agent(id=data["id"], hostname=data.get("hostname", ""), resources=Resources(**total),
-                 active=bool(data.get("active", True)))
+                 active=bool(data.get("active", True)), used=Resources(**used))

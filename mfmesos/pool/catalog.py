@@ -1,4 +1,4 @@
-"""Who needs workers: the catalog's /query.json, and one manager's own answer to `queue_status`.
+"""Who needs workers: the catalog's /query.json. A manager answers with the same records (manager.py).
 
 Measured with cctools 8.0.0: makeflow publishes a record of its own with the same project (type "makeflow", no port)
 beside its manager's (type "wq_master"; later versions "wq_manager", TaskVine "vine_manager"). tasks_total_* are of
@@ -11,7 +11,6 @@ import asyncio
 import json
 import math
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,8 @@ import aiohttp
 from mfmesos.core.model import Resources
 from mfmesos.core.pool import ManagerStatus
 
-TYPES = frozenset({"wq_master", "wq_manager", "vine_manager"})
+WORKERS = {"wq_master": "work_queue_worker", "wq_manager": "work_queue_worker", "vine_manager": "vine_worker"}
+"""By the type of a manager's record: the program that works for it."""
 WHOLE = "whole queue"
 MAX_BYTES = 16 * 1024 * 1024
 MAX_TEXT = 256
@@ -51,31 +51,14 @@ async def from_catalog(host: str, port: int, timeout_s: float = 10.0) -> Found:
                 session.get(f"http://{address}:{port}/query.json") as answer:
             if answer.status != 200:
                 raise SourceError(f"{where}: HTTP {answer.status} for /query.json; is it a catalog server?")
-            body = await _all_of(answer.content, where)
+            body = await all_of(answer.content, where)
     except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as e:
         raise SourceError(f"{where}: {_words(e, timeout_s)}") from e
     return parse(body, where)
 
 
-async def from_manager(host: str, port: int, timeout_s: float = 10.0) -> Found:
-    """What the manager itself says, as work_queue_status asks it. SourceError says why there is no answer."""
-    where = f"manager {host}:{port}"
-    try:
-        return parse(await asyncio.wait_for(_ask(host, port, where), timeout_s), where, (host, port))
-    except (asyncio.TimeoutError, OSError) as e:
-        raise SourceError(f"{where}: {_words(e, timeout_s)}") from e
-
-
-async def _ask(host: str, port: int, where: str) -> bytes:
-    reader, writer = await asyncio.open_connection(host, port)
-    try:
-        writer.write(b"queue_status\n")
-        return await _all_of(reader, where)
-    finally:
-        writer.close()
-
-
-async def _all_of(reader: aiohttp.StreamReader | asyncio.StreamReader, where: str) -> bytes:
+async def all_of(reader: aiohttp.StreamReader | asyncio.StreamReader, where: str) -> bytes:
+    """Until the other side closes; SourceError when that is too much."""
     body = bytearray()
     while True:
         part = await reader.read(65536)
@@ -92,21 +75,11 @@ def _words(e: Exception, timeout_s: float) -> str:
 
 def parse(body: bytes, where: str, asked: tuple[str, int] | None = None) -> Found:
     """The managers in an answer; `asked` is where the one manager was reached, which is where its workers go."""
-    try:
-        records = json.loads(body)
-    except (ValueError, RecursionError) as e:
-        raise SourceError(f"{where}: its answer is no JSON ({shown(e)})") from e
-    if not isinstance(records, list):
-        raise SourceError(f"{where}: its answer is no list of records")
-    return _sorted_out(records, where, asked)
-
-
-def _sorted_out(records: Iterable[Any], where: str, asked: tuple[str, int] | None) -> Found:
     managers: dict[str, ManagerStatus] = {}
     ignored = []
-    for number, record in enumerate(records, 1):
+    for number, record in enumerate(records_of(body, where), 1):
         kind = record.get("type") if isinstance(record, dict) else None
-        if not isinstance(kind, str) or kind not in TYPES:
+        if not isinstance(kind, str) or kind not in WORKERS:
             continue
         try:
             status = manager_of(record, asked)
@@ -115,6 +88,17 @@ def _sorted_out(records: Iterable[Any], where: str, asked: tuple[str, int] | Non
         else:
             managers[status.key] = status
     return Found(tuple(managers.values()), tuple(ignored))
+
+
+def records_of(body: bytes, where: str) -> list[Any]:
+    """SourceError when the answer is no list."""
+    try:
+        records = json.loads(body)
+    except (ValueError, RecursionError) as e:
+        raise SourceError(f"{where}: its answer is no JSON ({shown(e)})") from e
+    if not isinstance(records, list):
+        raise SourceError(f"{where}: its answer is no list of records")
+    return records
 
 
 def manager_of(record: dict[str, Any], asked: tuple[str, int] | None = None) -> ManagerStatus:
@@ -128,7 +112,8 @@ def manager_of(record: dict[str, Any], asked: tuple[str, int] | None = None) -> 
     return ManagerStatus(
         project, host, port, int(_number(record, "tasks_waiting")), int(_number(record, "tasks_running")),
         _resources(record, "tasks_total_{}"), _largest(record), int(_number(record, "workers_connected", "workers")),
-        _resources(record, "{}_total"))
+        _resources(record, "{}_total"), WORKERS.get(str(record.get("type")), ""),
+        _number(record, "lastheardfrom", most=1e12))
 
 
 def _host(record: dict[str, Any]) -> str:
@@ -147,7 +132,7 @@ def _port(record: dict[str, Any]) -> int:
     return int(port)
 
 
-def _number(record: dict[str, Any], *names: str) -> float:
+def _number(record: dict[str, Any], *names: str, most: float = MAX_COUNT) -> float:
     """The first of the fields that is there, numbers may be text; 0 for none."""
     for name in names:
         if name not in record:
@@ -157,10 +142,15 @@ def _number(record: dict[str, Any], *names: str) -> float:
             number = float(value) if isinstance(value, (int, float, str)) else math.nan
         except (ValueError, OverflowError):
             number = math.nan
-        if not -1.0 <= number <= MAX_COUNT:  # -1 is cctools' way to say that it does not know
+        if not -1.0 <= number <= most:  # -1 is cctools' way to say that it does not know
             raise ValueError(f"{name} is {shown(value)}")
         return max(number, 0.0)
     return 0.0
+
+
+def whole_number(record: dict[str, Any], name: str) -> int:
+    """ValueError when it cannot be."""
+    return int(_number(record, name))
 
 
 def _resources(record: dict[str, Any], form: str) -> Resources:

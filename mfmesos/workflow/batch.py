@@ -73,6 +73,7 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
         return dry_run(batch, done)
     config.state_dir.mkdir(exist_ok=True)
     started = time.monotonic()
+    config.gpus = any(task.request.gpus for task in batch.tasks.values())
     with FolderLock(config.state_dir, say), local_cluster(config, local_agents) as resolved:
         open_log(resolved)
         (workdir / DONE).unlink(missing_ok=True)

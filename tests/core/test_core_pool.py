@@ -31,9 +31,8 @@ class Cluster:
         self.workers: list[PoolWorker] = []
         self.made = 0
 
-    def round(self, managers: list[ManagerStatus], now: float, error: str = "") -> Decisions:
-        made = self.pool.decide(managers, self.settings, self.workers, AGENT, now, cluster_cores=self.cores,
-                                source_error=error)
+    def round(self, managers: list[ManagerStatus], now: float) -> Decisions:
+        made = self.pool.decide(managers, self.settings, self.workers, AGENT, now, cluster_cores=self.cores)
         gone = {d.worker_id for d in made.drains}
         self.workers = [w for w in self.workers if w.id not in gone]
         for start in made.starts:
@@ -86,13 +85,10 @@ def test_why_not_more() -> None:
 
 
 def test_manager_gone_releases_its_workers_within_a_minute() -> None:
-    """Not heard of for half a minute: drained, busy or not; not before, and not while the catalog is down."""
+    """Not heard of for a while: drained, busy or not; not before."""
     cluster = Cluster({"p": ProjectSettings(min_workers=1)})
     now = cluster.settle([manager(waiting=20)])
-    assert not cluster.round([], now + 20).drains
-    made = cluster.round([], now + 500, error="catalog h:1: refused")
-    assert not made.drains
-    assert made.why_not_more == {"p": "catalog h:1: refused; keeping the workers that are there"}
+    assert not cluster.round([], now + PACE.gone_s - 2).drains
     assert {d.reason for d in cluster.round([], now + 55).drains} == {"its manager is gone"}
     assert cluster.workers == []
 
@@ -105,6 +101,27 @@ def test_idle_workers_are_drained_and_the_minimum_kept() -> None:
     assert not cluster.round([manager()], now + 1).drains
     cluster.settle([manager()], now + PACE.idle_s)
     assert len(cluster.workers) == 1
+
+
+def test_tasks_of_different_sizes() -> None:
+    """One task of 8 cores and 40 of one are 48 cores, not 41 times 8."""
+    cluster = Cluster({"p": ProjectSettings()})
+    cluster.settle([ManagerStatus("p", "h", 1, 41, 0, Resources(48, 4100), Resources(8, 100))])
+    assert cluster.of("p") == 48
+
+
+def test_a_full_project_claims_no_share() -> None:
+    """What a project's bound keeps it from using goes to the others."""
+    cluster = Cluster({"a": ProjectSettings(max_workers=1), "b": ProjectSettings()}, cores=64)
+    cluster.settle([manager("a", 200), manager("b", 200)])
+    assert (cluster.of("a"), cluster.of("b")) == (8, 56)
+
+
+def test_tasks_that_fit_nowhere_get_no_worker() -> None:
+    """All tasks ask for more than an agent has: nothing is started for them; with smaller ones among them it is."""
+    assert not Pool().decide([manager(waiting=3, cores=9)], {"p": ProjectSettings()}, [], AGENT, 0.0).starts
+    mixed = ManagerStatus("p", "h", 1, 3, 0, Resources(11, 300), Resources(9, 100))
+    assert Pool().decide([mixed], {"p": ProjectSettings()}, [], AGENT, 0.0).starts
 
 
 def test_busy_workers_stay() -> None:

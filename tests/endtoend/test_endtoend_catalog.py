@@ -10,7 +10,8 @@ from flows import Flow
 from pools import PROJECT, Catalog, start_manager
 
 from mfmesos.core.model import Resources
-from mfmesos.pool.catalog import from_catalog, from_manager
+from mfmesos.pool.catalog import from_catalog
+from mfmesos.pool.manager import Answer, ask
 
 
 def test_the_real_programs(tmp_path: Path, embedded_mesos: Cluster, catalog: Catalog) -> None:
@@ -21,7 +22,7 @@ def test_the_real_programs(tmp_path: Path, embedded_mesos: Cluster, catalog: Cat
     try:
         told = asyncio.run(from_catalog("127.0.0.1", catalog.port)).managers
         assert [(m.project, m.tasks_waiting, m.largest) for m in told] == [(PROJECT, 3, Resources(2, 300, 50))]
-        assert asyncio.run(from_manager(told[0].host, told[0].port)).managers == told
+        assert asyncio.run(ask(told[0].host, told[0].port)) == Answer(told[0], {})
     finally:
         manager.send_signal(signal.SIGINT)
         flow.end(manager, 30)

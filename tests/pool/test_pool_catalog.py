@@ -12,7 +12,8 @@ from support import free_port
 
 from mfmesos.core.model import Resources
 from mfmesos.core.pool import ManagerStatus
-from mfmesos.pool.catalog import Found, SourceError, from_catalog, from_manager, manager_of, parse
+from mfmesos.pool.catalog import Found, SourceError, from_catalog, manager_of, parse
+from mfmesos.pool.manager import Gone, ask
 
 HERE = Path(__file__).parent
 ONE = Resources(1, 200, 100)
@@ -86,5 +87,5 @@ def test_nobody_there() -> None:
     port = free_port()
     with pytest.raises(SourceError, match=f"catalog 127.0.0.1:{port}: "):
         asyncio.run(from_catalog("127.0.0.1", port))
-    with pytest.raises(SourceError, match=f"manager 127.0.0.1:{port}: "):
-        asyncio.run(from_manager("127.0.0.1", port))
+    with pytest.raises(Gone, match=f"manager 127.0.0.1:{port}: nobody listens"):
+        asyncio.run(ask("127.0.0.1", port))

@@ -1,0 +1,285 @@
+"""The pool as the scheduler sees it: workers are its tasks, and what managers need is looked at once a second."""
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mfmesos.config import ConfigError, SchedulerConfig
+from mfmesos.core import actions as act
+from mfmesos.core import events as ev
+from mfmesos.core.model import Resources, SavedTask, Task
+from mfmesos.core.pool import Decisions, Pace, Pool, PoolWorker, Start
+from mfmesos.core.states import TaskState
+from mfmesos.pool import settings as told
+from mfmesos.pool import status as said
+from mfmesos.pool.settings import PoolSettings
+from mfmesos.pool.survey import Survey, View
+from mfmesos.pool.worker import MARGIN, Program, identity, prepare, size_of, told_apart
+from mfmesos.report.runlog import RunLog, more_of_it
+from mfmesos.workflow.stager import Stager
+from mfmesos.workflow.taskengine import say
+from mfmesos.workflow.watch import DirectoryWatch
+
+if TYPE_CHECKING:
+    from mfmesos.scheduler import Scheduler
+
+log = logging.getLogger("mfmesos.pool")
+ROUND_S = 1.0
+AGENTS_S = 5.0
+YOUNG_S = 20.0
+"""A worker that ends so soon, and that no manager has told of, was of no use to anybody."""
+
+
+@dataclass
+class Worker:
+    """One that was asked for and has not ended. Times by the scheduler's clock."""
+
+    task: Task
+    asked_at: float
+    idle_since: float | None
+    seen: bool = False
+    """Its manager has told of it."""
+    draining: bool = False
+
+    @property
+    def manager(self) -> str:
+        return self.task.category or ""
+
+    @property
+    def project(self) -> str:
+        return self.manager.rpartition(" ")[0]
+
+    def as_core(self) -> PoolWorker:
+        return PoolWorker(str(self.task.id), self.manager, size_of(self.task), self.asked_at, self.idle_since,
+                          self.draining)
+
+
+class PoolEngine:
+    """Keeps as many workers as the managers need."""
+
+    def __init__(self, config: SchedulerConfig, echo: Callable[[str], None] = say,
+                 getppid: Callable[[], int] = os.getppid, survey: Survey | None = None) -> None:
+        self._folder = Path(config.workdir)
+        self._state_dir = config.state_dir
+        self._parent = config.parent_pid
+        self._getppid = getppid
+        self._echo = echo
+        self._verbose = config.verbose
+        self._gpus = config.gpus
+        own = dict(config.pool or {})
+        self._file = Path(own.pop("file", "") or self._folder / told.FILE)
+        self._base = told.parse(own, PoolSettings())
+        self._settings = told.read(self._file, self._base)
+        self._survey = survey
+        self._pool = Pool(Pace(idle_s=self._settings.idle_s))
+        self._runlog = RunLog(config.state_dir, config.keep_output)
+        self._workers: dict[int, Worker] = {}
+        self._last_id = int(time.time())  # none that an earlier run had
+        self._programs: dict[str, Program] = {}
+        self._said: dict[str, str] = {}
+        self._agents_at = -math.inf
+        self._preparer = ThreadPoolExecutor(1, thread_name_prefix="pool")
+        self._rounds: asyncio.Task[None]
+        self._watch: DirectoryWatch
+        self._scheduler: Scheduler
+        self._stager: Stager
+
+    # --- the engine's side of the scheduler -----------------------------------------------------
+    def resume(self, saved: list[SavedTask]) -> list[SavedTask]:
+        """All go on: workers know nothing of our death."""
+        for one in saved:
+            self._workers[one.task.id] = Worker(one.task, 0.0, None)
+        self._last_id = max([self._last_id, *self._workers])
+        return saved
+
+    def start(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        now = scheduler.clock()
+        for worker in self._workers.values():
+            worker.asked_at = now
+        if self._workers:
+            self._echo(f"{len(self._workers)} workers are taken over")
+        self._survey = self._survey or Survey(scheduler.clock)
+        self._stager = Stager(self._folder, scheduler.inputs, scheduler.post_threadsafe)
+        self._watch = DirectoryWatch(self._file.parent, [self._file.name], self._file_changed)
+        self._watch.start()
+        self._rounds = scheduler.loop.create_task(self._go_round())
+        self._rounds.add_done_callback(self._rounds_ended)
+
+    def report(self, report: act.ReportTask, host: str) -> None:
+        self._runlog.task_ended(report, host)
+        worker = self._workers.pop(report.task.id, None)
+        if worker is None or worker.draining or report.withdrawn:
+            return
+        now = self._scheduler.clock()
+        where = f" on {host}" if host else ""
+        if not report.finished:
+            line = (f"{worker.project}: worker {worker.task.id} failed{where}: {report.reason}"
+                    f"{more_of_it(report, self._state_dir)}")
+            log.warning("%s", line)
+            self._tell_once(worker.project, line)
+        if not worker.seen and (not report.finished or now - worker.asked_at < YOUNG_S):
+            self._pool.crashed(worker.project, report.reason or f"a worker ended at once{where}", now)
+
+    def note(self, note: act.Note) -> None:
+        if note.level != "info" or self._verbose:
+            self._echo(note.text)
+
+    def alive(self) -> str:
+        if self._parent is not None and self._getppid() != self._parent:
+            return "the process that started the scheduler is gone"
+        return ""
+
+    def close(self, failure: str | None, *, crashed: bool = False) -> None:
+        self._rounds.cancel()
+        self._watch.stop()
+        self._preparer.shutdown(wait=False, cancel_futures=True)
+        self._stager.close()
+        self._runlog.close()
+        if not crashed:
+            said.forget(self._state_dir)
+
+    # --- settings -------------------------------------------------------------------------------
+    def _file_changed(self, name: str) -> None:
+        """On the watch's thread."""
+        try:
+            settings = told.read(self._file, self._base)
+        except ConfigError as e:
+            self._scheduler.loop.call_soon_threadsafe(
+                self._echo, f"{e}; the settings before stay in force")
+        else:
+            self._scheduler.loop.call_soon_threadsafe(self._take, settings)
+
+    def _take(self, settings: PoolSettings) -> None:
+        if settings == self._settings:
+            return
+        self._settings = settings
+        self._programs.clear()
+        self._pool.pace = replace(self._pool.pace, idle_s=settings.idle_s)
+        self._echo(f"{self._file} has changed: {len(settings.projects)} projects are served from now on")
+
+    # --- a round --------------------------------------------------------------------------------
+    def _rounds_ended(self, rounds: asyncio.Task[None]) -> None:
+        if not rounds.cancelled():
+            self._scheduler.crash(rounds.exception() or RuntimeError("the pool's rounds ended"))
+
+    async def _go_round(self) -> None:
+        while not self._scheduler.core.state.stopping:
+            await self._round()
+            await asyncio.sleep(ROUND_S)
+
+    async def _round(self) -> None:
+        assert self._survey is not None
+        settings, scheduler = self._settings, self._scheduler
+        now = scheduler.clock()
+        if now - self._agents_at >= AGENTS_S:
+            self._agents_at = now
+            scheduler.list_agents()
+        view = await self._survey.look(settings)
+        self._tell_once("source", f"{view.problem}; what is there is kept" if view.problem else "")
+        for line in view.ignored:
+            self._tell_once(line, line)
+        now = scheduler.clock()
+        self._see(view, now)
+        agent, cores = self._room()
+        projects = {*(m.project for m in view.managers), *(w.project for w in self._workers.values())}
+        bounds = {p: its for p in projects if (its := settings.of(p)) is not None}
+        decided = self._pool.decide(
+            view.managers, bounds, [w.as_core() for w in self._workers.values()], agent, now, cluster_cores=cores)
+        for drain in decided.drains:
+            self._drain(int(drain.worker_id), drain.reason)
+        problem = await self._start(decided.starts, now)
+        self._write_status(view, decided, agent, cores, problem)
+
+    def _see(self, view: View, now: float) -> None:
+        """What the managers tell of our workers."""
+        for worker in self._workers.values():
+            there = view.workers.get(worker.manager)
+            busy = there.get(identity(size_of(worker.task))) if there is not None else None
+            if busy is not None:
+                worker.seen = True
+                self._pool.worked(worker.project)
+            elif there is None and now - worker.asked_at >= YOUNG_S:
+                worker.seen = True  # nobody can tell; it has not failed
+            if busy or (worker.seen and busy is None):
+                worker.idle_since = None
+            elif worker.idle_since is None:
+                worker.idle_since = now
+
+    def _room(self) -> tuple[Resources, float]:
+        """The largest worker that an agent can hold, and the cores of all agents that others do not use."""
+        state = self._scheduler.core.state
+        agents = [(a - MARGIN).at_least_zero() for a in state.largest_agents()]
+        if not self._gpus:
+            agents = [replace(a, gpus=0.0) for a in agents]
+        agents = [replace(a, cores=float(math.floor(a.cores + 0.0005))) for a in agents if a.memory_mb and a.disk_mb]
+        if not agents:
+            return Resources(), 0.0
+        ours = sum(c.resources.cores for c in state.claims.values())
+        used = sum(a.used.cores for a in state.listed or () if a.active)
+        return max(agents, key=lambda a: (a.cores, a.memory_mb)), sum(a.cores for a in agents) - max(used - ours, 0.0)
+
+    def _drain(self, number: int, reason: str) -> None:
+        worker = self._workers[number]
+        worker.draining = True
+        log.info("event=drain worker=%d manager=%r reason=%r", number, worker.manager, reason)
+        self._scheduler.post(ev.TaskWithdrawn(number))
+
+    async def _start(self, starts: Iterable[Start], now: float) -> str:
+        """Why they cannot be started, or nothing."""
+        problem = ""
+        for start in starts:
+            try:
+                program = await self._program(start.manager.worker)
+            except ConfigError as e:
+                problem = str(e)
+                continue
+            taken = {identity(size_of(w.task)) for w in self._workers.values() if w.manager == start.manager.key}
+            for _ in range(start.count):
+                size = told_apart(start.size, taken)
+                taken.add(identity(size))
+                self._last_id += 1
+                task = program.task(self._last_id, start.manager, size)
+                self._workers[task.id] = Worker(task, now, now)
+                log.info("event=start worker=%d manager=%r size=%r", task.id, start.manager.key, str(size))
+                self._stager.submit(task)
+        self._tell_once("program", problem)
+        return problem
+
+    async def _program(self, speaks: str) -> Program:
+        name = self._settings.worker or speaks
+        if name not in self._programs:
+            self._programs[name] = await self._scheduler.loop.run_in_executor(
+                self._preparer, prepare, self._folder, name, self._settings)
+        return self._programs[name]
+
+    # --- what is told ---------------------------------------------------------------------------
+    def _tell_once(self, subject: str, text: str) -> None:
+        if self._said.get(subject, "") != text:
+            self._said[subject] = text
+            if text:
+                self._echo(text)
+
+    def _write_status(self, view: View, decided: Decisions, agent: Resources, cores: float, problem: str) -> None:
+        waiting = {r.task.id for r in self._scheduler.core.state.tasks.values() if r.state is TaskState.WAITING}
+        rows = []
+        for manager in view.managers:
+            mine = [w for w in self._workers.values() if w.manager == manager.key]
+            needs = decided.needs.get(manager.key, 0.0)
+            rows.append(said.Row(
+                manager.project, manager.host, manager.port, manager.tasks_waiting, manager.tasks_running,
+                needs, sum(size_of(w.task).cores for w in mine if not w.draining), len(mine),
+                sum(w.task.id in waiting for w in mine), sum(w.seen for w in mine),
+                sum(w.seen and w.idle_since is not None for w in mine), sum(w.draining for w in mine),
+                problem or decided.why_not_more.get(manager.project, "")))
+        gone = sum(w.manager not in {m.key for m in view.managers} for w in self._workers.values())
+        said.write(self._state_dir, said.Status(
+            time.time(), tuple(rows), str(agent) if agent.cores else "", cores, view.problem, gone))
