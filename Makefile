@@ -56,6 +56,10 @@ bench-estimates: .venv  ## what an estimate costs; with MFMESOS_TRACES=DIR also 
 bench-packing: debian-packages .venv preload real-mesos  ## what estimates are worth: a workflow that declares nothing, twice on a real Mesos
 	.venv/bin/python bench/packing.py
 
+.PHONY: bench-pool
+bench-pool: debian-packages .venv preload real-mesos  ## a pool of workers: time to the first, cost of a decision, against task by task
+	.venv/bin/python bench/pool.py
+
 .PHONY: bench-measuring
 bench-measuring: .venv  ## what an executor's measuring costs with 50 tasks running
 	.venv/bin/python bench/measuring.py

@@ -45,6 +45,22 @@ def cluster_options(command: F) -> F:
         click.option("--user", default="", help="Run tasks as this user of the agents (default: who runs mfmesos)."),
         click.option("--principal", help="Authenticate to the master as this principal."),
         click.option("--secret-file", help=SECRET_HELP),
+        click.option("--listen", default="", metavar="ADDRESS[:PORT]", callback=address,
+                     help="Where the staging server listens."),
+        click.option("--advertise", default="", metavar="HOST[:PORT]", callback=address,
+                     help="Where executors reach it, if elsewhere."),
+        click.option("--executor-uri", default="", metavar="URI", help="Where agents fetch the executor's archive."),
+        click.option("--local-agents", type=click.IntRange(min=1), default=1, show_default=True,
+                     help="With --master local: how many agents share this machine."),
+        click.option("-v", "--verbose", is_flag=True, help="Say more."),
+    )):
+        command = option(command)
+    return command
+
+
+def task_options(command: F) -> F:
+    """How tasks are run: shared by the commands that are given tasks."""
+    for option in reversed((
         click.option("--max-running", type=click.IntRange(min=1), help="At most so many tasks at a time."),
         click.option("--claims", type=click.Choice(["shared", "per-task"]), default="shared", show_default=True,
                      help="One claim runs many tasks, or each task gets a claim and container of its own."),
@@ -59,14 +75,6 @@ def cluster_options(command: F) -> F:
         click.option("--history", default="", metavar="FILE",
                      help="The history to learn from and add to (default: your own, in ~/.local/share/mfmesos/)."),
         click.option("--no-history", is_flag=True, help="Learn from this run alone, and leave no trace of it."),
-        click.option("--listen", default="", metavar="ADDRESS[:PORT]", callback=address,
-                     help="Where the staging server listens."),
-        click.option("--advertise", default="", metavar="HOST[:PORT]", callback=address,
-                     help="Where executors reach it, if elsewhere."),
-        click.option("--executor-uri", default="", metavar="URI", help="Where agents fetch the executor's archive."),
-        click.option("--local-agents", type=click.IntRange(min=1), default=1, show_default=True,
-                     help="With --master local: how many agents share this machine."),
-        click.option("-v", "--verbose", is_flag=True, help="Say more."),
     )):
         command = option(command)
     return command
@@ -76,12 +84,18 @@ def scheduler_config(workdir: Path, options: dict[str, Any], **more: Any) -> Sch
     """The scheduler's settings out of the command line's."""
     return SchedulerConfig(
         workdir=str(workdir), master=options["master"], role=options["role"], user=options["user"],
-        principal=options["principal"], secret_file=options["secret_file"], max_running=options["max_running"],
-        claims=options["claims"], claim_idle_s=options["claim_idle"], claim_worklife_s=options["claim_worklife"],
-        estimates=options["estimates"], retry_budget=options["retry_budget"],
-        history=None if options["no_history"] else os.path.abspath(options["history"]) if options["history"] else "",
-        listen=options["listen"], advertise=options["advertise"], executor_uri=options["executor_uri"],
-        verbose=options["verbose"], **more)
+        principal=options["principal"], secret_file=options["secret_file"], listen=options["listen"],
+        advertise=options["advertise"], executor_uri=options["executor_uri"], verbose=options["verbose"], **more)
+
+
+def task_settings(options: dict[str, Any]) -> dict[str, Any]:
+    """Those of `task_options`."""
+    file = options["history"]
+    return {
+        "max_running": options["max_running"], "claims": options["claims"], "claim_idle_s": options["claim_idle"],
+        "claim_worklife_s": options["claim_worklife"], "estimates": options["estimates"],
+        "retry_budget": options["retry_budget"],
+        "history": None if options["no_history"] else os.path.abspath(file) if file else ""}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -93,6 +107,7 @@ def main() -> None:
 @main.command()
 @click.argument("tasks", metavar="TASKFILE|DIR", type=click.Path(exists=True, path_type=Path))
 @cluster_options
+@task_options
 @click.option("--retries", type=click.IntRange(min=0), default=0, show_default=True,
               help="Try a task that failed by itself again so often.")
 @click.option("-k", "--keep-going", is_flag=True, help="After a failure go on with what does not depend on it.")
@@ -111,12 +126,13 @@ def run(tasks: Path, retries: int, keep_going: bool, follow: bool, dry_run: bool
     if isinstance(source, str):
         fail(source)
     config = scheduler_config(source.parent.resolve(), options, engine="batch", retries=retries,
-                              launch=f"batch {source.name}")
+                              launch=f"batch {source.name}", **task_settings(options))
     _guarded(lambda: batch.run(source, config, batch_options, options["local_agents"]))
 
 
 @main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @cluster_options
+@task_options
 @click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="-- ARGS...")
 def makeflow(args: tuple[str, ...], **options: Any) -> None:
     """Run the real makeflow with -T mesos, ARGS being its own arguments.
@@ -131,6 +147,7 @@ def makeflow(args: tuple[str, ...], **options: Any) -> None:
 
 @main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @cluster_options
+@task_options
 @click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="-- ARGS...")
 def factory(args: tuple[str, ...], **options: Any) -> None:
     """Run the real work_queue_factory with -T mesos, ARGS being its own arguments: Work Queue's workers on Mesos.
@@ -248,7 +265,7 @@ def _launched(
     from mfmesos.localrun import local_cluster
     from mfmesos.workflow.launching import LaunchOptions
 
-    config = scheduler_config(Path.cwd(), options)
+    config = scheduler_config(Path.cwd(), options, **task_settings(options))
     if parsed.master or parsed.starts_nothing:
         config.master = parsed.master or DEFAULT_MASTER
     with local_cluster(config, options["local_agents"]) as resolved:

@@ -16,6 +16,7 @@ from mfmesos.core.shares import EPS, Claimant, share
 
 NOTHING_SAID = Resources()
 UNLIMITED = 1_000_000
+RAMP_MOST = 8.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class Pace:
     """How fast a pool changes."""
 
     ramp_floor: int = 4
-    """So many may start, or end, in a round; more only as far as it doubles (or halves) what is there."""
+    """So many may start, or end, in a round; more only as far as it doubles (or halves) what is there. A project that
+    weighs more than another may start as much faster, up to RAMP_MOST times."""
     idle_s: float = 10.0
     """A worker is drained for want of work only when it had none for so long."""
     busy_s: float = 30.0
@@ -236,7 +238,9 @@ class Pool:
             counts[desk.status.project] = counts.get(desk.status.project, 0) + len(desk.workers)
         room = cluster_cores - sum(d.has for d in desks)
         short = any(d.demand > EPS and d.has + d.task.cores <= d.target + EPS for d in desks)
-        rates = {p: max(self.pace.ramp_floor, n) for p, n in counts.items()}
+        lightest = min((d.settings.weight for d in desks), default=1.0)
+        rates = {d.status.project: max(int(self.pace.ramp_floor * min(d.settings.weight / lightest, RAMP_MOST)),
+                                       counts[d.status.project]) for d in desks}
         ends = {p: max(self.pace.ramp_floor, n // 2) for p, n in counts.items()}
         for desk in desks:
             project = desk.status.project

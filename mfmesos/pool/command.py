@@ -46,7 +46,7 @@ def pool_options(command: Any) -> Any:
 def settings_of(project: str | None, options: dict[str, Any]) -> PoolSettings:
     """The command line's settings; ConfigError in one line."""
     size = {key: options[key] for key in ("cores", "memory", "disk") if options[key] is not None}
-    if size and len(size) < 3:
+    if (size or options["gpus"]) and len(size) < 3:
         raise ConfigError("a worker's size is --cores, --memory and --disk together")
     worker = worker_size("worker", {**size, "gpus": options["gpus"]}) if size else None
     most = UNLIMITED if options["most"] is None else options["most"]

@@ -168,8 +168,9 @@ class PoolEngine:
 
     # --- a round --------------------------------------------------------------------------------
     def _rounds_ended(self, rounds: asyncio.Task[None]) -> None:
-        if not rounds.cancelled():
-            self._scheduler.crash(rounds.exception() or RuntimeError("the pool's rounds ended"))
+        error = None if rounds.cancelled() else rounds.exception()
+        if error is not None:
+            self._scheduler.crash(error)
 
     async def _go_round(self) -> None:
         while not self._scheduler.core.state.stopping:

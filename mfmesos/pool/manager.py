@@ -1,7 +1,15 @@
-"""What a manager itself says: its queue and its workers. Also whether it is there at all."""
+"""What a manager itself says: its queue and its workers. Also whether it is there at all.
+
+A manager with a password wants whoever connects to prove that he knows it, and proves it as well. Measured with cctools
+8.0.0: both say "auth password sha1", then a random word; each answers the other's with the SHA1, in hex, of the
+password, a space and that word; each says "ok" to what is right.
+"""
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
+import secrets
 from dataclasses import dataclass
 
 from mfmesos.core.pool import ManagerStatus
@@ -9,11 +17,12 @@ from mfmesos.pool.catalog import SourceError, all_of, parse, records_of, shown, 
 from mfmesos.pool.worker import Identity
 
 TIMEOUT_S = 3.0
+PROOF = b"auth password sha1\n"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """`status` is None when somebody is there who does not tell: a manager with a password, or one that computes.
+    """`status` is None when somebody is there who does not tell: a manager with another password, or a busy one.
 
     `workers` has how many tasks each of its workers runs; None: not told.
     """
@@ -30,26 +39,28 @@ class Unreachable(Exception):
     """From here nobody can tell."""
 
 
-async def ask(host: str, port: int, *, timeout_s: float = TIMEOUT_S, workers: bool = True) -> Answer:
+async def ask(host: str, port: int, password: bytes = b"", timeout_s: float = TIMEOUT_S) -> Answer:
     """Both answers of a manager at HOST:PORT. Raises Gone or Unreachable, in one line."""
     where = f"manager {host}:{port}"
     try:
-        body = await _question(host, port, b"queue_status\n", timeout_s, where)
+        body = await _question(host, port, b"queue_status\n", password, timeout_s)
         told = parse(body, where, (host, port)).managers
     except SourceError:
         return Answer(None)
     if not told:
         return Answer(None)
-    if not workers or not told[0].workers_connected:
+    if not told[0].workers_connected:
         return Answer(told[0], {})
     try:
-        return Answer(told[0], workers_in(await _question(host, port, b"worker_status\n", timeout_s, where), where))
+        body = await _question(host, port, b"worker_status\n", password, timeout_s)
+        return Answer(told[0], workers_in(body, where))
     except SourceError:
         return Answer(told[0])
 
 
-async def _question(host: str, port: int, words: bytes, timeout_s: float, where: str) -> bytes:
+async def _question(host: str, port: int, words: bytes, password: bytes, timeout_s: float) -> bytes:
     """SourceError when somebody is there who gives no answer."""
+    where = f"manager {host}:{port}"
     try:
         reader, writer = await asyncio.wait_for(asyncio.open_connection(host, port), timeout_s)
     except ConnectionRefusedError:
@@ -57,12 +68,39 @@ async def _question(host: str, port: int, words: bytes, timeout_s: float, where:
     except (asyncio.TimeoutError, OSError) as e:
         raise Unreachable(f"{where}: {shown(e) if str(e) else f'no answer within {timeout_s:g} s'}") from None
     try:
-        writer.write(words)
-        return await asyncio.wait_for(all_of(reader, where), timeout_s)
+        return await asyncio.wait_for(_talk(reader, writer, words, password, where), timeout_s)
     except (asyncio.TimeoutError, OSError) as e:
         raise SourceError(f"{where}: {shown(e)}") from None
     finally:
         writer.close()
+
+
+async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, words: bytes, password: bytes,
+                where: str) -> bytes:
+    if password:
+        word = secrets.token_hex(32).encode()
+        writer.write(PROOF + word + b"\n")
+        if await _line(reader) != PROOF:
+            raise SourceError(f"{where}: it asks for no password, or is no manager")
+        writer.write(proof(password, (await _line(reader)).rstrip(b"\n")) + b"\n")
+        if not hmac.compare_digest((await _line(reader)).rstrip(b"\n"), proof(password, word)):
+            raise SourceError(f"{where}: it has another password")
+        writer.write(b"ok\n")
+        if await _line(reader) != b"ok\n":
+            raise SourceError(f"{where}: it does not accept the password")
+    writer.write(words)
+    return await all_of(reader, where)
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.readline()
+    except ValueError as e:  # longer than any that is expected
+        raise SourceError(shown(e)) from None
+
+
+def proof(password: bytes, word: bytes) -> bytes:
+    return hashlib.sha1(password + b" " + word).hexdigest().encode()
 
 
 def workers_in(body: bytes, where: str) -> dict[Identity, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from mfmesos.core.pool import ManagerStatus
 from mfmesos.pool import catalog, manager
@@ -52,7 +53,7 @@ class Survey:
     """`look` gives the present view; it remembers what earlier ones found."""
 
     def __init__(
-        self, clock: Callable[[], float], ask: Callable[[str, int], Awaitable[Answer]] = manager.ask,
+        self, clock: Callable[[], float], ask: Callable[[str, int, bytes], Awaitable[Answer]] = manager.ask,
         read_catalog: Callable[[str, int], Awaitable[Found]] = catalog.from_catalog,
     ) -> None:
         self._clock = clock
@@ -62,11 +63,13 @@ class Survey:
         self._source = ""
         self._looked_at: float | None = None
         self._next_look = 0.0
+        self._password = b""
         self._problem = ""
         self._ignored: tuple[str, ...] = ()
 
     async def look(self, settings: PoolSettings) -> View:
         """Never raises for what others say or do not say."""
+        self._password = password_of(settings)
         source = settings.manager or settings.catalog
         if source != self._source:
             self._source, self._known, self._looked_at, self._next_look = source, {}, None, 0.0
@@ -113,7 +116,7 @@ class Survey:
         """What is known of it now; None when it is not there."""
         try:
             async with limit:
-                answer = await self._ask(one.status.host, one.status.port)
+                answer = await self._ask(one.status.host, one.status.port, self._password)
         except Gone:
             one.reached, one.own = False, None
             return None
@@ -121,7 +124,7 @@ class Survey:
             there = not one.reached and one.age_s <= STALE_S
             return Answer(one.status) if there else None
         one.reached = True
-        if answer.status is None:  # a busy one may have told before; one with a password tells the catalog alone
+        if answer.status is None:  # a busy one may have told before; one with another password tells the catalog alone
             return replace(answer, status=one.status if one.own is None else one.own)
         one.own = answer.status
         return answer
@@ -130,17 +133,25 @@ class Survey:
         key = f"{host}:{port}"
         one = self._known.get(key)
         try:
-            answer = await self._ask(host, port)
+            answer = await self._ask(host, port, self._password)
         except (Gone, Unreachable) as e:
             return View(problem=str(e))
         status = answer.status or (one.own if one is not None else None)
         if status is None:
-            return View(problem=f"manager {key}: it is there and does not tell what it needs; if it has a password, "
-                                "name its project and the catalog instead of --manager")
+            return View(problem=f"manager {key}: it is there and does not tell what it needs; "
+                                "if it has a password, name its file with --password")
         self._known[key] = _Known(status, own=status, reached=True)
         if not wanted(status, settings):
             return View(problem=f"manager {key}: its project {status.project!r} is not among those to be served")
         return View((status,), {status.key: answer.workers})
+
+
+def password_of(settings: PoolSettings) -> bytes:
+    """Whoever starts workers says why it cannot be read."""
+    try:
+        return Path(settings.password).read_bytes() if settings.password else b""
+    except OSError:
+        return b""
 
 
 def wanted(status: ManagerStatus, settings: PoolSettings) -> bool:

@@ -121,10 +121,13 @@ def prepare(folder: Path, name: str, settings: PoolSettings) -> Program:
 
 
 def libraries_of(program: Path) -> dict[str, Path]:
-    """The loader and every shared library that a program needs here, by name; empty for a static one."""
+    """The loader and every shared library that a program needs here, by name; empty for a static one or a script."""
     try:
         with program.open("rb") as f:
-            if f.read(4) != b"\x7fELF":
+            head = f.read(4)
+            if head[:2] == b"#!":
+                return {}
+            if head != b"\x7fELF":
                 raise ConfigError(f"{program}: no program for this machine; {CURE}")
         done = subprocess.run(["ldd", str(program)], capture_output=True, text=True, timeout=30, check=False,
                               env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"})

@@ -198,7 +198,8 @@ def test_bounds_hold_always(first: list, then: list, cores: float) -> None:  # t
         for project, its in cluster.settings.items():
             count = sum(w.manager.startswith(f"{project} ") for w in cluster.workers)
             assert count <= its.max_workers
-            assert count <= before[project] + max(PACE.ramp_floor, before[project])
+            lightest = min(one.weight for one in cluster.settings.values())
+            assert count <= before[project] + max(PACE.ramp_floor * its.weight / lightest, before[project])
             assert count >= min(its.min_workers, before[project])
             if cores == math.inf and step == 39:
                 assert count >= its.min_workers

@@ -25,6 +25,8 @@ class Catalog:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
+        self.told: list[subprocess.Popen[str]] = []
+        """Managers that were started to tell it of themselves."""
         for _ in range(3):  # it takes the next port, too
             self.port = free_port()
             self.process = subprocess.Popen(
@@ -48,6 +50,9 @@ class Catalog:
             return [found["project"] for found in json.load(answer) if found.get("type") == "wq_master"]
 
     def stop(self) -> None:
+        """And the managers of a test that failed."""
+        for manager in self.told:
+            manager.kill()
         self.process.kill()
         self.process.wait()
 
@@ -71,7 +76,8 @@ class WorkerFlow(Flow):
         for pid in self.cluster.processes():
             try:
                 process = psutil.Process(pid)
-                if process.name().startswith("work_queue_work") and process.status() != psutil.STATUS_ZOMBIE:
+                named = any(word.endswith("/work_queue_worker") for word in process.cmdline()[:4])
+                if named and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
             except psutil.NoSuchProcess:
                 continue
@@ -96,16 +102,13 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
     made.stop()
 
 
-def start_manager(flow: Flow, catalog: Catalog, *args: str) -> subprocess.Popen[str]:
+def start_manager(flow: Flow, catalog: Catalog, *args: str, project: str = PROJECT) -> subprocess.Popen[str]:
     """makeflow -T wq, once the catalog knows of it."""
     process = subprocess.Popen(
-        ["makeflow", "-T", "wq", "-N", PROJECT, "-p", "0", "-C", catalog.address, *args], cwd=flow.folder,
+        ["makeflow", "-T", "wq", "-N", project, "-p", "0", "-C", catalog.address, *args], cwd=flow.folder,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
-    try:
-        wait_until(lambda: process.poll() is not None or PROJECT in catalog.managers(), 20, "the manager")
-    except BaseException:
-        process.kill()
-        raise
+    catalog.told.append(process)
+    wait_until(lambda: process.poll() is not None or project in catalog.managers(), 20, "the manager")
     return process
 
 

@@ -1,0 +1,361 @@
+"""Our own pool, real programs throughout: makeflow -T wq gets its workers from Mesos, without any factory program."""
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from clusters import Cluster, MakeCluster, RealMesos
+from flows import MFMESOS, Flow, nothing_stays, plain_makeflow
+from pools import EXAMPLES, PROJECT, Catalog, WorkerFlow, start_manager
+from support import free_port, wait_until
+
+from mfmesos.pool import status as statuses
+from mfmesos.pool.status import Row
+
+SMALL = ("--cores", "1", "--memory", "200", "--disk", "200")
+
+
+class PoolFlow(WorkerFlow):
+    """A folder in which the pool is started."""
+
+    def __init__(self, folder: Path, cluster: Cluster, catalog: Catalog) -> None:
+        super().__init__(folder, cluster, catalog)
+        self.work = folder / "mfmesos-pool"
+
+    def pool(self, *args: str) -> subprocess.Popen[str]:
+        """mfmesos pool --master ... --catalog ... ARGS."""
+        process = self.start("pool", "--master", self.cluster.master, "--catalog", self.catalog.address, *args)
+        self.started.append(process)
+        return process
+
+    def row(self) -> Row | None:
+        """What the pool says of the one manager."""
+        try:
+            said = statuses.read(self.work / ".mfmesos").managers
+        except ValueError:
+            return None
+        return said[0] if said else None
+
+    def has(self, workers: int) -> bool:
+        """Whether the manager tells of so many of our workers."""
+        row = self.row()
+        return row is not None and row.connected == workers
+
+    def log(self) -> str:
+        path = self.work / ".mfmesos" / "scheduler.log"
+        return path.read_text(errors="replace")[-6000:] if path.exists() else "(no log)"
+
+
+@pytest.fixture
+def pool(cluster: Cluster, tmp_path: Path, catalog: Catalog) -> Iterator[PoolFlow]:
+    """An empty folder for a pool; afterwards nothing is left on the agents, and no framework registered."""
+    made = PoolFlow(tmp_path / "pool", cluster, catalog)
+    with nothing_stays(cluster):
+        yield made
+        made.kill_started()  # of a test that failed
+
+
+@pytest.fixture
+def wide(make_cluster: MakeCluster, tmp_path: Path, catalog: Catalog) -> Iterator[PoolFlow]:
+    """As `pool`, with a cluster of the test's own: 16 cores on two agents."""
+    made = PoolFlow(tmp_path / "pool", make_cluster(resources="cpus:8;mem:6000;disk:20000"), catalog)
+    with nothing_stays(made.cluster):
+        yield made
+        made.kill_started()
+
+
+def end(flow: Flow, manager: subprocess.Popen[str]) -> None:
+    """Have a manager go, whatever it still waits for. (Told to end, makeflow waits for the tasks at work.)"""
+    manager.kill()
+    flow.end(manager, 30)
+
+
+def scheduler_of(launcher: subprocess.Popen[str]) -> psutil.Process | None:
+    with contextlib.suppress(psutil.Error):
+        for process in psutil.Process(launcher.pid).children():
+            if "mfmesos.scheduler" in process.cmdline():
+                return process
+    return None
+
+
+def pids(pool: PoolFlow) -> set[int]:
+    return {w.pid for w in pool.workers()}
+
+
+def sleeping(flow: Flow, count: int, seconds: str, cores: int = 1) -> None:
+    """A Makeflow of so many tasks."""
+    flow.write("Makeflow", f"CORES={cores}\nMEMORY=50\nDISK=50\n" + "".join(
+        f"out.{i}:\n\tsleep {seconds}; echo {i} > out.{i}\n\n" for i in range(count)))
+
+
+@pytest.mark.parametrize("example", ["features", "sweep", "wordcount"])
+def test_a_workflow_by_a_pool(pool: PoolFlow, catalog: Catalog, tmp_path: Path, example: str) -> None:
+    """An example under makeflow -T wq makes what it makes under -T local; the workers end when the manager has."""
+    plain = tmp_path / "plain" / example
+    shutil.copytree(EXAMPLES / example, plain)
+    plain_makeflow(plain)
+    flow = Flow(tmp_path / "flow" / example, pool.cluster)
+    shutil.copytree(EXAMPLES / example, flow.folder, dirs_exist_ok=True)
+    process = pool.pool(PROJECT, "--max", "3")
+    manager = start_manager(flow, catalog)
+    ended = flow.end(manager, 90)
+    assert ended.code == 0, ended.out + pool.log()
+    wait_until(lambda: not pool.workers(), 60, "the pool to go to zero")
+    wait_until(lambda: not pool.cluster.get("/state")["frameworks"][0]["tasks"], 20, "the claims to end")
+    said = pool.interrupt(process)
+    assert said.code == 0, said.out
+    assert "failed" not in said.out
+    assert flow.files() == Flow(plain, pool.cluster).files()
+
+
+def test_the_pool_example(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
+    """The example with its own pool.json, as its README says; nothing of it is left to do afterwards."""
+    flow = Flow(tmp_path / "flow", pool.cluster)
+    shutil.copytree(EXAMPLES / "pool", flow.folder, dirs_exist_ok=True)
+    process = pool.pool("--config", str(flow.folder / "pool.json"))
+    assert flow.end(start_manager(flow, catalog, project="darts"), 90).code == 0
+    assert (flow.folder / "pi.txt").read_text() == "3.14136\n"
+    assert pool.interrupt(process).code == 0
+
+
+def test_eight_workers_survive(wide: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
+    """A killed worker is replaced; those of a killed scheduler, of a Mesos that restarts and of a manager that is
+    killed and comes again at its port, are the same as before; one that comes elsewhere is given eight of its own."""
+    flow = Flow(tmp_path / "flow", wide.cluster)
+    sleeping(flow, 100, "100")
+    port = str(free_port())
+    manager = start_manager(flow, catalog, "-p", port)
+    process = wide.pool(PROJECT, "--min", "8", "--max", "8", *SMALL)
+    try:
+        wait_until(lambda: wide.has(8), 40, "eight workers")
+        first = pids(wide)
+        killed = min(first)
+        psutil.Process(killed).kill()
+        wait_until(lambda: len(pids(wide) - {killed}) == 8 and wide.has(8), 30, "the killed worker to be replaced")
+        eight = pids(wide)
+        assert len(eight & first) == 7
+
+        old = scheduler_of(process)
+        assert old is not None
+        old.kill()
+        said_before = statuses.read(wide.work / ".mfmesos").written_at
+        wait_until(lambda: told_since(wide, said_before) and wide.has(8), 40, "another scheduler that knows of them")
+        assert pids(wide) == eight
+
+        if isinstance(wide.cluster, RealMesos):  # the embedded cluster's agents take their executors with them
+            wide.cluster.restart()
+            wait_until(lambda: registered(wide, 8), 60, "the claims to be known again")
+            said_before = statuses.read(wide.work / ".mfmesos").written_at
+            wait_until(lambda: told_since(wide, said_before) and wide.has(8), 20, "eight workers")
+            assert pids(wide) == eight
+
+        end(flow, manager)
+        manager = start_manager(flow, catalog, "-p", port)
+        said_before = statuses.read(wide.work / ".mfmesos").written_at
+        wait_until(lambda: told_since(wide, said_before + 2) and wide.has(8), 40, "the workers to connect again")
+        assert pids(wide) == eight
+        end(flow, manager)
+        manager = start_manager(flow, catalog, "-p", str(free_port()))
+        wait_until(lambda: wide.has(8) and not pids(wide) & eight, 60, "workers of the manager that came elsewhere")
+    finally:
+        end(flow, manager)
+    said = wide.interrupt(process)
+    assert said.code == 0, said.out
+    assert "8 workers are taken over" in said.out
+
+
+def told_since(pool: PoolFlow, written_at: float) -> bool:
+    return statuses.read(pool.work / ".mfmesos").written_at > written_at
+
+
+def registered(pool: PoolFlow, tasks: int) -> bool:
+    """Whether the master knows of so many running claims."""
+    try:
+        frameworks = pool.cluster.get("/state")["frameworks"]
+    except OSError:
+        return False
+    return [sum(t["state"] == "TASK_RUNNING" for t in f["tasks"]) for f in frameworks] == [tasks]
+
+
+def test_shares_by_weight(wide: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
+    """Two projects of 200 tasks at weights 1 and 3: of the cores in use while both have work, three quarters are the
+    heavier one's, within 15 %. Idle workers of the one that is done go to the other."""
+    (wide.folder / "pool.json").write_text(json.dumps(
+        {"projects": {name: {"weight": weight, "worker": {"cores": 1, "memory": 150, "disk": 150}}
+                      for name, weight in (("light", 1), ("heavy", 3))}}))
+    managers = {}
+    for name in ("light", "heavy"):
+        flow = Flow(tmp_path / name, wide.cluster)
+        sleeping(flow, 200, "1.5")
+        managers[name] = (flow, start_manager(flow, catalog, project=name))
+    process = wide.pool("--config", str(wide.folder / "pool.json"), "--idle", "2")
+    used = {"light": 0, "heavy": 0}
+    seen = -1.0
+
+    def both_have_had_work() -> bool:
+        nonlocal seen
+        try:
+            said = statuses.read(wide.work / ".mfmesos")
+        except ValueError:
+            return False
+        if said.written_at == seen:
+            return False
+        seen = said.written_at
+        running = {row.project: row.tasks_running for row in said.managers if row.tasks_waiting}
+        if len(running) == 2 and all(running.values()):
+            for name, count in running.items():
+                used[name] += count
+        return used["heavy"] > 0 and len(running) < 2
+    wait_until(both_have_had_work, 90, "one project to have nothing waiting")
+    assert used["heavy"] / used["light"] == pytest.approx(3, rel=0.15), used
+    flow, manager = managers["heavy"]
+    assert flow.end(manager, 60).code == 0
+    wait_until(lambda: (row := wide.row()) is not None and row.project == "light" and row.connected > 4, 40,
+               "the other project to be given more")
+    end(*managers["light"])
+    assert wide.interrupt(process).code == 0
+
+
+def test_a_password(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
+    """Workers prove that they know the managers' password, and so does the pool when it asks; nobody else may read
+    its copy."""
+    flow = Flow(tmp_path / "flow", pool.cluster)
+    sleeping(flow, 4, "2")
+    password = flow.write("password", "open sesame\n", mode=0o600)
+    manager = start_manager(flow, catalog, "--password", str(password))
+    process = pool.pool(PROJECT, "--password", str(password))
+    wait_until(lambda: (row := pool.row()) is not None and row.connected, 40, "a worker")
+    assert flow.end(manager, 60).code == 0
+    assert [oct(p.stat().st_mode & 0o777) for p in pool.work.glob("worker-password")] == ["0o600"]
+    assert pool.interrupt(process).code == 0
+    assert "sesame" not in pool.log()
+
+
+def test_settings_change_while_it_runs(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
+    """pool.json is read again: what cannot be is one line, and what was before goes on; then a bound takes effect."""
+    flow = Flow(tmp_path / "flow", pool.cluster)
+    sleeping(flow, 20, "100")
+    manager = start_manager(flow, catalog)
+    pool.work.mkdir()
+    file = pool.work / "pool.json"
+    worker = {"cores": 1, "memory": 100, "disk": 100}
+    file.write_text(json.dumps({"projects": {PROJECT: {"max": 1, "worker": worker}}}))
+    process = pool.pool()
+    wait_until(lambda: pool.has(1), 40, "one worker")
+    file.write_text('{"projects": {"p": {"max": 3,\n "wieght": 2}}}')
+    out = wait_for_line(process, "pool.json:2: p.wieght: unknown; did you mean 'weight'?")
+    assert "the settings before stay in force" in out
+    assert pool.has(1)
+    file.write_text(json.dumps({"projects": {PROJECT: {"max": 3, "worker": worker}}}))
+    wait_until(lambda: pool.has(3), 40, "three workers")
+    said = subprocess.run([*MFMESOS, "pool", "--status"], cwd=pool.folder, capture_output=True, text=True, timeout=30)
+    assert "at its bound of 3 workers" in said.stdout
+    file.write_text(json.dumps({"projects": {}}))
+    wait_until(lambda: not pool.workers(), 40, "workers of a project that is not served any more to end")
+    end(flow, manager)
+    assert pool.interrupt(process).code == 0
+    said = subprocess.run([*MFMESOS, "pool", "--status"], cwd=pool.folder, capture_output=True, text=True, timeout=30)
+    assert (said.returncode, "no pool runs in this folder" in said.stderr) == (1, True)
+
+
+def wait_for_line(process: subprocess.Popen[str], words: str) -> str:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if words in line:
+            return line
+    raise AssertionError(f"it ended and did not say {words!r}")
+
+
+def test_the_catalog_is_down(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
+    """What is there is kept, and goes on to follow what its manager needs; it is said once, and when it is back all
+    is as before."""
+    flow = Flow(tmp_path / "flow", pool.cluster)
+    sleeping(flow, 3, "100")
+    manager = start_manager(flow, catalog)
+    process = pool.pool(PROJECT, *SMALL)
+    wait_until(lambda: pool.has(3), 40, "three workers")
+    catalog.process.kill()
+    out = wait_for_line(process, f"catalog {catalog.address}: ")
+    assert "what is there is kept" in out
+    psutil.Process(min(pids(pool))).kill()
+    wait_until(lambda: pool.has(2), 10, "two workers")
+    wait_until(lambda: pool.has(3), 40, "three workers")
+    end(flow, manager)
+    wait_until(lambda: not pool.workers(), 60, "the workers to end")
+    assert pool.interrupt(process).code == 0
+
+
+def test_workers_that_crash_at_their_start(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
+    """The last line that one wrote is shown, the next is tried after a while, and the status says so."""
+    flow = Flow(tmp_path / "flow", pool.cluster)
+    sleeping(flow, 3, "100")
+    bad = flow.write("work_queue_worker", "#!/bin/sh\necho no such luck >&2\nexit 3\n", mode=0o755)
+    manager = start_manager(flow, catalog)
+    process = pool.pool(PROJECT, "--worker", str(bad))
+    line = wait_for_line(process, "no such luck")
+    assert "exit code 3" in line
+    row = wait_until(lambda: (row := pool.row()) is not None and row.why_not_more and row, 10, "the reason")
+    assert "workers end at their start" in row.why_not_more
+    assert "no such luck" in row.why_not_more
+    end(flow, manager)
+    assert pool.interrupt(process).code == 0
+
+
+def test_libraries_travel_along(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
+    """A worker on an agent uses no library of the agent's, and its tasks none of the worker's."""
+    flow = Flow(tmp_path / "flow", pool.cluster)
+    flow.write("Makeflow", "CORES=1\nMEMORY=50\nDISK=50\nout:\n\tenv > out; cat /proc/self/maps >> out; sleep 4\n")
+    manager = start_manager(flow, catalog)
+    process = pool.pool(PROJECT)
+    worker = wait_until(lambda: pool.has(1) and pool.workers(), 40, "a worker")[0]
+    used = {line.path for line in worker.memory_maps() if ".so" in line.path}
+    assert used
+    assert not [path for path in used if "/worker-lib-work_queue_worker/" not in path], used
+    assert flow.end(manager, 60).code == 0
+    assert "worker-lib" not in (flow.folder / "out").read_text()
+    assert pool.interrupt(process).code == 0
+
+
+def test_one_manager_without_a_catalog(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
+    """--manager HOST:PORT needs no catalog, and no project either."""
+    flow = Flow(tmp_path / "flow", pool.cluster)
+    sleeping(flow, 2, "0.1")
+    manager = start_manager(flow, catalog, "-Z", "port")
+    port = (flow.folder / "port").read_text().strip()
+    process = pool.start("pool", "--master", pool.cluster.master, "--manager", f"127.0.0.1:{port}")
+    pool.started.append(process)
+    assert flow.end(manager, 60).code == 0
+    assert pool.interrupt(process).code == 0
+
+
+def test_the_launcher_is_killed(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
+    """kill -9 of `mfmesos pool` itself: its workers end, and nothing is left."""
+    flow = Flow(tmp_path / "flow", pool.cluster)
+    sleeping(flow, 2, "100")
+    manager = start_manager(flow, catalog)
+    process = pool.pool(PROJECT, *SMALL)
+    wait_until(lambda: pool.has(2), 40, "two workers")
+    process.kill()
+    process.wait()
+    wait_until(lambda: not pool.workers(), 30, "the workers to end")
+    end(flow, manager)
+
+
+@pytest.mark.parametrize(("args", "line"), [
+    ((), "no project is named"), (("p", "--min", "3", "--max", "2"), "--min 3 is more than --max 2"),
+    (("p", "--cores", "2"), "a worker's size is --cores, --memory and --disk together"),
+    (("p(",), "p(: no regular expression"), (("p", "--catalog", "h:x"), "catalog: 'h:x'")])
+def test_what_cannot_be(tmp_path: Path, args: tuple[str, ...], line: str) -> None:
+    """One line, exit 1, and nothing was started."""
+    said = subprocess.run([sys.executable, "-m", "mfmesos", "pool", "--master", "127.0.0.1:1", *args], cwd=tmp_path,
+                          capture_output=True, text=True, timeout=30)
+    assert said.returncode == 1
+    assert line in said.stderr
+    assert len(said.stderr.splitlines()) == 1
