@@ -21,21 +21,21 @@ PROJECT = "p"
 
 
 class Catalog:
-    """A catalog server of Debian's, on loopback, that tells nobody else."""
+    """A catalog server of Debian's, by default on loopback, that tells nobody else."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
         folder.mkdir()
         self.told: list[subprocess.Popen[str]] = []
         """Managers that were started to tell it of themselves."""
         for _ in range(3):  # it takes the next port, too
             self.port = free_port()
+            self.address = f"{host}:{self.port}"
             self.process = subprocess.Popen(
-                ["catalog_server", "-I", "127.0.0.1", "-p", str(self.port), "-H", str(folder), "-u", "127.0.0.1:1"],
+                ["catalog_server", "-I", host, "-p", str(self.port), "-H", str(folder), "-u", "127.0.0.1:1"],
                 cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             wait_until(lambda: self.process.poll() is not None or self.answers(), 10, "the catalog server")
             if self.process.poll() is None:
                 break
-        self.address = f"127.0.0.1:{self.port}"
 
     def answers(self) -> bool:
         try:
@@ -46,7 +46,7 @@ class Catalog:
 
     def managers(self) -> list[str]:
         """The projects it knows of."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/query.json", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{self.address}/query.json", timeout=5) as answer:
             return [found["project"] for found in json.load(answer) if found.get("type") == "wq_master"]
 
     def stop(self) -> None:
