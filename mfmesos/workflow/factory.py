@@ -42,7 +42,8 @@ def _session(
     options: LaunchOptions, args: factory_args.FactoryArgs, copy: Path, workdir: Path, lock_fd: int,
 ) -> Session:
     config = replace(
-        for_workers(options.scheduler), workdir=str(workdir), master=args.master or options.scheduler.master)
+        for_workers(options.scheduler), workdir=str(workdir), master=args.master or options.scheduler.master,
+        gpus=args.options.get("gpus", "0") != "0")
     argv = args.argv if args.master else [f"--mesos-master={config.master}", *args.argv]  # it wants one
     return Session(
         program=FACTORY, binary=copy, argv=argv, cwd=Path.cwd(), workdir=workdir,

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from clusters import Cluster, MakeCluster, RealMesos
-from flows import MFMESOS, Flow, nothing_stays, plain_makeflow
+from flows import MFMESOS, Flow, nothing_stays, plain_makeflow, steady
 from pools import EXAMPLES, PROJECT, Catalog, WorkerFlow, start_manager
 from support import free_port, wait_until
 
@@ -95,9 +95,9 @@ def sleeping(flow: Flow, count: int, seconds: str, cores: int = 1) -> None:
         f"out.{i}:\n\tsleep {seconds}; echo {i} > out.{i}\n\n" for i in range(count)))
 
 
-@pytest.mark.parametrize("example", ["features", "sweep", "wordcount"])
+@pytest.mark.parametrize("example", ["features", "sweep", "wordcount", "blast"])
 def test_a_workflow_by_a_pool(pool: PoolFlow, catalog: Catalog, tmp_path: Path, example: str) -> None:
-    """An example under makeflow -T wq makes what it makes under -T local; the workers end when the manager has."""
+    """An example under makeflow -T wq makes what it makes under -T local."""
     plain = tmp_path / "plain" / example
     shutil.copytree(EXAMPLES / example, plain)
     plain_makeflow(plain)
@@ -107,12 +107,10 @@ def test_a_workflow_by_a_pool(pool: PoolFlow, catalog: Catalog, tmp_path: Path, 
     manager = start_manager(flow, catalog)
     ended = flow.end(manager, 90)
     assert ended.code == 0, ended.out + pool.log()
-    wait_until(lambda: not pool.workers(), 60, "the pool to go to zero")
-    wait_until(lambda: not pool.cluster.get("/state")["frameworks"][0]["tasks"], 20, "the claims to end")
     said = pool.interrupt(process)
     assert said.code == 0, said.out
     assert "failed" not in said.out
-    assert flow.files() == Flow(plain, pool.cluster).files()
+    assert steady(flow.files()) == steady(Flow(plain, pool.cluster).files())
 
 
 def test_the_pool_example(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
@@ -122,6 +120,34 @@ def test_the_pool_example(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> N
     process = pool.pool("--config", str(flow.folder / "pool.json"))
     assert flow.end(start_manager(flow, catalog, project="darts"), 90).code == 0
     assert (flow.folder / "pi.txt").read_text() == "3.14136\n"
+    assert pool.interrupt(process).code == 0
+
+
+def test_zero_after_its_manager(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
+    """When the manager has ended, so do its workers, within a minute; the pool itself goes on, without any claim."""
+    flow = Flow(tmp_path / "flow", pool.cluster)
+    sleeping(flow, 3, "0.5")
+    process = pool.pool(PROJECT)
+    assert flow.end(start_manager(flow, catalog), 60).code == 0
+    wait_until(lambda: not pool.workers(), 60, "the pool to go to zero")
+    wait_until(lambda: not pool.cluster.get("/state")["frameworks"][0]["tasks"], 20, "the claims to end")
+    assert pool.interrupt(process).code == 0
+
+
+def test_an_agent_is_lost(make_cluster: MakeCluster, catalog: Catalog, tmp_path: Path) -> None:
+    """Its worker is started again on another agent, and the workflow goes on."""
+    cluster = make_cluster(agents=3)
+    flow = Flow(tmp_path / "flow", cluster)
+    sleeping(flow, 2, "100", cores=4)
+    pool = PoolFlow(tmp_path / "pool", cluster, catalog)
+    process = pool.pool(PROJECT)
+    manager = start_manager(flow, catalog)
+    wait_until(lambda: pool.has(2), 40, "two workers")
+    before = pids(pool)
+    used = {t["slave_id"] for f in cluster.get("/state")["frameworks"] for t in f["tasks"]}
+    cluster.mark_agent_gone(min(used))
+    wait_until(lambda: pool.has(2) and len(pids(pool) - before) == 1, 60, "a worker on the third agent")
+    end(flow, manager)
     assert pool.interrupt(process).code == 0
 
 
