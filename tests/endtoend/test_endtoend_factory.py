@@ -14,10 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 from clusters import Cluster
-from flows import MFMESOS, Flow, nothing_stays, plain_makeflow, steady
+from flows import MFMESOS, Flow, nothing_stays, outer_address, plain_makeflow, steady
 from pools import EXAMPLES, PROJECT, Catalog, WorkerFlow, sleepers, start_manager
-from support import wait_until
+from support import need, wait_until
 
+SIZE = ("--cores", "1", "--memory", "600", "--disk", "300")
 RECORDS = ("mesos_task_info", "mesos_task_state", "mesos_done")
 
 
@@ -63,8 +64,7 @@ def test_a_workflow_by_workers(factory: Factory, catalog: Catalog, tmp_path: Pat
     shutil.copytree(EXAMPLES / example, flow.folder, dirs_exist_ok=True)
     password = str(factory.write("password", "open sesame\n"))
     manager = start_manager(flow, catalog, "--password", password)
-    process = factory.factory("-P", password, "-w", "1", "-W", "3", "-t", "60",
-                              "--cores", "1", "--memory", "300", "--disk", "300")
+    process = factory.factory("-P", password, "-w", "1", "-W", "3", "-t", "60", *SIZE)
     try:
         ended = flow.end(manager, 90)
         assert ended.code == 0, ended.out + factory.log()
@@ -73,6 +73,36 @@ def test_a_workflow_by_workers(factory: Factory, catalog: Catalog, tmp_path: Pat
     assert said.code == 0, said.out
     assert "failed" not in said.out
     assert steady(flow.files()) == steady(Flow(plain, factory.cluster).files())
+
+
+def test_through_a_foreman(cluster: Cluster, tmp_path: Path) -> None:
+    """-F: workers go to a foreman of that name, which has its tasks from the manager.
+
+    A foreman of cctools 8.0 refuses a manager on loopback, and tells only the catalog that the environment names.
+    """
+    host = outer_address()
+    need(host, "only loopback is there", "give the machine a network interface")
+    catalog = Catalog(tmp_path / "catalog", host)
+    factory = Factory(tmp_path / "factory", cluster, catalog)
+    flow = Flow(tmp_path / "flow", cluster)
+    shutil.copytree(EXAMPLES / "pool", flow.folder, dirs_exist_ok=True)
+    manager = start_manager(flow, catalog)
+    foreman = subprocess.Popen(
+        ["work_queue_worker", "-f", "fore", "-M", PROJECT, "-C", catalog.address, "-s", str(tmp_path)], cwd=tmp_path,
+        env={**os.environ, "CATALOG_HOST": host, "CATALOG_PORT": str(catalog.port)},
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: "fore" in catalog.managers(), 30, "the foreman")
+        with nothing_stays(cluster):
+            process = factory.factory("-F", "fore", "-w", "2", "-W", "2", *SIZE)
+            ended = flow.end(manager, 90)
+            assert ended.code == 0, ended.out + factory.log()
+            assert (flow.folder / "pi.txt").exists()
+            assert factory.interrupt(process).code == 0
+    finally:
+        foreman.kill()
+        foreman.wait()
+        catalog.stop()
 
 
 def test_ctrl_c_ends_working_workers(factory: Factory, catalog: Catalog, tmp_path: Path) -> None:
