@@ -1,6 +1,7 @@
 """The documentation says what is: its commands, options, links, targets and task files are looked at."""
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import click
 import pytest
 
 from mfmesos import cli
+from mfmesos.pool.settings import PoolSettings, parse
 from mfmesos.workflow.jsonlines import JsonLinesParser
 from mfmesos.workflow.records import Submitted, Withdrawn
 from mfmesos.workflow.taskfile import TaskInfoParser
@@ -115,9 +117,12 @@ def test_make_targets_exist(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_task_files_in_the_docs_parse(page):
-    """Every example of a task file is one."""
+    """Every example of a task file, or of pool.json, is one."""
     for block in blocks(page.read_text()):
         data = re.sub(r"^    ", "", block, flags=re.MULTILINE).encode()
+        if b'"projects"' in data:
+            assert parse(json.loads(data), PoolSettings()).projects
+            continue
         if data.startswith(b"{"):
             parser = JsonLinesParser("/work")
         elif re.match(rb"\d+,", data):
