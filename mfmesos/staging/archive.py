@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import io
 import json
+import marshal
 import os
 import stat
 import tarfile
@@ -16,7 +17,10 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
+from types import CodeType
 
 from mfmesos.staging.sources import ArchiveError, Source, find_sources, roots
 
@@ -24,7 +28,7 @@ __all__ = ["EXIT_DAMAGED", "EXIT_NO_PYTHON", "EXIT_OLD_PYTHON", "Archive", "Arch
 
 PYZ = "mfmesos-executor.pyz"
 INDEX = "mfmesos-executor.json"
-FORMAT = 1
+FORMAT = 2
 EXIT_DAMAGED, EXIT_NO_PYTHON, EXIT_OLD_PYTHON = 81, 82, 83
 """Exit codes of the claim's command before the executor itself runs."""
 
@@ -117,17 +121,34 @@ def command(sha256_pyz: str) -> str:
 
 
 def make_pyz(sources: Mapping[str, Source]) -> bytes:
-    """The zip application: members stored in the order of their names, all with the same date."""
+    """The zip application: members stored in the order of their names, all with the same date.
+
+    Beside each module is its bytecode for the Python that builds: an executor on the same version need not compile
+    anything (0.1 s of computing for each claim), any other version passes it over.
+    """
+    members = {name: path.read_bytes() for name, path in sources.items()}
+    members.update({f"{name}c": _bytecode(name, path) for name, path in sources.items() if name.endswith(".py")})
+    members["__main__.py"] = MAIN.encode()
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as z:
-        for name in sorted(sources):
+        for name in sorted(members):
             info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             info.create_system, info.external_attr = 3, (stat.S_IFREG | 0o644) << 16
-            z.writestr(info, sources[name].read_bytes())
-        info = zipfile.ZipInfo("__main__.py", (1980, 1, 1, 0, 0, 0))
-        info.create_system, info.external_attr = 3, (stat.S_IFREG | 0o644) << 16
-        z.writestr(info, MAIN)
+            z.writestr(info, members[name])
     return out.getvalue()
+
+
+def _bytecode(name: str, path: Path) -> bytes:
+    """A .pyc that is not checked against its source. The bytes depend on the source alone: no references (marshal's
+    version 2), which depend on what else is in memory, and no path of this machine."""
+    code = SourceFileLoader(Path(name).stem, str(path)).get_code(Path(name).stem)
+    assert code is not None
+    return MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8) + marshal.dumps(_renamed(code, f"{PYZ}/{name}"), 2)
+
+
+def _renamed(code: CodeType, name: str) -> CodeType:
+    inner = tuple(_renamed(c, name) if isinstance(c, CodeType) else c for c in code.co_consts)
+    return code.replace(co_filename=name, co_consts=inner)
 
 
 def make_tar(pyz: bytes) -> bytes:
@@ -137,12 +158,12 @@ def make_tar(pyz: bytes) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         tar.addfile(info, io.BytesIO(pyz))
-    return gzip.compress(out.getvalue(), 6, mtime=0)
+    return gzip.compress(out.getvalue(), 3, mtime=0)  # 6 saves a tenth, for twice the time
 
 
 def _key() -> str:
     """Changes when a file that may be part of it does, as far as stat tells."""
-    total = hashlib.sha256(f"{FORMAT}\0{MAIN}\0{COMMAND}\0".encode())
+    total = hashlib.sha256(f"{FORMAT}\0{MAIN}\0{COMMAND}\0{MAGIC_NUMBER.hex()}\0".encode())
     for package, folder in sorted(roots().items()):
         total.update(f"{package}\0{folder}\0".encode())
         for path in [folder] if folder.is_file() else sorted(folder.iterdir()):

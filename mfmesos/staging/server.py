@@ -18,7 +18,6 @@ from mfmesos.staging.claims import Access, ClaimAccess, ClaimTable, derived_toke
 from mfmesos.staging.deliveries import Deliveries
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.listener import Listener
-from mfmesos.staging.tls import make_tls
 from mfmesos.staging.transfer import Refused, Transfer
 
 __all__ = ["StagingServer", "default_host"]
@@ -94,6 +93,8 @@ class StagingServer:
         name, _ = split_host_port(shown, 0)
         context = None
         if tls:
+            from mfmesos.staging.tls import make_tls  # cryptography takes 25 ms to import
+
             made = make_tls((name,), self._deliveries.folder, certificate)
             context, self.fingerprint, self.certificate = made.context, made.fingerprint, made.pem
         app = web.Application(client_max_size=self._max_sync_bytes)

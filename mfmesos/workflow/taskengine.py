@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mfmesos.engine")
 ENGINE_ENDS_WITHIN_S = 6.0
+LOOK_S = 0.05
+"""How often to look for the end of the engine; the scheduler asks more thoroughly, and less often."""
 
 
 def say(text: str) -> None:
@@ -56,6 +58,7 @@ class TaskFileEngine:
         self._tail: FileTail
         self._stager: Stager
         self._post: Callable[..., None]
+        self._scheduler: Scheduler
 
     def resume(self, saved: list[SavedTask]) -> list[SavedTask]:
         """Those that have no line yet: the state file tells what has ended."""
@@ -71,6 +74,22 @@ class TaskFileEngine:
         self._stager = Stager(self._workdir, scheduler.inputs, self._post)
         self._tail = FileTail(self._workdir / TASK_INFO, self._on_bytes, offset=self._offset)
         self._tail.start()
+        self._scheduler = scheduler
+        self._look_for_end()
+
+    def _look_for_end(self) -> None:
+        word = self._last_word()
+        if word:
+            self._scheduler.stop(f"the workflow engine ended: {word}")
+        else:
+            self._scheduler.loop.call_later(LOOK_S, self._look_for_end)
+
+    def _last_word(self) -> str | None:
+        """What makeflow writes to mesos_done at its end; None before."""
+        try:
+            return (self._workdir / DONE).read_text().strip()
+        except OSError:
+            return None
 
     def _on_bytes(self, data: bytes, reset: bool) -> None:
         """On the tail's thread."""
@@ -119,11 +138,9 @@ class TaskFileEngine:
     def alive(self) -> str:
         """makeflow writes mesos_done at its end; when it is killed, its children get another parent."""
         self._state.flush()
-        try:
-            word = (self._workdir / DONE).read_text().strip()
+        word = self._last_word()
+        if word is not None:
             return f"the workflow engine ended: {word or 'done'}"
-        except OSError:
-            pass
         if self._parent is not None and self._getppid() != self._parent:
             return "the process that started the scheduler is gone"
         return ""

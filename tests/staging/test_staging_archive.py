@@ -93,6 +93,7 @@ def test_what_is_in_it(tmp_path: Path, built: Archive) -> None:
                  "addict/addict.py", "http_parser/http.py", "h11/__init__.py", "psutil/_pslinux.py"):
         assert name in names
     assert any(n.startswith("psutil/") and n.endswith(".so") for n in names)
+    assert {f"{n}c" for n in names if n.endswith(".py") and n != "__main__.py"} <= set(names), "bytecode is missing"
     foreign = [n for n in names if n.startswith(("mfmesos/core", "mfmesos/staging", "mfmesos/local", "tests"))]
     assert foreign == []
 

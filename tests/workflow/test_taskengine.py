@@ -19,6 +19,15 @@ class FakeScheduler:
     def __init__(self, workdir):
         self.inputs = InputIndex(workdir)
         self.events = []
+        self.loop = self
+        self.later = []
+        self.stopped = []
+
+    def call_later(self, delay, call):
+        self.later.append(call)
+
+    def stop(self, reason):
+        self.stopped.append(reason)
 
     def post_threadsafe(self, *events):
         self.events.extend(events)
@@ -154,3 +163,14 @@ def test_an_engine_whose_launcher_is_gone_is_waited_for(place):
     late.join()
     assert seen == [True]
     assert [p.name for p in place.folder.iterdir() if p.name.startswith("mesos_")] == []
+
+
+def test_the_end_of_the_engine_is_looked_for_often(place):
+    """What mesos_done says stops the scheduler at the next look, 0.05 s later; an empty one is not complete yet."""
+    (place.folder / "mesos_done").touch()
+    place.scheduler.later.pop()()
+    assert place.scheduler.stopped == []
+    (place.folder / "mesos_done").write_text("finished")
+    place.scheduler.later.pop()()
+    assert place.scheduler.later == []
+    assert place.scheduler.stopped == ["the workflow engine ended: finished"]
