@@ -175,8 +175,8 @@ class Scheduler:
             self._wakeup.cancel()
             self._wakeup = None
         at = self.core.wakeup()
-        if at is not None and at > self.clock():
-            self._wakeup = self.loop.call_later(at - self.clock() + 0.001, self.post, ev.Tick())
+        if at is not None:
+            self._wakeup = self.loop.call_later(max(0.0, at - self.clock()) + 0.001, self.post, ev.Tick())
 
     # --- actions out ----------------------------------------------------------------------------
     def _open_claim(self, action: act.OpenClaim) -> None:

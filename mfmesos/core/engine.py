@@ -68,9 +68,10 @@ class Core:
         return out
 
     def wakeup(self) -> float | None:
-        """When the core wants to be called at the latest, besides the Tick of every second."""
+        """When the core wants to be called at the latest, besides the Tick of every second; may be past by now."""
         since = self.state.wanted_since
-        return None if since is None else since + self.state.policy.batch_delay_s
+        at = None if since is None else since + self.state.policy.batch_delay_s
+        return at if at is not None and at > self.state.now else None
 
     def seconds_left(self) -> float | None:
         """How long it will probably take until all that is known has ended; None where that cannot be told."""

@@ -438,3 +438,16 @@ def test_a_full_folder_holds_everything_up_and_fails_nothing():
     world.run_to_end()
     assert all(r.finished for r in world.reports.values())
     assert len(world.reports) == 8
+
+
+def test_wants_to_be_called_when_the_batch_is_over():
+    """It waits for more tasks before it opens claims, and says until when, however late it is asked; then no more."""
+    world = World(Policy(workdir="/w", batch_delay_s=0.03))
+    world.submit(1)
+    world.register()
+    since = world.now
+    assert world.core.wakeup() == pytest.approx(since + 0.03)
+    world.core.handle_all((ev.Tick(),), since + 0.02)
+    assert world.core.wakeup() == pytest.approx(since + 0.03)
+    world.core.handle_all((ev.Tick(),), since + 0.04)
+    assert world.core.wakeup() is None
