@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import logging
 import math
 import os
@@ -21,6 +23,7 @@ from mfmesos.core.states import TaskState
 from mfmesos.pool import settings as told
 from mfmesos.pool import status as said
 from mfmesos.pool.settings import PoolSettings
+from mfmesos.pool.status import whole_file
 from mfmesos.pool.survey import Survey, View
 from mfmesos.pool.worker import MARGIN, Program, identity, prepare, size_of, told_apart
 from mfmesos.report.runlog import RunLog, more_of_it
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from mfmesos.scheduler import Scheduler
 
 log = logging.getLogger("mfmesos.pool")
+GOOD = "pool-settings.json"
+"""The last settings that could be, for the scheduler's next life."""
 ROUND_S = 1.0
 AGENTS_S = 5.0
 YOUNG_S = 20.0
@@ -77,7 +82,7 @@ class PoolEngine:
         own = dict(config.pool or {})
         self._file = Path(own.pop("file", "") or self._folder / told.FILE)
         self._base = told.parse(own, PoolSettings())
-        self._settings = told.read(self._file, self._base)
+        self._settings = self._first_settings()
         self._survey = survey
         self._pool = Pool(Pace(idle_s=self._settings.idle_s))
         self._runlog = RunLog(config.state_dir, config.keep_output)
@@ -114,6 +119,9 @@ class PoolEngine:
         self._rounds = scheduler.loop.create_task(self._go_round())
         self._rounds.add_done_callback(self._rounds_ended)
 
+    def together(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
     def report(self, report: act.ReportTask, host: str) -> None:
         self._runlog.task_ended(report, host)
         worker = self._workers.pop(report.task.id, None)
@@ -145,9 +153,27 @@ class PoolEngine:
         self._stager.close()
         self._runlog.close()
         if not crashed:
-            said.forget(self._state_dir)
+            for name in (said.FILE, GOOD):
+                (self._state_dir / name).unlink(missing_ok=True)
 
     # --- settings -------------------------------------------------------------------------------
+    def _first_settings(self) -> PoolSettings:
+        """A scheduler that is started again finds pool.json as it is by then; what was good before is on disk."""
+        good = self._state_dir / GOOD
+        try:
+            settings = told.read(self._file, self._base)
+        except ConfigError as e:
+            if not good.exists():
+                raise
+            self._echo(f"{e}; the settings before stay in force")
+            return told.read(good, self._base)
+        self._keep(settings)
+        return settings
+
+    def _keep(self, settings: PoolSettings) -> None:
+        with contextlib.suppress(OSError):  # a full disk costs it only after a crash
+            whole_file(self._state_dir / GOOD, json.dumps(told.as_json(settings)))
+
     def _file_changed(self, name: str) -> None:
         """On the watch's thread."""
         try:
@@ -162,6 +188,7 @@ class PoolEngine:
         if settings == self._settings:
             return
         self._settings = settings
+        self._keep(settings)
         self._programs.clear()
         self._pool.pace = replace(self._pool.pace, idle_s=settings.idle_s)
         self._echo(f"{self._file} has changed: {len(settings.projects)} projects are served from now on")
@@ -205,7 +232,7 @@ class PoolEngine:
         for worker in self._workers.values():
             there = view.workers.get(worker.manager)
             busy = there.get(identity(size_of(worker.task))) if there is not None else None
-            if busy is not None:
+            if busy is not None and not worker.seen:
                 worker.seen = True
                 self._pool.worked(worker.project)
             elif there is None and now - worker.asked_at >= YOUNG_S:

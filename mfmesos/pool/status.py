@@ -1,6 +1,7 @@
 """What a pool says of itself: written by its scheduler once a second, read by `mfmesos pool --status`."""
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -48,18 +49,21 @@ class Status:
 
 
 def write(state_dir: Path, status: Status) -> None:
-    """In one step. A full disk costs the status, not the pool."""
-    new = state_dir / f"{FILE}.new"
+    """A full disk costs the status, not the pool."""
+    with contextlib.suppress(OSError):
+        whole_file(state_dir / FILE, json.dumps(asdict(status)))
+
+
+def whole_file(path: Path, text: str) -> None:
+    """Written in one step, for this user alone. Raises OSError, and leaves what was there."""
+    new = path.with_name(path.name + ".new")
     try:
         with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
-            json.dump(asdict(status), f)
-        new.rename(state_dir / FILE)
+            f.write(text)
+        new.rename(path)
     except OSError:
         new.unlink(missing_ok=True)
-
-
-def forget(state_dir: Path) -> None:
-    (state_dir / FILE).unlink(missing_ok=True)
+        raise
 
 
 def read(state_dir: Path) -> Status:

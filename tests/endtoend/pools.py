@@ -58,12 +58,16 @@ class Catalog:
 
 
 class WorkerFlow(Flow):
-    """A folder in which a program is started that starts workers."""
+    """A folder in which a program is started that starts workers; the program's own folder, `work`, is in there."""
 
-    def __init__(self, folder: Path, cluster: Cluster, catalog: Catalog) -> None:
+    def __init__(self, folder: Path, cluster: Cluster, catalog: Catalog, work: str) -> None:
         super().__init__(folder, cluster)
-        self.catalog = catalog
+        self.catalog, self.work = catalog, folder / work
         self.started: list[subprocess.Popen[str]] = []
+
+    def log(self) -> str:
+        path = self.work / ".mfmesos" / "scheduler.log"
+        return path.read_text(errors="replace")[-6000:] if path.exists() else "(no log)"
 
     def interrupt(self, process: subprocess.Popen[str]) -> Ended:
         """Ctrl-C, as a terminal sends it."""

@@ -26,8 +26,7 @@ class Factory(WorkerFlow):
     """A folder in which the factory is started."""
 
     def __init__(self, folder: Path, cluster: Cluster, catalog: Catalog) -> None:
-        super().__init__(folder, cluster, catalog)
-        self.work = folder / f"wq-factory-{os.getuid()}"
+        super().__init__(folder, cluster, catalog, f"wq-factory-{os.getuid()}")
 
     def factory(self, *args: str) -> subprocess.Popen[str]:
         """mfmesos factory --master ... -- ARGS, for the project and the catalog of the test."""
@@ -35,10 +34,6 @@ class Factory(WorkerFlow):
                              "--catalog", self.catalog.address, *args)
         self.started.append(process)
         return process
-
-    def log(self) -> str:
-        path = self.work / ".mfmesos" / "scheduler.log"
-        return path.read_text(errors="replace")[-6000:] if path.exists() else "(no log)"
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ def test_workers(site: Site, tmp_path: Path, program: str) -> None:
     plain, flow = example("sweep", tmp_path, site)
     catalog = Catalog(tmp_path / "catalog", OUTSIDE)
     try:
-        keeper = WorkerFlow(tmp_path / program, site.seen, catalog)
+        keeper = WorkerFlow(tmp_path / program, site.seen, catalog, "")
         args = ["--catalog", catalog.address, PROJECT] if program == "pool" else [
             "--", "-M", PROJECT, "--catalog", catalog.address, "-w", "1", "-W", "2", "--cores", "2", "--memory", "500",
             "--disk", "500"]

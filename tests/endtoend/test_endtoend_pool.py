@@ -26,8 +26,7 @@ class PoolFlow(WorkerFlow):
     """A folder in which the pool is started."""
 
     def __init__(self, folder: Path, cluster: Cluster, catalog: Catalog) -> None:
-        super().__init__(folder, cluster, catalog)
-        self.work = folder / "mfmesos-pool"
+        super().__init__(folder, cluster, catalog, "mfmesos-pool")
 
     def pool(self, *args: str) -> subprocess.Popen[str]:
         """mfmesos pool --master ... --catalog ... ARGS."""
@@ -47,10 +46,6 @@ class PoolFlow(WorkerFlow):
         """Whether the manager tells of so many of our workers."""
         row = self.row()
         return row is not None and row.connected == workers
-
-    def log(self) -> str:
-        path = self.work / ".mfmesos" / "scheduler.log"
-        return path.read_text(errors="replace")[-6000:] if path.exists() else "(no log)"
 
 
 @pytest.fixture
