@@ -25,8 +25,11 @@ from mfmesos import wire
 from mfmesos.wire import ClaimData, Result, Run, SyncAnswer, SyncRequest
 
 logger = logging.getLogger(__name__)
-BATCH_S, MOST_BATCH_S = 0.004, 0.02
-"""Results that come so soon after a sync wait for each other; longer where many run side by side."""
+BATCH_S, MOST_BATCH_S, BUSY_BATCH_S = 0.004, 0.02, 0.04
+"""Results that come so soon after a sync wait for each other; longer where many run side by side, and longest while
+more wait here for their turn: each sync costs both sides about what a short task does."""
+BUSY = 4
+"""So many that wait are work for as long as a sync is put off."""
 HEARTBEAT_S = 30.0
 """A sync that was held so long is followed by a newer one, so that a dead scheduler is noticed."""
 READ_S = 75.0
@@ -110,6 +113,8 @@ class Claim:
             return self._not_before
         if self._news:
             wait = min(MOST_BATCH_S, BATCH_S * (1 + len(self._attempts) / 8))
+            if self._room.waiting >= BUSY:
+                wait = BUSY_BATCH_S
             return max(self._not_before, self._sent_at + wait)
         return self._sent_at + self._heartbeat_s
 

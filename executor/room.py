@@ -21,6 +21,10 @@ class Room:
         self._waiting: deque[tuple[Run, Callable[[], None]]] = deque()
         self._inside: dict[str, list[float]] = {}
 
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
     def enter(self, run: Run, start: Callable[[], None]) -> None:
         """Start it now, or as soon as there is room: one that is alone always starts."""
         self._waiting.append((run, start))

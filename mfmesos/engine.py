@@ -1,6 +1,7 @@
 """What a workflow engine is to the scheduler."""
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 from mfmesos.core import actions as act
@@ -21,6 +22,9 @@ class Engine(Protocol):
 
     def report(self, report: act.ReportTask, host: str) -> None:
         """A task has ended; its outputs are in place when it finished."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """What is reported in this block may be written at its end, with one write."""
 
     def note(self, note: act.Note) -> None:
         """One line for the user."""

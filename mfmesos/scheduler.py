@@ -6,6 +6,7 @@ that have come are handled together, and each resulting action becomes one call 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import secrets
 import signal
@@ -13,6 +14,7 @@ import socket
 import sys
 import time
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Callable
 
@@ -81,7 +83,6 @@ class Scheduler:
             act.AnswerSync: self._answer,
             act.PlaceOutputs: self._place,
             act.CloseClaim: lambda a: self.staging.close_claim(a.claim_id),
-            act.ReportTask: self._report,
             act.RecordAttempt: lambda a: self.recorder.keep(a.attempt),
             act.Note: self._note,
             act.Over: self._finish,
@@ -165,9 +166,12 @@ class Scheduler:
                     self._note(act.Note("warning", f"{e}; nothing new is started until it can be written"))
                 return
             self._decided.popleft()
-            for action in decided:
-                if not isinstance(action, act.JOURNALED):
-                    self._perform[type(action)](action)
+            for kind, group in itertools.groupby((a for a in decided if not isinstance(a, act.JOURNALED)), key=type):
+                if kind is act.ReportTask:
+                    self._report_all(group)
+                else:
+                    for action in group:
+                        self._perform[kind](action)
         self.staging.starting = False
 
     def _arm_wakeup(self) -> None:
@@ -216,9 +220,13 @@ class Scheduler:
         else:
             self.post(ev.OutputsPlaced(attempt_id))
 
-    def _report(self, action: act.ReportTask) -> None:
-        self.engine.report(action, self._hosts.get(action.claim_id, ""))
-        self.staging.settle(f"{action.task.id}.{action.attempts}")
+    def _report_all(self, actions: Iterable[Any]) -> None:
+        reports: list[act.ReportTask] = list(actions)
+        with self.engine.together():
+            for report in reports:
+                self.engine.report(report, self._hosts.get(report.claim_id, ""))
+        for report in reports:
+            self.staging.settle(f"{report.task.id}.{report.attempts}")
 
     def _note(self, action: act.Note) -> None:
         log.log({"info": logging.INFO, "warning": logging.WARNING}.get(action.level, logging.ERROR), "%s", action.text)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,9 @@ class Engine:
 
     def start(self, scheduler: Scheduler) -> None:
         self.scheduler = scheduler
+
+    def together(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
     def report(self, report: object, host: str) -> None:
         raise RuntimeError("the engine cannot report")

@@ -90,6 +90,8 @@ class PoolEngine:
         self._last_id = int(time.time())  # none that an earlier run had
         self._programs: dict[str, Program] = {}
         self._said: dict[str, str] = {}
+        self._there: set[str] = set()
+        """The managers, by key, that the last round found."""
         self._agents_at = -math.inf
         self._preparer = ThreadPoolExecutor(1, thread_name_prefix="pool")
         self._rounds: asyncio.Task[None]
@@ -215,6 +217,7 @@ class PoolEngine:
         self._tell_once("source", f"{view.problem}; what is there is kept" if view.problem else "")
         for line in view.ignored:
             self._tell_once(line, line)
+        self._tell_of(view)
         now = scheduler.clock()
         self._see(view, now)
         agent, cores = self._room()
@@ -295,6 +298,15 @@ class PoolEngine:
             self._said[subject] = text
             if text:
                 self._echo(text)
+
+    def _tell_of(self, view: View) -> None:
+        """Which managers have come and gone."""
+        there = {m.key: m for m in view.managers}
+        for key in there.keys() - self._there:
+            self._echo(f"{key}: a manager with {there[key].tasks} tasks")
+        for key in self._there - there.keys():
+            self._echo(f"{key}: the manager is gone")
+        self._there = set(there)
 
     def _write_status(self, view: View, decided: Decisions, agent: Resources, cores: float, problem: str) -> None:
         waiting = {r.task.id for r in self._scheduler.core.state.tasks.values() if r.state is TaskState.WAITING}

@@ -6,11 +6,12 @@ disk_mb, cores, cpu_s, wall_s), allocation (cores, memory_mb, disk_mb), host, at
 """
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import time
-from dataclasses import asdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
 
@@ -33,6 +34,17 @@ class RunLog:
         state_dir.mkdir(exist_ok=True)
         self._fd = os.open(state_dir / REPORT, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self._waiting = b""
+        self._held = False
+
+    @contextlib.contextmanager
+    def batch(self) -> Iterator[None]:
+        """All lines of this block are written together at its end."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+            self._write()
 
     def task_ended(self, report: ReportTask, host: str) -> dict[str, Any]:
         """Write one line; gives what it wrote."""
@@ -47,7 +59,7 @@ class RunLog:
             "reason": report.reason,
             "exit_code": report.exit_code,
             "outputs": list(task.outputs),
-            "usage": asdict(result.usage) if result else None,
+            "usage": dict(vars(result.usage)) if result else None,
             "allocation": None,
             "host": host,
             "attempts": report.attempts,
@@ -57,7 +69,8 @@ class RunLog:
             entry["allocation"] = {
                 "cores": given.cores, "memory_mb": given.memory_mb, "disk_mb": given.disk_mb}
         self._waiting += json.dumps(entry).encode() + b"\n"
-        self._write()
+        if not self._held:
+            self._write()
         if result is not None and self._keep_output:
             for kind, text in (("stdout", result.stdout), ("stderr", result.stderr)):
                 if text:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -201,6 +202,9 @@ class BatchEngine:
             self._tail.start()
         self._submit(self._plan.ready())
         self._end_if_complete()
+
+    def together(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
     def report(self, report: act.ReportTask, host: str) -> None:
         task = report.task

@@ -4,10 +4,12 @@ mesos_task_info is followed, mesos_task_state appended to, and mesos_done (or th
 """
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
@@ -115,6 +117,12 @@ class TaskFileEngine:
         if record.task_id is not None:  # the engine waits for an answer
             self._state.known(record.task_id)
             self._state.failed(record.task_id)
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """The report first, as ever: its lines may come twice, those of the state file may not."""
+        with self._state.batch(), self._runlog.batch():
+            yield
 
     def report(self, report: act.ReportTask, host: str) -> None:
         task = report.task

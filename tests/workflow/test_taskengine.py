@@ -174,3 +174,17 @@ def test_the_end_of_the_engine_is_looked_for_often(place):
     place.scheduler.later.pop()()
     assert place.scheduler.later == []
     assert place.scheduler.stopped == ["the workflow engine ended: finished"]
+
+
+def test_what_is_reported_together_is_written_together(place):
+    """Nothing is in the files within the block; at its end all lines are, in order."""
+    place.append(line(1) + line(2))
+    tasks = [place.event(ev.TaskSubmitted, n).task for n in (1, 2)]
+    report = place.folder / ".mfmesos" / "report.jsonl"
+    with place.engine.together():
+        for task in tasks:
+            place.engine.report(act.ReportTask(task, finished=True), "host")
+        assert place.state == ""
+        assert report.read_text() == ""
+    assert place.state == "1,finished\n2,finished\n"
+    assert report.read_text().count("\n") == 2
