@@ -47,6 +47,8 @@ def launch(settings: PoolSettings, file: Path | None, options: LaunchOptions) ->
     gpus = any(its.worker is not None and its.worker.gpus for its in read.projects.values())
     config = for_pool(replace(config, gpus=gpus), {**told.as_json(settings), "file": str(path.resolve())})
     with FolderLock(config.state_dir, options.echo, cure="name another folder with --folder") as lock:
+        asked = f"manager {read.manager}" if read.manager else f"catalog {read.catalog}"
+        options.echo(f"serving {', '.join(read.projects)} ({asked}); mfmesos pool --status says how it is")
         return keep(launching.supervisor(options, config, lock.fd), options.echo)
 
 
