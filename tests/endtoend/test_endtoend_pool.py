@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from clusters import Cluster, MakeCluster, RealMesos
+from clusters import Cluster, MakeCluster
 from flows import MFMESOS, Flow, nothing_stays, plain_makeflow, steady
 from pools import EXAMPLES, PROJECT, Catalog, WorkerFlow, start_manager
 from support import free_port, wait_until
@@ -118,6 +118,7 @@ def test_the_pool_example(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> N
     assert pool.interrupt(process).code == 0
 
 
+@pytest.mark.parametrize("cluster", ["real"], indirect=True)
 def test_zero_after_its_manager(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
     """When the manager has ended, so do its workers, within a minute; the pool itself goes on, without any claim."""
     flow = Flow(tmp_path / "flow", pool.cluster)
@@ -146,6 +147,7 @@ def test_an_agent_is_lost(make_cluster: MakeCluster, catalog: Catalog, tmp_path:
     assert pool.interrupt(process).code == 0
 
 
+@pytest.mark.parametrize("make_cluster", ["real"], indirect=True)
 def test_eight_workers_survive(wide: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
     """A killed worker is replaced; those of a killed scheduler, of a Mesos that restarts and of a manager that is
     killed and comes again at its port, are the same as before; one that comes elsewhere is given eight of its own."""
@@ -170,12 +172,11 @@ def test_eight_workers_survive(wide: PoolFlow, catalog: Catalog, tmp_path: Path)
         wait_until(lambda: told_since(wide, said_before) and wide.has(8), 40, "another scheduler that knows of them")
         assert pids(wide) == eight
 
-        if isinstance(wide.cluster, RealMesos):  # the embedded cluster's agents take their executors with them
-            wide.cluster.restart()
-            wait_until(lambda: registered(wide, 8), 60, "the claims to be known again")
-            said_before = statuses.read(wide.work / ".mfmesos").written_at
-            wait_until(lambda: told_since(wide, said_before) and wide.has(8), 20, "eight workers")
-            assert pids(wide) == eight
+        wide.cluster.restart()
+        wait_until(lambda: registered(wide, 8), 60, "the claims to be known again")
+        said_before = statuses.read(wide.work / ".mfmesos").written_at
+        wait_until(lambda: told_since(wide, said_before) and wide.has(8), 20, "eight workers")
+        assert pids(wide) == eight
 
         end(flow, manager)
         manager = start_manager(flow, catalog, "-p", port)
@@ -205,6 +206,7 @@ def registered(pool: PoolFlow, tasks: int) -> bool:
     return [sum(t["state"] == "TASK_RUNNING" for t in f["tasks"]) for f in frameworks] == [tasks]
 
 
+@pytest.mark.parametrize("make_cluster", ["real"], indirect=True)
 def test_shares_by_weight(wide: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
     """Two projects of 200 tasks at weights 1 and 3: of the cores in use while both have work, three quarters are the
     heavier one's, within 15 %. Idle workers of the one that is done go to the other."""
@@ -294,6 +296,7 @@ def wait_for_line(process: subprocess.Popen[str], words: str) -> str:
     raise AssertionError(f"it ended and did not say {words!r}")
 
 
+@pytest.mark.parametrize("cluster", ["embedded"], indirect=True)
 def test_the_catalog_is_down(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
     """What is there is kept, and goes on to follow what its manager needs; it is said once, and when it is back all
     is as before."""
