@@ -1,9 +1,10 @@
 """What a workflow engine is to the scheduler."""
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Callable, Protocol
 
+from mfmesos.config import SchedulerConfig
 from mfmesos.core import actions as act
 from mfmesos.core.model import SavedTask
 
@@ -34,3 +35,27 @@ class Engine(Protocol):
 
     def close(self, failure: str | None, *, crashed: bool = False) -> None:
         """All is over; or the scheduler has `crashed`, and leaves everything to the one that is started next."""
+
+
+class Launched:
+    """What the engines have in common whose scheduler a launcher keeps alive."""
+
+    def __init__(self, config: SchedulerConfig, echo: Callable[[str], None], getppid: Callable[[], int]) -> None:
+        self._state_dir = config.state_dir
+        self._echo = echo
+        self._verbose = config.verbose
+        self._parent = config.parent_pid
+        self._getppid = getppid
+
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def note(self, note: act.Note) -> None:
+        if note.level != "info" or self._verbose:
+            self._echo(note.text)
+
+    def orphaned(self) -> str:
+        """Why to stop: a process whose parent dies gets another one. Nothing while the launcher lives."""
+        if self._parent is not None and self._getppid() != self._parent:
+            return "the process that started the scheduler is gone"
+        return ""

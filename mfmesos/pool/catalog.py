@@ -18,6 +18,7 @@ import aiohttp
 
 from mfmesos.core.model import Resources
 from mfmesos.core.pool import ManagerStatus
+from mfmesos.staging.address import join_host_port
 
 WORKERS = {"wq_master": "work_queue_worker", "wq_manager": "work_queue_worker", "vine_manager": "vine_worker"}
 """By the type of a manager's record: the program that works for it."""
@@ -46,9 +47,8 @@ async def from_catalog(host: str, port: int, timeout_s: float = 10.0) -> Found:
     where = f"catalog {host}:{port}"
     try:
         limit = aiohttp.ClientTimeout(total=timeout_s)
-        address = f"[{host}]" if ":" in host else host
         async with aiohttp.ClientSession(timeout=limit) as session, \
-                session.get(f"http://{address}:{port}/query.json") as answer:
+                session.get(f"http://{join_host_port(host, port)}/query.json") as answer:
             if answer.status != 200:
                 raise SourceError(f"{where}: HTTP {answer.status} for /query.json; is it a catalog server?")
             body = await all_of(answer.content, where)

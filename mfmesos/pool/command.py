@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mfmesos.config import ConfigError
-from mfmesos.core.pool import UNLIMITED, ProjectSettings
-from mfmesos.pool.settings import PoolSettings, worker_size
+
+if TYPE_CHECKING:
+    from mfmesos.pool.settings import PoolSettings
 
 DEFAULT_FOLDER = "mfmesos-pool"
 
@@ -45,6 +46,10 @@ def pool_options(command: Any) -> Any:
 
 def settings_of(project: str | None, options: dict[str, Any]) -> PoolSettings:
     """The command line's settings; ConfigError in one line."""
+    # Here, since every command of mfmesos starts with this module.
+    from mfmesos.core.pool import UNLIMITED, ProjectSettings
+    from mfmesos.pool.settings import PoolSettings, worker_size
+
     size = {key: options[key] for key in ("cores", "memory", "disk") if options[key] is not None}
     if (size or options["gpus"]) and len(size) < 3:
         raise ConfigError("a worker's size is --cores, --memory and --disk together")

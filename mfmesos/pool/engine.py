@@ -20,6 +20,7 @@ from mfmesos.core import events as ev
 from mfmesos.core.model import Resources, SavedTask, Task
 from mfmesos.core.pool import Decisions, Pace, Pool, PoolWorker, Start
 from mfmesos.core.states import TaskState
+from mfmesos.engine import Launched
 from mfmesos.pool import settings as told
 from mfmesos.pool import status as said
 from mfmesos.pool.settings import PoolSettings
@@ -62,28 +63,30 @@ class Worker:
     def project(self) -> str:
         return self.manager.rpartition(" ")[0]
 
+    @property
+    def size(self) -> Resources:
+        return size_of(self.task)
+
+    @property
+    def idle(self) -> bool:
+        return self.seen and self.idle_since is not None
+
     def as_core(self) -> PoolWorker:
-        return PoolWorker(str(self.task.id), self.manager, size_of(self.task), self.asked_at, self.idle_since,
-                          self.draining)
+        return PoolWorker(str(self.task.id), self.manager, self.size, self.asked_at, self.idle_since, self.draining)
 
 
-class PoolEngine:
+class PoolEngine(Launched):
     """Keeps as many workers as the managers need."""
 
     def __init__(self, config: SchedulerConfig, echo: Callable[[str], None] = say,
-                 getppid: Callable[[], int] = os.getppid, survey: Survey | None = None) -> None:
+                 getppid: Callable[[], int] = os.getppid) -> None:
+        super().__init__(config, echo, getppid)
         self._folder = Path(config.workdir)
-        self._state_dir = config.state_dir
-        self._parent = config.parent_pid
-        self._getppid = getppid
-        self._echo = echo
-        self._verbose = config.verbose
         self._gpus = config.gpus
         own = dict(config.pool or {})
         self._file = Path(own.pop("file", "") or self._folder / told.FILE)
         self._base = told.parse(own, PoolSettings())
         self._settings = self._first_settings()
-        self._survey = survey
         self._pool = Pool(Pace(idle_s=self._settings.idle_s))
         self._runlog = RunLog(config.state_dir, config.keep_output)
         self._workers: dict[int, Worker] = {}
@@ -94,6 +97,7 @@ class PoolEngine:
         """The managers, by key, that the last round found."""
         self._agents_at = -math.inf
         self._preparer = ThreadPoolExecutor(1, thread_name_prefix="pool")
+        self._survey: Survey
         self._rounds: asyncio.Task[None]
         self._watch: DirectoryWatch
         self._scheduler: Scheduler
@@ -114,15 +118,12 @@ class PoolEngine:
             worker.asked_at = now
         if self._workers:
             self._echo(f"{len(self._workers)} workers are taken over")
-        self._survey = self._survey or Survey(scheduler.clock)
+        self._survey = Survey(scheduler.clock)
         self._stager = Stager(self._folder, scheduler.inputs, scheduler.post_threadsafe)
         self._watch = DirectoryWatch(self._file.parent, [self._file.name], self._file_changed)
         self._watch.start()
         self._rounds = scheduler.loop.create_task(self._go_round())
         self._rounds.add_done_callback(self._rounds_ended)
-
-    def together(self) -> contextlib.AbstractContextManager[None]:
-        return contextlib.nullcontext()
 
     def report(self, report: act.ReportTask, host: str) -> None:
         self._runlog.task_ended(report, host)
@@ -139,14 +140,8 @@ class PoolEngine:
         if not worker.seen and (not report.finished or now - worker.asked_at < YOUNG_S):
             self._pool.crashed(worker.project, report.reason or f"a worker ended at once{where}", now)
 
-    def note(self, note: act.Note) -> None:
-        if note.level != "info" or self._verbose:
-            self._echo(note.text)
-
     def alive(self) -> str:
-        if self._parent is not None and self._getppid() != self._parent:
-            return "the process that started the scheduler is gone"
-        return ""
+        return self.orphaned()
 
     def close(self, failure: str | None, *, crashed: bool = False) -> None:
         self._rounds.cancel()
@@ -207,7 +202,6 @@ class PoolEngine:
             await asyncio.sleep(ROUND_S)
 
     async def _round(self) -> None:
-        assert self._survey is not None
         settings, scheduler = self._settings, self._scheduler
         now = scheduler.clock()
         if now - self._agents_at >= AGENTS_S:
@@ -234,7 +228,7 @@ class PoolEngine:
         """What the managers tell of our workers."""
         for worker in self._workers.values():
             there = view.workers.get(worker.manager)
-            busy = there.get(identity(size_of(worker.task))) if there is not None else None
+            busy = there.get(identity(worker.size)) if there is not None else None
             if busy is not None and not worker.seen:
                 worker.seen = True
                 self._pool.worked(worker.project)
@@ -273,7 +267,7 @@ class PoolEngine:
             except ConfigError as e:
                 problem = str(e)
                 continue
-            taken = {identity(size_of(w.task)) for w in self._workers.values() if w.manager == start.manager.key}
+            taken = {identity(w.size) for w in self._workers.values() if w.manager == start.manager.key}
             for _ in range(start.count):
                 size = told_apart(start.size, taken)
                 taken.add(identity(size))
@@ -310,16 +304,22 @@ class PoolEngine:
 
     def _write_status(self, view: View, decided: Decisions, agent: Resources, cores: float, problem: str) -> None:
         waiting = {r.task.id for r in self._scheduler.core.state.tasks.values() if r.state is TaskState.WAITING}
+        by_manager: dict[str, list[Worker]] = {manager.key: [] for manager in view.managers}
+        abandoned = 0
+        for worker in self._workers.values():
+            if worker.manager in by_manager:
+                by_manager[worker.manager].append(worker)
+            else:
+                abandoned += 1
         rows = []
         for manager in view.managers:
-            mine = [w for w in self._workers.values() if w.manager == manager.key]
+            mine = by_manager[manager.key]
             needs = decided.needs.get(manager.key, 0.0)
             rows.append(said.Row(
                 manager.project, manager.host, manager.port, manager.tasks_waiting, manager.tasks_running,
-                needs, sum(size_of(w.task).cores for w in mine if not w.draining), len(mine),
+                needs, sum(w.size.cores for w in mine if not w.draining), len(mine),
                 sum(w.task.id in waiting for w in mine), sum(w.seen for w in mine),
-                sum(w.seen and w.idle_since is not None for w in mine), sum(w.draining for w in mine),
+                sum(w.idle for w in mine), sum(w.draining for w in mine),
                 problem or decided.why_not_more.get(manager.project, "")))
-        gone = sum(w.manager not in {m.key for m in view.managers} for w in self._workers.values())
         said.write(self._state_dir, said.Status(
-            time.time(), tuple(rows), str(agent) if agent.cores else "", cores, view.problem, gone))
+            time.time(), tuple(rows), str(agent) if agent.cores else "", cores, view.problem, abandoned))

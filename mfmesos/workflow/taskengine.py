@@ -17,6 +17,7 @@ from mfmesos.config import SchedulerConfig
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.model import SavedTask
+from mfmesos.engine import Launched
 from mfmesos.report.runlog import RunLog, more_of_it
 from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, clear
 from mfmesos.workflow.records import MAX_ID, Malformed, Submitted
@@ -40,17 +41,13 @@ def say(text: str) -> None:
     print(f"mfmesos: {text}", file=sys.stderr, flush=True)
 
 
-class TaskFileEngine:
+class TaskFileEngine(Launched):
     """The file protocol of MAKEFLOW.md from the scheduler's side."""
 
     def __init__(self, config: SchedulerConfig, echo: Callable[[str], None] = say,
                  getppid: Callable[[], int] = os.getppid) -> None:
+        super().__init__(config, echo, getppid)
         self._workdir = Path(config.workdir)
-        self._parent = config.parent_pid
-        self._getppid = getppid
-        self._echo = echo
-        self._verbose = config.verbose
-        self._state_dir = config.state_dir
         self._of_workers = config.engine == "factory"
         self._offset = leftover_bytes(self._workdir / TASK_INFO) if config.start_at_last_run else 0
         self._state = StateFile(self._workdir / TASK_STATE)
@@ -139,19 +136,13 @@ class TaskFileEngine:
             log.warning("%s", line)
             self._echo(line)
 
-    def note(self, note: act.Note) -> None:
-        if note.level != "info" or self._verbose:
-            self._echo(note.text)
-
     def alive(self) -> str:
-        """makeflow writes mesos_done at its end; when it is killed, its children get another parent."""
+        """makeflow writes mesos_done at its end."""
         self._state.flush()
         word = self._last_word()
         if word is not None:
             return f"the workflow engine ended: {word or 'done'}"
-        if self._parent is not None and self._getppid() != self._parent:
-            return "the process that started the scheduler is gone"
-        return ""
+        return self.orphaned()
 
     def close(self, failure: str | None, *, crashed: bool = False) -> None:
         self._tail.stop()
@@ -159,7 +150,7 @@ class TaskFileEngine:
         self._runlog.close()
         if crashed:
             return
-        if self._parent is not None and self._getppid() != self._parent:
+        if self.orphaned():
             self._await_engine()
         clear(self._workdir)
 
