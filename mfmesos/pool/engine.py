@@ -209,8 +209,9 @@ class PoolEngine(Launched):
             scheduler.list_agents()
         view = await self._survey.look(settings)
         self._tell_once("source", f"{view.problem}; what is there is kept" if view.problem else "")
-        for line in view.ignored:
-            self._tell_once(line, line)
+        if view.ignored and "ignored" not in self._said:  # once: anybody may send a catalog new ones all the time
+            others = f" (and {len(view.ignored) - 1} others)" if view.ignored[1:] else ""
+            self._tell_once("ignored", view.ignored[0] + others)
         self._tell_of(view)
         now = scheduler.clock()
         self._see(view, now)
