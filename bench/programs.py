@@ -1,8 +1,10 @@
 """Starts the programs that are measured, and sees to it that none of them outlives the bench."""
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 MFMESOS = [sys.executable, "-m", "mfmesos"]
+NOT_MEASURED = "PYTHONDONTWRITEBYTECODE"
+"""Set in some containers: then every start of Python compiles all of its modules."""
 
 
 class BenchError(Exception):
@@ -20,16 +24,20 @@ class BenchError(Exception):
 
 @contextlib.contextmanager
 def folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="mfmesos-bench-") as path:
-        yield Path(path).resolve()
+    """A new one, removed when the bench ends: an ext4 without a journal looks at all inodes of files that were removed
+    in the last minutes whenever one is made, so what one case removes would slow down the next."""
+    path = tempfile.mkdtemp(prefix="mfmesos-bench-")
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    yield Path(path).resolve()
 
 
 @contextlib.contextmanager
 def running(argv: Sequence[str], cwd: Path, log: str) -> Iterator[subprocess.Popen[bytes]]:
     """A program in a session of its own that is ended, with all it started, at the end of the block."""
+    environ = {name: value for name, value in os.environ.items() if name != NOT_MEASURED}
     with open(cwd / log, "ab") as out:
         process = subprocess.Popen(
-            argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+            argv, cwd=cwd, env=environ, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
     try:
         yield process
     finally:

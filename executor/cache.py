@@ -7,6 +7,7 @@ from typing import Callable, Iterable, Tuple
 
 from mfmesos_executor.client import Cancelled, Client
 from mfmesos_executor.files import copy_file, copy_tree, remove_tree, unlink
+from mfmesos_executor.spares import Spares
 from mfmesos_executor.unpack import BadStream, unpack, write_verified
 
 from mfmesos.wire import Input
@@ -29,9 +30,10 @@ class _Entry:
 class Cache:
     """Thread-safe. `folder` must exist. `room_bytes` bounds what is kept; what is in use may exceed it."""
 
-    def __init__(self, folder: str, client: Client, room_bytes: int | None) -> None:
+    def __init__(self, folder: str, client: Client, room_bytes: int | None, spares: Spares) -> None:
         self._folder = folder
         self._client = client
+        self._spares = spares
         self._room = room_bytes
         self._entries: dict[Key, _Entry] = {}
         self._changed = threading.Condition()
@@ -117,7 +119,7 @@ class Cache:
             os.rename(entry.path, target)
         else:
             unlink(target)
-            copy_file(entry.path, target, mode)
+            copy_file(entry.path, target, mode, self._spares.take())
         if alone:
             remove_tree(entry.path)
 

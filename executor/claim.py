@@ -20,6 +20,7 @@ from mfmesos_executor.pool import Pool
 from mfmesos_executor.reap import Reaper
 from mfmesos_executor.room import Room
 from mfmesos_executor.skeletons import Skeletons
+from mfmesos_executor.spares import Spares
 
 from mfmesos import wire
 from mfmesos.wire import ClaimData, Result, Run, SyncAnswer, SyncRequest
@@ -38,6 +39,8 @@ MOST_SYNC_BYTES = 4 << 20
 CLOSING_S = 2.0
 """For the last sync."""
 WORKERS = 16
+SPARES = 1000
+FOLDERS = ("tasks", "cache", "spare")
 
 
 @dataclass
@@ -67,13 +70,14 @@ class Claim:
         self._folder = folder
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         client = self._client = Client(data, clock)
-        os.makedirs(f"{folder}/cache", exist_ok=True)
-        os.makedirs(f"{folder}/tasks", exist_ok=True)
-        cache = Cache(f"{folder}/cache", client, int(data.disk_mb * MB / 2) if data.disk_mb > 0 else None)
+        for name in FOLDERS:
+            os.makedirs(f"{folder}/{name}", exist_ok=True)
+        spares = Spares(f"{folder}/spare", SPARES)
+        cache = Cache(f"{folder}/cache", client, int(data.disk_mb * MB / 2) if data.disk_mb > 0 else None, spares)
         monitor = Monitor(data, reaper, cache, clock)
         self._reaper = reaper
         self._tools = Tools(data, client, cache, reaper, monitor, Pool(WORKERS), base_environment(environ),
-                            Skeletons(f"{folder}/tasks", WORKERS), clock)
+                            Skeletons(f"{folder}/tasks", WORKERS, spares), clock)
         self._channel = Channel(client, self.post, READ_S)
         self._room = Room(data)
         self._attempts: dict[str, Attempt] = {}
@@ -250,8 +254,8 @@ class Claim:
         self._reaper.kill_all()
         if close.say_goodbye:
             self._say_goodbye()
-        remove_tree(f"{self._folder}/tasks")
-        remove_tree(f"{self._folder}/cache")
+        for name in FOLDERS:
+            remove_tree(f"{self._folder}/{name}")
 
     def _running(self) -> list[str]:
         return [name for name in self._attempts if name not in self._results]

@@ -11,11 +11,15 @@ CHUNK = 1 << 20
 _NO_COPY_RANGE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EIO)
 
 
-def copy_file(source: str, target: str, mode: int) -> None:
-    """A copy that shares blocks where the file system can (reflink) and never passes through Python else."""
+def copy_file(source: str, target: str, mode: int, spare: str | None = None) -> None:
+    """A copy that shares blocks where the file system can (reflink) and never passes through Python else. `spare`: an
+    empty file of ours to make it of."""
     from_fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        to_fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        if spare is not None:
+            os.rename(spare, target)
+        new = os.O_CREAT | os.O_EXCL if spare is None else 0
+        to_fd = os.open(target, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | new, 0o600)
         try:
             _copy(from_fd, to_fd, os.fstat(from_fd).st_size)
             os.fchmod(to_fd, mode)

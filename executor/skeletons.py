@@ -10,6 +10,7 @@ import stat
 import threading
 
 from mfmesos_executor.files import remove_tree
+from mfmesos_executor.spares import Spares
 
 FOLDERS = ("work", "tmp")
 FILES = ("out", "err")
@@ -19,9 +20,10 @@ MODE = 0o755
 class Skeletons:
     """Thread-safe. `folder` must exist and be ours alone; at most `most` are kept."""
 
-    def __init__(self, folder: str, most: int) -> None:
+    def __init__(self, folder: str, most: int, spares: Spares) -> None:
         self._folder = folder
         self._most = most
+        self._spares = spares
         self._lock = threading.Lock()
         self._made = 0
         self._spare: list[str] = []
@@ -61,7 +63,8 @@ class Skeletons:
             if entry.name in FOLDERS and stat.S_ISDIR(info.st_mode) and stat.S_IMODE(info.st_mode) == MODE:
                 found.add(entry.name)
                 for inner in _listed(entry.path):
-                    remove_tree(inner.path)
+                    if not self._spares.keep(inner.path):
+                        remove_tree(inner.path)
                 if _listed(entry.path):
                     return False
             elif entry.name in FILES and stat.S_ISREG(info.st_mode) and info.st_nlink == 1:
