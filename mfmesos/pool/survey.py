@@ -25,6 +25,9 @@ CATALOG_SHARE = 20
 CATALOG_LEAST_S, CATALOG_MOST_S = 1.0, 30.0
 """How often to ask the catalog: so that it takes at most a twentieth of the time, within these bounds."""
 AT_ONCE = 25
+ASK_AGAIN_S = 60.0
+"""A manager that never could be reached from here is asked again after so long: each time may take seconds, and whoever
+can tell the catalog something can name as many of them as he likes."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class _Known:
     age_s: float = 0.0
     """How long the catalog has heard nothing new of it."""
     reached: bool = False
+    ask_at: float = 0.0
     own: ManagerStatus | None = None
 
 
@@ -115,14 +119,19 @@ class Survey:
     async def _answer_of(self, one: _Known, limit: asyncio.Semaphore) -> Answer | None:
         """What is known of it now; None when it is not there."""
         try:
+            if self._clock() < one.ask_at:
+                raise Unreachable
             async with limit:
                 answer = await self._ask(one.status.host, one.status.port, self._password)
         except Gone:
             one.reached, one.own = False, None
             return None
         except Unreachable:
-            there = not one.reached and one.age_s <= STALE_S
-            return Answer(one.status) if there else None
+            if one.reached:
+                return None
+            if self._clock() >= one.ask_at:
+                one.ask_at = self._clock() + ASK_AGAIN_S
+            return Answer(one.status) if one.age_s <= STALE_S else None
         one.reached = True
         if answer.status is None:  # a busy one may have told before; one with another password tells the catalog alone
             return replace(answer, status=one.status if one.own is None else one.own)

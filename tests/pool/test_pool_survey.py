@@ -8,7 +8,7 @@ from mfmesos.core.pool import ManagerStatus, ProjectSettings
 from mfmesos.pool.catalog import Found, SourceError
 from mfmesos.pool.manager import Answer, Gone, Unreachable
 from mfmesos.pool.settings import PoolSettings
-from mfmesos.pool.survey import CATALOG_MOST_S, STALE_S, Survey, View
+from mfmesos.pool.survey import ASK_AGAIN_S, CATALOG_MOST_S, STALE_S, Survey, View
 from mfmesos.pool.worker import Identity
 
 ONE = ManagerStatus("p", "h", 1, tasks_waiting=3, told_at=1.0)
@@ -24,12 +24,14 @@ class World:
         self.catalog: list[ManagerStatus] | SourceError = [ONE]
         self.answers: dict[int, Answer | Exception] = {1: BUSY}
         self.passwords: set[bytes] = set()
+        self.asked = 0
         self.looks = 0
         self.catalog_takes_s = 0.0
         self.survey = Survey(lambda: self.now, self.ask, self.read)
 
     async def ask(self, host: str, port: int, password: bytes) -> Answer:
         self.passwords.add(password)
+        self.asked += 1
         answer = self.answers[port]
         if isinstance(answer, Exception):
             raise answer
@@ -76,6 +78,19 @@ def test_one_that_is_gone() -> None:
     assert world.look().managers == (ONE,)
     world.answers[1] = Unreachable("no route")
     assert world.look().managers == ()
+
+
+def test_one_that_cannot_be_reached_is_asked_seldom() -> None:
+    """Each try may take seconds: once a minute, and its record counts meanwhile; when it answers, each time again."""
+    world = World()
+    world.answers[1] = Unreachable("no route")
+    for _ in range(40):
+        assert world.look().managers == (ONE,)
+    assert world.asked == 1
+    own = replace(ONE, tasks_waiting=8)
+    world.answers[1] = Answer(own, {})
+    assert world.look(ASK_AGAIN_S).managers == world.look().managers == (own,)
+    assert world.asked == 3
 
 
 def test_a_stale_record() -> None:
