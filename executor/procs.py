@@ -1,4 +1,8 @@
-"""The processes of this machine as /proc tells them: who is whose child, and what each uses."""
+"""The processes of this machine as /proc tells them: who is whose child, and what each uses.
+
+Read here and not by psutil, which serves where there is no /proc: for 50 processes that takes a sixth of its time, and
+an executor measures all the time.
+"""
 from __future__ import annotations
 
 import os

@@ -1,6 +1,8 @@
 """The estimator: what it promises for any history, and how it serves made workflows."""
 from __future__ import annotations
 
+from typing import Callable
+
 import families
 import pytest
 from hypothesis import example, given, settings
@@ -10,7 +12,7 @@ from mfmesos.core.baselines import MaxSeen
 from mfmesos.core.estimate import Estimator, Tuning, clamp
 from mfmesos.core.estimate_history import GROUPS, LEVELS, WINDOW, History
 from mfmesos.core.estimates import Estimates, Usage
-from mfmesos.core.replay import Learned, Row, Score, replay
+from mfmesos.core.replay import Learned, Policy, Row, Score, replay
 
 PEAKS = st.floats(0.0, 1e7)
 INPUTS = st.none() | st.floats(0.0, 1e9)
@@ -131,29 +133,32 @@ def test_input_size_is_used_where_it_explains():
 @pytest.mark.parametrize("kind", [k for k in families.KINDS if k != "blocks"])
 @pytest.mark.parametrize(("categories", "samples"), [(8, (3, 40)), (30, (3, 12))])
 def test_no_family_is_served_worse_than_by_the_largest_seen_and_a_tenth(kind, categories, samples):
-    """Waste at most 5 % above that of max seen x 1.1, on families that it suits and on those it does not; up to 10 %
-    above only where it is bought with less than two thirds of the retries."""
-    ours, theirs = family_scores(kind, categories, samples)
+    """Waste at most 5 % above that of max seen x 1.1, on families that it suits and on those it does not, with a budget
+    of 5 retries per 100 tasks (on heavy tails that policy takes 10 to 16). With the default of 2 up to 10 % above,
+    and only where that buys less than two thirds of the retries."""
+    theirs = family_score(lambda: MaxSeen(1.1), kind, categories, samples)
+    ours = family_score(Learned, kind, categories, samples)
     fewer = ours.retries < 0.67 * theirs.retries
     assert ours.waste <= theirs.waste * (1.10 if fewer else 1.05), (ours, theirs)
     assert ours.retries <= max(theirs.retries, 4.0)
+    ours = family_score(lambda: Learned(Tuning(retry_budget=0.05)), kind, categories, samples)
+    assert ours.waste <= theirs.waste * 1.05, (ours, theirs)
+    assert ours.retries <= max(theirs.retries, 7.0)
 
 
 def test_most_families_are_served_better():
     """In most of the same workflows waste and retries are both lower."""
     better = 0
     for kind in families.KINDS:
-        ours, theirs = family_scores(kind, 8, (3, 40))
+        ours, theirs = (family_score(policy, kind, 8, (3, 40)) for policy in (Learned, lambda: MaxSeen(1.1)))
         better += ours.waste < theirs.waste and ours.retries <= theirs.retries + 0.5
     assert better >= len(families.KINDS) / 2
 
 
-def family_scores(kind: str, categories: int, samples: tuple[int, int]) -> tuple[Score, Score]:
-    """Our mean over four seeds, and that of max seen x 1.1."""
-    workflows = [families.workflow(kind, seed, categories, samples) for seed in range(4)]
-    both = [[replay(rows, Learned()) for rows in workflows], [replay(rows, MaxSeen(1.1)) for rows in workflows]]
-    ours, theirs = (Score(sum(s.waste for s in x) / 4, sum(s.retries for s in x) / 4) for x in both)
-    return ours, theirs
+def family_score(policy: Callable[[], Policy], kind: str, categories: int, samples: tuple[int, int]) -> Score:
+    """The mean over four seeds, each with a new policy."""
+    scores = [replay(families.workflow(kind, seed, categories, samples), policy()) for seed in range(4)]
+    return Score(sum(s.waste for s in scores) / 4, sum(s.retries for s in scores) / 4)
 
 
 def test_what_is_remembered_is_bounded():
