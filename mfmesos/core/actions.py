@@ -127,6 +127,8 @@ class ReportTask:
     allocation: Resources | None = None
     attempts: int = 0
     claim_id: str = ""
+    category: str = ""
+    """Empty when it was not looked for yet."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 
 from mfmesos.core.model import Task
 from mfmesos.core.words import Step, one_of, steps
@@ -51,7 +52,7 @@ def derive(command: str, files: Collection[str] = ()) -> str:
     word can be told from a subcommand. At most LONGEST characters; "task" when there is no program."""
     names = _known(files)
     parts: dict[str, None] = {}
-    for step in _chief(steps(command)):
+    for step in _chief(_steps(command)):
         parts[" ".join((_program(step.program), *_subcommand(step, names), *sorted(_flags(step, names))))] = None
     return _bounded(" + ".join(parts)) or "task"
 
@@ -61,10 +62,14 @@ def signature(command: str, files: Collection[str] = ()) -> str:
     ("-task megablast" is not "-task blastn"), but still the same along a sweep of numbers."""
     names = _known(files)
     lines = []
-    for step in steps(command):
+    for step in _steps(command):
         words = (_valued(word, names) for word in step.words)
         lines.append("\0".join((_program(step.program), *words)))
     return hashlib.sha256("\n".join(lines).encode("utf-8", "replace")).hexdigest()[:12]
+
+
+_steps = lru_cache(maxsize=128)(steps)
+"""Asked for when a task comes and when it ends, and makeflow has a hundred at a time in between."""
 
 
 def _chief(found: list[Step]) -> list[Step]:

@@ -243,7 +243,7 @@ def end(
     state.emit(ReportTask(
         task, finished=how is TaskState.FINISHED, withdrawn=how is TaskState.WITHDRAWN, reason=reason,
         exit_code=_exit_code(how, result), result=result, allocation=record.allocation,
-        attempts=record.attempts, claim_id=record.claim_id))
+        attempts=record.attempts, claim_id=record.claim_id, category=record.kind.category))
     if record.attempts:
         state.emit(DropTask(task.id))
 

@@ -53,7 +53,7 @@ class RunLog:
             "time": round(self._clock(), 3),
             "task": task.id,
             "command": task.command,
-            "category": category_of(task),
+            "category": report.category or category_of(task),
             "finished": report.finished,
             "withdrawn": report.withdrawn,
             "reason": report.reason,

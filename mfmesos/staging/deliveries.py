@@ -46,6 +46,7 @@ class Deliveries:
     def __init__(self, workdir: Path) -> None:
         self._workdir = workdir
         self._incoming = workdir / ".mfmesos" / "incoming"
+        self._base = str(self._incoming)
         self._attempts: dict[str, Attempt] = {}
         self._numbers = itertools.count(1)
         self._placed: dict[str, Staged] = {}
@@ -84,7 +85,7 @@ class Deliveries:
         self._attempts[attempt_id] = attempt
         stem = self._kept.pop(attempt_id, None)
         if stem is not None:
-            attempt.staged = Staged(self._incoming / stem, attempt.plan, alone=True, resumed=True)
+            attempt.staged = Staged(f"{self._base}/{stem}", attempt.plan, alone=True, resumed=True)
         return attempt
 
     def get(self, claim_id: str, attempt_id: str) -> Attempt | None:
@@ -147,8 +148,8 @@ class Deliveries:
                 os.close(os.open(f"{staged.stem}{WHOLE}", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         return True
 
-    def _new_stem(self, attempt: Attempt) -> Path:
-        return self._incoming / f"{attempt.id}-{next(self._numbers)}"
+    def _new_stem(self, attempt: Attempt) -> str:
+        return f"{self._base}/{attempt.id}-{next(self._numbers)}"
 
     # --- where it goes --------------------------------------------------------------------------
     def take(self, attempt_id: str) -> Staged | None:

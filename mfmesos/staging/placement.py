@@ -55,7 +55,8 @@ def place(workdir: Path, staged: Staged) -> None:
     for move in job.moves:
         if move.backup:
             _remove(move.backup)
-    staged.clear()
+    if any(move.temporary for move in job.moves):
+        staged.clear()
 
 
 def _prepare(workdir: Path, job: _Job, index: int, name: str) -> None:

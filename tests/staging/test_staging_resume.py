@@ -97,4 +97,4 @@ def test_numbers_do_not_meet_those_of_the_earlier_life(tmp_path: Path, two_files
     delivered(tmp_path, two_files, "a", "d/b")
     after = deliveries(tmp_path, resume=True)
     attempt = after.grant("c", "1.1", (), ("a", "d/b"))
-    assert not list(tmp_path.glob(f".mfmesos/incoming/{after._new_stem(attempt).name}*"))
+    assert not list(tmp_path.glob(f".mfmesos/incoming/{Path(after._new_stem(attempt)).name}*"))
