@@ -24,7 +24,7 @@ class Spares:
 
     def keep(self, path: str) -> bool:
         """Take the file away and empty it, in place of removing it; no process may have it open any more. False when
-        that cannot be: for a link or folder, one with a second name or attributes, or when there are enough."""
+        that cannot be: for a link or folder, one with a second name, another's or with attributes, or one too many."""
         with self._lock:
             if len(self._spare) >= self._most:
                 return False
@@ -32,7 +32,8 @@ class Spares:
             spare = f"{self._folder}/{self._made}"
         try:
             found = os.lstat(path)
-            if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or os.listxattr(path, follow_symlinks=False):
+            plain = stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_uid == os.geteuid()
+            if not plain or os.listxattr(path, follow_symlinks=False):
                 return False
             if found.st_mode & 0o600 != 0o600:
                 os.chmod(path, 0o600)

@@ -7,6 +7,7 @@ import pytest
 from mfmesos_executor.files import copy_file
 from mfmesos_executor.skeletons import Skeletons
 from mfmesos_executor.spares import Spares
+from support import need
 
 
 @pytest.fixture
@@ -91,13 +92,18 @@ def test_a_file_of_an_ended_attempt_becomes_an_input_of_the_next(spares, tmp_pat
     assert spares.take() is None
 
 
+def need_root():
+    need(os.geteuid() == 0, "a file cannot be given to another user", "run the tests as root")
+
+
 @pytest.mark.parametrize("make", [
     lambda path: path.mkdir(),
     lambda path: path.symlink_to("/etc/passwd"),
     lambda path: os.mkfifo(path),
     lambda path: (path.write_text("x"), os.link(path, f"{path}-too")),
     lambda path: (path.write_text("x"), os.setxattr(path, "user.mark", b"1")),
-], ids=["folder", "link", "fifo", "second name", "attribute"])
+    lambda path: (path.write_text("x"), need_root(), os.chown(path, 65534, -1)),
+], ids=["folder", "link", "fifo", "second name", "attribute", "another's"])
 def test_what_is_more_than_a_plain_file_is_not_kept(spares, tmp_path, make):
     """It stays where it is, as it is, to be removed."""
     path = tmp_path / "left"
