@@ -10,6 +10,7 @@ import os
 import sqlite3
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -39,6 +40,7 @@ _INDEXES = ("CREATE INDEX by_time ON attempts (ended_at)",
 _SELECTED = ", ".join(f"substr({c}, 1, {MOST_TEXT + 1})" if c in TEXTS else c for c in COLUMNS)
 _NEWEST_FIRST = "ORDER BY ended_at > ?, ended_at DESC, id DESC"
 """What claims to be of the future comes last, so that it cannot push out the rest."""
+_CATEGORY = COLUMNS.index("category")
 _CURES = tuple((sign, f"{cure}, or choose another file with --history") for sign, cure in sqlitefile.CURES)
 _MOVE = "move it away, and a new one is begun, or choose another file with --history"
 
@@ -111,17 +113,27 @@ class History:
                 self._fade()
         return len(good)
 
-    def load(self, limit: int = MAX_ROWS, category: str | None = None) -> list[Attempt]:
-        """The newest `limit` attempts, newest last; `dropped` counts those whose values cannot be."""
+    def load(self, limit: int = MAX_ROWS, category: str | None = None, each: int = MAX_ROWS) -> list[Attempt]:
+        """The newest `limit` attempts, newest last, and of these no more than the newest `each` of one category;
+        `dropped` counts those whose values cannot be."""
         now = self._clock()
         where = "" if category is None else "WHERE category = ?"
         values = [*([] if category is None else [category]), now + 86400, limit]
         with self._lock, self._told():
             rows = self._db.execute(
                 f"SELECT {_SELECTED} FROM attempts {where} {_NEWEST_FIRST} LIMIT ?", values).fetchall()
-        good = [Attempt(*row) for row in reversed(rows) if believable(row, now)]
-        self.dropped = len(rows) - len(good)
-        return good
+        left: defaultdict[Any, int] = defaultdict(lambda: each)
+        good: list[Attempt] = []
+        self.dropped = 0
+        for row in rows:
+            left[row[_CATEGORY]] -= 1
+            if left[row[_CATEGORY]] < 0:
+                continue
+            if believable(row, now):
+                good.append(Attempt(*row))
+            else:
+                self.dropped += 1
+        return good[::-1]
 
     def prune(self, *, older_than_s: float | None = None, category: str | None = None) -> int:
         """Remove what is older than that many seconds and of that category (None: any); gives how many."""

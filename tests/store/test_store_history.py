@@ -65,6 +65,8 @@ def test_what_is_added_is_there_newest_last(path):
         assert h.load(category="sort") == [attempt(20)]
         assert h.load(category="none") == []
         assert h.dropped == 0
+        h.add([attempt(3), attempt(2)])
+        assert h.load(each=2) == [FULL, attempt(3), attempt(2), attempt(1, "b")]
 
 
 def test_it_is_its_owners_alone(path):
