@@ -57,6 +57,7 @@ class Cluster:
         self.log = self.work_dir / "cluster.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.master, self.agents, self.info = "", [], {}
+        self._gone: set[str] = set()
         self.start()
 
     # --- life ----------------------------------------------------------------------------------
@@ -199,6 +200,18 @@ class RealMesos(Cluster):
                 "--work-dir", str(self.work_dir), "--ready-file", str(ready), "--parent-pid", str(os.getpid()),
                 *(["--temporary"] if self._own_folder else []),
                 *(f"--flag={name}={value}" for name, value in self.flags.items())]
+
+    def mark_agent_gone(self, agent_id: str) -> None:
+        """Its name is never taken again: after a restart it begins under a new one, as an operator has to see to."""
+        super().mark_agent_gone(agent_id)
+        self._gone.add(agent_id)
+
+    def restart(self) -> None:
+        self.kill()
+        for latest in self.work_dir.glob("agents/*/work/meta/slaves/latest"):
+            if latest.resolve().name in self._gone:
+                latest.unlink()
+        self.start()
 
 
 class EmbeddedMesos(Cluster):
