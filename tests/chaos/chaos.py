@@ -213,8 +213,13 @@ class Chaos:
         self.orphaned.append(str(self.cluster.work_dir / "agents" / str(agent)))  # the agent itself ends them, at once
 
     def left(self, before: set[Path]) -> list[str]:
-        """What lies on agents and has somebody who should have removed it."""
-        return [n for n in left_on_agents(self.cluster, before) if not n.startswith(tuple(self.orphaned))]
+        """What lies on agents and has somebody who should have removed it: not the archive of an executor that never
+        ran, since its agent died while it fetched that."""
+        found = [n for n in left_on_agents(self.cluster, before) if not n.startswith(tuple(self.orphaned))]
+        if "restart_cluster" not in self.struck:
+            return found
+        ran = {Path(n).parent for n in found if not Path(n).name.startswith("mfmesos-executor")}
+        return [n for n in found if any(box in Path(n).parents for box in ran)]
 
     # --- what must be true ----------------------------------------------------------------------
     def check(self) -> None:
