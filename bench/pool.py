@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(ROOT / "tests"), str(ROOT / "tests" / "endtoend")]
 
-from cases import ASK, fan, mfmesos_makeflow, on_local  # noqa: E402  needs the path above
+from cases import fan, mfmesos_makeflow, on_local  # noqa: E402  needs the path above
 from clusters import RealMesos  # noqa: E402
 from machine import describe  # noqa: E402
 from pools import Catalog  # noqa: E402
@@ -30,6 +30,8 @@ from mfmesos.pool.manager import ask  # noqa: E402
 
 RESOURCES = "cpus:2;mem:4096;disk:20000"
 LONGER = 60
+ASK = "CORES=1\nMEMORY=64\nDISK=64\n\n"
+"""Without that a worker of Work Queue runs one task at a time."""
 
 
 @contextlib.contextmanager
@@ -95,10 +97,10 @@ def main() -> int:
         cluster, catalog = RealMesos(agents=2, resources=RESOURCES), Catalog(place / "catalog")
         try:
             for _ in range(rounds):
-                note("1,000 rules `cat in > out`, by makeflow -T local -j 2, s", fan(on_local))
-                note("1,000 rules `cat in > out`, by mfmesos makeflow, s", fan(mfmesos_makeflow(cluster.master)))
+                note("1,000 rules `cat in > out`, by makeflow -T local -j 2, s", fan(on_local, ASK))
+                note("1,000 rules `cat in > out`, by mfmesos makeflow, s", fan(mfmesos_makeflow(cluster.master), ASK))
                 with pool_of(cluster.master, catalog):
-                    note("1,000 rules `cat in > out`, by a pool, s", fan(lambda where: by_pool(catalog, where)))
+                    note("1,000 rules `cat in > out`, by a pool, s", fan(lambda where: by_pool(catalog, where), ASK))
                 with folder() as where:
                     longer(where)
                     note(f"{LONGER} rules of 0.5 s, by mfmesos makeflow, s", mfmesos_makeflow(cluster.master)(where))
