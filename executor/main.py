@@ -8,6 +8,7 @@ import queue
 import re
 import signal
 import sys
+import tempfile
 import threading
 from typing import Any, Callable, Mapping
 
@@ -15,6 +16,7 @@ from mfmesos_executor.claim import Claim, Close
 from mfmesos_executor.files import remove_tree, unlink
 from mfmesos_executor.reap import Reaper, become_subreaper
 
+from mfmesos.apart import set_apart
 from mfmesos.wire import ClaimData, WireError, load_claim_data
 
 logger = logging.getLogger(__name__)
@@ -98,7 +100,8 @@ class Executor:
             # What tasks read and write is not for the other users of the agent.
             os.makedirs(self._folder, 0o700, exist_ok=True)
             os.chmod(self._folder, 0o700)
-            claim = Claim(data, self._folder, self._environ, self._reaper)
+            set_apart(self._folder)
+            claim = Claim(data, tempfile.mkdtemp(dir=self._folder), self._environ, self._reaper)
         except WireError as e:
             return Close("TASK_FAILED", f"what the scheduler sent with the claim cannot be used: {e}")
         except OSError as e:

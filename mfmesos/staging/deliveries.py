@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mfmesos import wire
+from mfmesos.apart import set_apart
 from mfmesos.core.model import StagedInput
 from mfmesos.staging.names import OutputPlan, check_attempt, plan_outputs
 from mfmesos.staging.outputs import (
@@ -64,7 +65,9 @@ class Deliveries:
         for path in found:
             if path.name.rpartition(".")[0] not in stems or path.name.endswith(".old"):
                 remove_tree(str(path))
-        self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._incoming.parent.mkdir(parents=True, exist_ok=True)
+        set_apart(self._incoming.parent)
+        self._incoming.mkdir(mode=0o700, exist_ok=True)
 
     def stop(self) -> None:
         """Throw away what was not placed."""

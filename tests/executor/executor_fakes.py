@@ -314,5 +314,5 @@ def number_in(path: Path, timeout: float = 20.0) -> int:
 
 def left_of_tasks(folder: Path) -> list[Path]:
     """What lies in sandboxes beyond the empty skeletons that the next attempt gets."""
-    tasks = folder / ".mfmesos/tasks"
+    (tasks,) = folder.glob(".mfmesos/*/tasks")
     return [p for p in tasks.rglob("*") if len(p.relative_to(tasks).parts) > 2 or (p.is_file() and p.stat().st_size)]
