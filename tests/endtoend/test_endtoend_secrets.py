@@ -177,7 +177,7 @@ def running(flow: Flow, *args: str) -> Iterator[tuple[subprocess.Popen[str], Pat
     go = flow.folder / "go"
     look = (
         "env > env.txt; cat /proc/$PPID/environ /proc/$PPID/cmdline > parent.txt; "
-        "(cat $HOME/../*; cat $HOME/../../*; cat $HOME/../../../*; cat $HOME/../../../../*) > around.txt 2>/dev/null"
+        "(for up in .. ../.. ../../.. ../../../.. ../../../../..; do cat $HOME/$up/*; done) > around.txt 2>/dev/null"
     )
     flow.write(
         "tasks.jsonl",
