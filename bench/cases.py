@@ -18,7 +18,6 @@ RULES = 1000
 CHAIN = 20
 WAITING = 10_000
 LATENCY_TASKS = 100
-"""Without it Work Queue would give each task the whole worker."""
 
 Numbers = dict[str, float]
 

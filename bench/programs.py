@@ -24,8 +24,8 @@ class BenchError(Exception):
 
 @contextlib.contextmanager
 def folder() -> Iterator[Path]:
-    """A new one, removed when the bench ends: an ext4 without a journal looks at all inodes of files that were removed
-    in the last minutes whenever one is made, so what one case removes would slow down the next."""
+    """A new one, removed when the bench ends: what one case removes would slow down the next (mfmesos/apart.py says
+    where and why)."""
     path = tempfile.mkdtemp(prefix="mfmesos-bench-")
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     yield Path(path).resolve()

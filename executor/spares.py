@@ -1,9 +1,5 @@
-"""Emptied files of attempts that have ended, from which the copies of inputs for the next ones are made.
-
-An ext4 without a journal, as small virtual machines have it, does not give an inode on for minutes after its file was
-removed, and looks at all of these each time a file is made anywhere near: after a thousand short tasks that costs more
-than they do.
-"""
+"""Emptied files of attempts that have ended, from which the copies of inputs for the next ones are made: what is not
+removed does not slow down the making of files near it (mfmesos/apart.py says where and why)."""
 from __future__ import annotations
 
 import os

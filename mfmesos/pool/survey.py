@@ -118,9 +118,10 @@ class Survey:
 
     async def _answer_of(self, one: _Known, limit: asyncio.Semaphore) -> Answer | None:
         """What is known of it now; None when it is not there."""
+        by_catalog = Answer(one.status) if one.age_s <= STALE_S else None
+        if self._clock() < one.ask_at:
+            return by_catalog
         try:
-            if self._clock() < one.ask_at:
-                raise Unreachable
             async with limit:
                 answer = await self._ask(one.status.host, one.status.port, self._password)
         except Gone:
@@ -129,9 +130,8 @@ class Survey:
         except Unreachable:
             if one.reached:
                 return None
-            if self._clock() >= one.ask_at:
-                one.ask_at = self._clock() + ASK_AGAIN_S
-            return Answer(one.status) if one.age_s <= STALE_S else None
+            one.ask_at = self._clock() + ASK_AGAIN_S
+            return by_catalog
         one.reached = True
         if answer.status is None:  # a busy one may have told before; one with another password tells the catalog alone
             return replace(answer, status=one.status if one.own is None else one.own)

@@ -47,7 +47,6 @@ class Deliveries:
     def __init__(self, workdir: Path) -> None:
         self._workdir = workdir
         self._incoming = workdir / ".mfmesos" / "incoming"
-        self._base = str(self._incoming)
         self._attempts: dict[str, Attempt] = {}
         self._numbers = itertools.count(1)
         self._placed: dict[str, Staged] = {}
@@ -88,7 +87,7 @@ class Deliveries:
         self._attempts[attempt_id] = attempt
         stem = self._kept.pop(attempt_id, None)
         if stem is not None:
-            attempt.staged = Staged(f"{self._base}/{stem}", attempt.plan, alone=True, resumed=True)
+            attempt.staged = Staged(f"{self._incoming}/{stem}", attempt.plan, alone=True, resumed=True)
         return attempt
 
     def get(self, claim_id: str, attempt_id: str) -> Attempt | None:
@@ -152,7 +151,7 @@ class Deliveries:
         return True
 
     def _new_stem(self, attempt: Attempt) -> str:
-        return f"{self._base}/{attempt.id}-{next(self._numbers)}"
+        return f"{self._incoming}/{attempt.id}-{next(self._numbers)}"
 
     # --- where it goes --------------------------------------------------------------------------
     def take(self, attempt_id: str) -> Staged | None:
