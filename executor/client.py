@@ -196,7 +196,7 @@ class Client:
             while self._clock() < until:
                 if cancelled():
                     raise Cancelled
-                time.sleep(min(0.1, max(0.0, until - self._clock())))
+                time.sleep(min(0.1, max(0.0, until - self._clock())))  # the backoff, open to a kill
             pause = min(pause * 2, 5.0)
 
     def download(self, digest: str, take: Callable[[Iterable[bytes]], None], cancelled: Callable[[], bool]) -> None:

@@ -102,7 +102,7 @@ class Monitor:
                 self._look(watched, self._clock())
             except Exception:
                 logger.exception("a measurement failed")
-                time.sleep(SLOW_S)
+                time.sleep(SLOW_S)  # not in a tight loop when it goes on failing
 
     def _pause(self) -> float | None:
         if not self._watched:

@@ -217,7 +217,7 @@ class Reaper:
                 table = procs.table()
                 far = [pid for pid in self.processes(table, leader) if table[pid].group != leader.pid]
                 _signal(far, signal.SIGTERM)
-            time.sleep(pause)
+            time.sleep(pause)  # some have another parent, who alone is told of their end
             pause = min(pause * 2, 0.05)
         return True
 
@@ -255,7 +255,7 @@ class Reaper:
             if not alive or self._clock() > until:
                 return
             _signal(alive, signal.SIGKILL)
-            time.sleep(0.01)
+            time.sleep(0.01)  # what was killed takes a moment to go
 
 
 def _signal(pids: list[int], number: int) -> None:

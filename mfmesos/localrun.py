@@ -75,4 +75,4 @@ def _wait_ready(child: subprocess.Popen[bytes], ready: Path, log: str) -> str:
         if child.poll() is not None or time.monotonic() > deadline:
             last = Path(log).read_text().strip().splitlines()[-1:] or ["it said nothing"]
             raise ConfigError(f"the embedded cluster did not start: {last[0]}")
-        time.sleep(0.01)
+        time.sleep(0.01)  # the file or its end, whichever comes first

@@ -182,7 +182,7 @@ class History:
             except sqlite3.OperationalError as e:
                 if "locked" not in str(e) or time.monotonic() > deadline:
                     raise
-            time.sleep(0.01)
+            time.sleep(0.01)  # SQLite itself does not wait for this one
 
     def _check(self) -> None:
         sqlitefile.check(self._db, self.path, APPLICATION_ID, SCHEMA_VERSION, _MOVE)

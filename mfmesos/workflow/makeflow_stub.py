@@ -42,7 +42,7 @@ def main():  # type: () -> None
     if name_of(parent) not in ("makeflow", "work_queue_fact"):  # the kernel cuts names to 15 characters
         return  # it has ended already
     while os.getppid() == parent and not os.path.exists(done):
-        time.sleep(0.2)
+        time.sleep(0.2)  # an end that is seen so late does no harm
 
 
 if __name__ == "__main__":

@@ -159,7 +159,7 @@ class TaskFileEngine(Launched):
         finds no mesos_task_state before it has."""
         deadline = time.monotonic() + ENGINE_ENDS_WITHIN_S
         while time.monotonic() < deadline and not (self._workdir / DONE).exists():
-            time.sleep(0.1)
+            time.sleep(0.1)  # the watch has ended already
 
 
 def leftover_bytes(task_info: Path) -> int:

@@ -33,7 +33,7 @@ def main(master: str, scenario: str) -> None:
     driver.start()
     deadline = time.monotonic() + (1.5 if scenario != "stop" else 0.5)
     while time.monotonic() < deadline:
-        time.sleep(0.05)
+        time.sleep(0.05)  # a framework of its own process, which lives for a while
     print("alive" if not driver.aborted else "dead", flush=True)
     driver.stop() if scenario == "stop" else driver.stop(True)
     if scenario == "stop":

@@ -207,7 +207,7 @@ def test_heartbeats_keep_the_connection(connect):
         s.subscribed(heartbeat_s=0.1)
         for _ in range(10):
             s.send({"type": "HEARTBEAT"})
-            time.sleep(0.1)
+            time.sleep(0.1)  # as a master does: the heartbeats' own pace
         s.send(offers(offer(1)))
         s.hold()
 
