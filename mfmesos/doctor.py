@@ -23,7 +23,7 @@ from mfmesos.workflow import binaries
 TIMEOUT_S = 5.0
 PACKAGES = {
     "coop-computing-tools": "makeflow and work_queue_factory with -T mesos",
-    "openmpi-bin": "Debian's makeflow does not start without it",
+    "openmpi-bin": "Debian's makeflow starts without it under mfmesos makeflow only",
     "python-is-python3": "/usr/bin/python, which makeflow runs its schedulers with",
 }
 LIBRARIES = ("pymesos", "http-parser", "aiohttp", "click", "cryptography", "psutil", "rich", "watchdog")

@@ -16,6 +16,10 @@
  * taken, and no later wait wants it.  A half line is not stepped over, and a file that was replaced, cut or
  * rewritten (it differs in inode, size, or the bytes before the mark) is read from its start.
  *
+ * And MPI_Init, MPI_Comm_rank, MPI_Comm_size and MPI_Finalize answer as for a process alone, without MPI: a makeflow
+ * built with MPI (Debian's) starts it whatever its batch type is, which takes a daemon of Open MPI, 0.4 s, and folders
+ * left in /tmp, and fails where openmpi-bin is not installed.
+ *
  * Outside makeflow (another name, or MFMESOS_PRELOADED not set) nothing is changed.  The constructor takes LD_PRELOAD's first entry
  * and MFMESOS_PRELOADED out of the environment, so that rules do not inherit them.
  */
@@ -66,6 +70,10 @@ static int (*real_access)(const char *, int);
 static time_t (*real_time)(time_t *);
 static long (*real_ftell)(FILE *);
 static off_t (*real_ftello)(FILE *);
+static int (*real_mpi_init)(int *, char ***);
+static int (*real_mpi_rank)(void *, int *);
+static int (*real_mpi_size)(void *, int *);
+static int (*real_mpi_finalize)(void);
 
 static void find(void)
 {
@@ -80,6 +88,10 @@ static void find(void)
 	*(void **) &real_time = dlsym(RTLD_NEXT, "time");
 	*(void **) &real_ftell = dlsym(RTLD_NEXT, "ftell");
 	*(void **) &real_ftello = dlsym(RTLD_NEXT, "ftello");
+	*(void **) &real_mpi_init = dlsym(RTLD_NEXT, "MPI_Init");
+	*(void **) &real_mpi_rank = dlsym(RTLD_NEXT, "MPI_Comm_rank");
+	*(void **) &real_mpi_size = dlsym(RTLD_NEXT, "MPI_Comm_size");
+	*(void **) &real_mpi_finalize = dlsym(RTLD_NEXT, "MPI_Finalize");
 }
 
 static pthread_once_t found = PTHREAD_ONCE_INIT;
@@ -355,4 +367,37 @@ int access(const char *name, int mode)
 		errno = ENOENT;
 	}
 	return result;
+}
+
+/* What MPI.h declares; a communicator is a pointer or an int, and both are passed in the same way. */
+int MPI_Init(int *argc, char ***argv)
+{
+	FIND();
+	return active ? 0 : real_mpi_init(argc, argv);
+}
+
+static int alone(int (*real)(void *, int *), int answer, void *communicator, int *where)
+{
+	if (!active)
+		return real(communicator, where);
+	*where = answer;
+	return 0;
+}
+
+int MPI_Comm_rank(void *communicator, int *rank)
+{
+	FIND();
+	return alone(real_mpi_rank, 0, communicator, rank);
+}
+
+int MPI_Comm_size(void *communicator, int *size)
+{
+	FIND();
+	return alone(real_mpi_size, 1, communicator, size);
+}
+
+int MPI_Finalize(void)
+{
+	FIND();
+	return active ? 0 : real_mpi_finalize();
 }

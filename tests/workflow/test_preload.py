@@ -84,6 +84,8 @@ READER = r"""
 #include <time.h>
 #include <unistd.h>
 
+int MPI_Init(int *, char ***), MPI_Comm_rank(void *, int *), MPI_Comm_size(void *, int *), MPI_Finalize(void);
+
 /* wait FILE: one line of the file as makeflow's wait reads it, by number of call; the commands come on stdin. */
 int main(void)
 {
@@ -119,6 +121,10 @@ int main(void)
 			fclose(f);
 		} else if (sscanf(command, "access %199s", name) == 1) {
 			printf("%d\n", access(name, F_OK));
+		} else if (!strncmp(command, "mpi", 3)) {
+			int rank = -1, size = -1;
+			int begun = MPI_Init(NULL, NULL) || MPI_Comm_rank(NULL, &rank) || MPI_Comm_size(NULL, &size);
+			printf("%d %d %d %d\n", begun, rank, size, MPI_Finalize());
 		} else if (!strncmp(command, "env", 3)) {
 			printf("%s %s\n", getenv("LD_PRELOAD") ? getenv("LD_PRELOAD") : "-",
 				getenv("MFMESOS_PRELOADED") ? "marked" : "-");
@@ -129,14 +135,22 @@ int main(void)
 }
 """
 
+MPI = """
+int MPI_Init(int *argc, char ***argv) { return 0; }
+int MPI_Comm_rank(void *communicator, int *rank) { *rank = 3; return 0; }
+int MPI_Comm_size(void *communicator, int *size) { *size = 5; return 0; }
+int MPI_Finalize(void) { return 7; }
+"""
+
 
 class Reader:
     """A program that reads as makeflow does, under the library."""
 
     def __init__(self, folder: Path, library: Path, name: str = "makeflow", also: str = "") -> None:
-        source, binary = folder / "reader.c", folder / name
+        source, binary, mpi = folder / "reader.c", folder / name, folder / "libmpi.so"
         source.write_text(READER)
-        subprocess.run(["gcc", "-o", str(binary), str(source)], check=True)
+        subprocess.run(["gcc", "-x", "c", "-shared", "-fPIC", "-o", str(mpi), "-"], input=MPI, text=True, check=True)
+        subprocess.run(["gcc", "-o", str(binary), str(source), str(mpi), "-Wl,-rpath,$ORIGIN"], check=True)
         self.process = subprocess.Popen(
             [str(binary)], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
             env={"LD_PRELOAD": ":".join(filter(None, [str(library), also])), "MFMESOS_PRELOADED": "0"})
@@ -231,6 +245,24 @@ def test_environment_is_cleaned(tmp_path: Path, library: Path) -> None:
     reader = Reader(tmp_path, library, also=str(also))
     assert reader.ask("env") == f"{also} -"
     reader.close()
+
+
+def test_mpi_is_not_started(tmp_path: Path, library: Path) -> None:
+    """makeflow is told that it is alone; in a program of another name the real MPI answers."""
+    reader = Reader(tmp_path, library)
+    assert reader.ask("mpi") == "0 0 1 0"
+    reader.close()
+    stranger = Reader(tmp_path, library, name="stranger")
+    assert stranger.ask("mpi") == "0 3 5 7"
+    stranger.close()
+
+
+def test_debians_makeflow_starts_where_mpi_does_not(tmp_path: Path, library: Path) -> None:
+    """As where openmpi-bin is missing: it runs its rules all the same."""
+    chain(tmp_path, 2)
+    _, said = timed(tmp_path, PRELOAD=str(library), OPAL_PREFIX=str(tmp_path / "missing"))
+    assert said == ""
+    assert (tmp_path / "o1").read_text() == "1\n"
 
 
 def test_fits_only_what_it_can(tmp_path: Path, library: Path) -> None:
