@@ -40,6 +40,9 @@ LEVELS: tuple[tuple[str, int], ...] = (
     ("the last 8 scaled by input size", 8),
     ("the last 8 scaled by the root of the input size", 8),
     ("the largest of the last 10 in the same place of the workflow", 10),
+    ("the 95th percentile of the last 128", 20),
+    ("the mean of the last 30 + 1 deviation, of their logarithms", 5),
+    ("the mean of the last 30 + 1.5 deviations, of their logarithms", 14),
 )
 """Each level's name for the user, and how many exchangeable peaks it is about the largest of: the next one
 exceeds the largest of n in one case of n + 1."""
@@ -48,6 +51,14 @@ exceeds the largest of n in one case of n + 1."""
 def size_group(input_mb: float) -> int:
     """Input sizes within about 5 % of each other are the same size."""
     return round(math.log(input_mb) * 20.0) if input_mb > 0 else -10_000
+
+
+def mean_and_deviation(values: list[float], alone: float) -> tuple[float, float]:
+    """Of at least one value; `alone` is the deviation of a single one."""
+    mean = math.fsum(values) / len(values)
+    if len(values) == 1:
+        return mean, alone
+    return mean, math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1))
 
 
 class History:
@@ -119,9 +130,8 @@ class History:
         """One value for each of LEVELS; a level that does not apply takes the value of a plainer one."""
         peaks = self.peaks()
         recent = peaks[-30:]
-        mean = math.fsum(recent) / len(recent)
-        squares = math.fsum((p - mean) ** 2 for p in recent)
-        deviation = math.sqrt(squares / (len(recent) - 1)) if recent[1:] else mean / 3
+        mean, deviation = mean_and_deviation(recent, recent[0] / 3)
+        log_mean, log_deviation = mean_and_deviation([math.log(p) for p in recent], 1 / 3)
         last8, last20 = max(peaks[-8:]), max(peaks[-20:])
         place = self._places.get(context)
         return [
@@ -131,6 +141,8 @@ class History:
             *self._by_line(input_mb, last8, mean + 2 * deviation),
             *self._scaled(input_mb, last8),
             max(islice(reversed(place), 10)) if place else last8,
+            sorted(peaks)[min(math.ceil(len(peaks) * 0.95), len(peaks) - 1)],
+            math.exp(log_mean + log_deviation), math.exp(log_mean + 1.5 * log_deviation),
         ]
 
     def _by_size(self, input_mb: float | None, last8: float, last20: float) -> list[float]:

@@ -5,7 +5,7 @@ import math
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from mfmesos.core.estimate_history import LEVELS, History
+from mfmesos.core.estimate_history import LEVELS, History, mean_and_deviation
 
 UNKNOWN_SPREAD = 0.3
 LEAST = 1e-6
@@ -42,9 +42,7 @@ class Prior:
         middle = math.fsum(recent) / len(recent)
         deviation, spread, stands = 0.0, UNKNOWN_SPREAD, (1, 0)
         if n > 1:
-            logs = [math.log(p) for p in recent[-8:]]
-            mean = math.fsum(logs) / len(logs)
-            sd = math.sqrt(math.fsum((v - mean) ** 2 for v in logs) / (len(logs) - 1))
+            _, sd = mean_and_deviation([math.log(p) for p in recent[-8:]], 0.0)
             spread = max(sd * (1.0 + 1.0 / n), LEAST_SPREAD + UNKNOWN_SPREAD / n / n)
             stands = (min(n.bit_length(), 5), sum(sd >= s for s in _SPREADS))
         line = history.fit(input_mb) if n > 3 else None

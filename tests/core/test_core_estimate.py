@@ -134,12 +134,12 @@ def test_input_size_is_used_where_it_explains():
 @pytest.mark.parametrize(("categories", "samples"), [(8, (3, 40)), (30, (3, 12))])
 def test_no_family_is_served_worse_than_by_the_largest_seen_and_a_tenth(kind, categories, samples):
     """Waste at most 5 % above that of max seen x 1.1, on families that it suits and on those it does not, with a budget
-    of 5 retries per 100 tasks (on heavy tails that policy takes 10 to 16). With the default of 2 up to 10 % above,
+    of 5 retries per 100 tasks (on heavy tails that policy takes 10 to 16). With the default of 2 up to 8 % above,
     and only where that buys less than two thirds of the retries."""
     theirs = family_score(lambda: MaxSeen(1.1), kind, categories, samples)
     ours = family_score(Learned, kind, categories, samples)
     fewer = ours.retries < 0.67 * theirs.retries
-    assert ours.waste <= theirs.waste * (1.10 if fewer else 1.05), (ours, theirs)
+    assert ours.waste <= theirs.waste * (1.08 if fewer else 1.05), (ours, theirs)
     assert ours.retries <= max(theirs.retries, 4.0)
     ours = family_score(lambda: Learned(Tuning(retry_budget=0.05)), kind, categories, samples)
     assert ours.waste <= theirs.waste * 1.05, (ours, theirs)
@@ -159,6 +159,18 @@ def family_score(policy: Callable[[], Policy], kind: str, categories: int, sampl
     """The mean over four seeds, each with a new policy."""
     scores = [replay(families.workflow(kind, seed, categories, samples), policy()) for seed in range(4)]
     return Score(sum(s.waste for s in scores) / 4, sum(s.retries for s in scores) / 4)
+
+
+def test_levels_that_leave_the_rarest_out():
+    """Where 4 of the last 128 tasks needed ten times as much, a percentile and the logarithms' deviations stay below
+    those, while the largest of the last 60 does not."""
+    history = History(0.99, 0.1)
+    for i in range(200):
+        history.add(1000.0 if i % 32 == 5 else 100.0 + i % 10, None, "")
+    levels = dict(zip((name for name, _ in LEVELS), history.levels(None, "")))
+    assert levels["the largest of the last 60"] == 1000
+    assert levels["the 95th percentile of the last 128"] == 109
+    assert 105 < levels["the mean of the last 30 + 1 deviation, of their logarithms"] < 200
 
 
 def test_what_is_remembered_is_bounded():
