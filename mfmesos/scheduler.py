@@ -265,10 +265,11 @@ class Scheduler:
             self.loop.add_signal_handler(number, self.stop, f"it was told to end ({number.name})")
         self._over = self.loop.create_future()
         self.config.state_dir.mkdir(exist_ok=True)
-        self._archive = build_archive(self.config.state_dir)
+        history = asyncio.wrap_future(self.recorder.load())  # meanwhile: a short workflow feels each part of the start
+        self._archive = await self.loop.run_in_executor(None, build_archive, self.config.state_dir)
         self.journal = Journal(self.config.state_dir / JOURNAL, self.config.launch)
         await self._start_staging()
-        self.post(ev.HistoryLoaded(tuple(await asyncio.wrap_future(self.recorder.load()))))
+        self.post(ev.HistoryLoaded(tuple(await history)))
         self._connect()
         self.engine.start(self)
         self._ready = True

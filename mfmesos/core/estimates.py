@@ -39,8 +39,9 @@ class Estimates:
 
     def observe(
         self, category: str, input_mb: float | None, usage: Usage, *, declared: Request = _NOTHING, context: str = "",
+        judge: bool = True,
     ) -> None:
-        """An attempt ended by itself: its usage is the task's need."""
+        """An attempt ended by itself: its usage is the task's need. `judge` as Estimator.observe has it."""
         seconds = usage.wall_s if usage.wall_s is not None else 1.0
         for estimator, peak, said in (
             (self.memory, usage.memory_mb, declared.memory_mb), (self.disk, usage.disk_mb, declared.disk_mb),
@@ -48,7 +49,7 @@ class Estimates:
         ):
             if peak is not None and peak >= 0.0:
                 weight = 1.0 if estimator is self.wall else seconds
-                estimator.observe(category, peak, weight, input_mb, declared=said, context=context)
+                estimator.observe(category, peak, weight, input_mb, declared=said, context=context, judge=judge)
 
     def exhausted(self, category: str, resource: str, allocation: float) -> None:
         """An attempt was ended for using more than `allocation` of memory, disk, cores or wall (else ValueError)."""

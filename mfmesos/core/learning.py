@@ -1,6 +1,8 @@
 """What estimates learn from an attempt: the same for a run at work and for those that history tells of."""
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from mfmesos.core.attempt import Attempt
 from mfmesos.core.estimates import Estimates, Usage
 from mfmesos.core.model import Request
@@ -8,9 +10,22 @@ from mfmesos.core.model import Request
 LEAST_WALL_S = 1.0
 """How many cores something shorter used is not known: the processor time of so little work is mostly its start."""
 
+PER_CATEGORY = 300
+"""So many of the newest attempts of a category are learned from the history."""
+JUDGED = 100
+"""So many of these judge the candidates: more would be felt at each start, and the older ones' part has faded."""
 
-def learn(estimates: Estimates, attempt: Attempt) -> None:
-    """One that finished tells what the task needs; one that exhausted its allocation that it needs more."""
+
+def newest(attempts: Sequence[Attempt]) -> Iterator[tuple[Attempt, bool]]:
+    """What to learn of a category's attempts, oldest first, and whether it is to judge."""
+    attempts = attempts[-PER_CATEGORY:]
+    for i, attempt in enumerate(attempts):
+        yield attempt, len(attempts) - i <= JUDGED
+
+
+def learn(estimates: Estimates, attempt: Attempt, *, judge: bool = True) -> None:
+    """One that finished tells what the task needs; one that exhausted its allocation that it needs more. `judge` as
+    Estimator.observe has it."""
     outcome, _, resource = attempt.outcome.partition(":")
     if outcome == "finished":
         estimates.observe(
@@ -18,7 +33,7 @@ def learn(estimates: Estimates, attempt: Attempt) -> None:
             Usage(attempt.measured_memory_mb or None, attempt.measured_disk_mb,
                   attempt.measured_cores if (attempt.wall_s or 0.0) >= LEAST_WALL_S else None, attempt.wall_s),
             declared=Request(attempt.requested_cores, attempt.requested_memory_mb, attempt.requested_disk_mb),
-            context=attempt.context)
+            context=attempt.context, judge=judge)
     elif resource in ("memory", "disk"):
         # Without a limit of its own it may have been ended for the sake of others, when it used more than its due.
         known = (getattr(attempt, f"{kind}_{resource}_mb") for kind in ("allocated", "measured"))

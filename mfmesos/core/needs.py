@@ -13,7 +13,7 @@ from typing import NamedTuple
 from mfmesos.core.attempt import Attempt
 from mfmesos.core.estimate import Estimator
 from mfmesos.core.estimates import Estimates
-from mfmesos.core.learning import learn
+from mfmesos.core.learning import learn, newest
 from mfmesos.core.model import Resources
 from mfmesos.core.records import Kind, Shape
 
@@ -29,8 +29,6 @@ CORE_SLACK = 0.1
 """A program of one thread is measured with a little more than one core now and then."""
 FRESH_SAMPLES = 20
 REFRESH_S = 1.0
-PER_CATEGORY = 300
-"""So many of the newest attempts of a category are learned from the history."""
 SHORT_S = 1.0
 MANY_SHORT = 100
 ONE_IN = 10
@@ -76,8 +74,8 @@ class Needs:
 
     def expect(self, category: str) -> None:
         """A task of that category has come."""
-        for attempt in self._history.pop(category, ())[-PER_CATEGORY:]:
-            self._learn(attempt)
+        for attempt, judge in newest(self._history.pop(category, ())):
+            self._learn(attempt, judge=judge)
 
     def learn(self, attempt: Attempt) -> None:
         """An attempt of this run has ended."""
@@ -87,11 +85,11 @@ class Needs:
         else:
             self._learn(attempt)
 
-    def _learn(self, attempt: Attempt) -> None:
+    def _learn(self, attempt: Attempt, *, judge: bool = True) -> None:
         self._seen[attempt.category] += 1
         if attempt.outcome.startswith("exhausted:"):
             self._exhausted[attempt.category] += 1
-        learn(self._estimates, attempt)
+        learn(self._estimates, attempt, judge=judge)
 
     def retry(
         self, kind: Kind, resource: str, allocation: float, declared: float | None, largest: float | None,

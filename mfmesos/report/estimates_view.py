@@ -9,8 +9,8 @@ from statistics import median
 from mfmesos.core.attempt import Attempt
 from mfmesos.core.estimate import Estimate, Estimator
 from mfmesos.core.estimates import Estimates
-from mfmesos.core.learning import learn
-from mfmesos.core.needs import LEAST_MB, PER_CATEGORY
+from mfmesos.core.learning import learn, newest
+from mfmesos.core.needs import LEAST_MB
 from mfmesos.report.history import shown
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -70,8 +70,8 @@ def categories(attempts: Sequence[Attempt]) -> list[Category]:
 def learned(groups: Sequence[Category], estimates: Estimates) -> None:
     """As the scheduler does when a category comes: from its newest attempts."""
     for group in groups:
-        for attempt in group.attempts[-PER_CATEGORY:]:
-            learn(estimates, attempt)
+        for attempt, judge in newest(group.attempts):
+            learn(estimates, attempt, judge=judge)
 
 
 def estimator_of(estimates: Estimates, resource: str) -> Estimator:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Callable
 
 from mfmesos.core.attempt import Attempt
+from mfmesos.core.learning import PER_CATEGORY
 from mfmesos.store.history import History, HistoryError, default_path
 
 log = logging.getLogger("mfmesos.history")
-LOADED, LOADED_EACH = 5_000, 300
-"""Attempts of earlier runs, the newest, in all and of a category: older ones have faded from its estimates, and each
-would make every start of a scheduler slower."""
+LOADED = 5_000
+"""Attempts of earlier runs, the newest: older ones have faded from the estimates, and each would make every start of a
+scheduler slower."""
 BUSY_S = 3.0
 AT_ONCE = 200
 CLOSE_S = 5.0
@@ -46,7 +47,7 @@ class Recorder:
             return ()
         try:
             self._history = History(Path(self._path) if self._path else default_path(), busy_s=BUSY_S)
-            found = self._history.load(LOADED, each=LOADED_EACH)
+            found = self._history.load(LOADED, each=PER_CATEGORY)
         except HistoryError as e:
             self._give_up(e)
             return ()

@@ -12,9 +12,11 @@ from mfmesos import wire
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.attempt import Attempt
+from mfmesos.core.estimate import Tuning
 from mfmesos.core.estimates import Estimates
+from mfmesos.core.learning import JUDGED, PER_CATEGORY, learn, newest
 from mfmesos.core.model import Request, Resources, StagedInput, Task
-from mfmesos.core.needs import LEAST_MB, PER_CATEGORY, Needs
+from mfmesos.core.needs import LEAST_MB, Needs
 from mfmesos.core.records import Kind, Shape
 from mfmesos.core.state import Policy
 
@@ -195,6 +197,19 @@ def test_history_is_learned_when_its_category_comes_and_only_the_newest_of_it():
     assert known.of(shape_of(kind), 0.0).memory_mb is None
     known.expect("c")
     assert 100 <= known.of(shape_of(kind), 0.0).memory_mb <= 130
+
+
+def test_old_history_is_remembered_but_judges_nothing():
+    """The largest peak of 200 attempts ago still counts as seen; the candidates are judged by the last 100 alone."""
+    known = Estimates()
+    attempts = (*past(memory_mb=5000.0, count=1).attempts, *past(memory_mb=100.0, count=200).attempts)
+    for attempt, judge in newest(attempts):
+        learn(known, attempt, judge=judge)
+    category = known.memory._categories["c"]
+    assert category.history.largest == 5000
+    assert category.history.samples == 201
+    fade = Tuning().fade
+    assert category.scores.count == pytest.approx((1 - fade**JUDGED) / (1 - fade))
 
 
 def test_many_short_attempts_are_not_all_learned():
