@@ -11,10 +11,12 @@ Entry = dict[str, Any]
 
 
 def rows(entries: Sequence[Entry]) -> list[tuple[str, int, int, float, float, float, float]]:
-    """By category: (name, finished, failed, peak memory MB, median memory MB, most cores, seconds in all)."""
+    """By category: (name, finished, failed, peak memory MB, median memory MB, most cores, seconds in all). A task that
+    was withdrawn counts for what it used, if it ran."""
     groups: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
-        groups[entry["category"]].append(entry)
+        if entry["usage"] or not entry["withdrawn"]:
+            groups[entry["category"]].append(entry)
     table = []
     for name, group in sorted(groups.items()):
         usages = [e["usage"] for e in group if e["usage"]] or [{"memory_mb": 0.0, "cores": 0.0, "wall_s": 0.0}]
@@ -26,7 +28,10 @@ def rows(entries: Sequence[Entry]) -> list[tuple[str, int, int, float, float, fl
 
 
 def show(entries: Sequence[Entry]) -> None:
-    """Print the table on stderr."""
+    """Print the table on stderr, if there is anything in it."""
+    found = rows(entries)
+    if not found:
+        return
     from rich.console import Console
     from rich.table import Table
 
@@ -34,7 +39,7 @@ def show(entries: Sequence[Entry]) -> None:
     table.add_column("category")
     for heading in ("finished", "failed", "peak memory", "median memory", "most cores", "task time"):
         table.add_column(heading, justify="right")
-    for name, finished, failed, peak, middle, cores, seconds in rows(entries):
+    for name, finished, failed, peak, middle, cores, seconds in found:
         table.add_row(
             name, str(finished), str(failed), f"{peak:.0f} MB", f"{middle:.0f} MB", f"{cores:.1f}", f"{seconds:.1f} s")
     Console(file=sys.stderr).print(table)

@@ -93,10 +93,10 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
             shown.close()
     if failure:
         say(failure)
-    if engine.entries:
-        summary.show(engine.entries)
+    summary.show(engine.entries)
     counts = engine.counts()
-    say(f"{counts.finished} of {counts.total} tasks finished in {duration(time.monotonic() - started)}; "
+    before = f" ({len(done)} of them in an earlier run)" if done else ""
+    say(f"{counts.finished} of {counts.total} tasks finished{before} in {duration(time.monotonic() - started)}; "
         f"outputs are in {workdir}")
     if engine.interrupted:
         return INTERRUPTED
@@ -107,7 +107,7 @@ def dry_run(batch: Batch, done: set[int]) -> int:
     for task in batch.plan.order():
         print(f"{task.id}: {shorten(task.command)}")
     if done:
-        say(f"{len(done)} tasks are done already and would not run")
+        say(f"done already and would not run: {len(done)} of {len(batch.tasks)} tasks")
     return 0
 
 

@@ -68,7 +68,8 @@ def test_the_scheduler_of_makeflow_is_killed(flow, tmp_path, size):
 
 
 def test_the_batch_runner_is_killed(flow, tmp_path):
-    """kill -9 of `mfmesos run`; the same command goes on: what ran meanwhile is collected, not run again."""
+    """kill -9 of `mfmesos run`; the same command goes on: what ran meanwhile is collected, not run again. Once more, and
+    there is nothing to do, which is said."""
     tally = tmp_path / "tally"
     flow.write("tasks.info", "".join(
         f"{i},{command(i, tally)},in.txt,o{i},-1,-1,-1,submitted\n" for i in range(1, RULES + 1)))
@@ -80,6 +81,8 @@ def test_the_batch_runner_is_killed(flow, tmp_path):
     assert (flow.folder / ".mfmesos" / "journal.sqlite").stat().st_mode & 0o777 == 0o600
     ended = flow.end(flow.start(*argv), 60)
     assert ended.code == 0, ended.out + flow.log()
+    again = flow.end(flow.start(*argv), 60)
+    assert f"{RULES} of {RULES} tasks finished ({RULES} of them in an earlier run)" in again.out
     assert all((flow.folder / f"o{i}").read_text() == "x\n" for i in range(1, RULES + 1))
     all_once(tally, range(1, RULES + 1))
     state = (flow.folder / "mesos_task_state").read_text().splitlines()

@@ -4,6 +4,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,17 @@ def test_the_table_sums_by_category(tmp_path, capsys):
     assert rows(entries) == [("sort", 0, 3, 60, 20, 1, 6)]
     show(entries)
     assert "60 MB" in capsys.readouterr().err
+
+
+def test_what_never_ran_is_not_in_the_table(tmp_path, capsys):
+    """A run that was interrupted before anything started shows no table at all."""
+    log = RunLog(tmp_path / "s")
+    never = replace(ended(), withdrawn=True, result=None)
+    entries = [log.task_ended(never, "")]
+    log.close()
+    assert rows(entries) == []
+    show(entries)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(("command", "category"), [
