@@ -140,8 +140,14 @@ def _python(probes: Probes) -> list[Finding]:
 def _makeflow(probes: Probes) -> list[Finding]:
     try:
         path = probes.find_makeflow(probes.environ)
+    except ConfigError as e:
+        return [Finding("makeflow", False, str(e))]
+    try:
         makeflow = probes.probe(path, probes.environ)
     except ConfigError as e:
+        library = probes.preload()
+        if library is not None and binaries.speaks_mesos(path) and binaries.takes_preload(path, library):
+            return [Finding("makeflow", None, f"plain makeflow will not do, mfmesos makeflow may: {e}")]
         return [Finding("makeflow", False, str(e))]
     if makeflow.has_mesos:
         return [Finding("makeflow", True, f"{path}, version {makeflow.version}, has -T mesos")]

@@ -1,13 +1,17 @@
 """What the doctor finds, on machines that are told to it."""
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import need
 
 from mfmesos import doctor
 from mfmesos.config import ConfigError
+from mfmesos.workflow import binaries
 from mfmesos.workflow.binaries import Makeflow
 
 AGENTS = {"slaves": [
@@ -62,6 +66,8 @@ def test_a_healthy_machine(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("change", "name", "ok", "text", "cure"), [
     ({"find_makeflow": refuse(ConfigError("no makeflow on PATH; get it"))}, "makeflow", False, "no makeflow", ""),
+    ({"probe": refuse(ConfigError("it does not start; mend it")), "find_makeflow": lambda env: Path("/no/makeflow")},
+     "makeflow", False, "does not start", ""),
     ({"find_factory": refuse(ConfigError("no work_queue_factory on PATH; get it"))}, "work_queue_factory", None,
      "only `mfmesos factory` needs it", ""),
     ({"worker_needs": lambda environ: ""}, "work_queue_factory", True, "need no libraries", ""),
@@ -95,6 +101,19 @@ def test_what_is_wrong_is_named_with_its_cure(
     assert text in finding.text
     assert cure in finding.cure
     assert "\n" not in finding.line()
+
+
+def test_a_makeflow_without_its_mpi(tmp_path: Path) -> None:
+    """Debian's, where openmpi-bin is missing: no more than a note, since our library starts it all the same."""
+    need(shutil.which("makeflow"), "no makeflow on PATH", "apt-get install coop-computing-tools")
+    library = binaries.preload_library()
+    need(library, "the preloaded library is not built", "apt-get install gcc, then make .venv")
+    finding = by_name(healthy(
+        tmp_path, environ={**os.environ, "OPAL_PREFIX": str(tmp_path)}, preload=lambda: library,
+        find_makeflow=binaries.find_makeflow, probe=binaries.probe))["makeflow"]
+    assert finding.ok is None
+    assert "mfmesos makeflow may" in finding.text
+    assert "openmpi-bin" in finding.text
 
 
 def test_masters_are_tried_in_turn(tmp_path: Path) -> None:

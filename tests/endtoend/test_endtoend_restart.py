@@ -68,8 +68,8 @@ def test_the_scheduler_of_makeflow_is_killed(flow, tmp_path, size):
 
 
 def test_the_batch_runner_is_killed(flow, tmp_path):
-    """kill -9 of `mfmesos run`; the same command goes on: what ran meanwhile is collected, not run again. Once more, and
-    there is nothing to do, which is said."""
+    """kill -9 of `mfmesos run`; the same command goes on: what ran meanwhile is collected, not run again. Once more,
+    and there is nothing to do, which is said."""
     tally = tmp_path / "tally"
     flow.write("tasks.info", "".join(
         f"{i},{command(i, tally)},in.txt,o{i},-1,-1,-1,submitted\n" for i in range(1, RULES + 1)))
