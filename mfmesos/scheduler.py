@@ -11,7 +11,6 @@ import logging
 import secrets
 import signal
 import socket
-import sys
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -372,6 +371,6 @@ def policy_of(config: SchedulerConfig) -> Policy:
 
 
 if __name__ == "__main__":
-    from mfmesos.schedulerd import main
+    from mfmesos.schedulerd import leave, main
 
-    sys.exit(main())
+    leave(main())

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import pwd
@@ -15,7 +16,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from mfmesos.config import DEFAULT_MASTER, ConfigError, SchedulerConfig
 from mfmesos.workflow.leftovers import clear_older
@@ -51,6 +52,15 @@ def main(argv: list[str] | None = None) -> int:
         print(f"mfmesos: {e}", file=sys.stderr)
         return 1
     return _run(config)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process when all is closed: to take its modules apart would keep makeflow's user waiting for 0.05 s."""
+    logging.shutdown()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _from_makeflow(cwd: Path, master: str) -> SchedulerConfig:
