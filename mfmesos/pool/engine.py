@@ -27,6 +27,7 @@ from mfmesos.pool.settings import PoolSettings
 from mfmesos.pool.status import whole_file
 from mfmesos.pool.survey import Survey, View
 from mfmesos.pool.worker import MARGIN, Program, identity, prepare, size_of, told_apart
+from mfmesos.report.progress import counted
 from mfmesos.report.runlog import RunLog, more_of_it
 from mfmesos.workflow.stager import Stager
 from mfmesos.workflow.taskengine import say
@@ -117,7 +118,7 @@ class PoolEngine(Launched):
         for worker in self._workers.values():
             worker.asked_at = now
         if self._workers:
-            self._echo(f"{len(self._workers)} workers are taken over")
+            self._echo(f"taken over: {counted(len(self._workers), 'worker')}")
         self._survey = Survey(scheduler.clock)
         self._stager = Stager(self._folder, scheduler.inputs, scheduler.post_threadsafe)
         self._watch = DirectoryWatch(self._file.parent, [self._file.name], self._file_changed)
@@ -298,7 +299,7 @@ class PoolEngine(Launched):
         """Which managers have come and gone."""
         there = {m.key: m for m in view.managers}
         for key in there.keys() - self._there:
-            self._echo(f"{key}: a manager with {there[key].tasks} tasks")
+            self._echo(f"{key}: a manager with {counted(there[key].tasks, 'task')}")
         for key in self._there - there.keys():
             self._echo(f"{key}: the manager is gone")
         self._there = set(there)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from mfmesos.report.failing import fail
+from mfmesos.report.progress import counted
 
 
 class _OrCategory(click.Group):
@@ -66,7 +67,7 @@ def show(category: str | None, path: Path | None, retry_budget: float, picture: 
     for line in lines:
         click.echo(line)
     if dropped:
-        click.echo(f"mfmesos: {dropped} attempts have values that cannot be and are not used", err=True)
+        click.echo(f"mfmesos: left out: {counted(dropped, 'attempt')} with values that cannot be", err=True)
     if picture is not None:
         try:
             left_out = view.plot(groups, known, picture)

@@ -12,6 +12,7 @@ from mfmesos.core.estimates import Estimates
 from mfmesos.core.learning import learn, newest
 from mfmesos.core.needs import LEAST_MB
 from mfmesos.report.history import shown
+from mfmesos.report.progress import counted
 
 BARS = "▁▂▃▄▅▆▇█"
 PLAIN_BARS = ".:-=+*%#"
@@ -119,7 +120,8 @@ def details(group: Category, estimates: Estimates, bars: str = BARS) -> list[str
     waste = group.waste()
     lost = "" if waste is None else f"; memory wasted so far: {waste:.2f} of what was used"
     lines = [shown(group.name),
-             f"{len(group.attempts)} attempts, {len(group.finished)} finished, {group.exhausted()} exhausted{lost}"]
+             f"{counted(len(group.attempts), 'attempt')}, {len(group.finished)} finished, "
+             f"{group.exhausted()} exhausted{lost}"]
     if not group.finished:
         lines.append("none has finished, so that nothing is known: the next task gets what it asks for, or the default")
     for resource, column, unit in RESOURCES:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 import click
 
 from mfmesos.report.failing import fail
+from mfmesos.report.progress import counted
 
 if TYPE_CHECKING:
     from mfmesos.core.attempt import Attempt
@@ -119,7 +120,7 @@ def import_(path: Path, file: Path) -> None:
         faded = len(known) + len(new) - len(store.load())
     there = f", {len(attempts) - len(new)} were there already" if len(new) < len(attempts) else ""
     beyond = f"; {faded} of the oldest are beyond the bounds and gone" if faded > 0 else ""
-    click.echo(f"{len(new)} attempts taken into {path}{there}{beyond}")
+    click.echo(f"{counted(len(new), 'attempt')} taken into {path}{there}{beyond}")
 
 
 @_command
@@ -132,7 +133,7 @@ def prune(path: Path, older_than: float | None, category: str | None, everything
         raise click.UsageError("say --older-than DAYS, --category NAME or both, or else --all")
     with existing(path) as store:
         count = store.prune(older_than_s=None if older_than is None else older_than * 86400, category=category)
-    click.echo(f"{count} attempts removed from {path}")
+    click.echo(f"{counted(count, 'attempt')} removed from {path}")
 
 
 def existing(path: Path) -> Any:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mfmesos.config import STATE_DIR, ConfigError
+from mfmesos.report.progress import counted
 from mfmesos.workflow import binaries, launching, makeflow_args, makeflow_log, verdict
 from mfmesos.workflow.launching import LaunchOptions, shell_code
 from mfmesos.workflow.makeflow_session import MakeflowSession
@@ -47,11 +48,11 @@ def _mend(log: Path, echo: Callable[[str], None]) -> None:
     if mending.nodes and mending.backup is None:
         kind = {"batch": "local"}.get(mending.kind, mending.kind)
         raise ConfigError(
-            f"{log}: {len(mending.nodes)} rules were left running by makeflow -T {kind}; "
+            f"{log}: {counted(len(mending.nodes), 'rule')} left running by makeflow -T {kind}; "
             f"go on with -T {kind}, or delete that file to begin anew")
     what = []
     if mending.nodes:
-        what.append(f"{len(mending.nodes)} rules were left running by a killed run and will be run again")
+        what.append(f"{counted(len(mending.nodes), 'rule')} left running by a killed run will be run again")
     if mending.cut:
         what.append("its half-written last line is cut off")
     if what:
@@ -83,8 +84,8 @@ def _run(session: MakeflowSession, state_dir: Path, options: LaunchOptions) -> i
         return shell_code(code) or 1
     if session.spun:
         options.echo(
-            f"makeflow was ended: {session.log.state.waiting} rules wait for what has failed, "
-            "and it would wait for ever")
+            f"makeflow was ended, or it would wait for ever: {counted(session.log.state.waiting, 'rule')} "
+            "in need of what has failed")
     for line in judged.lines:
         options.echo(line)
     if session.spun or session.failure:

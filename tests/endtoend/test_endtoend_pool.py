@@ -193,7 +193,7 @@ def test_eight_workers_survive(wide: PoolFlow, catalog: Catalog, tmp_path: Path)
         end(flow, manager)
     said = wide.interrupt(process)
     assert said.code == 0, said.out
-    assert "8 workers are taken over" in said.out
+    assert "taken over: 8 workers" in said.out
 
 
 def told_since(pool: PoolFlow, written_at: float) -> bool:

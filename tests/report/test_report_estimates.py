@@ -161,7 +161,7 @@ def test_values_that_cannot_be_are_told(path):
     """They are not used, and the user reads how many."""
     with History(path) as history:
         history._db.execute("UPDATE attempts SET wall_s = -1 WHERE id = 2")
-    assert "1 attempts have values that cannot be" in run(path).output
+    assert "left out: 1 attempt with values that cannot be" in run(path).output
 
 
 def test_a_category_named_as_a_command(tmp_path):
@@ -169,7 +169,7 @@ def test_a_category_named_as_a_command(tmp_path):
     path = tmp_path / "h"
     with History(path) as history:
         history.add([replace(ONE, category="replay")])
-    assert run(path, "show", "replay").output.startswith("replay\n1 attempts")
+    assert run(path, "show", "replay").output.startswith("replay\n1 attempt, ")
 
 
 @given(st.lists(st.floats(0, 1e12), min_size=1, max_size=50))

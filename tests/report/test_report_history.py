@@ -183,7 +183,7 @@ def test_pruning_by_age_category_or_all(path, some):
     """What is removed is counted; without saying what, nothing is."""
     assert "say --older-than" in run(path, "prune", code=2)
     assert "say --older-than" in run(path, "prune", "--all", "--category", "x", code=2)
-    assert run(path, "prune", "--older-than", 30).startswith("1 attempts removed")
+    assert run(path, "prune", "--older-than", 30).startswith("1 attempt removed")
     assert run(path, "prune", "--category", "sort -k").startswith("0 ")
     assert run(path, "prune", "--all").startswith("3 ")
     assert run(path, "list") == f"0 attempts in {path}\n"

@@ -155,7 +155,7 @@ def test_spinning_makeflow_is_ended(folder: Path) -> None:
     write(folder, "good:\n    echo 1 > good\nbad:\n    exit 3\nafter: bad\n    cat bad > after\n")
     run = Run(folder, "-r", "1")
     assert run.end() == 1
-    assert "1 rules wait for what has failed" in run.notes
+    assert "1 rule in need of what has failed" in run.notes
     assert "rule 1 (makes bad) failed: exit code 3" in run.notes
     assert "1 of 3 rules ended well, 1 failed, 1 did not run" in run.notes
     assert (folder / "good").exists()
@@ -198,7 +198,7 @@ def test_kill_9_of_makeflow_and_the_next_run(folder: Path) -> None:
     (folder / "go").touch()
     again = Run(folder)
     assert again.end() == 0, again.text
-    assert "1 rules were left running by a killed run" in again.notes
+    assert "1 rule left running by a killed run" in again.notes
     assert (folder / "count").read_text() == "x\n"
     assert (folder / "b").read_text() == "2\n"
 
