@@ -9,7 +9,6 @@ from mfmesos.core.model import Request
 
 LEAST_WALL_S = 1.0
 """How many cores something shorter used is not known: the processor time of so little work is mostly its start."""
-
 PER_CATEGORY = 300
 """So many of the newest attempts of a category are learned from the history."""
 JUDGED = 100

@@ -64,8 +64,7 @@ def list_(path: Path, category: str | None, limit: int) -> None:
     else:
         for line in details(attempts):
             click.echo(line)
-    known = "attempt" if len(attempts) == 1 else "attempts"
-    click.echo(f"{len(attempts)} {known} in {path}", err=True)
+    click.echo(f"{counted(len(attempts), 'attempt')} in {path}", err=True)
     if dropped:
         click.echo(f"mfmesos: {dropped} more have values that cannot be and are not used", err=True)
 
