@@ -28,8 +28,6 @@ class Tuning:
 
     retry_budget: float = 0.02
     """Expected retries per task."""
-    aim: float = 0.75
-    """The share of the budget that the price aims at, since it follows with a delay."""
     fade: float = 0.985
     pooled_fade: float = 0.99
     pooled_tasks: float = 5.0
@@ -37,11 +35,11 @@ class Tuning:
     pooled_weight: float = 4.0
     prior_weight: float = 3.0
     """In tasks of the category's own."""
-    first_price: float = 10.0
+    first_price: float = 4.0
     """Of a retry, in waste of an average task."""
     grace: float = 1.0
     """Retries that are not held against it."""
-    steepness: float = 3.0
+    steepness: float = 4.0
     budget_fade: float = 0.998
     prices: tuple[float, float] = (0.3, 1000.0)
     blur: float = 5.0
@@ -234,7 +232,7 @@ class Estimator:
     def _price(self) -> float:
         """Of a retry, in waste of an average task: low while retries stay behind the budget, else steeply higher."""
         tuning = self._tuning
-        allowed = tuning.retry_budget * tuning.aim * self._ended
+        allowed = tuning.retry_budget * self._ended
         excess = (self._retried + tuning.grace) / (allowed + tuning.grace)
         return min(max(tuning.first_price * math.pow(excess, tuning.steepness), tuning.prices[0]), tuning.prices[1])
 

@@ -133,32 +133,28 @@ def test_input_size_is_used_where_it_explains():
 @pytest.mark.parametrize("kind", [k for k in families.KINDS if k != "blocks"])
 @pytest.mark.parametrize(("categories", "samples"), [(8, (3, 40)), (30, (3, 12))])
 def test_no_family_is_served_worse_than_by_the_largest_seen_and_a_tenth(kind, categories, samples):
-    """Waste at most 5 % above that of max seen x 1.1, on families that it suits and on those it does not, with a budget
-    of 5 retries per 100 tasks (on heavy tails that policy takes 10 to 16). With the default of 2 up to 8 % above,
-    and only where that buys less than two thirds of the retries."""
-    theirs = family_score(lambda: MaxSeen(1.1), kind, categories, samples)
-    ours = family_score(Learned, kind, categories, samples)
-    fewer = ours.retries < 0.67 * theirs.retries
-    assert ours.waste <= theirs.waste * (1.08 if fewer else 1.05), (ours, theirs)
-    assert ours.retries <= max(theirs.retries, 4.0)
-    ours = family_score(lambda: Learned(Tuning(retry_budget=0.05)), kind, categories, samples)
+    """Waste at most 5 % above that of max seen x 1.1, on families that it suits and on those it does not, with the
+    default budget; with fewer retries where that policy takes more than 5 per 100."""
+    theirs = family_score(lambda: MaxSeen(1.1), kind, categories, samples, 56)
+    ours = family_score(Learned, kind, categories, samples, 56)
     assert ours.waste <= theirs.waste * 1.05, (ours, theirs)
-    assert ours.retries <= max(theirs.retries, 7.0)
+    assert ours.retries <= max(theirs.retries * 0.8, 5.0)
 
 
 def test_most_families_are_served_better():
     """In most of the same workflows waste and retries are both lower."""
     better = 0
     for kind in families.KINDS:
-        ours, theirs = (family_score(policy, kind, 8, (3, 40)) for policy in (Learned, lambda: MaxSeen(1.1)))
+        ours, theirs = (family_score(policy, kind, 8, (3, 40), 4) for policy in (Learned, lambda: MaxSeen(1.1)))
         better += ours.waste < theirs.waste and ours.retries <= theirs.retries + 0.5
     assert better >= len(families.KINDS) / 2
 
 
-def family_score(policy: Callable[[], Policy], kind: str, categories: int, samples: tuple[int, int]) -> Score:
-    """The mean over four seeds, each with a new policy."""
-    scores = [replay(families.workflow(kind, seed, categories, samples), policy()) for seed in range(4)]
-    return Score(sum(s.waste for s in scores) / 4, sum(s.retries for s in scores) / 4)
+def family_score(policy: Callable[[], Policy], kind: str, categories: int, samples: tuple[int, int], seeds: int) -> Score:
+    """The mean over so many seeds, each with a new policy: over few, chance alone is a few per cent."""
+    scores = [
+        replay(families.workflow(kind, seed, categories, samples), policy()) for seed in range(seeds)]
+    return Score(sum(s.waste for s in scores) / seeds, sum(s.retries for s in scores) / seeds)
 
 
 def test_levels_that_leave_the_rarest_out():
