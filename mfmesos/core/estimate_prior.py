@@ -12,9 +12,9 @@ LEAST = 1e-6
 """No peak and no allocation counts as less: what is compared in ratios is not to be zero."""
 LEAST_SPREAD = 0.02
 SURE = 9.0
+"""A line counts when its slope is three of its errors or more (the square of that)."""
 ABOVE = 0.6
 """How much of the share of recent peaks beyond an allocation is taken for risk before anything is known better."""
-"""A line counts when its slope is three of its errors or more (the square of that)."""
 _SPREADS = (0.01, 0.06, 0.25)
 
 

@@ -150,10 +150,11 @@ def test_most_families_are_served_better():
     assert better >= len(families.KINDS) / 2
 
 
-def family_score(policy: Callable[[], Policy], kind: str, categories: int, samples: tuple[int, int], seeds: int) -> Score:
+def family_score(
+    policy: Callable[[], Policy], kind: str, categories: int, samples: tuple[int, int], seeds: int
+) -> Score:
     """The mean over so many seeds, each with a new policy: over few, chance alone is a few per cent."""
-    scores = [
-        replay(families.workflow(kind, seed, categories, samples), policy()) for seed in range(seeds)]
+    scores = [replay(families.workflow(kind, seed, categories, samples), policy()) for seed in range(seeds)]
     return Score(sum(s.waste for s in scores) / seeds, sum(s.retries for s in scores) / seeds)
 
 
