@@ -15,6 +15,8 @@ SURE = 9.0
 """A line counts when its slope is three of its errors or more (the square of that)."""
 ABOVE = 0.6
 """How much of the share of recent peaks beyond an allocation is taken for risk before anything is known better."""
+LATEST, ABOVE_LATEST = 2, 0.8
+"""The same of the last two peaks alone: tasks resemble those just before them, so a jump upwards may well stay."""
 _SPREADS = (0.01, 0.06, 0.25)
 
 
@@ -32,6 +34,7 @@ class Prior:
     spread: float
     samples: int
     recent: list[float]
+    latest: list[float]
     stands: tuple[int, int]
     """Categories with as many samples and as wide a spread learn from each other; this is the key."""
 
@@ -50,7 +53,7 @@ class Prior:
             sd = max(line.deviation, LEAST_SPREAD * line.value, 1e-9)
             if sd * sd * (1.0 + SURE / n) < history.spread() ** 2:
                 middle, deviation = max(line.value, LEAST), sd
-        return cls(middle, deviation, spread, n, sorted(recent), stands)
+        return cls(middle, deviation, spread, n, sorted(recent), sorted(recent[-LATEST:]), stands)
 
     def risk(self, level: int, margin: float, allocation: float) -> float:
         """The chance that the next peak exceeds an allocation of the level's value times the margin."""
@@ -61,5 +64,11 @@ class Prior:
             return 1.0 / (1.0 + math.exp(min(max(z, -50.0), 50.0))) + rest
         n = min(LEVELS[level][1], self.samples)
         steepness = math.sqrt(2.0 * math.log(n + 1.0)) / self.spread
-        above = len(self.recent) - bisect_left(self.recent, allocation)
-        return max(math.exp(-steepness * math.log(margin)) / (n + 1.0), ABOVE * above / len(self.recent))
+        return max(
+            math.exp(-steepness * math.log(margin)) / (n + 1.0),
+            ABOVE * _share_above(self.recent, allocation), ABOVE_LATEST * _share_above(self.latest, allocation))
+
+
+def _share_above(ordered: list[float], allocation: float) -> float:
+    """Of at least one peak in ascending order: the share that does not lie below the allocation."""
+    return 1.0 - bisect_left(ordered, allocation) / len(ordered)

@@ -141,6 +141,18 @@ def test_no_family_is_served_worse_than_by_the_largest_seen_and_a_tenth(kind, ca
     assert ours.retries <= max(theirs.retries * 0.8, 5.0)
 
 
+def test_after_a_jump_upwards_the_next_task_is_not_sent_to_the_old_level():
+    """One task of fifteen times the usual peak may be the first of many: the next gets as much."""
+    estimator = Estimator()
+    for i in range(20):
+        estimator.observe("sim", 100.0 + i % 4, 60.0, declared=2000.0)
+    first = estimator.predict("sim", declared=2000.0).allocation
+    assert first < 150
+    estimator.exhausted("sim", first)
+    estimator.observe("sim", 1500.0, 60.0, declared=2000.0)
+    assert estimator.predict("sim", declared=2000.0).allocation >= 1500
+
+
 def test_most_families_are_served_better():
     """In most of the same workflows waste and retries are both lower."""
     better = 0
