@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from mfmesos.core.estimate_history import LEVELS, History
 from mfmesos.core.estimate_prior import LEAST, Prior
 from mfmesos.core.estimate_scores import Scores
+from mfmesos.core.phrases import counted
 
 MARGINS = (1.0, 1.02, 1.05, 1.1, 1.25, 1.6)
 CAUTIOUS = len(LEVELS) * len(MARGINS)
@@ -285,7 +286,7 @@ def _cold_reason(declared: float | None) -> str:
 
 
 def _reason(index: int, samples: int, declared: float | None) -> str:
-    of = f"{samples} task{'s' if samples != 1 else ''}"
+    of = counted(samples, "task")
     if index == CAUTIOUS:
         return f"declared; {of} do not let expect less" if declared is not None else f"kept cautious; only {of} known"
     name, margin = LEVELS[index // len(MARGINS)][0], MARGINS[index % len(MARGINS)]

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mfmesos.core.model import Resources
+from mfmesos.core.phrases import counted
 from mfmesos.core.placement import how_many_fit
 from mfmesos.core.shares import EPS, Claimant, share
 
@@ -271,7 +272,7 @@ class Pool:
             idle = w.idle_since is not None and now - w.idle_since >= self.pace.idle_s
             taken = short and now - w.asked_at >= self.pace.busy_s and desk.target < desk.demand - EPS
             if over > 0:
-                drains.append(Drain(w.id, f"more than {desk.settings.max_workers} workers"))
+                drains.append(Drain(w.id, f"more than {counted(desk.settings.max_workers, 'worker')}"))
             elif w.size.cores <= spare + EPS and (idle or taken):
                 drains.append(Drain(w.id, "idle" if idle else "another project's share"))
             else:
@@ -296,7 +297,7 @@ class Pool:
         if number and trouble is not None and now < trouble.until:
             return size, 0, (f"workers end at their start ({trouble.crashes} times in a row): {trouble.reason}; "
                              f"trying again in {math.ceil(trouble.until - now)} s")
-        limits = ((its.max_workers - count, f"at its bound of {its.max_workers} workers"),
+        limits = ((its.max_workers - count, f"at its bound of {counted(its.max_workers, 'worker')}"),
                   (at_most, "more are started in the next round"),
                   (fits(room, size), "the pool's cores are all in use; waiting for workers that are to end"))
         for limit, text in limits:
@@ -310,7 +311,7 @@ class Pool:
         if desk.settings.max_cores < desk.demand - EPS and desk.target >= desk.settings.max_cores - desk.task.cores:
             return f"at its bound of {desk.settings.max_cores:g} cores"
         if desk.target >= desk.demand - EPS:
-            return f"at its bound of {desk.settings.max_workers} workers"
+            return f"at its bound of {counted(desk.settings.max_workers, 'worker')}"
         return f"its share is {desk.target:g} cores of the {desk.needs:g} that its tasks ask for"
 
 

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from mfmesos.core.model import Resources
+from mfmesos.core.phrases import counted
 
 PARENT_POLL_S = 0.25
 
@@ -78,7 +79,8 @@ async def run(args: argparse.Namespace) -> int:
         await cluster.start()
         text = json.dumps({"pid": os.getpid(), "master": cluster.master, "agents": cluster.agents,
                            "work_dir": str(cluster.work_dir)}) + "\n"
-        print(f"mfmesos: cluster at {cluster.master}: {args.agents} agents, each with {resources}", flush=True)
+        agents = counted(args.agents, "agent")
+        print(f"mfmesos: cluster at {cluster.master}: {agents}, each with {resources}", flush=True)
         if secret is None:
             print("mfmesos: no --secret-file: every process of this user (no other user) may use the cluster",
                   file=sys.stderr, flush=True)

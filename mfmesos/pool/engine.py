@@ -18,6 +18,7 @@ from mfmesos.config import ConfigError, SchedulerConfig
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.model import Resources, SavedTask, Task
+from mfmesos.core.phrases import counted
 from mfmesos.core.pool import Decisions, Pace, Pool, PoolWorker, Start
 from mfmesos.core.states import TaskState
 from mfmesos.engine import Launched
@@ -27,7 +28,6 @@ from mfmesos.pool.settings import PoolSettings
 from mfmesos.pool.status import whole_file
 from mfmesos.pool.survey import Survey, View
 from mfmesos.pool.worker import MARGIN, Program, identity, prepare, size_of, told_apart
-from mfmesos.report.progress import counted
 from mfmesos.report.runlog import RunLog, more_of_it
 from mfmesos.workflow.stager import Stager
 from mfmesos.workflow.taskengine import say

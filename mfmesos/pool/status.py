@@ -105,6 +105,6 @@ def show(status: Status, echo: Callable[[str], None], now: Callable[[], float] =
     if not status.managers:
         echo("no manager is there")
     if status.abandoned:
-        echo(f"{status.abandoned} workers have no manager any more, and end soon")
+        echo(f"workers without a manager, which end soon: {status.abandoned}")
     if status.problem:
         echo(status.problem)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from mfmesos.core.phrases import counted
 from mfmesos.report.failing import fail
-from mfmesos.report.progress import counted
 
 
 class _OrCategory(click.Group):

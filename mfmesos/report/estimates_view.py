@@ -11,8 +11,8 @@ from mfmesos.core.estimate import Estimate, Estimator
 from mfmesos.core.estimates import Estimates
 from mfmesos.core.learning import learn, newest
 from mfmesos.core.needs import LEAST_MB
+from mfmesos.core.phrases import counted
 from mfmesos.report.history import shown
-from mfmesos.report.progress import counted
 
 BARS = "▁▂▃▄▅▆▇█"
 PLAIN_BARS = ".:-=+*%#"

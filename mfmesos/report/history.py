@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 import click
 
+from mfmesos.core.phrases import counted
 from mfmesos.report.failing import fail
-from mfmesos.report.progress import counted
 
 if TYPE_CHECKING:
     from mfmesos.core.attempt import Attempt

@@ -127,11 +127,6 @@ def describe(counts: Counts, elapsed_s: float) -> str:
     return text
 
 
-def counted(number: int, noun: str) -> str:
-    """"1 rule", "2 rules"."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def duration(seconds: float) -> str:
     """"9 s", "3 min 20 s", "2 h 5 min"."""
     whole = round(seconds)

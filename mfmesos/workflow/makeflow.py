@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mfmesos.config import STATE_DIR, ConfigError
-from mfmesos.report.progress import counted
+from mfmesos.core.phrases import counted
 from mfmesos.workflow import binaries, launching, makeflow_args, makeflow_log, verdict
 from mfmesos.workflow.launching import LaunchOptions, shell_code
 from mfmesos.workflow.makeflow_session import MakeflowSession
