@@ -130,14 +130,15 @@ def test_input_size_is_used_where_it_explains():
     assert 1050 <= large <= 1300
 
 
-@pytest.mark.parametrize("kind", [k for k in families.KINDS if k != "blocks"])
+@pytest.mark.parametrize("kind", families.KINDS)
 @pytest.mark.parametrize(("categories", "samples"), [(8, (3, 40)), (30, (3, 12))])
 def test_no_family_is_served_worse_than_by_the_largest_seen_and_a_tenth(kind, categories, samples):
     """Waste at most 5 % above that of max seen x 1.1, on families that it suits and on those it does not, with the
-    default budget; with fewer retries where that policy takes more than 5 per 100."""
+    default budget; with fewer retries where that policy takes more than 5 per 100. In blocks up to 15 % above: after
+    a jump it is careful for some tasks, where the largest seen happens to be right at once."""
     theirs = family_score(lambda: MaxSeen(1.1), kind, categories, samples, 56)
     ours = family_score(Learned, kind, categories, samples, 56)
-    assert ours.waste <= theirs.waste * 1.05, (ours, theirs)
+    assert ours.waste <= theirs.waste * (1.15 if kind == "blocks" else 1.05), (ours, theirs)
     assert ours.retries <= max(theirs.retries * 0.8, 5.0)
 
 
