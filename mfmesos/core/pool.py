@@ -297,7 +297,7 @@ class Pool:
         if number and trouble is not None and now < trouble.until:
             return size, 0, (f"workers end at their start ({trouble.crashes} times in a row): {trouble.reason}; "
                              f"trying again in {math.ceil(trouble.until - now)} s")
-        limits = ((its.max_workers - count, f"at its bound of {counted(its.max_workers, 'worker')}"),
+        limits = ((its.max_workers - count, _at_bound(its)),
                   (at_most, "more are started in the next round"),
                   (fits(room, size), "the pool's cores are all in use; waiting for workers that are to end"))
         for limit, text in limits:
@@ -311,8 +311,12 @@ class Pool:
         if desk.settings.max_cores < desk.demand - EPS and desk.target >= desk.settings.max_cores - desk.task.cores:
             return f"at its bound of {desk.settings.max_cores:g} cores"
         if desk.target >= desk.demand - EPS:
-            return f"at its bound of {counted(desk.settings.max_workers, 'worker')}"
+            return _at_bound(desk.settings)
         return f"its share is {desk.target:g} cores of the {desk.needs:g} that its tasks ask for"
+
+
+def _at_bound(its: ProjectSettings) -> str:
+    return f"at its bound of {counted(its.max_workers, 'worker')}"
 
 
 def needs(desk: _Desk, agent: Resources) -> float:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mfmesos.config import ConfigError
+from mfmesos.core.phrases import counted
 
 FILE = "pool-status.json"
 OLD_S = 15.0
@@ -105,6 +106,6 @@ def show(status: Status, echo: Callable[[str], None], now: Callable[[], float] =
     if not status.managers:
         echo("no manager is there")
     if status.abandoned:
-        echo(f"workers without a manager, which end soon: {status.abandoned}")
+        echo(f"{counted(status.abandoned, 'worker')} without a manager, soon to end")
     if status.problem:
         echo(status.problem)

@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable, Protocol
 
+from mfmesos.core.phrases import duration
+
 if TYPE_CHECKING:
     from rich.text import Text
 
@@ -125,13 +127,3 @@ def describe(counts: Counts, elapsed_s: float) -> str:
             left = counts.left_s if counts.left_s is not None else (counts.total - counts.ended) / rate
             text += f", about {duration(left)} left"
     return text
-
-
-def duration(seconds: float) -> str:
-    """"9 s", "3 min 20 s", "2 h 5 min"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s" if seconds >= 10 else f"{seconds:.1f} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -16,7 +16,8 @@ from mfmesos.config import ConfigError, SchedulerConfig
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.model import SavedTask, Task
-from mfmesos.report.progress import Counts, Progress, duration, progress
+from mfmesos.core.phrases import duration
+from mfmesos.report.progress import Counts, Progress, progress
 from mfmesos.report.runlog import RunLog, more_of_it, read_report
 from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, FolderLock
 from mfmesos.workflow.plan import Blocked, Plan

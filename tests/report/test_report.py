@@ -13,7 +13,8 @@ from mfmesos import wire
 from mfmesos.core.actions import ReportTask
 from mfmesos.core.category import category_of
 from mfmesos.core.model import Resources, Task
-from mfmesos.report.progress import Counts, LiveProgress, PlainProgress, describe, duration, progress
+from mfmesos.core.phrases import duration
+from mfmesos.report.progress import Counts, LiveProgress, PlainProgress, describe, progress
 from mfmesos.report.runlog import RunLog, more_of_it, read_report
 from mfmesos.report.summary import rows, show
 
