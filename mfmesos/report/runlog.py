@@ -17,6 +17,7 @@ from typing import Any, Callable
 
 from mfmesos.core.actions import ReportTask
 from mfmesos.core.category import category_of
+from mfmesos.wholelines import open_to_append
 
 log = logging.getLogger("mfmesos.report")
 REPORT = "report.jsonl"
@@ -32,7 +33,7 @@ class RunLog:
         self._keep_output = keep_output
         self._clock = clock
         state_dir.mkdir(exist_ok=True)
-        self._fd = os.open(state_dir / REPORT, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._fd = open_to_append(state_dir / REPORT)
         self._waiting = b""
         self._held = False
 

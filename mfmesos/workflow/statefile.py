@@ -14,10 +14,11 @@ import threading
 from collections.abc import Container, Iterator
 from pathlib import Path
 
+from mfmesos.wholelines import open_to_append
+
 log = logging.getLogger("mfmesos.statefile")
 
 LINE = re.compile(r"([1-9]\d{0,9}),(finished|failed,-?\d{1,9}|killed|lost|aborted)", re.ASCII)
-TAIL = 4096
 NO_CODE = 1
 """Written for a failure that has no exit code (lost, over its memory, ...)."""
 
@@ -40,7 +41,7 @@ class StateFile:
         self._ended: set[int] = set()
         self._held: list[bytes] | None = None
         self._backlog = b""
-        self._fd = self._open()
+        self._fd = open_to_append(self._path)
 
     def known(self, task_id: int) -> None:
         """The engine has submitted that task, so it may have a line. Raises StateFileError for what is no ID."""
@@ -136,7 +137,7 @@ class StateFile:
         if not self._is_ours():
             log.warning("%s was removed or replaced; going on with a new one", self._path)
             os.close(self._fd)
-            self._fd = self._open()
+            self._fd = open_to_append(self._path)
         self._backlog += b"".join(lines)
         self._push()
 
@@ -156,12 +157,3 @@ class StateFile:
         except FileNotFoundError:
             return False
         return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
-
-    def _open(self) -> int:
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        size = os.fstat(fd).st_size
-        last = os.pread(fd, TAIL, max(0, size - TAIL))
-        whole = last.rfind(b"\n") + 1
-        if whole < len(last):  # half a line of a writer that died
-            os.ftruncate(fd, size - len(last) + whole)
-        return fd

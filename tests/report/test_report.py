@@ -140,6 +140,17 @@ def test_a_given_category_wins():
     assert category_of(Task(1, "sort x", category="merge")) == "merge"
 
 
+def test_half_a_line_of_a_killed_writer_spoils_no_other(tmp_path):
+    """The next scheduler takes it away before it writes its own; every line is one JSON object then."""
+    (tmp_path / "report.jsonl").write_bytes(b'{"task": 1}\n{"task": 2, "usage": {"cor')
+    log = RunLog(tmp_path)
+    log.task_ended(ended(), "host1")
+    log.close()
+    entries = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text().splitlines()]
+    assert len(entries) == 2
+    assert entries[0] == {"task": 1}
+
+
 def test_a_full_disk_loses_no_line(tmp_path, monkeypatch):
     """What cannot be written waits for the next line; nothing is raised, and half a line is completed."""
     log = RunLog(tmp_path / "s")
