@@ -161,13 +161,28 @@ def pss_bytes(pid: int) -> int | None:
 
 
 def memory_bytes(processes: Table, pids: set[int], share_matters_bytes: int = 32 << 20) -> int:
-    """What processes use together: what forked children share is counted once, where that could matter."""
+    """What processes use together: what forked children share is counted once, where that could matter.
+
+    The share of one that ends while we look goes to the others: then those that stay are looked at anew.
+    """
     total = sum(processes[pid].rss_bytes for pid in pids)
-    if len(pids) < 2 or total < share_matters_bytes:
+    if len(pids) < 2 or total < share_matters_bytes or not os.path.exists("/proc/self/smaps_rollup"):
         return total
-    shared = 0
-    for pid in pids:
-        rss = processes[pid].rss_bytes
-        pss = pss_bytes(pid) if rss > 1 << 20 else None
-        shared += rss if pss is None else pss
-    return shared
+    staying = set(pids)
+    while True:
+        shared = sum(_share_bytes(processes[pid]) for pid in staying)
+        ended = {pid for pid in staying if _has_ended(pid)}
+        if not ended:
+            return max(shared, max(processes[pid].rss_bytes for pid in pids))
+        staying -= ended
+
+
+def _share_bytes(process: Proc) -> int:
+    pss = pss_bytes(process.pid) if process.rss_bytes > 1 << 20 else None
+    return process.rss_bytes if pss is None else pss
+
+
+def _has_ended(pid: int) -> bool:
+    """Or is about to: its memory is given up first."""
+    process = read(pid)
+    return process is None or process.rss_bytes == 0

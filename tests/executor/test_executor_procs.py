@@ -95,6 +95,71 @@ def test_where_the_kernel_does_not_tell_children(monkeypatch):
     assert 1 in procs.descendants(os.getpid())
 
 
+FORKS = """
+import os, sys, time
+x = b"x" * (100 << 20)
+for _ in range(3):
+    if not os.fork():
+        time.sleep(300)
+print(flush=True)
+time.sleep(300)
+"""
+
+
+@pytest.fixture
+def forks():
+    """A process of 100 MB and three children that share them: the table of all four, taken while they lived."""
+    process = subprocess.Popen([sys.executable, "-c", FORKS], stdout=subprocess.PIPE)
+    try:
+        process.stdout.readline()
+        wait_until(lambda: len(procs.descendants(process.pid)) == 4, 10, "the children")
+        yield process.pid, procs.descendants(process.pid)
+    finally:
+        for pid in procs.table().tree([process.pid]):
+            os.kill(pid, 9)
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.mark.parametrize("ends", ["before", "between", "after"])
+@pytest.mark.parametrize("who", ["children", "parent", "all"])
+def test_what_forks_share_is_counted_once_whoever_ends_while_we_look(forks, monkeypatch, ends, who):
+    """Before the first of them was measured, when half of them were, or when all were."""
+    root, table = forks
+    victims = {"children": set(table) - {root}, "parent": {root}, "all": set(table)}[who]
+    real, measured = procs.pss_bytes, []
+
+    def end_them() -> None:
+        for pid in victims:
+            os.kill(pid, 9)
+        wait_until(lambda: all(procs._has_ended(pid) for pid in victims), 10, "them to end")
+
+    def pss(pid: int) -> int | None:
+        if len(measured) == {"before": 0, "between": 2, "after": 99}[ends]:
+            end_them()
+        found = real(pid)
+        measured.append(pid)
+        if ends == "after" and len(measured) == 4:
+            end_them()
+        return found
+
+    monkeypatch.setattr(procs, "pss_bytes", pss)
+    assert procs.memory_bytes(table, set(table)) / 2**20 == pytest.approx(115, abs=20)
+    assert len(measured) >= 4
+
+
+def test_what_forks_share_is_counted_once_while_all_of_them_stay(forks):
+    _, table = forks
+    assert procs.memory_bytes(table, set(table)) / 2**20 == pytest.approx(120, abs=20)
+
+
+def test_where_the_kernel_does_not_tell_what_is_shared(forks, monkeypatch):
+    """All is counted, rather too much than too little."""
+    _, table = forks
+    monkeypatch.setattr(os.path, "exists", lambda path: False)
+    assert procs.memory_bytes(table, set(table)) / 2**20 > 400
+
+
 def test_a_process_that_is_not_there():
     """Nothing, and no error."""
     gone = int(Path("/proc/sys/kernel/pid_max").read_text()) + 1
