@@ -2,7 +2,8 @@
 
 Latency: watchdog holds back everything behind a file that is moved out of the folder for 0.5 s, so moves are not
 asked for; what they bring is found by the poll. Cost: as soon as all files are there they are watched alone, not their
-folder, since each task makes several changes in a workflow's folder that are none of ours.
+folder, since each task makes several changes in a workflow's folder that are none of ours. Each change goes through
+three threads of watchdog, so while many come nobody is asked to tell: then we look every few milliseconds.
 """
 from __future__ import annotations
 
@@ -23,6 +24,11 @@ ONLY_POLLED_S = 0.25
 """How often to look when nobody tells of changes (no inotify watch to be had, a network file system)."""
 UNTOLD = 3
 """So many changes in a row that only the poll has found mean that changes are not told here."""
+BUSY, BUSY_S = 20, 0.2
+"""So many changes within so short a time are more than to be told of each is worth."""
+BUSY_LOOK_S = 0.005
+CALM_S = 0.3
+"""Without a change, and we are told again."""
 Signature = tuple[int, int, int, int]
 
 
@@ -59,9 +65,13 @@ class DirectoryWatch:
         self._watched: tuple[Signature | None, ...] | None = None
         self._wide = False
         """Whether the whole folder is watched, since a file is not there yet."""
-        self._retired: list[SomeObserver] = []
+        self._retired: SomeObserver | None = None
+        """The last one that was told to stop."""
         self._refused = False
         self._untold = 0
+        self._burst, self._burst_at = 0, 0.0
+        """Changes since then, of those that came close together."""
+        self._busy_until = 0.0
         self._thread = threading.Thread(target=self._run, name=f"watch-{self._folder.name}", daemon=True)
 
     def start(self) -> None:
@@ -102,7 +112,10 @@ class DirectoryWatch:
                     return
                 if time.monotonic() >= next_poll:
                     names |= self._poll(names)
-                    next_poll = time.monotonic() + (min(self._poll_s, ONLY_POLLED_S) if self.polling else self._poll_s)
+                    next_poll = time.monotonic() + self._pause()
+                if names and self._are_many(time.monotonic()):
+                    self._retire()
+                    next_poll = time.monotonic() + BUSY_LOOK_S
                 if self._wide and self._observer is not None and self._all_there():
                     self._retire()
                     self._observe()
@@ -110,8 +123,23 @@ class DirectoryWatch:
                     self._look(name)
         finally:
             self._retire()
-            for observer in self._retired:
-                observer.join(5)
+            if self._retired is not None:
+                self._retired.join(5)
+
+    def _pause(self) -> float:
+        """Until the next poll."""
+        if self._busy_until:
+            return BUSY_LOOK_S
+        return min(self._poll_s, ONLY_POLLED_S) if self.polling else self._poll_s
+
+    def _are_many(self, now: float) -> bool:
+        """Changes have come: whether from now on we had better look by ourselves."""
+        if now - self._burst_at > BUSY_S:
+            self._burst, self._burst_at = 0, now
+        self._burst += 1
+        if self._busy_until or self._burst > BUSY:
+            self._busy_until = now + CALM_S
+        return self._busy_until > 0 and self._observer is not None
 
     def _wait(self, until: float) -> set[str] | None:
         """The names to look at; empty when it is time to poll, None when it is time to end."""
@@ -127,7 +155,9 @@ class DirectoryWatch:
     def _poll(self, names: set[str]) -> set[str]:
         if self._watched is not None and self._identity() != self._watched:
             self._retire()
-        if self._observer is None and not self._refused:
+        if self._busy_until and time.monotonic() >= self._busy_until:
+            self._busy_until = 0.0
+        if self._observer is None and not self._refused and not self._busy_until:
             self._observe()
         changed = {name for name, seen in self._seen.items() if signature(self._folder / name) != seen} - names
         if changed and self._observer is not None and self._untold < UNTOLD:
@@ -179,7 +209,9 @@ class DirectoryWatch:
         observer, self._observer, self._watched = self._observer, None, None
         if observer is not None:
             observer.stop()
-            self._retired.append(observer)
+            if self._retired is not None:
+                self._retired.join(5)
+            self._retired = observer
 
 
 class _Handler(FileSystemEventHandler):

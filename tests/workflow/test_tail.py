@@ -209,6 +209,29 @@ def test_latency(path: Path, got: Got) -> None:
     assert sorted(delays)[15] < 0.02
 
 
+def test_many_changes_are_looked_for_and_not_told(path: Path, got: Got) -> None:
+    """While they come, watchdog is not there to cost anything; nothing is missed, and afterwards it is there again."""
+    began = threading.active_count()
+    tail = FileTail(path, got, poll_s=60)
+    tail.start()
+    append(path, b"0")
+    wait_until(lambda: not tail.polling and got.parts == [b"0"], 10, "inotify")
+    for turn in range(3):
+        before = len(got.parts[-1])
+        while not tail.polling:
+            append(path, b"x")
+            time.sleep(0.001)  # so that not all of them are one change
+        append(path, b"the last one")
+        wait_until(lambda: got.parts[-1].endswith(b"the last one"), 10, "the last one")
+        assert len(got.parts[-1]) - before > 12
+        wait_until(lambda: not tail.polling, 10, f"inotify again, for the {turn + 1}. time")
+        append(path, b"!")
+        wait_until(lambda: got.parts[-1].endswith(b"!"), 10, "what comes when it is calm")
+    assert got.parts[-1].count(b"the last one") == 3
+    assert threading.active_count() <= began + 1 + 2 * 3, "threads of watchdog are left"
+    tail.stop()
+
+
 def test_no_inotify_to_be_had(path: Path, got: Got) -> None:
     """The user reads it once, with the cure; the file is followed all the same."""
     said: list[str] = []
