@@ -82,6 +82,11 @@ class Claim:
         self._room = Room(data)
         self._attempts: dict[str, Attempt] = {}
         self._results: dict[str, Result] = {}
+        self._told: dict[int, list[str]] = {}
+        """Of each sync without an answer yet, the attempts whose results it holds: the next one does not repeat them,
+        and until then they count as running."""
+        self._again: set[str] = set()
+        """Results that may not have been taken, since the answer that came says nothing of them."""
         self._known: set[str] = set()
         self._seq = self._got = 0
         self._outstanding: int | None = None
@@ -115,7 +120,7 @@ class Claim:
             return float("inf")
         if self._outstanding is None:
             return self._not_before
-        if self._news:
+        if self._news or self._again:
             wait = min(MOST_BATCH_S, BATCH_S * (1 + len(self._attempts) / 8))
             if self._room.waiting >= BUSY:
                 wait = BUSY_BATCH_S
@@ -135,22 +140,30 @@ class Claim:
         self._channel.send(self._seq, wire.dumps(self._request()))
         self._outstanding = self._seq
         self._news = False
+        self._again.clear()
         self._sent_at = now
 
     def _request(self, closing: bool = False) -> SyncRequest:
         memory, disk = self._tools.monitor.used_mb()
         results, room = {}, MOST_SYNC_BYTES
+        told = set() if closing or self._again else self._under_way()
         for name, result in self._results.items():
+            if name in told:
+                continue
             room -= len(result.tar or "") + len(result.stdout) + len(result.stderr) + 500
             if results and room < 0:
                 # The rest is said once these were acknowledged; until then it counts as running.
                 self._more = True
                 break
             results[name] = result
+        self._told[self._seq] = list(results)
         return SyncRequest(
             seq=self._seq, got=self._got, running=[a for a in self._attempts if a not in results],
             results=list(results.values()), memory_mb=round(memory, 1), disk_mb=round(disk, 1),
             free_disk_mb=round(_free_mb(self._folder), 1), closing=closing)
+
+    def _under_way(self) -> set[str]:
+        return {name for names in self._told.values() for name in names}
 
     def _handle_all(self, timeout_s: float) -> None:
         """Everything that is there, so that one sync carries all of it."""
@@ -174,6 +187,7 @@ class Claim:
         newest = event.seq == self._outstanding
         if newest:
             self._outstanding = None
+        told = self._told.pop(event.seq, [])
         if isinstance(event.error, Refused):
             self._refused(event.error, newest)
         elif event.answer is None:
@@ -185,6 +199,8 @@ class Claim:
             self._not_before = 0.0
             if not event.answer.superseded:
                 self._obey(event.answer)
+                return
+        self._again.update(self._results.keys() & set(told) - self._under_way())
 
     def _lost(self, error: Exception | None) -> None:
         logger.warning("sync=%d lost: %s", self._seq, error)
@@ -210,6 +226,7 @@ class Claim:
         for attempt in answer.acked:
             if self._results.pop(attempt, None) is not None:
                 self._attempts.pop(attempt, None)
+                self._again.discard(attempt)
         if self._close is not None:
             return
         for run in answer.run:

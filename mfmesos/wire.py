@@ -13,7 +13,7 @@ the whole truth (all running attempts, all results not yet acknowledged), so a l
 restarted scheduler loses nothing, and an attempt named twice runs once, since attempt ids are never used again.
 
 At most one sync of a claim is held: a newer one makes the scheduler answer the older one at once with
-`superseded`. A sync whose `seq` is not larger than one seen before is a late duplicate and is answered so, too.
+`superseded`. A sync whose `seq` is not larger than one seen before came too late and is answered so, too.
 """
 from __future__ import annotations
 
@@ -153,7 +153,8 @@ class SyncRequest:
     running: list[str] = field(default_factory=list)
     """Every attempt taken on and not in `results`."""
     results: list[Result] = field(default_factory=list)
-    """Every result not yet in an answer's `acked`."""
+    """Every result not yet in an answer's `acked`, but for those in an earlier sync that has not been answered yet:
+    such an attempt counts as running meanwhile, and its result comes again if that answer is lost or tells nothing."""
     memory_mb: float = 0.0
     """What all processes of the claim, the executor's own included, use now."""
     disk_mb: float = 0.0

@@ -97,6 +97,8 @@ def answer(state: State, claim: Claim) -> None:
     due = state.now - claim.heard_at >= state.policy.hold_s
     if not (claim.to_ack or claim.to_kill or claim.unsent or releasing or due):
         return
+    if claim.placing and state.now < claim.placing_until and not releasing:
+        return  # in a moment there is more to say, in one answer
     claim.number += 1
     runs = []
     for attempt_id in () if releasing else list(claim.unsent):

@@ -69,9 +69,11 @@ class Core:
 
     def wakeup(self) -> float | None:
         """When the core wants to be called at the latest, besides the Tick of every second; may be past by now."""
-        since = self.state.wanted_since
-        at = None if since is None else since + self.state.policy.batch_delay_s
-        return at if at is not None and at > self.state.now else None
+        state = self.state
+        times = [claim.placing_until for claim in state.claims.values() if claim.held and claim.placing]
+        if state.wanted_since is not None:
+            times.append(state.wanted_since + state.policy.batch_delay_s)
+        return min((at for at in times if at > state.now), default=None)
 
     def seconds_left(self) -> float | None:
         """How long it will probably take until all that is known has ended; None where that cannot be told."""

@@ -9,9 +9,9 @@ from mfmesos.core.model import Resources
 
 LEAST_CORES = 0.01
 """Mesos's smallest share of a cpu, and what a claim asks for when all its tasks ask for none."""
-AHEAD_S = 0.05
+AHEAD_S = 0.1
 AHEAD_PACE_S = 0.5
-AHEAD_MOST = 8.0
+AHEAD_MOST = 16.0
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,10 @@ class Claim:
     """Attempt -> number of the answer that named it, until the executor confirms it."""
     to_ack: dict[str, None] = field(default_factory=dict)
     to_kill: set[str] = field(default_factory=set)
+    placing: set[str] = field(default_factory=set)
+    """Attempts of which the outputs are being put in place."""
+    placing_until: float = 0.0
+    """So long an answer waits for that, so as to acknowledge them and to fill their room."""
     seq: int = 0
     """Of the newest sync."""
     held: bool = False
@@ -158,6 +162,7 @@ class Claim:
             return
         self.unsent.pop(attempt_id, None)
         self.sent.pop(attempt_id, None)
+        self.placing.discard(attempt_id)
         self.free = self.free + allocation if self.attempts else self.resources  # no rounding left over
         if not self.attempts:
             self.idle_since = now

@@ -23,6 +23,8 @@ from mfmesos.core.state import State
 from mfmesos.core.states import TaskState
 
 MB = 2**20
+PLACING_S = 0.02
+"""Small outputs are in place sooner; an answer does not wait longer for those of an attempt that has ended."""
 
 
 def submit(state: State, event: TaskSubmitted) -> None:
@@ -131,6 +133,8 @@ def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.R
     if result.outcome == wire.FINISHED:
         record.move(TaskState.PLACING)
         record.result = result
+        claim.placing.add(record.attempt_id)
+        claim.placing_until = state.now + PLACING_S
         state.emit(PlaceOutputs(claim.id, record.attempt_id))
         return
     decision = outcomes.decide(record, result, state.largest_agent(), state.policy, state.needs)
@@ -187,6 +191,7 @@ def _settle(state: State, record: TaskRecord) -> Claim | None:
     before: a scheduler that dies while it places them gets the result once more."""
     claim = state.claims.get(record.claim_id)
     if claim is not None:
+        claim.placing.discard(record.attempt_id)
         claim.to_ack[record.attempt_id] = None
     return claim
 

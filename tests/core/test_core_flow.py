@@ -200,6 +200,47 @@ def test_a_newer_sync_supersedes_the_held_one():
     assert [a for a in of_type(world, act.AnswerSync) if a.answer.superseded]
 
 
+def answers(world: World) -> list[wire.SyncAnswer]:
+    """Those that say something."""
+    return [a.answer for a in of_type(world, act.AnswerSync) if not a.answer.superseded]
+
+
+def test_an_answer_waits_while_outputs_are_placed():
+    """So one answer acknowledges the attempt and gives its room to the next one."""
+    world = World()
+    world.submit(1, 2, cores=4.0)
+    (executor,) = started(world)
+    world.sync(executor)
+    world.auto_place = False
+    world.finish(executor, "1.1")
+    before = len(answers(world))
+    world.sync(executor)
+    assert len(answers(world)) == before
+    world.place_all()
+    (answer,) = answers(world)[before:]
+    assert (answer.acked, [run.attempt for run in answer.run]) == (["1.1"], ["2.1"])
+
+
+def test_an_answer_does_not_wait_long_for_outputs():
+    """Large ones may take minutes: what else there is to say is said when the core asked to be woken."""
+    world = World()
+    world.submit(1, 2)
+    (executor,) = started(world)
+    world.sync(executor)
+    world.auto_place = False
+    world.finish(executor, "1.1")
+    world.sync(executor)
+    before = len(answers(world))
+    world.send(ev.TaskWithdrawn(2))
+    assert len(answers(world)) == before
+    at = world.core.wakeup()
+    assert world.now < at <= world.now + 0.1
+    world.now = at
+    world.send(ev.Tick())
+    (answer,) = answers(world)[before:]
+    assert (answer.acked, answer.kill) == ([], ["2.1"])
+
+
 def test_a_held_sync_is_answered_in_time():
     """With nothing to say a sync is answered after hold_s all the same, so both sides know they are alive."""
     world = World()

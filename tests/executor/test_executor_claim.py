@@ -28,13 +28,17 @@ def test_the_first_sync_comes_at_once(executor, staging):
 
 
 def test_syncs_tell_the_whole_truth(executor, staging):
-    """What runs is in `running`, what was not acknowledged in `results` again and again, `got` is the last answer."""
+    """What runs is in `running`, what was not acknowledged in `results` again and again, `got` is the last answer.
+    While a result is under way in a sync, the next one does not repeat it."""
     staging.acking = False
     staging.run(run("1.1", "true"), run("2.1", "sleep 60"))
     staging.wait("1.1")
     staging.run(run("3.1", "true"))
     staging.wait("3.1")
     wait_until(lambda: {r.attempt for r in staging.syncs[-1].results} == {"1.1", "3.1"})
+    alone = next(s for s in staging.syncs if [r.attempt for r in s.results] == ["3.1"])
+    assert set(alone.running) == {"1.1", "2.1"}
+    assert staging.result_count["3.1"] == 2
     assert staging.syncs[-1].running == ["2.1"]
     assert staging.syncs[-1].got == staging.number
     assert [s.seq for s in staging.syncs] == list(range(1, len(staging.syncs) + 1))
