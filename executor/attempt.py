@@ -148,27 +148,21 @@ class Attempt:
         tools = self._tools
         own = {**given(self.run), **self.run.env}
         env = task_environment(tools.environment, own, self.run.attempt, sandbox.work, sandbox.temporary)
-        started = threading.Event()
-
-        def on_exit() -> None:
-            started.wait()
-            tools.pool.submit(self._finish)
-
         with self._lock:
             self._raise_if_cancelled()
             try:
                 self._leader = tools.reaper.spawn(
                     self.run.attempt, sandbox.command(), sandbox.work, env, sandbox.stdout, sandbox.stderr,
-                    f"{self._root}/command", on_exit)
+                    f"{self._root}/command", lambda: tools.pool.submit(self._finish))
             except ValueError as e:
                 raise BadName(f"the command or its environment cannot be run: {e}") from None
             self._watched = Watched(self, self._leader, tools.clock(), self._root)
-        started.set()
-        tools.monitor.watch(self._watched)
+            tools.monitor.watch(self._watched)
 
     # --- after ---
     def _finish(self) -> None:
-        leader, watched, sandbox, tools = self._leader, self._watched, self._sandbox, self._tools
+        with self._lock:  # all of its start is done
+            leader, watched, sandbox, tools = self._leader, self._watched, self._sandbox, self._tools
         assert leader is not None
         assert watched is not None
         assert sandbox is not None
@@ -273,6 +267,8 @@ def given(run: Run) -> dict[str, str]:
 def tail(path: str) -> str:
     """The last TAIL_BYTES of a file, decoded; empty when it is not there."""
     try:
+        if not os.lstat(path).st_size:
+            return ""
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return ""

@@ -15,6 +15,8 @@ def normal(workdir: str, name: str) -> str:
     """`name` without detours, relative to the workflow's folder where it lies in it (it may begin with ../)."""
     if not name or "\0" in name:
         raise BadName(f"{name!r} is not a file name")
+    if "/" not in name:
+        return name
     path = os.path.normpath(name)
     if not os.path.isabs(path):
         return path
@@ -52,6 +54,7 @@ class Sandbox:
         parts = [p for p in run.workdir.split("/") if p not in ("", ".", "..")]
         folders = (["up"] * depth + parts)[-depth:] if depth else []
         self.work = "/".join([root, "work", *folders])
+        self._deep = depth > 0
         self.temporary = f"{root}/tmp"
         self.stdout, self.stderr = f"{root}/out", f"{root}/err"
         self._run = run
@@ -60,11 +63,14 @@ class Sandbox:
         """Where a (normal) name lies."""
         if name.startswith("/"):
             return f"{self.root}/abs{name}"
-        return self.work if name == "." else os.path.normpath(f"{self.work}/{name}")
+        if _depth(name):
+            return os.path.normpath(f"{self.work}/{name}")
+        return self.work if name == "." else f"{self.work}/{name}"
 
     def make(self) -> None:
         """The folders that its skeleton does not have, those of the outputs included."""
-        os.makedirs(self.work, 0o755, exist_ok=True)
+        if self._deep:
+            os.makedirs(self.work, 0o755, exist_ok=True)
         for name in self.outputs:
             if "/" in name:
                 os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
@@ -76,6 +82,8 @@ class Sandbox:
 
     def command(self) -> str:
         """The command, with each absolute path of a declared file replaced by where it lies here."""
+        if "/" not in self._run.command:
+            return self._run.command
         places: dict[str, str] = {}
         for name in [*self.inputs, *self.outputs]:
             if name.startswith("/"):

@@ -65,8 +65,8 @@ class Skeletons:
                 for inner in _listed(entry.path):
                     if not self._spares.keep(inner.path):
                         remove_tree(inner.path)
-                if _listed(entry.path):
-                    return False
+                        if os.path.lexists(inner.path):
+                            return False
             elif entry.name in FILES and stat.S_ISREG(info.st_mode) and info.st_nlink == 1:
                 if info.st_size:
                     os.truncate(entry.path, 0)
