@@ -8,8 +8,7 @@ import socket
 import tempfile
 from pathlib import Path
 
-from aiohttp import web
-
+from mfmesos.aio import web
 from mfmesos.core.model import Resources
 from mfmesos.local.access import Credential
 from mfmesos.local.agent import Agent

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Callable
 from mfmesos.local.amounts import Json
 
 if TYPE_CHECKING:
-    from aiohttp import web
+    from mfmesos.aio import web
 
 _END: Json = {}
 
@@ -39,7 +39,7 @@ class EventStream:
             self, request: web.Request, closed: Callable[[EventStream], None],
             headers: dict[str, str]) -> web.StreamResponse:
         """Answers the request with the events; calls `closed` when the client ended it, or the connection broke."""
-        from aiohttp import web
+        from mfmesos.aio import web
 
         response = web.StreamResponse(headers={"Content-Type": "application/json", **headers})
         response.enable_chunked_encoding()

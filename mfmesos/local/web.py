@@ -7,8 +7,7 @@ import weakref
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Callable
 
-from aiohttp import web
-
+from mfmesos.aio import web
 from mfmesos.local import access, files, views
 from mfmesos.local.agent import Agent, CallError
 from mfmesos.local.validation import Refused, executor_call, scheduler_call

@@ -14,8 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
-
+from mfmesos.aio import aiohttp
 from mfmesos.core.model import Resources
 from mfmesos.core.pool import ManagerStatus
 from mfmesos.staging.address import join_host_port

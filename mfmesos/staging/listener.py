@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Awaitable
 from typing import Any, Callable
 
-from aiohttp import web
+from mfmesos.aio import web
 
 _SILENT = logging.getLogger("mfmesos.staging.http")
 _SILENT.setLevel(logging.CRITICAL + 1)

@@ -9,9 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Callable
 
-from aiohttp import web
-
 from mfmesos import wire
+from mfmesos.aio import web
 from mfmesos.core.model import StagedInput
 from mfmesos.staging.address import default_host, is_loopback, join_host_port, route_to, split_host_port
 from mfmesos.staging.claims import Access, ClaimAccess, ClaimTable, derived_token

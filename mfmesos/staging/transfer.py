@@ -6,17 +6,18 @@ import os
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from typing import Any, Callable, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
-from aiohttp import web
-from aiohttp.abc import AbstractStreamWriter
-
+from mfmesos.aio import web
 from mfmesos.core.model import StagedInput
 from mfmesos.staging.deliveries import Attempt, Deliveries, storage_problem
 from mfmesos.staging.inputs import InputChanged, InputIndex
 from mfmesos.staging.outputs import PlacementError, Unpacker
 from mfmesos.staging.tarstream import BadTar
 from mfmesos.staging.trees import TreeChanged, tar_stream
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractStreamWriter
 
 AT_ONCE = 256 * 1024
 """Files up to this size are read into the answer; larger ones are sent by the kernel."""

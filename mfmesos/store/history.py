@@ -16,8 +16,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Callable
 
-import psutil
-
 from mfmesos.core.attempt import Attempt
 from mfmesos.store import sqlitefile
 from mfmesos.store.attempt import COLUMNS, MOST_TEXT, TEXTS, believable
@@ -219,6 +217,8 @@ def _row(attempt: Attempt) -> tuple[Any, ...]:
 
 def _on_network(path: Path) -> bool:
     """Whether other machines may have the file open as well: SQLite's write-ahead log needs shared memory."""
+    import psutil  # of no use to any later start
+
     where = str(path.resolve())
     mounts = [p for p in psutil.disk_partitions(all=True)
               if os.path.isabs(p.mountpoint) and os.path.commonpath([where, p.mountpoint]) == p.mountpoint]

@@ -11,6 +11,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mfmesos.store import history as module
@@ -373,7 +374,7 @@ def test_the_network_is_known_by_its_mount(path, monkeypatch):
             self.mountpoint, self.fstype = mountpoint, fstype
 
     mounts = [Mount("/", "ext4"), Mount("none", "nfs4"), Mount(str(path.parent), "nfs4")]
-    monkeypatch.setattr(module.psutil, "disk_partitions", lambda **_: mounts)
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: mounts)
     assert module._on_network(path)
     assert not module._on_network(path.parent.parent / "h")
 
