@@ -268,8 +268,8 @@ class Scheduler:
         self._archive = await self.loop.run_in_executor(None, build_archive, self.config.state_dir)
         self.journal = Journal(self.config.state_dir / JOURNAL, self.config.launch)
         await self._start_staging()
-        self.post(ev.HistoryLoaded(tuple(await history)))
         self._connect()
+        self.post(ev.HistoryLoaded(tuple(await history)))
         self.engine.start(self)
         self._ready = True
         self._drain()
