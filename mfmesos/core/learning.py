@@ -7,11 +7,12 @@ from mfmesos.core.attempt import Attempt
 from mfmesos.core.estimates import Estimates, Usage
 from mfmesos.core.model import Request
 
-LEAST_WALL_S = 1.0
-"""How many cores something shorter used is not known: the processor time of so little work is mostly its start."""
+SHORT_S = 1.0
+"""How many cores something shorter used is not known: the processor time of so little work is mostly its start. Of
+such attempts there are many, and what each could waste is little: less is learned of each."""
 PER_CATEGORY = 300
 """So many of the newest attempts of a category are learned from the history."""
-JUDGED = 100
+JUDGED, JUDGED_SHORT = 100, 30
 """So many of these judge the candidates: more would be felt at each start, and the older ones' part has faded."""
 
 
@@ -19,7 +20,11 @@ def newest(attempts: Sequence[Attempt]) -> Iterator[tuple[Attempt, bool]]:
     """What to learn of a category's attempts, oldest first, and whether it is to judge."""
     attempts = attempts[-PER_CATEGORY:]
     for i, attempt in enumerate(attempts):
-        yield attempt, len(attempts) - i <= JUDGED
+        yield attempt, len(attempts) - i <= (JUDGED_SHORT if is_short(attempt) else JUDGED)
+
+
+def is_short(attempt: Attempt) -> bool:
+    return (attempt.wall_s or 0.0) < SHORT_S
 
 
 def learn(estimates: Estimates, attempt: Attempt, *, judge: bool = True) -> None:
@@ -30,7 +35,7 @@ def learn(estimates: Estimates, attempt: Attempt, *, judge: bool = True) -> None
         estimates.observe(
             attempt.category, attempt.input_mb,
             Usage(attempt.measured_memory_mb or None, attempt.measured_disk_mb,
-                  attempt.measured_cores if (attempt.wall_s or 0.0) >= LEAST_WALL_S else None, attempt.wall_s),
+                  attempt.measured_cores if not is_short(attempt) else None, attempt.wall_s),
             declared=Request(attempt.requested_cores, attempt.requested_memory_mb, attempt.requested_disk_mb),
             context=attempt.context, judge=judge)
     elif resource in ("memory", "disk"):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from mfmesos.core.attempt import Attempt
 from mfmesos.core.estimate import Estimator
 from mfmesos.core.estimates import Estimates
-from mfmesos.core.learning import learn, newest
+from mfmesos.core.learning import is_short, learn, newest
 from mfmesos.core.model import Resources
 from mfmesos.core.records import Kind, Shape
 
@@ -29,10 +29,9 @@ CORE_SLACK = 0.1
 """A program of one thread is measured with a little more than one core now and then."""
 FRESH_SAMPLES = 20
 REFRESH_S = 1.0
-SHORT_S = 1.0
-MANY_SHORT = 100
-ONE_IN = 10
-"""Of a category's attempts of less than SHORT_S, once there were MANY_SHORT, one in so many is learned."""
+MANY_SHORT = 50
+ONE_IN = 20
+"""Of a category's short attempts, once there were MANY_SHORT of any, one in so many is learned."""
 MOST_CACHED = 10_000
 
 
@@ -80,7 +79,7 @@ class Needs:
     def learn(self, attempt: Attempt) -> None:
         """An attempt of this run has ended."""
         seen = self._seen[attempt.category]
-        if seen > MANY_SHORT and (attempt.wall_s or 0.0) < SHORT_S and seen % ONE_IN:
+        if seen > MANY_SHORT and is_short(attempt) and seen % ONE_IN:
             self._seen[attempt.category] += 1
         else:
             self._learn(attempt)
