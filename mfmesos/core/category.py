@@ -68,8 +68,8 @@ def signature(command: str, files: Collection[str] = ()) -> str:
     return hashlib.sha256("\n".join(lines).encode("utf-8", "replace")).hexdigest()[:12]
 
 
-_steps = lru_cache(maxsize=128)(steps)
-"""Asked for when a task comes and when it ends, and makeflow has a hundred at a time in between."""
+_steps = lru_cache(maxsize=512)(steps)
+"""Asked for when a task comes and when it ends; of makeflow's tasks a hundred come in between, and a hundred end."""
 
 
 def _chief(found: list[Step]) -> list[Step]:
