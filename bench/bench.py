@@ -1,9 +1,11 @@
 """Speed of mfmesos against makeflow's own ways to run, on a real Mesos with two agents on this machine.
 
-    bench.py [--rounds 3] [--only local,wq,mfmesos,chain,latency,memory] [--master HOST:PORT] [--output DIR]
+    bench.py [--rounds 3] [--only local,wq,mfmesos,chain,latency,memory,busy-local,busy-wq,busy-mfmesos]
+             [--master HOST:PORT] [--output DIR]
 
 Rounds are interleaved (each case once, then again), so that a busy spell of the machine hits all alike; what counts is
-the median. Prints a table with targets and writes it, as text and JSON, with a description of the machine.
+the median. "busy": beside as many computing processes as there are cores, as on a machine that others use. Prints a
+table with targets and writes it, as text and JSON, with a description of the machine.
 Exits 0 when all was measured, whether or not the targets are met; 1 when something could not be measured.
 """
 from __future__ import annotations
@@ -46,17 +48,25 @@ class Row(NamedTuple):
 def rows(medians: dict[str, float]) -> list[Row]:
     """The table out of the medians that there are."""
     found = [
-        _row(medians, "local_s", f"{RULES} rules, makeflow -T local -j 2", "s"),
-        _row(medians, "wq_s", f"{RULES} rules, makeflow -T wq, one 2-core worker", "s"),
-        _row(medians, "mfmesos_s", f"{RULES} rules, mfmesos makeflow, real Mesos", "s"),
-        _ratio(medians, "mfmesos_s", "wq_s", "  mfmesos / wq", 0.35),
-        _ratio(medians, "mfmesos_s", "local_s", "  mfmesos / local", 1.5),
+        *_fan_rows(medians, "", ""),
+        *_fan_rows(medians, "busy_", ", busy"),
         _row(medians, "chain_s", f"chain of {CHAIN} rules, mfmesos makeflow", "s", 3.0),
         _row(medians, "latency_ms", "one task on an open claim, median", "ms", 30.0),
         _row(medians, "latency_p95_ms", "  95th percentile", "ms"),
         _row(medians, "memory_mb", f"scheduler with {WAITING} tasks waiting, peak", "MB", 150.0),
     ]
     return [row for row in found if row is not None]
+
+
+def _fan_rows(medians: dict[str, float], key: str, state: str) -> list[Row | None]:
+    """`state`: of the machine, in words that end each name; `key` begins what was measured in it."""
+    return [
+        _row(medians, f"{key}local_s", f"{RULES} rules, makeflow -T local -j 2{state}", "s"),
+        _row(medians, f"{key}wq_s", f"{RULES} rules, makeflow -T wq, one 2-core worker{state}", "s"),
+        _row(medians, f"{key}mfmesos_s", f"{RULES} rules, mfmesos makeflow, real Mesos{state}", "s"),
+        _ratio(medians, f"{key}mfmesos_s", f"{key}wq_s", f"  mfmesos / wq{state}", 0.35),
+        _ratio(medians, f"{key}mfmesos_s", f"{key}local_s", f"  mfmesos / local{state}", 1.5),
+    ]
 
 
 def _row(medians: dict[str, float], key: str, name: str, unit: str, at_most: float | None = None) -> Row | None:

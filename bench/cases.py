@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Callable
 
-from programs import MFMESOS, BenchError, folder, running, timed, wait_for
+from programs import MFMESOS, BenchError, computing, folder, running, timed, wait_for
 
 from mfmesos.config import SchedulerConfig
 
@@ -74,6 +74,15 @@ def fan_work_queue(master: str) -> Numbers:
 
 def fan_mfmesos(master: str) -> Numbers:
     return {"mfmesos_s": fan(mfmesos_makeflow(master))}
+
+
+def beside_others(case: Callable[[str], Numbers]) -> Callable[[str], Numbers]:
+    """The same while as many processes compute as there are cores, as on a machine that others use, too. What waits
+    for round trips, as Work Queue does, then waits for its turns on a core as well."""
+    def busy(master: str) -> Numbers:
+        with computing(len(os.sched_getaffinity(0))):
+            return {f"busy_{name}": value for name, value in case(master).items()}
+    return busy
 
 
 def chain(master: str) -> Numbers:
@@ -174,5 +183,6 @@ def status_kb(pid: int, name: str) -> int:
 
 CASES: dict[str, Callable[[str], Numbers]] = {
     "local": fan_local, "wq": fan_work_queue, "mfmesos": fan_mfmesos, "chain": chain, "latency": latency,
-    "memory": memory,
+    "memory": memory, "busy-local": beside_others(fan_local), "busy-wq": beside_others(fan_work_queue),
+    "busy-mfmesos": beside_others(fan_mfmesos),
 }

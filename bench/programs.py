@@ -44,6 +44,16 @@ def running(argv: Sequence[str], cwd: Path, log: str) -> Iterator[subprocess.Pop
         end(process)
 
 
+@contextlib.contextmanager
+def computing(count: int) -> Iterator[None]:
+    """So many processes that do nothing but compute."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            stack.callback(end, process)
+        yield
+
+
 def end(process: subprocess.Popen[bytes], within_s: float = 15) -> None:
     process.terminate()
     try:

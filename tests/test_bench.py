@@ -16,6 +16,13 @@ def test_ratios_are_held_against_their_targets():
     assert (rows["mfmesos / local"].value, rows["mfmesos / local"].verdict) == (1.0, "met")
 
 
+def test_a_busy_machine_has_rows_of_its_own():
+    """With the same targets, and nothing of the idle one's in them."""
+    rows = {row.name.strip(): row for row in bench.rows({"wq_s": 1.0, "busy_wq_s": 10.0, "busy_mfmesos_s": 3.0})}
+    assert (rows["mfmesos / wq, busy"].value, rows["mfmesos / wq, busy"].verdict) == (0.3, "met")
+    assert "mfmesos / wq" not in rows
+
+
 def test_what_was_not_measured_is_not_in_the_table():
     """--only shows its own rows; a ratio needs both of its values."""
     assert [row.name for row in bench.rows({"mfmesos_s": 4.0, "chain_s": 2.0})] == [
