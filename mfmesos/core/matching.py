@@ -68,9 +68,9 @@ def _start_solo(state: State, claim: Claim) -> None:
 
 
 def _fill(state: State, claim: Claim, room: Resources, at_most: int, short_only: bool = False) -> None:
-    """`short_only`: none that is known to take long, which would wait here while another claim gets free."""
+    """`short_only`: none that may take long, which would wait here while another claim gets free."""
     for shape, count, _ in state.queue.shapes():
-        if shape.solo or (short_only and (state.need(shape).wall_s or 0.0) > AHEAD_PACE_S):
+        if shape.solo or (short_only and not _is_short(state, shape)):
             continue
         need = state.allocation(shape, claim.resources)
         if not need.fits_in(claim.resources):
@@ -81,6 +81,12 @@ def _fill(state: State, claim: Claim, room: Resources, at_most: int, short_only:
             record = state.queue.first(shape)
             assert record is not None
             tasks.start_attempt(state, record, claim, need)
+
+
+def _is_short(state: State, shape: Shape) -> bool:
+    """Without estimates nothing tells tasks apart, and lately all were short."""
+    wall_s = state.need(shape).wall_s
+    return wall_s <= AHEAD_PACE_S if wall_s is not None else shape.kind is None
 
 
 def _unmet(state: State) -> Wanted:

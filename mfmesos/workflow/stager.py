@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Callable
@@ -15,25 +15,39 @@ from mfmesos.staging.inputs import InputError, InputIndex
 INLINE_BYTES = 4 << 20
 """Inputs up to this size together are hashed at once; larger ones, and folders, by a pool of threads."""
 
+TOGETHER = 100
+
 
 class Stager:
     """Turns each task into TaskSubmitted or TaskRefused. `submit` may be called from any thread."""
 
-    def __init__(self, workdir: Path, index: InputIndex, post: Callable[[Event], None], threads: int = 4) -> None:
+    def __init__(self, workdir: Path, index: InputIndex, post: Callable[..., None], threads: int = 4) -> None:
         self._workdir = workdir
         self._index = index
         self._post = post
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="stager")
 
     def submit(self, task: Task) -> None:
-        if self._is_quick(task):
-            self._post(self.look(task))
-        else:
-            self._pool.submit(lambda: self._post(self.look(task)))
+        self.submit_all((task,))
 
-    def submit_all(self, tasks: Sequence[Task]) -> None:
-        for task in tasks:
-            self.submit(task)
+    def submit_all(self, tasks: Iterable[Task]) -> None:
+        """Those that are looked at quickly are posted together, since each call wakes the scheduler."""
+        quick: list[Event] = []
+        try:
+            for task in tasks:
+                if not self._is_quick(task):
+                    self._pool.submit(self._look_later, task)
+                    continue
+                quick.append(self.look(task))
+                if len(quick) >= TOGETHER:
+                    ready, quick = quick, []
+                    self._post(*ready)
+        finally:
+            if quick:
+                self._post(*quick)
+
+    def _look_later(self, task: Task) -> None:
+        self._post(self.look(task))
 
     def look(self, task: Task) -> Event:
         """Blocking: stat and hash the inputs."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Callable
 from mfmesos.config import SchedulerConfig
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
-from mfmesos.core.model import SavedTask
+from mfmesos.core.model import SavedTask, Task
 from mfmesos.engine import Launched
 from mfmesos.report.runlog import RunLog, more_of_it
 from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, clear
@@ -94,16 +94,21 @@ class TaskFileEngine(Launched):
         """On the tail's thread."""
         if reset:
             self._parser = TaskInfoParser(str(self._workdir))
+        fresh: list[Task] = []
         for record in self._parser.feed(data):
             if isinstance(record, Submitted):
                 if record.task.id not in self._taken:  # again, when the file was read from its beginning again
                     self._taken.add(record.task.id)
                     self._state.known(record.task.id)
-                    self._stager.submit(as_worker(record.task) if self._of_workers else record.task)
-            elif isinstance(record, Malformed):
+                    fresh.append(as_worker(record.task) if self._of_workers else record.task)
+                continue
+            self._stager.submit_all(fresh)  # in the order of the file
+            fresh = []
+            if isinstance(record, Malformed):
                 self._refuse(record)
             else:
                 self._post(ev.TaskWithdrawn(record.task_id))
+        self._stager.submit_all(fresh)
 
     def _refuse(self, record: Malformed) -> None:
         if record.task_id is not None and self._state.is_ended(record.task_id):

@@ -387,6 +387,25 @@ def test_long_attempts_are_not_queued_ahead():
     assert len(executor.running) == 4
 
 
+def test_attempts_that_nothing_is_known_of_are_not_queued_ahead():
+    """Lately all were short, but the new ones are of another category: they might take hours."""
+    world = World()
+    world.ahead = True
+    world.submit(*range(1, 6))
+    (executor,) = started(world)
+    for n in range(1, 6):
+        world.finish(executor, f"{n}.1")
+        world.sync(executor)
+    world.sync(executor)
+    world.send(*(ev.TaskSubmitted(Task(n, "other", (), (), category="new")) for n in range(11, 41)))
+    world.sync(executor)
+    assert len(executor.running) == 4
+    world.finish(executor, "11.1")
+    world.sync(executor)
+    world.sync(executor)
+    assert len(executor.running) > 8
+
+
 def test_claims_per_task():
     """Each task has a claim of its own, as the first connector did."""
     world = World(Policy(workdir="/w", batch_delay_s=0, per_task_claims=True))
