@@ -133,8 +133,9 @@ def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.R
     if result.outcome == wire.FINISHED:
         record.move(TaskState.PLACING)
         record.result = result
+        if not claim.placing:
+            claim.placing_until = state.now + PLACING_S
         claim.placing.add(record.attempt_id)
-        claim.placing_until = state.now + PLACING_S
         state.emit(PlaceOutputs(claim.id, record.attempt_id))
         return
     decision = outcomes.decide(record, result, state.largest_agent(), state.policy, state.needs)

@@ -241,6 +241,23 @@ def test_an_answer_does_not_wait_long_for_outputs():
     assert (answer.acked, answer.kill) == ([], ["2.1"])
 
 
+def test_attempts_that_go_on_ending_do_not_put_answers_off():
+    """While the outputs of one take long, others end every few milliseconds: the wait counts from the first."""
+    world = World()
+    world.submit(1, 2, 3, 4)
+    (executor,) = started(world)
+    world.sync(executor)
+    world.auto_place = False
+    before = len(answers(world))
+    for attempt in ("1.1", "2.1", "3.1"):
+        world.finish(executor, attempt)
+        world.sync(executor)
+        world.send(ev.TaskWithdrawn(4))
+        world.now += 0.009
+        world.send(ev.Tick())
+    assert "4.1" in [name for answer in answers(world)[before:] for name in answer.kill]
+
+
 def test_a_held_sync_is_answered_in_time():
     """With nothing to say a sync is answered after hold_s all the same, so both sides know they are alive."""
     world = World()
