@@ -7,7 +7,8 @@ from base64 import b64encode
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
-from mfmesos.mesos.stream import split_address, tune
+from mfmesos.mesos.address import split_address
+from mfmesos.mesos.stream import tune
 
 
 class CallRefused(Exception):

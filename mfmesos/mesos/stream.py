@@ -11,6 +11,7 @@ from typing import Any, Callable, Iterator
 
 from http_parser.http import HttpParser
 
+from mfmesos.mesos.address import split_address
 from mfmesos.mesos.imports import Connection
 
 _RECEIVE = 1 << 18
@@ -50,15 +51,6 @@ class Timing:
     call_s: float = 10.0
     again_s: float = 5.0
     """Until a call that must not be lost is sent again while the stream lives."""
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """ "host:5050", "10.0.0.1:5050", "[::1]:5050" to host and port; ValueError in plain words."""
-    host, colon, port = address.rpartition(":")
-    host = host.strip("[]")
-    if not colon or not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
-        raise ValueError(f"{address!r} is not an address: HOST:PORT is expected, with a port from 1 to 65535")
-    return host, int(port)
 
 
 def tune(sock: socket.socket) -> None:
