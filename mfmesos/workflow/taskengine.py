@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mfmesos.engine")
 ENGINE_ENDS_WITHIN_S = 6.0
-LOOK_S = 0.05
+LOOK_S = 0.02
 """How often to look for the end of the engine; the scheduler asks more thoroughly, and less often."""
 
 

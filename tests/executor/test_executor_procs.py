@@ -110,13 +110,16 @@ time.sleep(300)
 def forks():
     """A process of 100 MB and three children that share them: the table of all four, taken while they lived."""
     process = subprocess.Popen([sys.executable, "-c", FORKS], stdout=subprocess.PIPE)
+    table = procs.descendants(process.pid)
     try:
         process.stdout.readline()
-        wait_until(lambda: len(procs.descendants(process.pid)) == 4, 10, "the children")
-        yield process.pid, procs.descendants(process.pid)
+        table = procs.descendants(process.pid)
+        assert len(table) == 4
+        yield process.pid, table
     finally:
-        for pid in procs.table().tree([process.pid]):
-            os.kill(pid, 9)
+        for pid in table:  # also those that have lost their parent
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, 9)
         process.wait()
         process.stdout.close()
 
