@@ -68,8 +68,8 @@ def signature(command: str, files: Collection[str] = ()) -> str:
     return hashlib.sha256("\n".join(lines).encode("utf-8", "replace")).hexdigest()[:12]
 
 
-_steps = lru_cache(maxsize=512)(steps)
-"""Asked for when a task comes and when it ends; of makeflow's tasks a hundred come in between, and a hundred end."""
+_steps = lru_cache(maxsize=2048)(steps)
+"""Asked for when a task comes and when it ends; of makeflow's tasks a thousand may be there in between."""
 
 
 def _chief(found: list[Step]) -> list[Step]:

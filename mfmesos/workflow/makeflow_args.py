@@ -43,10 +43,13 @@ WITH_VALUE = frozenset({
     "wrapper", "wrapper-input", "wrapper-output",
 })
 LETTERS = {
-    "T": "batch-type", "l": "makeflow-log", "L": "batch-log", "X": "change-directory", "c": "clean", "h": "help",
-    "v": "version"}
+    "T": "batch-type", "J": "max-remote", "l": "makeflow-log", "L": "batch-log", "X": "change-directory", "c": "clean",
+    "h": "help", "v": "version"}
 DROPPED = frozenset({"mesos-path", "mesos-preload"})
 PASS_THROUGH = frozenset({"clean", "help", "version"})
+AT_ONCE = "1000"
+"""Jobs that makeflow submits before any has ended, as it has it for Work Queue; else it is 100, and the 101st core of a
+cluster of no use."""
 GRAMMAR = Grammar("makeflow", SHORT, PLAIN, OPTIONAL, WITH_VALUE, LETTERS, DROPPED)
 
 
@@ -82,7 +85,7 @@ class MakeflowArgs:
 
 
 def parse(argv: list[str], environ: Mapping[str, str]) -> MakeflowArgs:
-    """Read makeflow's arguments; adds -T mesos, takes out what breaks its start.
+    """Read makeflow's arguments; adds -T mesos and, where nothing is said, -J; takes out what breaks its start.
 
     Raises ConfigError for another batch type and for an option that lacks its value.
     """
@@ -101,6 +104,8 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> MakeflowArgs:
     if kind != "mesos":
         where = f"-T {kind}" if "batch-type" in result.options else f"MAKEFLOW_BATCH_QUEUE_TYPE={kind}"
         raise ConfigError(f"{where}: mfmesos runs makeflow with -T mesos only; leave it out, or use makeflow itself")
+    if "max-remote" not in result.options:
+        result.argv = ["-J", AT_ONCE, *result.argv]
     if "batch-type" not in result.options:
         result.argv = ["-T", "mesos", *result.argv]
     return result

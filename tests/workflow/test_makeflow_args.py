@@ -14,9 +14,16 @@ CWD = Path("/w")
 
 def test_batch_type_is_added() -> None:
     """-T mesos comes first unless it was given."""
-    assert parse(["-r", "2", "My.makeflow"], {}).argv == ["-T", "mesos", "-r", "2", "My.makeflow"]
-    assert parse(["-Tmesos", "a"], {}).argv == ["-Tmesos", "a"]
-    assert parse(["--batch-type=mesos", "a"], {}).argv == ["--batch-type=mesos", "a"]
+    assert parse(["-J9", "-r", "2", "My.makeflow"], {}).argv == ["-T", "mesos", "-J9", "-r", "2", "My.makeflow"]
+    assert parse(["-J9", "-Tmesos", "a"], {}).argv == ["-J9", "-Tmesos", "a"]
+    assert parse(["-J9", "--batch-type=mesos", "a"], {}).argv == ["-J9", "--batch-type=mesos", "a"]
+
+
+@pytest.mark.parametrize("argv", [["-J", "7"], ["-J7"], ["-zJ", "7"], ["--max-remote=7"], ["--max-r", "7"]])
+def test_a_thousand_jobs_at_a_time_unless_it_is_said(argv: list[str]) -> None:
+    """In every spelling of -J; makeflow's own default would leave a large cluster idle."""
+    assert parse(["a"], {}).argv == ["-T", "mesos", "-J", "1000", "a"]
+    assert "1000" not in parse([*argv, "a"], {}).argv
 
 
 @pytest.mark.parametrize(("argv", "environ", "named"), [
@@ -30,8 +37,8 @@ def test_another_batch_type_is_refused(argv: list[str], environ: dict[str, str],
 
 def test_what_breaks_the_start_is_dropped() -> None:
     """--mesos-path and --mesos-preload go, with their values, in both spellings; the rest stays in order."""
-    args = parse(["--mesos-path", "/x", "-j", "3", "--mesos-preload=/y", "--mesos-master=h:5050/", "d"], {})
-    assert args.argv == ["-T", "mesos", "-j", "3", "--mesos-master=h:5050/", "d"]
+    args = parse(["--mesos-path", "/x", "-J", "3", "--mesos-preload=/y", "--mesos-master=h:5050/", "d"], {})
+    assert args.argv == ["-T", "mesos", "-J", "3", "--mesos-master=h:5050/", "d"]
     assert args.dropped == ["--mesos-path", "--mesos-preload"]
     assert args.master == "h:5050"
 
@@ -69,8 +76,8 @@ def test_missing_value() -> None:
 def test_arguments_from_a_file(tmp_path: Path) -> None:
     """--argv FILE: what the file says counts, and the file's arguments take the option's place."""
     (tmp_path / "a.json").write_text(json.dumps(["-l", "x.log", "flow"]))
-    args = parse([f"--argv={tmp_path / 'a.json'}", "-r", "1"], {})
+    args = parse([f"--argv={tmp_path / 'a.json'}", "-J", "1"], {})
     assert args.log_path(CWD) == Path("/w/x.log")
-    assert args.argv == ["-T", "mesos", "-l", "x.log", "-r", "1", "flow"]
+    assert args.argv == ["-T", "mesos", "-l", "x.log", "-J", "1", "flow"]
     with pytest.raises(ConfigError, match=r"b\.json"):
         parse(["--argv", str(tmp_path / "b.json")], {})
