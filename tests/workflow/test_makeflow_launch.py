@@ -443,3 +443,20 @@ def test_refused_workflow(folder: Path) -> None:
     run = Run(folder)
     assert run.end() == 1
     assert no_leftovers(folder)
+
+
+@pytest.mark.parametrize(("argv", "count"), [((), 120), (("-J", "7"), 7)])
+def test_more_than_a_hundred_jobs_at_a_time(folder: Path, argv: tuple[str, ...], count: int) -> None:
+    """Of 120 rules that wait for each other all are submitted, unless -J says otherwise."""
+    write(folder, "".join(f"o{n}:\n    until [ -e go ]; do sleep 0.2; done; touch o{n}\n" for n in range(120)))
+    run = Run(folder, *argv)
+
+    def submitted() -> int:
+        info = folder / "mesos_task_info"
+        return info.read_text().count(",submitted\n") if info.exists() else 0
+
+    wait_until(lambda: submitted() >= count, 20, "the jobs to be submitted")
+    wait_for_rule(folder, count)
+    assert submitted() == count
+    (folder / "go").touch()
+    assert run.end() == 0
