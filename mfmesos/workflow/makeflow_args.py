@@ -94,7 +94,9 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> MakeflowArgs:
     if "argv" in scanner.options:
         scanner = _Scanner(GRAMMAR, _from_json(scanner.options["argv"]) + scanner.kept)
         scanner.scan()
-    result = MakeflowArgs(argv=scanner.kept + scanner.operands, options=scanner.options, dropped=scanner.dropped)
+    marked = ["--"] if any(word.startswith("-") for word in scanner.operands) else []
+    result = MakeflowArgs(
+        argv=[*scanner.kept, *marked, *scanner.operands], options=scanner.options, dropped=scanner.dropped)
     if len(scanner.operands) == 1:
         result.dagfile = scanner.operands[0]
     if result.starts_nothing:

@@ -50,6 +50,12 @@ def test_operands_are_told_from_values() -> None:
     assert args.log_path(CWD) == Path("/w/my.log")
 
 
+def test_an_operand_that_looks_like_an_option_stays_one() -> None:
+    """Behind the -- that it came with, and that nothing else needs."""
+    assert parse(["-J1", "--", "-odd"], {}).argv == ["-T", "mesos", "-J1", "--", "-odd"]
+    assert parse(["-J1", "--", "plain"], {}).argv == ["-T", "mesos", "-J1", "plain"]
+
+
 @pytest.mark.parametrize(("argv", "log"), [
     ([], "/w/Makeflow.makeflowlog"), (["sub/a.mf"], "/w/sub/a.mf.makeflowlog"), (["/d/a"], "/d/a.makeflowlog"),
     (["-X", "there", "a"], "/w/there/a.makeflowlog"), (["--makeflow-l=x", "a"], "/w/x"), (["--", "-odd"],
