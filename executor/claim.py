@@ -83,8 +83,8 @@ class Claim:
         self._attempts: dict[str, Attempt] = {}
         self._results: dict[str, Result] = {}
         self._told: dict[int, list[str]] = {}
-        """Of each sync without an answer yet, the attempts whose results it holds: the next one does not repeat them,
-        and until then they count as running."""
+        """Of each sync without an answer yet, the attempts whose results it holds: one that follows for the sake of news
+        does not repeat them, and there they count as running."""
         self._again: set[str] = set()
         """Results that may not have been taken, since the answer that came says nothing of them."""
         self._known: set[str] = set()
@@ -146,7 +146,7 @@ class Claim:
     def _request(self, closing: bool = False) -> SyncRequest:
         memory, disk = self._tools.monitor.used_mb()
         results, room = {}, MOST_SYNC_BYTES
-        told = set() if closing or self._again else self._under_way()
+        told = self._under_way() if self._news and not self._again and not closing else set()
         for name, result in self._results.items():
             if name in told:
                 continue
@@ -198,6 +198,8 @@ class Claim:
             self._pause = 0.1
             self._not_before = 0.0
             if not event.answer.superseded:
+                # Whatever became of older ones: what they told and this answer does not acknowledge is told once more.
+                self._told = {seq: names for seq, names in self._told.items() if seq > event.seq}
                 self._obey(event.answer)
                 return
         self._again.update(self._results.keys() & set(told) - self._under_way())

@@ -43,6 +43,10 @@ class FakeStaging:
         self.release = False
         self.acking = True
         self.refuse_with = 0
+        self.swallow = 0
+        """So many syncs with results get lost on their way, without anybody noticing."""
+        self.swallowed = threading.Event()
+        self.over = threading.Event()
         self.broken = 0
         """So many requests are dropped without an answer."""
         self.file_status = 0
@@ -88,6 +92,7 @@ class FakeStaging:
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def stop(self) -> None:
+        self.over.set()
         with self.changed:
             self.release = True
             self.changed.notify_all()
@@ -161,6 +166,11 @@ class FakeStaging:
         if not self._accept(handler):
             return
         request = wire.load_sync_request(raw)
+        if self.swallow and request.results:
+            self.swallow -= 1
+            self.swallowed.set()
+            self.over.wait(600)
+            return
         with self.changed:
             self.syncs.append(request)
             self.newest = max(self.newest, request.seq)

@@ -46,6 +46,26 @@ def test_syncs_tell_the_whole_truth(executor, staging):
     staging.wait("2.1")
 
 
+def test_a_result_that_got_lost_is_told_after_the_next_answer(executor, staging):
+    """A connection may be dead without anybody noticing: what was told on it counts as under way only until a newer
+    sync is answered."""
+    staging.swallow = 1
+    staging.run(run("1.1", "true"))
+    assert staging.swallowed.wait(20)
+    one(staging, "2.1", "true")
+    staging.wait("1.1", timeout=10)
+
+
+def test_a_result_that_got_lost_is_told_with_the_next_heartbeat(start, staging):
+    """When nothing else happens, either; not only when the connection is given up."""
+    start(give_up_s=16.0)
+    staging.swallow = 1
+    staging.run(run("1.1", "true"))
+    assert staging.swallowed.wait(20)
+    staging.kill("9.1")  # the sync before it is answered in time
+    staging.wait("1.1", timeout=10)
+
+
 def test_acknowledged_results_are_forgotten(executor, staging):
     """A result is told once when its acknowledgement arrives."""
     one(staging, "1.1", "true")
