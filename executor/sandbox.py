@@ -54,7 +54,6 @@ class Sandbox:
         parts = [p for p in run.workdir.split("/") if p not in ("", ".", "..")]
         folders = (["up"] * depth + parts)[-depth:] if depth else []
         self.work = "/".join([root, "work", *folders])
-        self._deep = depth > 0
         self.temporary = f"{root}/tmp"
         self.stdout, self.stderr = f"{root}/out", f"{root}/err"
         self._run = run
@@ -69,7 +68,7 @@ class Sandbox:
 
     def make(self) -> None:
         """The folders that its skeleton does not have, those of the outputs included."""
-        if self._deep:
+        if self.work != f"{self.root}/work":
             os.makedirs(self.work, 0o755, exist_ok=True)
         for name in self.outputs:
             if "/" in name:

@@ -158,11 +158,11 @@ class Claim:
 
     def drop(self, attempt_id: str, allocation: Resources, now: float) -> None:
         """The attempt holds nothing here any more."""
+        self.placing.discard(attempt_id)
         if self.attempts.pop(attempt_id, None) is None:
             return
         self.unsent.pop(attempt_id, None)
         self.sent.pop(attempt_id, None)
-        self.placing.discard(attempt_id)
         self.free = self.free + allocation if self.attempts else self.resources  # no rounding left over
         if not self.attempts:
             self.idle_since = now

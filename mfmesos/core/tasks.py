@@ -192,7 +192,6 @@ def _settle(state: State, record: TaskRecord) -> Claim | None:
     before: a scheduler that dies while it places them gets the result once more."""
     claim = state.claims.get(record.claim_id)
     if claim is not None:
-        claim.placing.discard(record.attempt_id)
         claim.to_ack[record.attempt_id] = None
     return claim
 

@@ -16,6 +16,7 @@ INLINE_BYTES = 4 << 20
 """Inputs up to this size together are hashed at once; larger ones, and folders, by a pool of threads."""
 
 TOGETHER = 100
+"""At most so many are posted at once: the first of many thousands need not wait for all of them to be looked at."""
 
 
 class Stager:

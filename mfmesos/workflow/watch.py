@@ -115,7 +115,7 @@ class DirectoryWatch:
                     next_poll = time.monotonic() + self._pause()
                 if names and self._are_many(time.monotonic()):
                     self._retire()
-                    next_poll = time.monotonic() + BUSY_LOOK_S
+                    next_poll = time.monotonic() + self._pause()
                 if self._wide and self._observer is not None and self._all_there():
                     self._retire()
                     self._observe()
@@ -123,8 +123,7 @@ class DirectoryWatch:
                     self._look(name)
         finally:
             self._retire()
-            if self._retired is not None:
-                self._retired.join(5)
+            self._await_retired()
 
     def _pause(self) -> float:
         """Until the next poll."""
@@ -209,9 +208,12 @@ class DirectoryWatch:
         observer, self._observer, self._watched = self._observer, None, None
         if observer is not None:
             observer.stop()
-            if self._retired is not None:
-                self._retired.join(5)
+            self._await_retired()
             self._retired = observer
+
+    def _await_retired(self) -> None:
+        if self._retired is not None:
+            self._retired.join(5)
 
 
 class _Handler(FileSystemEventHandler):
