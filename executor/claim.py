@@ -83,8 +83,8 @@ class Claim:
         self._attempts: dict[str, Attempt] = {}
         self._results: dict[str, Result] = {}
         self._told: dict[int, list[str]] = {}
-        """Of each sync without an answer yet, the attempts whose results it holds: one that follows for the sake of news
-        does not repeat them, and there they count as running."""
+        """Of each sync without an answer yet, the attempts whose results it holds: one that follows for the sake of
+        news does not repeat them, and there they count as running."""
         self._again: set[str] = set()
         """Results that may not have been taken, since the answer that came says nothing of them."""
         self._known: set[str] = set()
