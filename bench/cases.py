@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Callable
 
 from programs import MFMESOS, BenchError, computing, folder, running, timed, wait_for
 
+from mfmesos import start
 from mfmesos.config import SchedulerConfig
 
 RULES = 1000
@@ -142,7 +142,7 @@ def scheduler(master: str, max_running: int | None = None) -> Iterator[Files]:
         config = SchedulerConfig(
             workdir=str(where), master=master, parent_pid=os.getpid(), max_running=max_running, claim_idle_s=60)
         config.save(where / "config.json")
-        argv = [sys.executable, "-m", "mfmesos.scheduler", str(where / "config.json")]
+        argv = [*start.command(start.SCHEDULER), str(where / "config.json")]
         with running(argv, where, "scheduler.out") as process:
             files = Files(where, process.pid)
             yield files

@@ -1,4 +1,4 @@
 """python -m mfmesos."""
-from mfmesos.cli import main
+from mfmesos.start import cli
 
-main(prog_name="mfmesos")
+cli()

@@ -6,7 +6,6 @@ import os
 import secrets
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from mfmesos import start
 from mfmesos.config import ConfigError, SchedulerConfig
 from mfmesos.mesos.masters import parse_masters
 
@@ -39,7 +39,7 @@ def local_cluster(config: SchedulerConfig, agents: int = 1) -> Iterator[Schedule
         file.write_text(text)
     with open(home / "log", "w+", encoding="utf-8") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "mfmesos.local", "--agents", str(agents), "--work-dir", str(home / "agents"),
+            [*start.command(start.CLUSTER), "--agents", str(agents), "--work-dir", str(home / "agents"),
              "--ready-file", str(ready), "--secret-file", str(credential), "--parent-pid", str(os.getpid())],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         try:

@@ -1,8 +1,8 @@
 """The scheduler as a process of its own, beside makeflow.
 
-    python -m mfmesos.scheduler CONFIG.json            started by our launcher
-    python -m mfmesos.scheduler --makeflow CWD MASTER  started by an installed makeflow (after `mfmesos link`), with an
-                                                       empty environment and every descriptor that makeflow had open
+    mfmesos.scheduler CONFIG.json            started by our launcher, see mfmesos.start
+    mfmesos.scheduler --makeflow CWD MASTER  started by an installed makeflow (after `mfmesos link`), with an empty
+                                             environment and every descriptor that makeflow had open
 """
 from __future__ import annotations
 

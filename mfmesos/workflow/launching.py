@@ -3,12 +3,12 @@ from __future__ import annotations
 
 import os
 import secrets
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mfmesos import start
 from mfmesos.config import SECRET_VARIABLE, STATE_DIR, ConfigError, SchedulerConfig
 from mfmesos.workflow import binaries, leftovers
 from mfmesos.workflow.supervisor import Supervisor
@@ -24,7 +24,7 @@ class LaunchOptions:
     """Its workdir and parent_pid are filled in here; its master gives way to --mesos-master in `argv`."""
     echo: Callable[[str], None]
     """Shows one line to the user."""
-    scheduler_command: list[str] = field(default_factory=lambda: [sys.executable, "-m", "mfmesos.scheduler"])
+    scheduler_command: list[str] = field(default_factory=lambda: start.command(start.SCHEDULER))
     """Started with the name of the settings file as one more argument."""
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     binary: Path | None = None

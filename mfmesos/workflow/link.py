@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 
+from mfmesos import start
 from mfmesos.config import ConfigError
 
 NAME = "mf_mesos_scheduler"
@@ -32,12 +33,12 @@ for number in numbers:
             os.close(number)
         except OSError:
             pass
-interpreter = {interpreter!r}
+command = {command!r}
 try:
-    os.execv(interpreter, [interpreter, "-m", "mfmesos.scheduler", "--makeflow"] + sys.argv[1:3])
+    os.execv(command[0], command + ["--makeflow"] + sys.argv[1:3])
 except OSError as error:
     sys.stderr.write("mfmesos: %s does not start (%s): run `mfmesos link` again, or `mfmesos unlink`\\n"
-                     % (interpreter, error))
+                     % (command[0], error))
     sys.exit(1)
 """
 
@@ -52,7 +53,7 @@ def link(bindir: Path, interpreter: str = sys.executable) -> None:
     if not os.path.isabs(interpreter):
         raise ConfigError(f"{interpreter}: the interpreter must be given by its whole path")
     target, kept = bindir / NAME, bindir / KEPT
-    script = SCRIPT.format(mark=MARK, interpreter=interpreter)
+    script = SCRIPT.format(mark=MARK, command=start.command(start.SCHEDULER, interpreter))
     try:
         if os.path.lexists(target) and not is_ours(target):
             if os.path.lexists(kept):

@@ -90,6 +90,16 @@ def test_plain_makeflow_runs_a_workflow(linked):
     assert (linked.folder / "end").read_text() == "y\n"
 
 
+def test_modules_in_the_workflows_folder(linked):
+    """The scheduler, whose working directory that folder is, never takes a user's module for the standard library's."""
+    for name in ("queue", "random", "select", "json"):
+        linked.flow.write(f"{name}.py", "open('executed', 'w')\nraise SystemExit('a module of the user')\n")
+    linked.flow.write("Makeflow", GOOD)
+    ended = linked.run()
+    assert ended.code == 0, ended.out + linked.flow.log()
+    assert not (linked.folder / "executed").exists()
+
+
 def test_a_failing_rule(linked):
     """With -r 0: the reason is in makeflow's mesoslog in one line, nothing partial lies there, the other rule ran."""
     linked.flow.write("Makeflow", GOOD + "bad: in.txt\n\tcat in.txt > bad; echo the reason >&2; exit 3\n")

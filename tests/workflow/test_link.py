@@ -1,6 +1,7 @@
 """Our scheduler beside an installed makeflow, and the original back again."""
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 from support import need, wait_until
 
 from mfmesos.config import ConfigError
+from mfmesos.start import command
 from mfmesos.workflow.link import KEPT, NAME, link, status, unlink
 
 
@@ -111,7 +113,7 @@ def test_the_script_runs_our_interpreter(bindir: Path, tmp_path: Path) -> None:
     finally:
         os.close(leaked)
     seen = (tmp_path / "seen").read_text()
-    assert '["-m", "mfmesos.scheduler", "--makeflow", "/some where", "h:5050/"]' in seen
+    assert json.dumps([*command("mfmesos.scheduler")[1:], "--makeflow", "/some where", "h:5050/"]) in seen
     assert "[0, 1, 2]" in seen
     assert '"/dev/null"' in seen
 
@@ -139,7 +141,7 @@ def test_real_makeflow_starts_it(tmp_path: Path) -> None:
     try:
         record = tmp_path / "seen"
         seen = wait_until(lambda: record.exists() and record.read_text(), what="our scheduler")
-        assert f'["-m", "mfmesos.scheduler", "--makeflow", "{tmp_path}", "h:1/"]' in seen
+        assert json.dumps([*command("mfmesos.scheduler")[1:], "--makeflow", str(tmp_path), "h:1/"]) in seen
     finally:
         makeflow.kill()
         makeflow.wait()

@@ -1,0 +1,104 @@
+"""Where each Python process of ours starts, the executor excepted: modules come from the standard library and the
+installation, never from the folder of a workflow.
+
+That folder is the working directory of most of our processes and often on PYTHONPATH: a user's random.py or queue.py
+would be taken for the standard library's. `command` starts a process that ignores both; the command line itself, which
+the user starts, puts its search path right before it imports anything.
+
+    python -I .../mfmesos/start.py mfmesos.scheduler ARGS...
+
+Until the search path is right this file imports only what every Python has loaded before it.
+"""
+from __future__ import annotations
+
+import os
+import sys
+
+SCHEDULER = "mfmesos.scheduler"
+CLUSTER = "mfmesos.local"
+HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+"""The folder that this installation was imported from."""
+
+
+def command(program: str, interpreter: str = sys.executable) -> list[str]:
+    """How to start SCHEDULER or CLUSTER with that interpreter, its own arguments excepted."""
+    # -I ignores PYTHONHOME, too, and an interpreter that needs it does not start without.
+    isolated = ["-s"] if os.environ.get("PYTHONHOME") else ["-I"]
+    encoding = ["-X", "utf8"] if sys.flags.utf8_mode else []
+    return [interpreter, *isolated, *encoding, os.path.abspath(__file__), program]
+
+
+def isolate() -> None:
+    """Put this process's search path right: the standard library, the installation, and the site's packages."""
+    sys.path[:] = search_path(sys.path, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    if sys.flags.isolated:
+        _add_user_site()
+
+
+def search_path(found: list[str], named: list[str]) -> list[str]:
+    """`found` without what comes before the standard library in it: the script's folder or the working directory, and
+    what PYTHONPATH names, as in `named`. Installations among those follow the standard library."""
+    library = [entry for entry in found if _is_library(entry)]
+    first = found.index(library[0]) if library else 0
+    before = [entry for entry in (*found[:first], *named) if _is_installation(entry)]
+    after = [entry for entry in found[first:] if entry not in library]
+    home = [] if HOME in before or HOME in after else [HOME]
+    return list(dict.fromkeys((*library, *home, *before, *after)))
+
+
+def _is_library(entry: str) -> bool:
+    folder = os.path.dirname(os.__file__)
+    name = os.path.basename(entry)
+    return entry == folder or name == "lib-dynload" or (name.startswith("python") and name.endswith(".zip"))
+
+
+def _is_installation(entry: str) -> bool:
+    """Whether pip has put packages there (`--target`, a module system's folders), or this very package lies there."""
+    if not os.path.isabs(entry):
+        return False
+    try:
+        return os.path.abspath(entry) == HOME or any(name.endswith(".dist-info") for name in os.listdir(entry))
+    except OSError:
+        return False
+
+
+def _add_user_site() -> None:
+    """Where `pip install --user` puts packages: -I leaves it out. It comes before the site's own, as it always does."""
+    import site
+
+    if sys.base_prefix not in site.PREFIXES or os.environ.get("PYTHONNOUSERSITE"):
+        return  # a virtual environment of its own
+    before = list(sys.path)
+    folder = site.getusersitepackages()
+    if os.path.isdir(folder):
+        site.addsitedir(folder)
+        added = [entry for entry in sys.path if entry not in before]
+        library = [entry for entry in before if _is_library(entry)]
+        sys.path[:] = [*library, *added, *(entry for entry in before if entry not in library)]
+
+
+def main() -> None:
+    """The program that the first argument names."""
+    isolate()
+    program = sys.argv.pop(1) if len(sys.argv) > 1 else ""
+    if program == SCHEDULER:
+        from mfmesos import schedulerd
+
+        schedulerd.leave(schedulerd.main())
+    if program == CLUSTER:
+        from mfmesos.local.__main__ import main as cluster
+
+        sys.exit(cluster())
+    sys.exit(f"mfmesos: {program!r} is no program of ours; start mfmesos itself")
+
+
+def cli() -> None:
+    """`mfmesos` on the command line."""
+    isolate()
+    from mfmesos.cli import main as command_line
+
+    command_line(prog_name="mfmesos")
+
+
+if __name__ == "__main__":
+    main()
