@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import os
-import re
+
+from mfmesos_executor.rewriting import rewrite
 
 from mfmesos.wire import Input, Run
 
@@ -80,8 +81,8 @@ class Sandbox:
         return any(path == f"{root}/{part}" or path.startswith(f"{root}/{part}/") for part in ("work", "abs", "tmp"))
 
     def command(self) -> str:
-        """The command, with each absolute path of a declared file replaced by where it lies here."""
-        if "/" not in self._run.command:
+        """The command, with each absolute path of a declared file replaced by where that file lies here."""
+        if "/" not in self._run.command or not self._run.rewrite:
             return self._run.command
         places: dict[str, str] = {}
         for name in [*self.inputs, *self.outputs]:
@@ -93,14 +94,3 @@ class Sandbox:
             literal = declared if declared.startswith("/") else f"{self._run.workdir}/{declared}"
             places.setdefault(literal, self.path(normal(self._run.workdir, declared)))
         return rewrite(self._run.command, places)
-
-
-def rewrite(command: str, places: dict[str, str]) -> str:
-    """Replace each path in `places` where it stands as a path of its own, or with something below it."""
-    present = [path for path in places if path in command and path.startswith("/") and path != "/"]
-    if not present:
-        return command
-    paths = "|".join(re.escape(path) for path in sorted(present, key=len, reverse=True))
-    # Before it: no part of a longer path; but -I/usr/x, as compilers have it. After it: no longer name.
-    pattern = rf"(?:(?<![\w.\-/+~@%}})$*?\]])|(?<=\s-[A-Za-z]))({paths})(?![\w\-+~@%*?]|\.[\w.])"
-    return re.sub(pattern, lambda found: places[found.group(1)], command)

@@ -68,6 +68,8 @@ def task_options(command: F) -> F:
                      help="Give back a claim without work after this time."),
         click.option("--claim-worklife", type=float, default=3600.0, show_default=True, metavar="SECONDS",
                      help="Take no new work into a claim after this time."),
+        click.option("--no-rewrite", is_flag=True,
+                     help="Leave absolute paths of inputs and outputs in commands as they are."),
         click.option("--estimates", type=click.Choice(["off", "fill", "override"]), default="fill", show_default=True,
                      help="Estimate from earlier runs what a task did not request, or also what it did."),
         click.option("--retry-budget", type=click.FloatRange(min=0, max=100, min_open=True), default=2.0,
@@ -94,7 +96,7 @@ def task_settings(options: dict[str, Any]) -> dict[str, Any]:
     return {
         "max_running": options["max_running"], "claims": options["claims"], "claim_idle_s": options["claim_idle"],
         "claim_worklife_s": options["claim_worklife"], "estimates": options["estimates"],
-        "retry_budget": options["retry_budget"],
+        "retry_budget": options["retry_budget"], "rewrite": not options["no_rewrite"],
         "history": None if options["no_history"] else os.path.abspath(file) if file else ""}
 
 

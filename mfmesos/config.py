@@ -40,6 +40,8 @@ class SchedulerConfig:
     """A file of mode 0600 with the principal's secret."""
     retries: int = 0
     """How often a task that failed by its own doing is tried again (makeflow has retries of its own)."""
+    rewrite: bool = True
+    """Whether a task's command finds the absolute paths of its files replaced by where these lie on the agent."""
     gpus: bool = False
     """Whether agents with GPUs are wanted: Mesos keeps them from those who do not say so."""
     max_running: int | None = None

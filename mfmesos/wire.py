@@ -94,6 +94,8 @@ class Run:
     limit_disk_mb: float | None = None
     limit_wall_s: float | None = None
     env: dict[str, str] = field(default_factory=dict)
+    rewrite: bool = True
+    """Whether the command's absolute paths of declared files are replaced by where these lie in the sandbox."""
 
 
 @dataclass

@@ -20,6 +20,8 @@ class Policy:
     workdir: str = "/"
     run_id: str = "run"
     """Prefix of claim ids; unique among the runs of a framework."""
+    rewrite: bool = True
+    """Whether executors replace absolute paths of declared files in commands."""
     retries: int = 0
     cluster_retries: int = 10
     max_running: int | None = None

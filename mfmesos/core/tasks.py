@@ -105,6 +105,7 @@ def run_message(state: State, record: TaskRecord) -> wire.Run:
         limit_memory_mb=record.limit_memory_mb, limit_disk_mb=record.limit_disk_mb,
         limit_wall_s=record.task.request.wall_s,
         env=dict(record.task.env),
+        rewrite=state.policy.rewrite,
     )
 
 

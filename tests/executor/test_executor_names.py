@@ -8,7 +8,7 @@ import tarfile
 
 import pytest
 from executor_fakes import run
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from mfmesos_executor import outputs, procs
 from mfmesos_executor.environ import base_environment
@@ -16,9 +16,13 @@ from mfmesos_executor.sandbox import BadName, Sandbox, normal, rewrite
 from mfmesos_executor.unpack import BadStream, unpack
 
 from mfmesos import wire
+from mfmesos.cli import task_settings
+from mfmesos.config import SchedulerConfig
+from mfmesos.scheduler import policy_of
 from mfmesos.staging.names import relative
 
-PLACES = {"/data/x": "/SB/x", "/data/x.idx": "/SB/i", "/w/in": "/SB/in"}
+PLACES = {"/data/x": "/SB/x", "/data/x.idx": "/SB/i", "/w/in": "/SB/in", "/data/my file": "/SB/m",
+          "/data/d'r": "/S B/d'r"}
 
 
 @pytest.mark.parametrize(("before", "after"), [
@@ -28,15 +32,77 @@ PLACES = {"/data/x": "/SB/x", "/data/x.idx": "/SB/i", "/w/in": "/SB/in"}
     ("a --db=/data/x,/data/x:/data/x '/data/x' \"/data/x\" $(cat /data/x)", None),
     ("cc -I/data/x -L /data/x", "cc -I/SB/x -L /SB/x"),
     ("ls /data/x/y", "ls /SB/x/y"),
-    ("echo done with /data/x.", "echo done with /SB/x."),
     ("cat /other/data/x ./data/x ../data/x ~/data/x $D/data/x ${D}/data/x /data/x2 /data/x-y /data/x.old", ""),
     ("cat /data", ""),
+    ("A=/data/x B+=:/data/x dd if=/data/x of=/data/x.idx", "A=/SB/x B+=:/SB/x dd if=/SB/x of=/SB/i"),
+    ("java ILLUMINACLIP:/data/x:2:30 \"--db=/data/x\" \"/data/x\"/$i", None),
+    ("cat /data/\"x\"", "cat /SB/x\"\""),
+    ("(cat /data/x)|{ cat /data/x;}&&! cat 2>/data/x>>'/data/x' &>/data/x", None),
+    ("echo `cat /data/x` \"got $(cat \"/data/x\" 'and /data/x') from /data/x\"",
+     "echo `cat /SB/x` \"got $(cat \"/SB/x\" 'and /data/x') from /data/x\""),
+    ("for f in /data/x; do case $f in /data/x) cat /data/x;; esac; done", None),
+    ("x=$(case $f in a) cat /data/x;; esac); cat ${V:-/data/x} \"${V:=/data/x}\" ${f#/data/x/}", None),
+    ("cat '/data/my file' /data/my\\ file \"/data/my file\" --in='/data/my file' >\"/data/my file\"",
+     "cat '/SB/m' /SB/m \"/SB/m\" --in='/SB/m' >\"/SB/m\""),
+    ("cat /data/d\\'r \"/data/d'r\"", "cat /S\\ B/d\\'r \"/S B/d'r\""),
+    ("FILES='/data/x /data/x.idx' OPTS='-q --db=/data/x'", "FILES='/SB/x /SB/i' OPTS='-q --db=/SB/x'"),
 ])
 def test_rewriting(before, after):
-    """A declared path is replaced where it stands by itself; a longer path that contains it is not."""
+    """A declared path is replaced where the shell reads it as a word of its own; a longer path that contains it is
+    not."""
     if after is None:
         after = before.replace("/data/x", "/SB/x")
     assert rewrite(before, PLACES) == (after or before)
+
+
+@pytest.mark.parametrize("command", [
+    "echo 'read from /data/x'",
+    'echo "/data/x is missing"; echo "/data/x/y is missing"; MSG="from /data/x"',
+    "printf 'see /data/x,/data/x\\n'",
+    "awk '{print > \"/data/x\"}'",
+    "sed 's|/data/x|y|'",
+    "python3 -c 'print(\"/data/x\")'",
+    "echo done with /data/x.",
+    "true # /data/x",
+    "cat <<END\n/data/x\nEND",
+    "cat <<'A' <<-\\B\n/data/x\nA\n /data/x\n\tB\n",
+    "cat <<< /data/x",
+    "echo ssh:echo 'sh -c /data/x.'",
+])
+def test_text_is_left_alone(command):
+    """A path in a message, another language's program, a here-document or a comment is data."""
+    assert rewrite(command, PLACES) == command
+    assert rewrite(f"{command}\ncat /data/x", PLACES) == f"{command}\ncat /SB/x"
+
+
+@pytest.mark.parametrize(("before", "after"), [
+    ("sh -c 'cat /data/x; echo \"from /data/x\"'", "sh -c 'cat /SB/x; echo \"from /data/x\"'"),
+    ("env A=1 bash -o pipefail -euc \"cat \\\"/data/d'r\\\" > $OUT\" 'a /data/x'",
+     "env A=1 bash -o pipefail -euc \"cat \\\"/S B/d'r\\\" > $OUT\" 'a /data/x'"),
+    ("find . | xargs -I{} sh -c \"sh -c 'cat {} /data/x'\"", "find . | xargs -I{} sh -c \"sh -c 'cat {} /SB/x'\""),
+    ("trap 'rm /data/x' EXIT; eval 'cat /data/x'", "trap 'rm /SB/x' EXIT; eval 'cat /SB/x'"),
+    ("/bin/sh run.sh 'from /data/x'", "/bin/sh run.sh 'from /data/x'"),
+])
+def test_commands_for_another_shell(before, after):
+    """What is quoted for sh -c, eval or trap are words like any other, with text in them like any other."""
+    assert rewrite(before, PLACES) == after
+
+
+def test_a_name_with_spaces_below_a_folder(tmp_path):
+    """It is a name if it is there; else it is a message that begins with the folder's name."""
+    (tmp_path / "a b").touch()
+    places = {"/data/x": str(tmp_path)}
+    assert rewrite("cat '/data/x/a b' '/data/x/a c'", places) == f"cat '{tmp_path}/a b' '/data/x/a c'"
+
+
+@given(st.text("/x'\"\\`$(){}<> \n;#=-c", max_size=80))
+@example("$(" * 3000 + "/x")
+@example("${a:-" * 3000 + "/x")
+@example("sh -c '" * 400)
+def test_any_text_is_survived(command):
+    """Whatever the quotes and brackets, nothing fails, and what shells understand stays what they understand."""
+    rewrite(command, {"/x": "/SB y/z"})
+    assert rewrite(command, {"/x": "/x"}) == command or "\\" in command or '"' in command or "'" in command
 
 
 @given(st.text("abc/. \"'$-=\n", max_size=60))
@@ -137,3 +203,15 @@ def test_psutil_in_place_of_proc():
     there = {p.pid: p for p in procs._all_of_psutil()}[os.getpid()]
     assert (there.ppid, there.session, there.group) == (here.ppid, here.session, here.group)
     assert abs(there.rss_bytes - here.rss_bytes) < 50 << 20
+
+
+def test_a_command_that_is_to_be_left_as_it_is():
+    """--no-rewrite reaches the executor with each attempt, and an executor of before is not disturbed by it."""
+    options = {"max_running": None, "claims": "shared", "claim_idle": 5.0, "claim_worklife": 60.0, "estimates": "off",
+               "retry_budget": 2.0, "history": "", "no_history": True}
+    for left in (False, True):
+        settings = task_settings({**options, "no_rewrite": left})
+        policy = policy_of(SchedulerConfig("/w", **settings))
+        message = run("1.1", "cat /data/x", [wire.Input("/data/x", "0", 0)], rewrite=policy.rewrite)
+        answer = wire.load_sync_answer(wire.dumps(wire.SyncAnswer(run=[message])))
+        assert Sandbox("/box", answer.run[0]).command() == ("cat /data/x" if left else "cat /box/abs/data/x")
