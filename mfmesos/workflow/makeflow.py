@@ -10,9 +10,10 @@ from pathlib import Path
 
 from mfmesos.config import STATE_DIR, ConfigError
 from mfmesos.core.phrases import counted
-from mfmesos.workflow import binaries, launching, makeflow_args, makeflow_log, verdict
+from mfmesos.workflow import binaries, launching, makeflow_args, makeflow_log, stuck, verdict
 from mfmesos.workflow.launching import LaunchOptions, shell_code
 from mfmesos.workflow.makeflow_session import MakeflowSession
+from mfmesos.workflow.verdict import Verdict
 
 __all__ = ["LaunchOptions", "launch"]
 
@@ -37,7 +38,8 @@ def launch(options: LaunchOptions) -> int:
         copy = binaries.private_copy(binary, workdir / STATE_DIR, options.environ)
         session = _session(options, args, copy, workdir, lock.fd)
         try:
-            return _run(session, workdir / STATE_DIR, options)
+            return _run(session, workdir, options, lambda judged: stuck.reason(
+                args, stuck.read_rules(binary, args, options.environ, cwd), workdir, judged))
         finally:
             for fd in session.pass_fds:
                 os.close(fd)
@@ -73,8 +75,8 @@ def _session(
         supervisor=supervisor, echo=options.echo, pass_fds=pass_fds)
 
 
-def _run(session: MakeflowSession, state_dir: Path, options: LaunchOptions) -> int:
-    reasons = verdict.Reasons(state_dir)
+def _run(session: MakeflowSession, workdir: Path, options: LaunchOptions, why_stuck: Callable[[Verdict], str]) -> int:
+    reasons = verdict.Reasons(workdir / STATE_DIR)
     code = session.run()
     session.log.read()
     if code and not session.interrupts and not session.log.state.nodes:
@@ -82,13 +84,17 @@ def _run(session: MakeflowSession, state_dir: Path, options: LaunchOptions) -> i
     judged = verdict.judge(session.log.state, reasons.read())
     if session.interrupts:
         return shell_code(code) or 1
+    why = ""
     if session.spun:
-        options.echo(
-            f"makeflow was ended, or it would wait for ever: {counted(session.log.state.waiting, 'rule')} "
-            "in need of what has failed")
+        why = why_stuck(judged) or "it found nothing to run although rules were left"
+        options.echo(f"makeflow was ended, or it would compute for ever: {why}")
+    elif not code and not judged.failed and (judged.rest or not session.log.state.nodes):
+        why = why_stuck(judged)  # makeflow up to 7.3 ends by itself, as if all were well
+        if why:
+            options.echo(why)
     for line in judged.lines:
         options.echo(line)
-    if session.spun or session.failure:
+    if why or session.failure:
         return 1
     if code < 0:
         options.echo(f"makeflow was {verdict.ending(code)}; the tasks were killed; start again to go on")

@@ -42,6 +42,8 @@ class LogState:
     """The batch type that wrote it last, as the batch log's name tells: mesos, batch (local), wq, ...; may be empty."""
     completed: bool = False
     """Whether the last run in it came to its end by itself."""
+    started: bool = False
+    """Whether makeflow has read the workflow and begun to run it, and has not ended."""
     outputs: dict[int, list[str]] = field(default_factory=dict)
     """What each node was expected to make, in the order noted."""
     _expected: list[str] = field(default_factory=list)
@@ -55,7 +57,8 @@ class LogState:
         if numbers is None:
             return
         _, node_id, state, job = numbers[:4]
-        self.total = numbers[9] or self.total
+        # With a storage limit makeflow's own total counts a node that is no rule; its counts by state do not.
+        self.total = min(sum(numbers[4:9]) or numbers[9], numbers[9]) or self.total
         node = self.nodes.setdefault(node_id, Node(NodeState.WAITING))
         node.state = NodeState(state)
         if node.state is NodeState.RUNNING:
@@ -66,10 +69,9 @@ class LogState:
 
     def _comment(self, line: str) -> None:
         words = line.split()
-        if line.startswith("# STARTED"):
-            self.completed = False
-        elif line.startswith("# COMPLETED"):
-            self.completed = True
+        if line.startswith(("# STARTED", "# COMPLETED", "# FAILED", "# ABORTED")):
+            self.started = words[1] == "STARTED"
+            self.completed = words[1] == "COMPLETED"
         elif len(words) == 6 and words[1] == "FILE" and words[4] == "1":
             match = BATCH_LOG.match(line)
             if match:

@@ -44,6 +44,9 @@ class Reasons:
 class Verdict:
     bad: bool
     lines: list[str] = field(default_factory=list)
+    failed: int = 0
+    rest: int = 0
+    """Rules that never ran, or did not end."""
 
 
 def judge(state: LogState, reports: dict[int, dict[str, Any]]) -> Verdict:
@@ -57,7 +60,7 @@ def judge(state: LogState, reports: dict[int, dict[str, Any]]) -> Verdict:
     if failed or rest:
         also = f", {rest} did not run" if rest else ""
         lines.append(f"{complete} of {state.total} rules ended well, {len(failed)} failed{also}")
-    return Verdict(bad=bool(failed) or rest > 0, lines=lines)
+    return Verdict(bad=bool(failed) or rest > 0, lines=lines, failed=len(failed), rest=rest)
 
 
 def _line(state: LogState, node: int, reports: dict[int, dict[str, Any]]) -> str:

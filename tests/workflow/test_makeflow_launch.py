@@ -162,6 +162,60 @@ def test_spinning_makeflow_is_ended(folder: Path) -> None:
     assert no_leftovers(folder)
 
 
+CYCLE = "first:\n    echo 1 > first\na: b first\n    cat b > a\nb: a\n    cat a > b\n"
+
+
+@pytest.mark.parametrize("environ", [{}, {"NO_PRELOAD": "1"}])
+def test_cycle(folder: Path, environ: dict[str, str]) -> None:
+    """makeflow -T mesos computes for ever on a cycle: what can run runs, then makeflow is ended, with the names of
+    the files in it. With our library and without."""
+    write(folder, CYCLE)
+    run = Run(folder, environ=environ)
+    assert run.end() == 1
+    assert "rules need each other's outputs in a cycle: a needs b, b needs a" in run.notes
+    assert "1 of 3 rules ended well, 0 failed, 2 did not run" in run.notes
+    assert (folder / "first").exists()
+    assert no_leftovers(folder)
+
+
+def test_nothing_but_a_cycle(folder: Path) -> None:
+    """makeflow's log then names no rule at all. Also in JX, whose names are known only once it is evaluated."""
+    (folder / "flow.jx").write_text(
+        '{"rules": [{"command": "cat y > x", "inputs": ["y"], "outputs": ["x"]},'
+        ' {"command": "cat x > " + OUT, "inputs": ["x"], "outputs": [OUT]}]}')
+    run = Run(folder, "--jx", "--jx-define", 'OUT="y"', "flow.jx")
+    assert run.end() == 1
+    assert "flow.jx: rules need each other's outputs in a cycle: x needs y, y needs x" in run.notes
+
+
+def test_storage_limit_that_cannot_be_met(folder: Path) -> None:
+    """makeflow -T mesos computes for ever where -T local ends: ended, with the option's name."""
+    write(folder, DIAMOND)
+    run = Run(folder, "--storage-type", "0", "--storage-limit", "12")
+    assert run.end() == 1
+    assert "do not fit into --storage-limit 12" in run.notes
+
+
+def test_storage_limit_that_can_be_met(folder: Path) -> None:
+    """makeflow counts a rule more than there is; all of them ended well, so the exit code is 0. A second run, too."""
+    write(folder, "a:\n    echo 1 > a\nb: a\n    cat a > b\n")
+    for _ in range(2):
+        run = Run(folder, "--storage-type", "0", "--storage-limit", "50000000000")
+        assert run.end() == 0, run.text
+        assert "did not run" not in run.notes
+        assert (folder / "b").read_text() == "1\n"
+
+
+def test_local_rule_that_asks_for_too_much(folder: Path) -> None:
+    """makeflow never starts it, and with others that need it computes for ever: ended, with the cure."""
+    write(folder, ".MAKEFLOW CATEGORY big\n.MAKEFLOW CORES 64000\na:\n    LOCAL echo 1 > a\n"
+          ".MAKEFLOW CATEGORY small\n.MAKEFLOW CORES 1\nb: a\n    cat a > b\n")
+    run = Run(folder)
+    assert run.end() == 1
+    assert "makeflow does not start what makes a, although its inputs exist" in run.notes
+    assert "--local-cores" in run.notes
+
+
 def test_running_rules_are_no_spin(folder: Path) -> None:
     """While a rule runs, a failed one is no reason to end makeflow, however quiet it is."""
     write(folder, "slow:\n    sleep 4 && echo 1 > slow\nbad:\n    exit 3\nafter: bad\n    cat bad > after\n")

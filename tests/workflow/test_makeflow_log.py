@@ -125,3 +125,14 @@ def test_all_well() -> None:
     """Nothing to say."""
     verdict = judge(read("5 0 1 1 0 1 0 0 0 1\n6 0 2 1 0 0 1 0 0 1\n"), {})
     assert (verdict.bad, verdict.lines) == (False, [])
+
+
+def test_rules_are_counted_by_their_states() -> None:
+    """With a storage limit makeflow's total has one more than there are rules; its counts by state have not."""
+    state = LogState()
+    for line in ("# STARTED 1", "2 0 1 1 2 1 0 0 0 4", "3 0 2 1 2 0 1 0 0 4"):
+        state.feed(line)
+    assert state.total == 3
+    assert state.waiting == 2
+    state.feed("4 1 4 0 0 0 0 0 0 0")  # a line of ours
+    assert state.total == 3
