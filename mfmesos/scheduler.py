@@ -14,6 +14,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
@@ -22,6 +23,7 @@ from mfmesos.config import SchedulerConfig, read_secret
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.engine import Core
+from mfmesos.core.model import SavedClaim, SavedTask
 from mfmesos.core.state import Policy
 from mfmesos.engine import Engine
 from mfmesos.mesos.link import FrameworkSettings, MesosLink
@@ -42,13 +44,16 @@ STOP_WITHIN_S = 20.0
 class Scheduler:
     """One run of one workflow. `run` returns None, or why it ended badly."""
 
-    def __init__(self, config: SchedulerConfig, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, config: SchedulerConfig, engine: Engine, clock: Callable[[], float] = time.monotonic,
+        inputs: InputIndex | None = None,
+    ) -> None:
         self.config = config
         self.engine = engine
         self.clock = clock
         self.workdir = Path(config.workdir)
         self.core = Core(policy_of(config))
-        self.inputs = InputIndex(self.workdir)
+        self.inputs = inputs or InputIndex(self.workdir)
         self.staging: StagingServer
         self.journal: Journal
         self.recorder = Recorder(config.history, self.workdir.name, self._complain)
@@ -171,7 +176,8 @@ class Scheduler:
                 else:
                     for action in group:
                         self._perform[kind](action)
-        self.staging.starting = False
+        if self.staging.starting:
+            self.staging.open_up()
 
     def _arm_wakeup(self) -> None:
         if self._wakeup is not None:
@@ -225,7 +231,7 @@ class Scheduler:
             for report in reports:
                 self.engine.report(report, self._hosts.get(report.claim_id, ""))
         for report in reports:
-            self.staging.settle(f"{report.task.id}.{report.attempts}")
+            self.staging.settle(report.attempt_id)
 
     def _note(self, action: act.Note) -> None:
         log.log({"info": logging.INFO, "warning": logging.WARNING}.get(action.level, logging.ERROR), "%s", action.text)
@@ -296,8 +302,7 @@ class Scheduler:
     async def _start_staging(self) -> None:
         """At the old address with the old tokens when an earlier scheduler of this run has died."""
         journal, config = self.journal, self.config
-        tasks, claims = journal.load()
-        tasks = self.engine.resume(tasks) if journal.resumed else []
+        tasks, claims = self._resume() if journal.resumed else ([], [])
         host, port = split_host_port(config.listen or default_host(config.master), 0)
         known = int(journal.get("port") or 0)
         for wanted in dict.fromkeys((known or port, port)):
@@ -323,6 +328,17 @@ class Scheduler:
         if journal.resumed:
             log.info("event=resumed tasks=%d claims=%d", len(tasks), len(claims))
             self.post(ev.Restored(tuple(tasks), tuple(claims)))
+
+    def _resume(self) -> tuple[list[SavedTask], list[SavedClaim]]:
+        """What an earlier scheduler had in hand and is still wanted. Tasks may have other numbers by now, and a claim
+        that was opened for one that is not wanted any more is for none."""
+        saved, claims = self.journal.load()
+        tasks = self.engine.resume(saved)
+        if tasks != saved:
+            self.journal.keep(tasks)
+        now = {task.stem: task.task.id for task in tasks}
+        numbers = {task.task.id: now.get(task.stem, 0) for task in saved}
+        return tasks, [replace(one, solo_task=one.solo_task and numbers.get(one.solo_task, 0)) for one in claims]
 
     async def _tick(self) -> None:
         stopping_since = None
@@ -364,8 +380,8 @@ class Scheduler:
 def policy_of(config: SchedulerConfig) -> Policy:
     """The core's settings out of the user's."""
     return Policy(
-        workdir=config.workdir, run_id=secrets.token_hex(3), retries=config.retries, max_running=config.max_running,
-        per_task_claims=config.claims == "per-task", claim_idle_s=config.claim_idle_s,
+        workdir=config.workdir, run_id=secrets.token_hex(3), nonce=secrets.token_hex(3), retries=config.retries,
+        max_running=config.max_running, per_task_claims=config.claims == "per-task", claim_idle_s=config.claim_idle_s,
         claim_worklife_s=config.claim_worklife_s, estimates=config.estimates, retry_budget=config.retry_budget,
         unsatisfiable_s=config.unsatisfiable_s, rewrite=config.rewrite)
 

@@ -129,6 +129,10 @@ class ReportTask:
     claim_id: str = ""
     category: str = ""
     """Empty when it was not looked for yet."""
+    attempt_id: str = ""
+    """Of the last attempt; empty when there was none."""
+    inputs: tuple[StagedInput, ...] = ()
+    """As it ran with them."""
 
 
 @dataclass(frozen=True)

@@ -141,3 +141,5 @@ class SavedTask:
     floor_memory_mb: float = 0.0
     floor_disk_mb: float = 0.0
     solo: bool = False
+    stem: str = ""
+    """What the ids of its attempts begin with (see core.attemptid), also when its number is another by now."""

@@ -54,6 +54,8 @@ class TaskRecord:
     order: int
     """Position in the queue: a retried task keeps the place it came with."""
     kind: Kind
+    stem: str
+    """What the ids of its attempts begin with (see core.attemptid)."""
     estimated: bool = False
     """Whether what was not requested is to be estimated."""
     state: TaskState = TaskState.WAITING
@@ -81,7 +83,7 @@ class TaskRecord:
         return SavedTask(
             self.task, self.inputs, self.order, self.kind.context, self.attempts, self.claim_id, self.allocation,
             self.limit_memory_mb, self.limit_disk_mb, self.own_failures, self.cluster_failures, self.floor_memory_mb,
-            self.floor_disk_mb, self.solo)
+            self.floor_disk_mb, self.solo, self.stem)
 
     def shape(self) -> Shape:
         r = self.task.request

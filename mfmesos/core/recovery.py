@@ -27,6 +27,7 @@ def restore(state: State, event: Restored) -> None:
 def _restore_task(state: State, saved: SavedTask) -> None:
     record = tasks.new_record(state, saved.task, saved.inputs, saved.order, saved.context)
     state.order = max(state.order, saved.order)
+    record.stem = saved.stem or record.stem
     record.attempts = saved.attempts
     record.own_failures, record.cluster_failures = saved.own_failures, saved.cluster_failures
     record.floor_memory_mb, record.floor_disk_mb = saved.floor_memory_mb, saved.floor_disk_mb

@@ -22,6 +22,8 @@ class Policy:
     """Prefix of claim ids; unique among the runs of a framework."""
     rewrite: bool = True
     """Whether executors replace absolute paths of declared files in commands."""
+    nonce: str = ""
+    """Part of the ids of all attempts of tasks that are submitted in this life of the scheduler; random."""
     retries: int = 0
     cluster_retries: int = 10
     max_running: int | None = None
@@ -72,6 +74,8 @@ class State:
     """Tasks that have not ended. Ended ones are only counted: the state file remembers them."""
     restored: set[int] = field(default_factory=set)
     """Tasks of the scheduler's earlier life: the engine submits them again."""
+    placing: dict[str, int] = field(default_factory=dict)
+    """Attempt -> task, where its outputs are being put in place."""
     queue: WaitingQueue = field(default_factory=WaitingQueue)
     counts: Counter[TaskState] = field(default_factory=Counter)
     order: int = 0

@@ -13,6 +13,7 @@ from mfmesos.core.actions import (
     SaveTask,
 )
 from mfmesos.core.attempt import Attempt
+from mfmesos.core.attemptid import attempt_id, attempt_stem
 from mfmesos.core.category import category_of, signature
 from mfmesos.core.events import OutputsRefused, TaskRefused, TaskSubmitted
 from mfmesos.core.model import Resources, StagedInput, Task
@@ -46,7 +47,8 @@ def new_record(
 ) -> TaskRecord:
     """A task that the core did not know; it is in no queue yet."""
     kind = Kind(category_of(task), context, sum(i.size for i in inputs) / MB)
-    record = TaskRecord(task, inputs, state.now, order, kind, estimated=state.policy.estimates != OFF)
+    record = TaskRecord(task, inputs, state.now, order, kind, attempt_stem(task.id, state.policy.nonce),
+                        estimated=state.policy.estimates != OFF)
     state.last_category = kind.category
     state.needs.expect(kind.category)
     state.tasks[task.id] = record
@@ -82,7 +84,7 @@ def start_attempt(state: State, record: TaskRecord, claim: Claim, allocation: Re
 def assign(state: State, record: TaskRecord, claim: Claim, allocation: Resources) -> None:
     """The attempt is its claim's."""
     record.move(TaskState.ASSIGNED)
-    record.attempt_id = f"{record.task.id}.{record.attempts}"
+    record.attempt_id = attempt_id(record.stem, record.attempts)
     record.claim_id, record.assigned_at = claim.id, state.now
     record.allocation = allocation
     claim.take(record.attempt_id, record.task.id, allocation)
@@ -137,6 +139,7 @@ def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.R
         if not claim.placing:
             claim.placing_until = state.now + PLACING_S
         claim.placing.add(record.attempt_id)
+        state.placing[record.attempt_id] = record.task.id
         state.emit(PlaceOutputs(claim.id, record.attempt_id))
         return
     decision = outcomes.decide(record, result, state.largest_agent(), state.policy, state.needs)
@@ -198,7 +201,7 @@ def _settle(state: State, record: TaskRecord) -> Claim | None:
 
 
 def _placing(state: State, attempt_id: str) -> TaskRecord | None:
-    record = state.tasks.get(int(attempt_id.partition(".")[0]))
+    record = state.tasks.get(state.placing.pop(attempt_id, 0))
     if record is None or record.attempt_id != attempt_id or record.state is not TaskState.PLACING:
         return None
     return record
@@ -249,7 +252,8 @@ def end(
     state.emit(ReportTask(
         task, finished=how is TaskState.FINISHED, withdrawn=how is TaskState.WITHDRAWN, reason=reason,
         exit_code=_exit_code(how, result), result=result, allocation=record.allocation,
-        attempts=record.attempts, claim_id=record.claim_id, category=record.kind.category))
+        attempts=record.attempts, claim_id=record.claim_id, category=record.kind.category,
+        attempt_id=record.attempt_id, inputs=record.inputs))
     if record.attempts:
         state.emit(DropTask(task.id))
 

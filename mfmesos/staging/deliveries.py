@@ -68,6 +68,14 @@ class Deliveries:
         set_apart(self._incoming.parent)
         self._incoming.mkdir(mode=0o700, exist_ok=True)
 
+    def forget_kept(self) -> None:
+        """Throw away what had arrived in the scheduler's earlier life for attempts that were not granted again."""
+        unwanted = set(self._kept.values())
+        for path in self._incoming.iterdir() if unwanted else ():
+            if path.name.rpartition(".")[0] in unwanted:
+                remove_tree(str(path))
+        self._kept.clear()
+
     def stop(self) -> None:
         """Throw away what was not placed."""
         for attempt_id in list(self._attempts):

@@ -130,6 +130,12 @@ class StagingServer:
             self._deliveries.stop()
 
     # --- what the scheduler says ----------------------------------------------------------------
+    def open_up(self) -> None:
+        """What was granted in an earlier life is granted again: hear executors, and throw away what arrived for other
+        attempts."""
+        self.starting = False
+        self._deliveries.forget_kept()
+
     def open_claim(self, claim_id: str) -> str:
         """Returns the claim's token."""
         return self._claims.open(claim_id)

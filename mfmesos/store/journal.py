@@ -102,6 +102,13 @@ class Journal:
             claims = [_claim(json.loads(d)) for (d,) in self._db.execute("SELECT data FROM claims ORDER BY id")]
         return tasks, claims
 
+    def keep(self, tasks: Iterable[SavedTask]) -> None:
+        """Of what was in hand only these tasks stay, under the numbers that they have now."""
+        with self._told(), sqlitefile.transaction(self._db):
+            self._db.execute("DELETE FROM tasks")
+            for task in tasks:
+                self._save(act.SaveTask(task))
+
     def write(self, actions: Iterable[act.Action]) -> None:
         """Those of the actions that are for the journal, in one transaction: what is saved is on disk then, what is
         dropped at the next time."""
@@ -167,6 +174,7 @@ def _plain(value: Any) -> Any:
 def _task(data: dict[str, Any]) -> SavedTask:
     task = data["task"]
     return _made(SavedTask, {
+        "stem": str(task["id"]),  # an older mfmesos saved none
         **data,
         "task": _made(Task, {**task, "inputs": tuple(task["inputs"]), "outputs": tuple(task["outputs"]),
                              "request": _made(Request, task["request"])}),

@@ -7,20 +7,24 @@ import logging
 import os
 import signal
 import time
+from collections import deque
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mfmesos.config import ConfigError, SchedulerConfig
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
-from mfmesos.core.model import SavedTask, Task
+from mfmesos.core.model import SavedTask, StagedInput, Task
 from mfmesos.core.phrases import duration
 from mfmesos.report.progress import Counts, Progress, progress
 from mfmesos.report.runlog import RunLog, more_of_it, read_report
+from mfmesos.staging.inputs import InputError, InputIndex
 from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, FolderLock
 from mfmesos.workflow.plan import Blocked, Plan
+from mfmesos.workflow.plan_graph import Status
 from mfmesos.workflow.reader import TaskReader
 from mfmesos.workflow.records import Malformed, Record, Submitted, Withdrawn
 from mfmesos.workflow.stager import Stager
@@ -82,7 +86,8 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
         shown = progress(options.plain)
         engine = BatchEngine(resolved, options, batch, done, shown)
         try:
-            failure = asyncio.run(Scheduler(resolved, engine).run(stop_on=(signal.SIGTERM, signal.SIGINT)))
+            scheduler = Scheduler(resolved, engine, inputs=batch.inputs)
+            failure = asyncio.run(scheduler.run(stop_on=(signal.SIGTERM, signal.SIGINT)))
         except (ConfigError, OSError):
             raise
         except Exception as e:
@@ -119,6 +124,7 @@ class Batch:
         self.source = source
         self.workdir = workdir
         self.reader = TaskReader(workdir)
+        self.inputs = InputIndex(workdir)
         self.tasks: dict[int, Task] = {}
         self.offset = 0
         self.plan: Plan
@@ -150,6 +156,31 @@ class Batch:
         before = [
             i for i, task in self.tasks.items() if f"{i},finished" in state and said.get(i) == task.command]
         return {task.id for task in self.plan.done_before(before)}
+
+    def still_wanted(self, saved: Iterable[SavedTask]) -> list[SavedTask]:
+        """Those of the dead run's tasks that the file states in the same words, under their present numbers. Not one
+        with other inputs by now, or one that a task before it is to be run for: that begins again."""
+        ready: dict[object, deque[Task]] = {}
+        for task in self.tasks.values():
+            if self.plan.status(task.id) is Status.READY:
+                ready.setdefault(statement(task), deque()).append(task)
+        found = []
+        for one in saved:
+            same = ready.get(statement(one.task))
+            if same and self._staged(same[0]) == one.inputs:
+                found.append(replace(one, task=same.popleft()))
+        return found
+
+    def _staged(self, task: Task) -> tuple[StagedInput, ...] | None:
+        try:
+            return self.inputs.stage(task)
+        except (InputError, OSError):
+            return None
+
+
+def statement(task: Task) -> object:
+    """All that decides what an attempt is to do and is given; not its number."""
+    return task.command, task.inputs, task.outputs, frozenset(task.env.items()), task.request
 
 
 @dataclass
@@ -189,9 +220,8 @@ class BatchEngine:
 
     # --- the engine's side of the scheduler -----------------------------------------------------
     def resume(self, saved: list[SavedTask]) -> list[SavedTask]:
-        """Those that the file still states in the same words and that are not done."""
-        left = {i: task for i, task in self._batch.tasks.items() if i not in self._done}
-        return [one for one in saved if left.get(one.task.id) == one.task]
+        """Those that are still to be run as they were, whatever their numbers are now."""
+        return self._batch.still_wanted(saved)
 
     def start(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler

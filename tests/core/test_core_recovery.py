@@ -1,6 +1,8 @@
 """A scheduler that dies and is started again, in the simulated world: nothing is run twice, nothing is lost."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from world import World
 
@@ -227,3 +229,38 @@ def test_a_restored_claim_is_waited_for_as_one_that_had_started():
     assert list(executor.running) == ["1.1"]
     finish_all(world)
     assert attempts(world) == {"1.1"}
+
+
+def test_an_attempt_of_an_edited_task_is_never_taken_for_its_successors():
+    """Same number, first attempt, same claim: but submitted in another life, so the old result is thrown away."""
+    world = running(nonce="n1")
+    (executor,) = world.live()
+    assert list(executor.running) == ["1.n1.1"]
+    world.saved_tasks.clear()  # the engine states another command now
+    die(world)
+    world.finish(executor, "1.n1.1")
+    world.sync(executor)
+    assert not world.reports
+    assert executor.results == {}
+    world.sync(executor)
+    assert list(executor.running) == ["1.n2.1"]
+    finish_all(world)
+    assert world.reports[1].attempt_id == "1.n2.1"
+
+
+def test_a_task_that_has_another_number_by_now():
+    """Lines were inserted above it: its attempt is the same one, and later attempts keep the names of the first."""
+    world = running(nonce="n1", retries=1)
+    (executor,) = world.live()
+    stated = world.stated.pop(1)
+    moved = replace(stated.task, id=7)
+    world.stated[7] = replace(stated, task=moved)
+    world.saved_tasks = {7: replace(world.saved_tasks[1], task=moved)}
+    die(world)
+    world.finish(executor, "1.n1.1", wire.FAILED, reason="exit code 1", exit_code=1)
+    for _ in range(3):
+        world.sync(executor)
+    assert list(executor.running) == ["1.n1.2"]
+    finish_all(world)
+    assert set(world.reports) == {7}
+    assert world.reports[7].attempts == 2

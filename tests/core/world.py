@@ -98,7 +98,9 @@ class World:
         once more but for what it knows the end of."""
         self.crash_after = None
         self.lives += 1
-        self.core = Core(replace(self.core.state.policy, run_id=f"life{self.lives}"))
+        policy = self.core.state.policy
+        nonce = policy.nonce and f"n{self.lives}"
+        self.core = Core(replace(policy, run_id=f"life{self.lives}", nonce=nonce))
         self.dropped.clear()
         self.pending_place.clear()
         self.offers.clear()
@@ -242,7 +244,7 @@ class World:
             if self.full:
                 self.send(ev.OutputsRefused(attempt, "the disk is full", local=True, full=True))
                 continue
-            self.placed[int(attempt.split(".")[0])] += 1
+            self.placed[self.core.state.placing[attempt]] += 1
             self.send(ev.OutputsPlaced(attempt))
 
     def pass_time(self, seconds: float) -> None:

@@ -1,6 +1,7 @@
 """The scheduler is killed with SIGKILL, and another goes on: real processes, real files, both clusters."""
 from __future__ import annotations
 
+import json
 import signal
 from collections import Counter
 from pathlib import Path
@@ -101,6 +102,38 @@ def test_a_changed_task_file_is_believed(flow, tmp_path):
     ended = flow.run("tasks.info")
     assert ended.code == 0, ended.out + flow.log()
     assert counted(tally) == {"old": 1, "new": 1}
+
+
+def test_edits_after_a_kill(flow, tmp_path):
+    """While the runner is dead, an input of one task and the command of another are edited, and a line is inserted
+    above all: no result of the old attempts is taken, and what was not edited goes on and does not run twice."""
+    tally, go = tmp_path / "tally", tmp_path / "go"
+    wait = f"while [ ! -e {go} ]; do sleep 0.05; done"
+
+    def line(name: str, word: str) -> str:
+        command = f"echo {name} >> {tally}; {wait}; cat {name}.in > {name}; echo {word} >> {name}"
+        return json.dumps({"command": command, "inputs": [f"{name}.in"], "outputs": [name]}) + "\n"
+
+    for name in ("input", "command", "same"):
+        flow.write(f"{name}.in", "old\n")
+    flow.write("tasks.jsonl", line("input", "x") + line("command", "x") + line("same", "x"))
+    argv = ("run", "--master", flow.cluster.master, "tasks.jsonl")
+    process = flow.start(*argv)
+    wait_until(lambda: sum(counted(tally).values()) >= 3, 40, "tasks at work")
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    flow.write("input.in", "new\n")
+    flow.write("tasks.jsonl", json.dumps({"command": wait}) + "\n"
+               + line("input", "x") + line("command", "y") + line("same", "x"))
+    process = flow.start(*argv)
+    wait_until(lambda: sum(counted(tally).values()) >= 5, 40, "the edited tasks to be run again")
+    go.touch()
+    ended = flow.end(process, 60)
+    assert ended.code == 0, ended.out + flow.log()
+    assert [(flow.folder / name).read_text() for name in ("input", "command", "same")] == [
+        "new\nx\n", "old\ny\n", "old\nx\n"], flow.log()
+    assert counted(tally) == {"input": 2, "command": 2, "same": 1}
+    assert sorted((flow.folder / "mesos_task_state").read_text().split()) == [f"{i},finished" for i in range(1, 5)]
 
 
 def test_a_damaged_journal_is_refused(flow):

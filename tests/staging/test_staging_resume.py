@@ -64,6 +64,18 @@ def test_what_did_not_arrive_whole_is_removed(tmp_path: Path, two_files: bytes) 
     assert incoming(tmp_path) == []
 
 
+def test_what_arrived_for_an_attempt_that_is_not_wanted_any_more_is_removed(tmp_path: Path, two_files: bytes) -> None:
+    """Its task was edited after the scheduler had died: only what was granted again stays."""
+    before = delivered(tmp_path, two_files, "a", "d/b")
+    edited = before.grant("c", "2.1", (), ("a", "d/b"))
+    before.commit(edited, unpack(before._new_stem(edited), edited.plan, two_files), alone=True)
+    after = deliveries(tmp_path, resume=True)
+    after.grant("c", "1.1", (), ("a", "d/b"))
+    after.forget_kept()
+    assert {name.partition("-")[0] for name in incoming(tmp_path)} == {"1.1"}
+    assert after.grant("c", "2.1", (), ("a", "d/b")).staged is None
+
+
 @pytest.mark.parametrize("die_at", [0, 1, 2, 3])
 def test_a_placement_that_died_between_its_renames(
     tmp_path: Path, two_files: bytes, monkeypatch: pytest.MonkeyPatch, die_at: int,

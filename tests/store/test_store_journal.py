@@ -67,6 +67,24 @@ def test_what_is_dropped_goes_with_the_next_write(path: Path):
     assert Journal(path, "r").load() == ([], [])
 
 
+def test_what_stays_in_hand_under_new_numbers(path: Path):
+    """All of it in one transaction: no row of an old number is left, or hides one of a new number."""
+    journal = Journal(path, "r")
+    journal.write([act.SaveTask(task(n, stem=f"{n}.ab")) for n in (1, 2, 3)])
+    kept = [task(2, stem="1.ab"), task(3, stem="2.ab")]
+    journal.keep(kept)
+    assert Journal(path, "r").load()[0] == kept
+
+
+def test_an_older_journals_attempts_keep_their_names(path: Path):
+    """It has none but the number in them, which the task may not have any more when it is taken up."""
+    journal = Journal(path, "r")
+    journal.write([act.SaveTask(task(12))])
+    journal._db.execute("UPDATE tasks SET data = replace(data, ',\"stem\":\"\"', '')")
+    (saved,) = Journal(path, "r").load()[0]
+    assert saved.stem == "12"
+
+
 def test_it_does_not_grow(path: Path):
     """Ten thousand attempts one after another leave a file of the size of what is in hand."""
     journal = Journal(path, "r")
