@@ -269,7 +269,7 @@ def tail(path: str) -> str:
     try:
         if not os.lstat(path).st_size:
             return ""
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return ""
     try:

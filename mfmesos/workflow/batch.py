@@ -23,6 +23,7 @@ from mfmesos.report.progress import Counts, Progress, progress
 from mfmesos.report.runlog import RunLog, more_of_it, read_report
 from mfmesos.staging.inputs import InputError, InputIndex
 from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, FolderLock
+from mfmesos.workflow.plainfiles import oddity
 from mfmesos.workflow.plan import Blocked, Plan
 from mfmesos.workflow.plan_graph import Status
 from mfmesos.workflow.reader import TaskReader
@@ -52,11 +53,21 @@ class Options:
 def find(path: Path) -> Path | str:
     """The task file that TASKFILE|DIR means, or one line saying why there is none."""
     if not path.is_dir():
-        return path
+        return _plain(path)
     for name in (TASK_INFO, JSON_LINES):
         if (path / name).exists():
-            return path / name
+            return _plain(path / name)
     return f"{path}: neither {TASK_INFO} nor {JSON_LINES} is there; name the task file"
+
+
+def _plain(path: Path) -> Path | str:
+    """The path if it can be read without waiting for whoever fills it, and the state beside it as well."""
+    odd = oddity(path)
+    if odd:
+        return f"{path}: this is {odd}, not a file; write the tasks to a file in the workflow's folder"
+    state = path.with_name(TASK_STATE)
+    odd = oddity(state)
+    return f"{state}: this is {odd}, not a file; it is where the tasks' ends are noted; move it away" if odd else path
 
 
 def run(source: Path, config: SchedulerConfig, options: Options, local_agents: int = 1) -> int:

@@ -13,6 +13,7 @@ from mfmesos.core.phrases import counted
 from mfmesos.workflow import binaries, launching, makeflow_args, makeflow_log, stuck, verdict
 from mfmesos.workflow.launching import LaunchOptions, shell_code
 from mfmesos.workflow.makeflow_session import MakeflowSession
+from mfmesos.workflow.plainfiles import oddity
 from mfmesos.workflow.verdict import Verdict
 
 __all__ = ["LaunchOptions", "launch"]
@@ -33,6 +34,8 @@ def launch(options: LaunchOptions) -> int:
     workdir = args.workdir(cwd)
     if not workdir.is_dir():
         raise ConfigError(f"{workdir}: no such folder (makeflow's -X)")
+    _refuse_odd(cwd / args.dagfile, "write the workflow to a file")
+    _refuse_odd(args.log_path(cwd), "it is where makeflow keeps its log; move it away")
     with launching.folder(workdir, options.echo) as lock:
         _mend(args.log_path(cwd), options.echo)
         copy = binaries.private_copy(binary, workdir / STATE_DIR, options.environ)
@@ -43,6 +46,12 @@ def launch(options: LaunchOptions) -> int:
         finally:
             for fd in session.pass_fds:
                 os.close(fd)
+
+
+def _refuse_odd(path: Path, cure: str) -> None:
+    odd = oddity(path)
+    if odd:
+        raise ConfigError(f"{path}: this is {odd}, not a file; {cure}")
 
 
 def _mend(log: Path, echo: Callable[[str], None]) -> None:

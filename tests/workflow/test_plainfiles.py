@@ -1,0 +1,71 @@
+"""Pipes, sockets and devices where files are wanted: refused in one line, never waited for."""
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mfmesos.core.events import TaskRefused
+from mfmesos.core.model import Task
+from mfmesos.staging.inputs import InputIndex
+from mfmesos.workflow import batch
+from mfmesos.workflow.plainfiles import oddity
+from mfmesos.workflow.stager import Stager
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(os.path.relpath(path))
+
+
+ODD: dict[str, Callable[[Path], None]] = {
+    "pipe": lambda path: os.mkfifo(path), "socket": _socket, "device": lambda path: path.symlink_to("/dev/zero")}
+
+
+@pytest.fixture(params=list(ODD))
+def odd(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "odd"
+    ODD[request.param](path)
+    assert oddity(path) == f"a {request.param}"
+    return path
+
+
+def test_a_task_file_is_a_file(odd: Path) -> None:
+    """By name or in its folder, and what lies where the state is kept."""
+    assert "not a file; write the tasks to a file" in str(batch.find(odd))
+    odd.rename("tasks.jsonl")
+    assert "not a file; write the tasks to a file" in str(batch.find(odd.parent))
+    os.rename("tasks.jsonl", "mesos_task_state")
+    Path("tasks.jsonl").touch()
+    assert "mesos_task_state: this is" in str(batch.find(odd.parent))
+
+
+def test_a_makeflow_is_a_file(odd: Path) -> None:
+    """So is the log beside it; makeflow itself would wait for a writer."""
+    if not oddity("Makeflow"):
+        odd.rename("Makeflow")
+    for cure in ("write the workflow to a file", "it is where makeflow keeps its log"):
+        ended = subprocess.run([sys.executable, "-m", "mfmesos", "makeflow", "--master", "127.0.0.1:1"],
+                               capture_output=True, text=True, timeout=60)
+        assert ended.returncode == 1
+        assert f"not a file; {cure}" in ended.stderr
+        os.rename("Makeflow", "Makeflow.makeflowlog")
+        Path("Makeflow").touch()
+
+
+def test_inputs_are_files_or_folders_of_files(odd: Path) -> None:
+    """One of them as an input, or in a folder that is one, is refused when it is looked at."""
+    Path("sub").mkdir()
+    os.link("odd", "sub/odd", follow_symlinks=False)
+    stager = Stager(odd.parent, InputIndex(odd.parent), lambda *events: None)
+    for name in ("odd", "sub"):
+        event = stager.look(Task(1, "cat odd", inputs=(name,)))
+        assert isinstance(event, TaskRefused)
+        assert "device, pipe or socket" in event.reason
+    stager.close()
