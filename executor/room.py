@@ -17,7 +17,7 @@ class Room:
     """Not thread-safe: belongs to the claim's loop."""
 
     def __init__(self, claim: ClaimData) -> None:
-        self._left = [claim.cores, claim.memory_mb, claim.disk_mb]
+        self._left = [claim.cores, claim.memory_mb, claim.disk_mb, claim.gpus]
         self._waiting: deque[tuple[Run, Callable[[], None]]] = deque()
         self._inside: dict[str, list[float]] = {}
 
@@ -45,7 +45,7 @@ class Room:
     def _admit(self) -> None:
         while self._waiting:
             run, start = self._waiting[0]
-            needs = [run.cores, run.memory_mb, run.disk_mb]
+            needs = [run.cores, run.memory_mb, run.disk_mb, run.gpus]
             if self._inside and any(need > left + SLACK for need, left in zip(needs, self._left)):
                 return
             self._waiting.popleft()

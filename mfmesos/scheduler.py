@@ -193,7 +193,8 @@ class Scheduler:
         token = self.staging.open_claim(action.claim_id)
         data = wire.ClaimData(
             url=self.staging.url, claim=action.claim_id, token=token, fingerprint=self.staging.fingerprint,
-            memory_mb=action.resources.memory_mb, disk_mb=action.resources.disk_mb, cores=action.resources.cores)
+            memory_mb=action.resources.memory_mb, disk_mb=action.resources.disk_mb, cores=action.resources.cores,
+            gpus=action.resources.gpus)
         log.info("event=open_claim claim=%s host=%s resources=%r",
                  action.claim_id, self._hosts[action.claim_id], str(action.resources))
         self._link.open_claim(
@@ -383,7 +384,7 @@ def policy_of(config: SchedulerConfig) -> Policy:
         workdir=config.workdir, run_id=secrets.token_hex(3), nonce=secrets.token_hex(3), retries=config.retries,
         max_running=config.max_running, per_task_claims=config.claims == "per-task", claim_idle_s=config.claim_idle_s,
         claim_worklife_s=config.claim_worklife_s, estimates=config.estimates, retry_budget=config.retry_budget,
-        unsatisfiable_s=config.unsatisfiable_s, rewrite=config.rewrite)
+        unsatisfiable_s=config.unsatisfiable_s, rewrite=config.rewrite, gpus=config.gpus)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ class ClaimData:
     """How long to keep running and trying while the scheduler does not answer."""
     kill_grace_s: float = 5.0
     """Between SIGTERM and SIGKILL to the processes of an attempt."""
+    gpus: float = 0.0
     protocol: int = PROTOCOL
 
 
@@ -96,6 +97,7 @@ class Run:
     env: dict[str, str] = field(default_factory=dict)
     rewrite: bool = True
     """Whether the command's absolute paths of declared files are replaced by where these lie in the sandbox."""
+    gpus: float = 0.0
 
 
 @dataclass

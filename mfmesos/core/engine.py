@@ -6,6 +6,7 @@ from typing import Callable
 from mfmesos.core import claims, events, matching, outlook, recovery, tasks
 from mfmesos.core.actions import AcceptInverseOffer, Action, Over, Reconcile
 from mfmesos.core.estimates import Estimates
+from mfmesos.core.model import Resources
 from mfmesos.core.needs import Needs
 from mfmesos.core.reasons import explain_exit
 from mfmesos.core.state import Policy, State
@@ -73,6 +74,7 @@ class Core:
         times = [claim.placing_until for claim in state.claims.values() if claim.held and claim.placing]
         if state.wanted_since is not None:
             times.append(state.wanted_since + state.policy.batch_delay_s)
+            times += [a.unlisted_until for a in state.agents.values() if a.offers and a.unlisted_until is not None]
         return min((at for at in times if at > state.now), default=None)
 
     def seconds_left(self) -> float | None:
@@ -133,8 +135,14 @@ class Core:
             agent.offers.clear()
 
     def _offers(self, event: events.OffersReceived) -> None:
+        state = self.state
         for offer in event.offers:
-            self.state.agent(offer.agent_id, offer.hostname).offers[offer.id] = offer
+            agent = state.agent(offer.agent_id, offer.hostname)
+            agent.offers[offer.id] = offer
+            if not state.known.is_listed(agent.id):
+                held = [c.resources + Resources(memory_mb=state.policy.executor_memory_mb)
+                        for c in state.claims_of(agent.id)]
+                state.known.saw(agent.id, sum(held, agent.offered()))
 
     def _rescinded(self, event: events.OfferRescinded) -> None:
         for agent in self.state.agents.values():
@@ -160,7 +168,7 @@ class Core:
             claim.exit_reason = explain_exit(event.status)
 
     def _agents_listed(self, event: events.AgentsListed) -> None:
-        self.state.listed, self.state.listed_at = event.agents, self.state.now
+        self.state.known.take(event.agents, self.state.now)
 
     # --- now and then ---------------------------------------------------------------------------
     def _reconcile_sometimes(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from mfmesos.core import claims, tasks
 from mfmesos.core.actions import DeclineOffers, ListAgents, OpenClaim, Revive, SaveClaim, Suppress
 from mfmesos.core.model import Resources, SavedClaim
-from mfmesos.core.placement import AHEAD_PACE_S, ahead, allocation, how_many_fit, size_claim
+from mfmesos.core.placement import AHEAD_PACE_S, ahead, allocation, how_many_fit, is_crumb, size_claim
 from mfmesos.core.records import AgentRecord, Claim, Shape
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
@@ -72,7 +72,7 @@ def _fill(state: State, claim: Claim, room: Resources, at_most: int, short_only:
     for shape, count, _ in state.queue.shapes():
         if shape.solo or (short_only and not _is_short(state, shape)):
             continue
-        need = state.allocation(shape, claim.resources)
+        need = state.allocation(shape, claim.resources, claim.agent_id)
         if not need.fits_in(claim.resources):
             continue
         n = how_many_fit(need, room, min(count, _room_to_run(state), at_most))
@@ -112,7 +112,7 @@ def _absorb(state: State, shape: Shape, count: int, free: list[list]) -> int:  #
     absorbed = 0
     for entry in free:
         claim, left = entry
-        need = state.allocation(shape, claim.resources)
+        need = state.allocation(shape, claim.resources, claim.agent_id)
         n = how_many_fit(need, left, count - absorbed)
         entry[1] = left - need * n
         absorbed += n
@@ -121,7 +121,7 @@ def _absorb(state: State, shape: Shape, count: int, free: list[list]) -> int:  #
 
 def _open_claims(state: State, wanted: Wanted) -> None:
     for agent in list(state.agents.values()):
-        if not agent.offers or agent.avoid_until > state.now or _leaving(state, agent):
+        if not agent.offers or agent.avoid_until > state.now or _leaving(state, agent) or _list_first(state, agent):
             continue
         wanted = _open_one(state, agent, wanted)
         if not wanted:
@@ -133,23 +133,40 @@ def _leaving(state: State, agent: AgentRecord) -> bool:
     return any(o.unavailable_from is not None for o in agent.offers.values())
 
 
+def _list_first(state: State, agent: AgentRecord) -> bool:
+    """Whether what is offered of the agent may be a crumb, and what it has as a whole will be known in a moment."""
+    if state.known.is_listed(agent.id) or not is_crumb(_room(state, agent), state.policy.defaults):
+        return False
+    if agent.unlisted_until is None:
+        agent.unlisted_until = state.now + state.policy.list_wait_s
+        if state.now - state.asked_agents_at >= state.policy.list_wait_s:
+            state.asked_agents_at = state.now
+            state.emit(ListAgents())
+    return state.now < agent.unlisted_until
+
+
+def _room(state: State, agent: AgentRecord) -> Resources:
+    """What is offered of the agent, less what the claim's executor takes."""
+    return (agent.offered() - Resources(memory_mb=state.policy.executor_memory_mb)).at_least_zero()
+
+
 def _open_one(state: State, agent: AgentRecord, wanted: Wanted) -> Wanted:
     """Open one claim on all the offers of the agent, if anything fits; what is still wanted then."""
-    share = Resources(memory_mb=state.policy.executor_memory_mb)
-    room = (agent.offered() - share).at_least_zero()
+    room = _room(state, agent)
     if room.memory_mb <= 0 or room.cores <= 0:
         return wanted
     alone = [(i, s) for i, (s, _) in enumerate(wanted) if s.solo or state.policy.per_task_claims]
     shared = [(i, s) for i, (s, _) in enumerate(wanted) if not (s.solo or state.policy.per_task_claims)]
     solo_task = None
     counts = [0] * len(wanted)
-    size, taken = size_claim([(state.need(s), wanted[i][1]) for i, s in shared], room, state.policy.defaults)
+    whole = state.known.whole(agent.id) or room
+    size, taken = size_claim([(state.need(s), wanted[i][1]) for i, s in shared], room, whole, state.policy.defaults)
     if any(taken):
         for (i, _), n in zip(shared, taken):
             counts[i] = n
     else:
         for i, shape in alone:
-            size = state.allocation(shape, room)
+            size = state.allocation(shape, room, agent.id)
             if size.fits_in(room):
                 solo_task = _next_solo(state, shape)
                 counts[i] = 1
@@ -186,12 +203,14 @@ def _look_further(state: State, wanted: Wanted) -> None:
 
 def _find_unsatisfiable(state: State, wanted: Wanted) -> None:
     known = state.largest_agents()
-    hopeless = [s for s, _ in wanted if known and not any(state.fits(s, agent) for agent in known)]
+    away = state.known.away()
+    unfit = [s for s, _ in wanted if (known or away) and not any(state.fits(s, agent) for agent in known)]
+    hopeless = [s for s in unfit if not _waits_for_one_away(state, s, away)]
     for shape in set(state.unsatisfiable_since) - set(hopeless):
         del state.unsatisfiable_since[shape]
     for shape in hopeless:
         since = state.unsatisfiable_since.setdefault(shape, state.now)
-        if state.listed_at >= since and state.now - since >= state.policy.unsatisfiable_s:
+        if state.known.listed_at >= since and state.now - since >= state.policy.unsatisfiable_s:
             _fail_hopeless(state, shape)
     stale = state.now - state.asked_agents_at > AGENTS_EVERY_S
     newly = any(since > state.asked_agents_at for since in state.unsatisfiable_since.values())
@@ -202,13 +221,27 @@ def _find_unsatisfiable(state: State, wanted: Wanted) -> None:
         state.note("warning", "the cluster has no agent with anything to offer; waiting for one", every_s=60.0)
 
 
+def _waits_for_one_away(state: State, shape: Shape, away: list[tuple[str, Resources]]) -> bool:
+    """Whether an agent that is away for the moment could hold it; the user is notified then."""
+    hosts = [host for host, resources in away if state.fits(shape, resources)]
+    if hosts:
+        state.note("warning", f"tasks wait for agent {hosts[0]}, which is away: no other is large enough",
+                   every_s=state.policy.away_s)
+    return bool(hosts)
+
+
 def _fail_hopeless(state: State, shape: Shape) -> None:
-    largest = state.largest_agent()
+    largest = state.largest_agent() or Resources()
+    need = allocation(shape, largest, largest, state.policy.defaults)
+    short = [name for name in ("cores", "memory_mb", "disk_mb", "gpus") if getattr(need, name) > getattr(largest, name)]
+    if need.gpus and not state.policy.gpus:
+        reason = (f"it asks for {need.gpus:g} GPUs, and this run is offered none: only a run whose task file asks for "
+                  "GPUs at its start is; start it again")
+    else:
+        reason = (f"it needs {need}, and the largest agent has {largest} for tasks{state.known.reserved(short)}; "
+                  "ask for less, or add a larger agent")
     for record in state.queue.of(shape):
-        need = allocation(shape, largest or Resources(), state.policy.defaults)
-        tasks.end(
-            state, record, TaskState.FAILED,
-            f"it asks for {need}, and the largest agent has {largest} for tasks; ask for less, or add a larger agent")
+        tasks.end(state, record, TaskState.FAILED, reason)
 
 
 def _make_room(state: State, wanted: Wanted) -> None:
@@ -217,7 +250,8 @@ def _make_room(state: State, wanted: Wanted) -> None:
         if shape.solo or state.policy.per_task_claims:
             continue
         need = state.need(shape)
-        if any(state.fits(need, c.resources) for c in state.claims_in(ClaimState.OPEN, ClaimState.LAUNCHING)):
+        claimed = state.claims_in(ClaimState.OPEN, ClaimState.LAUNCHING)
+        if any(state.fits(need, c.resources, c.agent_id) for c in claimed):
             continue
         for claim in state.claims_in(ClaimState.OPEN):
             if not claim.attempts and state.now - claim.idle_since > state.policy.batch_delay_s:
@@ -236,10 +270,16 @@ def _drain_for(state: State, shape: Shape) -> None:
         total = agent.offered()
         for claim in own:
             total = total + claim.resources + share
-        if own and state.fits(state.need(shape), (total - share).at_least_zero()):
+        if own and state.fits(state.need(shape), (total - share).at_least_zero(), agent.id):
             for claim in own:
                 claim.move(ClaimState.DRAINING)
             return
+
+
+def _kept(state: State, agent: AgentRecord) -> bool:
+    until = agent.unlisted_until
+    return (until is not None and state.now < until and state.wanted_since is not None and not state.stopping
+            and not state.known.is_listed(agent.id))
 
 
 def _settle_offers(state: State) -> None:
@@ -248,12 +288,13 @@ def _settle_offers(state: State) -> None:
         state.now - state.wanted_since < state.policy.batch_delay_s) and not state.stopping
     if waiting_for_more:
         return
-    ids = [offer_id for agent in state.agents.values() for offer_id in agent.offers]
-    if ids:
-        avoided = any(a.offers and a.avoid_until > state.now for a in state.agents.values())
-        state.emit(DeclineOffers(tuple(ids), 5.0 if avoided else state.policy.refuse_s))
+    useless = [agent for agent in state.agents.values() if agent.offers and not _kept(state, agent)]
+    if useless:
+        wanted = state.wanted_since is not None or any(a.avoid_until > state.now for a in useless)
+        ids = tuple(offer_id for agent in useless for offer_id in agent.offers)
+        state.emit(DeclineOffers(ids, state.policy.refuse_wanted_s if wanted else state.policy.refuse_s))
         state.filtered = True
-        for agent in state.agents.values():
+        for agent in useless:
             agent.offers.clear()
     if not state.queue and not state.suppressed and state.connected:
         state.suppressed = True

@@ -109,6 +109,8 @@ class Agent:
     active: bool = True
     used: Resources = Resources()
     """By every framework."""
+    reserved: tuple[tuple[str, Resources], ...] = ()
+    """What is kept for other roles, by role; `resources` is without it."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Callable
 
 from mfmesos import wire
 from mfmesos.core.model import Resources
@@ -33,15 +34,17 @@ class Decision:
 
 def decide(
     record: TaskRecord, result: wire.Result, largest: Resources | None, policy: Policy, needs: Needs,
+    reserved: Callable[[tuple[str, ...]], str] = lambda _: "",
 ) -> Decision:
     """What to do after `result`; counts and floors of `record` are brought up to date here.
 
-    `largest` is the most that any one agent could give to one task, None while unknown.
+    `largest` is the most that any one agent could give to one task, None while unknown; `reserved` says what other
+    roles keep of it (see KnownAgents).
     """
     if result.outcome == wire.FINISHED:
         return Decision(Verdict.DONE)
     if result.outcome == wire.EXHAUSTED and result.resource in ("memory", "disk"):
-        return _after_exhaustion(record, result, largest, needs)
+        return _after_exhaustion(record, result, largest, needs, reserved)
     if result.outcome in (wire.FAILED, wire.EXHAUSTED):
         record.own_failures += 1
         again = record.own_failures <= policy.retries and result.outcome == wire.FAILED
@@ -59,7 +62,10 @@ def after_cluster_failure(record: TaskRecord, reason: str, cluster_retries: int)
         blames_cluster=True)
 
 
-def _after_exhaustion(record: TaskRecord, result: wire.Result, largest: Resources | None, needs: Needs) -> Decision:
+def _after_exhaustion(
+    record: TaskRecord, result: wire.Result, largest: Resources | None, needs: Needs,
+    reserved: Callable[[tuple[str, ...]], str],
+) -> Decision:
     """Only the exhausted resource grows, and only when its size was our guess and an agent has more."""
     resource = result.resource or ""
     declared = getattr(record.task.request, f"{resource}_mb")
@@ -69,7 +75,7 @@ def _after_exhaustion(record: TaskRecord, result: wire.Result, largest: Resource
     if declared is not None and (needs.mode != OVERRIDE or had >= declared):
         return Decision(Verdict.GIVE_UP, result.reason)
     if most is not None and had >= most - 1:
-        return Decision(Verdict.GIVE_UP, f"{result.reason}; no agent has more")
+        return Decision(Verdict.GIVE_UP, f"{result.reason}; no agent has more{reserved((f'{resource}_mb',))}")
     grown = needs.retry(record.kind, resource, used, declared, most) if record.estimated else used * GROWTH
     if most is not None:
         grown = min(grown, most)

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from mfmesos.core.model import Resources
@@ -12,6 +12,12 @@ LEAST_CORES = 0.01
 AHEAD_S = 0.1
 AHEAD_PACE_S = 0.5
 AHEAD_MOST = 16.0
+LEAST_MEMORY_MB = 64.0
+"""Of a task that requested nothing, where an agent has it: a small interpreter runs in that."""
+USEFUL_MEMORY_MB = 16.0
+"""An agent that has less is of no use to such tasks."""
+SHARE_SLACK = 0.875
+"""A fair share may be smaller by an eighth, which the executors of several claims on one agent may take."""
 
 
 @dataclass(frozen=True)
@@ -40,21 +46,38 @@ class Wanted(Protocol):
     def floor_disk_mb(self) -> float: ...
 
 
-def allocation(need: Wanted, total: Resources, defaults: Defaults) -> Resources:
-    """What a task is allocated where `total` is all there is (a claim or an agent).
+def allocation(need: Wanted, total: Resources, whole: Resources, defaults: Defaults) -> Resources:
+    """What a task is allocated where `total` is available (a claim or an offer) of an agent that has `whole`.
 
     What was requested or estimated is given. Otherwise: one core, and as much memory and disk as the default says
-    but no more than the share of `total` that goes with its cores, so that such tasks fill an agent by its cores.
+    but no more than the share of the agent that goes with its cores, so that such tasks fill an agent by its cores.
+    It may be more than `total` has: what others left of an agent can be too little for such a task.
     """
-    cores = need.cores if need.cores is not None else min(defaults.cores, total.cores)
-    share = cores / total.cores if total.cores > 0 else 1.0
+    cores = need.cores if need.cores is not None else min(defaults.cores, whole.cores)
     memory = need.memory_mb
     if memory is None:
-        memory = max(need.floor_memory_mb, min(defaults.memory_mb, total.memory_mb * min(share, 1.0)))
+        fair = _fair(whole.memory_mb, whole.cores, total.memory_mb, total.cores, cores, defaults.memory_mb)
+        memory = max(need.floor_memory_mb, fair, min(LEAST_MEMORY_MB, whole.memory_mb), USEFUL_MEMORY_MB)
     disk = need.disk_mb
     if disk is None:
-        disk = max(need.floor_disk_mb, min(defaults.disk_mb, total.disk_mb * min(share, 1.0)))
+        fair = _fair(whole.disk_mb, whole.cores, total.disk_mb, total.cores, cores, defaults.disk_mb)
+        disk = max(need.floor_disk_mb, fair)
     return Resources(cores, memory, disk, need.gpus)
+
+
+def _fair(whole: float, whole_cores: float, there: float, cores_there: float, cores: float, default: float) -> float:
+    """Of memory or disk: what goes with `cores`, at most the default."""
+    share = whole * min(cores / whole_cores, 1.0) if whole_cores > 0 else whole
+    left = there * min(cores / cores_there, 1.0) if cores_there > 0 else there
+    return max(min(default, share, left), min(default, share * SHARE_SLACK))
+
+
+def is_crumb(room: Resources, defaults: Defaults) -> bool:
+    """Whether a task that requested nothing gets less there than the defaults, if room is all that the agent has."""
+    if room.cores < defaults.cores:
+        return True
+    part = defaults.cores / room.cores
+    return room.memory_mb * part < defaults.memory_mb or room.disk_mb * part < defaults.disk_mb
 
 
 def how_many_fit(need: Resources, room: Resources, at_most: int) -> int:
@@ -71,23 +94,25 @@ def how_many_fit(need: Resources, room: Resources, at_most: int) -> int:
 
 def ahead(resources: Resources, pace_s: float | None) -> Resources:
     """How much may be queued in a claim beyond what runs, so that its executor need not wait for us between attempts
-    of milliseconds: about `AHEAD_S` of work. Nothing for attempts that take longer: they could start elsewhere."""
+    of milliseconds: about `AHEAD_S` of work. Nothing for attempts that take longer: they could start elsewhere. Never
+    of GPUs."""
     if pace_s is None or pace_s > AHEAD_PACE_S:
         return Resources()
-    return resources * min(AHEAD_S / max(pace_s, 0.001), AHEAD_MOST)
+    return replace(resources * min(AHEAD_S / max(pace_s, 0.001), AHEAD_MOST), gpus=0.0)
 
 
 def size_claim(
-    wanted: Sequence[tuple[Wanted, int]], room: Resources, defaults: Defaults,
+    wanted: Sequence[tuple[Wanted, int]], room: Resources, whole: Resources, defaults: Defaults,
 ) -> tuple[Resources, list[int]]:
-    """The smallest claim within `room` that holds as many of the wanted tasks as go in, and how many of each kind.
+    """The smallest claim within `room`, on an agent that has `whole`, that holds as many of the wanted tasks as go in,
+    and how many of each kind.
 
     Memory and disk are rounded up in proportion to the cores taken: what is left of an agent without cores is of
     no use to anybody, and undeclared tasks are safer with it.
     """
     left, taken = room, []
     for need, count in wanted:
-        each = allocation(need, room, defaults)
+        each = allocation(need, room, whole, defaults)
         n = how_many_fit(each, left, count)
         taken.append(n)
         left = left - each * n

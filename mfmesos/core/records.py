@@ -180,6 +180,8 @@ class AgentRecord:
     failures: int = 0
     """Failures of the cluster in a row."""
     avoid_until: float = 0.0
+    unlisted_until: float | None = None
+    """Until then what is offered of it is kept if it looks like a crumb: the master may list the agent."""
 
     def offered(self) -> Resources:
         total = Resources()

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from mfmesos.core.actions import Action, Note
+from mfmesos.core.agents import KnownAgents
 from mfmesos.core.model import Agent, Resources
 from mfmesos.core.needs import FILL, Need, Needs
 from mfmesos.core.placement import Defaults, Wanted, allocation
@@ -50,6 +51,14 @@ class Policy:
     starting_s: float = 3.0
     """The same for one that has not synced yet: it has nothing to lose."""
     refuse_s: float = 600.0
+    refuse_wanted_s: float = 5.0
+    """The same while tasks wait: what an agent has left may be too little now and enough soon."""
+    gpus: bool = True
+    """Whether the run is offered GPUs: Mesos keeps them from frameworks that did not ask for them at their start."""
+    list_wait_s: float = 1.0
+    """What looks like a crumb of an agent is kept until the master has listed its agents, at most this long."""
+    away_s: float = 600.0
+    """How long an agent that is away counts as one that a task may wait for."""
     unsatisfiable_s: float = 5.0
     drain_after_s: float = 20.0
     """A task that fits no claim, for want of a larger one, waits so long before claims are drained for it."""
@@ -94,9 +103,7 @@ class State:
     last_launch_failure: str = ""
 
     agents: dict[str, AgentRecord] = field(default_factory=dict)
-    listed: tuple[Agent, ...] | None = None
-    """What the master said there is; None: not known yet."""
-    listed_at: float = -1e9
+    known: KnownAgents = field(init=False)
     asked_agents_at: float = -1e9
 
     connected: bool = False
@@ -118,6 +125,15 @@ class State:
     stopping: str = ""
     failure: str | None = None
     over: bool = False
+
+    def __post_init__(self) -> None:
+        policy = self.policy
+        self.known = KnownAgents(policy.executor_memory_mb, policy.away_s, policy.gpus)
+
+    @property
+    def listed(self) -> tuple[Agent, ...] | None:
+        """The agents as the master listed them last; None: not known yet."""
+        return self.known.latest
 
     def need(self, shape: Shape) -> Need:
         """What a task of that shape is given. An estimate alone never asks for more than an agent has that could
@@ -143,12 +159,14 @@ class State:
         able = [agent for agent in agents if self.fits(shape, agent)]
         return need.within(shape, max(able, key=lambda a: (a.memory_mb, a.cores))) if able else need
 
-    def allocation(self, shape: Shape, total: Resources) -> Resources:
-        """See placement.allocation."""
-        return allocation(self.need(shape), total, self.policy.defaults)
+    def allocation(self, shape: Shape, total: Resources, agent_id: str) -> Resources:
+        """What a task gets of `total`, a claim or offer on that agent; see placement.allocation."""
+        return allocation(self.need(shape), total, self.known.whole(agent_id) or total, self.policy.defaults)
 
-    def fits(self, need: Wanted, total: Resources) -> bool:
-        return allocation(need, total, self.policy.defaults).fits_in(total)
+    def fits(self, need: Wanted, total: Resources, agent_id: str = "") -> bool:
+        """Whether it fits into `total` of the agent; without one, into an agent that has just that."""
+        whole = self.known.whole(agent_id) if agent_id else None
+        return allocation(need, total, whole or total, self.policy.defaults).fits_in(total)
 
     def emit(self, action: Action) -> None:
         self.out.append(action)
@@ -178,24 +196,10 @@ class State:
         return [c for c in self.claims.values() if c.state in states]
 
     def largest_agents(self) -> list[Resources]:
-        """What each agent that we know of could give to tasks of one claim, when it is empty."""
-        share = Resources(memory_mb=self.policy.executor_memory_mb)
-        if self.listed is not None:
-            return [(a.resources - share).at_least_zero() for a in self.listed if a.active]
-        known = []
-        for agent in self.agents.values():
-            total = agent.offered()
-            for claim in self.claims_of(agent.id):
-                total = total + claim.resources + share
-            if total != Resources():
-                known.append((total - share).at_least_zero())
-        return known
+        """What each agent that is there could give to tasks of one claim, when it is empty."""
+        return self.known.here()
 
     def largest_agent(self) -> Resources | None:
-        """The largest by each resource taken alone; None while no agent is known."""
-        known = self.largest_agents()
-        if not known:
-            return None
-        return Resources(
-            max(r.cores for r in known), max(r.memory_mb for r in known),
-            max(r.disk_mb for r in known), max(r.gpus for r in known))
+        """The largest by each resource taken alone, of those too that are away for the moment; None while no agent is
+        known."""
+        return self.known.most()

@@ -107,7 +107,7 @@ def run_message(state: State, record: TaskRecord) -> wire.Run:
         limit_memory_mb=record.limit_memory_mb, limit_disk_mb=record.limit_disk_mb,
         limit_wall_s=record.task.request.wall_s,
         env=dict(record.task.env),
-        rewrite=state.policy.rewrite,
+        rewrite=state.policy.rewrite, gpus=given.gpus,
     )
 
 
@@ -142,7 +142,7 @@ def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.R
         state.placing[record.attempt_id] = record.task.id
         state.emit(PlaceOutputs(claim.id, record.attempt_id))
         return
-    decision = outcomes.decide(record, result, state.largest_agent(), state.policy, state.needs)
+    decision = outcomes.decide(record, result, state.largest_agent(), state.policy, state.needs, state.known.reserved)
     if decision.blames_cluster:
         blame_agent(state, claim, decision.reason)
     carry_out(state, record, decision, result)

@@ -105,7 +105,7 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
             said = caller.call(self._master, "/slaves", None, self._credential, "GET")
         finally:
             caller.close()
-        return events.AgentsListed(tuple(translate.agent(a, self._role) for a in json.loads(said)["slaves"]))
+        return events.AgentsListed(translate.agents(json.loads(said), self._role))
 
     def close_calls(self) -> None:
         with self._caller_lock:

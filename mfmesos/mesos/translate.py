@@ -84,10 +84,20 @@ def failure(data: Mapping[str, Any]) -> events.ExecutorExited | events.AgentFail
 
 def agent(data: Mapping[str, Any], role: str) -> Agent:
     """One agent out of the master's /slaves: what of it this role could ever be offered."""
-    unreserved = data.get("unreserved_resources", data.get("resources", {}))
-    reserved = data.get("reserved_resources", {}).get(role, {})
-    total = {ours: float(unreserved.get(theirs, 0.0)) + float(reserved.get(theirs, 0.0))
-             for theirs, ours in FIELDS.items()}
-    used = {ours: float(data.get("used_resources", {}).get(theirs, 0.0)) for theirs, ours in FIELDS.items()}
-    return Agent(id=data["id"], hostname=data.get("hostname", ""), resources=Resources(**total),
-                 active=bool(data.get("active", True)), used=Resources(**used))
+    reserved = data.get("reserved_resources", {})
+    others = tuple((name, _resources(kept)) for name, kept in sorted(reserved.items()) if name not in (role, "*"))
+    return Agent(
+        id=data["id"], hostname=data.get("hostname", ""),
+        resources=_resources(data.get("unreserved_resources", data.get("resources", {})))
+        + _resources(reserved.get(role, {})),
+        active=bool(data.get("active", True)), used=_resources(data.get("used_resources", {})), reserved=others)
+
+
+def agents(data: Mapping[str, Any], role: str) -> tuple[Agent, ...]:
+    """The master's /slaves. Agents that a new master has not heard of yet are away, with whatever is known of them."""
+    away = ({**found, "active": False} for found in data.get("recovered_slaves", ()))
+    return tuple(agent(found, role) for found in (*data["slaves"], *away))
+
+
+def _resources(data: Mapping[str, Any]) -> Resources:
+    return Resources(**{ours: float(data.get(theirs, 0.0)) for theirs, ours in FIELDS.items()})

@@ -156,7 +156,8 @@ def test_what_was_exhausted_stays_known():
     world.sync(executor)
     die(world)
     for _ in range(3):
-        world.sync(executor)
+        for each in world.live():
+            world.sync(each)
         world.offer()
     (again,) = [e.running["1.2"] for e in world.live() if "1.2" in e.running]
     assert again.memory_mb > given + 100

@@ -35,6 +35,10 @@ class World:
         self.now = 0.0
         self.agents = agents or {"a1": Resources(4, 4096, 20000)}
         self.used: dict[str, Resources] = {a: Resources() for a in self.agents}
+        self.away: set[str] = set()
+        """Agents that make no offers for the moment."""
+        self.reserved: dict[str, tuple[tuple[str, Resources], ...]] = {}
+        """What other roles keep, by agent; `agents` is without it."""
         self.offers: dict[str, Offer] = {}
         self.offer_number = 0
         self.suppressed = False
@@ -48,6 +52,8 @@ class World:
         self.auto_place = True
         self.full = False
         """Whether the workflow's folder has no room."""
+        self.lists = True
+        """Whether the master lists its agents when asked."""
         self.ahead = False
         """Whether attempts may be queued ahead; results say that they took 10 s when not."""
 
@@ -75,6 +81,8 @@ class World:
                 self._restart()
                 return out
             self._obey(action)
+        if self.lists and any(isinstance(a, act.ListAgents) for a in out):
+            self.list_agents()
         self.dropped += [a for a in out if isinstance(a, (act.DropTask, act.DropClaim))]
         self._check()
         if self.auto_place:
@@ -180,8 +188,11 @@ class World:
             if executor.alive and claim is not None:
                 total = Resources()
                 for run in executor.running.values():
-                    total = total + Resources(run.cores, run.memory_mb, run.disk_mb)
+                    record = self.core.state.tasks.get(int(run.attempt.partition(".")[0]))
+                    gpus = record.task.request.gpus if record is not None else None
+                    total = total + Resources(run.cores, run.memory_mb, run.disk_mb, gpus or 0.0)
                 most = claim.resources * (1 if self.ahead is False else 1 + AHEAD_MOST)
+                most = replace(most, gpus=claim.resources.gpus)
                 assert total.fits_in(most), "a claim is given more than it has"
 
     # --- what can happen ------------------------------------------------------------------------
@@ -195,6 +206,8 @@ class World:
         """Offer what each agent has free and not in an outstanding offer; False when that is nothing."""
         fresh = []
         for agent, total in self.agents.items():
+            if agent in self.away:
+                continue
             free = total - self.used[agent]
             for offer in self.offers.values():
                 if offer.agent_id == agent:
@@ -209,7 +222,9 @@ class World:
         return bool(fresh)
 
     def list_agents(self) -> None:
-        self.send(ev.AgentsListed(tuple(Agent(a, a, r) for a, r in self.agents.items())))
+        self.send(ev.AgentsListed(tuple(
+            Agent(a, a, r, active=a not in self.away, reserved=self.reserved.get(a, ()))
+            for a, r in self.agents.items())))
 
     def sync(self, executor: FakeExecutor, *, lose_answer: bool = False) -> None:
         executor.seq += 1

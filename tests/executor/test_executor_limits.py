@@ -95,6 +95,16 @@ def test_the_claims_disk_is_guarded(start, staging):
     assert (result.outcome, result.resource) == ("exhausted", "disk")
 
 
+def test_no_more_gpus_are_used_than_the_claim_has(start, staging, tmp_path):
+    """Attempts that were given ahead wait for a GPU, as they wait for cores and memory."""
+    start(gpus=2.0)
+    command = f"mkdir {tmp_path}/gpu.$$ && ls {tmp_path} | grep -c ^gpu; sleep 0.2; rmdir {tmp_path}/gpu.$$"
+    names = [f"{n}.1" for n in range(1, 7)]
+    staging.run(*(run(name, command, cores=0.1, memory_mb=1.0, disk_mb=1.0, gpus=1.0) for name in names))
+    side_by_side = [int(result.stdout) for result in staging.wait(*names)]
+    assert max(side_by_side) <= 2
+
+
 def test_the_sync_tells_what_is_used(start, staging):
     """A heartbeat tells memory, disk and free disk of the claim as they are."""
     start(give_up_s=2.0)

@@ -220,17 +220,21 @@ def test_every_other_event_is_translated(connect):
 
 
 def test_agents_are_listed(connect):
-    """What our role can have of each, active or not."""
+    """What our role can have of each, active or not, and what is kept for others; those that a new master has not heard
+    of yet are away."""
     slaves = {"slaves": [{
         "id": "A-1", "hostname": "n", "active": False, "resources": {"cpus": 9, "mem": 9, "disk": 9, "gpus": 1},
         "unreserved_resources": {"cpus": 4, "mem": 100, "disk": 10, "gpus": 1, "ports": "[1-2]"},
-        "reserved_resources": {"r": {"cpus": 2}, "other": {"cpus": 3}}}]}
+        "reserved_resources": {"r": {"cpus": 2}, "other": {"cpus": 3}}}],
+        "recovered_slaves": [{"id": "A-2", "hostname": "m", "port": 5051}]}
     with FakeMesos() as mesos:
         mesos.pages["/slaves"] = json.dumps(slaves).encode()
         link, seen = connect(mesos.address, role="r")
         seen.wait(events.Registered)
         link.list_agents()
-        agent = seen.wait(events.AgentsListed).agents[0]
+        agent, away = seen.wait(events.AgentsListed).agents
+        assert (away.id, away.active) == ("A-2", False)
+        assert agent.reserved == (("other", Resources(3)),)
         assert (agent.id, agent.active, agent.resources) == ("A-1", False, Resources(6, 100, 10, 1))
 
 

@@ -1,0 +1,120 @@
+"""What is known of the agents as a whole: what each could give to tasks, and what other roles keep of it.
+
+The master's list is the best source. An agent that the list does not name is known by the most that was offered of it
+and held by claims at one time.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from mfmesos.core.model import Agent, Resources
+
+UNITS = {"cores": "cores", "memory_mb": "MB memory", "disk_mb": "MB disk", "gpus": "GPUs"}
+
+
+@dataclass
+class _Known:
+    agent: Agent
+    active_at: float
+    """When the master last listed it as active."""
+
+
+@dataclass
+class KnownAgents:
+    """`executor_mb` is what each claim's executor takes of an agent's memory. An agent that is away (restarting,
+    unreachable, inactive) is remembered for `away_s`. Without `gpus` the run is offered none."""
+
+    executor_mb: float
+    away_s: float
+    gpus: bool = True
+    latest: tuple[Agent, ...] | None = None
+    """The newest list; None: not known yet."""
+    listed_at: float = -1e9
+    _known: dict[str, _Known] = field(default_factory=dict)
+    _seen: dict[str, Resources] = field(default_factory=dict)
+    _wholes: dict[str, Resources] = field(default_factory=dict)
+    """Of `whole`, as computed before."""
+
+    def take(self, agents: Sequence[Agent], now: float) -> None:
+        """The master's list has arrived."""
+        if not self.gpus:
+            agents = [replace(a, resources=replace(a.resources, gpus=0.0)) for a in agents]
+        self.latest, self.listed_at = tuple(agents), now
+        named = {a.id for a in agents}
+        for old in self._known.values():
+            if old.agent.id not in named:
+                old.agent = replace(old.agent, active=False)
+        for agent in agents:
+            before = self._known.get(agent.id)
+            active_at = now if agent.active or before is None else before.active_at
+            if before is not None and agent.resources == Resources():
+                agent = replace(agent, resources=before.agent.resources, reserved=before.agent.reserved)
+            self._known[agent.id] = _Known(agent, active_at)
+        self._known = {i: k for i, k in self._known.items() if i in named or now - k.active_at <= self.away_s}
+        self._wholes.clear()
+
+    def is_listed(self, agent_id: str) -> bool:
+        return agent_id in self._known
+
+    def saw(self, agent_id: str, total: Resources) -> None:
+        """An agent that is not listed has that much: offered, or held by claims of ours."""
+        seen = self._seen.get(agent_id, Resources())
+        if not total.fits_in(seen):
+            self._seen[agent_id] = Resources(
+                max(seen.cores, total.cores), max(seen.memory_mb, total.memory_mb),
+                max(seen.disk_mb, total.disk_mb), max(seen.gpus, total.gpus))
+            self._wholes.pop(agent_id, None)
+
+    def whole(self, agent_id: str) -> Resources | None:
+        """What the agent could give to the tasks of one claim if it were empty; None: nothing is known of it."""
+        found = self._wholes.get(agent_id)
+        if found is None:
+            known = self._known.get(agent_id)
+            total = known.agent.resources if known is not None else self._seen.get(agent_id)
+            if total is None:
+                return None
+            found = self._wholes[agent_id] = self._for_tasks(total)
+        return found
+
+    def here(self) -> list[Resources]:
+        """What each agent that is there could give to tasks of one claim, when it is empty."""
+        if self.latest is not None:
+            return [self._for_tasks(a.resources) for a in self.latest if a.active]
+        return [self._for_tasks(total) for total in self._seen.values()]
+
+    def away(self) -> list[tuple[str, Resources]]:
+        """The same of those that are away for the moment, with their host names."""
+        return [(k.agent.hostname or k.agent.id, self._for_tasks(k.agent.resources))
+                for k in self._known.values()
+                if not k.agent.active and self.listed_at - k.active_at <= self.away_s]
+
+    def most(self) -> Resources | None:
+        """The most of each resource that an agent could give, those that are away included; None: none is known."""
+        known = [*self.here(), *(r for _, r in self.away())]
+        if not known:
+            return None
+        return Resources(
+            max(r.cores for r in known), max(r.memory_mb for r in known),
+            max(r.disk_mb for r in known), max(r.gpus for r in known))
+
+    def reserved(self, fields: Iterable[str]) -> str:
+        """Of each resource in `fields`, what other roles have reserved on the agent that would have most of it
+        otherwise: "; 2,900 of the 3,000 MB memory of agent a1 are reserved for role other", or empty."""
+        return "".join(self._reserved_of(name) for name in fields)
+
+    def _reserved_of(self, name: str) -> str:
+        best, whole = None, 0.0
+        for known in self._known.values():
+            total = getattr(known.agent.resources, name) + sum(getattr(r, name) for _, r in known.agent.reserved)
+            if total > whole:
+                best, whole = known.agent, total
+        kept = [(role, getattr(r, name)) for role, r in best.reserved if getattr(r, name) > 0] if best else []
+        if best is None or not kept:
+            return ""
+        roles = ", ".join(role for role, _ in kept)
+        return (f"; {sum(much for _, much in kept):,g} of the {whole:,g} {UNITS[name]} of agent "
+                f"{best.hostname or best.id} are reserved for role{'s' if len(kept) > 1 else ''} {roles}")
+
+    def _for_tasks(self, total: Resources) -> Resources:
+        return (total - Resources(memory_mb=self.executor_mb)).at_least_zero()
