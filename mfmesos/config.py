@@ -13,6 +13,9 @@ SECRET_VARIABLE = "MFMESOS_SECRET"
 STATE_DIR = ".mfmesos"
 """Our own folder inside the workflow's folder: log, report, incoming outputs, kept output of failed tasks."""
 
+END = "--end"
+"""Behind the settings' name: a scheduler that takes up what a dead one of the same launch held, and only ends that."""
+
 
 class ConfigError(ValueError):
     """A setting that cannot be; the text names it, where it stands, and the cure."""
@@ -66,6 +69,8 @@ class SchedulerConfig:
     """Where agents fetch the executor's archive when not from us."""
     keep_output: bool = True
     """Keep stdout and stderr of tasks under .mfmesos/logs/ when there is any."""
+    ending: bool = False
+    """Start nothing: only end what an earlier scheduler of the same launch has left."""
     start_at_last_run: bool = False
     """The task file may hold leftovers of a dead run: begin at its last record with ID 1."""
     verbose: bool = False

@@ -280,6 +280,8 @@ class Scheduler:
         self.engine.start(self)
         self._ready = True
         self._drain()
+        if self.config.ending:
+            self.stop("only what a dead scheduler held is ended")
         ticker = self.loop.create_task(self._tick())
         ticker.add_done_callback(self._ticker_ended)
         failure: str | None = None

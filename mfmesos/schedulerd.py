@@ -1,6 +1,6 @@
 """The scheduler as a process of its own, beside makeflow.
 
-    mfmesos.scheduler CONFIG.json            started by our launcher, see mfmesos.start
+    mfmesos.scheduler CONFIG.json [--end]    started by our launcher, see mfmesos.start
     mfmesos.scheduler --makeflow CWD MASTER  started by an installed makeflow (after `mfmesos link`), with an empty
                                              environment and every descriptor that makeflow had open
 """
@@ -15,10 +15,11 @@ import secrets
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from mfmesos.config import DEFAULT_MASTER, ConfigError, SchedulerConfig
+from mfmesos.config import DEFAULT_MASTER, END, ConfigError, SchedulerConfig
 from mfmesos.workflow.leftovers import clear_older
 from mfmesos.workflow.workers import for_workers
 
@@ -43,8 +44,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if len(argv) == 3 and argv[0] == "--makeflow":
             config = _from_makeflow(Path(argv[1]), argv[2])
-        elif len(argv) == 1:
-            config = SchedulerConfig.load(Path(argv[0]))
+        elif len(argv) == 1 or argv[1:] == [END]:
+            config = replace(SchedulerConfig.load(Path(argv[0])), ending=len(argv) > 1)
         else:
             print(__doc__, file=sys.stderr)
             return 2

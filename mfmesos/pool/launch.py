@@ -76,9 +76,11 @@ def keep(supervisor: Supervisor, echo: Callable[[str], None], clock: Callable[[]
             if info is not None and info.si_signo != signal.SIGCHLD:
                 _stop(stopping, supervisor, echo, clock())
             if stopping.signals:
-                if not supervisor.alive:
-                    return 0 if stopping.signals == 1 else 1
-                if clock() - stopping.since > STOP_S:
+                if supervisor.end_again():
+                    stopping.since = clock()
+                elif not supervisor.alive:
+                    return 0 if stopping.signals == 1 and not supervisor.holds else 1
+                elif clock() - stopping.since > STOP_S:
                     echo(f"stopping: the scheduler did not end within {STOP_S:g} s and is killed")
                     return 1
                 continue
@@ -88,6 +90,7 @@ def keep(supervisor: Supervisor, echo: Callable[[str], None], clock: Callable[[]
                 return 1
     finally:
         supervisor.kill()
+        supervisor.say_held()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
@@ -98,5 +101,5 @@ def _stop(stopping: _Stopping, supervisor: Supervisor, echo: Callable[[str], Non
         echo("stopping: workers leave their managers and end; Ctrl-C again kills them")
         supervisor.signal(signal.SIGTERM)
     elif stopping.signals == 2:
-        echo("stopping: the scheduler is killed; `mfmesos clean` ends what is left")
+        echo("stopping: the scheduler is killed")
         supervisor.kill()

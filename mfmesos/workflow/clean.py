@@ -9,11 +9,11 @@ from mfmesos import framework
 from mfmesos.config import STATE_DIR, ConfigError
 from mfmesos.mesos.calls import Caller, CallLost, CallRefused, basic_credential
 from mfmesos.staging.outputs import remove_tree
-from mfmesos.workflow.leftovers import FILES, FolderLock, plain_engine_in
+from mfmesos.workflow.leftovers import FILES, JOURNAL, FolderLock, plain_engine_in
 
 Echo = Callable[[str], None]
 TIMEOUT_S = 10.0
-TEMPORARY = ("incoming", "journal.sqlite*", "scheduler.json", "mfmesos-executor*", "framework_id.new")
+TEMPORARY = ("incoming", JOURNAL, "scheduler.json", "mfmesos-executor*", "framework_id.new")
 """In .mfmesos/; what tells of the run (scheduler.log, report.jsonl, logs/) stays."""
 NO_FRAMEWORK = "No framework found"
 

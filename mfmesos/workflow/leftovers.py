@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from mfmesos import framework
 from mfmesos.config import ConfigError
 
 TASK_INFO = "mesos_task_info"
@@ -14,6 +15,8 @@ TASK_STATE = "mesos_task_state"
 DONE = "mesos_done"
 ENGINES = (b"makeflow", b"work_queue_factory")
 FILES = (TASK_INFO, TASK_STATE, DONE)
+JOURNAL = "journal.sqlite*"
+"""In .mfmesos/, with what SQLite puts beside it."""
 AWAIT_S = 45.0
 AWAIT_STEP_S = 0.1
 
@@ -111,6 +114,11 @@ def clear_older(workdir: Path, before: float) -> list[str]:
         except FileNotFoundError:
             continue
     return there
+
+
+def holds(state_dir: Path) -> bool:
+    """Whether a run that has ended left its framework in Mesos, or its journal."""
+    return (state_dir / framework.FILE).exists() or any(state_dir.glob(JOURNAL))
 
 
 def create_state(workdir: Path) -> None:

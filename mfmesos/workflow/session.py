@@ -157,9 +157,17 @@ class Session:
             self._engine.wait()
 
     def _end_scheduler(self) -> None:
-        """It ends by itself when the engine has written mesos_done; else it is told to. Bounded."""
+        """In good order: one that has died is replaced by another that only ends what it held, or the user is told."""
+        self._await_scheduler()
+        while not self.failure and self.supervisor.end_again():
+            self._await_scheduler(ends=True)
+        self.supervisor.say_held()
+
+    def _await_scheduler(self, ends: bool = False) -> None:
+        """It ends by itself when the engine has written mesos_done, or when it was started for that (`ends`); else
+        it is sent SIGTERM. Bounded."""
         start = self.clock()
-        told = not (self.workdir / DONE).exists()
+        told = not ends and not (self.workdir / DONE).exists()
         if told:
             self.supervisor.signal(signal.SIGTERM)
         next_line = start + 2.0

@@ -2,12 +2,17 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from mfmesos.config import END, STATE_DIR
+from mfmesos.workflow import leftovers
 
 GAVE_UP = 1
 """The exit code of a scheduler that another one would do no better than; see schedulerd.main."""
@@ -15,6 +20,8 @@ RESTARTS = 5
 WITHIN_S = 60.0
 GRACE_S = 8.0
 """How long makeflow may live on after its scheduler has ended in good order."""
+ENDINGS = 2
+"""Schedulers that are started only to end what one that died held, at most."""
 
 
 @dataclass
@@ -28,15 +35,18 @@ class Supervisor:
     pass_fds: tuple[int, ...] = ()
     clock: Callable[[], float] = time.monotonic
     process: subprocess.Popen[bytes] | None = None
+    killed: bool = False
+    """By us, on purpose."""
+    _endings: int = 0
     _crashes: deque[float] = field(default_factory=deque)
     _restart_at: float | None = None
     _ended_at: float | None = None
 
-    def start(self) -> None:
-        """Raises OSError when the program cannot be started."""
+    def start(self, *more: str) -> None:
+        """With `more` arguments. Raises OSError when the program cannot be started."""
         self._restart_at = self._ended_at = None
         self.process = subprocess.Popen(
-            list(self.command), cwd=self.cwd, env=dict(self.environ), stdin=subprocess.DEVNULL, stdout=2,
+            [*self.command, *more], cwd=self.cwd, env=dict(self.environ), stdin=subprocess.DEVNULL, stdout=2,
             start_new_session=True, pass_fds=self.pass_fds, preexec_fn=unblock_signals)
 
     def check(self) -> str | None:
@@ -67,6 +77,26 @@ class Supervisor:
             f"the scheduler has ended ({ending(code)}); starting it again in {pause:g} s (see .mfmesos/scheduler.log)")
         return None
 
+    def end_again(self) -> bool:
+        """Whether another scheduler was started that only ends what the last one held in Mesos when it died."""
+        code = self.process.poll() if self.process is not None else None
+        if code is None or code in (0, GAVE_UP) or self.killed or self._endings == ENDINGS or not self.holds:
+            return False
+        self._endings += 1
+        self.echo(f"the scheduler has ended ({ending(code)}) before it gave back its claims; starting another to do so")
+        self.start(END)
+        return True
+
+    @property
+    def holds(self) -> bool:
+        """Whether a scheduler has left a framework in Mesos, or its journal."""
+        return leftovers.holds(Path(self.cwd) / STATE_DIR)
+
+    def say_held(self) -> None:
+        """One line when that is so although all has ended."""
+        if not self.alive and self.holds:
+            self.echo(f"not everything was given back to Mesos: `mfmesos clean {shlex.quote(self.cwd)}` does that")
+
     @property
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
@@ -78,6 +108,7 @@ class Supervisor:
     def kill(self) -> None:
         """It and what it has started, at once."""
         if self.process is not None and self.process.poll() is None:
+            self.killed = True
             try:
                 os.killpg(self.process.pid, signal.SIGKILL)
             except ProcessLookupError:

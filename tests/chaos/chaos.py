@@ -245,7 +245,8 @@ class Chaos:
         if self.schedule.engine == "run":
             state = (self.flow.folder / "mesos_task_state").read_text().splitlines()
             assert sorted(state) == sorted(f"{i},finished" for i in self.names())
-        assert not list((self.flow.folder / ".mfmesos").glob("journal*"))
+        left = [path.name for path in (self.flow.folder / ".mfmesos").glob("journal*")]
+        assert not left, f"{left} left although the run has ended; it said:\n{self.said[-1][-3000:]}"
 
 
 def run_seed(schedule: Schedule, cluster: Cluster, folder: Path) -> Chaos:

@@ -68,6 +68,25 @@ def test_the_scheduler_of_makeflow_is_killed(flow, tmp_path, size):
     assert not (flow.folder / ".mfmesos" / "journal.sqlite").exists()
 
 
+def test_the_scheduler_is_killed_after_the_end(flow):
+    """makeflow has written mesos_done: the launcher starts another scheduler, which gives back what this one held."""
+    flow.write("Makeflow", "o: in.txt\n\tcat in.txt > o\n\n"
+               "last: o\n\tLOCAL while [ ! -e go ]; do sleep 0.1; done; cat o > last\n")
+    process = flow.start(*flow.makeflow_argv())
+    wait_until(lambda: (flow.folder / "o").exists(), 40, "the task")
+    scheduler = scheduler_of(process.pid)
+    scheduler.suspend()
+    flow.write("go", "")
+    wait_until(lambda: (flow.folder / "mesos_done").exists(), 20, "makeflow's end")
+    scheduler.kill()
+    ended = flow.end(process, 60)
+    assert ended.code == 0, ended.out
+    ended.line_with("killed by SIGKILL", "before it gave back its claims")
+    assert "mfmesos clean" not in ended.out
+    assert not (flow.folder / ".mfmesos" / "framework_id").exists()
+    assert not list((flow.folder / ".mfmesos").glob("journal*"))
+
+
 def test_the_batch_runner_is_killed(flow, tmp_path):
     """kill -9 of `mfmesos run`; the same command goes on: what ran meanwhile is collected, not run again. Once more,
     and there is nothing to do, which is said."""

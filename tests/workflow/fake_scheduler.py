@@ -1,7 +1,9 @@
 """Plays the scheduler by the file protocol, at once and on this machine: `fake_scheduler.py SETTINGS.json`.
 
 FAKE_SCHEDULER in the environment: "crash" dies at once, "crash-once" dies the first time, "deaf" ignores
-mesos_done and SIGTERM. It writes its process number to .mfmesos/fake.pid and what it did to .mfmesos/fake.log.
+mesos_done and SIGTERM, "die-at-end" is killed before it gives back what it holds in Mesos unless it was started only
+for that, "die-at-every-end" even then. It writes its process number to .mfmesos/fake.pid and what it did to
+.mfmesos/fake.log.
 """
 from __future__ import annotations
 
@@ -37,7 +39,7 @@ class Fake:
             (self.state_dir / "crashed").touch()
             sys.exit(3)
         signal.signal(signal.SIGTERM, lambda *_: setattr(self, "stop", self.mode != "deaf"))
-        while not self.stop and os.getppid() == self.config["parent_pid"]:
+        while not self.stop and "--end" not in sys.argv and os.getppid() == self.config["parent_pid"]:
             if Path("mesos_done").exists() and self.mode != "deaf":
                 break
             if not self.read() and not self.reap():
@@ -46,6 +48,10 @@ class Fake:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         self.note(f"killed {len(self.running)}")
+        if self.mode == "die-at-every-end" or (self.mode == "die-at-end" and "--end" not in sys.argv):
+            (self.state_dir / "framework_id").write_text("F\n127.0.0.1:1\nmakeflow\n")
+            os.kill(os.getpid(), signal.SIGKILL)
+        (self.state_dir / "framework_id").unlink(missing_ok=True)
         for name in ("mesos_task_info", "mesos_task_state", "mesos_done"):
             Path(name).unlink(missing_ok=True)
 

@@ -373,6 +373,42 @@ def test_scheduler_that_cannot_live(folder: Path) -> None:
     assert "0 of 4 rules ended well" in run.notes
 
 
+def test_scheduler_that_dies_at_the_end(folder: Path) -> None:
+    """makeflow has ended, and its scheduler is killed before it has given back its claims: another one does."""
+    write(folder, DIAMOND)
+    run = Run(folder, environ={"FAKE_SCHEDULER": "die-at-end"})
+    assert run.end() == 0, run.text
+    assert run.notes.count("killed by SIGKILL) before it gave back its claims") == 1
+    assert "mfmesos clean" not in run.notes
+    assert not (folder / ".mfmesos" / "framework_id").exists()
+    assert no_leftovers(folder)
+
+
+def test_schedulers_that_die_at_every_end(folder: Path) -> None:
+    """Not tried for ever: what is left in Mesos is not left silently, the command that ends it is named."""
+    write(folder, DIAMOND)
+    run = Run(folder, environ={"FAKE_SCHEDULER": "die-at-every-end"})
+    assert run.end() == 0, run.text
+    assert run.notes.count("before it gave back its claims") == 2
+    assert f"`mfmesos clean '{folder}'`" in run.notes
+
+
+def test_a_third_interrupt_names_the_cure(folder: Path) -> None:
+    """The scheduler is killed on purpose, and nobody is started after it."""
+    write(folder, "a:\n    until [ -e go ]; do sleep 0.1; done\n")
+    run = Run(folder, environ={"FAKE_SCHEDULER": "deaf"})
+    run.wait_for_rule()
+    (folder / ".mfmesos" / "framework_id").write_text("F\n127.0.0.1:1\nmakeflow\n")
+    run.makeflow().suspend()
+    for said in ("makeflow ends", "makeflow is killed", "the scheduler is killed"):
+        run.process.send_signal(signal.SIGINT)
+        wait_until(lambda text=said: text in run.notes, what=f"{said!r}")
+    assert run.end() == 128 + 9
+    assert f"`mfmesos clean '{folder}'`" in run.notes
+    assert "starting another" not in run.notes
+    (folder / "go").touch()
+
+
 def test_two_runs_in_one_folder(folder: Path) -> None:
     """The second is refused in one line, and the first is not disturbed."""
     write(folder, "a:\n    while ! test -e go; do sleep 0.05; done; echo 1 > a\n")
