@@ -197,9 +197,11 @@ class Scheduler:
             gpus=action.resources.gpus)
         log.info("event=open_claim claim=%s host=%s resources=%r",
                  action.claim_id, self._hosts[action.claim_id], str(action.resources))
+        elsewhere = self.config.executor_uri
         self._link.open_claim(
-            action, command=self._archive.command, archive_uri=self.config.executor_uri or self.staging.archive_url(),
-            data=wire.dumps(data), task_name=f"mfmesos claim {action.claim_id}")
+            action, archive_uri=elsewhere,
+            command=self._archive.command("" if elsewhere else self.staging.archive_url()), data=wire.dumps(data),
+            task_name=f"mfmesos claim {action.claim_id}")
 
     def _grant(self, action: act.GrantAttempt) -> None:
         self.staging.grant(action.claim_id, action.attempt_id, action.inputs, action.task.outputs)

@@ -48,7 +48,10 @@ class Cluster:
 
     def __init__(
             self, *, agents: int = 2, resources: str = RESOURCES, flags: Mapping[str, str] | None = None,
-            work_dir: Path | None = None, credential: tuple[str, str] | None = None) -> None:
+            work_dir: Path | None = None, credential: tuple[str, str] | None = None,
+            environ: Mapping[str, str] | None = None) -> None:
+        self.environ = environ or {}
+        """Variables that master and agents are started with, beside the usual ones."""
         self.count, self.resources, self.flags = agents, resources, dict(flags or {})
         self._own_folder = work_dir is None
         self.work_dir = (work_dir or Path(tempfile.mkdtemp(prefix=f"mfmesos-{self.kind}-"))).resolve()
@@ -69,7 +72,7 @@ class Cluster:
         ready = self.work_dir / "ready.json"
         ready.unlink(missing_ok=True)
         env = {"PATH": PATH, "HOME": os.environ.get("HOME", "/"), "LANG": "C.UTF-8",
-               "PYTHONPATH": f"{TESTS}:{TESTS.parent}",
+               "PYTHONPATH": f"{TESTS}:{TESTS.parent}", **self.environ,
                **{k: v for k, v in os.environ.items() if k == "REALMESOS_HOME"}}
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(

@@ -66,6 +66,7 @@ _EXITS = {
     81: "the executor's archive arrived damaged",
     82: "the agent has no python3; install Python 3.8 or newer there",
     83: "the agent's python3 is older than 3.8; install a newer one there",
+    84: "the agent does not reach this machine's staging server; see --listen and --advertise",
 }
 """What the claim's command exits with (mfmesos/staging/archive.py)."""
 

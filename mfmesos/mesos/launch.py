@@ -46,11 +46,13 @@ def accept(action: OpenClaim, *, role: str, user: str, framework_id: str, comman
            task_name: str, grace_s: float) -> dict[str, Any]:
     """The `accept` of an ACCEPT call. `grace_s` is how long the claim may take to end itself on KILL or SHUTDOWN.
 
-    The claim's id is the task's and the executor's. ValueError where the offers do not hold what the claim needs.
+    The claim's id is the task's and the executor's. Mesos's fetcher brings `archive_uri`, if any.
+    ValueError where the offers do not hold what the claim needs.
     """
     pool = Pool([r for offer in action.offers for r in offer.raw_resources], role)
     run: dict[str, Any] = {
-        "value": command, "shell": True, "uris": [{"value": archive_uri, "extract": True, "cache": True}]}
+        "value": command, "shell": True,
+        **({"uris": [{"value": archive_uri, "extract": True, "cache": True}]} if archive_uri else {})}
     if user:
         run["user"] = user
     executor = {

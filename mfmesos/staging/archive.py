@@ -1,4 +1,4 @@
-"""The executor as one archive for Mesos's fetcher: the same sources give the same bytes, new ones a new name.
+"""The executor as one archive for the agents: the same sources give the same bytes, new ones a new name.
 
 `mfmesos-executor-DIGEST.tar.gz` holds one file, `mfmesos-executor.pyz`, a zip application with everything that an
 executor needs but Python itself: see `sources.find_sources`.
@@ -11,6 +11,7 @@ import io
 import json
 import marshal
 import os
+import shlex
 import stat
 import tarfile
 import tempfile
@@ -21,15 +22,17 @@ from importlib.machinery import SourceFileLoader
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from types import CodeType
+from urllib.parse import urlsplit
 
 from mfmesos.staging.sources import ArchiveError, Source, find_sources, roots
 
-__all__ = ["EXIT_DAMAGED", "EXIT_NO_PYTHON", "EXIT_OLD_PYTHON", "Archive", "ArchiveError", "build_archive"]
+__all__ = [
+    "EXIT_DAMAGED", "EXIT_NOT_FETCHED", "EXIT_NO_PYTHON", "EXIT_OLD_PYTHON", "Archive", "ArchiveError", "build_archive"]
 
 PYZ = "mfmesos-executor.pyz"
 INDEX = "mfmesos-executor.json"
 FORMAT = 2
-EXIT_DAMAGED, EXIT_NO_PYTHON, EXIT_OLD_PYTHON = 81, 82, 83
+EXIT_DAMAGED, EXIT_NO_PYTHON, EXIT_OLD_PYTHON, EXIT_NOT_FETCHED = 81, 82, 83, 84
 """Exit codes of the claim's command before the executor itself runs."""
 
 MAIN = '''\
@@ -71,12 +74,46 @@ if __name__ == "__main__":
     sys.exit(main())
 '''.replace("@OLD@", str(EXIT_OLD_PYTHON))
 
+BRING = """\
+import hashlib, socket, sys, time, zlib
+def bring(host, port, path):
+    s = socket.create_connection((host, int(port)), 15)
+    s.sendall(("GET %s HTTP/1.0\\r\\nHost: %s\\r\\n\\r\\n" % (path, "[%s]" % host if ":" in host else host)).encode())
+    pieces = []
+    while not pieces or pieces[-1]:
+        pieces.append(s.recv(1 << 20))
+    head, _, body = b"".join(pieces).partition(b"\\r\\n\\r\\n")
+    if head[9:12] != b"200":
+        raise ValueError("the answer is %r" % head[:40])
+    tar = zlib.decompress(body, 31)
+    with open("@PYZ@", "wb") as f:
+        f.write(tar[512:512 + int(tar[124:135], 8)])
+for pause in (0.5, 1, 2, 0) if sys.argv[2:] else ():
+    try:
+        bring(*sys.argv[2:])
+        break
+    except Exception as e:
+        if not pause:
+            sys.stderr.write("mfmesos: the executor cannot be fetched from %s port %s (%s); let this agent reach it, "
+                             "or see --listen and --advertise\\n" % (sys.argv[2], sys.argv[3], e))
+            sys.exit(@MISSED@)
+    time.sleep(pause)
+try:
+    same = hashlib.sha256(open("@PYZ@", "rb").read()).hexdigest() == sys.argv[1]
+except EnvironmentError:
+    same = False
+if not same:
+    sys.stderr.write("mfmesos: the archive of the executor arrived damaged on this agent (checksum of @PYZ@)\\n")
+    sys.exit(@BAD@)
+"""
+"""Python 2.7 or 3, without a single quote. Run with -E: an empty sandbox is no danger, and 2.7 knows no -I. Mesos's own
+fetcher would ask the proxies that the agent's environment names, and what it gets from those could be anything."""
+
 COMMAND = (
     'PATH="${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin"; export PATH; '
-    'echo "@SHA@  @PYZ@" | sha256sum -c - >/dev/null 2>&1 || { '
-    'echo "mfmesos: the archive of the executor arrived damaged on this agent (checksum of @PYZ@)" >&2; exit @BAD@; }; '
     'command -v python3 >/dev/null || { '
     'echo "mfmesos: no python3 on this agent in $PATH; install Python 3.8 or newer" >&2; exit @NONE@; }; '
+    f"python3 -E -c '{BRING}' @SHA@@FROM@ || exit $?; "
     "exec python3 -I @PYZ@"
 )
 
@@ -86,8 +123,11 @@ class Archive:
     path: Path
     name: str
     sha256_pyz: str
-    command: str
-    """The claim's command, for /bin/sh in the sandbox."""
+
+    def command(self, url: str = "") -> str:
+        """The claim's command, for /bin/sh in the sandbox; `url` is where the staging server has the archive, empty
+        when Mesos's fetcher brings it."""
+        return command(self.sha256_pyz, url)
 
 
 def build_archive(cache_dir: Path) -> Archive:
@@ -112,10 +152,14 @@ def build_archive(cache_dir: Path) -> Archive:
     return _archive(cache_dir, name, digest)
 
 
-def command(sha256_pyz: str) -> str:
-    """What the agent runs: check the archive, find a Python, become the executor."""
+def command(sha256_pyz: str, url: str = "") -> str:
+    """What the agent runs: find a Python, bring the archive unless Mesos has, check it, become the executor."""
+    parts = urlsplit(url)
+    words = (parts.hostname, parts.port or 80, parts.path) if url else ()
     text = COMMAND
-    for mark, value in (("@SHA@", sha256_pyz), ("@PYZ@", PYZ), ("@BAD@", EXIT_DAMAGED), ("@NONE@", EXIT_NO_PYTHON)):
+    for mark, value in (
+            ("@SHA@", sha256_pyz), ("@PYZ@", PYZ), ("@BAD@", EXIT_DAMAGED), ("@NONE@", EXIT_NO_PYTHON),
+            ("@MISSED@", EXIT_NOT_FETCHED), ("@FROM@", "".join(f" {shlex.quote(str(word))}" for word in words))):
         text = text.replace(mark, str(value))
     return text
 
@@ -184,7 +228,7 @@ def _cached(cache_dir: Path, key: str) -> Archive | None:
 
 
 def _archive(cache_dir: Path, name: str, digest: str) -> Archive:
-    return Archive(cache_dir / name, name, digest, command(digest))
+    return Archive(cache_dir / name, name, digest)
 
 
 def _write(path: Path, data: bytes) -> None:

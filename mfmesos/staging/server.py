@@ -106,7 +106,7 @@ class StagingServer:
         self.url = ("https://" if tls else "http://") + join_host_port(*split_host_port(shown, bound))
         self._archive_base = self.url
         if tls:
-            # Mesos's fetcher cannot know our certificate; what it fetches is public and is checked by its digest.
+            # Who fetches it cannot know our certificate; what is fetched is public and is checked by its digest.
             plain = web.Application()
             plain.router.add_get("/archive/{token}/{name}", self._get_archive)
             archive_port = await self._listen(plain, host, port and port + 1, None)
@@ -192,7 +192,7 @@ class StagingServer:
         self._archive, self._archive_name = Path(path).read_bytes(), Path(path).name
 
     def archive_url(self) -> str:
-        """Where Mesos's fetcher gets the archive; its random part is no claim's token and opens nothing else."""
+        """Where claims get the archive; its random part is no claim's token and opens nothing else."""
         return f"{self._archive_base}/archive/{self._archive_token}/{self._archive_name}"
 
     # --- what executors ask ---------------------------------------------------------------------

@@ -50,6 +50,21 @@ def all_done(flow: Flow, process, count: int) -> None:
     assert all((flow.folder / f"o{i}").read_text() == "x\n" for i in range(1, count + 1))
 
 
+PROXIES = dict.fromkeys(
+    ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"), "http://127.0.0.1:9")
+
+
+def test_proxies_are_never_asked(make_cluster, tmp_path, monkeypatch):
+    """Neither the user's proxy variables nor those of master and agents come between us, the master and executors."""
+    for name, value in PROXIES.items():
+        monkeypatch.setenv(name, value)
+    flow = Flow(tmp_path / "flow", make_cluster(agents=1, environ=PROXIES))
+    flow.write("tasks.jsonl", '{"command": "echo $http_proxy > a", "outputs": ["a"]}\n')
+    ended = flow.run("--plain", "--no-history", "tasks.jsonl", timeout=40)
+    assert ended.code == 0, ended.out
+    assert (flow.folder / "a").exists()
+
+
 def test_an_agent_is_drained(flow):
     """What ran there is run elsewhere, at nobody's expense, and nothing new goes there."""
     tally = write_tasks(flow, 10, 1.0)

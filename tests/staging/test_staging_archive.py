@@ -1,21 +1,34 @@
 """The executor's archive: the same bytes each time, and it starts on every Python that an agent may have."""
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import http.server
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mfmesos.staging import archive as module
 from mfmesos.staging import sources
-from mfmesos.staging.archive import EXIT_DAMAGED, EXIT_NO_PYTHON, EXIT_OLD_PYTHON, PYZ, Archive, build_archive
+from mfmesos.staging.archive import (
+    EXIT_DAMAGED,
+    EXIT_NO_PYTHON,
+    EXIT_NOT_FETCHED,
+    EXIT_OLD_PYTHON,
+    PYZ,
+    Archive,
+    build_archive,
+)
 
 PYENV = Path.home() / ".pyenv" / "versions"
 
@@ -148,7 +161,7 @@ def test_starts_as_mesos_starts_it(version: str, tmp_path: Path, built: Archive)
     folder = tmp_path / "sandbox"
     folder.mkdir()
     path = only(tmp_path / "bin", "sha256sum", "cat", python3=f'#!/bin/sh\nexec {python} "$@"\n')
-    done = start(sandbox(folder, built), built.command, PATH=path)
+    done = start(sandbox(folder, built), built.command(), PATH=path)
     assert "Traceback" not in done.stderr
     assert "mfmesos" in done.stderr
     assert "ModuleNotFound" not in done.stderr
@@ -157,7 +170,7 @@ def test_starts_as_mesos_starts_it(version: str, tmp_path: Path, built: Archive)
 
 def test_no_path_at_all(tmp_path: Path, built: Archive) -> None:
     """Mesos may give an executor no PATH: the usual folders are looked through."""
-    done = start(sandbox(tmp_path, built), built.command.replace(f"exec python3 -I {PYZ}", "echo found $PATH"))
+    done = start(sandbox(tmp_path, built), built.command().replace(f"exec python3 -I {PYZ}", "echo found $PATH"))
     assert done.stdout.startswith("found ")
     assert "/usr/local/bin:/usr/bin:/bin" in done.stdout
 
@@ -166,10 +179,56 @@ def test_damaged_archive(tmp_path: Path, built: Archive) -> None:
     """One line on stderr and an exit code of its own, and nothing of it is run."""
     with (sandbox(tmp_path, built) / PYZ).open("ab") as f:
         f.write(b"x")
-    done = start(tmp_path, built.command, PATH=os.environ["PATH"])
+    done = start(tmp_path, built.command(), PATH=os.environ["PATH"])
     assert done.returncode == EXIT_DAMAGED
     assert done.stderr.count("\n") == 1
     assert "damaged" in done.stderr
+
+
+@contextlib.contextmanager
+def serving(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """A web server with one answer, and what it was asked."""
+    asked: list[bytes] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.raw_requestline)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        server.shutdown()
+
+
+def test_brought_without_a_proxy(tmp_path: Path, built: Archive) -> None:
+    """The claim's command fetches the archive itself: no proxy that the agent's environment names is ever asked."""
+    with serving(built.path.read_bytes()) as (url, asked), serving(b"<html>") as (proxy, asked_proxy):
+        names = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+        command = built.command(f"{url}/archive/T/{built.name}").replace(f"exec python3 -I {PYZ}", "echo brought")
+        done = start(tmp_path, command, PATH=os.environ["PATH"], **dict.fromkeys(names, proxy))
+    assert (done.stdout, done.stderr) == ("brought\n", "")
+    assert hashlib.sha256((tmp_path / PYZ).read_bytes()).hexdigest() == built.sha256_pyz
+    assert asked == [f"GET /archive/T/{built.name} HTTP/1.0\r\n".encode()]
+    assert asked_proxy == []
+
+
+def test_not_fetched(tmp_path: Path, built: Archive) -> None:
+    """A staging server out of reach: one line that names it and the cure, and an exit code of its own."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        command = built.command(f"http://127.0.0.1:{port}/archive/T/x").replace("(0.5, 1, 2, 0)", "(0,)")
+        done = start(tmp_path, command, PATH=os.environ["PATH"])
+    assert done.returncode == EXIT_NOT_FETCHED
+    assert done.stderr.startswith(f"mfmesos: the executor cannot be fetched from 127.0.0.1 port {port} (")
+    assert "--advertise" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_no_python(tmp_path: Path, built: Archive) -> None:
@@ -177,7 +236,7 @@ def test_no_python(tmp_path: Path, built: Archive) -> None:
     folder = tmp_path / "sandbox"
     folder.mkdir()
     path = only(tmp_path / "bin", "sha256sum")
-    command = built.command.replace("/usr/local/bin:/usr/bin:/bin", "/nonexistent")
+    command = built.command().replace("/usr/local/bin:/usr/bin:/bin", "/nonexistent")
     done = start(sandbox(folder, built), command, PATH=path)
     assert done.returncode == EXIT_NO_PYTHON
     assert "install Python 3.8" in done.stderr
@@ -185,7 +244,8 @@ def test_no_python(tmp_path: Path, built: Archive) -> None:
 
 def old_python(python: str) -> str:
     """A python3 that says it is 3.6."""
-    return (f'#!/bin/sh\nshift\nexec {python} -I -c \'import sys, zipfile\nsys.version_info = (3, 6, 8)\n'
+    return (f'#!/bin/sh\n[ "$1" = -E ] && exec {python} "$@"\nshift\n'
+            f'exec {python} -I -c \'import sys, zipfile\nsys.version_info = (3, 6, 8)\n'
             f'sys.argv = sys.argv[1:]\n'
             f'exec(compile(zipfile.ZipFile(sys.argv[0]).read("__main__.py"), "m", "exec"), '
             f'{{"__name__": "__main__"}})\' "$@"\n')
@@ -196,7 +256,7 @@ def test_old_python(tmp_path: Path, built: Archive) -> None:
     folder = tmp_path / "sandbox"
     folder.mkdir()
     sandbox(folder, built)
-    command = built.command.replace("/usr/local/bin:/usr/bin:/bin", "/nonexistent")
+    command = built.command().replace("/usr/local/bin:/usr/bin:/bin", "/nonexistent")
     path = only(tmp_path / "old", "sha256sum", python3=old_python(sys.executable))
     done = start(folder, command, PATH=path)
     assert done.returncode == EXIT_OLD_PYTHON
