@@ -256,7 +256,9 @@ main.add_command(history)
 
 def echo(text: str) -> None:
     """One line for the user."""
-    click.echo(f"mfmesos: {text}", err=True)
+    from mfmesos.terminal import say
+
+    say(text)
 
 
 def _launched(

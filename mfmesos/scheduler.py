@@ -26,6 +26,7 @@ from mfmesos.core.engine import Core
 from mfmesos.core.model import SavedClaim, SavedTask
 from mfmesos.core.state import Policy
 from mfmesos.engine import Engine
+from mfmesos.folder import RunFolder
 from mfmesos.mesos.link import FrameworkSettings, MesosLink
 from mfmesos.staging.address import split_host_port
 from mfmesos.staging.archive import build_archive
@@ -71,6 +72,9 @@ class Scheduler:
         self._placing: set[asyncio.Task[None]] = set()
         self._hosts: dict[str, str] = {}
         self._over: asyncio.Future[str | None]
+        self._folder: RunFolder
+        self._lost = ""
+        """Why the folder cannot be worked in any more; the journal went with it."""
         self._registered = False
         self._perform: dict[type, Callable[[Any], None]] = {
             act.OpenClaim: self._open_claim,
@@ -163,7 +167,8 @@ class Scheduler:
         while self._decided:
             decided = self._decided[0]
             try:
-                self.journal.write(decided)
+                if not self._lost:
+                    self.journal.write(decided)
             except JournalError as e:
                 if self.clock() - self._journal_noted_at >= 60.0:
                     self._journal_noted_at = self.clock()
@@ -263,7 +268,7 @@ class Scheduler:
 
     def _finish(self, action: act.Over) -> None:
         if not self._over.done():
-            self._over.set_result(action.failure)
+            self._over.set_result(action.failure or self._lost or None)
 
     # --- the run --------------------------------------------------------------------------------
     async def run(self, stop_on: tuple[signal.Signals, ...] = ()) -> str | None:
@@ -273,6 +278,7 @@ class Scheduler:
             self.loop.add_signal_handler(number, self.stop, f"it was told to end ({number.name})")
         self._over = self.loop.create_future()
         self.config.state_dir.mkdir(exist_ok=True)
+        self._folder = RunFolder(self.workdir, self.config.state_dir)
         history = asyncio.wrap_future(self.recorder.load())  # meanwhile: a short workflow feels each part of the start
         self._archive = await self.loop.run_in_executor(None, build_archive, self.config.state_dir)
         self.journal = Journal(self.config.state_dir / JOURNAL, self.config.launch)
@@ -349,7 +355,7 @@ class Scheduler:
         stopping_since = None
         while True:
             await asyncio.sleep(0.5)
-            why = self.engine.alive()
+            why = self._look_at_folder() or self.engine.alive()
             if why:
                 self.post(ev.StopRequested(why))
             self.post(ev.Tick())
@@ -360,9 +366,15 @@ class Scheduler:
                 if self.clock() - stopping_since > STOP_WITHIN_S and not self._over.done():
                     self._over.set_result(f"{self.core.state.stopping}; not everything ended in {STOP_WITHIN_S:.0f} s")
 
+    def _look_at_folder(self) -> str:
+        if not self._lost:
+            self._lost = self._folder.problem()
+        return self._lost
+
     def _flush_journal(self) -> None:
         try:
-            self.journal.flush()
+            if not self._lost:
+                self.journal.flush()
         except JournalError as e:
             log.warning("%s", e)  # what is to be saved next says it to the user
 

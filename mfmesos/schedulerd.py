@@ -132,11 +132,11 @@ def _run(config: SchedulerConfig) -> int:
     log = logging.getLogger("mfmesos.schedulerd")
     try:
         from mfmesos.scheduler import Scheduler
-        from mfmesos.workflow.taskengine import say
+        from mfmesos.terminal import ending_signals, say
 
         engine = _engine(config)
         try:
-            failure = asyncio.run(Scheduler(config, engine).run(stop_on=(signal.SIGTERM,)))
+            failure = asyncio.run(Scheduler(config, engine).run(stop_on=ending_signals()))
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
     except ConfigError as e:

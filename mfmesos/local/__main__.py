@@ -7,12 +7,12 @@ import dataclasses
 import json
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
 
 from mfmesos.core.model import Resources
 from mfmesos.core.phrases import counted
+from mfmesos.terminal import ending_signals
 
 PARENT_POLL_S = 0.25
 
@@ -60,7 +60,7 @@ def say_ready(args: argparse.Namespace, text: str) -> None:
 async def run(args: argparse.Namespace) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ending_signals():
         loop.add_signal_handler(number, stop.set)
     from mfmesos.local.access import Credential
     from mfmesos.local.cluster import LocalCluster, machine_resources

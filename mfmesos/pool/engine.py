@@ -29,8 +29,8 @@ from mfmesos.pool.status import whole_file
 from mfmesos.pool.survey import Survey, View
 from mfmesos.pool.worker import MARGIN, Program, identity, prepare, size_of, told_apart
 from mfmesos.report.runlog import RunLog, more_of_it
+from mfmesos.terminal import say
 from mfmesos.workflow.stager import Stager
-from mfmesos.workflow.taskengine import say
 from mfmesos.workflow.watch import DirectoryWatch
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-import click
+from mfmesos.terminal import say
 
 
 def fail(text: str) -> NoReturn:
     """One line on stderr, exit 1."""
-    click.echo(f"mfmesos: {text}", err=True)
+    say(text)
     sys.exit(1)

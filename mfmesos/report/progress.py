@@ -1,11 +1,13 @@
 """How a run is going, on a terminal as one live line by state, elsewhere as plain lines now and then."""
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable, Protocol
 
+from mfmesos import terminal
 from mfmesos.core.phrases import duration
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ class PlainProgress:
     """A line when something has changed, at most every PLAIN_EVERY_S seconds, and one at the end."""
 
     def __init__(self, echo: Callable[[str], None] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._echo = echo or (lambda text: print(text, file=sys.stderr, flush=True))
+        self._echo = echo or terminal.line
         self._clock = clock
         self._started = self._said_at = clock()
         self._said = self._last = Counts()
@@ -108,10 +110,12 @@ class LiveProgress:
         self._counts = counts
 
     def note(self, text: str) -> None:
-        self._console.print(f"mfmesos: {text}", markup=False, highlight=False)
+        with contextlib.suppress(OSError):
+            self._console.print(f"mfmesos: {text}", markup=False, highlight=False)
 
     def close(self) -> None:
-        self._live.stop()
+        with contextlib.suppress(OSError):
+            self._live.stop()
 
 
 def describe(counts: Counts, elapsed_s: float) -> str:

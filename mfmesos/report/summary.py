@@ -1,6 +1,7 @@
 """What a run used, by category: the table at its end."""
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
@@ -42,4 +43,5 @@ def show(entries: Sequence[Entry]) -> None:
     for name, finished, failed, peak, middle, cores, seconds in found:
         table.add_row(
             name, str(finished), str(failed), f"{peak:.0f} MB", f"{middle:.0f} MB", f"{cores:.1f}", f"{seconds:.1f} s")
-    Console(file=sys.stderr).print(table)
+    with contextlib.suppress(OSError):
+        Console(file=sys.stderr).print(table)

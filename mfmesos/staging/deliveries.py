@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import stat
@@ -159,6 +160,8 @@ class Deliveries:
         return True
 
     def _new_stem(self, attempt: Attempt) -> str:
+        with contextlib.suppress(FileExistsError):
+            self._incoming.mkdir(mode=0o700)  # somebody has cleared our folder
         return f"{self._incoming}/{attempt.id}-{next(self._numbers)}"
 
     # --- where it goes --------------------------------------------------------------------------
@@ -183,7 +186,10 @@ class Deliveries:
         if attempt.staged.resumed:
             return False
         for index, name in enumerate(attempt.staged.plan.roots):
-            found = os.lstat(attempt.staged.path(index))
+            try:
+                found = os.lstat(attempt.staged.path(index))
+            except OSError:
+                return True  # gone: `place` says so at once
             try:
                 there = os.stat(os.path.dirname(os.path.join(self._workdir, name)))
             except OSError:
@@ -205,6 +211,8 @@ class Deliveries:
 
 
 def storage_problem(e: OSError, folder: Path) -> PlacementError:
-    """An error of our own disk while outputs arrived."""
+    """An error of our own disk while outputs arrived. A folder that is gone ends the run, not the attempt."""
+    gone = e.errno == errno.ENOENT and not folder.exists()
     return PlacementError(
-        f"its outputs could not be stored in {folder}: {plain_error(e)}", e.errno in OUR_SIDE, e.errno in FULL)
+        f"its outputs could not be stored in {folder}: {plain_error(e)}", gone or e.errno in OUR_SIDE,
+        gone or e.errno in FULL)

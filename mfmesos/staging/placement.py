@@ -49,9 +49,10 @@ def place(workdir: Path, staged: Staged) -> None:
         raise
     except OSError as e:
         _undo(job)
+        gone = e.errno == errno.ENOENT and not os.path.isdir(os.path.dirname(staged.stem))
         raise PlacementError(
-            f"output {name} could not be put in place: {plain_error(e)} ({workdir})", e.errno in OUR_SIDE,
-            e.errno in FULL) from None
+            f"output {name} could not be put in place: {plain_error(e)} ({workdir})", gone or e.errno in OUR_SIDE,
+            gone or e.errno in FULL) from None
     for move in job.moves:
         if move.backup:
             _remove(move.backup)

@@ -5,7 +5,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -22,6 +21,7 @@ from mfmesos.core.phrases import duration
 from mfmesos.report.progress import Counts, Progress, progress
 from mfmesos.report.runlog import RunLog, more_of_it, read_report
 from mfmesos.staging.inputs import InputError, InputIndex
+from mfmesos.terminal import ending_signals, say
 from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, FolderLock
 from mfmesos.workflow.plainfiles import oddity
 from mfmesos.workflow.plan import Blocked, Plan
@@ -31,7 +31,7 @@ from mfmesos.workflow.records import Malformed, Record, Submitted, Withdrawn
 from mfmesos.workflow.stager import Stager
 from mfmesos.workflow.statefile import StateFile
 from mfmesos.workflow.tail import FileTail
-from mfmesos.workflow.taskengine import say, shorten
+from mfmesos.workflow.taskengine import shorten
 
 if TYPE_CHECKING:
     from mfmesos.scheduler import Scheduler
@@ -98,7 +98,7 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
         engine = BatchEngine(resolved, options, batch, done, shown)
         try:
             scheduler = Scheduler(resolved, engine, inputs=batch.inputs)
-            failure = asyncio.run(scheduler.run(stop_on=(signal.SIGTERM, signal.SIGINT)))
+            failure = asyncio.run(scheduler.run(stop_on=ending_signals()))
         except (ConfigError, OSError):
             raise
         except Exception as e:

@@ -136,10 +136,19 @@ class StateFile:
             raise StateFileError(f"{self._path}: closed")
         if not self._is_ours():
             log.warning("%s was removed or replaced; going on with a new one", self._path)
-            os.close(self._fd)
-            self._fd = open_to_append(self._path)
+            self._open_again()
         self._backlog += b"".join(lines)
         self._push()
+
+    def _open_again(self) -> None:
+        """Where the folder is gone as well, the lines go where the file went."""
+        try:
+            fd = open_to_append(self._path)
+        except OSError as e:
+            log.error("%s cannot be made again (%s)", self._path, e.strerror)
+        else:
+            os.close(self._fd)
+            self._fd = fd
 
     def _push(self) -> None:
         """What cannot be written (a full disk) stays in the backlog for the next time."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from mfmesos.core import events as ev
 from mfmesos.core.model import SavedTask, Task
 from mfmesos.engine import Launched
 from mfmesos.report.runlog import RunLog, more_of_it
+from mfmesos.terminal import say
 from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, clear
 from mfmesos.workflow.records import MAX_ID, Malformed, Submitted
 from mfmesos.workflow.splitter import start_at_last_first_id
@@ -35,10 +35,6 @@ log = logging.getLogger("mfmesos.engine")
 ENGINE_ENDS_WITHIN_S = 6.0
 LOOK_S = 0.02
 """How often to look for the end of the engine; the scheduler asks more thoroughly, and less often."""
-
-
-def say(text: str) -> None:
-    print(f"mfmesos: {text}", file=sys.stderr, flush=True)
 
 
 class TaskFileEngine(Launched):

@@ -1,13 +1,16 @@
 """Ctrl-C, kill -9 and the leftovers of dead runs, with real makeflow, real processes and both clusters."""
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import subprocess
+import termios
 from pathlib import Path
 
 import psutil
 import pytest
-from flows import Flow, nothing_stays
+from flows import MFMESOS, Flow, nothing_stays
 from support import wait_until
 
 SLOW = "".join(
@@ -116,13 +119,14 @@ def test_leftovers_of_a_dead_run(flow):
     assert not (flow.folder / "evil").exists()
 
 
-def test_ctrl_c_of_the_batch_runner(flow):
-    """SIGINT to `mfmesos run`: tasks are killed, exit 130, and the next run does only what was not done."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
+def test_ctrl_c_of_the_batch_runner(flow, number):
+    """SIGINT, SIGHUP or SIGQUIT: tasks are killed, exit 130, and the next run does only what was not done."""
     flow.write("tasks.info", "1,cat in.txt > a,in.txt,a,-1,-1,-1,submitted\n"
                f"2,cat in.txt > b; sleep 300.{os.getpid()},in.txt,b,-1,-1,-1,submitted\n")
     process = flow.start("run", "--master", flow.cluster.master, "tasks.info")
     wait_until(lambda: sleepers() and (flow.folder / "a").exists(), 30, "a running task")
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     ended = flow.end(process, 40)
     assert ended.code == 130, ended.out
     assert not (flow.folder / "b").exists()
@@ -130,3 +134,32 @@ def test_ctrl_c_of_the_batch_runner(flow):
     ended = flow.run("tasks.info")
     assert ended.code == 0, ended.out
     assert [e["task"] for e in flow.report() if e["finished"]] == [1, 2]
+
+
+def test_the_terminal_of_the_batch_runner_is_closed(flow):
+    """With a terminal that is gone nothing can be said any more, yet all ends in order."""
+    flow.write("tasks.info", "1,cat in.txt > a,in.txt,a,-1,-1,-1,submitted\n"
+               f"2,sleep 300.{os.getpid()},,,-1,-1,-1,submitted\n")
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [*MFMESOS, "run", "--master", flow.cluster.master, "tasks.info"], cwd=flow.folder, stdin=theirs, stdout=theirs,
+        stderr=theirs, start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+    os.close(theirs)
+    wait_until(lambda: sleepers() and (flow.folder / "a").exists(), 30, "a running task")
+    os.close(ours)
+    assert process.wait(40) == 130
+    assert not (flow.folder / ".mfmesos" / "framework_id").exists()
+
+
+@pytest.mark.parametrize("which", ["", ".mfmesos"])
+def test_the_folder_is_renamed(flow, which):
+    """During a run, the folder or ours in it: one line, the tasks are killed, the framework is torn down."""
+    flow.write("tasks.info", "1,cat in.txt > a,in.txt,a,-1,-1,-1,submitted\n"
+               f"2,cat in.txt > b; sleep 300.{os.getpid()},in.txt,b,-1,-1,-1,submitted\n")
+    process = flow.start("run", "--plain", "--master", flow.cluster.master, "tasks.info")
+    wait_until(lambda: sleepers() and (flow.folder / "a").exists(), 30, "a running task")
+    (flow.folder / which).rename(flow.folder.with_name("elsewhere"))
+    ended = flow.end(process, 40)
+    assert ended.code == 1, ended.out
+    assert ended.out.count("was removed, renamed or replaced during the run") == 1
+    assert "task 2 failed" not in ended.out

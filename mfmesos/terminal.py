@@ -1,0 +1,25 @@
+"""Lines for the user on stderr. A terminal that was closed, or a reader that went away, ends nothing of a run."""
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+
+HANGUPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+def say(text: str) -> None:
+    """"mfmesos: TEXT", at once."""
+    line(f"mfmesos: {text}")
+
+
+def line(text: str) -> None:
+    """TEXT and a newline, at once."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def ending_signals() -> tuple[signal.Signals, ...]:
+    """What is to end a run in order: a terminal's keys, its end, and `kill`; not what the user's shell has set to be
+    ignored, as nohup does."""
+    return tuple(number for number in HANGUPS if signal.getsignal(number) is not signal.SIG_IGN)
