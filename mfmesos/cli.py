@@ -135,6 +135,8 @@ def run(tasks: Path, retries: int, keep_going: bool, follow: bool, dry_run: bool
 @main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @cluster_options
 @task_options
+@click.option("--ignore-environment", is_flag=True,
+              help="Run the tasks without the environment that the workflow gives them (export, environment).")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="-- ARGS...")
 def makeflow(args: tuple[str, ...], **options: Any) -> None:
     """Run the real makeflow with -T mesos, ARGS being its own arguments.
@@ -274,7 +276,8 @@ def _launched(
         config.master = parsed.master or DEFAULT_MASTER
     with local_cluster(config, options["local_agents"]) as resolved:
         return launch(LaunchOptions(
-            argv=list(args), scheduler=resolved, echo=echo))
+            argv=list(args), scheduler=resolved, echo=echo,
+            ignore_environment=options.get("ignore_environment", False)))
 
 
 def _guarded(call: Callable[[], Any]) -> NoReturn:

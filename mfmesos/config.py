@@ -74,6 +74,10 @@ class SchedulerConfig:
     start_at_last_run: bool = False
     """The task file may hold leftovers of a dead run: begin at its last record with ID 1."""
     verbose: bool = False
+    debug_log: str = ""
+    """makeflow's own debug log, which tells the environment of each task; empty: there is none."""
+    send_environment: bool = False
+    """Every task gets the environment in which makeflow runs."""
     pool: dict[str, Any] | None = None
     """Of engine "pool": its settings as pool.json has them, and under "file" where that is."""
 

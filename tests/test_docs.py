@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("README.md")])
 OTHERS_OPTIONS = {
     "--authenticate_http_frameworks", "--switch_user",  # mesos-master's, mesos-agent's
-    "--mesos-master", "--mesos-path", "--mesos-preload", "--clean", "--version", "--help",  # makeflow's
+    "--mesos-master", "--mesos-path", "--mesos-preload", "--clean", "--version", "--help", "--send-environment",
+    "--debug-rotate-max",  # makeflow's
     "--password", "--storage-limit",
     "--autosize", "--cores", "--disk", "--env", "--gpus", "--memory", "--worker-binary", "--workers-per-cycle",
     "--wrapper",  # work_queue_factory's

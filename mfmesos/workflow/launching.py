@@ -31,6 +31,8 @@ class LaunchOptions:
     """The engine to run; None: the first on PATH."""
     python: Path = binaries.SYSTEM_PYTHON
     preload: Path | None = field(default_factory=binaries.preload_library)
+    ignore_environment: bool = False
+    """Whether makeflow's tasks are to run without the environment that the workflow gives them."""
 
 
 def ready(binary: Path, options: LaunchOptions) -> None:

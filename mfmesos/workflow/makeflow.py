@@ -10,7 +10,15 @@ from pathlib import Path
 
 from mfmesos.config import STATE_DIR, ConfigError
 from mfmesos.core.phrases import counted
-from mfmesos.workflow import binaries, launching, makeflow_args, makeflow_log, stuck, verdict
+from mfmesos.workflow import (
+    binaries,
+    launching,
+    makeflow_args,
+    makeflow_environment,
+    makeflow_log,
+    stuck,
+    verdict,
+)
 from mfmesos.workflow.launching import LaunchOptions, shell_code
 from mfmesos.workflow.makeflow_session import MakeflowSession
 from mfmesos.workflow.plainfiles import oddity
@@ -39,13 +47,14 @@ def launch(options: LaunchOptions) -> int:
     with launching.folder(workdir, options.echo) as lock:
         _mend(args.log_path(cwd), options.echo)
         copy = binaries.private_copy(binary, workdir / STATE_DIR, options.environ)
-        session = _session(options, args, copy, workdir, lock.fd)
-        try:
-            return _run(session, workdir, options, lambda judged: stuck.reason(
-                args, stuck.read_rules(binary, args, options.environ, cwd), workdir, judged))
-        finally:
-            for fd in session.pass_fds:
-                os.close(fd)
+        with makeflow_environment.logged(args, copy, workdir / STATE_DIR, options) as debug:
+            session = _session(options, args, debug, copy, workdir, lock.fd)
+            try:
+                return _run(session, workdir, options, lambda judged: stuck.reason(
+                    args, stuck.read_rules(binary, args, options.environ, cwd), workdir, judged))
+            finally:
+                for fd in session.pass_fds:
+                    os.close(fd)
 
 
 def _refuse_odd(path: Path, cure: str) -> None:
@@ -71,17 +80,19 @@ def _mend(log: Path, echo: Callable[[str], None]) -> None:
 
 
 def _session(
-    options: LaunchOptions, args: makeflow_args.MakeflowArgs, copy: Path, workdir: Path, lock_fd: int,
+    options: LaunchOptions, args: makeflow_args.MakeflowArgs, debug: makeflow_environment.Logged, copy: Path,
+    workdir: Path, lock_fd: int,
 ) -> MakeflowSession:
     config = replace(
-        options.scheduler, workdir=str(workdir), engine="makeflow", master=args.master or options.scheduler.master)
+        options.scheduler, workdir=str(workdir), engine="makeflow", master=args.master or options.scheduler.master,
+        debug_log=debug.path, send_environment="send-environment" in args.options)
     supervisor = launching.supervisor(options, config, lock_fd)
     environ, pass_fds = launching.preloaded(options, copy)
     log = makeflow_log.LogFollower(args.log_path(Path.cwd()))
     log.read()
     return MakeflowSession(
-        program="makeflow", binary=copy, argv=args.argv, cwd=Path.cwd(), workdir=workdir, environ=environ, log=log,
-        supervisor=supervisor, echo=options.echo, pass_fds=pass_fds)
+        program="makeflow", binary=copy, argv=[*debug.argv, *args.argv], cwd=Path.cwd(), workdir=workdir,
+        environ=environ, log=log, supervisor=supervisor, echo=options.echo, pass_fds=pass_fds, look=debug.look)
 
 
 def _run(session: MakeflowSession, workdir: Path, options: LaunchOptions, why_stuck: Callable[[Verdict], str]) -> int:

@@ -44,7 +44,8 @@ WITH_VALUE = frozenset({
 })
 LETTERS = {
     "T": "batch-type", "J": "max-remote", "l": "makeflow-log", "L": "batch-log", "X": "change-directory", "c": "clean",
-    "h": "help", "v": "version"}
+    "d": "debug", "o": "debug-file", "h": "help", "v": "version"}
+DEBUG = frozenset({"debug", "debug-file", "debug-rotate-max"})
 DROPPED = frozenset({"mesos-path", "mesos-preload"})
 PASS_THROUGH = frozenset({"clean", "help", "version"})
 AT_ONCE = "1000"
@@ -58,12 +59,16 @@ class MakeflowArgs:
     """What a makeflow command line says, as far as the launcher needs it."""
 
     argv: list[str]
-    """What to start makeflow with, without the program's name."""
+    """What to start makeflow with, without the program's name, and without what it is to log for the user."""
     dagfile: str = "./Makeflow"
     """As makeflow will use it: relative to its folder at the time of loading."""
     options: dict[str, str] = field(default_factory=dict)
     """The last value of each option the launcher looks at, by long name."""
     dropped: list[str] = field(default_factory=list)
+    debug: list[str] = field(default_factory=list)
+    """The options for makeflow's debug log, as they were written."""
+    debug_flags: list[str] = field(default_factory=list)
+    """The value of each -d."""
 
     @property
     def starts_nothing(self) -> bool:
@@ -92,11 +97,12 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> MakeflowArgs:
     scanner = _Scanner(GRAMMAR, argv)
     scanner.scan()
     if "argv" in scanner.options:
-        scanner = _Scanner(GRAMMAR, _from_json(scanner.options["argv"]) + scanner.kept)
+        scanner = _Scanner(GRAMMAR, [*_from_json(scanner.options["argv"]), *scanner.debug, *scanner.kept])
         scanner.scan()
     marked = ["--"] if any(word.startswith("-") for word in scanner.operands) else []
     result = MakeflowArgs(
-        argv=[*scanner.kept, *marked, *scanner.operands], options=scanner.options, dropped=scanner.dropped)
+        argv=[*scanner.kept, *marked, *scanner.operands], options=scanner.options, dropped=scanner.dropped,
+        debug=scanner.debug, debug_flags=scanner.debug_flags)
     if len(scanner.operands) == 1:
         result.dagfile = scanner.operands[0]
     if result.starts_nothing:
@@ -125,7 +131,17 @@ def _from_json(name: str) -> list[str]:
 
 
 class _Scanner(Scanner):
-    """What --argv names is read in its place; the option itself is not passed on."""
+    """What --argv names is read in its place; the option itself is not passed on, and those of the debug log are kept
+    apart."""
+
+    def __init__(self, grammar: Grammar, argv: list[str]) -> None:
+        super().__init__(grammar, argv)
+        self.debug: list[str] = []
+        self.debug_flags: list[str] = []
 
     def take(self, name: str, value: str, words: list[str]) -> None:
-        super().take(name, value, [] if name == "argv" else words)
+        if name in DEBUG:
+            self.debug += words
+        if name == "debug":
+            self.debug_flags.append(value)
+        super().take(name, value, [] if name == "argv" or name in DEBUG else words)

@@ -9,7 +9,8 @@
  *   sleep   while the stream is open, ends as soon as the file has grown (inotify; polling where there is none);
  *   time    just after such a sleep that a signal or the end of a LOCAL rule's process cut short, says that it is
  *           late, so that the wait ends: makeflow looks at signals and LOCAL rules only between waits;
- *   access  creates the file when it is missing, since makeflow would wait for it deaf to every signal.
+ *   access  creates the file when it is missing, since makeflow would wait for it deaf to every signal;
+ *   vsnprintf   ends a variable that makeflow logs for us (makeflow_debug.py) with a mark, for spaces at its end.
  *
  * Stepping over: within one wait makeflow takes the first line whose id it has not yet taken and returns at once;
  * lines before it are of ids taken before.  So when the stream is closed, every line that was read whole has been
@@ -29,6 +30,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +41,7 @@
 #include <unistd.h>
 
 #undef fgets
+#undef vsnprintf
 #undef getline
 
 #define STATE_FILE "mesos_task_state"
@@ -67,6 +70,8 @@ static char *(*real_fgets_chk)(char *, size_t, int, FILE *);
 static ssize_t (*real_getdelim)(char **, size_t *, int, FILE *);
 static unsigned (*real_sleep)(unsigned);
 static int (*real_access)(const char *, int);
+static int (*real_vsnprintf)(char *, size_t, const char *, va_list);
+static int (*real_vsnprintf_chk)(char *, size_t, int, size_t, const char *, va_list);
 static time_t (*real_time)(time_t *);
 static long (*real_ftell)(FILE *);
 static off_t (*real_ftello)(FILE *);
@@ -85,6 +90,8 @@ static void find(void)
 	*(void **) &real_getdelim = dlsym(RTLD_NEXT, "getdelim");
 	*(void **) &real_sleep = dlsym(RTLD_NEXT, "sleep");
 	*(void **) &real_access = dlsym(RTLD_NEXT, "access");
+	*(void **) &real_vsnprintf = dlsym(RTLD_NEXT, "vsnprintf");
+	*(void **) &real_vsnprintf_chk = dlsym(RTLD_NEXT, "__vsnprintf_chk");
 	*(void **) &real_time = dlsym(RTLD_NEXT, "time");
 	*(void **) &real_ftell = dlsym(RTLD_NEXT, "ftell");
 	*(void **) &real_ftello = dlsym(RTLD_NEXT, "ftello");
@@ -367,6 +374,24 @@ int access(const char *name, int mode)
 		errno = ENOENT;
 	}
 	return result;
+}
+
+/* What makeflow logs of a variable of a task loses the spaces at its end. */
+static const char *marked(const char *format)
+{
+	return active && strcmp(format, "export %s=%s") == 0 ? "export %s=%s\x1e" : format;
+}
+
+int vsnprintf(char *buffer, size_t room, const char *format, va_list values)
+{
+	FIND();
+	return real_vsnprintf(buffer, room, marked(format), values);
+}
+
+int __vsnprintf_chk(char *buffer, size_t room, int flag, size_t length, const char *format, va_list values)
+{
+	FIND();
+	return real_vsnprintf_chk(buffer, room, flag, length, marked(format), values);
 }
 
 /* What MPI.h declares; a communicator is a pointer or an int, and both are passed in the same way. */

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +35,8 @@ class MakeflowSession(Session):
     -T mesos computes for ever and never asks us again."""
 
     log: LogFollower = field(default_factory=lambda: LogFollower(Path(os.devnull)))
+    look: Callable[[], None] = lambda: None
+    """Called a few times a second while makeflow runs."""
     quiet_s: float = QUIET_S
     spun: bool = False
     """Whether makeflow had to be ended because it spun."""
@@ -46,6 +49,7 @@ class MakeflowSession(Session):
         return super()._watch()
 
     def _watch_engine(self) -> None:
+        self.look()
         now = self.clock()
         news = self.log.read()
         if news or self._ending or not self._may_spin():

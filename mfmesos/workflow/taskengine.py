@@ -9,10 +9,11 @@ import logging
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
-from mfmesos.config import SchedulerConfig
+from mfmesos.config import SECRET_VARIABLE, SchedulerConfig
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.model import SavedTask, Task
@@ -20,7 +21,8 @@ from mfmesos.engine import Launched
 from mfmesos.report.runlog import RunLog, more_of_it
 from mfmesos.terminal import say
 from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, clear
-from mfmesos.workflow.records import MAX_ID, Malformed, Submitted
+from mfmesos.workflow.makeflow_debug import DebugLog, sendable
+from mfmesos.workflow.records import MAX_ID, Malformed, Record, Submitted
 from mfmesos.workflow.splitter import start_at_last_first_id
 from mfmesos.workflow.stager import Stager
 from mfmesos.workflow.statefile import StateFile
@@ -49,6 +51,7 @@ class TaskFileEngine(Launched):
         self._state = StateFile(self._workdir / TASK_STATE)
         self._runlog = RunLog(config.state_dir, config.keep_output)
         self._parser = TaskInfoParser(config.workdir)
+        self._debug = debug_log(config)
         self._taken: set[int] = set()
         self._tail: FileTail
         self._stager: Stager
@@ -91,7 +94,10 @@ class TaskFileEngine(Launched):
         if reset:
             self._parser = TaskInfoParser(str(self._workdir))
         fresh: list[Task] = []
-        for record in self._parser.feed(data):
+        records = self._parser.feed(data)
+        if self._debug is not None:
+            records = with_environments(records, self._debug)
+        for record in records:
             if isinstance(record, Submitted):
                 if record.task.id not in self._taken:  # again, when the file was read from its beginning again
                     self._taken.add(record.task.id)
@@ -161,6 +167,34 @@ class TaskFileEngine(Launched):
         deadline = time.monotonic() + ENGINE_ENDS_WITHIN_S
         while time.monotonic() < deadline and not (self._workdir / DONE).exists():
             time.sleep(0.1)  # the watch has ended already
+
+
+def debug_log(config: SchedulerConfig) -> DebugLog | None:
+    """makeflow's, where it writes one for us."""
+    if not config.debug_log:
+        return None
+    sent = sendable(os.environ, SECRET_VARIABLE) if config.send_environment else None
+    return DebugLog(Path(config.debug_log), sent, os.environ)
+
+
+def with_environments(records: list[Record], debug: DebugLog) -> list[Record]:
+    """What makeflow has logged of these tasks becomes part of them; one of which it is not known is refused."""
+    try:
+        debug.read()
+    except OSError as e:
+        log.error("makeflow's debug log cannot be read: %s", e)
+    return [_with_environment(record, debug) if isinstance(record, Submitted) else record for record in records]
+
+
+def _with_environment(record: Submitted, debug: DebugLog) -> Record:
+    task = record.task
+    logged = debug.of(task.id)
+    if logged is None or logged.cut:
+        problem = f"task {task.id}: " + (
+            "its environment is not in makeflow's debug log" if logged is None
+            else "makeflow does not tell a variable of more than 64 KB")
+        return Malformed(record.line, shorten(task.command), problem, "--ignore-environment runs it without", task.id)
+    return replace(record, task=replace(task, env=debug.environment(logged.exports)))
 
 
 def leftover_bytes(task_info: Path) -> int:

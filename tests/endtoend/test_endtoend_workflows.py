@@ -45,6 +45,80 @@ def test_examples_make_what_makeflow_local_makes(flow, tmp_path, name):
     assert flow.files() == Flow(plain, flow.cluster).files()
 
 
+ENVIRONMENTS = r"""export V_CALLER
+V_SPACES=a  b  " c"
+V_DOLLAR=a\$b 'c'
+V_EMPTY=
+V_RULE=of all
+export V_SPACES V_DOLLAR
+export V_DOLLAR V_RULE
+export V_EMPTY
+.MAKEFLOW CATEGORY big
+CORES=2
+V_CATEGORY=big
+.MAKEFLOW CATEGORY small
+CORES=1
+V_CATEGORY=small
+export V_CATEGORY
+.MAKEFLOW CATEGORY big
+a: dump
+	./dump > a
+b: dump
+@V_RULE=of b
+	./dump > b
+.MAKEFLOW CATEGORY small
+c: dump a
+	./dump > c
+V_RULE=later
+d: dump c
+	LOCAL ./dump > d
+e: dump d
+	./dump > e
+"""
+JX = {
+    "environment": {"V_TOP": "two\nlines  \n", "V_RULE": "top"},
+    "categories": {"k": {"environment": {"V_CATEGORY": "k"}}},
+    "rules": [
+        {"command": "./dump > a", "inputs": ["dump"], "outputs": ["a"], "environment": {"V_RULE": "\"q\" 'r' \\ $HO"}},
+        {"command": "./dump > b", "inputs": ["dump"], "outputs": ["b"], "category": "k"},
+        {"command": "./dump > c", "inputs": ["dump"], "outputs": ["c"], "resources": {"cores": 2}}]}
+DUMP = """#!/bin/sh
+env -0 | sort -z | grep -zE '^(V_|CORES=|OMP_NUM_THREADS=)' | tr '\\0' ';'
+"""
+
+
+@pytest.mark.parametrize("jx", [False, True], ids=["make", "jx"])
+def test_environments_are_those_of_makeflow_local(flow, tmp_path, monkeypatch, jx):
+    """export, environment, variables of categories and of single rules, and the number of threads, reach the tasks."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    if not jx:
+        monkeypatch.setenv("V_CALLER", "the caller's")
+    args = ["--jx", "Makeflow"] if jx else ["Makeflow"]
+    plain = Flow(tmp_path / "plain", flow.cluster)
+    for one in (plain, flow):
+        one.write("dump", DUMP, 0o755)
+        one.write("Makeflow", json.dumps(JX) if jx else ENVIRONMENTS)
+    plain_makeflow(plain.folder, *args)
+    ended = flow.makeflow(*args)
+    assert ended.code == 0, ended.out + flow.log()
+    assert flow.files() == plain.files()
+    assert "V_RULE" in (flow.folder / "b").read_text()
+
+
+def test_the_whole_environment_is_sent(flow, monkeypatch):
+    """--send-environment: all that makeflow has, but not our secret; no file that others may read holds it."""
+    monkeypatch.setenv("V_SENT", "secret-word")
+    monkeypatch.setenv("MFMESOS_SECRET", "secret-word")
+    flow.write("Makeflow", "a:\n\tenv > a\n")
+    ended = flow.makeflow("--send-environment", "Makeflow")
+    assert ended.code == 0, ended.out + flow.log()
+    made = (flow.folder / "a").read_text()
+    assert "V_SENT=secret-word\n" in made
+    assert "MFMESOS_SECRET" not in made
+    for path in (p for p in flow.folder.rglob("*") if p.is_file() and p.name != "a"):
+        assert b"secret-word" not in path.read_bytes() or path.stat().st_mode & 0o077 == 0, path
+
+
 def test_blast_example(flow, tmp_path):
     """The BLAST search with real blast programs of Debian gives what makeflow -T local gives."""
     need(shutil.which("makeblastdb") is not None, "no BLAST here", "apt-get install ncbi-blast+")

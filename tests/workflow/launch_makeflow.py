@@ -20,6 +20,7 @@ def main() -> int:
         options.preload = Path(os.environ["PRELOAD"])
     if os.environ.get("NO_PRELOAD"):
         options.preload = None
+    options.ignore_environment = bool(os.environ.get("IGNORE_ENVIRONMENT"))
     if os.environ.get("SYSTEM_PYTHON"):
         options.python = Path(os.environ["SYSTEM_PYTHON"])
     try:

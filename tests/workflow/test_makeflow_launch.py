@@ -550,3 +550,36 @@ def test_more_than_a_hundred_jobs_at_a_time(folder: Path, argv: tuple[str, ...],
     assert submitted() == count
     (folder / "go").touch()
     assert run.end() == 0
+
+
+def test_what_the_user_wants_logged(folder: Path) -> None:
+    """-d and -o go on as ever, though makeflow's debug log comes to the scheduler; ours is gone at the end."""
+    write(folder, "export HIDDEN=hidden-value\na:\n    echo 1 > a\n")
+    run = Run(folder, "-d", "batch", "-o", "my log")
+    assert run.end() == 0, run.text
+    logged = (folder / "my log").read_text()
+    assert "batch: task 1 is ready" in logged
+    assert "hidden-value" not in logged
+    assert not (folder / ".mfmesos" / "makeflow.debug").exists()
+    assert run.notes == ""
+
+
+def test_a_makeflow_that_tells_no_environments(folder: Path) -> None:
+    """Its tasks would run without what the workflow exports: refused before the start, naming it; run when told to."""
+    need(shutil.which("makeflow"), "no makeflow on PATH", "apt-get install coop-computing-tools openmpi-bin")
+    write(folder, "export DEPTH=30\na:\n    echo 1 > a\n")
+    bindir = folder / "bin"
+    bindir.mkdir()
+    silent = Path(shutil.which("makeflow") or "").resolve().read_bytes().replace(b"export %s=%s", b"EXPORT %s=%s")
+    (bindir / "makeflow").write_bytes(silent)
+    (bindir / "makeflow").chmod(0o755)
+    path = {"PATH": f"{bindir}:{os.environ['PATH']}"}
+    refused = Run(folder, environ=path)
+    assert refused.end() == 1
+    assert "mfmesos: ./Makeflow: export DEPTH: this makeflow does not tell" in refused.text
+    assert "--ignore-environment" in refused.text
+    assert not (folder / "a").exists()
+    run = Run(folder, environ={**path, "IGNORE_ENVIRONMENT": "1"})
+    assert run.end() == 0, run.text
+    write(folder, "b:\n    echo 1 > b\n")
+    assert Run(folder, environ=path).end() == 0

@@ -188,3 +188,46 @@ def test_what_is_reported_together_is_written_together(place):
         assert report.read_text() == ""
     assert place.state == "1,finished\n2,finished\n"
     assert report.read_text().count("\n") == 2
+
+
+class Logged(Place):
+    """A folder in which makeflow writes its debug log."""
+
+    def __init__(self, folder):
+        self.log = folder / "debug"
+        self.log.touch()
+        super().__init__(folder, debug_log=str(self.log))
+
+    def submit(self, task_id, *exports):
+        head = "2026/11/28 00:34:31.35 makeflow[7] "
+        lines = [*(f"makeflow: export {one}" for one in exports), "batch: set option `task-id' to `0'",
+                 f"batch: task {task_id} is ready"]
+        with self.log.open("a") as f:
+            f.write("".join(f"{head}{text}\n" for text in lines))
+
+
+@pytest.fixture
+def logged(tmp_path):
+    (tmp_path / "in").write_text("x")
+    made = Logged(tmp_path)
+    yield made
+    (tmp_path / "mesos_done").touch()
+    made.engine.close(None)
+
+
+def test_a_task_gets_what_makeflow_logged_of_it(logged):
+    """Its record says nothing of its environment; the debug log does, before the record is written."""
+    logged.submit(1, "A=1", "CORES=2")
+    logged.append(line(1))
+    assert logged.event(ev.TaskSubmitted).task.env == {"A": "1", "CORES": "2", "OMP_NUM_THREADS": "2"}
+    logged.submit(2)
+    logged.append(line(2))
+    assert logged.event(ev.TaskSubmitted, 2).task.env == {"OMP_NUM_THREADS": "1"}
+
+
+def test_a_task_of_unknown_environment_is_not_run(logged):
+    """A wrong result is worse than none."""
+    logged.append(line(1))
+    wait_until(lambda: "1,failed" in logged.state, 10, "an answer")
+    assert "mesos_task_info:1: task 1: its environment is not in makeflow's debug log (" in logged.said[0]
+    assert not logged.scheduler.events

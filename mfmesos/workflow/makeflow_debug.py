@@ -1,0 +1,254 @@
+"""makeflow's debug log: the one place where it tells which environment each of its tasks is to have.
+
+Its driver for Mesos drops the environment of a task; but with `-d makeflow_run -d batch` makeflow (7.0 to 8.0) logs,
+before it writes the record of task N to mesos_task_info (each line after its date, time and process):
+
+    makeflow: export NAME=VALUE             for each variable, then
+    batch: set option `task-id' to `RULE'
+    makeflow: file NAME waiting -> running  for each output
+    batch: task N is ready
+
+Reference: cctools, makeflow/src/dag_node.c (dag_node_env_create), makeflow.c, batch_job_mesos.c, dttools/src/debug.c. A
+message may hold newlines. Its spaces at the end are cut off, which is why our preloaded library ends an export with
+END. One longer than 64 KB is left empty.
+"""
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+FLAGS = ("makeflow_run", "batch")
+NEEDED = (b"export %s=%s", b"task %d is ready", b"set option `%s' to `%s'")
+"""What the binary of a makeflow holds whose debug log tells all this."""
+END = b"\x1e"
+HEAD = re.compile(rb"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d+ ([^\[\n]{1,255}\[\d+\]) ([a-z_]+):(?: |\Z)")
+"""How a message begins: who says it, and of which kind it is."""
+TASK_ID = re.compile(rb"set option `task-id' to `\d+'\Z")
+READY = re.compile(rb"task ([1-9]\d{0,9}) is ready\Z")
+EXPECTED = re.compile(rb"file (.*) [a-z]+ -> running\Z", re.DOTALL)
+NOT_SENT = frozenset({"PWD", "OLDPWD", "SHLVL", "_", "TMPDIR"})
+"""What --send-environment leaves out: it describes the place where makeflow runs."""
+THREADS = "OMP_NUM_THREADS"
+CORES = "CORES"
+RESERVE = 4 << 20
+"""Bytes kept free for the log: a makeflow that cannot write to it aborts, and a full disk is to stop nothing."""
+KEEP_SIZE = 1
+"""FALLOC_FL_KEEP_SIZE of fallocate(2)."""
+FATAL_WITHIN = 1 << 16
+"""Bytes at the end of the log in which the line of a fatal error is looked for."""
+
+
+@dataclass
+class Submission:
+    """What makeflow logs of one task before it writes its record."""
+
+    exports: dict[str, str] = field(default_factory=dict)
+    outputs: list[str] = field(default_factory=list)
+    """The names of its outputs as they are, in makeflow's order; those in the record can't hold spaces or commas."""
+    cut: bool = False
+    """Whether a variable is missing since makeflow could not log its value (more than 64 KB)."""
+
+
+class DebugParser:
+    """Bytes in, submissions by task id out; what it gives does not depend on how the bytes are cut into pieces."""
+
+    def __init__(self) -> None:
+        self.submissions: dict[int, Submission] = {}
+        self._half = b""
+        self._speaker = b""
+        self._message: bytes | None = None
+        self._run: Submission | None = None
+        self._next = Submission()
+
+    def feed(self, data: bytes) -> None:
+        *lines, self._half = (self._half + data).split(b"\n")
+        for line in lines:
+            head = HEAD.match(line)
+            self._speaker = self._speaker or (head[1] if head else b"")
+            if head is None or head[1] != self._speaker:  # a message's next line, whatever it imitates
+                if self._message is not None:
+                    self._message += b"\n" + line
+                continue
+            self._close()
+            message = line[head.end():]
+            if READY.match(message) or TASK_ID.match(message):  # of one line: known to be whole
+                self._take(message)
+            else:
+                self._message = message
+
+    def _close(self) -> None:
+        if self._message is not None:
+            self._take(self._message)
+            self._message = None
+
+    def _take(self, message: bytes) -> None:
+        if message.startswith(b"export ") and b"=" in message:
+            self._run = self._run or Submission()
+            name, _, value = message[len(b"export "):].partition(b"=")
+            self._run.exports[text(name)] = text(value[:-1] if value.endswith(END) else value)
+        elif not message:
+            self._run = self._run or Submission()
+            self._run.cut = True
+        elif TASK_ID.match(message):
+            # The exports of this rule come just before; others are logged when a rule fails.
+            self._next, self._run = self._run or Submission(), None
+        else:
+            self._run = None
+            ready, expected = READY.match(message), EXPECTED.match(message)
+            if ready:
+                self.submissions[int(ready[1])] = self._next
+            elif expected:
+                self._next.outputs.append(text(expected[1]))
+
+
+def text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+class DebugLog:
+    """The scheduler's side: what makeflow has logged of a task whose record was read. Not thread-safe."""
+
+    def __init__(self, path: Path, sent: Mapping[str, str] | None, inherited: Mapping[str, str]) -> None:
+        """`sent`: the environment that every task gets (--send-environment); `inherited`: makeflow's own."""
+        self._path = path
+        self._sent = sent or {}
+        self._threads = inherited.get(THREADS)
+        self._offset = 0
+        self._parser = DebugParser()
+
+    def read(self) -> None:
+        """Take in what is new. Raises OSError."""
+        with self._path.open("rb") as f:
+            f.seek(self._offset)
+            data = f.read()
+        self._offset += len(data)
+        self._parser.feed(data)
+
+    def of(self, task_id: int) -> Submission | None:
+        """What was logged of a task; asked once for each."""
+        return self._parser.submissions.pop(task_id, None)
+
+    def environment(self, exports: Mapping[str, str]) -> dict[str, str]:
+        """As makeflow's other drivers set it: what comes first wins, and the number of threads follows the cores.
+
+        Where the workflow says nothing of CORES, the executor sets them to what the task was given.
+        """
+        threads = exports.get(THREADS, self._threads)
+        made = dict(self._sent)
+        if threads is not None:
+            made.setdefault(CORES, threads)
+            made.setdefault(THREADS, threads)
+        else:
+            made.setdefault(THREADS, exports.get(CORES, "1"))
+        for name, value in exports.items():
+            made.setdefault(name, value)
+        return made
+
+
+def sendable(environ: Mapping[str, str], secret: str) -> dict[str, str]:
+    """What --send-environment gives every task: all but our secret and what describes this place."""
+    return {name: value for name, value in environ.items() if name not in NOT_SENT and name != secret}
+
+
+class LogFile:
+    """An empty log for this user only, with room to grow on a disk that fills up."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError."""
+        self.path = path
+        path.unlink(missing_ok=True)
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._reserved = 0
+        self.reserve()
+
+    def reserve(self) -> None:
+        """To be called now and then; where the file system can't, or has no room, nothing happens."""
+        size = os.fstat(self._fd).st_size
+        if size + RESERVE // 2 <= self._reserved:
+            return
+        fallocate = ctypes.CDLL(None).fallocate
+        fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long]
+        if fallocate(self._fd, KEEP_SIZE, size, RESERVE) == 0:
+            self._reserved = size + RESERVE
+
+    def remove(self) -> None:
+        os.close(self._fd)
+        self.path.unlink(missing_ok=True)
+
+
+def options(path: Path) -> list[str]:
+    """With which makeflow writes it."""
+    return [word for flag in FLAGS for word in ("-d", flag)] + ["-o", str(path), "--debug-rotate-max=0"]
+
+
+def last_fatal(path: Path) -> str:
+    """What makeflow's last fatal error says, on one line; empty when there was none."""
+    try:
+        with path.open("rb") as f:
+            size = f.seek(0, os.SEEK_END)
+            f.seek(max(0, size - FATAL_WITHIN))
+            lines = f.read().splitlines()
+    except OSError:
+        return ""
+    found: list[bytes] | None = None
+    for line in lines:
+        head = HEAD.match(line)
+        if head is not None:
+            found = [line[head.end():]] if head[2] == b"fatal" else None
+        elif found is not None:
+            found.append(line)
+    return " ".join(text(b" ".join(found or [])).split())
+
+
+class Forward:
+    """What a user asks makeflow to log (-d, -o) goes where they want it, though makeflow's own log comes to us.
+
+    Errors and notices makeflow writes to stderr by itself.
+    """
+
+    def __init__(self, source: Path, flags: Sequence[str], target: str | None) -> None:
+        """`flags`: those of -d; `target`: that of -o. Raises OSError when it cannot be opened."""
+        self._source = source
+        self._labels = {b"makeflow" if flag.startswith("makeflow") else flag.encode() for flag in flags}
+        self._exports = bool({"all", "makeflow", "makeflow_run"} & set(flags))
+        standard = {":stderr": 2, ":stdout": 1}.get(target or ":stderr")
+        self._fd = os.dup(standard) if standard else os.open(
+            target or "", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o660)
+        if standard != 2:
+            self._labels |= {b"fatal", b"error", b"notice"}
+        self._offset = 0
+        self._half = b""
+        self._passing = False
+
+    def look(self) -> None:
+        """Pass on what is new; on a full disk nothing."""
+        try:
+            with self._source.open("rb") as f:
+                f.seek(self._offset)
+                data = f.read()
+        except OSError:
+            return
+        self._offset += len(data)
+        *lines, self._half = (self._half + data).split(b"\n")
+        wanted = b"".join(line.replace(END, b"") + b"\n" for line in lines if self._wants(line))
+        try:
+            while wanted:
+                wanted = wanted[os.write(self._fd, wanted):]
+        except OSError:
+            return
+
+    def _wants(self, line: bytes) -> bool:
+        head = HEAD.match(line)
+        if head is not None:
+            export = line.startswith(b"export ", head.end())
+            self._passing = (head[2] in self._labels or b"all" in self._labels) and (self._exports or not export)
+        return self._passing
+
+    def close(self) -> None:
+        """After a last look."""
+        self.look()
+        os.close(self._fd)
