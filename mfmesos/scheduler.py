@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
-from mfmesos import framework, wire
+from mfmesos import descriptors, framework, wire
 from mfmesos.config import SchedulerConfig, read_secret
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
@@ -274,6 +274,7 @@ class Scheduler:
     async def run(self, stop_on: tuple[signal.Signals, ...] = ()) -> str | None:
         """Until all is over; None, or why it ended badly. Each signal in `stop_on` stops it in order."""
         self.loop = asyncio.get_running_loop()
+        descriptors.raise_limit()
         for number in stop_on:
             self.loop.add_signal_handler(number, self.stop, f"it was told to end ({number.name})")
         self._over = self.loop.create_future()

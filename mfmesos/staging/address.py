@@ -57,6 +57,22 @@ def route_to(host: str, port: int = 9) -> str | None:
     return None
 
 
+def advertised(host: str) -> str:
+    """The address under which a server that listens on `host` is reached from elsewhere: where that is every address of
+    this machine, the one that leads out, of a kind that is listened to."""
+    try:
+        bound = socket.getaddrinfo(host or None, 0, type=socket.SOCK_STREAM,
+                                   flags=socket.AI_NUMERICHOST | socket.AI_PASSIVE)[0][4][0]
+        family = ipaddress.ip_address(bound)
+    except (OSError, ValueError):
+        return host  # a name
+    if not family.is_unspecified:
+        return host
+    if family.version == 4:
+        return route_to("192.0.2.1") or "127.0.0.1"
+    return (route_to("192.0.2.1") if socket.has_dualstack_ipv6() else None) or route_to("2001:db8::1") or "::1"
+
+
 def default_host(master: str) -> str:
     """Where to listen for agents of `master` ("HOST:PORT", "H1:P1,H2:P2", "zk://[USER@]H1:P1,H2:P2/PATH"): loopback
     for a master on loopback, else the address of the route to it; loopback too where there is no route."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
+from mfmesos import descriptors
 from mfmesos.core.model import StagedInput, Task
 from mfmesos.staging.names import NameRefused, plan_outputs, relative
 from mfmesos.staging.trees import Row, TreeError, stat_print, walk
@@ -77,7 +78,7 @@ class InputIndex:
     # --- when a task is submitted ---------------------------------------------------------------
     def stage(self, task: Task) -> tuple[StagedInput, ...]:
         """Look at and hash every input (blocking). Raises MissingInputs naming all that are not there, InputError
-        for one that is there but cannot be used."""
+        for one that is there but cannot be used, OSError when no file descriptor is left."""
         staged, missing = [], []
         for name in dict.fromkeys(relative(self._workdir, name) for name in task.inputs):
             try:
@@ -90,6 +91,8 @@ class InputIndex:
                 if e.errno == errno.ENOTDIR:
                     missing.append(name)
                     continue
+                if e.errno in descriptors.SHORT:
+                    raise
                 raise InputError(f"input {name} cannot be read: {os.strerror(e.errno or 0)} "
                                  f"({self.path_of(name)}); make it readable for you") from None
         if missing:
@@ -114,21 +117,26 @@ class InputIndex:
         return staged.kind == "file" and staged.size <= CHUNK
 
     def verify(self, staged: StagedInput) -> str:
-        """The path of an input that still is what was hashed (blocking); raises InputChanged when it is not."""
+        """The path of an input that still is what was hashed (blocking); raises InputChanged when it is not, OSError
+        when no file descriptor is left."""
         try:
             found = self._look(staged.name, trust=False)
-        except (OSError, InputError, TreeError):
+        except (OSError, InputError, TreeError) as e:
+            if isinstance(e, OSError) and e.errno in descriptors.SHORT:
+                raise
             raise InputChanged(f"input {staged.name} is not there any more, or cannot be read any more") from None
         if found.digest != staged.digest or found.kind != staged.kind:
             raise InputChanged(f"input {staged.name} has changed since its task was submitted")
         return self.path_of(staged.name)
 
     def rows(self, staged: StagedInput) -> tuple[Row, ...]:
-        """What to send of an input folder; raises InputChanged."""
+        """What to send of an input folder; raises as `verify`."""
         path = self.path_of(staged.name)
         try:
             return walk(path)
-        except (OSError, TreeError):
+        except (OSError, TreeError) as e:
+            if isinstance(e, OSError) and e.errno in descriptors.SHORT:
+                raise
             raise InputChanged(f"input {staged.name} has changed since its task was submitted") from None
 
     # --------------------------------------------------------------------------------------------

@@ -3,12 +3,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import socket
 import ssl
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from typing import Any, Callable
 
+from mfmesos import descriptors
 from mfmesos.aio import web
 
 _SILENT = logging.getLogger("mfmesos.staging.http")
@@ -17,7 +20,23 @@ _SILENT.propagate = False
 KEEPALIVE_S = 120.0
 MOST_SILENT = 512
 """Connections on which nothing was asked yet; of more than that the oldest is closed."""
+PART_SILENT = 4
+"""They may have this part of the descriptors at most: the rest is for executors, files and the journal."""
+BACKLOG = 512
+ACCEPTED_AT_ONCE = 16
+"""Connections wait in the kernel's queue, where they hold no descriptor of ours, while the oldest silent ones go."""
+PAUSE_S = 0.1
+NO_MORE = (*descriptors.SHORT, errno.ENOBUFS, errno.ENOMEM)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class _Stranger:
+    """A connection on which no request head came yet."""
+
+    connecting: asyncio.Task[None]
+    """Shakes hands, with TLS."""
+    timer: asyncio.TimerHandle
 
 
 class Listener:
@@ -25,58 +44,99 @@ class Listener:
 
     def __init__(self, app: web.Application, idle_s: float) -> None:
         self._idle_s = idle_s
-        self._silent: dict[Any, asyncio.TimerHandle] = {}
-        """With what will close them, the oldest first."""
+        self._silent: dict[Any, _Stranger] = {}
+        """By aiohttp's handler, the oldest first."""
+        self._most_silent = max(1, min(MOST_SILENT, descriptors.limit() // PART_SILENT))
         app.middlewares.append(self._note)
         # Nothing is ever sent to us compressed, and a little of that may be a lot when it is unpacked.
         # aiohttp's own log of malformed requests would quote headers, and they hold tokens.
         self._runner = web.AppRunner(
             app, access_log=None, logger=_SILENT, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=1.0,
             handler_cancellation=True, auto_decompress=False, max_line_size=8190, max_field_size=8190)
-        self._server: asyncio.AbstractServer | None = None
+        self._sockets: list[socket.socket] = []
+        self._context: ssl.SSLContext | None = None
+        self._loop: asyncio.AbstractEventLoop
 
     async def start(self, host: str, port: int, context: ssl.SSLContext | None) -> int:
         """Returns the port. Raises OSError naming the address."""
         await self._runner.setup()
-        loop = asyncio.get_running_loop()
+        self._loop, self._context = asyncio.get_running_loop(), context
         try:
-            self._server = await loop.create_server(self._connection, host, port, ssl=context, backlog=512,
-                                                    ssl_handshake_timeout=self._idle_s if context else None)
+            found = await self._loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            self._sockets = listening([(family, address) for family, _, _, _, address in found])
         except OSError as e:
             await self._runner.cleanup()
             raise OSError(e.errno, f"cannot listen on {host} port {port}: {e.strerror}") from None
-        return int(self._server.sockets[0].getsockname()[1])
+        for one in self._sockets:
+            self._loop.add_reader(one.fileno(), self._accept, one)
+        return int(self._sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        for one in self._sockets:
+            self._loop.remove_reader(one.fileno())
+            one.close()
+        self._sockets.clear()
+        for handler in list(self._silent):
+            self._close(handler)
         await self._runner.cleanup()
 
-    def _connection(self) -> asyncio.Protocol:
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(ACCEPTED_AT_ONCE):
+            try:
+                connection, _ = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as e:
+                if e.errno not in NO_MORE:
+                    raise
+                self._pause(listener)
+                return
+            connection.setblocking(False)
+            self._connected(connection)
+
+    def _pause(self, listener: socket.socket) -> None:
+        """No descriptor is left: strangers give theirs back, and those who come wait in the kernel's queue."""
+        for handler in list(self._silent)[:len(self._silent) // 2 + 1]:
+            self._close(handler)
+        self._loop.remove_reader(listener.fileno())
+        self._loop.call_later(PAUSE_S, self._resume, listener)
+
+    def _resume(self, listener: socket.socket) -> None:
+        if listener in self._sockets:
+            self._loop.add_reader(listener.fileno(), self._accept, listener)
+
+    def _connected(self, connection: socket.socket) -> None:
         server = self._runner.server
         if server is None:
-            raise ConnectionAbortedError("stopped")
+            connection.close()
+            return
         handler = server()
-        self._watch(handler, 2)
-        if len(self._silent) > MOST_SILENT:
+        self._silent[handler] = _Stranger(
+            self._loop.create_task(self._connect(handler, connection)),
+            self._loop.call_later(self._idle_s, self._close, handler))
+        if len(self._silent) > self._most_silent:
             self._close(next(iter(self._silent)))
-        return handler
 
-    def _watch(self, handler: Any, turns: int) -> None:
-        self._silent[handler] = asyncio.get_running_loop().call_later(
-            self._idle_s, self._close_silent, handler, turns - 1)
-
-    def _close_silent(self, handler: Any, turns: int) -> None:
-        if turns and handler.transport is None:
-            # It is still shaking hands (TLS), or has gone.
-            self._watch(handler, turns)
-        else:
-            self._close(handler)
+    async def _connect(self, handler: Any, connection: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: handler, connection, ssl=self._context,
+                ssl_handshake_timeout=self._idle_s if self._context else None)
+        except (OSError, asyncio.TimeoutError):
+            connection.close()
+        except asyncio.CancelledError:
+            connection.close()
+            raise
 
     def _close(self, handler: Any) -> None:
-        self._silent.pop(handler).cancel()
+        stranger = self._silent.pop(handler, None)
+        if stranger is None:
+            return
+        stranger.timer.cancel()
         if handler.transport is not None:
             handler.transport.abort()
+        else:
+            stranger.connecting.cancel()
 
     def _limit_patience(self, request: web.Request) -> None:
         """The kernel ends a connection whose other side does not take what it asked for."""
@@ -87,9 +147,9 @@ class Listener:
 
     @web.middleware
     async def _note(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        timer = self._silent.pop(request.protocol, None)
-        if timer is not None:
-            timer.cancel()
+        stranger = self._silent.pop(request.protocol, None)
+        if stranger is not None:
+            stranger.timer.cancel()
             self._limit_patience(request)
         try:
             return await handler(request)
@@ -97,3 +157,29 @@ class Listener:
             # No route of ours: nobody we know.
             e.force_close()
             raise
+
+
+def listening(addresses: list[tuple[int, Any]]) -> list[socket.socket]:
+    """A socket for each address, all on the port of the first. Raises OSError for the first; others may be missing.
+
+    The unspecified IPv6 address takes IPv4 as well, where the machine has both.
+    """
+    made: list[socket.socket] = []
+    for family, address in dict.fromkeys(addresses):
+        if made:
+            address = (address[0], made[0].getsockname()[1], *address[2:])
+        one = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            one.setblocking(False)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            one.bind(address)
+            one.listen(BACKLOG)
+        except OSError:
+            one.close()
+            if not made:
+                raise
+        else:
+            made.append(one)
+    return made

@@ -8,20 +8,22 @@ import shutil
 import threading
 from dataclasses import dataclass
 
+from mfmesos import descriptors
 from mfmesos.staging.names import OutputPlan, ancestors
 from mfmesos.staging.tarstream import BadTar, Member, TarReader, shown
 
 OUR_SIDE = {
     errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EACCES: "permission is denied",
     errno.EPERM: "it is not permitted", errno.EROFS: "the file system is read-only", errno.EIO: "the disk failed",
-    errno.EMFILE: "too many files are open", errno.ENFILE: "too many files are open",
+    errno.EMFILE: "too many files are open (see ulimit -n)", errno.ENFILE: "too many files are open on this machine",
 }
 """Errors that say something of the scheduler's machine, not of what was delivered; in plain words."""
 WHOLE = ".whole"
 """Ends the name of an empty file beside what was delivered by itself: all of it has arrived."""
 MAX_DEPTH = 200
 """Folders in each other; removing more of them than Python's stack holds would fail half-way."""
-FULL = {errno.ENOSPC, errno.EDQUOT}
+FULL = {errno.ENOSPC, errno.EDQUOT, *descriptors.SHORT}
+"""A reason to wait: later there may be room."""
 
 
 class PlacementError(Exception):

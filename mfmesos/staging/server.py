@@ -12,7 +12,7 @@ from typing import Any, Callable
 from mfmesos import wire
 from mfmesos.aio import web
 from mfmesos.core.model import StagedInput
-from mfmesos.staging.address import default_host, is_loopback, join_host_port, route_to, split_host_port
+from mfmesos.staging.address import advertised, default_host, is_loopback, join_host_port, split_host_port
 from mfmesos.staging.claims import Access, ClaimAccess, ClaimTable, derived_token
 from mfmesos.staging.deliveries import Deliveries
 from mfmesos.staging.inputs import InputIndex
@@ -88,7 +88,7 @@ class StagingServer:
         self._transfer = Transfer(
             self._inputs, self._deliveries, self._pool, idle_s=self._idle_s, uploads=self._uploads)
         tls = self._tls if self._tls is not None else not is_loopback(host)
-        shown = advertise or (host if host not in ("0.0.0.0", "::", "") else route_to("192.0.2.1") or "127.0.0.1")
+        shown = advertise or advertised(host)
         name, _ = split_host_port(shown, 0)
         context = None
         if tls:

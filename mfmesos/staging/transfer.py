@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
+from mfmesos import descriptors
 from mfmesos.aio import web
 from mfmesos.core.model import StagedInput
 from mfmesos.staging.deliveries import Attempt, Deliveries, storage_problem
@@ -98,6 +99,8 @@ class Transfer:
                     return await self._send_dir(request, staged)
                 return self._send_file(path, staged)
             except (InputChanged, OSError) as e:
+                if isinstance(e, OSError) and e.errno in descriptors.SHORT:
+                    raise Refused(503, "no file descriptor is left for the moment") from None
                 problem = str(e) if isinstance(e, InputChanged) else f"input {staged.name} cannot be read any more"
         raise Refused(409, problem)
 

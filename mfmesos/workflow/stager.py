@@ -3,11 +3,13 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Callable
 
+from mfmesos import descriptors
 from mfmesos.core.events import Event, TaskRefused, TaskSubmitted
 from mfmesos.core.model import Task
 from mfmesos.staging.inputs import InputError, InputIndex
@@ -15,6 +17,7 @@ from mfmesos.staging.inputs import InputError, InputIndex
 INLINE_BYTES = 4 << 20
 """Inputs up to this size together are hashed at once; larger ones, and folders, by a pool of threads."""
 
+AGAIN_S = 0.5
 TOGETHER = 100
 """At most so many are posted at once: the first of many thousands need not wait for all of them to be looked at."""
 
@@ -26,6 +29,7 @@ class Stager:
         self._workdir = workdir
         self._index = index
         self._post = post
+        self._closed = threading.Event()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="stager")
 
     def submit(self, task: Task) -> None:
@@ -51,7 +55,15 @@ class Stager:
         self._post(self.look(task))
 
     def look(self, task: Task) -> Event:
-        """Blocking: stat and hash the inputs."""
+        """Blocking: stat and hash the inputs; waits while no file descriptor is left."""
+        while True:
+            try:
+                return self._look(task)
+            except OSError as e:
+                if e.errno not in descriptors.SHORT or self._closed.wait(AGAIN_S):
+                    return TaskRefused(task, f"an input cannot be read: {e}")
+
+    def _look(self, task: Task) -> Event:
         try:
             problem = self._index.outputs_problem(task)
             if problem:
@@ -59,10 +71,9 @@ class Stager:
             return TaskSubmitted(task, self._index.stage(task))
         except InputError as e:
             return TaskRefused(task, str(e))
-        except OSError as e:
-            return TaskRefused(task, f"an input cannot be read: {e}")
 
     def close(self) -> None:
+        self._closed.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _is_quick(self, task: Task) -> bool:

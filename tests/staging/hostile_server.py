@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import sys
 from collections import Counter
 from pathlib import Path
@@ -80,4 +81,7 @@ async def main(folder: Path, settings: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), json.loads(sys.argv[2])))
+    settings = json.loads(sys.argv[2])
+    if descriptors := settings.pop("descriptors", 0):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+    asyncio.run(main(Path(sys.argv[1]), settings))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import random
+import resource
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,7 +15,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from hostile_help import GoodClient, Siege, request
+from hostile_help import SECRET, GoodClient, Siege, request
 from hostile_requests import all_of_them
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -332,6 +335,90 @@ def test_more_connections_than_can_be(tmp_path: Path, monkeypatch: pytest.Monkey
         assert sum(reader.at_eof() or reader.exception() is not None for reader, _ in strangers) in range(35, 45)
         for _, writer in strangers:
             writer.close()
+
+    run(tmp_path, test)
+
+
+@pytest.fixture
+def many_descriptors() -> Iterator[None]:
+    """For the strangers' own sockets."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if before[1] not in (resource.RLIM_INFINITY,) and before[1] < 4096:
+        pytest.skip("this machine lets a process have few descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], 4096), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.usefixtures("many_descriptors")
+@pytest.mark.parametrize(("descriptors", "strangers"), [(128, 300), (256, 2000)])
+def test_silent_strangers_take_a_part_of_the_descriptors(tmp_path: Path, descriptors: int, strangers: int) -> None:
+    """Many more than there are descriptors for connect and say nothing: inputs are served and outputs taken."""
+    siege = Siege(tmp_path, descriptors=descriptors)
+    found = []
+    try:
+        for number in range(strangers):
+            one = socket.socket()
+            one.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                one.connect(siege.address)
+            found.append(one)
+            if number % (strangers // 10) == 0:
+                siege.drop()
+                raw = request("GET", f"/claims/good/files/{siege.digests['good'][0]}", siege.tokens["good"])
+                status, body = siege._exchange(raw, end=False)
+                assert (status, body) == (200, SECRET)
+                which = number // (strangers // 10)
+                raw = request("PUT", f"/claims/good/attempts/{100 + which}.1/outputs", siege.tokens["good"],
+                              files_tar(**{f"good-{which}.out": b"x"}))
+                assert siege._exchange(raw, end=False)[0] == 204
+        open_now = len(os.listdir(f"/proc/{siege.process.pid}/fd"))
+        assert open_now < descriptors * 3 // 4
+    finally:
+        for one in found:
+            one.close()
+        siege.close()
+
+
+def test_strangers_that_never_shake_hands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With TLS as without: the oldest of too many go, although their handshake has not ended."""
+    monkeypatch.setattr(listener, "MOST_SILENT", 5)
+
+    async def test(b: Bench) -> None:
+        port = int(b.server.url.rsplit(":", 1)[1])
+        strangers = [await asyncio.open_connection("127.0.0.1", port) for _ in range(12)]
+        gone = [asyncio.wait_for(reader.read(), 5) for reader, _ in strangers[:7]]
+        await asyncio.gather(*gone, return_exceptions=True)
+        assert all(reader.at_eof() or reader.exception() is not None for reader, _ in strangers[:7])
+        b.open()
+        assert (await b.sync(seq=1))[0] == 200
+        for _, writer in strangers:
+            writer.close()
+
+    run(tmp_path, test, tls=True)
+
+
+def test_no_descriptor_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inputs that cannot be opened for the moment are asked for again; outputs wait as for a full disk."""
+
+    async def test(b: Bench) -> None:
+        (tmp_path / "in").write_bytes(b"x")
+        staged = b.grant(inputs=("in",))
+        real = os.open
+
+        def none_left(path: Any, *args: Any, **more: Any) -> int:
+            if isinstance(path, (str, Path)) and str(path).startswith(str(tmp_path)):
+                raise OSError(errno.EMFILE, "Too many open files")
+            return real(path, *args, **more)
+
+        monkeypatch.setattr(os, "open", none_left)
+        assert (await b.call("GET", f"files/{staged[0].digest}"))[0] == 503
+        assert (await b.put(files_tar(o=b"y")))[0] == 413
+        monkeypatch.undo()
+        assert (await b.call("GET", f"files/{staged[0].digest}")) == (200, b"x")
+        with pytest.raises(PlacementError, match="too many files are open") as refused:
+            b.server.place_outputs("1.1")
+        assert refused.value.full
 
     run(tmp_path, test)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from staging_help import bench, files_tar
 
-from mfmesos.staging.address import default_host, is_loopback, join_host_port, route_to, split_host_port
+from mfmesos.staging.address import advertised, default_host, is_loopback, join_host_port, route_to, split_host_port
 from mfmesos.staging.server import StagingServer
 from mfmesos.wire import SyncAnswer, SyncRequest
 
@@ -171,6 +171,44 @@ def test_default_host_is_that_of_the_route(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(socket, "socket", Socket)
     assert default_host("master.example:5050") == "198.51.100.3"
     assert asked == [("master.example", 5050)]
+
+
+@pytest.mark.parametrize(("host", "routes", "dual", "shown"), [
+    ("0.0.0.0", {"192.0.2.1": "198.51.100.3"}, True, "198.51.100.3"),
+    ("0", {"192.0.2.1": "198.51.100.3"}, True, "198.51.100.3"),
+    ("0.0.0.0", {}, True, "127.0.0.1"),
+    ("::", {"192.0.2.1": "198.51.100.3", "2001:db8::1": "2001:db8::7"}, True, "198.51.100.3"),
+    ("::", {"192.0.2.1": "198.51.100.3", "2001:db8::1": "2001:db8::7"}, False, "2001:db8::7"),
+    ("0::0", {"2001:db8::1": "2001:db8::7"}, True, "2001:db8::7"),
+    ("::", {}, False, "::1"),
+    ("2001:db8::9", {}, True, "2001:db8::9"), ("10.0.0.1", {}, True, "10.0.0.1"),
+    ("head.example", {}, True, "head.example"),
+])
+def test_advertised(
+    host: str, routes: dict[str, str], dual: bool, shown: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What listens on every address is reached at one of them, of a kind that is listened to."""
+    monkeypatch.setattr("mfmesos.staging.address.route_to", routes.get)
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: dual)
+    assert advertised(host) == shown
+
+
+@pytest.mark.parametrize("host", ["::", "0.0.0.0", ""])
+def test_what_is_advertised_is_listened_to(host: str, tmp_path: Path) -> None:
+    """Every address of this machine: the one that executors get is answered, and loopback of either kind."""
+    if host == "::" and not socket.has_dualstack_ipv6():
+        pytest.skip("no IPv6 here")
+
+    async def main() -> None:
+        server = StagingServer(tmp_path, never, tls=False)
+        try:
+            shown, port = split_host_port((await server.start(host)).split("//")[1], 0)
+            for one in (shown, "127.0.0.1", *(["::1"] if host == "::" else [])):
+                _, writer = await asyncio.open_connection(one, port)
+                writer.close()
+        finally:
+            await server.stop()
+    asyncio.run(main())
 
 
 def test_addresses() -> None:
