@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,8 @@ class SchedulerConfig:
     """makeflow's own debug log, which tells the environment of each task; empty: there is none."""
     send_environment: bool = False
     """Every task gets the environment in which makeflow runs."""
+    own_files: list[str] = field(default_factory=list)
+    """Names in the workflow's folder that no task may write: the file with the tasks, the engine's own log."""
     pool: dict[str, Any] | None = None
     """Of engine "pool": its settings as pool.json has them, and under "file" where that is."""
 

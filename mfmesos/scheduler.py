@@ -54,7 +54,7 @@ class Scheduler:
         self.clock = clock
         self.workdir = Path(config.workdir)
         self.core = Core(policy_of(config))
-        self.inputs = inputs or InputIndex(self.workdir)
+        self.inputs = inputs or InputIndex(self.workdir, own_files=config.own_files)
         self.staging: StagingServer
         self.journal: Journal
         self.recorder = Recorder(config.history, self.workdir.name, self._complain)
@@ -319,7 +319,8 @@ class Scheduler:
         known = int(journal.get("port") or 0)
         for wanted in dict.fromkeys((known or port, port)):
             self.staging = StagingServer(
-                self.workdir, self._on_sync, inputs=self.inputs, tls=None, secret=journal.secret)
+                self.workdir, self._on_sync, inputs=self.inputs, tls=None, secret=journal.secret,
+                own_files=config.own_files)
             self.staging.starting = True
             for claim in claims:
                 self.staging.open_claim(claim.id)

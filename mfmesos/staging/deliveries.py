@@ -45,8 +45,9 @@ class Attempt:
 class Deliveries:
     """The attempts that may deliver. All methods belong to the loop's thread, but for the blocking ones."""
 
-    def __init__(self, workdir: Path) -> None:
+    def __init__(self, workdir: Path, own_files: Sequence[str] = ()) -> None:
         self._workdir = workdir
+        self._own_files = own_files
         self._incoming = workdir / ".mfmesos" / "incoming"
         self._attempts: dict[str, Attempt] = {}
         self._numbers = itertools.count(1)
@@ -201,7 +202,7 @@ class Deliveries:
     def place(self, staged: Staged | None) -> None:
         """Blocking; may run in any thread. Raises PlacementError."""
         if staged is not None:
-            place(self._workdir, staged)
+            place(self._workdir, staged, self._own_files)
 
     def settle(self, attempt_id: str) -> None:
         """Its task was reported: it is of no use to a next life of the scheduler any more."""

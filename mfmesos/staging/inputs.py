@@ -8,13 +8,15 @@ import stat
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
 from mfmesos import descriptors
 from mfmesos.core.model import StagedInput, Task
-from mfmesos.staging.names import NameRefused, plan_outputs, relative
+from mfmesos.staging.check import OutputCheck
+from mfmesos.staging.names import relative
 from mfmesos.staging.trees import Row, TreeError, stat_print, walk
 
 CHUNK = 1 << 20
@@ -65,10 +67,13 @@ def _young(mtime_ns: int) -> bool:
 
 
 class InputIndex:
-    """Digests of inputs, by path, size, time, inode and device. May be used from several threads."""
+    """Digests of inputs, by path, size, time, inode and device. May be used from several threads. `own_files`: names
+    in the workflow's folder that no task may write."""
 
-    def __init__(self, workdir: Path, clock: Callable[[], float] = time.monotonic, most: int = MOST_ENTRIES) -> None:
+    def __init__(self, workdir: Path, clock: Callable[[], float] = time.monotonic, most: int = MOST_ENTRIES,
+                 own_files: Sequence[str] = ()) -> None:
         self._workdir = Path(workdir)
+        self._check = OutputCheck(workdir, own_files)
         self._clock = clock
         self._most = most
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
@@ -100,12 +105,8 @@ class InputIndex:
         return tuple(staged)
 
     def outputs_problem(self, task: Task) -> str:
-        """Why the task's outputs cannot be, in one plain line; empty when they can."""
-        try:
-            plan_outputs(self._workdir, task.outputs)
-        except NameRefused as e:
-            return str(e)
-        return ""
+        """Why the task's outputs are impossible, in one plain line; empty when they are not."""
+        return self._check.problem(task)
 
     # --- when it is fetched ---------------------------------------------------------------------
     def path_of(self, name: str) -> str:

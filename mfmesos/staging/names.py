@@ -3,9 +3,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from mfmesos.staging.tarstream import shown
 
 RESERVED = (".mfmesos", "mesos_task_info", "mesos_task_state", "mesos_done")
 """Files of the protocol and our own folder: an output under such a name would break the run."""
@@ -54,10 +56,18 @@ def output_name(workdir: Path, name: str) -> str:
     found = relative(workdir, name)
     if found == "." or found == ".." or found.startswith("../") or os.path.isabs(found):
         raise NameRefused(
-            f"output {name} lies outside of the workflow's folder {workdir}; name it relative to that folder")
-    if found.split("/", 1)[0] in RESERVED:
-        raise NameRefused(f"output {name} has a name that mfmesos uses itself; choose another one")
+            f"output {shown(name)} lies outside of the workflow's folder {workdir}; name it relative to that folder")
+    check_own(found, (), name)
     return found
+
+
+def check_own(name: str, own_files: Iterable[str], written: str = "") -> None:
+    """Raises NameRefused when that (normalised) output is a file of the run's own, or of `own_files`."""
+    what = shown(written or name)
+    if name.split("/", 1)[0] in RESERVED:
+        raise NameRefused(f"output {what} has a name that mfmesos uses itself; choose another one")
+    if name in own_files:
+        raise NameRefused(f"output {what} is the workflow's own file, which no task may write; choose another name")
 
 
 def plan_outputs(workdir: Path, outputs: Sequence[str]) -> OutputPlan:

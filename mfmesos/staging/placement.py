@@ -1,4 +1,8 @@
-"""Delivered outputs get their final names: all of them, or none and what was there before is there still."""
+"""Delivered outputs get their final names: all of them, or none and what was there before is there still.
+
+A folder that has its final name already is merged into, as the command would have done here: what the task made
+replaces what has the same name, and everything else in it stays.
+"""
 from __future__ import annotations
 
 import contextlib
@@ -6,10 +10,17 @@ import errno
 import os
 import shutil
 import stat
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mfmesos.holes import sparse
+from mfmesos.staging.disk import capacity, copy_sparse, occupied
+from mfmesos.staging.names import NameRefused, check_own
 from mfmesos.staging.outputs import FULL, OUR_SIDE, PlacementError, Staged, plain_error, remove_tree
+
+_IN_USE = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
+"""Of a rename: since it was planned, another task's output has come to have that name."""
 
 
 @dataclass
@@ -17,8 +28,9 @@ class _Move:
     source: str
     final: str
     name: str
-    temporary: str = ""
-    """Beside the final name, where that is on another file system."""
+    is_dir: bool
+    beside: bool = False
+    """What is kept of the old one goes beside the final name: the incoming folder is another file system."""
     backup: str = ""
     """Where what had the final name before has gone, until all is well."""
     done: bool = False
@@ -26,64 +38,102 @@ class _Move:
 
 @dataclass
 class _Job:
+    workdir: str
     staged: Staged
+    own_files: Iterable[str]
     moves: list[_Move] = field(default_factory=list)
     made_folders: list[str] = field(default_factory=list)
+    temporaries: list[str] = field(default_factory=list)
+    """Copies beside the final names, where those are on another file system."""
+    backups: int = 0
+    merged: bool = False
+    base: str = ""
+
+    def leads_out(self, path: str) -> bool:
+        self.base = self.base or os.path.realpath(self.workdir)
+        return not (os.path.realpath(path) + "/").startswith(self.base.rstrip("/") + "/")
 
 
-def place(workdir: Path, staged: Staged) -> None:
+def place(workdir: Path, staged: Staged, own_files: Iterable[str] = ()) -> None:
     """Move every output to its final name and remove the rest. Blocking; renames alone unless file systems differ.
 
-    Raises PlacementError; then nothing of `staged` is in the workflow's folder, and all is as it was before.
+    `own_files`: names in the workflow's folder that no task may write, besides ours. Raises PlacementError; then
+    nothing of `staged` is in the workflow's folder, and all is as it was before.
     """
-    job = _Job(staged)
+    job = _Job(str(workdir), staged, own_files)
     name = ""
     try:
         for index, name in enumerate(staged.plan.roots):
-            _prepare(workdir, job, index, name)
-        for move in job.moves:
-            name = move.name
-            _rename(job, move, alone=len(job.moves) == 1)
+            _prepare(job, index, name)
+        waiting = job.moves[::-1]
+        alone = len(waiting) == 1 and not waiting[0].is_dir
+        while waiting:
+            name = waiting[-1].name
+            waiting.extend(reversed(_rename(job, waiting.pop(), alone)))
     except PlacementError:
         _undo(job)
         raise
     except OSError as e:
+        problem = _problem(job, name, e)
         _undo(job)
-        gone = e.errno == errno.ENOENT and not os.path.isdir(os.path.dirname(staged.stem))
-        raise PlacementError(
-            f"output {name} could not be put in place: {plain_error(e)} ({workdir})", gone or e.errno in OUR_SIDE,
-            gone or e.errno in FULL) from None
+        raise problem from None
     for move in job.moves:
         if move.backup:
-            _remove(move.backup)
-    if any(move.temporary for move in job.moves):
+            remove_tree(move.backup)
+    for path in job.temporaries:
+        remove_tree(path)
+    if job.merged or job.temporaries:
         staged.clear()
 
 
-def _prepare(workdir: Path, job: _Job, index: int, name: str) -> None:
+def _problem(job: _Job, name: str, e: OSError) -> PlacementError:
+    """The error in plain words. What no emptying of the disk would make room for is not for want of room."""
+    path = f"{job.workdir}/{name}"
+    folder = os.path.dirname(path)
+    full = e.errno in FULL
+    if full and e.errno == errno.ENOSPC:
+        with contextlib.suppress(OSError):
+            needed, most = occupied(job.staged.path(job.staged.plan.roots.index(name))), capacity(folder)
+            if needed > most:
+                return PlacementError(
+                    f"output {name} takes {needed >> 20} MB, more than the whole disk of {folder} holds "
+                    f"({most >> 20} MB)", True)
+    removed = e.errno == errno.ENOENT and _incoming_is_gone(job)
+    return PlacementError(
+        f"output {name} could not be put in place: {plain_error(e)} ({folder})", removed or e.errno in OUR_SIDE,
+        removed or full)
+
+
+def _incoming_is_gone(job: _Job) -> bool:
+    """Removed as a whole while we run: it is made again, and the task waits as for a disk that is full."""
+    return not os.path.isdir(os.path.dirname(job.staged.stem))
+
+
+def _prepare(job: _Job, index: int, name: str) -> None:
     """Everything that may take long or fail, before the first name changes."""
-    move = _Move(job.staged.path(index), f"{workdir}/{name}", name)
-    if job.staged.resumed and not os.path.lexists(move.source) and os.path.lexists(move.final):
-        return  # placed already, before the scheduler died
-    found = os.lstat(move.source)
+    source, final = job.staged.path(index), f"{job.workdir}/{name}"
+    try:
+        found = os.lstat(source)
+    except FileNotFoundError:
+        if job.staged.resumed and os.path.lexists(final):
+            return  # placed already, before the scheduler died
+        removed = _incoming_is_gone(job)
+        raise PlacementError(
+            f"output {name} had arrived, but is gone from {os.path.dirname(source)}: did somebody remove it?",
+            removed, removed) from None
     parent = os.path.dirname(name)
-    folder = f"{workdir}/{parent}" if parent else str(workdir)
+    folder = f"{job.workdir}/{parent}" if parent else job.workdir
     if parent:
-        _make_parents(workdir, job, parent)
-    with contextlib.suppress(FileNotFoundError):
-        there = os.lstat(move.final)
-        if stat.S_ISDIR(there.st_mode) and not stat.S_ISDIR(found.st_mode):
-            raise PlacementError(
-                f"output {name} is a file, but a folder of that name is in {workdir}; move it away", True)
-    job.moves.append(move)  # known to _undo while it is copied
-    if os.stat(folder).st_dev != found.st_dev:
-        _copy_beside(job, move)
+        _make_parents(job, name, parent)
+    beside = os.stat(folder).st_dev != found.st_dev
+    if beside:
+        source = _copy_beside(job, source, final)
+    job.moves += _moves(job, _Move(source, final, name, stat.S_ISDIR(found.st_mode), beside))
 
 
-def _make_parents(workdir: Path, job: _Job, parent: str) -> None:
+def _make_parents(job: _Job, name: str, parent: str) -> None:
     """Make the folders on the way, and see that none of them leads out of the workflow's folder."""
-    base = os.path.realpath(workdir)
-    path = str(workdir)
+    path, linked = job.workdir, False
     for part in parent.split("/"):
         path = f"{path}/{part}"
         try:
@@ -91,57 +141,131 @@ def _make_parents(workdir: Path, job: _Job, parent: str) -> None:
         except FileExistsError:
             if not os.path.isdir(path):
                 raise PlacementError(f"{path} is in the way: it is not a folder; move it away", True) from None
-            if os.path.islink(path) and not (os.path.realpath(path) + "/").startswith(base + "/"):
-                raise PlacementError(
-                    f"{path} is a symbolic link that leads out of the workflow's folder; outputs are put only into it",
-                    True) from None
+            if os.path.islink(path):
+                linked = True
+                if job.leads_out(path):
+                    raise _outside(path) from None
         else:
             job.made_folders.append(path)
+    if linked:
+        try:
+            check_own(os.path.relpath(f"{os.path.realpath(path)}/{os.path.basename(name)}", job.base), job.own_files)
+        except NameRefused as e:
+            raise PlacementError(f"{e} ({name} is a way to it)", True) from None
 
 
-def _copy_beside(job: _Job, move: _Move) -> None:
-    move.temporary = f"{os.path.dirname(move.final)}/.mfmesos-{os.path.basename(move.source)}"
-    _copy(move.source, move.temporary)
+def _outside(path: str) -> PlacementError:
+    return PlacementError(
+        f"{path} is a symbolic link that leads out of the workflow's folder; outputs are put only into it", True)
+
+
+def _moves(job: _Job, move: _Move, inside: bool = False) -> list[_Move]:
+    """The renames that bring it to its final name: one, but for a folder that is merged into one that is there.
+    `inside`: it lies in such a folder, so nobody has declared that very name."""
+    there = _lstat(move.final)
+    if there is None:
+        return [move]
+    if not move.is_dir:
+        if stat.S_ISDIR(there.st_mode):
+            raise PlacementError(
+                f"output {move.name} is a file, but a folder of that name is in {job.workdir}; move it away", True)
+        return [move]
+    if not os.path.isdir(move.final):
+        if inside:
+            raise PlacementError(
+                f"output {move.name} is a folder, but a file of that name is in {job.workdir}; move it away", True)
+        return [move]
+    if stat.S_ISLNK(there.st_mode) and job.leads_out(move.final):
+        raise _outside(move.final)
+    job.merged = True
+    found = []
+    for name, is_dir in sorted(_entries(move.source)):
+        one = _Move(f"{move.source}/{name}", f"{move.final}/{name}", f"{move.name}/{name}", is_dir, move.beside)
+        found += _moves(job, one, inside=True)
+    return found
+
+
+def _lstat(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except FileNotFoundError:
+        return None
+
+
+def _entries(folder: str) -> Iterator[tuple[str, bool]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            yield entry.name, entry.is_dir(follow_symlinks=False)
+
+
+def _copy_beside(job: _Job, source: str, final: str) -> str:
+    """The copy's name. What an earlier life of the scheduler left of such a copy is removed."""
+    made = f"{os.path.dirname(final)}/.mfmesos-{os.path.basename(job.staged.stem)}.{len(job.temporaries)}"
+    job.temporaries.append(made)  # known to _undo while it is copied
+    remove_tree(made)
+    _copy(source, made)
+    return made
 
 
 def _copy(source: str, target: str) -> None:
-    if os.path.isdir(source):
-        shutil.copytree(source, target, copy_function=shutil.copyfile)
-        _same_modes(source, target)
+    """A file, link or folder and all in it, with modes and times; `target` must not exist."""
+    found = os.lstat(source)
+    if stat.S_ISLNK(found.st_mode):
+        os.symlink(os.readlink(source), target)
         return
-    shutil.copyfile(source, target, follow_symlinks=False)
-    shutil.copymode(source, target, follow_symlinks=False)
+    if stat.S_ISDIR(found.st_mode):
+        os.mkdir(target, 0o700)
+        for name, _ in _entries(source):
+            _copy(f"{source}/{name}", f"{target}/{name}")
+    elif sparse(found):
+        copy_sparse(source, target)
+    else:
+        shutil.copyfile(source, target)
+    os.chmod(target, found.st_mode & 0o777 | os.lstat(target).st_mode & stat.S_ISGID)
+    os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
 
 
-def _same_modes(source: str, target: str) -> None:
-    for folder, _, files in os.walk(source):
-        there = target + folder[len(source):]
-        for name in files:
-            shutil.copymode(f"{folder}/{name}", f"{there}/{name}")
-
-
-def _rename(job: _Job, move: _Move, alone: bool) -> None:
-    if not (alone and not os.path.isdir(move.source)):
-        _keep(job, move)
+def _rename(job: _Job, move: _Move, alone: bool) -> list[_Move]:
+    """Gives what is to be renamed instead, when something has got that name meanwhile."""
     try:
-        os.rename(move.temporary or move.source, move.final)
+        try:
+            _swap(job, move, alone)
+        except OSError as e:
+            if e.errno != errno.EXDEV or move.beside:
+                raise
+            # Another mount of the same file system, or one in the folder that it is merged into.
+            move.source, move.beside = _copy_beside(job, move.source, move.final), True
+            _swap(job, move, alone)
     except OSError as e:
-        if e.errno != errno.EXDEV or move.temporary:
+        if e.errno not in _IN_USE or not os.path.isdir(move.final):
             raise
-        # Another mount of the same file system.
-        _copy_beside(job, move)
-        os.rename(move.temporary, move.final)
+        more = _moves(job, move)
+        if more == [move]:
+            raise
+        job.moves += more
+        return more
+    return []
+
+
+def _swap(job: _Job, move: _Move, alone: bool) -> None:
+    if not alone and not move.backup:
+        _keep(job, move)
+    os.rename(move.source, move.final)
     move.done = True
 
 
 def _keep(job: _Job, move: _Move) -> None:
     """Keep what has the final name, so that it can come back."""
-    try:
-        there = os.lstat(move.final)
-    except FileNotFoundError:
+    there = _lstat(move.final)
+    if there is None or stat.S_ISDIR(there.st_mode):
         return
-    backup = f"{move.temporary or move.source}.old"
-    if stat.S_ISREG(there.st_mode) and not os.path.isdir(move.source):
+    stem = f"{os.path.dirname(move.final)}/.mfmesos-{os.path.basename(job.staged.stem)}" if move.beside else (
+        job.staged.stem)
+    job.backups += 1
+    backup = f"{stem}.{job.backups}.old"
+    if move.beside:
+        remove_tree(backup)  # of an earlier life
+    if stat.S_ISREG(there.st_mode) and not move.is_dir:
         try:
             # A second name for it: the first one is then replaced without a moment in which nothing has it.
             os.link(move.final, backup)
@@ -152,29 +276,20 @@ def _keep(job: _Job, move: _Move) -> None:
     move.backup = backup
 
 
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except IsADirectoryError:
-        remove_tree(path)
-    except OSError:
-        pass
-
-
 def _undo(job: _Job) -> None:
     for move in reversed(job.moves):
         with contextlib.suppress(OSError):
             if move.done and not move.backup:
-                _remove(move.final)
+                remove_tree(move.final)
             elif move.backup:
-                if move.done and os.path.isdir(move.final):
+                if move.done and move.is_dir:
                     remove_tree(move.final)
                 os.rename(move.backup, move.final)
                 # Both may have been names of one file: then renaming did nothing.
                 if os.path.lexists(move.backup):
                     os.unlink(move.backup)
-        if move.temporary:
-            _remove(move.temporary)
+    for path in job.temporaries:
+        remove_tree(path)
     for folder in reversed(job.made_folders):
         with contextlib.suppress(OSError):
             os.rmdir(folder)

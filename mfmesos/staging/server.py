@@ -34,13 +34,14 @@ class StagingServer:
     """`on_sync` answers a sync, at once or later. All methods belong to the loop's thread.
 
     `hold_s`: an answer is given after so long in any case (a safety net: the scheduler answers earlier by itself).
-    `tls`: True, False, or None for TLS exactly when `start` binds something else than loopback.
+    `tls`: True, False, or None for TLS exactly when `start` binds something else than loopback. `own_files`: names
+    in the workflow's folder that no task may write.
     """
 
     def __init__(
         self, workdir: Path, on_sync: OnSync, *, inputs: InputIndex | None = None, hold_s: float = 40.0,
         max_sync_bytes: int = 32 << 20, idle_s: float = 60.0, uploads: int = 8, threads: int = 4,
-        tls: bool | None = False, secret: bytes | None = None,
+        tls: bool | None = False, secret: bytes | None = None, own_files: Sequence[str] = (),
     ) -> None:
         self._workdir = Path(workdir)
         self._on_sync = on_sync
@@ -50,7 +51,7 @@ class StagingServer:
         self._tls = tls
         secret = secret or secrets.token_bytes(32)
         self._claims = ClaimTable(secret)
-        self._deliveries = Deliveries(self._workdir)
+        self._deliveries = Deliveries(self._workdir, own_files)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="staging")
         self._inputs = inputs or InputIndex(self._workdir)
         self._uploads = uploads

@@ -20,14 +20,16 @@ from mfmesos.core.model import SavedTask, StagedInput, Task
 from mfmesos.core.phrases import duration
 from mfmesos.report.progress import Counts, Progress, progress
 from mfmesos.report.runlog import RunLog, more_of_it, read_report
+from mfmesos.staging.check import OutputCheck
 from mfmesos.staging.inputs import InputError, InputIndex
 from mfmesos.terminal import ending_signals, say
 from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, FolderLock
+from mfmesos.workflow.overlaps import Overlaps
 from mfmesos.workflow.plainfiles import oddity
 from mfmesos.workflow.plan import Blocked, Plan
 from mfmesos.workflow.plan_graph import Status
 from mfmesos.workflow.reader import TaskReader
-from mfmesos.workflow.records import Malformed, Record, Submitted, Withdrawn
+from mfmesos.workflow.records import Malformed, Record, Submitted, Withdrawn, printable
 from mfmesos.workflow.stager import Stager
 from mfmesos.workflow.statefile import StateFile
 from mfmesos.workflow.tail import FileTail
@@ -82,6 +84,8 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
     problems = batch.read(whole=not options.follow)
     for problem in problems:
         say(problem.message(source))
+    for line in batch.overlapping:
+        say(line)
     if problems:
         say("nothing was started")
         return 2
@@ -89,6 +93,7 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
     if options.dry_run:
         return dry_run(batch, done)
     config.state_dir.mkdir(exist_ok=True)
+    config.own_files = [source.name]
     started = time.monotonic()
     config.gpus = any(task.request.gpus for task in batch.tasks.values())
     with FolderLock(config.state_dir, say), local_cluster(config, local_agents) as resolved:
@@ -135,10 +140,12 @@ class Batch:
         self.source = source
         self.workdir = workdir
         self.reader = TaskReader(workdir)
-        self.inputs = InputIndex(workdir)
+        self.inputs = InputIndex(workdir, own_files=[source.name])
         self.tasks: dict[int, Task] = {}
         self.offset = 0
         self.plan: Plan
+        self.overlapping: list[str] = []
+        """Outputs of different tasks of which one lies in the other, a line for each."""
 
     def read(self, whole: bool) -> list[Malformed]:
         """Read what is there; `whole`: that is all there will be. Every problem, in the order of the file."""
@@ -152,7 +159,22 @@ class Batch:
         self.tasks = {r.task.id: r.task for r in submitted}
         self.plan = Plan(submitted, self.exists)
         problems = [r for r in records if isinstance(r, Malformed)]
-        return problems + self.plan.check(follow=not whole)
+        problems += self._output_problems(submitted)
+        return sorted(problems + self.plan.check(follow=not whole), key=lambda problem: problem.line)
+
+    def _output_problems(self, submitted: list[Submitted]) -> list[Malformed]:
+        """Outputs that can never be put in place."""
+        check, overlaps, found = OutputCheck(self.workdir, [self.source.name]), Overlaps(), []
+        for record in submitted:
+            found += [Malformed(record.line, printable(record.task.command), f"task {record.task.id}: {what}", "")
+                      for what in check.problems(record.task)]
+            for one in overlaps.add(record.task):
+                if one.impossible:
+                    found.append(Malformed(record.line, printable(record.task.command), str(one),
+                                           "give the outputs names of their own"))
+                else:
+                    self.overlapping.append(f"{printable(self.source.name)}:{record.line}: {one}")
+        return found
 
     def exists(self, name: str) -> bool:
         return os.path.lexists(self.workdir / name)

@@ -85,7 +85,8 @@ def _session(
 ) -> MakeflowSession:
     config = replace(
         options.scheduler, workdir=str(workdir), engine="makeflow", master=args.master or options.scheduler.master,
-        debug_log=debug.path, send_environment="send-environment" in args.options)
+        debug_log=debug.path, send_environment="send-environment" in args.options,
+        own_files=args.own_files(Path.cwd()))
     supervisor = launching.supervisor(options, config, lock_fd)
     environ, pass_fds = launching.preloaded(options, copy)
     log = makeflow_log.LogFollower(args.log_path(Path.cwd()))

@@ -88,6 +88,15 @@ class MakeflowArgs:
         """Where makeflow keeps its own log of the run."""
         return self.workdir(cwd) / self.options.get("makeflow-log", f"{self.dagfile}.makeflowlog")
 
+    def own_files(self, cwd: Path) -> list[str]:
+        """The workflow's file and makeflow's own logs, as far as they lie in its folder, relative to that."""
+        base = self.workdir(cwd)
+        paths = [cwd / self.dagfile, self.log_path(cwd)]
+        if "batch-log" in self.options:
+            paths.append(base / self.options["batch-log"])
+        found = [os.path.relpath(os.path.normpath(path), base) for path in paths]
+        return [name for name in found if not name.startswith("../")]
+
 
 def parse(argv: list[str], environ: Mapping[str, str]) -> MakeflowArgs:
     """Read makeflow's arguments; adds -T mesos and, where nothing is said, -J; takes out what breaks its start.

@@ -22,7 +22,8 @@ from mfmesos.report.runlog import RunLog, more_of_it
 from mfmesos.terminal import say
 from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, clear
 from mfmesos.workflow.makeflow_debug import DebugLog, sendable
-from mfmesos.workflow.records import MAX_ID, Malformed, Record, Submitted
+from mfmesos.workflow.overlaps import Overlaps
+from mfmesos.workflow.records import MAX_ID, Malformed, Record, Submitted, printable
 from mfmesos.workflow.splitter import start_at_last_first_id
 from mfmesos.workflow.stager import Stager
 from mfmesos.workflow.statefile import StateFile
@@ -53,6 +54,7 @@ class TaskFileEngine(Launched):
         self._parser = TaskInfoParser(config.workdir)
         self._debug = debug_log(config)
         self._taken: set[int] = set()
+        self._overlaps = Overlaps()
         self._tail: FileTail
         self._stager: Stager
         self._post: Callable[..., None]
@@ -92,7 +94,7 @@ class TaskFileEngine(Launched):
     def _on_bytes(self, data: bytes, reset: bool) -> None:
         """On the tail's thread."""
         if reset:
-            self._parser = TaskInfoParser(str(self._workdir))
+            self._parser, self._overlaps = TaskInfoParser(str(self._workdir)), Overlaps()
         fresh: list[Task] = []
         records = self._parser.feed(data)
         if self._debug is not None:
@@ -102,7 +104,12 @@ class TaskFileEngine(Launched):
                 if record.task.id not in self._taken:  # again, when the file was read from its beginning again
                     self._taken.add(record.task.id)
                     self._state.known(record.task.id)
-                    fresh.append(as_worker(record.task) if self._of_workers else record.task)
+                    task = as_worker(record.task) if self._of_workers else record.task
+                    refusal = self._overlap(task)
+                    if refusal:
+                        self._post(ev.TaskRefused(task, refusal))
+                    else:
+                        fresh.append(task)
                 continue
             self._stager.submit_all(fresh)  # in the order of the file
             fresh = []
@@ -111,6 +118,15 @@ class TaskFileEngine(Launched):
             else:
                 self._post(ev.TaskWithdrawn(record.task_id))
         self._stager.submit_all(fresh)
+
+    def _overlap(self, task: Task) -> str:
+        """Why its outputs and those of an earlier task exclude each other; what only overlaps is reported."""
+        for one in self._overlaps.add(task):
+            if one.impossible:
+                return str(one)
+            log.warning("%s", one)
+            self._echo(str(one))
+        return ""
 
     def _refuse(self, record: Malformed) -> None:
         if record.task_id is not None and self._state.is_ended(record.task_id):
@@ -206,6 +222,5 @@ def leftover_bytes(task_info: Path) -> int:
 
 
 def shorten(text: str, limit: int = 120) -> str:
-    """One line of at most `limit` characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+    """One line of at most `limit` characters that any terminal can show."""
+    return printable(" ".join(text.split()), limit)

@@ -131,6 +131,43 @@ def test_blast_example(flow, tmp_path):
     assert steady(flow.files()) == steady(Flow(plain, flow.cluster).files())
 
 
+def test_folders_as_outputs_eat_nothing(flow):
+    """Another task's output in the folder and the user's own files stay, with both engines; reported at the start."""
+    makes = [("res", "sleep 1; mkdir res; echo a > res/a"), ("res/b", "mkdir -p res; echo b > res/b")]
+    flow.write("Makeflow", "".join(f"{name}:\n\t{command}\n\n" for name, command in makes))
+    flow.write("tasks.jsonl", "".join(json.dumps({"command": c, "outputs": [n]}) + "\n" for n, c in makes))
+    for start in (flow.makeflow, lambda: flow.run("--plain", ".")):
+        flow.write("res/notes", "mine")
+        ended = start()
+        assert ended.code == 0, ended.out + flow.log()
+        assert "'res/b' in it: each replaces only what it made itself" in ended.out
+        assert {name: data for name, data in flow.files().items() if name.startswith("res")} == {
+            "res/a": b"a\n", "res/b": b"b\n", "res/notes": b"mine"}
+        shutil.rmtree(flow.folder / "res")
+        shutil.rmtree(flow.folder / ".mfmesos")
+
+
+def test_impossible_outputs_are_all_named_before_anything_runs(flow, tmp_path):
+    """By `mfmesos run` and its --dry-run, with file and line, one printable line each; the task file stays as it is."""
+    (tmp_path / "scratch").mkdir()
+    (flow.folder / "scratch").symlink_to(tmp_path / "scratch")
+    bad = ["../b", "tasks.jsonl", ".mfmesos/x", "scratch/c", "n" * 256, "first/x", "evil\x1b[2J/../../x"]
+    tasks = [{"command": "echo \x1b[31m > first", "outputs": ["first"]},
+             *({"command": "true", "outputs": [name]} for name in bad)]
+    text = "".join(json.dumps(one) + "\n" for one in tasks)
+    flow.write("tasks.jsonl", text)
+    for args in (("--dry-run",), ("--plain", "--keep-going")):
+        ended = flow.run(*args, ".")
+        assert ended.code == 2, ended.out
+        lines = ended.out.splitlines()
+        assert [line.split(":")[2] for line in lines[:-1]] == [str(n) for n in range(2, len(bad) + 2)], ended.out
+        assert lines[-1] == "mfmesos: nothing was started"
+        assert "\x1b" not in ended.out
+    assert (flow.folder / "tasks.jsonl").read_text() == text
+    flow.write("tasks.jsonl", text.splitlines()[0])
+    assert flow.run("--dry-run", ".").out == "1: echo \\x1b[31m > first\n"
+
+
 @pytest.mark.parametrize("tasks", ["tasks.jsonl", "tasks.info"])
 def test_sweep_as_a_task_file(flow, tmp_path, tasks):
     """The same sweep as a plain task file in both formats, run by the batch runner: same final result."""

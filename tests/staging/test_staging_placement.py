@@ -55,13 +55,112 @@ def fail(work: Path, what: Staged) -> PlacementError:
 
 
 def test_files_and_folders_land(work: Path) -> None:
-    """Files, files in folders that do not exist yet, and folders, replacing what was there; nothing is left over."""
+    """Files, files in folders that do not exist yet, and folders, merged into what was there; nothing is left over."""
     (work / "a").write_bytes(b"old")
     (work / "d").mkdir()
     (work / "d" / "old").write_bytes(b"old")
     placement.place(work, staged(work, a=b"A", sub__deep__b=b"B", d={"x": b"X"}))
-    assert contents(work) == {"a": b"A", "sub/deep/b": b"B", "d/x": b"X"}
+    assert contents(work) == {"a": b"A", "sub/deep/b": b"B", "d/x": b"X", "d/old": b"old"}
     assert list((work / ".mfmesos" / "incoming").iterdir()) == []
+
+
+def folders(work: Path, **files: bytes) -> Staged:
+    """Delivered: the folder d with these files, "__" for "/", and an empty folder d/empty."""
+    tar = tar_of(member("d", kind=b"5", mode=0o755), member("d/empty", kind=b"5", mode=0o755),
+                 *(member("d/" + name.replace("__", "/"), content) for name, content in files.items()))
+    return unpack(work / ".mfmesos" / "incoming" / "1.1-1", plan_outputs(work, ["d"]), tar)
+
+
+def test_a_folder_is_merged(work: Path) -> None:
+    """What the task made replaces what has the same name, at any depth; all else stays, the modes too."""
+    for name in ("d/notes", "d/sub/notes", "d/sub/x", "d/x.1.old"):
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        (work / name).write_bytes(b"mine")
+    (work / "d" / "sub").chmod(0o750)
+    placement.place(work, folders(work, x=b"X", sub__x=b"S", sub__new__y=b"Y"))
+    assert contents(work) == {"d/notes": b"mine", "d/sub/notes": b"mine", "d/x.1.old": b"mine", "d/x": b"X",
+                              "d/sub/x": b"S", "d/sub/new/y": b"Y"}
+    assert (work / "d" / "empty").is_dir()
+    assert (work / "d" / "sub").stat().st_mode & 0o777 == 0o750
+    assert list((work / ".mfmesos" / "incoming").iterdir()) == []
+
+
+def test_a_file_and_a_folder_of_one_name_in_a_merged_folder(work: Path) -> None:
+    """On either side: refused, and nothing has changed."""
+    (work / "d" / "x").mkdir(parents=True)
+    (work / "d" / "x" / "precious").write_bytes(b"1")
+    (work / "d" / "y").write_bytes(b"1")
+    for made in ({"a": b"1", "x": b"1"}, {"a": b"1", "y__z": b"1"}):
+        e = fail(work, folders(work, **made))
+        assert e.local
+        assert "move it away" in e.reason
+
+
+def test_a_merge_fails_half_way(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was replaced is back, what was new is gone, what the user had is there."""
+    for name in ("a", "b", "notes"):
+        (work / "d").mkdir(exist_ok=True)
+        (work / "d" / name).write_bytes(b"old " + name.encode())
+    real = os.rename
+
+    def rename(source: str, target: str) -> None:
+        if str(target) == f"{work}/d/c":
+            raise OSError(errno.EACCES, "no")
+        real(source, target)
+
+    monkeypatch.setattr(os, "rename", rename)
+    assert "permission" in fail(work, folders(work, a=b"A", b=b"B", c=b"C", sub__x=b"X")).reason
+    assert sorted(p.name for p in (work / "d").iterdir()) == ["a", "b", "notes"]
+
+
+def test_merging_through_links(work: Path, tmp_path: Path) -> None:
+    """A link to a folder within the workflow's is gone through; one that leads out is refused, at any depth."""
+    (tmp_path / "out").mkdir()
+    (work / "real").mkdir()
+    (work / "d").symlink_to("real")
+    placement.place(work, folders(work, x=b"X"))
+    assert (work / "real" / "x").read_bytes() == b"X"
+    (work / "real" / "sub").symlink_to(tmp_path / "out")
+    assert "leads out" in fail(work, folders(work, sub__x=b"X")).reason
+    (work / "d").unlink()
+    (work / "d").symlink_to(tmp_path / "out")
+    assert "leads out" in fail(work, folders(work, x=b"X")).reason
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_another_task_makes_the_folder_meanwhile(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look and the rename: merged after all."""
+    what, real = folders(work, x=b"X"), os.rename
+
+    def rename(source: str, target: str) -> None:
+        if str(target) == f"{work}/d" and not (work / "d").exists():
+            (work / "d").mkdir()
+            (work / "d" / "other").write_bytes(b"O")
+        real(source, target)
+
+    monkeypatch.setattr(os, "rename", rename)
+    placement.place(work, what)
+    assert contents(work) == {"d/x": b"X", "d/other": b"O"}
+
+
+def test_own_files_by_way_of_a_link(work: Path) -> None:
+    """Neither the task file nor a file of the protocol is written, whatever link leads to it."""
+    (work / "tasks.jsonl").write_bytes(b"tasks")
+    (work / "here").symlink_to(".")
+    for name in ("here__tasks.jsonl", "here__here__mesos_task_state"):
+        what = staged(work, **{name: b"1"})
+        with pytest.raises(PlacementError, match=r"own file|uses itself"):
+            placement.place(work, what, ["tasks.jsonl"])
+    assert contents(work) == {"tasks.jsonl": b"tasks"}
+
+
+def test_what_arrived_is_gone(work: Path) -> None:
+    """Somebody has removed it: the cluster's failure, so that it is made again."""
+    what = staged(work, a=b"1", b=b"2")
+    os.unlink(what.path(1))
+    e = fail(work, what)
+    assert not e.local
+    assert "output b had arrived, but is gone" in e.reason
 
 
 def test_folder_replaces_file(work: Path) -> None:
@@ -121,7 +220,7 @@ def test_rename_fails_half_way(work: Path, number: int, monkeypatch: pytest.Monk
     real, done = os.rename, []
 
     def rename(source: str, target: str) -> None:
-        if str(target) in {f"{work}/new/a", f"{work}/b", f"{work}/d"} and not done.count("failed"):
+        if str(target) in {f"{work}/new/a", f"{work}/b", f"{work}/d/x"} and not done.count("failed"):
             if len(done) == number:
                 done.append("failed")
                 raise OSError(errno.EACCES, "no")

@@ -104,6 +104,37 @@ def test_a_placement_that_died_between_its_renames(
     assert incoming(tmp_path) == []
 
 
+@pytest.mark.parametrize("die_at", range(5))
+def test_a_merge_that_died_between_its_renames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, die_at: int,
+) -> None:
+    """A folder that is merged into one of the user's: the next scheduler merges the rest, the user's files stay."""
+    (tmp_path / "d" / "sub").mkdir(parents=True)
+    for name in ("d/x", "d/notes", "d/sub/notes"):
+        (tmp_path / name).write_bytes(b"old")
+    tar = tar_of(member("d", kind=b"5"), member("d/x", b"X"), member("d/new/y", b"Y"), member("d/sub/z", b"Z"))
+    before = delivered(tmp_path, tar, "d")
+    rename, count = placement.os.rename, [0]
+
+    def dying(source: str, target: str) -> None:
+        if count[0] == die_at:
+            raise Died
+        count[0] += 1
+        rename(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(placement.os, "rename", dying)
+        with contextlib.suppress(Died):
+            before.place(before.take("1.1"))
+    after = deliveries(tmp_path, resume=True)
+    after.grant("c", "1.1", (), ("d",))
+    after.place(after.take("1.1"))
+    after.settle("1.1")
+    found = {str(p.relative_to(tmp_path)): p.read_bytes() for p in (tmp_path / "d").rglob("*") if p.is_file()}
+    assert found == {"d/x": b"X", "d/new/y": b"Y", "d/sub/z": b"Z", "d/notes": b"old", "d/sub/notes": b"old"}
+    assert incoming(tmp_path) == []
+
+
 def test_numbers_do_not_meet_those_of_the_earlier_life(tmp_path: Path, two_files: bytes) -> None:
     """What arrives after a restart never overwrites what had arrived before."""
     delivered(tmp_path, two_files, "a", "d/b")

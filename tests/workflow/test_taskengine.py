@@ -102,6 +102,26 @@ def test_a_missing_input_is_refused(place):
     assert "gone" in place.event(ev.TaskRefused).reason
 
 
+def test_outputs_that_exclude_each_other(place):
+    """Refused as soon as the second is known; what only overlaps is reported once, and runs."""
+    place.append(line(1, "echo > a", "", "a") + line(2, "mkdir a; echo > a/b", "", "a/b"))
+    refused = place.event(ev.TaskRefused)
+    assert (refused.task.id, refused.reason) == (2, "task 2 makes 'a/b', but task 1 makes 'a' as a file")
+    place.append(line(3, "mkdir d", "", "d") + line(4, "echo > d/x", "", "d/x") + line(5, "mkdir d", "", "d"))
+    assert place.event(ev.TaskSubmitted, 4).task.id == 5
+    assert place.said == ["task 3 makes 'd', and task 4 makes 'd/x' in it: each replaces only what it made itself"]
+
+
+def test_an_output_that_leads_out_never_runs(place, tmp_path_factory):
+    """By way of a link, below a file, or with a name that is too long: refused when the record arrives."""
+    (place.folder / "scratch").symlink_to(tmp_path_factory.mktemp("scratch"))
+    place.append(line(1, "x", "", "scratch/a") + line(2, "x", "", "in/a") + line(3, "x", "", "n" * 256))
+    words = [place.event(ev.TaskRefused, number).reason for number in (1, 2, 3)]
+    assert "symbolic link that leads out" in words[0]
+    assert "is in the way" in words[1]
+    assert "longer than 255 bytes" in words[2]
+
+
 def test_an_aborting_line_withdraws(place):
     """`1,,,,,,,aborting` becomes TaskWithdrawn, and its end `1,aborted`."""
     place.append(line(1) + "1,,,,,,,aborting\n")
