@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import logging
 import os
 import re
@@ -28,6 +29,8 @@ from mfmesos import wire
 from mfmesos.wire import BROKEN, EXHAUSTED, FAILED, FINISHED, KILLED, TAIL_BYTES, ClaimData, Result, Run, Usage
 
 logger = logging.getLogger(__name__)
+CONFLICT = 409
+"""The input is not what it was when the task was submitted."""
 _FULL_BYTES = 64 << 20
 """A disk with less than this left may have been full a moment ago."""
 _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
@@ -46,6 +49,10 @@ class Tools:
     environment: Mapping[str, str]
     skeletons: Skeletons
     clock: Callable[[], float] = time.monotonic
+    folders: tuple[str, ...] = ()
+    """Of the claim: without them nothing more can run."""
+    vanished: Callable[[], None] = lambda: None
+    """To be called when one of them has gone."""
 
 
 class Attempt:
@@ -70,7 +77,10 @@ class Attempt:
 
     # --- from outside ---
     def start(self) -> None:
-        self._tools.pool.submit(self._prepare)
+        try:
+            self._tools.pool.submit(self._prepare)
+        except OSError as e:
+            self._end(self._result(BROKEN, f"the task could not be started on this agent: {verdict.plain_os_error(e)}"))
 
     def kill(self, grace_s: float) -> None:
         """SIGTERM to its processes, SIGKILL after `grace_s`; it ends as killed."""
@@ -132,13 +142,30 @@ class Attempt:
         except Cancelled:
             return self._result(KILLED, "killed before it started")
         except BadName as e:
-            return self._result(FAILED, str(e))
+            return self._hopeless(str(e))
         except (Unreachable, Refused, BadStream) as e:
-            return self._result(BROKEN, f"input {name} could not be fetched: {e}")
+            result = self._result(BROKEN, f"input {name} could not be fetched: {e}")
+            result.final = isinstance(e, Refused) and e.status == CONFLICT
+            return result
         except OSError as e:
             what = f"input {name} could not be put in place" if name else "the task could not be started on this agent"
-            return self._result(BROKEN, f"{what}: {verdict.plain_os_error(e)}")
+            if e.errno in verdict.TASKS_OWN:
+                return self._hopeless(f"{what}: {verdict.plain_os_error(e)}")
+            return self._result(BROKEN, self._trouble() or f"{what}: {verdict.plain_os_error(e)}")
         return None
+
+    def _hopeless(self, reason: str) -> Result:
+        """No agent could run it."""
+        result = self._result(FAILED, reason)
+        result.final = True
+        return result
+
+    def _trouble(self) -> str:
+        """What is wrong with our place on the agent; empty when nothing is. Without its folder the executor ends."""
+        trouble = verdict.trouble_of((*self._tools.folders, *([self._root] if self._root else [])))
+        if trouble == verdict.VANISHED:
+            self._tools.vanished()
+        return trouble
 
     def _raise_if_cancelled(self) -> None:
         if self._killed:
@@ -156,6 +183,10 @@ class Attempt:
                     f"{self._root}/command", lambda: tools.pool.submit(self._finish))
             except ValueError as e:
                 raise BadName(f"the command or its environment cannot be run: {e}") from None
+            except OSError as e:
+                if e.errno == errno.E2BIG:
+                    raise BadName(verdict.too_large(env)) from None
+                raise
             self._watched = Watched(self, self._leader, tools.clock(), self._root)
             tools.monitor.watch(self._watched)
 
@@ -176,7 +207,8 @@ class Attempt:
             result = self._judge(sandbox, leader.status or 0)
             result.usage = usage
         except OSError as e:
-            result = self._result(BROKEN, f"its outputs could not be read: {verdict.plain_os_error(e)}")
+            result = self._result(
+                BROKEN, self._trouble() or f"its outputs could not be read: {verdict.plain_os_error(e)}")
         finally:
             tools.monitor.unwatch(watched)
         self._end(result)
@@ -209,23 +241,36 @@ class Attempt:
 
     def _judge_failure(self, result: Result, reason: str) -> None:
         result.outcome, result.reason = FAILED, verdict.with_last_line(reason, result.stderr)
-        free = _free_bytes(self._root)
+        trouble = self._trouble()
+        if trouble:
+            result.outcome, result.reason = BROKEN, f"{trouble} ({result.reason})"
+            return
+        free = _free_bytes(self._tools.folders[0] if self._tools.folders else self._root)
         # On a disk that is full, the message that says so may find no room, either.
         if free < _FULL_BYTES and (free < _FULL_BYTES >> 6 or _NO_SPACE.search(result.stderr)):
-            result.outcome = BROKEN
-            result.reason = verdict.with_last_line(f"the disk of the agent is full ({reason})", result.stderr)
+            self._judge_full_disk(result, reason)
+
+    def _judge_full_disk(self, result: Result, reason: str) -> None:
+        """It is the agent's trouble, unless the attempt itself used more than it was given."""
+        used = self._watched.disk / MB if self._watched is not None else 0.0
+        if used > self.run.disk_mb > 0:
+            result.outcome, result.resource = EXHAUSTED, "disk"
+            reason = f"disk: used {used:.0f} MB of the {self.run.disk_mb:.0f} MB it was given, when the disk was full"
+        else:
+            result.outcome, reason = BROKEN, f"the disk of the agent is full ({reason})"
+        result.reason = verdict.with_last_line(reason, result.stderr)
 
     def _deliver(self, sandbox: Sandbox, result: Result) -> None:
         gone = outputs.missing(sandbox)
         if gone:
             result.missing_outputs = gone
-            result.outcome = FAILED
-            result.reason = verdict.with_last_line(verdict.missing_outputs(gone), result.stderr)
+            self._judge_failure(result, verdict.missing_outputs(gone))
             return
         if not sandbox.outputs:
             return
         try:
             members = outputs.collect(sandbox)
+            outputs.check_depth(members)
             length = outputs.length(members)
             if length <= wire.INLINE_OUTPUTS_BYTES:
                 result.tar = base64.b64encode(outputs.small_tar(members)).decode("ascii")

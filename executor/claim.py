@@ -43,6 +43,14 @@ SPARES = 1000
 FOLDERS = ("tasks", "cache", "spare")
 
 
+class FolderGone(Exception):
+    """Somebody removed the folder of the claim while it ran."""
+
+
+class Vanished:
+    """An attempt has met that."""
+
+
 @dataclass
 class Ended:
     result: Result
@@ -77,7 +85,8 @@ class Claim:
         monitor = Monitor(data, reaper, cache, clock)
         self._reaper = reaper
         self._tools = Tools(data, client, cache, reaper, monitor, Pool(WORKERS), base_environment(environ),
-                            Skeletons(f"{folder}/tasks", WORKERS, spares), clock)
+                            Skeletons(f"{folder}/tasks", WORKERS, spares), clock,
+                            tuple(f"{folder}/{name}" for name in FOLDERS), lambda: self.post(Vanished()))
         self._channel = Channel(client, self.post, READ_S)
         self._room = Room(data)
         self._attempts: dict[str, Attempt] = {}
@@ -105,7 +114,7 @@ class Claim:
         self._events.put(event)
 
     def run(self) -> Close:
-        """Until the claim ends; then every process is gone and every file is removed."""
+        """Until the claim ends; then every process is gone and every file is removed. Raises FolderGone."""
         while self._close is None:
             self._sync_if_due()
             self._handle_all(self._timeout())
@@ -180,6 +189,9 @@ class Claim:
             self._attempt_ended(event.result)
         elif isinstance(event, Answered):
             self._answered(event)
+        elif isinstance(event, Vanished):
+            if self._close is None:
+                raise FolderGone
         elif self._close is None:
             self._close = event
 

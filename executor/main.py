@@ -12,12 +12,12 @@ import tempfile
 import threading
 from typing import Any, Callable, Mapping
 
-from mfmesos_executor.claim import Claim, Close
+from mfmesos_executor.claim import Claim, Close, FolderGone
 from mfmesos_executor.files import remove_tree, unlink
 from mfmesos_executor.reap import Reaper, become_subreaper
 
 from mfmesos.apart import set_apart
-from mfmesos.wire import ClaimData, WireError, load_claim_data
+from mfmesos.wire import FOLDER_GONE, ClaimData, WireError, load_claim_data
 
 logger = logging.getLogger(__name__)
 ACKNOWLEDGE_S = 5.0
@@ -81,7 +81,15 @@ class Executor:
         self._update = driver.update
         self._shutdown_s = float(getattr(driver, "grace_shutdown_period", 5.0))
         driver.start()
-        close = self._serve(driver)
+        try:
+            close = self._serve(driver)
+        except FolderGone:
+            # A task may have done it. Which ones ran, the scheduler knows: that we end badly tells it to find out.
+            logger.error("end the folder of the claim is gone")
+            self._reaper.kill_all()
+            self._remove_all()
+            driver.stop()
+            return FOLDER_GONE
         self._remove_all()
         if self._task_id and close.state != "TASK_LOST":
             driver.update(self._task_id, close.state, close.message)
@@ -118,7 +126,7 @@ class Executor:
     def _remove_all(self) -> None:
         remove_tree(self._folder)
         sandbox = os.path.dirname(self._folder)
-        for name in os.listdir(sandbox):
+        for name in os.listdir(sandbox) if os.path.isdir(sandbox) else ():
             if re.match(r"mfmesos-executor.*\.(pyz|tar\.gz)\Z", name):
                 unlink(f"{sandbox}/{name}")
 

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from mfmesos_executor.sandbox import Sandbox
 
+from mfmesos.wire import MAX_DEPTH
+
 BLOCK = 512
 _PIECE = 8 << 20
 
@@ -60,6 +62,14 @@ def _add(sandbox: Sandbox, members: list[Member], name: str, path: str, above: s
     members.append(Member(name, path, 0, found.st_mode & 0o777, True))
     for child in sorted(os.listdir(path)):
         _add(sandbox, members, f"{name}/{child}", f"{path}/{child}", above | {real})
+
+
+def check_depth(members: list[Member]) -> None:
+    """Raises BadOutput for what the scheduler would refuse, wherever it came from."""
+    for member in members:
+        if member.name.count("/") >= MAX_DEPTH:
+            raise BadOutput(f"output {member.name.split('/')[0]} is nested more than {MAX_DEPTH} folders deep; "
+                            "pack it into an archive")
 
 
 def length(members: list[Member]) -> int:

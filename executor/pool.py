@@ -1,6 +1,7 @@
 """Worker threads, started when there is work for them and never more than a few."""
 from __future__ import annotations
 
+import errno
 import logging
 import queue
 import threading
@@ -29,7 +30,19 @@ class Pool:
                 self._spare += 1
         self._jobs.put(job)
         if grow:
+            self._start()
+
+    def _start(self) -> None:
+        """One thread more. Where the system has none to give, those that run do the work; without any: OSError."""
+        try:
             threading.Thread(target=self._work, name="worker", daemon=True).start()
+        except RuntimeError as e:
+            with self._lock:
+                self._threads -= 1
+                self._spare -= 1
+                if self._threads:
+                    return
+            raise OSError(errno.EAGAIN, f"no thread could be started: {e}") from None
 
     def _work(self) -> None:
         while True:

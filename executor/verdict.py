@@ -4,9 +4,15 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import threading
+from typing import Mapping
 
 MOST_REASON = 400
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+TASKS_OWN = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
+"""Errors of names that the task chose: at every agent the same."""
+VANISHED = "the executor's folder on the agent was removed"
+_PROBE = bytes(4096)
 
 
 def split_status(status: int) -> tuple[int | None, int | None]:
@@ -46,6 +52,33 @@ def with_last_line(reason: str, stderr: str) -> str:
     text = f"{reason}: {lines[-1]}" if lines else reason
     text = "".join(c if c.isprintable() else " " for c in text)
     return text if len(text) <= MOST_REASON else text[:MOST_REASON - 3] + "..."
+
+
+def trouble_of(folders: tuple[str, ...]) -> str:
+    """What keeps us from using our folders on the agent; empty when nothing does."""
+    if not all(os.path.isdir(folder) for folder in folders):
+        return VANISHED
+    probe = f"{folders[0]}/.probe{threading.get_ident()}" if folders else ""
+    try:
+        if probe:
+            fd = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(fd, _PROBE)
+            finally:
+                os.close(fd)
+                os.unlink(probe)
+    except OSError as e:
+        return f"the executor's folder on the agent cannot be written: {plain_os_error(e)}"
+    return ""
+
+
+def too_large(env: Mapping[str, str]) -> str:
+    """Why the system does not start a command with this environment."""
+    name = max(env, key=lambda n: len(os.fsencode(env[n])), default="")
+    size = sum(len(os.fsencode(n)) + len(os.fsencode(v)) + 2 for n, v in env.items())
+    largest = len(os.fsencode(env.get(name, "")))
+    return (f"the environment of {size >> 10} KB is too large for Linux, which takes at most 128 KB in one variable: "
+            f"{name} has {largest >> 10} KB; pass it in a file")
 
 
 def plain_os_error(e: OSError) -> str:

@@ -24,6 +24,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PROTOCOL = 1
+MAX_DEPTH = 200
+"""Parts of the name of anything in an output."""
+FOLDER_GONE = 85
+"""What an executor exits with when the folder of its claim was removed."""
 INLINE_OUTPUTS_BYTES = 64 * 1024
 """A tar stream of outputs up to this size rides in the result itself; a larger one is PUT first."""
 TAIL_BYTES = 16 * 1024
@@ -135,6 +139,8 @@ class Result:
     stderr: str = ""
     """The last TAIL_BYTES of each, decoded with errors replaced."""
     usage: Usage = field(default_factory=Usage)
+    final: bool = False
+    """No other try could end otherwise, at whatever agent."""
     tar: str | None = None
     """The outputs as base64 of a tar stream when that is small (`INLINE_OUTPUTS_BYTES`); None: PUT before, or none."""
 
@@ -241,6 +247,7 @@ def load_result(data: Any) -> Result:
     for number in (result.exit_code, result.signal):
         _check(number is None or _is_code(number), where, "exit_code and signal are whole numbers")
     _check(result.resource in (None, "memory", "disk", "wall"), where, "resource is memory, disk or wall")
+    _check(isinstance(result.final, bool), where, "final is true or false")
     _check(result.tar is None or isinstance(result.tar, str), where, "tar is base64 text")
     _check(
         isinstance(result.missing_outputs, list) and all(isinstance(n, str) for n in result.missing_outputs),

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from mfmesos import wire
-from mfmesos.core import tasks
+from mfmesos.core import tasks, trust
 from mfmesos.core.actions import (
     AcknowledgeUpdate,
     AnswerSync,
@@ -13,8 +13,9 @@ from mfmesos.core.actions import (
     RevokeAttempt,
 )
 from mfmesos.core.events import ClaimSynced, ClaimUpdated
-from mfmesos.core.reasons import CONTAINER_MEMORY, explain
-from mfmesos.core.records import Claim
+from mfmesos.core.phrases import counted
+from mfmesos.core.reasons import EXECUTOR_ENDED, LIMITS, explain
+from mfmesos.core.records import Claim, TaskRecord
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
 
@@ -86,7 +87,7 @@ def _compare(state: State, claim: Claim, event: ClaimSynced) -> None:
         if record is None or record.state is TaskState.PLACING or attempt_id in there:
             continue
         if attempt_id not in claim.unsent:
-            tasks.lost(state, record, "the executor does not know of it any more")
+            tasks.lost(state, record, "the executor does not know of it any more", claim_lost=False)
 
 
 def answer(state: State, claim: Claim) -> None:
@@ -141,8 +142,11 @@ def _claim_over(state: State, claim: Claim, event: ClaimUpdated) -> None:
     why = explain(event.state, event.reason, event.message)
     if claim.exit_reason:
         why = f"{why}: {claim.exit_reason}"
-    if event.reason == CONTAINER_MEMORY:
-        _over_memory(state, claim, why)
+    suspects = _suspects(state, claim)
+    if suspects and event.reason in LIMITS:
+        _over_limit(state, claim, suspects, LIMITS[event.reason], why)
+    elif suspects and event.state == "TASK_FAILED" and event.reason in EXECUTOR_ENDED:
+        _executor_died(state, claim, suspects, why)
     elif claim.state is not ClaimState.RELEASING and event.state != "TASK_FINISHED":
         failed(state, claim, why)
     ended(state, claim, why)
@@ -150,29 +154,64 @@ def _claim_over(state: State, claim: Claim, event: ClaimUpdated) -> None:
 
 def failed(state: State, claim: Claim, why: str) -> None:
     """It ended by itself and badly: the agent is to blame, and if it never synced, perhaps the whole set-up."""
-    tasks.blame_agent(state, claim, why)
+    trust.blame(state, state.agent(claim.agent_id, claim.hostname), why)
     if claim.synced or claim.restored:
         return
+    if not state.launch_failures:
+        state.launch_failing_since = claim.opened_at
     state.launch_failures += 1
     state.last_launch_failure = f"on agent {claim.hostname}: {why}"
-    state.note("warning", f"the executor did not start {state.last_launch_failure}", every_s=10.0)
+    state.note_alike("launch", "warning", f"the executor did not start {state.last_launch_failure}")
 
 
-def _over_memory(state: State, claim: Claim, why: str) -> None:
-    """The container as a whole was over its memory and was destroyed with all that ran in it. One task alone is
-    the culprit; of several it is found by giving each a claim of its own."""
-    suspects = [r for a in list(claim.attempts) if (r := tasks.current(state, claim, a)) is not None]
-    suspects = [r for r in suspects if r.state is not TaskState.PLACING]
+def _suspects(state: State, claim: Claim) -> list[TaskRecord]:
+    """The tasks that may have run in it at the end: those of which its executor may have heard."""
+    found = [r for a in claim.attempts if a not in claim.unsent and (r := tasks.current(state, claim, a)) is not None]
+    return [r for r in found if r.state is not TaskState.PLACING]
+
+
+def _over_limit(state: State, claim: Claim, suspects: list[TaskRecord], resource: str, why: str) -> None:
+    """The container as a whole was over its memory or disk and was destroyed with all that ran in it. One task alone
+    is the culprit; of several it is found by running each alone."""
+    if len(suspects) > 1:
+        _isolate(state, claim, suspects)
+        return
+    (record,) = suspects
+    most = max(getattr(record.allocation, f"{resource}_mb"), getattr(claim.resources, f"{resource}_mb"))
+    tasks.attempt_ended(state, claim, record, wire.Result(
+        record.attempt_id, wire.EXHAUSTED, resource=resource, usage=wire.Usage(**{f"{resource}_mb": most}),
+        reason=f"{resource}: {why}"))
+
+
+def _executor_died(state: State, claim: Claim, suspects: list[TaskRecord], why: str) -> None:
+    """The executor ended by itself while tasks ran: perhaps one of them killed it. Which one shows when each runs
+    alone; whose executors end then, too, is the culprit. The agent is not blamed: not before that task has ended well
+    at another one."""
+    if len(suspects) > 1:
+        count = counted(len(suspects), "task")
+        state.note("warning", f"the executor on agent {claim.hostname} ended while {count} ran ({why}); each of them "
+                   "is run again by itself, in case one of them ended it")
+        _isolate(state, claim, suspects)
+        return
+    (record,) = suspects
+    record.deaths += 1
+    if record.deaths >= state.policy.executor_deaths:
+        tasks.end(state, record, TaskState.FAILED, (
+            f"its executor ended each of the {record.deaths} times that this task ran alone in it, the last time on "
+            f"agent {claim.hostname}: {why}; the task kills it, or needs more memory than it asked for"))
+        return
+    state.note_alike("executor", "warning", f"the executor on agent {claim.hostname} ended while task "
+                     f"{record.task.id} ran alone in it ({why}); the task is run again by itself")
+    _isolate(state, claim, suspects)
+
+
+def _isolate(state: State, claim: Claim, suspects: list[TaskRecord]) -> None:
+    agent = state.agent(claim.agent_id, claim.hostname)
+    agent.failed_last = state.now
     for record in suspects:
-        if len(suspects) > 1:
-            tasks.leave_claim(state, record)
-            state.emit(RevokeAttempt(claim.id, record.attempt_id))
-            record.solo = True
-            tasks.wait_again(state, record)
-            continue
-        used = wire.Usage(memory_mb=max(record.allocation.memory_mb, claim.resources.memory_mb))
-        tasks.attempt_ended(state, claim, record, wire.Result(
-            record.attempt_id, wire.EXHAUSTED, resource="memory", usage=used, reason=f"memory: {why}"))
+        record.solo = True
+        record.failed_at.setdefault(agent.id, agent.spell)
+        tasks.take_back(state, claim, record)
 
 
 def ended(state: State, claim: Claim, why: str) -> None:
@@ -189,21 +228,20 @@ def ended(state: State, claim: Claim, why: str) -> None:
 def _requeue(state: State, claim: Claim, why: str) -> None:
     for attempt_id in list(claim.attempts):
         record = tasks.current(state, claim, attempt_id)
-        if record is not None and record.state is not TaskState.PLACING:
+        if record is None or record.state is TaskState.PLACING:
+            continue
+        if attempt_id in claim.unsent:
+            tasks.take_back(state, claim, record)  # its executor never heard of it
+        else:
             tasks.lost(state, record, why)
 
 
 def look_at_timers(state: State) -> None:
-    """Idle claims are released; silent ones asked about, then given up."""
+    """Silent claims are asked about, then given up."""
     policy, now = state.policy, state.now
     for claim in list(state.claims.values()):
         if claim.state is ClaimState.RELEASING:
             _overdue(state, claim)
-            continue
-        if claim.state is ClaimState.OPEN and now - claim.opened_at > policy.claim_worklife_s:
-            claim.move(ClaimState.DRAINING)
-        if not claim.attempts and claim.synced and _may_go(state, claim):
-            release(state, claim)
             continue
         silent = now - claim.heard_at
         started = claim.synced or claim.restored
@@ -217,6 +255,17 @@ def look_at_timers(state: State) -> None:
         elif silent > ask_after and now - claim.asked_at > ask_after and state.connected:
             claim.asked_at = now
             state.emit(Reconcile(((claim.id, claim.agent_id),)))
+
+
+def let_go(state: State) -> None:
+    """Claims whose time is over, and idle ones, once all that waits had its chance to go into them."""
+    for claim in list(state.claims.values()):
+        if claim.state is ClaimState.OPEN and claim.worked and (
+                state.now - claim.opened_at >= state.policy.claim_worklife_s):
+            claim.move(ClaimState.DRAINING)
+        if (claim.state in (ClaimState.OPEN, ClaimState.DRAINING) and claim.synced and not claim.attempts
+                and _may_go(state, claim)):
+            release(state, claim)
 
 
 def _may_go(state: State, claim: Claim) -> bool:

@@ -60,6 +60,7 @@ class Core:
         if not state.over:
             claims.look_at_timers(state)
             matching.match(state)
+            claims.let_go(state)
             for claim in list(state.claims.values()):
                 claims.answer(state, claim)
             self._give_up_if_hopeless()
@@ -178,8 +179,11 @@ class Core:
             state.emit(Reconcile())
 
     def _give_up_if_hopeless(self) -> None:
-        state = self.state
-        if state.launch_failures >= state.policy.launch_failures and not state.failure:
+        state, policy = self.state, self.state.policy
+        often = state.launch_failures >= policy.launch_failures
+        long = 4 * state.launch_failures >= policy.launch_failures and (
+            state.now - state.launch_failing_since >= policy.launch_give_up_s)
+        if (often or long) and not state.failure:
             self._framework_ended(events.FrameworkEnded(
                 f"no executor could be started, {state.launch_failures} times in a row; the last time "
                 f"{state.last_launch_failure}"))

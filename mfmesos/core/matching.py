@@ -5,11 +5,11 @@ nowhere lets later ones pass. A large task is not starved by that: after `drain_
 """
 from __future__ import annotations
 
-from mfmesos.core import claims, tasks
+from mfmesos.core import claims, tasks, trust
 from mfmesos.core.actions import DeclineOffers, ListAgents, OpenClaim, Revive, SaveClaim, Suppress
 from mfmesos.core.model import Resources, SavedClaim
 from mfmesos.core.placement import AHEAD_PACE_S, ahead, allocation, how_many_fit, is_crumb, size_claim
-from mfmesos.core.records import AgentRecord, Claim, Shape
+from mfmesos.core.records import AgentRecord, Claim, Shape, TaskRecord
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
 
@@ -60,17 +60,42 @@ def _fill_claims(state: State) -> None:
 
 
 def _start_solo(state: State, claim: Claim) -> None:
+    """Its task, or when that has ended another suspect: each runs alone in it, and costs no claim of its own."""
+    if claim.attempts:
+        return
     record = state.tasks.get(claim.solo_task or -1)
-    if record is not None and record.state is TaskState.WAITING and _room_to_run(state) and not claim.attempts:
-        tasks.start_attempt(state, record, claim, claim.resources)
-    elif not claim.attempts:
+    if record is None or record.state is not TaskState.WAITING:
+        record = None if state.policy.per_task_claims else _next_suspect(state, claim)
+    if record is None or not _room_to_run(state):
         claims.release(state, claim)
+        return
+    if claim.solo_task != record.task.id:
+        claim.solo_task = record.task.id
+        state.emit(SaveClaim(SavedClaim(claim.id, claim.agent_id, claim.hostname, claim.resources, claim.solo_task)))
+    tasks.start_attempt(state, record, claim, claim.resources)
+
+
+def _next_suspect(state: State, claim: Claim) -> TaskRecord | None:
+    """The first that no other claim was opened for, or else the first."""
+    fitting = [s for s, _, _ in state.queue.shapes() if s.solo and not trust.shunned(state, s, claim.agent_id)
+               and state.allocation(s, claim.resources, claim.agent_id).fits_in(claim.resources)]
+    reserved = _reserved(state)
+    for shape in fitting:
+        found = next((r for r in state.queue.of(shape) if r.task.id not in reserved), None)
+        if found is not None:
+            return found
+    return state.queue.first(fitting[0]) if fitting else None
+
+
+def _reserved(state: State) -> set[int]:
+    """Tasks that have, or will have, a claim of their own."""
+    return {c.solo_task for c in state.claims_in(ClaimState.LAUNCHING, ClaimState.OPEN) if c.solo_task is not None}
 
 
 def _fill(state: State, claim: Claim, room: Resources, at_most: int, short_only: bool = False) -> None:
     """`short_only`: none that may take long, which would wait here while another claim gets free."""
     for shape, count, _ in state.queue.shapes():
-        if shape.solo or (short_only and not _is_short(state, shape)):
+        if shape.solo or (short_only and not _is_short(state, shape)) or trust.shunned(state, shape, claim.agent_id):
             continue
         need = state.allocation(shape, claim.resources, claim.agent_id)
         if not need.fits_in(claim.resources):
@@ -98,7 +123,8 @@ def _unmet(state: State) -> Wanted:
     wanted: Wanted = []
     for shape, count, _ in state.queue.shapes():
         if shape.solo or state.policy.per_task_claims:
-            count -= sum(1 for t in reserved if (r := state.tasks.get(t)) is not None and r.shape() == shape)
+            count -= sum(1 for t in reserved if (r := state.tasks.get(t)) is not None
+                         and r.state is TaskState.WAITING and r.shape() == shape)
         else:
             count -= _absorb(state, shape, count, free)
         count = min(count, room)
@@ -112,6 +138,8 @@ def _absorb(state: State, shape: Shape, count: int, free: list[list]) -> int:  #
     absorbed = 0
     for entry in free:
         claim, left = entry
+        if trust.shunned(state, shape, claim.agent_id):
+            continue
         need = state.allocation(shape, claim.resources, claim.agent_id)
         n = how_many_fit(need, left, count - absorbed)
         entry[1] = left - need * n
@@ -155,24 +183,23 @@ def _open_one(state: State, agent: AgentRecord, wanted: Wanted) -> Wanted:
     room = _room(state, agent)
     if room.memory_mb <= 0 or room.cores <= 0:
         return wanted
-    alone = [(i, s) for i, (s, _) in enumerate(wanted) if s.solo or state.policy.per_task_claims]
-    shared = [(i, s) for i, (s, _) in enumerate(wanted) if not (s.solo or state.policy.per_task_claims)]
+    mine = [(i, s) for i, (s, _) in enumerate(wanted) if not trust.shunned(state, s, agent.id)]
+    alone = [(i, s) for i, s in mine if s.solo or state.policy.per_task_claims]
+    shared = [(i, s) for i, s in mine if not (s.solo or state.policy.per_task_claims)]
     solo_task = None
     counts = [0] * len(wanted)
     whole = state.known.whole(agent.id) or room
     size, taken = size_claim([(state.need(s), wanted[i][1]) for i, s in shared], room, whole, state.policy.defaults)
-    if any(taken):
-        for (i, _), n in zip(shared, taken):
-            counts[i] = n
-    else:
-        for i, shape in alone:
-            size = state.allocation(shape, room, agent.id)
-            if size.fits_in(room):
-                solo_task = _next_solo(state, shape)
-                counts[i] = 1
-                break
-        else:
+    if not any(taken) or _alone_first(state, alone):
+        found = next(((i, s) for i, s in alone if state.allocation(s, room, agent.id).fits_in(room)), None)
+        if found is not None:
+            size, solo_task = state.allocation(found[1], room, agent.id), _next_solo(state, found[1])
+            taken = [0] * len(shared)
+            counts[found[0]] = 1
+        elif not any(taken):
             return wanted
+    for (i, _), n in zip(shared, taken):
+        counts[i] = n
     offers = tuple(agent.offers.values())
     agent.offers.clear()
     state.claim_number += 1
@@ -183,8 +210,17 @@ def _open_one(state: State, agent: AgentRecord, wanted: Wanted) -> Wanted:
     return [(s, n - c) for (s, n), c in zip(wanted, counts) if n > c]
 
 
+def _alone_first(state: State, alone: list[tuple[int, Shape]]) -> bool:
+    """Whether a task that is to run alone goes before those that share: as long as no claim for such is on its way,
+    and for short ones only while none is open, since they can take turns in one."""
+    solo = [c for c in state.claims_in(ClaimState.LAUNCHING, ClaimState.OPEN) if c.solo_task is not None]
+    if any(c.state is ClaimState.LAUNCHING for c in solo):
+        return False
+    return any(not (solo and _is_short(state, shape)) for _, shape in alone)
+
+
 def _next_solo(state: State, shape: Shape) -> int:
-    reserved = {c.solo_task for c in state.claims.values()}
+    reserved = _reserved(state)
     return next(r.task.id for r in state.queue.of(shape) if r.task.id not in reserved)
 
 

@@ -145,3 +145,7 @@ class SavedTask:
     solo: bool = False
     stem: str = ""
     """What the ids of its attempts begin with (see core.attemptid), also when its number is another by now."""
+    failed_at: tuple[str, ...] = ()
+    """Agents at which the cluster failed it."""
+    deaths: int = 0
+    """Executors that ended by themselves while it ran alone in them."""

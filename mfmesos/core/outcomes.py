@@ -12,7 +12,7 @@ from typing import Callable
 from mfmesos import wire
 from mfmesos.core.model import Resources
 from mfmesos.core.needs import OVERRIDE, Needs
-from mfmesos.core.records import TaskRecord
+from mfmesos.core.records import AgentRecord, TaskRecord
 from mfmesos.core.state import Policy
 
 GROWTH = 2.0
@@ -34,27 +34,35 @@ class Decision:
 
 def decide(
     record: TaskRecord, result: wire.Result, largest: Resources | None, policy: Policy, needs: Needs,
-    reserved: Callable[[tuple[str, ...]], str] = lambda _: "",
+    agent: AgentRecord, reserved: Callable[[tuple[str, ...]], str] = lambda _: "",
 ) -> Decision:
     """What to do after `result`; counts and floors of `record` are brought up to date here.
 
-    `largest` is the most that any one agent could give to one task, None while unknown; `reserved` says what other
-    roles keep of it (see KnownAgents).
+    `largest` is the most that any one agent could give to one task, None while unknown; `agent` is where it ran;
+    `reserved` says what other roles keep of it (see KnownAgents).
     """
     if result.outcome == wire.FINISHED:
         return Decision(Verdict.DONE)
+    if result.final:
+        return Decision(Verdict.GIVE_UP, result.reason)
     if result.outcome == wire.EXHAUSTED and result.resource in ("memory", "disk"):
         return _after_exhaustion(record, result, largest, needs, reserved)
     if result.outcome in (wire.FAILED, wire.EXHAUSTED):
         record.own_failures += 1
         again = record.own_failures <= policy.retries and result.outcome == wire.FAILED
         return Decision(Verdict.RETRY if again else Verdict.GIVE_UP, result.reason)
-    return after_cluster_failure(record, result.reason, policy.cluster_retries)
+    return after_cluster_failure(record, result.reason, policy.cluster_retries, agent)
 
 
-def after_cluster_failure(record: TaskRecord, reason: str, cluster_retries: int) -> Decision:
-    """The agent, the executor or the network failed the attempt."""
-    record.cluster_failures += 1
+def after_cluster_failure(
+    record: TaskRecord, reason: str, cluster_retries: int, agent: AgentRecord, *, claim_lost: bool = False,
+) -> Decision:
+    """The agent, the executor or the network failed the attempt. An agent that fails whatever it gets uses up one
+    of the task's tries, however often the task comes back to it; a claim that is lost uses up one each time."""
+    again = record.failed_at.get(agent.id) == agent.spell
+    record.failed_at[agent.id] = agent.spell
+    if claim_lost or not again:
+        record.cluster_failures += 1
     if record.cluster_failures <= cluster_retries:
         return Decision(Verdict.RETRY, reason, blames_cluster=True)
     return Decision(

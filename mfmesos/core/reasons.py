@@ -1,11 +1,18 @@
 """Mesos's states and reasons in plain words (source: include/mesos/v1/mesos.proto of Mesos 1.11)."""
 from __future__ import annotations
 
+from mfmesos.wire import FOLDER_GONE
+
 CONTAINER_MEMORY = "REASON_CONTAINER_LIMITATION_MEMORY"
+CONTAINER_DISK = "REASON_CONTAINER_LIMITATION_DISK"
+LIMITS = {CONTAINER_MEMORY: "memory", CONTAINER_DISK: "disk"}
+"""The container as a whole was over that resource."""
+EXECUTOR_ENDED = frozenset({"REASON_EXECUTOR_TERMINATED", "REASON_CONTAINER_LIMITATION"})
+"""The executor ended without being asked to, while its agent was well."""
 
 _REASONS = {
     CONTAINER_MEMORY: "the container used more memory than the claim had and was killed",
-    "REASON_CONTAINER_LIMITATION_DISK": "the container used more disk than the claim had and was killed",
+    CONTAINER_DISK: "the container used more disk than the claim had and was killed",
     "REASON_CONTAINER_LIMITATION": "the container was over a limit and was killed",
     "REASON_CONTAINER_LAUNCH_FAILED": "the agent could not start the container",
     "REASON_CONTAINER_PREEMPTED": "the agent gave the container's resources to somebody else",
@@ -62,15 +69,20 @@ def explain(state: str, reason: str, message: str) -> str:
     return text
 
 
+_SIGNALS = {6: "SIGABRT", 7: "SIGBUS", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
 _EXITS = {
     81: "the executor's archive arrived damaged",
     82: "the agent has no python3; install Python 3.8 or newer there",
     83: "the agent's python3 is older than 3.8; install a newer one there",
     84: "the agent does not reach this machine's staging server; see --listen and --advertise",
+    FOLDER_GONE: "the executor's folder on the agent was removed",
 }
-"""What the claim's command exits with (mfmesos/staging/archive.py)."""
+"""What the claim's command exits with (mfmesos/staging/archive.py, executor/main.py)."""
 
 
 def explain_exit(status: int) -> str:
     """An executor's wait status, where it tells anything; else nothing."""
+    number = status & 0x7F
+    if number:
+        return f"killed by signal {number}" + (f" ({_SIGNALS[number]})" if number in _SIGNALS else "")
     return _EXITS.get(status >> 8, "")

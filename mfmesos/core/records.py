@@ -33,7 +33,7 @@ class Shape(NamedTuple):
     """What a waiting task needs, as far as it is known: tasks of one shape are interchangeable to the matcher.
 
     None where nothing was requested; then `floor_*` (0 at first) grows with each exhaustion. A `solo` task gets
-    a claim of its own. `kind` is None where nothing is to be estimated.
+    a claim of its own. `kind` is None where nothing is to be estimated. `failed_at`: agents to be shunned.
     """
 
     cores: float | None
@@ -44,6 +44,7 @@ class Shape(NamedTuple):
     floor_disk_mb: float
     solo: bool
     kind: Kind | None = None
+    failed_at: tuple[str, ...] = ()
 
 
 @dataclass
@@ -62,6 +63,8 @@ class TaskRecord:
     attempts: int = 0
     attempt_id: str = ""
     claim_id: str = ""
+    agent_id: str = ""
+    """Of the current attempt, or of the one before while it waits."""
     assigned_at: float = 0.0
     allocation: Resources = Resources()
     limit_memory_mb: float | None = None
@@ -72,6 +75,10 @@ class TaskRecord:
     floor_memory_mb: float = 0.0
     floor_disk_mb: float = 0.0
     solo: bool = False
+    failed_at: dict[str, int] = field(default_factory=dict)
+    """Agents at which the cluster failed it, and the agent's spell (see AgentRecord) when it last did."""
+    deaths: int = 0
+    """Executors that ended by themselves while it ran alone in them."""
     result: Result | None = None
     """While its outputs are being placed."""
 
@@ -83,13 +90,13 @@ class TaskRecord:
         return SavedTask(
             self.task, self.inputs, self.order, self.kind.context, self.attempts, self.claim_id, self.allocation,
             self.limit_memory_mb, self.limit_disk_mb, self.own_failures, self.cluster_failures, self.floor_memory_mb,
-            self.floor_disk_mb, self.solo, self.stem)
+            self.floor_disk_mb, self.solo, self.stem, tuple(sorted(self.failed_at)), self.deaths)
 
     def shape(self) -> Shape:
         r = self.task.request
         return Shape(
             r.cores, r.memory_mb, r.disk_mb, r.gpus or 0.0, self.floor_memory_mb, self.floor_disk_mb, self.solo,
-            self.kind.rough() if self.estimated else None)
+            self.kind.rough() if self.estimated else None, tuple(sorted(self.failed_at)))
 
 
 @dataclass
@@ -135,6 +142,10 @@ class Claim:
     """Opened in the scheduler's earlier life."""
     exit_reason: str = ""
     """Why its executor ended, as its exit status tells."""
+    worked: bool = False
+    """Whether it was ever given an attempt."""
+    broken: int = 0
+    """Attempts in a row that this claim could not run."""
 
     def __post_init__(self) -> None:
         self.free = self.resources
@@ -145,6 +156,7 @@ class Claim:
 
     def take(self, attempt_id: str, task_id: int, allocation: Resources) -> None:
         """Reserve `allocation` for a new attempt and queue it for the next answer."""
+        self.worked = True
         self.attempts[attempt_id] = task_id
         self.unsent[attempt_id] = None
         self.free = self.free - allocation
@@ -179,9 +191,14 @@ class AgentRecord:
     offers: dict[str, Offer] = field(default_factory=dict)
     failures: int = 0
     """Failures of the cluster in a row."""
+    failed_last: float = -1e18
+    avoided: int = 0
+    """Times in a row that it was avoided."""
     avoid_until: float = 0.0
     unlisted_until: float | None = None
     """Until then what is offered of it is kept if it looks like a crumb: the master may list the agent."""
+    spell: int = 0
+    """Counts the agent's bad times: of one, a task counts its failures there but once."""
 
     def offered(self) -> Resources:
         total = Resources()

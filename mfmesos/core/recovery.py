@@ -31,7 +31,8 @@ def _restore_task(state: State, saved: SavedTask) -> None:
     record.attempts = saved.attempts
     record.own_failures, record.cluster_failures = saved.own_failures, saved.cluster_failures
     record.floor_memory_mb, record.floor_disk_mb = saved.floor_memory_mb, saved.floor_disk_mb
-    record.solo = saved.solo
+    record.solo, record.deaths = saved.solo, saved.deaths
+    record.failed_at = dict.fromkeys(saved.failed_at, 0)
     claim = state.claims.get(saved.claim_id)
     if claim is None:
         state.queue.add(record)

@@ -13,6 +13,9 @@ from mfmesos.core.queue import WaitingQueue
 from mfmesos.core.records import AgentRecord, Claim, Shape, TaskRecord
 from mfmesos.core.states import ClaimState, TaskState
 
+MOST_ALIKE, ALIKE_S = 5, 10.0
+"""Notes of one kind, and seconds."""
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -63,12 +66,16 @@ class Policy:
     drain_after_s: float = 20.0
     """A task that fits no claim, for want of a larger one, waits so long before claims are drained for it."""
     kill_grace_s: float = 5.0
+    executor_deaths: int = 3
+    """A task that ran alone each time that its executor ended by itself fails after so many times."""
     avoid_s: float = 10.0
     """How long an agent is avoided after its third failure in a row; doubles with each further one."""
     full_pause_s: float = 10.0
     """After the workflow's folder was found full, nothing new is started for so long."""
     launch_failures: int = 12
-    """So many claims in a row that end before they ever synced, and the run is given up."""
+    """So many claims in a row that end before they ever synced, and the run is given up; or a quarter of them when
+    that takes `launch_give_up_s`."""
+    launch_give_up_s: float = 300.0
     reconcile_s: float = 900.0
 
 
@@ -101,6 +108,8 @@ class State:
     claim_number: int = 0
     launch_failures: int = 0
     last_launch_failure: str = ""
+    launch_failing_since: float = 0.0
+    """When the first of those claims was opened."""
 
     agents: dict[str, AgentRecord] = field(default_factory=dict)
     known: KnownAgents = field(init=False)
@@ -119,6 +128,10 @@ class State:
     unsatisfiable_since: dict[object, float] = field(default_factory=dict)
     reconciled_at: float = 0.0
     told: dict[str, float] = field(default_factory=dict)
+    alike: dict[str, tuple[float, int]] = field(default_factory=dict)
+    """By kind of note: since when, and how many."""
+    withdrawn: set[int] = field(default_factory=set)
+    """Tasks that the engine withdrew before they were submitted."""
 
     complete: bool = False
     """No more tasks will come."""
@@ -178,6 +191,17 @@ class State:
         if every_s:
             self.told[text] = self.now
         self.emit(Note(level, text, task_id))
+
+    def note_alike(self, kind: str, level: str, text: str, task_id: int | None = None) -> None:
+        """The same for texts that differ each time: no more than MOST_ALIKE of a kind in ALIKE_S."""
+        since, count = self.alike.get(kind, (self.now, 0))
+        if self.now - since >= ALIKE_S:
+            since, count = self.now, 0
+        self.alike[kind] = since, count + 1
+        if count < MOST_ALIKE:
+            self.emit(Note(level, text, task_id))
+        elif count == MOST_ALIKE:
+            self.emit(Note(level, f"{text}; more of this kind are not logged for up to {ALIKE_S:.0f} s", task_id))
 
     def running(self) -> int:
         """Tasks that hold resources of a claim."""

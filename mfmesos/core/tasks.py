@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from mfmesos import wire
-from mfmesos.core import outcomes
+from mfmesos.core import outcomes, trust
 from mfmesos.core.actions import (
     DropTask,
     GrantAttempt,
@@ -21,7 +21,7 @@ from mfmesos.core.needs import OFF
 from mfmesos.core.outcomes import Decision, Verdict
 from mfmesos.core.records import Claim, Kind, TaskRecord
 from mfmesos.core.state import State
-from mfmesos.core.states import TaskState
+from mfmesos.core.states import ClaimState, TaskState
 
 MB = 2**20
 PLACING_S = 0.02
@@ -85,7 +85,7 @@ def assign(state: State, record: TaskRecord, claim: Claim, allocation: Resources
     """The attempt is its claim's."""
     record.move(TaskState.ASSIGNED)
     record.attempt_id = attempt_id(record.stem, record.attempts)
-    record.claim_id, record.assigned_at = claim.id, state.now
+    record.claim_id, record.agent_id, record.assigned_at = claim.id, claim.agent_id, state.now
     record.allocation = allocation
     claim.take(record.attempt_id, record.task.id, allocation)
     state.emit(GrantAttempt(claim.id, record.attempt_id, record.task, record.inputs))
@@ -133,6 +133,7 @@ def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.R
         attempt = as_attempt(record, result, claim.hostname)
         state.needs.learn(attempt)
         state.emit(RecordAttempt(attempt))
+        claim.broken = 0
     if result.outcome == wire.FINISHED:
         record.move(TaskState.PLACING)
         record.result = result
@@ -142,10 +143,32 @@ def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.R
         state.placing[record.attempt_id] = record.task.id
         state.emit(PlaceOutputs(claim.id, record.attempt_id))
         return
-    decision = outcomes.decide(record, result, state.largest_agent(), state.policy, state.needs, state.known.reserved)
-    if decision.blames_cluster:
-        blame_agent(state, claim, decision.reason)
+    agent = state.agent(claim.agent_id, claim.hostname)
+    decision = outcomes.decide(
+        record, result, state.largest_agent(), state.policy, state.needs, agent, state.known.reserved)
     carry_out(state, record, decision, result)
+    if decision.blames_cluster:
+        claim.broken += result.outcome == wire.BROKEN
+        avoided = trust.blame(state, agent, result.reason)
+        if (avoided or trust.breaks_all(claim)) and claim.state is ClaimState.OPEN:
+            drain(state, claim)
+
+
+def drain(state: State, claim: Claim) -> None:
+    """The claim gets no more; what its executor has not heard of yet is taken back, at no cost."""
+    claim.move(ClaimState.DRAINING)
+    for unsent in list(claim.unsent):
+        record = current(state, claim, unsent)
+        if record is not None:
+            take_back(state, claim, record)
+
+
+def take_back(state: State, claim: Claim, record: TaskRecord) -> None:
+    """The task waits again, whatever became of the attempt."""
+    claim.recall(record.attempt_id)
+    state.emit(RevokeAttempt(claim.id, record.attempt_id))
+    leave_claim(state, record)
+    wait_again(state, record)
 
 
 def as_attempt(record: TaskRecord, result: wire.Result, host: str) -> Attempt:
@@ -168,7 +191,10 @@ def outputs_placed(state: State, attempt_id: str) -> None:
         return
     claim = _settle(state, record)
     if claim is not None:
-        state.agent(claim.agent_id).failures = 0
+        trust.praise(state.agent(claim.agent_id))
+    if record.deaths:
+        for agent_id in set(record.failed_at) - {record.agent_id}:
+            trust.blame(state, state.agent(agent_id), "an executor ended while a task ran that finished elsewhere")
     end(state, record, TaskState.FINISHED)
 
 
@@ -187,7 +213,8 @@ def outputs_refused(state: State, event: OutputsRefused) -> None:
     elif event.local:
         decision = Decision(Verdict.GIVE_UP, event.reason)
     else:
-        decision = outcomes.after_cluster_failure(record, event.reason, state.policy.cluster_retries)
+        decision = outcomes.after_cluster_failure(
+            record, event.reason, state.policy.cluster_retries, state.agent(record.agent_id))
     carry_out(state, record, decision, result)
 
 
@@ -207,9 +234,10 @@ def _placing(state: State, attempt_id: str) -> TaskRecord | None:
     return record
 
 
-def lost(state: State, record: TaskRecord, reason: str) -> None:
-    """The cluster lost the current attempt."""
-    decision = outcomes.after_cluster_failure(record, reason, state.policy.cluster_retries)
+def lost(state: State, record: TaskRecord, reason: str, *, claim_lost: bool = True) -> None:
+    """The cluster lost the current attempt, with its claim or alone."""
+    decision = outcomes.after_cluster_failure(
+        record, reason, state.policy.cluster_retries, state.agent(record.agent_id), claim_lost=claim_lost)
     carry_out(state, record, decision, None)
 
 
@@ -217,7 +245,8 @@ def carry_out(state: State, record: TaskRecord, decision: Decision, result: wire
     if decision.verdict is Verdict.GIVE_UP:
         end(state, record, TaskState.FAILED, decision.reason, result)
         return
-    state.note("info", f"attempt {record.attempt_id} is tried again: {decision.reason}", record.task.id)
+    state.note_alike(f"again at {record.agent_id}", "info",
+                     f"attempt {record.attempt_id} is tried again: {decision.reason}", record.task.id)
     state.emit(RevokeAttempt(record.claim_id, record.attempt_id))
     leave_claim(state, record)
     wait_again(state, record)
@@ -264,16 +293,3 @@ def _exit_code(how: TaskState, result: wire.Result | None) -> int:
     if result is not None and result.signal:
         return 128 + result.signal
     return (result.exit_code if result is not None else None) or 1
-
-
-def blame_agent(state: State, claim: Claim, reason: str) -> None:
-    """Three failures in a row, and the agent is avoided for a while, longer with each further one."""
-    agent = state.agent(claim.agent_id, claim.hostname)
-    agent.failures += 1
-    if agent.failures < 3:
-        return
-    pause = min(state.policy.avoid_s * 2 ** (agent.failures - 3), 600.0)
-    agent.avoid_until = state.now + pause
-    state.note(
-        "warning", f"agent {agent.hostname or agent.id} failed {agent.failures} times in a row and is avoided for "
-        f"{pause:.0f} s; the last time: {reason}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from mfmesos import descriptors
 from mfmesos.staging.names import OutputPlan, ancestors
 from mfmesos.staging.tarstream import BadTar, Member, TarReader, shown
+from mfmesos.wire import MAX_DEPTH
 
 OUR_SIDE = {
     errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EACCES: "permission is denied",
@@ -20,7 +21,6 @@ OUR_SIDE = {
 """Errors that say something of the scheduler's machine, not of what was delivered; in plain words."""
 WHOLE = ".whole"
 """Ends the name of an empty file beside what was delivered by itself: all of it has arrived."""
-MAX_DEPTH = 200
 """Folders in each other; removing more of them than Python's stack holds would fail half-way."""
 FULL = {errno.ENOSPC, errno.EDQUOT, *descriptors.SHORT}
 """A reason to wait: later there may be room."""

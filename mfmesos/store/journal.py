@@ -179,6 +179,7 @@ def _task(data: dict[str, Any]) -> SavedTask:
         "task": _made(Task, {**task, "inputs": tuple(task["inputs"]), "outputs": tuple(task["outputs"]),
                              "request": _made(Request, task["request"])}),
         "inputs": tuple(_made(StagedInput, i) for i in data["inputs"]),
+        "failed_at": tuple(data.get("failed_at", ())),
         "allocation": _made(Resources, data["allocation"])})
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from typing import Callable
 
 from mfmesos import wire
 from mfmesos.core import actions as act
@@ -15,6 +16,9 @@ from mfmesos.core.engine import Core
 from mfmesos.core.model import Agent, Offer, Request, Resources, SavedClaim, SavedTask, Task
 from mfmesos.core.placement import AHEAD_MOST
 from mfmesos.core.state import Policy
+
+DIES = "dies"
+"""The attempt takes its executor along."""
 
 
 @dataclass
@@ -54,6 +58,8 @@ class World:
         """Whether the workflow's folder has no room."""
         self.lists = True
         """Whether the master lists its agents when asked."""
+        self.fate: Callable[[FakeExecutor, wire.Run], str] = lambda executor, run: wire.FINISHED
+        """How an attempt ends in `run_to_end`: an outcome, or DIES."""
         self.ahead = False
         """Whether attempts may be queued ahead; results say that they took 10 s when not."""
 
@@ -270,6 +276,20 @@ class World:
     def live(self) -> list[FakeExecutor]:
         return list(self.executors.values())
 
+    def _run_all(self, executor: FakeExecutor) -> None:
+        for attempt, run in list(executor.running.items()):
+            fate = self.fate(executor, run)
+            if fate == DIES:
+                self.die(executor)
+                return
+            reason = "" if fate == wire.FINISHED else f"attempt {attempt} is {fate}"
+            self.finish(executor, attempt, fate, reason=reason)
+
+    def die(self, executor: FakeExecutor) -> None:
+        """Its executor is killed, as by the kernel, and Mesos reports that."""
+        self.send(ev.ExecutorExited(executor.claim.claim_id, executor.claim.agent_id, 9))
+        self.end(executor, "TASK_FAILED", "REASON_EXECUTOR_TERMINATED")
+
     def run_to_end(self, steps: int = 2000) -> None:
         """Let everything go well until it is over."""
         for _ in range(steps):
@@ -278,8 +298,7 @@ class World:
             if not self.suppressed:
                 self.offer()
             for executor in self.live():
-                for attempt in list(executor.running):
-                    self.finish(executor, attempt)
+                self._run_all(executor)
                 if executor.alive:
                     self.sync(executor)
             self.pass_time(0.1)

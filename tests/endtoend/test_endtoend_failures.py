@@ -135,3 +135,40 @@ def test_the_workflows_folder_is_full(embedded_mesos, tmp_path, size):
         assert (flow.folder / "o2").read_bytes() == bytes(size)
     finally:
         os.system(f"umount -l {flow.folder}")
+
+
+def tasks_with(flow: Flow, hostile: dict[str, object], count: int = 8) -> None:
+    """A task file of innocent tasks, with a hostile one in their midst."""
+    tasks: list[dict[str, object]] = [
+        {"command": f"sleep 0.3; cat in.txt > o{i}", "inputs": ["in.txt"], "outputs": [f"o{i}"], "cores": 0.2,
+         "memory": 50, "disk": 20} for i in range(count)]
+    tasks.insert(count // 2, {"cores": 0.2, "memory": 100, "disk": 20, "outputs": ["bad"], **hostile})
+    flow.write("tasks.jsonl", "".join(json.dumps(task) + "\n" for task in tasks))
+
+
+@pytest.mark.parametrize("command", [
+    "kill -9 $PPID; sleep 1; echo > bad",
+    'd=$PWD; while [ "${d##*/}" != .mfmesos ]; do d=${d%/*}; done; rm -rf "$d"/*; sleep 1; echo > bad',
+], ids=["kills its executor", "removes the executor's folder"])
+def test_a_poisonous_task_fails_alone(cluster, tmp_path, command):
+    """It takes the executor along each time: the innocent ones that ran beside it finish, and it fails with the reason.
+
+    What is left on the agents is that of killed executors."""
+    flow = Flow(tmp_path / "flow", cluster)
+    flow.write("in.txt", "x\n")
+    tasks_with(flow, {"command": command})
+    ended = flow.run("--keep-going", "--plain", "tasks.jsonl")
+    assert ended.code == 1, ended.out
+    ended.line_with("task 5 failed", "its executor ended each of the 3 times that this task ran alone in it")
+    assert [(flow.folder / f"o{i}").read_text() for i in range(8)] == ["x\n"] * 8
+    assert "avoided" not in ended.out
+
+
+def test_what_can_never_run_fails_at_once(flow):
+    """An environment that no system takes: one attempt, the reason, and nobody else is hurt."""
+    tasks_with(flow, {"command": "echo > bad", "env": {"BIG": "x" * 200_000}})
+    ended = flow.run("--keep-going", "--plain", "--retries", "3", "tasks.jsonl")
+    assert ended.code == 1, ended.out
+    ended.line_with("task 5 failed", "BIG has 195 KB")
+    assert [e["attempts"] for e in flow.report() if not e["finished"]] == [1]
+    assert [(flow.folder / f"o{i}").read_text() for i in range(8)] == ["x\n"] * 8

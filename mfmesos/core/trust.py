@@ -1,0 +1,68 @@
+"""Which agents get work: one that fails attempts in a row is avoided for a while, and a task that failed at an agent
+prefers the others."""
+from __future__ import annotations
+
+from mfmesos.core.records import AgentRecord, Claim, Shape
+from mfmesos.core.state import State
+
+IN_A_ROW = 3
+"""Failures before an agent is avoided, or broken attempts before a claim is drained."""
+MOST_DOUBLINGS = 10
+LONGEST_S, LONGEST_ALONE_S = 600.0, 30.0
+"""An agent is avoided no longer than that; the second while no other agent can be used."""
+SHUN_S = 60.0
+"""After an agent's last failure, tasks that failed there wait this long for another agent."""
+
+
+def blame(state: State, agent: AgentRecord, reason: str) -> bool:
+    """A failure of the cluster at this agent; whether the agent is avoided now. What fails while it is avoided was
+    started before, and makes the time no longer."""
+    agent.failures += 1
+    agent.failed_last = state.now
+    if state.now < agent.avoid_until:
+        return True
+    if agent.failures < IN_A_ROW:
+        return False
+    agent.spell += 1
+    longest = LONGEST_S if _others(state, agent.id) else LONGEST_ALONE_S
+    pause = min(state.policy.avoid_s * 2.0 ** min(agent.avoided, MOST_DOUBLINGS), longest)
+    agent.avoided += 1
+    agent.avoid_until = state.now + pause
+    state.note(
+        "warning", f"agent {agent.hostname or agent.id} failed {agent.failures} times in a row and is avoided for "
+        f"{pause:.0f} s; the last time: {reason}")
+    return pause > 0
+
+
+def praise(agent: AgentRecord) -> None:
+    """An attempt finished there."""
+    if agent.failures:
+        agent.failures = agent.avoided = 0
+        agent.spell += 1
+
+
+def breaks_all(claim: Claim) -> bool:
+    """Whether the claim has failed enough attempts in a row to get no more."""
+    return claim.broken >= IN_A_ROW
+
+
+def shunned(state: State, shape: Shape, agent_id: str) -> bool:
+    """Whether tasks of that shape wait for another agent, since they failed at this one."""
+    if agent_id not in shape.failed_at:
+        return False
+    if state.now - state.agent(agent_id).failed_last >= SHUN_S:
+        return False
+    return any(other not in shape.failed_at for other in _others(state, agent_id, shape))
+
+
+def _others(state: State, agent_id: str, shape: Shape | None = None) -> list[str]:
+    """Agents that may be used besides this one, and could hold tasks of that shape as far as is known."""
+    here = None if state.listed is None else {a.id for a in state.listed if a.active}
+    found = []
+    for other in state.agents.values():
+        if other.id == agent_id or other.avoid_until > state.now or (here is not None and other.id not in here):
+            continue
+        whole = state.known.whole(other.id)
+        if shape is None or whole is None or state.fits(state.need(shape), whole, other.id):
+            found.append(other.id)
+    return found

@@ -1,0 +1,132 @@
+"""What is wrong with an agent, seen from an executor there, is told apart from what is wrong with a task."""
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+
+import pytest
+from executor_fakes import gone, number_in, run
+from mfmesos_executor.attempt import Attempt
+from mfmesos_executor.pool import Pool
+from support import need, wait_until
+
+from mfmesos import wire
+
+
+@pytest.mark.parametrize("what", ["", "/tasks", "/cache", "/spare", "/tasks/2"])
+def test_an_executor_whose_folder_is_removed_ends_badly(executor, staging, tmp_path, what):
+    """A cleaner, or a task, removes the claim's folder or a part of it: the executor reports no failure of tasks, kills
+    what runs and exits with a code that says why."""
+    staging.run(run("1.1", f"echo $$ > {tmp_path}/pid; sleep 100"),
+                run("2.1", f"while [ ! -e {tmp_path}/go ]; do sleep 0.02; done; exit 1"))
+    pid = number_in(tmp_path / "pid")
+    (folder,) = executor.folder.glob(".mfmesos/*")
+    shutil.rmtree(f"{folder}{what}")
+    (tmp_path / "go").touch()
+    assert executor.process.wait(20) == wire.FOLDER_GONE
+    assert not staging.results
+    assert executor.states() == ["TASK_RUNNING"]
+    wait_until(lambda: gone(pid), 5, "what ran to be killed")
+    assert executor.left() == []
+
+
+def test_it_ends_as_badly_when_the_next_attempt_is_to_start(executor, staging):
+    """Nothing runs when the folder goes: the next attempt's start shows it."""
+    staging.run(run("1.1", "true"))
+    staging.wait("1.1")
+    shutil.rmtree(next(executor.folder.glob(".mfmesos/*")))
+    staging.run(run("2.1", "true"))
+    assert executor.process.wait(20) == wire.FOLDER_GONE
+    assert set(staging.results) == {"1.1"}
+
+
+def test_a_task_that_removes_its_own_folder_is_to_blame_itself(executor, staging):
+    """rm -rf of its own working folder: that attempt fails, the executor serves on."""
+    staging.run(run("1.1", 'rm -rf "$PWD"', [], ["o"]), run("2.1", 'rm -rf "$PWD"; exit 3', [], ["o"]))
+    assert {r.outcome for r in staging.wait("1.1", "2.1")} == {"failed"}
+    staging.run(run("3.1", "echo x > o", [], ["o"]))
+    assert staging.wait("3.1")[0].outcome == "finished"
+
+
+@pytest.mark.parametrize("command", ["exit 1", "true"])
+def test_a_folder_that_cannot_be_written_is_the_agents_trouble(executor, staging, tmp_path, command):
+    """Read-only from one moment to the next: a command that fails meanwhile, or leaves its output out, is not blamed,
+    nor is the next task that cannot start."""
+    staging.run(run("1.1", f"while [ ! -e {tmp_path}/go ]; do sleep 0.02; done; {command}", [], ["o"]))
+    wait_until(lambda: "1.1" in staging.running(), 20, "the attempt to run")
+    (tasks,) = executor.folder.glob(".mfmesos/*/tasks")
+    need(subprocess.run(["chattr", "+i", str(tasks)], capture_output=True).returncode == 0,
+         "a folder could not be made immutable", "run the tests as root on a file system with chattr")
+    try:
+        (tmp_path / "go").touch()
+        (first,) = staging.wait("1.1")
+        staging.run(run("2.1", "true"), run("3.1", "true"))
+        results = [first, *staging.wait("2.1", "3.1")]
+    finally:
+        subprocess.run(["chattr", "-i", str(tasks)], check=True)
+    broken = [r for r in results if r.outcome == "broken"]
+    assert first in broken
+    assert "cannot be written: Operation not permitted" in first.reason
+    assert len(broken) >= 2  # one may have got the skeleton that was there
+
+
+def test_an_environment_too_large_ends_the_task(executor, staging):
+    """200 kB in one variable never start anywhere: failed for good, with the variable's name."""
+    staging.run(run("1.1", "true", env={"BIG": "x" * 200_000, "SMALL": "x"}))
+    (result,) = staging.wait("1.1")
+    assert (result.outcome, result.final) == ("failed", True)
+    assert "BIG has 195 KB" in result.reason
+
+
+def test_an_output_nested_too_deep_fails_its_task(executor, staging):
+    """The scheduler would refuse it each time: reported as the task's own, with the limit."""
+    command = "mkdir o; cd o; i=0; while [ $i -lt 250 ]; do mkdir d; cd d; i=$((i+1)); done; echo > f"
+    staging.run(run("1.1", command, [], ["o"]))
+    (result,) = staging.wait("1.1")
+    assert result.outcome == "failed"
+    assert "output o is nested more than 200 folders deep" in result.reason
+
+
+def test_a_name_too_long_fails_its_task(executor, staging):
+    """No agent has room for a name of 300 characters."""
+    staging.run(run("1.1", "true", [], ["o" * 300 + "/p"]))
+    (result,) = staging.wait("1.1")
+    assert (result.outcome, result.final) == ("failed", True)
+
+
+def test_an_input_that_changed_ends_the_task(executor, staging):
+    """The scheduler says that the input is no more what was submitted: no other agent would get it."""
+    item = staging.add("in", b"x")
+    staging.file_status = 409
+    staging.run(run("1.1", "true", [item]))
+    (result,) = staging.wait("1.1")
+    assert (result.outcome, result.final) == ("broken", True)
+
+
+def test_an_attempt_that_fills_the_disk_itself_is_to_blame(tmp_path):
+    """Full is the disk because of this very attempt, beyond what it was given: it has exhausted its disk. Full because
+    of others: broken."""
+    attempt = Attempt(run("1.1", "x", disk_mb=100.0), None, lambda result: None)  # type: ignore[arg-type]
+    for used_mb, outcome in ((50, "broken"), (150, "exhausted")):
+        attempt._watched = type("Watched", (), {"disk": used_mb << 20})()
+        result = wire.Result("1.1", "failed")
+        attempt._judge_full_disk(result, "exit code 1")
+        assert result.outcome == outcome
+
+
+def test_work_is_done_where_no_more_threads_can_be_started(monkeypatch):
+    """The agent is at its limit of threads: those that run do it all; without any, the job is refused."""
+    pool, done = Pool(4), threading.Semaphore(0)
+    pool.submit(done.release)
+    assert done.acquire(timeout=5)
+
+    def refuse(self):
+        raise RuntimeError("can't start new thread")
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    for _ in range(8):
+        pool.submit(done.release)
+    for _ in range(8):
+        assert done.acquire(timeout=5)
+    with pytest.raises(OSError, match="thread"):
+        Pool(4).submit(done.release)
