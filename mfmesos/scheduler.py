@@ -85,7 +85,7 @@ class Scheduler:
             act.KillClaim: lambda a: self._link.kill(a.claim_id, a.agent_id, a.grace_s),
             act.Reconcile: lambda a: self._link.reconcile(a.claims),
             act.AcceptInverseOffer: lambda a: self._link.accept_inverse_offer(a.inverse_offer_id),
-            act.ListAgents: lambda a: self.list_agents(),
+            act.ListAgents: lambda a: self._link.list_agents(a.holders),
             act.GrantAttempt: self._grant,
             act.RevokeAttempt: lambda a: self.staging.revoke(a.claim_id, a.attempt_id),
             act.AnswerSync: self._answer,

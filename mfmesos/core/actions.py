@@ -68,7 +68,10 @@ class AcceptInverseOffer:
 
 @dataclass(frozen=True)
 class ListAgents:
-    """Ask the master which agents there are; answered by events.AgentsListed."""
+    """Ask the master for its agents; answered by events.AgentsListed."""
+
+    holders: bool = False
+    """And which frameworks hold what."""
 
 
 # --- to executors and the workflow's folder -----------------------------------------------------

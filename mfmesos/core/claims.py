@@ -37,6 +37,9 @@ def synced(state: State, event: ClaimSynced) -> None:
         return
     if claim.held:
         state.emit(AnswerSync(claim.id, claim.seq, wire.SyncAnswer(superseded=True)))
+    if claim.silence_noted:
+        claim.silence_noted = False
+        state.note("warning", f"the executor on {claim.hostname} answers again")
     claim.seq, claim.held, claim.heard_at = event.seq, True, state.now
     claim.number = max(claim.number, event.got)
     claim.synced = True
@@ -244,6 +247,7 @@ def look_at_timers(state: State) -> None:
             _overdue(state, claim)
             continue
         silent = now - claim.heard_at
+        _note_silence(state, claim, silent)
         started = claim.synced or claim.restored
         ask_after = policy.silence_s if started else policy.launch_timeout_s
         give_up_after = policy.silence_lost_s if started else 2 * policy.launch_timeout_s
@@ -266,6 +270,23 @@ def let_go(state: State) -> None:
         if (claim.state in (ClaimState.OPEN, ClaimState.DRAINING) and claim.synced and not claim.attempts
                 and _may_go(state, claim)):
             release(state, claim)
+
+
+def _note_silence(state: State, claim: Claim, silent: float) -> None:
+    """An executor syncs again as soon as it was answered: one that does not is stopped, cut off, or very slow."""
+    if claim.silence_noted or silent < state.policy.hold_s + state.policy.silence_note_s:
+        return
+    if claim.synced and not claim.attempts:
+        return
+    claim.silence_noted = True
+    if claim.synced or claim.restored:
+        what = "1 task runs" if len(claim.attempts) == 1 else f"{len(claim.attempts)} tasks run"
+        text = (f", where {what}, has not been heard from for {silent:.0f} s; after "
+                f"{state.policy.silence_lost_s:.0f} s what it runs is run elsewhere")
+    else:
+        text = (f" was launched {silent:.0f} s ago and has not reported yet; after "
+                f"{2 * state.policy.launch_timeout_s:.0f} s it is given up")
+    state.note("warning", f"the executor on {claim.hostname}{text}")
 
 
 def _may_go(state: State, claim: Claim) -> bool:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Callable
 
-from mfmesos.core import claims, events, matching, outlook, recovery, tasks
+from mfmesos.core import claims, events, matching, outlook, recovery, shortage, tasks
 from mfmesos.core.actions import AcceptInverseOffer, Action, Over, Reconcile
 from mfmesos.core.estimates import Estimates
 from mfmesos.core.model import Resources
@@ -170,6 +170,8 @@ class Core:
 
     def _agents_listed(self, event: events.AgentsListed) -> None:
         self.state.known.take(event.agents, self.state.now)
+        if event.holders is not None:
+            shortage.listed(self.state, event.holders)
 
     # --- now and then ---------------------------------------------------------------------------
     def _reconcile_sometimes(self) -> None:

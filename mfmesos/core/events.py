@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Union
 
 from mfmesos.core.attempt import Attempt
-from mfmesos.core.model import Agent, Offer, SavedClaim, SavedTask, StagedInput, Task
+from mfmesos.core.model import Agent, Holder, Offer, SavedClaim, SavedTask, StagedInput, Task
 from mfmesos.wire import Result
 
 
@@ -154,6 +154,8 @@ class AgentsListed:
     """What the master says there is; the answer to actions.ListAgents."""
 
     agents: tuple[Agent, ...]
+    holders: tuple[Holder, ...] | None = None
+    """None: not asked for. Empty also where the master does not show them."""
 
 
 # --- from executors -----------------------------------------------------------------------------

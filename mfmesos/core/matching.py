@@ -5,7 +5,7 @@ nowhere lets later ones pass. A large task is not starved by that: after `drain_
 """
 from __future__ import annotations
 
-from mfmesos.core import claims, tasks, trust
+from mfmesos.core import claims, shortage, tasks, trust
 from mfmesos.core.actions import DeclineOffers, ListAgents, OpenClaim, Revive, SaveClaim, Suppress
 from mfmesos.core.model import Resources, SavedClaim
 from mfmesos.core.placement import AHEAD_PACE_S, ahead, allocation, how_many_fit, is_crumb, size_claim
@@ -32,10 +32,12 @@ def match(state: State) -> None:
             if state.now - state.wanted_since >= state.policy.batch_delay_s:
                 _open_claims(state, wanted)
                 _look_further(state, _unmet(state))
+                shortage.look(state, [shape for shape, _, _ in state.queue.shapes()])
         else:
             state.wanted_since = None
             state.revive_pause = REVIVE_AT_LEAST_S
             state.unsatisfiable_since.clear()
+            state.shortage.clear()
     _settle_offers(state)
 
 
@@ -253,8 +255,6 @@ def _find_unsatisfiable(state: State, wanted: Wanted) -> None:
     if state.connected and (stale or newly):
         state.asked_agents_at = state.now
         state.emit(ListAgents())
-    if not known and state.connected and state.now - (state.wanted_since or state.now) > 10:
-        state.note("warning", "the cluster has no agent with anything to offer; waiting for one", every_s=60.0)
 
 
 def _waits_for_one_away(state: State, shape: Shape, away: list[tuple[str, Resources]]) -> bool:

@@ -114,6 +114,19 @@ class Agent:
 
 
 @dataclass(frozen=True)
+class Holder:
+    """A framework that holds something of the agents."""
+
+    id: str
+    name: str
+    used: Resources
+    """By its tasks and executors, and what is offered to it just now."""
+    active: bool = True
+    """Whether its scheduler is connected."""
+    own: bool = False
+
+
+@dataclass(frozen=True)
 class SavedClaim:
     """A claim as the journal keeps it, for the scheduler's next life."""
 

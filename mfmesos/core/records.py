@@ -140,6 +140,8 @@ class Claim:
     """When it was last reconciled for its silence."""
     restored: bool = False
     """Opened in the scheduler's earlier life."""
+    silence_noted: bool = False
+    """Whether the user knows that it has not been heard from."""
     exit_reason: str = ""
     """Why its executor ended, as its exit status tells."""
     worked: bool = False
@@ -180,6 +182,20 @@ class Claim:
         self.free = self.free + allocation if self.attempts else self.resources  # no rounding left over
         if not self.attempts:
             self.idle_since = now
+
+
+@dataclass
+class Shortage:
+    """How long tasks have been waiting with nothing running, and what the user was notified of."""
+
+    since: float | None = None
+    asked_at: float = -1e9
+    text: str = ""
+    who: tuple[tuple[str, bool], ...] = ()
+    noted_at: float = -1e9
+
+    def clear(self) -> None:
+        self.since, self.text, self.who = None, "", ()
 
 
 @dataclass

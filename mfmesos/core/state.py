@@ -10,7 +10,7 @@ from mfmesos.core.model import Agent, Resources
 from mfmesos.core.needs import FILL, Need, Needs
 from mfmesos.core.placement import Defaults, Wanted, allocation
 from mfmesos.core.queue import WaitingQueue
-from mfmesos.core.records import AgentRecord, Claim, Shape, TaskRecord
+from mfmesos.core.records import AgentRecord, Claim, Shape, Shortage, TaskRecord
 from mfmesos.core.states import ClaimState, TaskState
 
 MOST_ALIKE, ALIKE_S = 5, 10.0
@@ -46,6 +46,8 @@ class Policy:
     """The longest that a sync is held."""
     launch_timeout_s: float = 60.0
     """A claim that has not synced for so long is reconciled; after twice that it is given up."""
+    silence_note_s: float = 7.0
+    """A claim with work that has not synced for `hold_s` and this is reported to the user."""
     silence_s: float = 60.0
     """The same for a claim that has synced before: reconciled after this, given up after `silence_lost_s`."""
     silence_lost_s: float = 600.0
@@ -125,6 +127,7 @@ class State:
     """Since when tasks wait that no claim will take; None: none do."""
     paused_until: float = -1e9
     """Nothing new is started before: the workflow's folder is full."""
+    shortage: Shortage = field(default_factory=Shortage)
     unsatisfiable_since: dict[object, float] = field(default_factory=dict)
     reconciled_at: float = 0.0
     told: dict[str, float] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""/state and /slaves, in the shapes of Mesos 1.11."""
+"""/state, /state-summary and /slaves, in the shapes of Mesos 1.11."""
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -27,6 +27,16 @@ def master_state(master: Master) -> Json:
         "completed_frameworks": [framework(f, master) for f in master.completed.values()],
         "orphan_tasks": [], "unregistered_frameworks": [],
     }
+
+
+SUMMED = ("id", "name", "used_resources", "offered_resources", "capabilities", "hostname", "webui_url", "active",
+          "connected", "recovered")
+
+
+def summary(master: Master) -> Json:
+    """Of each framework what it holds, without its tasks."""
+    return {"hostname": "localhost", "cluster": "", **slaves(master), "frameworks": [
+        {key: found[key] for key in SUMMED} for found in (framework(f, master) for f in master.frameworks.values())]}
 
 
 def slaves(master: Master) -> Json:

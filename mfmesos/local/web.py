@@ -121,6 +121,7 @@ def master_application(cluster: LocalCluster) -> web.Application:
     app.router.add_post("/faults", fault)
     for prefix in ("", "/master"):
         app.router.add_get(f"{prefix}/state", _view(lambda _: views.master_state(cluster.leader)))
+        app.router.add_get(f"{prefix}/state-summary", _view(lambda _: views.summary(cluster.leader)))
         app.router.add_get(f"{prefix}/slaves", _view(lambda _: views.slaves(cluster.leader)))
         app.router.add_get(f"{prefix}/health", _empty)
         app.router.add_get(f"{prefix}/redirect", redirect)

@@ -210,13 +210,13 @@ class MesosLink:
         self._put(_Call("SHUTDOWN", {"shutdown": {
             "executor_id": _value(claim_id), "agent_id": _value(agent_id)}}, keep=True))
 
-    def list_agents(self) -> None:
-        """Posts AgentsListed; nothing where the master does not tell."""
-        threading.Thread(target=self._list_agents, name="mesos-agents", daemon=True).start()
+    def list_agents(self, holders: bool = False) -> None:
+        """Posts AgentsListed, with `holders` also who holds what; nothing where the master does not tell."""
+        threading.Thread(target=self._list_agents, args=(holders,), name="mesos-agents", daemon=True).start()
 
-    def _list_agents(self) -> None:
+    def _list_agents(self, holders: bool) -> None:
         try:
-            self._post(self._driver.list_agents())
+            self._post(self._driver.list_agents(holders))
         except (CallRefused, CallLost, ValueError, KeyError, TypeError) as e:
             logger.warning("the master did not list its agents: %s", e)
 

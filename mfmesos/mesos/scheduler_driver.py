@@ -10,8 +10,9 @@ import threading
 from typing import Any, Callable, Iterable, Mapping
 
 from mfmesos.core import events
+from mfmesos.core.model import Holder
 from mfmesos.mesos import translate
-from mfmesos.mesos.calls import Caller, CallLost, basic_credential
+from mfmesos.mesos.calls import Caller, CallLost, CallRefused, basic_credential
 from mfmesos.mesos.imports import MesosSchedulerDriver
 from mfmesos.mesos.process import HardenedProcess
 from mfmesos.mesos.stream import StreamEnd, Timing
@@ -96,16 +97,26 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
         """Send a call of the scheduler API, its framework id filled in; CallRefused or CallLost."""
         self._send({"type": kind, "framework_id": {"value": self.framework_id}, **body})
 
-    def list_agents(self) -> events.AgentsListed:
-        """GET /slaves of the master, on a connection of its own; CallRefused, CallLost, or ValueError."""
+    def list_agents(self, holders: bool = False) -> events.AgentsListed:
+        """GET /slaves of the master, on a connection of its own; CallRefused, CallLost, or ValueError. `holders`: and
+        what its /state-summary says of frameworks, nothing where that is not for us."""
         if self._master is None:
             raise CallLost("no master is known", sent=False)
         caller = Caller(self._timing.call_s * 3)
         try:
             said = caller.call(self._master, "/slaves", None, self._credential, "GET")
+            found = self._holders(caller) if holders else None
         finally:
             caller.close()
-        return events.AgentsListed(translate.agents(json.loads(said), self._role))
+        return events.AgentsListed(translate.agents(json.loads(said), self._role), found)
+
+    def _holders(self, caller: Caller) -> tuple[Holder, ...]:
+        try:
+            said = caller.call(str(self._master), "/state-summary", None, self._credential, "GET")
+            return translate.holders(json.loads(said), str(self.framework_id))
+        except (CallRefused, CallLost, ValueError, KeyError, TypeError) as e:
+            logger.warning("the master did not list its frameworks: %s", e)
+            return ()
 
     def close_calls(self) -> None:
         with self._caller_lock:

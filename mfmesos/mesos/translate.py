@@ -4,10 +4,11 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from mfmesos.core import events
-from mfmesos.core.model import Agent, Offer, Resources
+from mfmesos.core.model import Agent, Holder, Offer, Resources
 
 FIELDS = {"cpus": "cores", "mem": "memory_mb", "disk": "disk_mb", "gpus": "gpus"}
 """Mesos's names of the resources that we use, and the core's."""
+MOST_NAME = 60
 
 
 def usable(resource: Mapping[str, Any], role: str) -> bool:
@@ -97,6 +98,21 @@ def agents(data: Mapping[str, Any], role: str) -> tuple[Agent, ...]:
     """The master's /slaves. Agents that a new master has not heard of yet are away, with whatever is known of them."""
     away = ({**found, "active": False} for found in data.get("recovered_slaves", ()))
     return tuple(agent(found, role) for found in (*data["slaves"], *away))
+
+
+def holders(data: Mapping[str, Any], own_id: str) -> tuple[Holder, ...]:
+    """The frameworks in the master's /state-summary."""
+    return tuple(
+        Holder(found["id"], plain_name(str(found.get("name", ""))) or found["id"],
+               _resources(found.get("used_resources", {})) + _resources(found.get("offered_resources", {})),
+               active=bool(found.get("active", True)), own=found["id"] == own_id)
+        for found in data["frameworks"])
+
+
+def plain_name(name: str) -> str:
+    """A name that others chose, fit for a terminal."""
+    text = "".join(c if c.isprintable() else " " for c in name).strip()
+    return text if len(text) <= MOST_NAME else f"{text[:MOST_NAME // 2]}...{text[-MOST_NAME // 2 + 3:]}"
 
 
 def _resources(data: Mapping[str, Any]) -> Resources:

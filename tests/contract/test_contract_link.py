@@ -83,7 +83,7 @@ def test_claim_from_open_to_kill(linked, archive):
 
 
 def test_reconcile_and_agents(linked, archive, cluster):
-    """Explicit and implicit reconciliation, and the list of agents."""
+    """Explicit and implicit reconciliation, the list of agents, and who holds what of them."""
     linked.wait(events.Registered)
     offer = linked.open(archive)
     linked.state("claim-1", "TASK_RUNNING")
@@ -92,8 +92,11 @@ def test_reconcile_and_agents(linked, archive, cluster):
     assert linked.state("claim-9").state == "TASK_UNKNOWN"
     linked.link.reconcile()
     assert linked.state("claim-1").state == "TASK_RUNNING"
-    linked.link.list_agents()
-    agents = linked.wait(events.AgentsListed).agents
+    linked.link.list_agents(holders=True)
+    listed = linked.wait(events.AgentsListed)
+    agents = listed.agents
+    (own,) = [h for h in listed.holders if h.own]
+    assert (own.used.cores >= offer.resources.cores, own.active) == (True, True)
     assert {a.id for a in agents} == set(cluster.agent_ids())
     assert {(a.resources.cores, a.resources.memory_mb, a.active) for a in agents} == {(4.0, 4096.0, True)}
 

@@ -13,7 +13,7 @@ from mfmesos import wire
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.engine import Core
-from mfmesos.core.model import Agent, Offer, Request, Resources, SavedClaim, SavedTask, Task
+from mfmesos.core.model import Agent, Holder, Offer, Request, Resources, SavedClaim, SavedTask, Task
 from mfmesos.core.placement import AHEAD_MOST
 from mfmesos.core.state import Policy
 
@@ -56,6 +56,7 @@ class World:
         self.auto_place = True
         self.full = False
         """Whether the workflow's folder has no room."""
+        self.holders: tuple[Holder, ...] = ()
         self.lists = True
         """Whether the master lists its agents when asked."""
         self.fate: Callable[[FakeExecutor, wire.Run], str] = lambda executor, run: wire.FINISHED
@@ -87,8 +88,9 @@ class World:
                 self._restart()
                 return out
             self._obey(action)
-        if self.lists and any(isinstance(a, act.ListAgents) for a in out):
-            self.list_agents()
+        asked = [a for a in out if isinstance(a, act.ListAgents)]
+        if asked and self.lists:
+            self.list_agents(any(a.holders for a in asked))
         self.dropped += [a for a in out if isinstance(a, (act.DropTask, act.DropClaim))]
         self._check()
         if self.auto_place:
@@ -227,10 +229,10 @@ class World:
             self.send(ev.OffersReceived(tuple(fresh)))
         return bool(fresh)
 
-    def list_agents(self) -> None:
+    def list_agents(self, holders: bool = False) -> None:
         self.send(ev.AgentsListed(tuple(
-            Agent(a, a, r, active=a not in self.away, reserved=self.reserved.get(a, ()))
-            for a, r in self.agents.items())))
+            Agent(a, a, r, active=a not in self.away, used=self.used[a], reserved=self.reserved.get(a, ()))
+            for a, r in self.agents.items()), self.holders if holders else None))
 
     def sync(self, executor: FakeExecutor, *, lose_answer: bool = False) -> None:
         executor.seq += 1

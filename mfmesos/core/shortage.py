@@ -1,0 +1,132 @@
+"""Nothing of the run is running, and nothing that is offered is large enough: who holds the agents, for the user."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mfmesos.core.actions import ListAgents
+from mfmesos.core.model import Agent, Holder, Resources
+from mfmesos.core.records import Shape
+from mfmesos.core.state import State
+from mfmesos.core.states import ClaimState
+
+AFTER_S = 3.0
+"""So long tasks wait before the master is asked who holds what."""
+EVERY_S = 5.0
+BLIND_AFTER_S = 4.5
+"""Without an answer by then, the line comes without names."""
+AGAIN_S = 30.0
+"""Amounts change all the time: where only they have, the next line is not sooner. Another holder is news at once."""
+MOST_NAMED = 4
+SMALL_MB = 1.0
+
+
+@dataclass(frozen=True)
+class _View:
+    """What a line says: of `total`, each holder has some; compared by `who`."""
+
+    text: str
+    who: tuple[tuple[str, bool], ...]
+
+
+def look(state: State, wanted: Sequence[Shape]) -> None:
+    """Tasks of these shapes wait. Asks the master once that has lasted; `listed` says the rest."""
+    own = state.shortage
+    going_on = state.running() or not state.connected or state.claims_in(ClaimState.LAUNCHING)
+    if going_on or not _possible(state, wanted):
+        own.clear()
+        return
+    if own.since is None:
+        own.since = state.now
+    if state.now - own.since < AFTER_S:
+        return
+    if state.now - own.asked_at >= EVERY_S:
+        own.asked_at = state.now
+        state.emit(ListAgents(holders=True))
+    if not own.text and state.now - own.since >= BLIND_AFTER_S:
+        _say(state, _View(f"{_tasks(state)}: the cluster has offered nothing large enough; who holds its agents is not "
+                          "visible, since the master does not list them", ()))
+
+
+def _possible(state: State, wanted: Sequence[Shape]) -> bool:
+    """Whether an agent could hold any of them, if it were empty. The others are reported elsewhere."""
+    known = state.largest_agents()
+    return bool(wanted) and (not known or any(state.fits(shape, agent) for shape in wanted for agent in known))
+
+
+def listed(state: State, holders: Sequence[Holder]) -> None:
+    """The master has listed its agents, and the frameworks that hold something of them as far as it shows them."""
+    own = state.shortage
+    if own.since is None or state.now - own.since < AFTER_S:
+        return
+    view = _view(state, holders)
+    if not own.text or view.who != own.who or (view.text != own.text and state.now - own.noted_at >= AGAIN_S):
+        _say(state, view)
+
+
+def _say(state: State, view: _View) -> None:
+    own = state.shortage
+    own.text, own.who, own.noted_at = view.text, view.who, state.now
+    state.note("warning", view.text)
+
+
+def _view(state: State, holders: Sequence[Holder]) -> _View:
+    agents = [a for a in state.listed or () if a.active]
+    if not agents:
+        return _View(f"{_tasks(state)}: the cluster has no agent that could offer anything", ())
+    total, used = _sum(a.resources for a in agents), _sum(a.used for a in agents)
+    named = sorted((h for h in holders if _counts(h.used)), key=lambda h: (-h.used.cores, -h.used.memory_mb, h.name))
+    rest = (used - _sum(h.used for h in named)).at_least_zero()
+    parts = [f"{_who(h)} holds {_amount(h.used)}" for h in named[:MOST_NAMED]]
+    if named[MOST_NAMED:]:
+        rest = rest + _sum(h.used for h in named[MOST_NAMED:])
+    if _counts(rest):
+        parts.append(f"others hold {_amount(rest)}")
+    kept = {role: amount for a in agents for role, amount in a.reserved if _counts(amount)}
+    parts += [f"more is reserved for role {role}" for role in sorted(kept)[:MOST_NAMED]]
+    text = (f"{_tasks(state)}: the cluster offers nothing large enough; of its {_amount(total)}, "
+            f"{'; '.join(parts) or 'nobody holds anything'}{_unoffered(state, agents)}")
+    return _View(text, tuple((h.id, h.active) for h in named))
+
+
+def _unoffered(state: State, agents: Sequence[Agent]) -> str:
+    """Why an agent that has room is of no use."""
+    own = Resources(memory_mb=state.policy.executor_memory_mb)
+    for agent in agents:
+        free = (agent.resources - agent.used - own).at_least_zero()
+        if not any(state.fits(shape, free, agent.id) for shape, _, _ in state.queue.shapes()):
+            continue
+        record = state.agents.get(agent.id)
+        if record is not None and record.avoid_until > state.now:
+            return f"; agent {agent.hostname} has room, but is avoided after failures"
+        return f"; agent {agent.hostname} has room, but the master does not offer it (a quota or maintenance, perhaps)"
+    return ""
+
+
+def _who(holder: Holder) -> str:
+    if holder.own:
+        return "this run itself"
+    if holder.active:
+        return holder.name
+    if holder.name.startswith("mfmesos"):
+        return f"{holder.name} (its scheduler has died or is cut off; `mfmesos clean` in its folder frees that)"
+    return f"{holder.name} (not connected)"
+
+
+def _tasks(state: State) -> str:
+    count = len(state.queue)
+    return "1 task waits" if count == 1 else f"{count} tasks wait"
+
+
+def _counts(amount: Resources) -> bool:
+    return amount.cores >= 0.01 or amount.memory_mb >= SMALL_MB or amount.gpus > 0
+
+
+def _amount(amount: Resources) -> str:
+    cores = f"{amount.cores:.4g} core{'' if amount.cores == 1 else 's'}"
+    gpus = f" and {amount.gpus:g} GPUs" if amount.gpus else ""
+    return f"{cores} and {amount.memory_mb:,.0f} MB memory{gpus}"
+
+
+def _sum(amounts: Iterable[Resources]) -> Resources:
+    return sum(amounts, Resources())
