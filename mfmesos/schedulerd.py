@@ -19,8 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from mfmesos.config import DEFAULT_MASTER, END, ConfigError, SchedulerConfig
-from mfmesos.workflow.leftovers import clear_older
+from mfmesos.config import DEFAULT_MASTER, END, STATE_DIR, ConfigError, SchedulerConfig
+from mfmesos.workflow.leftovers import RUN, TASK_STATE, clear_older, owner
 from mfmesos.workflow.workers import for_workers
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def main(argv: list[str] | None = None) -> int:
             return 2
     except ConfigError as e:
         print(f"mfmesos: {e}", file=sys.stderr)
+        if argv[0] == "--makeflow":
+            _end_engine(_engine_pid())
         return 1
     return _run(config)
 
@@ -68,6 +70,10 @@ def _from_makeflow(cwd: Path, master: str) -> SchedulerConfig:
     """makeflow gives us nothing but the folder and the master; without mesos_task_state it spins, so make it first."""
     os.closerange(3, 4096)
     parent = _engine_pid()
+    if owner(cwd / STATE_DIR) == RUN and (cwd / TASK_STATE).exists():
+        raise ConfigError(
+            f"{cwd}: {TASK_STATE} is the progress of `mfmesos run`, which makeflow takes for its own: use another "
+            "folder, or `mfmesos makeflow`, which keeps that file aside, or delete it")
     clear_older(cwd, started_at(parent) + ENGINE_STARTS_S.get(name_of(parent), 0.0))
     (cwd / "mesos_task_state").touch()
     os.environ.setdefault("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
@@ -151,9 +157,15 @@ def _run(config: SchedulerConfig) -> int:
     else:
         if failure:
             say(failure)
-    if failure and config.start_at_last_run and config.parent_pid == os.getppid():
-        os.kill(os.getppid(), signal.SIGTERM)  # a makeflow whose scheduler is gone waits for ever
+    if failure and config.start_at_last_run:
+        _end_engine(config.parent_pid)
     return 1 if failure else 0
+
+
+def _end_engine(parent: int | None) -> None:
+    """A makeflow whose scheduler is gone waits for ever."""
+    if parent == os.getppid():
+        os.kill(parent, signal.SIGTERM)
 
 
 def _engine(config: SchedulerConfig) -> Engine:

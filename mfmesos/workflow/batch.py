@@ -23,7 +23,7 @@ from mfmesos.report.runlog import RunLog, more_of_it, read_report
 from mfmesos.staging.check import OutputCheck
 from mfmesos.staging.inputs import InputError, InputIndex
 from mfmesos.terminal import ending_signals, say
-from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, FolderLock
+from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, FolderLock, begin_run, state_of_run
 from mfmesos.workflow.overlaps import Overlaps
 from mfmesos.workflow.plainfiles import oddity
 from mfmesos.workflow.plan import Blocked, Plan
@@ -98,6 +98,7 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
     config.gpus = any(task.request.gpus for task in batch.tasks.values())
     with FolderLock(config.state_dir, say), local_cluster(config, local_agents) as resolved:
         open_log(resolved)
+        begin_run(workdir)
         (workdir / DONE).unlink(missing_ok=True)
         shown = progress(options.plain)
         engine = BatchEngine(resolved, options, batch, done, shown)
@@ -181,13 +182,13 @@ class Batch:
 
     def skip_done(self, state_dir: Path) -> set[int]:
         """Tasks that an earlier run of the same commands finished and whose outputs are still there."""
-        said = {e["task"]: e["command"] for e in read_report(state_dir) if e["finished"]}
+        said = {(e["task"], e["command"]) for e in read_report(state_dir) if e["finished"]}  # makeflow's are among them
         try:
-            state = {line for line in (self.workdir / TASK_STATE).read_text(errors="replace").splitlines()}
+            state = {line for line in state_of_run(self.workdir).read_text(errors="replace").splitlines()}
         except OSError:
             return set()
         before = [
-            i for i, task in self.tasks.items() if f"{i},finished" in state and said.get(i) == task.command]
+            i for i, task in self.tasks.items() if f"{i},finished" in state and (i, task.command) in said]
         return {task.id for task in self.plan.done_before(before)}
 
     def still_wanted(self, saved: Iterable[SavedTask]) -> list[SavedTask]:

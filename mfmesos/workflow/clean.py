@@ -9,7 +9,7 @@ from mfmesos import framework
 from mfmesos.config import STATE_DIR, ConfigError
 from mfmesos.mesos.calls import Caller, CallLost, CallRefused, basic_credential
 from mfmesos.staging.outputs import remove_tree
-from mfmesos.workflow.leftovers import FILES, JOURNAL, FolderLock, plain_engine_in
+from mfmesos.workflow.leftovers import FILES, JOURNAL, FolderLock, give_back, plain_engine_in
 
 Echo = Callable[[str], None]
 TIMEOUT_S = 10.0
@@ -43,6 +43,8 @@ def clean(workdir: Path, *, dry_run: bool, echo: Echo, master: str = "", princip
     with FolderLock(state_dir, echo):
         found = leftovers(workdir, master, basic_credential(principal, secret))
         bad = [line for leftover in found if (line := _handle(leftover, dry_run, echo))]
+        if not dry_run:
+            give_back(workdir)
     for line in bad:
         echo(line)
     if not found:

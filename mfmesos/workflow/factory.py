@@ -33,7 +33,7 @@ def launch(options: LaunchOptions) -> int:
         workdir.mkdir(exist_ok=True)
     except OSError as e:
         raise ConfigError(f"{workdir}: {e.strerror}; name another folder for the factory's files with -S") from None
-    with launching.folder(workdir, options.echo, "name another for this factory with -S") as lock:
+    with launching.folder(workdir, "factory", options.echo, "name another for this factory with -S") as lock:
         copy = binaries.private_copy(binary, workdir / STATE_DIR, options.environ, FACTORY)
         return _run(_session(options, args, copy, workdir, lock.fd), options)
 

@@ -49,11 +49,12 @@ def say_dropped(names: Sequence[str], program: str, echo: Callable[[str], None])
 
 @contextmanager
 def folder(
-    workdir: Path, echo: Callable[[str], None], cure: str = "use another folder",
+    workdir: Path, engine: str, echo: Callable[[str], None], cure: str = "use another folder",
 ) -> Iterator[leftovers.FolderLock]:
-    """The engine's folder is ours alone in the block, and without leftovers before and after it.
+    """The engine's folder is ours alone in the block, and without leftovers before and after it; the progress of a
+    `mfmesos run` in it is kept.
 
-    Raises ConfigError when another run works there.
+    Raises ConfigError when another run works there, or one that was killed could still be resumed.
     """
     state_dir = workdir / STATE_DIR
     state_dir.mkdir(exist_ok=True)
@@ -61,14 +62,17 @@ def folder(
         other = leftovers.plain_engine_in(workdir)
         if other is not None:
             raise ConfigError(f"{workdir}: process {other} runs -T mesos in this folder; wait for it or end it")
-        there = leftovers.clear(workdir)
+        there, kept = leftovers.take_over(workdir, engine)
         if there:
             echo(f"cleared away what a run before left: {', '.join(there)}")
+        if kept:
+            echo(f"{', '.join(kept)} of `mfmesos run` kept in {STATE_DIR}/{leftovers.ASIDE} until this run ends")
         leftovers.create_state(workdir)
         try:
             yield lock
         finally:
             leftovers.clear(workdir)
+            leftovers.give_back(workdir)
 
 
 def supervisor(options: LaunchOptions, config: SchedulerConfig, lock_fd: int) -> Supervisor:

@@ -1,4 +1,9 @@
-"""What a dead run left in the workflow's folder, cleared away before makeflow could stumble over it; and the lock."""
+"""What a dead run left in the workflow's folder, cleared away before makeflow could stumble over it; and the lock.
+
+The three files of the protocol belong to one engine at a time, which `.mfmesos/engine` names. Those of makeflow and of
+work_queue_factory are worth nothing once it has ended. Those of `mfmesos run` are its progress, or the user's own task
+file: they are never deleted, and kept aside while another engine uses the folder.
+"""
 from __future__ import annotations
 
 import fcntl
@@ -8,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mfmesos import framework
-from mfmesos.config import ConfigError
+from mfmesos.config import STATE_DIR, ConfigError
 
 TASK_INFO = "mesos_task_info"
 TASK_STATE = "mesos_task_state"
@@ -17,6 +22,12 @@ ENGINES = (b"makeflow", b"work_queue_factory")
 FILES = (TASK_INFO, TASK_STATE, DONE)
 JOURNAL = "journal.sqlite*"
 """In .mfmesos/, with what SQLite puts beside it."""
+OWNER = "engine"
+"""In .mfmesos/: the engine whose the three files are."""
+ASIDE = "aside"
+"""In .mfmesos/: where the three files of `mfmesos run` are while another engine works."""
+RUN = "batch"
+"""The engine of `mfmesos run`, as SchedulerConfig names it."""
 AWAIT_S = 45.0
 AWAIT_STEP_S = 0.1
 
@@ -88,9 +99,69 @@ def plain_engine_in(workdir: Path, proc: Path = Path("/proc")) -> int | None:
     return None
 
 
+def owner(state_dir: Path) -> str:
+    """The engine whose the three files beside `state_dir` are; empty when that is not known."""
+    try:
+        return (state_dir / OWNER).read_text().strip()
+    except OSError:  # an older mfmesos has noted nothing, and only its `run` left the three files behind
+        known = framework.load(state_dir)
+        return known.engine if known and known.engine else RUN if (state_dir / "report.jsonl").exists() else ""
+
+
+def take_over(workdir: Path, engine: str) -> tuple[list[str], list[str]]:
+    """Make the three files those of `engine`, which is not RUN: gives the names of those of a dead engine, which were
+    deleted, and of those of `mfmesos run`, which are aside until `give_back`.
+
+    Raises ConfigError when a `mfmesos run` that was killed can still be resumed.
+    """
+    state_dir = workdir / STATE_DIR
+    kept = []
+    if owner(state_dir) == RUN:
+        if holds(state_dir):
+            raise ConfigError(
+                f"{workdir}: a `mfmesos run` that was killed here can be resumed; give that command again, or end it "
+                f"with `mfmesos clean {workdir}`, or use another folder")
+        (state_dir / ASIDE).mkdir(exist_ok=True)
+        kept = [name for name in FILES if (workdir / name).exists()]
+        for name in kept:
+            os.replace(workdir / name, state_dir / ASIDE / name)
+    own(state_dir, engine)
+    return clear(workdir), kept
+
+
+def give_back(workdir: Path) -> None:
+    """What `take_over` has kept aside is where it was; to be called when the other engine has ended."""
+    state_dir = workdir / STATE_DIR
+    names = [name for name in FILES if (state_dir / ASIDE / name).exists()]
+    if names:
+        clear(workdir)
+        own(state_dir, RUN)
+        for name in names:
+            os.replace(state_dir / ASIDE / name, workdir / name)
+
+
+def begin_run(workdir: Path) -> None:
+    """The three files are those of `mfmesos run` from now on."""
+    give_back(workdir)
+    own(workdir / STATE_DIR, RUN)
+
+
+def state_of_run(workdir: Path) -> Path:
+    """Where the mesos_task_state of `mfmesos run` is now; it need not exist."""
+    aside = workdir / STATE_DIR / ASIDE / TASK_STATE
+    return workdir / TASK_STATE if owner(workdir / STATE_DIR) in (RUN, "") else aside
+
+
+def own(state_dir: Path, engine: str) -> None:
+    """Note that the three files are those of `engine`."""
+    (state_dir / OWNER).write_text(f"{engine}\n")
+
+
 def clear(workdir: Path) -> list[str]:
-    """Delete what a dead run left of the three files; gives the names of those that were there."""
-    there = []
+    """Delete the three files unless they are those of `mfmesos run`; gives the names of those that existed."""
+    there: list[str] = []
+    if owner(workdir / STATE_DIR) == RUN:
+        return there
     for name in FILES:
         try:
             (workdir / name).unlink()

@@ -42,9 +42,11 @@ def launch(options: LaunchOptions) -> int:
     workdir = args.workdir(cwd)
     if not workdir.is_dir():
         raise ConfigError(f"{workdir}: no such folder (makeflow's -X)")
+    if not (cwd / args.dagfile).exists():
+        raise ConfigError(f"{args.dagfile}: no such file; name the workflow's file behind `--`")
     _refuse_odd(cwd / args.dagfile, "write the workflow to a file")
     _refuse_odd(args.log_path(cwd), "it is where makeflow keeps its log; move it away")
-    with launching.folder(workdir, options.echo) as lock:
+    with launching.folder(workdir, "makeflow", options.echo) as lock:
         _mend(args.log_path(cwd), options.echo)
         copy = binaries.private_copy(binary, workdir / STATE_DIR, options.environ)
         with makeflow_environment.logged(args, copy, workdir / STATE_DIR, options) as debug:

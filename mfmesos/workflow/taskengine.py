@@ -20,7 +20,7 @@ from mfmesos.core.model import SavedTask, Task
 from mfmesos.engine import Launched
 from mfmesos.report.runlog import RunLog, more_of_it
 from mfmesos.terminal import say
-from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, clear
+from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, clear, own
 from mfmesos.workflow.makeflow_debug import DebugLog, sendable
 from mfmesos.workflow.overlaps import Overlaps
 from mfmesos.workflow.records import MAX_ID, Malformed, Record, Submitted, printable
@@ -49,6 +49,8 @@ class TaskFileEngine(Launched):
         self._workdir = Path(config.workdir)
         self._of_workers = config.engine == "factory"
         self._offset = leftover_bytes(self._workdir / TASK_INFO) if config.start_at_last_run else 0
+        config.state_dir.mkdir(exist_ok=True)
+        own(config.state_dir, config.engine)
         self._state = StateFile(self._workdir / TASK_STATE)
         self._runlog = RunLog(config.state_dir, config.keep_output)
         self._parser = TaskInfoParser(config.workdir)

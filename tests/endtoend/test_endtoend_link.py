@@ -145,6 +145,19 @@ def test_makeflow_is_killed(linked):
     assert all((linked.folder / name).read_text() == "x\n" for name in ("good", "s0", "s1"))
 
 
+def test_progress_of_the_batch_runner(linked):
+    """makeflow would take it for its own: ended at once, with the cure, and it is not touched."""
+    linked.flow.write("Makeflow", GOOD)
+    linked.flow.write(".mfmesos/engine", "batch\n")
+    linked.flow.write("mesos_task_state", "1,failed,1\n")
+    ended = linked.run()
+    assert ended.code != 0, ended.out
+    Ended(0, linked.said()).line_with("progress of `mfmesos run`", "another folder")
+    assert (linked.folder / "mesos_task_state").read_text() == "1,failed,1\n"
+    for name in FILES:
+        (linked.folder / name).unlink(missing_ok=True)
+
+
 def test_leftovers_of_a_dead_run(linked):
     """Old records are not run again, and an old mesos_done does not end the run that begins."""
     linked.flow.write("Makeflow", GOOD)

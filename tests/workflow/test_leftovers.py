@@ -74,3 +74,70 @@ def test_only_what_is_older_than_the_engine_is_cleared(tmp_path: Path) -> None:
         os.utime(tmp_path / name, (when, when))
     assert leftovers.clear_older(tmp_path, 200) == ["mesos_done"]
     assert [p.name for p in tmp_path.iterdir()] == ["mesos_task_info"]
+
+
+def run_has_worked_in(folder: Path) -> dict[str, str]:
+    """What `mfmesos run` of the user's own mesos_task_info leaves."""
+    left = {"mesos_task_state": "1,finished\n", "mesos_task_info": "1,true,,,-1,-1,-1,submitted\n"}
+    (folder / ".mfmesos").mkdir(exist_ok=True)
+    leftovers.begin_run(folder)
+    for name, text in left.items():
+        (folder / name).write_text(text)
+    return left
+
+
+def protocol(folder: Path) -> dict[str, str]:
+    return {p.name: p.read_text() for p in folder.iterdir() if p.is_file()}
+
+
+def test_progress_of_run_is_kept_aside(tmp_path: Path) -> None:
+    """While makeflow works in its folder; afterwards it is where it was, and none of makeflow's files."""
+    left = run_has_worked_in(tmp_path)
+    assert leftovers.clear(tmp_path) == []
+    assert leftovers.take_over(tmp_path, "makeflow") == ([], ["mesos_task_info", "mesos_task_state"])
+    assert protocol(tmp_path) == {}
+    assert leftovers.state_of_run(tmp_path).read_text() == "1,finished\n"
+    for name in leftovers.FILES:
+        (tmp_path / name).write_text("of makeflow")
+    leftovers.give_back(tmp_path)
+    assert protocol(tmp_path) == left
+    assert leftovers.state_of_run(tmp_path) == tmp_path / "mesos_task_state"
+
+
+def test_progress_of_run_survives_a_killed_makeflow(tmp_path: Path) -> None:
+    """It stays aside through a second makeflow, and the next `mfmesos run` has it."""
+    left = run_has_worked_in(tmp_path)
+    for _ in range(2):
+        leftovers.take_over(tmp_path, "makeflow")
+        (tmp_path / "mesos_task_state").write_text("7,finished\n")
+    assert leftovers.take_over(tmp_path, "factory") == (["mesos_task_state"], [])
+    leftovers.begin_run(tmp_path)
+    assert protocol(tmp_path) == left
+
+
+def test_state_of_makeflow_is_no_progress_of_run(tmp_path: Path) -> None:
+    """What a killed makeflow left is not read by `mfmesos run`."""
+    (tmp_path / ".mfmesos").mkdir()
+    leftovers.take_over(tmp_path, "makeflow")
+    (tmp_path / "mesos_task_state").write_text("1,finished\n")
+    assert not leftovers.state_of_run(tmp_path).exists()
+
+
+def test_a_run_that_can_be_resumed_is_left_alone(tmp_path: Path) -> None:
+    """Its journal and its framework are its own; a makeflow would forget what it has running."""
+    left = run_has_worked_in(tmp_path)
+    (tmp_path / ".mfmesos" / "journal.sqlite").touch()
+    with pytest.raises(ConfigError, match="can be resumed"):
+        leftovers.take_over(tmp_path, "makeflow")
+    assert protocol(tmp_path) == left
+
+
+@pytest.mark.parametrize(("found", "whose"), [
+    ({}, ""), ({"report.jsonl": ""}, "batch"), ({"framework_id": "F\nM\nmakeflow\n", "report.jsonl": ""}, "makeflow"),
+    ({"framework_id": "F\nM\nbatch\n"}, "batch"), ({"engine": "factory\n", "report.jsonl": ""}, "factory"),
+])
+def test_owner(tmp_path: Path, found: dict[str, str], whose: str) -> None:
+    """Older versions have noted nothing: the framework of a dead run tells, or that only `mfmesos run` left files."""
+    for name, text in found.items():
+        (tmp_path / name).write_text(text)
+    assert leftovers.owner(tmp_path) == whose

@@ -236,6 +236,30 @@ def test_leftovers_are_cleared(folder: Path) -> None:
     assert not (folder / "stale").exists()
 
 
+def test_progress_of_the_batch_runner(folder: Path) -> None:
+    """Not makeflow's: kept from it, not taken for its own, and there again at its end, also when makeflow refuses."""
+    (folder / ".mfmesos").mkdir()
+    (folder / ".mfmesos" / "engine").write_text("batch\n")
+    (folder / "mesos_task_state").write_text("1,finished\n2,finished\n")
+    for workflow, code in (("nonsense", 1), (DIAMOND, 0)):
+        write(folder, workflow)
+        run = Run(folder, "Makeflow")
+        assert (run.end() == 0) == (code == 0), run.text
+        assert (folder / "mesos_task_state").read_text() == "1,finished\n2,finished\n"
+    assert (folder / "d").read_text() == "1\n1\n1\n"
+
+
+def test_a_mistyped_name_clears_nothing(folder: Path) -> None:
+    """The workflow's file is looked for before anything is touched."""
+    for name in THREE_FILES:
+        (folder / name).write_text("x")
+    run = Run(folder, "Makefile")
+    assert run.end() == 1
+    assert run.text == "mfmesos: Makefile: no such file; name the workflow's file behind `--`\n"
+    assert all((folder / name).exists() for name in THREE_FILES)
+    assert not (folder / ".mfmesos").exists()
+
+
 def test_kill_9_of_makeflow_and_the_next_run(folder: Path) -> None:
     """The scheduler is ended in good order at once; the next run goes on, and runs only what had not finished."""
     write(folder, "a:\n    echo x >> count; echo 1 > a\nb: a\n    test -e go && echo 2 > b || sleep 60\n")
