@@ -87,9 +87,11 @@ class Core:
         self.state.complete = True
 
     def _nothing_new(self, event: events.NothingNew) -> None:
-        self.state.complete = True
-        for record in list(self.state.queue):
-            tasks.end(self.state, record, TaskState.WITHDRAWN, event.reason)
+        state = self.state
+        state.nothing_new = event.reason
+        state.complete = state.complete or not event.follow
+        for record in list(state.queue):
+            tasks.end(state, record, TaskState.WITHDRAWN, event.reason)
 
     def _stop(self, reason: str) -> None:
         state = self.state

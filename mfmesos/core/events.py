@@ -54,9 +54,10 @@ class NoMoreTasks:
 
 @dataclass(frozen=True)
 class NothingNew:
-    """Start nothing more; what runs may end, and then the workflow is over."""
+    """Start nothing more; what runs may end, and then the workflow is over. `follow`: not before NoMoreTasks."""
 
     reason: str
+    follow: bool = False
 
 
 @dataclass(frozen=True)

@@ -136,6 +136,10 @@ class State:
     withdrawn: set[int] = field(default_factory=set)
     """Tasks that the engine withdrew before they were submitted."""
 
+    nothing_new: str = ""
+    """Why tasks that are submitted from now on are withdrawn at once."""
+    unwanted: set[int] = field(default_factory=set)
+    """Withdrawn before they were submitted: looking at a task's inputs takes its time."""
     complete: bool = False
     """No more tasks will come."""
     stopping: str = ""

@@ -24,6 +24,7 @@ from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
 
 MB = 2**20
+UNWANTED = "the workflow engine withdrew it"
 PLACING_S = 0.02
 """Small outputs are in place sooner; an answer does not wait longer for those of an attempt that has ended."""
 
@@ -38,8 +39,10 @@ def submit(state: State, event: TaskSubmitted) -> None:
     state.order += 1
     record = new_record(state, task, event.inputs, state.order, state.last_category)
     state.queue.add(record)
-    if state.stopping:
-        end(state, record, TaskState.WITHDRAWN, state.stopping)
+    unwanted = state.stopping or state.nothing_new or (UNWANTED if task.id in state.unwanted else "")
+    if unwanted:
+        state.unwanted.discard(task.id)
+        end(state, record, TaskState.WITHDRAWN, unwanted)
 
 
 def new_record(
@@ -57,13 +60,22 @@ def new_record(
 
 
 def refuse(state: State, event: TaskRefused) -> None:
-    """It never had a chance: an input is missing, say."""
+    """It never had a chance: an input is missing, say. One that was restored runs already, or has ended."""
+    if event.task.id in state.restored or event.task.id in state.tasks:
+        return
+    if event.task.id in state.unwanted:
+        state.unwanted.discard(event.task.id)
+        state.counts[TaskState.WITHDRAWN] += 1
+        state.emit(ReportTask(event.task, finished=False, withdrawn=True, reason=UNWANTED))
+        return
     state.counts[TaskState.FAILED] += 1
     state.emit(ReportTask(event.task, finished=False, reason=event.reason, exit_code=1))
 
 
 def withdraw(state: State, task_id: int, why: str) -> None:
     record = state.tasks.get(task_id)
+    if record is None and task_id not in state.restored:
+        state.unwanted.add(task_id)
     if record is not None and record.state is not TaskState.PLACING:
         claim = state.claims.get(record.claim_id)
         if claim is not None:

@@ -144,6 +144,8 @@ class Batch:
         self.inputs = InputIndex(workdir, own_files=[source.name])
         self.tasks: dict[int, Task] = {}
         self.offset = 0
+        self.withdrawn: set[int] = set()
+        """Before anything has started."""
         self.plan: Plan
         self.overlapping: list[str] = []
         """Outputs of different tasks of which one lies in the other, a line for each."""
@@ -155,8 +157,8 @@ class Batch:
         records = self.reader.feed(data)
         if whole:
             records += self.reader.finish()
-        withdrawn = {r.task_id for r in records if isinstance(r, Withdrawn)}
-        submitted = [r for r in records if isinstance(r, Submitted) and r.task.id not in withdrawn]
+        self.withdrawn = {r.task_id for r in records if isinstance(r, Withdrawn)}
+        submitted = [r for r in records if isinstance(r, Submitted) and r.task.id not in self.withdrawn]
         self.tasks = {r.task.id: r.task for r in submitted}
         self.plan = Plan(submitted, self.exists)
         problems = [r for r in records if isinstance(r, Malformed)]
@@ -246,6 +248,8 @@ class BatchEngine:
         self._left_s: float | None = None
         self._complete = not options.follow
         self._stopping = False
+        self._unwanted: set[int] = set()
+        """Withdrawn while they ran or waited for a place to run."""
         self._scheduler: Scheduler
         self._stager: Stager
         self.entries: list[dict[str, object]] = []
@@ -263,6 +267,8 @@ class BatchEngine:
         for task_id in self._batch.tasks:
             self._state.known(task_id)
         if self._options.follow:
+            for task_id in sorted(self._batch.withdrawn):
+                self._abort(task_id)
             self._tail = FileTail(self._batch.source, self._on_bytes, offset=self._batch.offset)
             self._tail.start()
         self._submit(self._plan.ready())
@@ -280,7 +286,12 @@ class BatchEngine:
             self._submit(self._plan.finished(task.id))
         elif report.withdrawn:
             self._state.aborted(task.id)
-            self._plan.failed(task.id, "was not run to make")
+            blocked = self._plan.failed(task.id, "was not run to make")
+            if task.id in self._unwanted:
+                self._block(blocked)
+            elif self._options.follow:
+                for one in blocked:
+                    self._state.aborted(one.task.id)
         else:
             self._failed(report, host)
         self._end_if_complete()
@@ -335,15 +346,29 @@ class BatchEngine:
                             f"{more_of_it(report, self._state_dir)}")
         self._block(self._plan.failed(task.id))
         if not self._options.keep_going and not self._stopping:
-            self._stopping = self._complete = True
-            self._progress.note("nothing new is started; what runs may end (--keep-going goes on after a failure)")
-            self._scheduler.post(ev.NothingNew(f"task {task.id} failed"))
+            self._stopping = True
+            self._complete = self._tail is None
+            follow = "" if self._complete else f"; later tasks are noted as aborted, until {DONE} is there"
+            self._progress.note(
+                f"nothing new is started; what runs may end{follow} (--keep-going goes on after a failure)")
+            self._scheduler.post(ev.NothingNew(f"task {task.id} failed", follow=not self._complete))
+            self._abort_rest()
 
     def _block(self, blocked: list[Blocked]) -> None:
         for one in blocked:
             self._tally.failed += 1
             self._state.failed(one.task.id)
             self._progress.note(f"task {one.task.id} cannot run: it {one.reason} [{shorten(one.task.command)}]")
+
+    def _abort_rest(self) -> None:
+        """Whoever follows our answers waits for a line of each task."""
+        if self._stopping and self._options.follow:
+            for task in self._plan.give_up():
+                self._state.aborted(task.id)
+
+    def _abort(self, task_id: int) -> None:
+        self._state.known(task_id)
+        self._state.aborted(task_id)
 
     def _end_if_complete(self) -> None:
         if self._complete and self._plan.left == 0:
@@ -363,19 +388,41 @@ class BatchEngine:
     def _add(self, records: list[Record]) -> None:
         for record in records:
             if isinstance(record, Submitted):
-                problems, blocked = self._plan.add(record)
-                for problem in problems:
-                    self._say(problem)
-                if not problems:
-                    self._batch.tasks[record.task.id] = record.task
-                    self._state.known(record.task.id)
-                self._block(blocked)
+                self._add_task(record)
             elif isinstance(record, Withdrawn):
-                self._scheduler.post(ev.TaskWithdrawn(record.task_id))
+                self._withdraw(record.task_id)
             else:
-                self._say(record)
+                self._refuse(record)
+        self._abort_rest()
         self._submit(self._plan.ready())
         self._show()
+
+    def _add_task(self, record: Submitted) -> None:
+        problems, blocked = self._plan.add(record)
+        for problem in problems:
+            self._refuse(problem)
+        if not problems:
+            self._batch.tasks[record.task.id] = record.task
+            self._state.known(record.task.id)
+        self._block(blocked)
+
+    def _refuse(self, problem: Malformed) -> None:
+        """A line that cannot be run; whoever wrote it waits for an answer if it has a number."""
+        self._say(problem)
+        if problem.task_id is not None and not self._state.is_known(problem.task_id):
+            self._state.known(problem.task_id)
+            self._state.failed(problem.task_id)
+
+    def _withdraw(self, task_id: int) -> None:
+        if task_id not in self._batch.tasks:
+            return  # refused, and answered
+        waited, blocked = self._plan.withdraw(task_id)
+        if waited:
+            self._state.aborted(task_id)
+            self._block(blocked)
+        elif self._plan.status(task_id) is Status.TAKEN:
+            self._unwanted.add(task_id)
+            self._scheduler.post(ev.TaskWithdrawn(task_id))
 
     def _say(self, problem: Malformed) -> None:
         self.problems += 1

@@ -3,7 +3,8 @@
 `{"command": "cat in > out", "inputs": ["in"], "outputs": ["out"], "cores": 1, "memory": 200, "disk": 100,
 "category": "cat", "wall_time": 60, "gpus": 0, "env": {"A": "1"}, "id": 7}`: only `command` must be there. memory and
 disk in MB, wall_time in seconds; null or a key left out asks for nothing. Without an `id` a task gets the number
-after the highest one so far. Blank lines and lines that begin with # are left out.
+after the highest one so far. `{"cancel": 7}` (or `7,,,,,,,aborting`, as the other format has it) withdraws task 7.
+Blank lines and lines that begin with # are left out.
 """
 from __future__ import annotations
 
@@ -11,13 +12,26 @@ import difflib
 import json
 import math
 import os
+import re
 from typing import Any, NoReturn
 
 from mfmesos.core.model import Request, Task
-from mfmesos.workflow.records import MAX_ID, MAX_RECORD, Folder, Ids, Malformed, Problem, Record, Submitted, printable
+from mfmesos.workflow.records import (
+    MAX_ID,
+    MAX_RECORD,
+    Folder,
+    Ids,
+    Malformed,
+    Problem,
+    Record,
+    Submitted,
+    Withdrawn,
+    printable,
+)
 
 KEYS = ("command", "inputs", "outputs", "cores", "memory", "disk", "category", "wall_time", "gpus", "env", "id")
 FORM = 'a line is {"command": "...", "inputs": ["..."], "outputs": ["..."]}'
+ABORTING = re.compile(rb"([1-9]\d{0,9}),{7}aborting")
 MOST = 1e12
 KEPT = 400
 
@@ -67,15 +81,41 @@ class JsonLinesParser:
         self._line += 1
         if not line.strip() or line.lstrip().startswith(b"#"):
             return []
+        stated: dict[str, Any] = {}
         try:
             if size > MAX_RECORD:
                 raise Problem(f"a line of more than {MAX_RECORD >> 20} MB", "put the command into a script")
-            return [Submitted(self._task(line, number), number)]
+            aborting = ABORTING.fullmatch(line.strip())
+            if aborting:
+                return [self._withdrawn(int(aborting[1]), number)]
+            stated = parse_object(line.decode("utf-8", "surrogateescape"))
+            if "cancel" in stated:
+                return [self._cancelled(stated, number)]
+            return [Submitted(self._task(stated, number), number)]
         except Problem as e:
-            return self._ids.shown(Malformed(number, printable(line), e.problem, e.cure))
+            answered = self._answered(stated, number)
+            return self._ids.shown(Malformed(number, printable(line), e.problem, e.cure, answered))
 
-    def _task(self, line: bytes, number: int) -> Task:
-        stated = parse_object(line.decode("utf-8", "surrogateescape"))
+    def _answered(self, stated: dict[str, Any], line: int) -> int | None:
+        """The number of a new task, if the line has one: whoever wrote it waits for an answer."""
+        task_id = stated.get("id")
+        if task_id is None or not _is_id(task_id):
+            return None
+        if task_id not in self._ids:
+            self._ids.take(task_id, line)
+        return int(task_id) if self._ids.line_of(task_id) == line else None
+
+    def _cancelled(self, stated: dict[str, Any], number: int) -> Withdrawn:
+        if len(stated) > 1 or not _is_id(stated["cancel"]):
+            raise Problem("a line that cancels holds nothing but the number of a task", 'write {"cancel": ID}')
+        return self._withdrawn(stated["cancel"], number)
+
+    def _withdrawn(self, task_id: int, number: int) -> Withdrawn:
+        if task_id not in self._ids:
+            raise Problem(f"task {task_id} is cancelled but was never submitted", "the line is left out")
+        return Withdrawn(task_id, number)
+
+    def _task(self, stated: dict[str, Any], number: int) -> Task:
         for key in stated:
             if key not in KEYS:
                 near = difflib.get_close_matches(str(key)[:40], KEYS, 1)
@@ -97,11 +137,11 @@ class JsonLinesParser:
     def _id(self, stated: Any, line: int) -> int:
         if stated is None:
             stated = self._ids.highest + 1
-        if type(stated) is not int or not 0 < stated <= MAX_ID:
+        if not _is_id(stated):
             raise Problem(f"the id {shown(stated)} is not a whole number from 1 to {MAX_ID}",
                           "leave the id out and the tasks are numbered")
         self._ids.take(stated, line)
-        return stated
+        return int(stated)
 
     def _names(self, key: str, stated: dict[str, Any]) -> tuple[str, ...]:
         names = stated.get(key)
@@ -115,6 +155,10 @@ class JsonLinesParser:
             if not text_of(key, name, f'write "{key}": ["NAME", "NAME"]'):
                 raise Problem(f"an empty name in {key}", "leave it out")
         return self._folder.names(names)
+
+
+def _is_id(value: Any) -> bool:
+    return type(value) is int and 0 < value <= MAX_ID
 
 
 def parse_object(text: str) -> dict[str, Any]:

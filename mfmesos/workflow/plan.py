@@ -100,6 +100,22 @@ class Plan:
         self.left -= 1
         return self._block_after(node, why)
 
+    def withdraw(self, task_id: int) -> tuple[bool, list[Blocked]]:
+        """Nobody wants it any more: whether it was not given to run yet, and the tasks that can never run now.
+        KeyError: no such task."""
+        status = self._nodes[task_id].status
+        if status not in (Status.WAITING, Status.READY):
+            return False, []
+        return True, self.failed(task_id, "was withdrawn and does not make")
+
+    def give_up(self) -> list[Task]:
+        """None that was not given to run yet ever will be; gives those."""
+        found = [node for node in self._nodes.values() if node.status in (Status.WAITING, Status.READY)]
+        for node in found:
+            node.status = Status.BLOCKED
+            self.left -= 1
+        return [node.task for node in found]
+
     def status(self, task_id: int) -> Status:
         """KeyError: no such task."""
         return self._nodes[task_id].status

@@ -108,6 +108,10 @@ class Ids:
     def __contains__(self, task_id: int) -> bool:
         return task_id in self._lines
 
+    def line_of(self, task_id: int) -> int | None:
+        """The line that has used it."""
+        return self._lines.get(task_id)
+
     def take(self, task_id: int, line: int) -> None:
         """Raises Problem when an earlier record has that ID."""
         if task_id in self._lines:

@@ -50,6 +50,10 @@ class StateFile:
         with self._lock:
             self._known.add(task_id)
 
+    def is_known(self, task_id: int) -> bool:
+        with self._lock:
+            return task_id in self._known
+
     def is_ended(self, task_id: int) -> bool:
         with self._lock:
             return task_id in self._ended

@@ -292,6 +292,19 @@ def test_a_withdrawn_task_makes_room_when_it_is_killed():
     assert list(executor.running) == ["2.1"]
 
 
+def test_a_task_that_is_withdrawn_before_it_is_submitted():
+    """Looking at its inputs took longer than the engine's patience: it never runs, and is reported once."""
+    world = World()
+    world.send(ev.TaskWithdrawn(1), ev.TaskWithdrawn(2))
+    world.submit(1, 3)
+    world.send(ev.TaskRefused(Task(2, "cat in", ("in",)), "input missing: in"))
+    assert world.reports[1].withdrawn
+    assert world.reports[2].withdrawn
+    (executor,) = started(world)
+    world.sync(executor)
+    assert list(executor.running) == ["3.1"]
+
+
 def test_stop_ends_everything():
     """A stop withdraws all tasks, releases all claims, and then all is over."""
     world = World()
@@ -313,6 +326,28 @@ def test_nothing_new_lets_what_runs_end():
     world.run_to_end()
     assert sum(r.finished for r in world.reports.values()) == 4
     assert sum(r.withdrawn for r in world.reports.values()) == 4
+
+
+def test_nothing_new_while_a_file_is_followed():
+    """What is submitted later is withdrawn at once, and it is over only when the file has ended."""
+    world = World()
+    world.submit(*range(1, 9))
+    started(world)
+    world.send(ev.NothingNew("a task failed", follow=True))
+    (executor,) = world.live()
+    world.sync(executor)
+    for attempt in list(executor.running):
+        world.finish(executor, attempt)
+    world.sync(executor)
+    world.pass_time(30)
+    assert len(world.reports) == 8
+    assert not world.over
+    world.submit(9)
+    assert world.reports[9].withdrawn
+    world.send(ev.NoMoreTasks())
+    world.run_to_end()
+    assert world.over
+    assert sum(r.finished for r in world.reports.values()) == 4
 
 
 def test_a_claim_that_never_syncs_is_given_up():

@@ -201,6 +201,18 @@ def test_the_engine_may_say_everything_again():
     finish_all(world)
 
 
+def test_a_restored_task_whose_input_cannot_be_read_any_more():
+    """It runs already, with what it was given: its one report is that of its end."""
+    world = running(2)
+    die(world)
+    world.send(ev.TaskRefused(world.stated[1].task, "input in cannot be read"))
+    assert not world.reports
+    finish_all(world)
+    assert sorted(world.reports) == [1, 2]
+    world.send(ev.TaskRefused(world.stated[1].task, "input in cannot be read"))
+    assert world.reports[1].finished
+
+
 def test_answers_after_a_restart_are_numbered_on():
     """The executor has obeyed some answers of the old scheduler: one of the new that is lost is noticed."""
     world = running(2)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -244,6 +245,45 @@ def test_an_up_to_date_workflow_runs_nothing_again(flow):
         assert flow.makeflow().code == 0
     assert len(flow.report()) == 1
     assert not (flow.folder / "mesos_done").exists()
+
+
+def test_a_followed_file_after_a_failure(flow):
+    """Without --keep-going nothing new is started, but each later task gets its line: nobody waits for it in vain."""
+    tasks = flow.write("tasks.jsonl", json.dumps({"command": "exit 3"}) + "\n"
+                       + json.dumps({"command": "cat x > y", "inputs": ["x"], "outputs": ["y"]}) + "\n")
+    state = flow.folder / "mesos_task_state"
+    process = flow.start("run", "--plain", "--master", flow.cluster.master, "--follow", "tasks.jsonl")
+    wait_until(lambda: state.exists() and state.read_text() == "1,failed,3\n2,aborted\n", 30, "both lines")
+    with tasks.open("a") as f:
+        f.write(json.dumps({"command": "echo late > z", "outputs": ["z"]}) + "\n")
+        f.write(json.dumps({"id": 9, "command": "true", "memroy": 3}) + "\n")
+    wait_until(lambda: {"3,aborted", "9,failed,1"} <= {*state.read_text().splitlines()}, 10, "the later lines")
+    flow.write("mesos_done", "finished")
+    ended = flow.end(process)
+    assert ended.code == 1, ended.out
+    assert not (flow.folder / "z").exists()
+
+
+def test_tasks_of_a_followed_file_are_cancelled(flow):
+    """One that waits for another's output, one that runs and one that has ended: a line each, and none runs later."""
+    first = [{"command": f"echo 1 > a; sleep 300.{os.getpid()}", "outputs": ["a"]},
+             {"command": "cat a > b", "inputs": ["a"], "outputs": ["b"]}, {"command": "echo 3 > c", "outputs": ["c"]},
+             {"command": "cat later > d", "inputs": ["later"], "outputs": ["d"]},
+             {"command": "echo 5 > e", "outputs": ["e"]}, {"cancel": 5}]
+    tasks = flow.write("tasks.jsonl", "".join(json.dumps(task) + "\n" for task in first))
+    state = flow.folder / "mesos_task_state"
+    process = flow.start("run", "--plain", "-k", "--master", flow.cluster.master, "--follow", "tasks.jsonl")
+    wait_until(lambda: (flow.folder / "c").exists() and state.read_text() == "5,aborted\n3,finished\n", 30, "the third")
+    with tasks.open("a") as f:
+        f.write("".join(json.dumps({"cancel": number}) + "\n" for number in (4, 1, 3)))
+    wait_until(lambda: len(state.read_text().splitlines()) == 5, 20, "three more lines")
+    flow.write("later", "x")
+    flow.write("mesos_done", "finished")
+    ended = flow.end(process)
+    assert sorted(state.read_text().splitlines()) == ["1,aborted", "2,failed,1", "3,finished", "4,aborted", "5,aborted"]
+    assert not (flow.folder / "d").exists()
+    assert not (flow.folder / "e").exists()
+    ended.line_with("task 2 cannot run: it needs a, which task 1 was not run to make")
 
 
 def test_follow_a_growing_file(flow):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mfmesos.core.model import Request, Task
 from mfmesos.workflow.jsonlines import JsonLinesParser, format_json
 from mfmesos.workflow.reader import TaskReader, open_parser
-from mfmesos.workflow.records import Malformed, Record, Submitted
+from mfmesos.workflow.records import Malformed, Record, Submitted, Withdrawn
 from mfmesos.workflow.taskfile import format_task
 
 
@@ -55,6 +55,22 @@ def test_ids() -> None:
     found = parse(b'{"command": "a"}\n{"command": "b", "id": 10}\n{"command": "c"}\n{"command": "d", "id": 2}\n'
                   b'{"command": "e"}\n')
     assert [r.task.id for r in found if isinstance(r, Submitted)] == [1, 10, 11, 2, 12]
+
+
+def test_a_line_that_cancels() -> None:
+    """In its own words and in those of the other format; of a task that was never submitted it is a mistake."""
+    found = parse(b'{"command": "a", "id": 7}\n{"cancel": 7}\n7,,,,,,,aborting\n')
+    assert found[1:] == [Withdrawn(7, 2), Withdrawn(7, 3)]
+    assert problem(cancel=3) == "tasks.jsonl:1: task 3 is cancelled but was never submitted (the line is left out)"
+    for bad in ({"cancel": 7, "id": 7}, {"cancel": "7"}, {"cancel": None}, {"cancel": True}, {"cancel": 0}):
+        assert "write {\"cancel\": ID}" in problem(**bad)
+
+
+def test_a_task_that_cannot_be_read_is_answered() -> None:
+    """Whoever wrote it under a new number waits for its end; a number that is another task's has its own."""
+    found = parse(b'{"command": "", "id": 7}\n{"command": "a", "id": 7}\n{"command": "b", "id": 8}\n'
+                  b'{"command": "c", "id": 8}\n{"command": ""}\n{"id": 9\n')
+    assert [getattr(r, "task_id", "in") for r in found] == [7, None, "in", None, None, None]
 
 
 def test_an_unknown_key_is_named_with_what_it_may_have_been() -> None:
