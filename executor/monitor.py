@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Callable
 
-from mfmesos_executor import files, procs
+from mfmesos_executor import files, procs, shm
 from mfmesos_executor.cache import Cache
 from mfmesos_executor.limits import Exceeded, Load, guard_reason, over_own_limit, victim_of_disk, victim_of_memory
 from mfmesos_executor.reap import Leader, Reaper
@@ -64,6 +64,7 @@ class Monitor:
         self._watched: dict[str, Watched] = {}
         self._asleep = False
         self._sample_due = 0.0
+        self._shm = shm.Files(self._processes)
         threading.Thread(target=self._work, name="monitor", daemon=True).start()
 
     def watch(self, watched: Watched) -> None:
@@ -76,6 +77,7 @@ class Monitor:
     def unwatch(self, watched: Watched) -> None:
         with self._changed:
             self._watched.pop(watched.attempt.run.attempt, None)
+        self._shm.forget(watched.attempt.run.attempt)
 
     def hurry(self) -> None:
         """A deadline was set."""
@@ -89,6 +91,12 @@ class Monitor:
         own = procs.read(_me())
         return ((sum(w.memory for w in watched) + (own.rss_bytes if own else 0)) / MB,
                 (sum(w.disk for w in watched) + self._cache.bytes) / MB)
+
+    def _processes(self) -> dict[str, set[int]]:
+        with self._changed:
+            watched = [w for w in self._watched.values() if not w.over]
+        table = self._reaper.table() if watched else procs.Table(())
+        return {w.attempt.run.attempt: self._reaper.processes(table, w.leader) for w in watched}
 
     # --- the thread ---
     def _work(self) -> None:
@@ -135,10 +143,9 @@ class Monitor:
 
     def _sample(self, watched: list[Watched], now: float) -> None:
         if watched:
-            table = self._reaper.table()
+            table, unmapped = self._reaper.table(), self._shm.bytes_of()
             for w in watched:
-                w.memory = procs.memory_bytes(table, self._reaper.processes(table, w.leader))
-                w.memory_peak = max(w.memory_peak, w.memory)
+                self._measure_memory(w, table, unmapped.get(w.attempt.run.attempt, 0))
                 if now >= w.disk_due:
                     begin = self._clock()
                     w.scan_disk()
@@ -150,6 +157,14 @@ class Monitor:
             w.memory > 0.7 * (w.attempt.run.limit_memory_mb or 1e12) * MB for w in watched)
         calm = 0.0 if young or large else min(SLOW_S, CALM_COST * spent)
         self._sample_due = self._clock() + max(QUICK_S, calm, COST * spent)
+
+    def _measure_memory(self, w: Watched, table: procs.Table, shm_bytes: int) -> None:
+        charges: dict[int, procs.Charge] = {}
+        w.memory = procs.memory_bytes(table, self._reaper.processes(table, w.leader), charges)
+        # Of its files in /dev/shm what is mapped was counted.
+        w.memory += max(0, shm_bytes - sum(c.shared_bytes for c in charges.values()))
+        w.memory_peak = max(w.memory_peak, w.memory)
+        w.leader.mapped_bytes = max([w.leader.mapped_bytes, *(c.file_bytes for c in charges.values())])
 
     def _guard(self, watched: list[Watched]) -> None:
         loads = [w.load() for w in watched]

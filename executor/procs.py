@@ -151,35 +151,64 @@ def marker(pid: int, name: str) -> str | None:
     return None
 
 
+def _kilobytes(raw: bytes, name: bytes) -> int | None:
+    """The value of `Name:  123 kB`."""
+    start = raw.find(b"\n" + name + b":")
+    return int(raw[start + len(name) + 2:].split(None, 1)[0]) if start >= 0 else None
+
+
 def pss_bytes(pid: int) -> int | None:
-    """What a process uses, shared pages divided among those that share them; None when the kernel does not tell."""
+    """What a process is charged, shared pages divided among those that share them; None when the kernel does not
+    tell."""
     raw = _slurp(f"/proc/{pid}/smaps_rollup")
-    for line in raw.splitlines():
-        if line.startswith(b"Pss:"):
-            return int(line.split()[1]) * 1024
-    return None
+    whole, files = _kilobytes(raw, b"Pss"), _kilobytes(raw, b"Pss_File")
+    return None if whole is None else (whole - (files or 0)) * 1024
 
 
-def memory_bytes(processes: Table, pids: set[int], share_matters_bytes: int = 32 << 20) -> int:
-    """What processes use together: what forked children share is counted once, where that could matter.
+class Charge(NamedTuple):
+    """What the kernel counts as used by one process, in bytes. Pages of mapped files are not: they can be dropped."""
+
+    bytes: int
+    shared_bytes: int
+    """Of these in shared memory: /dev/shm, memfd, anonymous shared mappings."""
+    file_bytes: int
+    """What is mapped of files, beside it."""
+
+
+def charge(process: Proc) -> Charge:
+    """Now; all of its memory where the kernel (before 4.5) does not tell what is of files."""
+    raw = _slurp(f"/proc/{process.pid}/status") if process.rss_bytes else b""
+    anonymous = _kilobytes(raw, b"RssAnon")
+    if anonymous is None:
+        return Charge(process.rss_bytes, 0, 0)
+    shared, files = _kilobytes(raw, b"RssShmem") or 0, _kilobytes(raw, b"RssFile") or 0
+    return Charge((anonymous + shared) * 1024, shared * 1024, files * 1024)
+
+
+def memory_bytes(processes: Table, pids: set[int], charges: dict[int, Charge] | None = None,
+                 share_matters_bytes: int = 32 << 20) -> int:
+    """What processes use together: what forked children share is counted once, where that could matter. Into `charges`
+    goes what each of them uses.
 
     The share of one that ends while we look goes to the others: then those that stay are looked at anew.
     """
-    total = sum(processes[pid].rss_bytes for pid in pids)
+    charges = {} if charges is None else charges
+    charges.update((pid, charge(processes[pid])) for pid in pids)
+    total = sum(charges[pid].bytes for pid in pids)
     if len(pids) < 2 or total < share_matters_bytes or not os.path.exists("/proc/self/smaps_rollup"):
         return total
     staying = set(pids)
     while True:
-        shared = sum(_share_bytes(processes[pid]) for pid in staying)
+        shared = sum(_share_bytes(pid, charges[pid]) for pid in staying)
         ended = {pid for pid in staying if _has_ended(pid)}
         if not ended:
-            return max(shared, max(processes[pid].rss_bytes for pid in pids))
+            return max(shared, max(charges[pid].bytes for pid in pids))
         staying -= ended
 
 
-def _share_bytes(process: Proc) -> int:
-    pss = pss_bytes(process.pid) if process.rss_bytes > 1 << 20 else None
-    return process.rss_bytes if pss is None else pss
+def _share_bytes(pid: int, charged: Charge) -> int:
+    pss = pss_bytes(pid) if charged.bytes > 1 << 20 else None
+    return charged.bytes if pss is None else pss
 
 
 def _has_ended(pid: int) -> bool:

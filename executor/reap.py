@@ -59,7 +59,9 @@ class Leader:
         self.peak_bytes = 0
         """The most that one of its processes had, where the kernel's number says it of the process alone."""
         self.at_most_bytes = 0
-        """The kernel's number for the leader itself, whatever it says: no more than that was used by one process."""
+        """For one that was too short to be measured: no more than that was used by one process."""
+        self.mapped_bytes = 0
+        """The most that was seen of mapped files in one of its processes: the kernel's peaks count these, too."""
         self.seen: set[int] = set()
         """Descendants met so far, to know them again without their parents."""
 
@@ -132,9 +134,10 @@ class Reaper:
                 return
         if owner is not None:
             owner.cpu_s += usage.ru_utime + usage.ru_stime
-            peak = usage.ru_maxrss * 1024
+            peak = max(usage.ru_maxrss * 1024 - owner.mapped_bytes, 0)
             if leader is not None:
-                leader.at_most_bytes = peak
+                # Each page that it touched was a fault.
+                leader.at_most_bytes = min(peak, (usage.ru_minflt + usage.ru_majflt) * procs.PAGE)
             # A process inherits our own peak from the moment between fork and exec: up to that it says nothing.
             if leader is None or usage.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
                 owner.peak_bytes = max(owner.peak_bytes, peak)

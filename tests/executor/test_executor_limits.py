@@ -1,6 +1,8 @@
 """Limits of attempts and the guard of the claim: real memory, real files, real time."""
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import time
 
@@ -36,6 +38,79 @@ def test_memory_in_pieces(executor, staging):
     parts = " & ".join([EAT.format(mb=40)] * 4)
     result = one(staging, "1.1", f"{parts} & wait", limit_memory_mb=120.0)
     assert (result.outcome, result.resource) == ("exhausted", "memory")
+
+
+MAPPED = """import mmap, time
+f = open("big", "wb+")
+for _ in range(300):
+    f.write(bytes(1 << 20))
+f.flush()
+m = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)
+sum(m[::4096])
+time.sleep(0.7)
+"""
+
+
+def test_what_is_mapped_of_files_is_not_counted(executor, staging):
+    """The kernel drops it where memory is short: neither the limit nor the peak has it, also of a child."""
+    for attempt, end in (("1.1", ""), ("2.1", "; true")):
+        result = one(staging, attempt, f"python3 -c '{MAPPED}'{end}", limit_memory_mb=150.0)
+        assert result.outcome == "finished", result.reason
+        assert 3 < result.usage.memory_mb < 40
+
+
+@pytest.fixture
+def in_shm():
+    """The path of a file there, removed in the end."""
+    path = f"/dev/shm/mfmesos-test-{os.getpid()}"
+    yield path
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+WRITES = {
+    "written and closed": "head -c 200000000 /dev/zero > {0}; sleep 60",
+    "open": "python3 -c 'f = open(\"{0}\", \"wb\"); f.write(bytes(200 << 20)); del f; import time; time.sleep(60)'",
+    "mapped": "python3 -c 'import mmap, os, time; fd = os.open(\"{0}\", 66); os.ftruncate(fd, 200 << 20); "
+              "m = mmap.mmap(fd, 0); m[:] = bytes(200 << 20); os.close(fd); time.sleep(60)'",
+    "shared without a name": "python3 -c 'import mmap, time; m = mmap.mmap(-1, 200 << 20); m[::4096] = bytes(51200); "
+                             "time.sleep(60)'",
+}
+
+
+@pytest.mark.parametrize("way", WRITES)
+def test_shared_memory_is_counted(executor, staging, in_shm, way):
+    """Files in /dev/shm are the memory of the task that made them, whether or not one of its processes maps them."""
+    staging.run(run("2.1", "sleep 60", limit_memory_mb=100.0))
+    result = one(staging, "1.1", WRITES[way].format(in_shm), limit_memory_mb=100.0)
+    assert (result.outcome, result.resource) == ("exhausted", "memory"), result
+    assert staging.running() == ["2.1"]
+
+
+def test_what_is_mapped_of_shared_memory_is_counted_once(executor, staging, in_shm):
+    """As a file, or as what a process has mapped."""
+    command = WRITES["mapped"].format(in_shm).replace("200 <<", "60 <<").replace("sleep(60)", "sleep(1)")
+    result = one(staging, "1.1", command, limit_memory_mb=150.0)
+    assert result.outcome == "finished", result.reason
+    assert 60 < result.usage.memory_mb < 145
+
+
+def test_shared_memory_of_others_is_not_counted(executor, staging, in_shm):
+    """What was there before, and what somebody else writes meanwhile."""
+    staging.run(run("1.1", "sleep 1.2", limit_memory_mb=60.0))
+    wait_until(lambda: staging.running() == ["1.1"])
+    with open(in_shm, "wb") as f:
+        f.write(bytes(100 << 20))
+        result = staging.wait("1.1")[0]
+    assert result.outcome == "finished", result.reason
+    assert result.usage.memory_mb < 20
+
+
+def test_one_too_short_to_be_measured(executor, staging):
+    """It is not recorded with the memory that our own process had before it became the task's."""
+    for attempt, command, most in (("1.1", "cat /dev/null", 3.0), ("2.1", "true; cat /dev/null | cat", 3.0),
+                                   ("3.1", "python3 -S -c pass", 15.0)):
+        assert 0.1 < one(staging, attempt, command).usage.memory_mb < most, command
 
 
 def test_within_its_memory(executor, staging):
