@@ -5,9 +5,11 @@ import errno
 import os
 import signal
 import threading
-from typing import Mapping
+from typing import Callable, Mapping
 
 MOST_REASON = 400
+MOST_WORDS = 6
+"""Of a file's name."""
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 TASKS_OWN = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
 """Errors of names that the task chose: at every agent the same."""
@@ -44,6 +46,18 @@ def failure(exit_code: int | None, number: int | None) -> str:
 def missing_outputs(names: list[str]) -> str:
     shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     return f"output{'s' if len(names) > 1 else ''} {shown} missing"
+
+
+def made_instead(names: list[str], exists: Callable[[str], bool]) -> str:
+    """What is to be added to that when some of them are one name that came apart; empty when not."""
+    for start in range(len(names)):
+        for end in range(start + 2, min(start + MOST_WORDS, len(names)) + 1):
+            for mark, word in ((" ", "space"), (",", "comma")):
+                name = mark.join(names[start:end])
+                if exists(name):
+                    return (f' (the task made "{name}": a name with a {word} can\'t be written in mesos_task_info;'
+                            " rename it, or use JSON lines)")
+    return ""
 
 
 def with_last_line(reason: str, stderr: str) -> str:

@@ -72,12 +72,13 @@ class LogState:
         if line.startswith(("# STARTED", "# COMPLETED", "# FAILED", "# ABORTED")):
             self.started = words[1] == "STARTED"
             self.completed = words[1] == "COMPLETED"
-        elif len(words) == 6 and words[1] == "FILE" and words[4] == "1":
+        elif len(words) >= 6 and words[1] == "FILE" and words[-2] == "1":
             match = BATCH_LOG.match(line)
             if match:
                 self.kind = match["kind"]
-            elif words[5] != "0":
-                self._expected = [*self._expected, words[3]]
+            elif words[-1] != "0":
+                name = line.split(" ", 3)[-1].rsplit(" ", 2)[0]  # which may hold spaces
+                self._expected = [*self._expected, name]
 
     def in_state(self, *states: NodeState) -> list[int]:
         return sorted(n for n, node in self.nodes.items() if node.state in states)

@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Union
+from typing import Callable, Union
 
 from mfmesos.core.model import Task
 
@@ -74,12 +74,35 @@ def printable(text: str | bytes, limit: int = 80) -> str:
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
+HERE = "\0"
+"""Stands for a folder's name while a record is taken apart: no record holds a NUL."""
+
+
 class Folder:
     """The workflow's folder under each of its names: makeflow writes the one that getcwd gives."""
 
     def __init__(self, workdir: str | os.PathLike[str]) -> None:
         here = os.path.abspath(os.fspath(workdir))
         self._prefixes = tuple({name.rstrip("/") + "/" for name in (here, os.path.realpath(here))})
+        self._awkward = tuple(prefix for prefix in self._prefixes if "," in prefix or " " in prefix)
+
+    def split(self, head: str, *, absolute: bool) -> tuple[str, list[str]]:
+        """The command and the inputs in `COMMAND,INPUTS`, though the folder's own name may hold commas and spaces.
+
+        `absolute`: each input begins with /, as makeflow writes them: a space before anything else is part of a name.
+        """
+        for prefix in self._awkward:
+            head = head.replace(prefix, f"/{HERE}/")
+        command, _, listed = head.rpartition(",")
+        if self._awkward:
+            command = command.replace(f"/{HERE}/", self._awkward[0])
+        inputs: list[str] = []
+        for word in listed.split(" "):
+            if absolute and inputs and not word.startswith("/"):
+                inputs[-1] += f" {word}"
+            else:
+                inputs.append(word)
+        return command, [name.replace(f"/{HERE}/", "./") for name in inputs]
 
     def relative(self, name: str) -> str:
         """`name` as seen from the folder, normalised; a path outside of it stays absolute."""
@@ -92,9 +115,31 @@ class Folder:
         plain = posixpath.normpath(name)
         return "/" + plain.lstrip("/") if plain.startswith("//") else plain
 
+    def whole(self, words: tuple[str, ...], logged: Sequence[str]) -> tuple[str, ...]:
+        """The names in `logged` when their pieces, cut at spaces and commas, are `words`; else `words`."""
+        if not any(" " in name or "," in name for name in logged):
+            return words
+        for names in (logged, logged[::-1]):
+            if self.names(word for name in names for word in name.replace(",", " ").split(" ")) == words:
+                return self.names(names)
+        return words
+
     def names(self, written: Iterable[str]) -> tuple[str, ...]:
         """Relative, in order, each once."""
         return tuple(dict.fromkeys(self.relative(name) for name in written if name))
+
+
+def whole_names(words: Sequence[str], exists: Callable[[str], bool]) -> list[str]:
+    """`words`, in which a name that held commas came apart, with those names whole again where that is what exists."""
+    found: list[str] = []
+    at = 0
+    while at < len(words):
+        end = at + 1
+        if end < len(words) and not (exists(words[at]) and exists(words[end])):
+            end = next((to for to in range(at + 2, len(words) + 1) if exists(",".join(words[at:to]))), end)
+        found.append(",".join(words[at:end]))
+        at = end
+    return found
 
 
 class Ids:

@@ -23,7 +23,7 @@ from mfmesos.terminal import say
 from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, clear, own
 from mfmesos.workflow.makeflow_debug import DebugLog, sendable
 from mfmesos.workflow.overlaps import Overlaps
-from mfmesos.workflow.records import MAX_ID, Malformed, Record, Submitted, printable
+from mfmesos.workflow.records import MAX_ID, Folder, Malformed, Record, Submitted, printable, whole_names
 from mfmesos.workflow.splitter import start_at_last_first_id
 from mfmesos.workflow.stager import Stager
 from mfmesos.workflow.statefile import StateFile
@@ -53,8 +53,9 @@ class TaskFileEngine(Launched):
         own(config.state_dir, config.engine)
         self._state = StateFile(self._workdir / TASK_STATE)
         self._runlog = RunLog(config.state_dir, config.keep_output)
-        self._parser = TaskInfoParser(config.workdir)
+        self._parser = TaskInfoParser(config.workdir, of_engine=True)
         self._debug = debug_log(config)
+        self._folder = Folder(config.workdir)
         self._taken: set[int] = set()
         self._overlaps = Overlaps()
         self._tail: FileTail
@@ -96,17 +97,18 @@ class TaskFileEngine(Launched):
     def _on_bytes(self, data: bytes, reset: bool) -> None:
         """On the tail's thread."""
         if reset:
-            self._parser, self._overlaps = TaskInfoParser(str(self._workdir)), Overlaps()
+            self._parser, self._overlaps = TaskInfoParser(str(self._workdir), of_engine=True), Overlaps()
         fresh: list[Task] = []
         records = self._parser.feed(data)
         if self._debug is not None:
-            records = with_environments(records, self._debug)
+            records = as_logged(records, self._debug, self._folder)
         for record in records:
             if isinstance(record, Submitted):
                 if record.task.id not in self._taken:  # again, when the file was read from its beginning again
                     self._taken.add(record.task.id)
                     self._state.known(record.task.id)
-                    task = as_worker(record.task) if self._of_workers else record.task
+                    task = self._with_whole_inputs(record.task)
+                    task = as_worker(task) if self._of_workers else task
                     refusal = self._overlap(task)
                     if refusal:
                         self._post(ev.TaskRefused(task, refusal))
@@ -129,6 +131,13 @@ class TaskFileEngine(Launched):
             log.warning("%s", one)
             self._echo(str(one))
         return ""
+
+    def _with_whole_inputs(self, task: Task) -> Task:
+        """A name with a comma comes apart in makeflow's line; its inputs exist by now."""
+        if len(task.inputs) < 2:
+            return task
+        inputs = whole_names(task.inputs, lambda name: os.path.lexists(self._workdir / name))
+        return task if len(inputs) == len(task.inputs) else replace(task, inputs=tuple(inputs))
 
     def _refuse(self, record: Malformed) -> None:
         if record.task_id is not None and self._state.is_ended(record.task_id):
@@ -195,16 +204,16 @@ def debug_log(config: SchedulerConfig) -> DebugLog | None:
     return DebugLog(Path(config.debug_log), sent, os.environ)
 
 
-def with_environments(records: list[Record], debug: DebugLog) -> list[Record]:
+def as_logged(records: list[Record], debug: DebugLog, folder: Folder) -> list[Record]:
     """What makeflow has logged of these tasks becomes part of them; one of which it is not known is refused."""
     try:
         debug.read()
     except OSError as e:
         log.error("makeflow's debug log cannot be read: %s", e)
-    return [_with_environment(record, debug) if isinstance(record, Submitted) else record for record in records]
+    return [_as_logged(record, debug, folder) if isinstance(record, Submitted) else record for record in records]
 
 
-def _with_environment(record: Submitted, debug: DebugLog) -> Record:
+def _as_logged(record: Submitted, debug: DebugLog, folder: Folder) -> Record:
     task = record.task
     logged = debug.of(task.id)
     if logged is None or logged.cut:
@@ -212,7 +221,8 @@ def _with_environment(record: Submitted, debug: DebugLog) -> Record:
             "its environment is not in makeflow's debug log" if logged is None
             else "makeflow does not tell a variable of more than 64 KB")
         return Malformed(record.line, shorten(task.command), problem, "--ignore-environment runs it without", task.id)
-    return replace(record, task=replace(task, env=debug.environment(logged.exports)))
+    return replace(record, task=replace(
+        task, env=debug.environment(logged.exports), outputs=folder.whole(task.outputs, logged.outputs)))
 
 
 def leftover_bytes(task_info: Path) -> int:

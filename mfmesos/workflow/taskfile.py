@@ -36,8 +36,10 @@ MOST = 1e12
 class TaskInfoParser:
     """Bytes in, records out; never raises on any bytes. Not thread-safe."""
 
-    def __init__(self, workdir: str | os.PathLike[str], *, first_line: int = 1) -> None:
+    def __init__(self, workdir: str | os.PathLike[str], *, first_line: int = 1, of_engine: bool = False) -> None:
+        """`of_engine`: makeflow or work_queue_factory writes it, each input with its whole path."""
         self._folder = Folder(workdir)
+        self._of_engine = of_engine
         self._splitter = RecordSplitter(first_line=first_line)
         self._ids = Ids()
 
@@ -81,11 +83,12 @@ class TaskInfoParser:
         if b"\0" in record:
             raise Problem("a NUL byte, which no command and no file name can hold", "remove it")
         rest = record.split(b",", 1)[1].decode("utf-8", "surrogateescape")
-        command, inputs, outputs, cores, memory, disk, _ = rest.rsplit(",", 6)
+        head, outputs, cores, memory, disk, _ = rest.rsplit(",", 5)
+        command, inputs = self._folder.split(head, absolute=self._of_engine)
         if not command.strip():
             raise Problem(f"task {task_id} has no command", FORM)
         return Task(
-            task_id, command, self._folder.names(inputs.split(" ")), self._folder.names(outputs.split(" ")),
+            task_id, command, self._folder.names(inputs), self._folder.names(outputs.split(" ")),
             Request(amount("cores", cores), amount("memory", memory), amount("disk", disk)))
 
 

@@ -120,6 +120,32 @@ def test_the_whole_environment_is_sent(flow, monkeypatch):
         assert b"secret-word" not in path.read_bytes() or path.stat().st_mode & 0o077 == 0, path
 
 
+NAMES = """F "C D" G: in
+\tcat in > "C D"; echo x > F; echo x > G
+
+H x,y: "C D" G "sub dir/in"
+\tcat "C D" G "sub dir/in" > H; echo 1 > x,y
+J: x,y "C D" H
+\tcat x,y "C D" $PWD/H > J
+"""
+
+
+@pytest.mark.parametrize("folder", ["my data", "a,b, c"])
+def test_spaces_and_commas_in_names(cluster, tmp_path, folder):
+    """In the workflow's folder and in files: what makeflow -T local makes."""
+    plain, flow = (Flow(tmp_path / one / folder, cluster) for one in ("plain", "flow"))
+    for one in (plain, flow):
+        one.write("in", "in\n")
+        one.write("sub dir/in", "sub\n")
+        one.write("Makeflow", NAMES.replace("$PWD", f"'{one.folder}'"))
+    plain_makeflow(plain.folder)
+    with nothing_stays(cluster):
+        ended = flow.makeflow()
+    assert ended.code == 0, ended.out + flow.log()
+    assert {name: text for name, text in flow.files().items() if name != "Makeflow"} == {
+        name: text for name, text in plain.files().items() if name != "Makeflow"}
+
+
 def test_blast_example(flow, tmp_path):
     """The BLAST search with real blast programs of Debian gives what makeflow -T local gives."""
     need(shutil.which("makeblastdb") is not None, "no BLAST here", "apt-get install ncbi-blast+")

@@ -106,6 +106,13 @@ def test_missing_outputs(executor, staging):
     assert one(staging, "2.1", "true", [], ["o2"]).reason == "output o2 missing"
 
 
+@pytest.mark.parametrize(("name", "word"), [("C D", "space"), ("C D E", "space"), ("C,D", "comma")])
+def test_an_output_whose_name_came_apart(executor, staging, name, word):
+    """A record of mesos_task_info can't hold its name: the reason names the name, and the cure."""
+    result = one(staging, "1.1", f"touch F; echo x > '{name}'", [], ["F", *name.replace(",", " ").split()])
+    assert f'the task made "{name}": a name with a {word} can\'t be written in mesos_task_info;' in result.reason
+
+
 def test_many_at_once_each_in_its_own_folder(executor, staging):
     """Attempts run side by side and do not see each other's files."""
     go = executor.folder.parent / "go"

@@ -245,6 +245,20 @@ def test_a_task_gets_what_makeflow_logged_of_it(logged):
     assert logged.event(ev.TaskSubmitted, 2).task.env == {"OMP_NUM_THREADS": "1"}
 
 
+def test_names_that_the_record_cannot_hold(logged):
+    """Outputs are taken from the log, inputs from what is there: names with spaces and commas are whole."""
+    (logged.folder / "in,c").touch()
+    (logged.folder / "sub d").mkdir()
+    (logged.folder / "sub d" / "in").touch()
+    logged.log.write_text("2026/11/28 00:34:31.35 makeflow[7] batch: set option `task-id' to `0'\n"
+                          "2026/11/28 00:34:31.35 makeflow[7] makeflow: file C, D waiting -> running\n"
+                          "2026/11/28 00:34:31.35 makeflow[7] batch: task 1 is ready\n")
+    here = logged.folder
+    logged.append(line(1, inputs=f"{here}/sub d/in {here}/in {here}/c", outputs="C  D"))
+    task = logged.event(ev.TaskSubmitted).task
+    assert (task.inputs, task.outputs) == (("sub d/in", "in,c"), ("C, D",))
+
+
 def test_a_task_of_unknown_environment_is_not_run(logged):
     """A wrong result is worse than none."""
     logged.append(line(1))

@@ -47,6 +47,50 @@ def test_genuine_lines_as_makeflow_writes_them() -> None:
         Withdrawn(1, 3)]
 
 
+AWKWARD = ("/my data", "/a,b", "/a, b /c", "/x\"y' %20", "/,", "/ ")
+
+
+@pytest.mark.parametrize("folder", AWKWARD)
+@pytest.mark.parametrize("of_engine", [True, False])
+def test_the_folders_name_may_hold_spaces_and_commas(folder: str, of_engine: bool) -> None:
+    """makeflow writes it before each input; the command may name it, too."""
+    parser = TaskInfoParser(folder, of_engine=of_engine)
+    (found,) = parser.feed(
+        f"1,cat {folder}/x, y > o,{folder}/sub/in {folder}/./in2 {folder}/../up /etc/motd,o p,-1,-1,-1,submitted\n"
+        .encode())
+    assert isinstance(found, Submitted)
+    assert found.task == Task(1, f"cat {folder}/x, y > o", ("sub/in", "in2", "../up", "/etc/motd"), ("o", "p"))
+
+
+def test_a_space_in_an_inputs_name() -> None:
+    """makeflow begins each input with /, so what follows a space and does not is the rest of a name; people write them
+    relative, and there every space parts two."""
+    (found,) = TaskInfoParser(CWD, of_engine=True).feed(
+        b"1,c,/cwd/C D /cwd/E /data/x  y z,o p,-1,-1,-1,submitted\n")
+    assert isinstance(found, Submitted)
+    assert found.task.inputs == ("C D", "E", "/data/x  y z")
+    assert one(line(inputs="/cwd/C D")).inputs == ("C", "D")
+
+
+def test_names_that_came_apart_at_commas() -> None:
+    """Whole again where that is what exists; what exists as it is written stays."""
+    files = {"in,c", "c", "x,y,z", "d", "k", "k,l"}
+    assert records.whole_names(["in", "c", "d", "x", "y", "z", "k", "l", "c", "gone", "c"], files.__contains__) == [
+        "in,c", "d", "x,y,z", "k,l", "c", "gone", "c"]
+
+
+@pytest.mark.parametrize(("words", "logged", "whole"), [
+    (("F", "C", "D", "G"), ["F", "C D", "G"], ("F", "C D", "G")),
+    (("G", "C", "D", "F"), ["F", "C D", "G"], ("G", "C D", "F")),
+    (("a", "b"), ["./a,b"], ("a,b",)),
+    (("a", "b"), ["b", "a"], ("a", "b")),
+    (("a", "b"), ["x y"], ("a", "b")),
+])
+def test_outputs_as_makeflow_logs_them(words: tuple[str, ...], logged: list[str], whole: tuple[str, ...]) -> None:
+    """Its debug log has the names whole; they count when their pieces are those of the record."""
+    assert records.Folder(CWD).whole(words, logged) == whole
+
+
 def test_a_factory_line() -> None:
     """work_queue_factory: double spaces and options in the command, one binary under two spellings, resources."""
     task = one(b"1,./work_queue_worker -M tp -C '127.0.0.1:9197' -d all -o worker.log   --cores=1.000,"
