@@ -111,6 +111,7 @@ class Core:
         state.connected, state.suppressed, state.filtered = True, False, False
         if state.claims:
             state.emit(Reconcile(tuple((c.id, c.agent_id) for c in state.claims.values())))
+        state.emit(Reconcile())  # what else of ours runs is nobody's, and is killed
         state.reconciled_at = state.now
 
     def _disconnected(self, event: events.Disconnected) -> None:

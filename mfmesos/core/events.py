@@ -27,7 +27,7 @@ class Restored:
 
 @dataclass(frozen=True)
 class HistoryLoaded:
-    """What earlier runs left for the estimates, oldest first; comes before the first task."""
+    """What earlier runs left for the estimates, oldest first; comes before the first task but for those restored."""
 
     attempts: tuple[Attempt, ...]
 
@@ -42,7 +42,7 @@ class TaskRefused:
 
 @dataclass(frozen=True)
 class TaskWithdrawn:
-    """The engine aborted it."""
+    """The engine aborted it; may come before it was submitted."""
 
     task_id: int
 

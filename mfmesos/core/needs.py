@@ -62,17 +62,21 @@ class Needs:
         self.mode = mode
         self._estimates = estimates
         self._history: dict[str, list[Attempt]] = defaultdict(list)
+        self._expected: set[str] = set()
         self._seen: Counter[str] = Counter()
         self._exhausted: Counter[str] = Counter()
         self._cache: dict[Shape, tuple[tuple[int, int], float, Need]] = {}
 
     def remember(self, attempts: Iterable[Attempt]) -> None:
-        """What earlier runs left, oldest first."""
+        """What earlier runs left, oldest first. Tasks that were restored have come before."""
         for attempt in attempts:
             self._history[attempt.category].append(attempt)
+        for category in self._expected & set(self._history):
+            self.expect(category)
 
     def expect(self, category: str) -> None:
         """A task of that category has come."""
+        self._expected.add(category)
         for attempt, judge in newest(self._history.pop(category, ())):
             self._learn(attempt, judge=judge)
 

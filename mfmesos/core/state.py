@@ -133,8 +133,6 @@ class State:
     told: dict[str, float] = field(default_factory=dict)
     alike: dict[str, tuple[float, int]] = field(default_factory=dict)
     """By kind of note: since when, and how many."""
-    withdrawn: set[int] = field(default_factory=set)
-    """Tasks that the engine withdrew before they were submitted."""
 
     nothing_new: str = ""
     """Why tasks that are submitted from now on are withdrawn at once."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Callable
 
 from mfmesos import descriptors
-from mfmesos.core.events import Event, TaskRefused, TaskSubmitted
+from mfmesos.core.events import Event, TaskRefused, TaskSubmitted, TaskWithdrawn
 from mfmesos.core.model import Task
 from mfmesos.staging.inputs import InputError, InputIndex
 
@@ -31,6 +31,9 @@ class Stager:
         self._post = post
         self._closed = threading.Event()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="stager")
+        self._lock = threading.Lock()
+        self._looking: dict[int, Task] = {}
+        """Tasks whose inputs a thread looks at, or will."""
 
     def submit(self, task: Task) -> None:
         self.submit_all((task,))
@@ -41,6 +44,8 @@ class Stager:
         try:
             for task in tasks:
                 if not self._is_quick(task):
+                    with self._lock:
+                        self._looking[task.id] = task
                     self._pool.submit(self._look_later, task)
                     continue
                 quick.append(self.look(task))
@@ -52,7 +57,20 @@ class Stager:
                 self._post(*quick)
 
     def _look_later(self, task: Task) -> None:
-        self._post(self.look(task))
+        with self._lock:
+            if task.id not in self._looking:
+                return
+        event = self.look(task)
+        with self._lock:
+            if self._looking.pop(task.id, None) is None:
+                return
+        self._post(event)
+
+    def withdraw(self, task_id: int) -> None:
+        """The core withdraws the task at once, without waiting for its inputs to be looked at."""
+        with self._lock:
+            task = self._looking.pop(task_id, None)
+        self._post(TaskWithdrawn(task_id), *([TaskSubmitted(task)] if task is not None else []))
 
     def look(self, task: Task) -> Event:
         """Blocking: stat and hash the inputs; waits while no file descriptor is left."""

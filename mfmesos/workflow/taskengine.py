@@ -120,7 +120,7 @@ class TaskFileEngine(Launched):
             if isinstance(record, Malformed):
                 self._refuse(record)
             else:
-                self._post(ev.TaskWithdrawn(record.task_id))
+                self._stager.withdraw(record.task_id)
         self._stager.submit_all(fresh)
 
     def _overlap(self, task: Task) -> str:

@@ -7,7 +7,9 @@ from world import DIES, FakeExecutor, World
 from mfmesos import wire
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
-from mfmesos.core.model import Resources
+from mfmesos.core.attempt import Attempt
+from mfmesos.core.engine import Core
+from mfmesos.core.model import Resources, SavedTask, Task
 from mfmesos.core.state import Policy
 from mfmesos.core.states import ClaimState
 
@@ -288,3 +290,70 @@ def test_what_can_never_succeed_is_not_tried_again(outcome: str):
     world.sync(executor)
     assert world.reports[1].attempts == 1
     assert world.core.state.agents["a1"].failures == 0
+
+
+# --- out of order -------------------------------------------------------------------------------
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_withdrawal_before_the_submission_is_not_lost(refused: bool):
+    """makeflow aborts a task while its inputs are still hashed: it never starts, and is reported withdrawn once."""
+    world = World()
+    world.register()
+    world.send(ev.TaskWithdrawn(1))
+    task = Task(1, "x", (), ("o",))
+    world.send(ev.TaskRefused(task, "no input") if refused else ev.TaskSubmitted(task))
+    assert world.reports[1].withdrawn
+    assert not world.core.state.tasks
+    world.submit(2)
+    world.send(ev.NoMoreTasks())
+    world.run_to_end()
+    assert world.reports[2].finished
+
+
+def test_restored_tasks_learn_from_the_history():
+    """The history is loaded after the restored tasks are known: their category's estimates follow from it all the
+    same."""
+    task = Task(1, "x", category="c")
+    past = [Attempt(1.0, "c", "finished", measured_memory_mb=100.0, measured_disk_mb=10.0, wall_s=5.0)] * 20
+    needs = []
+    for restored in (True, False):
+        core = Core(Policy(workdir="/w"))
+        first = ev.Restored((SavedTask(task, (), 1, "", 1),), ()) if restored else ev.TaskSubmitted(task)
+        batch = (first, ev.HistoryLoaded(tuple(past))) if restored else (ev.HistoryLoaded(tuple(past)), first)
+        core.handle_all(batch, 0.0)
+        needs.append(core.state.need(core.state.tasks[1].shape()))
+    assert needs[0].memory_mb is not None
+    assert needs[0] == needs[1]
+
+
+def test_orphans_are_looked_for_at_each_registration():
+    """Claims of ours that nobody knows any more are asked for at once, not after a quarter of an hour, and killed."""
+    world = World()
+    world.register()
+    assert act.Reconcile() in world.actions
+    world.send(ev.ClaimUpdated("dead-1", "TASK_RUNNING", "REASON_RECONCILIATION", "", "a1"))
+    assert [a.claim_id for a in world.actions if isinstance(a, act.KillClaim)] == ["dead-1"]
+
+
+# --- claims' times ------------------------------------------------------------------------------
+@pytest.mark.parametrize("settings", [
+    {"claim_idle_s": 0.0}, {"claim_worklife_s": 0.0}, {"claim_idle_s": 0.0, "claim_worklife_s": 0.0}])
+def test_claims_may_have_no_time_at_all(settings: dict[str, float]):
+    """--claim-idle 0, --claim-worklife 0: a claim does what it was opened for, and is given back at once."""
+    world = world_of(20, TWO, **settings)
+    world.run_to_end()
+    assert all(r.finished for r in world.reports.values())
+    assert len(world.reports) == 20
+
+
+def test_a_claim_with_no_idle_time_goes_as_soon_as_it_has_no_work():
+    """At the sync that brings its last result, not earlier and not later."""
+    world = World(Policy(workdir="/w", batch_delay_s=0.0, claim_idle_s=0.0))
+    world.submit(1)
+    world.register()
+    world.offer()
+    (executor,) = world.live()
+    world.sync(executor)
+    assert executor.running
+    world.finish(executor, "1.1")
+    world.sync(executor)
+    assert executor.released

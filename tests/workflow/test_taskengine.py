@@ -130,6 +130,21 @@ def test_an_aborting_line_withdraws(place):
     assert place.state == "1,aborted\n"
 
 
+def test_a_withdrawal_does_not_wait_for_the_inputs(place):
+    """A folder is hashed by a thread that is busy: an aborting line withdraws the task meanwhile, and what was found
+    of its inputs is not posted later."""
+    (place.folder / "tree").mkdir()
+    look, go = place.engine._stager.look, threading.Event()
+    place.engine._stager.look = lambda task: go.wait(20) and look(task)
+    place.append(line(1, inputs="tree") + "1,,,,,,,aborting\n" + line(2, inputs="tree", outputs="out2"))
+    place.event(ev.TaskWithdrawn)
+    events = place.scheduler.events
+    assert [type(e) for e in events] == [ev.TaskWithdrawn, ev.TaskSubmitted]
+    go.set()
+    assert place.event(ev.TaskSubmitted, 2).task.id == 2
+    assert [e.task.id for e in events if isinstance(e, ev.TaskSubmitted)] == [1, 2]
+
+
 def test_a_malformed_line_is_said_and_loses_nothing(place):
     """The line before and the line after are run; the message names file and line."""
     place.append(line(1) + "no task at all\n" + line(2, outputs="out2"))
