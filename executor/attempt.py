@@ -17,7 +17,7 @@ from mfmesos_executor.cache import Cache
 from mfmesos_executor.client import Cancelled, Client, Refused, Unreachable, plain
 from mfmesos_executor.environ import task_environment
 from mfmesos_executor.files import remove_tree
-from mfmesos_executor.limits import Exceeded
+from mfmesos_executor.limits import Exceeded, hard_limit
 from mfmesos_executor.monitor import MB, Monitor, Watched
 from mfmesos_executor.pool import Pool
 from mfmesos_executor.reap import Leader, Reaper
@@ -225,7 +225,7 @@ class Attempt:
         result = self._result(FINISHED, "")
         result.exit_code, result.signal = code, number
         result.stdout, result.stderr = tail(sandbox.stdout), tail(sandbox.stderr)
-        limit = self.run.limit_disk_mb
+        limit = hard_limit(self.run.limit_disk_mb, self.run.most_disk_mb)
         if self._killed:
             result.outcome, result.reason = KILLED, "killed on request"
         elif self._exhausted is not None:

@@ -35,6 +35,8 @@ class Watched:
         self.started = started
         self.folder = folder
         self.memory = self.memory_peak = 0
+        self.growth = 0
+        """Of memory, between the last two measurements."""
         self.disk = self.disk_peak = 0
         self.disk_due = started + QUICK_S
         self.kill_at: float | None = None
@@ -48,7 +50,7 @@ class Watched:
         self.disk_peak = max(self.disk_peak, self.disk)
 
     def load(self) -> Load:
-        return Load(self.attempt.run, self.memory / MB, self.disk / MB)
+        return Load(self.attempt.run, self.memory / MB, self.disk / MB, self.growth / MB)
 
 
 class Monitor:
@@ -145,7 +147,9 @@ class Monitor:
         if watched:
             table, unmapped = self._reaper.table(), self._shm.bytes_of()
             for w in watched:
+                before = w.memory
                 self._measure_memory(w, table, unmapped.get(w.attempt.run.attempt, 0))
+                w.growth = max(w.memory - before, 0)
                 if now >= w.disk_due:
                     begin = self._clock()
                     w.scan_disk()

@@ -95,13 +95,16 @@ class Run:
     memory_mb: float
     disk_mb: float
     limit_memory_mb: float | None = None
-    """Enforced when given. Without it only the claim as a whole is guarded."""
+    """Enforced when given, but see `most_memory_mb`. Without it only the claim as a whole is guarded."""
     limit_disk_mb: float | None = None
     limit_wall_s: float | None = None
     env: dict[str, str] = field(default_factory=dict)
     rewrite: bool = True
     """Whether the command's absolute paths of declared files are replaced by where these lie in the sandbox."""
     gpus: float = 0.0
+    most_memory_mb: float | None = None
+    """Given where `limit_memory_mb` is an estimate: it may be exceeded up to this while the claim has it to spare."""
+    most_disk_mb: float | None = None
 
 
 @dataclass

@@ -80,7 +80,7 @@ def _after_exhaustion(
     had = getattr(record.allocation, f"{resource}_mb")
     used = max(had, getattr(result.usage, f"{resource}_mb"))
     most = getattr(largest, f"{resource}_mb") if largest else None
-    if declared is not None and (needs.mode != OVERRIDE or had >= declared):
+    if declared is not None and (needs.mode != OVERRIDE or used > declared or had >= declared):
         return Decision(Verdict.GIVE_UP, result.reason)
     if most is not None and had >= most - 1:
         return Decision(Verdict.GIVE_UP, f"{result.reason}; no agent has more{reserved((f'{resource}_mb',))}")

@@ -17,7 +17,7 @@ from mfmesos.core.attemptid import attempt_id, attempt_stem
 from mfmesos.core.category import category_of, signature
 from mfmesos.core.events import OutputsRefused, TaskRefused, TaskSubmitted
 from mfmesos.core.model import Resources, StagedInput, Task
-from mfmesos.core.needs import OFF
+from mfmesos.core.needs import OFF, OVERRIDE
 from mfmesos.core.outcomes import Decision, Verdict
 from mfmesos.core.records import Claim, Kind, TaskRecord
 from mfmesos.core.state import State
@@ -105,7 +105,7 @@ def assign(state: State, record: TaskRecord, claim: Claim, allocation: Resources
 
 def run_message(state: State, record: TaskRecord) -> wire.Run:
     """The attempt as its executor is told of it."""
-    given = record.allocation
+    given, asked, claim = record.allocation, record.task.request, state.claims[record.claim_id].resources
     return wire.Run(
         attempt=record.attempt_id,
         command=record.task.command,
@@ -120,7 +120,16 @@ def run_message(state: State, record: TaskRecord) -> wire.Run:
         limit_wall_s=record.task.request.wall_s,
         env=dict(record.task.env),
         rewrite=state.policy.rewrite, gpus=given.gpus,
+        most_memory_mb=_most(state, asked.memory_mb, record.limit_memory_mb, claim.memory_mb),
+        most_disk_mb=_most(state, asked.disk_mb, record.limit_disk_mb, claim.disk_mb),
     )
+
+
+def _most(state: State, declared: float | None, limit: float | None, whole: float) -> float | None:
+    """How far the attempt may exceed its limit while its claim has room; None: not at all, since it was declared."""
+    if limit is None or (declared is not None and (state.policy.estimates != OVERRIDE or limit >= declared)):
+        return None
+    return whole if declared is None else min(declared, whole)
 
 
 def current(state: State, claim: Claim, attempt_id: str) -> TaskRecord | None:

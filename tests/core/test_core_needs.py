@@ -85,6 +85,32 @@ def test_declared_is_given_unless_it_is_overridden():
     assert runs(world_of("override", task(1, memory_mb=1000.0)))["1.1"].memory_mb == 1000.0
 
 
+def test_only_an_estimate_may_be_exceeded():
+    """Up to the claim's whole memory, or what was declared where that is overridden; a declared limit not at all."""
+    (estimated,) = runs(world_of("fill", task(1), history=past())).values()
+    assert estimated.limit_memory_mb < 200
+    assert estimated.most_memory_mb >= 1000
+    assert estimated.most_disk_mb >= 1000
+    (declared,) = runs(world_of("fill", task(1, memory_mb=50.0), history=past())).values()
+    assert (declared.limit_memory_mb, declared.most_memory_mb) == (50.0, None)
+    (overridden,) = runs(world_of("override", task(1, memory_mb=900.0), history=past())).values()
+    assert overridden.limit_memory_mb < 200
+    assert overridden.most_memory_mb == 900.0
+    (unknown,) = runs(world_of("fill", task(1))).values()
+    assert (unknown.limit_memory_mb, unknown.most_memory_mb) == (None, None)
+
+
+def test_what_exceeded_its_declared_amount_is_not_tried_again():
+    """Overridden, it was allowed to use more than its estimate, and used more than the user declared."""
+    world = world_of("override", task(1, memory_mb=900.0), history=past())
+    (executor,) = world.live()
+    world.finish(executor, "1.1", wire.EXHAUSTED, resource="memory", reason="memory: too much",
+                 usage=wire.Usage(memory_mb=950, wall_s=5))
+    world.sync(executor)
+    assert world.reports[1].attempts == 1
+    assert not world.reports[1].finished
+
+
 def test_only_what_was_exhausted_grows():
     """Over its estimate: again with more memory, the same disk; the task's own retries are not used up."""
     world = world_of("fill", task(1), history=past())

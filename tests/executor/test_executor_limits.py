@@ -163,6 +163,35 @@ def test_more_than_asked_for_is_allowed_while_there_is_room(start, staging):
     assert result.outcome == "finished"
 
 
+def test_an_estimate_may_be_exceeded_while_the_claim_has_room(start, staging):
+    """Memory, and disk also at the end: it finishes, and its true peak is known."""
+    start(memory_mb=1000.0, disk_mb=500.0)
+    eat = "python3 -c \"x = bytearray(200 << 20); import time; time.sleep(0.8)\"; head -c 60000000 /dev/zero > o"
+    result = one(staging, "1.1", eat, [], ["o"], memory_mb=50.0, limit_memory_mb=50.0, most_memory_mb=1000.0,
+                 disk_mb=16.0, limit_disk_mb=16.0, most_disk_mb=500.0)
+    assert result.outcome == "finished", result.reason
+    assert result.usage.memory_mb > 200
+    assert result.usage.disk_mb > 50
+
+
+def test_an_estimate_ends_where_the_others_need_the_rest(start, staging):
+    """The claim is nearly used up: the one over its estimate goes, before the claim is; the others stay."""
+    start(memory_mb=400.0)
+    given = {"memory_mb": 200.0, "limit_memory_mb": 200.0, "most_memory_mb": 400.0}
+    staging.run(run("1.1", "python3 -c \"x = bytearray(130 << 20); import time; time.sleep(2)\"", **given),
+                run("2.1", EAT.format(mb=240), **given))
+    polite, greedy = staging.wait("1.1", "2.1")
+    assert (greedy.outcome, greedy.resource) == ("exhausted", "memory")
+    assert polite.outcome == "finished"
+
+
+def test_an_override_ends_at_what_was_declared(executor, staging):
+    """The estimate of 50 MB may be exceeded, the 100 MB that were declared may not."""
+    result = one(staging, "1.1", EAT.format(mb=200), memory_mb=50.0, limit_memory_mb=50.0, most_memory_mb=100.0)
+    assert (result.outcome, result.resource) == ("exhausted", "memory")
+    assert result.reason.endswith("of the 100 MB it was given")
+
+
 def test_the_claims_disk_is_guarded(start, staging):
     """As with memory."""
     start(disk_mb=100.0)
@@ -207,6 +236,21 @@ def test_the_victim_is_the_one_most_over_its_share():
     assert victim_of_memory(claim, loads[:1]) is None
     assert victim_of_disk(claim, loads[:1], 350.0) is None
     assert victim_of_memory(wire.ClaimData("", "c", "t"), loads) is None
+
+
+def test_estimates_give_way_before_the_claim_is_full():
+    """A tenth, at most 100 MB, is kept free of what exceeds an estimate, and what it will have grown into by the next
+    look; declared and default shares are judged when all is used up."""
+    claim = wire.ClaimData("", "c", "t", memory_mb=1000, disk_mb=1000)
+    guess = {"memory_mb": 100.0, "most_memory_mb": 1000.0, "disk_mb": 100.0, "most_disk_mb": 1000.0}
+    share = _load(500, 500, memory_mb=400.0, disk_mb=400.0)
+    assert victim_of_memory(claim, [share, _load(390, **guess)]) is None
+    assert victim_of_memory(claim, [share, _load(410, **guess)]) == 1
+    assert victim_of_memory(claim, [share, _load(300, **guess)._replace(growth_mb=150)]) == 1
+    assert victim_of_memory(claim, [share, _load(90, **guess)._replace(growth_mb=900)]) is None
+    assert victim_of_disk(claim, [share, _load(0, 310, **guess)], 50.0) is None
+    assert victim_of_disk(claim, [share, _load(0, 360, **guess)], 50.0) == 1
+    assert victim_of_memory(claim, [share, _load(480, memory_mb=400.0)]) is None
 
 
 def test_words():
