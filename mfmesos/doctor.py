@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from mfmesos import bundled
 from mfmesos.config import ConfigError
 from mfmesos.workflow import binaries
 
@@ -26,7 +27,9 @@ PACKAGES = {
     "openmpi-bin": "Debian's makeflow starts without it under mfmesos makeflow only",
     "python-is-python3": "/usr/bin/python, which makeflow runs its schedulers with",
 }
-LIBRARIES = ("pymesos", "http-parser", "aiohttp", "click", "cryptography", "psutil", "rich", "watchdog")
+LIBRARIES = (
+    "pymesos", "http-parser", "addict", "aiohttp", "click", "cryptography", "h11", "kazoo", "psutil", "rich", "six",
+    "watchdog")
 LOW_DISK_MB = 1024
 LOW_WATCHES = 1024
 LOW_INSTANCES = 16
@@ -66,6 +69,8 @@ def _installed(package: str) -> bool | None:
 
 
 def _library(name: str) -> str | None:
+    if bundled.carries(name.replace("-", "_")):
+        return "bundled"
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from mfmesos import bundled
+
 Source = Path
 _IMPORT = re.compile(r"^\s*(?:from|import)\s+(mfmesos\b[\w.]*)(?:\s+import\s+(\([^)]*\)|.*))?", re.MULTILINE)
 NEEDED = {
@@ -37,6 +39,7 @@ def _folder(package: str, cure: str) -> Path:
 def roots() -> dict[str, Path]:
     """Each package's folder, or the file of a module that is one file. Raises ArchiveError."""
     here = Path(__file__).resolve().parent.parent
+    bundled.use()
     found = {package: _folder(package, cure) for package, cure in NEEDED.items()}
     six = importlib.util.find_spec("six")
     if six is None or not six.origin:
