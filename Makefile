@@ -10,6 +10,9 @@ SHELL := /bin/bash
 PURE := $(filter-out tests/contract tests/chaos tests/endtoend tests/realmesos tests/executor tests/local tests/__pycache__,\
 	$(patsubst %/,%,$(wildcard tests/*/))) $(wildcard tests/test_*.py)
 
+# Tests mostly wait; a file's tests stay together, so that they share their cluster.
+WORKERS ?= 3
+
 .PHONY: help
 help:  ## this list
 	@sed -n 's/^\([.a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -28,7 +31,7 @@ demo: .venv  ## an example workflow on the embedded one-machine cluster
 
 .PHONY: test
 test: debian-packages .venv preload real-mesos test-pure  ## all tests; what a user's machine cannot have is skipped, in CI it fails
-	.venv/bin/pytest
+	.venv/bin/pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: test-pure
 test-pure: .venv  ## the part of the tests without clusters, on each Python 3.9 to 3.13 that is found
