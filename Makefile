@@ -67,6 +67,10 @@ bench-pool: debian-packages .venv preload real-mesos  ## a pool of workers: time
 bench-measuring: .venv  ## what an executor's measuring costs with 50 tasks running
 	.venv/bin/python bench/measuring.py
 
+.PHONY: dist
+dist:  ## packages for users: source distribution, wheels, mfmesos.pyz
+	@tools/dist
+
 .PHONY: debian-packages
 debian-packages:  ## what tests and bench need of Debian; installed when root, else the command is said
 	@tools/debian-packages
