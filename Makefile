@@ -42,6 +42,10 @@ chaos: debian-packages .venv preload real-mesos  ## workflows on a real Mesos un
 	.venv/bin/python tests/chaos/chaos.py $(or $(SEEDS),$(shell seq 1 10)) --cluster real --engine makeflow
 	.venv/bin/python tests/chaos/chaos.py $(or $(SEEDS),$(shell seq 11 20)) --cluster real --engine run
 
+.PHONY: soak
+soak: debian-packages .venv preload real-mesos  ## long runs of what tests only touch on: random edits and reruns, 500 rounds
+	.venv/bin/python tests/chaos/rerun.py --rounds 500
+
 .PHONY: lint
 lint: .venv  ## ruff and mypy
 	.venv/bin/ruff check .

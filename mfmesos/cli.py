@@ -116,14 +116,20 @@ def main() -> None:
 @click.option("-f", "--follow", is_flag=True, help="Follow the file as it grows, until mesos_done appears beside it.")
 @click.option("-n", "--dry-run", is_flag=True, help="Only say what would run and in which order.")
 @click.option("--plain", is_flag=True, help="Plain lines instead of a live display.")
-def run(tasks: Path, retries: int, keep_going: bool, follow: bool, dry_run: bool, plain: bool, **options: Any) -> None:
+@click.option("--verify", is_flag=True, help="Compare finished outputs by content, not by size and time alone.")
+@click.option("--fsync", is_flag=True, help="Force outputs to the disk before they are reported.")
+def run(
+    tasks: Path, retries: int, keep_going: bool, follow: bool, dry_run: bool, plain: bool, verify: bool, fsync: bool,
+    **options: Any,
+) -> None:
     """Run the tasks of a file: mesos_task_info format or JSON lines.
 
     Exits 0 only if every task finished. Results go to mesos_task_state beside the file, logs to .mfmesos/.
     """
     from mfmesos.workflow import batch
 
-    batch_options = batch.Options(keep_going=keep_going, follow=follow, dry_run=dry_run, plain=plain)
+    batch_options = batch.Options(keep_going=keep_going, follow=follow, dry_run=dry_run, plain=plain,
+                                  verify=verify, fsync=fsync)
     source = batch.find(tasks)
     if isinstance(source, str):
         fail(source)

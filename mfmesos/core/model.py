@@ -82,6 +82,8 @@ class StagedInput:
     size: int
     mode: int
     kind: str = "file"
+    stamp: str = field(default="", compare=False)
+    """What stat said of it (see staging.stamps); empty where that is not to be relied on."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from mfmesos import descriptors
 from mfmesos.core.model import StagedInput, Task
 from mfmesos.staging.check import OutputCheck
 from mfmesos.staging.names import relative
+from mfmesos.staging.stamps import file_stamp, tree_stamp
 from mfmesos.staging.trees import Row, TreeError, stat_print, walk
 
 CHUNK = 1 << 20
@@ -56,6 +57,8 @@ class _Entry:
     tree: str = ""
     """For a folder: what stat said of all in it."""
     looked_at: float = 0.0
+    shown: str = ""
+    """Its stamps.Stamp, where it is not young."""
 
 
 def _stamp(found: os.stat_result) -> Stamp:
@@ -108,6 +111,13 @@ class InputIndex:
         """Why the task's outputs are impossible, in one plain line; empty when they are not."""
         return self._check.problem(task)
 
+    def look(self, name: str) -> StagedInput:
+        """A file or folder as it is now (blocking). Raises InputError, OSError."""
+        try:
+            return self._look(name, trust=False)
+        except TreeError as e:
+            raise InputError(f"{name}: {e}") from None
+
     # --- when it is fetched ---------------------------------------------------------------------
     def path_of(self, name: str) -> str:
         """Where an input of that (normalised) name is."""
@@ -147,13 +157,14 @@ class InputIndex:
         mode = stat.S_IMODE(found.st_mode) & 0o777
         if stat.S_ISREG(found.st_mode):
             entry = self._file(path, found)
-            return StagedInput(name, entry.digest, entry.size, mode)
+            shown = "" if _young(entry.stamp[1]) else file_stamp(*entry.stamp[:2]).text
+            return StagedInput(name, entry.digest, entry.size, mode, stamp=shown)
         if not stat.S_ISDIR(found.st_mode):
             raise InputError(f"input {name} is neither a file nor a folder (a device, pipe or socket)")
         if (os.path.realpath(self._workdir) + "/").startswith(os.path.realpath(path).rstrip("/") + "/"):
             raise InputError(f"input {name} is the workflow's folder itself, or holds it; name what is needed in it")
         entry = self._dir(path, found, trust)
-        return StagedInput(name, entry.digest, entry.size, mode, "dir")
+        return StagedInput(name, entry.digest, entry.size, mode, "dir", entry.shown)
 
     def _known(self, path: str, stamp: Stamp) -> _Entry | None:
         with self._lock:
@@ -230,11 +241,11 @@ class InputIndex:
         rows = walk(path)
         tree = stat_print(rows)
         known = self._known(path, stamp)
-        if known is not None and known.tree == tree:
-            entry = _Entry(stamp, known.digest, known.size, tree, self._clock())
-        else:
-            entry = _Entry(stamp, self._manifest(rows), sum(r.size for r in rows), tree, self._clock())
-        if not any(_young(r.mtime_ns) for r in rows):
+        digest = known.digest if known is not None and known.tree == tree else self._manifest(rows)
+        young = any(_young(r.mtime_ns) for r in rows)
+        shown = tree_stamp(rows)
+        entry = _Entry(stamp, digest, shown.size, tree, self._clock(), "" if young else shown.text)
+        if not young:
             self._remember(path, entry)
         return entry
 

@@ -3,11 +3,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,21 +17,24 @@ from typing import TYPE_CHECKING
 from mfmesos.config import ConfigError, SchedulerConfig
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
+from mfmesos.core.attemptid import attempt_id
 from mfmesos.core.model import SavedTask, StagedInput, Task
-from mfmesos.core.phrases import duration
+from mfmesos.core.phrases import counted, duration
 from mfmesos.report.progress import Counts, Progress, progress
-from mfmesos.report.runlog import RunLog, more_of_it, read_report
+from mfmesos.report.runlog import RunLog, more_of_it
+from mfmesos.staging import durable
 from mfmesos.staging.check import OutputCheck
 from mfmesos.staging.inputs import InputError, InputIndex
 from mfmesos.terminal import ending_signals, say
-from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, FolderLock, begin_run, state_of_run
+from mfmesos.workflow.done import Earlier
+from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, FolderLock, begin_run
 from mfmesos.workflow.overlaps import Overlaps
 from mfmesos.workflow.plainfiles import oddity
 from mfmesos.workflow.plan import Blocked, Plan
 from mfmesos.workflow.plan_graph import Status
 from mfmesos.workflow.reader import TaskReader
 from mfmesos.workflow.records import Malformed, Record, Submitted, Withdrawn, printable
-from mfmesos.workflow.stager import Stager
+from mfmesos.workflow.stager import INLINE_BYTES, Stager
 from mfmesos.workflow.statefile import StateFile
 from mfmesos.workflow.tail import FileTail
 from mfmesos.workflow.taskengine import shorten
@@ -42,6 +46,8 @@ log = logging.getLogger("mfmesos.batch")
 JSON_LINES = "tasks.jsonl"
 INTERRUPTED = 130
 LOOK_AGAIN_S = 2.0
+NAMED = 5
+"""So many tasks that run again are named before the start."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,8 @@ class Options:
     follow: bool = False
     dry_run: bool = False
     plain: bool = False
+    verify: bool = False
+    fsync: bool = False
 
 
 def find(path: Path) -> Path | str:
@@ -89,9 +97,9 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
     if problems:
         say("nothing was started")
         return 2
-    done = batch.skip_done(config.state_dir)
+    done, reasons = batch.skip_done(config.state_dir, options.verify)
     if options.dry_run:
-        return dry_run(batch, done)
+        return dry_run(batch, done, reasons)
     config.state_dir.mkdir(exist_ok=True)
     config.own_files = [source.name]
     started = time.monotonic()
@@ -101,6 +109,9 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
         begin_run(workdir)
         (workdir / DONE).unlink(missing_ok=True)
         shown = progress(options.plain)
+        again = {task_id: why for task_id, why in reasons.items() if why}
+        if again:
+            shown.note(run_again(again))
         engine = BatchEngine(resolved, options, batch, done, shown)
         try:
             scheduler = Scheduler(resolved, engine, inputs=batch.inputs)
@@ -126,12 +137,20 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
     return 0 if counts.finished == counts.total and not failure and not engine.problems else 1
 
 
-def dry_run(batch: Batch, done: set[int]) -> int:
+def dry_run(batch: Batch, done: set[int], reasons: Mapping[int, str]) -> int:
     for task in batch.plan.order():
-        print(f"{task.id}: {shorten(task.command)}")
+        why = reasons.get(task.id)
+        print(f"{task.id}: {shorten(task.command)}" + (f" (runs again: {why})" if why else ""))
     if done:
         say(f"done already and would not run: {len(done)} of {len(batch.tasks)} tasks")
     return 0
+
+
+def run_again(reasons: Mapping[int, str]) -> str:
+    """One line for tasks that had finished."""
+    shown = [f"task {task_id} ({why})" for task_id, why in itertools.islice(reasons.items(), NAMED)]
+    more = f", and {len(reasons) - NAMED} more (--dry-run names them)" if len(reasons) > NAMED else ""
+    return f"{counted(len(reasons), 'task')} that had finished run again: {', '.join(shown)}{more}"
 
 
 class Batch:
@@ -149,6 +168,7 @@ class Batch:
         self.plan: Plan
         self.overlapping: list[str] = []
         """Outputs of different tasks of which one lies in the other, a line for each."""
+        self.earlier: Earlier
 
     def read(self, whole: bool) -> list[Malformed]:
         """Read what is there; `whole`: that is all there will be. Every problem, in the order of the file."""
@@ -182,16 +202,13 @@ class Batch:
     def exists(self, name: str) -> bool:
         return os.path.lexists(self.workdir / name)
 
-    def skip_done(self, state_dir: Path) -> set[int]:
-        """Tasks that an earlier run of the same commands finished and whose outputs are still there."""
-        said = {(e["task"], e["command"]) for e in read_report(state_dir) if e["finished"]}  # makeflow's are among them
-        try:
-            state = {line for line in state_of_run(self.workdir).read_text(errors="replace").splitlines()}
-        except OSError:
-            return set()
-        before = [
-            i for i, task in self.tasks.items() if f"{i},finished" in state and (i, task.command) in said]
-        return {task.id for task in self.plan.done_before(before)}
+    def skip_done(self, state_dir: Path, verify: bool = False) -> tuple[set[int], dict[int, str]]:
+        """Tasks that an earlier run finished and that count as finished now; and why each of the others is to run (see
+        workflow.done). Raises FinishedError."""
+        self.earlier = Earlier(self.workdir, state_dir, self.inputs, verify)
+        self.earlier.take_up(self.tasks)
+        done, reasons = self.plan.done_before(self.earlier.why)
+        return {task.id for task in done}, reasons
 
     def still_wanted(self, saved: Iterable[SavedTask]) -> list[SavedTask]:
         """Those of the dead run's tasks that the file states in the same words, under their present numbers. Not one
@@ -202,6 +219,8 @@ class Batch:
                 ready.setdefault(statement(task), deque()).append(task)
         found = []
         for one in saved:
+            if attempt_id(one.stem, one.attempts) in self.earlier.attempts:
+                continue  # it has finished: the scheduler died before it could forget it
             same = ready.get(statement(one.task))
             if same and self._staged(same[0]) == one.inputs:
                 found.append(replace(one, task=same.popleft()))
@@ -241,6 +260,13 @@ class BatchEngine:
         self._state = fresh_state(self._workdir / TASK_STATE, done)
         self._runlog = RunLog(config.state_dir, config.keep_output)
         self._done = done
+        self._earlier = batch.earlier
+        self._earlier.begin()
+        self._judged = frozenset(batch.tasks)
+        """Tasks that are known not to be done, unless they are in _done."""
+        self._resumed: set[int] = set()
+        self._published: list[str] = []
+        """Outputs that are in place and not reported."""
         self._tally = Tally(finished=len(done))
         self._feeder = ThreadPoolExecutor(1, thread_name_prefix="feeder")
         self._tail: FileTail | None = None
@@ -259,7 +285,9 @@ class BatchEngine:
     # --- the engine's side of the scheduler -----------------------------------------------------
     def resume(self, saved: list[SavedTask]) -> list[SavedTask]:
         """Those that are still to be run as they were, whatever their numbers are now."""
-        return self._batch.still_wanted(saved)
+        found = self._batch.still_wanted(saved)
+        self._resumed = {one.task.id for one in found}
+        return found
 
     def start(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
@@ -274,14 +302,31 @@ class BatchEngine:
         self._submit(self._plan.ready())
         self._end_if_complete()
 
-    def together(self) -> contextlib.AbstractContextManager[None]:
-        return contextlib.nullcontext()
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """What has finished is on record before anybody hears of it, the executor that delivered it included."""
+        with self._state.batch(), self._runlog.batch():
+            yield
+            self._force()
+            self._earlier.commit()
+
+    def _force(self) -> None:
+        """With --fsync: what was published comes to the disk before it is reported."""
+        published, self._published = self._published, []
+        if not self._options.fsync or not published:
+            return
+        try:
+            durable.force(self._workdir, published)
+        except OSError as e:
+            self._progress.note(f"outputs could not be forced to the disk ({e.strerror}); see whether it is broken")
 
     def report(self, report: act.ReportTask, host: str) -> None:
         task = report.task
         self.entries.append(self._runlog.task_ended(report, host))
         if report.finished:
             self._tally.finished += 1
+            self._earlier.finished(report)
+            self._published += task.outputs
             self._state.finished(task.id)
             self._submit(self._plan.finished(task.id))
         elif report.withdrawn:
@@ -305,6 +350,7 @@ class BatchEngine:
         self._look_ahead()
         self._show()
         self._state.flush()
+        self._earlier.commit()
         if self._tail is not None:
             self._follow(self._tail)
         return ""
@@ -316,6 +362,7 @@ class BatchEngine:
         self._feeder.shutdown(wait=False, cancel_futures=True)
         self._stager.close()
         self._runlog.close()
+        self._earlier.close()
         self._state.close()
 
     def counts(self) -> Counts:
@@ -334,8 +381,29 @@ class BatchEngine:
 
     # --- what follows from it -------------------------------------------------------------------
     def _submit(self, tasks: list[Task]) -> None:
-        if tasks and not self._stopping:
-            self._feeder.submit(self._stager.submit_all, tasks)
+        if self._stopping:
+            return
+        ready, to_run = deque(tasks), []
+        while ready:
+            task = ready.popleft()
+            if self._is_done(task):
+                ready.extend(self._plan.finished(task.id))
+                continue
+            to_run.append(task)
+            if task.id not in self._resumed:  # a resumed one may have placed its outputs already
+                for line in self._earlier.keep_changed(task, self._plan.read()):
+                    self._progress.note(line)
+        if to_run:
+            self._feeder.submit(self._stager.submit_all, to_run)
+
+    def _is_done(self, task: Task) -> bool:
+        """Whether an earlier run finished a task of which the line came later than the start."""
+        if task.id in self._judged or self._earlier.why(task, most=INLINE_BYTES) is not None:
+            return False
+        self._done.add(task.id)
+        self._tally.finished += 1
+        self._state.finished(task.id)
+        return True
 
     def _failed(self, report: act.ReportTask, host: str) -> None:
         task = report.task

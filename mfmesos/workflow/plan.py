@@ -7,7 +7,7 @@ a folder which 10,000 others fill make 20,000 edges. All times are linear in the
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Callable
 
@@ -51,15 +51,22 @@ class Plan:
             self._connect(node)
 
     # --- before the start -------------------------------------------------------------------------
-    def done_before(self, finished_ids: Iterable[int]) -> list[Task]:
-        """Tasks that an earlier run finished and whose outputs are all there: they count as finished now."""
-        done = []
-        for task_id in finished_ids:
-            node = self._nodes.get(task_id)
-            if node and node.status in (Status.WAITING, Status.READY) and all(map(self._exists, node.task.outputs)):
+    def done_before(self, why: Callable[[Task, str | None], str | None]) -> tuple[list[Task], dict[int, str]]:
+        """Those tasks that an earlier run finished count as finished now, and why each of the others is to run.
+
+        `why(task, name)` gives None for one that is done; `name` is that of an input which a task before it, that is to
+        run, makes: such a task is never done. Asked of each task once, makers first.
+        """
+        done, reasons = [], {}
+        for node in plan_check.in_order(list(self._nodes.values()), {}):
+            made = next((need.name for need in node.needs if need.producers), None)
+            reason = why(node.task, made)
+            if reason is None and node.status is Status.READY:
                 self._finish(node)
                 done.append(node.task)
-        return done
+            else:
+                reasons[node.task.id] = reason or ""
+        return done, reasons
 
     def check(self, *, follow: bool = False) -> list[Malformed]:
         """Everything that stands in the way, in the order of the file: nothing is to start when there is anything.
@@ -115,6 +122,9 @@ class Plan:
             node.status = Status.BLOCKED
             self.left -= 1
         return [node.task for node in found]
+    def read(self) -> Container[str]:
+        """The names that tasks have as inputs."""
+        return self._needs
 
     def status(self, task_id: int) -> Status:
         """KeyError: no such task."""

@@ -1,5 +1,5 @@
 """`mfmesos ARGV` that kills itself with SIGKILL at its CRASH_AT'th write, each counted before and after: to the
-journal, to mesos_task_state, to report.jsonl, a rename that places an output, the framework's id."""
+journal, to run.sqlite, to mesos_task_state, to report.jsonl, a rename that places an output, the framework's id."""
 from __future__ import annotations
 
 import os
@@ -11,6 +11,7 @@ from mfmesos import framework
 from mfmesos.cli import main
 from mfmesos.report import runlog
 from mfmesos.staging import placement
+from mfmesos.store.finished import FinishedTasks
 from mfmesos.store.journal import Journal
 from mfmesos.workflow import statefile
 
@@ -48,6 +49,7 @@ def arm(fuse: Fuse) -> None:
     Journal.put = fuse.around(Journal.put)
     Journal.flush = fuse.around(Journal.flush)
     Journal.end = fuse.around(Journal.end)
+    FinishedTasks.write = fuse.around(FinishedTasks.write)
     statefile.os = Os(write=fuse.around(os.write))
     runlog.os = Os(write=fuse.around(os.write))
     placement.os = Os(rename=fuse.around(os.rename), link=fuse.around(os.link))

@@ -155,6 +155,37 @@ def test_edits_after_a_kill(flow, tmp_path):
     assert sorted((flow.folder / "mesos_task_state").read_text().split()) == [f"{i},finished" for i in range(1, 5)]
 
 
+def test_what_has_changed_runs_again(flow, tmp_path):
+    """An edited input, an output that was edited by hand, one that was deleted: these are made again, with all that
+    comes after them, and --dry-run gives the reasons; lines with other numbers by then are not."""
+    tally = tmp_path / "tally"
+
+    def line(name: str, *inputs: str) -> str:
+        command = f"echo {name} >> {tally}; cat {' '.join(inputs)} > {name}; echo {name} >> {name}"
+        return json.dumps({"command": command, "inputs": inputs, "outputs": [name]}) + "\n"
+
+    lines = [line("a", "in.txt"), line("b", "a"), line("c", "other.txt"), line("d", "c", "e"), line("e", "other.txt")]
+    flow.write("other.txt", "o\n")
+    flow.write("tasks.jsonl", "".join(lines))
+    assert flow.run("tasks.jsonl").code == 0
+    flow.write("in.txt", "y\n")
+    flow.write("c", "by hand\n")
+    (flow.folder / "other.txt").touch()
+    flow.write("tasks.jsonl", "".join(reversed(lines)))
+    said = flow.run("--dry-run", "tasks.jsonl").out
+    for number, why in ((5, "in.txt changed"), (4, "a is made again"), (3, "output c changed"), (2, "c is made again")):
+        assert f"(runs again: {why})" in next(x for x in said.splitlines() if x.startswith(f"{number}: ")), said
+    assert not [x for x in said.splitlines() if x.startswith("1: ")], said
+    ended = flow.run("tasks.jsonl")
+    assert ended.code == 0, ended.out
+    ended.line_with("c was changed since a task made it", "c.before-rerun")
+    assert (flow.folder / "c.before-rerun").read_text() == "by hand\n"
+    assert (flow.folder / "b").read_text() == "y\na\nb\n"
+    assert (flow.folder / "d").read_text() == "o\nc\no\ne\nd\n"
+    assert counted(tally) == {"a": 2, "b": 2, "c": 2, "d": 2, "e": 1}
+    assert sorted((flow.folder / "mesos_task_state").read_text().split()) == [f"{i},finished" for i in range(1, 6)]
+
+
 def test_a_damaged_journal_is_refused(flow):
     """Not begun anew behind the user's back: one line with the file and the cure, and nothing runs."""
     flow.write("tasks.info", "1,cat in.txt > o1,in.txt,o1,-1,-1,-1,submitted\n")

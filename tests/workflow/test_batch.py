@@ -29,6 +29,7 @@ class Folder:
         self.file.write_text("".join(json.dumps(task) + "\n" for task in tasks))
         batch = Batch(self.file, self.path)
         assert batch.read(whole=True) == []
+        batch.skip_done(self.path / ".mfmesos")
         return batch
 
 

@@ -149,10 +149,19 @@ def test_what_can_never_run_after_a_failure() -> None:
 
 
 def test_a_task_that_was_finished_before() -> None:
-    """The state says finished and all outputs are there: it counts as done, and what waits for it may start."""
-    records = [task(1, "gone", "a"), task(2, "a", "b b2"), task(3, "b", "c")]
-    p = plan(*records, there=["a", "b"])
-    assert ids(p.done_before([1, 2, 3, 99])) == [1]
+    """It counts as done, and what waits for it may start; a task that waits for one that is to run is never done."""
+    records = [task(1, "in", "a"), task(2, "a", "b b2"), task(3, "b", "c")]
+    p = plan(*records, there=["in", "a", "b", "c"])
+    asked: list[tuple[int, str | None]] = []
+
+    def why(one: Task, made_again: str | None) -> str | None:
+        asked.append((one.id, made_again))
+        return "b2 is missing" if one.id == 2 else None
+
+    done, reasons = p.done_before(why)
+    assert ids(done) == [1]
+    assert reasons == {2: "b2 is missing", 3: ""}
+    assert asked == [(1, None), (2, None), (3, "b")]
     assert said(p) == []
     assert ids(p.order()) == [2, 3]
     assert ids(p.ready()) == [2]

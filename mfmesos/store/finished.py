@@ -1,0 +1,107 @@
+"""The tasks that runs in a folder have finished: run.sqlite, mode 0600, with what each was made of and what it made.
+
+A command and its variables are kept as digests alone: there may be secrets in them. Only the run that holds the
+folder's lock writes. Not forced to the disk: after a power cut the last tasks may be missing, and are run again.
+"""
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mfmesos.config import ConfigError
+from mfmesos.store import sqlitefile
+
+FILE = "run.sqlite"
+APPLICATION_ID = 0x6D666D72  # "mfmr"
+SCHEMA_VERSION = 1
+_dumps = json.JSONEncoder(separators=(",", ":")).encode
+_MOVE = "move it away (all tasks are then run again)"
+
+
+class FinishedError(ConfigError):
+    """The file cannot be used: one line with its name, what is wrong, and the cure."""
+
+
+class Seen(NamedTuple):
+    """An input as a task ran with it, or an output as it was published."""
+
+    name: str
+    stamp: str
+    """See staging.stamps; empty where it is not to be relied on."""
+    digest: str
+    """Of the content; empty where it was not computed."""
+    size: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A task that finished. `command` and `env` are digests."""
+
+    command: str
+    env: str
+    inputs: tuple[Seen, ...]
+    outputs: tuple[Seen, ...]
+    attempt: str = ""
+    """Id of the attempt that finished it."""
+
+
+class FinishedTasks:
+    """Rows by number. Raises FinishedError, from every method; a damaged file is never begun again by itself."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._told():
+            sqlitefile.prepare(path, _MOVE)
+            self._db = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
+        try:
+            with self._told():
+                self._open()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _open(self) -> None:
+        db = self._db
+        if sqlitefile.is_new(db):
+            db.execute("PRAGMA journal_mode = WAL")
+            with sqlitefile.transaction(db):
+                db.execute("CREATE TABLE finished (id INTEGER PRIMARY KEY, data TEXT NOT NULL)")
+                sqlitefile.mark(db, APPLICATION_ID, SCHEMA_VERSION)
+        sqlitefile.check(db, self.path, APPLICATION_ID, SCHEMA_VERSION, _MOVE)
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA trusted_schema = OFF")
+
+    def load(self) -> dict[int, Finished]:
+        """All of them, in the order in which they were first entered."""
+        with self._told():
+            rows = self._db.execute("SELECT id, data FROM finished ORDER BY id")
+            return {number: _finished(json.loads(data)) for number, data in rows}
+
+    def write(self, rows: Mapping[int, Finished], drops: Iterable[int] = ()) -> None:
+        """Enter or replace rows, and remove others, in one transaction."""
+        with self._told(), sqlitefile.transaction(self._db):
+            self._db.executemany("DELETE FROM finished WHERE id = ?", [(n,) for n in drops])
+            self._db.executemany(
+                "INSERT OR REPLACE INTO finished VALUES (?, ?)",
+                [(n, _dumps(vars(row))) for n, row in rows.items()])
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _told(self) -> AbstractContextManager[None]:
+        return sqlitefile.told(self.path, FinishedError, _MOVE)
+
+
+def _finished(data: dict[str, Any]) -> Finished:
+    """Raises ValueError for what is no such row."""
+    try:
+        return Finished(
+            data["command"], data["env"], tuple(Seen(*i) for i in data["inputs"]),
+            tuple(Seen(*o) for o in data["outputs"]), data["attempt"])
+    except (KeyError, TypeError) as e:
+        raise ValueError(f"a row that cannot be read ({e})") from None
