@@ -19,7 +19,7 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "exa
 OTHERS_OPTIONS = {
     "--authenticate_http_frameworks", "--switch_user",  # mesos-master's, mesos-agent's
     "--mesos-master", "--mesos-path", "--mesos-preload", "--clean", "--version", "--help", "--send-environment",
-    "--debug-rotate-max",  # makeflow's
+    "--debug-rotate-max", "--argv",  # makeflow's
     "--password", "--storage-limit",
     "--autosize", "--cores", "--disk", "--env", "--gpus", "--memory", "--worker-binary", "--workers-per-cycle",
     "--wrapper",  # work_queue_factory's

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -51,8 +52,9 @@ def launch(options: LaunchOptions) -> int:
         copy = binaries.private_copy(binary, workdir / STATE_DIR, options.environ)
         with makeflow_environment.logged(args, copy, workdir / STATE_DIR, options) as debug:
             session = _session(options, args, debug, copy, workdir, lock.fd)
+            session.named = str(binary.absolute())  # with which makeflow runs rules that are workflows
             try:
-                return _run(session, workdir, options, lambda judged: stuck.reason(
+                return _run(session, workdir, options, debug.fatal, lambda judged: stuck.reason(
                     args, stuck.read_rules(binary, args, options.environ, cwd), workdir, judged))
             finally:
                 for fd in session.pass_fds:
@@ -98,12 +100,17 @@ def _session(
         environ=environ, log=log, supervisor=supervisor, echo=options.echo, pass_fds=pass_fds, look=debug.look)
 
 
-def _run(session: MakeflowSession, workdir: Path, options: LaunchOptions, why_stuck: Callable[[Verdict], str]) -> int:
+def _run(
+    session: MakeflowSession, workdir: Path, options: LaunchOptions, fatal: Callable[[], str],
+    why_stuck: Callable[[Verdict], str],
+) -> int:
     reasons = verdict.Reasons(workdir / STATE_DIR)
+    before = session.log.state.submitted
     code = session.run()
     session.log.read()
-    if code and not session.interrupts and not session.log.state.nodes:
-        binaries.probe(session.binary, options.environ)  # says why, if it does not even start
+    ran = session.log.state.submitted != before
+    if code and not (session.interrupts or session.failure or session.spun) and (code < 0 or not ran):
+        return _ended_early(code, session, options, fatal(), ran)
     judged = verdict.judge(session.log.state, reasons.read())
     if session.interrupts:
         return shell_code(code) or 1
@@ -119,6 +126,20 @@ def _run(session: MakeflowSession, workdir: Path, options: LaunchOptions, why_st
         options.echo(line)
     if why or session.failure:
         return 1
-    if code < 0:
-        options.echo(f"makeflow was {verdict.ending(code)}; the tasks were killed; start again to go on")
     return shell_code(code) or (1 if judged.bad else 0)
+
+
+def _ended_early(code: int, session: MakeflowSession, options: LaunchOptions, fatal: str, ran: bool) -> int:
+    """makeflow ended by a signal (its own, after a fatal error, or somebody else's), or before it ran anything."""
+    again = "its tasks were killed; run the same command again to resume" if ran else "nothing had run"
+    if fatal:
+        options.echo(f"makeflow gave up: {fatal}; {again}")
+        return 1
+    if not ran:
+        binaries.probe(session.binary, options.environ)  # says why, if it does not even start
+    if ran or code not in (1, -signal.SIGTERM):
+        options.echo(f"makeflow was {verdict.ending(code)}; {again}" if code < 0 else
+                     f"makeflow ended with {verdict.ending(code)}; {again}")
+        return shell_code(code)
+    options.echo("makeflow gave up, for the reason above; nothing had run")
+    return 1

@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mfmesos.config import ConfigError
 from mfmesos.workflow.arguments import Grammar, Scanner, master_of
@@ -46,6 +47,8 @@ LETTERS = {
     "T": "batch-type", "J": "max-remote", "l": "makeflow-log", "L": "batch-log", "X": "change-directory", "c": "clean",
     "d": "debug", "o": "debug-file", "h": "help", "v": "version"}
 DEBUG = frozenset({"debug", "debug-file", "debug-rotate-max"})
+MOST_FILES = 100
+"""Of --argv, which may name further ones."""
 DROPPED = frozenset({"mesos-path", "mesos-preload"})
 PASS_THROUGH = frozenset({"clean", "help", "version"})
 AT_ONCE = "1000"
@@ -105,9 +108,6 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> MakeflowArgs:
     """
     scanner = _Scanner(GRAMMAR, argv)
     scanner.scan()
-    if "argv" in scanner.options:
-        scanner = _Scanner(GRAMMAR, [*_from_json(scanner.options["argv"]), *scanner.debug, *scanner.kept])
-        scanner.scan()
     marked = ["--"] if any(word.startswith("-") for word in scanner.operands) else []
     result = MakeflowArgs(
         argv=[*scanner.kept, *marked, *scanner.operands], options=scanner.options, dropped=scanner.dropped,
@@ -128,29 +128,64 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> MakeflowArgs:
     return result
 
 
-def _from_json(name: str) -> list[str]:
-    """The arguments in the file of --argv, which makeflow puts before the others."""
+def _from_json(name: str) -> list[tuple[str, Any]]:
+    """The options and their values in the file of --argv, repeated ones included."""
     try:
-        values = json.loads(Path(name).read_text())
-        if not isinstance(values, list):
-            raise ValueError("not a list")
-    except (OSError, ValueError) as e:
-        raise ConfigError(f"--argv {name}: no JSON list of arguments ({e})") from None
-    return [str(v) for v in values]
+        pairs = json.loads(Path(name).read_text(), object_pairs_hook=_Pairs)
+    except OSError as e:
+        raise ConfigError(f"--argv {name}: it cannot be read ({e.strerror})") from None
+    except ValueError as e:
+        raise ConfigError(f"--argv {name}: not JSON ({e})") from None
+    if not isinstance(pairs, _Pairs):
+        raise ConfigError(f'--argv {name}: not an object of options and values; write {{"retry-count": 3, "jx": null}}')
+    return pairs
+
+
+def _as_words(name: str, option: str, value: Any) -> list[str]:
+    """One of them as it would stand on the command line."""
+    if option not in PLAIN | OPTIONAL | WITH_VALUE:
+        raise ConfigError(f"--argv {name}: makeflow has no option {option!r}")
+    if isinstance(value, (list, dict)):
+        raise ConfigError(f"--argv {name}: the value of {option!r} is neither a string nor a number")
+    if (value is None) != (option in PLAIN) and option not in OPTIONAL:
+        raise ConfigError(f"--argv {name}: {option!r} wants " + ("null" if option in PLAIN else "a value"))
+    if value is None:
+        return [f"--{option}"]
+    written = f"{value:g}" if isinstance(value, float) else value if isinstance(value, str) else json.dumps(value)
+    return [f"--{option}={written}"]
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """An object of JSON, in the order of the file."""
 
 
 class _Scanner(Scanner):
-    """What --argv names is read in its place; the option itself is not passed on, and those of the debug log are kept
-    apart."""
+    """What --argv names is read in its place, as makeflow does; the option itself is not passed on, and those of the
+    debug log are kept apart."""
 
     def __init__(self, grammar: Grammar, argv: list[str]) -> None:
         super().__init__(grammar, argv)
         self.debug: list[str] = []
         self.debug_flags: list[str] = []
+        self._files = 0
 
     def take(self, name: str, value: str, words: list[str]) -> None:
         if name in DEBUG:
             self.debug += words
         if name == "debug":
             self.debug_flags.append(value)
+        if name == "argv":
+            self._read(value)
         super().take(name, value, [] if name == "argv" or name in DEBUG else words)
+
+    def _read(self, name: str) -> None:
+        self._files += 1
+        if self._files > MOST_FILES:
+            raise ConfigError(f"--argv {name}: such files name each other without end")
+        words: list[str] = []
+        for option, value in _from_json(name):
+            if option == "MAKEFLOW":
+                self.operands.append(str(value))
+            else:
+                words += _as_words(name, option, value)
+        self._rest = [*words, *self._rest]

@@ -201,7 +201,8 @@ def last_fatal(path: Path) -> str:
             found = [line[head.end():]] if head[2] == b"fatal" else None
         elif found is not None:
             found.append(line)
-    return " ".join(text(b" ".join(found or [])).split())
+    words = text(b" ".join(found or [])).split()
+    return " ".join(words[1:] if words[:1] == ["makeflow:"] else words)
 
 
 class Forward:

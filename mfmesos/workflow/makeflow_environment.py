@@ -34,6 +34,10 @@ class Logged:
     look: Callable[[], None] = nothing
     """To be called now and then while makeflow runs."""
 
+    def fatal(self) -> str:
+        """makeflow's fatal error, when that is how it ended; empty when not, or not known."""
+        return makeflow_debug.last_fatal(Path(self.path)) if self.path else ""
+
 
 @contextmanager
 def logged(args: MakeflowArgs, makeflow: Path, state_dir: Path, options: LaunchOptions) -> Iterator[Logged]:

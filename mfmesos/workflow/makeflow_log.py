@@ -84,6 +84,11 @@ class LogState:
         return sorted(n for n, node in self.nodes.items() if node.state in states)
 
     @property
+    def submitted(self) -> int:
+        """How many times a rule was started, those of earlier runs included."""
+        return sum(len(node.jobs) for node in self.nodes.values())
+
+    @property
     def waiting(self) -> int:
         """Rules not begun: makeflow notes nothing of them."""
         return self.total - len(self.nodes) + len(self.in_state(NodeState.WAITING))

@@ -25,7 +25,7 @@ class Session:
     """Runs `program` to its end under `supervisor`'s scheduler. Times in seconds."""
 
     program: str
-    """Its name, as its argv[0] and in what is told to the user."""
+    """Its name, as its argv[0] and in what is reported to the user."""
     binary: Path
     argv: Sequence[str]
     cwd: Path
@@ -36,6 +36,8 @@ class Session:
     pass_fds: tuple[int, ...] = ()
     clock: Callable[[], float] = time.monotonic
     stop_s: float = STOP_S
+    named: str = ""
+    """Its argv[0], where that is not its name."""
     jobs: str = "tasks"
     """What it runs, in words."""
     hangup: signal.Signals = signal.SIGHUP
@@ -83,7 +85,7 @@ class Session:
             unblock_signals()
 
         self._engine = subprocess.Popen(
-            [self.program, *self.argv], executable=str(self.binary), cwd=self.cwd, env=dict(self.environ),
+            [self.named or self.program, *self.argv], executable=str(self.binary), cwd=self.cwd, env=dict(self.environ),
             pass_fds=self.pass_fds, preexec_fn=prepare)
 
     # --- while the engine runs -------------------------------------------------------------------

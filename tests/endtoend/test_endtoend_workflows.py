@@ -146,6 +146,17 @@ def test_spaces_and_commas_in_names(cluster, tmp_path, folder):
         name: text for name, text in plain.files().items() if name != "Makeflow"}
 
 
+def test_a_rule_that_is_a_workflow(flow):
+    """MAKEFLOW in a rule: makeflow itself runs on the agent, under the path that it has here."""
+    flow.write("seed", "7\n")
+    flow.write("sub.makeflow", "one: seed\n\tcat seed > one\ntwo: one\n\tcat one seed > two\n")
+    flow.write("Makeflow", "total: one two\n\tcat one two > total\n"
+               "one two: sub.makeflow seed\n\tMAKEFLOW sub.makeflow\n")
+    ended = flow.makeflow("-r", "0", "Makeflow")
+    assert ended.code == 0, ended.out + flow.log()
+    assert (flow.folder / "total").read_text() == "7\n7\n7\n"
+
+
 def test_blast_example(flow, tmp_path):
     """The BLAST search with real blast programs of Debian gives what makeflow -T local gives."""
     need(shutil.which("makeblastdb") is not None, "no BLAST here", "apt-get install ncbi-blast+")

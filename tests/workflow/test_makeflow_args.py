@@ -1,7 +1,6 @@
 """makeflow's command line as the launcher reads it."""
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -81,9 +80,29 @@ def test_missing_value() -> None:
 
 def test_arguments_from_a_file(tmp_path: Path) -> None:
     """--argv FILE: what the file says counts, and the file's arguments take the option's place."""
-    (tmp_path / "a.json").write_text(json.dumps(["-l", "x.log", "flow"]))
+    (tmp_path / "a.json").write_text(
+        f'''{{"makeflow-log": "x.log", "jx": null, "MAKEFLOW": "flow", "wq-fast-abort": 2.5, "debug": "wq",
+             "argv": "{tmp_path}/b.json", "cache": true, "debug": "batch"}}''')
+    (tmp_path / "b.json").write_text('{"retry-count": 3, "clean": "all"}')
     args = parse([f"--argv={tmp_path / 'a.json'}", "-J", "1"], {})
     assert args.log_path(CWD) == Path("/w/x.log")
-    assert args.argv == ["-T", "mesos", "-l", "x.log", "-J", "1", "flow"]
-    with pytest.raises(ConfigError, match=r"b\.json"):
-        parse(["--argv", str(tmp_path / "b.json")], {})
+    assert args.starts_nothing
+    (tmp_path / "b.json").write_text('{"retry-count": 3}')
+    args = parse([f"--argv={tmp_path / 'a.json'}", "-J", "1"], {})
+    assert args.argv == ["-T", "mesos", "--makeflow-log=x.log", "--jx", "--wq-fast-abort=2.5", "--retry-count=3",
+                         "--cache=true", "-J", "1", "flow"]
+    assert args.debug_flags == ["wq", "batch"]
+
+
+@pytest.mark.parametrize(("text", "problem"), [
+    (None, "cannot be read"), ("{", "not JSON"), ('["-l", "x"]', "not an object"), ("{\"nonsense\": 1}", "no option"),
+    ('{"jx": 1}', "wants null"), ('{"retry-count": null}', "wants a value"), ('{"retry-count": [1]}', "neither"),
+    ('{"argv": "FILE"}', "without end"),
+])
+def test_what_is_no_file_for_argv(tmp_path: Path, text: str | None, problem: str) -> None:
+    """One line that names the file and what is wrong; makeflow dies of the same."""
+    file = tmp_path / "a.json"
+    if text is not None:
+        file.write_text(text.replace("FILE", str(file)))
+    with pytest.raises(ConfigError, match=rf"--argv {file}: .*{problem}"):
+        parse(["--argv", str(file)], {})

@@ -607,3 +607,20 @@ def test_a_makeflow_that_tells_no_environments(folder: Path) -> None:
     assert run.end() == 0, run.text
     write(folder, "b:\n    echo 1 > b\n")
     assert Run(folder, environ=path).end() == 0
+
+
+@pytest.mark.parametrize(("text", "argv", "said"), [
+    ('a:\n    cat "in > a\n', [], 'makeflow gave up: Missing closing ". line: 3 column: 2; nothing had run'),
+    ('{"rules": [', ["--jx", "Makeflow"], "makeflow gave up: couldn't load Makeflow: Invalid argument; nothing"),
+    ("a: none\n    cat none > a\n", [], "makeflow gave up, for the reason above; nothing had run"),
+    ("a:\n    echo 1 > a\n", ["--no-such-option"], "makeflow gave up, for the reason above; nothing had run"),
+    ('a:\n    cat "in > a\n', ["-d", "wq"], "makeflow gave up: Missing"),
+], ids=["syntax", "jx", "missing", "option", "debug"])
+def test_makeflow_gives_up_before_it_starts(folder: Path, text: str, argv: list[str], said: str) -> None:
+    """makeflow ends itself by SIGTERM after a fatal error: its own line, exit 1, and no talk of killed tasks."""
+    write(folder, text)
+    run = Run(folder, *argv)
+    assert run.end() == 1, run.text
+    assert run.notes.startswith(f"mfmesos: {said}")
+    assert run.notes.count("\n") == 0
+    assert "killed" not in run.notes
