@@ -117,6 +117,14 @@ class Attempt:
     def _is_cancelled(self) -> bool:
         return self._killed
 
+    def worked_s(self) -> float:
+        """How long its command has run."""
+        leader, watched = self._leader, self._watched
+        if leader is None or watched is None:
+            return 0.0
+        until = self._tools.clock() if self._status is None else leader.ended_at
+        return max(until - watched.started, 0.0)
+
     # --- before ---
     def _prepare(self) -> None:
         result = self._try_to_start()

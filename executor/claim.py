@@ -107,6 +107,8 @@ class Claim:
         self._not_before = 0.0
         self._pause = 0.1
         self._heard_at = clock()
+        self._deserted_since: float | None = None
+        """Since when nothing listens at the scheduler's port, whenever it is tried."""
         self._close: Close | None = None
         self._heartbeat_s = min(HEARTBEAT_S, max(0.05, data.give_up_s / 4))
 
@@ -207,6 +209,7 @@ class Claim:
                 self._lost(event.error)
         else:
             self._heard_at = self._clock()
+            self._deserted_since = None
             self._pause = 0.1
             self._not_before = 0.0
             if not event.answer.superseded:
@@ -218,6 +221,10 @@ class Claim:
 
     def _lost(self, error: Exception | None) -> None:
         logger.warning("sync=%d lost: %s", self._seq, error)
+        if not (isinstance(error, Unreachable) and error.nobody):
+            self._deserted_since = None
+        elif self._deserted_since is None:
+            self._deserted_since = self._clock()
         self._not_before = self._clock() + self._pause * random.uniform(0.5, 1.0)
         self._pause = min(self._pause * 2, 5.0)
 
@@ -231,6 +238,17 @@ class Claim:
         silent = self._clock() - self._heard_at
         if self._close is None and silent > self._data.give_up_s:
             self._close = Close("TASK_FAILED", f"the scheduler did not answer for {silent:.0f} s")
+        if self._close is None and self._deserted_since is not None:
+            deserted = self._clock() - self._deserted_since
+            if deserted > max(self._data.deserted_s, self._at_stake_s()):
+                # Nobody's failure: whoever resumes the run is not to blame the agent.
+                self._close = Close("TASK_FINISHED", f"the scheduler has been gone for {deserted:.0f} s", 0.0, False)
+
+    def _at_stake_s(self) -> float:
+        """How long the longest of the attempts has run that would have to be run again."""
+        ended = (result.usage.wall_s for result in self._results.values())
+        running = (a.worked_s() for name, a in self._attempts.items() if name not in self._results)
+        return max((*ended, *running), default=0.0)
 
     # --- obeying ---
     def _obey(self, answer: SyncAnswer) -> None:

@@ -21,7 +21,12 @@ UPLOADS = 8
 
 
 class Unreachable(Exception):
-    """The scheduler did not answer, or not as it should; worth another try. One line that says what happened."""
+    """The scheduler did not answer, or not as it should; worth another try. One line that says what happened.
+    `nobody`: its machine is there, and nothing listens at its port."""
+
+    def __init__(self, text: str, *, nobody: bool = False) -> None:
+        super().__init__(text)
+        self.nobody = nobody
 
 
 class Refused(Exception):
@@ -98,7 +103,7 @@ class Connection:
                 self.close()
                 stale = isinstance(e, (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError))
                 if not (kept and stale):
-                    raise Unreachable(plain(e)) from None
+                    raise Unreachable(plain(e), nobody=isinstance(e, ConnectionRefusedError)) from None
             except BaseException:
                 self.close()
                 raise

@@ -58,6 +58,8 @@ class ClaimData:
     cores: float = 0.0
     give_up_s: float = 900.0
     """How long to keep running and trying while the scheduler does not answer."""
+    deserted_s: float = 60.0
+    """The same where nothing listens at its port any more, at least; longer where more work would be lost."""
     kill_grace_s: float = 5.0
     """Between SIGTERM and SIGKILL to the processes of an attempt."""
     gpus: float = 0.0

@@ -109,7 +109,8 @@ def _who(holder: Holder) -> str:
     if holder.active:
         return holder.name
     if holder.name.startswith("mfmesos"):
-        return f"{holder.name} (its scheduler has died or is cut off; `mfmesos clean` in its folder frees that)"
+        return (f"{holder.name} (its scheduler has died or is cut off: its executors end by themselves within 1 to 15 "
+                "minutes, or with `mfmesos clean` in its folder)")
     return f"{holder.name} (not connected)"
 
 

@@ -99,6 +99,13 @@ class FakeStaging:
         self.server.shutdown()
         self.server.server_close()
 
+    def die(self) -> None:
+        """As a scheduler that is killed: its connections break, and nothing listens at its port."""
+        self.server.shutdown()
+        self.server.server_close()
+        self.broken = 1 << 30
+        self.kill("0.1")  # the held sync is answered; what follows it finds nobody
+
     def claim(self, **kw: object) -> wire.ClaimData:
         values: dict = {"memory_mb": 4000.0, "disk_mb": 20000.0, "cores": 4.0, "give_up_s": 20.0, "kill_grace_s": 2.0}
         values.update(kw)

@@ -219,6 +219,31 @@ def test_a_silent_scheduler(start, staging, tmp_path):
     assert executor.left() == []
 
 
+def test_a_dead_scheduler_is_not_waited_for_as_long_as_a_silent_one(start, staging):
+    """Nothing listens at its port: a claim without work ends after deserted_s, which is nobody's failure."""
+    executor = start(give_up_s=60.0, deserted_s=0.5)
+    one(staging, "1.1", "true")
+    wait_until(lambda: not staging.syncs[-1].results)
+    staging.die()
+    state, message = executor.end()
+    assert state == "TASK_FINISHED"
+    assert re.fullmatch(r"the scheduler has been gone for \d s", message)
+    assert executor.left() == []
+
+
+def test_work_is_kept_for_as_long_as_it_took(start, staging, tmp_path):
+    """What runs is not ended, and its result is kept until the scheduler has been gone for as long as it ran."""
+    executor = start(give_up_s=60.0, deserted_s=0.2)
+    staging.run(run("1.1", f"echo $$ > {tmp_path}/pid; sleep 2; echo > {tmp_path}/done"))
+    number_in(tmp_path / "pid")
+    began = time.monotonic()
+    staging.die()
+    state, _ = executor.end()
+    assert state == "TASK_FINISHED"
+    assert (tmp_path / "done").exists()
+    assert 1.9 <= time.monotonic() - began < 15
+
+
 def test_a_scheduler_that_says_nothing_is_alive(start, staging):
     """A sync held for longer than give_up_s is no silence: newer ones are answered for the older."""
     executor = start(give_up_s=0.6)
