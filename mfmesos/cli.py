@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
 import click
 
-from mfmesos import __version__
+from mfmesos import __version__, bounds
 from mfmesos.config import DEFAULT_MASTER, ConfigError, SchedulerConfig, read_secret
+from mfmesos.options import Number
 from mfmesos.pool.command import pool_options, settings_of
 from mfmesos.report.estimates import estimates
 from mfmesos.report.failing import fail
@@ -50,7 +51,7 @@ def cluster_options(command: F) -> F:
         click.option("--advertise", default="", metavar="HOST[:PORT]", callback=address,
                      help="Where executors reach it, if elsewhere."),
         click.option("--executor-uri", default="", metavar="URI", help="Where agents fetch the executor's archive."),
-        click.option("--local-agents", type=click.IntRange(min=1), default=1, show_default=True,
+        click.option("--local-agents", type=Number(bounds.AGENTS), default=1, show_default=True,
                      help="With --master local: how many agents share this machine."),
         click.option("-v", "--verbose", is_flag=True, help="Say more."),
     )):
@@ -61,18 +62,18 @@ def cluster_options(command: F) -> F:
 def task_options(command: F) -> F:
     """How tasks are run: shared by the commands that are given tasks."""
     for option in reversed((
-        click.option("--max-running", type=click.IntRange(min=1), help="At most so many tasks at a time."),
+        click.option("--max-running", type=Number(bounds.SOME), metavar="N", help="At most so many tasks at a time."),
         click.option("--claims", type=click.Choice(["shared", "per-task"]), default="shared", show_default=True,
                      help="One claim runs many tasks, or each task gets a claim and container of its own."),
-        click.option("--claim-idle", type=float, default=5.0, show_default=True, metavar="SECONDS",
+        click.option("--claim-idle", type=Number(bounds.SECONDS), default=5.0, show_default=True, metavar="SECONDS",
                      help="Give back a claim without work after this time."),
-        click.option("--claim-worklife", type=float, default=3600.0, show_default=True, metavar="SECONDS",
-                     help="Take no new work into a claim after this time."),
+        click.option("--claim-worklife", type=Number(bounds.SECONDS), default=3600.0, show_default=True,
+                     metavar="SECONDS", help="Take no new work into a claim after this time."),
         click.option("--no-rewrite", is_flag=True,
                      help="Leave absolute paths of inputs and outputs in commands as they are."),
         click.option("--estimates", type=click.Choice(["off", "fill", "override"]), default="fill", show_default=True,
                      help="Estimate from earlier runs what a task did not request, or also what it did."),
-        click.option("--retry-budget", type=click.FloatRange(min=0, max=100, min_open=True), default=2.0,
+        click.option("--retry-budget", type=Number(bounds.RETRY_BUDGET), default=2.0,
                      show_default=True, metavar="N", help="So many attempts in 100 tasks may exhaust an estimate."),
         click.option("--history", default="", metavar="FILE",
                      help="The history to learn from and add to (default: your own, in ~/.local/share/mfmesos/)."),
@@ -110,7 +111,7 @@ def main() -> None:
 @click.argument("tasks", metavar="TASKFILE|DIR", type=click.Path(exists=True, path_type=Path))
 @cluster_options
 @task_options
-@click.option("--retries", type=click.IntRange(min=0), default=0, show_default=True,
+@click.option("--retries", type=Number(bounds.COUNT), default=0, show_default=True,
               help="Try a task that failed by itself again so often.")
 @click.option("-k", "--keep-going", is_flag=True, help="After a failure go on with what does not depend on it.")
 @click.option("-f", "--follow", is_flag=True, help="Follow the file as it grows, until mesos_done appears beside it.")
@@ -213,11 +214,14 @@ def unlink(bindir: Path) -> None:
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
-@click.option("--agents", type=click.IntRange(min=1), default=1, show_default=True, help="How many agents.")
-@click.option("--cpus", type=float, help="Cpus of each agent (default: this machine's, shared out).")
-@click.option("--mem", type=float, metavar="MB", help="Memory of each agent (default: this machine's, shared out).")
-@click.option("--disk", type=float, metavar="MB", help="Disk of each agent (default: what is free, shared out).")
-@click.option("--port", type=int, default=0, show_default=True, help="The master's port; 0 asks the kernel.")
+@click.option("--agents", type=Number(bounds.AGENTS), default=1, show_default=True, help="How many agents.")
+@click.option("--cpus", type=Number(bounds.AMOUNT), help="Cpus of each agent (default: this machine's, shared out).")
+@click.option("--mem", type=Number(bounds.AMOUNT), metavar="MB",
+              help="Memory of each agent (default: this machine's, shared out).")
+@click.option("--disk", type=Number(bounds.AMOUNT), metavar="MB",
+              help="Disk of each agent (default: what is free, shared out).")
+@click.option("--port", type=Number(bounds.PORT), default=0, show_default=True,
+              help="The master's port; 0 asks the kernel.")
 @click.option("--work-dir", type=click.Path(path_type=Path), help="Where sandboxes lie (default: a temporary folder).")
 @click.option("--secret-file", type=click.Path(path_type=Path), help="Ask for the PRINCIPAL:SECRET in there.")
 def cluster(**options: Any) -> None:

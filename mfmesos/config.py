@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from mfmesos.bounds import SETTINGS
+
 DEFAULT_MASTER = "127.0.0.1:5050"
 SECRET_VARIABLE = "MFMESOS_SECRET"
 """Of the environment: the principal's secret where no file is named. Not passed on to makeflow or to tasks."""
@@ -99,9 +101,14 @@ class SchedulerConfig:
         try:
             data: dict[str, Any] = json.loads(path.read_text())
             known = {f.name for f in fields(cls)}
-            return cls(**{k: v for k, v in data.items() if k in known})
+            made = cls(**{k: v for k, v in data.items() if k in known})
         except (OSError, ValueError, TypeError, AttributeError) as e:
             raise ConfigError(f"{path}: not a scheduler's settings ({e}); delete it and start again") from None
+        for name, bounds in SETTINGS.items():
+            value = getattr(made, name)
+            if value is not None and not bounds.holds(value):
+                raise ConfigError(f"{path}: {name}: {str(value)[:40]!r} is not {bounds}; delete it and start again")
+        return made
 
 
 def read_secret(path: str | None) -> str | None:

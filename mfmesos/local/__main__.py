@@ -10,6 +10,7 @@ import os
 import sys
 from pathlib import Path
 
+from mfmesos.bounds import AGENTS, AMOUNT, PORT
 from mfmesos.core.model import Resources
 from mfmesos.core.phrases import counted
 from mfmesos.terminal import ending_signals
@@ -37,13 +38,17 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def error_of(args: argparse.Namespace) -> str | None:
     """What is wrong with the options, in one line."""
     for name in ("cpus", "mem", "disk", "gpus"):
-        number = getattr(args, name)
-        if number is not None and number < 0:
-            return f"--{name} must not be negative, it is {number:g}"
+        if (getattr(args, name) or 0) < 0:
+            return f"--{name} must not be negative, it is {getattr(args, name):g}"
     if args.agents < 1:
         return f"--agents must be 1 or more, it is {args.agents}"
-    if not 0 <= args.port < 65536:
+    if not PORT.holds(args.port):
         return f"--port must be between 0 and 65535, it is {args.port}"
+    limits = {**dict.fromkeys(("cpus", "mem", "disk", "gpus"), AMOUNT), "agents": AGENTS}
+    for name, bounds in limits.items():
+        number = getattr(args, name)
+        if number is not None and not bounds.holds(number):
+            return f"--{name}: {number:g} is not {bounds}"
     return None
 
 

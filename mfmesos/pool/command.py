@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mfmesos import bounds
 from mfmesos.config import ConfigError
+from mfmesos.options import Number
 
 if TYPE_CHECKING:
     from mfmesos.pool.settings import PoolSettings
@@ -17,21 +19,21 @@ DEFAULT_FOLDER = "mfmesos-pool"
 def pool_options(command: Any) -> Any:
     """What a pool is told on the command line."""
     for option in reversed((
-        click.option("--min", "least", type=click.IntRange(min=0), default=0, show_default=True,
+        click.option("--min", "least", type=Number(bounds.COUNT), default=0, show_default=True,
                      help="Keep so many workers for each manager's project while it has a manager."),
-        click.option("--max", "most", type=click.IntRange(min=0), help="No more workers than that for a project."),
+        click.option("--max", "most", type=Number(bounds.COUNT), help="No more workers than that for a project."),
         click.option("--catalog", default="", metavar="HOST:PORT",
                      help="Ask this catalog for managers (default: $CATALOG_HOST, or that of cctools)."),
         click.option("--manager", default="", metavar="HOST:PORT", help="Serve this one manager, without a catalog."),
         click.option("--worker", default="", metavar="PROGRAM",
                      help="work_queue_worker or vine_worker, or its path (default: what each manager speaks with)."),
-        click.option("--cores", type=click.IntRange(min=1), help="Each worker's size, with --memory and --disk."),
-        click.option("--memory", type=click.IntRange(min=1), metavar="MB"),
-        click.option("--disk", type=click.IntRange(min=1), metavar="MB"),
-        click.option("--gpus", type=click.IntRange(min=0), default=0),
+        click.option("--cores", type=Number(bounds.SOME), help="Each worker's size, with --memory and --disk."),
+        click.option("--memory", type=Number(bounds.SOME), metavar="MB"),
+        click.option("--disk", type=Number(bounds.SOME), metavar="MB"),
+        click.option("--gpus", type=Number(bounds.COUNT), default=0),
         click.option("--password", default="", metavar="FILE", help="The managers' password is in this file."),
         click.option("--ssl", is_flag=True, help="Workers connect to their managers by TLS."),
-        click.option("--idle", type=click.FloatRange(min=1), default=10.0, show_default=True, metavar="SECONDS",
+        click.option("--idle", type=Number(bounds.WORKER_IDLE), default=10.0, show_default=True, metavar="SECONDS",
                      help="End a worker that is not needed when it has had no task for so long."),
         click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE",
                      help="Settings over those of the command line, read again when they change "

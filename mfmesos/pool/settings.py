@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mfmesos import bounds
 from mfmesos.config import ConfigError
 from mfmesos.core.model import Resources
 from mfmesos.core.pool import UNLIMITED, ProjectSettings
@@ -18,8 +19,8 @@ from mfmesos.staging.address import split_host_port
 FILE = "pool.json"
 WORK_QUEUE, TASK_VINE = "work_queue_worker", "vine_worker"
 CATALOG_PORT = 9097
-LIMIT = 1e9
 TEXTS = ("catalog", "manager", "worker", "password")
+WEIGHT, SIZE = bounds.Bounds(0.001, 1e9), bounds.Bounds(1, bounds.MOST)
 SIZES = {"cores": "cores", "memory": "memory_mb", "disk": "disk_mb", "gpus": "gpus"}
 
 
@@ -94,7 +95,7 @@ def parse(said: Any, base: PoolSettings) -> PoolSettings:
             raise _Bad("ssl", "write true or false")
         result = replace(result, ssl=said["ssl"])
     if "idle" in said:
-        result = replace(result, idle_s=_number("idle", said["idle"], least=1.0))
+        result = replace(result, idle_s=_number("idle", said["idle"], bounds.WORKER_IDLE))
     return checked(result)
 
 
@@ -131,9 +132,9 @@ def _project(name: str, said: Any) -> ProjectSettings:
     _keys(name, said, ("min", "max", "weight", "max_cores", "worker"))
     its = ProjectSettings(
         min_workers=_count(f"{name}.min", said.get("min", 0)),
-        max_workers=_count(f"{name}.max", said.get("max", UNLIMITED)),
-        weight=_number(f"{name}.weight", said.get("weight", 1.0), least=0.001),
-        max_cores=_number(f"{name}.max_cores", said.get("max_cores", math.inf), least=0.0),
+        max_workers=_count(f"{name}.max", said["max"]) if "max" in said else UNLIMITED,
+        weight=_number(f"{name}.weight", said.get("weight", 1.0), WEIGHT),
+        max_cores=_number(f"{name}.max_cores", said["max_cores"], bounds.AMOUNT) if "max_cores" in said else math.inf,
         worker=worker_size(f"{name}.worker", said["worker"]) if said.get("worker") is not None else None)
     if its.min_workers > its.max_workers:
         raise _Bad(f"{name}.min", f"more than max ({its.max_workers})")
@@ -146,22 +147,19 @@ def worker_size(where: str, said: Any) -> Resources:
     for key in ("cores", "memory", "disk"):
         if key not in said:
             raise _Bad(where, f'{key} is missing; write {{"cores": 4, "memory": 4000, "disk": 8000}} (MB)')
-    least = {"gpus": 0.0, "cores": 1.0}
-    return Resources(**{name: _number(f"{where}.{key}", said.get(key, 0), least=least.get(key, 1.0))
+    return Resources(**{name: _number(f"{where}.{key}", said.get(key, 0), bounds.AMOUNT if key == "gpus" else SIZE)
                         for key, name in SIZES.items()})
 
 
 def _count(key: str, value: Any) -> int:
-    number = _number(key, value, least=0.0)
-    if number != int(number):
+    if isinstance(value, float) and math.isfinite(value) and value != int(value):
         raise _Bad(key, f"{value!r} is no whole number")
-    return int(number)
+    return int(_number(key, value, bounds.COUNT))
 
 
-def _number(key: str, value: Any, least: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value or (
-            value > LIMIT and value != math.inf):
-        raise _Bad(key, f"{str(value)[:40]!r} is no number from {least:g} on")
+def _number(key: str, value: Any, within: bounds.Bounds) -> float:
+    if not within.holds(value):
+        raise _Bad(key, f"{str(value)[:40]!r} is no number from {within.least:g} on to {within.most:g}")
     return float(value)
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
+from mfmesos import bounds
 from mfmesos.core.phrases import counted
+from mfmesos.options import Number
 from mfmesos.report.failing import fail
 
 
@@ -32,7 +34,7 @@ def estimates() -> None:
 @click.argument("category", required=False)
 @click.option("--history", "path", type=click.Path(path_type=Path), metavar="FILE",
               help="This history (default: the user's own).")
-@click.option("--retry-budget", type=click.FloatRange(min=0, max=100, min_open=True), default=2.0, show_default=True,
+@click.option("--retry-budget", type=Number(bounds.RETRY_BUDGET), default=2.0, show_default=True,
               metavar="N", help="So many attempts in 100 tasks may exhaust an estimate.")
 @click.option("--plot", "picture", metavar="FILE", help="Also draw it (PNG, PDF, SVG); needs matplotlib.")
 def show(category: str | None, path: Path | None, retry_budget: float, picture: str | None) -> None:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 import click
 
+from mfmesos import bounds
 from mfmesos.core.phrases import counted
+from mfmesos.options import Number
 from mfmesos.report.failing import fail
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ def _command(function: F) -> Any:
 
 @_command
 @click.option("--category", help="Only this category, attempt by attempt.")
-@click.option("--limit", type=click.IntRange(min=1), default=100_000, metavar="N", help="Only the newest N attempts.")
+@click.option("--limit", type=Number(bounds.SOME), default=100_000, metavar="N", help="Only the newest N attempts.")
 def list_(path: Path, category: str | None, limit: int) -> None:
     """Show what is in the history: a line for each category, or for each attempt of one."""
     with existing(path) as store:
@@ -123,7 +125,7 @@ def import_(path: Path, file: Path) -> None:
 
 
 @_command
-@click.option("--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="What ended so many days ago.")
+@click.option("--older-than", type=Number(bounds.DAYS), metavar="DAYS", help="What ended so many days ago.")
 @click.option("--category", help="What is of this category.")
 @click.option("--all", "everything", is_flag=True, help="Everything.")
 def prune(path: Path, older_than: float | None, category: str | None, everything: bool) -> None:

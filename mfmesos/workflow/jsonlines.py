@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 import os
 import re
 from typing import Any, NoReturn
 
+from mfmesos.bounds import AMOUNT
 from mfmesos.core.model import Request, Task
 from mfmesos.workflow.records import (
     MAX_ID,
@@ -32,7 +32,6 @@ from mfmesos.workflow.records import (
 KEYS = ("command", "inputs", "outputs", "cores", "memory", "disk", "category", "wall_time", "gpus", "env", "id")
 FORM = 'a line is {"command": "...", "inputs": ["..."], "outputs": ["..."]}'
 ABORTING = re.compile(rb"([1-9]\d{0,9}),{7}aborting")
-MOST = 1e12
 KEPT = 400
 
 
@@ -219,7 +218,7 @@ def amount(key: str, stated: dict[str, Any]) -> float | None:
         raise Problem(f"{key}: {shown(value)} is not a number", cure)
     if value in (0, -1):
         return None
-    if not math.isfinite(value) or not 0 < value <= MOST:
+    if not AMOUNT.holds(value):
         raise Problem(f"{key}: {shown(value)} cannot be had", cure)
     return float(value)
 

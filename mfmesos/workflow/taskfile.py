@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 
+from mfmesos.bounds import MOST
 from mfmesos.core.model import Request, Task
 from mfmesos.workflow.records import (
     MAX_ID,
@@ -29,8 +30,6 @@ from mfmesos.workflow.splitter import RawRecord, RecordSplitter, start_at_last_f
 __all__ = ["Malformed", "Record", "Submitted", "TaskInfoParser", "Withdrawn", "format_task", "start_at_last_first_id"]
 
 FORM = "a record is ID,COMMAND,INPUTS,OUTPUTS,CORES,MEMORY,DISK,submitted"
-MOST = 1e12
-"""No machine has more of anything; beyond it a number is a mistake."""
 
 
 class TaskInfoParser:

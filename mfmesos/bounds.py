@@ -1,0 +1,55 @@
+"""The bounds of every number that a user can give, wherever it is given: options, settings files, task files."""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+MOST = 1e12
+"""No machine has more of anything; beyond it a number is a mistake."""
+LONGEST_S = 1e9
+"""About 30 years."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """From `least` to `most`; `above`: not `least` itself."""
+
+    least: float
+    most: float
+    whole: bool = False
+    above: bool = False
+
+    def holds(self, value: Any) -> bool:
+        """Whether `value` is a finite number (true and false are none) within the bounds."""
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            return False
+        if self.whole and value != int(value):
+            return False
+        return (self.least < value if self.above else self.least <= value) and value <= self.most
+
+    def __str__(self) -> str:
+        kind = "a whole number" if self.whole else "a number"
+        least = f"above {self.least:g} and up" if self.above else f"from {self.least:g}"
+        return f"{kind} {least} to {_plain(self.most)}"
+
+
+SECONDS = Bounds(0, LONGEST_S)
+DAYS = Bounds(0, 1e5)
+COUNT = Bounds(0, 1e9, whole=True)
+SOME = Bounds(1, 1e9, whole=True)
+AGENTS = Bounds(1, 1000, whole=True)
+PORT = Bounds(0, 65535, whole=True)
+AMOUNT = Bounds(0, MOST)
+"""Of cores, MB, GPUs."""
+WORKER_IDLE = Bounds(1, LONGEST_S)
+RETRY_BUDGET = Bounds(0, 100, above=True)
+SETTINGS = {
+    "retries": COUNT, "max_running": SOME, "claim_idle_s": SECONDS, "claim_worklife_s": SECONDS,
+    "unsatisfiable_s": SECONDS, "retry_budget": RETRY_BUDGET,
+}
+"""Of a scheduler's settings (config.SchedulerConfig)."""
+
+
+def _plain(number: float) -> str:
+    return str(int(number)) if number < 1e15 and number == int(number) else f"{number:g}"
