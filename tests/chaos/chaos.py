@@ -11,7 +11,9 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -32,13 +34,17 @@ from zookeeper import Address  # noqa: E402
 
 BLOWS = {
     "makeflow": ("kill_scheduler", "stop_scheduler", "kill_executor", "stop_executor", "kill_launcher",
-                 "restart_cluster", "cut_scheduler", "cut_executors", "lose_agent"),
+                 "restart_cluster", "cut_scheduler", "cut_executors", "lose_agent", "remove_folder", "fill_disk",
+                 "poison"),
     "run": ("kill_scheduler", "stop_scheduler", "kill_executor", "stop_executor", "restart_cluster", "cut_scheduler",
-            "cut_executors", "lose_agent"),
+            "cut_executors", "lose_agent", "remove_folder", "fill_disk", "poison"),
 }
 """Of the batch runner the launcher is the scheduler."""
-COSTLY = {"kill_executor", "kill_launcher", "restart_cluster", "lose_agent"}
+COSTLY = {"kill_executor", "kill_launcher", "restart_cluster", "lose_agent", "remove_folder", "fill_disk", "poison"}
 """After these, attempts that had ended but were not collected may be run again."""
+POISONED, KILLS = 3, 2
+"""So many tasks become poisonous at once, and kill so many executors each before they are well."""
+FULL_S = 1.5
 AGAIN = 6
 """So often the same command is given again after the launcher was killed."""
 
@@ -69,6 +75,11 @@ class Chaos:
         self.flow = Flow(folder / "flow", cluster)
         self.tallies = folder / "tallies"
         self.tallies.mkdir()
+        self._poison = folder / "poison"
+        self._poison.mkdir()
+        self._disk: Path | None = None
+        if any(kind == "fill_disk" for _, kind in schedule.blows):
+            self._mount_disk()
         port = free_port()
         self._master, self._staging = Address(cluster.master), Address(f"127.0.0.1:{port}")
         self._where = ["--master", self._master.address, "--listen", f"127.0.0.1:{port}",
@@ -85,8 +96,13 @@ class Chaos:
         return range(1, self.schedule.tasks + 1)
 
     def command(self, number: int) -> str:
-        """Each run of it adds a byte to its tally, whatever becomes of it."""
-        return f"printf x >> {self.tallies}/{number}; sleep 0.0{number % 5}; (cat in.txt; echo {number}) > o{number}"
+        """Each run of it adds a byte to its tally, whatever becomes of it; then it may have to kill its executor."""
+        executor = "\\$PPID" if self.schedule.engine == "makeflow" else "$PPID"
+        kills = "".join(
+            f"if [ -e {poison} ]; then rm {poison}; pwd >> {self._poison}/where; kill -9 {executor}; exit 9; fi; "
+            for poison in (f"{self._poison}/{number}.{n}" for n in range(KILLS)))
+        return (f"printf x >> {self.tallies}/{number}; {kills}sleep 0.0{number % 5}; "
+                f"(cat in.txt; echo {number}) > o{number}")
 
     def write(self) -> list[str]:
         """The task file; gives the command line that runs it."""
@@ -126,6 +142,20 @@ class Chaos:
     def close(self) -> None:
         self._master.close()
         self._staging.close()
+        if self._disk is not None:
+            subprocess.run(["umount", "-l", str(self._disk)], check=False)
+
+    def _mount_disk(self) -> None:
+        """A disk of its own for what runs on one of the agents; without the right to mount there is no such blow."""
+        agent = (self.schedule.seed + 1) % len(self.cluster.agents)
+        work = self.cluster.work_dir / "agents" / str(agent) / "work"
+        latest = work / "meta" / "slaves" / "latest"
+        own = latest.resolve().name if latest.exists() else next(
+            i for i in self.cluster.agent_ids() if i.endswith(f"-S{agent}"))
+        disk = work / "slaves" / own / "frameworks"
+        disk.mkdir(parents=True, exist_ok=True)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200m", "chaos", str(disk)], check=False).returncode == 0:
+            self._disk = disk
 
     def progress(self) -> float:
         return len(list(self.tallies.iterdir())) / self.schedule.tasks
@@ -171,6 +201,31 @@ class Chaos:
     def stop_executor(self) -> None:
         self._pause(self._executor)
 
+    def remove_folder(self) -> None:
+        """As a cleaner of old files on the agent would."""
+        (folder, *_) = Path(self._executor().cwd(), ".mfmesos").iterdir()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def fill_disk(self) -> None:
+        """The disk of what runs on one agent, for a moment."""
+        if self._disk is None:
+            raise ValueError("no disk could be mounted")
+        junk = self._disk / "junk"
+        try:
+            with contextlib.suppress(OSError), junk.open("wb", buffering=0) as f:
+                while True:
+                    f.write(bytes(1 << 20))
+            self._over.wait(FULL_S)
+        finally:
+            junk.unlink(missing_ok=True)
+
+    def poison(self) -> None:
+        """Some tasks that have not run yet will kill their executors, as the kernel might for want of memory."""
+        coming = [i for i in self.names() if not (self.tallies / str(i)).exists()]
+        for number in coming[-POISONED:]:
+            for n in reversed(range(KILLS)):
+                (self._poison / f"{number}.{n}").touch()
+
     def _pause(self, whom) -> None:
         process = whom()
         process.suspend()
@@ -215,7 +270,9 @@ class Chaos:
     def left(self, before: set[Path]) -> list[str]:
         """What lies on agents and has somebody who should have removed it: not the archive of an executor that never
         ran, since its agent died while it fetched that."""
-        found = [n for n in left_on_agents(self.cluster, before) if not n.startswith(tuple(self.orphaned))]
+        where = self._poison / "where"
+        killed = [line.partition("/.mfmesos/")[0] for line in where.read_text().split()] if where.exists() else []
+        found = [n for n in left_on_agents(self.cluster, before) if not n.startswith((*self.orphaned, *killed))]
         if "restart_cluster" not in self.struck:
             return found
         ran = {Path(n).parent for n in found if not Path(n).name.startswith("mfmesos-executor")}
