@@ -6,7 +6,7 @@ import errno
 import itertools
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from mfmesos.staging.outputs import (
     unpack,
 )
 from mfmesos.staging.placement import place
+from mfmesos.staging.stamps import members_of
 from mfmesos.staging.tarstream import BadTar
 
 
@@ -51,6 +52,7 @@ class Deliveries:
         self._incoming = workdir / ".mfmesos" / "incoming"
         self._attempts: dict[str, Attempt] = {}
         self._numbers = itertools.count(1)
+        self._members: dict[str, dict[str, tuple[str, ...]]] = {}
         self._placed: dict[str, Staged] = {}
         """Delivered alone and placed, but not reported."""
         self._kept: dict[str, str] = {}
@@ -201,11 +203,21 @@ class Deliveries:
 
     def place(self, staged: Staged | None) -> None:
         """Blocking; may run in any thread. Raises PlacementError."""
-        if staged is not None:
-            place(self._workdir, staged, self._own_files)
+        if staged is None:
+            return
+        attempt_id = os.path.basename(staged.stem).rpartition("-")[0]
+        self._members[attempt_id] = {
+            name: members_of(staged.path(index)) for index, name in enumerate(staged.plan.roots)
+            if os.path.isdir(staged.path(index))}
+        place(self._workdir, staged, self._own_files)
+
+    def members(self, attempt_id: str) -> Mapping[str, tuple[str, ...]]:
+        """Output folder -> what the attempt has made in it, of one that was placed and whose task is not settled."""
+        return self._members.get(attempt_id, {})
 
     def settle(self, attempt_id: str) -> None:
         """Its task was reported: it is of no use to a next life of the scheduler any more."""
+        self._members.pop(attempt_id, None)
         staged = self._placed.pop(attempt_id, None)
         if staged is not None:
             staged.settle()

@@ -4,7 +4,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Callable
@@ -177,6 +177,10 @@ class StagingServer:
         self._withdraw_inputs(attempt_id)
         staged = self._deliveries.take(attempt_id)
         await asyncio.get_running_loop().run_in_executor(self._pool, self._deliveries.place, staged)
+
+    def members(self, attempt_id: str) -> Mapping[str, tuple[str, ...]]:
+        """Output folder -> what the attempt, whose task is about to be reported, has made in it."""
+        return self._deliveries.members(attempt_id)
 
     def settle(self, attempt_id: str) -> None:
         """The task was reported: what it delivered will not be asked for again, by a next life neither."""

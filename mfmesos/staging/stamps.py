@@ -4,10 +4,13 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from mfmesos.staging.trees import Row, TreeError, walk
+from mfmesos.staging.names import ancestors
+from mfmesos.staging.trees import CHUNK, Row, TreeError, walk
+
+MOST_MEMBERS = 2_000
 
 
 class Stamp(NamedTuple):
@@ -17,15 +20,49 @@ class Stamp(NamedTuple):
     size: int
 
 
-def stamp(path: str) -> Stamp | None:
-    """None for what does not exist, leads nowhere, or is neither file nor folder (blocking)."""
+def stamp(path: str, members: Collection[str] = ()) -> Stamp | None:
+    """None for what does not exist, leads nowhere, or is neither file nor folder (blocking). Of a folder only the
+    `members` count, where some are named, and what is in them."""
     try:
         found = os.stat(path)
         if stat.S_ISREG(found.st_mode):
             return file_stamp(found.st_size, found.st_mtime_ns)
-        return tree_stamp(walk(path)) if stat.S_ISDIR(found.st_mode) else None
+        return tree_stamp(among(walk(path), members)) if stat.S_ISDIR(found.st_mode) else None
     except (OSError, TreeError, ValueError):
         return None
+
+
+def among(rows: Iterable[Row], members: Collection[str]) -> Iterator[Row]:
+    """Those that are of these names or lie below one; all, where none are named."""
+    wanted = frozenset(members)
+    for row in rows:
+        if not wanted or row.name in wanted or any(folder in wanted for folder in ancestors(row.name)):
+            yield row
+
+
+def members_of(folder: str) -> tuple[str, ...]:
+    """The names of all in a folder; of a large one only of what lies in it at first hand (blocking)."""
+    names: list[str] = []
+    for above, folders, files in os.walk(folder):
+        prefix = os.path.relpath(above, folder) + "/" if above != folder else ""
+        names += (prefix + name for name in (*files, *(f for f in folders if os.path.islink(f"{above}/{f}"))))
+        if above != folder and not files and not folders:
+            names.append(prefix[:-1])
+        if len(names) > MOST_MEMBERS:
+            return tuple(sorted(os.listdir(folder)))
+    return tuple(sorted(names))
+
+
+def tree_digest(rows: Iterable[Row]) -> str:
+    """Of all content; OSError (blocking)."""
+    total = hashlib.sha256()
+    for row in rows:
+        total.update(os.fsencode(f"{row.name}\0{row.kind}\0{row.size}\0{row.target}\0"))
+        if row.kind == "file":
+            with open(row.path, "rb") as f:
+                while piece := f.read(CHUNK):
+                    total.update(piece)
+    return total.hexdigest()
 
 
 def file_stamp(size: int, mtime_ns: int) -> Stamp:

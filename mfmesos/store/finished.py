@@ -36,6 +36,8 @@ class Seen(NamedTuple):
     digest: str
     """Of the content; empty where it was not computed."""
     size: int
+    members: tuple[str, ...] = ()
+    """Of a folder: what the task made in it; empty where that is all, or not known."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,16 @@ class FinishedTasks:
         return sqlitefile.told(self.path, FinishedError, _MOVE)
 
 
+def _seen(data: list[Any]) -> Seen:
+    name, stamp, digest, size, *more = data
+    return Seen(name, stamp, digest, size, tuple(*more))
+
+
 def _finished(data: dict[str, Any]) -> Finished:
     """Raises ValueError for what is no such row."""
     try:
         return Finished(
-            data["command"], data["env"], tuple(Seen(*i) for i in data["inputs"]),
-            tuple(Seen(*o) for o in data["outputs"]), data["attempt"])
+            data["command"], data["env"], tuple(map(_seen, data["inputs"])), tuple(map(_seen, data["outputs"])),
+            data["attempt"])
     except (KeyError, TypeError) as e:
         raise ValueError(f"a row that cannot be read ({e})") from None

@@ -325,7 +325,7 @@ class BatchEngine:
         self.entries.append(self._runlog.task_ended(report, host))
         if report.finished:
             self._tally.finished += 1
-            self._earlier.finished(report)
+            self._earlier.finished(report, self._scheduler.staging.members(report.attempt_id))
             self._published += task.outputs
             self._state.finished(task.id)
             self._submit(self._plan.finished(task.id))

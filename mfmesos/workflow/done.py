@@ -14,13 +14,15 @@ import os
 from collections import deque
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from mfmesos.core.actions import ReportTask
 from mfmesos.core.model import Task
 from mfmesos.report.runlog import read_report
 from mfmesos.staging.inputs import InputError, InputIndex
 from mfmesos.staging.names import relative
-from mfmesos.staging.stamps import stamp
+from mfmesos.staging.stamps import among, stamp, tree_digest, tree_stamp
+from mfmesos.staging.trees import TreeError, walk
 from mfmesos.store.finished import FILE, Finished, FinishedError, FinishedTasks, Seen
 from mfmesos.workflow.leftovers import state_of_run
 from mfmesos.workflow.plan_graph import folders_above
@@ -85,7 +87,7 @@ class Earlier:
         self._alike.setdefault(_key_of(row), deque()).append(number)
         self._makers.update((seen.name, number) for seen in row.outputs)
         for seen in (*row.inputs, *row.outputs):
-            if seen.stamp and seen.digest:
+            if " " in seen.stamp and seen.digest:  # of a file
                 self._digests[seen.name, seen.stamp] = seen.digest
 
     def take_up(self, tasks: Mapping[int, Task]) -> None:
@@ -152,7 +154,7 @@ class Earlier:
         """These files as they are now, when none has changed; else which one has, and how."""
         found = []
         for seen in was:
-            now = stamp(self._path(seen.name))
+            now = stamp(self._path(seen.name), seen.members)
             if now is None:
                 return (), f"{what}{seen.name} is missing"
             digest = self._digest(seen)
@@ -161,7 +163,7 @@ class Earlier:
                 continue
             if seen.size and not now.size:
                 return (), f"{what}{seen.name} is empty"
-            same = self._found(seen.name) if now.size <= most else None
+            same = self._found(seen) if now.size <= most else None
             if same is None or (digest != same.digest and (digest or now.text != seen.stamp)):
                 return (), f"{what}{seen.name} changed"
             found.append(same)
@@ -170,11 +172,15 @@ class Earlier:
     def _digest(self, seen: Seen) -> str:
         return seen.digest or self._digests.get((seen.name, seen.stamp), "")
 
-    def _found(self, name: str) -> Seen | None:
+    def _found(self, was: Seen) -> Seen | None:
         """As it is now, with its digest."""
-        with contextlib.suppress(InputError, OSError):
-            found = self._inputs.look(name)
-            return Seen(name, found.stamp, found.digest, found.size)
+        with contextlib.suppress(InputError, OSError, TreeError):
+            if was.members:
+                rows = list(among(walk(self._path(was.name)), was.members))
+                now = tree_stamp(rows)
+                return was._replace(stamp=now.text, digest=tree_digest(rows), size=now.size)
+            found = self._inputs.look(was.name)
+            return Seen(was.name, found.stamp, found.digest, found.size)
         return None
 
     def _maker(self, name: str) -> Finished | None:
@@ -189,9 +195,9 @@ class Earlier:
     def _path(self, name: str) -> str:
         return os.path.join(self._folder, name)
 
-    def _see(self, name: str) -> Seen | None:
-        found = stamp(self._path(name))
-        return Seen(name, found.text, "", found.size) if found else None
+    def _see(self, name: str, members: tuple[str, ...] = ()) -> Seen | None:
+        found = stamp(self._path(name), members)
+        return Seen(name, found.text, "", found.size, members) if found else None
 
     # --- what a run adds ------------------------------------------------------------------------
     def begin(self) -> None:
@@ -199,21 +205,22 @@ class Earlier:
         self._store = FinishedTasks(self._state_dir / FILE)
         self._write()
 
-    def finished(self, report: ReportTask) -> None:
-        """Its outputs are in place; to be written with others by `commit`."""
+    def finished(self, report: ReportTask, members: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> None:
+        """Its outputs are in place; to be written with others by `commit`. `members`: output folder -> what the task
+        made in it; all else there is somebody else's."""
         task = report.task
         inputs = tuple(Seen(i.name, i.stamp, i.digest, i.size) for i in report.inputs)
-        outputs = tuple(self._published(name) for name in task.outputs)
+        outputs = tuple(self._published(name, members.get(name, ())) for name in task.outputs)
         self._add(task.id, Finished(command_of(task), env_of(task), inputs, outputs, report.attempt_id))
 
-    def _published(self, name: str) -> Seen:
-        seen = self._see(name)
+    def _published(self, name: str, members: tuple[str, ...]) -> Seen:
+        seen = self._see(name, members)
         if seen is None:  # removed by somebody at once
             return Seen(name, "", "", 1)
         if seen.size > DIGESTED and not self._verify:
             return seen
         if self._verify:
-            return self._found(name) or seen
+            return self._found(seen) or seen
         return seen._replace(digest=small_digest(self._path(name)))
 
     def _add(self, task_id: int, row: Finished) -> None:
@@ -260,23 +267,27 @@ class Earlier:
         folder among them."""
         lines = []
         for name in task.outputs:
-            row, now = self._maker(name), stamp(self._path(name))
+            row = self._maker(name)
             was = next((s for s in row.outputs if s.name == name), None) if row else None
+            now = stamp(self._path(name), was.members) if was else None
             if was is None or now is None or not now.size or now.text == was.stamp:
                 continue
-            digest, found = self._digest(was), self._found(name)
+            digest, found = self._digest(was), self._found(was)
             if not digest or found is None or digest != found.digest:
-                lines.append(self._keep(name, aside(name, read)))
+                lines.append(self._keep(was, aside(name, read)))
         return lines
 
-    def _keep(self, name: str, to: str) -> str:
+    def _keep(self, was: Seen, to: str) -> str:
+        name = was.name
         number, final = 1, to
         while os.path.lexists(self._path(final)):
             number += 1
             final = f"{to}.{number}"
         try:
-            os.makedirs(os.path.dirname(self._path(final)), exist_ok=True)
-            os.rename(self._path(name), self._path(final))
+            for one in [f"/{member}" for member in was.members] or [""]:  # what else is in a folder stays there
+                if os.path.lexists(self._path(name) + one):
+                    os.makedirs(os.path.dirname(self._path(final) + one), exist_ok=True)
+                    os.rename(self._path(name) + one, self._path(final) + one)
         except OSError as e:
             return f"{name} was changed since a task made it, and could not be kept as {final} ({e.strerror})"
         return f"{name} was changed since a task made it, and is kept as {final}: the task runs again"

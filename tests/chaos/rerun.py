@@ -132,7 +132,7 @@ class Workflow:
         """One edit; what it was."""
         edits: list[Callable[[], str]] = [
             self.command, self.variable, self.input, self.input, self.touch, self.insert, self.remove, self.swap,
-            self.delete, self.damage, self.damage, self.touch_output]
+            self.delete, self.damage, self.damage, self.touch_output, self.note]
         return self.chance.choice(edits)()
 
     def some(self) -> Step:
@@ -170,6 +170,16 @@ class Workflow:
             return self.touch()
         path.touch()
         return f"touch {step.files[0]}"
+
+    def note(self) -> str:
+        """A file of the user's own in a folder that a task makes: an input of those who read the folder."""
+        step = self.some()
+        folder = self.folder / f"{step.name}.d"
+        if not folder.is_dir():
+            return self.touch()
+        (folder / "note").write_text(self.word())
+        self.dirty.update(other.name for other in self.steps.values() if step.name in other.after)
+        return f"note in {step.name}.d"
 
     def insert(self) -> str:
         self.count += 1

@@ -141,3 +141,14 @@ def test_numbers_do_not_meet_those_of_the_earlier_life(tmp_path: Path, two_files
     after = deliveries(tmp_path, resume=True)
     attempt = after.grant("c", "1.1", (), ("a", "d/b"))
     assert not list(tmp_path.glob(f".mfmesos/incoming/{Path(after._new_stem(attempt)).name}*"))
+
+
+def test_what_an_attempt_made_in_a_folder_is_known_until_its_task_is_reported(tmp_path: Path) -> None:
+    """Merged into a folder with other files: only the attempt's own names."""
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "notes").write_text("mine")
+    made = delivered(tmp_path, tar_of(member("d/sub/a", b"A"), member("d/b", b"B"), member("f", b"F")), "d", "f")
+    made.place(made.take("1.1"))
+    assert made.members("1.1") == {"d": ("b", "sub/a")}
+    made.settle("1.1")
+    assert made.members("1.1") == {}

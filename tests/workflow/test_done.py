@@ -166,6 +166,47 @@ def test_a_folder_that_is_not_what_was_published(folder: Folder) -> None:
     assert folder.batch(*ALL)[2][3] == "output d changed"
 
 
+def test_what_else_is_in_an_output_folder_is_not_the_tasks(folder: Folder) -> None:
+    """A user's notes and another task's output in it may change; what the task made there may not, and is kept alone
+    when somebody has changed it."""
+    fill = {"command": "fill", "outputs": ["res"]}
+    into = {"command": "into", "outputs": ["res/late"]}
+    folder.write("res/notes", "mine\n")
+    folder.write("res/sub/made", "1\n")
+    folder.write("res/x", "2\n")
+    batch, _, _ = folder.batch(fill, into)
+    batch.earlier.begin()
+    batch.earlier.finished(ReportTask(batch.tasks[1], finished=True), {"res": ("sub/made", "x")})
+    folder.write("res/late", "3\n")
+    batch.earlier.finished(ReportTask(batch.tasks[2], finished=True))
+    batch.earlier.close()
+    folder.write("res/notes", "more of mine\n", 2e9)
+    assert folder.batch(fill, into)[1] == [1, 2]
+    folder.write("res/sub/made", "by hand\n", 2e9)
+    batch, done, reasons = folder.batch(fill, into)
+    assert (done, reasons) == ([2], {1: "output res changed"})
+    batch.earlier.keep_changed(batch.tasks[1], ())
+    found = {str(p.relative_to(folder.path)) for p in folder.path.glob("res*/**/*") if p.is_file()}
+    assert found == {"res/notes", "res/late", "res.before-rerun/sub/made", "res.before-rerun/x"}
+    (folder.path / "res" / "x").mkdir()
+    assert folder.batch(fill, into)[2] == {1: "output res is empty"}
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_verify_of_a_folder(folder: Folder, damaged: bool) -> None:
+    """What the task made in it is compared by content."""
+    fill = {"command": "fill", "outputs": ["res"]}
+    folder.write("res/x", "1\n")
+    batch, _, _ = folder.batch(fill, verify=True)
+    batch.earlier.begin()
+    batch.earlier.finished(ReportTask(batch.tasks[1], finished=True), {"res": ("x",)})
+    batch.earlier.close()
+    folder.write("res/notes", "mine\n", 2e9)
+    folder.write("res/x", "2\n" if damaged else "1\n")
+    assert folder.batch(fill, verify=True)[1] == ([] if damaged else [1])
+    assert folder.batch(fill)[1] == [1]
+
+
 def test_an_output_that_was_empty_from_the_start(folder: Folder) -> None:
     """It is what was published."""
     batch, _, _ = folder.batch(SORT)
