@@ -10,7 +10,7 @@ import pytest
 
 from mfmesos.core.model import Resources, SavedTask
 from mfmesos.staging.inputs import InputIndex
-from mfmesos.workflow.batch import Batch
+from mfmesos.workflow.batchfile import Batch
 
 
 class Folder:

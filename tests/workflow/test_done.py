@@ -13,7 +13,7 @@ import pytest
 from mfmesos.core.actions import ReportTask
 from mfmesos.staging import durable
 from mfmesos.store.finished import FILE, FinishedError
-from mfmesos.workflow.batch import Batch
+from mfmesos.workflow.batchfile import Batch
 from mfmesos.workflow.done import aside
 
 SORT = {"command": "sort in > a", "inputs": ["in"], "outputs": ["a"]}
