@@ -12,6 +12,7 @@ import click
 from mfmesos import __version__, bounds
 from mfmesos.config import DEFAULT_MASTER, ConfigError, SchedulerConfig, read_secret
 from mfmesos.options import Number
+from mfmesos.plainerrors import plain
 from mfmesos.pool.command import pool_options, settings_of
 from mfmesos.report.estimates import estimates
 from mfmesos.report.failing import fail
@@ -233,12 +234,22 @@ def cluster(**options: Any) -> None:
 
 
 @main.command()
-@click.option("--master", help="Also look at this Mesos master.")
-def doctor(master: str | None) -> None:
+@click.option("--master", metavar="HOST:PORT|H1:P1,H2:P2|zk://...",
+              help="Also look at this Mesos master, and whether it takes a run.")
+@click.option("--role", default="*", show_default=True, help="Ask it for this Mesos role.")
+@click.option("--user", default="", help="Ask it for tasks of this user (default: who runs mfmesos).")
+@click.option("--principal", help="Authenticate to the master as this principal.")
+@click.option("--secret-file", help=SECRET_HELP)
+def doctor(master: str | None, role: str, user: str, principal: str | None, secret_file: str | None) -> None:
     """Say what is there, what is missing, and what to do, one line each."""
     from mfmesos import doctor as doctoring
+    from mfmesos.doctor_master import Wanted
 
-    findings = doctoring.run(master)
+    try:
+        wanted = Wanted(role, user, principal, read_secret(secret_file))
+    except ConfigError as e:
+        fail(str(e))
+    findings = doctoring.run(master, wanted=wanted)
     for finding in findings:
         click.echo(finding.line())
     sys.exit(1 if any(f.ok is False for f in findings) else 0)
@@ -300,7 +311,7 @@ def _guarded(call: Callable[[], Any]) -> NoReturn:
         click.echo("mfmesos: interrupted", err=True)
         sys.exit(130)
     except OSError as e:
-        fail(str(e))
+        fail(plain(e))
     sys.exit(code if isinstance(code, int) else 0)
 
 

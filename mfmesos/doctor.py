@@ -17,8 +17,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from mfmesos import bundled
+from mfmesos import bundled, doctor_master
 from mfmesos.config import ConfigError
+from mfmesos.plainerrors import plain, reason
 from mfmesos.workflow import binaries
 
 TIMEOUT_S = 5.0
@@ -49,9 +50,9 @@ class Finding:
         return f"{mark:8}{self.name}: {self.text}" + (f" -> {self.cure}" if self.cure else "")
 
 
-def _get_json(url: str) -> Any:
+def _get_json(url: str, headers: Mapping[str, str] | None = None) -> Any:
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # masters are not behind web proxies
-    with direct.open(url, timeout=TIMEOUT_S) as answer:
+    with direct.open(urllib.request.Request(url, headers=dict(headers or {})), timeout=TIMEOUT_S) as answer:
         return json.load(answer)
 
 
@@ -113,18 +114,23 @@ class Probes:
     library: Callable[[str], str | None] = _library
     bind: Callable[[str], None] = _bind
     route_to: Callable[[str, int], str] = _route_to
-    get_json: Callable[[str], Any] = _get_json
+    get_json: Callable[..., Any] = _get_json
+    leader: Callable[[str], str] = doctor_master.leader
+    subscribe: Callable[[str, doctor_master.Wanted], str] = doctor_master.subscribe
     read: Callable[[str], str] = _read
     free_mb: Callable[[Path], float] = lambda path: shutil.disk_usage(path).free / 2**20
 
 
-def run(master: str | None = None, probes: Probes | None = None) -> list[Finding]:
-    """Look at everything; never raises for what it finds. `master`: HOST:PORT, several, or zk://..."""
+def run(
+    master: str | None = None, probes: Probes | None = None, wanted: doctor_master.Wanted | None = None,
+) -> list[Finding]:
+    """Look at everything; never raises for what it finds. `master`: HOST:PORT, several, or zk://...; `wanted`: as whom
+    the master is to take us."""
     probes = probes or Probes()
     found = [
         *_python(probes), *_makeflow(probes), _factory(probes), _system_python(probes), _preload(probes),
         *_packages(probes), *_ports(probes), *_inotify(probes), _disk(probes)]
-    return found + (_master(master, probes) if master and master != "local" else [])
+    return found + (_master(master, probes, wanted or doctor_master.Wanted()) if master and master != "local" else [])
 
 
 def _python(probes: Probes) -> list[Finding]:
@@ -165,7 +171,7 @@ def _factory(probes: Probes) -> Finding:
     try:
         path, needs = probes.find_factory(probes.environ), probes.worker_needs(probes.environ)
     except (ConfigError, OSError) as e:
-        return Finding(binaries.FACTORY, None, f"{e}; only `mfmesos factory` needs it")
+        return Finding(binaries.FACTORY, None, f"{plain(e)}; only `mfmesos factory` needs it")
     wanted = f"its workers need {needs} on agents" if needs else "its workers need no libraries on agents"
     return Finding(binaries.FACTORY, True, f"{path}; {wanted}")
 
@@ -202,7 +208,7 @@ def _ports(probes: Probes) -> list[Finding]:
     try:
         probes.bind("127.0.0.1")
     except OSError as e:
-        return [Finding("ports", False, f"cannot listen on 127.0.0.1: {e}", "bring up the loopback interface")]
+        return [Finding("ports", False, f"cannot listen on 127.0.0.1: {plain(e)}", "bring up the loopback interface")]
     return [Finding("ports", True, "can listen on 127.0.0.1")]
 
 
@@ -224,7 +230,7 @@ def _disk(probes: Probes) -> Finding:
     try:
         free = probes.free_mb(probes.cwd)
     except OSError as e:
-        return Finding("disk", False, f"{probes.cwd}: {e}", "go to a folder that is there")
+        return Finding("disk", False, f"{probes.cwd}: {reason(e)}", "go to a folder that is there")
     text = f"{free:.0f} MB free in {probes.cwd}"
     if not os.access(probes.cwd, os.W_OK):
         return Finding("disk", False, f"{text}, which is not yours to write to", "work in a folder of your own")
@@ -234,19 +240,26 @@ def _disk(probes: Probes) -> Finding:
 
 
 # --- the cluster --------------------------------------------------------------------------------
-def _master(master: str, probes: Probes) -> list[Finding]:
-    if master.startswith("zk://"):
-        return [Finding("master", None, f"{master}: ZooKeeper is not asked here", "name a master as HOST:PORT instead")]
+def _master(master: str, probes: Probes, wanted: doctor_master.Wanted) -> list[Finding]:
+    if master.startswith(("zk://", "zoo://")):
+        hosts = master.rpartition("@")[2] if "@" in master else master
+        try:
+            leader = probes.leader(master)
+        except (OSError, ValueError) as e:
+            return [Finding("master", False, f"{hosts}: {plain(e)}", "start it, or correct --master zk://...")]
+        return [Finding("zookeeper", True, f"{hosts}: the leading master is {leader}"),
+                *_master(leader, probes, wanted)]
     failures = []
     for address in master.rstrip("/").split(","):
         try:
             host, port = _split(address)
             version = str(probes.get_json(f"http://{address}/version").get("version", "unknown"))
         except (OSError, ValueError, AttributeError) as e:
-            failures.append(f"{address}: {getattr(e, 'reason', e)}")
+            failures.append(f"{address}: {_why(e)}")
             continue
         found = [Finding("master", True, f"{address} answers, Mesos {version}")]
-        return [*found, _agents(address, probes), *_way_back(host, port, probes)]
+        return [*found, _agents(address, probes, wanted), *_framework(address, probes, wanted),
+                *_way_back(host, port, probes)]
     return [Finding("master", False, "; ".join(failures), "start it, or correct --master HOST:PORT")]
 
 
@@ -257,17 +270,47 @@ def _split(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _agents(address: str, probes: Probes) -> Finding:
+def _why(error: BaseException) -> str:
+    inner = getattr(error, "reason", None)
+    return plain(inner if isinstance(inner, BaseException) else error, cure=False)
+
+
+def _agents(address: str, probes: Probes, wanted: doctor_master.Wanted) -> Finding:
+    """Of /slaves, or of /state where the master does not serve that, or not to us."""
+    problems = []
+    for path in ("slaves", "state"):
+        try:
+            headers = [wanted.headers] if wanted.headers else []
+            return _largest(probes.get_json(f"http://{address}/{path}", *headers)["slaves"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+            problems.append(f"/{path}: {_why(e)}")
+    cure = ""
+    if any("401" in problem or "403" in problem for problem in problems):
+        cure = "for those who may see them: --principal NAME --secret-file FILE"
+    return Finding("agents", None, f"the master did not list them ({'; '.join(problems)})", cure)
+
+
+def _framework(address: str, probes: Probes, wanted: doctor_master.Wanted) -> list[Finding]:
+    """Whether the master would take a run of ours; a framework is registered for a moment."""
     try:
-        agents = [a for a in probes.get_json(f"http://{address}/slaves")["slaves"] if a.get("active", True)]
-        if not agents:
-            return Finding("agents", False, "none registered", "start mesos-agent, with --master of this one")
-        largest = max(agents, key=lambda a: (a["resources"].get("cpus", 0), a["resources"].get("mem", 0)))
-        has = largest["resources"]
-        size = f"{has.get('cpus', 0):g} cpus, {has.get('mem', 0):.0f} MB memory, {has.get('disk', 0):.0f} MB disk"
-        return Finding("agents", True, f"{len(agents)}; the largest, {largest.get('hostname', 'unknown')}, has {size}")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
-        return Finding("agents", None, f"the master did not list them ({e!r})")
+        refusal = probes.subscribe(address, wanted)
+    except (OSError, ValueError):
+        return []  # what is wrong with the master is said already
+    text = f"role {wanted.role}" + (f", principal {wanted.principal}" if wanted.principal else ", no principal")
+    if not refusal:
+        return [Finding("framework", True, f"the master takes runs ({text})")]
+    return [Finding("framework", False, f"the master refuses runs ({text}): {refusal}",
+                    "correct --principal, --secret-file or --role")]
+
+
+def _largest(listed: list[Any]) -> Finding:
+    agents = [a for a in listed if a.get("active", True)]
+    if not agents:
+        return Finding("agents", False, "none registered", "start mesos-agent, with --master of this one")
+    largest = max(agents, key=lambda a: (a["resources"].get("cpus", 0), a["resources"].get("mem", 0)))
+    has = largest["resources"]
+    size = f"{has.get('cpus', 0):g} cpus, {has.get('mem', 0):.0f} MB memory, {has.get('disk', 0):.0f} MB disk"
+    return Finding("agents", True, f"{len(agents)}; the largest, {largest.get('hostname', 'unknown')}, has {size}")
 
 
 def _way_back(host: str, port: int, probes: Probes) -> list[Finding]:
@@ -276,7 +319,7 @@ def _way_back(host: str, port: int, probes: Probes) -> list[Finding]:
         address = probes.route_to(host, port)
         probes.bind(address)
     except OSError as e:
-        return [Finding("address", False, f"no address of this machine leads to {host}: {e}",
+        return [Finding("address", False, f"no address of this machine leads to {host}: {plain(e)}",
                         "name one with --listen and --advertise")]
     if address.startswith("127.") or address == "::1":
         return [Finding("address", None, f"{address}: only agents on this machine can reach it",

@@ -28,6 +28,7 @@ from mfmesos.core.state import Policy
 from mfmesos.engine import Engine
 from mfmesos.folder import RunFolder
 from mfmesos.mesos.link import FrameworkSettings, MesosLink
+from mfmesos.plainerrors import plain
 from mfmesos.staging.address import split_host_port
 from mfmesos.staging.archive import build_archive
 from mfmesos.staging.inputs import InputIndex
@@ -333,7 +334,7 @@ class Scheduler:
                 await self.staging.stop(keep=True)
                 if wanted != known or known == port:
                     raise
-                self._note(act.Note("warning", f"{e}; what the dead scheduler had at work is run again"))
+                self._note(act.Note("warning", f"{plain(e)}; what the dead scheduler had at work is run again"))
                 claims = []
         journal.put("port", str(self.staging.port))
         journal.put("tls", self.staging.certificate.decode())

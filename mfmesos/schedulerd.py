@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from mfmesos.config import DEFAULT_MASTER, END, STATE_DIR, ConfigError, SchedulerConfig
+from mfmesos.plainerrors import plain
 from mfmesos.workflow.leftovers import RUN, TASK_STATE, clear_older, owner
 from mfmesos.workflow.workers import for_workers
 
@@ -114,7 +115,8 @@ def started_at(pid: int) -> float:
 
 def say_crashed(error: Exception, config: SchedulerConfig) -> None:
     where = config.state_dir / "scheduler.log"
-    print(f"mfmesos: the scheduler failed unexpectedly: {type(error).__name__}: {error}; see {where}", file=sys.stderr)
+    print(f"mfmesos: the scheduler failed unexpectedly: {type(error).__name__}: {plain(error)}; see {where}",
+          file=sys.stderr)
 
 
 def open_log(config: SchedulerConfig) -> None:

@@ -1,6 +1,7 @@
 """What the doctor finds, on machines that are told to it."""
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from pathlib import Path
@@ -11,6 +12,9 @@ from support import need
 
 from mfmesos import doctor
 from mfmesos.config import ConfigError
+from mfmesos.core.model import Resources
+from mfmesos.doctor_master import Wanted, subscribe
+from mfmesos.local.cluster import LocalCluster
 from mfmesos.workflow import binaries
 from mfmesos.workflow.binaries import Makeflow
 
@@ -125,9 +129,54 @@ def test_masters_are_tried_in_turn(tmp_path: Path) -> None:
 
     probes = healthy(tmp_path, get_json=get_json)
     assert by_name(probes, "a:1,m:5050/")["master"].text.startswith("m:5050 answers")
-    assert by_name(probes, "zk://h:2181/mesos")["master"].ok is None
+    found = by_name(healthy(tmp_path, get_json=get_json, leader=lambda master: "m:5050"), "zk://u:word@h:2181/mesos")
+    assert found["master"].text.startswith("m:5050 answers")
+    assert "word" not in found["zookeeper"].text
+    found = by_name(healthy(tmp_path, leader=refuse(OSError("ZooKeeper does not answer"))), "zk://h:2181/mesos")
+    assert found["master"].ok is False
     assert by_name(probes, "nonsense")["master"].ok is False
     assert "master" not in by_name(probes, "local")
+
+
+def test_agents_out_of_the_masters_state(tmp_path: Path) -> None:
+    """Where /slaves is not served, or not to us; where neither is, both reasons and the options are given."""
+    def get_json(url: str, headers: Any = None) -> Any:
+        if url.endswith("/slaves"):
+            raise OSError("HTTP Error 403: Forbidden")
+        return {"version": "1.9", "slaves": AGENTS["slaves"]}
+
+    def refused(url: str, headers: Any = None) -> Any:
+        if url.endswith("/version"):
+            return {"version": "1.9"}
+        raise OSError("HTTP Error 401: Unauthorized")
+
+    assert by_name(healthy(tmp_path, get_json=get_json))["agents"].ok
+    found = by_name(healthy(tmp_path, get_json=refused))["agents"]
+    assert found.ok is None
+    assert "/state: HTTP Error 401" in found.text
+    assert "--principal" in found.cure
+
+
+@pytest.mark.parametrize(("principal", "secret", "refusal"), [
+    ("mfmesos", "word", ""), (None, None, "401"), ("mfmesos", "wrong", "401"), ("other", "word", "401")])
+def test_a_master_is_asked_as_a_run_would(tmp_path: Path, principal: str, secret: str, refusal: str) -> None:
+    """Principal and secret are those of the run; no framework is left behind."""
+    async def main() -> None:
+        cluster = LocalCluster(1, Resources(1, 100, 100), tmp_path / "c", secret="word")
+        await cluster.start()
+        loop = asyncio.get_running_loop()
+        wanted = Wanted(principal=principal, secret=secret)
+        said = await loop.run_in_executor(None, subscribe, cluster.master, wanted)
+        assert refusal in said
+        assert bool(said) == bool(refusal)
+        for _ in range(100):
+            if not cluster.leader.frameworks:
+                break
+            await asyncio.sleep(0.05)
+        assert not cluster.leader.frameworks
+        await cluster.stop()
+
+    asyncio.run(main())
 
 
 def test_this_machine() -> None:

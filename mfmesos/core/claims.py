@@ -14,7 +14,7 @@ from mfmesos.core.actions import (
 )
 from mfmesos.core.events import ClaimSynced, ClaimUpdated
 from mfmesos.core.phrases import counted
-from mfmesos.core.reasons import EXECUTOR_ENDED, LIMITS, explain
+from mfmesos.core.reasons import EXECUTOR_ENDED, LIMITS, about_user, explain
 from mfmesos.core.records import Claim, TaskRecord
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
@@ -43,7 +43,7 @@ def synced(state: State, event: ClaimSynced) -> None:
     claim.seq, claim.held, claim.heard_at = event.seq, True, state.now
     claim.number = max(claim.number, event.got)
     claim.synced = True
-    state.launch_failures = 0
+    state.launch_failures = state.user_failures = 0
     if claim.state is ClaimState.LAUNCHING:
         claim.move(ClaimState.OPEN)
         claim.idle_since = state.now
@@ -157,14 +157,21 @@ def _claim_over(state: State, claim: Claim, event: ClaimUpdated) -> None:
 
 def failed(state: State, claim: Claim, why: str) -> None:
     """It ended by itself and badly: the agent is to blame, and if it never synced, perhaps the whole set-up."""
+    never = not (claim.synced or claim.restored)
+    state.user_failures = state.user_failures + 1 if never and about_user(why) else 0
+    if state.user_failures >= trust.IN_A_ROW:
+        state.hopeless = ("no executor can run as this user: name one that the agents know with --user; "
+                          f"agent {claim.hostname}: {why}")
+        return
     trust.blame(state, state.agent(claim.agent_id, claim.hostname), why)
-    if claim.synced or claim.restored:
+    if not never:
         return
     if not state.launch_failures:
         state.launch_failing_since = claim.opened_at
     state.launch_failures += 1
     state.last_launch_failure = f"on agent {claim.hostname}: {why}"
-    state.note_alike("launch", "warning", f"the executor did not start {state.last_launch_failure}")
+    if not state.user_failures:  # of which one line is said in the end
+        state.note_alike("launch", "warning", f"the executor did not start {state.last_launch_failure}")
 
 
 def _suspects(state: State, claim: Claim) -> list[TaskRecord]:

@@ -126,12 +126,11 @@ class Core:
     def _framework_ended(self, event: events.FrameworkEnded) -> None:
         state = self.state
         state.failure, state.complete = event.reason, True
-        state.note("error", event.reason)
         for claim in list(state.claims.values()):
             claims.ended(state, claim, event.reason)
         for record in list(state.tasks.values()):
             if record.state is not TaskState.PLACING:
-                tasks.end(state, record, TaskState.FAILED, event.reason)
+                tasks.end(state, record, TaskState.WITHDRAWN, event.reason)  # the run's fault, not the task's
         state.stopping = event.reason
 
     def _void_offers(self) -> None:
@@ -188,6 +187,8 @@ class Core:
         often = state.launch_failures >= policy.launch_failures
         long = 4 * state.launch_failures >= policy.launch_failures and (
             state.now - state.launch_failing_since >= policy.launch_give_up_s)
+        if state.hopeless and not state.failure:
+            self._framework_ended(events.FrameworkEnded(state.hopeless))
         if (often or long) and not state.failure:
             self._framework_ended(events.FrameworkEnded(
                 f"no executor could be started, {state.launch_failures} times in a row; the last time "

@@ -15,3 +15,15 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def shortened(text: str, limit: int) -> str:
+    """One line of at most `limit` characters; what is cut is the middle, since the end often says most."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else without_middle(line, limit)
+
+
+def without_middle(text: str, limit: int) -> str:
+    """`limit` characters (3 or more) of a longer text."""
+    tail = limit // 2
+    return f"{text[:limit - 1 - tail]}…{text[-tail:]}"

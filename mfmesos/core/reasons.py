@@ -1,6 +1,9 @@
 """Mesos's states and reasons in plain words (source: include/mesos/v1/mesos.proto of Mesos 1.11)."""
 from __future__ import annotations
 
+import re
+
+from mfmesos.core.phrases import shortened
 from mfmesos.wire import FOLDER_GONE
 
 CONTAINER_MEMORY = "REASON_CONTAINER_LIMITATION_MEMORY"
@@ -65,8 +68,17 @@ def explain(state: str, reason: str, message: str) -> str:
         text += f": {why}"
     own = " ".join(message.split())
     if own and own.lower() not in text.lower():
-        text += f" ({own[:300]})"
+        text += f" ({shortened(own, 300)})"
     return text
+
+
+_USER = re.compile(
+    r"no such user|user information|switch(ing)? user|\b(as|to) user\b|chown [^:]* to '", re.IGNORECASE)
+
+
+def about_user(text: str) -> bool:
+    """Whether an executor did not start because of the user that it was to run as."""
+    return _USER.search(text) is not None
 
 
 _SIGNALS = {6: "SIGABRT", 7: "SIGBUS", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}

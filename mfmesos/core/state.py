@@ -110,6 +110,10 @@ class State:
     claim_number: int = 0
     launch_failures: int = 0
     last_launch_failure: str = ""
+    user_failures: int = 0
+    """Of those in a row, the last ones that were about the user that executors run as."""
+    hopeless: str = ""
+    """Why no executor will ever start."""
     launch_failing_since: float = 0.0
     """When the first of those claims was opened."""
 

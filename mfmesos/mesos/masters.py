@@ -82,7 +82,8 @@ def address_of(data: bytes) -> str | None:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _kazoo(masters: Masters) -> Any:
+def make_client(masters: Masters) -> Any:
+    """A client of ZooKeeper that has not connected yet."""
     from kazoo.client import KazooClient
 
     client = KazooClient(hosts=masters.zk_hosts, timeout=10)
@@ -99,7 +100,8 @@ class LeaderWatch:
     """
 
     def __init__(self, masters: Masters, found: Callable[[str | None, str], None], *,
-                 client: Callable[[Masters], Any] = _kazoo, retry_s: float = 2.0, look_again_s: float = 10.0) -> None:
+                 client: Callable[[Masters], Any] = make_client, retry_s: float = 2.0,
+                 look_again_s: float = 10.0) -> None:
         self._masters = masters
         self._found = found
         self._make_client = client

@@ -247,7 +247,7 @@ class HardenedProcess(Process):  # type: ignore[misc]  # pymesos has no types
         except StreamEnd as e:
             return e
         except (OSError, ValueError) as e:
-            return StreamEnd(f"{master}: {e}")
+            return StreamEnd(f"{master}: {getattr(e, 'strerror', None) or e}")
         except Exception as e:
             logger.exception("master=%s the event stream failed", master)
             return StreamEnd(f"{master}: {type(e).__name__}: {e}")

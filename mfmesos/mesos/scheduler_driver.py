@@ -40,6 +40,14 @@ def speaks_tls(address: tuple[str, int], timeout_s: float = 3.0) -> bool:
         return False
 
 
+def _cure(message: str) -> str:
+    """Which of our options the master's words are about."""
+    words = message.lower()
+    flags = [flag for flag, about in (("--role", "role"), ("--user", "user"), ("--principal", "principal"))
+             if about in words]
+    return f" (correct {' or '.join(flags)})" if flags else ""
+
+
 class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[misc]  # pymesos has no types
     """Reads events on one thread and posts them as the core's; `call` may be used by one other thread.
 
@@ -52,6 +60,7 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
         super(HardenedProcess, self).__init__(
             None, dict(framework), ",".join(masters), implicit_acknowledgements=False, failover=True)
         self._post = post
+        self._principal = principal or ""
         self._credential = basic_credential(principal, secret)
         self._caller = Caller(timing.call_s)
         self._caller_lock = threading.Lock()
@@ -181,7 +190,7 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
     def on_error(self, event: dict[str, Any]) -> None:
         message = event.get("message", "")
         self._errors += 1
-        raise StreamEnd(f"the Mesos master refuses this framework: {message}",
+        raise StreamEnd(f"the Mesos master refuses this framework: {message}{_cure(message)}",
                         final=bool(_FINAL_ERROR.search(message)) or self._errors >= _MOST_ERRORS)
 
     # --- ends ---
@@ -200,10 +209,13 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
 
     def explain(self, status: int, reason: str) -> str:
         if status == 401:
-            cure = ("the master does not accept this principal and secret" if self._credential
-                    else "the master wants a principal and a secret")
-            return f"{cure} ({reason})"
-        return f"the master does not allow us to run as this framework: check principal, role and user ({reason})"
+            if self._credential:
+                return ("the master does not accept this principal and secret: correct --principal and --secret-file "
+                        f"({reason})")
+            missing = "--secret-file FILE is missing" if self._principal else "--principal NAME --secret-file FILE"
+            return f"the master wants a principal and a secret: {missing} ({reason})"
+        return ("the master does not allow us to run as this framework: correct --principal, --role or --user "
+                f"({reason})")
 
     def why_closed(self, address: tuple[str, int]) -> str:
         if speaks_tls(address):

@@ -119,7 +119,8 @@ class EventStream(Connection):  # type: ignore[misc]  # pymesos has no types
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as e:
-            raise StreamEnd(f"{address}: the name {host!r} cannot be resolved ({e})") from None
+            why = getattr(e, "strerror", None) or e
+            raise StreamEnd(f"{address}: the name {host!r} cannot be resolved ({why})") from None
         self._candidates: list[Any] = [(family, where) for family, _, _, _, where in found]
         self._since = clock()
         self._open_next("no address")

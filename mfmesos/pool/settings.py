@@ -14,6 +14,7 @@ from mfmesos import bounds
 from mfmesos.config import ConfigError
 from mfmesos.core.model import Resources
 from mfmesos.core.pool import UNLIMITED, ProjectSettings
+from mfmesos.plainerrors import plain
 from mfmesos.staging.address import split_host_port
 
 FILE = "pool.json"
@@ -61,7 +62,7 @@ def read(path: Path, base: PoolSettings) -> PoolSettings:
     except FileNotFoundError:
         return base
     except (OSError, UnicodeDecodeError) as e:
-        raise ConfigError(f"{path}: it cannot be read ({e}); mend it or take it away") from None
+        raise ConfigError(f"{path}: it cannot be read ({plain(e, cure=False)}); mend it or take it away") from None
     try:
         said = json.loads(text)
     except json.JSONDecodeError as e:

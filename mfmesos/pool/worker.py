@@ -20,6 +20,7 @@ from typing import NamedTuple
 from mfmesos.config import ConfigError
 from mfmesos.core.model import Request, Resources, Task
 from mfmesos.core.pool import ManagerStatus
+from mfmesos.plainerrors import plain
 from mfmesos.pool.settings import PoolSettings
 from mfmesos.workflow.workers import OWN_MB
 
@@ -132,7 +133,7 @@ def libraries_of(program: Path) -> dict[str, Path]:
         done = subprocess.run(["ldd", str(program)], capture_output=True, text=True, timeout=30, check=False,
                               env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"})
     except (OSError, subprocess.SubprocessError) as e:
-        raise ConfigError(f"{program}: {e}; {CURE}") from None
+        raise ConfigError(f"{program}: {plain(e)}; {CURE}") from None
     if done.returncode:
         if "not a dynamic executable" in done.stderr + done.stdout:
             return {}

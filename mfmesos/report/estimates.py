@@ -10,6 +10,7 @@ import click
 from mfmesos import bounds
 from mfmesos.core.phrases import counted
 from mfmesos.options import Number
+from mfmesos.plainerrors import plain
 from mfmesos.report.failing import fail
 
 
@@ -76,7 +77,7 @@ def show(category: str | None, path: Path | None, retry_budget: float, picture: 
         except ImportError:
             fail("--plot needs matplotlib: pip install 'mfmesos[plot]'")
         except (OSError, ValueError) as e:
-            fail(f"{picture} cannot be written ({e}); give the name of a .png, .pdf or .svg file")
+            fail(f"{picture} cannot be written ({plain(e, cure=False)}); give the name of a .png, .pdf or .svg file")
         if left_out:
             click.echo(f"mfmesos: {left_out} categories with fewer attempts are not drawn; name one to see", err=True)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mfmesos.config import ConfigError
+from mfmesos.plainerrors import plain
 
 SYSTEM_PYTHON = Path("/usr/bin/python")
 STUB = "mf_mesos_scheduler"
@@ -56,8 +57,8 @@ def find_engine(name: str, environ: Mapping[str, str]) -> Path:
     scripts = []
     for folder in environ.get("PATH", os.defpath).split(os.pathsep):
         candidate = Path(folder or ".") / name
-        if not (candidate.is_file() and os.access(candidate, os.X_OK)):
-            continue
+        if not (os.path.isfile(candidate) and os.access(candidate, os.X_OK)):
+            continue  # also where this user may not enter the folder
         if _is_elf(candidate):
             return candidate.resolve()
         scripts.append(candidate)
@@ -129,7 +130,7 @@ def _ask(path: Path, option: str, environ: Mapping[str, str]) -> str:
             [str(path), option], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             timeout=30, env=dict(environ), check=False)
     except (OSError, subprocess.SubprocessError) as e:
-        raise ConfigError(f"{path} does not start ({e}); {CURE_MPI}") from None
+        raise ConfigError(f"{path} does not start ({plain(e)}); {CURE_MPI}") from None
     text = done.stdout.decode(errors="replace")
     if done.returncode != 0:
         last = text.strip().splitlines()[-1:] or ["no message"]
@@ -170,7 +171,7 @@ def private_copy(engine: Path, state_dir: Path, environ: Mapping[str, str], name
                 continue
             return _populate(base, engine, name)
         except OSError as e:
-            problems.append(str(e))
+            problems.append(plain(e))
     raise ConfigError(
         f"no place for a copy of {name}: {'; '.join(problems)}; set XDG_CACHE_HOME to a folder where they do")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from mfmesos import framework
 from mfmesos.config import STATE_DIR, ConfigError
 from mfmesos.mesos.calls import Caller, CallLost, CallRefused, basic_credential
+from mfmesos.plainerrors import plain
 from mfmesos.staging.outputs import remove_tree
 from mfmesos.workflow.leftovers import FILES, JOURNAL, FolderLock, give_back, plain_engine_in
 
@@ -60,7 +61,7 @@ def _handle(leftover: Leftover, dry_run: bool, echo: Echo) -> str:
     try:
         leftover.remove()
     except (ConfigError, OSError) as e:
-        return f"not removed: {leftover.what}: {e}"
+        return f"not removed: {leftover.what}: {plain(e)}"
     echo(f"removed {leftover.what}")
     return ""
 

@@ -12,6 +12,7 @@ from typing import Callable
 from mfmesos import descriptors
 from mfmesos.core.events import Event, TaskRefused, TaskSubmitted, TaskWithdrawn
 from mfmesos.core.model import Task
+from mfmesos.plainerrors import plain
 from mfmesos.staging.inputs import InputError, InputIndex
 
 INLINE_BYTES = 4 << 20
@@ -79,7 +80,7 @@ class Stager:
                 return self._look(task)
             except OSError as e:
                 if e.errno not in descriptors.SHORT or self._closed.wait(AGAIN_S):
-                    return TaskRefused(task, f"an input cannot be read: {e}")
+                    return TaskRefused(task, f"an input cannot be read: {plain(e)}")
 
     def _look(self, task: Task) -> Event:
         try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mfmesos.core.phrases import shortened
 from mfmesos.workflow.makeflow_log import LogState, NodeState
 from mfmesos.workflow.supervisor import ending
 
@@ -74,6 +75,6 @@ def _line(state: LogState, node: int, reports: dict[int, dict[str, Any]]) -> str
         return f"rule {node}{makes} failed: makeflow says why above"
     if report.get("finished"):
         return f"rule {node}{makes} failed: its command ended well, but makeflow found its outputs wanting: see above"
-    command = " ".join(str(report.get("command", "")).split())
-    short = command if len(command) <= 200 else command[:197] + "..."
+    command = str(report.get("command", ""))
+    short = shortened(command, 200)
     return f"rule {node}{makes} failed: {report.get('reason') or 'no reason known'}; its command: {short}"

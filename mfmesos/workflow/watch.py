@@ -18,6 +18,8 @@ from typing import Any, Callable, Protocol
 from watchdog.events import FileModifiedEvent, FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
+from mfmesos.plainerrors import plain
+
 log = logging.getLogger("mfmesos.watch")
 
 ONLY_POLLED_S = 0.25
@@ -195,8 +197,8 @@ class DirectoryWatch:
         except Exception as e:  # ENOSPC and EMFILE: a limit of inotify; whatever it is, there is the poll
             if None not in self._identity():
                 self._refused = True
-                self._say(f"{self._folder}: cannot be told of changes ({e}); looking every {ONLY_POLLED_S} s "
-                          "(fs.inotify.max_user_watches or max_user_instances may be too low)")
+                self._say(f"{self._folder}: changes are not notified ({plain(e, cure=False)}); looking every "
+                          f"{ONLY_POLLED_S} s (fs.inotify.max_user_watches or max_user_instances may be too low)")
             return
         self._observer, self._watched = observer, watched
         # What changed before the watch was there.

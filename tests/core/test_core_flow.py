@@ -350,6 +350,42 @@ def test_nothing_new_while_a_file_is_followed():
     assert sum(r.finished for r in world.reports.values()) == 4
 
 
+CHOWN = ("Failed to create executor directory '/var/lib/mesos/slaves/S0/frameworks/F/executors/c-1/runs/1': "
+         "Failed to chown directory to 'nosuchuser': No such user 'nosuchuser'")
+
+
+@pytest.mark.parametrize(
+    "message", [CHOWN, "Failed to get user information for 'x'", "Not authorized to run as user 'x'"])
+def test_a_user_that_agents_do_not_know_is_the_runs_fault(message):
+    """Three executors in a row that could not run as that user: said once, with the option, and no task has failed."""
+    world = World()
+    world.submit(1, 2)
+    world.register()
+    for _ in range(30):
+        if world.over:
+            break
+        world.offer()
+        for executor in world.live():
+            world.end(executor, "TASK_FAILED", "REASON_EXECUTOR_TERMINATED", message)
+        world.pass_time(1)
+    assert world.over
+    assert len(of_type(world, act.OpenClaim)) == 3
+    assert "--user" in world.over.failure
+    assert not [note for note in world.notes if "user" in note.text]
+    assert all(report.withdrawn for report in world.reports.values())
+
+
+def test_a_refused_framework_is_the_runs_fault():
+    """Not its tasks': they are withdrawn, and the reason is given with the end of the run alone."""
+    world = World()
+    world.submit(1, 2)
+    world.register()
+    world.send(ev.FrameworkEnded("the master wants a principal"))
+    assert world.over.failure == "the master wants a principal"
+    assert not world.notes
+    assert [report.withdrawn for report in world.reports.values()] == [True, True]
+
+
 def test_a_claim_that_never_syncs_is_given_up():
     """No sync within a minute: Mesos is asked; after two it is killed and its tasks go elsewhere."""
     world = World()

@@ -253,13 +253,13 @@ class World:
         kw.setdefault("usage", wire.Usage(wall_s=0.01 if self.ahead else 10.0, cores=1.0))
         executor.results[attempt] = wire.Result(attempt, outcome, **kw)  # type: ignore[arg-type]
 
-    def end(self, executor: FakeExecutor, state: str, reason: str = "") -> None:
+    def end(self, executor: FakeExecutor, state: str, reason: str = "", message: str = "") -> None:
         executor.alive = False
         claim = executor.claim
         taken = claim.resources + Resources(memory_mb=claim.executor_memory_mb)
         self.used[claim.agent_id] = self.used[claim.agent_id] - taken
         del self.executors[claim.claim_id]
-        self.send(ev.ClaimUpdated(claim.claim_id, state, reason, "", claim.agent_id, "dXVpZA=="))
+        self.send(ev.ClaimUpdated(claim.claim_id, state, reason, message, claim.agent_id, "dXVpZA=="))
 
     def place_all(self) -> None:
         while self.pending_place:

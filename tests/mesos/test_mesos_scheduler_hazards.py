@@ -251,8 +251,9 @@ def test_plain_pymesos_dies_of_an_http_500():
 
 
 @pytest.mark.parametrize(("status", "secret", "words"), [
-    (401, None, "wants a principal and a secret"), (401, "s", "does not accept this principal and secret"),
-    (403, None, "does not allow us to run as this framework")])
+    (401, None, "wants a principal and a secret: --principal NAME --secret-file FILE"),
+    (401, "s", "does not accept this principal and secret: correct --principal and --secret-file"),
+    (403, None, "does not allow us to run as this framework: correct --principal, --role or --user")])
 def test_a_refusal_ends_it_in_plain_words(connect, status, secret, words):
     """Authentication and authorisation do not mend themselves."""
     with FakeMesos(lambda s: s.answer(status)) as mesos:
