@@ -243,6 +243,9 @@ class Attempt:
         elif limit is not None and self._watched is not None and self._watched.disk > limit * MB:
             result.outcome, result.resource = EXHAUSTED, "disk"
             result.reason = f"disk: used {self._watched.disk / MB:.0f} MB of the {limit:.0f} MB it was given"
+        elif sandbox.outputs and self._disk_was_full(result):
+            # Not every command notices that it could not write all: its exit code is no proof.
+            self._judge_full_disk(result, "its outputs may be incomplete")
         else:
             self._deliver(sandbox, result)
         return result
@@ -253,10 +256,13 @@ class Attempt:
         if trouble:
             result.outcome, result.reason = BROKEN, f"{trouble} ({result.reason})"
             return
-        free = _free_bytes(self._tools.folders[0] if self._tools.folders else self._root)
-        # On a disk that is full, the message that says so may find no room, either.
-        if free < _FULL_BYTES and (free < _FULL_BYTES >> 6 or _NO_SPACE.search(result.stderr)):
+        if self._disk_was_full(result):
             self._judge_full_disk(result, reason)
+
+    def _disk_was_full(self, result: Result) -> bool:
+        """On a disk that is full, the message that says so may find no room, either."""
+        free = _free_bytes(self._tools.folders[0] if self._tools.folders else self._root)
+        return free < _FULL_BYTES and (free < _FULL_BYTES >> 6 or bool(_NO_SPACE.search(result.stderr)))
 
     def _judge_full_disk(self, result: Result, reason: str) -> None:
         """It is the agent's trouble, unless the attempt itself used more than it was given."""

@@ -102,7 +102,7 @@ class Chaos:
             f"if [ -e {poison} ]; then rm {poison}; pwd >> {self._poison}/where; kill -9 {executor}; exit 9; fi; "
             for poison in (f"{self._poison}/{number}.{n}" for n in range(KILLS)))
         return (f"printf x >> {self.tallies}/{number}; {kills}sleep 0.0{number % 5}; "
-                f"(cat in.txt; echo {number}) > o{number}")
+                f"(cat in.txt && echo {number}) > o{number}")
 
     def write(self) -> list[str]:
         """The task file; gives the command line that runs it."""

@@ -255,6 +255,9 @@ def test_a_full_disk_is_the_agents_fault(staging, start, tmp_path):
         result = one(staging, "1.1", "head -c 9000000 /dev/zero > o", [], ["o"])
         assert result.outcome == "broken"
         assert "the disk of the agent is full" in result.reason
+        result = one(staging, "3.1", "(head -c 9000000 /dev/zero; echo x >&2) > o; true", [], ["o"])
+        assert (result.outcome, result.exit_code) == ("broken", 0)  # it did not notice
+        assert "its outputs may be incomplete" in result.reason
         result = one(staging, "2.1", "true", [staging.add("in", bytes(6 << 20))])
         assert (result.outcome, result.reason) == (
             "broken", "input in could not be put in place: the disk of the agent is full")
