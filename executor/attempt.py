@@ -248,10 +248,12 @@ class Attempt:
             self._judge_full_disk(result, "its outputs may be incomplete")
         else:
             self._deliver(sandbox, result)
+        if result.outcome == FAILED and self.run.keep_partial:
+            self._deliver_partial(sandbox, result)
         return result
 
     def _judge_failure(self, result: Result, reason: str) -> None:
-        result.outcome, result.reason = FAILED, verdict.with_last_line(reason, result.stderr)
+        result.outcome, result.reason = FAILED, verdict.with_last_line(reason, result.stderr, result.stdout)
         trouble = self._trouble()
         if trouble:
             result.outcome, result.reason = BROKEN, f"{trouble} ({result.reason})"
@@ -298,10 +300,25 @@ class Attempt:
         except (Unreachable, Refused) as e:
             result.outcome, result.reason = BROKEN, f"its outputs could not be delivered: {plain(e)}"
 
-    def _put(self, members: list[outputs.Member], length: int) -> None:
+    def _deliver_partial(self, sandbox: Sandbox, result: Result) -> None:
+        """What a failed command made of its outputs, for its user to look at; without it the result is as good."""
+        try:
+            members = outputs.collect_present(sandbox)
+            if not members:
+                return
+            outputs.check_depth(members)
+            length = outputs.length(members)
+            if length <= wire.INLINE_OUTPUTS_BYTES:
+                result.tar = base64.b64encode(outputs.small_tar(members)).decode("ascii")
+            else:
+                self._put(members, length, partial=True)
+        except (outputs.BadOutput, Cancelled, Unreachable, Refused, OSError):
+            result.tar = None
+
+    def _put(self, members: list[outputs.Member], length: int, partial: bool = False) -> None:
         self._tools.client.upload(
             self.run.attempt, length, lambda sock: outputs.send_tar(members, sock, self._raise_if_cancelled),
-            self._is_cancelled)
+            self._is_cancelled, partial)
 
     def _result(self, outcome: str, reason: str) -> Result:
         return Result(self.run.attempt, outcome, reason)

@@ -219,12 +219,14 @@ class Client:
                     connection.close()
         self.patiently(once, cancelled)
 
-    def upload(self, attempt: str, length: int, stream: Callable[[Any], None], cancelled: Callable[[], bool]) -> None:
+    def upload(self, attempt: str, length: int, stream: Callable[[Any], None], cancelled: Callable[[], bool],
+               partial: bool = False) -> None:
         """PUT the outputs, `length` bytes, which `stream` writes to the socket that it is given, once for each try.
+        `partial`: those of a failed attempt, of which some may be missing.
 
         Raises Unreachable, Refused, Cancelled, OSError.
         """
-        path = f"{self._base}/attempts/{quote(attempt, safe='')}/outputs"
+        path = f"{self._base}/attempts/{quote(attempt, safe='')}/outputs{'?partial=1' if partial else ''}"
 
         begun = [0]
 

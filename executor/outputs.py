@@ -31,11 +31,29 @@ def missing(sandbox: Sandbox) -> list[str]:
     return [name for name in sandbox.outputs if not os.path.exists(sandbox.path(name))]
 
 
+def collect_present(sandbox: Sandbox) -> list[Member]:
+    """As `collect`, of those outputs that exist and can be delivered. Raises OSError."""
+    members: list[Member] = []
+    for name in roots(sandbox):
+        found: list[Member] = []
+        try:
+            if os.path.exists(sandbox.path(name)):
+                _add(sandbox, found, name, sandbox.path(name), set())
+        except BadOutput:
+            continue
+        members += found
+    return members
+
+
+def roots(sandbox: Sandbox) -> list[str]:
+    """The outputs that lie in no other."""
+    return [n for n in sandbox.outputs if not any(n.startswith(other + "/") for other in sandbox.outputs)]
+
+
 def collect(sandbox: Sandbox) -> list[Member]:
     """All members of the outputs' tar, links followed; raises BadOutput, OSError."""
     members: list[Member] = []
-    roots = [n for n in sandbox.outputs if not any(n.startswith(other + "/") for other in sandbox.outputs)]
-    for name in roots:
+    for name in roots(sandbox):
         _add(sandbox, members, name, sandbox.path(name), set())
     return members
 

@@ -60,9 +60,9 @@ def made_instead(names: list[str], exists: Callable[[str], bool]) -> str:
     return ""
 
 
-def with_last_line(reason: str, stderr: str) -> str:
-    """The reason, and the last line of stderr where there is one; one bounded line."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+def with_last_line(reason: str, stderr: str, stdout: str = "") -> str:
+    """The reason, and the last line of stderr, else of stdout, where there is one; one bounded line."""
+    lines = [line.strip() for line in (stderr if stderr.strip() else stdout).splitlines() if line.strip()]
     text = f"{reason}: {lines[-1]}" if lines else reason
     text = "".join(c if c.isprintable() else " " for c in text)
     return text if len(text) <= MOST_REASON else text[:MOST_REASON - 3] + "..."

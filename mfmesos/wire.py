@@ -6,7 +6,8 @@ An executor serves one claim. It speaks first, always; the scheduler never conne
 
     POST /claims/{claim}/sync                      SyncRequest -> SyncAnswer (held open while there is nothing to say)
     GET  /claims/{claim}/files/{digest}            an input that an attempt of this claim was given, nothing else
-    PUT  /claims/{claim}/attempts/{attempt}/outputs  one tar stream with every output of the attempt
+    PUT  /claims/{claim}/attempts/{attempt}/outputs  one tar stream with every output of the attempt; with
+                                                   ?partial=1 those that a failed one made, for a run with keep_partial
 
 Every request carries `Authorization: Bearer TOKEN`, the claim's own token. A sync is level-triggered: it tells
 the whole truth (all running attempts, all results not yet acknowledged), so a lost request, a lost answer or a
@@ -107,6 +108,8 @@ class Run:
     most_memory_mb: float | None = None
     """Given where `limit_memory_mb` is an estimate: it may be exceeded up to this while the claim has it to spare."""
     most_disk_mb: float | None = None
+    keep_partial: bool = False
+    """When it fails, what there is of its outputs is delivered before its result."""
 
 
 @dataclass
@@ -147,7 +150,8 @@ class Result:
     final: bool = False
     """No other try could end otherwise, at whatever agent."""
     tar: str | None = None
-    """The outputs as base64 of a tar stream when that is small (`INLINE_OUTPUTS_BYTES`); None: PUT before, or none."""
+    """The outputs as base64 of a tar stream when that is small (`INLINE_OUTPUTS_BYTES`); None: PUT before, or none.
+    With FAILED: those that there were, for a run with `keep_partial`."""
 
     def tar_bytes(self) -> bytes | None:
         """The inline outputs; raises WireError when they are not base64."""

@@ -26,6 +26,8 @@ class Policy:
     """Prefix of claim ids; unique among the runs of a framework."""
     rewrite: bool = True
     """Whether executors replace absolute paths of declared files in commands."""
+    keep_partial: bool = False
+    """Whether the outputs of attempts that fail are wanted, as far as there are any."""
     nonce: str = ""
     """Part of the ids of all attempts of tasks that are submitted in this life of the scheduler; random."""
     retries: int = 0

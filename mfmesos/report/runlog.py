@@ -101,10 +101,14 @@ class RunLog:
 
 
 def more_of_it(report: ReportTask, state_dir: Path) -> str:
-    """Where the rest of a failed task's stderr is, when the reason could only show its last line."""
-    if report.result is None or report.result.stderr.strip().count("\n") == 0:
+    """Where the rest of a failed task's stderr, else stdout, is, when the reason could only show its last line."""
+    if report.result is None:
         return ""
-    return f" (all of its stderr: {state_dir / LOGS / f'task-{report.task.id}.stderr'})"
+    kind = "stderr" if report.result.stderr.strip() else "stdout"
+    text = report.result.stderr if kind == "stderr" else report.result.stdout
+    if text.strip().count("\n") == 0:
+        return ""
+    return f" (all of its {kind}: {state_dir / LOGS / f'task-{report.task.id}.{kind}'})"
 
 
 def read_report(state_dir: Path) -> list[dict[str, Any]]:

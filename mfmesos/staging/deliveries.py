@@ -4,6 +4,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
+import logging
 import os
 import stat
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,8 @@ from mfmesos.staging.outputs import (
 from mfmesos.staging.placement import place
 from mfmesos.staging.stamps import members_of
 from mfmesos.staging.tarstream import BadTar
+
+log = logging.getLogger("mfmesos.staging")
 
 
 @dataclass
@@ -131,20 +134,22 @@ class Deliveries:
         if attempt is not None and attempt.problem is not None and result.outcome == wire.BROKEN:
             result.outcome, result.reason = wire.FINISHED, ""
         try:
-            if result.tar is not None and attempt is not None and result.outcome == wire.FINISHED:
-                return unpack(self._new_stem(attempt), attempt.plan, result.tar_bytes() or b"")
+            if result.tar is not None and attempt is not None and result.outcome in (wire.FINISHED, wire.FAILED):
+                return unpack(self._new_stem(attempt), attempt.plan, result.tar_bytes() or b"",
+                              result.outcome == wire.FAILED)
         except (BadTar, wire.WireError) as e:
-            result.outcome, result.reason = wire.BROKEN, f"its outputs arrived damaged: {e}"
+            if result.outcome == wire.FINISHED:
+                result.outcome, result.reason = wire.BROKEN, f"its outputs arrived damaged: {e}"
         except OSError as e:
-            if attempt is not None:
+            if attempt is not None and result.outcome == wire.FINISHED:
                 attempt.problem = storage_problem(e, self._incoming)
         finally:
             result.tar = None
         return None
 
-    def unpacker(self, attempt: Attempt) -> Unpacker:
+    def unpacker(self, attempt: Attempt, partial: bool = False) -> Unpacker:
         """For a stream of outputs; `commit` what it gives in the end."""
-        return Unpacker(self._new_stem(attempt), attempt.plan)
+        return Unpacker(self._new_stem(attempt), attempt.plan, partial)
 
     def commit(self, attempt: Attempt, staged: Staged, alone: bool = False) -> bool:
         """Keep what arrived in place of what had arrived before; False if the attempt was revoked meanwhile.
@@ -214,6 +219,18 @@ class Deliveries:
     def members(self, attempt_id: str) -> Mapping[str, tuple[str, ...]]:
         """Output folder -> what the attempt has made in it, of one that was placed and whose task is not settled."""
         return self._members.get(attempt_id, {})
+
+    def place_partial(self, attempt: Attempt) -> None:
+        """What a failed attempt made goes where it would have been; if that can't be, it is only logged. Blocking."""
+        staged = attempt.staged
+        if staged is None or not staged.partial:
+            return
+        attempt.staged = None
+        try:
+            self.place(staged)
+        except PlacementError as e:
+            log.warning("event=partial attempt=%s: %s", attempt.id, e.reason)
+            staged.discard()
 
     def settle(self, attempt_id: str) -> None:
         """Its task was reported: it is of no use to a next life of the scheduler any more."""

@@ -46,6 +46,8 @@ class Staged:
     plan: OutputPlan
     alone: bool = False
     """It did not ride in a result, so nobody will send it again: a file STEM.whole says that all of it has arrived."""
+    partial: bool = False
+    """What a failed attempt made: some of it may be missing."""
     resumed: bool = False
     """It arrived in the scheduler's earlier life, which may have died while it was being placed, or after that."""
 
@@ -91,8 +93,8 @@ class Unpacker:
     `finish` raise BadTar for what may not be, and OSError for our own disk; `abort` afterwards removes everything.
     """
 
-    def __init__(self, stem: str, plan: OutputPlan) -> None:
-        self._staged = Staged(stem, plan)
+    def __init__(self, stem: str, plan: OutputPlan, partial: bool = False) -> None:
+        self._staged = Staged(stem, plan, partial=partial)
         self._plan = plan
         self._index = {root: i for i, root in enumerate(plan.roots)}
         self._twice = set(plan.names) - set(plan.roots)
@@ -116,7 +118,7 @@ class Unpacker:
         with self._lock:
             self._reader.finish()
             for name in self._plan.names:
-                if name not in self._seen:
+                if name not in self._seen and not self._staged.partial:
                     raise BadTar(f"output {name} is not among what was delivered")
             return self._staged
 
@@ -209,9 +211,9 @@ class Unpacker:
             os.chmod(path, mode | 0o700)
 
 
-def unpack(stem: str, plan: OutputPlan, data: bytes) -> Staged:
+def unpack(stem: str, plan: OutputPlan, data: bytes, partial: bool = False) -> Staged:
     """A whole small tar at once; raises BadTar or OSError with nothing left behind."""
-    unpacker = Unpacker(stem, plan)
+    unpacker = Unpacker(stem, plan, partial)
     try:
         unpacker.feed(data)
         return unpacker.finish()

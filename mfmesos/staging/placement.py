@@ -115,8 +115,8 @@ def _prepare(job: _Job, index: int, name: str) -> None:
     try:
         found = os.lstat(source)
     except FileNotFoundError:
-        if job.staged.resumed and os.path.lexists(final):
-            return  # placed already, before the scheduler died
+        if job.staged.partial or (job.staged.resumed and os.path.lexists(final)):
+            return  # never made, or placed already, before the scheduler died
         removed = _incoming_is_gone(job)
         raise PlacementError(
             f"output {name} had arrived, but is gone from {os.path.dirname(source)}: did somebody remove it?",

@@ -266,6 +266,8 @@ class StagingServer:
                 staged = await loop.run_in_executor(self._pool, self._deliveries.unpack_result, attempt, result)
             if attempt is not None and staged is not None:
                 self._deliveries.commit(attempt, staged)
+            if attempt is not None and result.outcome == wire.FAILED and attempt.staged is not None:
+                await loop.run_in_executor(self._pool, self._deliveries.place_partial, attempt)
 
     async def _held(self, claim: ClaimAccess, message: wire.SyncRequest) -> wire.SyncAnswer:
         answering = asyncio.ensure_future(self._on_sync(claim.id, message))
@@ -288,7 +290,7 @@ class StagingServer:
         attempt = self._deliveries.get(claim.id, request.match_info["attempt"])
         if attempt is None:
             raise Refused(404, "no such attempt of this claim, or not any more")
-        await self._transfer.receive(request, attempt)
+        await self._transfer.receive(request, attempt, partial="partial" in request.query)
         return web.Response(status=204)
 
     async def _get_archive(self, request: web.Request) -> web.StreamResponse:

@@ -134,8 +134,9 @@ class Transfer:
         return response
 
     # --- outputs --------------------------------------------------------------------------------
-    async def receive(self, request: web.Request, attempt: Attempt) -> None:
-        """A tar stream with every output of the attempt, kept when all of it is there. Raises Refused."""
+    async def receive(self, request: web.Request, attempt: Attempt, partial: bool = False) -> None:
+        """A tar stream with every output of the attempt, kept when all of it is there; with `partial`, with those that
+        a failed attempt made. Raises Refused."""
         self._check_room(attempt, request.content_length)
         # No claim, nor who stole its token, can keep the others from delivering.
         own = self._by_claim.get(attempt.claim) or asyncio.Semaphore(self._most_of_one)
@@ -143,7 +144,7 @@ class Transfer:
         async with own, self._uploads:
             unpacker = None
             try:
-                unpacker = self._deliveries.unpacker(attempt)
+                unpacker = self._deliveries.unpacker(attempt, partial)
                 await self._pump(request, attempt, unpacker)
                 staged = await self._blocking(unpacker.finish)
             except BaseException as e:
@@ -151,7 +152,7 @@ class Transfer:
                     # Under way already when this is a cancellation, and the wait is cut short.
                     await asyncio.shield(self._blocking(unpacker.abort))
                 raise self._explained(attempt, e) from None
-            if not self._deliveries.commit(attempt, staged, alone=True):
+            if not self._deliveries.commit(attempt, staged, alone=not partial):
                 raise Refused(404, "the attempt was taken back meanwhile")
 
     def _explained(self, attempt: Attempt, e: BaseException) -> BaseException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,21 @@ def test_a_rule_that_is_a_workflow(flow):
     ended = flow.makeflow("-r", "0", "Makeflow")
     assert ended.code == 0, ended.out + flow.log()
     assert (flow.folder / "total").read_text() == "7\n7\n7\n"
+
+
+@pytest.mark.parametrize("size", [10, 300_000])
+def test_what_a_failed_rule_made(flow, tmp_path, size):
+    """Partial outputs and a declared file for stderr lie where makeflow -T local leaves them."""
+    command = f"{{ head -c {size} /dev/zero; mkdir d; echo 1 > d/x; echo oh >&2; exit 3; }} > out 2> err"
+    plain = Flow(tmp_path / "plain", flow.cluster)
+    for one in (plain, flow):
+        one.write("Makeflow", f"out err d none:\n\t{command}\n")
+    subprocess.run(["makeflow", "-T", "local", "Makeflow"], cwd=plain.folder, capture_output=True, check=False)
+    ended = flow.makeflow("-r", "0", "Makeflow")
+    assert ended.code == 1
+    wanted = {name: data for name, data in plain.files().items() if not name.endswith("INFO.json")}
+    assert "makeflow.failed.0/out" in wanted
+    assert {name: data for name, data in flow.files().items() if not name.endswith("INFO.json")} == wanted
 
 
 def test_blast_example(flow, tmp_path):

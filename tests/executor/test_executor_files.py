@@ -197,6 +197,20 @@ def test_large_outputs_are_put(executor, staging, tmp_path):
     assert found["o"] == bytes(70000)
 
 
+@pytest.mark.parametrize("large", [False, True])
+def test_what_a_failed_task_made(executor, staging, large):
+    """Where it is wanted, what there is of its outputs comes back; what may not leave, or is missing, does not."""
+    command = f"head -c {200000 if large else 5} /dev/zero > o; mkdir d; echo x > d/x; ln -s /etc/passwd l; exit 3"
+    result = one(staging, "1.1", command, [], ["o", "d", "l", "none"], keep_partial=True)
+    assert (result.outcome, result.exit_code, result.tar is None) == ("failed", 3, large)
+    found = contents(result, staging)
+    assert (len(found.pop("o")), found.pop("d/x")) == (200000 if large else 5, b"x\n")
+    assert not {"l", "none"} & set(found)
+    missing = one(staging, "2.1", "echo 1 > o; echo hint", [], ["o", "none"], keep_partial=True)
+    assert (missing.reason, contents(missing)) == ("output none missing: hint", {"o": b"1\n"})
+    assert one(staging, "3.1", "echo 1 > o; exit 1", [], ["o"]).tar is None
+
+
 def test_the_staging_side_takes_our_stream(executor, staging, tmp_path):
     """mfmesos.staging unpacks what we send, inline and PUT: names, modes, non-ASCII and odd bytes in names."""
     names = ["ä/ö", "d", "o", "l" * 120]

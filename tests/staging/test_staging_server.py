@@ -379,6 +379,37 @@ def test_large_outputs_as_a_stream(tmp_path: Path) -> None:
     run(tmp_path, test)
 
 
+def test_partial_outputs_of_a_failed_attempt(tmp_path: Path) -> None:
+    """In place before the scheduler hears of the failure, whether they ride in the result or were PUT; what is missing
+    or damaged changes nothing of the result, and an attempt that was taken back puts nothing anywhere."""
+    async def test(b: Bench) -> None:
+        for attempt, path in (("1.1", "o"), ("2.1", "p"), ("3.1", "q")):
+            b.grant(attempt, (path, "d", f"none.{path}"))
+        seen: list[bytes] = []
+
+        async def answer(_: str, request: wire.SyncRequest) -> wire.SyncAnswer:
+            seen.extend((tmp_path / name).read_bytes() for name in ("o", "p"))
+            return wire.SyncAnswer(number=request.seq, acked=[r.attempt for r in request.results])
+
+        b.answer = answer
+        tar = tar_of(member("p", b"P" * 100_000), member("d/x", b"X", 0o755))
+        assert await b.put(tar, attempt="2.1", params={"partial": "1"}) == (204, "")
+        assert not (tmp_path / "p").exists()
+        b.server.revoke("c1", "3.1")
+        await b.sync(*(wire.Result(f"{n}.1", wire.FAILED, "exit code 1", 1, tar=inline(one) if one else None)
+                       for n, one in ((1, files_tar(o=b"half")), (2, b""), (3, files_tar(q=b"late")))))
+        assert seen == [b"half", b"P" * 100_000]
+        b.answer = b._at_once
+        assert (tmp_path / "d" / "x").read_bytes() == b"X"
+        assert not (tmp_path / "q").exists()
+        b.grant("4.1", ("r",))
+        await b.sync(wire.Result("4.1", wire.FAILED, "exit code 1", 1, tar=inline(b"junk")), seq=2)
+        last = b.syncs[-1][1].results[0]
+        assert (last.outcome, last.reason) == (wire.FAILED, "exit code 1")
+        assert b.leftovers() == []
+    run(tmp_path, test)
+
+
 def test_bad_streams(tmp_path: Path) -> None:
     """400 with the reason, nothing kept, what was delivered before stays."""
     async def test(b: Bench) -> None:
