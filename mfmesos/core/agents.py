@@ -5,6 +5,7 @@ and held by claims at one time.
 """
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -32,9 +33,12 @@ class KnownAgents:
     """The newest list; None: not known yet."""
     listed_at: float = -1e9
     _known: dict[str, _Known] = field(default_factory=dict)
-    _seen: dict[str, Resources] = field(default_factory=dict)
+    _seen: dict[str, Agent] = field(default_factory=dict)
+    """Agents that no list has named, with the most that was seen of them."""
     _wholes: dict[str, Resources] = field(default_factory=dict)
     """Of `whole`, as computed before."""
+    _here: list[Resources] | None = None
+    """Likewise."""
 
     def take(self, agents: Sequence[Agent], now: float) -> None:
         """The master's list has arrived."""
@@ -45,6 +49,10 @@ class KnownAgents:
         for old in self._known.values():
             if old.agent.id not in named:
                 old.agent = replace(old.agent, active=False)
+        for seen in self._seen.values():
+            if seen.id not in named:
+                self._known.setdefault(seen.id, _Known(replace(seen, active=False), now))
+        self._seen.clear()
         for agent in agents:
             before = self._known.get(agent.id)
             active_at = now if agent.active or before is None else before.active_at
@@ -53,35 +61,37 @@ class KnownAgents:
             self._known[agent.id] = _Known(agent, active_at)
         self._known = {i: k for i, k in self._known.items() if i in named or now - k.active_at <= self.away_s}
         self._wholes.clear()
+        self._here = None
 
     def is_listed(self, agent_id: str) -> bool:
         return agent_id in self._known
 
-    def saw(self, agent_id: str, total: Resources) -> None:
+    def saw(self, agent_id: str, hostname: str, total: Resources) -> None:
         """An agent that is not listed has that much: offered, or held by claims of ours."""
-        seen = self._seen.get(agent_id, Resources())
+        known = self._seen.get(agent_id)
+        seen = known.resources if known is not None else Resources()
         if not total.fits_in(seen):
-            self._seen[agent_id] = Resources(
-                max(seen.cores, total.cores), max(seen.memory_mb, total.memory_mb),
-                max(seen.disk_mb, total.disk_mb), max(seen.gpus, total.gpus))
+            self._seen[agent_id] = Agent(agent_id, hostname, _most(seen, total))
             self._wholes.pop(agent_id, None)
+            self._here = None
 
     def whole(self, agent_id: str) -> Resources | None:
         """What the agent could give to the tasks of one claim if it were empty; None: nothing is known of it."""
         found = self._wholes.get(agent_id)
         if found is None:
             known = self._known.get(agent_id)
-            total = known.agent.resources if known is not None else self._seen.get(agent_id)
-            if total is None:
+            agent = known.agent if known is not None else self._seen.get(agent_id)
+            if agent is None:
                 return None
-            found = self._wholes[agent_id] = self._for_tasks(total)
+            found = self._wholes[agent_id] = self._for_tasks(agent.resources)
         return found
 
     def here(self) -> list[Resources]:
         """What each agent that is there could give to tasks of one claim, when it is empty."""
-        if self.latest is not None:
-            return [self._for_tasks(a.resources) for a in self.latest if a.active]
-        return [self._for_tasks(total) for total in self._seen.values()]
+        if self._here is None:
+            there = [a for a in self.latest if a.active] if self.latest is not None else self._seen.values()
+            self._here = [self._for_tasks(agent.resources) for agent in there]
+        return self._here
 
     def away(self) -> list[tuple[str, Resources]]:
         """The same of those that are away for the moment, with their host names."""
@@ -94,9 +104,7 @@ class KnownAgents:
         known = [*self.here(), *(r for _, r in self.away())]
         if not known:
             return None
-        return Resources(
-            max(r.cores for r in known), max(r.memory_mb for r in known),
-            max(r.disk_mb for r in known), max(r.gpus for r in known))
+        return functools.reduce(_most, known)
 
     def reserved(self, fields: Iterable[str]) -> str:
         """Of each resource in `fields`, what other roles have reserved on the agent that would have most of it
@@ -118,3 +126,8 @@ class KnownAgents:
 
     def _for_tasks(self, total: Resources) -> Resources:
         return (total - Resources(memory_mb=self.executor_mb)).at_least_zero()
+
+
+def _most(one: Resources, other: Resources) -> Resources:
+    return Resources(max(one.cores, other.cores), max(one.memory_mb, other.memory_mb),
+                     max(one.disk_mb, other.disk_mb), max(one.gpus, other.gpus))

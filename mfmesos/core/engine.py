@@ -145,7 +145,7 @@ class Core:
             if not state.known.is_listed(agent.id):
                 held = [c.resources + Resources(memory_mb=state.policy.executor_memory_mb)
                         for c in state.claims_of(agent.id)]
-                state.known.saw(agent.id, sum(held, agent.offered()))
+                state.known.saw(agent.id, agent.hostname, sum(held, agent.offered()))
 
     def _rescinded(self, event: events.OfferRescinded) -> None:
         for agent in self.state.agents.values():

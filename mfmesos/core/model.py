@@ -122,7 +122,7 @@ class Holder:
     id: str
     name: str
     used: Resources
-    """By its tasks and executors, and what is offered to it just now."""
+    """By its tasks and executors, and, of another framework, what is offered to it just now."""
     active: bool = True
     """Whether its scheduler is connected."""
     own: bool = False

@@ -99,7 +99,8 @@ def _unoffered(state: State, agents: Sequence[Agent]) -> str:
         record = state.agents.get(agent.id)
         if record is not None and record.avoid_until > state.now:
             return f"; agent {agent.hostname} has room, but is avoided after failures"
-        return f"; agent {agent.hostname} has room, but the master does not offer it (a quota or maintenance, perhaps)"
+        return (f"; agent {agent.hostname} has room, but the master does not offer it (another framework has the "
+                "offer, or a quota bounds ours)")
     return ""
 
 

@@ -102,11 +102,15 @@ def agents(data: Mapping[str, Any], role: str) -> tuple[Agent, ...]:
 
 def holders(data: Mapping[str, Any], own_id: str) -> tuple[Holder, ...]:
     """The frameworks in the master's /state-summary."""
-    return tuple(
-        Holder(found["id"], plain_name(str(found.get("name", ""))) or found["id"],
-               _resources(found.get("used_resources", {})) + _resources(found.get("offered_resources", {})),
-               active=bool(found.get("active", True)), own=found["id"] == own_id)
-        for found in data["frameworks"])
+    return tuple(_holder(found, found["id"] == own_id) for found in data["frameworks"])
+
+
+def _holder(found: Mapping[str, Any], own: bool) -> Holder:
+    held = _resources(found.get("used_resources", {}))
+    if not own:  # what is offered to us is on its way back
+        held = held + _resources(found.get("offered_resources", {}))
+    return Holder(found["id"], plain_name(str(found.get("name", ""))) or found["id"], held,
+                  active=bool(found.get("active", True)), own=own)
 
 
 def plain_name(name: str) -> str:

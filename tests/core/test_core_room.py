@@ -138,14 +138,17 @@ def test_no_agent_has_more_names_reservations():
     assert "no agent has more; 2,600 of the 3,000 MB memory" in world.reports[1].reason
 
 
-@pytest.mark.parametrize("how", ["inactive", "not listed"])
+@pytest.mark.parametrize("how", ["inactive", "not listed", "never listed"])
 def test_an_agent_that_is_away_still_counts(how: str):
     """The one large enough restarts: its task waits with a line, is run when the agent is back, and fails only when
     that stays away for long."""
     world = world_of({"a1": WHOLE, "big": Resources(16, 60000, 90000)})
-    world.list_agents()
+    if how == "never listed":
+        world.offer()
+    else:
+        world.list_agents()
     world.away.add("big")
-    if how == "not listed":
+    if how != "inactive":
         world.agents = {"a1": WHOLE}
     world.list_agents()
     world.submit(1, 2, cores=16)
