@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mfmesos.config import ConfigError
+from mfmesos.netfs import on_network
 from mfmesos.store import sqlitefile
 
 FILE = "run.sqlite"
@@ -70,7 +71,8 @@ class FinishedTasks:
     def _open(self) -> None:
         db = self._db
         if sqlitefile.is_new(db):
-            db.execute("PRAGMA journal_mode = WAL")
+            if not on_network(self.path):  # --dry-run may read it at the same time, and without shared memory could not
+                db.execute("PRAGMA journal_mode = WAL")
             with sqlitefile.transaction(db):
                 db.execute("CREATE TABLE finished (id INTEGER PRIMARY KEY, data TEXT NOT NULL)")
                 sqlitefile.mark(db, APPLICATION_ID, SCHEMA_VERSION)

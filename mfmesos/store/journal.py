@@ -60,6 +60,7 @@ class Journal:
 
     def _open(self, launch: str) -> None:
         db = self._db
+        sqlitefile.alone(db, self.path)
         if sqlitefile.is_new(db):
             db.execute("PRAGMA journal_mode = WAL")
             with sqlitefile.transaction(db):

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mfmesos.netfs import on_network
+
 LEAST_SIZE = 512
 """Of a SQLite file with anything in it. SQLite takes a smaller one, whatever it holds, for an empty one."""
 CURES = (
@@ -38,6 +40,13 @@ def prepare(path: Path, move: str) -> None:
             raise OSError(0, "not a regular file") from None
         if 0 < there.st_size < LEAST_SIZE:
             raise UnusableFile(f"{path} is no SQLite file; {move}") from None
+
+
+def alone(db: sqlite3.Connection, path: Path) -> None:
+    """Before anything else on a file that one process has open at a time: on a file server the write-ahead log does
+    without shared memory, which there is none of."""
+    if on_network(path):
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
 
 
 def pragma(db: sqlite3.Connection, name: str) -> Any:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from mfmesos import framework
 from mfmesos.config import STATE_DIR, ConfigError
+from mfmesos.plainerrors import reason
+from mfmesos.workflow.records import printable
 
 TASK_INFO = "mesos_task_info"
 TASK_STATE = "mesos_task_state"
@@ -30,6 +34,9 @@ RUN = "batch"
 """The engine of `mfmesos run`, as SchedulerConfig names it."""
 AWAIT_S = 45.0
 AWAIT_STEP_S = 0.1
+PATIENCE_S = 5.0
+GIVE_UP_TIMES = 11
+"""A lock is waited for PATIENCE_S, then with a line this often again: a minute in all."""
 
 
 class FolderLock:
@@ -37,8 +44,11 @@ class FolderLock:
 
     def __init__(
         self, state_dir: Path, echo: Callable[[str], None], sleep: Callable[[float], None] = time.sleep,
-        cure: str = "use another folder",
+        cure: str = "use another folder", flock: Callable[[int, int], None] = fcntl.flock,
+        patience_s: float = PATIENCE_S,
     ) -> None:
+        self._flock = flock
+        self._patience_s = patience_s
         self._path = state_dir / "lock"
         self._echo = echo
         self._sleep = sleep
@@ -49,25 +59,53 @@ class FolderLock:
     def __enter__(self) -> FolderLock:
         """Raises ConfigError in one line when another run holds it."""
         self.fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if not self._try():
-            holder = os.pread(self.fd, 64, 0).decode(errors="replace").strip()
-            alive = not holder.isdigit() or Path(f"/proc/{holder}").exists()
-            if alive or not self._await_the_dead(holder):
-                os.close(self.fd)
-                raise ConfigError(
-                    f"{self._path.parent.parent}: another mfmesos run (process {holder or 'unknown'}) works in this "
-                    f"folder; wait for it, end it, or {self._cure}")
-        os.ftruncate(self.fd, 0)
-        os.pwrite(self.fd, f"{os.getpid()}\n".encode(), 0)
+        try:
+            if not self._try():
+                self._await_holder()
+            os.ftruncate(self.fd, 0)
+            os.pwrite(self.fd, f"{os.getpid()}\n{socket.gethostname()}\n".encode(), 0)
+        except BaseException:
+            os.close(self.fd)
+            raise
         return self
 
+    def _await_holder(self) -> None:
+        """Another run holds the lock, perhaps on another machine. Raises ConfigError unless that is about to end."""
+        holder, _, host = os.pread(self.fd, 400, 0).decode(errors="replace").strip().partition("\n")
+        elsewhere = host not in ("", socket.gethostname())
+        alive = elsewhere or not holder.isdigit() or Path(f"/proc/{holder}").exists()
+        if alive or not self._await_the_dead(holder):
+            where = f" on {printable(host)}" if elsewhere else ""
+            raise ConfigError(
+                f"{self._path.parent.parent}: another mfmesos run (process {printable(holder) or 'unknown'}{where}) "
+                f"works in this folder; wait for it, end it, or {self._cure}")
+
     def _try(self) -> bool:
-        try:
-            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        """Whether the lock is ours now. A file server that does not answer is named, and given up after a while."""
+        tried: list[OSError | None] = []
+
+        def lock() -> None:
+            try:
+                self._flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                tried.append(None)
+            except OSError as e:
+                tried.append(e)
+
+        thread = threading.Thread(target=lock, name="lock", daemon=True)
+        thread.start()
+        thread.join(self._patience_s)
+        if not tried:
+            self._echo(f"{self._path}: the file server does not answer the request for a lock; waiting")
+            thread.join(self._patience_s * GIVE_UP_TIMES)
+        if not tried:
+            raise ConfigError(f"{self._path}: the file server gives no lock; ask its administrator about it, "
+                              f"or {self._cure}")
+        (error,) = tried
+        if isinstance(error, BlockingIOError):
             return False
-        except OSError:
-            return True  # a file system without locks: nothing to hold on to
+        if error is not None:
+            self._echo(f"{self._path}: no lock can be had there ({reason(error)}): nothing keeps a second run, here or "
+                       "on another machine, out of this folder; see to it yourself")
         return True
 
     def _await_the_dead(self, holder: str) -> bool:

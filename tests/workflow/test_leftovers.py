@@ -1,9 +1,11 @@
 """The lock of a workflow's folder, and what a dead run left there."""
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,38 @@ from mfmesos.workflow import leftovers
 
 def nothing(text: str) -> None:
     pass
+
+
+def test_a_holder_on_another_machine(tmp_path: Path) -> None:
+    """Its host is named; that its process is not here says nothing of it."""
+    with leftovers.FolderLock(tmp_path, nothing):
+        (tmp_path / "lock").write_text(f"{2**22 + 1}\nlogin2.example\n")
+        with pytest.raises(ConfigError, match=r"process 4194305 on login2\.example\) works in this folder"):
+            leftovers.FolderLock(tmp_path, nothing).__enter__()
+
+
+def test_a_file_system_without_locks(tmp_path: Path) -> None:
+    """The run goes ahead, and the user learns what is missing."""
+    said: list[str] = []
+
+    def refuse(fd: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    with leftovers.FolderLock(tmp_path, said.append, flock=refuse):
+        pass
+    assert len(said) == 1
+    assert "lock: no lock can be had there (No locks available)" in said[0]
+
+
+def test_a_lock_that_is_never_answered(tmp_path: Path) -> None:
+    """A file server whose lock service is away: named at once, and given up in the end."""
+    said: list[str] = []
+    hanging = threading.Event()
+    lock = leftovers.FolderLock(tmp_path, said.append, flock=lambda fd, how: hanging.wait(20) and None, patience_s=0.02)
+    with pytest.raises(ConfigError, match="the file server gives no lock"):
+        lock.__enter__()
+    hanging.set()
+    assert "does not answer the request for a lock" in said[0]
 
 
 def test_lock_is_exclusive_and_let_go(tmp_path: Path) -> None:

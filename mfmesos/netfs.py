@@ -1,0 +1,31 @@
+"""Folders on file servers: other machines may use them at the same time, and some things do not work there."""
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+KINDS = (
+    "nfs", "cifs", "smb", "afs", "lustre", "gpfs", "ceph", "glusterfs", "beegfs", "orangefs", "panfs", "9p", "fuse.")
+MOUNTS = Path("/proc/self/mountinfo")
+
+
+def on_network(path: Path, mounts: Path = MOUNTS) -> bool:
+    """Whether the path, which need not be there yet, lies on a file server's; False where that cannot be known."""
+    try:
+        where = os.path.realpath(path)
+        found = [_mount(line) for line in mounts.read_text(errors="surrogateescape").splitlines()]
+        above = [(point, kind) for point, kind in found if where == point or where.startswith(point.rstrip("/") + "/")]
+    except (OSError, ValueError, IndexError):
+        return False
+    if not above:
+        return False
+    longest = max(len(point) for point, _ in above)
+    kind = next(kind for point, kind in reversed(above) if len(point) == longest)  # the one mounted last is seen
+    return kind.startswith(KINDS)
+
+
+def _mount(line: str) -> tuple[str, str]:
+    fields, _, rest = line.partition(" - ")
+    point = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), fields.split(" ")[4])
+    return point, rest.split(" ")[0]
