@@ -212,15 +212,15 @@ def _executor_died(state: State, claim: Claim, suspects: list[TaskRecord], why: 
         return
     state.note_alike("executor", "warning", f"the executor on agent {claim.hostname} ended while task "
                      f"{record.task.id} ran alone in it ({why}); the task is run again by itself")
+    agent = state.agent(claim.agent_id, claim.hostname)
+    agent.failed_last = state.now
+    record.failed_at.setdefault(agent.id, agent.spell)
     _isolate(state, claim, suspects)
 
 
 def _isolate(state: State, claim: Claim, suspects: list[TaskRecord]) -> None:
-    agent = state.agent(claim.agent_id, claim.hostname)
-    agent.failed_last = state.now
     for record in suspects:
         record.solo = True
-        record.failed_at.setdefault(agent.id, agent.spell)
         tasks.take_back(state, claim, record)
 
 

@@ -223,6 +223,21 @@ def test_a_lost_agent_isolates_nothing():
     assert all(r.finished for r in world.reports.values())
 
 
+def test_suspects_run_where_there_is_room():
+    """The other agent is busy for hours: those that were in the killed executor run again on theirs, at once."""
+    world = world_of(40, TWO)
+    world.offer()
+    for executor in world.live():
+        world.sync(executor)
+    world.die(world.live()[0])
+    for _ in range(5):
+        world.pass_time(0.5)
+        world.offer()
+        for executor in world.live():
+            world.sync(executor)
+    assert any(len(e.running) == 1 for e in world.live())
+
+
 def test_suspects_do_not_wait_for_all_others():
     """Thousands wait behind them: those that were in the killed executor run first, not last."""
     world = world_of(400)
