@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import Callable, Mapping
 
-from mfmesos_executor import outputs, verdict
+from mfmesos_executor import cores, outputs, verdict
 from mfmesos_executor.cache import Cache
 from mfmesos_executor.client import Cancelled, Client, Refused, Unreachable, plain
 from mfmesos_executor.environ import task_environment
@@ -225,8 +225,10 @@ class Attempt:
         wall = max(leader.ended_at - watched.started, 0.001)
         # One that was too short to be measured: an upper bound is better than nothing.
         peak = max(leader.peak_bytes, watched.memory_peak) or leader.at_most_bytes
-        return Usage(memory_mb=round(peak / MB, 3), disk_mb=round(watched.disk_peak / MB, 3),
-                     cores=round(leader.cpu_s / wall, 3), cpu_s=round(leader.cpu_s, 3), wall_s=round(wall, 3))
+        wait = watched.turns.wait_s(leader.cpu_s)
+        used = cores.usable(leader.cpu_s, wait, wall, cores.of_machine())
+        return Usage(memory_mb=round(peak / MB, 3), disk_mb=round(watched.disk_peak / MB, 3), cores=round(used, 3),
+                     cpu_s=round(leader.cpu_s, 3), wall_s=round(wall, 3), wait_s=round(wait, 3))
 
     def _judge(self, sandbox: Sandbox, status: int) -> Result:
         code, number = verdict.split_status(status)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Callable
 
 from mfmesos_executor import files, procs, shm
 from mfmesos_executor.cache import Cache
+from mfmesos_executor.cores import Turns
 from mfmesos_executor.limits import Exceeded, Load, guard_reason, over_own_limit, victim_of_disk, victim_of_memory
 from mfmesos_executor.reap import Leader, Reaper
 
@@ -39,6 +40,7 @@ class Watched:
         """Of memory, between the last two measurements."""
         self.disk = self.disk_peak = 0
         self.disk_due = started + QUICK_S
+        self.turns = Turns()
         self.kill_at: float | None = None
         """When SIGKILL is due, once the attempt was asked to end."""
 
@@ -148,7 +150,7 @@ class Monitor:
             table, unmapped = self._reaper.table(), self._shm.bytes_of()
             for w in watched:
                 before = w.memory
-                self._measure_memory(w, table, unmapped.get(w.attempt.run.attempt, 0))
+                self._measure(w, table, unmapped.get(w.attempt.run.attempt, 0))
                 w.growth = max(w.memory - before, 0)
                 if now >= w.disk_due:
                     begin = self._clock()
@@ -162,9 +164,11 @@ class Monitor:
         calm = 0.0 if young or large else min(SLOW_S, CALM_COST * spent)
         self._sample_due = self._clock() + max(QUICK_S, calm, COST * spent)
 
-    def _measure_memory(self, w: Watched, table: procs.Table, shm_bytes: int) -> None:
+    def _measure(self, w: Watched, table: procs.Table, shm_bytes: int) -> None:
         charges: dict[int, procs.Charge] = {}
-        w.memory = procs.memory_bytes(table, self._reaper.processes(table, w.leader), charges)
+        pids = self._reaper.processes(table, w.leader)
+        w.turns.look(table[pid] for pid in pids)
+        w.memory = procs.memory_bytes(table, pids, charges)
         # Of its files in /dev/shm what is mapped was counted.
         w.memory += max(0, shm_bytes - sum(c.shared_bytes for c in charges.values()))
         w.memory_peak = max(w.memory_peak, w.memory)

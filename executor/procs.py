@@ -5,6 +5,7 @@ an executor measures all the time.
 """
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Dict, Iterable, Iterator, NamedTuple
 
@@ -125,6 +126,26 @@ def _all_of_psutil() -> Iterator[Proc]:
             yield Proc(p.pid, p.ppid(), session, os.getpgid(p.pid), "S", p.memory_info().rss, times.user + times.system)
         except (psutil.Error, OSError):
             continue
+
+
+class Turn(NamedTuple):
+    """Seconds on a CPU, and ready but without one."""
+
+    cpu_s: float
+    wait_s: float
+
+
+def turn(process: Proc, most_threads: int) -> Turn | None:
+    """Of all its threads that live, or so many of them; None where the kernel does not tell, or it has gone."""
+    folder = f"/proc/{process.pid}"
+    paths = [f"{folder}/schedstat"]
+    if process.threads > 1:
+        with contextlib.suppress(OSError):
+            paths = [f"{folder}/task/{t}/schedstat" for t in os.listdir(f"{folder}/task")[:most_threads]]
+    found = [raw.split() for raw in map(_slurp, paths) if raw]
+    if not found:
+        return None
+    return Turn(sum(int(f[0]) for f in found) / 1e9, sum(int(f[1]) for f in found) / 1e9)
 
 
 def adopted() -> list[int] | None:

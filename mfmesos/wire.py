@@ -114,13 +114,15 @@ class Run:
 
 @dataclass
 class Usage:
-    """What an attempt used, measured: peak memory and disk in MB, cores = cpu seconds / wall seconds."""
+    """What an attempt used, measured: peak memory and disk in MB, cores = cpu seconds / seconds when it could run."""
 
     memory_mb: float = 0.0
     disk_mb: float = 0.0
     cores: float = 0.0
     cpu_s: float = 0.0
     wall_s: float = 0.0
+    wait_s: float = 0.0
+    """How long its threads, together, were ready and had no CPU since others computed."""
 
 
 FINISHED = "finished"  # exit 0 and every output there and delivered

@@ -28,6 +28,9 @@ UNWANTED = "the workflow engine withdrew it"
 PLACING_S = 0.02
 """Small outputs are in place sooner; an answer does not wait longer for those of an attempt that has ended."""
 
+CONTENDED = 0.1
+"""An attempt that waited for CPUs for a longer share of its wall time ran beside others who computed."""
+
 
 def submit(state: State, event: TaskSubmitted) -> None:
     task = event.task
@@ -202,8 +205,14 @@ def as_attempt(record: TaskRecord, result: wire.Result, host: str) -> Attempt:
         input_mb=record.kind.input_mb, requested_cores=task.request.cores,
         requested_memory_mb=task.request.memory_mb, requested_disk_mb=task.request.disk_mb,
         allocated_cores=given.cores, allocated_memory_mb=given.memory_mb, allocated_disk_mb=given.disk_mb,
-        measured_cores=used.cores, measured_memory_mb=used.memory_mb, measured_disk_mb=used.disk_mb,
+        measured_cores=_cores(used, given), measured_memory_mb=used.memory_mb, measured_disk_mb=used.disk_mb,
         wall_s=used.wall_s, cpu_s=used.cpu_s, exit_code=result.exit_code, host=host)
+
+
+def _cores(used: wire.Usage, given: Resources) -> float | None:
+    """What was measured beside others who computed says that a task needs as much, not that less would do."""
+    contended = used.wait_s > CONTENDED * used.wall_s
+    return None if contended and used.cores < given.cores else used.cores
 
 
 def outputs_placed(state: State, attempt_id: str) -> None:

@@ -2,7 +2,7 @@
 
 report.jsonl has one JSON object for each task that ended, in the order in which they ended. Keys: time (seconds
 since the epoch), task (id), command, category, finished, withdrawn, reason, exit_code, outputs, usage (memory_mb,
-disk_mb, cores, cpu_s, wall_s), allocation (cores, memory_mb, disk_mb), host, attempts.
+disk_mb, cores, cpu_s, wall_s, wait_s), allocation (cores, memory_mb, disk_mb), host, attempts.
 """
 from __future__ import annotations
 

@@ -214,6 +214,18 @@ def shape_of(kind: Kind) -> Shape:
     return Shape(None, None, None, 0.0, 0.0, 0.0, False, kind)
 
 
+@pytest.mark.parametrize(("waited", "used", "kept"), [(5.0, 0.4, None), (5.0, 1.5, 1.5), (0.5, 0.4, 0.4)])
+def test_a_measurement_beside_others_never_lowers_the_cores(waited, used, kept):
+    """Where others computed, fewer cores than a task was given are not recorded; more of them are."""
+    world = world_of("fill", task(1))
+    (executor,) = world.live()
+    usage = wire.Usage(memory_mb=70, disk_mb=3, cores=used, cpu_s=4, wall_s=10, wait_s=waited)
+    world.finish(executor, "1.1", usage=usage)
+    world.sync(executor)
+    (recorded,) = (a.attempt for a in world.actions if isinstance(a, act.RecordAttempt))
+    assert recorded.measured_cores == kept
+
+
 def test_history_is_learned_when_its_category_comes_and_only_the_newest_of_it():
     """A history of many categories costs nothing but for those that the workflow has."""
     known = needs()

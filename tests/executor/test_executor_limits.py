@@ -8,6 +8,8 @@ import time
 
 import pytest
 from executor_fakes import gone, number_in, run
+from mfmesos_executor import procs
+from mfmesos_executor.cores import Turns, usable
 from mfmesos_executor.limits import Load, over_own_limit, victim_of_disk, victim_of_memory
 from mfmesos_executor.verdict import failure, with_last_line
 from support import wait_until
@@ -216,7 +218,57 @@ def test_the_sync_tells_what_is_used(start, staging):
     wait_until(lambda: any(s.memory_mb > 110 and s.disk_mb > 4 and s.free_disk_mb > 0 for s in staging.syncs))
 
 
+BURN = "python3 -c 'import time\nwhile time.process_time() < {s}: pass'"
+
+
+def test_neighbours_make_no_task_look_idle(executor, staging):
+    """Three that compute on one CPU have a third of it each, and need all of it; also through a chain of processes."""
+    cpu = min(os.sched_getaffinity(0))
+    burn = BURN.format(s=0.7)
+    for i, command in enumerate((burn, burn, f"{BURN.format(s=0.35)}; {BURN.format(s=0.35)}"), 1):
+        staging.run(run(f"{i}.1", f"taskset -c {cpu} sh -c \"{command}\""))
+    for result in staging.wait("1.1", "2.1", "3.1"):
+        usage = result.usage
+        assert 0.75 < usage.cores < 1.25, usage
+        assert usage.wait_s > 0.5, usage
+        assert usage.cpu_s / usage.wall_s < 0.6, usage
+
+
+def test_one_that_waits_by_itself_needs_less(executor, staging):
+    """For a clock here."""
+    usage = one(staging, "1.1", f"{BURN.format(s=0.3)}; sleep 1.5").usage
+    assert usage.cores < 0.6, usage
+
+
 # --- the decisions alone ---
+@pytest.mark.parametrize(("cpu", "wait", "wall", "cores"), [
+    (1.5, 0.0, 1.5, 1.0), (1.5, 4.5, 6.0, 1.0),   # one thread, alone and with a quarter of a CPU
+    (1.5, 4.5, 12.0, 0.2),                        # half of the time it slept
+    (4.0, 12.0, 4.0, 4.0),                        # four threads with a quarter of a CPU each
+    (4.0, 4.0, 1.0, 4.0),                         # eight threads on a machine of four
+    (0.0, 0.0, 1.0, 0.0), (1.0, 90.0, 1.0, 4.0),
+])
+def test_cores_that_would_have_been_kept_busy(cpu, wait, wall, cores):
+    """By processor time, what was waited for a CPU, and wall time; on a machine of four."""
+    assert usable(cpu, wait, wall, most=4) == pytest.approx(cores)
+
+
+def test_what_was_not_seen_waited_as_the_rest(monkeypatch):
+    """What ran after the last look, or in a process too short for one; of processes that have gone nothing is lost."""
+    seen = {1: procs.Turn(1.0, 2.0), 2: procs.Turn(1.0, 4.0)}
+    monkeypatch.setattr(procs, "turn", lambda process, most: seen.get(process.pid))
+    one, two = (procs.Proc(pid, 1, 1, 1, "R", 0, 0.0) for pid in (1, 2))
+    turns = Turns()
+    assert turns.wait_s(5.0) == 0.0
+    turns.look([one, two])
+    turns.look([two])
+    del seen[2]
+    turns.look([two])
+    assert turns.wait_s(2.0) == pytest.approx(6.0)
+    assert turns.wait_s(3.0) == pytest.approx(9.0)
+    assert turns.wait_s(60.0) == pytest.approx(12.0)
+
+
 def _load(memory: float, disk: float = 0.0, **kw) -> Load:
     return Load(run("1.1", "true", **kw), memory, disk)
 

@@ -179,7 +179,7 @@ def test_usage(executor, staging):
     assert 2.8 < usage.disk_mb < 4
     assert 0.6 < usage.wall_s < 15
     assert usage.cpu_s > 0
-    assert abs(usage.cores - usage.cpu_s / usage.wall_s) < 0.05
+    assert usage.cores >= usage.cpu_s / usage.wall_s - 0.01
     # A child's peak begins with that of who forked it, here the tests: only what is beyond says something.
     size = max(120, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024 + 40)
     quick = one(staging, "2.1", f"python3 -c 'bytearray({size} << 20)'; true")

@@ -1,0 +1,60 @@
+"""How many cores an attempt can use: its processor time over the time in which it could run.
+
+A process that is ready but has no CPU, since others compute, is not one that needs none: what it waited so is taken off
+its wall time. What it waits for by itself (a disk, a child, a clock) is not.
+"""
+from __future__ import annotations
+
+import os
+from typing import Iterable
+
+from mfmesos_executor import procs
+
+MOST_THREADS = 64
+"""Of one process that are looked at."""
+MOST_UNSEEN = 2.0
+"""What ran since the last look, or was too short for one, is taken to have waited as the rest did, up to so much."""
+
+
+class Turns:
+    """What the processes of one attempt ran and waited for a CPU, as far as they were seen."""
+
+    def __init__(self) -> None:
+        self._alive: dict[int, procs.Turn] = {}
+        self._ended = procs.Turn(0.0, 0.0)
+
+    def look(self, processes: Iterable[procs.Proc]) -> None:
+        before, self._alive = self._alive, {}
+        for process in processes:
+            turn = procs.turn(process, MOST_THREADS) or before.get(process.pid)
+            if turn is not None:
+                self._alive[process.pid] = turn
+        gone = [turn for pid, turn in before.items() if pid not in self._alive]
+        self._ended = _sum([self._ended, *gone])
+
+    def wait_s(self, cpu_s: float) -> float:
+        """How long they waited together, all of them having run for that time."""
+        seen = _sum([self._ended, *self._alive.values()])
+        return seen.wait_s * min(cpu_s / seen.cpu_s, MOST_UNSEEN) if seen.cpu_s > 0.0 else 0.0
+
+
+def _sum(turns: list[procs.Turn]) -> procs.Turn:
+    return procs.Turn(sum(t.cpu_s for t in turns), sum(t.wait_s for t in turns))
+
+
+def usable(cpu_s: float, wait_s: float, wall_s: float, most: float) -> float:
+    """Cores that it would have kept busy, had nobody else computed; no more than `most`, which the machine has.
+
+    Those that are ready side by side wait side by side: their waits lengthen the whole by their mean, not their sum.
+    """
+    side_by_side = max(1.0, (cpu_s + wait_s) / wall_s)
+    could_run_s = max(wall_s - wait_s / side_by_side, 1e-3)
+    return max(cpu_s / wall_s, min(cpu_s / could_run_s, most))
+
+
+def of_machine() -> int:
+    """CPUs that we may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except (AttributeError, OSError):
+        return os.cpu_count() or 1
