@@ -29,8 +29,9 @@ _NO_SUBCOMMANDS = _SETS_UP | _MOVES | one_of(
 """Their first word is a file, a pattern or a value."""
 _SUBCOMMANDS = one_of(
     "git samtools bcftools bedtools bwa bwa-mem2 gatk picard picard.jar seqkit seqtk vg docker podman conda pip cargo"
-    " go npm openssl salmon kallisto diamond mmseqs plink singularity apptainer")
-"""Their first word is a subcommand even if nothing follows it."""
+    " go npm openssl salmon kallisto diamond mmseqs plink singularity apptainer bamtools sambamba macs2 macs3 qiime"
+    " cellranger vsearch pbsv hail aws gsutil kubectl dvc")
+"""Their first word is a subcommand even if nothing follows it, or a file is named like it."""
 _PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z_-]+")
 _FLAG = re.compile(r"--?[A-Za-z][A-Za-z_-]*")
 _KEY = re.compile(r"([A-Za-z_][\w.-]*)=")
@@ -92,14 +93,16 @@ def _subcommand(step: Step, names: Collection[str]) -> list[str]:
         return []
     words = iter(step.words)
     first = next(words, "")
-    if step.program in _SUBCOMMANDS:
+    known = step.program in _SUBCOMMANDS
+    if known:
         while first.startswith("-"):  # its general options come first
             if "=" not in first:
                 next(words, "")
             first = next(words, "")
     elif len(step.words) < 2:
         return []
-    return [first] if _PLAIN_WORD.fullmatch(first) and len(first) <= 30 and not _is_file(first, names) else []
+    plain = _PLAIN_WORD.fullmatch(first) and len(first) <= 30
+    return [first] if plain and (known or first not in names) else []
 
 
 def _flags(step: Step, names: Collection[str]) -> Iterator[str]:

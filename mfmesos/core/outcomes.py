@@ -5,6 +5,7 @@ uses up the task's own retries; the last is bounded by a count of its own.
 """
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import Callable
@@ -17,6 +18,9 @@ from mfmesos.core.state import Policy
 
 GROWTH = 2.0
 """An exhausted resource that was not requested grows by this factor for the next attempt."""
+
+DECLARE_MORE = 1.25
+"""What is advised over what was used when the attempt was ended: that was before its peak."""
 
 
 class Verdict(Enum):
@@ -70,6 +74,12 @@ def after_cluster_failure(
         blames_cluster=True)
 
 
+def _too_small(declared: float, used: float, reason: str) -> str:
+    """No attempt gets more than was declared, whatever the retries: only to declare more helps."""
+    more = math.ceil(max(used, declared) * DECLARE_MORE / 10.0) * 10
+    return f"{reason}; declared {declared:.0f} MB, used more than {used:.0f} MB: declare about {more} MB"
+
+
 def _after_exhaustion(
     record: TaskRecord, result: wire.Result, largest: Resources | None, needs: Needs,
     reserved: Callable[[tuple[str, ...]], str],
@@ -81,7 +91,7 @@ def _after_exhaustion(
     used = max(had, getattr(result.usage, f"{resource}_mb"))
     most = getattr(largest, f"{resource}_mb") if largest else None
     if declared is not None and (needs.mode != OVERRIDE or used > declared or had >= declared):
-        return Decision(Verdict.GIVE_UP, result.reason)
+        return Decision(Verdict.GIVE_UP, _too_small(declared, used, result.reason))
     if most is not None and had >= most - 1:
         return Decision(Verdict.GIVE_UP, f"{result.reason}; no agent has more{reserved((f'{resource}_mb',))}")
     grown = needs.retry(record.kind, resource, used, declared, most) if record.estimated else used * GROWTH

@@ -135,7 +135,8 @@ def test_an_exhausted_guess_grows_and_a_declared_limit_does_not():
                      usage=wire.Usage(memory_mb=600))
     world.sync(executor)
     assert not world.reports[2].finished
-    assert "memory" in world.reports[2].reason
+    assert world.reports[2].reason == (
+        "memory: too much; declared 200 MB, used more than 600 MB: declare about 750 MB")
     assert world.core.state.tasks[1].floor_memory_mb == 1200
 
 
@@ -146,6 +147,7 @@ def test_a_container_over_its_memory_blames_the_task_when_it_was_alone():
     (executor,) = started(world)
     world.end(executor, "TASK_FAILED", "REASON_CONTAINER_LIMITATION_MEMORY")
     assert "more memory" in world.reports[1].reason
+    assert "declare about 1250 MB" in world.reports[1].reason
 
 
 def test_a_container_over_its_memory_isolates_the_suspects():
