@@ -42,7 +42,7 @@ JSON_LINES = "tasks.jsonl"
 INTERRUPTED = 130
 LOOK_AGAIN_S = 2.0
 NAMED = 5
-"""So many tasks that run again are named before the start."""
+"""The number of tasks that are named before the start when they run again."""
 
 
 @dataclass(frozen=True)

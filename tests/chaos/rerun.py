@@ -293,9 +293,9 @@ class Fuzz:
 
     def kill(self) -> None:
         process = self.flow.start(*self.argv())
-        before, some = self.counted().total(), self.chance.choice([0, 0, 1, 2, 4])
+        before, some = sum(self.counted().values()), self.chance.choice([0, 0, 1, 2, 4])
         with contextlib.suppress(AssertionError):
-            wait_until(lambda: process.poll() is not None or self.counted().total() >= before + some, 3, "tasks")
+            wait_until(lambda: process.poll() is not None or sum(self.counted().values()) >= before + some, 3, "tasks")
             pause = self.chance.choice([0, 0, 0.05, 0.2, 0.5])
             wait_until(lambda: process.poll() is not None, pause, "its end")
         process.send_signal(signal.SIGKILL)
@@ -309,7 +309,7 @@ class Fuzz:
         ended = self.flow.end(self.flow.start(*self.argv("--dry-run")))
         numbers = {line.partition(":")[0] for line in ended.out.splitlines() if line[:1].isdigit()}
         wanted = {str(self.workflow.order.index(name) + 1) for name in self.workflow.touched()}
-        assert numbers == wanted, self.told(f"--dry-run names {numbers}, not {wanted}", ended.out)
+        assert numbers == wanted, self.with_story(f"--dry-run names {numbers}, not {wanted}", ended.out)
 
     def run_to_end(self) -> None:
         if self.chance.random() < 0.15:
@@ -317,7 +317,7 @@ class Fuzz:
             return
         ended = self.flow.end(self.flow.start(*self.argv()))
         self.said = ended.out
-        assert ended.code == 0, self.told("not all finished", ended.out)
+        assert ended.code == 0, self.with_story("not all finished", ended.out)
 
     def run_following(self) -> None:
         """The file grows while it runs; what is done already may come late as well. Makers come first: a task whose
@@ -337,7 +337,7 @@ class Fuzz:
         ended = self.flow.end(process)
         (self.flow.folder / "mesos_done").unlink(missing_ok=True)
         self.said = ended.out
-        assert ended.code == 0, self.told("not all finished", ended.out)
+        assert ended.code == 0, self.with_story("not all finished", ended.out)
 
     def starts(self) -> int:
         path = self.flow.folder / ".mfmesos" / "scheduler.log"
@@ -348,22 +348,22 @@ class Fuzz:
         for name, text in flow.expected().items():
             path = flow.folder / name
             found = path.read_text() if path.is_file() else None
-            assert found == text, self.told(f"{name} holds {found!r}, not {text!r}", self.said)
+            assert found == text, self.with_story(f"{name} holds {found!r}, not {text!r}", self.said)
         state = (flow.folder / "mesos_task_state").read_text().split()
-        assert sorted(state) == sorted(f"{n},finished" for n in range(1, len(flow.order) + 1)), self.told(
+        assert sorted(state) == sorted(f"{n},finished" for n in range(1, len(flow.order) + 1)), self.with_story(
             f"the state file holds {state}", self.said)
         ran = set(self.counted() - self.tally_before)
-        assert not (ran & set(flow.steps)) - allowed, self.told(f"needlessly run: {ran - allowed}", self.said)
+        assert not (ran & set(flow.steps)) - allowed, self.with_story(f"needlessly run: {ran - allowed}", self.said)
         if not kills and "FOLLOW" not in self.story:
-            assert not flow.touched() - ran, self.told(f"not run: {flow.touched() - ran}", self.said)
+            assert not flow.touched() - ran, self.with_story(f"not run: {flow.touched() - ran}", self.said)
         kept = [p.read_bytes() for p in flow.folder.rglob("*") if KEPT in str(p) and p.is_file()]
         for text in flow.kept if not kills else ():
-            assert any(text in one for one in kept), self.told(f"{text!r} was not kept", self.said)
+            assert any(text in one for one in kept), self.with_story(f"{text!r} was not kept", self.said)
         for path in list(flow.folder.glob(f"**/*{KEPT}*")):
             if os.path.lexists(path):
                 remove(path)
 
-    def told(self, what: str, out: str) -> str:
+    def with_story(self, what: str, out: str) -> str:
         return f"{what}\nseed {self.seed}: {'; '.join(self.story)}\n{out}\n--- log:\n{self.flow.log()}"
 
 

@@ -1,4 +1,4 @@
-"""The batch runner's view of an earlier run: which of its tasks go on, and which begin again."""
+"""The batch runner's view of an earlier run: which of its tasks continue, and which begin again."""
 from __future__ import annotations
 
 import json
