@@ -114,12 +114,16 @@ class Cache:
                 os.rename(entry.path, target)
             else:
                 copy_tree(entry.path, target)
+            if item.mtime_ns:
+                os.utime(target, ns=(item.mtime_ns, item.mtime_ns))
         elif alone:
             os.chmod(entry.path, mode)
+            if item.mtime_ns:
+                os.utime(entry.path, ns=(item.mtime_ns, item.mtime_ns))
             os.rename(entry.path, target)
         else:
             unlink(target)
-            copy_file(entry.path, target, mode, self._spares.take())
+            copy_file(entry.path, target, mode, self._spares.take(), item.mtime_ns)
         if alone:
             remove_tree(entry.path)
 
@@ -157,7 +161,7 @@ class Cache:
 def _take(item: Input, pieces: Iterable[bytes], path: str) -> None:
     """One try of a download."""
     if item.kind != "dir":
-        write_verified(pieces, path, item.digest)
+        write_verified(pieces, path, item.digest, item.sparse)
         return
     try:
         if unpack(pieces, path) != item.digest:

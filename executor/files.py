@@ -7,13 +7,15 @@ import os
 import stat
 from typing import Iterator
 
+from mfmesos.holes import extents, sparse
+
 CHUNK = 1 << 20
 _NO_COPY_RANGE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EIO)
 
 
-def copy_file(source: str, target: str, mode: int, spare: str | None = None) -> None:
-    """A copy that shares blocks where the file system can (reflink) and never passes through Python else. `spare`: an
-    empty file of ours to make it of."""
+def copy_file(source: str, target: str, mode: int, spare: str | None = None, mtime_ns: int = 0) -> None:
+    """A copy that shares blocks where the file system can (reflink) and never passes through Python else; holes stay
+    holes. `spare`: an empty file of ours to make it of. `mtime_ns`: its time of change; 0: now."""
     from_fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     try:
         if spare is not None:
@@ -21,8 +23,14 @@ def copy_file(source: str, target: str, mode: int, spare: str | None = None) -> 
         new = os.O_CREAT | os.O_EXCL if spare is None else 0
         to_fd = os.open(target, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | new, 0o600)
         try:
-            _copy(from_fd, to_fd, os.fstat(from_fd).st_size)
+            found = os.fstat(from_fd)
+            if sparse(found):
+                _copy_sparse(from_fd, to_fd, found.st_size)
+            else:
+                _copy(from_fd, to_fd, found.st_size)
             os.fchmod(to_fd, mode)
+            if mtime_ns:
+                os.utime(to_fd, ns=(mtime_ns, mtime_ns))
         finally:
             os.close(to_fd)
     finally:
@@ -48,10 +56,18 @@ def _copy(from_fd: int, to_fd: int, size: int) -> None:
         left -= done
 
 
+def _copy_sparse(from_fd: int, to_fd: int, size: int) -> None:
+    for start, length in extents(from_fd, size):
+        os.lseek(from_fd, start, os.SEEK_SET)
+        os.lseek(to_fd, start, os.SEEK_SET)
+        _copy(from_fd, to_fd, length)
+    os.ftruncate(to_fd, size)
+
+
 def copy_tree(source: str, target: str) -> None:
     """Copy a folder's content into `target`, which may be there already; files there are replaced."""
     os.makedirs(target, exist_ok=True)
-    waiting = [(source, target)]
+    waiting, done = [(source, target)], []
     while waiting:
         from_dir, to_dir = waiting.pop()
         with os.scandir(from_dir) as entries:
@@ -65,8 +81,14 @@ def copy_tree(source: str, target: str) -> None:
                 if entry.is_symlink():
                     os.symlink(os.readlink(entry.path), to)
                 else:
-                    copy_file(entry.path, to, entry.stat(follow_symlinks=False).st_mode & 0o777)
-        os.chmod(to_dir, os.stat(from_dir).st_mode & 0o777 | 0o700)
+                    found = entry.stat(follow_symlinks=False)
+                    copy_file(entry.path, to, found.st_mode & 0o777, mtime_ns=found.st_mtime_ns)
+        done.append((from_dir, to_dir))
+    # A folder's time is that of the last change in it, and it is read-only at the end at the earliest.
+    for from_dir, to_dir in reversed(done):
+        found = os.stat(from_dir)
+        os.chmod(to_dir, found.st_mode & 0o777 | 0o700)
+        os.utime(to_dir, ns=(found.st_mtime_ns, found.st_mtime_ns))
 
 
 def unlink(path: str) -> None:

@@ -105,6 +105,8 @@ class Executor:
         task_id, raw = first
         try:
             data: ClaimData = load_claim_data(raw)
+            if data.umask >= 0:
+                os.umask(data.umask & 0o777)
             # What tasks read and write is not for the other users of the agent.
             os.makedirs(self._folder, 0o700, exist_ok=True)
             os.chmod(self._folder, 0o700)

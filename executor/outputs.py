@@ -4,13 +4,19 @@ from __future__ import annotations
 import os
 import select
 import stat
-from typing import Any, NamedTuple
+from typing import Any, Iterable, NamedTuple
 
 from mfmesos_executor.sandbox import Sandbox
 
+from mfmesos import wire
+from mfmesos.holes import extents, sparse
+from mfmesos.links import may_lead_to
 from mfmesos.wire import MAX_DEPTH
 
 BLOCK = 512
+_MOST_PIECES = 1500
+"""Of a sparse file: their numbers have to fit into a header."""
+_LAST_NS = ((1 << 33) - 1) * 1_000_000_000
 _PIECE = 8 << 20
 
 
@@ -22,8 +28,14 @@ class Member(NamedTuple):
     name: str
     path: str
     size: int
+    """Bytes of a file's content; 0 else."""
     mode: int
     is_dir: bool
+    mtime_ns: int = 0
+    target: str = ""
+    """Of a symbolic link: where it leads to."""
+    pieces: tuple[tuple[int, int], ...] | None = None
+    """Of a sparse file: offset and length of what is no hole. None: all of it."""
 
 
 def missing(sandbox: Sandbox) -> list[str]:
@@ -34,11 +46,12 @@ def missing(sandbox: Sandbox) -> list[str]:
 def collect_present(sandbox: Sandbox) -> list[Member]:
     """As `collect`, of those outputs that exist and can be delivered. Raises OSError."""
     members: list[Member] = []
+    links = Links(sandbox, roots(sandbox))
     for name in roots(sandbox):
         found: list[Member] = []
         try:
             if os.path.exists(sandbox.path(name)):
-                _add(sandbox, found, name, sandbox.path(name), set())
+                _add_root(links, found, name)
         except BadOutput:
             continue
         members += found
@@ -51,35 +64,103 @@ def roots(sandbox: Sandbox) -> list[str]:
 
 
 def collect(sandbox: Sandbox) -> list[Member]:
-    """All members of the outputs' tar, links followed; raises BadOutput, OSError."""
+    """All members of the outputs' tar, a folder after what is in it; raises BadOutput, OSError.
+
+    An output that is a link itself is sent as what it leads to. A link in a folder stays one where what it leads to
+    is delivered, too, or does not exist; otherwise it is sent as what it leads to."""
     members: list[Member] = []
+    links = Links(sandbox, roots(sandbox))
     for name in roots(sandbox):
-        _add(sandbox, members, name, sandbox.path(name), set())
+        _add_root(links, members, name)
     return members
 
 
-def _add(sandbox: Sandbox, members: list[Member], name: str, path: str, above: set[str]) -> None:
+def _add_root(links: Links, members: list[Member], name: str) -> None:
+    path = links.sandbox.path(name)
+    _add(links, members, name, _followed(links.sandbox, name, path) if os.path.islink(path) else path, frozenset())
+
+
+def _followed(sandbox: Sandbox, name: str, path: str) -> str:
+    real = os.path.realpath(path)
+    if not sandbox.contains(real):
+        raise BadOutput(f"output {name} is a symbolic link that leads out of the task's folder")
+    return real
+
+
+def _add(links: Links, members: list[Member], name: str, path: str, above: frozenset[str]) -> None:
     found = os.lstat(path)
-    real: str | None = None
     if stat.S_ISLNK(found.st_mode):
-        real = os.path.realpath(path)
-        if not sandbox.contains(real):
-            raise BadOutput(f"output {name} is a symbolic link that leads out of the task's folder")
-        try:
-            found = os.stat(real)
-        except OSError:
-            raise BadOutput(f"output {name} is a symbolic link that leads nowhere") from None
+        target = links.kept(name, path)
+        if target is not None:
+            members.append(Member(name, path, 0, 0o777, False, found.st_mtime_ns, target))
+            return
+        path = _followed(links.sandbox, name, path)
+        found = os.stat(path)
+    mode = found.st_mode & 0o777
     if stat.S_ISREG(found.st_mode):
-        members.append(Member(name, path, found.st_size, found.st_mode & 0o777, False))
+        pieces = _pieces(path, found.st_size) if sparse(found) else None
+        members.append(Member(name, path, found.st_size, mode, False, found.st_mtime_ns, "", pieces))
         return
     if not stat.S_ISDIR(found.st_mode):
         raise BadOutput(f"output {name} is neither a file nor a folder")
     real = os.path.realpath(path)
     if real in above:
         raise BadOutput(f"output {name} is a symbolic link to a folder that it lies in itself")
-    members.append(Member(name, path, 0, found.st_mode & 0o777, True))
     for child in sorted(os.listdir(path)):
-        _add(sandbox, members, f"{name}/{child}", f"{path}/{child}", above | {real})
+        _add(links, members, f"{name}/{child}", f"{path}/{child}", above | {real})
+    members.append(Member(name, path, 0, mode, True, found.st_mtime_ns))
+
+
+def _pieces(path: str, size: int) -> tuple[tuple[int, int], ...]:
+    with open(path, "rb", buffering=0) as f:
+        return tuple(extents(f.fileno(), size, _MOST_PIECES))
+
+
+class Links:
+    """Which links in the outputs stay links, and how they read then."""
+
+    def __init__(self, sandbox: Sandbox, roots: list[str]) -> None:
+        self.sandbox = sandbox
+        self._roots = roots
+        self._here = (os.path.realpath(sandbox.work), sandbox.work, sandbox.home)
+
+    def kept(self, name: str, path: str) -> str | None:
+        """The target of the link that is `name` in the workflow's folder; None where what it leads to is to be sent.
+        Raises BadOutput for one that leads out."""
+        written = os.readlink(path)
+        end = os.path.normpath(os.path.join(os.path.realpath(os.path.dirname(path)), written))
+        name_there = self._name(end, self._here)
+        if name_there is None:
+            if self.sandbox.contains(os.path.realpath(end)):
+                return None if os.path.exists(path) else end
+            name_there = self._name(end, (self.sandbox.workdir,))
+            if name_there is None:
+                return self._outside(name, path, end)
+        elif os.path.exists(path) and not self._will_be_there(name_there, name):
+            return None
+        if not os.path.isabs(written) and os.path.normpath(f"{os.path.dirname(name)}/{written}") == name_there:
+            return written
+        return os.path.relpath(name_there, os.path.dirname(name))
+
+    def _outside(self, name: str, path: str, end: str) -> str:
+        if os.path.exists(path) and not may_lead_to(end):
+            raise BadOutput(f"output {name} is a symbolic link that leads out of the task's folder (to {end})")
+        return end
+
+    def _will_be_there(self, end: str, name: str) -> bool:
+        """Whether it is delivered, too, or `name` lies in it: then the link leads round in a circle."""
+        return end == "." or name.startswith(end + "/") or any(
+            end == root or end.startswith(root + "/") for root in self._roots)
+
+    @staticmethod
+    def _name(end: str, folders: Iterable[str]) -> str | None:
+        """Its name relative to the first of the folders that it lies in."""
+        for base in folders:
+            if base and end == base:
+                return "."
+            if base and end.startswith(base + "/"):
+                return end[len(base) + 1:]
+        return None
 
 
 def check_depth(members: list[Member]) -> None:
@@ -92,24 +173,47 @@ def check_depth(members: list[Member]) -> None:
 
 def length(members: list[Member]) -> int:
     """Bytes of the whole stream."""
-    return sum(len(header(m)) + -(-m.size // BLOCK) * BLOCK for m in members) + 2 * BLOCK
+    return sum(len(header(m)) + -(-_sent(m) // BLOCK) * BLOCK for m in members) + 2 * BLOCK
+
+
+def _sent(member: Member) -> int:
+    return member.size if member.pieces is None else sum(length for _, length in member.pieces)
 
 
 def header(member: Member) -> bytes:
-    """A ustar header; before it a GNU long name where the name needs one."""
+    """A ustar header; before it a GNU long name and link where the name and the link's target need one, and for a
+    sparse file a pax header (see mfmesos.wire)."""
+    before = b""
+    if member.pieces is not None:
+        words = [member.size, *(number for piece in member.pieces for number in piece)]
+        before += _extra(b"././@PaxHeader", _record(wire.TAR_HOLES, b" ".join(b"%d" % n for n in words)), b"x")
     raw = member.name.encode("utf-8", "surrogateescape") + (b"/" if member.is_dir else b"")
-    long = b""
     if len(raw) > 100:
-        body = raw + b"\0"
-        long = _block(b"././@LongLink", 0, len(body), b"L") + body + bytes(-len(body) % BLOCK)
-        raw = raw[:100]
-    return long + _block(raw, member.mode, member.size, b"5" if member.is_dir else b"0")
+        before += _extra(b"././@LongLink", raw + b"\0", b"L")
+    target = member.target.encode("utf-8", "surrogateescape")
+    if len(target) > 100:
+        before += _extra(b"././@LongLink", target + b"\0", b"K")
+    kind = b"5" if member.is_dir else b"2" if target else b"0"
+    return before + _block(raw[:100], member.mode, _sent(member), kind, target[:100], member.mtime_ns)
 
 
-def _block(name: bytes, mode: int, size: int, kind: bytes) -> bytes:
+def _extra(name: bytes, body: bytes, kind: bytes) -> bytes:
+    return _block(name, 0, len(body), kind) + body + bytes(-len(body) % BLOCK)
+
+
+def _record(key: str, value: bytes) -> bytes:
+    rest = len(key) + len(value) + 3
+    size = rest + len(str(rest))
+    size = rest + len(str(size))
+    return b"%d %s=%s\n" % (size, key.encode(), value)
+
+
+def _block(name: bytes, mode: int, size: int, kind: bytes, target: bytes = b"", mtime_ns: int = 0) -> bytes:
     length_field = b"%011o\0" % size if size < 1 << 33 else b"\x80" + size.to_bytes(11, "big")
-    start = b"%s%07o\0%07o\0%07o\0%s%011o\0" % (name.ljust(100, b"\0"), mode, 0, 0, length_field, 0)
-    end = (kind + bytes(100) + b"ustar  \0").ljust(BLOCK - 156, b"\0")
+    seconds, ns = divmod(min(max(mtime_ns, 0), _LAST_NS), 1_000_000_000)
+    start = b"%s%07o\0%07o\0%07o\0%s%011o\0" % (name.ljust(100, b"\0"), mode, 0, 0, length_field, seconds)
+    owner = wire.tar_owner(ns).encode() if mtime_ns else b""
+    end = (kind + target.ljust(100, b"\0") + b"ustar  \0" + owner).ljust(BLOCK - 156, b"\0")
     checksum = sum(start) + 8 * 32 + sum(end)
     return start + b"%06o\0 " % checksum + end
 
@@ -119,33 +223,41 @@ def small_tar(members: list[Member]) -> bytes:
     parts = []
     for member in members:
         parts.append(header(member))
-        if member.size:
+        sent = _sent(member)
+        if sent:
             with open(member.path, "rb") as f:
-                data = f.read(member.size)
-            parts.append(data.ljust(-(-member.size // BLOCK) * BLOCK, b"\0"))
+                data = b"".join(_read(f, *piece) for piece in member.pieces or ((0, member.size),))
+            parts.append(data.ljust(-(-sent // BLOCK) * BLOCK, b"\0"))
     parts.append(bytes(2 * BLOCK))
     return b"".join(parts)
+
+
+def _read(f: Any, start: int, length: int) -> bytes:
+    f.seek(start)
+    data: bytes = f.read(length)
+    return data.ljust(length, b"\0")
 
 
 def send_tar(members: list[Member], sock: Any, cancelled: Any) -> None:
     """Write the stream to a socket; the files go without passing through Python where the system can."""
     for member in members:
         sock.sendall(header(member))
-        if member.size:
+        sent = _sent(member)
+        if sent:
             with open(member.path, "rb") as f:
-                _send_file(f, member.size, sock, cancelled)
-            sock.sendall(bytes(-member.size % BLOCK))
+                for start, length in member.pieces or ((0, member.size),):
+                    _send_file(f, start, start + length, sock, cancelled)
+            sock.sendall(bytes(-sent % BLOCK))
     sock.sendall(bytes(2 * BLOCK))
 
 
-def _send_file(f: Any, size: int, sock: Any, cancelled: Any) -> None:
-    position = 0
-    while position < size:
+def _send_file(f: Any, position: int, end: int, sock: Any, cancelled: Any) -> None:
+    while position < end:
         cancelled()
         if _has_answer(sock):
             # It refuses what it has not read yet: no use to go on.
             raise BrokenPipeError
-        sent = sock.sendfile(f, position, min(_PIECE, size - position))
+        sent = sock.sendfile(f, position, min(_PIECE, end - position))
         if not sent:
             raise BadOutput("an output became shorter while it was sent")
         position += sent

@@ -55,6 +55,10 @@ class Sandbox:
         parts = [p for p in run.workdir.split("/") if p not in ("", ".", "..")]
         folders = (["up"] * depth + parts)[-depth:] if depth else []
         self.work = "/".join([root, "work", *folders])
+        self.home = self.work
+        """Where the task sees its working folder."""
+        self.workdir = os.path.normpath(run.workdir) if run.workdir else ""
+        """The workflow's folder, on the scheduler's side."""
         self.temporary = f"{root}/tmp"
         self.stdout, self.stderr = f"{root}/out", f"{root}/err"
         self._run = run

@@ -35,9 +35,9 @@ class Skeletons:
                 return self._spare.pop()
             self._made += 1
             root = f"{self._folder}/{self._made}"
-        os.mkdir(root, MODE)
-        for name in FOLDERS:
-            os.mkdir(f"{root}/{name}", MODE)
+        for path in (root, *(f"{root}/{name}" for name in FOLDERS)):
+            os.mkdir(path, MODE)
+            os.chmod(path, MODE)  # whatever the umask of the tasks is
         return root
 
     def give_back(self, root: str) -> None:

@@ -5,6 +5,10 @@ import hashlib
 import os
 from typing import Any, Iterable, Iterator
 
+from mfmesos.holes import write_at
+from mfmesos.links import may_lead_to
+from mfmesos.wire import TAR_SPARSE, tar_mtime_ns
+
 CHUNK = 256 * 1024
 
 
@@ -43,20 +47,22 @@ def unpack(pieces: Iterable[bytes], folder: str) -> str:
     os.mkdir(folder, 0o755)
     reader = _Reader(pieces)
     manifest = hashlib.sha256()
-    modes = []
+    folders = []
     try:
         with tarfile.open(fileobj=reader, mode="r|", bufsize=CHUNK) as stream:  # type: ignore[call-overload]
             for member in stream:
                 target = _target(folder, member.name)
                 mode = member.mode & 0o777
+                mtime_ns = tar_mtime_ns(int(member.mtime), member.uname)
                 if member.isdir():
                     kind, content = "dir", ""
                     os.makedirs(target, exist_ok=True)
-                    modes.append((target, mode | 0o700))
+                    folders.append((target, mode | 0o700, mtime_ns))
                 elif member.isreg():
                     kind = "file"
                     os.makedirs(os.path.dirname(target), exist_ok=True)
-                    content = _write(stream.extractfile(member), target, mode | 0o400)
+                    content = _write(stream.extractfile(member), target, mode | 0o400, mtime_ns,
+                                     member.gname == TAR_SPARSE)
                 elif member.issym():
                     kind, content = "link", member.linkname
                     _link(folder, target, content)
@@ -67,8 +73,10 @@ def unpack(pieces: Iterable[bytes], folder: str) -> str:
     except tarfile.TarError as e:
         raise BadStream(str(e)) from None
     reader.drain()
-    for path, mode in modes:
+    for path, mode, mtime_ns in reversed(folders):
         os.chmod(path, mode)
+        if mtime_ns is not None:
+            os.utime(path, ns=(mtime_ns, mtime_ns))
     return manifest.hexdigest()
 
 
@@ -85,38 +93,46 @@ def _target(folder: str, name: str) -> str:
     return target
 
 
-def _write(source: Any, target: str, mode: int) -> str:
+def _write(source: Any, target: str, mode: int, mtime_ns: int | None, holes: bool) -> str:
     fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    total = hashlib.sha256()
-    with os.fdopen(fd, "wb", buffering=0) as sink:
+    total, size = hashlib.sha256(), 0
+    try:
         while True:
             piece = source.read(CHUNK)
             if not piece:
                 break
-            sink.write(piece)
+            write_at(fd, piece, size, holes)
+            size += len(piece)
             total.update(piece)
-        os.fchmod(sink.fileno(), mode)
+        os.ftruncate(fd, size)
+        os.fchmod(fd, mode)
+        if mtime_ns is not None:
+            os.utime(fd, ns=(mtime_ns, mtime_ns))
+    finally:
+        os.close(fd)
     return total.hexdigest()
 
 
 def _link(folder: str, target: str, to: str) -> None:
     where = os.path.normpath(os.path.join(os.path.dirname(target), to))
-    if os.path.isabs(to) or not (where == folder or where.startswith(folder + "/")):
+    inside = where == folder or where.startswith(folder + "/")
+    if not (may_lead_to(to) if os.path.isabs(to) else inside):
         raise BadStream(f"{os.path.basename(target)} is a symbolic link that leads out of its folder")
     os.makedirs(os.path.dirname(target), exist_ok=True)
     os.symlink(to, target)
 
 
-def write_verified(pieces: Iterable[bytes], target: str, digest: str) -> None:
-    """Write a file whose sha256 must be `digest`. Raises BadStream, OSError; then nothing of it is left."""
-    found = hashlib.sha256()
+def write_verified(pieces: Iterable[bytes], target: str, digest: str, holes: bool = False) -> None:
+    """Write a file whose sha256 must be `digest`; with `holes`, runs of zeros become such. Raises BadStream, OSError;
+    then nothing of it is left."""
+    found, size = hashlib.sha256(), 0
     fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         for piece in pieces:
             found.update(piece)
-            view = memoryview(piece)
-            while view:
-                view = view[os.write(fd, view):]
+            write_at(fd, piece, size, holes)
+            size += len(piece)
+        os.ftruncate(fd, size)
         if found.hexdigest() != digest:
             raise BadStream("what arrived is not what was announced (its sha256 differs)")
     except BaseException:

@@ -9,6 +9,7 @@ import os
 SMALLEST = 64 * 1024
 """Bytes. Holes of smaller files are not looked for."""
 _STEP = 64 * 1024
+_LEAST = 4096
 _ZEROS = bytes(_STEP)
 
 
@@ -41,15 +42,19 @@ def extents(fd: int, size: int, most: int | None = None) -> list[tuple[int, int]
     return found
 
 
-def write_at(fd: int, data: bytes | memoryview, position: int) -> None:
-    """Write at that offset of a file that is empty from there on; long runs of zeros become holes. Afterwards
-    the file may be too short: `os.truncate` it to its size. Raises OSError."""
+def write_at(fd: int, data: bytes, position: int, holes: bool) -> None:
+    """Write at that offset of a file that is empty from there on. With `holes` long runs of zeros become such; then
+    the file may be too short afterwards: `os.ftruncate` it to its size. Raises OSError."""
     view = memoryview(data)
+    if not holes:
+        _write_all(fd, view, position)
+        return
     start = done = 0
     while done < len(view):
         # Pieces begin at multiples of the step in the file, wherever the data begins.
         end = min(done + _STEP - (position + done) % _STEP, len(view))
-        if view[done:end] == _ZEROS[:end - done]:
+        size = end - done
+        if not view[done] and size >= _LEAST and not view[end - 1] and bytes(view[done:end]) == _ZEROS[:size]:
             _write_all(fd, view[start:done], position + start)
             start = end
         done = end

@@ -31,6 +31,7 @@ from mfmesos.mesos.link import FrameworkSettings, MesosLink
 from mfmesos.plainerrors import plain
 from mfmesos.staging.address import split_host_port
 from mfmesos.staging.archive import build_archive
+from mfmesos.staging.disk import umask
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.outputs import PlacementError
 from mfmesos.staging.server import StagingServer, default_host
@@ -200,7 +201,7 @@ class Scheduler:
         data = wire.ClaimData(
             url=self.staging.url, claim=action.claim_id, token=token, fingerprint=self.staging.fingerprint,
             memory_mb=action.resources.memory_mb, disk_mb=action.resources.disk_mb, cores=action.resources.cores,
-            gpus=action.resources.gpus)
+            gpus=action.resources.gpus, umask=umask())
         log.info("event=open_claim claim=%s host=%s resources=%r",
                  action.claim_id, self._hosts[action.claim_id], str(action.resources))
         elsewhere = self.config.executor_uri

@@ -13,6 +13,11 @@ Every request carries `Authorization: Bearer TOKEN`, the claim's own token. A sy
 the whole truth (all running attempts, all results not yet acknowledged), so a lost request, a lost answer or a
 restarted scheduler loses nothing, and an attempt named twice runs once, since attempt ids are never used again.
 
+The streams of outputs and of input folders are tar (ustar, with GNU's long names or pax) with two fields of our own:
+the nanoseconds of a member's time of change stand in the owner's name (`tar_owner`; without it the time is unknown),
+and a sparse file in the outputs is announced by a pax record TAR_HOLES: its whole size, then offset and length of each
+piece that is no hole; its content is these pieces.
+
 At most one sync of a claim is held: a newer one makes the scheduler answer the older one at once with
 `superseded`. A sync whose `seq` is not larger than one seen before came too late and is answered so, too.
 """
@@ -29,6 +34,7 @@ MAX_DEPTH = 200
 """Parts of the name of anything in an output."""
 FOLDER_GONE = 85
 """What an executor exits with when the folder of its claim was removed."""
+TAR_HOLES = "MFMESOS.holes"
 INLINE_OUTPUTS_BYTES = 64 * 1024
 """A tar stream of outputs up to this size rides in the result itself; a larger one is PUT first."""
 TAIL_BYTES = 16 * 1024
@@ -37,6 +43,20 @@ TAIL_BYTES = 16 * 1024
 MOST_PARTS = 1_000_000
 """Values in one sync, 20 for a result: an empty list takes 3 bytes there and 20 times as much in memory."""
 _STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+
+
+def tar_owner(nanoseconds: int) -> str:
+    """What stands for the owner's name of a tar's member."""
+    return f"ns{nanoseconds:09d}"
+
+
+def tar_mtime_ns(seconds: int, owner: str) -> int | None:
+    """A member's time of change in nanoseconds; None when nothing is said of it."""
+    return seconds * 1_000_000_000 + int(owner[2:]) if re.fullmatch(r"ns[0-9]{9}", owner) else None
+
+
+TAR_SPARSE = "sparse"
+"""The group's name of a file in an input folder's stream that has holes."""
 
 
 class WireError(ValueError):
@@ -63,6 +83,8 @@ class ClaimData:
     """The same where nothing listens at its port any more, at least; longer where more work would be lost."""
     kill_grace_s: float = 5.0
     """Between SIGTERM and SIGKILL to the processes of an attempt."""
+    umask: int = -1
+    """Of the tasks: that of the user who runs the workflow; -1: as the agent has it."""
     gpus: float = 0.0
     protocol: int = PROTOCOL
 
@@ -82,6 +104,10 @@ class Input:
     """"file" or "dir"; a dir is served as one tar stream of its content, without the folder's own name."""
     shared: bool = True
     """Whether other attempts are known to want it, so that keeping it in the claim's cache is worth a copy."""
+    mtime_ns: int = 0
+    """When its content was last changed; 0: unknown. A folder's stream says it of each member."""
+    sparse: bool = False
+    """Whether the file has holes: long runs of zeros need not be written."""
 
 
 @dataclass

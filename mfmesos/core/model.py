@@ -84,6 +84,8 @@ class StagedInput:
     kind: str = "file"
     stamp: str = field(default="", compare=False)
     """What stat said of it (see staging.stamps); empty where that is not to be relied on."""
+    mtime_ns: int = field(default=0, compare=False)
+    sparse: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ def run_message(state: State, record: TaskRecord) -> wire.Run:
         attempt=record.attempt_id,
         command=record.task.command,
         inputs=[
-            wire.Input(i.name, i.digest, i.size, i.mode, i.kind, shared=state.digests[i.digest] > 1)
+            wire.Input(i.name, i.digest, i.size, i.mode, i.kind, state.digests[i.digest] > 1, i.mtime_ns, i.sparse)
             for i in record.inputs
         ],
         outputs=list(record.task.outputs),

@@ -19,6 +19,7 @@ from mfmesos.staging.outputs import (
     FULL,
     OUR_SIDE,
     WHOLE,
+    LeadsOut,
     PlacementError,
     Staged,
     Unpacker,
@@ -29,6 +30,7 @@ from mfmesos.staging.outputs import (
 from mfmesos.staging.placement import place
 from mfmesos.staging.stamps import members_of
 from mfmesos.staging.tarstream import BadTar
+from mfmesos.staging.task_links import TaskLinks
 
 log = logging.getLogger("mfmesos.staging")
 
@@ -49,8 +51,9 @@ class Attempt:
 class Deliveries:
     """The attempts that may deliver. All methods belong to the loop's thread, but for the blocking ones."""
 
-    def __init__(self, workdir: Path, own_files: Sequence[str] = ()) -> None:
+    def __init__(self, workdir: Path, own_files: Sequence[str] = (), links: TaskLinks | None = None) -> None:
         self._workdir = workdir
+        self._links = links or TaskLinks(workdir)
         self._own_files = own_files
         self._incoming = workdir / ".mfmesos" / "incoming"
         self._attempts: dict[str, Attempt] = {}
@@ -137,6 +140,9 @@ class Deliveries:
             if result.tar is not None and attempt is not None and result.outcome in (wire.FINISHED, wire.FAILED):
                 return unpack(self._new_stem(attempt), attempt.plan, result.tar_bytes() or b"",
                               result.outcome == wire.FAILED)
+        except LeadsOut as e:
+            if attempt is not None and result.outcome == wire.FINISHED:
+                attempt.problem = PlacementError(str(e), True)
         except (BadTar, wire.WireError) as e:
             if result.outcome == wire.FINISHED:
                 result.outcome, result.reason = wire.BROKEN, f"its outputs arrived damaged: {e}"
@@ -161,6 +167,14 @@ class Deliveries:
             return False
         if attempt.staged is not None:
             attempt.staged.discard()
+            attempt.staged = None
+        if staged.links:
+            try:
+                self._links.add(attempt.plan.roots)
+            except OSError as e:
+                attempt.problem = storage_problem(e, self._incoming)
+                staged.discard()
+                return True
         attempt.staged, attempt.problem = replace(staged, alone=alone), None
         if alone:
             with contextlib.suppress(OSError):  # then it is sent once more

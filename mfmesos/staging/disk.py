@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import stat
 
@@ -22,6 +23,14 @@ def copy_sparse(source: str, target: str) -> None:
                     break
                 start += done
         os.ftruncate(to_fd, size)
+
+
+@functools.lru_cache(maxsize=1)
+def umask() -> int:
+    """This process's own, as it is at the first call: nobody changes it later."""
+    found = os.umask(0o077)
+    os.umask(found)
+    return found
 
 
 def capacity(folder: str) -> int:

@@ -8,16 +8,19 @@ import stat
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
 from mfmesos import descriptors
 from mfmesos.core.model import StagedInput, Task
+from mfmesos.holes import sparse
+from mfmesos.staging import stamps
 from mfmesos.staging.check import OutputCheck
 from mfmesos.staging.names import relative
 from mfmesos.staging.stamps import file_stamp, tree_stamp
+from mfmesos.staging.task_links import TaskLinks
 from mfmesos.staging.trees import Row, TreeError, stat_print, walk
 
 CHUNK = 1 << 20
@@ -46,7 +49,7 @@ class InputChanged(InputError):
     """It is not any more what it was when its task was submitted."""
 
 
-Stamp = tuple[int, int, int, int]
+Stamp = tuple[int, int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ class _Entry:
 
 
 def _stamp(found: os.stat_result) -> Stamp:
-    return (found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev)
+    # The time of the last change of the inode, too: what a task has made keeps the time that it was given there.
+    return (found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev, found.st_ctime_ns)
 
 
 def _young(mtime_ns: int) -> bool:
@@ -77,6 +81,7 @@ class InputIndex:
                  own_files: Sequence[str] = ()) -> None:
         self._workdir = Path(workdir)
         self._check = OutputCheck(workdir, own_files)
+        self.links = TaskLinks(workdir)
         self._clock = clock
         self._most = most
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
@@ -144,27 +149,42 @@ class InputIndex:
         """What to send of an input folder; raises as `verify`."""
         path = self.path_of(staged.name)
         try:
-            return walk(path)
+            return self._rows(path)
         except (OSError, TreeError) as e:
             if isinstance(e, OSError) and e.errno in descriptors.SHORT:
                 raise
             raise InputChanged(f"input {staged.name} has changed since its task was submitted") from None
 
+    def stamp(self, name: str, members: Collection[str] = ()) -> stamps.Stamp | None:
+        """What stat says of that name now, see stamps.stamp (blocking)."""
+        return stamps.stamp(self.path_of(name), members, self._rows)
+
+    def tree(self, name: str) -> tuple[Row, ...]:
+        """What is in that folder now (blocking). Raises OSError, TreeError."""
+        return self._rows(self.path_of(name))
+
     # --------------------------------------------------------------------------------------------
+    def _rows(self, path: str) -> tuple[Row, ...]:
+        return walk(path, self.links.covers, os.path.realpath(self._workdir)) if self.links.some() else walk(path)
+
     def _look(self, name: str, trust: bool = True) -> StagedInput:
         path = self.path_of(name)
+        if self.links.some() and self.links.leads_out(name):
+            raise InputError(f"input {name} is, or lies behind, a symbolic link that a task has made and that leads "
+                             "out of the workflow's folder; replace it by a copy")
         found = os.stat(path)
         mode = stat.S_IMODE(found.st_mode) & 0o777
         if stat.S_ISREG(found.st_mode):
             entry = self._file(path, found)
             shown = "" if _young(entry.stamp[1]) else file_stamp(*entry.stamp[:2]).text
-            return StagedInput(name, entry.digest, entry.size, mode, stamp=shown)
+            return StagedInput(
+                name, entry.digest, entry.size, mode, "file", shown, found.st_mtime_ns, sparse(found))
         if not stat.S_ISDIR(found.st_mode):
             raise InputError(f"input {name} is neither a file nor a folder (a device, pipe or socket)")
         if (os.path.realpath(self._workdir) + "/").startswith(os.path.realpath(path).rstrip("/") + "/"):
             raise InputError(f"input {name} is the workflow's folder itself, or holds it; name what is needed in it")
         entry = self._dir(path, found, trust)
-        return StagedInput(name, entry.digest, entry.size, mode, "dir", entry.shown)
+        return StagedInput(name, entry.digest, entry.size, mode, "dir", entry.shown, found.st_mtime_ns)
 
     def _known(self, path: str, stamp: Stamp) -> _Entry | None:
         with self._lock:
@@ -238,11 +258,11 @@ class InputIndex:
         return self._once(path, known, lambda: self._walk(path, stamp))
 
     def _walk(self, path: str, stamp: Stamp) -> _Entry:
-        rows = walk(path)
+        rows = self._rows(path)
         tree = stat_print(rows)
         known = self._known(path, stamp)
         digest = known.digest if known is not None and known.tree == tree else self._manifest(rows)
-        young = any(_young(r.mtime_ns) for r in rows)
+        young = any(_young(r.mtime_ns) for r in rows if r.kind == "file")
         shown = tree_stamp(rows)
         entry = _Entry(stamp, digest, shown.size, tree, self._clock(), "" if young else shown.text)
         if not young:

@@ -4,12 +4,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import posixpath
 import shutil
+import stat
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mfmesos import descriptors
-from mfmesos.staging.names import OutputPlan, ancestors
+from mfmesos.links import may_lead_to
+from mfmesos.staging.disk import umask
+from mfmesos.staging.names import RESERVED, OutputPlan, ancestors
 from mfmesos.staging.tarstream import BadTar, Member, TarReader, shown
 from mfmesos.wire import MAX_DEPTH
 
@@ -37,6 +41,10 @@ class PlacementError(Exception):
         self.full = full
 
 
+class LeadsOut(BadTar):
+    """An output has a symbolic link that leads out of the workflow's folder: the task's own doing."""
+
+
 @dataclass(frozen=True)
 class Staged:
     """The delivered outputs of an attempt: the file or folder STEM.i is `plan.roots[i]`. No folder around them:
@@ -50,6 +58,9 @@ class Staged:
     """What a failed attempt made: some of it may be missing."""
     resumed: bool = False
     """It arrived in the scheduler's earlier life, which may have died while it was being placed, or after that."""
+
+    links: bool = False
+    """Whether a folder of it has symbolic links."""
 
     def path(self, index: int) -> str:
         return f"{self.stem}.{index}"
@@ -91,6 +102,7 @@ class Unpacker:
 
     A member's name is that of a declared output, or of something in a declared output that is a folder. `feed` and
     `finish` raise BadTar for what may not be, and OSError for our own disk; `abort` afterwards removes everything.
+    Nothing is ever made or written by way of a link in the stream.
     """
 
     def __init__(self, stem: str, plan: OutputPlan, partial: bool = False) -> None:
@@ -102,7 +114,10 @@ class Unpacker:
         self._declared = set(plan.names)
         self._seen: set[str] = set()
         """Of the declared names alone: what else is in a stream may be any number of names."""
-        self._fd = -1
+        self._file: _File | None = None
+        self._parent = ""
+        """A folder of ours that surely lies behind no link."""
+        self._links = False
         self._reader = TarReader(self)
         self._lock = threading.Lock()
         self._aborted = False
@@ -120,28 +135,30 @@ class Unpacker:
             for name in self._plan.names:
                 if name not in self._seen and not self._staged.partial:
                     raise BadTar(f"output {name} is not among what was delivered")
-            return self._staged
+            return replace(self._staged, links=True) if self._links else self._staged
 
     def abort(self) -> None:
         """Give up and remove everything; waits for a `feed` in another thread."""
         with self._lock:
             self._aborted = True
-            self._close()
+            if self._file is not None:
+                self._file.close()
             self._staged.discard()
 
     # --- what the reader calls ------------------------------------------------------------------
     def begin(self, member: Member) -> None:
-        """Make the file or folder."""
+        """Make the file, folder or link."""
         try:
             path = self._path(member)
             if path is None:
                 return
             if member.is_dir:
-                self._make_dir(path, member.mode)
+                _make_dir(path, member)
+            elif member.target:
+                os.symlink(self._target(member), path)
+                self._links = True
             else:
-                # The owner's umask applies, as it would have had the command run here.
-                self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
-                                   member.mode | 0o400)
+                self._file = _File(path, member)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
             raise BadTar(f"{shown(member.name)} is there twice, or as a file and as a folder") from None
         except OSError as e:
@@ -151,17 +168,29 @@ class Unpacker:
 
     def data(self, data: memoryview) -> None:
         """Write all of it."""
-        while data:
-            data = data[os.write(self._fd, data):]
+        assert self._file is not None
+        self._file.write(data)
 
     def end(self) -> None:
-        self._close()
+        if self._file is not None:
+            file, self._file = self._file, None
+            file.finish()
 
     # --------------------------------------------------------------------------------------------
-    def _close(self) -> None:
-        if self._fd >= 0:
-            fd, self._fd = self._fd, -1
-            os.close(fd)
+    def _target(self, member: Member) -> str:
+        """The link's, when it may be."""
+        if member.name in self._index:
+            raise BadTar(f"output {shown(member.name)} is a symbolic link itself")
+        out = LeadsOut(f"output {shown(member.name)} is a symbolic link that leads out of the workflow's folder "
+                       f"(to {shown(member.target)})")
+        if member.target.startswith("/"):
+            if not may_lead_to(member.target):
+                raise out
+            return member.target
+        leads_to = posixpath.normpath(f"{posixpath.dirname(member.name)}/{member.target}")
+        if leads_to == ".." or leads_to.startswith("../") or leads_to.split("/", 1)[0] in RESERVED:
+            raise out
+        return member.target
 
     def _path(self, member: Member) -> str | None:
         """Where the member goes; None for a folder above an output, which needs nothing."""
@@ -180,8 +209,8 @@ class Unpacker:
         path = self._staged.path(index)
         if rest:
             self._seen.add(self._plan.roots[index])
+            self._make_parents(path, rest.split("/")[:-1])
             path = f"{path}/{rest}"
-            os.makedirs(os.path.dirname(path), 0o777, exist_ok=True)
         if again and not member.is_dir:
             if name not in self._twice:
                 raise BadTar(f"{shown(name)} is there twice")
@@ -189,6 +218,19 @@ class Unpacker:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
         return path
+
+    def _make_parents(self, path: str, parts: list[str]) -> None:
+        """Raises NotADirectoryError for one that is a file or a link."""
+        for part in ("", *parts):
+            path = f"{path}/{part}" if part else path
+            if self._parent == path or self._parent.startswith(path + "/"):
+                continue
+            try:
+                os.mkdir(path)
+            except FileExistsError:
+                if not stat.S_ISDIR(os.lstat(path).st_mode):
+                    raise NotADirectoryError from None
+        self._parent = path
 
     def _root_above(self, name: str) -> str:
         parts = name.split("/")
@@ -201,14 +243,61 @@ class Unpacker:
                 return parent
         raise BadTar(f"{shown(name)} is not a declared output")
 
-    def _make_dir(self, path: str, mode: int) -> None:
+
+class _File:
+    """One file as its content comes."""
+
+    def __init__(self, path: str, member: Member) -> None:
+        mode = member.mode | 0o400
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        self._size = member.size
+        self._mtime_ns = member.mtime_ns
+        self._sparse = member.pieces is not None
+        self._pieces = list(member.pieces or ())[::-1]
+        if mode & umask():
+            os.fchmod(self._fd, mode)
+
+    def write(self, data: memoryview) -> None:
+        while data:
+            if not self._sparse:
+                data = data[os.write(self._fd, data):]
+                continue
+            start, length = self._pieces.pop()
+            done = os.pwrite(self._fd, data[:length], start)
+            if done < length:
+                self._pieces.append((start + done, length - done))
+            data = data[done:]
+
+    def finish(self) -> None:
         try:
-            os.mkdir(path, mode | 0o700)
-        except FileExistsError:
-            if not os.path.isdir(path) or os.path.islink(path):
-                raise
-            # A file in it came first.
-            os.chmod(path, mode | 0o700)
+            if self._sparse:
+                os.ftruncate(self._fd, self._size)
+            if self._mtime_ns is not None:
+                os.utime(self._fd, ns=(self._mtime_ns, self._mtime_ns))
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+def _make_dir(path: str, member: Member) -> None:
+    """Or give one that its content has made before its own mode and time."""
+    mode = member.mode | 0o700
+    try:
+        os.mkdir(path, mode)
+        found = mode & ~umask()
+    except FileExistsError:
+        there = os.lstat(path)
+        if not stat.S_ISDIR(there.st_mode):
+            raise
+        found = stat.S_IMODE(there.st_mode) & 0o777
+    if found != mode:
+        os.chmod(path, mode | os.lstat(path).st_mode & stat.S_ISGID)
+    if member.mtime_ns is not None:
+        os.utime(path, ns=(member.mtime_ns, member.mtime_ns))
 
 
 def unpack(stem: str, plan: OutputPlan, data: bytes, partial: bool = False) -> Staged:

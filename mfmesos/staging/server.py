@@ -51,9 +51,9 @@ class StagingServer:
         self._tls = tls
         secret = secret or secrets.token_bytes(32)
         self._claims = ClaimTable(secret)
-        self._deliveries = Deliveries(self._workdir, own_files)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="staging")
         self._inputs = inputs or InputIndex(self._workdir)
+        self._deliveries = Deliveries(self._workdir, own_files, self._inputs.links)
         self._uploads = uploads
         self._transfer: Transfer
         self._listeners: list[Listener] = []

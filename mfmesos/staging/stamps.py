@@ -5,7 +5,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Collection, Iterable, Iterator
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 from mfmesos.staging.names import ancestors
 from mfmesos.staging.trees import CHUNK, Row, TreeError, walk
@@ -20,14 +20,16 @@ class Stamp(NamedTuple):
     size: int
 
 
-def stamp(path: str, members: Collection[str] = ()) -> Stamp | None:
+def stamp(
+    path: str, members: Collection[str] = (), rows: Callable[[str], Iterable[Row]] = walk,
+) -> Stamp | None:
     """None for what does not exist, leads nowhere, or is neither file nor folder (blocking). Of a folder only the
-    `members` count, where some are named, and what is in them."""
+    `members` count, where some are named, and what is in them; `rows` gives what is in it."""
     try:
         found = os.stat(path)
         if stat.S_ISREG(found.st_mode):
             return file_stamp(found.st_size, found.st_mtime_ns)
-        return tree_stamp(among(walk(path), members)) if stat.S_ISDIR(found.st_mode) else None
+        return tree_stamp(among(rows(path), members)) if stat.S_ISDIR(found.st_mode) else None
     except (OSError, TreeError, ValueError):
         return None
 
@@ -73,6 +75,7 @@ def tree_stamp(rows: Iterable[Row]) -> Stamp:
     """Without inodes and the folders' own times, which change when all is copied."""
     total, size = hashlib.sha256(), 0
     for row in rows:
-        total.update(os.fsencode(f"{row.name}\0{row.kind}\0{row.size}\0{row.mtime_ns}\0{row.target}\0"))
+        mtime_ns = row.mtime_ns if row.kind == "file" else 0
+        total.update(os.fsencode(f"{row.name}\0{row.kind}\0{row.size}\0{mtime_ns}\0{row.target}\0"))
         size += row.size
     return Stamp(total.hexdigest(), size)

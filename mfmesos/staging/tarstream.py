@@ -1,24 +1,29 @@
 """Reads a tar stream piece by piece as it arrives, in bounded memory, and trusts nothing in it.
 
 The standard tarfile module pulls, accepts a stream that stops between two members, and keeps whatever a header of
-any size says. Here the stream is pushed in, only plain files and folders pass, and the end mark must be there.
-ustar, GNU (long names, large sizes) and pax (path and size) are understood, as Python's and GNU's tar write them.
+any size says. Here the stream is pushed in, only plain files, folders and symbolic links pass, and the end mark must be
+there. ustar, GNU (long names, large sizes) and pax (path, linkpath and size) are understood, as Python's and GNU's tar
+write them, and the executor's own fields (see mfmesos.wire).
 """
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
 
+from mfmesos.wire import TAR_HOLES, tar_mtime_ns
+
 BLOCK = 512
 MAX_META_BYTES = 64 * 1024
 """A pax header or a long name larger than this is refused."""
 MAX_NAME_BYTES = 4096
+MAX_SPARSE_BYTES = 1 << 44
+"""A sparse file larger than this, 16 TiB, is refused."""
 MAX_SHOWN = 120
 """So much of a name is quoted in an error."""
 _ZERO = bytes(BLOCK)
 _KINDS = {
-    b"1": "a hard link", b"2": "a symbolic link", b"3": "a device", b"4": "a device", b"6": "a named pipe",
-    b"S": "a sparse file", b"g": "a global header", b"K": "a link",
+    b"1": "a hard link", b"3": "a device", b"4": "a device", b"6": "a named pipe",
+    b"S": "a sparse file", b"g": "a global header",
 }
 
 
@@ -29,19 +34,24 @@ def shown(name: str) -> str:
 
 
 class BadTar(ValueError):
-    """The stream is not a tar of plain files and folders; the text says why, in one plain line."""
+    """The stream is not a tar of plain files, folders and links; the text says why, in one plain line."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """A file or folder in the stream. `name` as it stands there, but without a slash at the end."""
+    """A file, folder or link in the stream. `name` as it stands there, but without a slash at the end."""
 
     name: str
     size: int
-    """Bytes; 0 for a folder."""
+    """Bytes of a file's content, holes included; 0 else."""
     mode: int
     """Permission bits alone, at most 0o777."""
     is_dir: bool
+    target: str = ""
+    """Of a link: where it leads to, not looked at."""
+    mtime_ns: int | None = None
+    pieces: tuple[tuple[int, int], ...] | None = None
+    """Of a sparse file: offset and length of each piece that comes, in order, within `size`. None: all of it comes."""
 
 
 class Sink(Protocol):
@@ -90,6 +100,23 @@ def _pax(raw: bytes) -> dict[str, bytes]:
     return records
 
 
+def _holes(value: bytes, sent: int) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """A sparse file's size and pieces, of which `sent` bytes are to come."""
+    words = value.split(b" ")
+    if len(words) % 2 == 0 or any(not word.isdigit() or len(word) > 18 for word in words):
+        raise BadTar("the holes of a sparse file are damaged")
+    size, *rest = map(int, words)
+    pieces = tuple(zip(rest[::2], rest[1::2]))
+    position = 0
+    for start, length in pieces:
+        if start < position or not length:
+            raise BadTar("the holes of a sparse file are damaged")
+        position = start + length
+    if position > size or size > MAX_SPARSE_BYTES or sum(length for _, length in pieces) != sent:
+        raise BadTar("the holes of a sparse file are damaged")
+    return size, pieces
+
+
 class TarReader:
     """`feed` it the stream in pieces of any size, then `finish`."""
 
@@ -102,6 +129,7 @@ class TarReader:
         self._meta_kind = b""
         self._pax: dict[str, bytes] = {}
         self._long_name: bytes | None = None
+        self._long_link: bytes | None = None
         self._zeros = 0
 
     def feed(self, data: bytes) -> None:
@@ -150,7 +178,7 @@ class TarReader:
 
     def _block(self, block: bytes) -> None:
         if block == _ZERO:
-            if self._pax or self._long_name is not None:
+            if self._pax or self._long_name is not None or self._long_link is not None:
                 raise BadTar("a header for a member that does not come")
             self._zeros += 1
             return
@@ -162,7 +190,7 @@ class TarReader:
             raise BadTar("a header is damaged (its checksum is wrong)")
         size = _number(block[124:136], "size")
         kind = block[156:157]
-        if kind in (b"x", b"L"):
+        if kind in (b"x", b"L", b"K"):
             self._begin_meta(kind, size)
         else:
             self._begin_member(block, kind, size)
@@ -176,12 +204,14 @@ class TarReader:
     def _take_meta(self, raw: bytes) -> None:
         if self._meta_kind == b"L":
             self._long_name = raw
+        elif self._meta_kind == b"K":
+            self._long_link = raw
         else:
             self._pax = _pax(raw)
 
     def _begin_member(self, block: bytes, kind: bytes, size: int) -> None:
         name = self._name(block)
-        if kind not in (b"0", b"\0", b"7", b"5"):
+        if kind not in (b"0", b"\0", b"7", b"5", b"2"):
             raise BadTar(f"{shown(name)} is {_KINDS.get(kind, 'of an unknown kind')}, not a file or a folder")
         if "size" in self._pax:
             # Python itself refuses to read a number of thousands of digits, with an error of its own.
@@ -190,17 +220,29 @@ class TarReader:
             size = int(self._pax["size"])
         if any(key.startswith("GNU.sparse") for key in self._pax):
             raise BadTar(f"{shown(name)} is a sparse file, not a plain one")
+        target = self._target(block, name) if kind == b"2" else ""
         is_dir = kind == b"5" or (kind == b"\0" and name.endswith("/"))
-        if is_dir:
+        if is_dir or target:
             size = 0
         elif name.endswith("/"):
             raise BadTar(f"{shown(name)} is a file with the name of a folder")
-        self._pax, self._long_name = {}, None
-        self._sink.begin(Member(name[:-1] if name.endswith("/") else name, size,
-                                _number(block[100:108], "mode") & 0o777, is_dir))
+        whole, pieces = size, None
+        if TAR_HOLES in self._pax and not is_dir and not target:
+            whole, pieces = _holes(self._pax[TAR_HOLES], size)
+        self._pax, self._long_name, self._long_link = {}, None, None
+        self._sink.begin(Member(
+            name[:-1] if name.endswith("/") else name, whole, _number(block[100:108], "mode") & 0o777, is_dir, target,
+            tar_mtime_ns(_number(block[136:148], "time"), _text(block[265:297])), pieces))
         self._left, self._pad = size, -size % BLOCK
         if not size:
             self._sink.end()
+
+    def _target(self, block: bytes, name: str) -> str:
+        raw = self._long_link if self._long_link is not None else self._pax.get("linkpath", block[157:257])
+        target = _text(raw)
+        if not target or len(target) > MAX_NAME_BYTES or name.endswith("/"):
+            raise BadTar(f"{shown(name)} is a symbolic link without a usable target")
+        return target
 
     def _name(self, block: bytes) -> str:
         if self._long_name is not None:

@@ -12,8 +12,9 @@ from mfmesos import descriptors
 from mfmesos.aio import web
 from mfmesos.core.model import StagedInput
 from mfmesos.staging.deliveries import Attempt, Deliveries, storage_problem
+from mfmesos.staging.disk import capacity
 from mfmesos.staging.inputs import InputChanged, InputIndex
-from mfmesos.staging.outputs import PlacementError, Unpacker
+from mfmesos.staging.outputs import LeadsOut, PlacementError, Unpacker
 from mfmesos.staging.tarstream import BadTar
 from mfmesos.staging.trees import TreeChanged, tar_stream
 
@@ -156,6 +157,8 @@ class Transfer:
                 raise Refused(404, "the attempt was taken back meanwhile")
 
     def _explained(self, attempt: Attempt, e: BaseException) -> BaseException:
+        if isinstance(e, LeadsOut):
+            attempt.problem = PlacementError(str(e), local=True)
         if isinstance(e, BadTar):
             return Refused(400, str(e))
         if isinstance(e, asyncio.TimeoutError):
@@ -188,8 +191,15 @@ class Transfer:
     def _check_room(self, attempt: Attempt, coming: int | None) -> None:
         room = os.statvfs(self._deliveries.folder)
         free = room.f_bavail * room.f_frsize - SPARE_BYTES
-        if (coming or 0) > free:
-            attempt.problem = PlacementError(
-                f"the outputs need {(coming or 0) >> 20} MB, but the disk of the workflow's folder has "
-                f"{max(free, 0) >> 20} MB left", local=True, full=True)
-            raise Refused(413, attempt.problem.reason)
+        needed = coming or 0
+        if needed <= free:
+            return
+        most = capacity(str(self._deliveries.folder)) - SPARE_BYTES
+        if needed > most:
+            reason = (f"the outputs need {needed >> 20} MB, more than the whole disk of the workflow's folder could "
+                      f"hold ({max(most, 0) >> 20} MB)")
+        else:
+            reason = (f"the outputs need {needed >> 20} MB, but the disk of the workflow's folder has "
+                      f"{max(free, 0) >> 20} MB left")
+        attempt.problem = PlacementError(reason, local=True, full=needed <= most)
+        raise Refused(413, reason)

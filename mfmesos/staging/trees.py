@@ -6,7 +6,12 @@ import os
 import stat
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Callable
+
+from mfmesos.config import STATE_DIR
+from mfmesos.holes import sparse
+from mfmesos.wire import TAR_SPARSE, tar_owner
 
 CHUNK = 1 << 20
 MOST_ROWS = 1_000_000
@@ -33,45 +38,85 @@ class Row:
     """Bytes of a file."""
     mtime_ns: int = 0
     inode: int = 0
+    ctime_ns: int = 0
     target: str = ""
+    sparse: bool = False
 
 
-def walk(folder: str) -> tuple[Row, ...]:
+Mine = Callable[[str], bool]
+
+
+def walk(folder: str, of_a_task: Mine | None = None, around: str = "") -> tuple[Row, ...]:
     """All that is in `folder`, sorted. Links that stay in it are kept as links; others are followed, since they are
     the user's own, and left out where they lead nowhere. OSError for what cannot be read; TreeError for a device,
-    pipe or socket, and for a link that leads round in a circle."""
+    pipe or socket, and for a link that leads round in a circle.
+
+    `of_a_task` says for the real path of a link whether a task has made it: such a link is followed only within
+    `around` (the real path of the workflow's folder); otherwise it is kept when it is absolute, else left out."""
     rows: list[Row] = []
-    _walk(os.path.realpath(folder), folder, "", frozenset({os.path.realpath(folder)}), rows)
+    real = os.path.realpath(folder)
+    _Walk(real, rows, of_a_task, around).into(folder, real, "", frozenset({real}))
     return tuple(rows)
 
 
-def _walk(base: str, folder: str, prefix: str, above: frozenset[str], rows: list[Row]) -> None:
-    with os.scandir(folder) as entries:
-        found = sorted(entries, key=lambda e: e.name)
-    for entry in found:
-        name = prefix + entry.name
-        if len(rows) >= MOST_ROWS:
-            raise TreeError(f"it holds more than {MOST_ROWS} files; pack them into an archive")
-        if entry.is_symlink():
-            target = _inside(base, folder, entry.path)
+@dataclass
+class _Walk:
+    base: str
+    rows: list[Row]
+    of_a_task: Mine | None
+    around: str
+
+    def into(self, folder: str, real: str, prefix: str, above: frozenset[str]) -> None:
+        """`real`: the same folder without links on the way; `above`: those it lies in, so far."""
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda e: e.name)
+        for entry in found:
+            name = prefix + entry.name
+            if len(self.rows) >= MOST_ROWS:
+                raise TreeError(f"it holds more than {MOST_ROWS} files; pack them into an archive")
+            mine = entry.is_symlink() and self.of_a_task is not None and self.of_a_task(f"{real}/{entry.name}")
+            target = self._kept(entry, real, mine, above) if entry.is_symlink() else None
             if target is not None:
-                rows.append(Row(name, entry.path, "link", 0o777, target=target))
-                continue
-            if not os.path.exists(entry.path):
-                continue
+                if target:
+                    self.rows.append(Row(name, entry.path, "link", 0o777, target=target))
+            elif not entry.is_symlink() or os.path.exists(entry.path):
+                self._row(entry, name, real, above)
+
+    def _row(self, entry: os.DirEntry[str], name: str, real: str, above: frozenset[str]) -> None:
         what = entry.stat()
         mode = stat.S_IMODE(what.st_mode) & 0o777
+        times = (what.st_mtime_ns, what.st_ino, what.st_ctime_ns)
         if stat.S_ISREG(what.st_mode):
-            rows.append(Row(name, entry.path, "file", mode, what.st_size, what.st_mtime_ns, what.st_ino))
+            self.rows.append(Row(name, entry.path, "file", mode, what.st_size, *times, "", sparse(what)))
         elif stat.S_ISDIR(what.st_mode):
-            real = os.path.realpath(entry.path) if entry.is_symlink() else f"{folder}/{entry.name}"
+            real = os.path.realpath(entry.path) if entry.is_symlink() else f"{real}/{entry.name}"
             if real in above:
                 raise TreeError(f"{name} is a link that leads round in a circle")
-            rows.append(Row(name, entry.path, "dir", mode))
+            self.rows.append(Row(name, entry.path, "dir", mode, 0, *times))
             # What is reached through a link out of the folder is sent as it is found there.
-            _walk(base if not entry.is_symlink() else real, entry.path, name + "/", above | {real}, rows)
+            inner = replace(self, base=real) if entry.is_symlink() else self
+            inner.into(entry.path, real, name + "/", above | {real})
         else:
             raise TreeError(f"{name} in it is a device, pipe or socket; keep such things elsewhere")
+
+    def _kept(self, entry: os.DirEntry[str], real: str, mine: bool, above: frozenset[str]) -> str | None:
+        """The target of a link that is sent as a link; empty when it is left out; None when it is to be followed."""
+        if not mine:
+            return _inside(self.base, real, entry.path)
+        target = os.readlink(entry.path)
+        if os.path.isabs(target):
+            return target
+        if _below(self.base, os.path.normpath(f"{real}/{target}")):
+            return target
+        end = os.path.realpath(entry.path)
+        ours = _below(f"{self.around}/{STATE_DIR}", end)
+        if _below(self.around, end) and not ours and not any(_below(end, folder) for folder in above):
+            return None
+        return ""
+
+
+def _below(folder: str, path: str) -> bool:
+    return path == folder or path.startswith(folder + "/")
 
 
 def _inside(base: str, folder: str, path: str) -> str | None:
@@ -83,14 +128,14 @@ def _inside(base: str, folder: str, path: str) -> str | None:
     here = os.path.realpath(folder)
     lexical = os.path.normpath(f"{here}/{target}")
     resolved = os.path.realpath(path)
-    return target if all(p == base or p.startswith(base + "/") for p in (lexical, resolved)) else None
+    return target if _below(base, lexical) and _below(base, resolved) else None
 
 
 def stat_print(rows: tuple[Row, ...]) -> str:
     """Changes when anything in the folder does, as far as stat tells."""
     total = hashlib.sha256()
     for r in rows:
-        total.update(os.fsencode(f"{r.name}\0{r.kind}\0{r.mode}\0{r.size}\0{r.mtime_ns}\0{r.inode}\0{r.target}\0"))
+        total.update(os.fsencode(f"{r.name}\0{r.kind}\0{r.mode}\0{r.size}\0{r.mtime_ns}\0{r.inode}\0{r.ctime_ns}\0{r.target}\0"))
     return total.hexdigest()
 
 
@@ -114,6 +159,9 @@ def tar_stream(rows: tuple[Row, ...]) -> Iterator[bytes]:
 def _header(row: Row) -> bytes:
     info = tarfile.TarInfo(row.name)
     info.mode, info.size, info.linkname = row.mode, row.size, row.target
+    info.mtime, ns = divmod(max(row.mtime_ns, 0), 1_000_000_000)
+    info.uname = tar_owner(ns) if row.mtime_ns else ""
+    info.gname = TAR_SPARSE if row.sparse else ""
     info.type = {"file": tarfile.REGTYPE, "dir": tarfile.DIRTYPE, "link": tarfile.SYMTYPE}[row.kind]
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
 
@@ -122,7 +170,8 @@ def _content(row: Row) -> Iterator[bytes]:
     try:
         with open(os.open(row.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as f:
             found = os.fstat(f.fileno())
-            if (found.st_size, found.st_mtime_ns, found.st_ino) != (row.size, row.mtime_ns, row.inode):
+            now = (found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)
+            if now != (row.size, row.mtime_ns, row.inode, row.ctime_ns):
                 raise TreeChanged(row.name)
             left = row.size
             while left:

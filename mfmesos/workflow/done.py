@@ -21,8 +21,8 @@ from mfmesos.core.model import Task
 from mfmesos.report.runlog import read_report
 from mfmesos.staging.inputs import InputError, InputIndex
 from mfmesos.staging.names import relative
-from mfmesos.staging.stamps import among, stamp, tree_digest, tree_stamp
-from mfmesos.staging.trees import TreeError, walk
+from mfmesos.staging.stamps import among, tree_digest, tree_stamp
+from mfmesos.staging.trees import TreeError
 from mfmesos.store.finished import FILE, Finished, FinishedError, FinishedTasks, Seen
 from mfmesos.workflow.leftovers import state_of_run
 from mfmesos.workflow.plan_graph import folders_above
@@ -154,7 +154,7 @@ class Earlier:
         """These files as they are now, when none has changed; else which one has, and how."""
         found = []
         for seen in was:
-            now = stamp(self._path(seen.name), seen.members)
+            now = self._inputs.stamp(seen.name, seen.members)
             if now is None:
                 return (), f"{what}{seen.name} is missing"
             digest = self._digest(seen)
@@ -176,7 +176,7 @@ class Earlier:
         """As it is now, with its digest."""
         with contextlib.suppress(InputError, OSError, TreeError):
             if was.members:
-                rows = list(among(walk(self._path(was.name)), was.members))
+                rows = list(among(self._inputs.tree(was.name), was.members))
                 now = tree_stamp(rows)
                 return was._replace(stamp=now.text, digest=tree_digest(rows), size=now.size)
             found = self._inputs.look(was.name)
@@ -196,7 +196,7 @@ class Earlier:
         return os.path.join(self._folder, name)
 
     def _see(self, name: str, members: tuple[str, ...] = ()) -> Seen | None:
-        found = stamp(self._path(name), members)
+        found = self._inputs.stamp(name, members)
         return Seen(name, found.text, "", found.size, members) if found else None
 
     # --- what a run adds ------------------------------------------------------------------------
@@ -269,7 +269,7 @@ class Earlier:
         for name in task.outputs:
             row = self._maker(name)
             was = next((s for s in row.outputs if s.name == name), None) if row else None
-            now = stamp(self._path(name), was.members) if was else None
+            now = self._inputs.stamp(name, was.members) if was else None
             if was is None or now is None or not now.size or now.text == was.stamp:
                 continue
             digest, found = self._digest(was), self._found(was)

@@ -201,6 +201,43 @@ def test_folders_as_outputs_eat_nothing(flow):
         shutil.rmtree(flow.folder / ".mfmesos")
 
 
+MAKES_ALL_KINDS = """
+mkdir -p d/bin d/lib d/empty; echo 'echo hello' > d/lib/tool; chmod 775 d/lib/tool; ln -s ../lib/tool d/bin/tool
+ln -s . d/self; ln -s gone d/lost; ln -s /nonexistent/x d/lock; ln -s $PWD/d/lib d/bin/lib; ln -s /bin/sh d/bin/sh
+truncate -s 300M d/holes; echo x >> d/holes; chmod 664 d/holes; touch -d '2001-02-03 04:05:06.7' d/lib/old
+echo data > data; echo index > index; touch -d '2001-02-03 04:05:06.000000001' data
+touch -d '2001-02-03 04:05:06.000000002' index
+"""
+READS_ALL_KINDS = """
+d/bin/sh d/bin/tool; find d -printf '%p %y %l %m %s\\n' | grep -v bin/lib | sort; stat -c %y d/lib/old
+[ index -nt data ] && echo younger; [ $(du -m d | tail -1 | cut -f1) -lt 30 ] && echo sparse
+"""
+
+
+def test_folders_arrive_as_they_were_made(flow, tmp_path):
+    """Links, modes, times and holes: here as makeflow -T local leaves them, and the same for the next task."""
+    def found(folder):
+        listed = subprocess.run(["find", "d", "index", "data", "-printf", "%p %y %l %m %s %TY\\n"], cwd=folder,
+                                capture_output=True, text=True, check=True).stdout.splitlines()
+        said = (folder / "said").read_text()
+        assert "younger\nsparse\n" in said
+        # An absolute link into the task's folder is made relative.
+        assert os.path.realpath(folder / "d" / "bin" / "lib") == str(folder / "d" / "lib")
+        return said, sorted(line for line in listed if not line.startswith("d/bin/lib"))
+
+    plain = Flow(tmp_path / "plain", flow.cluster)
+    for place in (plain, flow):
+        place.write("make.sh", MAKES_ALL_KINDS)
+        place.write("read.sh", READS_ALL_KINDS)
+        place.write("Makeflow", "d data index: make.sh\n\tsh make.sh\n\n"
+                                "said: d data index read.sh\n\tsh read.sh > said\n")
+    plain_makeflow(plain.folder)
+    ended = flow.makeflow()
+    assert ended.code == 0, ended.out + flow.log()
+    assert found(flow.folder) == found(plain.folder)
+    assert (flow.folder / "d" / "holes").stat().st_blocks * 512 < 1 << 20
+
+
 def test_impossible_outputs_are_all_named_before_anything_runs(flow, tmp_path):
     """By `mfmesos run` and its --dry-run, with file and line, one printable line each; the task file stays as it is."""
     (tmp_path / "scratch").mkdir()

@@ -89,6 +89,20 @@ def _record(key: bytes, value: bytes) -> bytes:
 END = bytes(1024)
 
 
+def bad_links(rest: tuple[Any, ...]) -> Iterator[tuple[str, bytes]]:
+    """Links in a folder that lead out or to our own files, and members that come by way of a link."""
+    for target in ("../../secret.txt", "/etc/../etc/passwd", "/usr/../etc/passwd", "x/../../../secret.txt", "..//../x",
+                   "../.mfmesos/journal.sqlite", "../mesos_task_state", "./../.mfmesos", "/" * 4097, "../" * 300 + "x"):
+        yield f"a link to {target[:40]}", tar_of(member("folder/x", kind=tarfile.SYMTYPE, link=target), *rest)
+    for target in ("twice", ".", "..", "/usr", "/nonexistent"):
+        yield f"through a link to {target}", tar_of(
+            member("folder/l", kind=tarfile.SYMTYPE, link=target), member("folder/l/x", b"1"), *rest)
+        yield f"below a link to {target}", tar_of(
+            member("folder/l", kind=tarfile.SYMTYPE, link=target), member("folder/l/x/y", b"1"), *rest)
+        yield f"a folder after a link to {target}", tar_of(
+            member("folder/l", kind=tarfile.SYMTYPE, link=target), member("folder/l", kind=tarfile.DIRTYPE), *rest)
+
+
 def bad_tars() -> Iterator[tuple[str, bytes]]:
     """Of the attempt whose outputs are own.out, folder and folder/twice; each is bad for a reason of its own."""
     rest = (member("own.out", b"1"), member("folder/twice", b"2"))
@@ -121,7 +135,10 @@ def bad_tars() -> Iterator[tuple[str, bytes]]:
     ):
         for target in ("/etc/passwd", "../secret.txt", "own.out"):
             for name in ("own.out", "folder/x", "folder"):
+                if kind == tarfile.SYMTYPE and name == "folder/x" and target != "/etc/passwd":
+                    continue  # within the workflow's folder: kept
                 yield f"{name} of kind {kind!r} to {target}", tar_of(member(name, kind=kind, link=target), *rest)
+    yield from bad_links(rest)
     # A link first, then something through it.
     yield "through a link", tar_of(member("folder", kind=tarfile.SYMTYPE, link="/tmp"), member("folder/x", b"1"), *rest)
     yield "file, then a folder", tar_of(member("folder", b"1"), member("folder/x", b"1"), *rest)
@@ -156,6 +173,9 @@ def bad_tars() -> Iterator[tuple[str, bytes]]:
         b"11 path=own",
         b"\0" * 100,
         b" =\n",
+        *(_record(b"MFMESOS.holes", value) for value in (
+            b"", b"1", b"1 0", b"1 0 2", b"2 1 1 0 1", b"9 0 0 0 1", b"9999999999999999999 0 1", b"17592186044417 0 1",
+            b"x 0 1", b"-5 0 1", b"1 0 1 0", b"5 4 2")),
         _record(b"GNU.sparse.major", b"1"),
         _record(b"GNU.sparse.size", b"99999999999"),
         b"9" * 5000,

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mfmesos import wire
 from mfmesos.core.model import StagedInput, Task
 from mfmesos.staging import inputs as module
 from mfmesos.staging.inputs import InputChanged, InputError, InputIndex, MissingInputs
@@ -256,6 +257,84 @@ def test_circles_are_refused(work: Path) -> None:
         walk(str(work / "d"))
     with pytest.raises(InputError, match="circle"):
         stage(InputIndex(work), "d")
+
+
+def made_by_a_task(work: Path) -> InputIndex:
+    """An index that knows: the folder d came from a task, its links too."""
+    index = InputIndex(work)
+    index.links.add(["d"])
+    return InputIndex(work)  # as a later run reads it
+
+
+def sent(index: InputIndex, name: str) -> dict[str, tuple[str, str]]:
+    staged = stage(index, name)[0]
+    return {row.name: (row.kind, row.target) for row in index.rows(staged)}
+
+
+def test_links_of_a_task_stay_links(work: Path) -> None:
+    """To a program, to nowhere, in circles: none is followed out of the workflow's folder, in a later run neither."""
+    old(work / "secret", b"s").rename(work.parent / "secret")
+    make_tree(work / "d")
+    old(work / "beside", b"b")
+    links = {"python": "/usr/bin/env", "lock": "/nonexistent/x", "self": ".", "up": "..", "gone": "y",
+             "spy": str(work.parent / "secret"), "spy2": "../../secret", "beside": "../beside",
+             "own": "../.mfmesos/links.jsonl"}
+    for name, target in links.items():
+        (work / "d" / name).symlink_to(target)
+    index = made_by_a_task(work)
+    found = sent(index, "d")
+    assert {name: one[1] for name, one in found.items() if one[0] == "link"} == {
+        "link": "b/run", "b/up": "../a.txt", "python": "/usr/bin/env", "lock": "/nonexistent/x", "self": ".",
+        "gone": "y", "spy": str(work.parent / "secret")}
+    assert found["beside"][0] == "file"
+    assert not {"spy2", "up", "own"} & set(found)
+    # In a folder around it, those of the task's folder alone.
+    (work / "e").mkdir()
+    (work / "e" / "mine").symlink_to(work.parent / "secret")
+    (work / "e" / "d").symlink_to("../d")
+    found = sent(index, "e")
+    assert found["mine"][0] == "file"
+    assert found["d/spy"][0] == "link"
+
+
+def test_inputs_by_way_of_a_tasks_link(work: Path) -> None:
+    """A name that leads out by a link which a task has made is refused; a program, and what lies inside, is not."""
+    old(work / "x", b"s").rename(work.parent / "secret")
+    make_tree(work / "d")
+    (work / "d" / "spy").symlink_to(work.parent / "secret")
+    (work / "d" / "out").symlink_to(work.parent)
+    (work / "d" / "own").symlink_to("../.mfmesos")
+    (work / "d" / "python").symlink_to("/usr/bin/env")
+    (work / "mine").symlink_to(work.parent / "secret")
+    index = made_by_a_task(work)
+    for name in ("d/spy", "d/out/secret", "d/own/links.jsonl", "d/b/../spy"):
+        with pytest.raises(InputError, match="symbolic link that a task has made"):
+            stage(index, name)
+    assert [one.name for one in stage(index, "d/link", "d/python", "mine", "d/b/run")] == [
+        "d/link", "d/python", "mine", "d/b/run"]
+
+
+def test_times_of_inputs(work: Path) -> None:
+    """Each has its own, whatever its content; those in a folder are in the stream."""
+    old(work / "a", b"same")
+    os.utime(work / "a", ns=(5, 10**18 + 7))
+    make_tree(work / "d")
+    os.utime(work / "d" / "a.txt", ns=(5, 10**18 + 9))
+    index = InputIndex(work)
+    assert [one.mtime_ns for one in stage(index, "a", "d")] == [10**18 + 7, (work / "d").stat().st_mtime_ns]
+    with tarfile.open(fileobj=BytesIO(b"".join(tar_stream(walk(str(work / "d")))))) as tar:
+        one = tar.getmember("a.txt")
+    assert wire.tar_mtime_ns(int(one.mtime), one.uname) == 10**18 + 9
+
+
+def test_another_file_of_the_same_time(work: Path) -> None:
+    """What a task has made keeps its time: with its size that does not show a change, but it is noticed."""
+    index = InputIndex(work)
+    old(work / "a", b"one")
+    before = stage(index, "a")[0]
+    (work / "a").write_bytes(b"two")
+    os.utime(work / "a", ns=(5, before.mtime_ns))
+    assert stage(index, "a")[0].digest != before.digest
 
 
 def test_digest_of_a_folder(work: Path) -> None:

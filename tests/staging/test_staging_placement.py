@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from staging_help import member, tar_of
+from support import need
 
 from mfmesos.staging import placement
 from mfmesos.staging.names import NameRefused, check_attempt, output_name, plan_outputs, relative
@@ -246,6 +247,50 @@ def test_other_file_system(work: Path) -> None:
         assert os.access(work / "d" / "x", os.X_OK)
         assert sorted(p.name for p in work.iterdir()) == [".mfmesos", "a", "d", "sub"]
         assert os.listdir(other) == []
+
+
+def test_other_file_system_keeps_what_the_task_made(work: Path) -> None:
+    """Links, modes, times and holes; merged into what is there as on the same file system."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+        (work / ".mfmesos" / "incoming").rmdir()
+        (work / ".mfmesos" / "incoming").symlink_to(other)
+        (work / "d" / "sub").mkdir(parents=True)
+        (work / "d" / "sub" / "notes").write_bytes(b"mine")
+        what = staged(work, d={"x": b"X", "sub/y": b"Y"})
+        made = Path(what.path(0))
+        (made / "link").symlink_to("x")
+        (made / "lost").symlink_to("/nonexistent")
+        (made / "x").chmod(0o664)
+        os.truncate(made / "sub" / "y", 1 << 28)
+        for name in ("x", "sub/y"):
+            os.utime(made / name, ns=(5, 10**18 + 7))
+        placement.place(work, what)
+        assert sorted(p.name for p in (work / "d").rglob("*")) == ["link", "lost", "notes", "sub", "x", "y"]
+        assert os.readlink(work / "d" / "link") == "x"
+        found = [(work / "d" / name).stat() for name in ("x", "sub/y")]
+        assert [s.st_mtime_ns for s in found] == [10**18 + 7] * 2
+        assert found[0].st_mode & 0o777 == 0o664
+        assert found[1].st_blocks * 512 < 1 << 20
+        assert os.listdir(other) == []
+
+
+def test_a_folder_onto_a_full_file_system(work: Path) -> None:
+    """Named in plain words and to be tried again; what the whole disk could never hold fails, and says so."""
+    small = work / "small"
+    small.mkdir()
+    mounted = os.system(f"mount -t tmpfs -o size=2m none {small} 2>/dev/null") == 0
+    need(mounted, "a small file system could not be mounted", "run the tests as root")
+    try:
+        (small / "other").write_bytes(bytes(1_500_000))
+        e = fail(work, staged(work, small__d={"a": bytes(1_000_000), "b": b"1"}))
+        assert (e.local, e.full) == (True, True)
+        assert "the disk is full" in e.reason
+        assert os.listdir(small) == ["other"]
+        e = fail(work, staged(work, small__d={"a": bytes(3_000_000)}))
+        assert (e.local, e.full) == (True, False)
+        assert "more than the whole disk" in e.reason
+    finally:
+        os.system(f"umount -l {small}")
 
 
 def test_other_file_system_full(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:

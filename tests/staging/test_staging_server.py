@@ -495,6 +495,42 @@ def test_more_than_there_is_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyP
     run(tmp_path, test)
 
 
+def test_more_than_the_disk_could_ever_hold(tmp_path: Path) -> None:
+    """Nothing to wait for: placing fails for good, and says how much the whole disk holds."""
+    async def test(b: Bench) -> None:
+        b.grant()
+        claim = b.tokens["c1"]
+        reader, writer = await asyncio.open_connection("127.0.0.1", b.server.port)
+        writer.write(f"PUT /claims/c1/attempts/1.1/outputs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {claim}\r\n"
+                     f"Content-Length: {1 << 59}\r\n\r\n".encode())
+        assert b" 413 " in await reader.readline()
+        writer.close()
+        await b.sync(wire.Result("1.1", wire.BROKEN, "its outputs could not be delivered"))
+        with pytest.raises(PlacementError, match="more than the whole disk of the workflow's folder could hold") as e:
+            b.server.place_outputs("1.1")
+        assert (e.value.local, e.value.full) == (True, False)
+    run(tmp_path, test)
+
+
+def test_links_that_lead_out_are_the_tasks_fault(tmp_path: Path) -> None:
+    """In a result and as a stream: it fails for good with the reason, at no cost to its agent."""
+    async def test(b: Bench) -> None:
+        tar = tar_of(member("o", kind=b"5"), member("o/l", kind=b"2", link="/etc/passwd"))
+        for attempt in ("1.1", "2.1"):
+            b.grant(attempt)
+            if attempt == "1.1":
+                await b.sync(wire.Result(attempt, wire.FINISHED, tar=inline(tar)))
+            else:
+                status, text = await b.put(tar, attempt)
+                assert (status, "leads out" in text) == (400, True)
+                await b.sync(wire.Result(attempt, wire.BROKEN, "its outputs could not be delivered"), seq=2)
+            with pytest.raises(PlacementError, match="leads out of the workflow's folder") as e:
+                b.server.place_outputs(attempt)
+            assert e.value.local
+        assert b.leftovers() == []
+    run(tmp_path, test)
+
+
 def test_local_problem_waits_for_placement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Our own full disk does not blame the attempt: the result stays FINISHED, placing it fails as local."""
     async def test(b: Bench) -> None:

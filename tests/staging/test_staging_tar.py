@@ -7,7 +7,9 @@ import os
 import stat
 import subprocess
 import tarfile
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,8 +17,9 @@ from hypothesis import strategies as st
 from staging_help import member, tar_of
 
 from mfmesos.staging.names import plan_outputs
-from mfmesos.staging.outputs import Staged, Unpacker, unpack
+from mfmesos.staging.outputs import LeadsOut, Staged, Unpacker, unpack
 from mfmesos.staging.tarstream import BadTar, Member, TarReader
+from mfmesos.wire import TAR_HOLES, tar_owner
 
 
 class Collected:
@@ -188,6 +191,77 @@ def test_a_link_cannot_be_written_through(work: Path) -> None:
     """A link that is followed by a file below it: refused at the link."""
     refused(work, tar_of(member("d", kind=tarfile.DIRTYPE), member("d/l", kind=tarfile.SYMTYPE, link="/tmp"),
                          member("d/l/x", b"evil")), "d")
+
+
+@pytest.mark.parametrize("target", ["x", "../d/x", ".", "..", "gone", "/nonexistent/x", "/usr/bin/env", "/bin/sh", "l",
+                                    "n" * 200, "sub/../x"])
+def test_links_in_a_folder(work: Path, target: str) -> None:
+    """Within the workflow's folder, to a part of the system, to a program or to nothing: kept as written."""
+    for form in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        tar = tar_of(member("d/x", b"1"), member("d/l", kind=tarfile.SYMTYPE, link=target), format=form)
+        folder = unpacked(work, tar, "d")
+        assert os.readlink(folder.path("0/l")) == target
+        assert folder.staged.links
+        folder.staged.discard()
+
+
+@pytest.mark.parametrize("target", ["../../x", "/etc/passwd", "/etc", "../.mfmesos/journal.sqlite", "../mesos_done",
+                                    "/usr/../etc/passwd", "..", "x/../../../y"])
+def test_links_that_lead_out(work: Path, target: str) -> None:
+    """Out of the workflow's folder, or to our own files in it: the task's fault, in words."""
+    name = "d/l" if target != ".." else "l"
+    tar = tar_of(member("d/x", b"1"), member(name, kind=tarfile.SYMTYPE, link=target))
+    if name == "l":
+        assert "symbolic link itself" in refused(work, tar, "d", "l")
+        return
+    with pytest.raises(LeadsOut, match="leads out of the workflow's folder"):
+        unpacked(work, tar, "d")
+    assert list((work / "in").iterdir()) == []
+
+
+@pytest.mark.parametrize("target", ["/tmp", "gone", ".", "x"])
+def test_nothing_comes_by_way_of_a_link(work: Path, target: str) -> None:
+    """Neither a file nor a folder, however deep, behind a link that may be there."""
+    link = member("d/l", kind=tarfile.SYMTYPE, link=target if target != "/tmp" else "/usr/lib")
+    for more in (member("d/l/x", b"1"), member("d/l/y/z", b"1"), member("d/l/y", kind=tarfile.DIRTYPE),
+                 member("d/l", kind=tarfile.DIRTYPE), member("d/l", b"1")):
+        assert "there twice" in refused(work, tar_of(member("d/x/f", b"1"), link, more), "d")
+
+
+def test_times_and_modes_as_the_executor_says_them(work: Path) -> None:
+    """To the nanosecond; a folder's after its content; modes whatever our umask is; nothing said: now."""
+    def said(name: str, ns: int, mode: int, kind: bytes = tarfile.REGTYPE) -> Any:
+        made = member(name, b"1" if kind == tarfile.REGTYPE else b"", mode, kind)
+        made[0].mtime, made[0].uname = ns // 10**9, tar_owner(ns % 10**9)
+        return made
+
+    folder = unpacked(work, tar_of(
+        said("d/x", 10**18 + 7, 0o666), said("d/s/y", 10**18 + 9, 0o664),
+        said("d/s", 10**18 + 5, 0o777, tarfile.DIRTYPE), said("d", 10**18 + 3, 0o775, tarfile.DIRTYPE),
+        member("o", b"1")), "d", "o")
+    found = {name: folder.path(name).stat() for name in ("0", "0/x", "0/s", "0/s/y", "1")}
+    assert {name: (s.st_mtime_ns, stat.S_IMODE(s.st_mode)) for name, s in found.items() if name != "1"} == {
+        "0": (10**18 + 3, 0o775), "0/x": (10**18 + 7, 0o666), "0/s": (10**18 + 5, 0o777), "0/s/y": (10**18 + 9, 0o664)}
+    assert abs(found["1"].st_mtime - time.time()) < 1000
+
+
+def test_holes(work: Path) -> None:
+    """What was announced as holes occupies nothing; the pieces lie where they belong, in whichever steps they come."""
+    info, data = member("o", b"abcdefgh")
+    info.pax_headers = {TAR_HOLES: "1000000000 10 3 500000000 5"}
+    tar = tar_of((info, data))
+    for step in (1, 700, 1 << 20):
+        unpacker = Unpacker(work / "in" / "x", plan_outputs(work, ["o"]))
+        for i in range(0, len(tar), step):
+            unpacker.feed(tar[i:i + step])
+        path = Path(unpacker.finish().path(0))
+        assert path.stat().st_size == 1_000_000_000
+        assert path.stat().st_blocks * 512 < 1 << 20
+        with path.open("rb") as f:
+            assert f.read(15) == bytes(10) + b"abc" + bytes(2)
+            f.seek(500_000_000)
+            assert f.read(6) == b"defgh\0"
+        path.unlink()
 
 
 def test_duplicates_are_refused(work: Path) -> None:

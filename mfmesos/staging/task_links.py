@@ -1,0 +1,90 @@
+"""Folders in which tasks have made symbolic links: those are never followed out of the workflow's folder.
+
+A user's own link in an input folder is followed, since what it leads to is wanted on the agents. A link that came with
+a task's outputs could lead to anything of the user's: it is sent as the link that it is. Which is which is kept in
+.mfmesos, also for later runs.
+"""
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from mfmesos.config import STATE_DIR
+from mfmesos.links import may_lead_to
+from mfmesos.staging.names import ancestors
+
+FILE = "links.jsonl"
+
+
+class TaskLinks:
+    """Of one workflow's folder. Thread-safe."""
+
+    def __init__(self, workdir: Path) -> None:
+        self._workdir = Path(workdir)
+        self._file = self._workdir / STATE_DIR / FILE
+        self._lock = threading.Lock()
+        self._loaded: set[str] | None = None
+        self._base = ""
+
+    def add(self, roots: Iterable[str]) -> None:
+        """These outputs have links; to be known before they are put in place. Raises OSError."""
+        with self._lock:
+            known = self._roots()
+            new = [root for root in roots if root not in known]
+            if not new:
+                return
+            self._file.parent.mkdir(exist_ok=True)
+            with open(self._file, "a", encoding="utf-8") as f:
+                f.write("".join(json.dumps(root) + "\n" for root in new))
+            known.update(new)
+
+    def some(self) -> bool:
+        """Whether there are any such folders."""
+        with self._lock:
+            return bool(self._roots())
+
+    def covers(self, path: str) -> bool:
+        """Whether a link at that (real) path may be a task's."""
+        with self._lock:
+            roots = self._roots()
+            self._base = self._base or os.path.realpath(self._workdir)
+        if not path.startswith(self._base + "/"):
+            return False
+        name = path[len(self._base) + 1:]
+        return name in roots or any(folder in roots for folder in ancestors(name))
+
+    def leads_out(self, name: str) -> bool:
+        """Whether a link of a task's is on the way to that name in the folder, and leads to what is not for tasks."""
+        path = str(self._workdir)
+        of_a_task = False
+        for part in name.split("/"):
+            path = f"{path}/{part}"
+            if os.path.islink(path):
+                real = f"{os.path.realpath(os.path.dirname(path))}/{part}"
+                of_a_task = of_a_task or self.covers(real)
+        if not of_a_task:
+            return False
+        real = os.path.realpath(path)
+        if real == self._base or real.startswith(self._base + "/"):
+            return (real + "/").startswith(f"{self._base}/{STATE_DIR}/")
+        return not (os.path.isfile(real) and may_lead_to(real))
+
+    def _roots(self) -> set[str]:
+        if self._loaded is None:
+            try:
+                lines = self._file.read_text(encoding="utf-8").splitlines()
+            except OSError:
+                lines = []
+            self._loaded = {root for root in map(_root, lines) if root}
+        return self._loaded
+
+
+def _root(line: str) -> str:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return ""
+    return found if isinstance(found, str) else ""
