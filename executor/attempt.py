@@ -53,6 +53,8 @@ class Tools:
     """Of the claim: without them nothing more can run."""
     vanished: Callable[[], None] = lambda: None
     """To be called when one of them has gone."""
+    seen: Callable[[str], str] = lambda root: root
+    """The name by which a task finds its sandbox."""
 
 
 class Attempt:
@@ -136,7 +138,7 @@ class Attempt:
         name = ""
         try:
             self._root = self._tools.skeletons.take()
-            sandbox = self._sandbox = Sandbox(self._root, self.run)
+            sandbox = self._sandbox = Sandbox(self._root, self.run, self._tools.seen(self._root))
             sandbox.make()
             # Folders first: a file that is also in one of them replaces what is there.
             for name, item in sorted(sandbox.inputs.items(), key=lambda found: (found[1].kind != "dir", found[0])):
@@ -182,7 +184,7 @@ class Attempt:
     def _spawn(self, sandbox: Sandbox) -> None:
         tools = self._tools
         own = {**given(self.run), **self.run.env}
-        env = task_environment(tools.environment, own, self.run.attempt, sandbox.work, sandbox.temporary)
+        env = task_environment(tools.environment, own, self.run.attempt, sandbox.home, sandbox.temporary)
         with self._lock:
             self._raise_if_cancelled()
             try:

@@ -19,6 +19,7 @@ from mfmesos_executor.monitor import MB, Monitor
 from mfmesos_executor.pool import Pool
 from mfmesos_executor.reap import Reaper
 from mfmesos_executor.room import Room
+from mfmesos_executor.shortcut import Shortcut
 from mfmesos_executor.skeletons import Skeletons
 from mfmesos_executor.spares import Spares
 
@@ -84,9 +85,11 @@ class Claim:
         cache = Cache(f"{folder}/cache", client, int(data.disk_mb * MB / 2) if data.disk_mb > 0 else None, spares)
         monitor = Monitor(data, reaper, cache, clock)
         self._reaper = reaper
+        shortcut = self._shortcut = Shortcut(f"{folder}/tasks")
         self._tools = Tools(data, client, cache, reaper, monitor, Pool(WORKERS), base_environment(environ),
                             Skeletons(f"{folder}/tasks", WORKERS, spares), clock,
-                            tuple(f"{folder}/{name}" for name in FOLDERS), lambda: self.post(Vanished()))
+                            tuple(f"{folder}/{name}" for name in FOLDERS), lambda: self.post(Vanished()),
+                            lambda root: f"{shortcut.path}/{os.path.basename(root)}")
         self._channel = Channel(client, self.post, READ_S)
         self._room = Room(data)
         self._attempts: dict[str, Attempt] = {}
@@ -117,12 +120,15 @@ class Claim:
 
     def run(self) -> Close:
         """Until the claim ends; then every process is gone and every file is removed. Raises FolderGone."""
-        while self._close is None:
-            self._sync_if_due()
-            self._handle_all(self._timeout())
-            self._check_patience()
-        self._end(self._close)
-        return self._close
+        try:
+            while self._close is None:
+                self._sync_if_due()
+                self._handle_all(self._timeout())
+                self._check_patience()
+            self._end(self._close)
+            return self._close
+        finally:
+            self._shortcut.remove()
 
     # --- syncing ---
     def _due(self) -> float:

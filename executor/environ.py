@@ -22,7 +22,8 @@ def base_environment(agent: Mapping[str, str]) -> dict[str, str]:
 def task_environment(base: Mapping[str, str], own: Mapping[str, str], attempt: str, home: str,
                      temporary: str) -> dict[str, str]:
     """`own` is what the task asked for; it may replace anything but the marker."""
-    made = dict(base, HOME=home, TMPDIR=temporary)
+    # A shell keeps PWD where that is a name of its folder, here the short one.
+    made = dict(base, HOME=home, PWD=home, TMPDIR=temporary)
     made.update(own)
     made[MARKER] = attempt
     return made

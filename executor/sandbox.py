@@ -42,11 +42,14 @@ class Sandbox:
     root/abs/...    absolute names
     root/tmp        TMPDIR
     root/out, err   stdout and stderr
+
+    `seen` is a shorter name of `root`, by which the task finds its folders.
     """
 
-    def __init__(self, root: str, run: Run) -> None:
+    def __init__(self, root: str, run: Run, seen: str = "") -> None:
         """Raises BadName."""
         self.root = root
+        self._seen = seen or root
         self.inputs: dict[str, Input] = {}
         for item in run.inputs:
             self.inputs.setdefault(normal(run.workdir, item.name), item)
@@ -55,11 +58,11 @@ class Sandbox:
         parts = [p for p in run.workdir.split("/") if p not in ("", ".", "..")]
         folders = (["up"] * depth + parts)[-depth:] if depth else []
         self.work = "/".join([root, "work", *folders])
-        self.home = self.work
+        self.home = self._as_seen(self.work)
         """Where the task sees its working folder."""
         self.workdir = os.path.normpath(run.workdir) if run.workdir else ""
         """The workflow's folder, on the scheduler's side."""
-        self.temporary = f"{root}/tmp"
+        self.temporary = f"{self._seen}/tmp"
         self.stdout, self.stderr = f"{root}/out", f"{root}/err"
         self._run = run
 
@@ -70,6 +73,9 @@ class Sandbox:
         if _depth(name):
             return os.path.normpath(f"{self.work}/{name}")
         return self.work if name == "." else f"{self.work}/{name}"
+
+    def _as_seen(self, path: str) -> str:
+        return self._seen + path[len(self.root):]
 
     def make(self) -> None:
         """The folders that its skeleton does not have, those of the outputs included."""
@@ -91,10 +97,10 @@ class Sandbox:
         places: dict[str, str] = {}
         for name in [*self.inputs, *self.outputs]:
             if name.startswith("/"):
-                places[name] = self.path(name)
+                places[name] = self._as_seen(self.path(name))
             elif name != "." and self._run.workdir:
-                places[os.path.normpath(f"{self._run.workdir}/{name}")] = self.path(name)
+                places[os.path.normpath(f"{self._run.workdir}/{name}")] = self._as_seen(self.path(name))
         for declared in [*(i.name for i in self._run.inputs), *self._run.outputs]:
             literal = declared if declared.startswith("/") else f"{self._run.workdir}/{declared}"
-            places.setdefault(literal, self.path(normal(self._run.workdir, declared)))
+            places.setdefault(literal, self._as_seen(self.path(normal(self._run.workdir, declared))))
         return rewrite(self._run.command, places)
