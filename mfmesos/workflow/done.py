@@ -210,8 +210,21 @@ class Earlier:
         made in it; all else there is somebody else's."""
         task = report.task
         inputs = tuple(Seen(i.name, i.stamp, i.digest, i.size) for i in report.inputs)
+        for name, made in members.items():
+            self._remove_stale(name, made)
         outputs = tuple(self._published(name, members.get(name, ())) for name in task.outputs)
         self._add(task.id, Finished(command_of(task), env_of(task), inputs, outputs, report.attempt_id))
+
+    def _remove_stale(self, name: str, made: tuple[str, ...]) -> None:
+        """Who reads a folder is not to find what an earlier attempt made in it and this one did not. What somebody has
+        changed was moved aside before, and what another task has made stays."""
+        row = self._maker(name)
+        was = next((seen for seen in row.outputs if seen.name == name), None) if row else None
+        for member in set(was.members if was and made else ()).difference(made):
+            path = self._path(f"{name}/{member}")
+            if f"{name}/{member}" not in self._makers and (os.path.islink(path) or os.path.isfile(path)):
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
 
     def _published(self, name: str, members: tuple[str, ...]) -> Seen:
         seen = self._see(name, members)

@@ -238,6 +238,22 @@ def test_folders_arrive_as_they_were_made(flow, tmp_path):
     assert (flow.folder / "d" / "holes").stat().st_blocks * 512 < 1 << 20
 
 
+def test_unix_sockets_fit(flow):
+    """Python's multiprocessing works in a task, with either engine; nothing of it stays in /tmp."""
+    code = ("import multiprocessing, os\nif __name__ == '__main__':\n    with multiprocessing.Manager() as m:\n"
+            "        print(m.list([1]), max(len(os.environ[n]) for n in ('TMPDIR', 'HOME', 'PWD')),"
+            " os.environ['TMPDIR'])\n")
+    flow.write("t.py", code)
+    flow.write("Makeflow", "a: t.py\n\tpython3 t.py > a\n")
+    flow.write("tasks.jsonl", json.dumps({"command": "python3 t.py > b", "inputs": ["t.py"], "outputs": ["b"]}) + "\n")
+    for ended in (flow.makeflow(), flow.run("--plain", ".")):
+        assert ended.code == 0, ended.out + flow.log()
+    for name in ("a", "b"):
+        said, length, temporary = (flow.folder / name).read_text().split()
+        assert (said, int(length) < 80) == ("[1]", True)
+        assert not os.path.lexists(os.path.dirname(os.path.dirname(temporary)))
+
+
 def test_impossible_outputs_are_all_named_before_anything_runs(flow, tmp_path):
     """By `mfmesos run` and its --dry-run, with file and line, one printable line each; the task file stays as it is."""
     (tmp_path / "scratch").mkdir()

@@ -192,6 +192,24 @@ def test_what_else_is_in_an_output_folder_is_not_the_tasks(folder: Folder) -> No
     assert folder.batch(fill, into)[2] == {1: "output res is empty"}
 
 
+def test_what_is_not_made_again_goes(folder: Folder) -> None:
+    """A task that fills a folder makes fewer files than before: who reads the folder finds no old ones, but the user's
+    and another task's."""
+    into = {"command": "into", "outputs": ["res/2"]}
+    for command, made in (("split in 3", ("1", "2", "sub/3")), ("split in 1", ("1",))):
+        fill = {"command": command, "outputs": ["res"]}
+        batch, _, _ = folder.batch(fill, into)
+        batch.earlier.begin()
+        batch.earlier.keep_changed(batch.tasks[1], ())
+        for name in (*made, "notes"):
+            folder.write(f"res/{name}", "1\n")
+        batch.earlier.finished(ReportTask(batch.tasks[1], finished=True), {"res": made})
+        folder.write("res/2", "of the other\n")
+        batch.earlier.finished(ReportTask(batch.tasks[2], finished=True))
+        batch.earlier.close()
+    assert sorted(p.name for p in (folder.path / "res").rglob("*") if p.is_file()) == ["1", "2", "notes"]
+
+
 @pytest.mark.parametrize("damaged", [False, True])
 def test_verify_of_a_folder(folder: Folder, damaged: bool) -> None:
     """What the task made in it is compared by content."""
