@@ -32,6 +32,8 @@ class KnownAgents:
     latest: tuple[Agent, ...] | None = None
     """The newest list; None: not known yet."""
     listed_at: float = -1e9
+    with_gpus: frozenset[str] = frozenset()
+    """Agents that have GPUs, whether the run is offered any or not."""
     _known: dict[str, _Known] = field(default_factory=dict)
     _seen: dict[str, Agent] = field(default_factory=dict)
     """Agents that no list has named, with the most that was seen of them."""
@@ -42,6 +44,7 @@ class KnownAgents:
 
     def take(self, agents: Sequence[Agent], now: float) -> None:
         """The master's list has arrived."""
+        self.with_gpus = frozenset(a.id for a in agents if a.resources.gpus)
         if not self.gpus:
             agents = [replace(a, resources=replace(a.resources, gpus=0.0)) for a in agents]
         self.latest, self.listed_at = tuple(agents), now

@@ -99,6 +99,9 @@ def _unoffered(state: State, agents: Sequence[Agent]) -> str:
         record = state.agents.get(agent.id)
         if record is not None and record.avoid_until > state.now:
             return f"; agent {agent.hostname} has room, but is avoided after failures"
+        if agent.id in state.known.with_gpus and not state.policy.gpus:
+            return (f"; agent {agent.hostname} has room, but has GPUs, too, and Mesos offers such agents only to runs "
+                    "with tasks that ask for GPUs")
         return (f"; agent {agent.hostname} has room, but the master does not offer it (another framework has the "
                 "offer, or a quota bounds ours)")
     return ""

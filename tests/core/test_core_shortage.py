@@ -77,6 +77,16 @@ def test_room_that_is_not_offered_is_said():
     assert "agent a1 has room, but the master does not offer it" in texts(world)[0]
 
 
+def test_agents_with_gpus_are_kept_from_runs_without():
+    """Mesos does not offer them: that is why nothing comes, and the line says so."""
+    world = World(Policy(workdir="/w", batch_delay_s=0.0, gpus=False), {"a1": Resources(4, 3000, 20000, 1)})
+    world.register()
+    world.submit(1)
+    for _ in range(10):
+        world.pass_time(0.5)
+    assert "Mesos offers such agents only to runs with tasks that ask for GPUs" in texts(world)[0]
+
+
 def test_nothing_is_said_while_tasks_run():
     """Some run, others wait for their end: that is as it should be."""
     world = waiting(left=Resources(1, 2000, 5000))
