@@ -36,6 +36,8 @@ class SchedulerConfig:
     """Names the run: a scheduler that is started with the same name in the same folder goes on where it died."""
     parent_pid: int | None = None
     """Stop when this process is not our parent any more; None: do not watch."""
+    engine_pid: int | None = None
+    """The workflow engine that is to be ended when our parent dies before it; None: that is somebody else's affair."""
     name: str = "mfmesos"
     """The framework's name in Mesos's own pages."""
     role: str = "*"

@@ -1,8 +1,8 @@
 """The scheduler as a process of its own, beside makeflow.
 
     mfmesos.scheduler CONFIG.json [--end]    started by our launcher, see mfmesos.start
-    mfmesos.scheduler --makeflow CWD MASTER  started by an installed makeflow (after `mfmesos link`), with an empty
-                                             environment and every descriptor that makeflow had open
+    mfmesos.scheduler --makeflow CWD MASTER  started by an installed makeflow (after `mfmesos link`), see
+                                             mfmesos.workflow.linked
 """
 from __future__ import annotations
 
@@ -10,31 +10,20 @@ import asyncio
 import contextlib
 import logging
 import os
-import pwd
-import secrets
 import signal
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from mfmesos.config import DEFAULT_MASTER, END, STATE_DIR, ConfigError, SchedulerConfig
+from mfmesos.config import END, ConfigError, SchedulerConfig
 from mfmesos.plainerrors import plain
-from mfmesos.workflow.leftovers import RUN, TASK_STATE, clear_older, owner
-from mfmesos.workflow.workers import for_workers
 
 if TYPE_CHECKING:
     from mfmesos.engine import Engine
 
-FACTORY_NAME = "work_queue_fact"
-ENGINES = ("makeflow", FACTORY_NAME)  # as /proc/PID/comm has them, cut to 15 characters
-NO_PROCESS = -1
 CRASHED = 70
 """As sysexits.h has it for an internal error."""
-ENGINE_STARTS_S = {"makeflow": 0.03, FACTORY_NAME: 0.0}
-"""An engine has written nothing yet when it is so old. The kernel rounds its start down to 10 ms; a factory writes
-its first records within 20 ms, so nothing is added for it."""
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
@@ -43,17 +32,17 @@ def main(argv: list[str] | None = None) -> int:
     when another scheduler may go on where this one died."""
     argv = sys.argv[1:] if argv is None else argv
     try:
-        if len(argv) == 3 and argv[0] == "--makeflow":
-            config = _from_makeflow(Path(argv[1]), argv[2])
-        elif len(argv) == 1 or argv[1:] == [END]:
+        if len(argv) >= 3 and argv[0] == "--makeflow":
+            from mfmesos.workflow import linked
+
+            return linked.main(argv[1:], _run)
+        if len(argv) == 1 or argv[1:] == [END]:
             config = replace(SchedulerConfig.load(Path(argv[0])), ending=len(argv) > 1)
         else:
             print(__doc__, file=sys.stderr)
             return 2
     except ConfigError as e:
         print(f"mfmesos: {e}", file=sys.stderr)
-        if argv[0] == "--makeflow":
-            _end_engine(_engine_pid())
         return 1
     return _run(config)
 
@@ -65,52 +54,6 @@ def leave(code: int) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(code)
-
-
-def _from_makeflow(cwd: Path, master: str) -> SchedulerConfig:
-    """makeflow gives us nothing but the folder and the master; without mesos_task_state it spins, so make it first."""
-    os.closerange(3, 4096)
-    parent = _engine_pid()
-    if owner(cwd / STATE_DIR) == RUN and (cwd / TASK_STATE).exists():
-        raise ConfigError(
-            f"{cwd}: {TASK_STATE} is the progress of `mfmesos run`, which makeflow takes for its own: use another "
-            "folder, or `mfmesos makeflow`, which keeps that file aside, or delete it")
-    clear_older(cwd, started_at(parent) + ENGINE_STARTS_S.get(name_of(parent), 0.0))
-    (cwd / "mesos_task_state").touch()
-    os.environ.setdefault("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-    try:
-        os.environ.setdefault("HOME", pwd.getpwuid(os.getuid()).pw_dir)
-    except KeyError:
-        os.environ.setdefault("HOME", "/")
-    config = SchedulerConfig(
-        workdir=str(cwd), master=master.rstrip("/") or DEFAULT_MASTER, parent_pid=parent, engine="makeflow",
-        launch=secrets.token_hex(8), start_at_last_run=True)
-    return for_workers(config) if name_of(parent) == FACTORY_NAME else config
-
-
-def _engine_pid() -> int:
-    """Our parent, when it is the engine; a number that no process has when the engine died before we were up."""
-    parent = os.getppid()
-    name = name_of(parent)
-    return parent if not name or name.startswith(ENGINES) else NO_PROCESS
-
-
-def name_of(pid: int) -> str:
-    """As the kernel has it; empty when it does not tell."""
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return ""
-
-
-def started_at(pid: int) -> float:
-    """When a process started, in seconds since the epoch, to 10 ms; 0 when that cannot be known."""
-    try:
-        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-    except (OSError, ValueError, IndexError):
-        return 0.0
-    age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
-    return time.time() - age
 
 
 def say_crashed(error: Exception, config: SchedulerConfig) -> None:
@@ -153,21 +96,11 @@ def _run(config: SchedulerConfig) -> int:
     except Exception as e:
         log.exception("event=crash")
         say_crashed(e, config)
-        if not config.start_at_last_run:
-            return CRASHED
-        failure = "crashed"  # nobody starts it again
+        return CRASHED
     else:
         if failure:
             say(failure)
-    if failure and config.start_at_last_run:
-        _end_engine(config.parent_pid)
     return 1 if failure else 0
-
-
-def _end_engine(parent: int | None) -> None:
-    """A makeflow whose scheduler is gone waits for ever."""
-    if parent == os.getppid():
-        os.kill(parent, signal.SIGTERM)
 
 
 def _engine(config: SchedulerConfig) -> Engine:

@@ -11,36 +11,13 @@ from pathlib import Path
 
 from mfmesos import start
 from mfmesos.config import ConfigError
+from mfmesos.workflow import link_script
 
 NAME = "mf_mesos_scheduler"
 KEPT = f"{NAME}.before-mfmesos"
 MARK = "# put here by `mfmesos link`; `mfmesos unlink` takes it away"
 ENGINES = ("makeflow", "work_queue_factory")
-SCRIPT = """#!/usr/bin/python
-{mark}
-# Runs on Python 2.7 and 3, started by makeflow or work_queue_factory with CWD and MASTER.
-import os
-import sys
 
-os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-try:
-    numbers = [int(name) for name in os.listdir("/proc/self/fd")]
-except OSError:
-    numbers = list(range(3, 256))
-for number in numbers:
-    if number > 2:
-        try:
-            os.close(number)
-        except OSError:
-            pass
-command = {command!r}
-try:
-    os.execv(command[0], command + ["--makeflow"] + sys.argv[1:3])
-except OSError as error:
-    sys.stderr.write("mfmesos: %s does not start (%s): run `mfmesos link` again, or `mfmesos unlink`\\n"
-                     % (command[0], error))
-    sys.exit(1)
-"""
 
 
 def link(bindir: Path, interpreter: str = sys.executable) -> None:
@@ -53,7 +30,7 @@ def link(bindir: Path, interpreter: str = sys.executable) -> None:
     if not os.path.isabs(interpreter):
         raise ConfigError(f"{interpreter}: the interpreter must be given by its whole path")
     target, kept = bindir / NAME, bindir / KEPT
-    script = SCRIPT.format(mark=MARK, command=start.command(start.SCHEDULER, interpreter))
+    script = script_for(start.command(start.SCHEDULER, interpreter))
     try:
         if os.path.lexists(target) and not is_ours(target):
             if os.path.lexists(kept):
@@ -69,6 +46,15 @@ def link(bindir: Path, interpreter: str = sys.executable) -> None:
     except OSError as e:
         _put_back(target, kept)
         raise ConfigError(f"{bindir}: {e.strerror}: run this as the owner of that folder (sudo?)") from None
+
+
+def script_for(command: list[str]) -> str:
+    """The text of our scheduler beside makeflow, which starts that command."""
+    text = Path(link_script.__file__).read_text()
+    values = {"interpreter": ascii(command[0]), "arguments": ascii(command[1:])}
+    lines = [f"{name} = {values.pop(name)}" if (name := line.partition(" = ")[0]) in values else line
+             for line in text.splitlines()]
+    return "\n".join(["#!/usr/bin/python", MARK, *lines, ""])
 
 
 def unlink(bindir: Path) -> None:

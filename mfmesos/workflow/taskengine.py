@@ -21,6 +21,7 @@ from mfmesos.engine import Launched
 from mfmesos.report.runlog import RunLog, more_of_it
 from mfmesos.terminal import say
 from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, clear, own
+from mfmesos.workflow.linked import end_engine, lives
 from mfmesos.workflow.makeflow_debug import DebugLog, sendable
 from mfmesos.workflow.overlaps import Overlaps
 from mfmesos.workflow.records import MAX_ID, Folder, Malformed, Record, Submitted, printable, whole_names
@@ -48,6 +49,8 @@ class TaskFileEngine(Launched):
         super().__init__(config, echo, getppid)
         self._workdir = Path(config.workdir)
         self._of_workers = config.engine == "factory"
+        self._engine_pid = config.engine_pid
+        self._engine_was_ended = False
         self._offset = leftover_bytes(self._workdir / TASK_INFO) if config.start_at_last_run else 0
         config.state_dir.mkdir(exist_ok=True)
         own(config.state_dir, config.engine)
@@ -188,11 +191,20 @@ class TaskFileEngine(Launched):
             self._await_engine()
         clear(self._workdir)
 
+    def orphaned(self) -> str:
+        """The linked script is gone, too, when it was killed: it then can't end makeflow, which would wait for ever."""
+        why = super().orphaned()
+        if why and self._engine_pid is not None and not self._engine_was_ended:
+            self._engine_was_ended = True
+            end_engine(self._engine_pid)
+        return why
+
     def _await_engine(self) -> None:
         """The launcher died and took makeflow along with SIGTERM: makeflow still writes mesos_done, and spins if it
         finds no mesos_task_state before it has."""
         deadline = time.monotonic() + ENGINE_ENDS_WITHIN_S
-        while time.monotonic() < deadline and not (self._workdir / DONE).exists():
+        while time.monotonic() < deadline and not (self._workdir / DONE).exists() and (
+                self._engine_pid is None or lives(self._engine_pid)):
             time.sleep(0.1)  # the watch has ended already
 
 

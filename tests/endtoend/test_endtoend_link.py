@@ -44,10 +44,20 @@ class Linked:
 
 
 def schedulers(folder: Path) -> list[int]:
+    return processes("--makeflow", str(folder))
+
+
+def scripts(folder: Path) -> list[int]:
+    """What makeflow itself has started: the scheduler's parent."""
+    return [pid for pid in processes(str(folder)) if psutil.Process(pid).cmdline()[1].endswith("mf_mesos_scheduler")]
+
+
+def processes(*wanted: str) -> list[int]:
+    """Those with all of these words in their command line."""
     found = []
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
-        if "--makeflow" in words and str(folder) in words and process.status() != psutil.STATUS_ZOMBIE:
+        if all(word in words for word in wanted) and process.status() != psutil.STATUS_ZOMBIE:
             found.append(process.pid)
     return found
 
@@ -141,6 +151,25 @@ def test_makeflow_is_killed(linked):
     process.communicate(timeout=10)  # nobody of ours holds makeflow's stdout
     linked.flow.write("Makeflow", GOOD + SLOW.replace(f"sleep {SLEEP}; ", ""))
     ended = linked.flow.makeflow()
+    assert ended.code == 0, ended.out + linked.flow.log()
+    assert all((linked.folder / name).read_text() == "x\n" for name in ("good", "s0", "s1"))
+
+
+@pytest.mark.parametrize("who", ["scheduler", "script", "makeflow"])
+def test_kill_9_and_a_plain_start_again(linked, who):
+    """makeflow, which would wait for ever, is ended, and reads why on its own stderr when the scheduler was killed; all
+    is given back, and the next plain makeflow does not crash."""
+    process = start_slow(linked)
+    victims = {"scheduler": schedulers, "script": scripts, "makeflow": lambda folder: [process.pid]}[who](linked.folder)
+    assert len(victims) == 1
+    psutil.Process(victims[0]).kill()
+    ended = linked.flow.end(process, 30)
+    assert ended.code != 0, ended.out
+    if who == "scheduler":
+        ended.line_with("the scheduler was killed by signal 9", "start makeflow again")
+    wait_until(linked.scheduler_is_gone, 20, "the folder to be put right")
+    linked.flow.write("Makeflow", GOOD + SLOW.replace(f"sleep {SLEEP}; ", ""))
+    ended = linked.run()
     assert ended.code == 0, ended.out + linked.flow.log()
     assert all((linked.folder / name).read_text() == "x\n" for name in ("good", "s0", "s1"))
 

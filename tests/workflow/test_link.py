@@ -126,12 +126,41 @@ def test_interpreter_that_is_gone(bindir: Path) -> None:
     assert "run `mfmesos link` again" in done.stderr
 
 
-def test_real_makeflow_starts_it(tmp_path: Path) -> None:
-    """A plain makeflow -T mesos with the linked scheduler in its folder runs ours."""
+def real_makeflow(tmp_path: Path) -> Path:
+    """A folder with a copy of it."""
     need(shutil.which("makeflow"), "no makeflow on PATH", "apt-get install coop-computing-tools openmpi-bin")
     bindir = tmp_path / "bin"
     bindir.mkdir()
     shutil.copy(str(shutil.which("makeflow")), bindir / "makeflow")
+    return bindir
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("", "No such file or directory"), ("echo \"No module named 'mfmesos'\" >&2; exit 1", "No module named 'mfmesos'"),
+    ("echo mfmesos: the master is away >&2; exit 1", "mfmesos: the master is away"),
+    ("kill -9 $$", "killed by signal 9")])
+def test_scheduler_that_does_not_start(tmp_path: Path, text: str, said: str) -> None:
+    """A Python environment that has moved or cannot be read: plain makeflow would wait for ever, deaf to SIGTERM. It
+    is ended, and what to do stands on its own stderr."""
+    bindir, interpreter = real_makeflow(tmp_path), tmp_path / "python"
+    if text:
+        interpreter.write_text(f"#!/bin/sh\n{text}\n")
+        interpreter.chmod(0o755)
+    link(bindir, str(interpreter))
+    (tmp_path / "Makeflow").write_text("a:\n\techo 1 > a\n")
+    done = subprocess.run(
+        [str(bindir / "makeflow"), "-T", "mesos", "--mesos-master=h:1/"], cwd=tmp_path, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=40, check=False)
+    assert done.returncode != 0
+    line = next(line for line in done.stderr.splitlines() if said in line)
+    assert line.startswith("mfmesos: ")
+    assert ("run `mfmesos link` again, or `mfmesos unlink`" in line) == ("No " in line)
+    wait_until(lambda: not (tmp_path / "mesos_task_state").exists(), what="the folder to be put right")
+
+
+def test_real_makeflow_starts_it(tmp_path: Path) -> None:
+    """A plain makeflow -T mesos with the linked scheduler in its folder runs ours."""
+    bindir = real_makeflow(tmp_path)
     link(bindir, str(recorder(tmp_path)))
     (tmp_path / "Makeflow").write_text("a:\n\techo 1 > a\n")
     (tmp_path / "a").touch()
