@@ -70,6 +70,11 @@ def find_engine(name: str, environ: Mapping[str, str]) -> Path:
     raise ConfigError(f"no {name} on PATH; {CURE_MAKEFLOW} (apt-get install coop-computing-tools openmpi-bin)")
 
 
+def binary_of(path: Path) -> Path:
+    """The binary that runs when `path` is started: behind symbolic links and a short wrapper script."""
+    return (path if _is_elf(path) else _wrapped_binary(path, path.name) or path).resolve()
+
+
 def _is_elf(path: Path) -> bool:
     try:
         with path.open("rb") as f:

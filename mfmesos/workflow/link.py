@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from mfmesos import start
 from mfmesos.config import ConfigError
-from mfmesos.workflow import link_script
+from mfmesos.terminal import say
+from mfmesos.workflow import binaries, link_script
 
 NAME = "mf_mesos_scheduler"
 KEPT = f"{NAME}.before-mfmesos"
@@ -19,23 +21,35 @@ MARK = "# put here by `mfmesos link`; `mfmesos unlink` takes it away"
 ENGINES = ("makeflow", "work_queue_factory")
 
 
-
-def link(bindir: Path, interpreter: str = sys.executable) -> None:
-    """Put our scheduler into `bindir`, keeping what was there; again with another interpreter: replaces our own.
+def link(bindir: Path, interpreter: str = sys.executable, echo: Callable[[str], None] = say) -> None:
+    """Put our scheduler beside the engines in `bindir`, keeping what was there; again with another interpreter, or
+    after an upgrade of the engine: replaces our own, and what was kept.
 
     Raises ConfigError when there is no makeflow, or no right to write.
     """
-    if not any((bindir / name).exists() for name in ENGINES):
+    places = folders(bindir)
+    if not places:
         raise ConfigError(f"{bindir}: no makeflow there; name the folder in which `which makeflow` finds it")
     if not os.path.isabs(interpreter):
         raise ConfigError(f"{interpreter}: the interpreter must be given by its whole path")
+    for place in places:
+        if place != bindir.resolve():
+            echo(f"{bindir} leads to {place}, where makeflow looks for its scheduler: linked there")
+        _link_in(place, script_for(start.command(start.SCHEDULER, interpreter)))
+
+
+def folders(bindir: Path) -> list[Path]:
+    """Where the engines in `bindir` look for their scheduler: beside their own binary, whatever symbolic link or
+    wrapper script starts it."""
+    there = [bindir / name for name in ENGINES if (bindir / name).exists()]
+    return list(dict.fromkeys(binaries.binary_of(path).parent for path in there))
+
+
+def _link_in(bindir: Path, script: str) -> None:
     target, kept = bindir / NAME, bindir / KEPT
-    script = script_for(start.command(start.SCHEDULER, interpreter))
     try:
         if os.path.lexists(target) and not is_ours(target):
-            if os.path.lexists(kept):
-                raise ConfigError(f"{kept} is there already and {target} is not ours; move one of them away")
-            target.rename(kept)
+            target.replace(kept)  # what is kept already is an older one: makeflow has been upgraded since
         temporary = bindir / f".{NAME}.{os.getpid()}"
         try:
             temporary.write_text(script)
@@ -57,30 +71,38 @@ def script_for(command: list[str]) -> str:
     return "\n".join(["#!/usr/bin/python", MARK, *lines, ""])
 
 
-def unlink(bindir: Path) -> None:
-    """Take our scheduler away and put the original back; nothing to do when it was not there.
+def unlink(bindir: Path, echo: Callable[[str], None] = say) -> None:
+    """Take our scheduler away and put the original back; nothing to do when it was not there. After an upgrade of the
+    engine, which has brought a newer original, the one that was kept is dropped.
 
     Raises ConfigError when what is there is not ours, or there is no right to write.
     """
-    target, kept = bindir / NAME, bindir / KEPT
-    if not os.path.lexists(target) and not os.path.lexists(kept):
-        return
-    if os.path.lexists(target) and not is_ours(target):
-        if not os.path.lexists(kept):
-            raise ConfigError(f"{target} is not ours, and left as it is")
-        raise ConfigError(f"{target} is not ours (a newer makeflow?), and left as it is; {kept} is the old one")
-    try:
-        if os.path.lexists(kept):
-            kept.replace(target)
-        else:
-            target.unlink()
-    except OSError as e:
-        raise ConfigError(f"{bindir}: {e.strerror}: run this as the owner of that folder (sudo?)") from None
+    places = list(dict.fromkeys([*folders(bindir), bindir.resolve()]))
+    ours = [place for place in places if is_ours(place / NAME) or os.path.lexists(place / KEPT)]
+    other = next((place / NAME for place in places if os.path.lexists(place / NAME)), None)
+    if not ours and other is not None:
+        raise ConfigError(f"{other} is not ours, and left as it is")
+    for place in ours:
+        if place != bindir.resolve():
+            echo(f"{bindir} leads to {place}: unlinked there")
+        try:
+            _unlink_in(place / NAME, place / KEPT)
+        except OSError as e:
+            raise ConfigError(f"{place}: {e.strerror}: run this as the owner of that folder (sudo?)") from None
+
+
+def _unlink_in(target: Path, kept: Path) -> None:
+    if not os.path.lexists(kept):
+        target.unlink()
+    elif os.path.lexists(target) and not is_ours(target):
+        kept.unlink()
+    else:
+        kept.replace(target)
 
 
 def status(bindir: Path) -> str:
     """"linked", "original" or "none": which scheduler a makeflow in `bindir` would start."""
-    target = bindir / NAME
+    target = next(iter(folders(bindir)), bindir) / NAME
     if not os.path.lexists(target):
         return "none"
     return "linked" if is_ours(target) else "original"

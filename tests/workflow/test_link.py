@@ -67,14 +67,55 @@ def test_refusals(bindir: Path, tmp_path: Path) -> None:
         link(bindir, "python3")
     with pytest.raises(ConfigError, match="not ours"):
         unlink(bindir)
-    link(bindir)
-    (bindir / NAME).write_text("a newer original\n")
-    with pytest.raises(ConfigError, match="not ours"):
-        unlink(bindir)
-    with pytest.raises(ConfigError, match="there already"):
+    assert (bindir / NAME).read_text() == "the original\n"
+    assert not (bindir / KEPT).exists()
+
+
+def test_after_an_upgrade(bindir: Path) -> None:
+    """A newer original lies where our scheduler was: unlink drops the older one that was kept, link keeps the newer."""
+    for again in (False, True):
         link(bindir)
-    assert (bindir / NAME).read_text() == "a newer original\n"
-    assert (bindir / KEPT).read_text() == "the original\n"
+        (bindir / NAME).write_text("a newer original\n")
+        if again:
+            link(bindir)
+            assert status(bindir) == "linked"
+            assert (bindir / KEPT).read_text() == "a newer original\n"
+        unlink(bindir)
+        assert (bindir / NAME).read_text() == "a newer original\n"
+        assert not (bindir / KEPT).exists()
+
+
+@pytest.mark.parametrize("wrapper", [False, True])
+def test_makeflow_that_lies_elsewhere(tmp_path: Path, bindir: Path, wrapper: bool) -> None:
+    """A symbolic link or a wrapper script in BINDIR (modules, stow): makeflow looks beside its own binary, so that is
+    where our scheduler goes, and where it is taken away; the user reads which folder that is."""
+    (bindir / "makeflow").write_bytes(b"\x7fELF...")
+    other, said = tmp_path / "other", []
+    other.mkdir()
+    if wrapper:
+        (other / "makeflow").write_text(f'#!/bin/sh\nexec {bindir}/makeflow "$@"\n')
+    else:
+        (other / "makeflow").symlink_to("../bin/makeflow")
+    link(other, echo=said.append)
+    assert (status(other), status(bindir)) == ("linked", "linked")
+    assert sorted(p.name for p in other.iterdir()) == ["makeflow"]
+    unlink(other, echo=said.append)
+    assert (bindir / NAME).read_text() == "the original\n"
+    assert len(said) == 2
+    assert all(str(bindir) in line for line in said)
+
+
+def test_unlink_of_what_an_older_version_has_linked(tmp_path: Path, bindir: Path) -> None:
+    """It had put our scheduler beside the symbolic link, where no makeflow looks."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "makeflow").symlink_to("../bin/makeflow")
+    link(bindir)
+    (bindir / NAME).rename(other / NAME)
+    (bindir / KEPT).rename(bindir / NAME)
+    unlink(other)
+    assert sorted(p.name for p in other.iterdir()) == ["makeflow"]
+    assert status(bindir) == "original"
 
 
 def test_no_permission(bindir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
