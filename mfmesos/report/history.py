@@ -143,7 +143,7 @@ def existing(path: Path) -> Any:
 
     if not os.path.lexists(path):
         raise HistoryError(f"{path}: there is no history yet; run a workflow first, or name another with --history")
-    return History(path)
+    return History(path, reading=True)
 
 
 def summary(attempts: Sequence[Attempt]) -> list[str]:

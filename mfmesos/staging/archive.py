@@ -33,6 +33,8 @@ PYZ = "mfmesos-executor.pyz"
 INDEX = "mfmesos-executor.json"
 FORMAT = 2
 EXIT_DAMAGED, EXIT_NO_PYTHON, EXIT_OLD_PYTHON, EXIT_NOT_FETCHED = 81, 82, 83, 84
+OLDEST = 85
+"""Within the claim's command: this Python is well, and so old that it does not know -I; MAIN looks for another."""
 """Exit codes of the claim's command before the executor itself runs."""
 
 MAIN = '''\
@@ -105,6 +107,7 @@ except EnvironmentError:
 if not same:
     sys.stderr.write("mfmesos: the archive of the executor arrived damaged on this agent (checksum of @PYZ@)\\n")
     sys.exit(@BAD@)
+sys.exit(@OLDEST@ if sys.version_info < (3, 4) else 0)
 """
 """Python 2.7 or 3, without a single quote. Run with -E: an empty sandbox is no danger, and 2.7 knows no -I. Mesos's own
 fetcher would ask the proxies that the agent's environment names, and what it gets from those could be anything."""
@@ -113,7 +116,8 @@ COMMAND = (
     'PATH="${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin"; export PATH; '
     'command -v python3 >/dev/null || { '
     'echo "mfmesos: no python3 on this agent in $PATH; install Python 3.8 or newer" >&2; exit @NONE@; }; '
-    f"python3 -E -c '{BRING}' @SHA@@FROM@ || exit $?; "
+    f"python3 -E -c '{BRING}' @SHA@@FROM@; r=$?; "
+    "[ $r = @OLDEST@ ] && exec python3 -E @PYZ@; [ $r = 0 ] || exit $r; "
     "exec python3 -I @PYZ@"
 )
 
@@ -159,7 +163,8 @@ def command(sha256_pyz: str, url: str = "") -> str:
     text = COMMAND
     for mark, value in (
             ("@SHA@", sha256_pyz), ("@PYZ@", PYZ), ("@BAD@", EXIT_DAMAGED), ("@NONE@", EXIT_NO_PYTHON),
-            ("@MISSED@", EXIT_NOT_FETCHED), ("@FROM@", "".join(f" {shlex.quote(str(word))}" for word in words))):
+            ("@MISSED@", EXIT_NOT_FETCHED), ("@OLDEST@", OLDEST),
+            ("@FROM@", "".join(f" {shlex.quote(str(word))}" for word in words))):
         text = text.replace(mark, str(value))
     return text
 

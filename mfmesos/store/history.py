@@ -58,11 +58,13 @@ def default_path(environ: Mapping[str, str] | None = None) -> Path:
 
 
 class History:
-    """Opens the file, and begins it where there is none. Raises HistoryError, from every method."""
+    """Opens the file, and begins it where there is none. One on a read-only mount can be read, and with `reading` any
+    other that can't be written. Raises HistoryError, from every method."""
 
     def __init__(
         self, path: Path, *, max_rows: int = MAX_ROWS, max_per_category: int = MAX_PER_CATEGORY,
         prune_every: int = PRUNE_EVERY, busy_s: float = _BUSY_S, clock: Callable[[], float] = time.time,
+        reading: bool = False,
     ) -> None:
         self.path = path
         self.dropped = 0
@@ -76,7 +78,9 @@ class History:
         self._added = 0
         with self._told():
             sqlitefile.prepare(path, _MOVE)
-            self._db = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
+            self._read_only = sqlitefile.on_read_only_mount(path) or (reading and not sqlitefile.writable(path))
+            connect = sqlitefile.open_to_read if self._read_only else sqlite3.connect
+            self._db = connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
         try:
             with self._told():
                 self._open()
@@ -153,6 +157,10 @@ class History:
     def _open(self) -> None:
         db = self._db
         db.text_factory = lambda data: data.decode("utf-8", "replace")
+        if self._read_only:
+            self._check()
+            db.execute("PRAGMA trusted_schema = OFF")
+            return
         if sqlitefile.is_new(db):
             # Kept by the file itself: who opens it later does as its beginner did.
             if not _on_network(self.path):

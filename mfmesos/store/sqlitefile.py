@@ -49,6 +49,28 @@ def alone(db: sqlite3.Connection, path: Path) -> None:
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
 
 
+def writable(path: Path) -> bool:
+    """Whether SQLite may write to that file and put its own beside it."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def on_read_only_mount(path: Path) -> bool:
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+
+
+def open_to_read(path: Path, **options: Any) -> sqlite3.Connection:
+    """A file that can't be written. With a write-ahead log SQLite wants to write even to read; then what the log holds
+    beyond the file is not seen."""
+    uri = f"{path.resolve().as_uri()}?mode=ro"
+    db: sqlite3.Connection = sqlite3.connect(uri, uri=True, **options)
+    try:
+        db.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.OperationalError:
+        db.close()
+        db = sqlite3.connect(f"{uri}&immutable=1", uri=True, **options)
+    return db
+
+
 def pragma(db: sqlite3.Connection, name: str) -> Any:
     return db.execute(f"PRAGMA {name}").fetchone()[0]
 

@@ -266,6 +266,35 @@ def test_old_python(tmp_path: Path, built: Archive) -> None:
     assert start(folder, command, PATH=path).stdout == f"newer -I {PYZ}\n"
 
 
+def test_python_2(tmp_path: Path, built: Archive) -> None:
+    """A python3 that is Python 2.7 does not know -I: not its usage text, but the same line, or the newer one beside."""
+    folder = tmp_path / "sandbox"
+    folder.mkdir()
+    sandbox(folder, built)
+    old = (f'#!/bin/sh\n[ "$1" = -I ] && {{ echo "Unknown option: -I" >&2; exit 2; }}\nshift\n'
+           f'older="import sys; sys.version_info = (2, 7, 18)"\n'
+           f'if [ "$1" = -c ]; then code=$2; shift 2; exec {sys.executable} -E -c "$older\n$code" "$@"; fi\n'
+           f'exec {sys.executable} -E -c "$older; import zipfile; sys.argv = sys.argv[1:]\n'
+           f'exec(compile(zipfile.ZipFile(sys.argv[0]).read(\'__main__.py\'), \'m\', \'exec\'), '
+           f'{{\'__name__\': \'__main__\'}})" "$@"\n')
+    command = built.command().replace("/usr/local/bin:/usr/bin:/bin", "/nonexistent")
+    done = start(folder, command, PATH=only(tmp_path / "old", python3=old))
+    assert done.returncode == EXIT_OLD_PYTHON
+    assert done.stderr == "mfmesos: python3 on this agent is 2.7; the executor needs Python 3.8 or newer\n"
+    path = only(tmp_path / "both", python3=old, python3_9='#!/bin/sh\necho newer "$@"\n')
+    assert start(folder, command, PATH=path).stdout == f"newer -I {PYZ}\n"
+
+
+def test_no_sha256sum_is_needed(tmp_path: Path, built: Archive) -> None:
+    """An agent without it is well: the digest is taken by Python."""
+    folder = tmp_path / "sandbox"
+    folder.mkdir()
+    command = built.command().replace("/usr/local/bin:/usr/bin:/bin", "/nonexistent")
+    python = f'#!/bin/sh\n[ "$1" = -E ] && exec {sys.executable} "$@"\necho started "$@"\n'
+    done = start(sandbox(folder, built), command, PATH=only(tmp_path / "bin", python3=python))
+    assert (done.stdout, done.stderr) == (f"started -I {PYZ}\n", "")
+
+
 def test_main_is_readable_to_old_pythons() -> None:
     """No syntax that a Python before 3.8 would stumble over before it reaches the message."""
     need_not = ("f\"", "f'", ":=", "match ")

@@ -400,3 +400,23 @@ def test_the_columns_are_those_of_an_attempt(path):
     db = sqlite3.connect(path)
     assert [row[1] for row in db.execute("PRAGMA table_info(attempts)")] == ["id", *COLUMNS]
     db.close()
+
+
+@pytest.mark.parametrize("reading", [True, False])
+@pytest.mark.parametrize("ahead", [True, False])
+def test_read_only(path, monkeypatch, ahead, reading):
+    """A history on a read-only mount, or one that a command only reads, needs no leave to write; to add is refused with
+    the cure."""
+    with opened(path) as history:
+        if not ahead:
+            history._db.execute("PRAGMA journal_mode = DELETE")
+        history.add([FULL])
+    path.chmod(0o400)
+    if reading:
+        monkeypatch.setattr(sqlitefile, "writable", lambda path: False)
+    else:
+        monkeypatch.setattr(sqlitefile, "on_read_only_mount", lambda path: True)
+    with opened(path, reading=reading) as history:
+        assert history.load() == [FULL]
+        with pytest.raises(HistoryError, match="make it and its folder writable"):
+            history.add([FULL])
