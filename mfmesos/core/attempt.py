@@ -16,7 +16,7 @@ class Attempt:
     workflow: str = ""
     """The name of the workflow's folder."""
     signature: str = ""
-    """See core.category.signature."""
+    """See core.category: `signature`, and after a full stop `exact`."""
     context: str = ""
     """The category of the task submitted before it."""
     input_mb: float | None = None

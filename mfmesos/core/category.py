@@ -69,6 +69,11 @@ def signature(command: str, files: Collection[str] = ()) -> str:
     return hashlib.sha256("\n".join(lines).encode("utf-8", "replace")).hexdigest()[:12]
 
 
+def exact(command: str) -> str:
+    """12 hex digits for the command as it is written."""
+    return hashlib.sha256(command.encode("utf-8", "replace")).hexdigest()[:12]
+
+
 _steps = lru_cache(maxsize=2048)(steps)
 """Asked for when a task comes and when it ends; of makeflow's tasks a thousand may be there in between."""
 

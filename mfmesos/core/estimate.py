@@ -14,6 +14,7 @@ import math
 from dataclasses import dataclass
 
 from mfmesos.core.estimate_history import LEVELS, History
+from mfmesos.core.estimate_own import Record, believed
 from mfmesos.core.estimate_prior import LEAST, Prior
 from mfmesos.core.estimate_scores import Scores
 from mfmesos.core.phrases import counted
@@ -84,6 +85,7 @@ def clamp(allocation: float, declared: float | None, largest: float | None, *, o
 class _Category:
     history: History
     scores: Scores
+    own: Record
 
 
 class Estimator:
@@ -97,16 +99,17 @@ class Estimator:
         self._pools: dict[tuple[int, int], Scores] = {}
         self._ended = self._retried = 0.0
         self._mean = Scores(0, 0.995)
+        self._own = Record()
 
     # -- asking
 
     def predict(
         self, category: str, input_mb: float | None = None, *, declared: float | None = None,
-        largest: float | None = None, context: str = "",
+        largest: float | None = None, context: str = "", own: float = 0.0,
     ) -> Estimate:
         """The first allocation of a task; `context` is its place in the workflow, such as the category of the task
-        submitted before it. `declared` is the most that the user expects; an estimate exceeds it only when tasks did.
-        """
+        submitted before it; `own` is what its very command used before, 0 if that is not known. `declared` is the most
+        that the user expects; an estimate exceeds it only when tasks did."""
         known = self._categories.get(category)
         if known is None or not known.history.peaks():
             first = declared if declared is not None else self._default
@@ -114,6 +117,15 @@ class Estimator:
         history = known.history
         cautious = self._cautious(history, declared, largest)
         allocation, index, waste, risk = self._best(known, input_mb, context, cautious)
+        if own > 0.0:
+            price = self._price()
+            margin, own_waste, own_risk = known.own.best(self._own, price)
+            others = believed(own, allocation, own_waste + own_risk, waste + price * risk, price)
+            if own_waste + price * own_risk < others:
+                allocation = own * margin if declared is None else min(own * margin, max(declared, own))
+                why = f"the last peaks of this command + {round((margin - 1) * 100)} %"
+                return Estimate(allocation if largest is None else min(allocation, largest),
+                                f"{why}; {counted(history.samples, 'task')}", history.samples, own_waste, own_risk)
         return Estimate(allocation, _reason(index, history.samples, declared), history.samples,
                         waste, risk)
 
@@ -204,9 +216,10 @@ class Estimator:
 
     def observe(
         self, category: str, peak: float, seconds: float, input_mb: float | None = None, *,
-        declared: float | None = None, context: str = "", judge: bool = True,
+        declared: float | None = None, context: str = "", judge: bool = True, own: float = 0.0,
     ) -> None:
-        """A task ended with its true peak after `seconds`. Not to judge the candidates by it costs a thirtieth."""
+        """A task ended with its true peak after `seconds`; `own` is what was known of its command before. Not to judge
+        the candidates by it costs a thirtieth."""
         peak, seconds = max(peak, LEAST), max(seconds, 1e-3)
         known = self._category(category)
         fade = self._tuning.budget_fade
@@ -215,6 +228,9 @@ class Estimator:
         self._mean.add((), (), peak * seconds)
         if judge and known.history.peaks():
             self._judge(known, peak, seconds, input_mb, declared, context)
+        if own > 0.0:
+            known.own.add(own, peak)
+            self._own.add(own, peak)
         known.history.add(peak, input_mb, context)
 
     def exhausted(self, category: str, allocation: float) -> None:
@@ -227,7 +243,7 @@ class Estimator:
         if known is None:
             tuning = self._tuning
             known = self._categories[name] = _Category(
-                History(tuning.line_fade, tuning.least_r2), Scores(CAUTIOUS + 1, tuning.fade))
+                History(tuning.line_fade, tuning.least_r2), Scores(CAUTIOUS + 1, tuning.fade), Record())
         return known
 
     def _price(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from mfmesos.core.estimate import DEFAULT_TUNING, Estimator, Tuning
+from mfmesos.core.estimate_own import Commands, Known
 from mfmesos.core.model import Request
 from mfmesos.core.placement import Defaults
 
@@ -29,6 +30,7 @@ class Estimates:
         self.disk = Estimator(tuning, defaults.disk_mb)
         self.cores = Estimator(tuning, defaults.cores)
         self.wall = Estimator(tuning, 3600.0)
+        self.commands = Commands()
 
     @classmethod
     def with_budget(cls, retries_per_100: float, defaults: Defaults | None = None) -> Estimates:
@@ -39,17 +41,22 @@ class Estimates:
 
     def observe(
         self, category: str, input_mb: float | None, usage: Usage, *, declared: Request = _NOTHING, context: str = "",
-        judge: bool = True,
+        judge: bool = True, command: str = "",
     ) -> None:
-        """An attempt ended by itself: its usage is the task's need. `judge` as Estimator.observe has it."""
+        """An attempt ended by itself: its usage is the task's need. `judge` as Estimator.observe has it; `command` is
+        the digest of the exact command, where known."""
+        own = self.commands.of(command, input_mb) if command else Known()
         seconds = usage.wall_s if usage.wall_s is not None else 1.0
-        for estimator, peak, said in (
-            (self.memory, usage.memory_mb, declared.memory_mb), (self.disk, usage.disk_mb, declared.disk_mb),
-            (self.cores, usage.cores, declared.cores), (self.wall, usage.wall_s, declared.wall_s),
+        for estimator, peak, said, before in (
+            (self.memory, usage.memory_mb, declared.memory_mb, own.memory_mb),
+            (self.disk, usage.disk_mb, declared.disk_mb, own.disk_mb),
+            (self.cores, usage.cores, declared.cores, 0.0), (self.wall, usage.wall_s, declared.wall_s, 0.0),
         ):
             if peak is not None and peak >= 0.0:
                 weight = 1.0 if estimator is self.wall else seconds
-                estimator.observe(category, peak, weight, input_mb, declared=said, context=context, judge=judge)
+                estimator.observe(category, peak, weight, input_mb, declared=said, context=context, judge=judge,
+                                  own=before)
+        self.commands.add(command, input_mb, usage.memory_mb, usage.disk_mb)
 
     def exhausted(self, category: str, resource: str, allocation: float) -> None:
         """An attempt was ended for using more than `allocation` of memory, disk, cores or wall (else ValueError)."""

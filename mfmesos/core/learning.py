@@ -27,6 +27,19 @@ def is_short(attempt: Attempt) -> bool:
     return (attempt.wall_s or 0.0) < SHORT_S
 
 
+def exact_command(attempt: Attempt) -> str:
+    """The digest of the whole command; empty in what an older version has recorded."""
+    return attempt.signature.partition(".")[2]
+
+
+def recall(estimates: Estimates, attempts: Sequence[Attempt]) -> None:
+    """Of those that are too old to be learned, what their commands used."""
+    for attempt in attempts[:-PER_CATEGORY]:
+        if attempt.outcome == "finished":
+            estimates.commands.add(exact_command(attempt), attempt.input_mb, attempt.measured_memory_mb,
+                                   attempt.measured_disk_mb)
+
+
 def learn(estimates: Estimates, attempt: Attempt, *, judge: bool = True) -> None:
     """One that finished tells what the task needs; one that exhausted its allocation that it needs more. `judge` as
     Estimator.observe has it."""
@@ -37,7 +50,7 @@ def learn(estimates: Estimates, attempt: Attempt, *, judge: bool = True) -> None
             Usage(attempt.measured_memory_mb or None, attempt.measured_disk_mb,
                   attempt.measured_cores if not is_short(attempt) else None, attempt.wall_s),
             declared=Request(attempt.requested_cores, attempt.requested_memory_mb, attempt.requested_disk_mb),
-            context=attempt.context, judge=judge)
+            context=attempt.context, judge=judge, command=exact_command(attempt))
     elif resource in ("memory", "disk"):
         # Without a limit of its own it may have been ended for the sake of others, when it used more than its due.
         known = (getattr(attempt, f"{kind}_{resource}_mb") for kind in ("allocated", "measured"))

@@ -11,9 +11,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from mfmesos.core.attempt import Attempt
+from mfmesos.core.category import exact
 from mfmesos.core.estimate import Estimator
+from mfmesos.core.estimate_own import Known
 from mfmesos.core.estimates import Estimates
-from mfmesos.core.learning import is_short, learn, newest
+from mfmesos.core.learning import is_short, learn, newest, recall
 from mfmesos.core.model import Resources
 from mfmesos.core.records import Kind, Shape
 
@@ -77,8 +79,14 @@ class Needs:
     def expect(self, category: str) -> None:
         """A task of that category has come."""
         self._expected.add(category)
-        for attempt, judge in newest(self._history.pop(category, ())):
+        attempts = self._history.pop(category, [])
+        recall(self._estimates, attempts)
+        for attempt, judge in newest(attempts):
             self._learn(attempt, judge=judge)
+
+    def known(self, command: str, input_mb: float) -> Known:
+        """What this very command used before; of a category that is expected."""
+        return self._estimates.commands.of(exact(command), input_mb)
 
     def learn(self, attempt: Attempt) -> None:
         """An attempt of this run has ended."""
@@ -121,8 +129,8 @@ class Needs:
 
     def _estimate(self, shape: Shape, kind: Kind) -> Need:
         estimates = self._estimates
-        memory = self._fill(estimates.memory, kind, shape.memory_mb)
-        disk = self._fill(estimates.disk, kind, shape.disk_mb)
+        memory = self._fill(estimates.memory, kind, shape.memory_mb, kind.own.memory_mb)
+        disk = self._fill(estimates.disk, kind, shape.disk_mb, kind.own.disk_mb)
         return Need(
             self._cores(kind, shape.cores), _at_least(memory, shape.memory_mb, shape.floor_memory_mb),
             _at_least(disk, shape.disk_mb, shape.floor_disk_mb, LEAST_MB + INPUT_SLACK * kind.input_mb), shape.gpus,
@@ -137,11 +145,11 @@ class Needs:
             return declared
         return max(math.ceil((usual - CORE_SLACK) / CORE_STEP) * CORE_STEP, LEAST_CORES)
 
-    def _fill(self, estimator: Estimator, kind: Kind, declared: float | None) -> float | None:
+    def _fill(self, estimator: Estimator, kind: Kind, declared: float | None, own: float) -> float | None:
         """Declared, estimated, or None while nothing is known."""
         if declared is not None and self.mode != OVERRIDE:
             return declared
-        estimate = estimator.predict(kind.category, kind.input_mb, declared=declared, context=kind.context)
+        estimate = estimator.predict(kind.category, kind.input_mb, declared=declared, context=kind.context, own=own)
         return estimate.allocation if estimate.samples else declared
 
 

@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from mfmesos.core.estimate_own import Known
 from mfmesos.core.model import Offer, Resources, SavedTask, StagedInput, Task
 from mfmesos.core.states import CLAIM_MOVES, TASK_MOVES, ClaimState, TaskState, move
 from mfmesos.wire import Result
@@ -20,6 +21,8 @@ class Kind(NamedTuple):
     context: str
     """The category of the task submitted before it."""
     input_mb: float
+    own: Known = Known()
+    """What its very command used before."""
 
     def rough(self) -> Kind:
         """The same for all tasks whose inputs are about as large, so that there are not as many kinds as tasks."""

@@ -14,7 +14,7 @@ from mfmesos.core.actions import (
 )
 from mfmesos.core.attempt import Attempt
 from mfmesos.core.attemptid import attempt_id, attempt_stem
-from mfmesos.core.category import category_of, signature
+from mfmesos.core.category import category_of, exact, signature
 from mfmesos.core.events import OutputsRefused, TaskRefused, TaskSubmitted
 from mfmesos.core.model import Resources, StagedInput, Task
 from mfmesos.core.needs import OFF, OVERRIDE
@@ -52,11 +52,12 @@ def new_record(
     state: State, task: Task, inputs: tuple[StagedInput, ...], order: int, context: str,
 ) -> TaskRecord:
     """A task that the core did not know; it is in no queue yet."""
-    kind = Kind(category_of(task), context, sum(i.size for i in inputs) / MB)
+    category, input_mb = category_of(task), sum(i.size for i in inputs) / MB
+    state.needs.expect(category)
+    kind = Kind(category, context, input_mb, state.needs.known(task.command, input_mb))
     record = TaskRecord(task, inputs, state.now, order, kind, attempt_stem(task.id, state.policy.nonce),
                         estimated=state.policy.estimates != OFF)
     state.last_category = kind.category
-    state.needs.expect(kind.category)
     state.tasks[task.id] = record
     state.digests.update(i.digest for i in inputs)
     return record
@@ -201,8 +202,8 @@ def as_attempt(record: TaskRecord, result: wire.Result, host: str) -> Attempt:
     outcome = f"exhausted:{result.resource}" if result.outcome == wire.EXHAUSTED else result.outcome
     return Attempt(
         0.0, record.kind.category, outcome,
-        signature=signature(task.command, (*task.inputs, *task.outputs)), context=record.kind.context,
-        input_mb=record.kind.input_mb, requested_cores=task.request.cores,
+        signature=f"{signature(task.command, (*task.inputs, *task.outputs))}.{exact(task.command)}",
+        context=record.kind.context, input_mb=record.kind.input_mb, requested_cores=task.request.cores,
         requested_memory_mb=task.request.memory_mb, requested_disk_mb=task.request.disk_mb,
         allocated_cores=given.cores, allocated_memory_mb=given.memory_mb, allocated_disk_mb=given.disk_mb,
         measured_cores=_cores(used, given), measured_memory_mb=used.memory_mb, measured_disk_mb=used.disk_mb,
