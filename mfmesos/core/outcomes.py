@@ -54,7 +54,8 @@ def decide(
     if result.outcome in (wire.FAILED, wire.EXHAUSTED):
         record.own_failures += 1
         again = record.own_failures <= policy.retries and result.outcome == wire.FAILED
-        return Decision(Verdict.RETRY if again else Verdict.GIVE_UP, result.reason)
+        cure = "; declare a longer wall_time" if result.resource == "wall" else ""
+        return Decision(Verdict.RETRY if again else Verdict.GIVE_UP, result.reason + cure)
     return after_cluster_failure(record, result.reason, policy.cluster_retries, agent)
 
 

@@ -140,6 +140,17 @@ def test_an_exhausted_guess_grows_and_a_declared_limit_does_not():
     assert world.core.state.tasks[1].floor_memory_mb == 1200
 
 
+def test_one_over_its_wall_time_fails_with_the_cure():
+    """At once, whatever the retries."""
+    world = World(Policy(workdir="/w", batch_delay_s=0.0, retries=3))
+    world.submit(1)
+    (executor,) = started(world)
+    world.finish(executor, "1.1", wire.EXHAUSTED, reason="wall time: ran for 6.1 s of the 6 s it was given",
+                 resource="wall")
+    world.sync(executor)
+    assert world.reports[1].reason.endswith("it was given; declare a longer wall_time")
+
+
 def test_a_container_over_its_memory_blames_the_task_when_it_was_alone():
     """A cgroup kill of a claim with one declared task: that task fails for memory, in plain words."""
     world = World()
