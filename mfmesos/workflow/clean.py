@@ -14,7 +14,7 @@ from mfmesos.workflow.leftovers import FILES, JOURNAL, FolderLock, give_back, pl
 
 Echo = Callable[[str], None]
 TIMEOUT_S = 10.0
-TEMPORARY = ("incoming", JOURNAL, "scheduler.json", "mfmesos-executor*", "framework_id.new")
+TEMPORARY = ("incoming", JOURNAL, "scheduler.json", "makeflow.debug", "mfmesos-executor*", "framework_id.new")
 """In .mfmesos/; what tells of the run (scheduler.log, report.jsonl, logs/) stays."""
 NO_FRAMEWORK = "No framework found"
 

@@ -18,6 +18,7 @@ from typing import Callable
 from mfmesos.config import DEFAULT_MASTER, END, STATE_DIR, ConfigError, SchedulerConfig
 from mfmesos.terminal import say
 from mfmesos.workflow.leftovers import RUN, TASK_STATE, clear, clear_older, holds, owner
+from mfmesos.workflow.makeflow_environment import lost_by
 from mfmesos.workflow.workers import for_workers
 
 VARIABLE = "MFMESOS_ENGINE"
@@ -54,6 +55,9 @@ def main(argv: list[str], run: Callable[[SchedulerConfig], int]) -> int:
     try:
         if rest[:1] != [END]:
             _begin(engine)
+            lost = lost_by(engine.words) if config.engine == "makeflow" else ""
+            if lost:
+                say(lost)
             code = run(config)
         elif holds(config.state_dir) and owner(config.state_dir) != RUN:
             run(replace(config, ending=True))

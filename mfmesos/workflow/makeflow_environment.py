@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,12 +10,12 @@ from pathlib import Path
 from mfmesos.config import ConfigError
 from mfmesos.workflow import makeflow_debug
 from mfmesos.workflow.launching import LaunchOptions
-from mfmesos.workflow.makeflow_args import MakeflowArgs
+from mfmesos.workflow.makeflow_args import MakeflowArgs, parse
 from mfmesos.workflow.records import printable
 
 DEBUG_LOG = "makeflow.debug"
 EXPORT = re.compile(r"^\s*export\s+([^\n#]+)", re.MULTILINE)
-ENVIRONMENT = re.compile(r"""^\s*["']?environment["']?\s*:""", re.MULTILINE)
+ENVIRONMENT = re.compile(r"""["']environment["']\s*:|^\s*environment\s*:""", re.MULTILINE)
 NAMED = 3
 
 
@@ -94,6 +94,19 @@ def tells(makeflow: Path) -> bool:
     except OSError:
         return False
     return all(words in data for words in makeflow_debug.NEEDED)
+
+
+def lost_by(words: Sequence[str]) -> str:
+    """What plain makeflow, started with these words, keeps from its tasks, in one line; empty when nothing is known."""
+    try:
+        args = parse(list(words[1:]), {})
+    except ConfigError:
+        return ""
+    named = named_in(args)
+    if not named:
+        return ""
+    return (f"{printable(args.dagfile)}: {named}: plain makeflow keeps environments from its tasks on Mesos, which run "
+            "without; `mfmesos makeflow` passes them on")
 
 
 def named_in(args: MakeflowArgs) -> str:

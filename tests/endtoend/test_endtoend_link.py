@@ -120,6 +120,14 @@ def test_a_failing_rule(linked):
     Ended(0, linked.said()).line_with("exit code 3", "the reason")
 
 
+def test_an_environment_is_not_lost_in_silence(linked):
+    """Plain makeflow keeps what a workflow exports from its tasks: said in makeflow's mesoslog."""
+    linked.flow.write("Makeflow", "export DEPTH=3\n" + GOOD)
+    ended = linked.run()
+    assert ended.code == 0, ended.out + linked.flow.log()
+    Ended(0, linked.said()).line_with("mfmesos: Makeflow: export DEPTH: plain makeflow keeps", "`mfmesos makeflow`")
+
+
 def start_slow(linked: Linked) -> subprocess.Popen[str]:
     linked.flow.write("Makeflow", GOOD + SLOW)
     process = linked.start()

@@ -18,6 +18,7 @@ def folder(tmp_path: Path) -> Path:
     (state_dir / "incoming").mkdir(parents=True)
     (state_dir / "incoming" / "1.1-1.0").write_text("half an output")
     (state_dir / "scheduler.json").write_text("{}")
+    (state_dir / "makeflow.debug").write_text("the environments of its tasks")
     (state_dir / "report.jsonl").write_text("")
     for name in (*FILES, "output"):
         (tmp_path / name).write_text("x")
@@ -50,7 +51,8 @@ def test_the_users_own_task_file_stays(folder):
     before = names(folder)
     code, _ = said_by(folder)
     assert code == 0
-    assert before - names(folder) == {".mfmesos/incoming/1.1-1.0", ".mfmesos/scheduler.json"}
+    assert before - names(folder) == {
+        ".mfmesos/incoming/1.1-1.0", ".mfmesos/scheduler.json", ".mfmesos/makeflow.debug"}
 
 
 def test_dry_run_removes_nothing(folder):
