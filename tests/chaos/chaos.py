@@ -99,7 +99,7 @@ class Chaos:
         """Each run of it adds a byte to its tally, whatever becomes of it; then it may have to kill its executor."""
         executor = "\\$PPID" if self.schedule.engine == "makeflow" else "$PPID"
         kills = "".join(
-            f"if [ -e {poison} ]; then rm {poison}; pwd >> {self._poison}/where; kill -9 {executor}; exit 9; fi; "
+            f"if [ -e {poison} ]; then rm {poison}; pwd -P >> {self._poison}/where; kill -9 {executor}; exit 9; fi; "
             for poison in (f"{self._poison}/{number}.{n}" for n in range(KILLS)))
         return (f"printf x >> {self.tallies}/{number}; {kills}sleep 0.0{number % 5}; "
                 f"(cat in.txt && echo {number}) > o{number}")

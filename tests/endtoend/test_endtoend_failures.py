@@ -148,7 +148,7 @@ def tasks_with(flow: Flow, hostile: dict[str, object], count: int = 8) -> None:
 
 @pytest.mark.parametrize("command", [
     "kill -9 $PPID; sleep 1; echo > bad",
-    'd=$PWD; while [ "${d##*/}" != .mfmesos ]; do d=${d%/*}; done; rm -rf "$d"/*; sleep 1; echo > bad',
+    'd=$(pwd -P); d=${d%/.mfmesos/*}/.mfmesos; rm -rf "$d"/*; sleep 1; echo > bad',
 ], ids=["kills its executor", "removes the executor's folder"])
 def test_a_poisonous_task_fails_alone(cluster, tmp_path, command):
     """It takes the executor along each time: the innocent ones that ran beside it finish, and it fails with the reason.
