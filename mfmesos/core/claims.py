@@ -90,7 +90,7 @@ def _compare(state: State, claim: Claim, event: ClaimSynced) -> None:
         if record is None or record.state is TaskState.PLACING or attempt_id in there:
             continue
         if attempt_id not in claim.unsent:
-            tasks.lost(state, record, "the executor does not know of it any more", claim_lost=False)
+            tasks.lost(state, record, "the executor does not know of it any more")
 
 
 def answer(state: State, claim: Claim) -> None:

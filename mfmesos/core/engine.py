@@ -126,11 +126,11 @@ class Core:
     def _framework_ended(self, event: events.FrameworkEnded) -> None:
         state = self.state
         state.failure, state.complete = event.reason, True
-        for claim in list(state.claims.values()):
-            claims.ended(state, claim, event.reason)
         for record in list(state.tasks.values()):
             if record.state is not TaskState.PLACING:
                 tasks.end(state, record, TaskState.WITHDRAWN, event.reason)  # the run's fault, not the task's
+        for claim in list(state.claims.values()):
+            claims.ended(state, claim, event.reason)
         state.stopping = event.reason
 
     def _void_offers(self) -> None:

@@ -66,7 +66,7 @@ def _start_solo(state: State, claim: Claim) -> None:
     if claim.attempts:
         return
     record = state.tasks.get(claim.solo_task or -1)
-    if record is None or record.state is not TaskState.WAITING:
+    if record is None or record.state is not TaskState.WAITING or not _may_stay(state, record, claim):
         record = None if state.policy.per_task_claims else _next_suspect(state, claim)
     if record is None or not _room_to_run(state):
         claims.release(state, claim)
@@ -75,6 +75,13 @@ def _start_solo(state: State, claim: Claim) -> None:
         claim.solo_task = record.task.id
         state.emit(SaveClaim(SavedClaim(claim.id, claim.agent_id, claim.hostname, claim.resources, claim.solo_task)))
     tasks.start_attempt(state, record, claim, claim.resources)
+
+
+def _may_stay(state: State, record: TaskRecord, claim: Claim) -> bool:
+    """Whether its claim is of use to a task that is tried again: it holds what was found to be too little, and no
+    other agent is preferred."""
+    floor = Resources(memory_mb=record.floor_memory_mb, disk_mb=record.floor_disk_mb)
+    return floor.fits_in(claim.resources) and not trust.shunned(state, record.shape(), claim.agent_id)
 
 
 def _next_suspect(state: State, claim: Claim) -> TaskRecord | None:

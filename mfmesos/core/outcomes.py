@@ -56,17 +56,18 @@ def decide(
         again = record.own_failures <= policy.retries and result.outcome == wire.FAILED
         cure = "; declare a longer wall_time" if result.resource == "wall" else ""
         return Decision(Verdict.RETRY if again else Verdict.GIVE_UP, result.reason + cure)
-    return after_cluster_failure(record, result.reason, policy.cluster_retries, agent)
+    return after_cluster_failure(record, result.reason, policy.cluster_retries, agent, once_a_spell=True)
 
 
 def after_cluster_failure(
-    record: TaskRecord, reason: str, cluster_retries: int, agent: AgentRecord, *, claim_lost: bool = False,
+    record: TaskRecord, reason: str, cluster_retries: int, agent: AgentRecord, *, once_a_spell: bool = False,
 ) -> Decision:
-    """The agent, the executor or the network failed the attempt. An agent that fails whatever it gets uses up one
-    of the task's tries, however often the task comes back to it; a claim that is lost uses up one each time."""
+    """The agent, the executor or the network failed the attempt, which uses up one of the task's tries.
+    `once_a_spell`: the agent is blamed for it, so its failures count once until it is avoided or finishes something.
+    """
     again = record.failed_at.get(agent.id) == agent.spell
     record.failed_at[agent.id] = agent.spell
-    if claim_lost or not again:
+    if not (once_a_spell and again):
         record.cluster_failures += 1
     if record.cluster_failures <= cluster_retries:
         return Decision(Verdict.RETRY, reason, blames_cluster=True)

@@ -42,10 +42,14 @@ def submit(state: State, event: TaskSubmitted) -> None:
     state.order += 1
     record = new_record(state, task, event.inputs, state.order, state.last_category)
     state.queue.add(record)
-    unwanted = state.stopping or state.nothing_new or (UNWANTED if task.id in state.unwanted else "")
+    unwanted = _unwanted(state, task) or state.nothing_new
     if unwanted:
-        state.unwanted.discard(task.id)
         end(state, record, TaskState.WITHDRAWN, unwanted)
+
+
+def _unwanted(state: State, task: Task) -> str:
+    """Why the task is not to start, or empty."""
+    return state.stopping or (UNWANTED if task.id in state.unwanted else "")
 
 
 def new_record(
@@ -78,9 +82,12 @@ def refuse(state: State, event: TaskRefused) -> None:
 
 def withdraw(state: State, task_id: int, why: str) -> None:
     record = state.tasks.get(task_id)
-    if record is None and task_id not in state.restored:
-        state.unwanted.add(task_id)
-    if record is not None and record.state is not TaskState.PLACING:
+    if record is None:
+        if task_id not in state.restored:
+            state.unwanted.add(task_id)
+    elif record.state is TaskState.PLACING:
+        state.unwanted.add(task_id)  # it finishes, unless its outputs are refused
+    else:
         claim = state.claims.get(record.claim_id)
         if claim is not None:
             claim.recall(record.attempt_id)
@@ -265,16 +272,20 @@ def _placing(state: State, attempt_id: str) -> TaskRecord | None:
     return record
 
 
-def lost(state: State, record: TaskRecord, reason: str, *, claim_lost: bool = True) -> None:
+def lost(state: State, record: TaskRecord, reason: str) -> None:
     """The cluster lost the current attempt, with its claim or alone."""
     decision = outcomes.after_cluster_failure(
-        record, reason, state.policy.cluster_retries, state.agent(record.agent_id), claim_lost=claim_lost)
+        record, reason, state.policy.cluster_retries, state.agent(record.agent_id))
     carry_out(state, record, decision, None)
 
 
 def carry_out(state: State, record: TaskRecord, decision: Decision, result: wire.Result | None) -> None:
     if decision.verdict is Verdict.GIVE_UP:
         end(state, record, TaskState.FAILED, decision.reason, result)
+        return
+    unwanted = _unwanted(state, record.task)
+    if unwanted:  # since its outputs began to be put in place
+        end(state, record, TaskState.WITHDRAWN, unwanted)
         return
     state.note_alike(f"again at {record.agent_id}", "info",
                      f"attempt {record.attempt_id} is tried again: {decision.reason}", record.task.id)
@@ -305,6 +316,7 @@ def end(
     record.move(how)
     state.counts[how] += 1
     del state.tasks[task.id]
+    state.unwanted.discard(task.id)
     state.digests.subtract(i.digest for i in record.inputs)
     for digest in {i.digest for i in record.inputs}:
         if state.digests[digest] <= 0:

@@ -56,6 +56,8 @@ class World:
         self.auto_place = True
         self.full = False
         """Whether the workflow's folder has no room."""
+        self.undelivered = False
+        """Whether outputs that are announced never arrive."""
         self.holders: tuple[Holder, ...] = ()
         self.lists = True
         """Whether the master lists its agents when asked."""
@@ -266,6 +268,9 @@ class World:
             attempt = self.pending_place.pop(0)
             if self.full:
                 self.send(ev.OutputsRefused(attempt, "the disk is full", local=True, full=True))
+                continue
+            if self.undelivered:
+                self.send(ev.OutputsRefused(attempt, "output o was not delivered"))
                 continue
             self.placed[self.core.state.placing[attempt]] += 1
             self.send(ev.OutputsPlaced(attempt))

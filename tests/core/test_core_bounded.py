@@ -1,0 +1,114 @@
+"""Nothing is tried without end, and nothing waits for ever: whatever repeats itself is counted or ended."""
+from __future__ import annotations
+
+import pytest
+from world import FakeExecutor, World
+
+from mfmesos import wire
+from mfmesos.core import actions as act
+from mfmesos.core import events as ev
+from mfmesos.core.model import Resources
+from mfmesos.core.state import Policy
+
+
+def world_of(count: int = 1, agents: dict[str, Resources] | None = None, **settings: object) -> World:
+    world = World(Policy(workdir="/w", batch_delay_s=0.0, **settings), agents)  # type: ignore[arg-type]
+    world.submit(*range(1, count + 1))
+    world.send(ev.NoMoreTasks())
+    world.register()
+    return world
+
+
+def grants(world: World) -> list[act.GrantAttempt]:
+    return [a for a in world.actions if isinstance(a, act.GrantAttempt)]
+
+
+def running(world: World) -> FakeExecutor:
+    """The one executor, with what was granted to it."""
+    world.offer()
+    (executor,) = world.live()
+    world.sync(executor)
+    assert executor.running
+    return executor
+
+
+def test_outputs_that_never_arrive_end_the_task():
+    """An attempt whose outputs are announced and not delivered uses up one of the task's tries each time: nobody is
+    blamed for it, so no bad spell of the agent bounds it."""
+    world = world_of(cluster_retries=3)
+    world.undelivered = True
+    world.run_to_end()
+    assert world.reports[1].attempts == 4
+    assert "failed it 4 times, the last time: output o was not delivered" in world.reports[1].reason
+
+
+def test_an_executor_that_forgets_its_attempts_ends_the_task():
+    """An executor that knows nothing of what it was given fails the attempt each time."""
+    world = world_of(cluster_retries=3)
+    for _ in range(20):
+        if not world.suppressed:
+            world.offer()
+        for executor in world.live():
+            executor.running.clear()
+            world.sync(executor)
+        world.pass_time(0.1)
+    assert len(grants(world)) == 4
+    assert "failed it 4 times" in world.reports[1].reason
+
+
+@pytest.mark.parametrize("alone", ["per_task_claims", "suspect"])
+def test_a_task_alone_in_a_claim_that_was_too_small_gets_a_larger_one(alone: str):
+    """A task that has its claim for itself and exhausts its memory is not started in that claim again, which cannot
+    hold what it needs, but in a larger one; it ends when no agent has more."""
+    world = world_of(per_task_claims=alone == "per_task_claims")
+    if alone == "suspect":
+        world.die(running(world))
+    for _ in range(100):
+        if world.over:
+            break
+        if not world.suppressed:
+            world.offer()
+        for executor in world.live():
+            for attempt in list(executor.running):
+                world.finish(executor, attempt, wire.EXHAUSTED, resource="memory", reason="too much")
+            world.sync(executor)
+        world.pass_time(0.1)
+    given = [g.memory_mb for g in (c.resources for c in world.actions if isinstance(c, act.OpenClaim))]
+    assert "no agent has more" in world.reports[1].reason
+    assert len(grants(world)) < 8
+    assert given[-1] > given[0]
+
+
+def test_a_task_alone_in_its_claim_prefers_another_agent():
+    """One that breaks there is not tried at the same agent again while another one has room."""
+    two = {"a1": Resources(4, 4096, 20000), "a2": Resources(4, 4096, 20000)}
+    world = world_of(agents=two, per_task_claims=True)
+    world.fate = lambda executor, run: wire.BROKEN if executor.claim.agent_id == "a1" else wire.FINISHED
+    world.run_to_end()
+    assert world.reports[1].finished
+    assert world.reports[1].attempts == 2
+
+
+@pytest.mark.parametrize("how", [ev.StopRequested("interrupted"), ev.FrameworkEnded("removed"), ev.TaskWithdrawn(1)])
+def test_a_task_that_is_not_wanted_any_more_is_not_tried_again(how: ev.Event):
+    """Its outputs are being put in place when the run ends or the engine withdraws it, and then there is no room for
+    them: the task is withdrawn, and the run ends. It neither waits for ever nor runs again."""
+    world = world_of()
+    world.auto_place = False
+    executor = running(world)
+    world.finish(executor, "1.1")
+    world.sync(executor)
+    world.send(how)
+    world.auto_place = world.full = True
+    world.place_all()
+    assert world.reports[1].withdrawn
+    world.run_to_end()
+    assert len(grants(world)) == 1
+
+
+def test_a_framework_that_is_removed_fails_no_task():
+    """A task that has used up all it may lose to the cluster is withdrawn like the others when the run itself ends."""
+    world = world_of(cluster_retries=0)
+    running(world)
+    world.send(ev.FrameworkEnded("removed"))
+    assert world.reports[1].withdrawn
