@@ -4,6 +4,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
+import json
 import logging
 import os
 import stat
@@ -224,11 +225,28 @@ class Deliveries:
         """Blocking; may run in any thread. Raises PlacementError."""
         if staged is None:
             return
-        attempt_id = os.path.basename(staged.stem).rpartition("-")[0]
-        self._members[attempt_id] = {
-            name: members_of(staged.path(index)) for index, name in enumerate(staged.plan.roots)
-            if os.path.isdir(staged.path(index))}
+        if not staged.partial:
+            attempt_id = os.path.basename(staged.stem).rpartition("-")[0]
+            self._members[attempt_id] = self._members_in(staged)
         place(self._workdir, staged, self._own_files)
+
+    def _members_in(self, staged: Staged) -> dict[str, tuple[str, ...]]:
+        """What each of its folders holds; written down before the first of that is moved away, since a next life of
+        the scheduler finds only the rest."""
+        note = f"{staged.stem}{WHOLE}"
+        if staged.resumed:
+            with contextlib.suppress(OSError, ValueError), open(note, encoding="ascii") as f:
+                return {name: tuple(members) for name, members in json.load(f).items()}
+        found = {name: members_of(staged.path(index)) for index, name in enumerate(staged.plan.roots)
+                 if os.path.isdir(staged.path(index))}
+        if staged.alone and found:
+            try:
+                with open(note, "w", encoding="ascii") as f:
+                    json.dump(found, f)
+            except OSError as e:
+                staged.discard()
+                raise storage_problem(e, self._incoming) from None
+        return found
 
     def members(self, attempt_id: str) -> Mapping[str, tuple[str, ...]]:
         """Output folder -> what the attempt has made in it, of one that was placed and whose task is not settled."""

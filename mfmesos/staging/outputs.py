@@ -24,8 +24,8 @@ OUR_SIDE = {
 }
 """Errors that say something of the scheduler's machine, not of what was delivered; in plain words."""
 WHOLE = ".whole"
-"""Ends the name of an empty file beside what was delivered by itself: all of it has arrived."""
-"""Folders in each other; removing more of them than Python's stack holds would fail half-way."""
+"""Ends the name of a file beside what was delivered by itself: all of it has arrived. Empty until it is placed, then
+with what its folders hold (JSON)."""
 FULL = {errno.ENOSPC, errno.EDQUOT, *descriptors.SHORT}
 """A reason to wait: later there may be room."""
 

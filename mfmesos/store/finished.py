@@ -20,6 +20,8 @@ from mfmesos.store import sqlitefile
 FILE = "run.sqlite"
 APPLICATION_ID = 0x6D666D72  # "mfmr"
 SCHEMA_VERSION = 1
+EMPTY = (".",)
+"""The members of a folder in which a task has made nothing."""
 _dumps = json.JSONEncoder(separators=(",", ":")).encode
 _MOVE = "move it away (all tasks are then run again)"
 
@@ -38,7 +40,7 @@ class Seen(NamedTuple):
     """Of the content; empty where it was not computed."""
     size: int
     members: tuple[str, ...] = ()
-    """Of a folder: what the task made in it; empty where that is all, or not known."""
+    """Of a folder: what the task made in it, or EMPTY; no names where that is not known, and all in it counts."""
 
 
 @dataclass(frozen=True)

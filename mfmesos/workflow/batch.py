@@ -23,6 +23,7 @@ from mfmesos.report.runlog import RunLog, more_of_it
 from mfmesos.staging import durable
 from mfmesos.terminal import ending_signals, say
 from mfmesos.workflow.batchfile import Batch
+from mfmesos.workflow.kept import NotKept
 from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, FolderLock, begin_run
 from mfmesos.workflow.plainfiles import oddity
 from mfmesos.workflow.plan import Blocked
@@ -299,12 +300,22 @@ class BatchEngine:
             if self._is_done(task):
                 ready.extend(self._plan.finished(task.id))
                 continue
-            to_run.append(task)
-            if task.id not in self._resumed:  # a resumed one may have placed its outputs already
-                for line in self._earlier.keep_changed(task, self._plan.read()):
-                    self._progress.note(line)
+            if self._keep_changed(task):
+                to_run.append(task)
         if to_run:
             self._feeder.submit(self._stager.submit_all, to_run)
+
+    def _keep_changed(self, task: Task) -> bool:
+        """Whether nothing that somebody has changed would be overwritten by it."""
+        if task.id in self._resumed:  # it may have placed its outputs already
+            return True
+        try:
+            for line in self._earlier.keep_changed(task, self._plan.read()):
+                self._progress.note(line)
+        except NotKept as e:
+            self._scheduler.post(ev.TaskRefused(task, str(e)))
+            return False
+        return True
 
     def _is_done(self, task: Task) -> bool:
         """Whether an earlier run finished a task of which the line came later than the start."""

@@ -23,16 +23,15 @@ from mfmesos.staging.inputs import InputError, InputIndex
 from mfmesos.staging.names import relative
 from mfmesos.staging.stamps import among, tree_digest, tree_stamp
 from mfmesos.staging.trees import TreeError
-from mfmesos.store.finished import FILE, Finished, FinishedError, FinishedTasks, Seen
+from mfmesos.store.finished import EMPTY, FILE, Finished, FinishedError, FinishedTasks, Seen
+from mfmesos.workflow import kept
 from mfmesos.workflow.leftovers import state_of_run
-from mfmesos.workflow.plan_graph import folders_above
 
 log = logging.getLogger("mfmesos.done")
 NEW = ""
 """The reason of a task that has not finished before."""
 DIGESTED = 64 << 10
 """Outputs up to this size have their content digested when they are published: a new time alone then costs nothing."""
-KEPT = ".before-rerun"
 
 
 def digest_of(text: str) -> str:
@@ -212,19 +211,23 @@ class Earlier:
         inputs = tuple(Seen(i.name, i.stamp, i.digest, i.size) for i in report.inputs)
         for name, made in members.items():
             self._remove_stale(name, made)
-        outputs = tuple(self._published(name, members.get(name, ())) for name in task.outputs)
+        outputs = tuple(
+            self._published(name, (members[name] or EMPTY) if name in members else ()) for name in task.outputs)
         self._add(task.id, Finished(command_of(task), env_of(task), inputs, outputs, report.attempt_id))
 
     def _remove_stale(self, name: str, made: tuple[str, ...]) -> None:
         """Who reads a folder is not to find what an earlier attempt made in it and this one did not. What somebody has
         changed was moved aside before, and what another task has made stays."""
+        number = self._makers.get(name, 0)
+        was = self._was(name)
+        if was is not None:
+            kept.remove_stale(self._folder, name, was.members, made,
+                              lambda one: len(one) <= len(name) or self._makers.get(one, number) == number)
+
+    def _was(self, name: str) -> Seen | None:
+        """That output as it was published."""
         row = self._maker(name)
-        was = next((seen for seen in row.outputs if seen.name == name), None) if row else None
-        for member in set(was.members if was and made else ()).difference(made):
-            path = self._path(f"{name}/{member}")
-            if f"{name}/{member}" not in self._makers and (os.path.islink(path) or os.path.isfile(path)):
-                with contextlib.suppress(OSError):
-                    os.unlink(path)
+        return next((seen for seen in row.outputs if seen.name == name), None) if row else None
 
     def _published(self, name: str, members: tuple[str, ...]) -> Seen:
         seen = self._see(name, members)
@@ -277,41 +280,18 @@ class Earlier:
     def keep_changed(self, task: Task, read: Container[str]) -> list[str]:
         """Before a task makes its outputs again: files of these names that are not what was published, and not empty,
         are moved aside. One line for each. `read` are the names that tasks have as inputs: nothing is put into a
-        folder among them."""
+        folder among them. Raises kept.NotKept; then the task must not run."""
         lines = []
         for name in task.outputs:
-            row = self._maker(name)
-            was = next((s for s in row.outputs if s.name == name), None) if row else None
+            was = self._was(name)
             now = self._inputs.stamp(name, was.members) if was else None
             if was is None or now is None or not now.size or now.text == was.stamp:
                 continue
-            digest, found = self._digest(was), self._found(was)
-            if not digest or found is None or digest != found.digest:
-                lines.append(self._keep(was, aside(name, read)))
+            digest = self._digest(was)
+            found = self._found(was) if digest else None
+            if found is None or digest != found.digest:
+                lines.append(kept.keep(self._folder, name, was.members, kept.aside(name, read)))
         return lines
-
-    def _keep(self, was: Seen, to: str) -> str:
-        name = was.name
-        number, final = 1, to
-        while os.path.lexists(self._path(final)):
-            number += 1
-            final = f"{to}.{number}"
-        try:
-            for one in [f"/{member}" for member in was.members] or [""]:  # what else is in a folder stays there
-                if os.path.lexists(self._path(name) + one):
-                    os.makedirs(os.path.dirname(self._path(final) + one), exist_ok=True)
-                    os.rename(self._path(name) + one, self._path(final) + one)
-        except OSError as e:
-            return f"{name} was changed since a task made it, and could not be kept as {final} ({e.strerror})"
-        return f"{name} was changed since a task made it, and is kept as {final}: the task runs again"
-
-
-def aside(name: str, read: Container[str]) -> str:
-    """Beside the file; where it lies in a folder that tasks read, beside that folder."""
-    inside = [folder for folder in folders_above(name) if folder != "." and folder in read]
-    if not inside:
-        return f"{name}{KEPT}"
-    return f"{inside[-1]}{KEPT}{name[len(inside[-1]):]}"
 
 
 def small_digest(path: str) -> str:

@@ -108,7 +108,8 @@ def test_a_placement_that_died_between_its_renames(
 def test_a_merge_that_died_between_its_renames(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, die_at: int,
 ) -> None:
-    """A folder that is merged into one of the user's: the next scheduler merges the rest, the user's files stay."""
+    """A folder that is merged into one of the user's: the next scheduler merges the rest, knows of
+    all that the task has made, and the user's files stay."""
     (tmp_path / "d" / "sub").mkdir(parents=True)
     for name in ("d/x", "d/notes", "d/sub/notes"):
         (tmp_path / name).write_bytes(b"old")
@@ -129,6 +130,7 @@ def test_a_merge_that_died_between_its_renames(
     after = deliveries(tmp_path, resume=True)
     after.grant("c", "1.1", (), ("d",))
     after.place(after.take("1.1"))
+    assert after.members("1.1") == {"d": ("new/y", "sub/z", "x")}
     after.settle("1.1")
     found = {str(p.relative_to(tmp_path)): p.read_bytes() for p in (tmp_path / "d").rglob("*") if p.is_file()}
     assert found == {"d/x": b"X", "d/new/y": b"Y", "d/sub/z": b"Z", "d/notes": b"old", "d/sub/notes": b"old"}

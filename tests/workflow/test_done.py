@@ -14,7 +14,7 @@ from mfmesos.core.actions import ReportTask
 from mfmesos.staging import durable
 from mfmesos.store.finished import FILE, FinishedError
 from mfmesos.workflow.batchfile import Batch
-from mfmesos.workflow.done import aside
+from mfmesos.workflow.kept import NotKept, aside
 
 SORT = {"command": "sort in > a", "inputs": ["in"], "outputs": ["a"]}
 WC = {"command": "wc a > b", "inputs": ["a"], "outputs": ["b"], "env": {"LC_ALL": "C"}}
@@ -208,6 +208,54 @@ def test_what_is_not_made_again_goes(folder: Folder) -> None:
         batch.earlier.finished(ReportTask(batch.tasks[2], finished=True))
         batch.earlier.close()
     assert sorted(p.name for p in (folder.path / "res").rglob("*") if p.is_file()) == ["1", "2", "notes"]
+
+
+def test_what_a_large_folder_has_is_not_taken_for_old(folder: Folder) -> None:
+    """Of very many files only the first level is on record: what lies below it was made this time. An empty folder is
+    a whole one, and nothing behind a link that leads out is touched."""
+    fill = {"command": "fill", "outputs": ["res"]}
+    out = folder.path.with_name("elsewhere")
+    out.mkdir()
+    (out / "x").write_text("the user's\n")
+
+    def made(members: tuple[str, ...], command: str) -> list[str]:
+        batch, _, _ = folder.batch({**fill, "command": command})
+        batch.earlier.begin()
+        batch.earlier.keep_changed(batch.tasks[1], ())
+        batch.earlier.finished(ReportTask(batch.tasks[1], finished=True), {"res": members})
+        batch.earlier.close()
+        return sorted(str(p.relative_to(folder.path)) for p in (folder.path / "res").rglob("*") if p.is_file())
+
+    for name in ("res/a", "res/sub/1", "res/sub/2"):
+        folder.write(name, "1\n")
+    made(("a", "sub/1", "sub/2"), "fill few")
+    assert made(("a", "sub"), "fill many") == ["res/a", "res/sub/1", "res/sub/2"]
+    assert made((), "fill none") == ["res/sub/1", "res/sub/2"]
+    folder.write("res/notes", "the user's\n")
+    assert folder.batch({**fill, "command": "fill none"})[1] == [1]
+    folder.write("res/link/x", "1\n")
+    made(("link/x",), "fill link")
+    shutil.rmtree(folder.path / "res" / "link")
+    (folder.path / "res" / "link").symlink_to(out)
+    made((), "fill none")
+    assert (out / "x").read_text() == "the user's\n"
+    assert not (folder.path / "res.before-rerun" / "link" / "x").exists()
+
+
+def test_what_cannot_be_kept_is_not_overwritten(folder: Folder) -> None:
+    """No name for the copy (too long): the task is not to run, and the line names the cure."""
+    name = "n" * 250
+    task = {"command": "make", "outputs": [name]}
+    batch, _, _ = folder.batch(task)
+    batch.earlier.begin()
+    folder.write(name, "1\n")
+    batch.earlier.finished(ReportTask(batch.tasks[1], finished=True))
+    batch.earlier.close()
+    folder.write(name, "by hand\n", 2e9)
+    batch, _, _ = folder.batch(task)
+    with pytest.raises(NotKept, match=r"cannot be kept as .*too long\): move it away or delete it"):
+        batch.earlier.keep_changed(batch.tasks[1], ())
+    assert (folder.path / name).read_text() == "by hand\n"
 
 
 @pytest.mark.parametrize("damaged", [False, True])
