@@ -18,13 +18,14 @@ from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.model import SavedTask, Task
 from mfmesos.core.phrases import counted, duration
+from mfmesos.plainerrors import plain
 from mfmesos.report.progress import Counts, Progress, progress
 from mfmesos.report.runlog import RunLog, more_of_it
 from mfmesos.staging import durable
 from mfmesos.terminal import ending_signals, say
 from mfmesos.workflow.batchfile import Batch
 from mfmesos.workflow.kept import NotKept
-from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, FolderLock, begin_run
+from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, FolderLock, begin_run, recover
 from mfmesos.workflow.plainfiles import oddity
 from mfmesos.workflow.plan import Blocked
 from mfmesos.workflow.plan_graph import Status
@@ -58,6 +59,10 @@ class Options:
 
 def find(path: Path) -> Path | str:
     """The task file that TASKFILE|DIR means, or one line saying why there is none."""
+    try:
+        recover(path, say)
+    except (ConfigError, OSError) as e:
+        return plain(e)
     if not path.is_dir():
         return _plain(path)
     for name in (TASK_INFO, JSON_LINES):

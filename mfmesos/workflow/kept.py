@@ -49,8 +49,8 @@ def keep(folder: str, name: str, members: Iterable[str], to: str) -> str:
 def remove_stale(folder: str, name: str, was: Iterable[str], made: Iterable[str], mine: Callable[[str], bool]) -> None:
     """Remove from the output folder `name` the files that an earlier attempt made (`was`) and this one did not.
 
-    `mine` says whether a name belongs to no other task. Of a folder with very many files `was` and `made` have only what
-    lies in it at first hand.
+    `mine` says whether a name belongs to no other task. Of a folder with very many files `was` and `made` have only
+    what lies in it at first hand.
     """
     now = frozenset(made)
     for member in was:

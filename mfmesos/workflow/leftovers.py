@@ -6,6 +6,7 @@ file: they are never deleted, and kept aside while another engine uses the folde
 """
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -30,6 +31,7 @@ OWNER = "engine"
 """In .mfmesos/: the engine whose the three files are."""
 ASIDE = "aside"
 """In .mfmesos/: where the three files of `mfmesos run` are while another engine works."""
+OTHER = "mesos_task_info.other"
 RUN = "batch"
 """The engine of `mfmesos run`, as SchedulerConfig names it."""
 AWAIT_S = 45.0
@@ -139,11 +141,13 @@ def plain_engine_in(workdir: Path, proc: Path = Path("/proc")) -> int | None:
 
 def owner(state_dir: Path) -> str:
     """The engine whose the three files beside `state_dir` are; empty when that is not known."""
-    try:
-        return (state_dir / OWNER).read_text().strip()
-    except OSError:  # an older mfmesos has noted nothing, and only its `run` left the three files behind
-        known = framework.load(state_dir)
-        return known.engine if known and known.engine else RUN if (state_dir / "report.jsonl").exists() else ""
+    with contextlib.suppress(OSError):
+        noted = (state_dir / OWNER).read_text().strip()
+        if noted:
+            return noted
+    # An older mfmesos has noted nothing, and only its `run` left the three files behind.
+    known = framework.load(state_dir)
+    return known.engine if known and known.engine else RUN if (state_dir / "report.jsonl").exists() else ""
 
 
 def take_over(workdir: Path, engine: str) -> tuple[list[str], list[str]]:
@@ -168,14 +172,31 @@ def take_over(workdir: Path, engine: str) -> tuple[list[str], list[str]]:
 
 
 def give_back(workdir: Path) -> None:
-    """What `take_over` has kept aside is where it was; to be called when the other engine has ended."""
+    """What `take_over` has kept aside is where it was; to be called when the other engine has ended. A task file that
+    is in its place by now, of an engine that was killed or the user's, is put aside as OTHER."""
     state_dir = workdir / STATE_DIR
     names = [name for name in FILES if (state_dir / ASIDE / name).exists()]
     if names:
+        if TASK_INFO in names and (workdir / TASK_INFO).exists():
+            os.replace(workdir / TASK_INFO, state_dir / ASIDE / OTHER)
         clear(workdir)
         own(state_dir, RUN)
         for name in names:
             os.replace(state_dir / ASIDE / name, workdir / name)
+
+
+def recover(source: Path, echo: Callable[[str], None]) -> None:
+    """The user's own mesos_task_info, aside since a makeflow was killed, is in its place before `source`, that file or
+    its folder, is read. Raises ConfigError when an engine runs there."""
+    folder = source if source.is_dir() else source.parent
+    meant = source.name == TASK_INFO or source == folder
+    if not meant or not (folder / STATE_DIR / ASIDE / TASK_INFO).exists():
+        return
+    with FolderLock(folder / STATE_DIR, echo):
+        other = (folder / TASK_INFO).exists()
+        give_back(folder)
+    echo(f"{folder / TASK_INFO}: as it was before a makeflow that was killed"
+         + (f"; the file that was there is now {folder / STATE_DIR / ASIDE / OTHER}" if other else ""))
 
 
 def begin_run(workdir: Path) -> None:
@@ -191,8 +212,10 @@ def state_of_run(workdir: Path) -> Path:
 
 
 def own(state_dir: Path, engine: str) -> None:
-    """Note that the three files are those of `engine`."""
-    (state_dir / OWNER).write_text(f"{engine}\n")
+    """Note that the three files are those of `engine`: also on a full disk it is one engine or the other."""
+    new = state_dir / f"{OWNER}.new"
+    new.write_text(f"{engine}\n")
+    os.replace(new, state_dir / OWNER)
 
 
 def clear(workdir: Path) -> list[str]:

@@ -149,6 +149,43 @@ def test_progress_of_run_survives_a_killed_makeflow(tmp_path: Path) -> None:
     assert protocol(tmp_path) == left
 
 
+@pytest.mark.parametrize("name", ["mesos_task_info", ""])
+def test_the_users_task_file_is_read_after_a_killed_makeflow(tmp_path: Path, name: str) -> None:
+    """`mfmesos run` finds it in its place, not what makeflow left there; and what the user may have written since is
+    kept. An engine that still runs has the folder."""
+    left = run_has_worked_in(tmp_path)
+    leftovers.take_over(tmp_path, "makeflow")
+    said: list[str] = []
+    with leftovers.FolderLock(tmp_path / ".mfmesos", nothing), pytest.raises(ConfigError, match="works in this folder"):
+        leftovers.recover(tmp_path / name, said.append)
+    leftovers.recover(tmp_path / "tasks.jsonl", said.append)
+    assert protocol(tmp_path) == {}
+    (tmp_path / "mesos_task_info").write_text("by hand")
+    leftovers.recover(tmp_path / name, said.append)
+    leftovers.recover(tmp_path / name, said.append)
+    assert protocol(tmp_path) == left
+    assert len(said) == 1
+    assert (tmp_path / ".mfmesos" / "aside" / "mesos_task_info.other").read_text() == "by hand"
+
+
+def test_whose_files_they_are_is_known_after_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the next makeflow would delete the progress of `mfmesos run`, and the user's task file."""
+    left = run_has_worked_in(tmp_path)
+
+    def full(path: Path, text: str) -> None:
+        path.open("w").close()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", full)
+        with pytest.raises(OSError, match="No space"):
+            leftovers.begin_run(tmp_path)
+    assert leftovers.clear(tmp_path) == []
+    assert leftovers.take_over(tmp_path, "makeflow") == ([], ["mesos_task_info", "mesos_task_state"])
+    leftovers.give_back(tmp_path)
+    assert protocol(tmp_path) == left
+
+
 def test_state_of_makeflow_is_no_progress_of_run(tmp_path: Path) -> None:
     """What a killed makeflow left is not read by `mfmesos run`."""
     (tmp_path / ".mfmesos").mkdir()
