@@ -24,6 +24,7 @@ from pathlib import Path
 from types import CodeType
 from urllib.parse import urlsplit
 
+from mfmesos.staging.disk import set_mode
 from mfmesos.staging.sources import ArchiveError, Source, find_sources, roots
 
 __all__ = [
@@ -240,5 +241,5 @@ def _write(path: Path, data: bytes) -> None:
     fd, temporary = tempfile.mkstemp(prefix=".mfmesos-", dir=path.parent)
     with os.fdopen(fd, "wb") as f:
         f.write(data)
-    os.chmod(temporary, 0o644)
+    set_mode(temporary, 0o644)
     os.replace(temporary, path)

@@ -1,12 +1,34 @@
-"""What a disk holds and could hold, and copies that keep the holes of sparse files."""
+"""What a disk holds and could hold; copies that keep the holes of sparse files; modes and times, where it has them."""
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import os
 import stat
 
 from mfmesos.holes import extents
+
+_NOT_KEPT = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
+"""Of a file system that has no modes or times of its own (CIFS, FAT, some FUSE): the content is what matters."""
+
+
+def set_mode(file: str | int, mode: int) -> None:
+    """Of a path or descriptor, where the file system has modes. Raises OSError for other reasons."""
+    try:
+        os.chmod(file, mode)
+    except OSError as e:
+        if e.errno not in _NOT_KEPT:
+            raise
+
+
+def set_times(file: str | int, atime_ns: int, mtime_ns: int) -> None:
+    """Of a path or descriptor, where the file system lets us. Raises OSError for other reasons."""
+    try:
+        os.utime(file, ns=(atime_ns, mtime_ns))
+    except OSError as e:
+        if e.errno not in _NOT_KEPT:
+            raise
 
 
 def copy_sparse(source: str, target: str) -> None:

@@ -19,7 +19,7 @@ from mfmesos.holes import sparse
 from mfmesos.staging import stamps
 from mfmesos.staging.check import OutputCheck
 from mfmesos.staging.names import relative
-from mfmesos.staging.stamps import file_stamp, tree_stamp
+from mfmesos.staging.stamps import coarse_ns, file_stamp, tree_stamp
 from mfmesos.staging.task_links import TaskLinks
 from mfmesos.staging.trees import Row, TreeError, stat_print, walk
 
@@ -29,7 +29,8 @@ MOST_ENTRIES = 100_000
 TRUST_DIR_S = 2.0
 """A folder that was looked through is not looked through again for so long: thousands of tasks may share it."""
 RACY_NS = 50_000_000
-"""A file changed so shortly before it was hashed may change again without a new time stamp."""
+"""A file changed less than this before it was hashed, or than the grain of its file system's times, may change again
+without a new time."""
 
 
 class InputError(Exception):
@@ -70,7 +71,7 @@ def _stamp(found: os.stat_result) -> Stamp:
 
 
 def _young(mtime_ns: int) -> bool:
-    return abs(time.time_ns() - mtime_ns) <= RACY_NS
+    return -RACY_NS <= time.time_ns() - mtime_ns <= RACY_NS + coarse_ns(mtime_ns)
 
 
 class InputIndex:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from mfmesos import descriptors
 from mfmesos.links import may_lead_to
-from mfmesos.staging.disk import umask
+from mfmesos.staging.disk import set_mode, set_times, umask
 from mfmesos.staging.names import RESERVED, OutputPlan, ancestors
 from mfmesos.staging.tarstream import BadTar, Member, TarReader, shown
 from mfmesos.wire import MAX_DEPTH
@@ -255,7 +255,7 @@ class _File:
         self._sparse = member.pieces is not None
         self._pieces = list(member.pieces or ())[::-1]
         if mode & umask():
-            os.fchmod(self._fd, mode)
+            set_mode(self._fd, mode)
 
     def write(self, data: memoryview) -> None:
         while data:
@@ -273,7 +273,7 @@ class _File:
             if self._sparse:
                 os.ftruncate(self._fd, self._size)
             if self._mtime_ns is not None:
-                os.utime(self._fd, ns=(self._mtime_ns, self._mtime_ns))
+                set_times(self._fd, self._mtime_ns, self._mtime_ns)
         finally:
             self.close()
 
@@ -295,9 +295,9 @@ def _make_dir(path: str, member: Member) -> None:
             raise
         found = stat.S_IMODE(there.st_mode) & 0o777
     if found != mode:
-        os.chmod(path, mode | os.lstat(path).st_mode & stat.S_ISGID)
+        set_mode(path, mode | os.lstat(path).st_mode & stat.S_ISGID)
     if member.mtime_ns is not None:
-        os.utime(path, ns=(member.mtime_ns, member.mtime_ns))
+        set_times(path, member.mtime_ns, member.mtime_ns)
 
 
 def unpack(stem: str, plan: OutputPlan, data: bytes, partial: bool = False) -> Staged:

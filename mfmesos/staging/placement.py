@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mfmesos.holes import sparse
-from mfmesos.staging.disk import capacity, copy_sparse, occupied
+from mfmesos.staging.disk import capacity, copy_sparse, occupied, set_mode, set_times
 from mfmesos.staging.names import NameRefused, check_own
 from mfmesos.staging.outputs import FULL, OUR_SIDE, PlacementError, Staged, plain_error, remove_tree
 
@@ -221,8 +221,8 @@ def _copy(source: str, target: str) -> None:
         copy_sparse(source, target)
     else:
         shutil.copyfile(source, target)
-    os.chmod(target, found.st_mode & 0o777 | os.lstat(target).st_mode & stat.S_ISGID)
-    os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
+    set_mode(target, found.st_mode & 0o777 | os.lstat(target).st_mode & stat.S_ISGID)
+    set_times(target, found.st_atime_ns, found.st_mtime_ns)
 
 
 def _rename(job: _Job, move: _Move, alone: bool) -> list[_Move]:

@@ -11,6 +11,10 @@ from mfmesos.staging.names import ancestors
 from mfmesos.staging.trees import CHUNK, Row, TreeError, walk
 
 MOST_MEMBERS = 2_000
+GRAINS_NS = (100, 1_000, 1_000_000, 1_000_000_000, 2_000_000_000)
+"""Grains of times: of CIFS and NTFS, and of the others."""
+COARSE_NS = GRAINS_NS[-1]
+"""The coarsest grain of times on a file system (FAT); others have whole seconds (NFS version 2, ext3, some of CIFS)."""
 
 
 class Stamp(NamedTuple):
@@ -32,6 +36,22 @@ def stamp(
         return tree_stamp(among(rows(path), members)) if stat.S_ISDIR(found.st_mode) else None
     except (OSError, TreeError, ValueError):
         return None
+
+
+def coarse_ns(mtime_ns: int) -> int:
+    """How much later a file may have been written than its time says, by the time itself: 0 where that has a fraction
+    of a second."""
+    return 0 if mtime_ns % 1_000_000_000 else COARSE_NS
+
+
+def only_coarser(was: str, now: str) -> bool:
+    """Whether two stamps of a file differ in nothing but the grain of its file system: the folder was copied to
+    another one, or a file server has cut the time."""
+    try:
+        (size, was_ns), (size_now, now_ns) = map(int, was.split(" ")), map(int, now.split(" "))
+    except ValueError:  # a folder's
+        return False
+    return size == size_now and any(was_ns - was_ns % grain == now_ns for grain in GRAINS_NS)
 
 
 def among(rows: Iterable[Row], members: Collection[str]) -> Iterator[Row]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mfmesos.config import ConfigError
 from mfmesos.plainerrors import plain
+from mfmesos.staging.disk import set_mode, set_times
 
 SYSTEM_PYTHON = Path("/usr/bin/python")
 STUB = "mf_mesos_scheduler"
@@ -186,7 +187,7 @@ def _populate(base: Path, engine: Path, name: str) -> Path:
     bindir.mkdir(exist_ok=True)
     copy = bindir / name
     if not _same(copy, engine):
-        _replace(copy, lambda temporary: shutil.copy2(engine, temporary), 0o755)
+        _replace(copy, lambda temporary: _copy(engine, temporary), 0o755)
     stub = Path(__file__).with_name("makeflow_stub.py").read_bytes()
     target = bindir / STUB
     if not target.exists() or target.read_bytes() != stub:
@@ -203,11 +204,17 @@ def _same(copy: Path, original: Path) -> bool:
     return (a.st_size, int(a.st_mtime)) == (b.st_size, int(b.st_mtime)) and os.access(copy, os.X_OK)
 
 
+def _copy(source: Path, target: Path) -> None:
+    found = source.stat()
+    shutil.copyfile(source, target)
+    set_times(str(target), found.st_atime_ns, found.st_mtime_ns)
+
+
 def _replace(target: Path, write: Callable[[Path], object], mode: int) -> None:
     """By way of a temporary name: the old file may be running."""
     temporary = target.with_name(f"{target.name}.{os.getpid()}")
     write(temporary)
-    temporary.chmod(mode)
+    set_mode(str(temporary), mode)
     temporary.replace(target)
 
 

@@ -21,7 +21,7 @@ from mfmesos.core.model import Task
 from mfmesos.report.runlog import read_report
 from mfmesos.staging.inputs import InputError, InputIndex
 from mfmesos.staging.names import relative
-from mfmesos.staging.stamps import among, tree_digest, tree_stamp
+from mfmesos.staging.stamps import among, only_coarser, tree_digest, tree_stamp
 from mfmesos.staging.trees import TreeError
 from mfmesos.store.finished import EMPTY, FILE, Finished, FinishedError, FinishedTasks, Seen
 from mfmesos.workflow import kept
@@ -157,8 +157,8 @@ class Earlier:
             if now is None:
                 return (), f"{what}{seen.name} is missing"
             digest = self._digest(seen)
-            if now.text == seen.stamp and not verify:
-                found.append(seen)
+            if not verify and (now.text == seen.stamp or (not digest and only_coarser(seen.stamp, now.text))):
+                found.append(seen._replace(stamp=now.text))
                 continue
             if seen.size and not now.size:
                 return (), f"{what}{seen.name} is empty"

@@ -18,6 +18,7 @@ from pathlib import Path
 from mfmesos import framework
 from mfmesos.config import STATE_DIR, ConfigError
 from mfmesos.plainerrors import reason
+from mfmesos.staging.stamps import coarse_ns
 from mfmesos.workflow.records import printable
 
 TASK_INFO = "mesos_task_info"
@@ -235,12 +236,14 @@ def clear(workdir: Path) -> list[str]:
 def clear_older(workdir: Path, before: float) -> list[str]:
     """Delete those of the three files that nobody has written to since `before` (seconds since the epoch).
 
-    For a scheduler that plain makeflow started: what is older than makeflow itself is a dead run's.
+    For a scheduler that plain makeflow started: what is older than makeflow itself is a dead run's. Where times are
+    whole seconds, what could be makeflow's own stays.
     """
     there = []
     for name in FILES:
         try:
-            if (workdir / name).stat().st_mtime < before:
+            mtime_ns = (workdir / name).stat().st_mtime_ns
+            if (mtime_ns + coarse_ns(mtime_ns)) / 1e9 < before:
                 (workdir / name).unlink()
                 there.append(name)
         except FileNotFoundError:

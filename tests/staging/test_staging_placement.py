@@ -16,6 +16,7 @@ from support import need
 from mfmesos.staging import placement
 from mfmesos.staging.names import NameRefused, check_attempt, output_name, plan_outputs, relative
 from mfmesos.staging.outputs import PlacementError, Staged, unpack
+from mfmesos.wire import tar_owner
 
 
 @pytest.fixture
@@ -309,6 +310,28 @@ def test_other_file_system_full(work: Path, monkeypatch: pytest.MonkeyPatch) -> 
         e = fail(work, what)
         assert e.local
         assert "disk is full" in e.reason
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP])
+def test_a_file_system_without_modes_and_times(work: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """What arrives is unpacked and placed, there or from another file system, without them; other errors are errors."""
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    for name in ("chmod", "fchmod", "utime", "link"):
+        monkeypatch.setattr(os, name, refuse)
+    members = [member("a", b"A", 0o666), member("d", b"", 0o777, b"5"), member("d/x", b"X", 0o777)]
+    for info, _ in members:
+        info.mtime, info.uname = 10**9, tar_owner(7)
+    tar = tar_of(*members)
+    (work / "a").write_bytes(b"old")
+    for incoming in (work / ".mfmesos" / "incoming", None):
+        with tempfile.TemporaryDirectory(dir=incoming or "/dev/shm") as folder:
+            placement.place(work, unpack(f"{folder}/1.1-1", plan_outputs(work, ("a", "d")), tar))
+        assert contents(work) == {"a": b"A", "d/x": b"X"}
+    number = errno.EIO
+    with pytest.raises(OSError, match="Input/output"):
+        unpack(f"{work}/.mfmesos/incoming/2.1-1", plan_outputs(work, ("a", "d")), tar)
 
 
 def test_other_mount_of_the_same_file_system(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:

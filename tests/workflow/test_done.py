@@ -131,6 +131,21 @@ def test_a_copy_of_the_folder_runs_nothing_again(folder: Folder, tmp_path: Path)
     assert copy.skip_done(tmp_path / "copy" / ".mfmesos")[0] == {1, 2, 3, 4}
 
 
+@pytest.mark.parametrize(("ns", "done"), [
+    (10**18 + 123_456_700, True), (10**18 + 123_456_000, True), (10**18, True), (10**18 + 10**9, False),
+    (10**18 - 10**9, False), (10**18 + 1, False)])
+def test_times_that_a_file_server_cuts(folder: Folder, ns: int, done: bool) -> None:
+    """An output that is too large to be known by its content, with the time in 100 ns, µs or whole seconds."""
+    batch, _, _ = folder.batch(SORT)
+    batch.earlier.begin()
+    folder.write("a", "x" * 100_000)
+    os.utime(folder.path / "a", ns=(5, 10**18 + 123_456_789))
+    batch.earlier.finished(ReportTask(batch.tasks[1], finished=True, inputs=batch.inputs.stage(batch.tasks[1])))
+    batch.earlier.close()
+    os.utime(folder.path / "a", ns=(5, ns))
+    assert folder.batch(SORT)[1] == ([1] if done else [])
+
+
 def emptied(path: Path) -> None:
     os.truncate(path, 0)
 

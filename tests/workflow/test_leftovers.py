@@ -110,6 +110,16 @@ def test_only_what_is_older_than_the_engine_is_cleared(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["mesos_task_info"]
 
 
+def test_times_in_whole_seconds(tmp_path: Path) -> None:
+    """A file of the second in which makeflow started may be its own, also where times have a grain of 2 s."""
+    for name, ns in (("mesos_done", 98_000_000_000), ("mesos_task_info", 100_000_000_000),
+                     ("mesos_task_state", 100_000_000_001)):
+        (tmp_path / name).write_text("x")
+        os.utime(tmp_path / name, ns=(ns, ns))
+    assert leftovers.clear_older(tmp_path, 101.9) == ["mesos_task_state", "mesos_done"]
+    assert [p.name for p in tmp_path.iterdir()] == ["mesos_task_info"]
+
+
 def run_has_worked_in(folder: Path) -> dict[str, str]:
     """What `mfmesos run` of the user's own mesos_task_info leaves."""
     left = {"mesos_task_state": "1,finished\n", "mesos_task_info": "1,true,,,-1,-1,-1,submitted\n"}
