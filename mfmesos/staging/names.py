@@ -11,6 +11,8 @@ from mfmesos.staging.tarstream import shown
 
 RESERVED = (".mfmesos", "mesos_task_info", "mesos_task_state", "mesos_done")
 """Files of the protocol and our own folder: an output under such a name would break the run."""
+KEPT = ".before-rerun"
+"""Ends the name of what was there before a task put its output in that place, and is kept."""
 _ATTEMPT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,150}\Z")
 
 
@@ -85,6 +87,15 @@ def ancestors(name: str) -> list[str]:
     """The folders that a relative name lies in: a/b/c gives a, a/b."""
     parts = name.split("/")
     return ["/".join(parts[:i]) for i in range(1, len(parts))]
+
+
+def free_name(name: str, folder: str) -> str:
+    """`name`, or with a number after it, such that nothing in the folder has that name yet."""
+    number, free = 1, name
+    while os.path.lexists(os.path.join(folder, free)):
+        number += 1
+        free = f"{name}.{number}"
+    return free
 
 
 def check_attempt(attempt_id: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import shutil
 import stat
@@ -16,9 +17,10 @@ from pathlib import Path
 
 from mfmesos.holes import sparse
 from mfmesos.staging.disk import capacity, copy_sparse, occupied, set_mode, set_times
-from mfmesos.staging.names import NameRefused, check_own
+from mfmesos.staging.names import KEPT, NameRefused, check_own, free_name
 from mfmesos.staging.outputs import FULL, OUR_SIDE, PlacementError, Staged, plain_error, remove_tree
 
+log = logging.getLogger("mfmesos.placement")
 _IN_USE = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 """Of a rename: since it was planned, another task's output has come to have that name."""
 
@@ -33,6 +35,10 @@ class _Move:
     """What is kept of the old one goes beside the final name: the incoming folder is another file system."""
     backup: str = ""
     """Where what had the final name before has gone, until all is well."""
+    kept: bool = False
+    """That stays: a folder takes the place of a file that somebody may miss."""
+    linked: bool = False
+    """A link is on the way to the final name."""
     done: bool = False
 
 
@@ -78,7 +84,10 @@ def place(workdir: Path, staged: Staged, own_files: Iterable[str] = ()) -> None:
         _undo(job)
         raise problem from None
     for move in job.moves:
-        if move.backup:
+        if move.kept:
+            log.warning(
+                "event=kept a folder took the place of the file %s, which is kept as %s", move.final, move.backup)
+        elif move.backup:
             remove_tree(move.backup)
     for path in job.temporaries:
         remove_tree(path)
@@ -148,10 +157,16 @@ def _make_parents(job: _Job, name: str, parent: str) -> None:
         else:
             job.made_folders.append(path)
     if linked:
-        try:
-            check_own(os.path.relpath(f"{os.path.realpath(path)}/{os.path.basename(name)}", job.base), job.own_files)
-        except NameRefused as e:
-            raise PlacementError(f"{e} ({name} is a way to it)", True) from None
+        _check_own(job, name)
+
+
+def _check_own(job: _Job, name: str) -> None:
+    """A name with links on its way may be one of a file that no task may write."""
+    folder, last = os.path.split(f"{job.workdir}/{name}")
+    try:
+        check_own(os.path.relpath(f"{os.path.realpath(folder)}/{last}", os.path.realpath(job.workdir)), job.own_files)
+    except NameRefused as e:
+        raise PlacementError(f"{e} ({name} is a way to it)", True) from None
 
 
 def _outside(path: str) -> PlacementError:
@@ -162,6 +177,8 @@ def _outside(path: str) -> PlacementError:
 def _moves(job: _Job, move: _Move, inside: bool = False) -> list[_Move]:
     """The renames that bring it to its final name: one, but for a folder that is merged into one that is there.
     `inside`: it lies in such a folder, so nobody has declared that very name."""
+    if move.linked:
+        _check_own(job, move.name)
     there = _lstat(move.final)
     if there is None:
         return [move]
@@ -175,12 +192,14 @@ def _moves(job: _Job, move: _Move, inside: bool = False) -> list[_Move]:
             raise PlacementError(
                 f"output {move.name} is a folder, but a file of that name is in {job.workdir}; move it away", True)
         return [move]
-    if stat.S_ISLNK(there.st_mode) and job.leads_out(move.final):
+    link = stat.S_ISLNK(there.st_mode)
+    if link and job.leads_out(move.final):
         raise _outside(move.final)
     job.merged = True
     found = []
     for name, is_dir in sorted(_entries(move.source)):
-        one = _Move(f"{move.source}/{name}", f"{move.final}/{name}", f"{move.name}/{name}", is_dir, move.beside)
+        one = _Move(f"{move.source}/{name}", f"{move.final}/{name}", f"{move.name}/{name}", is_dir, move.beside,
+                    linked=move.linked or link)
         found += _moves(job, one, inside=True)
     return found
 
@@ -261,6 +280,10 @@ def _keep(job: _Job, move: _Move) -> None:
         return
     stem = f"{os.path.dirname(move.final)}/.mfmesos-{os.path.basename(job.staged.stem)}" if move.beside else (
         job.staged.stem)
+    if move.is_dir and stat.S_ISREG(there.st_mode) and there.st_size:
+        move.backup, move.kept = free_name(f"{move.final}{KEPT}", "/"), True
+        os.rename(move.final, move.backup)
+        return
     job.backups += 1
     backup = f"{stem}.{job.backups}.old"
     if move.beside:

@@ -32,6 +32,8 @@ NEW = ""
 """The reason of a task that has not finished before."""
 DIGESTED = 64 << 10
 """Outputs up to this size have their content digested when they are published: a new time alone then costs nothing."""
+FEW = 100
+"""Folders with no more in them, too."""
 
 
 def digest_of(text: str) -> str:
@@ -235,7 +237,7 @@ class Earlier:
             return Seen(name, "", "", 1)
         if seen.size > DIGESTED and not self._verify:
             return seen
-        if self._verify:
+        if self._verify or (members and len(members) <= FEW):
             return self._found(seen) or seen
         return seen._replace(digest=small_digest(self._path(name)))
 

@@ -8,11 +8,9 @@ import contextlib
 import os
 from collections.abc import Callable, Container, Iterable
 
-from mfmesos.staging.names import ancestors
+from mfmesos.staging.names import KEPT, ancestors, free_name
 from mfmesos.workflow.plan_graph import folders_above
 from mfmesos.workflow.records import printable
-
-KEPT = ".before-rerun"
 
 
 class NotKept(Exception):
@@ -30,12 +28,10 @@ def aside(name: str, read: Container[str]) -> str:
 def keep(folder: str, name: str, members: Iterable[str], to: str) -> str:
     """Move it to `to`, or the first free name after that; of a folder only the `members`, if some are named. Gives a
     line for the user. Raises NotKept."""
-    number, final = 1, to
-    while os.path.lexists(f"{folder}/{final}"):
-        number += 1
-        final = f"{to}.{number}"
+    final = free_name(to, folder)
+    inside = members if os.path.isdir(f"{folder}/{name}") else ()
     try:
-        for one in [f"/{member}" for member in members] or [""]:  # what else is in a folder stays there
+        for one in [f"/{member}" for member in inside] or [""]:  # what else is in a folder stays there
             source, target = f"{folder}/{name}{one}", f"{folder}/{final}{one}"
             if os.path.lexists(source) and not leads_out(folder, source):
                 os.makedirs(os.path.dirname(target), exist_ok=True)

@@ -214,6 +214,7 @@ class Workflow:
         name = self.chance.choice(step.outputs)
         if not os.path.lexists(self.folder / name):
             return self.swap()
+        self.forget(self.folder / name)
         remove(self.folder / name)
         self.dirty.add(step.name)
         return f"delete {name}"
@@ -226,21 +227,30 @@ class Workflow:
             return self.swap()
         how = self.chance.choice(["write", "write", "empty", "dangle"])
         if how == "write":
+            self.forget(path)
             text = self.word().encode()
             path.write_bytes(text)
             self.kept.append(text)
         elif how == "empty":
             if path.stat().st_size == 0:
                 return self.swap()
+            self.forget(path)
             os.truncate(path, 0)
         elif step.kind == "folder":
+            self.forget(path.parent)
             shutil.rmtree(path.parent)
             path.parent.mkdir()
         else:
+            self.forget(path)
             path.unlink()
             path.symlink_to("nowhere")
         self.dirty.add(step.name)
         return f"{how} {name}"
+
+    def forget(self, path: Path) -> None:
+        """What was written there is removed by a later edit: there is nothing to keep any more."""
+        gone = [one.read_bytes() for one in (path, *path.rglob("*")) if one.is_file()]
+        self.kept = [text for text in self.kept if text not in gone]
 
 
 def remove(path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,19 @@ def test_own_files_by_way_of_a_link(work: Path) -> None:
     assert contents(work) == {"tasks.jsonl": b"tasks"}
 
 
+def test_own_files_in_a_folder_that_is_merged_through_a_link(work: Path) -> None:
+    """The declared folder, or one in it, is a link to the workflow's folder: the task file stays as it is."""
+    (work / "tasks.jsonl").write_bytes(b"tasks")
+    (work / "d").symlink_to(".")
+    (work / "real").mkdir()
+    (work / "real" / "up").symlink_to("..")
+    for name in ("tasks.jsonl", "real/up/mesos_task_state", "real/up/.mfmesos/journal"):
+        what = folders(work, **{name: b"1"})
+        with pytest.raises(PlacementError, match=r"own file|uses itself"):
+            placement.place(work, what, ["tasks.jsonl"])
+    assert contents(work) == {"tasks.jsonl": b"tasks"}
+
+
 def test_what_arrived_is_gone(work: Path) -> None:
     """Somebody has removed it: the cluster's failure, so that it is made again."""
     what = staged(work, a=b"1", b=b"2")
@@ -166,10 +180,27 @@ def test_what_arrived_is_gone(work: Path) -> None:
 
 
 def test_folder_replaces_file(work: Path) -> None:
-    """As a single output, too."""
+    """As a single output, too. The file may be the user's: it is kept beside the folder, under a free name."""
+    for number, before in enumerate((b"old", b"older")):
+        shutil.rmtree(work / "d", ignore_errors=True)
+        (work / "d").write_bytes(before)
+        placement.place(work, staged(work, d={"x": b"X"}, **({"e": b"E"} if number else {})))
+    assert contents(work) == {
+        "d/x": b"X", "e": b"E", "d.before-rerun": b"old", "d.before-rerun.2": b"older"}
+
+
+def test_folder_that_cannot_replace_a_file_leaves_it(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file has its own name again when a later output cannot be put in place."""
     (work / "d").write_bytes(b"old")
-    placement.place(work, staged(work, d={"x": b"X"}))
-    assert contents(work) == {"d/x": b"X"}
+    what, real = staged(work, d={"x": b"X"}, e=b"E"), os.rename
+
+    def rename(source: str, target: str) -> None:
+        if str(target) == f"{work}/e":
+            raise OSError(errno.EIO, "broken")
+        real(source, target)
+
+    monkeypatch.setattr(os, "rename", rename)
+    fail(work, what)
 
 
 def test_file_does_not_replace_folder(work: Path) -> None:

@@ -273,6 +273,38 @@ def test_what_cannot_be_kept_is_not_overwritten(folder: Folder) -> None:
     assert (folder.path / name).read_text() == "by hand\n"
 
 
+def filled(folder: Folder, task: dict[str, Any], *names: str) -> None:
+    """The task runs and makes these in its folder `res`."""
+    batch, _, _ = folder.batch(task)
+    batch.earlier.begin()
+    for name in names:
+        folder.write(f"res/{name}", f"{name}\n")
+    batch.earlier.finished(ReportTask(batch.tasks[1], finished=True), {"res": names})
+    batch.earlier.close()
+
+
+def test_touch_in_a_small_folder_runs_nothing_again(folder: Folder) -> None:
+    """Its content decides, as for small files."""
+    task = {"command": "split", "outputs": ["res"]}
+    filled(folder, task, "1", "sub/2")
+    os.utime(folder.path / "res" / "sub" / "2", (2e9, 2e9))
+    assert folder.batch(task)[1] == [1]
+    folder.write("res/1", "x\n", 2e9)
+    assert folder.batch(task)[2] == {1: "output res changed"}
+
+
+def test_a_file_in_place_of_a_folder_is_kept(folder: Folder) -> None:
+    """The user's own, where a task had made a folder."""
+    task = {"command": "split", "outputs": ["res"]}
+    filled(folder, task, "1")
+    shutil.rmtree(folder.path / "res")
+    folder.write("res", "by hand\n", 2e9)
+    batch, _, reasons = folder.batch(task)
+    assert reasons == {1: "output res changed"}
+    batch.earlier.keep_changed(batch.tasks[1], ())
+    assert (folder.path / "res.before-rerun").read_text() == "by hand\n"
+
+
 @pytest.mark.parametrize("damaged", [False, True])
 def test_verify_of_a_folder(folder: Folder, damaged: bool) -> None:
     """What the task made in it is compared by content."""
