@@ -130,7 +130,9 @@ def run_message(state: State, record: TaskRecord) -> wire.Run:
         limit_memory_mb=record.limit_memory_mb, limit_disk_mb=record.limit_disk_mb,
         limit_wall_s=record.task.request.wall_s,
         env=dict(record.task.env),
-        rewrite=state.policy.rewrite, gpus=given.gpus, keep_partial=state.policy.keep_partial,
+        rewrite=state.policy.rewrite, gpus=given.gpus,
+        # What the next attempt makes would be mixed with it.
+        keep_partial=state.policy.keep_partial and record.own_failures >= state.policy.retries,
         most_memory_mb=_most(state, asked.memory_mb, record.limit_memory_mb, claim.memory_mb),
         most_disk_mb=_most(state, asked.disk_mb, record.limit_disk_mb, claim.disk_mb),
     )

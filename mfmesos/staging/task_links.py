@@ -15,6 +15,7 @@ from pathlib import Path
 from mfmesos.config import STATE_DIR
 from mfmesos.links import may_lead_to
 from mfmesos.staging.names import ancestors
+from mfmesos.wholelines import open_to_append
 
 FILE = "links.jsonl"
 
@@ -37,12 +38,14 @@ class TaskLinks:
             if not new:
                 return
             self._file.parent.mkdir(exist_ok=True)
-            with open(self._file, "a", encoding="utf-8") as f:
-                f.write("".join(json.dumps(root) + "\n" for root in new))
+            with open(open_to_append(self._file), "ab", buffering=0) as f:
+                lines = memoryview("".join(json.dumps(root) + "\n" for root in new).encode())
+                while lines:
+                    lines = lines[f.write(lines):]
             known.update(new)
 
     def some(self) -> bool:
-        """Whether there are any such folders."""
+        """Whether any such folder is known. Raises OSError, as all that asks does: what can't be read may hold some."""
         with self._lock:
             return bool(self._roots())
 
@@ -76,7 +79,7 @@ class TaskLinks:
         if self._loaded is None:
             try:
                 lines = self._file.read_text(encoding="utf-8").splitlines()
-            except OSError:
+            except FileNotFoundError:
                 lines = []
             self._loaded = {root for root in map(_root, lines) if root}
         return self._loaded

@@ -14,11 +14,13 @@ END. One longer than 64 KB is left empty.
 """
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 
 FLAGS = ("makeflow_run", "batch")
@@ -117,16 +119,19 @@ class DebugLog:
         self._path = path
         self._sent = sent or {}
         self._threads = inherited.get(THREADS)
-        self._offset = 0
+        self._file: FileIO | None = None
+        """Kept open: tasks would fail for good if no descriptor were left when they come."""
+        with contextlib.suppress(OSError):
+            self._open()
         self._parser = DebugParser()
+
+    def _open(self) -> FileIO:
+        self._file = self._file or FileIO(self._path)
+        return self._file
 
     def read(self) -> None:
         """Take in what is new. Raises OSError."""
-        with self._path.open("rb") as f:
-            f.seek(self._offset)
-            data = f.read()
-        self._offset += len(data)
-        self._parser.feed(data)
+        self._parser.feed(self._open().readall())
 
     def of(self, task_id: int) -> Submission | None:
         """What was logged of a task; asked once for each."""

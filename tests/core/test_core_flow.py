@@ -107,6 +107,18 @@ def test_a_failed_task_uses_its_own_retries_only():
     assert (report.exit_code, report.reason) == (3, "exit code 3")
 
 
+def test_what_a_failed_attempt_made_comes_with_the_last_one_alone():
+    """Before that, it would be in the folder that the next attempt fills."""
+    world = World(Policy(workdir="/w", batch_delay_s=0, retries=1, keep_partial=True))
+    world.submit(1)
+    (executor,) = started(world)
+    assert not executor.running["1.1"].keep_partial
+    world.finish(executor, "1.1", wire.FAILED, reason="exit code 3", exit_code=3)
+    world.sync(executor)
+    world.sync(executor)
+    assert executor.running["1.2"].keep_partial
+
+
 def test_the_clusters_failures_cost_the_task_nothing_but_are_bounded():
     """With no retries of its own a task survives lost claims, but not for ever."""
     world = World(Policy(workdir="/w", batch_delay_s=0, cluster_retries=3, avoid_s=0.0))

@@ -1,6 +1,7 @@
 """Inputs: found, hashed once, refused in one plain line, and noticed when they change."""
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import socket
@@ -312,6 +313,26 @@ def test_inputs_by_way_of_a_tasks_link(work: Path) -> None:
             stage(index, name)
     assert [one.name for one in stage(index, "d/link", "d/python", "mine", "d/b/run")] == [
         "d/link", "d/python", "mine", "d/b/run"]
+
+
+def test_links_of_tasks_are_not_forgotten(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk, when no descriptor is left, or after a crash within a line: no link is followed since the list of
+    such folders could not be read, or was cut."""
+    made_by_a_task(work)
+    with open(work / ".mfmesos" / "links.jsonl", "a") as f:
+        f.write('"hal')
+    InputIndex(work).links.add(["e"])
+    index = InputIndex(work)
+    assert [index.links.covers(f"{work}/{name}/x") for name in ("d", "e", "f")] == [True, True, False]
+    index = InputIndex(work)
+    make_tree(work / "f")
+    with monkeypatch.context() as patched:
+        def short(*_: object, **__: object) -> None:
+            raise OSError(errno.EMFILE, "Too many open files")
+        patched.setattr(Path, "read_text", short)
+        with pytest.raises(OSError, match="Too many"):
+            stage(index, "f")
+    assert index.links.some()
 
 
 def test_times_of_inputs(work: Path) -> None:

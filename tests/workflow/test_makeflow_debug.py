@@ -1,6 +1,8 @@
 """makeflow's debug log: the environments and outputs of its tasks, its fatal errors, and what a user wanted logged."""
 from __future__ import annotations
 
+import resource
+
 import pytest
 
 from mfmesos.workflow.makeflow_debug import DebugLog, DebugParser, Forward, LogFile, Submission, last_fatal, sendable
@@ -81,6 +83,21 @@ def test_what_is_sent_wins_over_exports(tmp_path):
     sent = sendable({"A": "here", "PWD": "/x", "TMPDIR": "/y", "S": "secret", "B": ""}, "S")
     made = DebugLog(tmp_path / "log", sent, {}).environment({"A": "file", "C": "c"})
     assert made == {"A": "here", "B": "", "C": "c", "OMP_NUM_THREADS": "1"}
+
+
+def test_no_descriptor_is_left(tmp_path):
+    """The log is open from the start: it is read as before, and no task loses its environment."""
+    (tmp_path / "log").write_bytes(TWO_RULES[:9])
+    debug = DebugLog(tmp_path / "log", None, {})
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    debug.read()
+    (tmp_path / "log").write_bytes(TWO_RULES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        debug.read()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert debug.of(1).exports["A"] == "1"
 
 
 def test_the_log_is_private_and_has_room(tmp_path):
