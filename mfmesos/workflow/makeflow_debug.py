@@ -8,6 +8,10 @@ before it writes the record of task N to mesos_task_info (each line after its da
     makeflow: file NAME waiting -> running  for each output
     batch: task N is ready
 
+and before all of them (8.0)
+
+    makeflow: Added NAME to input list      for each file that no rule makes
+
 Reference: cctools, makeflow/src/dag_node.c (dag_node_env_create), makeflow.c, batch_job_mesos.c, dttools/src/debug.c. A
 message may hold newlines. Its spaces at the end are cut off, which is why our preloaded library ends an export with
 END. One longer than 64 KB is left empty.
@@ -32,6 +36,7 @@ HEAD = re.compile(rb"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d+ ([^\[\n]{1,255}\[\d+\])
 TASK_ID = re.compile(rb"set option `task-id' to `\d+'\Z")
 READY = re.compile(rb"task ([1-9]\d{0,9}) is ready\Z")
 EXPECTED = re.compile(rb"file (.*) [a-z]+ -> running\Z", re.DOTALL)
+SOURCE = re.compile(rb"Added (.*,.*) to input list\Z", re.DOTALL)
 NOT_SENT = frozenset({"PWD", "OLDPWD", "SHLVL", "_", "TMPDIR"})
 """What --send-environment leaves out: it describes the place where makeflow runs."""
 THREADS = "OMP_NUM_THREADS"
@@ -60,6 +65,8 @@ class DebugParser:
 
     def __init__(self) -> None:
         self.submissions: dict[int, Submission] = {}
+        self.with_commas: list[str] = []
+        """Names of files that hold commas, sources and outputs, in the order in which they were logged."""
         self._half = b""
         self._speaker = b""
         self._message: bytes | None = None
@@ -100,11 +107,14 @@ class DebugParser:
             self._next, self._run = self._run or Submission(), None
         else:
             self._run = None
-            ready, expected = READY.match(message), EXPECTED.match(message)
+            ready, expected, source = READY.match(message), EXPECTED.match(message), SOURCE.match(message)
             if ready:
                 self.submissions[int(ready[1])] = self._next
             elif expected:
                 self._next.outputs.append(text(expected[1]))
+            named = expected or source
+            if named and b"," in named[1]:
+                self.with_commas.append(text(named[1]))
 
 
 def text(data: bytes) -> str:
@@ -132,6 +142,11 @@ class DebugLog:
     def read(self) -> None:
         """Take in what is new. Raises OSError."""
         self._parser.feed(self._open().readall())
+
+    def with_commas(self) -> list[str]:
+        """The names of files that hold commas, of those that were logged since the last call."""
+        names, self._parser.with_commas = self._parser.with_commas, []
+        return names
 
     def of(self, task_id: int) -> Submission | None:
         """What was logged of a task; asked once for each."""

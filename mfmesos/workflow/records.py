@@ -127,22 +127,47 @@ class Folder:
                 return self.names(names)
         return words
 
+    def pieces(self, name: str) -> tuple[str, ...]:
+        """What makeflow's record has in place of an input with that name: it is cut at its commas."""
+        return tuple(self.relative(piece) for piece in name.split(",") if piece)
+
     def names(self, written: Iterable[str]) -> tuple[str, ...]:
         """Relative, in order, each once."""
         return tuple(dict.fromkeys(self.relative(name) for name in written if name))
 
 
-def whole_names(words: Sequence[str], exists: Callable[[str], bool]) -> list[str]:
-    """`words`, in which a name that held commas came apart, with those names whole again where that is what exists."""
-    found: list[str] = []
-    at = 0
-    while at < len(words):
-        end = at + 1
-        if end < len(words) and not (exists(words[at]) and exists(words[end])):
-            end = next((to for to in range(at + 2, len(words) + 1) if exists(",".join(words[at:to]))), end)
-        found.append(",".join(words[at:end]))
-        at = end
-    return found
+class CommaNames:
+    """Names with commas: makeflow cuts those of inputs into pieces in its records."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, ...], str] = {}
+        self._longest = 0
+
+    def add(self, name: str, pieces: tuple[str, ...]) -> None:
+        """The workflow is known to have a file of that name."""
+        self._known[pieces] = name
+        self._longest = max(self._longest, len(pieces))
+
+    def whole(self, words: Sequence[str], exists: Callable[[str], bool]) -> list[str]:
+        """`words` with those names whole again: the ones known, and else what exists.
+
+        Where the pieces of a known name exist, too, both are meant.
+        """
+        found: list[str] = []
+        at = 0
+        while at < len(words):
+            end = next((to for to in range(min(len(words), at + self._longest), at, -1)
+                        if tuple(words[at:to]) in self._known), 0)
+            if end:
+                pieces = words[at:end]
+                found += [self._known[tuple(pieces)], *(piece for piece in pieces if exists(piece))]
+            else:
+                end = at + 1
+                if end < len(words) and not (exists(words[at]) and exists(words[end])):
+                    end = next((to for to in range(at + 2, len(words) + 1) if exists(",".join(words[at:to]))), end)
+                found.append(",".join(words[at:end]))
+            at = end
+        return found
 
 
 class Ids:

@@ -8,6 +8,9 @@ from mfmesos.workflow.records import MAX_ID, MAX_RECORD
 
 NUMBER = rb"-?\d{1,400}(?:\.\d{1,400})?"
 END = re.compile(rb",[^,\n]*,[^,\n]*," + NUMBER + rb"," + NUMBER + rb"," + NUMBER + rb",submitted\r?\Z")
+LAST_LINE = re.compile(rb"," + NUMBER + rb"," + NUMBER + rb"," + NUMBER + rb",submitted\r?\Z")
+WITH_NEWLINES = re.compile(rb",[^,]*,[^,]*" + LAST_LINE.pattern)
+"""The end of a record in which the names of files hold newlines."""
 START = re.compile(rb"([1-9]\d{0,9}),")
 ABORTING = re.compile(rb"([1-9]\d{0,9}),,,,,,,aborting\r?\Z")
 KEPT = 200
@@ -27,13 +30,20 @@ class RawRecord:
 
 @dataclass
 class _Open:
-    """A record whose command holds newlines and whose end has not come yet."""
+    """A record whose command, or a name in it, holds newlines and whose end has not come yet."""
 
     id: int
     line: int
     offset: int
     parts: list[bytes] = field(default_factory=list)
     size: int = 0
+
+    def is_whole(self) -> bool:
+        """Whether all fields are there, the last line having ended like a record."""
+        if END.search(self.parts[-1]):
+            return True
+        data = b"\n".join(self.parts)
+        return WITH_NEWLINES.search(data, data.index(b",") + 1) is not None
 
 
 class RecordSplitter:
@@ -148,7 +158,7 @@ class RecordSplitter:
             found.append(RawRecord("too long", record.parts[0][:KEPT], record.line, record.offset, record.id))
             return
         record.parts.append(line)
-        if END.search(line):
+        if LAST_LINE.search(line) and record.is_whole():
             self._open = None
             found.append(RawRecord("submitted", b"\n".join(record.parts), record.line, record.offset, record.id))
 

@@ -24,7 +24,7 @@ from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, clear, own
 from mfmesos.workflow.linked import end_engine, lives
 from mfmesos.workflow.makeflow_debug import DebugLog, sendable
 from mfmesos.workflow.overlaps import Overlaps
-from mfmesos.workflow.records import MAX_ID, Folder, Malformed, Record, Submitted, printable, whole_names
+from mfmesos.workflow.records import MAX_ID, CommaNames, Folder, Malformed, Record, Submitted, printable
 from mfmesos.workflow.splitter import start_at_last_first_id
 from mfmesos.workflow.stager import Stager
 from mfmesos.workflow.statefile import StateFile
@@ -59,6 +59,7 @@ class TaskFileEngine(Launched):
         self._parser = TaskInfoParser(config.workdir, of_engine=True)
         self._debug = debug_log(config)
         self._folder = Folder(config.workdir)
+        self._comma_names = CommaNames()
         self._taken: set[int] = set()
         self._overlaps = Overlaps()
         self._tail: FileTail
@@ -105,6 +106,8 @@ class TaskFileEngine(Launched):
         records = self._parser.feed(data)
         if self._debug is not None:
             records = as_logged(records, self._debug, self._folder)
+            for name in self._debug.with_commas():
+                self._comma_names.add(self._folder.relative(name), self._folder.pieces(name))
         for record in records:
             if isinstance(record, Submitted):
                 if record.task.id not in self._taken:  # again, when the file was read from its beginning again
@@ -137,10 +140,8 @@ class TaskFileEngine(Launched):
 
     def _with_whole_inputs(self, task: Task) -> Task:
         """A name with a comma comes apart in makeflow's line; its inputs exist by now."""
-        if len(task.inputs) < 2:
-            return task
-        inputs = whole_names(task.inputs, lambda name: os.path.lexists(self._workdir / name))
-        return task if len(inputs) == len(task.inputs) else replace(task, inputs=tuple(inputs))
+        names = self._comma_names.whole(task.inputs, lambda name: os.path.lexists(self._workdir / name))
+        return replace(task, inputs=tuple(dict.fromkeys(names)))
 
     def _refuse(self, record: Malformed) -> None:
         if record.task_id is not None and self._state.is_ended(record.task_id):

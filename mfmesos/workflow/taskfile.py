@@ -86,8 +86,11 @@ class TaskInfoParser:
         command, inputs = self._folder.split(head, absolute=self._of_engine)
         if not command.strip():
             raise Problem(f"task {task_id} has no command", FORM)
+        names = tuple(self._folder.relative(name) for name in inputs if name)
+        if not self._of_engine:  # there, pieces of names with commas may be the same
+            names = tuple(dict.fromkeys(names))
         return Task(
-            task_id, command, self._folder.names(inputs), self._folder.names(outputs.split(" ")),
+            task_id, command, names, self._folder.names(outputs.split(" ")),
             Request(amount("cores", cores), amount("memory", memory), amount("disk", disk)))
 
 

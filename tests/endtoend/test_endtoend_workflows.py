@@ -131,17 +131,25 @@ J: x,y "C D" H
 """
 
 
-@pytest.mark.parametrize("folder", ["my data", "a,b, c"])
-def test_spaces_and_commas_in_names(cluster, tmp_path, folder):
+ODD_NAMES = json.dumps({"rules": [
+    {"command": "cat in > 'a,'; echo b > ',b'; echo n > 'l\nl'", "inputs": ["in"], "outputs": ["a,", ",b", "l\nl"]},
+    {"command": "echo 1 > a; echo 2 > b; echo 3 > 'a,b'", "inputs": [], "outputs": ["a", "b", "a,b"]},
+    {"command": "cat a, ,b 'l\nl' a b a,b > end", "inputs": ["a,", ",b", "l\nl", "a", "b", "a,b"], "outputs": ["end"]},
+]})
+
+
+@pytest.mark.parametrize("folder", ["my data", "a,b, c", "l\nl"])
+def test_spaces_commas_and_newlines_in_names(cluster, tmp_path, folder):
     """In the workflow's folder and in files: what makeflow -T local makes."""
     plain, flow = (Flow(tmp_path / one / folder, cluster) for one in ("plain", "flow"))
     for one in (plain, flow):
         one.write("in", "in\n")
         one.write("sub dir/in", "sub\n")
-        one.write("Makeflow", NAMES.replace("$PWD", f"'{one.folder}'"))
-    plain_makeflow(plain.folder)
+        one.write("Makeflow", ODD_NAMES if "\n" in folder else NAMES.replace("$PWD", f"'{one.folder}'"))
+    args = ["--json", "Makeflow"] if "\n" in folder else ["Makeflow"]
+    plain_makeflow(plain.folder, *args)
     with nothing_stays(cluster):
-        ended = flow.makeflow()
+        ended = flow.makeflow(*args)
     assert ended.code == 0, ended.out + flow.log()
     assert {name: text for name, text in flow.files().items() if name != "Makeflow"} == {
         name: text for name, text in plain.files().items() if name != "Makeflow"}

@@ -32,6 +32,14 @@ def test_each_task_has_its_own_exports_and_outputs():
     assert found[2] == Submission({"A": "a\nb"}, [])
 
 
+def test_names_with_commas():
+    """Those of sources and of outputs, which makeflow's records can't hold."""
+    parser = DebugParser()
+    parser.feed(log("makeflow: Added a, to input list", "makeflow: Added b to input list",
+                    "makeflow: Added \n,c to input list", "makeflow: file d,e waiting -> running", RULE))
+    assert parser.with_commas == ["a,", "\n,c", "d,e"]
+
+
 def test_pieces_do_not_matter():
     """The same, whatever the pieces in which the file was read."""
     whole = parsed(TWO_RULES)

@@ -75,8 +75,23 @@ def test_a_space_in_an_inputs_name() -> None:
 def test_names_that_came_apart_at_commas() -> None:
     """Whole again where that is what exists; what exists as it is written stays."""
     files = {"in,c", "c", "x,y,z", "d", "k", "k,l"}
-    assert records.whole_names(["in", "c", "d", "x", "y", "z", "k", "l", "c", "gone", "c"], files.__contains__) == [
-        "in,c", "d", "x,y,z", "k,l", "c", "gone", "c"]
+    words = ["in", "c", "d", "x", "y", "z", "k", "l", "c", "gone", "c"]
+    assert records.CommaNames().whole(words, files.__contains__) == ["in,c", "d", "x,y,z", "k,l", "c", "gone", "c"]
+
+
+@pytest.mark.parametrize(("names", "words", "files", "whole"), [
+    (["a,"], ["a"], {"a,"}, ["a,"]),
+    ([",b", "b,,c", "/x,y"], ["c", "b", "b", "c", "/x", "y"], {",b", "b,,c", "c"}, ["c", ",b", "b,,c", "c", "/x,y"]),
+    (["a,b"], ["b", "a", "b", "a"], {"a", "b", "a,b"}, ["b", "a,b", "a", "b", "a"]),
+    (["d,d/x,y"], ["d", "d/x", "y", "z"], {"d,d/x,y"}, ["d,d/x,y", "z"]),
+])
+def test_names_with_commas_that_are_known(
+    names: list[str], words: list[str], files: set[str], whole: list[str]) -> None:
+    """Commas at the ends, two in a row, and pieces that are files, too: every name that is meant is there."""
+    known, folder = records.CommaNames(), records.Folder(CWD)
+    for name in names:
+        known.add(folder.relative(name), folder.pieces(name))
+    assert known.whole(words, files.__contains__) == whole
 
 
 @pytest.mark.parametrize(("words", "logged", "whole"), [
@@ -89,6 +104,15 @@ def test_names_that_came_apart_at_commas() -> None:
 def test_outputs_as_makeflow_logs_them(words: tuple[str, ...], logged: list[str], whole: tuple[str, ...]) -> None:
     """Its debug log has the names whole; they count when their pieces are those of the record."""
     assert records.Folder(CWD).whole(words, logged) == whole
+
+
+def test_newlines_in_names() -> None:
+    """Of the workflow's folder, of an input, an output: a record ends with its numbers, and the next one follows."""
+    parser = TaskInfoParser("/my\ndata", of_engine=True)
+    found = parser.feed(b"1,c > 'o\nt',/my\ndata/i\nn /my\ndata/j,o\nt,-1,-1,-1,submitted\n"
+                        b"2,c,/my\ndata/i,o,1,2,3,submitted\n3,echo 1,\n2,,\n\no,-1,-1,-1,submitted\n")
+    assert tasks(found) == [Task(1, "c > 'o\nt'", ("i\nn", "j"), ("o\nt",)),
+                            Task(2, "c", ("i",), ("o",), Request(1, 2, 3)), Task(3, "echo 1,\n2", (), ("\n\no",))]
 
 
 def test_a_factory_line() -> None:
