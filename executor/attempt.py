@@ -129,7 +129,10 @@ class Attempt:
 
     # --- before ---
     def _prepare(self) -> None:
-        result = self._try_to_start()
+        try:
+            result = self._try_to_start()
+        except Exception as e:
+            result = self._fault(e)
         if result is not None:
             self._end(result)
 
@@ -163,6 +166,11 @@ class Attempt:
                 return self._hopeless(f"{what}: {verdict.plain_os_error(e)}")
             return self._result(BROKEN, self._trouble() or f"{what}: {verdict.plain_os_error(e)}")
         return None
+
+    def _fault(self, e: Exception) -> Result:
+        """An error of our own. Whatever it is, the attempt ends: otherwise the scheduler would wait for it for ever."""
+        logger.exception("attempt=%s", self.run.attempt)
+        return self._result(BROKEN, f"the executor failed: {type(e).__name__}: {e}")
 
     def _hopeless(self, reason: str) -> Result:
         """No agent could run it."""
@@ -219,6 +227,8 @@ class Attempt:
         except OSError as e:
             result = self._result(
                 BROKEN, self._trouble() or f"its outputs could not be read: {verdict.plain_os_error(e)}")
+        except Exception as e:
+            result = self._fault(e)
         finally:
             tools.monitor.unwatch(watched)
         self._end(result)
@@ -291,7 +301,6 @@ class Attempt:
             return
         try:
             members = outputs.collect(sandbox)
-            outputs.check_depth(members)
             length = outputs.length(members)
             if length <= wire.INLINE_OUTPUTS_BYTES:
                 result.tar = base64.b64encode(outputs.small_tar(members)).decode("ascii")
@@ -299,6 +308,10 @@ class Attempt:
                 self._put(members, length)
         except outputs.BadOutput as e:
             result.outcome, result.reason = FAILED, str(e)
+        except OSError as e:
+            if e.errno not in verdict.TASKS_OWN:
+                raise
+            result.outcome, result.reason = FAILED, f"an output cannot be read: {verdict.plain_os_error(e)}"
         except Cancelled:
             result.outcome, result.reason = KILLED, "killed while its outputs were sent"
         except (Unreachable, Refused) as e:
@@ -310,7 +323,6 @@ class Attempt:
             members = outputs.collect_present(sandbox)
             if not members:
                 return
-            outputs.check_depth(members)
             length = outputs.length(members)
             if length <= wire.INLINE_OUTPUTS_BYTES:
                 result.tar = base64.b64encode(outputs.small_tar(members)).decode("ascii")

@@ -10,6 +10,8 @@ from typing import Iterator
 from mfmesos.holes import extents, sparse
 
 CHUNK = 1 << 20
+_LONG_PATH = 3000
+"""The system takes 4095 bytes in one; what lies deeper is moved up before it is removed."""
 _NO_COPY_RANGE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EIO)
 
 
@@ -110,6 +112,11 @@ def remove_tree(path: str) -> None:
     waiting = [path]
     while waiting:
         folder = waiting.pop()
+        if len(os.fsencode(folder)) > _LONG_PATH:
+            short = f"{path}/.deep{len(folders)}"
+            with contextlib.suppress(OSError):
+                os.rename(folder, short)
+                folder = short
         folders.append(folder)
         waiting.extend(_empty(folder))
     for folder in reversed(folders):

@@ -88,6 +88,9 @@ def _followed(sandbox: Sandbox, name: str, path: str) -> str:
 
 
 def _add(links: Links, members: list[Member], name: str, path: str, above: frozenset[str]) -> None:
+    if name.count("/") >= MAX_DEPTH:
+        raise BadOutput(f"output {name.split('/')[0]} is nested more than {MAX_DEPTH} folders deep; "
+                        "pack it into an archive")
     found = os.lstat(path)
     if stat.S_ISLNK(found.st_mode):
         target = links.kept(name, path)
@@ -161,14 +164,6 @@ class Links:
             if base and end.startswith(base + "/"):
                 return end[len(base) + 1:]
         return None
-
-
-def check_depth(members: list[Member]) -> None:
-    """Raises BadOutput for what the scheduler would refuse, wherever it came from."""
-    for member in members:
-        if member.name.count("/") >= MAX_DEPTH:
-            raise BadOutput(f"output {member.name.split('/')[0]} is nested more than {MAX_DEPTH} folders deep; "
-                            "pack it into an archive")
 
 
 def length(members: list[Member]) -> int:

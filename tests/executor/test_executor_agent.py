@@ -4,6 +4,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import threading
+from types import SimpleNamespace
 
 import pytest
 from executor_fakes import gone, number_in, run
@@ -79,13 +80,42 @@ def test_an_environment_too_large_ends_the_task(executor, staging):
     assert "BIG has 195 KB" in result.reason
 
 
-def test_an_output_nested_too_deep_fails_its_task(executor, staging):
-    """The scheduler would refuse it each time: reported as the task's own, with the limit."""
-    command = "mkdir o; cd o; i=0; while [ $i -lt 250 ]; do mkdir d; cd d; i=$((i+1)); done; echo > f"
-    staging.run(run("1.1", command, [], ["o"]))
-    (result,) = staging.wait("1.1")
-    assert result.outcome == "failed"
-    assert "output o is nested more than 200 folders deep" in result.reason
+@pytest.mark.parametrize(("reason", "command"), [
+    ("output o is nested more than 200 folders deep", "i=0; while [ $i -lt 250 ]; do mkdir d; cd d; i=$((i+1)); done"),
+    ("output o is nested more than 200 folders deep", "i=0; while [ $i -lt 2500 ]; do mkdir d; cd d; i=$((i+1)); done"),
+    ("an output cannot be read: File name too long",
+     "n=$(printf %0250d); for i in $(seq 20); do mkdir $n; cd -P $n; done; echo > f"),
+])
+def test_an_output_nested_too_deep_fails_its_task(executor, staging, reason, command):
+    """What the scheduler, Python or the system would refuse each time, at whatever agent: reported as the task's own,
+    with the limit. All of it is removed."""
+    try:
+        staging.run(run("1.1", f"mkdir o; cd o; {command}", [], ["o"]))
+        (result,) = staging.wait("1.1")
+        assert result.outcome == "failed"
+        assert reason in result.reason
+        staging.let_go()
+        assert executor.end() == ("TASK_FINISHED", "")
+        assert executor.left() == []
+    finally:
+        subprocess.run(["rm", "-rf", str(executor.folder)], check=True)  # pytest cannot
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_error_of_the_executor_itself_ends_the_attempt(when):
+    """Whatever goes wrong in the executor, an attempt ends, as the cluster's failure: nobody waits for it."""
+    def fail(*_: object) -> bool:
+        raise RecursionError("too deep")
+    parts = {"skeletons": SimpleNamespace(take=fail), "reaper": SimpleNamespace(clear=fail),
+             "monitor": SimpleNamespace(unwatch=lambda watched: None)}
+    results: list[wire.Result] = []
+    attempt = Attempt(run("1.1", "x"), SimpleNamespace(**parts), results.append)  # type: ignore[arg-type]
+    if when == "before":
+        attempt._prepare()
+    else:
+        attempt._leader, attempt._watched, attempt._sandbox = SimpleNamespace(status=0), object(), object()
+        attempt._finish()
+    assert [(r.outcome, r.reason) for r in results] == [("broken", "the executor failed: RecursionError: too deep")]
 
 
 def test_a_name_too_long_fails_its_task(executor, staging):
