@@ -1,6 +1,7 @@
 """Nothing of the run is running, and nothing that is offered is large enough: who holds the agents, for the user."""
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -49,9 +50,12 @@ def look(state: State, wanted: Sequence[Shape]) -> None:
 
 
 def _possible(state: State, wanted: Sequence[Shape]) -> bool:
-    """Whether an agent could hold any of them, if it were empty. The others are reported elsewhere."""
-    known = state.largest_agents()
-    return bool(wanted) and (not known or any(state.fits(shape, agent) for shape in wanted for agent in known))
+    """Whether an agent could hold any of them, if it were empty, or no list of the agents says that none could. The
+    others are ended elsewhere."""
+    known, since = state.largest_agents(), state.unsatisfiable_since
+    return bool(wanted) and (not known or any(
+        state.known.listed_at < since.get(shape, -math.inf) or any(state.fits(shape, agent) for agent in known)
+        for shape in wanted))
 
 
 def listed(state: State, holders: Sequence[Holder]) -> None:

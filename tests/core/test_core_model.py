@@ -16,8 +16,10 @@ from world import World
 
 from mfmesos import wire
 from mfmesos.core import events as ev
-from mfmesos.core.model import Resources
+from mfmesos.core.model import Holder, Resources
+from mfmesos.core.needs import FILL, OFF, OVERRIDE
 from mfmesos.core.state import Policy
+from mfmesos.wire import FOLDER_GONE
 
 STEPS = int(os.environ.get("MFMESOS_MODEL_STEPS", "60"))
 EXAMPLES = int(os.environ.get("MFMESOS_MODEL_EXAMPLES", "200"))
@@ -26,21 +28,33 @@ REASONS = ("", "REASON_CONTAINER_LIMITATION_MEMORY", "REASON_AGENT_REMOVED", "RE
 
 class CoreMachine(RuleBasedStateMachine):
     @initialize(
-        ahead=st.booleans(), per_task=st.booleans(), retries=st.integers(0, 2), limit=st.sampled_from([None, 3]))
-    def start(self, ahead: bool, per_task: bool, retries: int, limit: int | None) -> None:
+        ahead=st.booleans(), per_task=st.booleans(), retries=st.integers(0, 2), limit=st.sampled_from([None, 3]),
+        lists=st.booleans(), idle=st.sampled_from([0.0, 5.0]), worklife=st.sampled_from([0.0, 3600.0]),
+        estimates=st.sampled_from([OFF, FILL, OVERRIDE]), tries=st.sampled_from([2, 1000]),
+        nonce=st.sampled_from(["", "n"]))
+    def start(self, ahead: bool, per_task: bool, retries: int, limit: int | None, lists: bool, idle: float,
+              worklife: float, estimates: str, tries: int, nonce: str) -> None:
         self.submitted = 0
         self.world = World(
             Policy(workdir="/w", batch_delay_s=0.0, retries=retries, per_task_claims=per_task, max_running=limit,
-                   cluster_retries=1000, avoid_s=0.5, launch_failures=10**6),
-            {"a1": Resources(4, 4096, 20000), "a2": Resources(2, 1024, 9000)})
-        self.world.ahead = ahead
+                   cluster_retries=tries, avoid_s=0.5, launch_failures=10**6, claim_idle_s=idle,
+                   claim_worklife_s=worklife, estimates=estimates, nonce=nonce),
+            {"a1": Resources(4, 4096, 20000), "a2": Resources(2, 1024, 9000, 2)})
+        self.world.ahead, self.world.lists = ahead, lists
         self.world.register()
 
-    @rule(n=st.integers(1, 5), cores=st.sampled_from([None, 1, 2, 4]), memory=st.sampled_from([None, 100, 900]))
-    def submit(self, n: int, cores: float | None, memory: float | None) -> None:
-        request = {k: v for k, v in (("cores", cores), ("memory_mb", memory)) if v is not None}
+    @rule(n=st.integers(1, 5), cores=st.sampled_from([None, 1, 2, 4]), memory=st.sampled_from([None, 100, 900]),
+          gpus=st.sampled_from([None, None, 1, 2]))
+    def submit(self, n: int, cores: float | None, memory: float | None, gpus: float | None) -> None:
+        wanted = (("cores", cores), ("memory_mb", memory), ("gpus", gpus))
+        request = {k: v for k, v in wanted if v is not None}
         self.world.submit(*range(self.submitted + 1, self.submitted + n + 1), **request)
         self.submitted += n
+
+    @rule()
+    def submitted_again(self) -> None:
+        """By an engine that does not know better; of those that have ended it knows."""
+        self.world.send(*(e for i, e in self.world.stated.items() if i not in self.world.reports))
 
     @precondition(lambda self: not self.world.suppressed)
     @rule()
@@ -91,6 +105,59 @@ class CoreMachine(RuleBasedStateMachine):
         claim = self._one(data).claim
         self.world.send(ev.ClaimUpdated(claim.claim_id, state, "", "", claim.agent_id, "dXVpZA=="))
 
+    @precondition(lambda self: self.world.executors)
+    @rule(data=st.data(), status=st.sampled_from([9, FOLDER_GONE << 8, 82 << 8]))
+    def executor_dies(self, data: st.DataObject, status: int) -> None:
+        self.world.die(self._one(data), status)
+
+    @precondition(lambda self: self.world.executors)
+    @rule(data=st.data())
+    def launch_is_dropped(self, data: st.DataObject) -> None:
+        executor = self._one(data)
+        if not executor.seq:
+            self.world.drop_launch(executor)
+
+    @precondition(lambda self: self.world.executors)
+    @rule(data=st.data(), outcome=st.sampled_from(wire.OUTCOMES), final=st.booleans())
+    def executor_talks_nonsense(self, data: st.DataObject, outcome: str, final: bool) -> None:
+        """Attempts that nobody gave it or that have ended, twice, running and ended, of other claims."""
+        executor = self._one(data)
+        tasks, own = self.world.core.state.tasks.values(), executor.claim.claim_id
+        names = ["99.1", "x", "", *(record.attempt_id for record in tasks if record.claim_id != own)]
+        name = data.draw(st.sampled_from(sorted(set(names))))
+        results = tuple(wire.Result(name, outcome, "odd", final=final) for _ in range(2))
+        executor.seq += data.draw(st.sampled_from([0, 1, 5]))
+        self.world.send(ev.ClaimSynced(
+            executor.claim.claim_id, executor.seq, executor.got, (*executor.running, "99.2", name),
+            (*executor.results.values(), *results)))
+        self.world.send(ev.ClaimSynced("nobody", 1, 0, ("1.1",), results, True))
+
+    @precondition(lambda self: any(not e.running for e in self.world.live()))
+    @rule(data=st.data())
+    def executor_closes(self, data: st.DataObject) -> None:
+        executor = data.draw(st.sampled_from([e for e in self.world.live() if not e.running]))
+        executor.seq += 1
+        self.world.send(ev.ClaimSynced(executor.claim.claim_id, executor.seq, executor.got, (),
+                                       tuple(executor.results.values()), True))
+        if executor.alive:
+            self.world.end(executor, "TASK_KILLED")
+
+    @rule(agent=st.sampled_from([None, "a1", "a2"]))
+    def maintenance_is_planned(self, agent: str | None) -> None:
+        self.world.send(ev.InverseOfferReceived("i1", agent, 1e9))
+
+    @rule(agent=st.sampled_from(["a1", "a2"]), away=st.booleans(), reserved=st.booleans(), named=st.booleans())
+    def the_master_lists_agents(self, agent: str, away: bool, reserved: bool, named: bool) -> None:
+        """One may be away, in part reserved for others, or not named at all."""
+        world = self.world
+        (world.away.add if away else world.away.discard)(agent)
+        world.reserved = {agent: (("other", Resources(0, 500)),)} if reserved else {}
+        world.holders = (Holder("f-2", "another", Resources(1, 100)),)
+        if named:
+            world.list_agents(holders=True)
+        else:
+            world.send(ev.AgentsListed((), ()))
+
     @precondition(lambda self: self.submitted)
     @rule(data=st.data())
     def withdraw(self, data: st.DataObject) -> None:
@@ -104,6 +171,16 @@ class CoreMachine(RuleBasedStateMachine):
     @rule(full=st.booleans())
     def the_folder_fills(self, full: bool) -> None:
         self.world.full = full
+
+    @rule(undelivered=st.booleans())
+    def outputs_do_not_arrive(self, undelivered: bool) -> None:
+        self.world.undelivered = undelivered
+
+    @rule(now=st.booleans())
+    def outputs_take_time(self, now: bool) -> None:
+        self.world.auto_place = now
+        if now:
+            self.world.place_all()
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 7.0, 70.0, 700.0]))
     def time_passes(self, seconds: float) -> None:
@@ -131,8 +208,11 @@ class CoreMachine(RuleBasedStateMachine):
         """Whatever has happened: from here on all goes well, and everything comes to its end."""
         if not hasattr(self, "world"):
             return
-        self.world.full = False
+        self.world.full = self.world.undelivered = False
+        self.world.away.clear()
+        self.world.auto_place = self.world.lists = True
         self.world.send(ev.NoMoreTasks())
+        self.world.place_all()
         self.world.list_agents()
         self.world.run_to_end()
         assert len(self.world.reports) == self.submitted

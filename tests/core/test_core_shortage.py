@@ -129,3 +129,21 @@ def test_an_executor_that_does_not_start_is_reported():
     for _ in range(30):
         world.pass_time(1)
     assert "the executor on a1 was launched 2" in texts(world)[0]
+
+
+def test_who_does_not_list_its_agents_leaves_no_task_waiting_in_silence():
+    """A task is larger than all that was ever offered, and the master does not list its agents: perhaps there is a
+    larger one, so it waits, and the user reads why."""
+    world = World()
+    world.lists = False
+    world.submit(1, gpus=1)
+    world.register()
+    for _ in range(100):
+        world.offer()
+        world.pass_time(0.1)
+    assert 1 not in world.reports
+    assert sum("1 task waits: the cluster has offered nothing large enough" in n.text for n in world.notes) == 1
+    world.lists = True
+    world.pass_time(60)
+    world.pass_time(6)
+    assert "ask for less" in world.reports[1].reason

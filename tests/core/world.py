@@ -256,12 +256,16 @@ class World:
         executor.results[attempt] = wire.Result(attempt, outcome, **kw)  # type: ignore[arg-type]
 
     def end(self, executor: FakeExecutor, state: str, reason: str = "", message: str = "") -> None:
+        claim = executor.claim
+        self._free(executor)
+        self.send(ev.ClaimUpdated(claim.claim_id, state, reason, message, claim.agent_id, "dXVpZA=="))
+
+    def _free(self, executor: FakeExecutor) -> None:
         executor.alive = False
         claim = executor.claim
         taken = claim.resources + Resources(memory_mb=claim.executor_memory_mb)
         self.used[claim.agent_id] = self.used[claim.agent_id] - taken
         del self.executors[claim.claim_id]
-        self.send(ev.ClaimUpdated(claim.claim_id, state, reason, message, claim.agent_id, "dXVpZA=="))
 
     def place_all(self) -> None:
         while self.pending_place:
@@ -292,9 +296,14 @@ class World:
             reason = "" if fate == wire.FINISHED else f"attempt {attempt} is {fate}"
             self.finish(executor, attempt, fate, reason=reason)
 
-    def die(self, executor: FakeExecutor) -> None:
-        """Its executor is killed, as by the kernel, and Mesos reports that."""
-        self.send(ev.ExecutorExited(executor.claim.claim_id, executor.claim.agent_id, 9))
+    def drop_launch(self, executor: FakeExecutor) -> None:
+        """The ACCEPT never reached the master."""
+        self._free(executor)
+        self.send(ev.LaunchDropped(executor.claim.claim_id, "not connected"))
+
+    def die(self, executor: FakeExecutor, status: int = 9) -> None:
+        """Its executor is killed, as by the kernel, or ends with that wait status, and Mesos reports that."""
+        self.send(ev.ExecutorExited(executor.claim.claim_id, executor.claim.agent_id, status))
         self.end(executor, "TASK_FAILED", "REASON_EXECUTOR_TERMINATED")
 
     def run_to_end(self, steps: int = 2000) -> None:
