@@ -61,11 +61,13 @@ def made_instead(names: list[str], exists: Callable[[str], bool]) -> str:
 
 
 def with_last_line(reason: str, stderr: str, stdout: str = "") -> str:
-    """The reason, and the last line of stderr, else of stdout, where there is one; one bounded line."""
+    """The reason, and the last line of stderr, else of stdout, where there is one; one bounded line, cut in its
+    middle."""
     lines = [line.strip() for line in (stderr if stderr.strip() else stdout).splitlines() if line.strip()]
     text = f"{reason}: {lines[-1]}" if lines else reason
     text = "".join(c if c.isprintable() else " " for c in text)
-    return text if len(text) <= MOST_REASON else text[:MOST_REASON - 3] + "..."
+    half = MOST_REASON // 2
+    return text if len(text) <= MOST_REASON else f"{text[:half - 1]}…{text[-half:]}"
 
 
 def trouble_of(folders: tuple[str, ...]) -> str:

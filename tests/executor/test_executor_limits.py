@@ -11,7 +11,7 @@ from executor_fakes import gone, number_in, run
 from mfmesos_executor import procs
 from mfmesos_executor.cores import Turns, usable
 from mfmesos_executor.limits import Load, over_own_limit, victim_of_disk, victim_of_memory
-from mfmesos_executor.verdict import failure, with_last_line
+from mfmesos_executor.verdict import MOST_REASON, failure, with_last_line
 from support import wait_until
 
 from mfmesos import wire
@@ -306,8 +306,12 @@ def test_estimates_give_way_before_the_claim_is_full():
 
 
 def test_words():
-    """Codes of shells for signals are explained; lines are joined and bounded."""
+    """Codes of shells for signals are explained; lines are joined and bounded: of a long one the middle is cut."""
     assert failure(0, None) == ""
     assert failure(139, None) == "exit code 139 (killed by signal 11, SIGSEGV)"
     assert failure(None, 63) == "killed by signal 63 (unknown)"
     assert with_last_line("exit code 1", "a\n\n  b  \n\n") == "exit code 1: b"
+    long = with_last_line("exit code 1", f"Error: {'x' * 1000}: permission denied")
+    assert len(long) == MOST_REASON
+    assert long.startswith("exit code 1: Error: x")
+    assert long.endswith("x: permission denied")
