@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from mfmesos.core import trust
 from mfmesos.core.actions import ListAgents
 from mfmesos.core.model import Agent, Holder, Resources
 from mfmesos.core.records import Shape
@@ -98,11 +99,15 @@ def _unoffered(state: State, agents: Sequence[Agent]) -> str:
     own = Resources(memory_mb=state.policy.executor_memory_mb)
     for agent in agents:
         free = (agent.resources - agent.used - own).at_least_zero()
-        if not any(state.fits(shape, free, agent.id) for shape, _, _ in state.queue.shapes()):
+        fitting = [shape for shape, _, _ in state.queue.shapes() if state.fits(shape, free, agent.id)]
+        if not fitting:
             continue
         record = state.agents.get(agent.id)
         if record is not None and record.avoid_until > state.now:
             return f"; agent {agent.hostname} has room, but is avoided after failures"
+        if all(trust.shunned(state, shape, agent.id) for shape in fitting):
+            return (f"; agent {agent.hostname} has room, but has failed them; they wait for another one for up to "
+                    f"{trust.SHUN_S:.0f} s")
         if agent.id in state.known.with_gpus and not state.policy.gpus:
             return (f"; agent {agent.hostname} has room, but has GPUs, too, and Mesos offers such agents only to runs "
                     "with tasks that ask for GPUs")

@@ -147,3 +147,26 @@ def test_who_does_not_list_its_agents_leaves_no_task_waiting_in_silence():
     world.pass_time(60)
     world.pass_time(6)
     assert "ask for less" in world.reports[1].reason
+
+
+def test_an_agent_where_the_tasks_have_failed_is_not_said_to_be_withheld():
+    """One agent has failed the task and has room, and another one, where nothing has failed, is taken: for a minute the
+    task waits for that, and the line says so."""
+    world = World(Policy(workdir="/w", batch_delay_s=0.0), {"a1": WHOLE, "a2": WHOLE})
+    world.register()
+    world.submit(1)
+    world.offer()
+    (executor,) = world.live()
+    here, other = executor.claim.agent_id, "a2" if executor.claim.agent_id == "a1" else "a1"
+    world.used[other] = WHOLE
+    world.holders = (Holder("f-2", "spark", WHOLE),)
+    world.sync(executor)
+    world.finish(executor, "1.1", wire.BROKEN, reason="no fork")
+    world.sync(executor)
+    pass_time(world, 15)
+    lines = [n.text for n in world.notes if "the cluster offers nothing large enough" in n.text]
+    assert lines
+    assert all(line.endswith(f"agent {here} has room, but has failed them; they wait for another one for up to 60 s")
+               for line in lines)
+    pass_time(world, 60)
+    assert world.live()
