@@ -8,9 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import secrets
 import signal
-import socket
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -19,16 +17,17 @@ from pathlib import Path
 from typing import Any, Callable
 
 from mfmesos import descriptors, framework, wire
-from mfmesos.config import SchedulerConfig, read_secret
+from mfmesos.config import SchedulerConfig
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.engine import Core
 from mfmesos.core.model import SavedClaim, SavedTask
-from mfmesos.core.state import Policy
 from mfmesos.engine import Engine
 from mfmesos.folder import RunFolder
-from mfmesos.mesos.link import FrameworkSettings, MesosLink
+from mfmesos.heldsyncs import HeldSyncs
+from mfmesos.mesos.link import MesosLink
 from mfmesos.plainerrors import plain
+from mfmesos.settings import framework_of, policy_of
 from mfmesos.staging.address import split_host_port
 from mfmesos.staging.archive import build_archive
 from mfmesos.staging.disk import umask
@@ -70,7 +69,7 @@ class Scheduler:
         self._ready = False
         """Whether every adapter is there: an executor of an earlier life may sync before."""
         self._wakeup: asyncio.TimerHandle | None = None
-        self._held: dict[tuple[str, int], asyncio.Future[wire.SyncAnswer]] = {}
+        self._held = HeldSyncs(self.post)
         self._placing: set[asyncio.Task[None]] = set()
         self._hosts: dict[str, str] = {}
         self._over: asyncio.Future[str | None]
@@ -90,7 +89,7 @@ class Scheduler:
             act.ListAgents: lambda a: self._link.list_agents(a.holders),
             act.GrantAttempt: self._grant,
             act.RevokeAttempt: lambda a: self.staging.revoke(a.claim_id, a.attempt_id),
-            act.AnswerSync: self._answer,
+            act.AnswerSync: self._held.answer,
             act.PlaceOutputs: self._place,
             act.CloseClaim: lambda a: self.staging.close_claim(a.claim_id),
             act.RecordAttempt: lambda a: self.recorder.keep(a.attempt),
@@ -146,7 +145,7 @@ class Scheduler:
         return True
 
     def _connect(self) -> None:
-        self._link = MesosLink(self.config.master, self._framework(), self.post_threadsafe)
+        self._link = MesosLink(self.config.master, framework_of(self.config), self.post_threadsafe)
         self._link.start()
 
     def list_agents(self) -> None:
@@ -251,23 +250,6 @@ class Scheduler:
         """From any thread."""
         self.loop.call_soon_threadsafe(self._note, act.Note("warning", text))
 
-    async def _on_sync(self, claim_id: str, request: wire.SyncRequest) -> wire.SyncAnswer:
-        future: asyncio.Future[wire.SyncAnswer] = self.loop.create_future()
-        key = (claim_id, request.seq)
-        older = self._held.pop(key, None)
-        if older is not None and not older.done():
-            older.set_result(wire.SyncAnswer(superseded=True))
-        self._held[key] = future
-        self.post(ev.ClaimSynced(
-            claim_id, request.seq, request.got, tuple(request.running), tuple(request.results), request.closing,
-            request.memory_mb, request.free_disk_mb))
-        return await future
-
-    def _answer(self, action: act.AnswerSync) -> None:
-        future = self._held.pop((action.claim_id, action.seq), None)
-        if future is not None and not future.done():
-            future.set_result(action.answer)
-
     def _finish(self, action: act.Over) -> None:
         if not self._over.done():
             self._over.set_result(action.failure or self._lost or None)
@@ -321,7 +303,7 @@ class Scheduler:
         known = int(journal.get("port") or 0)
         for wanted in dict.fromkeys((known or port, port)):
             self.staging = StagingServer(
-                self.workdir, self._on_sync, inputs=self.inputs, tls=None, secret=journal.secret,
+                self.workdir, self._held.on_sync, inputs=self.inputs, tls=None, secret=journal.secret,
                 own_files=config.own_files)
             self.staging.starting = True
             for claim in claims:
@@ -382,30 +364,12 @@ class Scheduler:
         except JournalError as e:
             log.warning("%s", e)  # what is to be saved next says it to the user
 
-    def _framework(self) -> FrameworkSettings:
-        config = self.config
-        known = framework.load(config.state_dir)
-        return FrameworkSettings(
-            name=f"{config.name} {self.workdir.name}", user=config.user, hostname=socket.gethostname(),
-            role=config.role, principal=config.principal, secret=read_secret(config.secret_file),
-            framework_id=known.id if known else None, gpus=config.gpus)
-
     def _remember_framework(self, event: ev.Registered) -> None:
         if not self._registered:
             framework.save(self.config.state_dir, framework.Framework(
                 event.framework_id, event.master, self.config.engine))
             self._registered = True
         log.info("event=registered framework=%s master=%s", event.framework_id, event.master)
-
-
-def policy_of(config: SchedulerConfig) -> Policy:
-    """The core's settings out of the user's."""
-    return Policy(
-        workdir=config.workdir, run_id=secrets.token_hex(3), nonce=secrets.token_hex(3), retries=config.retries,
-        max_running=config.max_running, per_task_claims=config.claims == "per-task", claim_idle_s=config.claim_idle_s,
-        claim_worklife_s=config.claim_worklife_s, estimates=config.estimates, retry_budget=config.retry_budget,
-        unsatisfiable_s=config.unsatisfiable_s, rewrite=config.rewrite, gpus=config.gpus,
-        keep_partial=config.engine == "makeflow")
 
 
 if __name__ == "__main__":

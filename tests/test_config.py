@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from mfmesos.cli import main
 from mfmesos.config import ConfigError, SchedulerConfig, read_secret
-from mfmesos.scheduler import policy_of
+from mfmesos.settings import policy_of
 
 
 def test_settings_come_back_as_they_were(tmp_path):

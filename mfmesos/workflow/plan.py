@@ -122,6 +122,7 @@ class Plan:
             node.status = Status.BLOCKED
             self.left -= 1
         return [node.task for node in found]
+
     def read(self) -> Container[str]:
         """The names that tasks have as inputs."""
         return self._needs
