@@ -14,9 +14,11 @@ def say(text: str) -> None:
 
 
 def line(text: str) -> None:
-    """TEXT and a newline, at once."""
+    """TEXT on one line, at once; names in it that are not fit for a terminal are escaped."""
+    shown = text if text.isprintable() else "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
     with contextlib.suppress(OSError, ValueError):
-        print(text, file=sys.stderr, flush=True)
+        print(shown, file=sys.stderr, flush=True)
 
 
 def ending_signals() -> tuple[signal.Signals, ...]:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -45,6 +46,9 @@ RESERVE = 4 << 20
 """Bytes kept free for the log: a makeflow that cannot write to it aborts, and a full disk is to stop nothing."""
 KEEP_SIZE = 1
 """FALLOC_FL_KEEP_SIZE of fallocate(2)."""
+NOT_LOADED = "couldn't load "
+OF_THE_SYSTEM = [os.strerror(number) for number in (errno.EACCES, errno.EISDIR, errno.EIO, errno.ENOMEM, errno.EMFILE)]
+"""Why a file can't be read that is there."""
 FATAL_WITHIN = 1 << 16
 """Bytes at the end of the log in which the line of a fatal error is looked for."""
 
@@ -214,15 +218,33 @@ def last_fatal(path: Path) -> str:
             lines = f.read().splitlines()
     except OSError:
         return ""
-    found: list[bytes] | None = None
+    messages: list[tuple[bytes, list[bytes]]] = []
     for line in lines:
         head = HEAD.match(line)
         if head is not None:
-            found = [line[head.end():]] if head[2] == b"fatal" else None
-        elif found is not None:
-            found.append(line)
-    words = text(b" ".join(found or [])).split()
+            messages.append((head[2], [line[head.end():]]))
+        elif messages:
+            messages[-1][1].append(line)
+    if not messages or messages[-1][0] != b"fatal":
+        return ""
+    notice = _words(messages[-2][1]) if messages[-2:-1] and messages[-2][0] == b"notice" else ""
+    return _with_reason(_words(messages[-1][1]), notice)
+
+
+def _words(lines: Sequence[bytes]) -> str:
+    words = text(b" ".join(lines)).split()
     return " ".join(words[1:] if words[:1] == ["makeflow:"] else words)
+
+
+def _with_reason(fatal: str, notice: str) -> str:
+    """What is wrong in a workflow of JSON or JX stands in the message before, or on the terminal alone; the system's
+    error that makeflow adds is then any earlier one."""
+    if not fatal.startswith(NOT_LOADED):
+        return fatal
+    name, _, error = fatal[len(NOT_LOADED):].rpartition(": ")
+    if notice:
+        return f"{name}: {notice}"
+    return fatal if error in OF_THE_SYSTEM else f"{name}: it is no valid workflow, for the reason above"
 
 
 class Forward:

@@ -129,6 +129,21 @@ def test_fatal_error_on_one_line(tmp_path):
     assert last_fatal(path) == ""
 
 
+@pytest.mark.parametrize(("messages", "reason"), [
+    (["notice: parse error: line 1: a comma", "fatal: makeflow: couldn't load M: Invalid argument"],
+     "M: parse error: line 1: a comma"),
+    (["makeflow: version", "fatal: makeflow: couldn't load a: b: No such file or directory"],
+     "a: b: it is no valid workflow, for the reason above"),
+    (["fatal: makeflow: couldn't load M: Permission denied"], "couldn't load M: Permission denied"),
+    (["notice: job 1 failed", "fatal: no room"], "no room"),
+])
+def test_why_a_workflow_cannot_be_loaded(tmp_path, messages, reason):
+    """For JSON and JX what the parser said, and not the system's error that makeflow adds, which is of no meaning."""
+    path = tmp_path / "log"
+    path.write_bytes(log(*messages))
+    assert last_fatal(path) == reason
+
+
 @pytest.mark.parametrize(("flags", "shown"), [
     (["batch"], ["batch: b"]),
     (["makeflow_parser"], ["makeflow: m"]),
