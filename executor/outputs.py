@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import select
 import stat
-from typing import Any, Iterable, NamedTuple
+from typing import Any, Iterable, Iterator, NamedTuple
 
 from mfmesos_executor.sandbox import Sandbox
 
@@ -60,7 +60,13 @@ def collect_present(sandbox: Sandbox) -> list[Member]:
 
 def roots(sandbox: Sandbox) -> list[str]:
     """The outputs that lie in no other."""
-    return [n for n in sandbox.outputs if not any(n.startswith(other + "/") for other in sandbox.outputs)]
+    declared = frozenset(sandbox.outputs)
+    return [name for name in sandbox.outputs if declared.isdisjoint(_folders(name))]
+
+
+def _folders(name: str) -> Iterator[str]:
+    """Those that it lies in, the outermost first."""
+    return (name[:i] for i, c in enumerate(name) if c == "/" and i)
 
 
 def collect(sandbox: Sandbox) -> list[Member]:
@@ -124,7 +130,7 @@ class Links:
 
     def __init__(self, sandbox: Sandbox, roots: list[str]) -> None:
         self.sandbox = sandbox
-        self._roots = roots
+        self._roots = frozenset(roots)
         self._here = (os.path.realpath(sandbox.work), sandbox.work, sandbox.home)
 
     def kept(self, name: str, path: str) -> str | None:
@@ -152,8 +158,8 @@ class Links:
 
     def _will_be_there(self, end: str, name: str) -> bool:
         """Whether it is delivered, too, or `name` lies in it: then the link leads round in a circle."""
-        return end == "." or name.startswith(end + "/") or any(
-            end == root or end.startswith(root + "/") for root in self._roots)
+        return (end == "." or name.startswith(end + "/") or end in self._roots
+                or not self._roots.isdisjoint(_folders(end)))
 
     @staticmethod
     def _name(end: str, folders: Iterable[str]) -> str | None:
