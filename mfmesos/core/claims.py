@@ -47,6 +47,8 @@ def synced(state: State, event: ClaimSynced) -> None:
     if claim.state is ClaimState.LAUNCHING:
         claim.move(ClaimState.OPEN)
         claim.idle_since = state.now
+    for attempt_id in (*event.running, *(r.attempt for r in event.results)):
+        claim.unsent.pop(attempt_id, None)  # restored, and it had been told of it
     for result in event.results:
         _take_result(state, claim, result)
     _compare(state, claim, event)
@@ -77,8 +79,6 @@ def _compare(state: State, claim: Claim, event: ClaimSynced) -> None:
         elif record.state is TaskState.ASSIGNED:
             record.move(TaskState.RUNNING)
     claim.to_kill &= there
-    for attempt_id in there | ended:
-        claim.unsent.pop(attempt_id, None)  # restored, and it had been told of it
     for attempt_id, number in list(claim.sent.items()):
         if attempt_id in there or attempt_id in ended:
             del claim.sent[attempt_id]

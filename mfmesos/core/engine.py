@@ -39,7 +39,7 @@ class Core:
             events.ClaimUpdated: lambda e: claims.updated(self.state, e),
             events.LaunchDropped: self._launch_dropped,
             events.ExecutorExited: self._executor_exited,
-            events.AgentFailed: lambda e: None,  # likewise
+            events.AgentFailed: lambda e: None,  # updates of its claims follow
             events.AgentsListed: self._agents_listed,
             events.ClaimSynced: lambda e: claims.synced(self.state, e),
             events.OutputsPlaced: lambda e: tasks.outputs_placed(self.state, e.attempt_id),

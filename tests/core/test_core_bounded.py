@@ -112,3 +112,27 @@ def test_a_framework_that_is_removed_fails_no_task():
     running(world)
     world.send(ev.FrameworkEnded("removed"))
     assert world.reports[1].withdrawn
+
+
+def test_a_claim_that_is_drained_after_a_restart_keeps_what_it_runs():
+    """The first sync with a new scheduler brings one finished attempt, three broken ones, which drain the claim, and
+    one that runs: the finished one stays finished, and the running one is not killed. Only what the executor has not
+    heard of is taken back."""
+    world = World(Policy(workdir="/w", batch_delay_s=0.0))
+    world.submit(*range(1, 6), cores=0.5, memory_mb=50, disk_mb=20)
+    world.send(ev.NoMoreTasks())
+    world.register()
+    executor = running(world)
+    assert len(executor.running) == 5
+    world._restart()
+    world.auto_place = False
+    for attempt, outcome in zip(("1.1", "2.1", "3.1", "4.1"), (wire.FINISHED, *3 * [wire.BROKEN])):
+        world.finish(executor, attempt, outcome, reason=outcome)
+    world.sync(executor)
+    assert list(executor.running) == ["5.1"]
+    assert world.core.state.placing == {"1.1": 1}
+    world.auto_place = True
+    world.place_all()
+    world.run_to_end()
+    assert all(r.finished for r in world.reports.values())
+    assert [g.attempt_id for g in grants(world) if g.task.id in (1, 5)] == ["1.1", "5.1", "1.1", "5.1"]
