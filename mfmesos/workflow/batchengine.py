@@ -49,6 +49,8 @@ class Options:
 class Tally:
     finished: int = 0
     failed: int = 0
+    dropped: int = 0
+    """Withdrawn after the start: nobody waits for them."""
 
 
 class BatchEngine:
@@ -140,6 +142,7 @@ class BatchEngine:
             self._state.aborted(task.id)
             blocked = self._plan.failed(task.id, "was not run to make")
             if task.id in self._unwanted:
+                self._tally.dropped += 1
                 self._block(blocked)
             elif self._options.follow:
                 for one in blocked:
@@ -174,7 +177,7 @@ class BatchEngine:
 
     def counts(self) -> Counts:
         running = self._scheduler.core.state.running()
-        total = len(self._batch.tasks)
+        total = len(self._batch.tasks) - self._tally.dropped
         ended = self._tally.finished + self._tally.failed
         return Counts(total, max(total - ended - running, 0), running, self._tally.finished, self._tally.failed,
                       len(self._scheduler.core.state.claims), self._left_s)
@@ -183,7 +186,8 @@ class BatchEngine:
         """How long it will take, with what waits for other tasks' outputs as if it were like the rest."""
         core = self._scheduler.core
         left, known = core.seconds_left(), len(core.state.tasks)
-        unknown = len(self._batch.tasks) - self._tally.finished - self._tally.failed - known
+        tally = self._tally
+        unknown = len(self._batch.tasks) - tally.dropped - tally.finished - tally.failed - known
         self._left_s = None if left is None else left * (1 + max(unknown, 0) / known)
 
     # --- what follows from it -------------------------------------------------------------------
@@ -303,6 +307,7 @@ class BatchEngine:
             return  # refused, and answered
         waited, blocked = self._plan.withdraw(task_id)
         if waited:
+            self._tally.dropped += 1
             self._state.aborted(task_id)
             self._block(blocked)
         elif self._plan.status(task_id) is Status.TAKEN:

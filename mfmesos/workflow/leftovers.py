@@ -233,22 +233,19 @@ def clear(workdir: Path) -> list[str]:
     return there
 
 
-def clear_older(workdir: Path, before: float) -> list[str]:
-    """Delete those of the three files that nobody has written to since `before` (seconds since the epoch).
+def older(workdir: Path, before: float) -> list[str]:
+    """Those of the three files that nobody has written to since `before` (seconds since the epoch).
 
     For a scheduler that plain makeflow started: what is older than makeflow itself is a dead run's. Where times are
-    whole seconds, what could be makeflow's own stays.
+    whole seconds, what could be makeflow's own is left out.
     """
-    there = []
+    found = []
     for name in FILES:
-        try:
+        with contextlib.suppress(FileNotFoundError):
             mtime_ns = (workdir / name).stat().st_mtime_ns
             if (mtime_ns + coarse_ns(mtime_ns)) / 1e9 < before:
-                (workdir / name).unlink()
-                there.append(name)
-        except FileNotFoundError:
-            continue
-    return there
+                found.append(name)
+    return found
 
 
 def holds(state_dir: Path) -> bool:

@@ -17,7 +17,7 @@ from typing import Callable
 
 from mfmesos.config import DEFAULT_MASTER, END, STATE_DIR, ConfigError, SchedulerConfig
 from mfmesos.terminal import say
-from mfmesos.workflow.leftovers import RUN, TASK_STATE, clear, clear_older, holds, owner
+from mfmesos.workflow.leftovers import RUN, TASK_INFO, TASK_STATE, clear, holds, older, owner
 from mfmesos.workflow.makeflow_environment import lost_by
 from mfmesos.workflow.workers import for_workers
 
@@ -108,11 +108,16 @@ def _config(engine: Plain, master: str) -> SchedulerConfig:
 def _begin(engine: Plain) -> None:
     """Without mesos_task_state makeflow is deaf to signals, so that comes first. Raises ConfigError in one line."""
     state = engine.cwd / TASK_STATE
-    if owner(engine.cwd / STATE_DIR) == RUN and state.exists() and state.stat().st_size:
-        raise ConfigError(
-            f"{engine.cwd}: {TASK_STATE} is the progress of `mfmesos run`, which makeflow takes for its own: use "
-            "another folder, or `mfmesos makeflow`, which keeps that file aside, or delete it")
-    clear_older(engine.cwd, started_at(engine.pid) + ENGINE_STARTS_S.get(engine.name, 0.0))
+    found = older(engine.cwd, started_at(engine.pid) + ENGINE_STARTS_S.get(engine.name, 0.0))
+    if owner(engine.cwd / STATE_DIR) == RUN:
+        kept = [TASK_STATE] if state.exists() and state.stat().st_size else []
+        kept += [TASK_INFO] if TASK_INFO in found else []
+        if kept:
+            raise ConfigError(
+                f"{engine.cwd}: {' and '.join(kept)}: progress of `mfmesos run`, which makeflow would take for its "
+                "own: use another folder, or `mfmesos makeflow`, which keeps that aside, or delete it")
+    for name in found:
+        (engine.cwd / name).unlink(missing_ok=True)
     state.touch()
 
 

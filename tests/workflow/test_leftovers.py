@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mfmesos.config import ConfigError
-from mfmesos.workflow import leftovers
+from mfmesos.workflow import leftovers, linked
 
 
 def nothing(text: str) -> None:
@@ -101,13 +101,12 @@ def test_plain_makeflow_is_seen(tmp_path: Path) -> None:
     assert leftovers.plain_engine_in(work, proc) == 12
 
 
-def test_only_what_is_older_than_the_engine_is_cleared(tmp_path: Path) -> None:
-    """A file that the running makeflow has written to stays; what is not there is no error."""
+def test_what_is_older_than_the_engine(tmp_path: Path) -> None:
+    """Not a file that the running makeflow has written to; what is not there is no error."""
     for name, when in (("mesos_done", 100), ("mesos_task_info", 300)):
         (tmp_path / name).write_text("x")
         os.utime(tmp_path / name, (when, when))
-    assert leftovers.clear_older(tmp_path, 200) == ["mesos_done"]
-    assert [p.name for p in tmp_path.iterdir()] == ["mesos_task_info"]
+    assert leftovers.older(tmp_path, 200) == ["mesos_done"]
 
 
 def test_times_in_whole_seconds(tmp_path: Path) -> None:
@@ -116,8 +115,23 @@ def test_times_in_whole_seconds(tmp_path: Path) -> None:
                      ("mesos_task_state", 100_000_000_001)):
         (tmp_path / name).write_text("x")
         os.utime(tmp_path / name, ns=(ns, ns))
-    assert leftovers.clear_older(tmp_path, 101.9) == ["mesos_task_state", "mesos_done"]
-    assert [p.name for p in tmp_path.iterdir()] == ["mesos_task_info"]
+    assert leftovers.older(tmp_path, 101.9) == ["mesos_task_state", "mesos_done"]
+
+
+def test_plain_makeflow_does_not_delete_what_is_runs(tmp_path: Path) -> None:
+    """The user's own mesos_task_info and its progress: refused by the linked scheduler. Those of a dead makeflow go."""
+    engine = linked.Plain(os.getpid(), "makeflow", ("makeflow",), "", tmp_path)
+    (tmp_path / ".mfmesos").mkdir()
+    for name, text in (("mesos_task_info", "1,true,,,-1,-1,-1,submitted\n"), ("mesos_task_state", "")):
+        (tmp_path / name).write_text(text)
+        os.utime(tmp_path / name, (100, 100))
+    leftovers.own(tmp_path / ".mfmesos", leftovers.RUN)
+    with pytest.raises(ConfigError, match="mesos_task_info: progress of `mfmesos run`"):
+        linked._begin(engine)
+    assert (tmp_path / "mesos_task_info").exists()
+    leftovers.own(tmp_path / ".mfmesos", "makeflow")
+    linked._begin(engine)
+    assert protocol(tmp_path) == {"mesos_task_state": ""}
 
 
 def run_has_worked_in(folder: Path) -> dict[str, str]:
