@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Callable
 
 from mfmesos.config import DEFAULT_MASTER, END, STATE_DIR, ConfigError, SchedulerConfig
+from mfmesos.localrun import check_master
 from mfmesos.terminal import say
 from mfmesos.workflow.leftovers import RUN, TASK_INFO, TASK_STATE, clear, holds, older, owner
 from mfmesos.workflow.makeflow_environment import lost_by
@@ -58,6 +59,7 @@ def main(argv: list[str], run: Callable[[SchedulerConfig], int]) -> int:
             lost = lost_by(engine.words) if config.engine == "makeflow" else ""
             if lost:
                 say(lost)
+            check_master(config.master)
             code = run(config)
         elif holds(config.state_dir) and owner(config.state_dir) != RUN:
             run(replace(config, ending=True))

@@ -199,6 +199,21 @@ def test_scheduler_that_does_not_start(tmp_path: Path, text: str, said: str) -> 
     wait_until(lambda: not (tmp_path / "mesos_task_state").exists(), what="the folder to be put right")
 
 
+def test_a_master_that_is_no_address(tmp_path: Path) -> None:
+    """One line with what is expected, on makeflow's own stderr as in its mesoslog, as `mfmesos makeflow` has it."""
+    bindir = real_makeflow(tmp_path)
+    link(bindir)
+    (tmp_path / "Makeflow").write_text("a:\n\techo 1 > a\n")
+    done = subprocess.run(
+        [str(bindir / "makeflow"), "-T", "mesos", "--mesos-master=foo:bar"], cwd=tmp_path, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=40, check=False)
+    assert done.returncode != 0
+    line = "mfmesos: master 'foo:bar': 'foo:bar' is not an address: HOST:PORT is expected, with a port from 1 to 65535"
+    assert line in done.stderr.splitlines()
+    assert line in (tmp_path / "Makeflow.mesoslog").read_text().splitlines()
+    wait_until(lambda: not (tmp_path / "mesos_task_state").exists(), what="the folder to be put right")
+
+
 def test_real_makeflow_starts_it(tmp_path: Path) -> None:
     """A plain makeflow -T mesos with the linked scheduler in its folder runs ours."""
     bindir = real_makeflow(tmp_path)
