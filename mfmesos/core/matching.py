@@ -288,19 +288,21 @@ def _fail_hopeless(state: State, shape: Shape) -> None:
 
 
 def _make_room(state: State, wanted: Wanted) -> None:
-    """A task that no claim is large enough for: idle claims go at once, busy ones are drained after a while."""
+    """A task that no claim is large enough for, or a suspect that can't take turns with another one: idle claims go at
+    once, busy ones are drained after a while."""
     for shape, _ in wanted:
-        if shape.solo or state.policy.per_task_claims:
+        if state.policy.per_task_claims:
             continue
         need = state.need(shape)
-        claimed = state.claims_in(ClaimState.OPEN, ClaimState.LAUNCHING)
+        claimed = [c for c in state.claims_in(ClaimState.OPEN, ClaimState.LAUNCHING)
+                   if (c.solo_task is not None) == shape.solo]
         if any(state.fits(need, c.resources, c.agent_id) for c in claimed):
             continue
         for claim in state.claims_in(ClaimState.OPEN):
             if not claim.attempts and state.now - claim.idle_since > state.policy.batch_delay_s:
                 claims.release(state, claim)
         first = state.queue.first(shape)
-        late = first is not None and state.now - first.submitted_at > state.policy.drain_after_s
+        late = first is not None and state.now - first.waiting_since > state.policy.drain_after_s
         if late and not state.claims_in(ClaimState.DRAINING):
             _drain_for(state, shape)
         return
@@ -309,6 +311,8 @@ def _make_room(state: State, wanted: Wanted) -> None:
 def _drain_for(state: State, shape: Shape) -> None:
     share = Resources(memory_mb=state.policy.executor_memory_mb)
     for agent in state.agents.values():
+        if trust.shunned(state, shape, agent.id):
+            continue
         own = [c for c in state.claims_of(agent.id) if c.state is ClaimState.OPEN]
         total = agent.offered()
         for claim in own:

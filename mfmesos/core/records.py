@@ -54,7 +54,7 @@ class Shape(NamedTuple):
 class TaskRecord:
     task: Task
     inputs: tuple[StagedInput, ...]
-    submitted_at: float
+    waiting_since: float
     order: int
     """Position in the queue: a retried task keeps the place it came with."""
     kind: Kind

@@ -299,7 +299,7 @@ def carry_out(state: State, record: TaskRecord, decision: Decision, result: wire
 def wait_again(state: State, record: TaskRecord) -> None:
     """It holds nothing any more, and is to be tried again."""
     record.move(TaskState.WAITING)
-    record.claim_id = ""
+    record.claim_id, record.waiting_since = "", state.now
     state.queue.add(record)
     state.emit(SaveTask(record.saved()))
 

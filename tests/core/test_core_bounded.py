@@ -136,3 +136,33 @@ def test_a_claim_that_is_drained_after_a_restart_keeps_what_it_runs():
     world.run_to_end()
     assert all(r.finished for r in world.reports.values())
     assert [g.attempt_id for g in grants(world) if g.task.id in (1, 5)] == ["1.1", "5.1", "1.1", "5.1"]
+
+
+@pytest.mark.parametrize("large", [True, False])
+def test_a_suspect_does_not_wait_for_all_that_others_submit(large: bool):
+    """A task that was alone when its executor ended runs again by itself, although other tasks keep all agents busy:
+    after a while the claims of one agent are drained for it, as they are for a task that is too large."""
+    two = {"a1": Resources(4, 4096, 20000), "a2": Resources(4, 4096, 20000)}
+    world = World(Policy(workdir="/w", batch_delay_s=0.0, drain_after_s=5.0), two)
+    world.submit(1, cores=4 if large else 0.5, memory_mb=3000 if large else 50, disk_mb=20)
+    world.register()
+    alone, count = running(world), 100
+    world.submit(*range(2, count + 1), cores=0.5, memory_mb=50, disk_mb=20)
+    for _ in range(3):
+        world.offer()
+        for executor in world.live():
+            world.sync(executor)
+    world.die(alone)
+    while 1 not in world.reports and world.now < 30:
+        more = 100 - len(world.core.state.queue)
+        world.submit(*range(count + 1, count + more + 1), cores=0.5, memory_mb=50, disk_mb=20)
+        count += more
+        if not world.suppressed:
+            world.offer()
+        for executor in world.live():
+            for attempt in list(executor.running):
+                world.finish(executor, attempt)
+            world.sync(executor)
+        world.pass_time(0.1)
+    assert world.reports[1].finished
+    assert len([a for a in world.actions if isinstance(a, act.OpenClaim)]) < 10
