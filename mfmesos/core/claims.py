@@ -150,7 +150,8 @@ def _claim_over(state: State, claim: Claim, event: ClaimUpdated) -> None:
         _over_limit(state, claim, suspects, LIMITS[event.reason], why)
     elif suspects and event.state == "TASK_FAILED" and event.reason in EXECUTOR_ENDED:
         _executor_died(state, claim, suspects, why)
-    elif claim.state is not ClaimState.RELEASING and event.state != "TASK_FINISHED":
+    elif claim.state is not ClaimState.RELEASING and (
+            event.state != "TASK_FINISHED" or not (claim.synced or claim.restored)):
         failed(state, claim, why)
     ended(state, claim, why)
 

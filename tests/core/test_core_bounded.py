@@ -166,3 +166,20 @@ def test_a_suspect_does_not_wait_for_all_that_others_submit(large: bool):
         world.pass_time(0.1)
     assert world.reports[1].finished
     assert len([a for a in world.actions if isinstance(a, act.OpenClaim)]) < 10
+
+
+def test_executors_that_never_reach_the_scheduler_end_the_run():
+    """Nothing listens at the address that executors were given: each ends by itself, which is no failure where there
+    was a scheduler before. Here it never synced: that counts as not started, is reported, and ends the run."""
+    world = world_of()
+    for _ in range(20):
+        if world.over:
+            break
+        if not world.suppressed:
+            world.offer()
+        world.pass_time(60)
+        for executor in world.live():
+            world.end(executor, "TASK_FINISHED", message="the scheduler has been gone for 60 s")
+    assert world.over
+    assert "the scheduler has been gone for 60 s" in (world.over.failure or "")
+    assert any("did not start" in note.text for note in world.notes)
