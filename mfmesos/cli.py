@@ -63,7 +63,7 @@ def cluster_options(command: F) -> F:
 def task_options(command: F) -> F:
     """How tasks are run: shared by the commands that are given tasks."""
     for option in reversed((
-        click.option("--max-running", type=Number(bounds.SOME), metavar="N", help="At most so many tasks at a time."),
+        click.option("--max-running", type=Number(bounds.SOME), metavar="N", help="Run at most N tasks at once."),
         click.option("--claims", type=click.Choice(["shared", "per-task"]), default="shared", show_default=True,
                      help="One claim runs many tasks, or each task gets a claim and container of its own."),
         click.option("--claim-idle", type=Number(bounds.SECONDS), default=5.0, show_default=True, metavar="SECONDS",

@@ -317,7 +317,7 @@ class Scheduler:
                 await self.staging.stop(keep=True)
                 if wanted != known or known == port:
                     raise
-                self._note(act.Note("warning", f"{plain(e)}; what the dead scheduler had at work is run again"))
+                self._note(act.Note("warning", f"{plain(e)}; the tasks of the crashed scheduler run again"))
                 claims = []
         journal.put("port", str(self.staging.port))
         journal.put("tls", self.staging.certificate.decode())

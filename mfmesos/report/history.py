@@ -125,7 +125,7 @@ def import_(path: Path, file: Path) -> None:
 
 
 @_command
-@click.option("--older-than", type=Number(bounds.DAYS), metavar="DAYS", help="What ended so many days ago.")
+@click.option("--older-than", type=Number(bounds.DAYS), metavar="DAYS", help="Attempts that ended DAYS ago.")
 @click.option("--category", help="What is of this category.")
 @click.option("--all", "everything", is_flag=True, help="Everything.")
 def prune(path: Path, older_than: float | None, category: str | None, everything: bool) -> None:

@@ -227,12 +227,16 @@ class Deliveries:
             return
         if not staged.partial:
             attempt_id = os.path.basename(staged.stem).rpartition("-")[0]
-            self._members[attempt_id] = self._members_in(staged)
+            try:
+                self._members[attempt_id] = self._members_in(staged)
+            except OSError as e:
+                staged.discard()
+                raise storage_problem(e, self._incoming) from None
         place(self._workdir, staged, self._own_files)
 
     def _members_in(self, staged: Staged) -> dict[str, tuple[str, ...]]:
         """What each of its folders holds; written down before the first of that is moved away, since a next life of
-        the scheduler finds only the rest."""
+        the scheduler finds only the rest. Raises OSError."""
         note = f"{staged.stem}{WHOLE}"
         if staged.resumed:
             with contextlib.suppress(OSError, ValueError), open(note, encoding="ascii") as f:
@@ -240,12 +244,8 @@ class Deliveries:
         found = {name: members_of(staged.path(index)) for index, name in enumerate(staged.plan.roots)
                  if os.path.isdir(staged.path(index))}
         if staged.alone and found:
-            try:
-                with open(note, "w", encoding="ascii") as f:
-                    json.dump(found, f)
-            except OSError as e:
-                staged.discard()
-                raise storage_problem(e, self._incoming) from None
+            with open(note, "w", encoding="ascii") as f:
+                json.dump(found, f)
         return found
 
     def members(self, attempt_id: str) -> Mapping[str, tuple[str, ...]]:

@@ -63,9 +63,13 @@ def among(rows: Iterable[Row], members: Collection[str]) -> Iterator[Row]:
 
 
 def members_of(folder: str) -> tuple[str, ...]:
-    """The names of all in a folder; of a large one only of what lies in it at first hand (blocking)."""
+    """The names of all in a folder; of a large one only of what lies in it at first hand (blocking). Raises OSError:
+    what is not named would be taken for an earlier attempt's."""
+    def fail(error: OSError) -> None:
+        raise error
+
     names: list[str] = []
-    for above, folders, files in os.walk(folder):
+    for above, folders, files in os.walk(folder, onerror=fail):
         prefix = os.path.relpath(above, folder) + "/" if above != folder else ""
         names += (prefix + name for name in (*files, *(f for f in folders if os.path.islink(f"{above}/{f}"))))
         if above != folder and not files and not folders:

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from staging_help import member, tar_of
 
 from mfmesos.staging import placement
 from mfmesos.staging.deliveries import Deliveries
-from mfmesos.staging.outputs import unpack
+from mfmesos.staging.outputs import PlacementError, unpack
 
 
 @pytest.fixture
@@ -135,6 +137,25 @@ def test_a_merge_that_died_between_its_renames(
     found = {str(p.relative_to(tmp_path)): p.read_bytes() for p in (tmp_path / "d").rglob("*") if p.is_file()}
     assert found == {"d/x": b"X", "d/new/y": b"Y", "d/sub/z": b"Z", "d/notes": b"old", "d/sub/notes": b"old"}
     assert incoming(tmp_path) == []
+
+
+def test_no_descriptor_is_left_to_look_into_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not known to be of this attempt would be removed as an earlier one's: nothing is placed, and it is not
+    the task's fault."""
+    made = delivered(tmp_path, tar_of(member("d", kind=b"5"), member("d/sub/x", b"X")), "d")
+    scandir = os.scandir
+
+    def short(path: str) -> object:
+        if str(path).endswith("/sub"):
+            raise OSError(errno.EMFILE, "Too many open files")
+        return scandir(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", short)
+        with pytest.raises(PlacementError, match="too many files are open") as caught:
+            made.place(made.take("1.1"))
+    assert caught.value.full
+    assert not (tmp_path / "d").exists()
 
 
 def test_numbers_do_not_meet_those_of_the_earlier_life(tmp_path: Path, two_files: bytes) -> None:
