@@ -162,6 +162,8 @@ class Core:
     def _launch_dropped(self, event: events.LaunchDropped) -> None:
         claim = self.state.claims.get(event.claim_id)
         if claim is not None:
+            self.state.note_alike(
+                "dropped", "warning", f"no executor was launched on agent {claim.hostname}: {event.reason}")
             claims.ended(self.state, claim, event.reason)
 
     def _executor_exited(self, event: events.ExecutorExited) -> None:

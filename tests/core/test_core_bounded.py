@@ -183,3 +183,14 @@ def test_executors_that_never_reach_the_scheduler_end_the_run():
     assert world.over
     assert "the scheduler has been gone for 60 s" in (world.over.failure or "")
     assert any("did not start" in note.text for note in world.notes)
+
+
+def test_launches_that_the_master_refuses_are_reported():
+    """Each ACCEPT is refused, and is tried again with the next offer: the user reads why nothing runs, a few times."""
+    world = world_of()
+    for _ in range(50):
+        world.offer()
+        for executor in world.live():
+            world.drop_launch(executor, "the master answered 403")
+        world.pass_time(0.1)
+    assert 1 <= sum("the master answered 403" in note.text for note in world.notes) <= 10

@@ -296,10 +296,10 @@ class World:
             reason = "" if fate == wire.FINISHED else f"attempt {attempt} is {fate}"
             self.finish(executor, attempt, fate, reason=reason)
 
-    def drop_launch(self, executor: FakeExecutor) -> None:
+    def drop_launch(self, executor: FakeExecutor, reason: str = "not connected") -> None:
         """The ACCEPT never reached the master."""
         self._free(executor)
-        self.send(ev.LaunchDropped(executor.claim.claim_id, "not connected"))
+        self.send(ev.LaunchDropped(executor.claim.claim_id, reason))
 
     def die(self, executor: FakeExecutor, status: int = 9) -> None:
         """Its executor is killed, as by the kernel, or ends with that wait status, and Mesos reports that."""
