@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from mfmesos.config import ConfigError, SchedulerConfig
+from mfmesos.config import STATE_DIR, ConfigError, SchedulerConfig
 from mfmesos.core.phrases import counted, duration
 from mfmesos.plainerrors import plain
 from mfmesos.report.progress import progress
@@ -16,7 +16,7 @@ from mfmesos.terminal import ending_signals, say
 from mfmesos.workflow.batchengine import BatchEngine, Options
 from mfmesos.workflow.batchfile import Batch
 from mfmesos.workflow.leftovers import DONE, TASK_INFO, TASK_STATE, FolderLock, begin_run, recover
-from mfmesos.workflow.plainfiles import oddity
+from mfmesos.workflow.plainfiles import check_state, oddity
 from mfmesos.workflow.taskengine import shorten
 
 __all__ = ["Options", "find", "run"]
@@ -31,6 +31,7 @@ NAMED = 5
 def find(path: Path) -> Path | str:
     """The task file that TASKFILE|DIR means, or one line saying why there is none."""
     try:
+        check_state((path if path.is_dir() else path.parent) / STATE_DIR)
         recover(path, say)
     except (ConfigError, OSError) as e:
         return plain(e)
@@ -47,9 +48,12 @@ def _plain(path: Path) -> Path | str:
     odd = oddity(path)
     if odd:
         return f"{path}: this is {odd}, not a file; write the tasks to a file in the workflow's folder"
-    state = path.with_name(TASK_STATE)
-    odd = oddity(state)
-    return f"{state}: this is {odd}, not a file; it is where the tasks' ends are noted; move it away" if odd else path
+    for name, use in ((TASK_STATE, "it is where the tasks' ends are noted"), (DONE, "it ends a file that grows")):
+        beside = path.with_name(name)
+        odd = oddity(beside)
+        if odd:
+            return f"{beside}: this is {odd}, not a file; {use}; move it away"
+    return path
 
 
 def run(source: Path, config: SchedulerConfig, options: Options, local_agents: int = 1) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from mfmesos import start
 from mfmesos.config import SECRET_VARIABLE, STATE_DIR, ConfigError, SchedulerConfig
 from mfmesos.workflow import binaries, leftovers
+from mfmesos.workflow.plainfiles import check_state
 from mfmesos.workflow.supervisor import Supervisor
 
 
@@ -57,6 +58,7 @@ def folder(
     Raises ConfigError when another run works there, or one that was killed could still be resumed.
     """
     state_dir = workdir / STATE_DIR
+    check_state(state_dir)
     state_dir.mkdir(exist_ok=True)
     with leftovers.FolderLock(state_dir, echo, cure=cure) as lock:
         other = leftovers.plain_engine_in(workdir)

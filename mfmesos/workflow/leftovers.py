@@ -19,6 +19,7 @@ from mfmesos import framework
 from mfmesos.config import STATE_DIR, ConfigError
 from mfmesos.plainerrors import reason
 from mfmesos.staging.stamps import coarse_ns
+from mfmesos.workflow.plainfiles import check_state
 from mfmesos.workflow.records import printable
 
 TASK_INFO = "mesos_task_info"
@@ -60,7 +61,8 @@ class FolderLock:
         """The lock lasts until the last process that has inherited this descriptor ends."""
 
     def __enter__(self) -> FolderLock:
-        """Raises ConfigError in one line when another run holds it."""
+        """Raises ConfigError in one line when another run holds it, or the folder has a pipe in place of a file."""
+        check_state(self._path.parent)
         self.fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             if not self._try():

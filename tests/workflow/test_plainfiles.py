@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from mfmesos.config import ConfigError
 from mfmesos.core.events import TaskRefused
 from mfmesos.core.model import Task
 from mfmesos.staging.inputs import InputIndex
-from mfmesos.workflow import batch
+from mfmesos.workflow import batch, clean, launching
 from mfmesos.workflow.plainfiles import oddity
 from mfmesos.workflow.stager import Stager
 
@@ -44,6 +45,32 @@ def test_a_task_file_is_a_file(odd: Path) -> None:
     os.rename("tasks.jsonl", "mesos_task_state")
     Path("tasks.jsonl").touch()
     assert "mesos_task_state: this is" in str(batch.find(odd.parent))
+    os.unlink("mesos_task_state")
+    Path("mesos_done").mkdir()
+    assert "mesos_done: this is a folder" in str(batch.find(odd.parent))
+
+
+@pytest.mark.parametrize("name", ["engine", "lock", "report.jsonl", "scheduler.log"])
+def test_what_lies_in_our_own_folder_is_a_file(odd: Path, name: str) -> None:
+    """Refused by both engines, and by `mfmesos clean`, before anything is read."""
+    Path(".mfmesos").mkdir()
+    odd.rename(f".mfmesos/{name}")
+    Path("tasks.jsonl").touch()
+    assert f".mfmesos/{name}: this is a " in str(batch.find(odd.parent))
+    with pytest.raises(ConfigError, match="own files may lie there; remove it"), launching.folder(
+            odd.parent, "makeflow", print):
+        pass
+    with pytest.raises(ConfigError, match="remove it"):
+        clean.clean(odd.parent, dry_run=True, echo=print)
+
+
+def test_our_own_folder_is_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "tasks.jsonl").touch()
+    (tmp_path / ".mfmesos").touch()
+    assert ".mfmesos: this is a file" in str(batch.find(tmp_path))
+    with pytest.raises(ConfigError, match=r"not a folder; .* move it away"), launching.folder(
+            tmp_path, "makeflow", print):
+        pass
 
 
 def test_a_makeflow_is_a_file(odd: Path) -> None:
