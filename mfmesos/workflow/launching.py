@@ -84,7 +84,7 @@ def supervisor(options: LaunchOptions, config: SchedulerConfig, lock_fd: int) ->
     replace(config, parent_pid=os.getpid(), launch=secrets.token_hex(8)).save(settings)
     return Supervisor(
         command=[*options.scheduler_command, str(settings)], cwd=config.workdir, environ=options.environ,
-        echo=options.echo, pass_fds=(lock_fd,))
+        echo=options.echo, pass_fds=(lock_fd,), serves_engine=config.engine == "makeflow")
 
 
 def engine_environ(options: LaunchOptions) -> dict[str, str]:

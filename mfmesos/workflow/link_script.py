@@ -15,6 +15,7 @@ ENGINES = ("makeflow", "work_queue_fact")  # the kernel cuts names to 15 charact
 CRASHED = 70
 LOOK_S = 0.1
 ENDS_WITHIN_S = 15.0
+OUTLIVES_S = 8.0
 TIDIES_WITHIN_S = 60.0
 CURE = "run `mfmesos link` again, or `mfmesos unlink`"
 ENGINE = os.getppid()
@@ -47,6 +48,16 @@ def close_leaked():  # type: () -> None
                 os.close(number)
             except OSError:
                 pass
+
+
+def engine_ends():  # type: () -> bool
+    """Whether it does so soon, its scheduler having ended in order: after the workflow, or by a signal."""
+    begun = time.time()
+    while engine_lives():
+        if time.time() - begun > OUTLIVES_S:
+            return False
+        time.sleep(LOOK_S)
+    return True
 
 
 def have_state():  # type: () -> None
@@ -85,6 +96,8 @@ def wait(child, within_s=None):  # type: (int, float | None) -> int | None
 
 def why(status):  # type: (int) -> str
     """In one line, for the terminal."""
+    if not status:
+        return "the scheduler was ended by a signal; start makeflow again to resume"
     if os.WIFSIGNALED(status):
         return "the scheduler was killed by signal %d; start makeflow again to resume" % os.WTERMSIG(status)
     said = [line for line in read("/proc/self/fd/2").splitlines() if line.strip()][-1:]
@@ -139,15 +152,15 @@ def main():  # type: () -> int
     child = start([], environ)
     signal.signal(signal.SIGTERM, lambda number, frame: os.kill(child, number))
     status = wait(child)
-    if not status:
-        return 0
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if status is None or (not status and engine_ends()):
+        return 0
     text = why(status)
-    if os.WIFSIGNALED(status):
+    if not status or os.WIFSIGNALED(status):
         say(2, text)
     if engine_lives():
         end_engine(text)
-    if os.WIFSIGNALED(status) or os.WEXITSTATUS(status) in (1, CRASHED):
+    if os.WIFSIGNALED(status) or os.WEXITSTATUS(status) in (0, 1, CRASHED):
         wait(start(["--end"] + words, environ), TIDIES_WITHIN_S)
     if not had_state and os.path.exists(STATE) and not os.path.getsize(STATE):
         os.unlink(STATE)

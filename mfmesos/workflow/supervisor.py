@@ -35,6 +35,8 @@ class Supervisor:
     pass_fds: tuple[int, ...] = ()
     clock: Callable[[], float] = time.monotonic
     process: subprocess.Popen[bytes] | None = None
+    serves_engine: bool = False
+    """Whether an engine waits for it, so that one that has ended in order is not to be followed by another."""
     killed: bool = False
     """By us, on purpose."""
     _endings: int = 0
@@ -66,6 +68,8 @@ class Supervisor:
             return None
         if code == GAVE_UP:
             return "the scheduler has given up, and the reason stands above"
+        if code == 0 and self.serves_engine:  # what it knew of the tasks is gone: another one would not answer for them
+            return "the scheduler was ended by a signal, and its tasks were killed"
         while self._crashes and now - self._crashes[0] > WITHIN_S:
             self._crashes.popleft()
         self._crashes.append(now)
