@@ -144,15 +144,16 @@ class Links:
                 return None if os.path.exists(path) else end
             name_there = self._name(end, (self.sandbox.workdir,))
             if name_there is None:
-                return self._outside(name, path, end)
+                return self._outside(name, path, end, relative=not os.path.isabs(written))
         elif os.path.exists(path) and not self._will_be_there(name_there, name):
             return None
         if not os.path.isabs(written) and os.path.normpath(f"{os.path.dirname(name)}/{written}") == name_there:
             return written
         return os.path.relpath(name_there, os.path.dirname(name))
 
-    def _outside(self, name: str, path: str, end: str) -> str:
-        if os.path.exists(path) and not may_lead_to(end):
+    def _outside(self, name: str, path: str, end: str, relative: bool) -> str:
+        """A relative one that leads nowhere here could lead anywhere from the workflow's folder."""
+        if (relative and not os.path.lexists(end)) or (os.path.exists(path) and not may_lead_to(end)):
             raise BadOutput(f"output {name} is a symbolic link that leads out of the task's folder (to {end})")
         return end
 

@@ -178,6 +178,7 @@ def test_a_folder_as_an_output(executor, staging):
     ("ln -s ../../../.. o", "leads out of the task's folder"),
     ("ln -s nowhere o", "output o missing"),
     (f"mkdir o; ln -s {'../' * 40}etc/passwd o/x", "leads out of the task's folder"),
+    ("mkdir o; ln -s ../../nowhere o/x", "leads out of the task's folder"),
     ("mkfifo o", "neither a file nor a folder"),
     ("mkdir o; mkfifo o/x", "neither a file nor a folder"),
 ])

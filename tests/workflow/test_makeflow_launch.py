@@ -611,7 +611,7 @@ def test_a_makeflow_that_tells_no_environments(folder: Path) -> None:
 
 @pytest.mark.parametrize(("text", "argv", "said"), [
     ('a:\n    cat "in > a\n', [], 'makeflow gave up: Missing closing ". line: 3 column: 2; nothing had run'),
-    ('{"rules": [', ["--jx", "Makeflow"], "makeflow gave up: couldn't load Makeflow: Invalid argument; nothing"),
+    ('{"rules": [', ["--jx", "Makeflow"], "makeflow gave up: Makeflow: parse error: line 1: key-value pairs"),
     ("a: none\n    cat none > a\n", [], "makeflow gave up, for the reason above; nothing had run"),
     ("a:\n    echo 1 > a\n", ["--no-such-option"], "makeflow gave up, for the reason above; nothing had run"),
     ('a:\n    cat "in > a\n', ["-d", "wq"], "makeflow gave up: Missing"),
