@@ -45,6 +45,8 @@ def test_executors_speak_tls_off_loopback(flow):
          "outputs": ["large"]})))
     process = flow.start("run", "--master", flow.cluster.master, "--listen", address, "tasks.jsonl")
     try:
+        # By then the executor's archive has been fetched, which comes by a plain port of its own.
+        wait_until(lambda: (flow.folder / "small").exists(), 30, "a result")
         port = wait_until(lambda: executors_peer(flow.cluster, address), 30, "an executor connected to the scheduler")
         # Its certificate is signed by nobody; that executors look at its fingerprint is shown in tests/staging.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
