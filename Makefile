@@ -11,7 +11,7 @@ PURE := $(filter-out tests/contract tests/chaos tests/endtoend tests/realmesos t
 	$(patsubst %/,%,$(wildcard tests/*/))) $(wildcard tests/test_*.py)
 
 # Tests mostly wait; a file's tests stay together, so that they share their cluster.
-WORKERS ?= 3
+WORKERS ?= 2
 
 .PHONY: help
 help:  ## this list
