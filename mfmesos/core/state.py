@@ -55,7 +55,7 @@ class Policy:
     silence_lost_s: float = 600.0
     release_s: float = 15.0
     """A claim told to end that does not is killed after this, and forgotten after twice that."""
-    starting_s: float = 3.0
+    starting_s: float = 8.0
     """The same for one that has not synced yet: it has nothing to lose."""
     refuse_s: float = 600.0
     refuse_wanted_s: float = 5.0
