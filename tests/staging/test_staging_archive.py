@@ -271,7 +271,7 @@ def test_python_2(tmp_path: Path, built: Archive) -> None:
     folder = tmp_path / "sandbox"
     folder.mkdir()
     sandbox(folder, built)
-    old = (f'#!/bin/sh\n[ "$1" = -I ] && {{ echo "Unknown option: -I" >&2; exit 2; }}\nshift\n'
+    old = (f'#!/bin/sh\n[ "$1" = -I ] && {{ echo "Unknown option: -I" >&2; exit 2; }}\nshift\n[ "$1" = -S ] && shift\n'
            f'older="import sys; sys.version_info = (2, 7, 18)"\n'
            f'if [ "$1" = -c ]; then code=$2; shift 2; exec {sys.executable} -E -c "$older\n$code" "$@"; fi\n'
            f'exec {sys.executable} -E -c "$older; import zipfile; sys.argv = sys.argv[1:]\n'
