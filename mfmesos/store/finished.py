@@ -63,12 +63,8 @@ class FinishedTasks:
         with self._told():
             sqlitefile.prepare(path, _MOVE)
             self._db = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
-        try:
-            with self._told():
-                self._open()
-        except BaseException:
-            self._db.close()
-            raise
+        with sqlitefile.closed_on_failure(self._db), self._told():
+            self._open()
 
     def _open(self) -> None:
         db = self._db
@@ -115,4 +111,4 @@ def _finished(data: dict[str, Any]) -> Finished:
             data["command"], data["env"], tuple(map(_seen, data["inputs"])), tuple(map(_seen, data["outputs"])),
             data["attempt"])
     except (KeyError, TypeError) as e:
-        raise ValueError(f"a row that cannot be read ({e})") from None
+        raise ValueError(f"an unreadable row ({e})") from None

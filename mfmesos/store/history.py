@@ -81,12 +81,8 @@ class History:
             self._read_only = sqlitefile.on_read_only_mount(path) or (reading and not sqlitefile.writable(path))
             connect = sqlitefile.open_to_read if self._read_only else sqlite3.connect
             self._db = connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
-        try:
-            with self._told():
-                self._open()
-        except BaseException:
-            self._db.close()
-            raise
+        with sqlitefile.closed_on_failure(self._db), self._told():
+            self._open()
 
     def __enter__(self) -> History:
         return self

@@ -51,12 +51,8 @@ class Journal:
         with self._told():
             sqlitefile.prepare(path, _MOVE)
             self._db = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
-        try:
-            with self._told():
-                self._open(launch)
-        except BaseException:
-            self._db.close()
-            raise
+        with sqlitefile.closed_on_failure(self._db), self._told():
+            self._open(launch)
 
     def _open(self, launch: str) -> None:
         db = self._db

@@ -102,6 +102,16 @@ def check(db: sqlite3.Connection, path: Path, application_id: int, version: int,
 
 
 @contextmanager
+def closed_on_failure(db: sqlite3.Connection) -> Iterator[None]:
+    """For what follows the opening of a file: nobody else would close it."""
+    try:
+        yield
+    except BaseException:
+        db.close()
+        raise
+
+
+@contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("BEGIN IMMEDIATE")
     try:
