@@ -84,8 +84,8 @@ def test_failures_in_one_bad_spell_of_an_agent_count_once():
     assert "failed it 3 times" in world.reports[1].reason
 
 
-def test_where_a_task_failed_outlives_the_scheduler():
-    """After a restart the task still prefers the other agent."""
+def broken_once() -> tuple[World, str]:
+    """One task and two agents; its first attempt broke at the agent that is named."""
     world = world_of(1, TWO)
     world.offer()
     (executor,) = world.live()
@@ -93,6 +93,12 @@ def test_where_a_task_failed_outlives_the_scheduler():
     world.sync(executor)
     world.finish(executor, "1.1", wire.BROKEN, reason="no fork")
     world.sync(executor)
+    return world, first
+
+
+def test_where_a_task_failed_outlives_the_scheduler():
+    """After a restart the task still prefers the other agent."""
+    world, first = broken_once()
     assert world.saved_tasks[1].failed_at == (first,)
     world._restart()
     assert list(world.core.state.tasks[1].failed_at) == [first]
@@ -100,13 +106,7 @@ def test_where_a_task_failed_outlives_the_scheduler():
 
 def test_a_task_prefers_an_agent_where_it_has_not_failed():
     """A task broke at one agent: with room at both it runs at the other; with that agent away, here again."""
-    world = world_of(1, TWO)
-    world.offer()
-    (executor,) = world.live()
-    first = executor.claim.agent_id
-    world.sync(executor)
-    world.finish(executor, "1.1", wire.BROKEN, reason="no fork")
-    world.sync(executor)
+    world, first = broken_once()
     tried: list[str] = []
     world.fate = lambda executor, run: tried.append(executor.claim.agent_id) or wire.FINISHED
     world.run_to_end()

@@ -78,13 +78,10 @@ def test_what_arrived_for_an_attempt_that_is_not_wanted_any_more_is_removed(tmp_
     assert after.grant("c", "2.1", (), ("a", "d/b")).staged is None
 
 
-@pytest.mark.parametrize("die_at", [0, 1, 2, 3])
-def test_a_placement_that_died_between_its_renames(
-    tmp_path: Path, two_files: bytes, monkeypatch: pytest.MonkeyPatch, die_at: int,
-) -> None:
-    """Some outputs have their final names, others not yet: the next scheduler places the rest."""
-    (tmp_path / "a").write_text("old")
-    before = delivered(tmp_path, two_files, "a", "d/b")
+def died_at_a_rename(
+    workdir: Path, before: Deliveries, monkeypatch: pytest.MonkeyPatch, die_at: int,
+) -> Deliveries:
+    """What attempt 1.1 delivered is placed by a scheduler that dies after `die_at` renames; gives the next one's."""
     rename, count = placement.os.rename, [0]
 
     def dying(source: str, target: str) -> None:
@@ -97,7 +94,17 @@ def test_a_placement_that_died_between_its_renames(
         patched.setattr(placement.os, "rename", dying)
         with contextlib.suppress(Died):
             before.place(before.take("1.1"))
-    after = deliveries(tmp_path, resume=True)
+    return deliveries(workdir, resume=True)
+
+
+@pytest.mark.parametrize("die_at", [0, 1, 2, 3])
+def test_a_placement_that_died_between_its_renames(
+    tmp_path: Path, two_files: bytes, monkeypatch: pytest.MonkeyPatch, die_at: int,
+) -> None:
+    """Some outputs have their final names, others not yet: the next scheduler places the rest."""
+    (tmp_path / "a").write_text("old")
+    before = delivered(tmp_path, two_files, "a", "d/b")
+    after = died_at_a_rename(tmp_path, before, monkeypatch, die_at)
     after.grant("c", "1.1", (), ("a", "d/b"))
     after.place(after.take("1.1"))
     assert (tmp_path / "a").read_bytes() == b"A"
@@ -117,19 +124,7 @@ def test_a_merge_that_died_between_its_renames(
         (tmp_path / name).write_bytes(b"old")
     tar = tar_of(member("d", kind=b"5"), member("d/x", b"X"), member("d/new/y", b"Y"), member("d/sub/z", b"Z"))
     before = delivered(tmp_path, tar, "d")
-    rename, count = placement.os.rename, [0]
-
-    def dying(source: str, target: str) -> None:
-        if count[0] == die_at:
-            raise Died
-        count[0] += 1
-        rename(source, target)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(placement.os, "rename", dying)
-        with contextlib.suppress(Died):
-            before.place(before.take("1.1"))
-    after = deliveries(tmp_path, resume=True)
+    after = died_at_a_rename(tmp_path, before, monkeypatch, die_at)
     after.grant("c", "1.1", (), ("d",))
     after.place(after.take("1.1"))
     assert after.members("1.1") == {"d": ("new/y", "sub/z", "x")}
