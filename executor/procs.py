@@ -136,7 +136,8 @@ class Turn(NamedTuple):
 
 
 def turn(process: Proc, most_threads: int) -> Turn | None:
-    """Of all its threads that live, or so many of them; None where the kernel does not tell, or it has gone."""
+    """Of all its threads that live, or of the first `most_threads`; None where the kernel does not tell or it has
+    gone."""
     folder = f"/proc/{process.pid}"
     paths = [f"{folder}/schedstat"]
     if process.threads > 1:

@@ -11,7 +11,7 @@ MOUNTS = Path("/proc/self/mountinfo")
 
 
 def on_network(path: Path, mounts: Path = MOUNTS) -> bool:
-    """Whether the path, which need not be there yet, lies on a file server's; False where that cannot be known."""
+    """Whether the path, which need not exist yet, lies on a file server; False where the system does not tell."""
     try:
         where = os.path.realpath(path)
         found = [_mount(line) for line in mounts.read_text(errors="surrogateescape").splitlines()]

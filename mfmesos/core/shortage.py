@@ -13,7 +13,7 @@ from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState
 
 AFTER_S = 3.0
-"""So long tasks wait before the master is asked who holds what."""
+"""How long tasks wait before the master is asked who holds what."""
 EVERY_S = 5.0
 BLIND_AFTER_S = 4.5
 """Without an answer by then, the line comes without names."""

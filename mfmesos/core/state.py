@@ -71,14 +71,14 @@ class Policy:
     """A task that fits no claim, for want of a larger one, waits so long before claims are drained for it."""
     kill_grace_s: float = 5.0
     executor_deaths: int = 3
-    """A task that ran alone each time that its executor ended by itself fails after so many times."""
+    """A task fails when its executor has ended by itself this many times while the task ran alone in it."""
     avoid_s: float = 10.0
     """How long an agent is avoided after its third failure in a row; doubles with each further one."""
     full_pause_s: float = 10.0
     """After the workflow's folder was found full, nothing new is started for so long."""
     launch_failures: int = 12
-    """So many claims in a row that end before they ever synced, and the run is given up; or a quarter of them when
-    that takes `launch_give_up_s`."""
+    """The run is given up after this many claims in a row that ended before they ever synced; or after a quarter of
+    them when that takes `launch_give_up_s`."""
     launch_give_up_s: float = 300.0
     reconcile_s: float = 900.0
 

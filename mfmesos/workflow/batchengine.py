@@ -296,7 +296,7 @@ class BatchEngine:
         self._block(blocked)
 
     def _refuse(self, problem: Malformed) -> None:
-        """A line that cannot be run; whoever wrote it waits for an answer if it has a number."""
+        """An invalid line; whoever wrote it waits for an answer if it has a number."""
         self._say(problem)
         if problem.task_id is not None and not self._state.is_known(problem.task_id):
             self._state.known(problem.task_id)

@@ -56,7 +56,7 @@ def engine_ends():  # type: () -> bool
     while engine_lives():
         if time.time() - begun > OUTLIVES_S:
             return False
-        time.sleep(LOOK_S)
+        time.sleep(LOOK_S)  # it is no child of ours: nothing tells of its end
     return True
 
 
@@ -91,7 +91,7 @@ def wait(child, within_s=None):  # type: (int, float | None) -> int | None
             return status
         if os.getppid() != ENGINE if within_s is None else time.time() - begun > within_s:
             return None
-        time.sleep(LOOK_S)
+        time.sleep(LOOK_S)  # two processes are waited for, and one of them is no child of ours
 
 
 def why(status):  # type: (int) -> str
@@ -134,7 +134,7 @@ def end_engine(text):  # type: (str) -> None
         have_state()
         if time.time() - begun > ENDS_WITHIN_S:
             os.kill(ENGINE, signal.SIGKILL)
-        time.sleep(LOOK_S / 5)
+        time.sleep(LOOK_S / 5)  # likewise; it may delete mesos_task_state meanwhile, and be deaf
     if is_file:
         say(fd, text)
     if fd >= 0:
