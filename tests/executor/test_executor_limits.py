@@ -4,6 +4,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sys
 import time
 
 import pytest
@@ -111,7 +112,7 @@ def test_shared_memory_of_others_is_not_counted(executor, staging, in_shm):
 def test_one_too_short_to_be_measured(executor, staging):
     """It is not recorded with the memory that our own process had before it became the task's."""
     for attempt, command, most in (("1.1", "cat /dev/null", 3.0), ("2.1", "true; cat /dev/null | cat", 3.0),
-                                   ("3.1", "python3 -S -c pass", 15.0)):
+                                   ("3.1", f"{sys.executable} -S -c pass", 15.0)):
         assert 0.1 < one(staging, attempt, command).usage.memory_mb < most, command
 
 
