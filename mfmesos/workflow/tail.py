@@ -17,11 +17,11 @@ log = logging.getLogger("mfmesos.tail")
 PIECE = 1 << 20
 """Bytes read at once."""
 REMEMBERED = 256
-"""Last bytes that were read, kept to see that the file was not written anew with as many bytes or more."""
+"""Of the bytes read last, kept to notice that the file was overwritten with as many bytes or more."""
 
 
 class FileReader:
-    """Reads what is new in a file, each time it is told to. Not thread-safe; needs no watch."""
+    """Reads what is new in a file, each time `look` is called. Not thread-safe; needs no watch."""
 
     def __init__(self, path: str | os.PathLike[str], on_bytes: Callable[[bytes, bool], None], offset: int = 0) -> None:
         self._path = Path(path)
@@ -32,17 +32,18 @@ class FileReader:
         self._complained: int | None = None
 
     def look(self) -> None:
-        """Give what is new. A file that was emptied or replaced is announced by `on_bytes(b"", True)` and read anew."""
+        """Pass on what is new. A file that was emptied or replaced is announced by `on_bytes(b"", True)`, then read from
+        its beginning."""
         if self._fd < 0:
             self._open()
-        elif not self._is_there():
+        elif not self._still_named():
             self._read()  # what was appended to the old file before it went
             if self._open():
-                self._start_anew("replaced")
+                self._restart("replaced")
         if self._fd < 0:
             return
         if os.fstat(self._fd).st_size < self._offset or not self._remembers():
-            self._start_anew("written anew")
+            self._restart("written anew")
         self._read()
 
     def close(self) -> None:
@@ -61,12 +62,13 @@ class FileReader:
                 self._complained = e.errno
                 log.warning("%s cannot be read: %s", self._path, e.strerror)
             return False
-        # The old descriptor was open until here: so the new file cannot have the old one's inode number.
+        # The old descriptor was open until here, so the new file does not have the old one's inode number.
         self.close()
         self._fd = fd
         return True
 
-    def _is_there(self) -> bool:
+    def _still_named(self) -> bool:
+        """Whether the path still leads to the file that is open."""
         try:
             there, ours = os.stat(self._path), os.fstat(self._fd)
         except OSError:
@@ -74,9 +76,10 @@ class FileReader:
         return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
 
     def _remembers(self) -> bool:
+        """Whether the bytes read last still precede the offset."""
         return os.pread(self._fd, len(self._last), self._offset - len(self._last)) == self._last
 
-    def _start_anew(self, why: str) -> None:
+    def _restart(self, why: str) -> None:
         log.warning("%s was %s; reading it from its beginning", self._path, why)
         self._offset, self._last = 0, b""
         self._on_bytes(b"", True)
@@ -94,9 +97,9 @@ class FileReader:
 class FileTail:
     """Calls `on_bytes(data, reset)` on its own thread with what is appended to `path`, within a few ms.
 
-    `reset` (with empty data) says that the file was emptied or replaced: what follows begins at its start. The file may
-    appear late, in a folder that is there. `offset`: where to begin, in bytes. An exception of `on_bytes` is
-    logged; the bytes it was given are not given again.
+    `reset` (with empty data) means that the file was emptied or replaced: what follows begins at its start. The file
+    may appear late. `offset`: where to begin, in bytes. An exception of `on_bytes` is logged; its bytes are not passed
+    on again.
     """
 
     def __init__(self, path: str | os.PathLike[str], on_bytes: Callable[[bytes, bool], None], *, offset: int = 0,
@@ -116,7 +119,7 @@ class FileTail:
         self._watch.poke(self._name)
 
     def stop(self, *, last_look: bool = False) -> None:
-        """No call begins after this returns. With `last_look` what is in the file by now is given before, on the
+        """No call begins after this returns. With `last_look`, what is in the file by now is passed on first, on the
         caller's thread."""
         self._watch.stop()
         if last_look:

@@ -1,9 +1,22 @@
-"""Told within milliseconds that a file in a folder has changed: inotify through watchdog, and a slow poll.
+"""Notices within milliseconds that files in a folder have changed: inotify through watchdog, and a slow poll.
 
-Latency: watchdog holds back everything behind a file that is moved out of the folder for 0.5 s, so moves are not
-asked for; what they bring is found by the poll. Cost: as soon as all files are there they are watched alone, not their
-folder, since each task makes several changes in a workflow's folder that are none of ours. Each change goes through
-three threads of watchdog, so while many come nobody is asked to tell: then we look every few milliseconds.
+Threads:
+- The watch's own thread (`_run`) makes every decision, every poll and every callback. It sleeps until a name is dirty
+  or the next poll is due.
+- Threads of watchdog's observer (three, while there is an inotify watch) only mark a name as dirty (`_notified`).
+- Any thread may mark a name as dirty (`poke`), or end the watch (`stop`).
+The condition guards what they share: the dirty names and `_stopping`.
+
+What inotify does not report, so that only the poll finds it:
+- A file that was moved to or from its name. Moves are not asked for: watchdog holds back for 0.5 s everything behind a
+  file that is moved out of the folder.
+- A file or folder that was replaced: inotify watches the old one until a poll sees that it has another identity.
+- Changes on a network file system that another machine made; and all of them when inotify has reached a limit.
+- Changes while they come fast: each passes through watchdog's three threads, so meanwhile the inotify watch is removed,
+  and the files are polled every few milliseconds (watchpace.py decides when).
+
+While a file is missing the whole folder is watched, then the files alone: for each task several changes are made in a
+workflow's folder that do not concern these files.
 """
 from __future__ import annotations
 
@@ -11,27 +24,22 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Callable, Protocol
+from typing import Any, Callable, NamedTuple, Optional, Protocol
 
 from watchdog.events import FileModifiedEvent, FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
 from mfmesos.plainerrors import plain
+from mfmesos.workflow.watchpace import ONLY_POLLED_S, Pace
 
 log = logging.getLogger("mfmesos.watch")
 
-ONLY_POLLED_S = 0.25
-"""How often to look when nobody tells of changes (no inotify watch to be had, a network file system)."""
-UNTOLD = 3
-"""So many changes in a row that only the poll has found mean that changes are not told here."""
-BUSY, BUSY_S = 20, 0.2
-"""So many changes within so short a time are more than to be told of each is worth."""
-BUSY_LOOK_S = 0.005
-CALM_S = 0.3
-"""Without a change, and we are told again."""
-Signature = tuple[int, int, int, int]
+Signature = Optional[tuple[int, int, int, int]]
+"""One state of a file: device, inode, size and time of change in ns. None: no such file."""
+Identity = Optional[tuple[int, int]]
+"""One file or folder, whatever is in it: device and inode. None: no such file."""
 
 
 class SomeObserver(Protocol):
@@ -44,11 +52,26 @@ class SomeObserver(Protocol):
     def join(self, timeout: float | None = None) -> None: ...
 
 
+class _InotifyWatch(NamedTuple):
+    """An observer that runs, and what it watches."""
+
+    observer: SomeObserver
+    places: Sequence[Path]
+    """The folder, while one of the files is missing; otherwise the files."""
+    were: tuple[Identity, ...]
+    """Of the places, when the observer was started."""
+
+    @property
+    def stale(self) -> bool:
+        """Whether something else has come to have the name of a place."""
+        return identities(self.places) != self.were
+
+
 class DirectoryWatch:
     """Calls `callback(name)` on its own thread soon after one of `names` in `folder` has changed, and at the start.
 
-    A call says "look at it": several changes may be one call, and a call may find nothing new. `say` gets one
-    line for the user, once, when changes can only be polled for.
+    A call means "look at the file": several changes may be one call, and a call may find nothing new. `say` gets one
+    line for the user when changes can only be polled for.
     """
 
     def __init__(self, folder: str | os.PathLike[str], names: Iterable[str], callback: Callable[[str], None], *,
@@ -56,54 +79,50 @@ class DirectoryWatch:
                  make_observer: Callable[[], SomeObserver] = Observer) -> None:
         self._folder = Path(folder)
         self._callback = callback
-        self._poll_s = poll_s
         self._say = say or log.warning
         self._make_observer = make_observer
-        self._changed = threading.Condition()
+        self._woken = threading.Condition()
         self._dirty: set[str] = set(names)
-        self._seen: dict[str, Signature | None] = dict.fromkeys(self._dirty)
         self._stopping = False
-        self._observer: SomeObserver | None = None
-        self._watched: tuple[Signature | None, ...] | None = None
-        self._wide = False
-        """Whether the whole folder is watched, since a file is not there yet."""
+        self._seen: dict[str, Signature] = dict.fromkeys(self._dirty)
+        """Each file as it was before its latest callback."""
+        self._pace = Pace(poll_s)
+        self._inotify: _InotifyWatch | None = None
         self._retired: SomeObserver | None = None
-        """The last one that was told to stop."""
-        self._refused = False
-        self._untold = 0
-        self._burst, self._burst_at = 0, 0.0
-        """Changes since then, of those that came close together."""
-        self._busy_until = 0.0
+        """The last observer that was stopped: its threads may still run."""
         self._thread = threading.Thread(target=self._run, name=f"watch-{self._folder.name}", daemon=True)
 
+    # --- for any thread -------------------------------------------------------------------------
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
         """No call begins after this returns (from within a callback: none after the present one)."""
-        with self._changed:
+        with self._woken:
             self._stopping = True
-            self._changed.notify()
+            self._woken.notify()
         if self._thread.ident is not None and threading.current_thread() is not self._thread:
             self._thread.join()
 
     @property
     def polling(self) -> bool:
         """Whether the poll is the only means."""
-        return self._observer is None or self._untold >= UNTOLD
+        return self._pace.polls_only(self._inotify is not None)
 
     def poke(self, name: str) -> None:
-        """Look at `name` now; for any thread."""
-        with self._changed:
+        """Look at `name` now."""
+        with self._woken:
             if name in self._seen:
                 self._dirty.add(name)
-                self._changed.notify()
+                self._woken.notify()
 
-    def _told(self, name: str) -> None:
+    def _notified(self, name: str) -> None:
+        """By watchdog, of any file in the folder."""
         if name in self._seen:
-            self._untold = 0
+            self._pace.notified()
             self.poke(name)
 
+    # --- the watch's own thread -----------------------------------------------------------------
     def _run(self) -> None:
         try:
             self._observe()
@@ -114,57 +133,42 @@ class DirectoryWatch:
                     return
                 if time.monotonic() >= next_poll:
                     names |= self._poll(names)
-                    next_poll = time.monotonic() + self._pause()
-                if names and self._are_many(time.monotonic()):
+                    next_poll = self._next_poll()
+                if names and self._pace.changes(time.monotonic()) and self._inotify is not None:
                     self._retire()
-                    next_poll = time.monotonic() + self._pause()
-                if self._wide and self._observer is not None and self._all_there():
+                    next_poll = self._next_poll()
+                if self._inotify is not None and self._inotify.places == [self._folder] and not self._some_missing():
                     self._retire()
                     self._observe()
                 for name in sorted(names):
                     self._look(name)
         finally:
             self._retire()
-            self._await_retired()
-
-    def _pause(self) -> float:
-        """Until the next poll."""
-        if self._busy_until:
-            return BUSY_LOOK_S
-        return min(self._poll_s, ONLY_POLLED_S) if self.polling else self._poll_s
-
-    def _are_many(self, now: float) -> bool:
-        """Changes have come: whether from now on we had better look by ourselves."""
-        if now - self._burst_at > BUSY_S:
-            self._burst, self._burst_at = 0, now
-        self._burst += 1
-        if self._busy_until or self._burst > BUSY:
-            self._busy_until = now + CALM_S
-        return self._busy_until > 0 and self._observer is not None
+            self._join_retired()
 
     def _wait(self, until: float) -> set[str] | None:
-        """The names to look at; empty when it is time to poll, None when it is time to end."""
-        with self._changed:
+        """The names to look at; empty when a poll is due, None when the watch ends."""
+        with self._woken:
             while not self._dirty and not self._stopping:
                 left = until - time.monotonic()
                 if left <= 0:
                     break
-                self._changed.wait(left)
+                self._woken.wait(left)
             names, self._dirty = self._dirty, set()
             return None if self._stopping else names
 
+    def _next_poll(self) -> float:
+        return time.monotonic() + self._pace.pause(self._inotify is not None)
+
     def _poll(self, names: set[str]) -> set[str]:
-        if self._watched is not None and self._identity() != self._watched:
+        """The names that have changed, but for `names`, which are known to. Renews the inotify watch where needed."""
+        if self._inotify is not None and self._inotify.stale:
             self._retire()
-        if self._busy_until and time.monotonic() >= self._busy_until:
-            self._busy_until = 0.0
-        if self._observer is None and not self._refused and not self._busy_until:
+        if self._pace.may_notify(time.monotonic()) and self._inotify is None:
             self._observe()
         changed = {name for name, seen in self._seen.items() if signature(self._folder / name) != seen} - names
-        if changed and self._observer is not None and self._untold < UNTOLD:
-            self._untold += 1
-            if self._untold == UNTOLD:
-                self._say(f"{self._folder}: this file system does not tell of changes; looking every {ONLY_POLLED_S} s")
+        if changed and self._inotify is not None and self._pace.missed():
+            self._say(f"{self._folder}: this file system does not tell of changes; looking every {ONLY_POLLED_S} s")
         return changed
 
     def _look(self, name: str) -> None:
@@ -175,64 +179,72 @@ class DirectoryWatch:
         except Exception:
             log.exception("looking at %s failed", self._folder / name)
 
-    def _all_there(self) -> bool:
-        return all((self._folder / name).exists() for name in self._seen)
+    def _some_missing(self) -> bool:
+        return not all((self._folder / name).exists() for name in self._seen)
 
-    def _identity(self) -> tuple[Signature | None, ...]:
-        """Of what is watched: the folder, or each file."""
-        places = [self._folder] if self._wide else [self._folder / name for name in sorted(self._seen)]
-        return tuple(signature(place, identity=True) for place in places)
-
+    # --- the inotify watch ----------------------------------------------------------------------
     def _observe(self) -> None:
-        if signature(self._folder, identity=True) is None:
-            return  # the folder appears later
-        self._wide = not self._all_there()
-        watched = self._identity()
+        """Have changes notified, where that is possible; what changed before is found by looking at every file."""
+        if identity(self._folder) is None:
+            return  # a poll finds the folder when it appears
+        places = [self._folder] if self._some_missing() else [self._folder / name for name in sorted(self._seen)]
+        were = identities(places)
         try:
             observer = self._make_observer()
-            handler = _Handler(self._told)
-            for place in [self._folder] if self._wide else [self._folder / name for name in sorted(self._seen)]:
+            handler = _Handler(self._notified)
+            for place in places:
                 observer.schedule(handler, str(place), event_filter=[FileModifiedEvent])
             observer.start()
-        except Exception as e:  # ENOSPC and EMFILE: a limit of inotify; whatever it is, there is the poll
-            if None not in self._identity():
-                self._refused = True
+        except Exception as e:  # ENOSPC and EMFILE are limits of inotify; whatever the error is, the poll remains
+            if None not in identities(places):
+                self._pace.unavailable()
                 self._say(f"{self._folder}: changes are not notified ({plain(e, cure=False)}); looking every "
                           f"{ONLY_POLLED_S} s (fs.inotify.max_user_watches or max_user_instances may be too low)")
             return
-        self._observer, self._watched = observer, watched
-        # What changed before the watch was there.
-        with self._changed:
+        self._inotify = _InotifyWatch(observer, places, were)
+        with self._woken:
             self._dirty.update(self._seen)
 
     def _retire(self) -> None:
-        """Stop observing without waiting for it: what it still tells does no harm."""
-        observer, self._observer, self._watched = self._observer, None, None
-        if observer is not None:
-            observer.stop()
-            self._await_retired()
-            self._retired = observer
+        """Stop the observer and join the one before: a late notification does no harm, and threads do not add up."""
+        if self._inotify is None:
+            return
+        observer, self._inotify = self._inotify.observer, None
+        observer.stop()
+        self._join_retired()
+        self._retired = observer
 
-    def _await_retired(self) -> None:
+    def _join_retired(self) -> None:
         if self._retired is not None:
             self._retired.join(5)
 
 
 class _Handler(FileSystemEventHandler):
-    def __init__(self, told: Callable[[str], None]) -> None:
-        self._told = told
+    """Passes on the name of each file that watchdog reports."""
+
+    def __init__(self, notified: Callable[[str], None]) -> None:
+        self._notified = notified
 
     def dispatch(self, event: FileSystemEvent) -> None:
         for path in (event.src_path, getattr(event, "dest_path", "")):
             if path:
-                self._told(os.path.basename(os.fsdecode(path)))
+                self._notified(os.path.basename(os.fsdecode(path)))
 
 
-def signature(path: Path, *, identity: bool = False) -> Signature | None:
-    """What tells one state of a file from another (or, of a folder, one folder from another); None: not there."""
+def signature(path: Path) -> Signature:
+    """Differs from that of any other content, but for a change of equal size within one tick of the file's clock."""
     try:
         found = os.stat(path)
     except OSError:
         return None
-    return (found.st_dev, found.st_ino, 0, 0) if identity else (
-        found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def identity(path: Path) -> Identity:
+    """Which file or folder has that name."""
+    found = signature(path)
+    return found[:2] if found is not None else None
+
+
+def identities(paths: Iterable[Path]) -> tuple[Identity, ...]:
+    return tuple(map(identity, paths))
