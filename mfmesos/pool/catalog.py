@@ -16,7 +16,7 @@ from typing import Any
 
 from mfmesos.aio import aiohttp
 from mfmesos.core.model import Resources
-from mfmesos.core.pool import ManagerStatus
+from mfmesos.core.pool_values import ManagerStatus
 from mfmesos.staging.address import join_host_port
 
 WORKERS = {"wq_master": "work_queue_worker", "wq_manager": "work_queue_worker", "vine_manager": "vine_worker"}

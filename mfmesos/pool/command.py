@@ -49,7 +49,7 @@ def pool_options(command: Any) -> Any:
 def settings_of(project: str | None, options: dict[str, Any]) -> PoolSettings:
     """The command line's settings; ConfigError in one line."""
     # Here, since every command of mfmesos starts with this module.
-    from mfmesos.core.pool import UNLIMITED, ProjectSettings
+    from mfmesos.core.pool_values import UNLIMITED, ProjectSettings
     from mfmesos.pool.settings import PoolSettings, worker_size
 
     size = {key: options[key] for key in ("cores", "memory", "disk") if options[key] is not None}

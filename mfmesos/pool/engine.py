@@ -19,7 +19,8 @@ from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.model import Resources, SavedTask, Task
 from mfmesos.core.phrases import counted
-from mfmesos.core.pool import Decisions, Pace, Pool, PoolWorker, Start
+from mfmesos.core.pool import Pool
+from mfmesos.core.pool_values import Decisions, Pace, PoolWorker, Start
 from mfmesos.core.states import TaskState
 from mfmesos.engine import Launched
 from mfmesos.pool import settings as told

@@ -12,7 +12,7 @@ import hmac
 import secrets
 from dataclasses import dataclass
 
-from mfmesos.core.pool import ManagerStatus
+from mfmesos.core.pool_values import ManagerStatus
 from mfmesos.pool.catalog import SourceError, all_of, parse, records_of, shown, whole_number
 from mfmesos.pool.worker import Identity
 

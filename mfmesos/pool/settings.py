@@ -13,7 +13,7 @@ from typing import Any
 from mfmesos import bounds
 from mfmesos.config import ConfigError
 from mfmesos.core.model import Resources
-from mfmesos.core.pool import UNLIMITED, ProjectSettings
+from mfmesos.core.pool_values import UNLIMITED, ProjectSettings
 from mfmesos.plainerrors import plain
 from mfmesos.staging.address import split_host_port
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mfmesos.core.pool import ManagerStatus
+from mfmesos.core.pool_values import ManagerStatus
 from mfmesos.pool import catalog, manager
 from mfmesos.pool.catalog import Found, SourceError
 from mfmesos.pool.manager import Answer, Gone, Unreachable
@@ -113,7 +113,7 @@ class Survey:
                 del self._known[key]
         for key, status in said.items():
             one = self._known.setdefault(key, _Known(status))
-            one.age_s = one.age_s + passed_s if one.status.told_at == status.told_at else 0.0
+            one.age_s = one.age_s + passed_s if one.status.heard_at == status.heard_at else 0.0
             one.status = status
 
     async def _answer_of(self, one: _Known, limit: asyncio.Semaphore) -> Answer | None:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from mfmesos.config import ConfigError
 from mfmesos.core.model import Request, Resources, Task
-from mfmesos.core.pool import ManagerStatus
+from mfmesos.core.pool_values import ManagerStatus
 from mfmesos.plainerrors import plain
 from mfmesos.pool.settings import PoolSettings
 from mfmesos.workflow.workers import OWN_MB

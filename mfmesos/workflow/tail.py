@@ -32,7 +32,7 @@ class FileReader:
         self._complained: int | None = None
 
     def look(self) -> None:
-        """Pass on what is new. A file that was emptied or replaced is announced by `on_bytes(b"", True)`, then read from
+        """Pass on what is new. A file that was emptied or replaced is announced by `on_bytes(b"", True)`, and read from
         its beginning."""
         if self._fd < 0:
             self._open()

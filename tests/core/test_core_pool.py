@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mfmesos.core.model import Resources
-from mfmesos.core.pool import Decisions, ManagerStatus, Pace, Pool, PoolWorker, ProjectSettings
+from mfmesos.core.pool import Pool
+from mfmesos.core.pool_values import Decisions, ManagerStatus, Pace, PoolWorker, ProjectSettings
 from mfmesos.core.shares import Claimant, share
 
 AGENT = Resources(8, 16000, 80000)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support import free_port
 
 from mfmesos.core.model import Resources
-from mfmesos.core.pool import ManagerStatus
+from mfmesos.core.pool_values import ManagerStatus
 from mfmesos.pool.catalog import Found, SourceError, from_catalog, manager_of, parse
 from mfmesos.pool.manager import Gone, ask
 

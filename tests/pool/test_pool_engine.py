@@ -7,7 +7,7 @@ import pytest
 
 from mfmesos.config import ConfigError, SchedulerConfig
 from mfmesos.core.model import Request, SavedTask, Task
-from mfmesos.core.pool import ProjectSettings
+from mfmesos.core.pool_values import ProjectSettings
 from mfmesos.pool.engine import GOOD, PoolEngine
 from mfmesos.pool.settings import PoolSettings, as_json
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mfmesos.config import ConfigError
 from mfmesos.core.model import Resources
-from mfmesos.core.pool import ProjectSettings
+from mfmesos.core.pool_values import ProjectSettings
 from mfmesos.pool.settings import PoolSettings, as_json, parse, read
 
 BASE = PoolSettings({"p": ProjectSettings()}, catalog="c:1")

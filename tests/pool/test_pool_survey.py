@@ -4,14 +4,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from mfmesos.core.pool import ManagerStatus, ProjectSettings
+from mfmesos.core.pool_values import ManagerStatus, ProjectSettings
 from mfmesos.pool.catalog import Found, SourceError
 from mfmesos.pool.manager import Answer, Gone, Unreachable
 from mfmesos.pool.settings import PoolSettings
 from mfmesos.pool.survey import ASK_AGAIN_S, CATALOG_MOST_S, STALE_S, Survey, View
 from mfmesos.pool.worker import Identity
 
-ONE = ManagerStatus("p", "h", 1, tasks_waiting=3, told_at=1.0)
+ONE = ManagerStatus("p", "h", 1, tasks_waiting=3, heard_at=1.0)
 BUSY = Answer(None)
 SETTINGS = PoolSettings({"p": ProjectSettings()}, catalog="c:9")
 
@@ -102,7 +102,7 @@ def test_a_stale_record() -> None:
     world.catalog = SourceError("catalog c:9: refused")
     view = world.look(10 * STALE_S)
     assert (view.managers, view.problem) == ((ONE,), "catalog c:9: refused")
-    world.catalog = [replace(ONE, told_at=2.0)]
+    world.catalog = [replace(ONE, heard_at=2.0)]
     assert world.look().managers == (ONE,)
     assert world.look(STALE_S - 5).managers == (ONE,)
     assert world.look(10.0).managers == ()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mfmesos.config import ConfigError
 from mfmesos.core.model import Resources
-from mfmesos.core.pool import ManagerStatus
+from mfmesos.core.pool_values import ManagerStatus
 from mfmesos.pool.settings import PoolSettings
 from mfmesos.pool.worker import MARGIN, TAG, identity, libraries_of, prepare, size_of, told_apart
 from mfmesos.workflow.workers import OWN_MB

@@ -1,0 +1,109 @@
+"""What a pool's decisions are made of: managers, bounds, workers, and what is to change. Cores, MB, seconds."""
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mfmesos.core.model import Resources
+
+NOTHING_SAID = Resources()
+UNLIMITED = 1_000_000
+
+
+@dataclass(frozen=True)
+class ManagerStatus:
+    """What one manager reports of itself, in the catalog or when asked."""
+
+    project: str
+    host: str
+    port: int
+    tasks_waiting: int = 0
+    tasks_running: int = 0
+    wanted: Resources = NOTHING_SAID
+    """The sum of what the waiting and running tasks request."""
+    largest: Resources = NOTHING_SAID
+    """The most that one task requests; zero where tasks request nothing."""
+    workers_connected: int = 0
+    connected: Resources = NOTHING_SAID
+    worker: str = "work_queue_worker"
+    """The program that works for it."""
+    heard_at: float = field(default=0.0, compare=False)
+    """By the catalog's clock: when the manager last reported to the catalog."""
+
+    @property
+    def key(self) -> str:
+        return f"{self.project} {self.host}:{self.port}"
+
+    @property
+    def tasks(self) -> int:
+        return max(self.tasks_waiting, 0) + max(self.tasks_running, 0)
+
+
+@dataclass(frozen=True)
+class ProjectSettings:
+    """Bounds of one project, over all its managers."""
+
+    min_workers: int = 0
+    max_workers: int = UNLIMITED
+    weight: float = 1.0
+    max_cores: float = math.inf
+    worker: Resources | None = None
+    """Each worker's size; None: sized to the tasks."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a pool changes."""
+
+    ramp_floor: int = 4
+    """This many workers of a project may start, or end, in a round, however few the project has. A project that weighs
+    more than another may start as many times more."""
+    ramp_factor_max: float = 8.0
+    """Bounds that factor."""
+    idle_s: float = 10.0
+    """A worker is drained for want of work only when it had none for this long."""
+    busy_s: float = 30.0
+    """A worker that has work is drained in favour of another project only when it is this old."""
+    gone_s: float = 20.0
+    """A manager that was not heard of for this long has ended."""
+    backoff_s: float = 5.0
+    """After the first crash; doubled by each that follows without a worker that connects."""
+    backoff_max_s: float = 300.0
+
+
+@dataclass(frozen=True)
+class PoolWorker:
+    """A worker that was started and has not ended."""
+
+    id: str
+    manager: str
+    """ManagerStatus.key."""
+    size: Resources
+    asked_at: float
+    idle_since: float | None = None
+    """None: it has work."""
+    draining: bool = False
+
+
+@dataclass(frozen=True)
+class Start:
+    manager: ManagerStatus
+    size: Resources
+    count: int
+
+
+@dataclass(frozen=True)
+class Drain:
+    worker_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Decisions:
+    starts: tuple[Start, ...] = ()
+    drains: tuple[Drain, ...] = ()
+    why_not_more: Mapping[str, str] = field(default_factory=dict)
+    """By project."""
+    needs: Mapping[str, float] = field(default_factory=dict)
+    """By manager: the cores that its tasks need."""
