@@ -22,7 +22,7 @@ help:  ## this list
 .PHONY: .venv
 .venv: $(READY)  ## the Python environment: then .venv/bin/mfmesos starts
 
-$(READY): setup.cfg setup.py pyproject.toml tools/setup-venv mfmesos/workflow/makeflow_preload.c $(wildcard compat/http-parser/*.* compat/http-parser/*/*.py)
+$(READY): setup.cfg setup.py pyproject.toml tools/setup-venv mfmesos/launchers/makeflow_preload.c $(wildcard compat/http-parser/*.* compat/http-parser/*/*.py)
 	@tools/setup-venv "$(PYTHON)" .venv test,lint
 	@touch $@
 
@@ -84,7 +84,7 @@ debian-packages:  ## what tests and bench need of Debian; installed when root, e
 
 .PHONY: preload
 preload: .venv debian-packages  ## the small library for makeflow, where gcc came after .venv
-	@command -v gcc >/dev/null && ! compgen -G 'mfmesos/workflow/_makeflow_preload*.so' >/dev/null \
+	@command -v gcc >/dev/null && ! compgen -G 'mfmesos/launchers/_makeflow_preload*.so' >/dev/null \
 		&& .venv/bin/python -m pip --disable-pip-version-check install -qq --no-deps -e . || true
 
 .PHONY: real-mesos
@@ -94,5 +94,5 @@ real-mesos: .venv debian-packages  ## a real Apache Mesos 1.11.0 for tests and b
 .PHONY: clean
 clean:  ## away with everything that was made here
 	rm -rf .venv .venvs build dist *.egg-info compat/*/build compat/*/*.egg-info demo-run bench-results \
-		.pytest_cache .mypy_cache .ruff_cache .hypothesis mfmesos/workflow/*.so
+		.pytest_cache .mypy_cache .ruff_cache .hypothesis mfmesos/launchers/*.so
 	find . -name __pycache__ -prune -exec rm -rf {} +

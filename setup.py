@@ -22,7 +22,7 @@ except ImportError:  # setuptools before 70.1
 
 ROOT = Path(__file__).resolve().parent
 HOW = os.environ.get("MFMESOS_PRELOAD", "cc")
-SOURCE = Path("mfmesos/workflow/makeflow_preload.c")
+SOURCE = Path("mfmesos/launchers/makeflow_preload.c")
 LIBRARY = SOURCE.with_name("_makeflow_preload.so")
 ZIG = [sys.executable, "-m", "ziglang", "cc", "-target", "x86_64-linux-gnu.2.17"]
 

@@ -12,7 +12,7 @@ from typing import Callable
 from programs import MFMESOS, BenchError, computing, folder, running, timed, wait_for
 
 from mfmesos import start
-from mfmesos.config import SchedulerConfig
+from mfmesos.settings.config import SchedulerConfig
 
 RULES = 1000
 CHAIN = 20

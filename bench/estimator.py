@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 from typing import Callable
 
-from mfmesos.core.baselines import all_baselines
-from mfmesos.core.estimate import Estimator
-from mfmesos.core.replay import Learned, replay
-from mfmesos.report import tracefile
+from mfmesos.estimates.baselines import all_baselines
+from mfmesos.estimates.estimator import Estimator
+from mfmesos.estimates.replay import Learned, replay
+from mfmesos.views import tracefile
 
 RECORDS = 100_000
 CATEGORIES = 40

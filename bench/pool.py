@@ -25,9 +25,9 @@ from pools import Catalog  # noqa: E402
 from programs import MFMESOS, folder, running, timed, wait_for  # noqa: E402
 
 from mfmesos.core.model import Resources  # noqa: E402
-from mfmesos.core.pool import Pool  # noqa: E402
-from mfmesos.core.pool_values import ManagerStatus, PoolWorker, ProjectSettings  # noqa: E402
-from mfmesos.pool.manager import ask  # noqa: E402
+from mfmesos.engines.manager import ask  # noqa: E402
+from mfmesos.shares.desk import Pool  # noqa: E402
+from mfmesos.shares.pool_values import ManagerStatus, PoolWorker, ProjectSettings  # noqa: E402
 
 RESOURCES = "cpus:2;mem:4096;disk:20000"
 LONGER = 60

@@ -82,9 +82,9 @@ def main() -> None:
     isolate()
     program = sys.argv.pop(1) if len(sys.argv) > 1 else ""
     if program == SCHEDULER:
-        from mfmesos import schedulerd
+        from mfmesos.scheduler import daemon
 
-        schedulerd.leave(schedulerd.main())
+        daemon.leave(daemon.main())
     if program == CLUSTER:
         from mfmesos.local.__main__ import main as cluster
 
@@ -95,7 +95,7 @@ def main() -> None:
 def cli() -> None:
     """`mfmesos` on the command line."""
     isolate()
-    from mfmesos.cli import main as command_line
+    from mfmesos.cli.command_line import main as command_line
 
     command_line(prog_name="mfmesos")
 

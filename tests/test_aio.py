@@ -12,7 +12,7 @@ import pytest
 import mfmesos
 
 CODE = """
-import os, mfmesos.scheduler, aiohttp.connector
+import os, mfmesos.scheduler.scheduler, aiohttp.connector
 print(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"),
       aiohttp.connector._SSL_CONTEXT_VERIFIED.cert_store_stats()["x509_ca"])
 """

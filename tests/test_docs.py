@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 import pytest
 
-from mfmesos import cli
-from mfmesos.pool.settings import PoolSettings, parse
-from mfmesos.workflow.jsonlines import JsonLinesParser
-from mfmesos.workflow.records import Submitted, Withdrawn
-from mfmesos.workflow.taskfile import TaskInfoParser
+from mfmesos.cli import command_line
+from mfmesos.engines.pool_settings import PoolSettings, parse
+from mfmesos.taskfiles.entries import Submitted, Withdrawn
+from mfmesos.taskfiles.jsonlines import JsonLinesParser
+from mfmesos.taskfiles.taskfile import TaskInfoParser
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("README.md")])
@@ -59,7 +59,7 @@ def test_commands_and_their_options_exist(page):
     for words in commands(page.read_text()):
         if words[0] == "COMMAND":
             continue
-        command = cli.main.commands.get(words[0])
+        command = command_line.main.commands.get(words[0])
         assert command is not None, f"no command {words[0]}"
         for word in words[1:]:
             if word.startswith("-") and word != "-":
@@ -69,7 +69,7 @@ def test_commands_and_their_options_exist(page):
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_options_between_backticks_exist(page):
     """An option that the text names is one of some command of ours, or a known one of makeflow or Mesos."""
-    ours = set().union(*(options_of(c) for c in cli.main.commands.values()))
+    ours = set().union(*(options_of(c) for c in command_line.main.commands.values()))
     for option in re.findall(r"`(--[a-z][a-z_-]+)", page.read_text()):
         assert option in ours | OTHERS_OPTIONS, option
 
@@ -77,7 +77,7 @@ def test_options_between_backticks_exist(page):
 def test_every_command_is_documented():
     """The README's table lists all commands."""
     text = (ROOT / "README.md").read_text()
-    for name in cli.main.commands:
+    for name in command_line.main.commands:
         assert f"`mfmesos {name}`" in text
 
 
@@ -137,7 +137,7 @@ def test_task_files_in_the_docs_parse(page):
 
 def test_all_json_keys_are_documented():
     """docs/task-files.md has a row for each key of a JSON line."""
-    from mfmesos.workflow.jsonlines import KEYS
+    from mfmesos.taskfiles.jsonlines import KEYS
 
     table = "".join(line for line in (ROOT / "docs/task-files.md").read_text().splitlines() if line.startswith("|"))
     for key in KEYS:

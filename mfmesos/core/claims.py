@@ -1,7 +1,6 @@
 """The life of a claim: what its executor syncs, what Mesos says of it, and how it ends."""
 from __future__ import annotations
 
-from mfmesos import wire
 from mfmesos.core import tasks, trust
 from mfmesos.core.actions import (
     AcknowledgeUpdate,
@@ -13,11 +12,12 @@ from mfmesos.core.actions import (
     RevokeAttempt,
 )
 from mfmesos.core.events import ClaimSynced, ClaimUpdated
-from mfmesos.core.phrases import counted
 from mfmesos.core.reasons import EXECUTOR_ENDED, LIMITS, about_user, explain
 from mfmesos.core.records import Claim, TaskRecord
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
+from mfmesos.shared import wire
+from mfmesos.shared.phrases import counted
 
 ENDED_STATES = frozenset({
     "TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED", "TASK_GONE",

@@ -4,9 +4,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Union
 
-from mfmesos.core.attempt import Attempt
+from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.model import Agent, Holder, Offer, SavedClaim, SavedTask, StagedInput, Task
-from mfmesos.wire import Result
+from mfmesos.shared.wire import Result
 
 
 # --- from the workflow --------------------------------------------------------------------------

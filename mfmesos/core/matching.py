@@ -8,8 +8,8 @@ from __future__ import annotations
 from mfmesos.core import claims, shortage, tasks, trust
 from mfmesos.core.actions import DeclineOffers, ListAgents, OpenClaim, Revive, SaveClaim, Suppress
 from mfmesos.core.model import Resources, SavedClaim
-from mfmesos.core.placement import AHEAD_PACE_S, ahead, allocation, how_many_fit, is_crumb, size_claim
 from mfmesos.core.records import AgentRecord, Claim, Shape, TaskRecord
+from mfmesos.core.sizing import AHEAD_PACE_S, ahead, allocation, how_many_fit, is_crumb, size_claim
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Callable
 
-from mfmesos import wire
 from mfmesos.core.model import Resources
-from mfmesos.core.needs import OVERRIDE, Needs
 from mfmesos.core.records import AgentRecord, TaskRecord
 from mfmesos.core.state import Policy
+from mfmesos.estimates.needs import OVERRIDE, Needs
+from mfmesos.shared import wire
 
 GROWTH = 2.0
 """An exhausted resource that was not requested grows by this factor for the next attempt."""

@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import re
 
-from mfmesos.core.phrases import shortened
-from mfmesos.wire import FOLDER_GONE
+from mfmesos.shared.phrases import shortened
+from mfmesos.shared.wire import FOLDER_GONE
 
 CONTAINER_MEMORY = "REASON_CONTAINER_LIMITATION_MEMORY"
 CONTAINER_DISK = "REASON_CONTAINER_LIMITATION_DISK"
@@ -89,7 +89,7 @@ _EXITS = {
     84: "the agent does not reach this machine's staging server; see --listen and --advertise",
     FOLDER_GONE: "the executor's folder on the agent was removed",
 }
-"""What the claim's command exits with (mfmesos/staging/archive.py, executor/main.py)."""
+"""What the claim's command exits with (mfmesos/staging/archive.py, executor/mfmesos_executor/main.py)."""
 
 
 def explain_exit(status: int) -> str:

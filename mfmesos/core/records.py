@@ -5,10 +5,10 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mfmesos.core.estimate_own import Known
 from mfmesos.core.model import Offer, Resources, SavedTask, StagedInput, Task
 from mfmesos.core.states import CLAIM_MOVES, TASK_MOVES, ClaimState, TaskState, move
-from mfmesos.wire import Result
+from mfmesos.estimates.own_command import Known
+from mfmesos.shared.wire import Result
 
 INPUT_STEP = 1.05
 LEAST_INPUT_MB = 0.01

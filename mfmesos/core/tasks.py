@@ -1,7 +1,6 @@
 """The life of a task: submitted, tried, tried again, reported once."""
 from __future__ import annotations
 
-from mfmesos import wire
 from mfmesos.core import outcomes, trust
 from mfmesos.core.actions import (
     DropTask,
@@ -12,16 +11,17 @@ from mfmesos.core.actions import (
     RevokeAttempt,
     SaveTask,
 )
-from mfmesos.core.attempt import Attempt
+from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.attemptid import attempt_id, attempt_stem
-from mfmesos.core.category import category_of, exact, signature
 from mfmesos.core.events import OutputsRefused, TaskRefused, TaskSubmitted
 from mfmesos.core.model import Resources, StagedInput, Task
-from mfmesos.core.needs import OFF, OVERRIDE
 from mfmesos.core.outcomes import Decision, Verdict
 from mfmesos.core.records import Claim, Kind, TaskRecord
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
+from mfmesos.estimates.category import category_of, exact, signature
+from mfmesos.estimates.needs import OFF, OVERRIDE
+from mfmesos.shared import wire
 
 MB = 2**20
 UNWANTED = "the workflow engine withdrew it"

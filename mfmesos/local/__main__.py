@@ -10,10 +10,10 @@ import os
 import sys
 from pathlib import Path
 
-from mfmesos.bounds import AGENTS, AMOUNT, PORT
 from mfmesos.core.model import Resources
-from mfmesos.core.phrases import counted
-from mfmesos.terminal import ending_signals
+from mfmesos.shared.bounds import AGENTS, AMOUNT, PORT
+from mfmesos.shared.phrases import counted
+from mfmesos.shared.terminal import ending_signals
 
 PARENT_POLL_S = 0.25
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from mfmesos.local import processes
 from mfmesos.local.amounts import Amounts, Json, total
 from mfmesos.local.container import Container, LaunchError, Limitation
+from mfmesos.local.event_stream import EventStream
 from mfmesos.local.executors import (
     AgentFramework,
     AgentTask,
@@ -20,8 +21,7 @@ from mfmesos.local.executors import (
     executor_environment,
 )
 from mfmesos.local.fetcher import Fetcher
-from mfmesos.local.status import TERMINAL, new_uuid, partition_aware, status, value
-from mfmesos.local.stream import EventStream
+from mfmesos.local.task_status import TERMINAL, new_uuid, partition_aware, status, value
 from mfmesos.local.updates import UpdateManager
 
 REGISTRATION_TIMEOUT_S = 60.0

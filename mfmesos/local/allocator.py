@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from mfmesos.local.amounts import Amounts, total
-from mfmesos.local.records import AgentRecord, Framework
+from mfmesos.local.cluster_records import AgentRecord, Framework
 
 MIN_CPUS, MIN_MEM = 0.01, 32.0
 """Less is not worth an offer: --min_allocatable_resources=cpus:0.01|mem:32."""

@@ -13,8 +13,8 @@ from mfmesos.core.model import Resources
 from mfmesos.local.access import Credential
 from mfmesos.local.agent import Agent
 from mfmesos.local.amounts import Amounts
-from mfmesos.local.calls import SchedulerCalls
 from mfmesos.local.faults import Faults
+from mfmesos.local.framework_calls import SchedulerCalls
 from mfmesos.local.master import Master
 from mfmesos.local.operator import OperatorCalls
 from mfmesos.local.web import agent_application, master_application

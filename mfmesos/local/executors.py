@@ -7,8 +7,8 @@ from enum import Enum
 
 from mfmesos.local.amounts import Amounts, Json, total
 from mfmesos.local.container import Container
-from mfmesos.local.status import TERMINAL, seconds
-from mfmesos.local.stream import EventStream
+from mfmesos.local.event_stream import EventStream
+from mfmesos.local.task_status import TERMINAL, seconds
 
 MAX_COMPLETED = 150
 SHUTDOWN_GRACE_S = 5.0

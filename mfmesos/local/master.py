@@ -10,9 +10,9 @@ from typing import Callable
 from mfmesos.local import allocator
 from mfmesos.local.agent import Agent
 from mfmesos.local.amounts import Amounts, Json, total
-from mfmesos.local.records import AgentRecord, Filter, Framework, InverseOffer, Offer, Task, offer_json
-from mfmesos.local.status import TERMINAL, status, value
-from mfmesos.local.stream import EventStream
+from mfmesos.local.cluster_records import AgentRecord, Filter, Framework, InverseOffer, Offer, Task, offer_json
+from mfmesos.local.event_stream import EventStream
+from mfmesos.local.task_status import TERMINAL, status, value
 from mfmesos.local.validation import Refused, framework_error
 
 VERSION = "1.11.0"

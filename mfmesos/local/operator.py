@@ -5,8 +5,8 @@ import asyncio
 from typing import Callable
 
 from mfmesos.local.amounts import Json
+from mfmesos.local.cluster_records import AgentRecord
 from mfmesos.local.master import VERSION, Master
-from mfmesos.local.records import AgentRecord
 from mfmesos.local.validation import Refused
 
 DRAIN_POLL_S = 0.1

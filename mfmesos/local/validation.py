@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from mfmesos.local.amounts import Amounts, Json
-from mfmesos.local.records import Framework
+from mfmesos.local.cluster_records import Framework
 
 CALLS_WITH_BODY = {
     "ACCEPT": "accept", "DECLINE": "decline", "ACCEPT_INVERSE_OFFERS": "accept_inverse_offers",

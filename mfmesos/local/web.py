@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Callable
 
 from mfmesos.aio import web
-from mfmesos.local import access, files, views
+from mfmesos.local import access, sandbox_files, state_pages
 from mfmesos.local.agent import Agent, CallError
 from mfmesos.local.validation import Refused, executor_call, scheduler_call
 
@@ -120,12 +120,12 @@ def master_application(cluster: LocalCluster) -> web.Application:
     app.router.add_post("/api/v1", operate)
     app.router.add_post("/faults", fault)
     for prefix in ("", "/master"):
-        app.router.add_get(f"{prefix}/state", _view(lambda _: views.master_state(cluster.leader)))
-        app.router.add_get(f"{prefix}/state-summary", _view(lambda _: views.summary(cluster.leader)))
-        app.router.add_get(f"{prefix}/slaves", _view(lambda _: views.slaves(cluster.leader)))
+        app.router.add_get(f"{prefix}/state", _view(lambda _: state_pages.master_state(cluster.leader)))
+        app.router.add_get(f"{prefix}/state-summary", _view(lambda _: state_pages.summary(cluster.leader)))
+        app.router.add_get(f"{prefix}/slaves", _view(lambda _: state_pages.slaves(cluster.leader)))
         app.router.add_get(f"{prefix}/health", _empty)
         app.router.add_get(f"{prefix}/redirect", redirect)
-    app.router.add_get("/version", _view(lambda _: views.BUILD))
+    app.router.add_get("/version", _view(lambda _: state_pages.BUILD))
     app.router.add_get("/metrics/snapshot", _view(lambda _: {
         "master/elected": 1.0, "master/slaves_active": float(len(cluster.leader.agents)),
         "master/frameworks_active": float(sum(f.active for f in cluster.leader.frameworks.values()))}))
@@ -156,9 +156,9 @@ def agent_application(agent: Agent) -> web.Application:
     app = _application([])
     for prefix in ("", f"/slave({agent.number})"):
         app.router.add_post(f"{prefix}/api/v1/executor", executor)
-        app.router.add_get(f"{prefix}/state", _view(lambda _: views.agent_state(agent)))
+        app.router.add_get(f"{prefix}/state", _view(lambda _: state_pages.agent_state(agent)))
         app.router.add_get(f"{prefix}/health", _empty)
-    app.router.add_get("/version", _view(lambda _: views.BUILD))
+    app.router.add_get("/version", _view(lambda _: state_pages.BUILD))
     _add_files(app, agent)
     return app
 
@@ -167,7 +167,7 @@ def _add_files(app: web.Application, agent: Agent) -> None:
     def wanted(request: web.Request) -> Any:
         if "path" not in request.query:
             raise Refused("Expecting 'path=value' in query.")
-        found = files.resolve(agent, request.query["path"])
+        found = sandbox_files.resolve(agent, request.query["path"])
         if found is None:
             raise web.HTTPNotFound
         return found
@@ -176,14 +176,14 @@ def _add_files(app: web.Application, agent: Agent) -> None:
         folder = wanted(request)
         if not folder.is_dir():
             raise web.HTTPNotFound
-        return web.json_response([files.entry(p) for p in sorted(folder.iterdir())])
+        return web.json_response([sandbox_files.entry(p) for p in sorted(folder.iterdir())])
 
     async def read(request: web.Request) -> web.StreamResponse:
         path = wanted(request)
         if not path.is_file():
             raise Refused("Cannot read a directory.")
         offset, length = int(request.query.get("offset", -1)), int(request.query.get("length", -1))
-        return web.json_response(files.read(path, offset, length))
+        return web.json_response(sandbox_files.read(path, offset, length))
 
     async def download(request: web.Request) -> web.StreamResponse:
         path = wanted(request)

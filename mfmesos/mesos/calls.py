@@ -7,8 +7,8 @@ from base64 import b64encode
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
-from mfmesos.mesos.address import split_address
 from mfmesos.mesos.stream import tune
+from mfmesos.shared.master_address import split_address
 
 
 class CallRefused(Exception):

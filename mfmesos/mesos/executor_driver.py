@@ -15,11 +15,11 @@ from base64 import b64decode, b64encode
 from dataclasses import replace
 from typing import Any, Callable, Mapping
 
-from mfmesos.mesos.address import split_address
 from mfmesos.mesos.calls import Caller, CallLost, CallRefused
 from mfmesos.mesos.imports import MesosExecutorDriver, parse_duration
 from mfmesos.mesos.process import HardenedProcess
 from mfmesos.mesos.stream import Timing
+from mfmesos.shared.master_address import split_address
 
 logger = logging.getLogger(__name__)
 

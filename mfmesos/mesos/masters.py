@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from mfmesos.mesos.address import split_address
+from mfmesos.shared.master_address import split_address
 
 logger = logging.getLogger(__name__)
 

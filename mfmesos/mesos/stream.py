@@ -11,8 +11,8 @@ from typing import Any, Callable, Iterator
 
 from http_parser.http import HttpParser
 
-from mfmesos.mesos.address import split_address
 from mfmesos.mesos.imports import Connection
+from mfmesos.shared.master_address import split_address
 
 _RECEIVE = 1 << 18
 _LARGEST_EVENT = 1 << 30

@@ -24,7 +24,7 @@ from pathlib import Path
 from types import CodeType
 from urllib.parse import urlsplit
 
-from mfmesos.staging.disk import set_mode
+from mfmesos.shared.disk import set_mode
 from mfmesos.staging.sources import ArchiveError, Source, find_sources, roots
 
 __all__ = [

@@ -12,11 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mfmesos import wire
-from mfmesos.apart import set_apart
 from mfmesos.core.model import StagedInput
-from mfmesos.staging.names import OutputPlan, check_attempt, plan_outputs
-from mfmesos.staging.outputs import (
+from mfmesos.shared import wire
+from mfmesos.shared.apart import set_apart
+from mfmesos.staging.incoming import (
     FULL,
     OUR_SIDE,
     WHOLE,
@@ -28,7 +27,8 @@ from mfmesos.staging.outputs import (
     remove_tree,
     unpack,
 )
-from mfmesos.staging.placement import place
+from mfmesos.staging.names import OutputPlan, check_attempt, plan_outputs
+from mfmesos.staging.publishing import place
 from mfmesos.staging.stamps import members_of
 from mfmesos.staging.tarstream import BadTar
 from mfmesos.staging.task_links import TaskLinks

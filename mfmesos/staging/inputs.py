@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from mfmesos import descriptors
 from mfmesos.core.model import StagedInput, Task
-from mfmesos.holes import sparse
+from mfmesos.shared import descriptors
+from mfmesos.shared.holes import sparse
 from mfmesos.staging import stamps
 from mfmesos.staging.check import OutputCheck
 from mfmesos.staging.names import relative

@@ -11,8 +11,8 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from mfmesos import descriptors
 from mfmesos.aio import web
+from mfmesos.shared import descriptors
 
 _SILENT = logging.getLogger("mfmesos.staging.http")
 _SILENT.setLevel(logging.CRITICAL + 1)

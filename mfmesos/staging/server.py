@@ -1,4 +1,4 @@
-"""The staging server: what executors talk to. Lives in the scheduler's asyncio loop; see mfmesos.wire."""
+"""The staging server: what executors talk to. Lives in the scheduler's asyncio loop; see mfmesos.shared.wire."""
 from __future__ import annotations
 
 import asyncio
@@ -9,14 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Callable
 
-from mfmesos import wire
 from mfmesos.aio import web
 from mfmesos.core.model import StagedInput
-from mfmesos.staging.address import advertised, default_host, is_loopback, join_host_port, split_host_port
-from mfmesos.staging.claims import Access, ClaimAccess, ClaimTable, derived_token
+from mfmesos.shared import wire
+from mfmesos.shared.addresses import advertised, default_host, is_loopback, join_host_port, split_host_port
 from mfmesos.staging.deliveries import Deliveries
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.listener import Listener
+from mfmesos.staging.permits import Access, ClaimAccess, ClaimTable, derived_token
 from mfmesos.staging.transfer import Refused, Transfer
 
 __all__ = ["StagingServer", "default_host"]

@@ -68,8 +68,8 @@ def find_sources() -> dict[str, Source]:
 def _our_own(places: dict[str, Path]) -> dict[str, Source]:
     """What of mfmesos the executor imports, and what that imports in turn."""
     base = places["mfmesos"]
-    found: dict[str, Source] = {"mfmesos/__init__.py": base / "__init__.py", "mfmesos/wire.py": base / "wire.py"}
-    waiting = [*places["mfmesos_executor"].glob("*.py"), base / "wire.py"]
+    found: dict[str, Source] = {"mfmesos/__init__.py": base / "__init__.py"}
+    waiting = list(places["mfmesos_executor"].glob("*.py"))
     while waiting:
         for module in _imports(waiting.pop()):
             for path in _files(base, module):

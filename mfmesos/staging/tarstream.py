@@ -3,14 +3,14 @@
 The standard tarfile module pulls, accepts a stream that stops between two members, and keeps whatever a header of
 any size says. Here the stream is pushed in, only plain files, folders and symbolic links pass, and the end mark must be
 there. ustar, GNU (long names, large sizes) and pax (path, linkpath and size) are understood, as Python's and GNU's tar
-write them, and the executor's own fields (see mfmesos.wire).
+write them, and the executor's own fields (see mfmesos.shared.wire).
 """
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
 
-from mfmesos.wire import TAR_HOLES, tar_mtime_ns
+from mfmesos.shared.wire import TAR_HOLES, tar_mtime_ns
 
 BLOCK = 512
 MAX_META_BYTES = 64 * 1024

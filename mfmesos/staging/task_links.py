@@ -12,10 +12,10 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from mfmesos.config import STATE_DIR
-from mfmesos.links import may_lead_to
+from mfmesos.settings.config import STATE_DIR
+from mfmesos.shared.symlinks import may_lead_to
+from mfmesos.shared.wholelines import open_to_append
 from mfmesos.staging.names import ancestors
-from mfmesos.wholelines import open_to_append
 
 FILE = "links.jsonl"
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
-from mfmesos import descriptors
 from mfmesos.aio import web
 from mfmesos.core.model import StagedInput
+from mfmesos.shared import descriptors
+from mfmesos.shared.disk import capacity
 from mfmesos.staging.deliveries import Attempt, Deliveries, storage_problem
-from mfmesos.staging.disk import capacity
+from mfmesos.staging.incoming import LeadsOut, PlacementError, Unpacker
 from mfmesos.staging.inputs import InputChanged, InputIndex
-from mfmesos.staging.outputs import LeadsOut, PlacementError, Unpacker
 from mfmesos.staging.tarstream import BadTar
 from mfmesos.staging.trees import TreeChanged, tar_stream
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Callable
 
-from mfmesos.config import STATE_DIR
-from mfmesos.holes import sparse
-from mfmesos.wire import TAR_SPARSE, tar_owner
+from mfmesos.settings.config import STATE_DIR
+from mfmesos.shared.holes import sparse
+from mfmesos.shared.wire import TAR_SPARSE, tar_owner
 
 CHUNK = 1 << 20
 MOST_ROWS = 1_000_000

@@ -1,1 +1,1 @@
-"""What outlives a run, in SQLite: the history of attempts that estimates learn from."""
+"""What outlives a run or its scheduler: histories and journals in SQLite, and the files in a run's own folder."""

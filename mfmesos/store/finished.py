@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mfmesos.config import ConfigError
-from mfmesos.netfs import on_network
+from mfmesos.settings.config import ConfigError
+from mfmesos.shared.netfs import on_network
 from mfmesos.store import sqlitefile
 
 FILE = "run.sqlite"

@@ -16,9 +16,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Callable
 
-from mfmesos.core.attempt import Attempt
+from mfmesos.core.attempt_record import Attempt
 from mfmesos.store import sqlitefile
-from mfmesos.store.attempt import COLUMNS, MOST_TEXT, TEXTS, believable
+from mfmesos.store.attempt_columns import COLUMNS, MOST_TEXT, TEXTS, believable
 
 log = logging.getLogger("mfmesos.history")
 APPLICATION_ID = 0x6D666D68  # "mfmh"

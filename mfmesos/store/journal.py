@@ -16,9 +16,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Callable, TypeVar
 
-from mfmesos.config import ConfigError
 from mfmesos.core import actions as act
 from mfmesos.core.model import Request, Resources, SavedClaim, SavedTask, StagedInput, Task
+from mfmesos.settings.config import ConfigError
 from mfmesos.store import sqlitefile
 
 FILE = "journal.sqlite"

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Callable
 
-from mfmesos.core.attempt import Attempt
-from mfmesos.core.learning import PER_CATEGORY
+from mfmesos.core.attempt_record import Attempt
+from mfmesos.estimates.learning import PER_CATEGORY
 from mfmesos.store.history import History, HistoryError, default_path
 
 log = logging.getLogger("mfmesos.history")

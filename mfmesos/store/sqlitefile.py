@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mfmesos.netfs import on_network
+from mfmesos.shared.netfs import on_network
 
 LEAST_SIZE = 512
 """Of a SQLite file with anything in it. SQLite takes a smaller one, whatever it holds, for an empty one."""

@@ -16,7 +16,7 @@ from support import wait_until
 from mfmesos.core import events
 from mfmesos.core.actions import OpenClaim
 from mfmesos.core.model import Resources
-from mfmesos.mesos.link import FrameworkSettings, MesosLink
+from mfmesos.mesos.master_link import FrameworkSettings, MesosLink
 
 COMMAND = f"exec {sys.executable} -S {EXECUTOR}"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 import pytest
 from world import FakeExecutor, World
 
-from mfmesos import wire
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.model import Resources
 from mfmesos.core.state import Policy
+from mfmesos.shared import wire
 
 
 def world_of(count: int = 1, agents: dict[str, Resources] | None = None, **settings: object) -> World:

@@ -4,14 +4,14 @@ from __future__ import annotations
 import pytest
 from world import DIES, FakeExecutor, World
 
-from mfmesos import wire
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
-from mfmesos.core.attempt import Attempt
-from mfmesos.core.engine import Core
+from mfmesos.core.attempt_record import Attempt
+from mfmesos.core.core import Core
 from mfmesos.core.model import Resources, SavedTask, Task
 from mfmesos.core.state import Policy
 from mfmesos.core.states import ClaimState
+from mfmesos.shared import wire
 
 TWO = {"a1": Resources(4, 4096, 20000), "a2": Resources(4, 4096, 20000)}
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from world import World
 
-from mfmesos import wire
 from mfmesos.core import events as ev
 from mfmesos.core.model import Holder, Resources
-from mfmesos.core.needs import FILL, OFF, OVERRIDE
 from mfmesos.core.state import Policy
-from mfmesos.wire import FOLDER_GONE
+from mfmesos.estimates.needs import FILL, OFF, OVERRIDE
+from mfmesos.shared import wire
+from mfmesos.shared.wire import FOLDER_GONE
 
 STEPS = int(os.environ.get("MFMESOS_MODEL_STEPS", "60"))
 EXAMPLES = int(os.environ.get("MFMESOS_MODEL_EXAMPLES", "200"))

@@ -8,17 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from world import World
 
-from mfmesos import wire
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
-from mfmesos.core.attempt import Attempt
-from mfmesos.core.estimate import Tuning
-from mfmesos.core.estimates import Estimates
-from mfmesos.core.learning import JUDGED, JUDGED_SHORT, PER_CATEGORY, learn, newest
+from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.model import Request, Resources, StagedInput, Task
-from mfmesos.core.needs import LEAST_MB, Needs
 from mfmesos.core.records import Kind, Shape
 from mfmesos.core.state import Policy
+from mfmesos.estimates.estimator import Tuning
+from mfmesos.estimates.estimators import Estimates
+from mfmesos.estimates.learning import JUDGED, JUDGED_SHORT, PER_CATEGORY, learn, newest
+from mfmesos.estimates.needs import LEAST_MB, Needs
+from mfmesos.shared import wire
 
 BIG = {"a1": Resources(8.0, 8096.0, 80000.0)}
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from world import World
 
-from mfmesos import wire
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.state import Policy
+from mfmesos.shared import wire
 
 
 def running(count: int = 1, **settings: object) -> World:

@@ -4,11 +4,11 @@ from __future__ import annotations
 import pytest
 from world import World
 
-from mfmesos import wire
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.model import Resources
 from mfmesos.core.state import Policy
+from mfmesos.shared import wire
 
 WHOLE = Resources(4, 3000, 20000)
 

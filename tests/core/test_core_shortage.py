@@ -3,10 +3,10 @@ from __future__ import annotations
 
 from world import World
 
-from mfmesos import wire
 from mfmesos.core import events as ev
 from mfmesos.core.model import Holder, Resources
 from mfmesos.core.state import Policy
+from mfmesos.shared import wire
 
 WHOLE = Resources(4, 3000, 20000)
 

@@ -9,13 +9,13 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Callable
 
-from mfmesos import wire
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
-from mfmesos.core.engine import Core
+from mfmesos.core.core import Core
 from mfmesos.core.model import Agent, Holder, Offer, Request, Resources, SavedClaim, SavedTask, Task
-from mfmesos.core.placement import AHEAD_MOST
+from mfmesos.core.sizing import AHEAD_MOST
 from mfmesos.core.state import Policy
+from mfmesos.shared import wire
 
 DIES = "dies"
 """The attempt takes its executor along."""

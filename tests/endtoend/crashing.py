@@ -7,13 +7,12 @@ import signal
 import sys
 from typing import Any, Callable
 
-from mfmesos import framework
-from mfmesos.cli import main
-from mfmesos.report import runlog
-from mfmesos.staging import placement
+from mfmesos.cli.command_line import main
+from mfmesos.staging import publishing
+from mfmesos.store import framework, runlog
 from mfmesos.store.finished import FinishedTasks
 from mfmesos.store.journal import Journal
-from mfmesos.workflow import statefile
+from mfmesos.taskfiles import statefile
 
 
 class Fuse:
@@ -52,7 +51,7 @@ def arm(fuse: Fuse) -> None:
     FinishedTasks.write = fuse.around(FinishedTasks.write)
     statefile.os = Os(write=fuse.around(os.write))
     runlog.os = Os(write=fuse.around(os.write))
-    placement.os = Os(rename=fuse.around(os.rename), link=fuse.around(os.link))
+    publishing.os = Os(rename=fuse.around(os.rename), link=fuse.around(os.link))
     framework.save = fuse.around(framework.save)
     framework.forget = fuse.around(framework.forget)
 

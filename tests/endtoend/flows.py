@@ -17,7 +17,7 @@ import psutil
 from clusters import Cluster
 from support import need, wait_until
 
-from mfmesos.staging.address import is_loopback
+from mfmesos.shared.addresses import is_loopback
 
 MFMESOS = [sys.executable, "-m", "mfmesos"]
 PRIVATE = (".mfmesos", *(f"Makeflow.{kind}log" for kind in ("makeflow", "mesos", "", "batch", "wq")))

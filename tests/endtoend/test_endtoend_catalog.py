@@ -10,8 +10,8 @@ from flows import Flow
 from pools import PROJECT, Catalog, start_manager
 
 from mfmesos.core.model import Resources
-from mfmesos.pool.catalog import from_catalog
-from mfmesos.pool.manager import Answer, ask
+from mfmesos.engines.catalog import from_catalog
+from mfmesos.engines.manager import Answer, ask
 
 
 def test_the_real_programs(tmp_path: Path, embedded_mesos: Cluster, catalog: Catalog) -> None:

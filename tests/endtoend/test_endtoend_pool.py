@@ -19,8 +19,8 @@ from flows import MFMESOS, Flow, nothing_stays, plain_makeflow, steady
 from pools import EXAMPLES, PROJECT, Catalog, WorkerFlow, start_manager
 from support import free_port, wait_until
 
-from mfmesos.pool import status as statuses
-from mfmesos.pool.status import Row
+from mfmesos.engines import pool_status
+from mfmesos.engines.pool_status import Row
 
 SMALL = ("--cores", "1", "--memory", "200", "--disk", "200")
 
@@ -40,7 +40,7 @@ class PoolFlow(WorkerFlow):
     def row(self) -> Row | None:
         """What the pool says of the one manager."""
         try:
-            said = statuses.read(self.work / ".mfmesos").managers
+            said = pool_status.read(self.work / ".mfmesos").managers
         except ValueError:
             return None
         return said[0] if said else None
@@ -171,19 +171,19 @@ def test_eight_workers_survive(wide: PoolFlow, catalog: Catalog, tmp_path: Path)
         old = scheduler_of(process)
         assert old is not None
         old.kill()
-        said_before = statuses.read(wide.work / ".mfmesos").written_at
+        said_before = pool_status.read(wide.work / ".mfmesos").written_at
         wait_until(lambda: told_since(wide, said_before) and wide.has(8), 40, "another scheduler that knows of them")
         assert pids(wide) == eight
 
         wide.cluster.restart()
         wait_until(lambda: registered(wide, 8), 60, "the claims to be known again")
-        said_before = statuses.read(wide.work / ".mfmesos").written_at
+        said_before = pool_status.read(wide.work / ".mfmesos").written_at
         wait_until(lambda: told_since(wide, said_before) and wide.has(8), 20, "eight workers")
         assert pids(wide) == eight
 
         end(flow, manager)
         manager = start_manager(flow, catalog, "-p", port)
-        said_before = statuses.read(wide.work / ".mfmesos").written_at
+        said_before = pool_status.read(wide.work / ".mfmesos").written_at
         wait_until(lambda: told_since(wide, said_before + 2) and wide.has(8), 40, "the workers to connect again")
         assert pids(wide) == eight
         end(flow, manager)
@@ -197,7 +197,7 @@ def test_eight_workers_survive(wide: PoolFlow, catalog: Catalog, tmp_path: Path)
 
 
 def told_since(pool: PoolFlow, written_at: float) -> bool:
-    return statuses.read(pool.work / ".mfmesos").written_at > written_at
+    return pool_status.read(pool.work / ".mfmesos").written_at > written_at
 
 
 def registered(pool: PoolFlow, tasks: int) -> bool:
@@ -228,7 +228,7 @@ def test_shares_by_weight(wide: PoolFlow, catalog: Catalog, tmp_path: Path) -> N
     def both_have_had_work() -> bool:
         nonlocal seen
         try:
-            said = statuses.read(wide.work / ".mfmesos")
+            said = pool_status.read(wide.work / ".mfmesos")
         except ValueError:
             return False
         if said.written_at == seen:

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from flows import Flow, outer_address
 from support import need, wait_until
 
-from mfmesos.staging.claims import derived_token
+from mfmesos.staging.permits import derived_token
 
 PRINCIPAL, WORD = "physics", "a-secret-that-nobody-else-has"
 MASTER = (

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mfmesos.workflow.reader import open_parser
-from mfmesos.workflow.records import Submitted
+from mfmesos.taskfiles.entries import Submitted
+from mfmesos.taskfiles.reader import open_parser
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "workflows"
 NAMES = sorted(p.name for p in EXAMPLES.iterdir() if p.is_dir())

@@ -18,7 +18,7 @@ from pathlib import Path
 import mfmesos_executor
 
 import mfmesos
-from mfmesos import wire
+from mfmesos.shared import wire
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.trees import tar_stream, walk
 

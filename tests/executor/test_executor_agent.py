@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 from executor_fakes import gone, number_in, run
 from mfmesos_executor.attempt import Attempt
-from mfmesos_executor.pool import Pool
+from mfmesos_executor.threads import Pool
 from support import need, wait_until
 
-from mfmesos import wire
+from mfmesos.shared import wire
 
 
 @pytest.mark.parametrize("what", ["", "/tasks", "/cache", "/spare", "/tasks/2"])

@@ -9,7 +9,7 @@ import pytest
 from executor_fakes import FakeStaging, contents, gone, left_of_tasks, number_in, run
 from support import wait_until
 
-from mfmesos import wire
+from mfmesos.shared import wire
 
 STUBBORN = "trap '' TERM; echo $$ > {pid}; while :; do sleep 0.05; done"
 

@@ -11,9 +11,9 @@ import pytest
 from executor_fakes import contents, run
 from support import need, wait_until
 
-from mfmesos import wire
+from mfmesos.shared import wire
+from mfmesos.staging.incoming import unpack
 from mfmesos.staging.names import plan_outputs
-from mfmesos.staging.outputs import unpack
 
 
 def one(staging, attempt: str, command: str, *args, **kw):

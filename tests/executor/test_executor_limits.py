@@ -15,7 +15,7 @@ from mfmesos_executor.limits import Load, over_own_limit, victim_of_disk, victim
 from mfmesos_executor.verdict import MOST_REASON, failure, with_last_line
 from support import wait_until
 
-from mfmesos import wire
+from mfmesos.shared import wire
 
 EAT = "python3 -c \"x = bytearray({mb} << 20); import time; time.sleep(60)\""
 

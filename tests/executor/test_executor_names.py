@@ -17,10 +17,10 @@ from mfmesos_executor.environ import base_environment
 from mfmesos_executor.sandbox import BadName, Sandbox, normal, rewrite
 from mfmesos_executor.unpack import BadStream, unpack
 
-from mfmesos import wire
-from mfmesos.cli import task_settings
-from mfmesos.config import SchedulerConfig
-from mfmesos.scheduler import policy_of
+from mfmesos.cli.command_line import task_settings
+from mfmesos.scheduler.scheduler import policy_of
+from mfmesos.settings.config import SchedulerConfig
+from mfmesos.shared import wire
 from mfmesos.staging.names import relative
 
 PLACES = {"/data/x": "/SB/x", "/data/x.idx": "/SB/i", "/w/in": "/SB/in", "/data/my file": "/SB/m",

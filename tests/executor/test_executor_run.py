@@ -8,7 +8,7 @@ import pytest
 from executor_fakes import TOKEN, contents, gone, left_of_tasks, number_in, run
 from support import wait_until
 
-from mfmesos import wire
+from mfmesos.shared import wire
 
 
 def one(staging, attempt: str, command: str, *args, **kw):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from mfmesos.local.agent import Agent
 from mfmesos.local.allocator import allocate, dominant_share
 from mfmesos.local.amounts import Amounts, total
-from mfmesos.local.records import AgentRecord, Filter, Framework
-from mfmesos.local.stream import EventStream
+from mfmesos.local.cluster_records import AgentRecord, Filter, Framework
+from mfmesos.local.event_stream import EventStream
 from mfmesos.local.updates import UpdateManager
 
 scalars = st.dictionaries(st.sampled_from(["cpus", "mem", "disk", "gpus"]), st.integers(1, 10**9))

@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 from support import wait_until
 
-from mfmesos.mesos.link import FrameworkSettings, MesosLink
+from mfmesos.mesos.master_link import FrameworkSettings, MesosLink
 from mfmesos.mesos.stream import Timing
 
 FAST = Timing(connect_s=0.4, reply_s=0.5, first_backoff_s=0.1, most_backoff_s=0.4, call_s=2.0, again_s=0.3)

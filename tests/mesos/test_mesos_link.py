@@ -14,7 +14,7 @@ from support import free_port, wait_until
 from mfmesos.core import events
 from mfmesos.core.actions import OpenClaim
 from mfmesos.core.model import Resources
-from mfmesos.mesos import launch, translate
+from mfmesos.mesos import open_claim, translate
 from mfmesos.mesos.scheduler_driver import speaks_tls
 from mfmesos.mesos.stream import Timing
 
@@ -27,7 +27,7 @@ def claim(*raw, cores=1.0, memory_mb=100.0, disk_mb=10.0, executor_mb=64.0, role
 
 
 def accept(action, role="*", user=""):
-    return launch.accept(action, role=role, user=user, framework_id="F-1", grace_s=5, **RUN)
+    return open_claim.accept(action, role=role, user=user, framework_id="F-1", grace_s=5, **RUN)
 
 
 def task_of(accepted):
@@ -377,7 +377,7 @@ def test_the_task_is_as_mesos_wants_it():
 
 def test_zookeeper_leads_to_the_master(connect):
     """No leader: Disconnected says so. A leader: Registered. Another: a new connection to that one."""
-    from mfmesos.mesos.link import FrameworkSettings, MesosLink
+    from mfmesos.mesos.master_link import FrameworkSettings, MesosLink
 
     tell = []
 

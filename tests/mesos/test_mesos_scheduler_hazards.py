@@ -362,7 +362,8 @@ def test_import_leaves_the_process_as_it_was():
             "print(signal.getsignal(signal.SIGINT) is signal.default_int_handler, l.handlers == [], l.level)")
     # A shell that started us in the background lets SIGINT be ignored.
     usual = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    assert run_python(f"{usual}; import mfmesos.mesos.link, mfmesos.mesos.executor_driver; {look}") == "True True 0"
+    ours = "import mfmesos.mesos.master_link, mfmesos.mesos.executor_driver"
+    assert run_python(f"{usual}; {ours}; {look}") == "True True 0"
     assert run_python(f"{usual}; import pymesos; {look}") == "False False 20"
 
 
@@ -370,7 +371,7 @@ def test_import_works_off_the_main_thread():
     """pymesos's own does not."""
     code = ("import threading\ndef f():\n try:\n  import {}; print('ok')\n except ValueError as e: print('fails')\n"
             "t = threading.Thread(target=f); t.start(); t.join()")
-    assert run_python(code.format("mfmesos.mesos.link")) == "ok"
+    assert run_python(code.format("mfmesos.mesos.master_link")) == "ok"
     assert run_python(code.format("pymesos")) == "fails"
 
 
@@ -385,7 +386,7 @@ def test_more_than_1024_open_files(connect):
     """poll, not select."""
     with FakeMesos() as mesos:
         ours = run_python(MANY + f"""
-from mfmesos.mesos.link import MesosLink, FrameworkSettings
+from mfmesos.mesos.master_link import MesosLink, FrameworkSettings
 got = threading.Event()
 link = MesosLink({mesos.address!r}, FrameworkSettings("n", "u", "h"), lambda e: (print(type(e).__name__), got.set()))
 link.start(); got.wait(10); link.stop(False, 1)""")

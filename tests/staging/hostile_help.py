@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 from staging_help import files_tar, inline
 
-from mfmesos import wire
+from mfmesos.shared import wire
 
 SECRET = b"the content of an input of the good claim"
 GOODS = re.compile(r"/incoming/\d{3,4}\.1-")

@@ -16,10 +16,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from mfmesos import wire
 from mfmesos.core.model import Task
+from mfmesos.shared import wire
+from mfmesos.staging.incoming import PlacementError
 from mfmesos.staging.inputs import InputIndex
-from mfmesos.staging.outputs import PlacementError
 from mfmesos.staging.server import StagingServer
 
 

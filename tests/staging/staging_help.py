@@ -12,10 +12,10 @@ from typing import Any, Callable
 
 import aiohttp
 
-from mfmesos import wire
 from mfmesos.core.model import Task
+from mfmesos.shared import wire
+from mfmesos.staging.incoming import WHOLE
 from mfmesos.staging.inputs import InputIndex
-from mfmesos.staging.outputs import WHOLE
 from mfmesos.staging.server import StagingServer
 
 

@@ -102,8 +102,8 @@ def test_rebuilt_only_when_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_what_is_in_it(tmp_path: Path, built: Archive) -> None:
     """All that the executor imports, psutil with its compiled part, and nothing of the scheduler's side."""
     names = zipfile.ZipFile(sandbox(tmp_path, built) / PYZ).namelist()
-    for name in ("__main__.py", "mfmesos_executor/__init__.py", "mfmesos/wire.py", "pymesos/executor.py", "six.py",
-                 "addict/addict.py", "http_parser/http.py", "h11/__init__.py", "psutil/_pslinux.py"):
+    for name in ("__main__.py", "mfmesos_executor/__init__.py", "mfmesos/shared/wire.py", "pymesos/executor.py",
+                 "six.py", "addict/addict.py", "http_parser/http.py", "h11/__init__.py", "psutil/_pslinux.py"):
         assert name in names
     assert any(n.startswith("psutil/") and n.endswith(".so") for n in names)
     assert {f"{n}c" for n in names if n.endswith(".py") and n != "__main__.py"} <= set(names), "bytecode is missing"
@@ -125,9 +125,9 @@ import runpy
 sys.modules["mfmesos_executor"] = type(sys)("mfmesos_executor")
 main = type(sys)("mfmesos_executor.main")
 def run():
-    import psutil, six, addict, h11, http_parser.http, pymesos, mfmesos.wire
+    import psutil, six, addict, h11, http_parser.http, pymesos, mfmesos.shared.wire
     import mfmesos.mesos.executor_driver
-    for m in (six, addict, h11, pymesos, mfmesos.wire):
+    for m in (six, addict, h11, pymesos, mfmesos.shared.wire):
         assert "mfmesos-executor.pyz" in m.__file__, m.__file__
     assert psutil.__file__.startswith(os.environ["MESOS_SANDBOX"]), psutil.__file__
     print("rss", psutil.Process().memory_info().rss > 0)

@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 from staging_help import Bench, files_tar, inline, member, run, tar_of
 from support import wait_until
 
-from mfmesos import wire
+from mfmesos.shared import wire
 from mfmesos.staging import listener, transfer
+from mfmesos.staging.incoming import PlacementError, Unpacker
 from mfmesos.staging.names import plan_outputs
-from mfmesos.staging.outputs import PlacementError, Unpacker
 
 LEAST = 10_000
 GROWTH_MB = 32

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mfmesos import wire
 from mfmesos.core.model import StagedInput, Task
+from mfmesos.shared import wire
 from mfmesos.staging import inputs as module
 from mfmesos.staging.inputs import InputChanged, InputError, InputIndex, MissingInputs
 from mfmesos.staging.trees import TreeChanged, TreeError, tar_stream, walk

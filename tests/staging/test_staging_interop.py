@@ -12,12 +12,12 @@ from mfmesos_executor.unpack import unpack as unpack_there
 from staging_help import bench, files_tar
 
 from mfmesos.core.model import Task
+from mfmesos.shared.wire import FINISHED, ClaimData, Result, SyncRequest, dumps, load_sync_answer
+from mfmesos.staging.incoming import unpack
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.names import plan_outputs
-from mfmesos.staging.outputs import unpack
 from mfmesos.staging.tarstream import Member, TarReader
 from mfmesos.staging.trees import tar_stream, walk
-from mfmesos.wire import FINISHED, ClaimData, Result, SyncRequest, dumps, load_sync_answer
 
 
 def test_outputs_arrive_as_the_executor_packs_them(tmp_path: Path) -> None:

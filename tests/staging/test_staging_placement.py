@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from staging_help import member, tar_of
 from support import need
 
-from mfmesos.staging import placement
+from mfmesos.shared.wire import tar_owner
+from mfmesos.staging import publishing
+from mfmesos.staging.incoming import PlacementError, Staged, unpack
 from mfmesos.staging.names import NameRefused, check_attempt, output_name, plan_outputs, relative
-from mfmesos.staging.outputs import PlacementError, Staged, unpack
-from mfmesos.wire import tar_owner
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def fail(work: Path, what: Staged) -> PlacementError:
     before = contents(work)
     before = {k: v for k, v in before.items() if not k.startswith(".mfmesos")}
     with pytest.raises(PlacementError) as e:
-        placement.place(work, what)
+        publishing.place(work, what)
     assert contents(work) == before, "the folder is not as it was"
     assert list((work / ".mfmesos" / "incoming").iterdir()) == []
     assert "\n" not in e.value.reason
@@ -62,7 +62,7 @@ def test_files_and_folders_land(work: Path) -> None:
     (work / "a").write_bytes(b"old")
     (work / "d").mkdir()
     (work / "d" / "old").write_bytes(b"old")
-    placement.place(work, staged(work, a=b"A", sub__deep__b=b"B", d={"x": b"X"}))
+    publishing.place(work, staged(work, a=b"A", sub__deep__b=b"B", d={"x": b"X"}))
     assert contents(work) == {"a": b"A", "sub/deep/b": b"B", "d/x": b"X", "d/old": b"old"}
     assert list((work / ".mfmesos" / "incoming").iterdir()) == []
 
@@ -80,7 +80,7 @@ def test_a_folder_is_merged(work: Path) -> None:
         (work / name).parent.mkdir(parents=True, exist_ok=True)
         (work / name).write_bytes(b"mine")
     (work / "d" / "sub").chmod(0o750)
-    placement.place(work, folders(work, x=b"X", sub__x=b"S", sub__new__y=b"Y"))
+    publishing.place(work, folders(work, x=b"X", sub__x=b"S", sub__new__y=b"Y"))
     assert contents(work) == {"d/notes": b"mine", "d/sub/notes": b"mine", "d/x.1.old": b"mine", "d/x": b"X",
                               "d/sub/x": b"S", "d/sub/new/y": b"Y"}
     assert (work / "d" / "empty").is_dir()
@@ -121,7 +121,7 @@ def test_merging_through_links(work: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (work / "real").mkdir()
     (work / "d").symlink_to("real")
-    placement.place(work, folders(work, x=b"X"))
+    publishing.place(work, folders(work, x=b"X"))
     assert (work / "real" / "x").read_bytes() == b"X"
     (work / "real" / "sub").symlink_to(tmp_path / "out")
     assert "leads out" in fail(work, folders(work, sub__x=b"X")).reason
@@ -142,7 +142,7 @@ def test_another_task_makes_the_folder_meanwhile(work: Path, monkeypatch: pytest
         real(source, target)
 
     monkeypatch.setattr(os, "rename", rename)
-    placement.place(work, what)
+    publishing.place(work, what)
     assert contents(work) == {"d/x": b"X", "d/other": b"O"}
 
 
@@ -153,7 +153,7 @@ def test_own_files_by_way_of_a_link(work: Path) -> None:
     for name in ("here__tasks.jsonl", "here__here__mesos_task_state"):
         what = staged(work, **{name: b"1"})
         with pytest.raises(PlacementError, match=r"own file|uses itself"):
-            placement.place(work, what, ["tasks.jsonl"])
+            publishing.place(work, what, ["tasks.jsonl"])
     assert contents(work) == {"tasks.jsonl": b"tasks"}
 
 
@@ -166,7 +166,7 @@ def test_own_files_in_a_folder_that_is_merged_through_a_link(work: Path) -> None
     for name in ("tasks.jsonl", "real/up/mesos_task_state", "real/up/.mfmesos/journal"):
         what = folders(work, **{name: b"1"})
         with pytest.raises(PlacementError, match=r"own file|uses itself"):
-            placement.place(work, what, ["tasks.jsonl"])
+            publishing.place(work, what, ["tasks.jsonl"])
     assert contents(work) == {"tasks.jsonl": b"tasks"}
 
 
@@ -184,7 +184,7 @@ def test_folder_replaces_file(work: Path) -> None:
     for number, before in enumerate((b"old", b"older")):
         shutil.rmtree(work / "d", ignore_errors=True)
         (work / "d").write_bytes(before)
-        placement.place(work, staged(work, d={"x": b"X"}, **({"e": b"E"} if number else {})))
+        publishing.place(work, staged(work, d={"x": b"X"}, **({"e": b"E"} if number else {})))
     assert contents(work) == {
         "d/x": b"X", "e": b"E", "d.before-rerun": b"old", "d.before-rerun.2": b"older"}
 
@@ -216,7 +216,7 @@ def test_link_at_the_final_name_is_replaced(work: Path, tmp_path: Path) -> None:
     """Never written through."""
     (tmp_path / "outside").write_bytes(b"precious")
     (work / "o").symlink_to(tmp_path / "outside")
-    placement.place(work, staged(work, o=b"new"))
+    publishing.place(work, staged(work, o=b"new"))
     assert (tmp_path / "outside").read_bytes() == b"precious"
     assert not (work / "o").is_symlink()
 
@@ -233,7 +233,7 @@ def test_parent_that_leads_out_is_refused(work: Path, tmp_path: Path) -> None:
         assert e.local
         assert "symbolic link" in e.reason
     assert list((tmp_path / "out").iterdir()) == []
-    placement.place(work, staged(work, fine__o=b"1"))
+    publishing.place(work, staged(work, fine__o=b"1"))
     assert (work / "sub" / "o").read_bytes() == b"1"
 
 
@@ -274,7 +274,7 @@ def test_other_file_system(work: Path) -> None:
         (work / ".mfmesos" / "incoming").rmdir()
         (work / ".mfmesos" / "incoming").symlink_to(other)
         (work / "a").write_bytes(b"old")
-        placement.place(work, staged(work, a=b"A", sub__b=b"B", d={"x": b"X"}))
+        publishing.place(work, staged(work, a=b"A", sub__b=b"B", d={"x": b"X"}))
         assert contents(work) == {"a": b"A", "sub/b": b"B", "d/x": b"X"}
         assert os.access(work / "d" / "x", os.X_OK)
         assert sorted(p.name for p in work.iterdir()) == [".mfmesos", "a", "d", "sub"]
@@ -296,7 +296,7 @@ def test_other_file_system_keeps_what_the_task_made(work: Path) -> None:
         os.truncate(made / "sub" / "y", 1 << 28)
         for name in ("x", "sub/y"):
             os.utime(made / name, ns=(5, 10**18 + 7))
-        placement.place(work, what)
+        publishing.place(work, what)
         assert sorted(p.name for p in (work / "d").rglob("*")) == ["link", "lost", "notes", "sub", "x", "y"]
         assert os.readlink(work / "d" / "link") == "x"
         found = [(work / "d" / name).stat() for name in ("x", "sub/y")]
@@ -337,7 +337,7 @@ def test_other_file_system_full(work: Path, monkeypatch: pytest.MonkeyPatch) -> 
             Path(target).write_bytes(b"half")
             raise OSError(errno.ENOSPC, "full")
 
-        monkeypatch.setattr(placement.shutil, "copyfile", full)
+        monkeypatch.setattr(publishing.shutil, "copyfile", full)
         e = fail(work, what)
         assert e.local
         assert "disk is full" in e.reason
@@ -358,7 +358,7 @@ def test_a_file_system_without_modes_and_times(work: Path, monkeypatch: pytest.M
     (work / "a").write_bytes(b"old")
     for incoming in (work / ".mfmesos" / "incoming", None):
         with tempfile.TemporaryDirectory(dir=incoming or "/dev/shm") as folder:
-            placement.place(work, unpack(f"{folder}/1.1-1", plan_outputs(work, ("a", "d")), tar))
+            publishing.place(work, unpack(f"{folder}/1.1-1", plan_outputs(work, ("a", "d")), tar))
         assert contents(work) == {"a": b"A", "d/x": b"X"}
     number = errno.EIO
     with pytest.raises(OSError, match="Input/output"):
@@ -375,7 +375,7 @@ def test_other_mount_of_the_same_file_system(work: Path, monkeypatch: pytest.Mon
         real(source, target)
 
     monkeypatch.setattr(os, "rename", rename)
-    placement.place(work, staged(work, a=b"A", sub__b=b"B"))
+    publishing.place(work, staged(work, a=b"A", sub__b=b"B"))
     assert contents(work) == {"a": b"A", "sub/b": b"B"}
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from staging_help import member, tar_of
 
-from mfmesos.staging import placement
+from mfmesos.staging import publishing
 from mfmesos.staging.deliveries import Deliveries
-from mfmesos.staging.outputs import PlacementError, unpack
+from mfmesos.staging.incoming import PlacementError, unpack
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def died_at_a_rename(
     workdir: Path, before: Deliveries, monkeypatch: pytest.MonkeyPatch, die_at: int,
 ) -> Deliveries:
     """What attempt 1.1 delivered is placed by a scheduler that dies after `die_at` renames; gives the next one's."""
-    rename, count = placement.os.rename, [0]
+    rename, count = publishing.os.rename, [0]
 
     def dying(source: str, target: str) -> None:
         if count[0] == die_at:
@@ -91,7 +91,7 @@ def died_at_a_rename(
         rename(source, target)
 
     with monkeypatch.context() as patched:
-        patched.setattr(placement.os, "rename", dying)
+        patched.setattr(publishing.os, "rename", dying)
         with contextlib.suppress(Died):
             before.place(before.take("1.1"))
     return deliveries(workdir, resume=True)

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from staging_help import Bench, files_tar, inline, member, run, tar_of
 
-from mfmesos import wire
 from mfmesos.core.model import Task
-from mfmesos.staging import outputs as outputs_module
+from mfmesos.shared import wire
+from mfmesos.staging import incoming as outputs_module
 from mfmesos.staging import transfer
-from mfmesos.staging.outputs import PlacementError
+from mfmesos.staging.incoming import PlacementError
 from mfmesos.staging.server import StagingServer
 
 

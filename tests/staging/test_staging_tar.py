@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from staging_help import member, tar_of
 
+from mfmesos.shared.wire import TAR_HOLES, tar_owner
+from mfmesos.staging.incoming import LeadsOut, Staged, Unpacker, unpack
 from mfmesos.staging.names import plan_outputs
-from mfmesos.staging.outputs import LeadsOut, Staged, Unpacker, unpack
 from mfmesos.staging.tarstream import BadTar, Member, TarReader
-from mfmesos.wire import TAR_HOLES, tar_owner
 
 
 class Collected:

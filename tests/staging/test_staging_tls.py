@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from staging_help import bench, files_tar
 
-from mfmesos.staging.address import advertised, default_host, is_loopback, join_host_port, route_to, split_host_port
+from mfmesos.shared.addresses import advertised, default_host, is_loopback, join_host_port, route_to, split_host_port
+from mfmesos.shared.wire import SyncAnswer, SyncRequest
 from mfmesos.staging.server import StagingServer
-from mfmesos.wire import SyncAnswer, SyncRequest
 
 
 async def never(_: str, __: SyncRequest) -> SyncAnswer:
@@ -188,7 +188,7 @@ def test_advertised(
     host: str, routes: dict[str, str], dual: bool, shown: str, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What listens on every address is reached at one of them, of a kind that is listened to."""
-    monkeypatch.setattr("mfmesos.staging.address.route_to", routes.get)
+    monkeypatch.setattr("mfmesos.shared.addresses.route_to", routes.get)
     monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: dual)
     assert advertised(host) == shown
 

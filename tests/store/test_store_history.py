@@ -16,7 +16,7 @@ import pytest
 
 from mfmesos.store import history as module
 from mfmesos.store import sqlitefile
-from mfmesos.store.attempt import COLUMNS, Attempt
+from mfmesos.store.attempt_columns import COLUMNS, Attempt
 from mfmesos.store.history import History, HistoryError, default_path
 
 NOW = 1_800_000_000.0
@@ -105,7 +105,7 @@ def test_where_it_lies_by_default(environ, expected):
 WRITER = """
 import sys
 from pathlib import Path
-from mfmesos.store.attempt import Attempt
+from mfmesos.store.attempt_columns import Attempt
 from mfmesos.store.history import History
 with History(Path(sys.argv[1]), clock=lambda: 1_800_000_000.0, prune_every=70) as h:
     for batch in range(20):

@@ -1,0 +1,382 @@
+"""One attempt: inputs in place, the command run, what it left behind killed, outputs sent, all of it removed."""
+from __future__ import annotations
+
+import base64
+import errno
+import logging
+import os
+import re
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from typing import Callable, Mapping
+
+from mfmesos.shared import wire
+from mfmesos.shared.wire import BROKEN, EXHAUSTED, FAILED, FINISHED, KILLED, TAIL_BYTES, ClaimData, Result, Run, Usage
+from mfmesos_executor import cores, outputs, verdict
+from mfmesos_executor.cache import Cache
+from mfmesos_executor.client import Cancelled, Client, Refused, Unreachable, plain
+from mfmesos_executor.environ import task_environment
+from mfmesos_executor.files import remove_tree
+from mfmesos_executor.limits import Exceeded, hard_limit
+from mfmesos_executor.monitor import MB, Monitor, Watched
+from mfmesos_executor.reap import Leader, Reaper
+from mfmesos_executor.sandbox import BadName, Sandbox
+from mfmesos_executor.skeletons import Skeletons
+from mfmesos_executor.threads import Pool
+from mfmesos_executor.unpack import BadStream
+
+logger = logging.getLogger(__name__)
+CONFLICT = 409
+"""The input is not what it was when the task was submitted."""
+_FULL_BYTES = 64 << 20
+"""A disk with less than this left may have been full a moment ago."""
+_NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
+
+
+@dataclass
+class Tools:
+    """What all attempts of a claim share."""
+
+    claim: ClaimData
+    client: Client
+    cache: Cache
+    reaper: Reaper
+    monitor: Monitor
+    pool: Pool
+    environment: Mapping[str, str]
+    skeletons: Skeletons
+    clock: Callable[[], float] = time.monotonic
+    folders: tuple[str, ...] = ()
+    """Of the claim: without them nothing more can run."""
+    vanished: Callable[[], None] = lambda: None
+    """To be called when one of them has gone."""
+    seen: Callable[[str], str] = lambda root: root
+    """The name by which a task finds its sandbox."""
+
+
+class Attempt:
+    """`start` it; `on_end` is called once, on some thread, with its result; `kill` and `exhaust` at any time."""
+
+    def __init__(self, run: Run, tools: Tools, on_end: Callable[[Result], None]) -> None:
+        self.run = run
+        self._root = ""
+        self._tools = tools
+        self._on_end = on_end
+        self._lock = threading.Lock()
+        self._sandbox: Sandbox | None = None
+        self._leader: Leader | None = None
+        self._watched: Watched | None = None
+        self._killed = False
+        self._exhausted: Exceeded | None = None
+        self._ended = False
+        self._grace_until = 0.0
+        self._status: int | None = None
+        self._haunted = False
+        """Whether processes of it could not be killed: its sandbox is no place for another one."""
+
+    # --- from outside ---
+    def start(self) -> None:
+        try:
+            self._tools.pool.submit(self._prepare)
+        except OSError as e:
+            self._end(self._result(BROKEN, f"the task could not be started on this agent: {verdict.plain_os_error(e)}"))
+
+    def kill(self, grace_s: float) -> None:
+        """SIGTERM to its processes, SIGKILL after `grace_s`; it ends as killed."""
+        with self._lock:
+            self._killed = True
+        self._ask_to_end(grace_s)
+
+    def exhaust(self, exceeded: Exceeded) -> None:
+        """It is over a limit: wall time gets the grace that a kill gets, memory and disk none."""
+        with self._lock:
+            if self._killed or self._exhausted or self._status is not None:
+                return
+            self._exhausted = exceeded
+        self._ask_to_end(self._tools.claim.kill_grace_s if exceeded.resource == "wall" else 0.0)
+
+    def _ask_to_end(self, grace_s: float) -> None:
+        with self._lock:
+            leader, watched = self._leader, self._watched
+            until = self._tools.clock() + grace_s
+            again = watched is not None and watched.kill_at is not None
+            if again and watched is not None and watched.kill_at is not None:
+                until = min(until, watched.kill_at)
+            self._grace_until = until
+            if watched is not None:
+                watched.kill_at = until
+        if leader is None or self._status is not None:
+            return
+        if grace_s <= 0:
+            self._tools.reaper.kill(leader)
+        elif not again:
+            self._tools.reaper.signal_group(leader, signal.SIGTERM)
+        self._tools.monitor.hurry()
+
+    def _is_cancelled(self) -> bool:
+        return self._killed
+
+    def worked_s(self) -> float:
+        """How long its command has run."""
+        leader, watched = self._leader, self._watched
+        if leader is None or watched is None:
+            return 0.0
+        until = self._tools.clock() if self._status is None else leader.ended_at
+        return max(until - watched.started, 0.0)
+
+    # --- before ---
+    def _prepare(self) -> None:
+        try:
+            result = self._try_to_start()
+        except Exception as e:
+            result = self._fault(e)
+        if result is not None:
+            self._end(result)
+
+    def _try_to_start(self) -> Result | None:
+        """None when the command runs."""
+        name = ""
+        try:
+            self._root = self._tools.skeletons.take()
+            sandbox = self._sandbox = Sandbox(self._root, self.run, self._tools.seen(self._root))
+            sandbox.make()
+            # Folders first: a file that is also in one of them replaces what is there.
+            for name, item in sorted(sandbox.inputs.items(), key=lambda found: (found[1].kind != "dir", found[0])):
+                self._raise_if_cancelled()
+                target = sandbox.path(name)
+                if "/" in name:
+                    os.makedirs(os.path.dirname(target), exist_ok=True)
+                self._tools.cache.place(item, target, self._is_cancelled)
+            name = ""
+            self._spawn(sandbox)
+        except Cancelled:
+            return self._result(KILLED, "killed before it started")
+        except BadName as e:
+            return self._hopeless(str(e))
+        except (Unreachable, Refused, BadStream) as e:
+            result = self._result(BROKEN, f"input {name} could not be fetched: {e}")
+            result.final = isinstance(e, Refused) and e.status == CONFLICT
+            return result
+        except OSError as e:
+            what = f"input {name} could not be put in place" if name else "the task could not be started on this agent"
+            if e.errno in verdict.TASKS_OWN:
+                return self._hopeless(f"{what}: {verdict.plain_os_error(e)}")
+            return self._result(BROKEN, self._trouble() or f"{what}: {verdict.plain_os_error(e)}")
+        return None
+
+    def _fault(self, e: Exception) -> Result:
+        """An error of our own. Whatever it is, the attempt ends: otherwise the scheduler would wait for it for ever."""
+        logger.exception("attempt=%s", self.run.attempt)
+        return self._result(BROKEN, f"the executor failed: {type(e).__name__}: {e}")
+
+    def _hopeless(self, reason: str) -> Result:
+        """No agent could run it."""
+        result = self._result(FAILED, reason)
+        result.final = True
+        return result
+
+    def _trouble(self) -> str:
+        """What is wrong with our place on the agent; empty when nothing is. Without its folder the executor ends."""
+        trouble = verdict.trouble_of((*self._tools.folders, *([self._root] if self._root else [])))
+        if trouble == verdict.VANISHED:
+            self._tools.vanished()
+        return trouble
+
+    def _raise_if_cancelled(self) -> None:
+        if self._killed:
+            raise Cancelled
+
+    def _spawn(self, sandbox: Sandbox) -> None:
+        tools = self._tools
+        own = {**given(self.run), **self.run.env}
+        env = task_environment(tools.environment, own, self.run.attempt, sandbox.home, sandbox.temporary)
+        with self._lock:
+            self._raise_if_cancelled()
+            try:
+                self._leader = tools.reaper.spawn(
+                    self.run.attempt, sandbox.command(), sandbox.work, env, sandbox.stdout, sandbox.stderr,
+                    f"{self._root}/command", lambda: tools.pool.submit(self._finish))
+            except ValueError as e:
+                raise BadName(f"the command or its environment cannot be run: {e}") from None
+            except OSError as e:
+                if e.errno == errno.E2BIG:
+                    raise BadName(verdict.too_large(env)) from None
+                raise
+            self._watched = Watched(self, self._leader, tools.clock(), self._root)
+            tools.monitor.watch(self._watched)
+
+    # --- after ---
+    def _finish(self) -> None:
+        with self._lock:  # all of its start is done
+            leader, watched, sandbox, tools = self._leader, self._watched, self._sandbox, self._tools
+        assert leader is not None
+        assert watched is not None
+        assert sandbox is not None
+        self._status = leader.status
+        try:
+            self._haunted = not tools.reaper.clear(leader, self._grace_until)
+            tools.reaper.forget(leader)
+            watched.over, watched.memory = True, 0
+            watched.scan_disk()
+            usage = self._usage(leader, watched)
+            result = self._judge(sandbox, leader.status or 0)
+            result.usage = usage
+        except OSError as e:
+            result = self._result(
+                BROKEN, self._trouble() or f"its outputs could not be read: {verdict.plain_os_error(e)}")
+        except Exception as e:
+            result = self._fault(e)
+        finally:
+            tools.monitor.unwatch(watched)
+        self._end(result)
+
+    def _usage(self, leader: Leader, watched: Watched) -> Usage:
+        wall = max(leader.ended_at - watched.started, 0.001)
+        # One that was too short to be measured: an upper bound is better than nothing.
+        peak = max(leader.peak_bytes, watched.memory_peak) or leader.at_most_bytes
+        wait = watched.turns.wait_s(leader.cpu_s)
+        used = cores.usable(leader.cpu_s, wait, wall, cores.of_machine())
+        return Usage(memory_mb=round(peak / MB, 3), disk_mb=round(watched.disk_peak / MB, 3), cores=round(used, 3),
+                     cpu_s=round(leader.cpu_s, 3), wall_s=round(wall, 3), wait_s=round(wait, 3))
+
+    def _judge(self, sandbox: Sandbox, status: int) -> Result:
+        code, number = verdict.split_status(status)
+        result = self._result(FINISHED, "")
+        result.exit_code, result.signal = code, number
+        result.stdout, result.stderr = tail(sandbox.stdout), tail(sandbox.stderr)
+        limit = hard_limit(self.run.limit_disk_mb, self.run.most_disk_mb)
+        if self._killed:
+            result.outcome, result.reason = KILLED, "killed on request"
+        elif self._exhausted is not None:
+            result.outcome, result.resource, result.reason = EXHAUSTED, self._exhausted.resource, self._exhausted.reason
+        elif code != 0:
+            self._judge_failure(result, verdict.failure(code, number))
+        elif limit is not None and self._watched is not None and self._watched.disk > limit * MB:
+            result.outcome, result.resource = EXHAUSTED, "disk"
+            result.reason = f"disk: used {self._watched.disk / MB:.0f} MB of the {limit:.0f} MB it was given"
+        elif sandbox.outputs and self._disk_was_full(result):
+            # Not every command notices that it could not write all: its exit code is no proof.
+            self._judge_full_disk(result, "its outputs may be incomplete")
+        else:
+            self._deliver(sandbox, result)
+        if result.outcome == FAILED and self.run.keep_partial:
+            self._deliver_partial(sandbox, result)
+        return result
+
+    def _judge_failure(self, result: Result, reason: str) -> None:
+        result.outcome, result.reason = FAILED, verdict.with_last_line(reason, result.stderr, result.stdout)
+        trouble = self._trouble()
+        if trouble:
+            result.outcome, result.reason = BROKEN, f"{trouble} ({result.reason})"
+            return
+        if self._disk_was_full(result):
+            self._judge_full_disk(result, reason)
+
+    def _disk_was_full(self, result: Result) -> bool:
+        """On a disk that is full, the message that says so may find no room, either."""
+        free = _free_bytes(self._tools.folders[0] if self._tools.folders else self._root)
+        return free < _FULL_BYTES and (free < _FULL_BYTES >> 6 or bool(_NO_SPACE.search(result.stderr)))
+
+    def _judge_full_disk(self, result: Result, reason: str) -> None:
+        """It is the agent's trouble, unless the attempt itself used more than it was given."""
+        used = self._watched.disk / MB if self._watched is not None else 0.0
+        if used > self.run.disk_mb > 0:
+            result.outcome, result.resource = EXHAUSTED, "disk"
+            reason = f"disk: used {used:.0f} MB of the {self.run.disk_mb:.0f} MB it was given, when the disk was full"
+        else:
+            result.outcome, reason = BROKEN, f"the disk of the agent is full ({reason})"
+        result.reason = verdict.with_last_line(reason, result.stderr)
+
+    def _deliver(self, sandbox: Sandbox, result: Result) -> None:
+        gone = outputs.missing(sandbox)
+        if gone:
+            result.missing_outputs = gone
+            instead = verdict.made_instead(sandbox.outputs, lambda name: os.path.exists(sandbox.path(name)))
+            self._judge_failure(result, verdict.missing_outputs(gone) + instead)
+            return
+        if not sandbox.outputs:
+            return
+        try:
+            members = outputs.collect(sandbox)
+            length = outputs.length(members)
+            if length <= wire.INLINE_OUTPUTS_BYTES:
+                result.tar = base64.b64encode(outputs.small_tar(members)).decode("ascii")
+            else:
+                self._put(members, length)
+        except outputs.BadOutput as e:
+            result.outcome, result.reason = FAILED, str(e)
+        except OSError as e:
+            if e.errno not in verdict.TASKS_OWN:
+                raise
+            result.outcome, result.reason = FAILED, f"an output cannot be read: {verdict.plain_os_error(e)}"
+        except Cancelled:
+            result.outcome, result.reason = KILLED, "killed while its outputs were sent"
+        except (Unreachable, Refused) as e:
+            result.outcome, result.reason = BROKEN, f"its outputs could not be delivered: {plain(e)}"
+
+    def _deliver_partial(self, sandbox: Sandbox, result: Result) -> None:
+        """What a failed command made of its outputs, for its user to look at; without it the result is as good."""
+        try:
+            members = outputs.collect_present(sandbox)
+            if not members:
+                return
+            length = outputs.length(members)
+            if length <= wire.INLINE_OUTPUTS_BYTES:
+                result.tar = base64.b64encode(outputs.small_tar(members)).decode("ascii")
+            else:
+                self._put(members, length, partial=True)
+        except (outputs.BadOutput, Cancelled, Unreachable, Refused, OSError):
+            result.tar = None
+
+    def _put(self, members: list[outputs.Member], length: int, partial: bool = False) -> None:
+        self._tools.client.upload(
+            self.run.attempt, length, lambda sock: outputs.send_tar(members, sock, self._raise_if_cancelled),
+            self._is_cancelled, partial)
+
+    def _result(self, outcome: str, reason: str) -> Result:
+        return Result(self.run.attempt, outcome, reason)
+
+    def _end(self, result: Result) -> None:
+        with self._lock:
+            if self._ended:
+                return
+            self._ended = True
+        # What is delivered is in the result or was sent: nothing here is needed any more.
+        if self._haunted:
+            remove_tree(self._root)
+        elif self._root:
+            self._tools.skeletons.give_back(self._root)
+        self._on_end(result)
+
+
+def given(run: Run) -> dict[str, str]:
+    """What an attempt may use, in the variables that makeflow and Work Queue have for it."""
+    return {"CORES": str(max(1, int(run.cores))), "MEMORY": str(int(run.memory_mb)), "DISK": str(int(run.disk_mb))}
+
+
+def tail(path: str) -> str:
+    """The last TAIL_BYTES of a file, decoded; empty when it is not there."""
+    try:
+        if not os.lstat(path).st_size:
+            return ""
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return ""
+    try:
+        size = os.fstat(fd).st_size
+        raw = os.pread(fd, TAIL_BYTES, max(0, size - TAIL_BYTES)) if size else b""
+    except OSError:
+        return ""
+    finally:
+        os.close(fd)
+    # A character cut at the front is left out rather than shown broken.
+    while size > TAIL_BYTES and raw and raw[0] & 0xC0 == 0x80:
+        raw = raw[1:]
+    return raw.decode("utf-8", "replace")
+
+
+def _free_bytes(path: str) -> int:
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize

@@ -1,0 +1,262 @@
+"""HTTP to the staging server: connections that are kept, the claim's token, a certificate known by its fingerprint."""
+from __future__ import annotations
+
+import hashlib
+import http.client
+import random
+import socket
+import threading
+import time
+from typing import Any, Callable, Iterable
+from urllib.parse import quote, urlsplit
+
+from mfmesos.shared.wire import ClaimData
+
+CONNECT_S = 10.0
+TRANSFER_S = 60.0
+"""A transfer that makes no progress for so long is lost."""
+CHUNK = 256 * 1024
+UPLOADS = 8
+"""So often outputs are sent again when that breaks off half-way."""
+
+
+class Unreachable(Exception):
+    """The scheduler did not answer, or not as it should; worth another try. One line that says what happened.
+    `nobody`: its machine is there, and nothing listens at its port."""
+
+    def __init__(self, text: str, *, nobody: bool = False) -> None:
+        super().__init__(text)
+        self.nobody = nobody
+
+
+class Refused(Exception):
+    """The scheduler answered no: another try would not help. `status` is that of HTTP, the text one line."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Cancelled(Exception):
+    """The attempt that wanted this was killed meanwhile."""
+
+
+def certificate_context() -> Any:
+    """TLS that takes any certificate: which one it must be is checked by its fingerprint."""
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class Connection:
+    """One kept connection, for one thread at a time."""
+
+    def __init__(self, data: ClaimData, context: Any = None) -> None:
+        url = urlsplit(data.url)
+        self._host, self._port = url.hostname or "", url.port
+        self._prefix = url.path.rstrip("/")
+        self._tls = url.scheme == "https"
+        self._fingerprint = (data.fingerprint or "").replace(":", "").lower()
+        self._authorization = f"Bearer {data.token}"
+        self._context = context
+        self._http: http.client.HTTPConnection | None = None
+        self._fresh = True
+
+    def close(self) -> None:
+        """The next request connects anew."""
+        connection, self._http = self._http, None
+        if connection is not None:
+            connection.close()
+
+    def _connect(self, timeout_s: float) -> http.client.HTTPConnection:
+        if self._tls:
+            made: http.client.HTTPConnection = http.client.HTTPSConnection(
+                self._host, self._port, timeout=timeout_s, context=self._context or certificate_context())
+        else:
+            made = http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)
+        made.connect()
+        try:
+            if self._tls:
+                certificate = made.sock.getpeercert(binary_form=True)
+                if hashlib.sha256(certificate).hexdigest() != self._fingerprint:
+                    raise Refused(495, "the scheduler's certificate is not the one that this claim was told")
+            made.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        except BaseException:
+            made.close()
+            raise
+        return made
+
+    def send(self, method: str, path: str, body: bytes | None, timeout_s: float,
+             stream: Callable[[Any], None] | None = None, length: int = 0) -> http.client.HTTPResponse:
+        """Send one request and return the answer's beginning. Raises Unreachable, Refused.
+
+        A kept connection that the server has closed meanwhile is replaced once, at once.
+        """
+        while True:
+            kept = self._http is not None
+            try:
+                return self._exchange(method, path, body, timeout_s, stream, length)
+            except (OSError, http.client.HTTPException) as e:
+                self.close()
+                stale = isinstance(e, (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError))
+                if not (kept and stale):
+                    raise Unreachable(plain(e), nobody=isinstance(e, ConnectionRefusedError)) from None
+            except BaseException:
+                self.close()
+                raise
+
+    def _exchange(self, method: str, path: str, body: bytes | None, timeout_s: float,
+                  stream: Callable[[Any], None] | None, length: int) -> http.client.HTTPResponse:
+        if self._http is None:
+            self._http = self._connect(min(CONNECT_S, timeout_s))
+        connection = self._http
+        connection.sock.settimeout(timeout_s)
+        headers = {"Authorization": self._authorization}
+        if stream is None:
+            connection.request(method, self._prefix + path, body, headers)
+        else:
+            headers["Content-Length"] = str(length)
+            connection.putrequest(method, self._prefix + path, skip_accept_encoding=True)
+            for name, value in headers.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            try:
+                stream(connection.sock)
+            except (BrokenPipeError, ConnectionResetError):
+                # The server may have said why before it closed.
+                return self._checked(connection.getresponse())
+        return self._checked(connection.getresponse())
+
+    def _checked(self, response: http.client.HTTPResponse) -> http.client.HTTPResponse:
+        status = response.status
+        if status < 300:
+            return response
+        text = response.read(2000).decode("utf-8", "replace").strip()
+        response.read()
+        if response.will_close:
+            self.close()
+        line = text.splitlines()[0][:300] if text else response.reason
+        if status >= 500 or status in (408, 425, 429):
+            raise Unreachable(f"HTTP {status}: {line}")
+        raise Refused(status, line or f"HTTP {status}")
+
+
+def plain(e: BaseException) -> str:
+    """What went wrong, in one line."""
+    text = getattr(e, "strerror", None) or str(e) or type(e).__name__
+    return str(text).splitlines()[0]
+
+
+class Client:
+    """What a claim asks of its scheduler. Thread-safe: each thread has a connection of its own."""
+
+    def __init__(self, data: ClaimData, clock: Callable[[], float] = time.monotonic) -> None:
+        self._data = data
+        self._clock = clock
+        self._local = threading.local()
+        self._base = f"/claims/{quote(data.claim, safe='')}"
+        self._context = certificate_context() if data.url.startswith("https:") else None
+
+    def connection(self) -> Connection:
+        """A connection that nobody else uses."""
+        return Connection(self._data, self._context)
+
+    def _mine(self) -> Connection:
+        found: Connection | None = getattr(self._local, "connection", None)
+        if found is None:
+            found = self._local.connection = self.connection()
+        return found
+
+    def sync(self, connection: Connection, body: bytes, timeout_s: float) -> bytes:
+        """One sync, held open by the server. Raises Unreachable, Refused."""
+        response = connection.send("POST", f"{self._base}/sync", body, timeout_s)
+        return self._read_all(connection, response)
+
+    def _read_all(self, connection: Connection, response: http.client.HTTPResponse) -> bytes:
+        try:
+            data = response.read()
+        except (OSError, http.client.HTTPException) as e:
+            connection.close()
+            raise Unreachable(plain(e)) from None
+        if response.will_close:
+            connection.close()
+        return data
+
+    def patiently(self, what: Callable[[], None], cancelled: Callable[[], bool]) -> None:
+        """Try again with growing pauses until `give_up_s`; raises Unreachable then, Refused, Cancelled at once."""
+        give_up = self._clock() + self._data.give_up_s
+        pause = 0.1
+        while True:
+            if cancelled():
+                raise Cancelled
+            try:
+                return what()
+            except Unreachable:
+                if self._clock() + pause > give_up:
+                    raise
+            until = self._clock() + pause * random.uniform(0.5, 1.0)
+            while self._clock() < until:
+                if cancelled():
+                    raise Cancelled
+                time.sleep(min(0.1, max(0.0, until - self._clock())))  # the backoff, open to a kill
+            pause = min(pause * 2, 5.0)
+
+    def download(self, digest: str, take: Callable[[Iterable[bytes]], None], cancelled: Callable[[], bool]) -> None:
+        """GET a file; `take` is given its pieces, once for each try. Raises Unreachable, Refused, Cancelled,
+        OSError."""
+        def once() -> None:
+            connection = self._mine()
+            response = connection.send("GET", f"{self._base}/files/{quote(digest, safe='')}", None, TRANSFER_S)
+            whole = False
+            try:
+                take(_pieces(response, cancelled))
+                whole = response.isclosed() or response.read(1) == b""
+            finally:
+                if not whole or response.will_close:
+                    connection.close()
+        self.patiently(once, cancelled)
+
+    def upload(self, attempt: str, length: int, stream: Callable[[Any], None], cancelled: Callable[[], bool],
+               partial: bool = False) -> None:
+        """PUT the outputs, `length` bytes, which `stream` writes to the socket that it is given, once for each try.
+        `partial`: those of a failed attempt, of which some may be missing.
+
+        Raises Unreachable, Refused, Cancelled, OSError.
+        """
+        path = f"{self._base}/attempts/{quote(attempt, safe='')}/outputs{'?partial=1' if partial else ''}"
+
+        begun = [0]
+
+        def counted(sock: Any) -> None:
+            begun[0] += 1
+            stream(sock)
+
+        def once() -> None:
+            connection = self._mine()
+            try:
+                self._read_all(connection, connection.send("PUT", path, None, TRANSFER_S, counted, length))
+            except Unreachable as e:
+                # Not for ever where it breaks off each time: it may be many GB.
+                if begun[0] >= UPLOADS:
+                    raise Refused(0, str(e)) from None
+                raise
+
+        self.patiently(once, cancelled)
+
+
+def _pieces(response: http.client.HTTPResponse, cancelled: Callable[[], bool]) -> Iterable[bytes]:
+    while True:
+        if cancelled():
+            raise Cancelled
+        try:
+            piece = response.read(CHUNK)
+        except (OSError, http.client.HTTPException) as e:
+            raise Unreachable(plain(e)) from None
+        if not piece:
+            if response.length:
+                raise Unreachable("the connection broke off")
+            return
+        yield piece

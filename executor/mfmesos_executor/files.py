@@ -1,0 +1,199 @@
+"""Copying and removing files and folders, without following what a task may have left there."""
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from typing import Iterator
+
+from mfmesos.shared.holes import extents, sparse
+
+CHUNK = 1 << 20
+_LONG_PATH = 3000
+"""The system takes 4095 bytes in one; what lies deeper is moved up before it is removed."""
+_NO_COPY_RANGE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EIO)
+
+
+def copy_file(source: str, target: str, mode: int, spare: str | None = None, mtime_ns: int = 0) -> None:
+    """A copy that shares blocks where the file system can (reflink) and never passes through Python else; holes stay
+    holes. `spare`: an empty file of ours to make it of. `mtime_ns`: its time of change; 0: now."""
+    from_fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if spare is not None:
+            os.rename(spare, target)
+        new = os.O_CREAT | os.O_EXCL if spare is None else 0
+        to_fd = os.open(target, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | new, 0o600)
+        try:
+            found = os.fstat(from_fd)
+            if sparse(found):
+                _copy_sparse(from_fd, to_fd, found.st_size)
+            else:
+                _copy(from_fd, to_fd, found.st_size)
+            os.fchmod(to_fd, mode)
+            if mtime_ns:
+                os.utime(to_fd, ns=(mtime_ns, mtime_ns))
+        finally:
+            os.close(to_fd)
+    finally:
+        os.close(from_fd)
+
+
+def _copy(from_fd: int, to_fd: int, size: int) -> None:
+    left = size
+    if hasattr(os, "copy_file_range"):
+        try:
+            while left > 0:
+                done = os.copy_file_range(from_fd, to_fd, min(left, 1 << 30))
+                if done == 0:
+                    return
+                left -= done
+        except OSError as e:
+            if e.errno not in _NO_COPY_RANGE or left != size:
+                raise
+    while left > 0:
+        done = os.sendfile(to_fd, from_fd, None, min(left, 1 << 30))  # type: ignore[arg-type]
+        if done == 0:
+            return
+        left -= done
+
+
+def _copy_sparse(from_fd: int, to_fd: int, size: int) -> None:
+    for start, length in extents(from_fd, size):
+        os.lseek(from_fd, start, os.SEEK_SET)
+        os.lseek(to_fd, start, os.SEEK_SET)
+        _copy(from_fd, to_fd, length)
+    os.ftruncate(to_fd, size)
+
+
+def copy_tree(source: str, target: str) -> None:
+    """Copy a folder's content into `target`, which may be there already; files there are replaced."""
+    os.makedirs(target, exist_ok=True)
+    waiting, done = [(source, target)], []
+    while waiting:
+        from_dir, to_dir = waiting.pop()
+        with os.scandir(from_dir) as entries:
+            for entry in entries:
+                to = f"{to_dir}/{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    os.makedirs(to, exist_ok=True)
+                    waiting.append((entry.path, to))
+                    continue
+                unlink(to)
+                if entry.is_symlink():
+                    os.symlink(os.readlink(entry.path), to)
+                else:
+                    found = entry.stat(follow_symlinks=False)
+                    copy_file(entry.path, to, found.st_mode & 0o777, mtime_ns=found.st_mtime_ns)
+        done.append((from_dir, to_dir))
+    # A folder's time is that of the last change in it, and it is read-only at the end at the earliest.
+    for from_dir, to_dir in reversed(done):
+        found = os.stat(from_dir)
+        os.chmod(to_dir, found.st_mode & 0o777 | 0o700)
+        os.utime(to_dir, ns=(found.st_mtime_ns, found.st_mtime_ns))
+
+
+def unlink(path: str) -> None:
+    """Remove a file if it is there."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def remove_tree(path: str) -> None:
+    """Remove a file or folder and all in it, whatever modes a task gave it; what cannot be removed stays."""
+    try:
+        os.unlink(path)
+        return
+    except FileNotFoundError:
+        return
+    except OSError:
+        pass
+    folders: list[str] = []
+    waiting = [path]
+    while waiting:
+        folder = waiting.pop()
+        if len(os.fsencode(folder)) > _LONG_PATH:
+            short = f"{path}/.deep{len(folders)}"
+            with contextlib.suppress(OSError):
+                os.rename(folder, short)
+                folder = short
+        folders.append(folder)
+        waiting.extend(_empty(folder))
+    for folder in reversed(folders):
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
+
+
+def _empty(folder: str) -> list[str]:
+    """Unlink the files of a folder; its folders are returned."""
+    found: list[str] = []
+    try:
+        entries = _entries(folder)
+    except OSError:
+        return found
+    again = True
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            found.append(entry.path)
+            continue
+        try:
+            os.unlink(entry.path)
+        except OSError:
+            # A folder without the right to write in it.
+            if again:
+                again = False
+                _open_up(folder)
+            with contextlib.suppress(OSError):
+                os.unlink(entry.path)
+    if found:
+        _open_up(folder, only_if_needed=True)
+    return found
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except PermissionError:
+        _open_up(folder)
+        with os.scandir(folder) as entries:
+            return list(entries)
+
+
+def _open_up(folder: str, only_if_needed: bool = False) -> None:
+    if only_if_needed and os.access(folder, os.W_OK | os.X_OK):
+        return
+    with contextlib.suppress(OSError):
+        os.chmod(folder, 0o700)
+
+
+def disk_bytes(path: str) -> int:
+    """What a folder occupies (blocks, so that holes count nothing and hard links once); 0 for what is not there."""
+    total = 0
+    seen = set()
+    for found in _stats(path):
+        if found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode):
+            key = (found.st_dev, found.st_ino)
+            if key in seen:
+                continue
+            seen.add(key)
+        total += found.st_blocks * 512
+    return total
+
+
+def _stats(path: str) -> Iterator[os.stat_result]:
+    waiting = [path]
+    while waiting:
+        try:
+            entries = os.scandir(waiting.pop())
+        except OSError:
+            continue
+        with entries:
+            for entry in entries:
+                try:
+                    found = entry.stat(follow_symlinks=False)
+                    if stat.S_ISDIR(found.st_mode):
+                        waiting.append(entry.path)
+                except OSError:
+                    continue
+                yield found

@@ -1,0 +1,89 @@
+"""Who is over which limit: pure decisions over numbers in MB and seconds."""
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mfmesos.shared.wire import ClaimData, Run
+
+MARGIN, MOST_MARGIN_MB = 0.1, 100.0
+"""Of a claim, kept free of what exceeds an estimate."""
+
+
+class Exceeded(NamedTuple):
+    resource: str
+    reason: str
+
+
+class Load(NamedTuple):
+    """What an attempt uses now."""
+
+    run: Run
+    memory_mb: float
+    disk_mb: float
+    growth_mb: float = 0.0
+    """Of memory, between the last two measurements."""
+
+
+def hard_limit(limit_mb: float | None, most_mb: float | None) -> float | None:
+    """What an attempt may not exceed whatever its claim has to spare: an estimate may be exceeded."""
+    return limit_mb if limit_mb is None or most_mb is None else max(limit_mb, most_mb)
+
+
+def over_own_limit(load: Load, wall_s: float) -> Exceeded | None:
+    """The first limit of its own that an attempt is over."""
+    run = load.run
+    memory = hard_limit(run.limit_memory_mb, run.most_memory_mb)
+    if memory is not None and load.memory_mb > memory:
+        return Exceeded("memory", f"memory: used {_mb(load.memory_mb)} of the {_mb(memory)} it was given")
+    disk = hard_limit(run.limit_disk_mb, run.most_disk_mb)
+    if disk is not None and load.disk_mb > disk:
+        return Exceeded("disk", f"disk: used {_mb(load.disk_mb)} of the {_mb(disk)} it was given")
+    if run.limit_wall_s is not None and wall_s > run.limit_wall_s:
+        return Exceeded("wall", f"wall time: ran for {wall_s:.1f} s of the {run.limit_wall_s:g} s it was given")
+    return None
+
+
+def victim_of_memory(claim: ClaimData, loads: list[Load]) -> int | None:
+    """Whom to kill so that the container as a whole is not; an index, None when all is well.
+
+    The executor's own share of the container is not in the claim's memory, so only attempts count.
+    """
+    over = [x.memory_mb - x.run.memory_mb for x in loads]
+    soft = [x.run.most_memory_mb is not None for x in loads]
+    growth = sum(x.growth_mb for x, much, guess in zip(loads, over, soft) if guess and much > 0)
+    return _victim(claim.memory_mb, sum(x.memory_mb for x in loads), growth, over, soft)
+
+
+def victim_of_disk(claim: ClaimData, loads: list[Load], cache_mb: float) -> int | None:
+    """As with memory; the cache was shrunk before."""
+    over = [x.disk_mb - x.run.disk_mb for x in loads]
+    soft = [x.run.most_disk_mb is not None for x in loads]
+    return _victim(claim.disk_mb, sum(x.disk_mb for x in loads) + cache_mb, 0.0, over, soft)
+
+
+def _victim(whole: float, used: float, growth: float, over: list[float], soft: list[bool]) -> int | None:
+    """The one most over its share when all is used up. A little sooner, and before it has grown into what is left, the
+    one most over its estimate: what the others may still use must be there when they do."""
+    if whole <= 0:
+        return None
+    if used > whole:
+        return _most_over(over)
+    if used + growth > whole - min(MARGIN * whole, MOST_MARGIN_MB):
+        return _most_over([much if guess else 0.0 for much, guess in zip(over, soft)])
+    return None
+
+
+def _most_over(over: list[float]) -> int | None:
+    worst = max(range(len(over)), key=over.__getitem__, default=None)
+    return worst if worst is not None and over[worst] > 0 else None
+
+
+def guard_reason(resource: str, claim: ClaimData, load: Load) -> Exceeded:
+    used, given, whole = ((load.memory_mb, load.run.memory_mb, claim.memory_mb) if resource == "memory"
+                          else (load.disk_mb, load.run.disk_mb, claim.disk_mb))
+    return Exceeded(resource, f"{resource}: used {_mb(used)} of the {_mb(given)} it was given, "
+                              f"when the claim's {_mb(whole)} were used up")
+
+
+def _mb(value: float) -> str:
+    return f"{value:.0f} MB" if value >= 10 or value == int(value) else f"{value:.1f} MB"

@@ -1,0 +1,169 @@
+"""The executor's process: Mesos's driver on one side, the claim on the other."""
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import re
+import signal
+import sys
+import tempfile
+import threading
+from typing import Any, Callable, Mapping
+
+from mfmesos.shared.apart import set_apart
+from mfmesos.shared.wire import FOLDER_GONE, ClaimData, WireError, load_claim_data
+from mfmesos_executor.claim import Claim, Close, FolderGone
+from mfmesos_executor.files import remove_tree, unlink
+from mfmesos_executor.reap import Reaper, become_subreaper
+
+logger = logging.getLogger(__name__)
+ACKNOWLEDGE_S = 5.0
+FOLDER = ".mfmesos"
+
+
+class Executor:
+    """Turns Mesos's events into a claim that runs, and its end into a status update.
+
+    The methods on_... are called on the driver's thread and only enqueue.
+    """
+
+    def __init__(self, sandbox: str, environ: Mapping[str, str], reaper: Reaper | None = None) -> None:
+        self._folder = f"{sandbox}/{FOLDER}"
+        self._environ = environ
+        self._reaper = reaper or Reaper()
+        self._claim: Claim | None = None
+        self._lock = threading.Lock()
+        self._launched: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._task_id = ""
+        self._shutdown_s = 5.0
+        self._update: Callable[..., None] = lambda *_: None
+
+    # --- from the driver ---
+    def on_launch(self, task_id: str, data: bytes) -> None:
+        with self._lock:
+            first = not self._task_id
+            if first:
+                self._task_id = task_id
+        if first:
+            self._launched.put((task_id, data))
+        elif task_id != self._task_id:
+            self._update(task_id, "TASK_FAILED", "an executor of mfmesos serves one claim")
+
+    def on_kill(self, task_id: str, grace_s: float | None) -> None:
+        self._post(Close("TASK_KILLED", "", self._shutdown_s * 0.5 if grace_s is None else grace_s * 0.5))
+
+    def on_shutdown(self) -> None:
+        self._post(Close("TASK_KILLED", "the executor was told to shut down", self._shutdown_s * 0.4))
+
+    def on_connected(self) -> None:
+        """Nothing to do."""
+
+    def on_disconnected(self) -> None:
+        """With checkpointing the agent comes back; what runs goes on."""
+
+    def on_lost(self, reason: str) -> None:
+        self._post(Close("TASK_LOST", reason, 1.0))
+
+    def _post(self, close: Close) -> None:
+        with self._lock:
+            claim = self._claim
+        if claim is not None:
+            claim.post(close)
+        else:
+            self._launched.put(close)
+
+    # --- main thread ---
+    def run(self, driver: Any) -> int:
+        """Serve the one claim; returns the process's exit code. Nothing of ours is left in the sandbox then."""
+        self._update = driver.update
+        self._shutdown_s = float(getattr(driver, "grace_shutdown_period", 5.0))
+        driver.start()
+        try:
+            close = self._serve(driver)
+        except FolderGone:
+            # A task may have done it. Which ones ran, the scheduler knows: that we end badly tells it to find out.
+            logger.error("end the folder of the claim is gone")
+            self._reaper.kill_all()
+            self._remove_all()
+            driver.stop()
+            return FOLDER_GONE
+        self._remove_all()
+        if self._task_id and close.state != "TASK_LOST":
+            driver.update(self._task_id, close.state, close.message)
+            driver.wait_acknowledged(ACKNOWLEDGE_S)
+        logger.info("end state=%s %s", close.state, close.message)
+        driver.stop()
+        return 0
+
+    def _serve(self, driver: Any) -> Close:
+        first = self._launched.get()
+        if isinstance(first, Close):
+            return first
+        task_id, raw = first
+        try:
+            data: ClaimData = load_claim_data(raw)
+            if data.umask >= 0:
+                os.umask(data.umask & 0o777)
+            # What tasks read and write is not for the other users of the agent.
+            os.makedirs(self._folder, 0o700, exist_ok=True)
+            os.chmod(self._folder, 0o700)
+            set_apart(self._folder)
+            claim = Claim(data, tempfile.mkdtemp(dir=self._folder), self._environ, self._reaper)
+        except WireError as e:
+            return Close("TASK_FAILED", f"what the scheduler sent with the claim cannot be used: {e}")
+        except OSError as e:
+            return Close("TASK_FAILED", f"the sandbox cannot be written: {e}")
+        driver.update(task_id, "TASK_RUNNING")
+        logger.info("claim=%s pid=%d", data.claim, os.getpid())
+        with self._lock:
+            self._claim = claim
+        # What came before the claim was there.
+        while not self._launched.empty():
+            claim.post(self._launched.get())
+        return claim.run()
+
+    def _remove_all(self) -> None:
+        remove_tree(self._folder)
+        sandbox = os.path.dirname(self._folder)
+        for name in os.listdir(sandbox) if os.path.isdir(sandbox) else ():
+            if re.match(r"mfmesos-executor.*\.(pyz|tar\.gz)\Z", name):
+                unlink(f"{sandbox}/{name}")
+
+
+def keep_descriptors() -> None:
+    """Whatever descriptors the agent let leak to us are not to reach tasks."""
+    for name in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else []:
+        number = int(name)
+        if number > 2:
+            with contextlib.suppress(OSError):
+                os.set_inheritable(number, False)
+
+
+def obey_signals(executor: Executor) -> None:
+    """SIGTERM and SIGINT are a SHUTDOWN."""
+    def obey(*_: Any) -> None:
+        # On a thread of its own: a handler runs in the middle of whatever holds a lock.
+        threading.Thread(target=executor.on_shutdown, daemon=True).start()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, obey)
+
+
+def main() -> int:
+    """The entry point; everything comes from the environment that the Mesos agent sets."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    from mfmesos.mesos.executor_driver import ExecutorDriver, ExecutorRefused
+
+    keep_descriptors()
+    become_subreaper()
+    environ = dict(os.environ)
+    sandbox = os.path.abspath(environ.get("MESOS_SANDBOX") or os.getcwd())
+    executor = Executor(sandbox, environ)
+    obey_signals(executor)
+    try:
+        driver = ExecutorDriver(executor, environ)  # type: ignore[arg-type]
+        return executor.run(driver)
+    except ExecutorRefused as e:
+        print(f"mfmesos executor: {e}", file=sys.stderr)
+        return 1

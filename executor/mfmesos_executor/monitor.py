@@ -1,0 +1,193 @@
+"""One thread measures all attempts, enforces their limits and guards the claim as a whole."""
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Callable
+
+from mfmesos.shared.wire import ClaimData
+from mfmesos_executor import files, procs, shm
+from mfmesos_executor.cache import Cache
+from mfmesos_executor.cores import Turns
+from mfmesos_executor.limits import Exceeded, Load, guard_reason, over_own_limit, victim_of_disk, victim_of_memory
+from mfmesos_executor.reap import Leader, Reaper
+
+if TYPE_CHECKING:
+    from mfmesos_executor.attempt import Attempt
+
+logger = logging.getLogger(__name__)
+MB = float(1 << 20)
+QUICK_S, SLOW_S = 0.2, 1.0
+"""Between samples at least; and at most, unless COST says so."""
+COST, CALM_COST = 20.0, 100.0
+"""A measurement is made no more often than once in so many times what it costs: while something young or large runs,
+and else. Seldom looking would miss what several short-lived processes use together; the kernel remembers the peak of
+each one only."""
+
+
+class Watched:
+    """What is known of one attempt's use."""
+
+    def __init__(self, attempt: Attempt, leader: Leader, started: float, folder: str) -> None:
+        self.attempt = attempt
+        self.leader = leader
+        self.started = started
+        self.folder = folder
+        self.memory = self.memory_peak = 0
+        self.growth = 0
+        """Of memory, between the last two measurements."""
+        self.disk = self.disk_peak = 0
+        self.disk_due = started + QUICK_S
+        self.turns = Turns()
+        self.kill_at: float | None = None
+        """When SIGKILL is due, once the attempt was asked to end."""
+
+        self.over = False
+        """Its processes are gone; what is left is to deliver its outputs."""
+
+    def scan_disk(self) -> None:
+        self.disk = files.disk_bytes(self.folder)
+        self.disk_peak = max(self.disk_peak, self.disk)
+
+    def load(self) -> Load:
+        return Load(self.attempt.run, self.memory / MB, self.disk / MB, self.growth / MB)
+
+
+class Monitor:
+    """Thread-safe. Attempts are watched from their command's start to its end."""
+
+    def __init__(self, claim: ClaimData, reaper: Reaper, cache: Cache,
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        self._claim = claim
+        self._reaper = reaper
+        self._cache = cache
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._watched: dict[str, Watched] = {}
+        self._asleep = False
+        self._sample_due = 0.0
+        self._shm = shm.Files(self._processes)
+        threading.Thread(target=self._work, name="monitor", daemon=True).start()
+
+    def watch(self, watched: Watched) -> None:
+        with self._changed:
+            self._watched[watched.attempt.run.attempt] = watched
+            limit = watched.attempt.run.limit_wall_s
+            if self._asleep or (limit is not None and limit < SLOW_S):
+                self._changed.notify()
+
+    def unwatch(self, watched: Watched) -> None:
+        with self._changed:
+            self._watched.pop(watched.attempt.run.attempt, None)
+        self._shm.forget(watched.attempt.run.attempt)
+
+    def hurry(self) -> None:
+        """A deadline was set."""
+        with self._changed:
+            self._changed.notify()
+
+    def used_mb(self) -> tuple[float, float]:
+        """Memory and disk of the whole claim, the executor and its cache included, as last measured."""
+        with self._changed:
+            watched = list(self._watched.values())
+        own = procs.read(_me())
+        return ((sum(w.memory for w in watched) + (own.rss_bytes if own else 0)) / MB,
+                (sum(w.disk for w in watched) + self._cache.bytes) / MB)
+
+    def _processes(self) -> dict[str, set[int]]:
+        with self._changed:
+            watched = [w for w in self._watched.values() if not w.over]
+        table = self._reaper.table() if watched else procs.Table(())
+        return {w.attempt.run.attempt: self._reaper.processes(table, w.leader) for w in watched}
+
+    # --- the thread ---
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._asleep = not self._watched
+                self._changed.wait(self._pause())
+                self._asleep = False
+                watched = list(self._watched.values())
+            try:
+                self._look(watched, self._clock())
+            except Exception:
+                logger.exception("a measurement failed")
+                time.sleep(SLOW_S)  # not in a tight loop when it goes on failing
+
+    def _pause(self) -> float | None:
+        if not self._watched:
+            return None
+        due = self._sample_due
+        for w in self._watched.values():
+            limit = w.attempt.run.limit_wall_s
+            if w.over:
+                continue
+            if w.kill_at is not None:
+                due = min(due, w.kill_at)
+            elif limit is not None:
+                due = min(due, w.started + limit + 0.01)
+        # Not in a tight loop when a deadline is past and its attempt about to end.
+        return max(0.02, due - self._clock())
+
+    def _look(self, watched: list[Watched], now: float) -> None:
+        if now >= self._sample_due:
+            self._sample([w for w in watched if now - w.started >= QUICK_S / 2 and not w.over], now)
+        watched = [w for w in watched if not w.over]
+        for w in watched:
+            if w.kill_at is not None:
+                if now >= w.kill_at:
+                    self._reaper.kill(w.leader)
+                continue
+            exceeded = over_own_limit(w.load(), now - w.started)
+            if exceeded is not None:
+                w.attempt.exhaust(exceeded)
+        self._guard([w for w in watched if w.kill_at is None])
+
+    def _sample(self, watched: list[Watched], now: float) -> None:
+        if watched:
+            table, unmapped = self._reaper.table(), self._shm.bytes_of()
+            for w in watched:
+                before = w.memory
+                self._measure(w, table, unmapped.get(w.attempt.run.attempt, 0))
+                w.growth = max(w.memory - before, 0)
+                if now >= w.disk_due:
+                    begin = self._clock()
+                    w.scan_disk()
+                    spent = self._clock() - begin
+                    w.disk_due = self._clock() + max(min(2 * SLOW_S, (now - w.started) / 4), COST * spent, QUICK_S)
+        spent = self._clock() - now
+        young = any(now - w.started < 5.0 for w in watched) or not watched
+        large = sum(w.memory for w in watched) > 0.7 * self._claim.memory_mb * MB or any(
+            w.memory > 0.7 * (w.attempt.run.limit_memory_mb or 1e12) * MB for w in watched)
+        calm = 0.0 if young or large else min(SLOW_S, CALM_COST * spent)
+        self._sample_due = self._clock() + max(QUICK_S, calm, COST * spent)
+
+    def _measure(self, w: Watched, table: procs.Table, shm_bytes: int) -> None:
+        charges: dict[int, procs.Charge] = {}
+        pids = self._reaper.processes(table, w.leader)
+        w.turns.look(table[pid] for pid in pids)
+        w.memory = procs.memory_bytes(table, pids, charges)
+        # Of its files in /dev/shm what is mapped was counted.
+        w.memory += max(0, shm_bytes - sum(c.shared_bytes for c in charges.values()))
+        w.memory_peak = max(w.memory_peak, w.memory)
+        w.leader.mapped_bytes = max([w.leader.mapped_bytes, *(c.file_bytes for c in charges.values())])
+
+    def _guard(self, watched: list[Watched]) -> None:
+        loads = [w.load() for w in watched]
+        index = victim_of_memory(self._claim, loads)
+        resource = "memory"
+        if index is None and self._claim.disk_mb > 0:
+            resource = "disk"
+            spare = self._claim.disk_mb - sum(x.disk_mb for x in loads)
+            self._cache.shrink(int(max(0.0, spare) * MB))
+            index = victim_of_disk(self._claim, loads, self._cache.bytes / MB)
+        if index is not None:
+            exceeded: Exceeded = guard_reason(resource, self._claim, loads[index])
+            watched[index].attempt.exhaust(exceeded)
+
+
+def _me() -> int:
+    import os
+
+    return os.getpid()

@@ -1,0 +1,273 @@
+"""The outputs of an attempt as one tar stream: what is in it is known first, then it is written without holding it."""
+from __future__ import annotations
+
+import os
+import select
+import stat
+from typing import Any, Iterable, Iterator, NamedTuple
+
+from mfmesos.shared import wire
+from mfmesos.shared.holes import extents, sparse
+from mfmesos.shared.symlinks import may_lead_to
+from mfmesos.shared.wire import MAX_DEPTH
+from mfmesos_executor.sandbox import Sandbox
+
+BLOCK = 512
+_MOST_PIECES = 1500
+"""Of a sparse file: their numbers have to fit into a header."""
+_LAST_NS = ((1 << 33) - 1) * 1_000_000_000
+_PIECE = 8 << 20
+
+
+class BadOutput(Exception):
+    """An output that is there but cannot be delivered; one plain line for the user."""
+
+
+class Member(NamedTuple):
+    name: str
+    path: str
+    size: int
+    """Bytes of a file's content; 0 else."""
+    mode: int
+    is_dir: bool
+    mtime_ns: int = 0
+    target: str = ""
+    """Of a symbolic link: where it leads to."""
+    pieces: tuple[tuple[int, int], ...] | None = None
+    """Of a sparse file: offset and length of what is no hole. None: all of it."""
+
+
+def missing(sandbox: Sandbox) -> list[str]:
+    """The declared outputs that are not there (a link that leads nowhere is not)."""
+    return [name for name in sandbox.outputs if not os.path.exists(sandbox.path(name))]
+
+
+def collect_present(sandbox: Sandbox) -> list[Member]:
+    """As `collect`, of those outputs that exist and can be delivered. Raises OSError."""
+    members: list[Member] = []
+    links = Links(sandbox, roots(sandbox))
+    for name in roots(sandbox):
+        found: list[Member] = []
+        try:
+            if os.path.exists(sandbox.path(name)):
+                _add_root(links, found, name)
+        except BadOutput:
+            continue
+        members += found
+    return members
+
+
+def roots(sandbox: Sandbox) -> list[str]:
+    """The outputs that lie in no other."""
+    declared = frozenset(sandbox.outputs)
+    return [name for name in sandbox.outputs if declared.isdisjoint(_folders(name))]
+
+
+def _folders(name: str) -> Iterator[str]:
+    """Those that it lies in, the outermost first."""
+    return (name[:i] for i, c in enumerate(name) if c == "/" and i)
+
+
+def collect(sandbox: Sandbox) -> list[Member]:
+    """All members of the outputs' tar, a folder after what is in it; raises BadOutput, OSError.
+
+    An output that is a link itself is sent as what it leads to. A link in a folder stays one where what it leads to
+    is delivered, too, or does not exist; otherwise it is sent as what it leads to."""
+    members: list[Member] = []
+    links = Links(sandbox, roots(sandbox))
+    for name in roots(sandbox):
+        _add_root(links, members, name)
+    return members
+
+
+def _add_root(links: Links, members: list[Member], name: str) -> None:
+    path = links.sandbox.path(name)
+    _add(links, members, name, _followed(links.sandbox, name, path) if os.path.islink(path) else path, frozenset())
+
+
+def _followed(sandbox: Sandbox, name: str, path: str) -> str:
+    real = os.path.realpath(path)
+    if not sandbox.contains(real):
+        raise BadOutput(f"output {name} is a symbolic link that leads out of the task's folder")
+    return real
+
+
+def _add(links: Links, members: list[Member], name: str, path: str, above: frozenset[str]) -> None:
+    if name.count("/") >= MAX_DEPTH:
+        raise BadOutput(f"output {name.split('/')[0]} is nested more than {MAX_DEPTH} folders deep; "
+                        "pack it into an archive")
+    found = os.lstat(path)
+    if stat.S_ISLNK(found.st_mode):
+        target = links.kept(name, path)
+        if target is not None:
+            members.append(Member(name, path, 0, 0o777, False, found.st_mtime_ns, target))
+            return
+        path = _followed(links.sandbox, name, path)
+        found = os.stat(path)
+    mode = found.st_mode & 0o777
+    if stat.S_ISREG(found.st_mode):
+        pieces = _pieces(path, found.st_size) if sparse(found) else None
+        members.append(Member(name, path, found.st_size, mode, False, found.st_mtime_ns, "", pieces))
+        return
+    if not stat.S_ISDIR(found.st_mode):
+        raise BadOutput(f"output {name} is neither a file nor a folder")
+    real = os.path.realpath(path)
+    if real in above:
+        raise BadOutput(f"output {name} is a symbolic link to a folder that it lies in itself")
+    for child in sorted(os.listdir(path)):
+        _add(links, members, f"{name}/{child}", f"{path}/{child}", above | {real})
+    members.append(Member(name, path, 0, mode, True, found.st_mtime_ns))
+
+
+def _pieces(path: str, size: int) -> tuple[tuple[int, int], ...]:
+    with open(path, "rb", buffering=0) as f:
+        return tuple(extents(f.fileno(), size, _MOST_PIECES))
+
+
+class Links:
+    """Which links in the outputs stay links, and how they read then."""
+
+    def __init__(self, sandbox: Sandbox, roots: list[str]) -> None:
+        self.sandbox = sandbox
+        self._roots = frozenset(roots)
+        self._here = (os.path.realpath(sandbox.work), sandbox.work, sandbox.home)
+
+    def kept(self, name: str, path: str) -> str | None:
+        """The target of the link that is `name` in the workflow's folder; None where what it leads to is to be sent.
+        Raises BadOutput for one that leads out."""
+        written = os.readlink(path)
+        end = os.path.normpath(os.path.join(os.path.realpath(os.path.dirname(path)), written))
+        name_there = self._name(end, self._here)
+        if name_there is None:
+            if self.sandbox.contains(os.path.realpath(end)):
+                return None if os.path.exists(path) else end
+            name_there = self._name(end, (self.sandbox.workdir,))
+            if name_there is None:
+                return self._outside(name, path, end, relative=not os.path.isabs(written))
+        elif os.path.exists(path) and not self._will_be_there(name_there, name):
+            return None
+        if not os.path.isabs(written) and os.path.normpath(f"{os.path.dirname(name)}/{written}") == name_there:
+            return written
+        return os.path.relpath(name_there, os.path.dirname(name))
+
+    def _outside(self, name: str, path: str, end: str, relative: bool) -> str:
+        """A relative one that leads nowhere here could lead anywhere from the workflow's folder."""
+        if (relative and not os.path.lexists(end)) or (os.path.exists(path) and not may_lead_to(end)):
+            raise BadOutput(f"output {name} is a symbolic link that leads out of the task's folder (to {end})")
+        return end
+
+    def _will_be_there(self, end: str, name: str) -> bool:
+        """Whether it is delivered, too, or `name` lies in it: then the link leads round in a circle."""
+        return (end == "." or name.startswith(end + "/") or end in self._roots
+                or not self._roots.isdisjoint(_folders(end)))
+
+    @staticmethod
+    def _name(end: str, folders: Iterable[str]) -> str | None:
+        """Its name relative to the first of the folders that it lies in."""
+        for base in folders:
+            if base and end == base:
+                return "."
+            if base and end.startswith(base + "/"):
+                return end[len(base) + 1:]
+        return None
+
+
+def length(members: list[Member]) -> int:
+    """Bytes of the whole stream."""
+    return sum(len(header(m)) + -(-_sent(m) // BLOCK) * BLOCK for m in members) + 2 * BLOCK
+
+
+def _sent(member: Member) -> int:
+    return member.size if member.pieces is None else sum(length for _, length in member.pieces)
+
+
+def header(member: Member) -> bytes:
+    """A ustar header; before it a GNU long name and link where the name and the link's target need one, and for a
+    sparse file a pax header (see mfmesos.shared.wire)."""
+    before = b""
+    if member.pieces is not None:
+        words = [member.size, *(number for piece in member.pieces for number in piece)]
+        before += _extra(b"././@PaxHeader", _record(wire.TAR_HOLES, b" ".join(b"%d" % n for n in words)), b"x")
+    raw = member.name.encode("utf-8", "surrogateescape") + (b"/" if member.is_dir else b"")
+    if len(raw) > 100:
+        before += _extra(b"././@LongLink", raw + b"\0", b"L")
+    target = member.target.encode("utf-8", "surrogateescape")
+    if len(target) > 100:
+        before += _extra(b"././@LongLink", target + b"\0", b"K")
+    kind = b"5" if member.is_dir else b"2" if target else b"0"
+    return before + _block(raw[:100], member.mode, _sent(member), kind, target[:100], member.mtime_ns)
+
+
+def _extra(name: bytes, body: bytes, kind: bytes) -> bytes:
+    return _block(name, 0, len(body), kind) + body + bytes(-len(body) % BLOCK)
+
+
+def _record(key: str, value: bytes) -> bytes:
+    rest = len(key) + len(value) + 3
+    size = rest + len(str(rest))
+    size = rest + len(str(size))
+    return b"%d %s=%s\n" % (size, key.encode(), value)
+
+
+def _block(name: bytes, mode: int, size: int, kind: bytes, target: bytes = b"", mtime_ns: int = 0) -> bytes:
+    length_field = b"%011o\0" % size if size < 1 << 33 else b"\x80" + size.to_bytes(11, "big")
+    seconds, ns = divmod(min(max(mtime_ns, 0), _LAST_NS), 1_000_000_000)
+    start = b"%s%07o\0%07o\0%07o\0%s%011o\0" % (name.ljust(100, b"\0"), mode, 0, 0, length_field, seconds)
+    owner = wire.tar_owner(ns).encode() if mtime_ns else b""
+    end = (kind + target.ljust(100, b"\0") + b"ustar  \0" + owner).ljust(BLOCK - 156, b"\0")
+    checksum = sum(start) + 8 * 32 + sum(end)
+    return start + b"%06o\0 " % checksum + end
+
+
+def small_tar(members: list[Member]) -> bytes:
+    """The whole stream at once."""
+    parts = []
+    for member in members:
+        parts.append(header(member))
+        sent = _sent(member)
+        if sent:
+            with open(member.path, "rb") as f:
+                data = b"".join(_read(f, *piece) for piece in member.pieces or ((0, member.size),))
+            parts.append(data.ljust(-(-sent // BLOCK) * BLOCK, b"\0"))
+    parts.append(bytes(2 * BLOCK))
+    return b"".join(parts)
+
+
+def _read(f: Any, start: int, length: int) -> bytes:
+    f.seek(start)
+    data: bytes = f.read(length)
+    return data.ljust(length, b"\0")
+
+
+def send_tar(members: list[Member], sock: Any, cancelled: Any) -> None:
+    """Write the stream to a socket; the files go without passing through Python where the system can."""
+    for member in members:
+        sock.sendall(header(member))
+        sent = _sent(member)
+        if sent:
+            with open(member.path, "rb") as f:
+                for start, length in member.pieces or ((0, member.size),):
+                    _send_file(f, start, start + length, sock, cancelled)
+            sock.sendall(bytes(-sent % BLOCK))
+    sock.sendall(bytes(2 * BLOCK))
+
+
+def _send_file(f: Any, position: int, end: int, sock: Any, cancelled: Any) -> None:
+    while position < end:
+        cancelled()
+        if _has_answer(sock):
+            # It refuses what it has not read yet: no use to go on.
+            raise BrokenPipeError
+        sent = sock.sendfile(f, position, min(_PIECE, end - position))
+        if not sent:
+            raise BadOutput("an output became shorter while it was sent")
+        position += sent
+
+
+def _has_answer(sock: Any) -> bool:
+    """Of plain HTTP only: TLS has messages of its own."""
+    if hasattr(sock, "getpeercert"):
+        return False
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))

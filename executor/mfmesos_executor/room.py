@@ -1,0 +1,54 @@
+"""Which of the attempts that a claim was given may run: as many as its resources hold, in the order they came.
+
+The scheduler queues short attempts ahead, so that nobody waits for a round trip between them.
+"""
+from __future__ import annotations
+
+from collections import deque
+from typing import Callable
+
+from mfmesos.shared.wire import ClaimData, Run
+
+SLACK = 0.001
+"""Mesos counts in thousandths."""
+
+
+class Room:
+    """Not thread-safe: belongs to the claim's loop."""
+
+    def __init__(self, claim: ClaimData) -> None:
+        self._left = [claim.cores, claim.memory_mb, claim.disk_mb, claim.gpus]
+        self._waiting: deque[tuple[Run, Callable[[], None]]] = deque()
+        self._inside: dict[str, list[float]] = {}
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    def enter(self, run: Run, start: Callable[[], None]) -> None:
+        """Start it now, or as soon as there is room: one that is alone always starts."""
+        self._waiting.append((run, start))
+        self._admit()
+
+    def has_started(self, attempt: str) -> bool:
+        return attempt in self._inside
+
+    def leave(self, attempt: str) -> None:
+        """It has ended, or need not start any more."""
+        needs = self._inside.pop(attempt, None)
+        if needs is None:
+            self._waiting = deque(item for item in self._waiting if item[0].attempt != attempt)
+        else:
+            self._left = [left + need for left, need in zip(self._left, needs)]
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting:
+            run, start = self._waiting[0]
+            needs = [run.cores, run.memory_mb, run.disk_mb, run.gpus]
+            if self._inside and any(need > left + SLACK for need, left in zip(needs, self._left)):
+                return
+            self._waiting.popleft()
+            self._inside[run.attempt] = needs
+            self._left = [left - need for left, need in zip(self._left, needs)]
+            start()

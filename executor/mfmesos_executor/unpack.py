@@ -1,0 +1,142 @@
+"""A folder that arrives as a tar stream: unpacked, trusting nothing in it."""
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import Any, Iterable, Iterator
+
+from mfmesos.shared.holes import write_at
+from mfmesos.shared.symlinks import may_lead_to
+from mfmesos.shared.wire import TAR_SPARSE, tar_mtime_ns
+
+CHUNK = 256 * 1024
+
+
+class BadStream(ValueError):
+    """Not a whole tar of files and folders that stay where they belong; one plain line."""
+
+
+class _Reader:
+    """What tarfile reads from: pieces that arrive."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces: Iterator[bytes] = iter(pieces)
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        while len(self._rest) < size:
+            piece = next(self._pieces, None)
+            if piece is None:
+                break
+            self._rest = self._rest + piece if self._rest else piece
+        found, self._rest = self._rest[:size], self._rest[size:]
+        return found
+
+    def drain(self) -> None:
+        for _ in self._pieces:
+            pass
+
+
+def unpack(pieces: Iterable[bytes], folder: str) -> str:
+    """Unpack into `folder`, which is made; returns the digest of what was in it. Raises BadStream, OSError.
+
+    The digest is sha256 over name, kind, mode and sha256 or link target of each member, ended by zero bytes.
+    """
+    import tarfile
+
+    os.mkdir(folder, 0o755)
+    reader = _Reader(pieces)
+    manifest = hashlib.sha256()
+    folders = []
+    try:
+        with tarfile.open(fileobj=reader, mode="r|", bufsize=CHUNK) as stream:  # type: ignore[call-overload]
+            for member in stream:
+                target = _target(folder, member.name)
+                mode = member.mode & 0o777
+                mtime_ns = tar_mtime_ns(int(member.mtime), member.uname)
+                if member.isdir():
+                    kind, content = "dir", ""
+                    os.makedirs(target, exist_ok=True)
+                    folders.append((target, mode | 0o700, mtime_ns))
+                elif member.isreg():
+                    kind = "file"
+                    os.makedirs(os.path.dirname(target), exist_ok=True)
+                    content = _write(stream.extractfile(member), target, mode | 0o400, mtime_ns,
+                                     member.gname == TAR_SPARSE)
+                elif member.issym():
+                    kind, content = "link", member.linkname
+                    _link(folder, target, content)
+                else:
+                    raise BadStream(f"{member.name} is neither a file nor a folder")
+                for part in (member.name, kind, f"{mode:o}", content):
+                    manifest.update(os.fsencode(part) + b"\0")
+    except tarfile.TarError as e:
+        raise BadStream(str(e)) from None
+    reader.drain()
+    for path, mode, mtime_ns in reversed(folders):
+        os.chmod(path, mode)
+        if mtime_ns is not None:
+            os.utime(path, ns=(mtime_ns, mtime_ns))
+    return manifest.hexdigest()
+
+
+def _target(folder: str, name: str) -> str:
+    path = os.path.normpath(name)
+    if os.path.isabs(path) or path == ".." or path.startswith("../"):
+        raise BadStream(f"{name} leads out of its folder")
+    target = folder if path == "." else f"{folder}/{path}"
+    # A symbolic link that came before must not lead what comes after out of here.
+    parent = os.path.realpath(os.path.dirname(target))
+    root = os.path.realpath(folder)
+    if path != "." and parent != root and not parent.startswith(root + "/"):
+        raise BadStream(f"{name} leads out of its folder")
+    return target
+
+
+def _write(source: Any, target: str, mode: int, mtime_ns: int | None, holes: bool) -> str:
+    fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    total, size = hashlib.sha256(), 0
+    try:
+        while True:
+            piece = source.read(CHUNK)
+            if not piece:
+                break
+            write_at(fd, piece, size, holes)
+            size += len(piece)
+            total.update(piece)
+        os.ftruncate(fd, size)
+        os.fchmod(fd, mode)
+        if mtime_ns is not None:
+            os.utime(fd, ns=(mtime_ns, mtime_ns))
+    finally:
+        os.close(fd)
+    return total.hexdigest()
+
+
+def _link(folder: str, target: str, to: str) -> None:
+    where = os.path.normpath(os.path.join(os.path.dirname(target), to))
+    inside = where == folder or where.startswith(folder + "/")
+    if not (may_lead_to(to) if os.path.isabs(to) else inside):
+        raise BadStream(f"{os.path.basename(target)} is a symbolic link that leads out of its folder")
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    os.symlink(to, target)
+
+
+def write_verified(pieces: Iterable[bytes], target: str, digest: str, holes: bool = False) -> None:
+    """Write a file whose sha256 must be `digest`; with `holes`, runs of zeros become such. Raises BadStream, OSError;
+    then nothing of it is left."""
+    found, size = hashlib.sha256(), 0
+    fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        for piece in pieces:
+            found.update(piece)
+            write_at(fd, piece, size, holes)
+            size += len(piece)
+        os.ftruncate(fd, size)
+        if found.hexdigest() != digest:
+            raise BadStream("what arrived is not what was announced (its sha256 differs)")
+    except BaseException:
+        os.close(fd)
+        os.unlink(target)
+        raise
+    os.close(fd)

@@ -1,0 +1,320 @@
+"""The command line. Each command imports what it needs itself, so that starting stays quick."""
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
+
+import click
+
+from mfmesos import __version__
+from mfmesos.cli.estimates_commands import estimates
+from mfmesos.cli.failing import fail
+from mfmesos.cli.history_commands import history
+from mfmesos.cli.number_options import Number
+from mfmesos.cli.pool_options import pool_options, settings_of
+from mfmesos.settings.config import DEFAULT_MASTER, ConfigError, SchedulerConfig, read_secret
+from mfmesos.shared import bounds
+from mfmesos.shared.plainerrors import plain
+
+if TYPE_CHECKING:
+    from mfmesos.launchers.factory_args import FactoryArgs
+    from mfmesos.launchers.launching import LaunchOptions
+    from mfmesos.launchers.makeflow_args import MakeflowArgs
+
+F = TypeVar("F", bound=Callable[..., Any])
+SECRET_HELP = "A file of mode 0600 with the principal's secret (default: what MFMESOS_SECRET says)."
+
+
+def address(context: click.Context, option: click.Parameter, text: str) -> str:
+    """HOST[:PORT], or nothing; anything else is bad usage."""
+    from mfmesos.shared.addresses import split_host_port
+
+    try:
+        split_host_port(text, 0)
+    except ValueError as e:
+        raise click.BadParameter(str(e)) from None
+    return text
+
+
+def cluster_options(command: F) -> F:
+    """Where to run: shared by the commands that reach a master."""
+    for option in reversed((
+        click.option("--master", default="local", show_default=True, metavar="local|HOST:PORT|H1:P1,H2:P2|zk://...",
+                     help="The Mesos master; local starts an embedded cluster on this machine."),
+        click.option("--role", default="*", show_default=True, help="Take offers as this Mesos role."),
+        click.option("--user", default="", help="Run tasks as this user of the agents (default: who runs mfmesos)."),
+        click.option("--principal", help="Authenticate to the master as this principal."),
+        click.option("--secret-file", help=SECRET_HELP),
+        click.option("--listen", default="", metavar="ADDRESS[:PORT]", callback=address,
+                     help="Where the staging server listens."),
+        click.option("--advertise", default="", metavar="HOST[:PORT]", callback=address,
+                     help="Where executors reach it, if elsewhere."),
+        click.option("--executor-uri", default="", metavar="URI", help="Where agents fetch the executor's archive."),
+        click.option("--local-agents", type=Number(bounds.AGENTS), default=1, show_default=True,
+                     help="With --master local: how many agents share this machine."),
+        click.option("-v", "--verbose", is_flag=True, help="Say more."),
+    )):
+        command = option(command)
+    return command
+
+
+def task_options(command: F) -> F:
+    """How tasks are run: shared by the commands that are given tasks."""
+    for option in reversed((
+        click.option("--max-running", type=Number(bounds.SOME), metavar="N", help="Run at most N tasks at once."),
+        click.option("--claims", type=click.Choice(["shared", "per-task"]), default="shared", show_default=True,
+                     help="One claim runs many tasks, or each task gets a claim and container of its own."),
+        click.option("--claim-idle", type=Number(bounds.SECONDS), default=5.0, show_default=True, metavar="SECONDS",
+                     help="Give back a claim without work after this time."),
+        click.option("--claim-worklife", type=Number(bounds.SECONDS), default=3600.0, show_default=True,
+                     metavar="SECONDS", help="Take no new work into a claim after this time."),
+        click.option("--no-rewrite", is_flag=True,
+                     help="Leave absolute paths of inputs and outputs in commands as they are."),
+        click.option("--estimates", type=click.Choice(["off", "fill", "override"]), default="fill", show_default=True,
+                     help="Estimate from earlier runs what a task did not request, or also what it did."),
+        click.option("--retry-budget", type=Number(bounds.RETRY_BUDGET), default=2.0,
+                     show_default=True, metavar="N", help="So many attempts in 100 tasks may exhaust an estimate."),
+        click.option("--history", default="", metavar="FILE",
+                     help="The history to learn from and add to (default: your own, in ~/.local/share/mfmesos/)."),
+        click.option("--no-history", is_flag=True, help="Learn from this run alone, and leave no trace of it."),
+    )):
+        command = option(command)
+    return command
+
+
+def scheduler_config(workdir: Path, options: dict[str, Any], **more: Any) -> SchedulerConfig:
+    """The scheduler's settings out of the command line's."""
+    return SchedulerConfig(
+        workdir=str(workdir), master=options["master"], role=options["role"], user=options["user"],
+        principal=options["principal"], secret_file=options["secret_file"], listen=options["listen"],
+        advertise=options["advertise"], executor_uri=options["executor_uri"], verbose=options["verbose"], **more)
+
+
+def task_settings(options: dict[str, Any]) -> dict[str, Any]:
+    """Those of `task_options`."""
+    file = options["history"]
+    return {
+        "max_running": options["max_running"], "claims": options["claims"], "claim_idle_s": options["claim_idle"],
+        "claim_worklife_s": options["claim_worklife"], "estimates": options["estimates"],
+        "retry_budget": options["retry_budget"], "rewrite": not options["no_rewrite"],
+        "history": None if options["no_history"] else os.path.abspath(file) if file else ""}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mfmesos")
+def main() -> None:
+    """Run scientific workflows on Apache Mesos."""
+
+
+@main.command()
+@click.argument("tasks", metavar="TASKFILE|DIR", type=click.Path(exists=True, path_type=Path))
+@cluster_options
+@task_options
+@click.option("--retries", type=Number(bounds.COUNT), default=0, show_default=True,
+              help="Try a task that failed by itself again so often.")
+@click.option("-k", "--keep-going", is_flag=True, help="After a failure go on with what does not depend on it.")
+@click.option("-f", "--follow", is_flag=True, help="Follow the file as it grows, until mesos_done appears beside it.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only say what would run and in which order.")
+@click.option("--plain", is_flag=True, help="Plain lines instead of a live display.")
+@click.option("--verify", is_flag=True, help="Compare finished outputs by content, not by size and time alone.")
+@click.option("--fsync", is_flag=True, help="Force outputs to the disk before they are reported.")
+def run(
+    tasks: Path, retries: int, keep_going: bool, follow: bool, dry_run: bool, plain: bool, verify: bool, fsync: bool,
+    **options: Any,
+) -> None:
+    """Run the tasks of a file: mesos_task_info format or JSON lines.
+
+    Exits 0 only if every task finished. Results go to mesos_task_state beside the file, logs to .mfmesos/.
+    """
+    from mfmesos.scheduler import batch_run
+
+    batch_options = batch_run.Options(keep_going=keep_going, follow=follow, dry_run=dry_run, plain=plain,
+                                  verify=verify, fsync=fsync)
+    source = batch_run.find(tasks)
+    if isinstance(source, str):
+        fail(source)
+    config = scheduler_config(source.parent.resolve(), options, engine="batch", retries=retries,
+                              launch=f"batch {source.name}", **task_settings(options))
+    _guarded(lambda: batch_run.run(source, config, batch_options, options["local_agents"]))
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@cluster_options
+@task_options
+@click.option("--ignore-environment", is_flag=True,
+              help="Run the tasks without the environment that the workflow gives them (export, environment).")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="-- ARGS...")
+def makeflow(args: tuple[str, ...], **options: Any) -> None:
+    """Run the real makeflow with -T mesos, ARGS being its own arguments.
+
+    Exits 0 only if every rule ended well.
+    """
+    from mfmesos.launchers import makeflow_args
+    from mfmesos.launchers.makeflow import launch
+
+    _guarded(lambda: _launched(launch, makeflow_args.parse(list(args), os.environ), args, options))
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@cluster_options
+@task_options
+@click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="-- ARGS...")
+def factory(args: tuple[str, ...], **options: Any) -> None:
+    """Run the real work_queue_factory with -T mesos, ARGS being its own arguments: Work Queue's workers on Mesos.
+
+    Ends at Ctrl-C, or with --factory-timeout; the workers end with it.
+    """
+    from mfmesos.launchers import factory_args
+    from mfmesos.launchers.factory import launch
+
+    _guarded(lambda: _launched(launch, factory_args.parse(list(args)), args, options))
+
+
+@main.command()
+@click.argument("project", required=False)
+@pool_options
+@cluster_options
+def pool(project: str | None, folder: Path, status: bool, **options: Any) -> None:
+    """Keep workers for the managers of Work Queue and TaskVine whose project matches PROJECT, a regular expression.
+
+    As many as their tasks need. Ends at Ctrl-C; the workers end with it.
+    """
+    from mfmesos.engines import pool_status
+    from mfmesos.launchers import pool_launcher
+    from mfmesos.launchers.launching import LaunchOptions
+    from mfmesos.launchers.localrun import local_cluster
+
+    config = scheduler_config(folder.resolve(), options)
+
+    def start() -> int:
+        settings = settings_of(project, options)
+        with local_cluster(config, options["local_agents"]) as resolved:
+            return pool_launcher.launch(settings, options["file"], LaunchOptions([], resolved, echo))
+
+    _guarded((lambda: pool_status.show(pool_status.read(config.state_dir), click.echo)) if status else start)
+
+
+@main.command()
+@click.argument("bindir", type=click.Path(path_type=Path))
+def link(bindir: Path) -> None:
+    """Put our scheduler beside the makeflow in BINDIR, for plain `makeflow -T mesos` (administrators)."""
+    from mfmesos.launchers import link as linking
+
+    _guarded(lambda: linking.link(bindir))
+
+
+@main.command()
+@click.argument("bindir", type=click.Path(path_type=Path))
+def unlink(bindir: Path) -> None:
+    """Take our scheduler out of BINDIR again and put the original back."""
+    from mfmesos.launchers import link as linking
+
+    _guarded(lambda: linking.unlink(bindir))
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.option("--agents", type=Number(bounds.AGENTS), default=1, show_default=True, help="How many agents.")
+@click.option("--cpus", type=Number(bounds.AMOUNT), help="Cpus of each agent (default: this machine's, shared out).")
+@click.option("--mem", type=Number(bounds.AMOUNT), metavar="MB",
+              help="Memory of each agent (default: this machine's, shared out).")
+@click.option("--disk", type=Number(bounds.AMOUNT), metavar="MB",
+              help="Disk of each agent (default: what is free, shared out).")
+@click.option("--port", type=Number(bounds.PORT), default=0, show_default=True,
+              help="The master's port; 0 asks the kernel.")
+@click.option("--work-dir", type=click.Path(path_type=Path), help="Where sandboxes lie (default: a temporary folder).")
+@click.option("--secret-file", type=click.Path(path_type=Path), help="Ask for the PRINCIPAL:SECRET in there.")
+def cluster(**options: Any) -> None:
+    """Run the embedded cluster alone, in the foreground, on 127.0.0.1."""
+    from mfmesos.local.__main__ import main as local_main
+
+    argv = [f"--{name.replace('_', '-')}={value}" for name, value in options.items() if value is not None]
+    _guarded(lambda: local_main(argv))
+
+
+@main.command()
+@click.option("--master", metavar="HOST:PORT|H1:P1,H2:P2|zk://...",
+              help="Also look at this Mesos master, and whether it takes a run.")
+@click.option("--role", default="*", show_default=True, help="Ask it for this Mesos role.")
+@click.option("--user", default="", help="Ask it for tasks of this user (default: who runs mfmesos).")
+@click.option("--principal", help="Authenticate to the master as this principal.")
+@click.option("--secret-file", help=SECRET_HELP)
+def doctor(master: str | None, role: str, user: str, principal: str | None, secret_file: str | None) -> None:
+    """Say what is there, what is missing, and what to do, one line each."""
+    from mfmesos.doctor import checks as doctoring
+    from mfmesos.doctor.master_checks import Wanted
+
+    try:
+        wanted = Wanted(role, user, principal, read_secret(secret_file))
+    except ConfigError as e:
+        fail(str(e))
+    findings = doctoring.run(master, wanted=wanted)
+    for finding in findings:
+        click.echo(finding.line())
+    sys.exit(1 if any(f.ok is False for f in findings) else 0)
+
+
+@main.command()
+@click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("-n", "--dry-run", is_flag=True, help="Only say what would be removed.")
+@click.option("--master", default="", metavar="HOST:PORT", help="Ask this master, not the one that the run knew.")
+@click.option("--principal", help="Authenticate to the master as this principal.")
+@click.option("--secret-file", help=SECRET_HELP)
+def clean(directory: Path, dry_run: bool, master: str, principal: str | None, secret_file: str | None) -> None:
+    """Take away what a dead run left in DIR and in Mesos: its framework with all that runs, temporary files.
+
+    Never an output, nor the logs in .mfmesos/. Exits 1 when something could not be removed.
+    """
+    from mfmesos.launchers import clean as cleaning
+
+    _guarded(lambda: cleaning.clean(
+        directory.resolve(), dry_run=dry_run, master=master, principal=principal, secret=read_secret(secret_file),
+        echo=echo))
+
+
+main.add_command(estimates)
+main.add_command(history)
+
+
+def echo(text: str) -> None:
+    """One line for the user."""
+    from mfmesos.shared.terminal import say
+
+    say(text)
+
+
+def _launched(
+    launch: Callable[[LaunchOptions], int], parsed: MakeflowArgs | FactoryArgs, args: Sequence[str],
+    options: dict[str, Any],
+) -> int:
+    """Run an engine of somebody else's with our scheduler, on the embedded cluster unless a master is named."""
+    from mfmesos.launchers.launching import LaunchOptions
+    from mfmesos.launchers.localrun import local_cluster
+
+    config = scheduler_config(Path.cwd(), options, **task_settings(options))
+    if parsed.master or parsed.starts_nothing:
+        config.master = parsed.master or DEFAULT_MASTER
+    with local_cluster(config, options["local_agents"]) as resolved:
+        return launch(LaunchOptions(
+            argv=list(args), scheduler=resolved, echo=echo,
+            ignore_environment=options.get("ignore_environment", False)))
+
+
+def _guarded(call: Callable[[], Any]) -> NoReturn:
+    """Run a command; what the user can mend ends in one line, what nobody expected in one line and a log."""
+    try:
+        code = call()
+    except ConfigError as e:
+        fail(str(e))
+    except KeyboardInterrupt:
+        click.echo("mfmesos: interrupted", err=True)
+        sys.exit(130)
+    except OSError as e:
+        fail(plain(e))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""The commands about resource estimates."""
+from __future__ import annotations
+
+import sys
+from difflib import get_close_matches
+from pathlib import Path
+
+import click
+
+from mfmesos.cli.failing import fail
+from mfmesos.cli.number_options import Number
+from mfmesos.shared import bounds
+from mfmesos.shared.phrases import counted
+from mfmesos.shared.plainerrors import plain
+
+
+class _OrCategory(click.Group):
+    """What is no command is a category to be shown."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in (*self.commands, "-h", "--help"):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_OrCategory, options_metavar="", subcommand_metavar="[CATEGORY|COMMAND] [OPTIONS]...")
+def estimates() -> None:
+    """What tasks are expected to need, learned from earlier runs: of all categories, or of one.
+
+    The options are those of show: see mfmesos estimates show --help.
+    """
+
+
+@estimates.command()
+@click.argument("category", required=False)
+@click.option("--history", "path", type=click.Path(path_type=Path), metavar="FILE",
+              help="This history (default: the user's own).")
+@click.option("--retry-budget", type=Number(bounds.RETRY_BUDGET), default=2.0, show_default=True,
+              metavar="N", help="So many attempts in 100 tasks may exhaust an estimate.")
+@click.option("--plot", "picture", metavar="FILE", help="Also draw it (PNG, PDF, SVG); needs matplotlib.")
+def show(category: str | None, path: Path | None, retry_budget: float, picture: str | None) -> None:
+    """Show what is known: a line for each category, or all of one (the word show may be left out).
+
+    Waste is memory x seconds allocated but not used, failed attempts included, over that used.
+    """
+    from mfmesos.cli.history_commands import existing
+    from mfmesos.estimates.estimators import Estimates
+    from mfmesos.store.history import HistoryError, default_path
+    from mfmesos.views import estimates_view as view
+
+    try:
+        with existing(path or default_path()) as store:
+            groups = view.categories(store.load())
+            dropped = store.dropped
+    except HistoryError as e:
+        fail(str(e))
+    known = Estimates.with_budget(retry_budget)
+    view.learned(groups, known)
+    if category is None:
+        lines = view.overview(groups, known)
+    else:
+        names = [g.name for g in groups]
+        if category not in names:
+            close = get_close_matches(category, names, n=3, cutoff=0.3)
+            there = f"; there is {', '.join(map(repr, close))}" if close else ""
+            fail(f"no category {category!r} in this history{there}")
+        groups = [g for g in groups if g.name == category]
+        blocks = view.BARS if (sys.stdout.encoding or "").lower().startswith("utf") else view.PLAIN_BARS
+        lines = view.details(groups[0], known, blocks)
+    for line in lines:
+        click.echo(line)
+    if dropped:
+        click.echo(f"mfmesos: left out: {counted(dropped, 'attempt')} with values that cannot be", err=True)
+    if picture is not None:
+        try:
+            left_out = view.plot(groups, known, picture)
+        except ImportError:
+            fail("--plot needs matplotlib: pip install 'mfmesos[plot]'")
+        except (OSError, ValueError) as e:
+            fail(f"{picture} cannot be written ({plain(e, cure=False)}); give the name of a .png, .pdf or .svg file")
+        if left_out:
+            click.echo(f"mfmesos: {left_out} categories with fewer attempts are not drawn; name one to see", err=True)
+
+
+@estimates.command()
+@click.argument("trace", metavar="TRACE.csv", type=click.Path(path_type=Path))
+@click.option("--causal", is_flag=True,
+              help="A task knows only those that had really ended (end_s) when it started (start_s).")
+@click.option("--baselines", is_flag=True, help="Also score well-known policies on the same trace.")
+def replay(trace: Path, causal: bool, baselines: bool) -> None:
+    """Score the estimator on a trace of tasks.
+
+    TRACE.csv has the columns category,input_mb,declared_mb,peak_mb,seconds,submit_s,start_s,end_s, one task a line in
+    arrival order. Waste is memory x seconds allocated beyond what was used, failed attempts included, over that used;
+    retries are per 100 tasks.
+    """
+    from mfmesos.estimates.baselines import all_baselines
+    from mfmesos.estimates.replay import Learned
+    from mfmesos.estimates.replay import replay as score
+    from mfmesos.settings.config import ConfigError
+    from mfmesos.views import tracefile
+
+    try:
+        rows = tracefile.load(trace, causal=causal)
+    except ConfigError as e:
+        fail(str(e))
+    if baselines:
+        for name, policy in all_baselines():
+            result = score(rows, policy, causal=causal)
+            click.echo(f"{name:20} waste {result.waste:6.3f}  retries {result.retries:6.3f}")
+    click.echo(str(score(rows, Learned(), causal=causal)))

@@ -1,0 +1,189 @@
+"""The commands about the history of attempts that estimates learn from."""
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
+
+import click
+
+from mfmesos.cli.failing import fail
+from mfmesos.cli.number_options import Number
+from mfmesos.shared import bounds
+from mfmesos.shared.phrases import counted
+
+if TYPE_CHECKING:
+    from mfmesos.core.attempt_record import Attempt
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@click.group()
+def history() -> None:
+    """What earlier tasks used: looked at, taken elsewhere, brought in, thrown away."""
+
+
+def _command(function: F) -> Any:
+    """A command of the group, with --history; what the user can mend ends in one line, exit 1."""
+    @functools.wraps(function)
+    def run(**options: Any) -> None:
+        from mfmesos.settings.config import ConfigError
+        from mfmesos.store.history import HistoryError, default_path
+
+        try:
+            options["path"] = options["path"] or default_path()
+            function(**options)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        except (ConfigError, HistoryError) as e:
+            fail(str(e))
+        except OSError as e:
+            fail(f"{e.filename or 'standard output'}: {e.strerror or e}; see that it may be used, or name another file")
+
+    option = click.option("--history", "path", type=click.Path(path_type=Path), metavar="FILE",
+                          help="This history (default: the user's own).")
+    return history.command(name=function.__name__.strip("_").split("_")[0])(option(run))
+
+
+@_command
+@click.option("--category", help="Only this category, attempt by attempt.")
+@click.option("--limit", type=Number(bounds.SOME), default=100_000, metavar="N", help="Only the newest N attempts.")
+def list_(path: Path, category: str | None, limit: int) -> None:
+    """Show what is in the history: a line for each category, or for each attempt of one."""
+    with existing(path) as store:
+        attempts = store.load(limit, category)
+        dropped = store.dropped
+    if category is None:
+        for line in summary(attempts):
+            click.echo(line)
+    else:
+        for line in details(attempts):
+            click.echo(line)
+    click.echo(f"{counted(len(attempts), 'attempt')} in {path}", err=True)
+    if dropped:
+        click.echo(f"mfmesos: {dropped} more have values that cannot be and are not used", err=True)
+
+
+@_command
+@click.argument("file", metavar="FILE.csv|-", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--category", help="Only this category.")
+def export(path: Path, file: Path, category: str | None) -> None:
+    """Write the history as CSV, oldest first; - is standard output. A file that is there is not overwritten."""
+    from mfmesos.settings.config import ConfigError
+    from mfmesos.store import history_csv
+
+    with existing(path) as store:
+        attempts = store.load(category=category)
+    if str(file) == "-":
+        history_csv.write(attempts, sys.stdout)
+        return
+    try:
+        out = file.open("x", newline="", encoding="utf-8")
+    except FileExistsError:
+        raise ConfigError(f"{file} is there already; remove it or give another name") from None
+    try:
+        with out:
+            history_csv.write(attempts, out)
+    except OSError as e:
+        file.unlink()
+        raise ConfigError(f"{file}: {e.strerror}; make room or name another file") from None
+
+
+@_command
+@click.argument("file", metavar="FILE.csv", type=click.Path(path_type=Path))
+def import_(path: Path, file: Path) -> None:
+    """Take in attempts from an export or from a trace, all or none.
+
+    Attempts of an export that are there already are not taken twice. A trace has at least the columns
+    category,peak_mb,seconds; declared_mb, input_mb and end_s are used as well.
+    """
+    from mfmesos.settings.config import ConfigError
+    from mfmesos.store import history_csv
+    from mfmesos.store.history import History
+
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as lines:
+            attempts = history_csv.parse(lines, str(file), time.time(), file.stem)
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file}: this is not UTF-8 text; save it as CSV in UTF-8") from None
+    with History(path) as store:
+        known = set(store.load())
+        new = [a for a in attempts if a not in known]
+        store.add(new)
+        store.fade()
+        faded = len(known) + len(new) - len(store.load())
+    there = f", {len(attempts) - len(new)} were there already" if len(new) < len(attempts) else ""
+    beyond = f"; {faded} of the oldest are beyond the bounds and gone" if faded > 0 else ""
+    click.echo(f"{counted(len(new), 'attempt')} taken into {path}{there}{beyond}")
+
+
+@_command
+@click.option("--older-than", type=Number(bounds.DAYS), metavar="DAYS", help="Attempts that ended DAYS ago.")
+@click.option("--category", help="What is of this category.")
+@click.option("--all", "everything", is_flag=True, help="Everything.")
+def prune(path: Path, older_than: float | None, category: str | None, everything: bool) -> None:
+    """Remove attempts for good. --older-than and --category together remove what is both."""
+    if everything == (older_than is not None or category is not None):
+        raise click.UsageError("say --older-than DAYS, --category NAME or both, or else --all")
+    with existing(path) as store:
+        count = store.prune(older_than_s=None if older_than is None else older_than * 86400, category=category)
+    click.echo(f"{counted(count, 'attempt')} removed from {path}")
+
+
+def existing(path: Path) -> Any:
+    """Opened; a history that is not there is not begun only to be looked at."""
+    from mfmesos.store.history import History, HistoryError
+
+    if not os.path.lexists(path):
+        raise HistoryError(f"{path}: there is no history yet; run a workflow first, or name another with --history")
+    return History(path, reading=True)
+
+
+def summary(attempts: Sequence[Attempt]) -> list[str]:
+    """A table: for each category how many attempts, how many exhausted something, memory, run time, the last day."""
+    from statistics import median
+
+    groups: dict[str, list[Attempt]] = defaultdict(list)
+    for attempt in attempts:
+        groups[attempt.category].append(attempt)
+    lines = [f"{'attempts':>8} {'exhausted':>9} {'median MB':>9} {'most MB':>9} {'median s':>9} {'last':10}  category"]
+    for name, group in sorted(groups.items()):
+        ended = [a for a in group if a.outcome == "finished"]
+        memory = [a.measured_memory_mb for a in ended if a.measured_memory_mb is not None]
+        times = [a.wall_s for a in ended if a.wall_s is not None]
+        exhausted = sum(a.outcome.startswith("exhausted:") for a in group)
+        last = time.strftime("%Y-%m-%d", time.localtime(group[-1].ended_at))
+        lines.append(f"{len(group):8} {exhausted:9} {_amount(median(memory) if memory else None):>9} "
+                     f"{_amount(max(memory, default=None)):>9} {_amount(median(times) if times else None):>9} {last}  "
+                     f"{shown(name)}")
+    return lines if groups else []
+
+
+def details(attempts: Sequence[Attempt]) -> list[str]:
+    """A table of attempts, oldest first."""
+    lines = [f"{'ended':19} {'input MB':>9} {'given MB':>9} {'used MB':>9} {'cores':>6} {'seconds':>9} "
+             f"{'outcome':16}  workflow"]
+    for a in attempts:
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(a.ended_at))
+        lines.append(f"{when} {_amount(a.input_mb):>9} {_amount(a.allocated_memory_mb):>9} "
+                     f"{_amount(a.measured_memory_mb):>9} {_amount(a.measured_cores):>6} {_amount(a.wall_s):>9} "
+                     f"{a.outcome:16}  {shown(a.workflow)}")
+    return lines if attempts else []
+
+
+def _amount(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def shown(text: str) -> str:
+    """Without what would steer a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)

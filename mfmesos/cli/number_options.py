@@ -1,0 +1,27 @@
+"""Numbers on the command line: each within the bounds that mfmesos/shared/bounds.py has for it."""
+from __future__ import annotations
+
+import click
+
+from mfmesos.shared.bounds import Bounds
+
+
+class Number(click.ParamType):  # type: ignore[type-arg]
+    """A finite number within bounds; anything else is bad usage, said in one line."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self.name = "integer" if bounds.whole else "number"
+
+    def convert(self, value: object, param: click.Parameter | None, context: click.Context | None) -> float | int:
+        """Of an option's text, or its default."""
+        number: object = value
+        if isinstance(value, str):
+            try:
+                number = int(value) if self._bounds.whole else float(value)
+            except ValueError:
+                number = None
+        if not self._bounds.holds(number):
+            self.fail(f"{str(value)[:40]!r} is not {self._bounds}.", param, context)
+        assert isinstance(number, (int, float))
+        return number

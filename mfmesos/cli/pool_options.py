@@ -1,0 +1,67 @@
+"""The options of `mfmesos pool`."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mfmesos.cli.number_options import Number
+from mfmesos.settings.config import ConfigError
+from mfmesos.shared import bounds
+
+if TYPE_CHECKING:
+    from mfmesos.engines.pool_settings import PoolSettings
+
+DEFAULT_FOLDER = "mfmesos-pool"
+
+
+def pool_options(command: Any) -> Any:
+    """What a pool is told on the command line."""
+    for option in reversed((
+        click.option("--min", "least", type=Number(bounds.COUNT), default=0, show_default=True,
+                     help="Keep so many workers for each manager's project while it has a manager."),
+        click.option("--max", "most", type=Number(bounds.COUNT), help="No more workers than that for a project."),
+        click.option("--catalog", default="", metavar="HOST:PORT",
+                     help="Ask this catalog for managers (default: $CATALOG_HOST, or that of cctools)."),
+        click.option("--manager", default="", metavar="HOST:PORT", help="Serve this one manager, without a catalog."),
+        click.option("--worker", default="", metavar="PROGRAM",
+                     help="work_queue_worker or vine_worker, or its path (default: what each manager speaks with)."),
+        click.option("--cores", type=Number(bounds.SOME), help="Each worker's size, with --memory and --disk."),
+        click.option("--memory", type=Number(bounds.SOME), metavar="MB"),
+        click.option("--disk", type=Number(bounds.SOME), metavar="MB"),
+        click.option("--gpus", type=Number(bounds.COUNT), default=0),
+        click.option("--password", default="", metavar="FILE", help="The managers' password is in this file."),
+        click.option("--ssl", is_flag=True, help="Workers connect to their managers by TLS."),
+        click.option("--idle", type=Number(bounds.WORKER_IDLE), default=10.0, show_default=True, metavar="SECONDS",
+                     help="End a worker that is not needed when it has had no task for so long."),
+        click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE",
+                     help="Settings over those of the command line, read again when they change "
+                          "(default: pool.json in the pool's folder)."),
+        click.option("--status", is_flag=True, help="Say what each manager needs and has, and why not more."),
+        click.option("-S", "--folder", type=click.Path(path_type=Path), default=DEFAULT_FOLDER, show_default=True,
+                     help="The pool's own folder."),
+    )):
+        command = option(command)
+    return command
+
+
+def settings_of(project: str | None, options: dict[str, Any]) -> PoolSettings:
+    """The command line's settings; ConfigError in one line."""
+    # Here, since every command of mfmesos starts with this module.
+    from mfmesos.engines.pool_settings import PoolSettings, worker_size
+    from mfmesos.shares.pool_values import UNLIMITED, ProjectSettings
+
+    size = {key: options[key] for key in ("cores", "memory", "disk") if options[key] is not None}
+    if (size or options["gpus"]) and len(size) < 3:
+        raise ConfigError("a worker's size is --cores, --memory and --disk together")
+    worker = worker_size("worker", {**size, "gpus": options["gpus"]}) if size else None
+    most = UNLIMITED if options["most"] is None else options["most"]
+    if options["least"] > most:
+        raise ConfigError(f"--min {options['least']} is more than --max {most}")
+    its = ProjectSettings(options["least"], most, worker=worker)
+    return PoolSettings(
+        {project: its} if project is not None else {".*": its} if options["manager"] else {},
+        catalog=options["catalog"], manager=options["manager"], worker=options["worker"],
+        password=str(Path(options["password"]).expanduser().resolve()) if options["password"] else "",
+        ssl=options["ssl"], idle_s=options["idle"])

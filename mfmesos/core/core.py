@@ -1,0 +1,209 @@
+"""The core: events in, actions out. No clock, no randomness, no I/O; see docs/design.md and ARCHITECTURE."""
+from __future__ import annotations
+
+from typing import Callable
+
+from mfmesos.core import claims, events, matching, outlook, recovery, shortage, tasks
+from mfmesos.core.actions import AcceptInverseOffer, Action, Over, Reconcile
+from mfmesos.core.model import Resources
+from mfmesos.core.reasons import explain_exit
+from mfmesos.core.state import Policy, State
+from mfmesos.core.states import ClaimState, TaskState
+from mfmesos.estimates.estimators import Estimates
+from mfmesos.estimates.needs import Needs
+
+UNREACHABLE_EVERY_S = 60.0
+
+
+class Core:
+    """Owns the state. Call `handle` from one thread only, with a clock that never goes back."""
+
+    def __init__(self, policy: Policy) -> None:
+        estimates = Estimates.with_budget(policy.retry_budget, policy.defaults)
+        self.state = State(policy, Needs(policy.estimates, estimates))
+        self._handlers: dict[type, Callable[..., None]] = {
+            events.Restored: lambda e: recovery.restore(self.state, e),
+            events.HistoryLoaded: lambda e: self.state.needs.remember(e.attempts),
+            events.TaskSubmitted: lambda e: tasks.submit(self.state, e),
+            events.TaskRefused: lambda e: tasks.refuse(self.state, e),
+            events.TaskWithdrawn: lambda e: tasks.withdraw(self.state, e.task_id, "the engine withdrew it"),
+            events.NoMoreTasks: self._no_more,
+            events.NothingNew: self._nothing_new,
+            events.StopRequested: lambda e: self._stop(e.reason),
+            events.Registered: self._registered,
+            events.Disconnected: self._disconnected,
+            events.FrameworkEnded: self._framework_ended,
+            events.OffersReceived: self._offers,
+            events.OfferRescinded: self._rescinded,
+            events.InverseOfferReceived: self._inverse_offer,
+            events.ClaimUpdated: lambda e: claims.updated(self.state, e),
+            events.LaunchDropped: self._launch_dropped,
+            events.ExecutorExited: self._executor_exited,
+            events.AgentFailed: lambda e: None,  # updates of its claims follow
+            events.AgentsListed: self._agents_listed,
+            events.ClaimSynced: lambda e: claims.synced(self.state, e),
+            events.OutputsPlaced: lambda e: tasks.outputs_placed(self.state, e.attempt_id),
+            events.OutputsRefused: lambda e: tasks.outputs_refused(self.state, e),
+            events.Tick: lambda e: None,
+        }
+
+    def handle(self, event: events.Event, now: float) -> list[Action]:
+        """What to do after `event` at time `now` (monotonic seconds), in order."""
+        return self.handle_all((event,), now)
+
+    def handle_all(self, batch: tuple[events.Event, ...], now: float) -> list[Action]:
+        """The same for several events that came together: matched once, so claims are sized for all of them."""
+        state = self.state
+        state.now = max(state.now, now)
+        for event in batch:
+            self._handlers[type(event)](event)
+        if not state.over:
+            claims.look_at_timers(state)
+            matching.match(state)
+            claims.let_go(state)
+            for claim in list(state.claims.values()):
+                claims.answer(state, claim)
+            self._give_up_if_hopeless()
+            self._reconcile_sometimes()
+            self._end_if_done()
+        out, state.out = state.out, []
+        return out
+
+    def wakeup(self) -> float | None:
+        """When the core wants to be called at the latest, besides the Tick of every second; may be past by now."""
+        state = self.state
+        times = [claim.placing_until for claim in state.claims.values() if claim.held and claim.placing]
+        if state.wanted_since is not None:
+            times.append(state.wanted_since + state.policy.batch_delay_s)
+            times += [a.unlisted_until for a in state.agents.values() if a.offers and a.unlisted_until is not None]
+        return min((at for at in times if at > state.now), default=None)
+
+    def seconds_left(self) -> float | None:
+        """How long it will probably take until all that is known has ended; None where that cannot be told."""
+        return outlook.seconds_left(self.state)
+
+    # --- the workflow ---------------------------------------------------------------------------
+    def _no_more(self, _: events.NoMoreTasks) -> None:
+        self.state.complete = True
+
+    def _nothing_new(self, event: events.NothingNew) -> None:
+        state = self.state
+        state.nothing_new = event.reason
+        state.complete = state.complete or not event.follow
+        for record in list(state.queue):
+            tasks.end(state, record, TaskState.WITHDRAWN, event.reason)
+
+    def _stop(self, reason: str) -> None:
+        state = self.state
+        if state.stopping:
+            return
+        state.stopping, state.complete = reason, True
+        for record in list(state.tasks.values()):
+            if record.state is not TaskState.PLACING:
+                tasks.end(state, record, TaskState.WITHDRAWN, reason)
+        for claim in list(state.claims.values()):
+            claims.release(state, claim)
+
+    # --- Mesos ----------------------------------------------------------------------------------
+    def _registered(self, _: events.Registered) -> None:
+        state = self.state
+        self._void_offers()
+        state.connected, state.suppressed, state.filtered = True, False, False
+        if state.claims:
+            state.emit(Reconcile(tuple((c.id, c.agent_id) for c in state.claims.values())))
+        state.emit(Reconcile())  # what else of ours runs is nobody's, and is killed
+        state.reconciled_at = state.now
+
+    def _disconnected(self, event: events.Disconnected) -> None:
+        self._void_offers()
+        going_on = "work goes on, trying again" if self.state.claims else "trying again"
+        # A master that comes and goes is said each time; one that stays away once a minute.
+        self.state.note(
+            "warning", f"the Mesos master is not reachable: {event.reason}; {going_on}",
+            every_s=0.0 if self.state.connected else UNREACHABLE_EVERY_S)
+        self.state.connected = False
+
+    def _framework_ended(self, event: events.FrameworkEnded) -> None:
+        state = self.state
+        state.failure, state.complete = event.reason, True
+        for record in list(state.tasks.values()):
+            if record.state is not TaskState.PLACING:
+                tasks.end(state, record, TaskState.WITHDRAWN, event.reason)  # the run's fault, not the task's
+        for claim in list(state.claims.values()):
+            claims.ended(state, claim, event.reason)
+        state.stopping = event.reason
+
+    def _void_offers(self) -> None:
+        for agent in self.state.agents.values():
+            agent.offers.clear()
+
+    def _offers(self, event: events.OffersReceived) -> None:
+        state = self.state
+        for offer in event.offers:
+            agent = state.agent(offer.agent_id, offer.hostname)
+            agent.offers[offer.id] = offer
+            if not state.known.is_listed(agent.id):
+                held = [c.resources + Resources(memory_mb=state.policy.executor_memory_mb)
+                        for c in state.claims_of(agent.id)]
+                state.known.saw(agent.id, agent.hostname, sum(held, agent.offered()))
+
+    def _rescinded(self, event: events.OfferRescinded) -> None:
+        for agent in self.state.agents.values():
+            agent.offers.pop(event.offer_id, None)
+
+    def _inverse_offer(self, event: events.InverseOfferReceived) -> None:
+        """Drain: no new work on that agent; what runs may finish, then the claim is released."""
+        state = self.state
+        state.emit(AcceptInverseOffer(event.inverse_offer_id))
+        for claim in list(state.claims.values()):
+            if event.agent_id in (None, claim.agent_id) and claim.state is ClaimState.OPEN:
+                claim.move(ClaimState.DRAINING)
+
+    def _launch_dropped(self, event: events.LaunchDropped) -> None:
+        claim = self.state.claims.get(event.claim_id)
+        if claim is not None:
+            self.state.note_alike(
+                "dropped", "warning", f"no executor was launched on agent {claim.hostname}: {event.reason}")
+            claims.ended(self.state, claim, event.reason)
+
+    def _executor_exited(self, event: events.ExecutorExited) -> None:
+        """The update of the claim follows; what our own command's exit status means, only this event tells."""
+        claim = self.state.claims.get(event.claim_id)
+        if claim is not None:
+            claim.exit_reason = explain_exit(event.status)
+
+    def _agents_listed(self, event: events.AgentsListed) -> None:
+        self.state.known.take(event.agents, self.state.now)
+        if event.holders is not None:
+            shortage.listed(self.state, event.holders)
+
+    # --- now and then ---------------------------------------------------------------------------
+    def _reconcile_sometimes(self) -> None:
+        state = self.state
+        if state.connected and state.now - state.reconciled_at >= state.policy.reconcile_s:
+            state.reconciled_at = state.now
+            state.emit(Reconcile())
+
+    def _give_up_if_hopeless(self) -> None:
+        state, policy = self.state, self.state.policy
+        often = state.launch_failures >= policy.launch_failures
+        long = 4 * state.launch_failures >= policy.launch_failures and (
+            state.now - state.launch_failing_since >= policy.launch_give_up_s)
+        if state.hopeless and not state.failure:
+            self._framework_ended(events.FrameworkEnded(state.hopeless))
+        if (often or long) and not state.failure:
+            self._framework_ended(events.FrameworkEnded(
+                f"no executor could be started, {state.launch_failures} times in a row; the last time "
+                f"{state.last_launch_failure}"))
+
+    def _end_if_done(self) -> None:
+        state = self.state
+        if not state.complete or state.tasks or state.over:
+            return
+        for claim in list(state.claims.values()):
+            claims.release(state, claim)
+            claims.answer(state, claim)
+        if not state.claims:
+            state.over = True
+            state.emit(Over(state.failure))
+

@@ -1,0 +1,1 @@
+"""`mfmesos doctor`: what this machine and this cluster lack."""

@@ -1,0 +1,351 @@
+"""The batch runner beside the scheduler: gives it tasks as they become ready, and answers in mesos_task_state."""
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mfmesos.core import actions as act
+from mfmesos.core import events as ev
+from mfmesos.core.model import SavedTask, Task
+from mfmesos.engines.batchfile import Batch
+from mfmesos.engines.kept import NotKept
+from mfmesos.engines.stager import INLINE_BYTES, Stager
+from mfmesos.engines.taskfile_engine import shorten
+from mfmesos.settings.config import SchedulerConfig
+from mfmesos.staging import durable
+from mfmesos.store.leftovers import DONE, TASK_STATE
+from mfmesos.store.runlog import RunLog, more_of_it
+from mfmesos.taskfiles.entries import Malformed, Record, Submitted, Withdrawn
+from mfmesos.taskfiles.plan import Blocked
+from mfmesos.taskfiles.plan_graph import Status
+from mfmesos.taskfiles.reader import TaskReader
+from mfmesos.taskfiles.statefile import StateFile
+from mfmesos.taskfiles.tail import FileTail
+from mfmesos.views.progress import Counts, Progress
+
+if TYPE_CHECKING:
+    from mfmesos.scheduler.scheduler import Scheduler
+
+LOOK_AGAIN_S = 2.0
+
+
+@dataclass(frozen=True)
+class Options:
+    keep_going: bool = False
+    follow: bool = False
+    dry_run: bool = False
+    plain: bool = False
+    verify: bool = False
+    fsync: bool = False
+
+
+@dataclass
+class Tally:
+    finished: int = 0
+    failed: int = 0
+    dropped: int = 0
+    """Withdrawn after the start: nobody waits for them."""
+
+
+class BatchEngine:
+    """Gives the scheduler each task as soon as its inputs are there; keeps the state file and the display."""
+
+    def __init__(
+        self, config: SchedulerConfig, options: Options, batch: Batch, done: set[int], shown: Progress,
+    ) -> None:
+        self._options = options
+        self._batch = batch
+        self._plan = batch.plan
+        self._workdir = Path(config.workdir)
+        self._verbose = config.verbose
+        self._state_dir = config.state_dir
+        self._progress = shown
+        self._state = fresh_state(self._workdir / TASK_STATE, done)
+        self._runlog = RunLog(config.state_dir, config.keep_output)
+        self._done = done
+        self._earlier = batch.earlier
+        self._earlier.begin()
+        self._judged = frozenset(batch.tasks)
+        """Tasks that are known not to be done, unless they are in _done."""
+        self._resumed: set[int] = set()
+        self._published: list[str] = []
+        """Outputs that are in place and not reported."""
+        self._tally = Tally(finished=len(done))
+        self._feeder = ThreadPoolExecutor(1, thread_name_prefix="feeder")
+        self._tail: FileTail | None = None
+        self._looked_at = 0.0
+        self._left_s: float | None = None
+        self._complete = not options.follow
+        self._stopping = False
+        self._unwanted: set[int] = set()
+        """Withdrawn while they ran or waited for a place to run."""
+        self._scheduler: Scheduler
+        self._stager: Stager
+        self.entries: list[dict[str, object]] = []
+        self.problems = 0
+        self.interrupted = False
+
+    # --- the engine's side of the scheduler -----------------------------------------------------
+    def resume(self, saved: list[SavedTask]) -> list[SavedTask]:
+        """Those that are still to be run as they were, whatever their numbers are now."""
+        found = self._batch.still_wanted(saved)
+        self._resumed = {one.task.id for one in found}
+        return found
+
+    def start(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._stager = Stager(self._workdir, scheduler.inputs, scheduler.post_threadsafe)
+        for task_id in self._batch.tasks:
+            self._state.known(task_id)
+        if self._options.follow:
+            for task_id in sorted(self._batch.withdrawn):
+                self._abort(task_id)
+            self._tail = FileTail(self._batch.source, self._on_bytes, offset=self._batch.offset)
+            self._tail.start()
+        self._submit(self._plan.ready())
+        self._end_if_complete()
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """What has finished is on record before anybody hears of it, the executor that delivered it included."""
+        with self._state.batch(), self._runlog.batch():
+            yield
+            self._force()
+            self._earlier.commit()
+
+    def _force(self) -> None:
+        """With --fsync: what was published comes to the disk before it is reported."""
+        published, self._published = self._published, []
+        if not self._options.fsync or not published:
+            return
+        try:
+            durable.force(self._workdir, published)
+        except OSError as e:
+            self._progress.note(f"outputs could not be forced to the disk ({e.strerror}); see whether it is broken")
+
+    def report(self, report: act.ReportTask, host: str) -> None:
+        task = report.task
+        self.entries.append(self._runlog.task_ended(report, host))
+        if report.finished:
+            self._tally.finished += 1
+            self._earlier.finished(report, self._scheduler.staging.members(report.attempt_id))
+            self._published += task.outputs
+            self._state.finished(task.id)
+            self._submit(self._plan.finished(task.id))
+        elif report.withdrawn:
+            self._state.aborted(task.id)
+            blocked = self._plan.failed(task.id, "was not run to make")
+            if task.id in self._unwanted:
+                self._tally.dropped += 1
+                self._block(blocked)
+            elif self._options.follow:
+                for one in blocked:
+                    self._state.aborted(one.task.id)
+        else:
+            self._failed(report, host)
+        self._end_if_complete()
+        self._show()
+
+    def note(self, note: act.Note) -> None:
+        if note.level != "info" or self._verbose:
+            self._progress.note(note.text)
+
+    def alive(self) -> str:
+        self._look_ahead()
+        self._show()
+        self._state.flush()
+        self._earlier.commit()
+        if self._tail is not None:
+            self._follow(self._tail)
+        return ""
+
+    def close(self, failure: str | None, *, crashed: bool = False) -> None:
+        self.interrupted = bool(self._scheduler.core.state.stopping) and failure is None
+        if self._tail is not None:
+            self._tail.stop()
+        self._feeder.shutdown(wait=False, cancel_futures=True)
+        self._stager.close()
+        self._runlog.close()
+        self._earlier.close()
+        self._state.close()
+
+    def counts(self) -> Counts:
+        running = self._scheduler.core.state.running()
+        total = len(self._batch.tasks) - self._tally.dropped
+        ended = self._tally.finished + self._tally.failed
+        return Counts(total, max(total - ended - running, 0), running, self._tally.finished, self._tally.failed,
+                      len(self._scheduler.core.state.claims), self._left_s)
+
+    def _look_ahead(self) -> None:
+        """How long it will take, with what waits for other tasks' outputs as if it were like the rest."""
+        core = self._scheduler.core
+        left, known = core.seconds_left(), len(core.state.tasks)
+        tally = self._tally
+        unknown = len(self._batch.tasks) - tally.dropped - tally.finished - tally.failed - known
+        self._left_s = None if left is None else left * (1 + max(unknown, 0) / known)
+
+    # --- what follows from it -------------------------------------------------------------------
+    def _submit(self, tasks: list[Task]) -> None:
+        if self._stopping:
+            return
+        ready, to_run = deque(tasks), []
+        while ready:
+            task = ready.popleft()
+            if self._is_done(task):
+                ready.extend(self._plan.finished(task.id))
+                continue
+            if self._keep_changed(task):
+                to_run.append(task)
+        if to_run:
+            self._feeder.submit(self._stager.submit_all, to_run)
+
+    def _keep_changed(self, task: Task) -> bool:
+        """Whether nothing that somebody has changed would be overwritten by it."""
+        if task.id in self._resumed:  # it may have placed its outputs already
+            return True
+        try:
+            for line in self._earlier.keep_changed(task, self._plan.read()):
+                self._progress.note(line)
+        except NotKept as e:
+            self._scheduler.post(ev.TaskRefused(task, str(e)))
+            return False
+        return True
+
+    def _is_done(self, task: Task) -> bool:
+        """Whether an earlier run finished a task of which the line came later than the start."""
+        if task.id in self._judged or self._earlier.why(task, most=INLINE_BYTES) is not None:
+            return False
+        self._done.add(task.id)
+        self._tally.finished += 1
+        self._state.finished(task.id)
+        return True
+
+    def _failed(self, report: act.ReportTask, host: str) -> None:
+        task = report.task
+        self._tally.failed += 1
+        self._state.failed(task.id, report.exit_code)
+        where = f" on {host}" if host else ""
+        self._progress.note(f"task {task.id} failed{where}: {report.reason} [{shorten(task.command)}]"
+                            f"{more_of_it(report, self._state_dir)}")
+        self._block(self._plan.failed(task.id))
+        if not self._options.keep_going and not self._stopping:
+            self._stopping = True
+            self._complete = self._tail is None
+            follow = "" if self._complete else f"; later tasks are noted as aborted until {DONE} exists"
+            self._progress.note(
+                f"nothing new is started; running tasks may finish{follow} (--keep-going continues after a failure)")
+            self._scheduler.post(ev.NothingNew(f"task {task.id} failed", follow=not self._complete))
+            self._abort_rest()
+
+    def _block(self, blocked: list[Blocked]) -> None:
+        for one in blocked:
+            self._tally.failed += 1
+            self._state.failed(one.task.id)
+            self._progress.note(f"task {one.task.id} cannot run: it {one.reason} [{shorten(one.task.command)}]")
+
+    def _abort_rest(self) -> None:
+        """Whoever follows our answers waits for a line of each task."""
+        if self._stopping and self._options.follow:
+            for task in self._plan.give_up():
+                self._state.aborted(task.id)
+
+    def _abort(self, task_id: int) -> None:
+        self._state.known(task_id)
+        self._state.aborted(task_id)
+
+    def _end_if_complete(self) -> None:
+        if self._complete and self._plan.left == 0:
+            self._scheduler.post(ev.NoMoreTasks())
+
+    def _show(self) -> None:
+        self._progress.update(self.counts())
+
+    # --- a file that grows ----------------------------------------------------------------------
+    def _on_bytes(self, data: bytes, reset: bool) -> None:
+        """On the tail's thread."""
+        if reset:
+            self._batch.reader = TaskReader(self._workdir)
+        records = self._batch.reader.feed(data)
+        self._scheduler.loop.call_soon_threadsafe(self._add, records)
+
+    def _add(self, records: list[Record]) -> None:
+        for record in records:
+            if isinstance(record, Submitted):
+                self._add_task(record)
+            elif isinstance(record, Withdrawn):
+                self._withdraw(record.task_id)
+            else:
+                self._refuse(record)
+        self._abort_rest()
+        self._submit(self._plan.ready())
+        self._show()
+
+    def _add_task(self, record: Submitted) -> None:
+        problems, blocked = self._plan.add(record)
+        for problem in problems:
+            self._refuse(problem)
+        if not problems:
+            self._batch.tasks[record.task.id] = record.task
+            self._state.known(record.task.id)
+        self._block(blocked)
+
+    def _refuse(self, problem: Malformed) -> None:
+        """An invalid line; whoever wrote it waits for an answer if it has a number."""
+        self._say(problem)
+        if problem.task_id is not None and not self._state.is_known(problem.task_id):
+            self._state.known(problem.task_id)
+            self._state.failed(problem.task_id)
+
+    def _withdraw(self, task_id: int) -> None:
+        if task_id not in self._batch.tasks:
+            return  # refused, and answered
+        waited, blocked = self._plan.withdraw(task_id)
+        if waited:
+            self._tally.dropped += 1
+            self._state.aborted(task_id)
+            self._block(blocked)
+        elif self._plan.status(task_id) is Status.TAKEN:
+            self._unwanted.add(task_id)
+            self._scheduler.post(ev.TaskWithdrawn(task_id))
+
+    def _say(self, problem: Malformed) -> None:
+        self.problems += 1
+        self._progress.note(problem.message(self._batch.source))
+
+    def _follow(self, tail: FileTail) -> None:
+        """Now and then: has the file's end come, and has somebody else made an input that was missing?"""
+        now = time.monotonic()
+        if now - self._looked_at >= LOOK_AGAIN_S:
+            self._looked_at = now
+            self._submit(self._plan.look_again())
+        if (self._workdir / DONE).exists():
+            self._tail = None
+            tail.stop(last_look=True)
+            self._scheduler.loop.call_soon(self._file_ended)  # after what the last look has found
+
+    def _file_ended(self) -> None:
+        self._add(self._batch.reader.finish())
+        self._complete = True
+        for problem in self._plan.stuck():
+            self._say(problem)
+            if problem.task_id is not None:
+                self._tally.failed += 1
+                self._state.failed(problem.task_id)
+                self._block(self._plan.failed(problem.task_id))
+        self._end_if_complete()
+
+
+def fresh_state(path: Path, done: set[int]) -> StateFile:
+    """The state file of this run: of an earlier one only the lines of tasks that are done stay."""
+    new = path.with_name(path.name + ".new")
+    new.write_text("".join(f"{task_id},finished\n" for task_id in sorted(done)))
+    new.rename(path)
+    state = StateFile(path)
+    state.load(adopt=done)
+    return state

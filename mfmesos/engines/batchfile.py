@@ -1,0 +1,104 @@
+"""The batch runner's task file as far as it has been read, the plan made of it, and what earlier runs did of it."""
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from mfmesos.core.attemptid import attempt_id
+from mfmesos.core.model import SavedTask, StagedInput, Task
+from mfmesos.engines.done import Earlier
+from mfmesos.staging.check import OutputCheck
+from mfmesos.staging.inputs import InputError, InputIndex
+from mfmesos.taskfiles.entries import Malformed, Submitted, Withdrawn, printable
+from mfmesos.taskfiles.overlaps import Overlaps
+from mfmesos.taskfiles.plan import Plan
+from mfmesos.taskfiles.plan_graph import Status
+from mfmesos.taskfiles.reader import TaskReader
+
+
+class Batch:
+    """The task file as far as it has been read, and the plan made of it."""
+
+    def __init__(self, source: Path, workdir: Path) -> None:
+        self.source = source
+        self.workdir = workdir
+        self.reader = TaskReader(workdir)
+        self.inputs = InputIndex(workdir, own_files=[source.name])
+        self.tasks: dict[int, Task] = {}
+        self.offset = 0
+        self.withdrawn: set[int] = set()
+        """Before anything has started."""
+        self.plan: Plan
+        self.overlapping: list[str] = []
+        """Outputs of different tasks of which one lies in the other, a line for each."""
+        self.earlier: Earlier
+
+    def read(self, whole: bool) -> list[Malformed]:
+        """Read what is there; `whole`: that is all there will be. Every problem, in the order of the file."""
+        data = self.source.read_bytes()
+        self.offset = len(data)
+        records = self.reader.feed(data)
+        if whole:
+            records += self.reader.finish()
+        self.withdrawn = {r.task_id for r in records if isinstance(r, Withdrawn)}
+        submitted = [r for r in records if isinstance(r, Submitted) and r.task.id not in self.withdrawn]
+        self.tasks = {r.task.id: r.task for r in submitted}
+        self.plan = Plan(submitted, self.exists)
+        problems = [r for r in records if isinstance(r, Malformed)]
+        problems += self._output_problems(submitted)
+        return sorted(problems + self.plan.check(follow=not whole), key=lambda problem: problem.line)
+
+    def _output_problems(self, submitted: list[Submitted]) -> list[Malformed]:
+        """Outputs that can never be put in place."""
+        check, overlaps, found = OutputCheck(self.workdir, [self.source.name]), Overlaps(), []
+        for record in submitted:
+            found += [Malformed(record.line, printable(record.task.command), f"task {record.task.id}: {what}", "")
+                      for what in check.problems(record.task)]
+            for one in overlaps.add(record.task):
+                if one.impossible:
+                    found.append(Malformed(record.line, printable(record.task.command), str(one),
+                                           "give the outputs names of their own"))
+                else:
+                    self.overlapping.append(f"{printable(self.source.name)}:{record.line}: {one}")
+        return found
+
+    def exists(self, name: str) -> bool:
+        return os.path.lexists(self.workdir / name)
+
+    def skip_done(self, state_dir: Path, verify: bool = False) -> tuple[set[int], dict[int, str]]:
+        """Tasks that an earlier run finished and that count as finished now; and why each of the others is to run (see
+        workflow.done). Raises FinishedError."""
+        self.earlier = Earlier(self.workdir, state_dir, self.inputs, verify)
+        self.earlier.take_up(self.tasks)
+        done, reasons = self.plan.done_before(self.earlier.why)
+        return {task.id for task in done}, reasons
+
+    def still_wanted(self, saved: Iterable[SavedTask]) -> list[SavedTask]:
+        """Those of the dead run's tasks that the file states in the same words, under their present numbers. Not one
+        with other inputs by now, or one that a task before it is to be run for: that begins again."""
+        ready: dict[object, deque[Task]] = {}
+        for task in self.tasks.values():
+            if self.plan.status(task.id) is Status.READY:
+                ready.setdefault(statement(task), deque()).append(task)
+        found = []
+        for one in saved:
+            if attempt_id(one.stem, one.attempts) in self.earlier.attempts:
+                continue  # it has finished: the scheduler died before it could forget it
+            same = ready.get(statement(one.task))
+            if same and self._staged(same[0]) == one.inputs:
+                found.append(replace(one, task=same.popleft()))
+        return found
+
+    def _staged(self, task: Task) -> tuple[StagedInput, ...] | None:
+        try:
+            return self.inputs.stage(task)
+        except (InputError, OSError):
+            return None
+
+
+def statement(task: Task) -> object:
+    """All that decides what an attempt is to do and is given; not its number."""
+    return task.command, task.inputs, task.outputs, frozenset(task.env.items()), task.request

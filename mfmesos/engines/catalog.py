@@ -1,0 +1,171 @@
+"""Who needs workers: the catalog's /query.json. A manager answers with the same records (manager.py).
+
+Measured with cctools 8.0.0: makeflow publishes a record of its own with the same project (type "makeflow", no port)
+beside its manager's (type "wq_master"; later versions "wq_manager", TaskVine "vine_manager"). tasks_total_* are of
+all tasks that wait or run; the largest task is max_* of the category "whole queue", as text, and missing when no task
+says anything. A manager answers the line "queue_status" with the same record in a list, and closes.
+"""
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from mfmesos.aio import aiohttp
+from mfmesos.core.model import Resources
+from mfmesos.shared.addresses import join_host_port
+from mfmesos.shares.pool_values import ManagerStatus
+
+WORKERS = {"wq_master": "work_queue_worker", "wq_manager": "work_queue_worker", "vine_manager": "vine_worker"}
+"""By the type of a manager's record: the program that works for it."""
+WHOLE = "whole queue"
+MAX_BYTES = 16 * 1024 * 1024
+MAX_TEXT = 256
+MAX_COUNT = 1e9
+HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
+"""A host goes into a worker's command line: nothing that a shell would take for something else."""
+
+
+class SourceError(Exception):
+    """The catalog or the manager gave no usable answer: one line."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The managers that can be served, and a line for each record of a manager that cannot."""
+
+    managers: tuple[ManagerStatus, ...]
+    ignored: tuple[str, ...] = ()
+
+
+async def from_catalog(host: str, port: int, timeout_s: float = 10.0) -> Found:
+    """All managers that the catalog knows. SourceError says why it cannot be read."""
+    where = f"catalog {host}:{port}"
+    try:
+        limit = aiohttp.ClientTimeout(total=timeout_s)
+        async with aiohttp.ClientSession(timeout=limit) as session, \
+                session.get(f"http://{join_host_port(host, port)}/query.json") as answer:
+            if answer.status != 200:
+                raise SourceError(f"{where}: HTTP {answer.status} for /query.json; is it a catalog server?")
+            body = await all_of(answer.content, where)
+    except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as e:
+        raise SourceError(f"{where}: {_words(e, timeout_s)}") from e
+    return parse(body, where)
+
+
+async def all_of(reader: aiohttp.StreamReader | asyncio.StreamReader, where: str) -> bytes:
+    """Until the other side closes; SourceError when that is too much."""
+    body = bytearray()
+    while True:
+        part = await reader.read(65536)
+        if not part:
+            return bytes(body)
+        body += part
+        if len(body) > MAX_BYTES:
+            raise SourceError(f"{where}: its answer is larger than {MAX_BYTES >> 20} MB")
+
+
+def _words(e: Exception, timeout_s: float) -> str:
+    return f"no answer within {timeout_s:g} s" if isinstance(e, asyncio.TimeoutError) else shown(e)
+
+
+def parse(body: bytes, where: str, asked: tuple[str, int] | None = None) -> Found:
+    """The managers in an answer; `asked` is where the one manager was reached, which is where its workers go."""
+    managers: dict[str, ManagerStatus] = {}
+    ignored = []
+    for number, record in enumerate(records_of(body, where), 1):
+        kind = record.get("type") if isinstance(record, dict) else None
+        if not isinstance(kind, str) or kind not in WORKERS:
+            continue
+        try:
+            status = manager_of(record, asked)
+        except ValueError as e:
+            ignored.append(f"{where}: record {number} is ignored: {e}")
+        else:
+            managers[status.key] = status
+    return Found(tuple(managers.values()), tuple(ignored))
+
+
+def records_of(body: bytes, where: str) -> list[Any]:
+    """SourceError when the answer is no list."""
+    try:
+        records = json.loads(body)
+    except (ValueError, RecursionError) as e:
+        raise SourceError(f"{where}: its answer is no JSON ({shown(e)})") from e
+    if not isinstance(records, list):
+        raise SourceError(f"{where}: its answer is no list of records")
+    return records
+
+
+def manager_of(record: dict[str, Any], asked: tuple[str, int] | None = None) -> ManagerStatus:
+    """One record; ValueError names the field that is not as it should be."""
+    project = record.get("project")
+    if asked is not None and project is None:
+        project = f"{asked[0]}:{asked[1]}"  # a manager without a name is not in any catalog
+    if not isinstance(project, str) or not project or len(project) > MAX_TEXT or not project.isprintable():
+        raise ValueError(f"project is {shown(project)}")
+    host, port = asked or (_host(record), _port(record))
+    return ManagerStatus(
+        project, host, port, int(_number(record, "tasks_waiting")), int(_number(record, "tasks_running")),
+        _resources(record, "tasks_total_{}"), _largest(record), int(_number(record, "workers_connected", "workers")),
+        _resources(record, "{}_total"), WORKERS.get(str(record.get("type")), ""),
+        _number(record, "lastheardfrom", most=1e12))
+
+
+def _host(record: dict[str, Any]) -> str:
+    by_name = record.get("manager_preferred_connection") == "by_hostname"
+    for field in ("name", "address") if by_name else ("address", "name"):
+        host = record.get(field)
+        if isinstance(host, str) and HOST.fullmatch(host) and not host.startswith("-"):
+            return host
+    raise ValueError(f"neither address nor name is a host ({shown(record.get('address'))})")
+
+
+def _port(record: dict[str, Any]) -> int:
+    port = _number(record, "port")
+    if not 0 < port < 65536 or port != int(port):
+        raise ValueError(f"port is {shown(record.get('port'))}")
+    return int(port)
+
+
+def _number(record: dict[str, Any], *names: str, most: float = MAX_COUNT) -> float:
+    """The first of the fields that is there, numbers may be text; 0 for none."""
+    for name in names:
+        if name not in record:
+            continue
+        value = record[name]
+        try:
+            number = float(value) if isinstance(value, (int, float, str)) else math.nan
+        except (ValueError, OverflowError):
+            number = math.nan
+        if not -1.0 <= number <= most:  # -1 is cctools' way to say that it does not know
+            raise ValueError(f"{name} is {shown(value)}")
+        return max(number, 0.0)
+    return 0.0
+
+
+def whole_number(record: dict[str, Any], name: str) -> int:
+    """ValueError when it cannot be."""
+    return int(_number(record, name))
+
+
+def _resources(record: dict[str, Any], form: str) -> Resources:
+    return Resources(*(_number(record, form.format(name)) for name in ("cores", "memory", "disk", "gpus")))
+
+
+def _largest(record: dict[str, Any]) -> Resources:
+    categories = record.get("categories")
+    for one in categories if isinstance(categories, list) else ():
+        if isinstance(one, dict) and one.get("category") == WHOLE:
+            return _resources(one, "max_{}")
+    return Resources()
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """A foreign value within one line."""
+    text = str(value) if isinstance(value, Exception) else repr(value)
+    text = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"

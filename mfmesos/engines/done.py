@@ -1,0 +1,318 @@
+"""Which tasks an earlier run finished for good, and why one that it had finished runs again.
+
+A finished task is known by its command, variables, inputs and outputs, whatever its number. It is done as long as its
+inputs are what it ran with (same size and time, or else same content) and its outputs are what was published.
+"""
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import math
+import os
+from collections import deque
+from collections.abc import Container, Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from mfmesos.core.actions import ReportTask
+from mfmesos.core.model import Task
+from mfmesos.engines import kept
+from mfmesos.staging.inputs import InputError, InputIndex
+from mfmesos.staging.names import relative
+from mfmesos.staging.stamps import among, only_coarser, tree_digest, tree_stamp
+from mfmesos.staging.trees import TreeError
+from mfmesos.store.finished import EMPTY, FILE, Finished, FinishedError, FinishedTasks, Seen
+from mfmesos.store.leftovers import state_of_run
+from mfmesos.store.runlog import read_report
+
+log = logging.getLogger("mfmesos.done")
+NEW = ""
+"""The reason of a task that has not finished before."""
+DIGESTED = 64 << 10
+"""Outputs up to this size have their content digested when they are published: a new time alone then costs nothing."""
+FEW = 100
+"""Folders with no more in them, too."""
+
+
+def digest_of(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+NO_ENV = digest_of("[]")
+
+
+def command_of(task: Task) -> str:
+    return digest_of(task.command)
+
+
+def env_of(task: Task) -> str:
+    return digest_of(json.dumps(sorted(task.env.items()))) if task.env else NO_ENV
+
+
+class Earlier:
+    """What earlier runs in this folder have finished, and what this one adds to it. Used by one thread at a time.
+
+    Nothing is written before `begin`. Raises FinishedError.
+    """
+
+    def __init__(self, workdir: Path, state_dir: Path, inputs: InputIndex, verify: bool = False) -> None:
+        self._workdir, self._folder = workdir, str(workdir)
+        self._state_dir = state_dir
+        self._inputs = inputs
+        self._verify = verify
+        self._rows: dict[int, Finished] = {}
+        self._of: dict[int, int] = {}
+        """Task -> its row, as far as it was looked for."""
+        self._changed: set[int] = set()
+        """Rows that are to be written."""
+        self._drops: set[int] = set()
+        self._store: FinishedTasks | None = None
+        self._new = not (state_dir / FILE).exists()
+        if not self._new:
+            store = FinishedTasks(state_dir / FILE)
+            self._rows = store.load()
+            store.close()
+        self._last = max(self._rows, default=0)
+        self._alike: dict[object, deque[int]] = {}
+        self._makers: dict[str, int] = {}
+        self._digests: dict[tuple[str, str], str] = {}
+        """Name and stamp -> digest, as a task that read the file has found it."""
+        for number, row in self._rows.items():
+            self._enter(number, row)
+        self.attempts = {row.attempt for row in self._rows.values() if row.attempt}
+        """Attempts of which the end is known."""
+
+    def _enter(self, number: int, row: Finished) -> None:
+        self._alike.setdefault(_key_of(row), deque()).append(number)
+        self._makers.update((seen.name, number) for seen in row.outputs)
+        for seen in (*row.inputs, *row.outputs):
+            if " " in seen.stamp and seen.digest:  # of a file
+                self._digests[seen.name, seen.stamp] = seen.digest
+
+    def take_up(self, tasks: Mapping[int, Task]) -> None:
+        """A folder that an older mfmesos has left: what it reported as finished, under the same number and with the
+        same command, counts as finished with the inputs and outputs of now."""
+        if not self._new:
+            return
+        said = {(e["task"], e["command"]) for e in read_report(self._state_dir) if e["finished"]}  # makeflow's, too
+        try:
+            state = set(state_of_run(self._workdir).read_text(errors="replace").splitlines())
+        except OSError:
+            return
+        for task in tasks.values():
+            if f"{task.id},finished" not in state or (task.id, task.command) not in said:
+                continue
+            outputs = [self._see(name) for name in task.outputs]
+            if all(outputs):
+                inputs = [self._see(name) or Seen(name, "", "", 0) for name in self._inputs_of(task)]
+                self._add(task.id, Finished(command_of(task), env_of(task), tuple(inputs),
+                                            tuple(seen for seen in outputs if seen)))
+                self._enter(self._of.pop(task.id), self._rows[self._last])
+
+    # --- what is asked of it --------------------------------------------------------------------
+    def knows(self, task: Task) -> bool:
+        """Whether a task that reads the same has finished before, and `why` has not been asked for as many."""
+        return bool(self._alike.get(self._key(task)))
+
+    def why(self, task: Task, made_again: str | None = None, most: float = math.inf) -> str | None:
+        """Why it is to run; None for one that is done, NEW for one that has not finished before. To be asked once for
+        each task. `made_again` names an input that a task before it is to make. A file larger than `most` bytes is not
+        digested: a new time alone then counts as a change."""
+        alike = self._alike.get(self._key(task))
+        number = alike.popleft() if alike else 0
+        if number not in self._rows:  # another task has made its files meanwhile
+            return self._what_was_edited(task)
+        self._of[task.id] = number
+        if made_again is not None:
+            return f"{made_again} is made again"
+        row = self._rows[number]
+        inputs, why = self._look(row.inputs, most=most)
+        if why:
+            return why
+        outputs, why = self._look(row.outputs, "output ", self._verify, most)
+        if why:
+            return why
+        if (inputs, outputs) != (row.inputs, row.outputs):
+            self._put(number, Finished(row.command, row.env, inputs, outputs, row.attempt))
+        return None
+
+    def _what_was_edited(self, task: Task) -> str:
+        """A task that made one of the same files has finished before."""
+        row = next(filter(None, map(self._maker, task.outputs)), None)
+        if row is None:
+            return NEW
+        if row.command != command_of(task):
+            return "command changed"
+        if row.env != env_of(task):
+            return "env changed"
+        return "inputs listed changed" if _names(row.inputs) != self._inputs_of(task) else "outputs listed changed"
+
+    def _look(
+        self, was: tuple[Seen, ...], what: str = "", verify: bool = False, most: float = math.inf,
+    ) -> tuple[tuple[Seen, ...], str]:
+        """These files as they are now, when none has changed; else which one has, and how."""
+        found = []
+        for seen in was:
+            now = self._inputs.stamp(seen.name, seen.members)
+            if now is None:
+                return (), f"{what}{seen.name} is missing"
+            digest = self._digest(seen)
+            if not verify and (now.text == seen.stamp or (not digest and only_coarser(seen.stamp, now.text))):
+                found.append(seen._replace(stamp=now.text))
+                continue
+            if seen.size and not now.size:
+                return (), f"{what}{seen.name} is empty"
+            same = self._found(seen) if now.size <= most else None
+            if same is None or (digest != same.digest and (digest or now.text != seen.stamp)):
+                return (), f"{what}{seen.name} changed"
+            found.append(same)
+        return tuple(found), ""
+
+    def _digest(self, seen: Seen) -> str:
+        return seen.digest or self._digests.get((seen.name, seen.stamp), "")
+
+    def _found(self, was: Seen) -> Seen | None:
+        """As it is now, with its digest."""
+        with contextlib.suppress(InputError, OSError, TreeError):
+            if was.members:
+                rows = list(among(self._inputs.tree(was.name), was.members))
+                now = tree_stamp(rows)
+                return was._replace(stamp=now.text, digest=tree_digest(rows), size=now.size)
+            found = self._inputs.look(was.name)
+            return Seen(was.name, found.stamp, found.digest, found.size)
+        return None
+
+    def _maker(self, name: str) -> Finished | None:
+        return self._rows.get(self._makers.get(name, 0))
+
+    def _key(self, task: Task) -> object:
+        return command_of(task), env_of(task), self._inputs_of(task), frozenset(task.outputs)
+
+    def _inputs_of(self, task: Task) -> frozenset[str]:
+        return frozenset(relative(self._workdir, name) for name in task.inputs)
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._folder, name)
+
+    def _see(self, name: str, members: tuple[str, ...] = ()) -> Seen | None:
+        found = self._inputs.stamp(name, members)
+        return Seen(name, found.text, "", found.size, members) if found else None
+
+    # --- what a run adds ------------------------------------------------------------------------
+    def begin(self) -> None:
+        """A run begins: what was found is written down."""
+        self._store = FinishedTasks(self._state_dir / FILE)
+        self._write()
+
+    def finished(self, report: ReportTask, members: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> None:
+        """Its outputs are in place; to be written with others by `commit`. `members`: output folder -> what the task
+        made in it; all else there is somebody else's."""
+        task = report.task
+        inputs = tuple(Seen(i.name, i.stamp, i.digest, i.size) for i in report.inputs)
+        for name, made in members.items():
+            self._remove_stale(name, made)
+        outputs = tuple(
+            self._published(name, (members[name] or EMPTY) if name in members else ()) for name in task.outputs)
+        self._add(task.id, Finished(command_of(task), env_of(task), inputs, outputs, report.attempt_id))
+
+    def _remove_stale(self, name: str, made: tuple[str, ...]) -> None:
+        """Who reads a folder is not to find what an earlier attempt made in it and this one did not. What somebody has
+        changed was moved aside before, and what another task has made stays."""
+        number = self._makers.get(name, 0)
+        was = self._was(name)
+        if was is not None:
+            kept.remove_stale(self._folder, name, was.members, made,
+                              lambda one: len(one) <= len(name) or self._makers.get(one, number) == number)
+
+    def _was(self, name: str) -> Seen | None:
+        """That output as it was published."""
+        row = self._maker(name)
+        return next((seen for seen in row.outputs if seen.name == name), None) if row else None
+
+    def _published(self, name: str, members: tuple[str, ...]) -> Seen:
+        seen = self._see(name, members)
+        if seen is None:  # removed by somebody at once
+            return Seen(name, "", "", 1)
+        if seen.size > DIGESTED and not self._verify:
+            return seen
+        if self._verify or (members and len(members) <= FEW):
+            return self._found(seen) or seen
+        return seen._replace(digest=small_digest(self._path(name)))
+
+    def _add(self, task_id: int, row: Finished) -> None:
+        number = self._of.get(task_id)
+        if number is None:
+            self._last += 1
+            number = self._of[task_id] = self._last
+        for name in _names(row.outputs):
+            other = self._makers.get(name, number)
+            if other != number:  # it has made that file before; now it is another's
+                self._drops.add(other)
+                self._rows.pop(other, None)
+                self._changed.discard(other)
+            self._makers[name] = number
+        self._put(number, row)
+
+    def _put(self, number: int, row: Finished) -> None:
+        self._rows[number] = row
+        self._changed.add(number)
+
+    def commit(self) -> None:
+        """What has finished is written down in one transaction. What cannot be is tried again the next time."""
+        try:
+            self._write()
+        except FinishedError as e:
+            log.error("%s", e)
+
+    def _write(self) -> None:
+        if self._store is not None and (self._changed or self._drops):
+            self._store.write({n: self._rows[n] for n in self._changed}, self._drops)
+            self._changed.clear()
+            self._drops.clear()
+
+    def close(self) -> None:
+        if self._store is not None:
+            self.commit()
+            self._store.close()
+            self._store = None
+
+    # --- what somebody has changed --------------------------------------------------------------
+    def keep_changed(self, task: Task, read: Container[str]) -> list[str]:
+        """Before a task makes its outputs again: files of these names that are not what was published, and not empty,
+        are moved aside. One line for each. `read` are the names that tasks have as inputs: nothing is put into a
+        folder among them. Raises kept.NotKept; then the task must not run."""
+        lines = []
+        for name in task.outputs:
+            was = self._was(name)
+            now = self._inputs.stamp(name, was.members) if was else None
+            if was is None or now is None or not now.size or now.text == was.stamp:
+                continue
+            digest = self._digest(was)
+            found = self._found(was) if digest else None
+            if found is None or digest != found.digest:
+                lines.append(kept.keep(self._folder, name, was.members, kept.aside(name, read)))
+        return lines
+
+
+def small_digest(path: str) -> str:
+    """Of a small file; empty for a folder. Quicker than a file object: it is done for every task."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        return hashlib.sha256(os.read(fd, DIGESTED + 1)).hexdigest()
+    except OSError:
+        return ""
+    finally:
+        os.close(fd)
+
+
+def _names(seen: Iterable[Seen]) -> frozenset[str]:
+    return frozenset(s.name for s in seen)
+
+
+def _key_of(row: Finished) -> object:
+    return row.command, row.env, _names(row.inputs), _names(row.outputs)

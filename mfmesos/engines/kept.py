@@ -1,0 +1,65 @@
+"""What a task has made before, when it makes it again: changed by somebody it is moved aside, not made again it goes.
+
+Nothing is touched that lies outside of the workflow's folder, whatever link has come to lead there.
+"""
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Container, Iterable
+
+from mfmesos.staging.names import KEPT, ancestors, free_name
+from mfmesos.taskfiles.entries import printable
+from mfmesos.taskfiles.plan_graph import folders_above
+
+
+class NotKept(Exception):
+    """A changed output could not be moved aside: one line with the reason and the cure. Its task must not run."""
+
+
+def aside(name: str, read: Container[str]) -> str:
+    """Beside the file; where it lies in a folder that tasks read, beside that folder."""
+    inside = [folder for folder in folders_above(name) if folder != "." and folder in read]
+    if not inside:
+        return f"{name}{KEPT}"
+    return f"{inside[-1]}{KEPT}{name[len(inside[-1]):]}"
+
+
+def keep(folder: str, name: str, members: Iterable[str], to: str) -> str:
+    """Move it to `to`, or the first free name after that; of a folder only the `members`, if some are named. Gives a
+    line for the user. Raises NotKept."""
+    final = free_name(to, folder)
+    inside = members if os.path.isdir(f"{folder}/{name}") else ()
+    try:
+        for one in [f"/{member}" for member in inside] or [""]:  # what else is in a folder stays there
+            source, target = f"{folder}/{name}{one}", f"{folder}/{final}{one}"
+            if os.path.lexists(source) and not leads_out(folder, source):
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                os.rename(source, target)
+    except OSError as e:
+        raise NotKept(f"output {printable(name)} was changed since a task made it, and cannot be kept as "
+                      f"{printable(final)} ({e.strerror}): move it away or delete it") from None
+    return f"{name} was changed since a task made it, and is kept as {final}: the task runs again"
+
+
+def remove_stale(folder: str, name: str, was: Iterable[str], made: Iterable[str], mine: Callable[[str], bool]) -> None:
+    """Remove from the output folder `name` the files that an earlier attempt made (`was`) and this one did not.
+
+    `mine` says whether a name belongs to no other task. Of a folder with very many files `was` and `made` have only
+    what lies in it at first hand.
+    """
+    now = frozenset(made)
+    for member in was:
+        full = f"{name}/{member}"
+        path = f"{folder}/{full}"
+        if now.intersection((member, *ancestors(member))) or leads_out(folder, path):
+            continue
+        if all(map(mine, (full, *ancestors(full)))) and (os.path.islink(path) or os.path.isfile(path)):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
+
+def leads_out(folder: str, path: str) -> bool:
+    """Whether that (existing or missing) file lies outside of the folder by way of a link."""
+    real = os.path.realpath(os.path.dirname(path))
+    return not (real + "/").startswith(os.path.realpath(folder).rstrip("/") + "/")

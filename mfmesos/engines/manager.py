@@ -1,0 +1,115 @@
+"""What a manager itself says: its queue and its workers. Also whether it is there at all.
+
+A manager with a password wants whoever connects to prove that he knows it, and proves it as well. Measured with cctools
+8.0.0: both say "auth password sha1", then a random word; each answers the other's with the SHA1, in hex, of the
+password, a space and that word; each says "ok" to what is right.
+"""
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+
+from mfmesos.engines.catalog import SourceError, all_of, parse, records_of, shown, whole_number
+from mfmesos.engines.pool_worker import Identity
+from mfmesos.shares.pool_values import ManagerStatus
+
+TIMEOUT_S = 3.0
+PROOF = b"auth password sha1\n"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`status` is None when somebody is there who does not tell: a manager with another password, or a busy one.
+
+    `workers` has how many tasks each of its workers runs; None: not told.
+    """
+
+    status: ManagerStatus | None
+    workers: dict[Identity, int] | None = None
+
+
+class Gone(Exception):
+    """Nobody listens there."""
+
+
+class Unreachable(Exception):
+    """From here nobody can tell."""
+
+
+async def ask(host: str, port: int, password: bytes = b"", timeout_s: float = TIMEOUT_S) -> Answer:
+    """Both answers of a manager at HOST:PORT. Raises Gone or Unreachable, in one line."""
+    where = f"manager {host}:{port}"
+    try:
+        body = await _question(host, port, b"queue_status\n", password, timeout_s)
+        told = parse(body, where, (host, port)).managers
+    except SourceError:
+        return Answer(None)
+    if not told:
+        return Answer(None)
+    if not told[0].workers_connected:
+        return Answer(told[0], {})
+    try:
+        body = await _question(host, port, b"worker_status\n", password, timeout_s)
+        return Answer(told[0], workers_in(body, where))
+    except SourceError:
+        return Answer(told[0])
+
+
+async def _question(host: str, port: int, words: bytes, password: bytes, timeout_s: float) -> bytes:
+    """SourceError when somebody is there who gives no answer."""
+    where = f"manager {host}:{port}"
+    try:
+        reader, writer = await asyncio.wait_for(asyncio.open_connection(host, port), timeout_s)
+    except ConnectionRefusedError:
+        raise Gone(f"{where}: nobody listens there") from None
+    except (asyncio.TimeoutError, OSError) as e:
+        raise Unreachable(f"{where}: {shown(e) if str(e) else f'no answer within {timeout_s:g} s'}") from None
+    try:
+        return await asyncio.wait_for(_talk(reader, writer, words, password, where), timeout_s)
+    except (asyncio.TimeoutError, OSError) as e:
+        raise SourceError(f"{where}: {shown(e)}") from None
+    finally:
+        writer.close()
+
+
+async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, words: bytes, password: bytes,
+                where: str) -> bytes:
+    if password:
+        word = secrets.token_hex(32).encode()
+        writer.write(PROOF + word + b"\n")
+        if await _line(reader) != PROOF:
+            raise SourceError(f"{where}: it asks for no password, or is no manager")
+        writer.write(proof(password, (await _line(reader)).rstrip(b"\n")) + b"\n")
+        if not hmac.compare_digest((await _line(reader)).rstrip(b"\n"), proof(password, word)):
+            raise SourceError(f"{where}: it has another password")
+        writer.write(b"ok\n")
+        if await _line(reader) != b"ok\n":
+            raise SourceError(f"{where}: it does not accept the password")
+    writer.write(words)
+    return await all_of(reader, where)
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.readline()
+    except ValueError as e:  # longer than any that is expected
+        raise SourceError(shown(e)) from None
+
+
+def proof(password: bytes, word: bytes) -> bytes:
+    return hashlib.sha1(password + b" " + word).hexdigest().encode()
+
+
+def workers_in(body: bytes, where: str) -> dict[Identity, int]:
+    """How many tasks each worker runs, out of the answer to worker_status."""
+    found: dict[Identity, int] = {}
+    for one in records_of(body, where):
+        try:
+            who = Identity(*(whole_number(one, f"{name}_total") for name in ("cores", "memory", "disk")))
+            found[who] = found.get(who, 0) + whole_number(one, "total_tasks_running")
+        except (ValueError, TypeError, AttributeError):
+            continue
+    return found

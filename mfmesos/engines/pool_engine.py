@@ -1,0 +1,327 @@
+"""The pool as the scheduler sees it: workers are its tasks, and what managers need is looked at once a second."""
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mfmesos.core import actions as act
+from mfmesos.core import events as ev
+from mfmesos.core.model import Resources, SavedTask, Task
+from mfmesos.core.states import TaskState
+from mfmesos.engines import pool_settings, pool_status
+from mfmesos.engines.engine import Launched
+from mfmesos.engines.pool_settings import PoolSettings
+from mfmesos.engines.pool_status import whole_file
+from mfmesos.engines.pool_worker import MARGIN, Program, identity, prepare, size_of, told_apart
+from mfmesos.engines.stager import Stager
+from mfmesos.engines.survey import Survey, View
+from mfmesos.settings.config import ConfigError, SchedulerConfig
+from mfmesos.shared.phrases import counted
+from mfmesos.shared.terminal import say
+from mfmesos.shares.desk import Pool
+from mfmesos.shares.pool_values import Decisions, Pace, PoolWorker, Start
+from mfmesos.store.runlog import RunLog, more_of_it
+from mfmesos.taskfiles.watch import DirectoryWatch
+
+if TYPE_CHECKING:
+    from mfmesos.scheduler.scheduler import Scheduler
+
+log = logging.getLogger("mfmesos.pool")
+GOOD = "pool-settings.json"
+"""The last settings that could be, for the scheduler's next life."""
+ROUND_S = 1.0
+AGENTS_S = 5.0
+YOUNG_S = 20.0
+"""A worker that ends so soon, and that no manager has told of, was of no use to anybody."""
+
+
+@dataclass
+class Worker:
+    """One that was asked for and has not ended. Times by the scheduler's clock."""
+
+    task: Task
+    asked_at: float
+    idle_since: float | None
+    seen: bool = False
+    """Its manager has told of it."""
+    draining: bool = False
+
+    @property
+    def manager(self) -> str:
+        return self.task.category or ""
+
+    @property
+    def project(self) -> str:
+        return self.manager.rpartition(" ")[0]
+
+    @property
+    def size(self) -> Resources:
+        return size_of(self.task)
+
+    @property
+    def idle(self) -> bool:
+        return self.seen and self.idle_since is not None
+
+    def as_core(self) -> PoolWorker:
+        return PoolWorker(str(self.task.id), self.manager, self.size, self.asked_at, self.idle_since, self.draining)
+
+
+class PoolEngine(Launched):
+    """Keeps as many workers as the managers need."""
+
+    def __init__(self, config: SchedulerConfig, echo: Callable[[str], None] = say,
+                 getppid: Callable[[], int] = os.getppid) -> None:
+        super().__init__(config, echo, getppid)
+        self._folder = Path(config.workdir)
+        self._gpus = config.gpus
+        own = dict(config.pool or {})
+        self._file = Path(own.pop("file", "") or self._folder / pool_settings.FILE)
+        self._base = pool_settings.parse(own, PoolSettings())
+        self._settings = self._first_settings()
+        self._pool = Pool(Pace(idle_s=self._settings.idle_s))
+        self._runlog = RunLog(config.state_dir, config.keep_output)
+        self._workers: dict[int, Worker] = {}
+        self._last_id = int(time.time())  # none that an earlier run had
+        self._programs: dict[str, Program] = {}
+        self._said: dict[str, str] = {}
+        self._there: set[str] = set()
+        """The managers, by key, that the last round found."""
+        self._agents_at = -math.inf
+        self._preparer = ThreadPoolExecutor(1, thread_name_prefix="pool")
+        self._survey: Survey
+        self._rounds: asyncio.Task[None]
+        self._watch: DirectoryWatch
+        self._scheduler: Scheduler
+        self._stager: Stager
+
+    # --- the engine's side of the scheduler -----------------------------------------------------
+    def resume(self, saved: list[SavedTask]) -> list[SavedTask]:
+        """All go on: workers know nothing of our death."""
+        for one in saved:
+            self._workers[one.task.id] = Worker(one.task, 0.0, None)
+        self._last_id = max([self._last_id, *self._workers])
+        return saved
+
+    def start(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        now = scheduler.clock()
+        for worker in self._workers.values():
+            worker.asked_at = now
+        if self._workers:
+            self._echo(f"taken over: {counted(len(self._workers), 'worker')}")
+        self._survey = Survey(scheduler.clock)
+        self._stager = Stager(self._folder, scheduler.inputs, scheduler.post_threadsafe)
+        self._watch = DirectoryWatch(self._file.parent, [self._file.name], self._file_changed)
+        self._watch.start()
+        self._rounds = scheduler.loop.create_task(self._go_round())
+        self._rounds.add_done_callback(self._rounds_ended)
+
+    def report(self, report: act.ReportTask, host: str) -> None:
+        self._runlog.task_ended(report, host)
+        worker = self._workers.pop(report.task.id, None)
+        if worker is None or worker.draining or report.withdrawn:
+            return
+        now = self._scheduler.clock()
+        where = f" on {host}" if host else ""
+        if not report.finished:
+            line = (f"{worker.project}: worker {worker.task.id} failed{where}: {report.reason}"
+                    f"{more_of_it(report, self._state_dir)}")
+            log.warning("%s", line)
+            self._tell_once(worker.project, line)
+        if not worker.seen and (not report.finished or now - worker.asked_at < YOUNG_S):
+            self._pool.crashed(worker.project, report.reason or f"a worker ended at once{where}", now)
+
+    def alive(self) -> str:
+        return self.orphaned()
+
+    def close(self, failure: str | None, *, crashed: bool = False) -> None:
+        self._rounds.cancel()
+        self._watch.stop()
+        self._preparer.shutdown(wait=False, cancel_futures=True)
+        self._stager.close()
+        self._runlog.close()
+        if not crashed:
+            for name in (pool_status.FILE, GOOD):
+                (self._state_dir / name).unlink(missing_ok=True)
+
+    # --- settings -------------------------------------------------------------------------------
+    def _first_settings(self) -> PoolSettings:
+        """A scheduler that is started again finds pool.json as it is by then; what was good before is on disk."""
+        good = self._state_dir / GOOD
+        try:
+            settings = pool_settings.read(self._file, self._base)
+        except ConfigError as e:
+            if not good.exists():
+                raise
+            self._echo(f"{e}; the settings before stay in force")
+            return pool_settings.read(good, self._base)
+        self._keep(settings)
+        return settings
+
+    def _keep(self, settings: PoolSettings) -> None:
+        with contextlib.suppress(OSError):  # a full disk costs it only after a crash
+            whole_file(self._state_dir / GOOD, json.dumps(pool_settings.as_json(settings)))
+
+    def _file_changed(self, name: str) -> None:
+        """On the watch's thread."""
+        try:
+            settings = pool_settings.read(self._file, self._base)
+        except ConfigError as e:
+            self._scheduler.loop.call_soon_threadsafe(
+                self._echo, f"{e}; the settings before stay in force")
+        else:
+            self._scheduler.loop.call_soon_threadsafe(self._take, settings)
+
+    def _take(self, settings: PoolSettings) -> None:
+        if settings == self._settings:
+            return
+        self._settings = settings
+        self._keep(settings)
+        self._programs.clear()
+        self._pool.pace = replace(self._pool.pace, idle_s=settings.idle_s)
+        self._echo(f"{self._file} has changed: {len(settings.projects)} projects are served from now on")
+
+    # --- a round --------------------------------------------------------------------------------
+    def _rounds_ended(self, rounds: asyncio.Task[None]) -> None:
+        error = None if rounds.cancelled() else rounds.exception()
+        if error is not None:
+            self._scheduler.crash(error)
+
+    async def _go_round(self) -> None:
+        while not self._scheduler.core.state.stopping:
+            await self._round()
+            await asyncio.sleep(ROUND_S)
+
+    async def _round(self) -> None:
+        settings, scheduler = self._settings, self._scheduler
+        now = scheduler.clock()
+        if now - self._agents_at >= AGENTS_S:
+            self._agents_at = now
+            scheduler.list_agents()
+        view = await self._survey.look(settings)
+        self._tell_once("source", f"{view.problem}; what is there is kept" if view.problem else "")
+        if view.ignored and "ignored" not in self._said:  # once: anybody may send a catalog new ones all the time
+            others = f" (and {len(view.ignored) - 1} others)" if view.ignored[1:] else ""
+            self._tell_once("ignored", view.ignored[0] + others)
+        self._tell_of(view)
+        now = scheduler.clock()
+        self._see(view, now)
+        agent, cores = self._room()
+        projects = {*(m.project for m in view.managers), *(w.project for w in self._workers.values())}
+        bounds = {p: its for p in projects if (its := settings.of(p)) is not None}
+        decided = self._pool.decide(
+            view.managers, bounds, [w.as_core() for w in self._workers.values()], agent, now, cluster_cores=cores)
+        for drain in decided.drains:
+            self._drain(int(drain.worker_id), drain.reason)
+        problem = await self._start(decided.starts, now)
+        self._write_status(view, decided, agent, cores, problem)
+
+    def _see(self, view: View, now: float) -> None:
+        """What the managers tell of our workers."""
+        for worker in self._workers.values():
+            there = view.workers.get(worker.manager)
+            busy = there.get(identity(worker.size)) if there is not None else None
+            if busy is not None and not worker.seen:
+                worker.seen = True
+                self._pool.worked(worker.project)
+            elif there is None and now - worker.asked_at >= YOUNG_S:
+                worker.seen = True  # nobody can tell; it has not failed
+            if busy or (worker.seen and busy is None):
+                worker.idle_since = None
+            elif worker.idle_since is None:
+                worker.idle_since = now
+
+    def _room(self) -> tuple[Resources, float]:
+        """The largest worker that an agent can hold, and the cores of all agents that others do not use."""
+        state = self._scheduler.core.state
+        agents = [(a - MARGIN).at_least_zero() for a in state.largest_agents()]
+        if not self._gpus:
+            agents = [replace(a, gpus=0.0) for a in agents]
+        agents = [replace(a, cores=float(math.floor(a.cores + 0.0005))) for a in agents if a.memory_mb and a.disk_mb]
+        if not agents:
+            return Resources(), 0.0
+        ours = sum(c.resources.cores for c in state.claims.values())
+        used = sum(a.used.cores for a in state.listed or () if a.active)
+        return max(agents, key=lambda a: (a.cores, a.memory_mb)), sum(a.cores for a in agents) - max(used - ours, 0.0)
+
+    def _drain(self, number: int, reason: str) -> None:
+        worker = self._workers[number]
+        worker.draining = True
+        log.info("event=drain worker=%d manager=%r reason=%r", number, worker.manager, reason)
+        self._scheduler.post(ev.TaskWithdrawn(number))
+
+    async def _start(self, starts: Iterable[Start], now: float) -> str:
+        """Why they cannot be started, or nothing."""
+        problem = ""
+        for start in starts:
+            try:
+                program = await self._program(start.manager.worker)
+            except ConfigError as e:
+                problem = str(e)
+                continue
+            taken = {identity(w.size) for w in self._workers.values() if w.manager == start.manager.key}
+            for _ in range(start.count):
+                size = told_apart(start.size, taken)
+                taken.add(identity(size))
+                self._last_id += 1
+                task = program.task(self._last_id, start.manager, size)
+                self._workers[task.id] = Worker(task, now, now)
+                log.info("event=start worker=%d manager=%r size=%r", task.id, start.manager.key, str(size))
+                self._stager.submit(task)
+        self._tell_once("program", problem)
+        return problem
+
+    async def _program(self, speaks: str) -> Program:
+        name = self._settings.worker or speaks
+        if name not in self._programs:
+            self._programs[name] = await self._scheduler.loop.run_in_executor(
+                self._preparer, prepare, self._folder, name, self._settings)
+        return self._programs[name]
+
+    # --- what is told ---------------------------------------------------------------------------
+    def _tell_once(self, subject: str, text: str) -> None:
+        if self._said.get(subject, "") != text:
+            self._said[subject] = text
+            if text:
+                self._echo(text)
+
+    def _tell_of(self, view: View) -> None:
+        """Which managers have come and gone."""
+        there = {m.key: m for m in view.managers}
+        for key in there.keys() - self._there:
+            self._echo(f"{key}: a manager with {counted(there[key].tasks, 'task')}")
+        for key in self._there - there.keys():
+            self._echo(f"{key}: the manager is gone")
+        self._there = set(there)
+
+    def _write_status(self, view: View, decided: Decisions, agent: Resources, cores: float, problem: str) -> None:
+        waiting = {r.task.id for r in self._scheduler.core.state.tasks.values() if r.state is TaskState.WAITING}
+        by_manager: dict[str, list[Worker]] = {manager.key: [] for manager in view.managers}
+        abandoned = 0
+        for worker in self._workers.values():
+            if worker.manager in by_manager:
+                by_manager[worker.manager].append(worker)
+            else:
+                abandoned += 1
+        rows = []
+        for manager in view.managers:
+            mine = by_manager[manager.key]
+            needs = decided.needs.get(manager.key, 0.0)
+            rows.append(pool_status.Row(
+                manager.project, manager.host, manager.port, manager.tasks_waiting, manager.tasks_running,
+                needs, sum(w.size.cores for w in mine if not w.draining), len(mine),
+                sum(w.task.id in waiting for w in mine), sum(w.seen for w in mine),
+                sum(w.idle for w in mine), sum(w.draining for w in mine),
+                problem or decided.why_not_more.get(manager.project, "")))
+        pool_status.write(self._state_dir, pool_status.Status(
+            time.time(), tuple(rows), str(agent) if agent.cores else "", cores, view.problem, abandoned))

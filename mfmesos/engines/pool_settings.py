@@ -1,0 +1,187 @@
+"""What a pool is told: the command line's settings, and pool.json over them, which may change while the pool runs."""
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mfmesos.core.model import Resources
+from mfmesos.settings.config import ConfigError
+from mfmesos.shared import bounds
+from mfmesos.shared.addresses import split_host_port
+from mfmesos.shared.plainerrors import plain
+from mfmesos.shares.pool_values import UNLIMITED, ProjectSettings
+
+FILE = "pool.json"
+WORK_QUEUE, TASK_VINE = "work_queue_worker", "vine_worker"
+CATALOG_PORT = 9097
+TEXTS = ("catalog", "manager", "worker", "password")
+WEIGHT, SIZE = bounds.Bounds(0.001, 1e9), bounds.Bounds(1, bounds.MOST)
+SIZES = {"cores": "cores", "memory": "memory_mb", "disk": "disk_mb", "gpus": "gpus"}
+
+
+@dataclass(frozen=True)
+class PoolSettings:
+    """`projects`: bounds by regular expression; the first that matches a project's whole name is its own."""
+
+    projects: Mapping[str, ProjectSettings] = field(default_factory=dict)
+    catalog: str = ""
+    """HOST:PORT."""
+    manager: str = ""
+    """HOST:PORT of one manager, asked itself, without a catalog."""
+    worker: str = ""
+    """The worker's program, a name or a path; empty: what each manager speaks with."""
+    password: str = ""
+    """A file with the managers' password."""
+    ssl: bool = False
+    idle_s: float = 10.0
+    """A worker without a task for so long is drained when it is not needed."""
+
+    def of(self, project: str) -> ProjectSettings | None:
+        """None: the project is not to be served."""
+        return next((its for pattern, its in self.projects.items() if re.fullmatch(pattern, project)), None)
+
+
+class _Bad(ValueError):
+    """A value that cannot be: its key, to be found in the file, and what is wrong, with the cure."""
+
+    def __init__(self, key: str, text: str) -> None:
+        super().__init__(f"{key}: {text}")
+        self.key = key
+
+
+def read(path: Path, base: PoolSettings) -> PoolSettings:
+    """What the file says over `base`, which stands where the file is not there. ConfigError names file, line, cure."""
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return base
+    except (OSError, UnicodeDecodeError) as e:
+        raise ConfigError(f"{path}: it cannot be read ({plain(e, cure=False)}); mend it or take it away") from None
+    try:
+        said = json.loads(text)
+    except json.JSONDecodeError as e:
+        raise ConfigError(f"{path}:{e.lineno}: not JSON ({e.msg} at column {e.colno}); mend it") from None
+    except (ValueError, RecursionError):
+        raise ConfigError(f"{path}: not JSON; mend it") from None
+    try:
+        return parse(said, base)
+    except _Bad as e:
+        raise ConfigError(f"{path}:{_line_of(text, e.key)}: {e}") from None
+
+
+def _line_of(text: str, key: str) -> int:
+    """Where the key stands; the first line when it is not to be found."""
+    at = text.find(json.dumps(key.rpartition(".")[2]))
+    return text.count("\n", 0, max(at, 0)) + 1
+
+
+def parse(said: Any, base: PoolSettings) -> PoolSettings:
+    """pool.json's object over `base`; ValueError in one line with the cure."""
+    _keys("", said, ("projects", *TEXTS, "ssl", "idle"))
+    result = base
+    if "projects" in said:
+        if not isinstance(said["projects"], dict):
+            raise _Bad("projects", 'write {"NAME": {"max": 10}}')
+        result = replace(result, projects={p: _project(p, its) for p, its in said["projects"].items()})
+    texts: dict[str, Any] = {key: _text(key, said[key]) for key in TEXTS if key in said}
+    result = replace(result, **texts)
+    if "ssl" in said:
+        if not isinstance(said["ssl"], bool):
+            raise _Bad("ssl", "write true or false")
+        result = replace(result, ssl=said["ssl"])
+    if "idle" in said:
+        result = replace(result, idle_s=_number("idle", said["idle"], bounds.WORKER_IDLE))
+    return checked(result)
+
+
+def checked(settings: PoolSettings) -> PoolSettings:
+    """The same, if it can be; ValueError otherwise."""
+    for key in ("catalog", "manager"):
+        text = getattr(settings, key)
+        if text:
+            try:
+                split_host_port(text, CATALOG_PORT)
+            except ValueError as e:
+                raise _Bad(key, str(e)) from None
+    if settings.manager and not settings.projects:
+        settings = replace(settings, projects={".*": ProjectSettings()})
+    for pattern in settings.projects:
+        try:
+            re.compile(pattern)
+        except re.error as e:
+            raise _Bad(pattern, f"no regular expression ({e})") from None
+    return settings
+
+
+def _keys(where: str, said: Any, known: tuple[str, ...]) -> None:
+    if not isinstance(said, dict):
+        raise _Bad(where or FILE, f"write an object with {', '.join(known)}")
+    for key in said:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            raise _Bad(f"{where}.{key}" if where else key,
+                       f"unknown; did you mean {near[0]!r}?" if near else f"unknown; there is {', '.join(known)}")
+
+
+def _project(name: str, said: Any) -> ProjectSettings:
+    _keys(name, said, ("min", "max", "weight", "max_cores", "worker"))
+    its = ProjectSettings(
+        min_workers=_count(f"{name}.min", said.get("min", 0)),
+        max_workers=_count(f"{name}.max", said["max"]) if "max" in said else UNLIMITED,
+        weight=_number(f"{name}.weight", said.get("weight", 1.0), WEIGHT),
+        max_cores=_number(f"{name}.max_cores", said["max_cores"], bounds.AMOUNT) if "max_cores" in said else math.inf,
+        worker=worker_size(f"{name}.worker", said["worker"]) if said.get("worker") is not None else None)
+    if its.min_workers > its.max_workers:
+        raise _Bad(f"{name}.min", f"more than max ({its.max_workers})")
+    return its
+
+
+def worker_size(where: str, said: Any) -> Resources:
+    """{"cores": 4, "memory": 4000, "disk": 8000}, MB; all three are needed, gpus may be added."""
+    _keys(where, said, tuple(SIZES))
+    for key in ("cores", "memory", "disk"):
+        if key not in said:
+            raise _Bad(where, f'{key} is missing; write {{"cores": 4, "memory": 4000, "disk": 8000}} (MB)')
+    return Resources(**{name: _number(f"{where}.{key}", said.get(key, 0), bounds.AMOUNT if key == "gpus" else SIZE)
+                        for key, name in SIZES.items()})
+
+
+def _count(key: str, value: Any) -> int:
+    if isinstance(value, float) and math.isfinite(value) and value != int(value):
+        raise _Bad(key, f"{value!r} is no whole number")
+    return int(_number(key, value, bounds.COUNT))
+
+
+def _number(key: str, value: Any, within: bounds.Bounds) -> float:
+    if not within.holds(value):
+        raise _Bad(key, f"{str(value)[:40]!r} is no number from {within.least:g} on to {within.most:g}")
+    return float(value)
+
+
+def _text(key: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise _Bad(key, "write one string")
+    return value
+
+
+def as_json(settings: PoolSettings) -> dict[str, Any]:
+    """What `parse` reads."""
+    return {
+        "projects": {p: _project_json(its) for p, its in settings.projects.items()},
+        "catalog": settings.catalog, "manager": settings.manager, "worker": settings.worker,
+        "password": settings.password, "ssl": settings.ssl, "idle": settings.idle_s}
+
+
+def _project_json(its: ProjectSettings) -> dict[str, Any]:
+    said: dict[str, Any] = {"min": its.min_workers, "max": its.max_workers, "weight": its.weight}
+    if its.max_cores < math.inf:
+        said["max_cores"] = its.max_cores
+    if its.worker is not None:
+        said["worker"] = {key: getattr(its.worker, name) for key, name in SIZES.items()}
+    return said

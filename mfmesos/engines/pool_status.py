@@ -1,0 +1,111 @@
+"""What a pool says of itself: written by its scheduler once a second, read by `mfmesos pool --status`."""
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mfmesos.settings.config import ConfigError
+from mfmesos.shared.phrases import counted
+
+FILE = "pool-status.json"
+OLD_S = 15.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One manager. Cores; counts of tasks and of workers."""
+
+    project: str
+    host: str
+    port: int
+    tasks_waiting: int
+    tasks_running: int
+    needs: float
+    has: float
+    workers: int
+    unplaced: int
+    """No agent has room for them yet."""
+    connected: int
+    idle: int
+    draining: int
+    why_not_more: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """`written_at` in seconds since the epoch; `abandoned`: workers whose manager is not there."""
+
+    written_at: float
+    managers: tuple[Row, ...] = ()
+    largest: str = ""
+    """The largest worker that an agent could hold; empty while no agent is known."""
+    cores: float = 0.0
+    problem: str = ""
+    abandoned: int = 0
+
+
+def write(state_dir: Path, status: Status) -> None:
+    """A full disk costs the status, not the pool."""
+    with contextlib.suppress(OSError):
+        whole_file(state_dir / FILE, json.dumps(asdict(status)))
+
+
+def whole_file(path: Path, text: str) -> None:
+    """Written in one step, for this user alone. Raises OSError, and leaves what was there."""
+    new = path.with_name(path.name + ".new")
+    try:
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
+            f.write(text)
+        new.rename(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+
+
+def read(state_dir: Path) -> Status:
+    """Raises ConfigError in one line when there is none."""
+    path = state_dir / FILE
+    try:
+        said = json.loads(path.read_text())
+        return Status(**{**said, "managers": tuple(Row(**row) for row in said["managers"])})
+    except FileNotFoundError:
+        raise ConfigError(f"{state_dir.parent}: no pool runs in this folder; name its folder with --folder") from None
+    except (OSError, ValueError, TypeError, KeyError) as e:
+        raise ConfigError(f"{path}: not a pool's status ({e})") from None
+
+
+def show(status: Status, echo: Callable[[str], None], now: Callable[[], float] = time.time) -> None:
+    """A table of the managers, and below it why they have no more."""
+    from rich.console import Console
+    from rich.table import Table
+
+    age = now() - status.written_at
+    if age > OLD_S:
+        echo(f"this is {age:.0f} s old: the pool has ended, or hangs")
+    room = f"largest worker: {status.largest}; {status.cores:g} cores in all" if status.largest else "no agent is known"
+    table = Table(title=f"Pool ({room})", title_justify="left")
+    table.add_column("manager", overflow="fold")
+    for heading in ("waiting", "running", "cores needed", "had", "workers"):
+        table.add_column(heading, justify="right")
+    table.add_column("of them")
+    for row in status.managers:
+        kinds = (("unplaced", row.unplaced), ("connected", row.connected), ("idle", row.idle),
+                 ("draining", row.draining))
+        table.add_row(
+            f"{row.project} {row.host}:{row.port}", str(row.tasks_waiting), str(row.tasks_running), f"{row.needs:g}",
+            f"{row.has:g}", str(row.workers), ", ".join(f"{count} {kind}" for kind, count in kinds if count))
+    Console().print(table)
+    for row in status.managers:
+        if row.why_not_more:
+            echo(f"{row.project} {row.host}:{row.port}: {row.why_not_more}")
+    if not status.managers:
+        echo("no manager is there")
+    if status.abandoned:
+        echo(f"{counted(status.abandoned, 'worker')} without a manager, soon to end")
+    if status.problem:
+        echo(status.problem)

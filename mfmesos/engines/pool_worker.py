@@ -1,0 +1,164 @@
+"""A worker as a task: its program, which travels with the libraries that it needs, and its command line.
+
+Measured with cctools 8.0.0: a manager tells of each worker (`worker_status`) its size, its connection and what it runs,
+but no name that could be chosen. So each of a manager's workers has a size of its own: up to TAG - 1 MB more memory
+and disk than was decided tell one from another.
+"""
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from mfmesos.core.model import Request, Resources, Task
+from mfmesos.engines.pool_settings import PoolSettings
+from mfmesos.settings.config import ConfigError
+from mfmesos.shared.plainerrors import plain
+from mfmesos.shares.pool_values import ManagerStatus
+from mfmesos.taskfiles.workers import OWN_MB
+
+TAG = 32
+MARGIN = Resources(0.0, OWN_MB + TAG, OWN_MB + TAG)
+"""What a worker's claim holds beyond its size, at most."""
+LIBRARIES = "worker-lib"
+PASSWORD = "worker-password"
+CONNECT_S = 60
+"""A worker that finds no manager for so long ends by itself."""
+IDLE_S = 300
+"""So does one without work, should the pool not be there to end it."""
+CURE = "install Debian's coop-computing-tools, or name another with --worker"
+
+
+class Identity(NamedTuple):
+    """A worker's size as its manager tells it."""
+
+    cores: int
+    memory_mb: int
+    disk_mb: int
+
+
+def identity(size: Resources) -> Identity:
+    return Identity(int(size.cores), int(size.memory_mb), int(size.disk_mb))
+
+
+def told_apart(size: Resources, taken: Collection[Identity]) -> Resources:
+    """The size, in whole MB and a little more, that no other worker of its manager has."""
+    for tag in range(TAG * TAG):
+        one = Resources(size.cores, float(int(size.memory_mb) + tag % TAG), float(int(size.disk_mb) + tag // TAG),
+                        size.gpus)
+        if identity(one) not in taken:
+            break
+    return one
+
+
+@dataclass(frozen=True)
+class Program:
+    """A worker's program as it lies in the pool's folder."""
+
+    command: str
+    """How it is started, without its own arguments."""
+    inputs: tuple[str, ...]
+    secret: bool = False
+    ssl: bool = False
+
+    def task(self, number: int, manager: ManagerStatus, size: Resources) -> Task:
+        """Work for `manager` until told to end. `size` is told apart already."""
+        who = identity(size)
+        words = [f"--cores={who.cores}", f"--memory={who.memory_mb}", f"--disk={who.disk_mb}",
+                 *([f"--gpus={int(size.gpus)}"] if size.gpus else []),
+                 f"--connect-timeout={CONNECT_S}", f"--idle-timeout={IDLE_S}", "--max-backoff=5",
+                 *([f"--password={PASSWORD}"] if self.secret else []), *(["--ssl"] if self.ssl else []),
+                 manager.host, str(manager.port)]
+        return Task(
+            number, f"{self.command} {shlex.join(words)}", self.inputs,
+            request=Request(size.cores, size.memory_mb + OWN_MB, size.disk_mb + OWN_MB, gpus=size.gpus or None),
+            category=manager.key)
+
+
+def size_of(task: Task) -> Resources:
+    """Of a task that Program.task made."""
+    asked = task.request
+    return Resources(asked.cores or 0.0, (asked.memory_mb or 0.0) - OWN_MB, (asked.disk_mb or 0.0) - OWN_MB,
+                     asked.gpus or 0.0)
+
+
+def prepare(folder: Path, name: str, settings: PoolSettings) -> Program:
+    """Copies the program `name` (on PATH, or a path), its libraries and the password into the folder.
+
+    Raises ConfigError, with the cure, when it could not start.
+    """
+    found = shutil.which(name)
+    if found is None:
+        raise ConfigError(f"no {name} on PATH; {CURE}")
+    program = Path(found).resolve()
+    own = os.path.basename(name)
+    libraries = libraries_of(program)
+    _copy(program, folder / own)
+    inputs = [own]
+    command = f"exec ./{own}"
+    if libraries:
+        place = f"{LIBRARIES}-{own}"
+        (folder / place).mkdir(exist_ok=True)
+        for there in [*(folder / place).iterdir()]:
+            if there.name not in libraries:
+                there.unlink()
+        for library, path in libraries.items():
+            _copy(path, folder / place / library)
+        loader = next(n for n in libraries if n.startswith("ld"))
+        # Not by LD_LIBRARY_PATH: the tasks that the worker runs would inherit it.
+        command = f'exec ./{place}/{loader} --library-path "$PWD/{place}" ./{own}'
+        inputs.append(place)
+    if settings.password:
+        _copy(Path(settings.password).expanduser(), folder / PASSWORD, mode=0o600)
+        inputs.append(PASSWORD)
+    return Program(command, tuple(inputs), bool(settings.password), settings.ssl)
+
+
+def libraries_of(program: Path) -> dict[str, Path]:
+    """The loader and every shared library that a program needs here, by name; empty for a static one or a script."""
+    try:
+        with program.open("rb") as f:
+            head = f.read(4)
+            if head[:2] == b"#!":
+                return {}
+            if head != b"\x7fELF":
+                raise ConfigError(f"{program}: no program for this machine; {CURE}")
+        done = subprocess.run(["ldd", str(program)], capture_output=True, text=True, timeout=30, check=False,
+                              env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"})
+    except (OSError, subprocess.SubprocessError) as e:
+        raise ConfigError(f"{program}: {plain(e)}; {CURE}") from None
+    if done.returncode:
+        if "not a dynamic executable" in done.stderr + done.stdout:
+            return {}
+        raise ConfigError(f"{program}: its libraries cannot be found ({(done.stderr.strip() or 'ldd failed')}); {CURE}")
+    missing = re.findall(r"^\s*(\S+) => not found", done.stdout, re.MULTILINE)
+    if missing:
+        raise ConfigError(f"{program}: {', '.join(missing)} is not installed here; {CURE}")
+    paths = re.findall(r"^\s*(?:\S+ => )?(/\S+) \(0x", done.stdout, re.MULTILINE)
+    return {os.path.basename(path): Path(path) for path in paths}
+
+
+def _copy(source: Path, target: Path, mode: int | None = None) -> None:
+    """In one step, and only when it is another content: who reads the old one goes on doing so."""
+    try:
+        if target.exists() and _digest(target) == _digest(source):
+            return
+        new = target.with_name(target.name + ".new")
+        new.unlink(missing_ok=True)
+        with source.open("rb") as data, os.fdopen(
+                os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode or 0o755), "wb") as copy:
+            shutil.copyfileobj(data, copy)
+        new.rename(target)
+    except OSError as e:
+        raise ConfigError(f"{e.filename or source}: {e.strerror}") from None
+
+
+def _digest(path: Path) -> bytes:
+    return hashlib.sha256(path.read_bytes()).digest()

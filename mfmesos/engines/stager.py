@@ -1,0 +1,108 @@
+"""From a task as it was stated to a task that can be submitted: its inputs are looked at and hashed, off the loop."""
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Callable
+
+from mfmesos.core.events import Event, TaskRefused, TaskSubmitted, TaskWithdrawn
+from mfmesos.core.model import Task
+from mfmesos.shared import descriptors
+from mfmesos.shared.plainerrors import plain
+from mfmesos.staging.inputs import InputError, InputIndex
+
+INLINE_BYTES = 4 << 20
+"""Inputs up to this size together are hashed at once; larger ones, and folders, by a pool of threads."""
+
+AGAIN_S = 0.5
+TOGETHER = 100
+"""At most so many are posted at once: the first of many thousands need not wait for all of them to be looked at."""
+
+
+class Stager:
+    """Turns each task into TaskSubmitted or TaskRefused. `submit` may be called from any thread."""
+
+    def __init__(self, workdir: Path, index: InputIndex, post: Callable[..., None], threads: int = 4) -> None:
+        self._workdir = workdir
+        self._index = index
+        self._post = post
+        self._closed = threading.Event()
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="stager")
+        self._lock = threading.Lock()
+        self._looking: dict[int, Task] = {}
+        """Tasks whose inputs a thread looks at, or will."""
+
+    def submit(self, task: Task) -> None:
+        self.submit_all((task,))
+
+    def submit_all(self, tasks: Iterable[Task]) -> None:
+        """Those that are looked at quickly are posted together, since each call wakes the scheduler."""
+        quick: list[Event] = []
+        try:
+            for task in tasks:
+                if not self._is_quick(task):
+                    with self._lock:
+                        self._looking[task.id] = task
+                    self._pool.submit(self._look_later, task)
+                    continue
+                quick.append(self.look(task))
+                if len(quick) >= TOGETHER:
+                    ready, quick = quick, []
+                    self._post(*ready)
+        finally:
+            if quick:
+                self._post(*quick)
+
+    def _look_later(self, task: Task) -> None:
+        with self._lock:
+            if task.id not in self._looking:
+                return
+        event = self.look(task)
+        with self._lock:
+            if self._looking.pop(task.id, None) is None:
+                return
+        self._post(event)
+
+    def withdraw(self, task_id: int) -> None:
+        """The core withdraws the task at once, without waiting for its inputs to be looked at."""
+        with self._lock:
+            task = self._looking.pop(task_id, None)
+        self._post(TaskWithdrawn(task_id), *([TaskSubmitted(task)] if task is not None else []))
+
+    def look(self, task: Task) -> Event:
+        """Blocking: stat and hash the inputs; waits while no file descriptor is left."""
+        while True:
+            try:
+                return self._look(task)
+            except OSError as e:
+                if e.errno not in descriptors.SHORT or self._closed.wait(AGAIN_S):
+                    return TaskRefused(task, f"an input cannot be read: {plain(e)}")
+
+    def _look(self, task: Task) -> Event:
+        try:
+            problem = self._index.outputs_problem(task)
+            if problem:
+                return TaskRefused(task, problem)
+            return TaskSubmitted(task, self._index.stage(task))
+        except InputError as e:
+            return TaskRefused(task, str(e))
+
+    def close(self) -> None:
+        self._closed.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _is_quick(self, task: Task) -> bool:
+        total = 0
+        for name in task.inputs:
+            try:
+                found = os.stat(self._workdir / name)
+            except OSError:
+                continue
+            if stat.S_ISDIR(found.st_mode):
+                return False
+            total += found.st_size
+        return total <= INLINE_BYTES

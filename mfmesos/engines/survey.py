@@ -1,0 +1,170 @@
+"""Who needs workers now: the catalog's managers, each asked itself as far as it can be reached from here.
+
+The catalog hears of a manager once a minute, a manager knows at once; but it may be behind a firewall, have a password
+or be busy, and then what the catalog says of it counts.
+"""
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mfmesos.engines import catalog, manager
+from mfmesos.engines.catalog import Found, SourceError
+from mfmesos.engines.manager import Answer, Gone, Unreachable
+from mfmesos.engines.pool_settings import CATALOG_PORT, PoolSettings
+from mfmesos.engines.pool_worker import Identity
+from mfmesos.shared.addresses import split_host_port
+from mfmesos.shares.pool_values import ManagerStatus
+
+STALE_S = 150.0
+"""A manager that the catalog has not heard of for so long, and that cannot be asked, is not there: it missed two of
+its updates."""
+CATALOG_SHARE = 20
+CATALOG_LEAST_S, CATALOG_MOST_S = 1.0, 30.0
+"""How often to ask the catalog: so that it takes at most a twentieth of the time, within these bounds."""
+AT_ONCE = 25
+ASK_AGAIN_S = 60.0
+"""A manager that never could be reached from here is asked again after so long: each time may take seconds, and whoever
+can tell the catalog something can name as many of them as he likes."""
+
+
+@dataclass(frozen=True)
+class View:
+    """`workers` by manager: how many tasks each worker that is connected runs; None: the manager does not tell."""
+
+    managers: tuple[ManagerStatus, ...] = ()
+    workers: Mapping[str, dict[Identity, int] | None] = field(default_factory=dict)
+    problem: str = ""
+    """Why the catalog, or the one manager, cannot be asked."""
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass
+class _Known:
+    """What the catalog says of a manager, and what it said itself."""
+
+    status: ManagerStatus
+    age_s: float = 0.0
+    """How long the catalog has heard nothing new of it."""
+    reached: bool = False
+    ask_at: float = 0.0
+    own: ManagerStatus | None = None
+
+
+class Survey:
+    """`look` gives the present view; it remembers what earlier ones found."""
+
+    def __init__(
+        self, clock: Callable[[], float], ask: Callable[[str, int, bytes], Awaitable[Answer]] = manager.ask,
+        read_catalog: Callable[[str, int], Awaitable[Found]] = catalog.from_catalog,
+    ) -> None:
+        self._clock = clock
+        self._ask = ask
+        self._read_catalog = read_catalog
+        self._known: dict[str, _Known] = {}
+        self._source = ""
+        self._looked_at: float | None = None
+        self._next_look = 0.0
+        self._password = b""
+        self._problem = ""
+        self._ignored: tuple[str, ...] = ()
+
+    async def look(self, settings: PoolSettings) -> View:
+        """Never raises for what others say or do not say."""
+        self._password = password_of(settings)
+        source = settings.manager or settings.catalog
+        if source != self._source:
+            self._source, self._known, self._looked_at, self._next_look = source, {}, None, 0.0
+        if settings.manager:
+            return await self._one(*split_host_port(settings.manager, CATALOG_PORT), settings)
+        if self._clock() >= self._next_look:
+            await self._look_into_catalog(*split_host_port(settings.catalog, CATALOG_PORT))
+        ours = {key: one for key, one in self._known.items() if wanted(one.status, settings)}
+        limit = asyncio.Semaphore(AT_ONCE)
+        answers = await asyncio.gather(*(self._answer_of(one, limit) for one in ours.values()))
+        found, workers = [], {}
+        for answer in answers:
+            if answer is not None and answer.status is not None and wanted(answer.status, settings):
+                found.append(answer.status)
+                workers[answer.status.key] = answer.workers
+        return View(tuple(found), workers, self._problem, self._ignored)
+
+    async def _look_into_catalog(self, host: str, port: int) -> None:
+        started = self._clock()
+        try:
+            said = await self._read_catalog(host, port)
+        except SourceError as e:
+            self._problem = str(e)
+        else:
+            self._problem, self._ignored = "", said.ignored
+            passed = started - self._looked_at if self._looked_at is not None else 0.0
+            self._looked_at = started
+            self._take(said.managers, passed)
+        took = self._clock() - started
+        self._next_look = started + min(max(CATALOG_SHARE * took, CATALOG_LEAST_S), CATALOG_MOST_S)
+
+    def _take(self, managers: tuple[ManagerStatus, ...], passed_s: float) -> None:
+        """While the catalog is down, nobody grows older."""
+        said = {status.key: status for status in managers}
+        for key in set(self._known) - set(said):
+            if not self._known[key].reached:  # a manager that answers itself is there
+                del self._known[key]
+        for key, status in said.items():
+            one = self._known.setdefault(key, _Known(status))
+            one.age_s = one.age_s + passed_s if one.status.heard_at == status.heard_at else 0.0
+            one.status = status
+
+    async def _answer_of(self, one: _Known, limit: asyncio.Semaphore) -> Answer | None:
+        """What is known of it now; None when it is not there."""
+        by_catalog = Answer(one.status) if one.age_s <= STALE_S else None
+        if self._clock() < one.ask_at:
+            return by_catalog
+        try:
+            async with limit:
+                answer = await self._ask(one.status.host, one.status.port, self._password)
+        except Gone:
+            one.reached, one.own = False, None
+            return None
+        except Unreachable:
+            if one.reached:
+                return None
+            one.ask_at = self._clock() + ASK_AGAIN_S
+            return by_catalog
+        one.reached = True
+        if answer.status is None:  # a busy one may have told before; one with another password tells the catalog alone
+            return replace(answer, status=one.status if one.own is None else one.own)
+        one.own = answer.status
+        return answer
+
+    async def _one(self, host: str, port: int, settings: PoolSettings) -> View:
+        key = f"{host}:{port}"
+        one = self._known.get(key)
+        try:
+            answer = await self._ask(host, port, self._password)
+        except (Gone, Unreachable) as e:
+            return View(problem=str(e))
+        status = answer.status or (one.own if one is not None else None)
+        if status is None:
+            return View(problem=f"manager {key}: it is there and does not tell what it needs; "
+                                "if it has a password, name its file with --password")
+        self._known[key] = _Known(status, own=status, reached=True)
+        if not wanted(status, settings):
+            return View(problem=f"manager {key}: its project {status.project!r} is not among those to be served")
+        return View((status,), {status.key: answer.workers})
+
+
+def password_of(settings: PoolSettings) -> bytes:
+    """Whoever starts workers says why it cannot be read."""
+    try:
+        return Path(settings.password).read_bytes() if settings.password else b""
+    except OSError:
+        return b""
+
+
+def wanted(status: ManagerStatus, settings: PoolSettings) -> bool:
+    """Whether its project is to be served, with a worker that speaks with it."""
+    named = settings.worker.rpartition("/")[2]
+    other = named in catalog.WORKERS.values() and named != status.worker
+    return not other and settings.of(status.project) is not None

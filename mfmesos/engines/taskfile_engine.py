@@ -1,0 +1,251 @@
+"""makeflow and work_queue_factory as the scheduler sees them: three files in the workflow's folder.
+
+mesos_task_info is followed, mesos_task_state appended to, and mesos_done (or the parent's death) ends the run.
+"""
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable
+
+from mfmesos.core import actions as act
+from mfmesos.core import events as ev
+from mfmesos.core.model import SavedTask, Task
+from mfmesos.engines.engine import Launched
+from mfmesos.engines.stager import Stager
+from mfmesos.launchers.linked import end_engine, lives
+from mfmesos.settings.config import SECRET_VARIABLE, SchedulerConfig
+from mfmesos.shared.terminal import say
+from mfmesos.store.leftovers import DONE, TASK_INFO, TASK_STATE, clear, own
+from mfmesos.store.runlog import RunLog, more_of_it
+from mfmesos.taskfiles.entries import MAX_ID, CommaNames, Folder, Malformed, Record, Submitted, printable
+from mfmesos.taskfiles.makeflow_debug import DebugLog, sendable
+from mfmesos.taskfiles.overlaps import Overlaps
+from mfmesos.taskfiles.splitter import start_at_last_first_id
+from mfmesos.taskfiles.statefile import StateFile
+from mfmesos.taskfiles.tail import FileTail
+from mfmesos.taskfiles.taskfile import TaskInfoParser
+from mfmesos.taskfiles.workers import as_worker
+
+if TYPE_CHECKING:
+    from mfmesos.scheduler.scheduler import Scheduler
+
+log = logging.getLogger("mfmesos.engine")
+ENGINE_ENDS_WITHIN_S = 6.0
+LOOK_S = 0.02
+"""How often to look for the end of the engine; the scheduler asks more thoroughly, and less often."""
+
+
+class TaskFileEngine(Launched):
+    """The file protocol of MAKEFLOW.md from the scheduler's side."""
+
+    def __init__(self, config: SchedulerConfig, echo: Callable[[str], None] = say,
+                 getppid: Callable[[], int] = os.getppid) -> None:
+        super().__init__(config, echo, getppid)
+        self._workdir = Path(config.workdir)
+        self._of_workers = config.engine == "factory"
+        self._engine_pid = config.engine_pid
+        self._engine_was_ended = False
+        self._offset = leftover_bytes(self._workdir / TASK_INFO) if config.start_at_last_run else 0
+        config.state_dir.mkdir(exist_ok=True)
+        own(config.state_dir, config.engine)
+        self._state = StateFile(self._workdir / TASK_STATE)
+        self._runlog = RunLog(config.state_dir, config.keep_output)
+        self._parser = TaskInfoParser(config.workdir, of_engine=True)
+        self._debug = debug_log(config)
+        self._folder = Folder(config.workdir)
+        self._comma_names = CommaNames()
+        self._taken: set[int] = set()
+        self._overlaps = Overlaps()
+        self._tail: FileTail
+        self._stager: Stager
+        self._post: Callable[..., None]
+        self._scheduler: Scheduler
+
+    def resume(self, saved: list[SavedTask]) -> list[SavedTask]:
+        """Those that have no line yet: the state file tells what has ended."""
+        ended = self._state.load(adopt=range(1, MAX_ID + 1))
+        going_on = [one for one in saved if one.task.id not in ended]
+        for one in going_on:
+            self._state.known(one.task.id)
+        self._taken = {*ended, *(one.task.id for one in going_on)}
+        return going_on
+
+    def start(self, scheduler: Scheduler) -> None:
+        self._post = scheduler.post_threadsafe
+        self._stager = Stager(self._workdir, scheduler.inputs, self._post)
+        self._tail = FileTail(self._workdir / TASK_INFO, self._on_bytes, offset=self._offset)
+        self._tail.start()
+        self._scheduler = scheduler
+        self._look_for_end()
+
+    def _look_for_end(self) -> None:
+        word = self._last_word()
+        if word:
+            self._scheduler.stop(f"the workflow engine ended: {word}")
+        else:
+            self._scheduler.loop.call_later(LOOK_S, self._look_for_end)
+
+    def _last_word(self) -> str | None:
+        """What makeflow writes to mesos_done at its end; None before."""
+        try:
+            return (self._workdir / DONE).read_text().strip()
+        except OSError:
+            return None
+
+    def _on_bytes(self, data: bytes, reset: bool) -> None:
+        """On the tail's thread."""
+        if reset:
+            self._parser, self._overlaps = TaskInfoParser(str(self._workdir), of_engine=True), Overlaps()
+        fresh: list[Task] = []
+        records = self._parser.feed(data)
+        if self._debug is not None:
+            records = as_logged(records, self._debug, self._folder)
+            for name in self._debug.with_commas():
+                self._comma_names.add(self._folder.relative(name), self._folder.pieces(name))
+        for record in records:
+            if isinstance(record, Submitted):
+                if record.task.id not in self._taken:  # again, when the file was read from its beginning again
+                    self._taken.add(record.task.id)
+                    self._state.known(record.task.id)
+                    task = self._with_whole_inputs(record.task)
+                    task = as_worker(task) if self._of_workers else task
+                    refusal = self._overlap(task)
+                    if refusal:
+                        self._post(ev.TaskRefused(task, refusal))
+                    else:
+                        fresh.append(task)
+                continue
+            self._stager.submit_all(fresh)  # in the order of the file
+            fresh = []
+            if isinstance(record, Malformed):
+                self._refuse(record)
+            else:
+                self._stager.withdraw(record.task_id)
+        self._stager.submit_all(fresh)
+
+    def _overlap(self, task: Task) -> str:
+        """Why its outputs and those of an earlier task exclude each other; what only overlaps is reported."""
+        for one in self._overlaps.add(task):
+            if one.impossible:
+                return str(one)
+            log.warning("%s", one)
+            self._echo(str(one))
+        return ""
+
+    def _with_whole_inputs(self, task: Task) -> Task:
+        """A name with a comma comes apart in makeflow's line; its inputs exist by now."""
+        names = self._comma_names.whole(task.inputs, lambda name: os.path.lexists(self._workdir / name))
+        return replace(task, inputs=tuple(dict.fromkeys(names)))
+
+    def _refuse(self, record: Malformed) -> None:
+        if record.task_id is not None and self._state.is_ended(record.task_id):
+            return  # said before the scheduler died
+        message = record.message(self._workdir / TASK_INFO)
+        log.error("%s", message)
+        self._echo(message)
+        if record.task_id is not None:  # the engine waits for an answer
+            self._state.known(record.task_id)
+            self._state.failed(record.task_id)
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """The report first, as ever: its lines may come twice, those of the state file may not."""
+        with self._state.batch(), self._runlog.batch():
+            yield
+
+    def report(self, report: act.ReportTask, host: str) -> None:
+        task = report.task
+        self._runlog.task_ended(report, host)
+        if report.finished:
+            self._state.finished(task.id)
+        elif report.withdrawn:
+            self._state.aborted(task.id)
+        else:
+            self._state.failed(task.id, report.exit_code)
+            where = f" on {host}" if host else ""
+            line = (f"task {task.id} failed{where}: {report.reason} [{shorten(task.command)}]"
+                    f"{more_of_it(report, self._state_dir)}")
+            log.warning("%s", line)
+            self._echo(line)
+
+    def alive(self) -> str:
+        """makeflow writes mesos_done at its end."""
+        self._state.flush()
+        word = self._last_word()
+        if word is not None:
+            return f"the workflow engine ended: {word or 'done'}"
+        return self.orphaned()
+
+    def close(self, failure: str | None, *, crashed: bool = False) -> None:
+        self._tail.stop()
+        self._stager.close()
+        self._runlog.close()
+        if crashed:
+            return
+        if self.orphaned():
+            self._await_engine()
+        clear(self._workdir)
+
+    def orphaned(self) -> str:
+        """The linked script is gone, too, when it was killed: it then can't end makeflow, which would wait for ever."""
+        why = super().orphaned()
+        if why and self._engine_pid is not None and not self._engine_was_ended:
+            self._engine_was_ended = True
+            end_engine(self._engine_pid)
+        return why
+
+    def _await_engine(self) -> None:
+        """The launcher died and took makeflow along with SIGTERM: makeflow still writes mesos_done, and spins if it
+        finds no mesos_task_state before it has."""
+        deadline = time.monotonic() + ENGINE_ENDS_WITHIN_S
+        while time.monotonic() < deadline and not (self._workdir / DONE).exists() and (
+                self._engine_pid is None or lives(self._engine_pid)):
+            time.sleep(0.1)  # the watch has ended already
+
+
+def debug_log(config: SchedulerConfig) -> DebugLog | None:
+    """makeflow's, where it writes one for us."""
+    if not config.debug_log:
+        return None
+    sent = sendable(os.environ, SECRET_VARIABLE) if config.send_environment else None
+    return DebugLog(Path(config.debug_log), sent, os.environ)
+
+
+def as_logged(records: list[Record], debug: DebugLog, folder: Folder) -> list[Record]:
+    """What makeflow has logged of these tasks becomes part of them; one of which it is not known is refused."""
+    try:
+        debug.read()
+    except OSError as e:
+        log.error("makeflow's debug log cannot be read: %s", e)
+    return [_as_logged(record, debug, folder) if isinstance(record, Submitted) else record for record in records]
+
+
+def _as_logged(record: Submitted, debug: DebugLog, folder: Folder) -> Record:
+    task = record.task
+    logged = debug.of(task.id)
+    if logged is None or logged.cut:
+        problem = f"task {task.id}: " + (
+            "its environment is not in makeflow's debug log" if logged is None
+            else "makeflow does not tell a variable of more than 64 KB")
+        return Malformed(record.line, shorten(task.command), problem, "--ignore-environment runs it without", task.id)
+    return replace(record, task=replace(
+        task, env=debug.environment(logged.exports), outputs=folder.whole(task.outputs, logged.outputs)))
+
+
+def leftover_bytes(task_info: Path) -> int:
+    """Where the records of the run that just began start, after those of dead runs."""
+    try:
+        return start_at_last_first_id(task_info.read_bytes())
+    except OSError:
+        return 0
+
+
+def shorten(text: str, limit: int = 120) -> str:
+    """One line of at most `limit` characters that any terminal can show."""
+    return printable(" ".join(text.split()), limit)

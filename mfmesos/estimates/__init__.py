@@ -1,0 +1,1 @@
+"""What tasks will need, learned from attempts that have ended. Pure."""

@@ -1,0 +1,80 @@
+"""The estimators of memory, disk, cores and wall time, side by side."""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from mfmesos.core.model import Request
+from mfmesos.core.sizing import Defaults
+from mfmesos.estimates.estimator import DEFAULT_TUNING, Estimator, Tuning
+from mfmesos.estimates.own_command import Commands, Known
+
+_NOTHING = Request()
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What an attempt was measured to use at most; None where it was not measured."""
+
+    memory_mb: float | None = None
+    disk_mb: float | None = None
+    cores: float | None = None
+    wall_s: float | None = None
+
+
+class Estimates:
+    """One Estimator per resource; all take the same category, input size (MB) and place in the workflow."""
+
+    def __init__(self, tuning: Tuning = DEFAULT_TUNING, defaults: Defaults | None = None) -> None:
+        defaults = defaults or Defaults()
+        self.memory = Estimator(tuning, defaults.memory_mb)
+        self.disk = Estimator(tuning, defaults.disk_mb)
+        self.cores = Estimator(tuning, defaults.cores)
+        self.wall = Estimator(tuning, 3600.0)
+        self.commands = Commands()
+
+    @classmethod
+    def with_budget(cls, retries_per_100: float, defaults: Defaults | None = None) -> Estimates:
+        """For --retry-budget. Raises ValueError unless it is above 0 and at most 100."""
+        if not 0.0 < retries_per_100 <= 100.0:
+            raise ValueError(f"--retry-budget {retries_per_100:g}: give a number above 0, at most 100")
+        return cls(replace(DEFAULT_TUNING, retry_budget=retries_per_100 / 100.0), defaults)
+
+    def observe(
+        self, category: str, input_mb: float | None, usage: Usage, *, declared: Request = _NOTHING, context: str = "",
+        judge: bool = True, command: str = "",
+    ) -> None:
+        """An attempt ended by itself: its usage is the task's need. `judge` as Estimator.observe has it; `command` is
+        the digest of the exact command, where known."""
+        own = self.commands.of(command, input_mb) if command else Known()
+        seconds = usage.wall_s if usage.wall_s is not None else 1.0
+        for estimator, peak, said, before in (
+            (self.memory, usage.memory_mb, declared.memory_mb, own.memory_mb),
+            (self.disk, usage.disk_mb, declared.disk_mb, own.disk_mb),
+            (self.cores, usage.cores, declared.cores, 0.0), (self.wall, usage.wall_s, declared.wall_s, 0.0),
+        ):
+            if peak is not None and peak >= 0.0:
+                weight = 1.0 if estimator is self.wall else seconds
+                estimator.observe(category, peak, weight, input_mb, declared=said, context=context, judge=judge,
+                                  own=before)
+        self.commands.add(command, input_mb, usage.memory_mb, usage.disk_mb)
+
+    def exhausted(self, category: str, resource: str, allocation: float) -> None:
+        """An attempt was ended for using more than `allocation` of memory, disk, cores or wall (else ValueError)."""
+        self._of(resource).exhausted(category, allocation)
+
+    def retry(
+        self, category: str, resource: str, allocation: float, input_mb: float | None = None, *,
+        declared: float | None = None, largest: float | None = None,
+    ) -> float:
+        """The next allocation of the resource that was exhausted; the others stay as they were."""
+        return self._of(resource).retry(category, allocation, input_mb, declared=declared, largest=largest)
+
+    def seconds(self, category: str, input_mb: float | None = None) -> float | None:
+        """How long a task will probably run, for placement and ETA; None for an unknown category."""
+        return self.wall.typical(category, input_mb)
+
+    def _of(self, resource: str) -> Estimator:
+        if resource not in ("memory", "disk", "cores", "wall"):
+            raise ValueError(f"no such resource: {resource}")
+        found: Estimator = getattr(self, resource)
+        return found

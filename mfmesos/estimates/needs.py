@@ -1,0 +1,165 @@
+"""What a task of some shape is given: what was requested, and what its category's estimates say of the rest.
+
+A category's history is learned when the first task of it comes. An estimate is made anew when more is known: at once
+while little is, later at most every REFRESH_S, so that what it costs does not grow with the number of tasks.
+"""
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from mfmesos.core.attempt_record import Attempt
+from mfmesos.core.model import Resources
+from mfmesos.core.records import Kind, Shape
+from mfmesos.estimates.category import exact
+from mfmesos.estimates.estimator import Estimator
+from mfmesos.estimates.estimators import Estimates
+from mfmesos.estimates.learning import is_short, learn, newest, recall
+from mfmesos.estimates.own_command import Known
+
+OFF, FILL, OVERRIDE = "off", "fill", "override"
+LEAST_MB = 16.0
+"""Of memory and of disk: less is not worth the risk that a shell or a message is too large."""
+INPUT_SLACK = 1.05
+"""Inputs lie in the sandbox, too, and their size is known, but for the step of Kind.rough."""
+LEAST_CORES = 0.25
+"""Of an estimate: cores are not enforced, and tasks that wait for each other's cores look as if they needed few."""
+CORE_STEP = 0.25
+CORE_SLACK = 0.1
+"""A program of one thread is measured with a little more than one core now and then."""
+FRESH_SAMPLES = 20
+REFRESH_S = 1.0
+MANY_SHORT = 50
+ONE_IN = 20
+"""Of a category's short attempts, once there were MANY_SHORT of any, one in so many is learned."""
+MOST_CACHED = 10_000
+
+
+class Need(NamedTuple):
+    """What is to be given, None where that is still open (see placement.allocation)."""
+
+    cores: float | None
+    memory_mb: float | None
+    disk_mb: float | None
+    gpus: float
+    floor_memory_mb: float = 0.0
+    floor_disk_mb: float = 0.0
+    wall_s: float | None = None
+    """How long it will probably run; None: not known."""
+
+    def within(self, requested: Shape, agent: Resources) -> Need:
+        """What was not requested is no more than the agent has."""
+        return self._replace(
+            cores=_least(self.cores, agent.cores) if requested.cores is None else self.cores,
+            memory_mb=_least(self.memory_mb, agent.memory_mb) if requested.memory_mb is None else self.memory_mb,
+            disk_mb=_least(self.disk_mb, agent.disk_mb) if requested.disk_mb is None else self.disk_mb)
+
+
+class Needs:
+    """Learns from attempts; answers for shapes."""
+
+    def __init__(self, mode: str, estimates: Estimates) -> None:
+        self.mode = mode
+        self._estimates = estimates
+        self._history: dict[str, list[Attempt]] = defaultdict(list)
+        self._expected: set[str] = set()
+        self._seen: Counter[str] = Counter()
+        self._exhausted: Counter[str] = Counter()
+        self._cache: dict[Shape, tuple[tuple[int, int], float, Need]] = {}
+
+    def remember(self, attempts: Iterable[Attempt]) -> None:
+        """What earlier runs left, oldest first. Tasks that were restored have come before."""
+        for attempt in attempts:
+            self._history[attempt.category].append(attempt)
+        for category in self._expected & set(self._history):
+            self.expect(category)
+
+    def expect(self, category: str) -> None:
+        """A task of that category has come."""
+        self._expected.add(category)
+        attempts = self._history.pop(category, [])
+        recall(self._estimates, attempts)
+        for attempt, judge in newest(attempts):
+            self._learn(attempt, judge=judge)
+
+    def known(self, command: str, input_mb: float) -> Known:
+        """What this very command used before; of a category that is expected."""
+        return self._estimates.commands.of(exact(command), input_mb)
+
+    def learn(self, attempt: Attempt) -> None:
+        """An attempt of this run has ended."""
+        seen = self._seen[attempt.category]
+        if seen > MANY_SHORT and is_short(attempt) and seen % ONE_IN:
+            self._seen[attempt.category] += 1
+        else:
+            self._learn(attempt)
+
+    def _learn(self, attempt: Attempt, *, judge: bool = True) -> None:
+        self._seen[attempt.category] += 1
+        if attempt.outcome.startswith("exhausted:"):
+            self._exhausted[attempt.category] += 1
+        learn(self._estimates, attempt, judge=judge)
+
+    def retry(
+        self, kind: Kind, resource: str, allocation: float, declared: float | None, largest: float | None,
+    ) -> float:
+        """How much of the exhausted resource the next attempt gets, in whole MB."""
+        return math.ceil(self._estimates.retry(
+            kind.category, resource, allocation, kind.input_mb, declared=declared, largest=largest))
+
+    def of(self, shape: Shape, now: float) -> Need:
+        """What a task of that shape is given."""
+        if shape.kind is None:
+            return Need(*shape[:6])
+        category = shape.kind.category
+        version = self._seen[category], self._exhausted[category]
+        known = self._cache.get(shape)
+        if known is not None:
+            (seen, exhausted), made_at, need = known
+            few = seen <= FRESH_SAMPLES or version[1] != exhausted
+            if version == (seen, exhausted) or (not few and now - made_at < REFRESH_S):
+                return need
+        if len(self._cache) >= MOST_CACHED:
+            self._cache.clear()
+        need = self._estimate(shape, shape.kind)
+        self._cache[shape] = version, now, need
+        return need
+
+    def _estimate(self, shape: Shape, kind: Kind) -> Need:
+        estimates = self._estimates
+        memory = self._fill(estimates.memory, kind, shape.memory_mb, kind.own.memory_mb)
+        disk = self._fill(estimates.disk, kind, shape.disk_mb, kind.own.disk_mb)
+        return Need(
+            self._cores(kind, shape.cores), _at_least(memory, shape.memory_mb, shape.floor_memory_mb),
+            _at_least(disk, shape.disk_mb, shape.floor_disk_mb, LEAST_MB + INPUT_SLACK * kind.input_mb), shape.gpus,
+            shape.floor_memory_mb, shape.floor_disk_mb, estimates.seconds(kind.category, kind.input_mb))
+
+    def _cores(self, kind: Kind, declared: float | None) -> float | None:
+        """What such tasks usually use: a task that gets too few is only slower, so there is no margin."""
+        if declared is not None and self.mode != OVERRIDE:
+            return declared
+        usual = self._estimates.cores.typical(kind.category, kind.input_mb)
+        if usual is None:
+            return declared
+        return max(math.ceil((usual - CORE_SLACK) / CORE_STEP) * CORE_STEP, LEAST_CORES)
+
+    def _fill(self, estimator: Estimator, kind: Kind, declared: float | None, own: float) -> float | None:
+        """Declared, estimated, or None while nothing is known."""
+        if declared is not None and self.mode != OVERRIDE:
+            return declared
+        estimate = estimator.predict(kind.category, kind.input_mb, declared=declared, context=kind.context, own=own)
+        return estimate.allocation if estimate.samples else declared
+
+
+def _at_least(
+    amount: float | None, declared: float | None, floor: float, least: float = LEAST_MB,
+) -> float | None:
+    if amount is None or amount == declared:
+        return amount if not floor or amount is None else max(amount, floor)
+    return max(float(math.ceil(amount)), floor, float(math.ceil(least)))
+
+
+def _least(amount: float | None, there: float) -> float | None:
+    return None if amount is None else min(amount, there)

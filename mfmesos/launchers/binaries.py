@@ -1,0 +1,238 @@
+"""The real makeflow or work_queue_factory: found, checked for -T mesos, and set up with our stub beside it.
+
+Both run the `mf_mesos_scheduler` in the folder of its own binary (read from /proc/self/exe) with
+/usr/bin/python, so a copy in a folder of ours runs ours, and no right to write beside the installed one is needed.
+"""
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mfmesos.settings.config import ConfigError
+from mfmesos.shared.disk import set_mode, set_times
+from mfmesos.shared.plainerrors import plain
+
+SYSTEM_PYTHON = Path("/usr/bin/python")
+STUB = "mf_mesos_scheduler"
+MAKEFLOW = "makeflow"
+FACTORY = "work_queue_factory"
+CURE_MAKEFLOW = "Debian's package coop-computing-tools 9.9 has one with -T mesos (it calls itself 8.0.0)"
+CURE_MPI = "Debian's needs openmpi-bin: apt-get install openmpi-bin"
+CURE_PYTHON = "as root: apt-get install python-is-python3"
+
+
+@dataclass(frozen=True)
+class Makeflow:
+    """A binary of makeflow or work_queue_factory and what it says of itself."""
+
+    path: Path
+    version: str
+    batch_types: tuple[str, ...]
+
+    @property
+    def has_mesos(self) -> bool:
+        return "mesos" in self.batch_types
+
+
+def find_makeflow(environ: Mapping[str, str]) -> Path:
+    """See find_engine."""
+    return find_engine(MAKEFLOW, environ)
+
+
+def find_factory(environ: Mapping[str, str]) -> Path:
+    """See find_engine."""
+    return find_engine(FACTORY, environ)
+
+
+def find_engine(name: str, environ: Mapping[str, str]) -> Path:
+    """The first binary of that name on PATH, symbolic links resolved; wrapper scripts are passed over.
+
+    Raises ConfigError with the cure when there is none.
+    """
+    scripts = []
+    for folder in environ.get("PATH", os.defpath).split(os.pathsep):
+        candidate = Path(folder or ".") / name
+        if not (os.path.isfile(candidate) and os.access(candidate, os.X_OK)):
+            continue  # also where this user may not enter the folder
+        if _is_elf(candidate):
+            return candidate.resolve()
+        scripts.append(candidate)
+        target = _wrapped_binary(candidate, name)
+        if target is not None:
+            return target.resolve()
+    if scripts:
+        return scripts[0].resolve()
+    raise ConfigError(f"no {name} on PATH; {CURE_MAKEFLOW} (apt-get install coop-computing-tools openmpi-bin)")
+
+
+def binary_of(path: Path) -> Path:
+    """The binary that runs when `path` is started: behind symbolic links and a short wrapper script."""
+    return (path if _is_elf(path) else _wrapped_binary(path, path.name) or path).resolve()
+
+
+def _is_elf(path: Path) -> bool:
+    try:
+        with path.open("rb") as f:
+            return f.read(4) == b"\x7fELF"
+    except OSError:
+        return False
+
+
+def _wrapped_binary(script: Path, name: str) -> Path | None:
+    """The binary that a short wrapper script names by its whole path."""
+    try:
+        text = script.read_bytes()[:65536].decode(errors="replace")
+    except OSError:
+        return None
+    for match in re.finditer(rf"/[^\s\"'`;$]*{name}[^\s\"'`;$]*", text):
+        target = Path(match[0])
+        if target != script and _is_elf(target):
+            return target
+    return None
+
+
+def speaks_mesos(path: Path) -> bool:
+    """Whether the program's file names the scheduler that -T mesos starts. Starting it to ask takes half a second."""
+    try:
+        return STUB.encode() in path.read_bytes()
+    except OSError:
+        return False
+
+
+def needs_of_agents(program: Path) -> str:
+    """What a dynamically linked program wants of the machine that it runs on, in words; empty when nothing.
+
+    Raises OSError when it cannot be read.
+    """
+    data = program.read_bytes()
+    versions = [(int(a), int(b)) for a, b in re.findall(rb"GLIBC_(\d+)\.(\d+)", data)]
+    if not versions:
+        return ""
+    libraries = sorted({name.decode() for name in re.findall(rb"(?<=\0)lib[\w+-]+\.so\.\d+(?=\0)", data)}
+                       - {"libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1"})
+    return " and ".join([f"glibc {'.'.join(map(str, max(versions)))} or newer", *libraries])
+
+
+def probe(path: Path, environ: Mapping[str, str]) -> Makeflow:
+    """Ask a program for its version and batch types; raises ConfigError when it does not even start."""
+    help_text = _ask(path, "--help", environ)
+    version = re.search(r"version (\S+)", _ask(path, "--version", environ))
+    types = re.search(r"--batch-type=\S*\s+(?:Select batch system:|Batch system type)([^\n]*)", help_text)
+    if types is None:  # before 7.1 the list is on a line of its own
+        types = re.search(r"--batch-type=[^\n]*\n\s*([^\n]*)", help_text)
+    names = re.findall(r"[a-z0-9-]+", types[1].partition("One of:")[2] or types[1]) if types else []
+    return Makeflow(path, version[1] if version else "unknown", tuple(names))
+
+
+def _ask(path: Path, option: str, environ: Mapping[str, str]) -> str:
+    try:
+        done = subprocess.run(
+            [str(path), option], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            timeout=30, env=dict(environ), check=False)
+    except (OSError, subprocess.SubprocessError) as e:
+        raise ConfigError(f"{path} does not start ({plain(e)}); {CURE_MPI}") from None
+    text = done.stdout.decode(errors="replace")
+    if done.returncode != 0:
+        last = text.strip().splitlines()[-1:] or ["no message"]
+        raise ConfigError(
+            f"{path} {option} fails with {done.returncode} ({last[0]}); {CURE_MPI}")
+    return text
+
+
+def require_mesos(makeflow: Makeflow) -> None:
+    """Raises ConfigError when this makeflow has no -T mesos."""
+    if not makeflow.has_mesos:
+        raise ConfigError(
+            f"{makeflow.path} (version {makeflow.version}) has no -T mesos: cctools 7.13 and newer have dropped it; "
+            f"{CURE_MAKEFLOW}; put that first on PATH")
+
+
+def require_python(python: Path = SYSTEM_PYTHON) -> None:
+    """Raises ConfigError when the engine could not start any scheduler (it would spin for ever)."""
+    if not os.access(python, os.X_OK):
+        raise ConfigError(f"{python} is missing, and -T mesos runs every scheduler with it; {CURE_PYTHON}")
+
+
+def private_copy(engine: Path, state_dir: Path, environ: Mapping[str, str], name: str = MAKEFLOW) -> Path:
+    """A copy of the engine, as `name`, with our stub beside it, under `state_dir` or, where nothing may be executed,
+    in the cache.
+
+    `lib` beside its folder is a link to the original's, since conda's binaries look for their libraries there.
+    Raises ConfigError when neither place will do.
+    """
+    key = hashlib.sha256(str(engine).encode()).hexdigest()[:12]
+    cache = Path(environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME") or "~").expanduser() / ".cache")
+    problems = []
+    for base in (state_dir / name, cache / "mfmesos" / f"{name}-{key}"):
+        try:
+            base.mkdir(parents=True, exist_ok=True)
+            if os.statvfs(base).f_flag & os.ST_NOEXEC:
+                problems.append(f"{base}: nothing may be executed there (noexec)")
+                continue
+            return _populate(base, engine, name)
+        except OSError as e:
+            problems.append(plain(e))
+    raise ConfigError(
+        f"no place for a copy of {name}: {'; '.join(problems)}; set XDG_CACHE_HOME to a folder where they do")
+
+
+def _populate(base: Path, engine: Path, name: str) -> Path:
+    bindir = base / "bin"
+    bindir.mkdir(exist_ok=True)
+    copy = bindir / name
+    if not _same(copy, engine):
+        _replace(copy, lambda temporary: _copy(engine, temporary), 0o755)
+    stub = Path(__file__).with_name("makeflow_stub.py").read_bytes()
+    target = bindir / STUB
+    if not target.exists() or target.read_bytes() != stub:
+        _replace(target, lambda temporary: temporary.write_bytes(stub), 0o755)
+    _link_libraries(base / "lib", engine.parent.parent / "lib")
+    return copy
+
+
+def _same(copy: Path, original: Path) -> bool:
+    try:
+        a, b = copy.stat(), original.stat()
+    except FileNotFoundError:
+        return False
+    return (a.st_size, int(a.st_mtime)) == (b.st_size, int(b.st_mtime)) and os.access(copy, os.X_OK)
+
+
+def _copy(source: Path, target: Path) -> None:
+    found = source.stat()
+    shutil.copyfile(source, target)
+    set_times(str(target), found.st_atime_ns, found.st_mtime_ns)
+
+
+def _replace(target: Path, write: Callable[[Path], object], mode: int) -> None:
+    """By way of a temporary name: the old file may be running."""
+    temporary = target.with_name(f"{target.name}.{os.getpid()}")
+    write(temporary)
+    set_mode(str(temporary), mode)
+    temporary.replace(target)
+
+
+def _link_libraries(link: Path, target: Path) -> None:
+    if link.is_symlink() and os.readlink(link) == str(target):
+        return
+    link.unlink(missing_ok=True)
+    if target.is_dir():
+        link.symlink_to(target)
+
+
+def takes_preload(makeflow: Path, library: Path) -> bool:
+    """Whether the dynamic linker of glibc will load `makeflow`, and for the machine that `library` is for."""
+    ours, theirs = library.read_bytes()[:20], makeflow.read_bytes()
+    return ours[:5] == theirs[:5] and ours[18:20] == theirs[18:20] and b"/ld-linux" in theirs
+
+
+def preload_library() -> Path | None:
+    """Our preloaded library for makeflow, if it was built."""
+    found = sorted(Path(__file__).parent.glob("_makeflow_preload*.so"))
+    return found[0] if found else None

@@ -1,0 +1,111 @@
+"""`mfmesos clean`: takes away what a dead run left, in Mesos and in the workflow's folder. Never an output."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mfmesos.mesos.calls import Caller, CallLost, CallRefused, basic_credential
+from mfmesos.settings.config import STATE_DIR, ConfigError
+from mfmesos.shared.plainerrors import plain
+from mfmesos.staging.incoming import remove_tree
+from mfmesos.store import framework
+from mfmesos.store.leftovers import FILES, JOURNAL, FolderLock, give_back, plain_engine_in
+
+Echo = Callable[[str], None]
+TIMEOUT_S = 10.0
+TEMPORARY = ("incoming", JOURNAL, "scheduler.json", "makeflow.debug", "mfmesos-executor*", "framework_id.new")
+"""In .mfmesos/; what tells of the run (scheduler.log, report.jsonl, logs/) stays."""
+NO_FRAMEWORK = "No framework found"
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something of a dead run: `what` says it to the user; `remove` raises ConfigError in one line when it cannot."""
+
+    what: str
+    remove: Callable[[], None]
+
+
+def clean(workdir: Path, *, dry_run: bool, echo: Echo, master: str = "", principal: str | None = None,
+          secret: str | None = None) -> int:
+    """Remove (or with `dry_run` only name) each leftover; the exit code: 1 when something could not be removed.
+
+    `master` (HOST:PORT) is asked instead of the one that the dead run was registered with. Raises ConfigError when a
+    run is at work in the folder.
+    """
+    state_dir = workdir / STATE_DIR
+    if not state_dir.is_dir():
+        echo(f"{workdir}: no run of mfmesos has left anything here")
+        return 0
+    engine = plain_engine_in(workdir)
+    if engine is not None:
+        raise ConfigError(f"{workdir}: process {engine} runs -T mesos in this folder; end it first")
+    with FolderLock(state_dir, echo):
+        found = leftovers(workdir, master, basic_credential(principal, secret))
+        bad = [line for leftover in found if (line := _handle(leftover, dry_run, echo))]
+        if not dry_run:
+            give_back(workdir)
+    for line in bad:
+        echo(line)
+    if not found:
+        echo(f"{workdir}: nothing is left of earlier runs but their logs")
+    return 1 if bad else 0
+
+
+def _handle(leftover: Leftover, dry_run: bool, echo: Echo) -> str:
+    """Why it could not be removed; empty when all is well."""
+    if dry_run:
+        echo(f"would remove {leftover.what}")
+        return ""
+    try:
+        leftover.remove()
+    except (ConfigError, OSError) as e:
+        return f"not removed: {leftover.what}: {plain(e)}"
+    echo(f"removed {leftover.what}")
+    return ""
+
+
+def leftovers(workdir: Path, master: str, headers: dict[str, str]) -> list[Leftover]:
+    """What a dead run left; the framework first, since its record is the only way to it."""
+    state_dir, found = workdir / STATE_DIR, []
+    known = framework.load(state_dir)
+    if known is not None:
+        address = master or known.master
+        found.append(Leftover(
+            f"framework {known.id} on the Mesos master {address or '(unknown)'}, with all that it runs",
+            lambda: _end_framework(state_dir, known.id, address, headers)))
+        if known.engine in ("makeflow", "factory"):  # the batch runner's task file is the user's own
+            found += [_file(workdir / name) for name in FILES if (workdir / name).exists()]
+    for pattern in TEMPORARY:
+        found += [_file(path) for path in sorted(state_dir.glob(pattern))]
+    return found
+
+
+def _file(path: Path) -> Leftover:
+    def remove() -> None:
+        remove_tree(str(path))
+        if path.exists():
+            raise ConfigError("it is still there; look at the permissions of its folder")
+
+    return Leftover(str(path), remove)
+
+
+def _end_framework(state_dir: Path, framework_id: str, address: str, headers: dict[str, str]) -> None:
+    """A framework that the master does not know any more is as good as torn down."""
+    if not address:
+        raise ConfigError("which master it is registered with is not known; name it with --master HOST:PORT")
+    caller = Caller(TIMEOUT_S)
+    try:
+        caller.call(address, "/api/v1", {
+            "type": "TEARDOWN", "teardown": {"framework_id": {"value": framework_id}}}, headers)
+    except CallRefused as e:
+        if NO_FRAMEWORK not in str(e):
+            raise ConfigError(f"the master refused: {e}; give the principal that it asks for, or ask its operator") \
+                from None
+    except CallLost as e:
+        raise ConfigError(
+            f"the master does not answer ({e}); try again, or name another with --master HOST:PORT") from None
+    finally:
+        caller.close()
+    framework.forget(state_dir)

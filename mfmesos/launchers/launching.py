@@ -1,0 +1,115 @@
+"""What the launchers of makeflow and of work_queue_factory have in common: our scheduler beside a private copy."""
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mfmesos import start
+from mfmesos.launchers import binaries
+from mfmesos.launchers.supervisor import Supervisor
+from mfmesos.settings.config import SECRET_VARIABLE, STATE_DIR, ConfigError, SchedulerConfig
+from mfmesos.shared.plainfiles import check_state
+from mfmesos.store import leftovers
+
+
+@dataclass
+class LaunchOptions:
+    """What to run, and how."""
+
+    argv: list[str]
+    """The engine's own arguments."""
+    scheduler: SchedulerConfig
+    """Its workdir and parent_pid are filled in here; its master gives way to --mesos-master in `argv`."""
+    echo: Callable[[str], None]
+    """Shows one line to the user."""
+    scheduler_command: list[str] = field(default_factory=lambda: start.command(start.SCHEDULER))
+    """Started with the name of the settings file as one more argument."""
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    binary: Path | None = None
+    """The engine to run; None: the first on PATH."""
+    python: Path = binaries.SYSTEM_PYTHON
+    preload: Path | None = field(default_factory=binaries.preload_library)
+    ignore_environment: bool = False
+    """Whether makeflow's tasks are to run without the environment that the workflow gives them."""
+
+
+def ready(binary: Path, options: LaunchOptions) -> None:
+    """Raises ConfigError, with the cure, when that engine could not start a Mesos scheduler."""
+    if not binaries.speaks_mesos(binary):
+        binaries.require_mesos(binaries.probe(binary, options.environ))
+    binaries.require_python(options.python)
+
+
+def say_dropped(names: Sequence[str], program: str, echo: Callable[[str], None]) -> None:
+    for name in names:
+        echo(f"{name} is left out: it breaks {program}'s start, and no libraries of Mesos are needed")
+
+
+@contextmanager
+def folder(
+    workdir: Path, engine: str, echo: Callable[[str], None], cure: str = "use another folder",
+) -> Iterator[leftovers.FolderLock]:
+    """The engine's folder is ours alone in the block, and without leftovers before and after it; the progress of a
+    `mfmesos run` in it is kept.
+
+    Raises ConfigError when another run works there, or one that was killed could still be resumed.
+    """
+    state_dir = workdir / STATE_DIR
+    check_state(state_dir)
+    state_dir.mkdir(exist_ok=True)
+    with leftovers.FolderLock(state_dir, echo, cure=cure) as lock:
+        other = leftovers.plain_engine_in(workdir)
+        if other is not None:
+            raise ConfigError(f"{workdir}: process {other} runs -T mesos in this folder; wait for it or end it")
+        there, kept = leftovers.take_over(workdir, engine)
+        if there:
+            echo(f"cleared away what a run before left: {', '.join(there)}")
+        if kept:
+            echo(f"{', '.join(kept)} of `mfmesos run` kept in {STATE_DIR}/{leftovers.ASIDE} until this run ends")
+        leftovers.create_state(workdir)
+        try:
+            yield lock
+        finally:
+            leftovers.clear(workdir)
+            leftovers.give_back(workdir)
+
+
+def supervisor(options: LaunchOptions, config: SchedulerConfig, lock_fd: int) -> Supervisor:
+    """Of a scheduler with these settings, which are written beside its log."""
+    settings = config.state_dir / "scheduler.json"
+    settings.unlink(missing_ok=True)  # its mode may not be ours
+    replace(config, parent_pid=os.getpid(), launch=secrets.token_hex(8)).save(settings)
+    return Supervisor(
+        command=[*options.scheduler_command, str(settings)], cwd=config.workdir, environ=options.environ,
+        echo=options.echo, pass_fds=(lock_fd,), serves_engine=config.engine == "makeflow")
+
+
+def engine_environ(options: LaunchOptions) -> dict[str, str]:
+    """The user's, without our secret."""
+    return {name: value for name, value in options.environ.items() if name != SECRET_VARIABLE}
+
+
+def preloaded(options: LaunchOptions, engine: Path) -> tuple[Mapping[str, str], tuple[int, ...]]:
+    """The engine's environment with our library loaded into it, by a descriptor, since LD_PRELOAD knows no spaces.
+
+    The caller closes the descriptors once the engine has ended.
+    """
+    environ = engine_environ(options)
+    if options.preload is None or not binaries.takes_preload(engine, options.preload):
+        options.echo(
+            f"{engine.name} will see results only every 5 s: its preloaded library is not there "
+            "(install gcc, then mfmesos again)" if options.preload is None else
+            f"{engine.name} will see results only every 5 s: our library does not fit it")
+        return environ, ()
+    fd = os.open(options.preload, os.O_RDONLY | os.O_CLOEXEC)
+    names = [f"/proc/self/fd/{fd}", *filter(None, [environ.get("LD_PRELOAD")])]
+    return {**environ, "LD_PRELOAD": ":".join(names), "MFMESOS_PRELOADED": str(fd)}, (fd,)
+
+
+def shell_code(code: int) -> int:
+    """A return code as subprocess gives it, as a shell shows it."""
+    return 128 - code if code < 0 else code

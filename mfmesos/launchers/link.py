@@ -1,0 +1,124 @@
+"""Our scheduler beside an installed makeflow, for an administrator: plain `makeflow -T mesos` then runs it.
+
+makeflow runs BINDIR/mf_mesos_scheduler with /usr/bin/python, an empty environment and the arguments CWD MASTER;
+so does work_queue_factory. The script that is put there passes on to the Python of this installation.
+"""
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from mfmesos import start
+from mfmesos.launchers import binaries, link_script
+from mfmesos.settings.config import ConfigError
+from mfmesos.shared.terminal import say
+
+NAME = "mf_mesos_scheduler"
+KEPT = f"{NAME}.before-mfmesos"
+MARK = "# put here by `mfmesos link`; `mfmesos unlink` takes it away"
+ENGINES = ("makeflow", "work_queue_factory")
+
+
+def link(bindir: Path, interpreter: str = sys.executable, echo: Callable[[str], None] = say) -> None:
+    """Put our scheduler beside the engines in `bindir`, keeping what was there; again with another interpreter, or
+    after an upgrade of the engine: replaces our own, and what was kept.
+
+    Raises ConfigError when there is no makeflow, or no right to write.
+    """
+    places = folders(bindir)
+    if not places:
+        raise ConfigError(f"{bindir}: no makeflow there; name the folder in which `which makeflow` finds it")
+    if not os.path.isabs(interpreter):
+        raise ConfigError(f"{interpreter}: the interpreter must be given by its whole path")
+    for place in places:
+        if place != bindir.resolve():
+            echo(f"{bindir} leads to {place}, where makeflow looks for its scheduler: linked there")
+        _link_in(place, script_for(start.command(start.SCHEDULER, interpreter)))
+
+
+def folders(bindir: Path) -> list[Path]:
+    """Where the engines in `bindir` look for their scheduler: beside their own binary, whatever symbolic link or
+    wrapper script starts it."""
+    there = [bindir / name for name in ENGINES if (bindir / name).exists()]
+    return list(dict.fromkeys(binaries.binary_of(path).parent for path in there))
+
+
+def _link_in(bindir: Path, script: str) -> None:
+    target, kept = bindir / NAME, bindir / KEPT
+    try:
+        if os.path.lexists(target) and not is_ours(target):
+            target.replace(kept)  # what is kept already is an older one: makeflow has been upgraded since
+        temporary = bindir / f".{NAME}.{os.getpid()}"
+        try:
+            temporary.write_text(script)
+            temporary.chmod(0o755)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as e:
+        _put_back(target, kept)
+        raise ConfigError(f"{bindir}: {e.strerror}: run this as the owner of that folder (sudo?)") from None
+
+
+def script_for(command: list[str]) -> str:
+    """The text of our scheduler beside makeflow, which starts that command."""
+    text = Path(link_script.__file__).read_text()
+    values = {"interpreter": ascii(command[0]), "arguments": ascii(command[1:])}
+    lines = [f"{name} = {values.pop(name)}" if (name := line.partition(" = ")[0]) in values else line
+             for line in text.splitlines()]
+    return "\n".join(["#!/usr/bin/python", MARK, *lines, ""])
+
+
+def unlink(bindir: Path, echo: Callable[[str], None] = say) -> None:
+    """Take our scheduler away and put the original back; nothing to do when it was not there. After an upgrade of the
+    engine, which has brought a newer original, the one that was kept is dropped.
+
+    Raises ConfigError when what is there is not ours, or there is no right to write.
+    """
+    places = list(dict.fromkeys([*folders(bindir), bindir.resolve()]))
+    ours = [place for place in places if is_ours(place / NAME) or os.path.lexists(place / KEPT)]
+    other = next((place / NAME for place in places if os.path.lexists(place / NAME)), None)
+    if not ours and other is not None:
+        raise ConfigError(f"{other} is not ours, and left as it is")
+    for place in ours:
+        if place != bindir.resolve():
+            echo(f"{bindir} leads to {place}: unlinked there")
+        try:
+            _unlink_in(place / NAME, place / KEPT)
+        except OSError as e:
+            raise ConfigError(f"{place}: {e.strerror}: run this as the owner of that folder (sudo?)") from None
+
+
+def _unlink_in(target: Path, kept: Path) -> None:
+    if not os.path.lexists(kept):
+        target.unlink()
+    elif os.path.lexists(target) and not is_ours(target):
+        kept.unlink()
+    else:
+        kept.replace(target)
+
+
+def status(bindir: Path) -> str:
+    """"linked", "original" or "none": which scheduler a makeflow in `bindir` would start."""
+    target = next(iter(folders(bindir)), bindir) / NAME
+    if not os.path.lexists(target):
+        return "none"
+    return "linked" if is_ours(target) else "original"
+
+
+def is_ours(path: Path) -> bool:
+    try:
+        return MARK in path.read_bytes()[:4096].decode(errors="replace").splitlines()
+    except OSError:
+        return False
+
+
+def _put_back(target: Path, kept: Path) -> None:
+    """After a failure half-way: the original under its own name again."""
+    if os.path.lexists(kept) and not os.path.lexists(target):
+        try:
+            kept.rename(target)
+        except OSError:
+            return

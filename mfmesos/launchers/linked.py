@@ -1,0 +1,169 @@
+"""The scheduler that an installed makeflow or work_queue_factory starts after `mfmesos link`: it has to find out by
+itself what a launcher would say, and puts the folder right for the next plain run.
+
+Between the engine and the scheduler is the linked script, which ends the engine when the scheduler dies. It names the
+engine's process and the run in VARIABLE; scripts of older versions do not, and have become the scheduler themselves.
+"""
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import signal
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Callable
+
+from mfmesos.launchers.localrun import check_master
+from mfmesos.launchers.makeflow_environment import lost_by
+from mfmesos.settings.config import DEFAULT_MASTER, END, STATE_DIR, ConfigError, SchedulerConfig
+from mfmesos.shared.terminal import say
+from mfmesos.store.leftovers import RUN, TASK_INFO, TASK_STATE, clear, holds, older, owner
+from mfmesos.taskfiles.workers import for_workers
+
+VARIABLE = "MFMESOS_ENGINE"
+MAKEFLOW, FACTORY = "makeflow", "work_queue_fact"
+ENGINES = (MAKEFLOW, FACTORY)  # as /proc/PID/comm has them, cut to 15 characters
+NO_PROCESS = -1
+ENGINE_STARTS_S = {MAKEFLOW: 0.03, FACTORY: 0.0}
+"""An engine has written nothing yet when it is so old. The kernel rounds its start down to 10 ms; a factory writes
+its first records within 20 ms, so nothing is added for it."""
+
+
+@dataclass(frozen=True)
+class Plain:
+    """The engine that has started us, and where it works."""
+
+    pid: int
+    """NO_PROCESS when it died before we were up."""
+    name: str
+    words: tuple[str, ...]
+    """Its command line."""
+    launch: str
+    cwd: Path
+
+
+def main(argv: list[str], run: Callable[[SchedulerConfig], int]) -> int:
+    """`argv` is CWD, MASTER, and for what only puts right what a dead scheduler left END and the engine's command line;
+    `run` runs a scheduler and gives its exit code, which is given back here."""
+    os.closerange(3, 4096)
+    cwd, master, *rest = argv
+    engine = _engine(Path(cwd), rest[1:])
+    _complete_environment()
+    config = _config(engine, master)
+    code = 0
+    try:
+        if rest[:1] != [END]:
+            _begin(engine)
+            lost = lost_by(engine.words) if config.engine == "makeflow" else ""
+            if lost:
+                say(lost)
+            check_master(config.master)
+            code = run(config)
+        elif holds(config.state_dir) and owner(config.state_dir) != RUN:
+            run(replace(config, ending=True))
+    except ConfigError as e:
+        say(str(e))
+        code = 1
+    if code and engine.pid == os.getppid():
+        end_engine(engine.pid)
+    elif not lives(engine.pid):
+        _put_right(engine)
+    return code
+
+
+def _engine(cwd: Path, words: list[str]) -> Plain:
+    pid, _, launch = os.environ.pop(VARIABLE, str(os.getppid())).partition(" ")
+    name = name_of(int(pid))
+    if name and not name.startswith(ENGINES):
+        return Plain(NO_PROCESS, "", tuple(words), launch, cwd)
+    said = words or _words(int(pid))
+    return Plain(int(pid), name, tuple(said), launch, cwd)
+
+
+def _words(pid: int) -> list[str]:
+    try:
+        return os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).split("\0")[:-1]
+    except OSError:
+        return []
+
+
+def _complete_environment() -> None:
+    """makeflow starts us with none."""
+    os.environ.setdefault("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+    try:
+        os.environ.setdefault("HOME", pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        os.environ.setdefault("HOME", "/")
+
+
+def _config(engine: Plain, master: str) -> SchedulerConfig:
+    config = SchedulerConfig(
+        workdir=str(engine.cwd), master=master.rstrip("/") or DEFAULT_MASTER, engine_pid=engine.pid,
+        parent_pid=NO_PROCESS if engine.pid == NO_PROCESS else os.getppid(), engine="makeflow",
+        launch=engine.launch or secrets.token_hex(8), start_at_last_run=True)
+    is_factory = engine.name == FACTORY or os.path.basename("".join(engine.words[:1])).startswith(FACTORY)
+    return for_workers(config) if is_factory else config
+
+
+def _begin(engine: Plain) -> None:
+    """Without mesos_task_state makeflow is deaf to signals, so that comes first. Raises ConfigError in one line."""
+    state = engine.cwd / TASK_STATE
+    found = older(engine.cwd, started_at(engine.pid) + ENGINE_STARTS_S.get(engine.name, 0.0))
+    if owner(engine.cwd / STATE_DIR) == RUN:
+        kept = [TASK_STATE] if state.exists() and state.stat().st_size else []
+        kept += [TASK_INFO] if TASK_INFO in found else []
+        if kept:
+            raise ConfigError(
+                f"{engine.cwd}: {' and '.join(kept)}: progress of `mfmesos run`, which makeflow would take for its "
+                "own: use another folder, or `mfmesos makeflow`, which keeps that aside, or delete it")
+    for name in found:
+        (engine.cwd / name).unlink(missing_ok=True)
+    state.touch()
+
+
+def _put_right(engine: Plain) -> None:
+    """The engine has ended: what it or the scheduler left would make the next one crash or wait for ever."""
+    from mfmesos.launchers import makeflow_args, makeflow_log
+
+    clear(engine.cwd)
+    if holds(engine.cwd / STATE_DIR):
+        say(f"not everything was given back to Mesos: `mfmesos clean {engine.cwd}` does that")
+    try:
+        args = makeflow_args.parse(list(engine.words[1:]), {})
+        log = engine.cwd / args.options.get("makeflow-log", f"{args.dagfile}.makeflowlog")
+        makeflow_log.mend(log, time.time_ns() // 1000)
+    except (ConfigError, OSError) as e:
+        say(f"makeflow's log was not mended ({e}); continue with `mfmesos makeflow`")
+
+
+def lives(pid: int) -> bool:
+    """Whether that process is an engine that has not ended."""
+    return name_of(pid).startswith(ENGINES)
+
+
+def end_engine(pid: int) -> None:
+    """One whose scheduler is gone waits for ever."""
+    if lives(pid):
+        os.kill(pid, signal.SIGTERM)
+
+
+def name_of(pid: int) -> str:
+    """As the kernel has it; empty when it does not tell, or for a process that has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    name, _, rest = fields.partition("(")[2].rpartition(")")
+    return "" if rest.split()[:1] == ["Z"] else name
+
+
+def started_at(pid: int) -> float:
+    """When a process started, in seconds since the epoch, to 10 ms; 0 when that cannot be known."""
+    try:
+        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return 0.0
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    return time.time() - age

@@ -1,0 +1,147 @@
+"""`mfmesos makeflow`: the real makeflow with -T mesos and our scheduler; exits 0 only if every rule did."""
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from mfmesos.launchers import (
+    binaries,
+    launching,
+    makeflow_args,
+    makeflow_environment,
+    makeflow_log,
+    stuck,
+)
+from mfmesos.launchers import (
+    makeflow_verdict as verdict,
+)
+from mfmesos.launchers.launching import LaunchOptions, shell_code
+from mfmesos.launchers.makeflow_session import MakeflowSession
+from mfmesos.launchers.makeflow_verdict import Verdict
+from mfmesos.settings.config import STATE_DIR, ConfigError
+from mfmesos.shared.phrases import counted
+from mfmesos.shared.plainfiles import oddity
+
+__all__ = ["LaunchOptions", "launch"]
+
+
+def launch(options: LaunchOptions) -> int:
+    """Run makeflow to its end; gives the exit code for the shell.
+
+    Raises ConfigError, in one line with its cure, when it cannot be started.
+    """
+    args = makeflow_args.parse(options.argv, options.environ)
+    binary = options.binary or binaries.find_makeflow(options.environ)
+    if args.starts_nothing:
+        return shell_code(subprocess.call([str(binary), *args.argv], env=dict(options.environ)))
+    launching.ready(binary, options)
+    launching.say_dropped(args.dropped, "makeflow", options.echo)
+    cwd = Path.cwd()
+    workdir = args.workdir(cwd)
+    if not workdir.is_dir():
+        raise ConfigError(f"{workdir}: no such folder (makeflow's -X)")
+    if not (cwd / args.dagfile).exists():
+        raise ConfigError(f"{args.dagfile}: no such file; name the workflow's file behind `--`")
+    _refuse_odd(cwd / args.dagfile, "write the workflow to a file")
+    _refuse_odd(args.log_path(cwd), "it is where makeflow keeps its log; move it away")
+    with launching.folder(workdir, "makeflow", options.echo) as lock:
+        _mend(args.log_path(cwd), options.echo)
+        copy = binaries.private_copy(binary, workdir / STATE_DIR, options.environ)
+        with makeflow_environment.logged(args, copy, workdir / STATE_DIR, options) as debug:
+            session = _session(options, args, debug, copy, workdir, lock.fd)
+            session.named = str(binary.absolute())  # with which makeflow runs rules that are workflows
+            try:
+                return _run(session, workdir, options, debug.fatal, lambda judged: stuck.reason(
+                    args, stuck.read_rules(binary, args, options.environ, cwd), workdir, judged))
+            finally:
+                for fd in session.pass_fds:
+                    os.close(fd)
+
+
+def _refuse_odd(path: Path, cure: str) -> None:
+    odd = oddity(path)
+    if odd:
+        raise ConfigError(f"{path}: this is {odd}, not a file; {cure}")
+
+
+def _mend(log: Path, echo: Callable[[str], None]) -> None:
+    mending = makeflow_log.mend(log, time.time_ns() // 1000)
+    if mending.nodes and mending.backup is None:
+        kind = {"batch": "local"}.get(mending.kind, mending.kind)
+        raise ConfigError(
+            f"{log}: {counted(len(mending.nodes), 'rule')} left running by makeflow -T {kind}; "
+            f"go on with -T {kind}, or delete that file to begin anew")
+    what = []
+    if mending.nodes:
+        what.append(f"{counted(len(mending.nodes), 'rule')} left running by a killed run will be run again")
+    if mending.cut:
+        what.append("its half-written last line is cut off")
+    if what:
+        echo(f"{log.name}: {'; '.join(what)} (copy: {mending.backup})")
+
+
+def _session(
+    options: LaunchOptions, args: makeflow_args.MakeflowArgs, debug: makeflow_environment.Logged, copy: Path,
+    workdir: Path, lock_fd: int,
+) -> MakeflowSession:
+    config = replace(
+        options.scheduler, workdir=str(workdir), engine="makeflow", master=args.master or options.scheduler.master,
+        debug_log=debug.path, send_environment="send-environment" in args.options,
+        own_files=args.own_files(Path.cwd()))
+    supervisor = launching.supervisor(options, config, lock_fd)
+    environ, pass_fds = launching.preloaded(options, copy)
+    log = makeflow_log.LogFollower(args.log_path(Path.cwd()))
+    log.read()
+    return MakeflowSession(
+        program="makeflow", binary=copy, argv=[*debug.argv, *args.argv], cwd=Path.cwd(), workdir=workdir,
+        environ=environ, log=log, supervisor=supervisor, echo=options.echo, pass_fds=pass_fds, look=debug.look)
+
+
+def _run(
+    session: MakeflowSession, workdir: Path, options: LaunchOptions, fatal: Callable[[], str],
+    why_stuck: Callable[[Verdict], str],
+) -> int:
+    reasons = verdict.Reasons(workdir / STATE_DIR)
+    before = session.log.state.submitted
+    code = session.run()
+    session.log.read()
+    ran = session.log.state.submitted != before
+    if code and not (session.interrupts or session.failure or session.spun) and (code < 0 or not ran):
+        return _ended_early(code, session, options, fatal(), ran)
+    judged = verdict.judge(session.log.state, reasons.read())
+    if session.interrupts:
+        return shell_code(code) or 1
+    why = ""
+    if session.spun:
+        why = why_stuck(judged) or "it found nothing to run although rules were left"
+        options.echo(f"makeflow was ended, or it would compute for ever: {why}")
+    elif not code and not judged.failed and (judged.rest or not session.log.state.nodes):
+        why = why_stuck(judged)  # makeflow up to 7.3 ends by itself, as if all were well
+        if why:
+            options.echo(why)
+    for line in judged.lines:
+        options.echo(line)
+    if why or session.failure:
+        return 1
+    return shell_code(code) or (1 if judged.bad else 0)
+
+
+def _ended_early(code: int, session: MakeflowSession, options: LaunchOptions, fatal: str, ran: bool) -> int:
+    """makeflow ended by a signal (its own, after a fatal error, or somebody else's), or before it ran anything."""
+    again = "its tasks were killed; run the same command again to resume" if ran else "nothing had run"
+    if fatal:
+        options.echo(f"makeflow gave up: {fatal}; {again}")
+        return 1
+    if not ran:
+        binaries.probe(session.binary, options.environ)  # says why, if it does not even start
+    if ran or code not in (1, -signal.SIGTERM):
+        options.echo(f"makeflow was {verdict.ending(code)}; {again}" if code < 0 else
+                     f"makeflow ended with {verdict.ending(code)}; {again}")
+        return shell_code(code)
+    options.echo("makeflow gave up, for the reason above; nothing had run")
+    return 1

@@ -1,0 +1,124 @@
+"""The environments of a workflow's tasks, from the launcher's side: makeflow is made to log them for our scheduler."""
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mfmesos.launchers.launching import LaunchOptions
+from mfmesos.launchers.makeflow_args import MakeflowArgs, parse
+from mfmesos.settings.config import ConfigError
+from mfmesos.taskfiles import makeflow_debug
+from mfmesos.taskfiles.entries import printable
+
+DEBUG_LOG = "makeflow.debug"
+EXPORT = re.compile(r"^\s*export\s+([^\n#]+)", re.MULTILINE)
+ENVIRONMENT = re.compile(r"""["']environment["']\s*:|^\s*environment\s*:""", re.MULTILINE)
+NAMED = 3
+
+
+def nothing() -> None:
+    """When there is no log to look at."""
+
+
+@dataclass
+class Logged:
+    """How makeflow is to log."""
+
+    path: str = ""
+    """Its debug log; empty when it is not wanted."""
+    argv: list[str] = field(default_factory=list)
+    """The options for it."""
+    look: Callable[[], None] = nothing
+    """To be called now and then while makeflow runs."""
+
+    def fatal(self) -> str:
+        """makeflow's fatal error, when that is how it ended; empty when not, or not known."""
+        return makeflow_debug.last_fatal(Path(self.path)) if self.path else ""
+
+
+@contextmanager
+def logged(args: MakeflowArgs, makeflow: Path, state_dir: Path, options: LaunchOptions) -> Iterator[Logged]:
+    """makeflow's debug log is there in the block, and what the user asked makeflow to log goes where it should.
+
+    Raises ConfigError when the workflow has environments that this makeflow cannot tell us.
+    """
+    if options.ignore_environment:
+        yield Logged(argv=args.debug)
+        return
+    if not tells(makeflow):
+        named = named_in(args)
+        if named:
+            raise ConfigError(
+                f"{printable(args.dagfile)}: {named}: this makeflow does not tell a Mesos scheduler of environments; "
+                "use one of cctools 7.0 to 8.0, or --ignore-environment to run the tasks without them")
+        yield Logged(argv=args.debug)
+        return
+    path = state_dir / DEBUG_LOG
+    try:
+        file = makeflow_debug.LogFile(path)
+        forward = _forward(args, path)
+    except OSError as e:
+        raise ConfigError(f"{e.filename}: makeflow's debug log cannot be written ({e.strerror})") from None
+
+    def look() -> None:
+        file.reserve()
+        if forward:
+            forward.look()
+
+    try:
+        yield Logged(str(path), [*_flags(args), *makeflow_debug.options(path)], look)
+    finally:
+        if forward:
+            forward.close()
+        file.remove()
+
+
+def _flags(args: MakeflowArgs) -> list[str]:
+    return [word for flag in args.debug_flags for word in ("-d", flag)]
+
+
+def _forward(args: MakeflowArgs, path: Path) -> makeflow_debug.Forward | None:
+    target = args.options.get("debug-file")
+    if not args.debug_flags and target in (None, ":stderr"):
+        return None
+    return makeflow_debug.Forward(path, args.debug_flags, target)
+
+
+def tells(makeflow: Path) -> bool:
+    """Whether this makeflow logs what we need to know."""
+    try:
+        data = makeflow.read_bytes()
+    except OSError:
+        return False
+    return all(words in data for words in makeflow_debug.NEEDED)
+
+
+def lost_by(words: Sequence[str]) -> str:
+    """What plain makeflow, started with these words, keeps from its tasks, in one line; empty when nothing is known."""
+    try:
+        args = parse(list(words[1:]), {})
+    except ConfigError:
+        return ""
+    named = named_in(args)
+    if not named:
+        return ""
+    return (f"{printable(args.dagfile)}: {named}: plain makeflow keeps environments from its tasks on Mesos, which run "
+            "without; `mfmesos makeflow` passes them on")
+
+
+def named_in(args: MakeflowArgs) -> str:
+    """Where the workflow gives its tasks an environment, in words; empty when it does not."""
+    if "send-environment" in args.options:
+        return "--send-environment"
+    try:
+        text = Path(args.dagfile).read_text(errors="replace")
+    except OSError:
+        return ""
+    names = [name for line in EXPORT.findall(text) for name in re.findall(r"[A-Za-z_]\w*(?=\s*(?:=|\s|\Z))", line)[:1]]
+    if names:
+        more = ", ..." if len(names) > NAMED else ""
+        return f"export {', '.join(names[:NAMED])}{more}"
+    return "environment" if ENVIRONMENT.search(text) else ""

@@ -1,0 +1,80 @@
+"""Whether a run of makeflow went well, which it does not say itself: it exits 0 when rules failed."""
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mfmesos.launchers.makeflow_log import LogState, NodeState
+from mfmesos.launchers.supervisor import ending
+from mfmesos.shared.phrases import shortened
+
+__all__ = ["Reasons", "Verdict", "ending", "judge"]
+
+REPORT = "report.jsonl"
+SHOWN = 20
+
+
+class Reasons:
+    """What the scheduler's report says of the tasks of this run: the part of the file that comes after now."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._path = state_dir / REPORT
+        self._offset = self._path.stat().st_size if self._path.exists() else 0
+
+    def read(self) -> dict[int, dict[str, Any]]:
+        """Entries by task id, which is makeflow's job id."""
+        entries: dict[int, dict[str, Any]] = {}
+        try:
+            with self._path.open("rb") as f:
+                f.seek(self._offset)
+                lines = f.read().splitlines()
+        except OSError:
+            return entries
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                entries[int(entry["task"])] = entry
+            except (ValueError, KeyError, TypeError):
+                continue
+        return entries
+
+
+@dataclass
+class Verdict:
+    bad: bool
+    lines: list[str] = field(default_factory=list)
+    failed: int = 0
+    rest: int = 0
+    """Rules that never ran, or did not end."""
+
+
+def judge(state: LogState, reports: dict[int, dict[str, Any]]) -> Verdict:
+    """Bad if any rule has not ended well; a line for each that failed, and one for those that never ran."""
+    failed = state.in_state(NodeState.FAILED)
+    lines = [_line(state, node, reports) for node in failed[:SHOWN]]
+    if len(failed) > SHOWN:
+        lines.append(f"{len(failed) - SHOWN} more rules failed: see {REPORT} in .mfmesos/")
+    complete = len(state.in_state(NodeState.COMPLETE))
+    rest = state.total - complete - len(failed)
+    if failed or rest:
+        also = f", {rest} did not run" if rest else ""
+        lines.append(f"{complete} of {state.total} rules ended well, {len(failed)} failed{also}")
+    return Verdict(bad=bool(failed) or rest > 0, lines=lines, failed=len(failed), rest=rest)
+
+
+def _line(state: LogState, node: int, reports: dict[int, dict[str, Any]]) -> str:
+    outputs = state.outputs.get(node, [])
+    makes = f" (makes {', '.join(outputs[:3])}{', ...' if len(outputs) > 3 else ''})" if outputs else ""
+    jobs = state.nodes[node].jobs
+    report = reports.get(jobs[-1]) if jobs else None
+    if report is not None and outputs and not set(report.get("outputs") or outputs) & set(outputs):
+        report = None  # a LOCAL rule whose process number happens to be the number of a task
+    if report is None:
+        return f"rule {node}{makes} failed: makeflow says why above"
+    if report.get("finished"):
+        return f"rule {node}{makes} failed: its command ended well, but makeflow found its outputs wanting: see above"
+    command = str(report.get("command", ""))
+    short = shortened(command, 200)
+    return f"rule {node}{makes} failed: {report.get('reason') or 'no reason known'}; its command: {short}"

@@ -1,0 +1,150 @@
+"""What the master of the embedded cluster knows: frameworks, tasks, agents, offers."""
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+from mfmesos.local.agent import Agent
+from mfmesos.local.amounts import Amounts, Json, total
+from mfmesos.local.event_stream import EventStream
+from mfmesos.local.task_status import TERMINAL, has_capability, partition_aware, value
+
+MAX_COMPLETED_TASKS = 1000
+
+
+@dataclass
+class Task:
+    info: Json
+    framework_id: str
+    executor_id: str
+    agent_id: str
+    state: str = "TASK_STAGING"
+    """As of the latest update that the agent has, acknowledged or not."""
+    statuses: list[Json] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        return str(self.info["task_id"]["value"])
+
+    @property
+    def amounts(self) -> Amounts:
+        return Amounts.from_json(self.info["resources"])
+
+
+@dataclass
+class Filter:
+    """Resources of an agent that a framework does not want to see until then (monotonic time)."""
+
+    refused: Amounts
+    until: float
+
+
+@dataclass
+class Framework:
+    id: str
+    info: Json
+    stream: EventStream | None = None
+    registered_time: float = field(default_factory=time.time)
+    suppressed: bool = False
+    recovered: bool = False
+    """Known from its tasks on agents only: it has not subscribed to this master yet."""
+    tasks: dict[str, Task] = field(default_factory=dict)
+    executors: dict[tuple[str, str], Json] = field(default_factory=dict)
+    """(agent id, executor id): ExecutorInfo"""
+    completed: deque[Task] = field(default_factory=lambda: deque(maxlen=MAX_COMPLETED_TASKS))
+    unreachable: dict[str, Task] = field(default_factory=dict)
+    filters: dict[str, list[Filter]] = field(default_factory=dict)
+    """By agent id."""
+    failover: asyncio.TimerHandle | None = None
+
+    @property
+    def active(self) -> bool:
+        return self.stream is not None
+
+    @property
+    def role(self) -> str:
+        roles = self.info.get("roles") or [self.info.get("role", "*")]
+        return str(roles[0])
+
+    @property
+    def partition_aware(self) -> bool:
+        return partition_aware(self.info)
+
+    @property
+    def failover_timeout(self) -> float:
+        return float(self.info.get("failover_timeout", 0.0))
+
+    def send(self, type: str, **fields: object) -> bool:
+        return self.stream is not None and self.stream.send(type, **fields)
+
+    def used_on(self, agent_id: str) -> Amounts:
+        return total([
+            *(t.amounts for t in self.tasks.values() if t.agent_id == agent_id and t.state not in TERMINAL),
+            *(Amounts.from_json(i.get("resources", ())) for (a, _), i in self.executors.items() if a == agent_id)])
+
+    def used(self) -> Amounts:
+        return total([
+            *(t.amounts for t in self.tasks.values() if t.state not in TERMINAL),
+            *(Amounts.from_json(i.get("resources", ())) for i in self.executors.values())])
+
+    def wants(self, agent_id: str, free: Amounts, now: float) -> bool:
+        """Whether no filter stands against an offer of `free` on the agent."""
+        filters = self.filters.get(agent_id)
+        if not filters:
+            return True
+        filters[:] = [f for f in filters if f.until > now]
+        return not any(f.refused.contains(free) for f in filters)
+
+
+@dataclass
+class AgentRecord:
+    """A registered agent. `free` is what nobody uses and nobody was offered."""
+
+    agent: Agent
+    free: Amounts
+    registered_time: float = field(default_factory=time.time)
+    active: bool = True
+    """False while the operator has deactivated or is draining it."""
+    drain: Json | None = None
+    unavailability: Json | None = None
+
+    @property
+    def id(self) -> str:
+        return self.agent.id
+
+
+@dataclass
+class Offer:
+    id: str
+    framework_id: str
+    agent_id: str
+    amounts: Amounts
+
+
+@dataclass
+class InverseOffer:
+    id: str
+    framework_id: str
+    agent_id: str
+    answer: str = "PENDING"
+
+
+def offer_json(offer: Offer, framework: Framework, record: AgentRecord) -> Json:
+    """The offer as the framework sees it; allocations only for those who know of several roles."""
+    agent = record.agent
+    allocated: Json = {}
+    if has_capability(framework.info, "MULTI_ROLE"):
+        allocated = {"allocation_info": {"role": framework.role}}
+    made: Json = {
+        "id": value(offer.id), "framework_id": value(framework.id), "agent_id": value(record.id),
+        "hostname": agent.hostname, "resources": offer.amounts.to_json(framework.role if allocated else None),
+        "url": {"scheme": "http", "path": f"/slave({agent.number})",
+                "address": {"hostname": agent.hostname, "ip": "127.0.0.1", "port": agent.port}}, **allocated}
+    executors = [value(e) for a, e in framework.executors if a == record.id]
+    if executors:
+        made["executor_ids"] = executors
+    if record.unavailability:
+        made["unavailability"] = record.unavailability
+    return made

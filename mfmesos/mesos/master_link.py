@@ -1,0 +1,318 @@
+"""The scheduler's link to Mesos: calls go out in order on a thread of their own, events come in as the core's.
+
+Nothing here blocks the caller but `stop`, and nothing is lost silently: a launch that cannot have reached the master is
+reported as LaunchDropped, a kill waits for the next connection, the rest is Mesos's to repeat or void.
+"""
+from __future__ import annotations
+
+import getpass
+import logging
+import random
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Callable, Iterable
+
+from mfmesos.core import events
+from mfmesos.core.actions import OpenClaim
+from mfmesos.mesos import open_claim
+from mfmesos.mesos.calls import CallLost, CallRefused
+from mfmesos.mesos.masters import LeaderWatch, parse_masters
+from mfmesos.mesos.scheduler_driver import SchedulerDriver
+from mfmesos.mesos.stream import Timing
+
+logger = logging.getLogger(__name__)
+
+_MOST_MERGED = 500
+
+
+@dataclass
+class FrameworkSettings:
+    """Who we are to Mesos."""
+
+    name: str
+    user: str
+    """The user that executors run as; empty for the one that we run as."""
+    hostname: str
+    role: str = "*"
+    principal: str | None = None
+    secret: str | None = None
+    framework_id: str | None = None
+    """Of an earlier life of this framework, to be taken up again."""
+    failover_timeout_s: float = 604800.0
+    webui_url: str = ""
+    checkpoint: bool = True
+    gpus: bool = False
+    """Whether offers with GPUs are wanted: Mesos keeps them from those who do not say so."""
+    claim_grace_s: float = 10.0
+    """How long an executor may take to end everything on KILL or SHUTDOWN."""
+
+    def info(self) -> dict[str, Any]:
+        """Mesos's FrameworkInfo."""
+        capabilities = ["PARTITION_AWARE"] + (["GPU_RESOURCES"] if self.gpus else [])
+        info: dict[str, Any] = {
+            "name": self.name, "user": self.user or getpass.getuser(), "role": self.role, "hostname": self.hostname,
+            "checkpoint": self.checkpoint, "failover_timeout": self.failover_timeout_s,
+            "capabilities": [{"type": c} for c in capabilities]}
+        if self.webui_url:
+            info["webui_url"] = self.webui_url
+        if self.principal is not None:
+            info["principal"] = self.principal
+        if self.framework_id is not None:
+            info["id"] = {"value": self.framework_id}
+        return info
+
+
+@dataclass
+class _Call:
+    kind: str
+    body: dict[str, Any] = field(default_factory=dict)
+    keep: bool = False
+    """Send it after a reconnect if it cannot be sent now; it is safe to send it twice."""
+    claim_id: str = ""
+    """Of a launch: reported as dropped where it did not reach the master."""
+    refuse_s: float = 0.0
+
+
+def _value(text: str) -> dict[str, str]:
+    return {"value": text}
+
+
+class MesosLink:
+    """`start`, then calls from any thread, `stop` at the end. `post` is called from the link's own threads.
+
+    `master` is "HOST[:PORT]", "H1:P1,H2:P2" or "zk://H1:P1,H2:P2/PATH"; ValueError (one line) for anything else.
+    """
+
+    def __init__(self, master: str, settings: FrameworkSettings, post: Callable[[events.Event], None], *,
+                 timing: Timing | None = None, clock: Callable[[], float] = time.monotonic,
+                 uniform: Callable[[float, float], float] = random.uniform,
+                 watch: Callable[..., LeaderWatch] = LeaderWatch) -> None:
+        masters = parse_masters(master)
+        self._settings = settings
+        self._post_to = post
+        self._clock = clock
+        timing = timing or Timing()
+        self._again_s = timing.again_s
+        self._suppressed = False
+        self._changed = threading.Condition()
+        self._queue: deque[_Call] = deque()
+        self._kept: list[_Call] = []
+        self._kept_since = 0.0
+        self._busy = False
+        self._ending = False
+        self._leaving = False
+        self._ended_by_master = False
+        self._driver = SchedulerDriver(
+            settings.info(), masters.addresses, self._from_driver, principal=settings.principal,
+            secret=settings.secret, timing=timing, uniform=uniform, clock=clock,
+            is_suppressed=lambda: self._suppressed)
+        self._watch = watch(masters, self._found_leader) if masters.zk_hosts else None
+        self._sender = threading.Thread(target=self._send_calls, name="mesos-calls", daemon=True)
+
+    # --- life ---
+    @property
+    def framework_id(self) -> str | None:
+        value: str | None = self._driver.framework_id
+        return value
+
+    @property
+    def connected(self) -> bool:
+        return self._driver.connected
+
+    def start(self) -> None:
+        """Connect; Registered or Disconnected is posted."""
+        self._driver.start()
+        self._sender.start()
+        if self._watch is not None:
+            self._watch.start()
+
+    def stop(self, teardown: bool, timeout_s: float) -> None:
+        """Send what is queued, then go, within `timeout_s`. `teardown` ends the framework and all it runs for good;
+        without it the framework stays for failover_timeout, to be taken up again with its id."""
+        deadline = self._clock() + timeout_s
+        self._leaving = True
+        with self._changed:
+            if teardown and self.framework_id is None and not self._ended_by_master:
+                # A SUBSCRIBE may be on its way: its answer names what is to be torn down.
+                self._changed.wait_for(lambda: self.connected or self._ended_by_master, min(2.0, timeout_s))
+            if teardown and self.framework_id is not None and not self._ended_by_master:
+                self._queue.append(_Call("TEARDOWN", keep=True))
+                self._changed.notify_all()
+            while (self._queue or self._kept or self._busy) and not self._ended_by_master:
+                left = deadline - self._clock()
+                if left <= 0:
+                    logger.warning("%d calls unsent at the end", len(self._queue) + len(self._kept))
+                    break
+                self._changed.wait(min(left, 0.5))
+            self._ending = True
+            self._changed.notify_all()
+        if self._watch is not None:
+            self._watch.stop()
+        self._driver.halt(max(0.5, deadline - self._clock()))
+        if self._sender.is_alive():
+            self._sender.join(max(0.5, deadline - self._clock()))
+
+    # --- calls ---
+    def open_claim(self, action: OpenClaim, *, command: str, archive_uri: str, data: bytes, task_name: str) -> None:
+        """Accept the offers and launch the claim. `data` reaches the executor as TaskInfo.data."""
+        try:
+            body = open_claim.accept(
+                action, role=self._settings.role, user=self._settings.user, framework_id=self.framework_id or "",
+                command=command, archive_uri=archive_uri, data=data, task_name=task_name,
+                grace_s=self._settings.claim_grace_s)
+        except ValueError as e:
+            self._post(events.LaunchDropped(action.claim_id, str(e)))
+            self.decline([offer.id for offer in action.offers], 0.0)
+            return
+        self._put(_Call("ACCEPT", {"accept": body}, claim_id=action.claim_id))
+
+    def decline(self, offer_ids: Iterable[str], refuse_s: float) -> None:
+        """Give the offers back; the same resources are not offered again for `refuse_s` seconds."""
+        body = {"offer_ids": [_value(i) for i in offer_ids], "filters": {"refuse_seconds": float(refuse_s)}}
+        if body["offer_ids"]:
+            self._put(_Call("DECLINE", {"decline": body}, refuse_s=refuse_s))
+
+    def revive(self) -> None:
+        """Ask for offers again; forgets every `refuse_s`."""
+        self._suppressed = False
+        self._put(_Call("REVIVE"))
+
+    def suppress(self) -> None:
+        """Ask for no more offers; remembered over reconnects."""
+        self._suppressed = True
+        self._put(_Call("SUPPRESS"))
+
+    def kill(self, claim_id: str, agent_id: str | None, grace_s: float) -> None:
+        body: dict[str, Any] = {"task_id": _value(claim_id),
+                                "kill_policy": {"grace_period": {"nanoseconds": int(grace_s * 1e9)}}}
+        if agent_id is not None:
+            body["agent_id"] = _value(agent_id)
+        self._put(_Call("KILL", {"kill": body}, keep=True))
+
+    def acknowledge(self, claim_id: str, agent_id: str, uuid: str) -> None:
+        """`uuid` as ClaimUpdated has it. Unsent ones need no care: Mesos repeats the update."""
+        self._put(_Call("ACKNOWLEDGE", {"acknowledge": {
+            "agent_id": _value(agent_id), "task_id": _value(claim_id), "uuid": uuid}}))
+
+    def reconcile(self, claims: Iterable[tuple[str, str | None]] = ()) -> None:
+        """Ask for the state of these (claim id, agent id or None), or of all that the master knows of."""
+        tasks = [{"task_id": _value(c), **({"agent_id": _value(a)} if a is not None else {})} for c, a in claims]
+        self._put(_Call("RECONCILE", {"reconcile": {"tasks": tasks}}))
+
+    def accept_inverse_offer(self, inverse_offer_id: str) -> None:
+        self._put(_Call("ACCEPT_INVERSE_OFFERS", {
+            "accept_inverse_offers": {"inverse_offer_ids": [_value(inverse_offer_id)]}}))
+
+    def shutdown_executor(self, claim_id: str, agent_id: str) -> None:
+        """Have the agent end the claim's executor, by force after the executor's grace period."""
+        self._put(_Call("SHUTDOWN", {"shutdown": {
+            "executor_id": _value(claim_id), "agent_id": _value(agent_id)}}, keep=True))
+
+    def list_agents(self, holders: bool = False) -> None:
+        """Posts AgentsListed, with `holders` also who holds what; nothing where the master does not tell."""
+        threading.Thread(target=self._list_agents, args=(holders,), name="mesos-agents", daemon=True).start()
+
+    def _list_agents(self, holders: bool) -> None:
+        try:
+            self._post(self._driver.list_agents(holders))
+        except (CallRefused, CallLost, ValueError, KeyError, TypeError) as e:
+            logger.warning("the master did not list its agents: %s", e)
+
+    # --- events ---
+    def _post(self, event: events.Event) -> None:
+        try:
+            self._post_to(event)
+        except Exception:
+            logger.exception("event=%s could not be posted", type(event).__name__)
+
+    def _from_driver(self, event: events.Event) -> None:
+        if isinstance(event, (events.Registered, events.FrameworkEnded)):
+            self._driver_changed(ended=isinstance(event, events.FrameworkEnded))
+        if not self._leaving:  # what the master says to our leaving is no news
+            self._post(event)
+
+    def _driver_changed(self, ended: bool) -> None:
+        """The driver has (re)registered, or `ended` for good: the calls that waited go first, or nowhere."""
+        with self._changed:
+            self._ended_by_master = ended
+            self._requeue_kept()
+            self._changed.notify_all()
+
+    def _found_leader(self, address: str | None, why: str) -> None:
+        self._driver.change_master(address)
+        if address is None:
+            self._driver.why_unknown_master(why)
+
+    # --- sending ---
+    def _put(self, call: _Call) -> None:
+        with self._changed:
+            self._queue.append(call)
+            self._changed.notify_all()
+
+    def _requeue_kept(self) -> None:
+        self._queue.extendleft(reversed(self._kept))
+        self._kept.clear()
+
+    def _keep(self, call: _Call) -> None:
+        with self._changed:
+            if not self._kept:
+                self._kept_since = self._clock()
+            self._kept.append(call)
+
+    def _ready(self) -> bool:
+        if self._kept and self.connected and self._clock() - self._kept_since >= self._again_s:
+            self._requeue_kept()
+        return bool(self._ending or self._queue)
+
+    def _send_calls(self) -> None:
+        while True:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+                while not self._ready():
+                    self._changed.wait(1.0 if self._kept else None)
+                if not self._queue:
+                    break
+                call = self._next_call()
+                self._busy = True
+            try:
+                self._send_call(call)
+            except Exception:
+                logger.exception("call=%s failed", call.kind)
+        self._driver.close_calls()
+
+    def _next_call(self) -> _Call:
+        """The first in the queue; declines that follow one another become one."""
+        call = self._queue.popleft()
+        if call.kind != "DECLINE":
+            return call
+        ids = list(call.body["decline"]["offer_ids"])
+        while (self._queue and self._queue[0].kind == "DECLINE" and self._queue[0].refuse_s == call.refuse_s
+               and len(ids) < _MOST_MERGED):
+            ids += self._queue.popleft().body["decline"]["offer_ids"]
+        return _Call("DECLINE", {"decline": {**call.body["decline"], "offer_ids": ids}}, refuse_s=call.refuse_s)
+
+    def _send_call(self, call: _Call) -> None:
+        try:
+            self._driver.call(call.kind, call.body)
+        except CallRefused as e:
+            reason = f"the master refused {call.kind}: {e}"
+            stale = e.status != 400 or "stream" in str(e).lower()
+            self._failed(call, reason, sent=False, again=call.keep and stale)
+            if stale:
+                self._driver.reconnect(reason)
+        except CallLost as e:
+            self._failed(call, str(e), sent=e.sent, again=call.keep)
+        else:
+            if call.kind == "TEARDOWN":
+                self._driver.halt(0.0)
+
+    def _failed(self, call: _Call, reason: str, sent: bool, again: bool) -> None:
+        logger.warning("call=%s claim=%s %s", call.kind, call.claim_id, reason)
+        if again:
+            self._keep(call)
+        elif call.claim_id and not sent:
+            self._post(events.LaunchDropped(call.claim_id, reason))
+        # A launch that may have arrived is neither repeated nor given up: reconciliation tells.

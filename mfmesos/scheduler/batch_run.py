@@ -1,0 +1,129 @@
+"""The standalone batch runner: a person's own task file, run in the order that its inputs and outputs ask for."""
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from mfmesos.engines.batch_engine import BatchEngine, Options
+from mfmesos.engines.batchfile import Batch
+from mfmesos.engines.taskfile_engine import shorten
+from mfmesos.settings.config import STATE_DIR, ConfigError, SchedulerConfig
+from mfmesos.shared.phrases import counted, duration
+from mfmesos.shared.plainerrors import plain
+from mfmesos.shared.plainfiles import check_state, oddity
+from mfmesos.shared.terminal import ending_signals, say
+from mfmesos.store.leftovers import DONE, TASK_INFO, TASK_STATE, FolderLock, begin_run, recover
+from mfmesos.views.progress import progress
+
+__all__ = ["Options", "find", "run"]
+
+log = logging.getLogger("mfmesos.batch")
+JSON_LINES = "tasks.jsonl"
+INTERRUPTED = 130
+NAMED = 5
+"""The number of tasks that are named before the start when they run again."""
+
+
+def find(path: Path) -> Path | str:
+    """The task file that TASKFILE|DIR means, or one line saying why there is none."""
+    try:
+        check_state((path if path.is_dir() else path.parent) / STATE_DIR)
+        recover(path, say)
+    except (ConfigError, OSError) as e:
+        return plain(e)
+    if not path.is_dir():
+        return _plain(path)
+    for name in (TASK_INFO, JSON_LINES):
+        if (path / name).exists():
+            return _plain(path / name)
+    return f"{path}: neither {TASK_INFO} nor {JSON_LINES} is there; name the task file"
+
+
+def _plain(path: Path) -> Path | str:
+    """The path if it can be read without waiting for whoever fills it, and the state beside it as well."""
+    odd = oddity(path)
+    if odd:
+        return f"{path}: this is {odd}, not a file; write the tasks to a file in the workflow's folder"
+    for name, use in ((TASK_STATE, "it is where the tasks' ends are noted"), (DONE, "it ends a file that grows")):
+        beside = path.with_name(name)
+        odd = oddity(beside)
+        if odd:
+            return f"{beside}: this is {odd}, not a file; {use}; move it away"
+    return path
+
+
+def run(source: Path, config: SchedulerConfig, options: Options, local_agents: int = 1) -> int:
+    """Run the file's tasks; the exit code: 0 all finished, 1 not all, 2 nothing was started, 130 interrupted."""
+    from mfmesos.launchers.localrun import local_cluster
+    from mfmesos.scheduler.daemon import CRASHED, open_log, say_crashed
+    from mfmesos.scheduler.scheduler import Scheduler
+    from mfmesos.views import summary
+
+    workdir = Path(config.workdir)
+    batch = Batch(source, workdir)
+    problems = batch.read(whole=not options.follow)
+    for problem in problems:
+        say(problem.message(source))
+    for line in batch.overlapping:
+        say(line)
+    if problems:
+        say("nothing was started")
+        return 2
+    done, reasons = batch.skip_done(config.state_dir, options.verify)
+    if options.dry_run:
+        return dry_run(batch, done, reasons)
+    config.state_dir.mkdir(exist_ok=True)
+    config.own_files = [source.name]
+    started = time.monotonic()
+    config.gpus = any(task.request.gpus for task in batch.tasks.values())
+    with FolderLock(config.state_dir, say), local_cluster(config, local_agents) as resolved:
+        open_log(resolved)
+        begin_run(workdir)
+        (workdir / DONE).unlink(missing_ok=True)
+        shown = progress(options.plain)
+        again = {task_id: why for task_id, why in reasons.items() if why}
+        if again:
+            shown.note(run_again(again))
+        try:
+            engine = BatchEngine(resolved, options, batch, done, shown)
+            scheduler = Scheduler(resolved, engine, inputs=batch.inputs)
+            failure = asyncio.run(scheduler.run(stop_on=ending_signals()))
+        except (ConfigError, OSError):
+            raise
+        except Exception as e:
+            log.exception("event=crash")
+            say_crashed(e, resolved)
+            say("run the same command again to resume, or end what still runs with mfmesos clean")
+            return CRASHED
+        finally:
+            shown.close()
+    if failure:
+        say(failure)
+    summary.show(engine.entries)
+    counts = engine.counts()
+    before = f" ({len(done)} of them in an earlier run)" if done else ""
+    say(f"{counts.finished} of {counts.total} tasks finished{before} in {duration(time.monotonic() - started)}; "
+        f"outputs are in {workdir}")
+    if engine.interrupted:
+        return INTERRUPTED
+    return 0 if counts.finished == counts.total and not failure and not engine.problems else 1
+
+
+def dry_run(batch: Batch, done: set[int], reasons: Mapping[int, str]) -> int:
+    for task in batch.plan.order():
+        why = reasons.get(task.id)
+        print(f"{task.id}: {shorten(task.command)}" + (f" (runs again: {why})" if why else ""))
+    if done:
+        say(f"done already and would not run: {len(done)} of {len(batch.tasks)} tasks")
+    return 0
+
+
+def run_again(reasons: Mapping[int, str]) -> str:
+    """One line for tasks that had finished."""
+    shown = [f"task {task_id} ({why})" for task_id, why in itertools.islice(reasons.items(), NAMED)]
+    more = f", and {len(reasons) - NAMED} more (--dry-run names them)" if len(reasons) > NAMED else ""
+    return f"{counted(len(reasons), 'task')} that had finished run again: {', '.join(shown)}{more}"

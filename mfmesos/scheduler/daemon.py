@@ -1,0 +1,113 @@
+"""The scheduler as a process of its own, beside makeflow.
+
+    mfmesos.scheduler CONFIG.json [--end]    started by our launcher, see mfmesos.start
+    mfmesos.scheduler --makeflow CWD MASTER  started by an installed makeflow (after `mfmesos link`), see
+                                             mfmesos.launchers.linked
+"""
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from mfmesos.settings.config import END, ConfigError, SchedulerConfig
+from mfmesos.shared.plainerrors import plain
+
+if TYPE_CHECKING:
+    from mfmesos.engines.engine import Engine
+
+CRASHED = 70
+"""As sysexits.h has it for an internal error."""
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit 0 when the run was carried through (failed tasks included), 1 when it could not be, 2 on bad usage, CRASHED
+    when another scheduler may go on where this one died."""
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        if len(argv) >= 3 and argv[0] == "--makeflow":
+            from mfmesos.launchers import linked
+
+            return linked.main(argv[1:], _run)
+        if len(argv) == 1 or argv[1:] == [END]:
+            config = replace(SchedulerConfig.load(Path(argv[0])), ending=len(argv) > 1)
+        else:
+            print(__doc__, file=sys.stderr)
+            return 2
+    except ConfigError as e:
+        print(f"mfmesos: {e}", file=sys.stderr)
+        return 1
+    return _run(config)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process when all is closed: to take its modules apart would keep makeflow's user waiting for 0.05 s."""
+    logging.shutdown()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def say_crashed(error: Exception, config: SchedulerConfig) -> None:
+    where = config.state_dir / "scheduler.log"
+    print(f"mfmesos: the scheduler failed unexpectedly: {type(error).__name__}: {plain(error)}; see {where}",
+          file=sys.stderr)
+
+
+def open_log(config: SchedulerConfig) -> None:
+    """scheduler.log in our own folder, for this user only; stderr is kept for the user's notes."""
+    config.state_dir.mkdir(exist_ok=True)
+    path = config.state_dir / "scheduler.log"
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    handler = logging.StreamHandler(os.fdopen(fd, "a", encoding="utf-8", errors="surrogateescape"))
+    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    logging.raiseExceptions = False  # a log on a full disk is no reason for tracebacks on the user's terminal
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)
+    if config.verbose:
+        logging.getLogger("mfmesos").setLevel(logging.DEBUG)
+
+
+def _run(config: SchedulerConfig) -> int:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is makeflow's; it tells us by mesos_done
+    open_log(config)
+    log = logging.getLogger("mfmesos.schedulerd")
+    try:
+        from mfmesos.scheduler.scheduler import Scheduler
+        from mfmesos.shared.terminal import ending_signals, say
+
+        engine = _engine(config)
+        try:
+            failure = asyncio.run(Scheduler(config, engine).run(stop_on=ending_signals()))
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    except ConfigError as e:
+        print(f"mfmesos: {e}", file=sys.stderr)
+        failure = str(e)
+    except Exception as e:
+        log.exception("event=crash")
+        say_crashed(e, config)
+        return CRASHED
+    else:
+        if failure:
+            say(failure)
+    return 1 if failure else 0
+
+
+def _engine(config: SchedulerConfig) -> Engine:
+    if config.engine == "pool":
+        from mfmesos.engines.pool_engine import PoolEngine
+
+        return PoolEngine(config)
+    from mfmesos.engines.taskfile_engine import TaskFileEngine
+
+    return TaskFileEngine(config)

@@ -1,0 +1,30 @@
+"""What the parts of the scheduler are given of the user's settings."""
+from __future__ import annotations
+
+import secrets
+import socket
+from pathlib import Path
+
+from mfmesos.core.state import Policy
+from mfmesos.mesos.master_link import FrameworkSettings
+from mfmesos.settings.config import SchedulerConfig, read_secret
+from mfmesos.store import framework
+
+
+def policy_of(config: SchedulerConfig) -> Policy:
+    """The core's."""
+    return Policy(
+        workdir=config.workdir, run_id=secrets.token_hex(3), nonce=secrets.token_hex(3), retries=config.retries,
+        max_running=config.max_running, per_task_claims=config.claims == "per-task", claim_idle_s=config.claim_idle_s,
+        claim_worklife_s=config.claim_worklife_s, estimates=config.estimates, retry_budget=config.retry_budget,
+        unsatisfiable_s=config.unsatisfiable_s, rewrite=config.rewrite, gpus=config.gpus,
+        keep_partial=config.engine == "makeflow")
+
+
+def framework_of(config: SchedulerConfig) -> FrameworkSettings:
+    """The link's to Mesos, under the id of an earlier life of this run. Raises ConfigError for the secret."""
+    known = framework.load(config.state_dir)
+    return FrameworkSettings(
+        name=f"{config.name} {Path(config.workdir).name}", user=config.user, hostname=socket.gethostname(),
+        role=config.role, principal=config.principal, secret=read_secret(config.secret_file),
+        framework_id=known.id if known else None, gpus=config.gpus)

@@ -1,0 +1,373 @@
+"""The scheduler: wires the core to Mesos, to the executors and to a workflow engine, in one asyncio loop.
+
+The loop's thread owns the core. Adapters on other threads (pymesos, watchdog) only `post_threadsafe`; the events
+that have come are handled together, and each resulting action becomes one call of an adapter, in order.
+"""
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import signal
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Callable
+
+from mfmesos.core import actions as act
+from mfmesos.core import events as ev
+from mfmesos.core.core import Core
+from mfmesos.core.model import SavedClaim, SavedTask
+from mfmesos.engines.engine import Engine
+from mfmesos.mesos.master_link import MesosLink
+from mfmesos.scheduler.heldsyncs import HeldSyncs
+from mfmesos.scheduler.parts import framework_of, policy_of
+from mfmesos.scheduler.run_folder import RunFolder
+from mfmesos.settings.config import SchedulerConfig
+from mfmesos.shared import descriptors, wire
+from mfmesos.shared.addresses import split_host_port
+from mfmesos.shared.disk import umask
+from mfmesos.shared.plainerrors import plain
+from mfmesos.staging.archive import build_archive
+from mfmesos.staging.incoming import PlacementError
+from mfmesos.staging.inputs import InputIndex
+from mfmesos.staging.server import StagingServer, default_host
+from mfmesos.store import framework
+from mfmesos.store.journal import FILE as JOURNAL
+from mfmesos.store.journal import Journal, JournalError
+from mfmesos.store.recorder import Recorder
+
+log = logging.getLogger("mfmesos.scheduler")
+STOP_WITHIN_S = 20.0
+"""The launcher waits for 30 s before it kills us: be done by then, TEARDOWN included."""
+
+
+class Scheduler:
+    """One run of one workflow. `run` returns None, or why it ended badly."""
+
+    def __init__(
+        self, config: SchedulerConfig, engine: Engine, clock: Callable[[], float] = time.monotonic,
+        inputs: InputIndex | None = None,
+    ) -> None:
+        self.config = config
+        self.engine = engine
+        self.clock = clock
+        self.workdir = Path(config.workdir)
+        self.core = Core(policy_of(config))
+        self.inputs = inputs or InputIndex(self.workdir, own_files=config.own_files)
+        self.staging: StagingServer
+        self.journal: Journal
+        self.recorder = Recorder(config.history, self.workdir.name, self._complain)
+        self.loop: asyncio.AbstractEventLoop
+        self._link: MesosLink
+        self._pending: list[ev.Event] = []
+        self._decided: deque[list[act.Action]] = deque()
+        """Actions that wait for the journal."""
+        self._journal_noted_at = -1e9
+        self._scheduled = False
+        self._ready = False
+        """Whether every adapter is there: an executor of an earlier life may sync before."""
+        self._wakeup: asyncio.TimerHandle | None = None
+        self._held = HeldSyncs(self.post)
+        self._placing: set[asyncio.Task[None]] = set()
+        self._hosts: dict[str, str] = {}
+        self._over: asyncio.Future[str | None]
+        self._folder: RunFolder
+        self._lost = ""
+        """Why the folder cannot be worked in any more; the journal went with it."""
+        self._registered = False
+        self._perform: dict[type, Callable[[Any], None]] = {
+            act.OpenClaim: self._open_claim,
+            act.DeclineOffers: lambda a: self._link.decline(a.offer_ids, a.refuse_s),
+            act.Revive: lambda a: self._link.revive(),
+            act.Suppress: lambda a: self._link.suppress(),
+            act.AcknowledgeUpdate: lambda a: self._link.acknowledge(a.claim_id, a.agent_id, a.uuid),
+            act.KillClaim: lambda a: self._link.kill(a.claim_id, a.agent_id, a.grace_s),
+            act.Reconcile: lambda a: self._link.reconcile(a.claims),
+            act.AcceptInverseOffer: lambda a: self._link.accept_inverse_offer(a.inverse_offer_id),
+            act.ListAgents: lambda a: self._link.list_agents(a.holders),
+            act.GrantAttempt: self._grant,
+            act.RevokeAttempt: lambda a: self.staging.revoke(a.claim_id, a.attempt_id),
+            act.AnswerSync: self._held.answer,
+            act.PlaceOutputs: self._place,
+            act.CloseClaim: lambda a: self.staging.close_claim(a.claim_id),
+            act.RecordAttempt: lambda a: self.recorder.keep(a.attempt),
+            act.Note: self._note,
+            act.Over: self._finish,
+        }
+
+    # --- events in ------------------------------------------------------------------------------
+    def post(self, *batch: ev.Event) -> None:
+        """From the loop's own thread."""
+        self._pending.extend(batch)
+        if not self._scheduled and self._ready:
+            self._scheduled = True
+            self.loop.call_soon(self._drain)
+
+    def post_threadsafe(self, *batch: ev.Event) -> None:
+        """From any thread; after the loop has ended it does nothing."""
+        try:
+            self.loop.call_soon_threadsafe(self.post, *batch)
+        except RuntimeError:
+            log.debug("event=late count=%d", len(batch))
+
+    def stop(self, reason: str) -> None:
+        """Kill what runs, release what is held, and end. From any thread or signal handler of the loop."""
+        self.post_threadsafe(ev.StopRequested(reason))
+
+    def _drain(self) -> None:
+        self._scheduled = False
+        batch, self._pending = self._pending, []
+        try:
+            batch = [event for event in batch if not self._keeps(event)]
+            self._decided.append(self.core.handle_all(tuple(batch), self.clock()))
+            self._carry_out()
+            self._arm_wakeup()
+        except Exception as e:
+            self.crash(e)
+
+    def _keeps(self, event: ev.Event) -> bool:
+        """Looks at what is said of our framework. The core is not told that one of an earlier life is gone (torn down
+        by that at its very end, or by an operator): we begin anew with another id, and reconciliation tells of claims.
+        """
+        if isinstance(event, ev.Registered):
+            self._remember_framework(event)
+            return False
+        if not isinstance(event, ev.FrameworkEnded) or not event.removed or self._registered:
+            return False
+        if framework.load(self.config.state_dir) is None:
+            return False
+        log.warning("event=begin_anew the framework of the earlier run was removed")
+        framework.forget(self.config.state_dir)
+        self.loop.run_in_executor(None, self._link.stop, False, 1.0)
+        self._connect()
+        return True
+
+    def _connect(self) -> None:
+        self._link = MesosLink(self.config.master, framework_of(self.config), self.post_threadsafe)
+        self._link.start()
+
+    def list_agents(self) -> None:
+        """Have the core told what agents there are."""
+        self._link.list_agents()
+
+    def crash(self, error: BaseException) -> None:
+        """What nobody expected ends the run, and never lets it hang; the next scheduler goes on."""
+        if self._over.done():
+            log.error("event=crash_at_the_end", exc_info=error)
+        else:
+            self._over.set_exception(error)
+
+    def _ticker_ended(self, ticker: asyncio.Task[None]) -> None:
+        if not ticker.cancelled():
+            self.crash(ticker.exception() or RuntimeError("the ticks ended"))
+
+    def _carry_out(self) -> None:
+        """What is intended is in the journal before it is done; while that cannot be written, nothing is."""
+        while self._decided:
+            decided = self._decided[0]
+            try:
+                if not self._lost:
+                    self.journal.write(decided)
+            except JournalError as e:
+                if self.clock() - self._journal_noted_at >= 60.0:
+                    self._journal_noted_at = self.clock()
+                    self._note(act.Note("warning", f"{e}; nothing new is started until it can be written"))
+                return
+            self._decided.popleft()
+            for kind, group in itertools.groupby((a for a in decided if not isinstance(a, act.JOURNALED)), key=type):
+                if kind is act.ReportTask:
+                    self._report_all(group)
+                else:
+                    for action in group:
+                        self._perform[kind](action)
+        if self.staging.starting:
+            self.staging.open_up()
+
+    def _arm_wakeup(self) -> None:
+        if self._wakeup is not None:
+            self._wakeup.cancel()
+            self._wakeup = None
+        at = self.core.wakeup()
+        if at is not None:
+            self._wakeup = self.loop.call_later(max(0.0, at - self.clock()) + 0.001, self.post, ev.Tick())
+
+    # --- actions out ----------------------------------------------------------------------------
+    def _open_claim(self, action: act.OpenClaim) -> None:
+        self._hosts[action.claim_id] = action.offers[0].hostname
+        token = self.staging.open_claim(action.claim_id)
+        data = wire.ClaimData(
+            url=self.staging.url, claim=action.claim_id, token=token, fingerprint=self.staging.fingerprint,
+            memory_mb=action.resources.memory_mb, disk_mb=action.resources.disk_mb, cores=action.resources.cores,
+            gpus=action.resources.gpus, umask=umask())
+        log.info("event=open_claim claim=%s host=%s resources=%r",
+                 action.claim_id, self._hosts[action.claim_id], str(action.resources))
+        elsewhere = self.config.executor_uri
+        self._link.open_claim(
+            action, archive_uri=elsewhere,
+            command=self._archive.command("" if elsewhere else self.staging.archive_url()), data=wire.dumps(data),
+            task_name=f"mfmesos claim {action.claim_id}")
+
+    def _grant(self, action: act.GrantAttempt) -> None:
+        self.staging.grant(action.claim_id, action.attempt_id, action.inputs, action.task.outputs)
+
+    def _place(self, action: act.PlaceOutputs) -> None:
+        if not self.staging.places_quickly(action.attempt_id):
+            placing = self.loop.create_task(self._place_slowly(action.attempt_id))
+            self._placing.add(placing)
+            placing.add_done_callback(self._placing.discard)
+            return
+        try:
+            self.staging.place_outputs(action.attempt_id)
+        except PlacementError as e:
+            self.post(ev.OutputsRefused(action.attempt_id, e.reason, e.local, e.full))
+        else:
+            self.post(ev.OutputsPlaced(action.attempt_id))
+
+    async def _place_slowly(self, attempt_id: str) -> None:
+        """Folders, and outputs that go to another file system, are copied in a thread."""
+        try:
+            await self.staging.place(attempt_id)
+        except PlacementError as e:
+            self.post(ev.OutputsRefused(attempt_id, e.reason, e.local, e.full))
+        else:
+            self.post(ev.OutputsPlaced(attempt_id))
+
+    def _report_all(self, actions: Iterable[Any]) -> None:
+        reports: list[act.ReportTask] = list(actions)
+        with self.engine.together():
+            for report in reports:
+                self.engine.report(report, self._hosts.get(report.claim_id, ""))
+        for report in reports:
+            self.staging.settle(report.attempt_id)
+
+    def _note(self, action: act.Note) -> None:
+        log.log({"info": logging.INFO, "warning": logging.WARNING}.get(action.level, logging.ERROR), "%s", action.text)
+        self.engine.note(action)
+
+    def _complain(self, text: str) -> None:
+        """From any thread."""
+        self.loop.call_soon_threadsafe(self._note, act.Note("warning", text))
+
+    def _finish(self, action: act.Over) -> None:
+        if not self._over.done():
+            self._over.set_result(action.failure or self._lost or None)
+
+    # --- the run --------------------------------------------------------------------------------
+    async def run(self, stop_on: tuple[signal.Signals, ...] = ()) -> str | None:
+        """Until all is over; None, or why it ended badly. Each signal in `stop_on` stops it in order."""
+        self.loop = asyncio.get_running_loop()
+        descriptors.raise_limit()
+        for number in stop_on:
+            self.loop.add_signal_handler(number, self.stop, f"it was told to end ({number.name})")
+        self._over = self.loop.create_future()
+        self.config.state_dir.mkdir(exist_ok=True)
+        self._folder = RunFolder(self.workdir, self.config.state_dir)
+        history = asyncio.wrap_future(self.recorder.load())  # meanwhile: a short workflow feels each part of the start
+        self._archive = await self.loop.run_in_executor(None, build_archive, self.config.state_dir)
+        self.journal = Journal(self.config.state_dir / JOURNAL, self.config.launch)
+        await self._start_staging()
+        self._connect()
+        self.post(ev.HistoryLoaded(tuple(await history)))
+        self.engine.start(self)
+        self._ready = True
+        self._drain()
+        if self.config.ending:
+            self.stop("only what a dead scheduler held is ended")
+        ticker = self.loop.create_task(self._tick())
+        ticker.add_done_callback(self._ticker_ended)
+        failure: str | None = None
+        crashed = True
+        try:
+            failure = await self._over
+            crashed = False
+        finally:
+            ticker.cancel()
+            await self.loop.run_in_executor(None, self._link.stop, not crashed, 5.0)
+            await self.staging.stop(keep=crashed)
+            self.engine.close(failure, crashed=crashed)
+            await self.loop.run_in_executor(None, self.recorder.close)
+            if crashed:
+                self.journal.close()
+            else:
+                framework.forget(self.config.state_dir)
+                self.journal.end()
+        return failure
+
+    async def _start_staging(self) -> None:
+        """At the old address with the old tokens when an earlier scheduler of this run has died."""
+        journal, config = self.journal, self.config
+        tasks, claims = self._resume() if journal.resumed else ([], [])
+        host, port = split_host_port(config.listen or default_host(config.master), 0)
+        known = int(journal.get("port") or 0)
+        for wanted in dict.fromkeys((known or port, port)):
+            self.staging = StagingServer(
+                self.workdir, self._held.on_sync, inputs=self.inputs, tls=None, secret=journal.secret,
+                own_files=config.own_files)
+            self.staging.starting = True
+            for claim in claims:
+                self.staging.open_claim(claim.id)
+                self._hosts[claim.id] = claim.hostname
+            try:
+                await self.staging.start(
+                    host, wanted, config.advertise, resume=journal.resumed, certificate=journal.get("tls").encode())
+                break
+            except OSError as e:
+                await self.staging.stop(keep=True)
+                if wanted != known or known == port:
+                    raise
+                self._note(act.Note("warning", f"{plain(e)}; the tasks of the crashed scheduler run again"))
+                claims = []
+        journal.put("port", str(self.staging.port))
+        journal.put("tls", self.staging.certificate.decode())
+        self.staging.serve_archive(self._archive.path)
+        if journal.resumed:
+            log.info("event=resumed tasks=%d claims=%d", len(tasks), len(claims))
+            self.post(ev.Restored(tuple(tasks), tuple(claims)))
+
+    def _resume(self) -> tuple[list[SavedTask], list[SavedClaim]]:
+        """What an earlier scheduler had in hand and is still wanted. Tasks may have other numbers by now, and a claim
+        that was opened for one that is not wanted any more is for none."""
+        saved, claims = self.journal.load()
+        tasks = self.engine.resume(saved)
+        if tasks != saved:
+            self.journal.keep(tasks)
+        now = {task.stem: task.task.id for task in tasks}
+        numbers = {task.task.id: now.get(task.stem, 0) for task in saved}
+        return tasks, [replace(one, solo_task=one.solo_task and numbers.get(one.solo_task, 0)) for one in claims]
+
+    async def _tick(self) -> None:
+        stopping_since = None
+        while True:
+            await asyncio.sleep(0.5)
+            why = self._look_at_folder() or self.engine.alive()
+            if why:
+                self.post(ev.StopRequested(why))
+            self.post(ev.Tick())
+            self.recorder.flush()
+            self._flush_journal()
+            if self.core.state.stopping:
+                stopping_since = stopping_since or self.clock()
+                if self.clock() - stopping_since > STOP_WITHIN_S and not self._over.done():
+                    self._over.set_result(f"{self.core.state.stopping}; not everything ended in {STOP_WITHIN_S:.0f} s")
+
+    def _look_at_folder(self) -> str:
+        if not self._lost:
+            self._lost = self._folder.problem()
+        return self._lost
+
+    def _flush_journal(self) -> None:
+        try:
+            if not self._lost:
+                self.journal.flush()
+        except JournalError as e:
+            log.warning("%s", e)  # what is to be saved next says it to the user
+
+    def _remember_framework(self, event: ev.Registered) -> None:
+        if not self._registered:
+            framework.save(self.config.state_dir, framework.Framework(
+                event.framework_id, event.master, self.config.engine))
+            self._registered = True
+        log.info("event=registered framework=%s master=%s", event.framework_id, event.master)

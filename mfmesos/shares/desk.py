@@ -1,0 +1,153 @@
+"""How many workers each manager of Work Queue or TaskVine is to have: pure, `now` is given. Cores, MB, seconds.
+
+A round is five steps, each a function of pool_steps.py (whose docstring defines need, demand and target):
+1. Workers whose manager has ended are drained (`orphans`).
+2. Each manager gets an account: its need and its demand (`account`).
+3. The pool's cores are shared among the demands: the targets (`with_targets`).
+4. Workers above the target are drained (`surplus_workers`), those below it started (`missing_workers`), as far as the
+   ramp allows (`may_end`, `may_start`).
+5. What keeps a project from more workers is given as a reason.
+"""
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mfmesos.core.model import Resources
+from mfmesos.shares import pool_steps as steps
+from mfmesos.shares.pool_steps import Account
+from mfmesos.shares.pool_values import Decisions, Drain, ManagerStatus, Pace, PoolWorker, ProjectSettings, Start
+from mfmesos.shares.water_filling import EPS
+
+
+@dataclass
+class Backoff:
+    """After workers of a project have ended before they were of use."""
+
+    crashes: int = 0
+    """In a row; those of workers that were started together count as one."""
+    reason: str = ""
+    until: float = 0.0
+
+    def crashed(self, reason: str, now: float, pace: Pace) -> None:
+        if now >= self.until:
+            self.crashes += 1
+            wait = pace.backoff_s * 2.0 ** min(self.crashes - 1, 30)
+            self.until = now + min(wait, pace.backoff_max_s)
+        self.reason = reason
+
+    def text(self, now: float) -> str:
+        """Why no worker may be started now; empty where one may."""
+        if now >= self.until:
+            return ""
+        return (f"workers end at their start ({self.crashes} times in a row): {self.reason}; "
+                f"trying again in {math.ceil(self.until - now)} s")
+
+
+class Pool:
+    """Decides; remembers only when managers were heard of, and which projects' workers end at their start."""
+
+    def __init__(self, pace: Pace | None = None) -> None:
+        self.pace = pace or Pace()
+        self._heard: dict[str, tuple[float, ManagerStatus]] = {}
+        self._backoffs: dict[str, Backoff] = {}
+
+    def crashed(self, project: str, reason: str, now: float) -> None:
+        """A worker ended before it was of use: none is started for a while, twice as long each time in a row."""
+        self._backoffs.setdefault(project, Backoff()).crashed(reason, now, self.pace)
+
+    def worked(self, project: str) -> None:
+        """A worker of the project has connected to its manager."""
+        self._backoffs.pop(project, None)
+
+    def decide(self, managers: Sequence[ManagerStatus], settings: Mapping[str, ProjectSettings],
+               workers: Sequence[PoolWorker], agent: Resources, now: float, *,
+               cluster_cores: float = math.inf) -> Decisions:
+        """What to start and to drain now.
+
+        `settings` are by project; a manager whose project has none gets no workers. `agent` is the largest agent,
+        `cluster_cores` what the pool may use in all.
+        """
+        active = [w for w in workers if not w.draining]
+        self._hear(managers, {w.manager for w in active}, now)
+        drains = steps.orphans(active, self._heard, settings, now, self.pace)
+        if agent.cores <= EPS:
+            return Decisions((), tuple(drains), {p: "no agent is known yet" for p in settings})
+        accounts = steps.with_targets(_accounts(managers, settings, active, agent), cluster_cores)
+        draining = sum(w.size.cores for w in workers if w.draining)
+        return self._change(accounts, agent, now, drains, cluster_cores - draining)
+
+    def _hear(self, managers: Sequence[ManagerStatus], with_workers: set[str], now: float) -> None:
+        """Note when each manager was heard of; forget those that have ended and have no worker any more."""
+        for status in managers:
+            self._heard[status.key] = (now, status)
+        for key, (at, _) in list(self._heard.items()):
+            if now - at > self.pace.gone_s and key not in with_workers:
+                del self._heard[key]
+
+    def _change(self, accounts: Sequence[Account], agent: Resources, now: float, drains: list[Drain],
+                pool_cores: float) -> Decisions:
+        """Manager by manager: what one starts or drains counts for those of the same project that follow."""
+        starts: list[Start] = []
+        why: dict[str, str] = {}
+        rounds = self._project_rounds(accounts)
+        room = pool_cores - sum(its.held for its in accounts)
+        short = steps.others_are_short(accounts)
+        for its in accounts:
+            project = rounds[its.project]
+            ended = steps.surplus_workers(its, project.workers, project.may_end, now, short, self.pace)
+            drains += ended
+            project.end(len(ended))
+            if ended:
+                continue
+            missing = steps.missing_workers(its, agent, project.workers, project.may_start, room,
+                                            self._backoff(its.project, now))
+            if missing.count:
+                starts.append(Start(its.status, missing.size, missing.count))
+                project.start(missing.count)
+                room -= missing.count * missing.size.cores
+            if missing.reason:
+                why.setdefault(its.project, missing.reason)
+        return Decisions(tuple(starts), tuple(drains), why, {its.status.key: its.need for its in accounts})
+
+    def _project_rounds(self, accounts: Sequence[Account]) -> dict[str, _ProjectRound]:
+        workers: dict[str, int] = {}
+        for its in accounts:
+            workers[its.project] = workers.get(its.project, 0) + len(its.workers)
+        lightest = min((its.settings.weight for its in accounts), default=1.0)
+        return {its.project: _ProjectRound(
+            workers[its.project], steps.may_start(its.settings, workers[its.project], lightest, self.pace),
+            steps.may_end(workers[its.project], self.pace)) for its in accounts}
+
+    def _backoff(self, project: str, now: float) -> str:
+        backoff = self._backoffs.get(project)
+        return backoff.text(now) if backoff is not None else ""
+
+
+@dataclass
+class _ProjectRound:
+    """What a project has, and may still change, in the round under way."""
+
+    workers: int
+    may_start: int
+    may_end: int
+
+    def start(self, count: int) -> None:
+        self.workers += count
+        self.may_start -= count
+
+    def end(self, count: int) -> None:
+        self.workers -= count
+        self.may_end -= count
+
+
+def _accounts(managers: Sequence[ManagerStatus], settings: Mapping[str, ProjectSettings],
+              active: Sequence[PoolWorker], agent: Resources) -> list[Account]:
+    """Of the managers whose project is served, in the order of their keys; of two with one key, the last."""
+    by_manager: dict[str, list[PoolWorker]] = {}
+    for w in active:
+        by_manager.setdefault(w.manager, []).append(w)
+    served = {m.key: m for m in managers if m.project in settings}
+    return [steps.account(status, settings[status.project], by_manager.get(key, []), agent)
+            for key, status in sorted(served.items())]

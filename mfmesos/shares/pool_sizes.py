@@ -1,0 +1,69 @@
+"""How large a pool's worker is, and how many cores of workers a manager's tasks need. Pure; cores and MB."""
+from __future__ import annotations
+
+import math
+
+from mfmesos.core.model import Resources
+from mfmesos.core.sizing import how_many_fit
+from mfmesos.shares.pool_values import UNLIMITED, ManagerStatus
+from mfmesos.shares.water_filling import EPS
+
+
+def task_size(status: ManagerStatus, agent: Resources) -> Resources:
+    """What to reckon with for each task: the largest one's request in whole cores, but no more than an agent has.
+
+    Work Queue gives a task that requests nothing a whole worker, so such a task counts as one core.
+    """
+    task = status.largest
+    cores = float(math.ceil(max(task.cores, 1.0) - EPS))
+    return Resources(min(cores, agent.cores), min(task.memory_mb, agent.memory_mb),
+                     min(task.disk_mb, agent.disk_mb), min(task.gpus, agent.gpus))
+
+
+def slots_in(size: Resources, task: Resources) -> int:
+    """How many such tasks run in a worker of this size; at least 1."""
+    return max(how_many_fit(task, size, UNLIMITED), 1)
+
+
+def worker_size(task: Resources, missing_cores: float, agent: Resources) -> Resources:
+    """A worker for as many tasks as are missing, at most a whole agent; memory and disk in proportion to its cores."""
+    slots = max(min(slots_in(agent, task), int((missing_cores + EPS) / task.cores)), 1)
+    cores = task.cores * slots
+    part = cores / agent.cores
+    return Resources(cores, max(task.memory_mb * slots, math.floor(agent.memory_mb * part)),
+                     max(task.disk_mb * slots, math.floor(agent.disk_mb * part)), task.gpus * slots)
+
+
+def cores_needed(status: ManagerStatus, worker: Resources | None, agent: Resources) -> float:
+    """The cores that a manager's workers have when all its tasks run at once. `worker`: their fixed size, if any.
+
+    The lesser of two upper bounds: every task is as large as the largest; or workers are packed without a gap with
+    what all tasks request together.
+    """
+    task = task_size(status, agent)
+    unit = worker or task
+    if not status.tasks or not unit.fits_in(agent) or none_fits(status, agent):
+        return 0.0
+    all_alike = math.ceil(status.tasks / slots_in(unit, task)) * unit.cores
+    if not status.largest.cores:
+        return all_alike
+    # Each core of a worker brings memory and disk with it: the scarcest of the resources decides.
+    whole = worker or agent
+    packed = max(total * whole.cores / each for total, each in zip(amounts(status.wanted), amounts(whole)) if each)
+    return min(all_alike, max(math.ceil(packed / unit.cores - EPS), 1) * unit.cores)
+
+
+def none_fits(status: ManagerStatus, agent: Resources) -> bool:
+    """Whether all tasks request as much as the largest does, and that is more than an agent has."""
+    return not status.largest.fits_in(agent) and any(
+        total >= each * status.tasks - EPS and each > most + EPS
+        for total, each, most in zip(amounts(status.wanted), amounts(status.largest), amounts(agent)))
+
+
+def amounts(resources: Resources) -> tuple[float, float, float, float]:
+    return resources.cores, resources.memory_mb, resources.disk_mb, resources.gpus
+
+
+def workers_in(cores: float, size: Resources) -> int:
+    """How many workers of this size have no more than these cores together."""
+    return UNLIMITED if math.isinf(cores) else max(math.floor((cores + EPS) / size.cores), 0)

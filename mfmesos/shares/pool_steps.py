@@ -1,0 +1,211 @@
+"""The decisions of a pool, one function each; pure. pool.py says in which order they are made.
+
+A manager's *account* holds the terms, all in cores of workers:
+
+| term | is |
+| --- | --- |
+| need | what all tasks of the manager take when they run at once |
+| demand | the need, but no more than the project's `max_workers` may have |
+| target | what its workers are to have: the demand, or less where projects share the pool or `max_cores` binds |
+| held | what its workers have that are not draining |
+| missing | target - held: workers are started while that is a whole worker |
+| surplus | held - target: workers are drained while that is a whole worker |
+
+Where less than a whole worker is missing or surplus nothing changes, so a state does not alternate between the two.
+"""
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mfmesos.core.model import Resources
+from mfmesos.shared.phrases import counted
+from mfmesos.shares.pool_sizes import cores_needed, task_size, worker_size, workers_in
+from mfmesos.shares.pool_values import Drain, ManagerStatus, Pace, PoolWorker, ProjectSettings
+from mfmesos.shares.water_filling import EPS, Claimant, share
+
+
+@dataclass(frozen=True)
+class Account:
+    """One manager in one round; the terms are in the table above."""
+
+    status: ManagerStatus
+    settings: ProjectSettings
+    workers: Sequence[PoolWorker]
+    """Those that are not draining."""
+    task: Resources
+    """What to reckon with for each task."""
+    need: float
+    demand: float
+    target: float = 0.0
+
+    @property
+    def project(self) -> str:
+        return self.status.project
+
+    @property
+    def held(self) -> float:
+        return sum(w.size.cores for w in self.workers)
+
+    @property
+    def missing(self) -> float:
+        return self.target - self.held
+
+    @property
+    def surplus(self) -> float:
+        return self.held - self.target
+
+    @property
+    def unit(self) -> float:
+        """The cores of the smallest worker that is of use to the manager."""
+        return (self.settings.worker or self.task).cores
+
+
+# --- what each manager is to have ---------------------------------------------------------------
+def account(status: ManagerStatus, settings: ProjectSettings, workers: Sequence[PoolWorker],
+            agent: Resources) -> Account:
+    """Need and demand; the target is still open."""
+    task = task_size(status, agent)
+    need = cores_needed(status, settings.worker, agent)
+    largest = settings.worker or worker_size(task, need, agent)
+    return Account(status, settings, workers, task, need, min(need, settings.max_workers * largest.cores))
+
+
+def with_targets(accounts: Sequence[Account], pool_cores: float) -> list[Account]:
+    """The pool's cores are shared between projects by weight, and a project's share evenly between its managers."""
+    by_project: dict[str, list[Account]] = {}
+    for one in accounts:
+        by_project.setdefault(one.project, []).append(one)
+    targets: dict[str, float] = {}
+    shares = share([_as_claimant(project, its) for project, its in by_project.items()], pool_cores)
+    for project, cores in shares.items():
+        targets.update(share([Claimant(one.status.key, one.demand, 1.0, 0.0, one.unit)
+                              for one in by_project[project]], cores))
+    return [replace(one, target=targets[one.status.key]) for one in accounts]
+
+
+def _as_claimant(project: str, accounts: Sequence[Account]) -> Claimant:
+    """A project: demands the sum of its managers' demands up to `max_cores`, and at least its least workers."""
+    its = accounts[0].settings
+    unit = min(one.unit for one in accounts)
+    floor = its.min_workers * unit
+    demand = min(sum(one.demand for one in accounts), its.max_cores)
+    return Claimant(project, max(demand, floor), its.weight, floor, unit)
+
+
+# --- how fast that changes ----------------------------------------------------------------------
+def may_start(settings: ProjectSettings, workers: int, lightest: float, pace: Pace) -> int:
+    """How many workers of a project may start in a round: at most twice as many as it has exist afterwards.
+
+    `lightest`: the least weight of all projects.
+    """
+    factor = min(settings.weight / lightest, pace.ramp_factor_max)
+    return max(int(pace.ramp_floor * factor), workers)
+
+
+def may_end(workers: int, pace: Pace) -> int:
+    """How many workers of a project may be drained in a round: half of them, at least the ramp's floor."""
+    return max(pace.ramp_floor, workers // 2)
+
+
+# --- which workers end --------------------------------------------------------------------------
+def orphans(active: Sequence[PoolWorker], heard: Mapping[str, tuple[float, ManagerStatus]],
+            settings: Mapping[str, ProjectSettings], now: float, pace: Pace) -> list[Drain]:
+    """Workers whose manager has ended, or whose project is no longer in the settings.
+
+    `heard`: by manager, when it was last heard of. Where it never was, a worker that was taken over from an earlier
+    life of the scheduler counts from its own start.
+    """
+    found = []
+    for w in active:
+        at, status = heard.get(w.manager, (w.asked_at, None))
+        if now - at > pace.gone_s:
+            found.append(Drain(w.id, "its manager is gone"))
+        elif status is not None and status.project not in settings:
+            found.append(Drain(w.id, "its project is not served any more"))
+    return found
+
+
+def others_are_short(accounts: Sequence[Account]) -> bool:
+    """Whether some manager misses a whole task's cores."""
+    return any(one.demand > EPS and one.held + one.task.cores <= one.target + EPS for one in accounts)
+
+
+def surplus_workers(its: Account, workers: int, at_most: int, now: float, short: bool, pace: Pace) -> list[Drain]:
+    """Those of a manager that are to end, never below `min_workers`. `workers`: how many its project has.
+
+    Above `max_workers` any ends. Within it a worker ends only when its cores are surplus: because it is idle; or, when
+    `short` (another manager misses cores), busy ones as well where sharing has cut this manager's target.
+    """
+    over = workers - its.settings.max_workers
+    surplus = its.surplus
+    drains: list[Drain] = []
+    for w in sorted(its.workers, key=_drained_first):
+        if len(drains) >= at_most or workers - len(drains) <= its.settings.min_workers:
+            break
+        idle = w.idle_since is not None and now - w.idle_since >= pace.idle_s
+        taken = short and now - w.asked_at >= pace.busy_s and its.target < its.demand - EPS
+        if over > 0:
+            drains.append(Drain(w.id, f"more than {counted(its.settings.max_workers, 'worker')}"))
+        elif w.size.cores <= surplus + EPS and (idle or taken):
+            drains.append(Drain(w.id, "idle" if idle else "another project's share"))
+        else:
+            continue
+        over -= 1
+        surplus -= w.size.cores
+    return drains
+
+
+def _drained_first(w: PoolWorker) -> tuple[bool, float, str]:
+    """Idle workers, the longest idle first; then busy ones, the newest first."""
+    return w.idle_since is None, w.idle_since or -w.asked_at, w.id
+
+
+# --- which workers start ------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Missing:
+    """Workers to start for a manager now, and why not more (empty: nothing keeps it from more)."""
+
+    size: Resources
+    count: int
+    reason: str = ""
+
+
+def missing_workers(its: Account, agent: Resources, workers: int, at_most: int, room: float,
+                    backoff: str) -> Missing:
+    """`workers`: how many its project has; `room`: the pool's cores that no worker has; `backoff`: why none may be
+    started now, or empty."""
+    fixed = its.settings.worker
+    if fixed is not None and not fixed.fits_in(agent):
+        return Missing(fixed, 0, f"a worker of {fixed} fits on no agent; the largest has {agent}")
+    size = fixed or worker_size(its.task, its.missing, agent)
+    count = max(math.floor((its.missing + EPS) / size.cores), its.settings.min_workers - workers, 0)
+    if count and backoff:
+        return Missing(size, 0, backoff)
+    reason = why_less_than_needed(its)
+    limits = ((its.settings.max_workers - workers, _at_max_workers(its.settings)),
+              (at_most, "more are started in the next round"),
+              (workers_in(room, size), "the pool's cores are all in use; waiting for workers that are to end"))
+    for limit, text in limits:
+        if count > limit:
+            count, reason = max(limit, 0), text
+    if not reason and not its.status.largest.fits_in(agent):
+        reason = f"its largest task asks for {its.status.largest}; the largest agent has {agent}"
+    return Missing(size, count, reason)
+
+
+def why_less_than_needed(its: Account) -> str:
+    """What keeps the target below the need; empty where it is not below."""
+    if its.target >= its.need - EPS:
+        return ""
+    most = its.settings.max_cores
+    if most < its.demand - EPS and its.target >= most - its.task.cores:
+        return f"at its bound of {most:g} cores"
+    if its.target >= its.demand - EPS:
+        return _at_max_workers(its.settings)
+    return f"its share is {its.target:g} cores of the {its.need:g} that its tasks ask for"
+
+
+def _at_max_workers(settings: ProjectSettings) -> str:
+    return f"at its bound of {counted(settings.max_workers, 'worker')}"

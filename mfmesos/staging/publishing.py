@@ -1,0 +1,319 @@
+"""Delivered outputs get their final names: all of them, or none and what was there before is there still.
+
+A folder that has its final name already is merged into, as the command would have done here: what the task made
+replaces what has the same name, and everything else in it stays.
+"""
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import shutil
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mfmesos.shared.disk import capacity, copy_sparse, occupied, set_mode, set_times
+from mfmesos.shared.holes import sparse
+from mfmesos.staging.incoming import FULL, OUR_SIDE, PlacementError, Staged, plain_error, remove_tree
+from mfmesos.staging.names import KEPT, NameRefused, check_own, free_name
+
+log = logging.getLogger("mfmesos.placement")
+_IN_USE = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
+"""Of a rename: since it was planned, another task's output has come to have that name."""
+
+
+@dataclass
+class _Move:
+    source: str
+    final: str
+    name: str
+    is_dir: bool
+    beside: bool = False
+    """What is kept of the old one goes beside the final name: the incoming folder is another file system."""
+    backup: str = ""
+    """Where what had the final name before has gone, until all is well."""
+    kept: bool = False
+    """That stays: a folder takes the place of a file that somebody may miss."""
+    linked: bool = False
+    """A link is on the way to the final name."""
+    done: bool = False
+
+
+@dataclass
+class _Job:
+    workdir: str
+    staged: Staged
+    own_files: Iterable[str]
+    moves: list[_Move] = field(default_factory=list)
+    made_folders: list[str] = field(default_factory=list)
+    temporaries: list[str] = field(default_factory=list)
+    """Copies beside the final names, where those are on another file system."""
+    backups: int = 0
+    merged: bool = False
+    base: str = ""
+
+    def leads_out(self, path: str) -> bool:
+        self.base = self.base or os.path.realpath(self.workdir)
+        return not (os.path.realpath(path) + "/").startswith(self.base.rstrip("/") + "/")
+
+
+def place(workdir: Path, staged: Staged, own_files: Iterable[str] = ()) -> None:
+    """Move every output to its final name and remove the rest. Blocking; renames alone unless file systems differ.
+
+    `own_files`: names in the workflow's folder that no task may write, besides ours. Raises PlacementError; then
+    nothing of `staged` is in the workflow's folder, and all is as it was before.
+    """
+    job = _Job(str(workdir), staged, own_files)
+    name = ""
+    try:
+        for index, name in enumerate(staged.plan.roots):
+            _prepare(job, index, name)
+        waiting = job.moves[::-1]
+        alone = len(waiting) == 1 and not waiting[0].is_dir
+        while waiting:
+            name = waiting[-1].name
+            waiting.extend(reversed(_rename(job, waiting.pop(), alone)))
+    except PlacementError:
+        _undo(job)
+        raise
+    except OSError as e:
+        problem = _problem(job, name, e)
+        _undo(job)
+        raise problem from None
+    for move in job.moves:
+        if move.kept:
+            log.warning(
+                "event=kept a folder took the place of the file %s, which is kept as %s", move.final, move.backup)
+        elif move.backup:
+            remove_tree(move.backup)
+    for path in job.temporaries:
+        remove_tree(path)
+    if job.merged or job.temporaries:
+        staged.clear()
+
+
+def _problem(job: _Job, name: str, e: OSError) -> PlacementError:
+    """The error in plain words. What no emptying of the disk would make room for is not for want of room."""
+    path = f"{job.workdir}/{name}"
+    folder = os.path.dirname(path)
+    full = e.errno in FULL
+    if full and e.errno == errno.ENOSPC:
+        with contextlib.suppress(OSError):
+            needed, most = occupied(job.staged.path(job.staged.plan.roots.index(name))), capacity(folder)
+            if needed > most:
+                return PlacementError(
+                    f"output {name} takes {needed >> 20} MB, more than the whole disk of {folder} holds "
+                    f"({most >> 20} MB)", True)
+    removed = e.errno == errno.ENOENT and _incoming_is_gone(job)
+    return PlacementError(
+        f"output {name} could not be put in place: {plain_error(e)} ({folder})", removed or e.errno in OUR_SIDE,
+        removed or full)
+
+
+def _incoming_is_gone(job: _Job) -> bool:
+    """Removed as a whole while we run: it is made again, and the task waits as for a disk that is full."""
+    return not os.path.isdir(os.path.dirname(job.staged.stem))
+
+
+def _prepare(job: _Job, index: int, name: str) -> None:
+    """Everything that may take long or fail, before the first name changes."""
+    source, final = job.staged.path(index), f"{job.workdir}/{name}"
+    try:
+        found = os.lstat(source)
+    except FileNotFoundError:
+        if job.staged.partial or (job.staged.resumed and os.path.lexists(final)):
+            return  # never made, or placed already, before the scheduler died
+        removed = _incoming_is_gone(job)
+        raise PlacementError(
+            f"output {name} had arrived, but is gone from {os.path.dirname(source)}: did somebody remove it?",
+            removed, removed) from None
+    parent = os.path.dirname(name)
+    folder = f"{job.workdir}/{parent}" if parent else job.workdir
+    if parent:
+        _make_parents(job, name, parent)
+    beside = os.stat(folder).st_dev != found.st_dev
+    if beside:
+        source = _copy_beside(job, source, final)
+    job.moves += _moves(job, _Move(source, final, name, stat.S_ISDIR(found.st_mode), beside))
+
+
+def _make_parents(job: _Job, name: str, parent: str) -> None:
+    """Make the folders on the way, and see that none of them leads out of the workflow's folder."""
+    path, linked = job.workdir, False
+    for part in parent.split("/"):
+        path = f"{path}/{part}"
+        try:
+            os.mkdir(path)
+        except FileExistsError:
+            if not os.path.isdir(path):
+                raise PlacementError(f"{path} is in the way: it is not a folder; move it away", True) from None
+            if os.path.islink(path):
+                linked = True
+                if job.leads_out(path):
+                    raise _outside(path) from None
+        else:
+            job.made_folders.append(path)
+    if linked:
+        _check_own(job, name)
+
+
+def _check_own(job: _Job, name: str) -> None:
+    """A name with links on its way may be one of a file that no task may write."""
+    folder, last = os.path.split(f"{job.workdir}/{name}")
+    try:
+        check_own(os.path.relpath(f"{os.path.realpath(folder)}/{last}", os.path.realpath(job.workdir)), job.own_files)
+    except NameRefused as e:
+        raise PlacementError(f"{e} ({name} is a way to it)", True) from None
+
+
+def _outside(path: str) -> PlacementError:
+    return PlacementError(
+        f"{path} is a symbolic link that leads out of the workflow's folder; outputs are put only into it", True)
+
+
+def _moves(job: _Job, move: _Move, inside: bool = False) -> list[_Move]:
+    """The renames that bring it to its final name: one, but for a folder that is merged into one that is there.
+    `inside`: it lies in such a folder, so nobody has declared that very name."""
+    if move.linked:
+        _check_own(job, move.name)
+    there = _lstat(move.final)
+    if there is None:
+        return [move]
+    if not move.is_dir:
+        if stat.S_ISDIR(there.st_mode):
+            raise PlacementError(
+                f"output {move.name} is a file, but a folder of that name is in {job.workdir}; move it away", True)
+        return [move]
+    if not os.path.isdir(move.final):
+        if inside:
+            raise PlacementError(
+                f"output {move.name} is a folder, but a file of that name is in {job.workdir}; move it away", True)
+        return [move]
+    link = stat.S_ISLNK(there.st_mode)
+    if link and job.leads_out(move.final):
+        raise _outside(move.final)
+    job.merged = True
+    found = []
+    for name, is_dir in sorted(_entries(move.source)):
+        one = _Move(f"{move.source}/{name}", f"{move.final}/{name}", f"{move.name}/{name}", is_dir, move.beside,
+                    linked=move.linked or link)
+        found += _moves(job, one, inside=True)
+    return found
+
+
+def _lstat(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except FileNotFoundError:
+        return None
+
+
+def _entries(folder: str) -> Iterator[tuple[str, bool]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            yield entry.name, entry.is_dir(follow_symlinks=False)
+
+
+def _copy_beside(job: _Job, source: str, final: str) -> str:
+    """The copy's name. What an earlier life of the scheduler left of such a copy is removed."""
+    made = f"{os.path.dirname(final)}/.mfmesos-{os.path.basename(job.staged.stem)}.{len(job.temporaries)}"
+    job.temporaries.append(made)  # known to _undo while it is copied
+    remove_tree(made)
+    _copy(source, made)
+    return made
+
+
+def _copy(source: str, target: str) -> None:
+    """A file, link or folder and all in it, with modes and times; `target` must not exist."""
+    found = os.lstat(source)
+    if stat.S_ISLNK(found.st_mode):
+        os.symlink(os.readlink(source), target)
+        return
+    if stat.S_ISDIR(found.st_mode):
+        os.mkdir(target, 0o700)
+        for name, _ in _entries(source):
+            _copy(f"{source}/{name}", f"{target}/{name}")
+    elif sparse(found):
+        copy_sparse(source, target)
+    else:
+        shutil.copyfile(source, target)
+    set_mode(target, found.st_mode & 0o777 | os.lstat(target).st_mode & stat.S_ISGID)
+    set_times(target, found.st_atime_ns, found.st_mtime_ns)
+
+
+def _rename(job: _Job, move: _Move, alone: bool) -> list[_Move]:
+    """Gives what is to be renamed instead, when something has got that name meanwhile."""
+    try:
+        try:
+            _swap(job, move, alone)
+        except OSError as e:
+            if e.errno != errno.EXDEV or move.beside:
+                raise
+            # Another mount of the same file system, or one in the folder that it is merged into.
+            move.source, move.beside = _copy_beside(job, move.source, move.final), True
+            _swap(job, move, alone)
+    except OSError as e:
+        if e.errno not in _IN_USE or not os.path.isdir(move.final):
+            raise
+        more = _moves(job, move)
+        if more == [move]:
+            raise
+        job.moves += more
+        return more
+    return []
+
+
+def _swap(job: _Job, move: _Move, alone: bool) -> None:
+    if not alone and not move.backup:
+        _keep(job, move)
+    os.rename(move.source, move.final)
+    move.done = True
+
+
+def _keep(job: _Job, move: _Move) -> None:
+    """Keep what has the final name, so that it can come back."""
+    there = _lstat(move.final)
+    if there is None or stat.S_ISDIR(there.st_mode):
+        return
+    stem = f"{os.path.dirname(move.final)}/.mfmesos-{os.path.basename(job.staged.stem)}" if move.beside else (
+        job.staged.stem)
+    if move.is_dir and stat.S_ISREG(there.st_mode) and there.st_size:
+        move.backup, move.kept = free_name(f"{move.final}{KEPT}", "/"), True
+        os.rename(move.final, move.backup)
+        return
+    job.backups += 1
+    backup = f"{stem}.{job.backups}.old"
+    if move.beside:
+        remove_tree(backup)  # of an earlier life
+    if stat.S_ISREG(there.st_mode) and not move.is_dir:
+        try:
+            # A second name for it: the first one is then replaced without a moment in which nothing has it.
+            os.link(move.final, backup)
+        except OSError:
+            os.rename(move.final, backup)
+    else:
+        os.rename(move.final, backup)
+    move.backup = backup
+
+
+def _undo(job: _Job) -> None:
+    for move in reversed(job.moves):
+        with contextlib.suppress(OSError):
+            if move.done and not move.backup:
+                remove_tree(move.final)
+            elif move.backup:
+                if move.done and move.is_dir:
+                    remove_tree(move.final)
+                os.rename(move.backup, move.final)
+                # Both may have been names of one file: then renaming did nothing.
+                if os.path.lexists(move.backup):
+                    os.unlink(move.backup)
+    for path in job.temporaries:
+        remove_tree(path)
+    for folder in reversed(job.made_folders):
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
+    job.staged.discard()

@@ -1,0 +1,69 @@
+"""The columns of an attempt in the history, and which values of them can be believed."""
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import fields
+from typing import Any
+
+from mfmesos.core.attempt_record import Attempt
+
+MOST_TEXT = 200
+"""Characters of a text column; longer ones are cut when they are stored."""
+_OUTCOME = re.compile(r"finished|failed|killed|broken|exhausted:[a-z_]{1,20}")
+_FUTURE_S = 86400.0
+"""Clocks differ; what ended later than this from now cannot be."""
+
+
+COLUMNS = tuple(f.name for f in fields(Attempt))
+TEXTS = frozenset({"category", "outcome", "workflow", "signature", "context", "host"})
+NUMBERS = tuple(name for name in COLUMNS if name not in TEXTS and name != "exit_code")
+
+
+def _most(column: str) -> float:
+    """More than this no machine has or no task takes: a petabyte, a hundred thousand cores, thirty years."""
+    if column.endswith("cores"):
+        return 1e5
+    return {"cpu_s": 1e14, "ended_at": 1e11}.get(column, 1e9)
+
+
+_MUST = TEXTS | {"ended_at"}
+MOST = {column: _most(column) for column in NUMBERS}
+
+
+def problem(column: str, value: Any, now: float) -> str:
+    """Why this value cannot be, as the end of a sentence; empty when it can."""
+    if column in TEXTS:
+        return _text_problem(column, value)
+    if value is None:
+        return "it must be there" if column == "ended_at" else ""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return "it must be a number"
+    if column == "exit_code":
+        return "" if isinstance(value, int) and abs(value) < 2**31 else "it must be an integer below 2**31"
+    if not math.isfinite(value) or not 0 <= value <= MOST[column]:
+        return f"it must lie between 0 and {MOST[column]:g}"
+    if column == "ended_at" and value > now + _FUTURE_S:
+        return "it lies in the future; it counts seconds since 1970"
+    return ""
+
+
+def _text_problem(column: str, value: Any) -> str:
+    if not isinstance(value, str) or len(value) > MOST_TEXT or "\0" in value:
+        return f"it must be text of at most {MOST_TEXT} characters"
+    if column == "category" and not value:
+        return "it must not be empty"
+    if column == "outcome" and not _OUTCOME.fullmatch(value):
+        return "it must be finished, failed, killed, broken or exhausted:RESOURCE"
+    return ""
+
+
+def believable(row: tuple[Any, ...], now: float) -> bool:
+    """Whether every value of a row, in the order of COLUMNS, can be."""
+    for column, value in zip(COLUMNS, row):
+        # The usual case in short: a history is read whenever a scheduler starts.
+        if type(value) is float and column in MOST and column != "ended_at" and 0 <= value <= MOST[column]:
+            continue
+        if (value is not None or column in _MUST) and problem(column, value, now):
+            return False
+    return True

@@ -1,0 +1,260 @@
+"""What a dead run left in the workflow's folder, cleared away before makeflow could stumble over it; and the lock.
+
+The three files of the protocol belong to one engine at a time, which `.mfmesos/engine` names. Those of makeflow and of
+work_queue_factory are worth nothing once it has ended. Those of `mfmesos run` are its progress, or the user's own task
+file: they are never deleted, and kept aside while another engine uses the folder.
+"""
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from mfmesos.settings.config import STATE_DIR, ConfigError
+from mfmesos.shared.plainerrors import reason
+from mfmesos.shared.plainfiles import check_state
+from mfmesos.staging.stamps import coarse_ns
+from mfmesos.store import framework
+from mfmesos.taskfiles.entries import printable
+
+TASK_INFO = "mesos_task_info"
+TASK_STATE = "mesos_task_state"
+DONE = "mesos_done"
+ENGINES = (b"makeflow", b"work_queue_factory")
+FILES = (TASK_INFO, TASK_STATE, DONE)
+JOURNAL = "journal.sqlite*"
+"""In .mfmesos/, with what SQLite puts beside it."""
+OWNER = "engine"
+"""In .mfmesos/: the engine whose the three files are."""
+ASIDE = "aside"
+"""In .mfmesos/: where the three files of `mfmesos run` are while another engine works."""
+OTHER = "mesos_task_info.other"
+RUN = "batch"
+"""The engine of `mfmesos run`, as SchedulerConfig names it."""
+AWAIT_S = 45.0
+AWAIT_STEP_S = 0.1
+PATIENCE_S = 5.0
+GIVE_UP_TIMES = 11
+"""A lock is waited for PATIENCE_S, then with a line this often again: a minute in all."""
+
+
+class FolderLock:
+    """Held by the one run that works in a folder; the kernel lets go of it when its holder dies, however it dies."""
+
+    def __init__(
+        self, state_dir: Path, echo: Callable[[str], None], sleep: Callable[[float], None] = time.sleep,
+        cure: str = "use another folder", flock: Callable[[int, int], None] = fcntl.flock,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self._flock = flock
+        self._patience_s = patience_s
+        self._path = state_dir / "lock"
+        self._echo = echo
+        self._sleep = sleep
+        self._cure = cure
+        self.fd = -1
+        """The lock lasts until the last process that has inherited this descriptor ends."""
+
+    def __enter__(self) -> FolderLock:
+        """Raises ConfigError in one line when another run holds it, or the folder has a pipe in place of a file."""
+        check_state(self._path.parent)
+        self.fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if not self._try():
+                self._await_holder()
+            os.ftruncate(self.fd, 0)
+            os.pwrite(self.fd, f"{os.getpid()}\n{socket.gethostname()}\n".encode(), 0)
+        except BaseException:
+            os.close(self.fd)
+            raise
+        return self
+
+    def _await_holder(self) -> None:
+        """Another run holds the lock, perhaps on another machine. Raises ConfigError unless that is about to end."""
+        holder, _, host = os.pread(self.fd, 400, 0).decode(errors="replace").strip().partition("\n")
+        elsewhere = host not in ("", socket.gethostname())
+        alive = elsewhere or not holder.isdigit() or Path(f"/proc/{holder}").exists()
+        if alive or not self._await_the_dead(holder):
+            where = f" on {printable(host)}" if elsewhere else ""
+            raise ConfigError(
+                f"{self._path.parent.parent}: another mfmesos run (process {printable(holder) or 'unknown'}{where}) "
+                f"works in this folder; wait for it, end it, or {self._cure}")
+
+    def _try(self) -> bool:
+        """Whether the lock is ours now. A file server that does not answer is named, and given up after a while."""
+        tried: list[OSError | None] = []
+
+        def lock() -> None:
+            try:
+                self._flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                tried.append(None)
+            except OSError as e:
+                tried.append(e)
+
+        thread = threading.Thread(target=lock, name="lock", daemon=True)
+        thread.start()
+        thread.join(self._patience_s)
+        if not tried:
+            self._echo(f"{self._path}: the file server does not answer the request for a lock; waiting")
+            thread.join(self._patience_s * GIVE_UP_TIMES)
+        if not tried:
+            raise ConfigError(f"{self._path}: the file server gives no lock; ask its administrator about it, "
+                              f"or {self._cure}")
+        (error,) = tried
+        if isinstance(error, BlockingIOError):
+            return False
+        if error is not None:
+            self._echo(f"{self._path}: no lock can be had there ({reason(error)}): nothing keeps a second run, here or "
+                       "on another machine, out of this folder; see to it yourself")
+        return True
+
+    def _await_the_dead(self, holder: str) -> bool:
+        """The launcher has died; the scheduler that it left is ending, and holds the lock until it has."""
+        self._echo(f"waiting for the scheduler of a killed run (process {holder}) to end its tasks")
+        for _ in range(int(AWAIT_S / AWAIT_STEP_S)):
+            if self._try():
+                return True
+            self._sleep(AWAIT_STEP_S)
+        return False
+
+    def __exit__(self, *exc: object) -> None:
+        os.ftruncate(self.fd, 0)
+        os.close(self.fd)
+
+
+def plain_engine_in(workdir: Path, proc: Path = Path("/proc")) -> int | None:
+    """The number of a process that runs -T mesos in this folder now, not started by us; of our own user."""
+    for entry in proc.iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            here = os.path.samefile(entry / "cwd", workdir)
+        except OSError:
+            continue
+        if here and os.path.basename(words[0]) in ENGINES and any(b"mesos" in w for w in words[1:]):
+            return int(entry.name)
+    return None
+
+
+def owner(state_dir: Path) -> str:
+    """The engine whose the three files beside `state_dir` are; empty when that is not known."""
+    with contextlib.suppress(OSError):
+        noted = (state_dir / OWNER).read_text().strip()
+        if noted:
+            return noted
+    # An older mfmesos has noted nothing, and only its `run` left the three files behind.
+    known = framework.load(state_dir)
+    return known.engine if known and known.engine else RUN if (state_dir / "report.jsonl").exists() else ""
+
+
+def take_over(workdir: Path, engine: str) -> tuple[list[str], list[str]]:
+    """Make the three files those of `engine`, which is not RUN: gives the names of those of a dead engine, which were
+    deleted, and of those of `mfmesos run`, which are aside until `give_back`.
+
+    Raises ConfigError when a `mfmesos run` that was killed can still be resumed.
+    """
+    state_dir = workdir / STATE_DIR
+    kept = []
+    if owner(state_dir) == RUN:
+        if holds(state_dir):
+            raise ConfigError(
+                f"{workdir}: a `mfmesos run` that was killed here can be resumed; give that command again, or end it "
+                f"with `mfmesos clean {workdir}`, or use another folder")
+        (state_dir / ASIDE).mkdir(exist_ok=True)
+        kept = [name for name in FILES if (workdir / name).exists()]
+        for name in kept:
+            os.replace(workdir / name, state_dir / ASIDE / name)
+    own(state_dir, engine)
+    return clear(workdir), kept
+
+
+def give_back(workdir: Path) -> None:
+    """What `take_over` has kept aside is where it was; to be called when the other engine has ended. A task file that
+    is in its place by now, of an engine that was killed or the user's, is put aside as OTHER."""
+    state_dir = workdir / STATE_DIR
+    names = [name for name in FILES if (state_dir / ASIDE / name).exists()]
+    if names:
+        if TASK_INFO in names and (workdir / TASK_INFO).exists():
+            os.replace(workdir / TASK_INFO, state_dir / ASIDE / OTHER)
+        clear(workdir)
+        own(state_dir, RUN)
+        for name in names:
+            os.replace(state_dir / ASIDE / name, workdir / name)
+
+
+def recover(source: Path, echo: Callable[[str], None]) -> None:
+    """The user's own mesos_task_info, aside since a makeflow was killed, is in its place before `source`, that file or
+    its folder, is read. Raises ConfigError when an engine runs there."""
+    folder = source if source.is_dir() else source.parent
+    meant = source.name == TASK_INFO or source == folder
+    if not meant or not (folder / STATE_DIR / ASIDE / TASK_INFO).exists():
+        return
+    with FolderLock(folder / STATE_DIR, echo):
+        other = (folder / TASK_INFO).exists()
+        give_back(folder)
+    echo(f"{folder / TASK_INFO}: as it was before a makeflow that was killed"
+         + (f"; the file that was there is now {folder / STATE_DIR / ASIDE / OTHER}" if other else ""))
+
+
+def begin_run(workdir: Path) -> None:
+    """The three files are those of `mfmesos run` from now on."""
+    give_back(workdir)
+    own(workdir / STATE_DIR, RUN)
+
+
+def state_of_run(workdir: Path) -> Path:
+    """Where the mesos_task_state of `mfmesos run` is now; it need not exist."""
+    aside = workdir / STATE_DIR / ASIDE / TASK_STATE
+    return workdir / TASK_STATE if owner(workdir / STATE_DIR) in (RUN, "") else aside
+
+
+def own(state_dir: Path, engine: str) -> None:
+    """Note that the three files are those of `engine`: also on a full disk it is one engine or the other."""
+    new = state_dir / f"{OWNER}.new"
+    new.write_text(f"{engine}\n")
+    os.replace(new, state_dir / OWNER)
+
+
+def clear(workdir: Path) -> list[str]:
+    """Delete the three files unless they are those of `mfmesos run`; gives the names of those that existed."""
+    there: list[str] = []
+    if owner(workdir / STATE_DIR) == RUN:
+        return there
+    for name in FILES:
+        try:
+            (workdir / name).unlink()
+            there.append(name)
+        except FileNotFoundError:
+            continue
+    return there
+
+
+def older(workdir: Path, before: float) -> list[str]:
+    """Those of the three files that nobody has written to since `before` (seconds since the epoch).
+
+    For a scheduler that plain makeflow started: what is older than makeflow itself is a dead run's. Where times are
+    whole seconds, what could be makeflow's own is left out.
+    """
+    found = []
+    for name in FILES:
+        with contextlib.suppress(FileNotFoundError):
+            mtime_ns = (workdir / name).stat().st_mtime_ns
+            if (mtime_ns + coarse_ns(mtime_ns)) / 1e9 < before:
+                found.append(name)
+    return found
+
+
+def holds(state_dir: Path) -> bool:
+    """Whether a run that has ended left its framework in Mesos, or its journal."""
+    return (state_dir / framework.FILE).exists() or any(state_dir.glob(JOURNAL))
+
+
+def create_state(workdir: Path) -> None:
+    """An empty mesos_task_state: without one makeflow spins, deaf to signals."""
+    os.close(os.open(workdir / TASK_STATE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644))

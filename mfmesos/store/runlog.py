@@ -1,0 +1,126 @@
+"""What a run leaves in WORKDIR/.mfmesos/ for people and programs: report.jsonl and the kept output of tasks.
+
+report.jsonl has one JSON object for each task that ended, in the order in which they ended. Keys: time (seconds
+since the epoch), task (id), command, category, finished, withdrawn, reason, exit_code, outputs, usage (memory_mb,
+disk_mb, cores, cpu_s, wall_s, wait_s), allocation (cores, memory_mb, disk_mb), host, attempts.
+"""
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Callable
+
+from mfmesos.core.actions import ReportTask
+from mfmesos.estimates.category import category_of
+from mfmesos.shared.wholelines import open_to_append
+
+log = logging.getLogger("mfmesos.report")
+REPORT = "report.jsonl"
+LOGS = "logs"
+
+
+class RunLog:
+    """Appends to report.jsonl; keeps stdout and stderr of tasks that wrote any. A full disk stops neither: lines
+    wait for the next one, output that finds no room is lost."""
+
+    def __init__(self, state_dir: Path, keep_output: bool = True, clock: Callable[[], float] = time.time) -> None:
+        self._dir = state_dir
+        self._keep_output = keep_output
+        self._clock = clock
+        state_dir.mkdir(exist_ok=True)
+        self._fd = open_to_append(state_dir / REPORT)
+        self._waiting = b""
+        self._held = False
+
+    @contextlib.contextmanager
+    def batch(self) -> Iterator[None]:
+        """All lines of this block are written together at its end."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+            self._write()
+
+    def task_ended(self, report: ReportTask, host: str) -> dict[str, Any]:
+        """Write one line; gives what it wrote."""
+        task, result = report.task, report.result
+        entry: dict[str, Any] = {
+            "time": round(self._clock(), 3),
+            "task": task.id,
+            "command": task.command,
+            "category": report.category or category_of(task),
+            "finished": report.finished,
+            "withdrawn": report.withdrawn,
+            "reason": report.reason,
+            "exit_code": report.exit_code,
+            "outputs": list(task.outputs),
+            "usage": dict(vars(result.usage)) if result else None,
+            "allocation": None,
+            "host": host,
+            "attempts": report.attempts,
+        }
+        if report.allocation is not None:
+            given = report.allocation
+            entry["allocation"] = {
+                "cores": given.cores, "memory_mb": given.memory_mb, "disk_mb": given.disk_mb}
+        self._waiting += json.dumps(entry).encode() + b"\n"
+        if not self._held:
+            self._write()
+        if result is not None and self._keep_output:
+            for kind, text in (("stdout", result.stdout), ("stderr", result.stderr)):
+                if text:
+                    self._keep(f"task-{task.id}.{kind}", text)
+        return entry
+
+    def _keep(self, name: str, text: str) -> None:
+        path = self._dir / LOGS / name
+        try:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8", errors="surrogateescape")
+        except OSError as e:
+            log.error("%s cannot be written (%s)", path, e.strerror)
+
+    def _write(self) -> None:
+        try:
+            while self._waiting:
+                self._waiting = self._waiting[os.write(self._fd, self._waiting):]
+        except OSError as e:
+            log.error("%s cannot be written (%s); its lines wait", self._dir / REPORT, e.strerror)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            self._write()
+            os.close(self._fd)
+            self._fd = -1
+
+
+def more_of_it(report: ReportTask, state_dir: Path) -> str:
+    """Where the rest of a failed task's stderr, else stdout, is, when the reason could only show its last line."""
+    if report.result is None:
+        return ""
+    kind = "stderr" if report.result.stderr.strip() else "stdout"
+    text = report.result.stderr if kind == "stderr" else report.result.stdout
+    if text.strip().count("\n") == 0:
+        return ""
+    return f" (all of its {kind}: {state_dir / LOGS / f'task-{report.task.id}.{kind}'})"
+
+
+def read_report(state_dir: Path) -> list[dict[str, Any]]:
+    """The entries of the last run or runs in that folder; a half-written last line is left out."""
+    entries = []
+    try:
+        lines = (state_dir / REPORT).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        try:
+            entries.append(json.loads(line))
+        except ValueError:
+            continue
+    return entries

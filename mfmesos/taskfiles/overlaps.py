@@ -1,0 +1,83 @@
+"""Outputs of different tasks of which one lies in the other: reported when the tasks become known.
+
+Whether `res` is a folder is known when its task has run. Beside `res/b` it has to be one, and both are then put into
+it. Where the command shows that `res` is a file, the two exclude each other.
+"""
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from mfmesos.core.model import Task
+from mfmesos.taskfiles.entries import printable
+from mfmesos.taskfiles.plan_graph import folders_above
+
+SHOWN = 20
+"""Overlaps that are possible are reported up to this number."""
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """`inner` lies in `outer`; another task makes each."""
+
+    outer: str
+    outer_task: Task
+    inner: str
+    inner_task: Task
+
+    @property
+    def impossible(self) -> bool:
+        """Whether `outer` is surely a file."""
+        return writes_file(self.outer_task.command, self.outer)
+
+    def __str__(self) -> str:
+        first, second = printable(self.outer), printable(self.inner)
+        if self.impossible:
+            return (f"task {self.inner_task.id} makes {second!r}, but task {self.outer_task.id} makes {first!r} as a "
+                    "file")
+        return (f"task {self.outer_task.id} makes {first!r}, and task {self.inner_task.id} makes {second!r} in it: "
+                "each replaces only what it made itself")
+
+
+class Overlaps:
+    """Takes tasks in any order. Times and memory are linear in the names and their depth."""
+
+    def __init__(self) -> None:
+        self._makers: dict[str, Task] = {}
+        self._below: dict[str, tuple[str, Task]] = {}
+        """Folder -> the first output in it."""
+        self._seen: set[str] = set()
+
+    def add(self, task: Task) -> list[Overlap]:
+        """The overlaps with outputs of tasks that were added before; of those that are possible one for each folder,
+        the first SHOWN of them."""
+        found = []
+        for name in task.outputs:
+            inside = self._below.get(name)
+            if inside is not None and inside[1].id != task.id:
+                found.append(Overlap(name, task, *inside))
+            for folder in folders_above(name):
+                if folder == ".":
+                    continue
+                maker = self._makers.get(folder)
+                if maker is not None and maker.id != task.id:
+                    found.append(Overlap(folder, maker, name, task))
+        for name in task.outputs:
+            self._makers[name] = task
+            for folder in folders_above(name):
+                self._below.setdefault(folder, (name, task))
+        return [one for one in found if one.impossible or self._is_new(one)]
+
+    def _is_new(self, one: Overlap) -> bool:
+        if one.outer in self._seen or len(self._seen) >= SHOWN:
+            return False
+        self._seen.add(one.outer)
+        return True
+
+
+def writes_file(command: str, name: str) -> bool:
+    """Whether a command surely makes `name` as a file: by a redirection, touch or tee."""
+    if name not in command:
+        return False
+    before = r"(?:>>?\|?|(?<![\w./-])(?:touch|tee)(?:\s+-\w+)*)\s*"
+    return re.search(rf"{before}(['\"]?)(?:\./)*{re.escape(name)}\1(?![\w./*?~+-])", command) is not None

@@ -1,0 +1,316 @@
+"""The order of the batch runner: which listed task waits for which, by the names of their files. Pure.
+
+A task waits for every listed task that makes one of its inputs, a folder above it, or something in it. The graph
+has two kinds of nodes, tasks and needs (an input's name, shared by all who need it), so that 10,000 tasks that need
+a folder which 10,000 others fill make 20,000 edges. All times are linear in the names and their depth, but for a heap.
+"""
+from __future__ import annotations
+
+import heapq
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
+from typing import Callable
+
+from mfmesos.core.model import Task
+from mfmesos.taskfiles import plan_check
+from mfmesos.taskfiles.entries import Malformed, Submitted, printable
+from mfmesos.taskfiles.plan_graph import GONE, Need, Node, Status, folders_above
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """A task that can never run, and why."""
+
+    task: Task
+    line: int
+    reason: str
+
+
+class Plan:
+    """`exists(name)` says whether an input is there now. Not thread-safe.
+
+    Before the start: `done_before`, `check` (nothing may start when it names problems), `order`. Then `ready`, and
+    `finished` or `failed` for each task that ended. With --follow: `add`, `look_again`, and `stuck` at the end.
+    """
+
+    def __init__(self, tasks: Iterable[Submitted], exists: Callable[[str], bool]) -> None:
+        self._exists = exists
+        self._nodes: dict[int, Node] = {}
+        self._makers: dict[str, Node] = {}
+        self._made_below: dict[str, dict[int, Node]] = {}
+        self._needs: dict[str, Need] = {}
+        self._all_needs: list[Need] = []
+        self._needs_below: dict[str, list[Need]] = {}
+        self._own: dict[str, Node] = {}
+        self._ready: list[tuple[int, Node]] = []
+        self._problems: list[Malformed] = []
+        self.left = 0
+        """Tasks that have not ended."""
+        entered = [node for node in (self._enter(record, self._problems) for record in tasks) if node]
+        for node in entered:
+            self._connect(node)
+
+    # --- before the start -------------------------------------------------------------------------
+    def done_before(self, why: Callable[[Task, str | None], str | None]) -> tuple[list[Task], dict[int, str]]:
+        """Those tasks that an earlier run finished count as finished now, and why each of the others is to run.
+
+        `why(task, name)` gives None for one that is done; `name` is that of an input which a task before it, that is to
+        run, makes: such a task is never done. Asked of each task once, makers first.
+        """
+        done, reasons = [], {}
+        for node in plan_check.in_order(list(self._nodes.values()), {}):
+            made = next((need.name for need in node.needs if need.producers), None)
+            reason = why(node.task, made)
+            if reason is None and node.status is Status.READY:
+                self._finish(node)
+                done.append(node.task)
+            else:
+                reasons[node.task.id] = reason or ""
+        return done, reasons
+
+    def check(self, *, follow: bool = False) -> list[Malformed]:
+        """Everything that stands in the way, in the order of the file: nothing is to start when there is anything.
+
+        With `follow` a missing input is no problem: a later line may bring it.
+        """
+        found = [*self._problems, *plan_check.cycles(list(self._nodes.values()))]
+        if not follow:
+            found += plan_check.missing(self._all_needs)
+        return sorted(found, key=lambda problem: problem.line)
+
+    def order(self) -> list[Task]:
+        """All tasks that have not ended, as they could run one after the other; those of a cycle are left out."""
+        return [node.task for node in plan_check.in_order(list(self._nodes.values()), {})]
+
+    # --- while it runs ----------------------------------------------------------------------------
+    def ready(self) -> list[Task]:
+        """The tasks that may start now, in the order of the file. Each is given once."""
+        found = []
+        while self._ready:
+            _, node = heapq.heappop(self._ready)
+            if node.status is Status.READY:
+                node.status = Status.TAKEN
+                found.append(node.task)
+        return found
+
+    def finished(self, task_id: int) -> list[Task]:
+        """Its outputs are in place; gives the tasks that may start now, each once. KeyError: no such task."""
+        self._finish(self._nodes[task_id])
+        return self.ready()
+
+    def failed(self, task_id: int, why: str = "failed to make") -> list[Blocked]:
+        """It failed for good; gives the tasks that can never run now. KeyError: no such task."""
+        node = self._nodes[task_id]
+        if node.status in (Status.FINISHED, *GONE):
+            return []
+        node.status = Status.FAILED
+        self.left -= 1
+        return self._block_after(node, why)
+
+    def withdraw(self, task_id: int) -> tuple[bool, list[Blocked]]:
+        """Nobody wants it any more: whether it was not given to run yet, and the tasks that can never run now.
+        KeyError: no such task."""
+        status = self._nodes[task_id].status
+        if status not in (Status.WAITING, Status.READY):
+            return False, []
+        return True, self.failed(task_id, "was withdrawn and does not make")
+
+    def give_up(self) -> list[Task]:
+        """None that was not given to run yet ever will be; gives those."""
+        found = [node for node in self._nodes.values() if node.status in (Status.WAITING, Status.READY)]
+        for node in found:
+            node.status = Status.BLOCKED
+            self.left -= 1
+        return [node.task for node in found]
+
+    def read(self) -> Container[str]:
+        """The names that tasks have as inputs."""
+        return self._needs
+
+    def status(self, task_id: int) -> Status:
+        """KeyError: no such task."""
+        return self._nodes[task_id].status
+
+    # --- a file that grows ------------------------------------------------------------------------
+    def add(self, record: Submitted) -> tuple[list[Malformed], list[Blocked]]:
+        """A task that came later. Either it is in (call `ready`), or a problem or a failure keeps it out.
+
+        A missing input is no problem here: the task waits for a later line or for `look_again`. An output whose
+        first maker failed may be made by a later task.
+        """
+        problems: list[Malformed] = []
+        node = self._enter(record, problems)
+        if node is None:
+            return problems, []
+        self._connect(node)
+        chain = plan_check.chain_to_itself(node)
+        if chain:
+            problems.append(plan_check.cycle_problem(chain))
+            node.status = Status.FAILED
+            self.left -= 1
+            return problems, self._block_after(node, "cannot make (it needs itself)")
+        return problems, self._block_if_gone(node)
+
+    def look_again(self) -> list[Task]:
+        """Look for the missing inputs; gives the tasks that may start now."""
+        for need in self._all_needs:
+            if not need.there and not need.producers and self._exists(need.name):
+                need.there = True
+                self._met(need)
+        return self.ready()
+
+    def stuck(self) -> list[Malformed]:
+        """At the end of the file: the tasks that wait for inputs which are not there and which no task makes.
+
+        One line each; the tasks that wait for those tasks are not among them: `failed` gives them.
+        """
+        return plan_check.missing_each(self._all_needs)
+
+    # --- entering ---------------------------------------------------------------------------------
+    def _enter(self, record: Submitted, problems: list[Malformed]) -> Node | None:
+        task = record.task
+        wrong = self._wrong(task)
+        if wrong:
+            # An id that is there already belongs to the other task.
+            task_id = None if task.id in self._nodes else task.id
+            problems.extend(Malformed(record.line, printable(task.command), what, cure, task_id)
+                            for what, cure in wrong)
+            return None
+        node = Node(task, record.line, len(self._nodes))
+        self._nodes[task.id] = node
+        self.left += 1
+        for name in task.outputs:
+            before = self._makers.get(name)
+            self._makers[name] = node
+            below = list(folders_above(name))
+            for folder in below:
+                self._made_below.setdefault(folder, {})[task.id] = node
+            if self._needs:
+                self._feed_later(node, name, below, before)
+        return node
+
+    def _wrong(self, task: Task) -> list[tuple[str, str]]:
+        other = self._nodes.get(task.id)
+        if other is not None:
+            return [(f"task {task.id} is already on line {other.line}", "give each task an id of its own")]
+        found = []
+        own = {folder for name in task.inputs for folder in (name, *folders_above(name))} - {"."}
+        own.update({"."} & set(task.inputs))
+        for name in task.outputs:
+            maker = self._makers.get(name)
+            if name in own:
+                found.append((f"task {task.id} makes {printable(name)!r}, which is also its input",
+                              "give the output another name"))
+            elif maker is not None and maker.status not in GONE:
+                found.append((f"task {task.id} makes {printable(name)!r}, which task {maker.task.id} on line "
+                              f"{maker.line} makes as well", "give the outputs names of their own"))
+        return found
+
+    def _feed_later(self, node: Node, name: str, folders: list[str], before: Node | None) -> None:
+        """A maker that comes after those who need what it makes."""
+        needs = [self._needs[n] for n in (name, *folders) if n in self._needs] + self._needs_below.get(name, [])
+        for need in needs:
+            was_met = need.met
+            if before is not None:  # it has failed, and all who waited for it are blocked
+                need.producers.pop(before.task.id, None)
+            if node.task.id not in need.producers:
+                need.producers[node.task.id] = node
+                node.feeds.append(need)
+            if was_met:
+                for consumer in need.consumers:
+                    consumer.waits += 1
+                    if consumer.status is Status.READY:
+                        consumer.status = Status.WAITING
+
+    def _connect(self, node: Node) -> None:
+        for name in node.task.inputs:
+            need = self._need(name, node)
+            need.consumers.append(node)
+            node.needs.append(need)
+            if not need.met:
+                node.waits += 1
+        self._offer(node)
+
+    def _need(self, name: str, consumer: Node) -> Need:
+        inside = self._made_below.get(name, {})
+        if consumer.task.id in inside and name not in self._own:
+            # It fills a folder that it also reads: it waits for the others, not for itself. For a second one of
+            # that folder there is no order, which the shared need shows as a cycle.
+            self._own[name] = consumer
+            return self._make_need(name, consumer)
+        if name not in self._needs:
+            self._needs[name] = need = self._make_need(name)
+            for folder in folders_above(name):
+                self._needs_below.setdefault(folder, []).append(need)
+        return self._needs[name]
+
+    def _make_need(self, name: str, without: Node | None = None) -> Need:
+        above = (self._makers.get(n) for n in (name, *folders_above(name)))
+        makers = {m.task.id: m for m in above if m is not None}
+        makers.update(self._made_below.get(name, {}))
+        if without is not None:
+            makers.pop(without.task.id, None)
+        need = Need(name, bool(makers) or self._exists(name))
+        for task_id, maker in makers.items():
+            if maker.status is not Status.FINISHED and not self._replaced(maker):
+                need.producers[task_id] = maker
+                maker.feeds.append(need)
+        self._all_needs.append(need)
+        return need
+
+    def _replaced(self, maker: Node) -> bool:
+        """Whether it failed and a later task has taken over everything that it was to make."""
+        return maker.status in GONE and all(self._makers[name] is not maker for name in maker.task.outputs)
+
+    # --- moving on --------------------------------------------------------------------------------
+    def _offer(self, node: Node) -> None:
+        if node.waits == 0 and node.status is Status.WAITING:
+            node.status = Status.READY
+            heapq.heappush(self._ready, (node.index, node))
+
+    def _finish(self, node: Node) -> None:
+        if node.status is Status.FINISHED or node.status in GONE:
+            return
+        node.status = Status.FINISHED
+        self.left -= 1
+        for need in node.feeds:
+            if need.producers.pop(node.task.id, None) is not None:
+                need.there = True
+                if not need.producers:
+                    self._met(need)
+
+    def _met(self, need: Need) -> None:
+        for consumer in need.consumers:
+            consumer.waits -= 1
+            self._offer(consumer)
+
+    def _block_after(self, node: Node, why: str) -> list[Blocked]:
+        found: list[Blocked] = []
+        reach = [(node, f"which task {node.task.id} {why}")]
+        while reach:
+            maker, reason = reach.pop()
+            for need in maker.feeds:
+                if maker.task.id not in need.producers:
+                    continue
+                for consumer in need.consumers:
+                    if consumer.status not in (Status.WAITING, Status.READY):
+                        continue
+                    found.append(self._block(consumer, f"needs {printable(need.name)}, {reason}"))
+                    reach.append((consumer, f"which task {consumer.task.id} cannot make "
+                                            f"(task {node.task.id} failed)"))
+        return found
+
+    def _block(self, node: Node, reason: str) -> Blocked:
+        node.status = Status.BLOCKED
+        self.left -= 1
+        return Blocked(node.task, node.line, reason)
+
+    def _block_if_gone(self, node: Node) -> list[Blocked]:
+        for need in node.needs:
+            for maker in need.producers.values():
+                if maker.status in GONE:
+                    verb = "failed to make" if maker.status is Status.FAILED else "cannot make"
+                    first = self._block(node, f"needs {printable(need.name)}, which task {maker.task.id} {verb}")
+                    return [first, *self._block_after(node, "cannot make")]
+        return []
+

@@ -1,0 +1,172 @@
+"""mesos_task_state: what makeflow reads a task's end from, written so that no line can crash it.
+
+makeflow dies of `N,failed` without a code, of an empty line and of an ID that it did not submit: so lines are made
+here only, from whole numbers, for IDs that were announced, and each ID once. A line is written only when all
+outputs are in place: that is the caller's duty.
+"""
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import threading
+from collections.abc import Container, Iterator
+from pathlib import Path
+
+from mfmesos.shared.wholelines import open_to_append
+
+log = logging.getLogger("mfmesos.statefile")
+
+LINE = re.compile(r"([1-9]\d{0,9}),(finished|failed,-?\d{1,9}|killed|lost|aborted)", re.ASCII)
+NO_CODE = 1
+"""Written for a failure that has no exit code (lost, over its memory, ...)."""
+
+
+class StateFileError(RuntimeError):
+    """A line that must not be written: an ID that nobody announced, or that has its line already."""
+
+
+class StateFile:
+    """Creates the file at once (makeflow spins, deaf to signals, until it is there). Thread-safe.
+
+    A file that is removed or replaced is followed: what was written stays with the file that the engine took
+    away, new lines go to the new one.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        self._lock = threading.RLock()
+        self._known: set[int] = set()
+        self._ended: set[int] = set()
+        self._held: list[bytes] | None = None
+        self._backlog = b""
+        self._fd = open_to_append(self._path)
+
+    def known(self, task_id: int) -> None:
+        """The engine has submitted that task, so it may have a line. Raises StateFileError for what is no ID."""
+        if type(task_id) is not int or not 0 < task_id < 2**31:
+            raise StateFileError(f"{task_id!r} is no task's ID")
+        with self._lock:
+            self._known.add(task_id)
+
+    def is_known(self, task_id: int) -> bool:
+        with self._lock:
+            return task_id in self._known
+
+    def is_ended(self, task_id: int) -> bool:
+        with self._lock:
+            return task_id in self._ended
+
+    def finished(self, task_id: int) -> None:
+        """Success; every output is in place under its final name. Raises StateFileError."""
+        self._end(task_id, "finished")
+
+    def failed(self, task_id: int, code: int | None = None) -> None:
+        """Failure with an exit code, if there was one. Raises StateFileError."""
+        # An exit code of 0 would read as a success that failed: a task over its memory, or without its output.
+        # A negative one is a signal, as Python's subprocess tells it.
+        number = int(code) if code else NO_CODE
+        self._end(task_id, f"failed,{min(128 - number if number < 0 else number, 10**9 - 1)}")
+
+    def aborted(self, task_id: int) -> None:
+        """The engine withdrew it and it does not run any more. Raises StateFileError."""
+        self._end(task_id, "aborted")
+
+    @contextlib.contextmanager
+    def batch(self) -> Iterator[None]:
+        """All lines that are added inside are written together at the end, in one write."""
+        with self._lock:
+            if self._held is not None:
+                yield
+                return
+            self._held = []
+            try:
+                yield
+            finally:
+                lines, self._held = self._held, None
+                self._write(lines)
+
+    def load(self, *, adopt: Container[int] = ()) -> dict[int, str]:
+        """What an existing file says: the first line of each ID, as "finished", "failed,3", "aborted", ...
+
+        Lines that are no state lines, and half a last line, are left out. Those of the IDs in `adopt` count as
+        written by us: they are known and have had their line.
+        """
+        found: dict[int, str] = {}
+        with contextlib.suppress(OSError):
+            for text in self._path.read_bytes().decode("ascii", "replace").split("\n")[:-1]:
+                match = LINE.fullmatch(text)
+                if match:
+                    found.setdefault(int(match.group(1)), match.group(2))
+        with self._lock:
+            for task_id in found:
+                if task_id in adopt:
+                    self._known.add(task_id)
+                    self._ended.add(task_id)
+        return found
+
+    def flush(self) -> bool:
+        """Try again what a full disk kept from being written; whether all lines are written."""
+        with self._lock:
+            if self._backlog and self._fd >= 0:
+                self._push()
+            return not self._backlog
+
+    def close(self) -> None:
+        """No lines after this."""
+        with self._lock:
+            if self._fd >= 0:
+                os.close(self._fd)
+                self._fd = -1
+
+    def _end(self, task_id: int, state: str) -> None:
+        with self._lock:
+            if type(task_id) is not int or task_id not in self._known:
+                raise StateFileError(f"task {task_id} was never announced; a line for it would crash makeflow")
+            if task_id in self._ended:
+                raise StateFileError(f"task {task_id} has its line already; {state!r} is not written")
+            self._ended.add(task_id)
+            line = f"{task_id},{state}\n".encode("ascii")
+            if self._held is not None:
+                self._held.append(line)
+            else:
+                self._write([line])
+
+    def _write(self, lines: list[bytes]) -> None:
+        if not lines:
+            return
+        if self._fd < 0:
+            raise StateFileError(f"{self._path}: closed")
+        if not self._is_ours():
+            log.warning("%s was removed or replaced; going on with a new one", self._path)
+            self._open_again()
+        self._backlog += b"".join(lines)
+        self._push()
+
+    def _open_again(self) -> None:
+        """Where the folder is gone as well, the lines go where the file went."""
+        try:
+            fd = open_to_append(self._path)
+        except OSError as e:
+            log.error("%s cannot be made again (%s)", self._path, e.strerror)
+        else:
+            os.close(self._fd)
+            self._fd = fd
+
+    def _push(self) -> None:
+        """What cannot be written (a full disk) stays in the backlog for the next time."""
+        while self._backlog:
+            try:
+                done = os.write(self._fd, self._backlog)
+            except OSError as e:
+                log.error("%s cannot be written (%s); results are kept until it can", self._path, e.strerror)
+                return
+            self._backlog = self._backlog[done:]
+
+    def _is_ours(self) -> bool:
+        try:
+            there, ours = os.stat(self._path), os.fstat(self._fd)
+        except FileNotFoundError:
+            return False
+        return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)

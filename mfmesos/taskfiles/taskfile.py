@@ -1,0 +1,150 @@
+"""mesos_task_info as makeflow and work_queue_factory append to it, and as people write it by hand.
+
+`ID,COMMAND,INPUTS,OUTPUTS,CORES,MEMORY,DISK,submitted` and `ID,,,,,,,aborting`; memory and disk in MB. Genuine
+files hold whole numbers only and nothing between the records; here fractions, blank lines and comments (#) may
+be in them as well. IDs need not follow one another, but each may be used once.
+
+-1 means that nothing was asked for. So does 0: makeflow writes CORES=0.5 as 0, and nobody can run in no memory.
+"""
+from __future__ import annotations
+
+import os
+import re
+
+from mfmesos.core.model import Request, Task
+from mfmesos.shared.bounds import MOST
+from mfmesos.taskfiles.entries import (
+    MAX_ID,
+    MAX_RECORD,
+    Folder,
+    Ids,
+    Malformed,
+    Problem,
+    Record,
+    Submitted,
+    Withdrawn,
+    printable,
+)
+from mfmesos.taskfiles.splitter import RawRecord, RecordSplitter, start_at_last_first_id
+
+__all__ = ["Malformed", "Record", "Submitted", "TaskInfoParser", "Withdrawn", "format_task", "start_at_last_first_id"]
+
+FORM = "a record is ID,COMMAND,INPUTS,OUTPUTS,CORES,MEMORY,DISK,submitted"
+
+
+class TaskInfoParser:
+    """Bytes in, records out; never raises on any bytes. Not thread-safe."""
+
+    def __init__(self, workdir: str | os.PathLike[str], *, first_line: int = 1, of_engine: bool = False) -> None:
+        """`of_engine`: makeflow or work_queue_factory writes it, each input with its whole path."""
+        self._folder = Folder(workdir)
+        self._of_engine = of_engine
+        self._splitter = RecordSplitter(first_line=first_line)
+        self._ids = Ids()
+
+    @property
+    def unfinished(self) -> int | None:
+        """The line of a record whose end has not come yet."""
+        return self._splitter.unfinished
+
+    def feed(self, data: bytes) -> list[Record]:
+        """The records that became whole, in the order of the file."""
+        return [record for raw in self._splitter.feed(data) for record in self._record(raw)]
+
+    def finish(self) -> list[Record]:
+        """The file is complete: a record without its last newline counts, half a record is malformed."""
+        return [record for raw in self._splitter.finish() for record in self._record(raw)]
+
+    def _record(self, raw: RawRecord) -> list[Record]:
+        # Only what was surely meant as a submission uses up its ID and gets an answer.
+        submission = raw.kind in ("submitted", "too long") or raw.data.rstrip(b"\r").endswith(b",submitted")
+        answered = raw.id if submission and raw.id is not None and raw.id not in self._ids else None
+        try:
+            if raw.kind == "aborting":
+                return [self._withdrawn(raw)]
+            if submission and raw.id is not None:
+                self._ids.take(raw.id, raw.line)
+            if raw.kind == "too long":
+                raise Problem(f"a record of more than {MAX_RECORD >> 20} MB", "put the command into a script")
+            if raw.kind == "broken" or raw.id is None:
+                raise diagnose(raw.data)
+            return [Submitted(self._task(raw.id, raw.data.rstrip(b"\r")), raw.line)]
+        except Problem as e:
+            return self._ids.shown(Malformed(raw.line, printable(raw.data), e.problem, e.cure, answered))
+
+    def _withdrawn(self, raw: RawRecord) -> Record:
+        assert raw.id is not None
+        if raw.id not in self._ids:
+            raise Problem(f"task {raw.id} is withdrawn but was never submitted", "the line is left out")
+        return Withdrawn(raw.id, raw.line)
+
+    def _task(self, task_id: int, record: bytes) -> Task:
+        if b"\0" in record:
+            raise Problem("a NUL byte, which no command and no file name can hold", "remove it")
+        rest = record.split(b",", 1)[1].decode("utf-8", "surrogateescape")
+        head, outputs, cores, memory, disk, _ = rest.rsplit(",", 5)
+        command, inputs = self._folder.split(head, absolute=self._of_engine)
+        if not command.strip():
+            raise Problem(f"task {task_id} has no command", FORM)
+        names = tuple(self._folder.relative(name) for name in inputs if name)
+        if not self._of_engine:  # there, pieces of names with commas may be the same
+            names = tuple(dict.fromkeys(names))
+        return Task(
+            task_id, command, names, self._folder.names(outputs.split(" ")),
+            Request(amount("cores", cores), amount("memory", memory), amount("disk", disk)))
+
+
+def amount(name: str, text: str) -> float | None:
+    """A resource field: None where nothing was asked for."""
+    value = float(text)
+    if value in (-1, 0):
+        return None
+    if value < 0:
+        raise Problem(f"{name} is {printable(text, 20)}", "write how much is needed, or -1 to leave it to the estimate")
+    if value > MOST:
+        raise Problem(f"{name} is {printable(text, 20)}, more than any machine has", "memory and disk are in MB")
+    return value
+
+
+def diagnose(record: bytes) -> Problem:
+    """What is wrong with a record that the splitter could not read."""
+    head, comma, rest = record.partition(b",")
+    shown = printable(head.strip(), 30)
+    if not comma:
+        return Problem(f"not a record: {printable(record, 40)!r}", FORM)
+    if re.fullmatch(rb"[+-]?\d+", head.strip()) is None:
+        return Problem(f"the ID {shown!r} is not a number", FORM)
+    if re.fullmatch(rb"[1-9]\d*", head) is None:
+        return Problem(f"the ID {shown!r} is not a positive whole number", "IDs count up from 1")
+    if len(head) > 10 or int(head) > MAX_ID:
+        return Problem(f"the ID {shown!r} is too large", f"IDs go from 1 to {MAX_ID}")
+    line = record.rstrip(b"\r")
+    if line.endswith(b",aborting"):
+        return Problem(f"task {shown}: a removal has nothing between its commas", f"write {shown},,,,,,,aborting")
+    if not line.endswith(b",submitted"):
+        return Problem(f"task {shown}: the record does not end with ,submitted", FORM)
+    fields = rest.decode("utf-8", "surrogateescape").rstrip("\r").split("\n")[-1].rsplit(",", 6)
+    if len(fields) < 7:
+        return Problem(f"task {shown}: {len(fields)} fields after the ID instead of 7", FORM)
+    for name, text in zip(("cores", "memory", "disk"), fields[3:6]):
+        if re.fullmatch(r"-?\d{1,400}(\.\d{1,400})?", text, re.ASCII) is None:
+            return Problem(f"task {shown}: {name} is {printable(text, 30)!r}, not a number",
+                           "a number, or -1 where nothing is asked for; memory and disk in MB")
+    return Problem(f"task {shown}: cannot be read", FORM)
+
+
+def format_task(task: Task) -> bytes:
+    """One record; raises ValueError on what this format cannot hold (JSON lines can)."""
+    for name in (*task.inputs, *task.outputs):
+        if re.search(r"[ ,\n]", name) or not name:
+            raise ValueError(f"task {task.id}: {printable(name)!r} cannot be written to a task file; use JSON lines")
+    if not task.command.strip() or "\0" in task.command:
+        raise ValueError(f"task {task.id}: no command that can be written to a task file")
+    asked = (task.request.cores, task.request.memory_mb, task.request.disk_mb)
+    numbers = ",".join("-1" if value is None else format_number(value) for value in asked)
+    text = f"{task.id},{task.command},{' '.join(task.inputs)},{' '.join(task.outputs)},{numbers},submitted\n"
+    return text.encode("utf-8", "surrogateescape")
+
+
+def format_number(value: float) -> str:
+    return str(int(value)) if value == int(value) else f"{value:.6f}".rstrip("0")

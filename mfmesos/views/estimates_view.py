@@ -1,0 +1,180 @@
+"""What estimates know of each category, in text: from the attempts of a history, by the code that also serves live."""
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from mfmesos.cli.history_commands import shown
+from mfmesos.core.attempt_record import Attempt
+from mfmesos.estimates.estimator import Estimate, Estimator
+from mfmesos.estimates.estimators import Estimates
+from mfmesos.estimates.learning import learn, newest
+from mfmesos.estimates.needs import LEAST_MB
+from mfmesos.shared.phrases import counted
+
+BARS = "▁▂▃▄▅▆▇█"
+PLAIN_BARS = ".:-=+*%#"
+BINS = 24
+MOST_DRAWN = 40
+"""Categories in one picture; few programs show a taller one."""
+RESOURCES = (("memory", "measured_memory_mb", "MB"), ("disk", "measured_disk_mb", "MB"),
+             ("cores", "measured_cores", "cores"), ("wall", "wall_s", "s"))
+
+
+@dataclass(frozen=True)
+class Category:
+    """One category's attempts, oldest first."""
+
+    name: str
+    attempts: Sequence[Attempt]
+
+    @property
+    def finished(self) -> list[Attempt]:
+        return [a for a in self.attempts if a.outcome == "finished"]
+
+    def exhausted(self) -> int:
+        return sum(a.outcome.startswith("exhausted:") for a in self.attempts)
+
+    def values(self, column: str) -> list[float]:
+        """What tasks that finished used."""
+        return [v for a in self.finished if (v := getattr(a, column)) is not None]
+
+    def input_mb(self) -> float | None:
+        """Of the middle one."""
+        sizes = [a.input_mb for a in self.finished if a.input_mb is not None]
+        return median(sizes) if sizes else None
+
+    def waste(self) -> float | None:
+        """Memory x time that was allocated beyond what was used, failed attempts included, over what was used."""
+        used = spent = 0.0
+        for a in self.attempts:
+            if a.allocated_memory_mb is None or not a.wall_s:
+                continue
+            if a.outcome == "finished" and a.measured_memory_mb:
+                used += a.measured_memory_mb * a.wall_s
+                spent += max(a.allocated_memory_mb, a.measured_memory_mb) * a.wall_s
+            elif a.outcome.startswith("exhausted:"):
+                spent += a.allocated_memory_mb * a.wall_s
+        return (spent - used) / used if used else None
+
+
+def categories(attempts: Sequence[Attempt]) -> list[Category]:
+    """In the order of their names; `attempts` oldest first."""
+    groups: dict[str, list[Attempt]] = {}
+    for attempt in attempts:
+        groups.setdefault(attempt.category, []).append(attempt)
+    return [Category(name, groups[name]) for name in sorted(groups)]
+
+
+def learned(groups: Sequence[Category], estimates: Estimates) -> None:
+    """As the scheduler does when a category comes: from its newest attempts."""
+    for group in groups:
+        for attempt, judge in newest(group.attempts):
+            learn(estimates, attempt, judge=judge)
+
+
+def estimator_of(estimates: Estimates, resource: str) -> Estimator:
+    found: Estimator = getattr(estimates, resource)
+    return found
+
+
+def next_task(estimates: Estimates, group: Category, resource: str = "memory") -> Estimate:
+    """What a task with an input of the usual size would get now."""
+    return estimator_of(estimates, resource).predict(group.name, group.input_mb())
+
+
+def given(estimate: Estimate) -> float | None:
+    """Of memory or disk, as the scheduler rounds it, in MB; None while nothing is known."""
+    return max(float(math.ceil(estimate.allocation)), LEAST_MB) if estimate.samples else None
+
+
+def histogram(values: Sequence[float], bars: str = BARS, bins: int = BINS) -> str:
+    """One character for each of `bins` steps from the least to the greatest; a space where nothing is."""
+    low, high = min(values), max(values)
+    if high <= low:
+        return bars[-1]
+    counts = [0] * bins
+    for value in values:
+        counts[min(int((value - low) / (high - low) * bins), bins - 1)] += 1
+    most = max(counts)
+    return "".join(" " if not n else bars[min(int(n / most * len(bars)), len(bars) - 1)] for n in counts)
+
+
+def overview(groups: Sequence[Category], estimates: Estimates) -> list[str]:
+    """A table with a line for each category."""
+    lines = ["attempts exhausted  median MB    most MB    next MB  usual s  waste  category"]
+    for group in groups:
+        memory, waste = group.values("measured_memory_mb"), group.waste()
+        usual = estimates.seconds(group.name, group.input_mb())
+        lines.append(
+            f"{len(group.attempts):8d} {group.exhausted():9d} {_number(median(memory) if memory else None):>10} "
+            f"{_number(max(memory, default=None)):>10} {_number(given(next_task(estimates, group))):>10} "
+            f"{_number(usual):>8} {'-' if waste is None else f'{waste:.2f}':>6}  {shown(group.name)}")
+    return lines
+
+
+def details(group: Category, estimates: Estimates, bars: str = BARS) -> list[str]:
+    """One category: each resource's distribution, what the next task gets, and why."""
+    waste = group.waste()
+    lost = "" if waste is None else f"; memory wasted so far: {waste:.2f} of what was used"
+    lines = [shown(group.name),
+             f"{counted(len(group.attempts), 'attempt')}, {len(group.finished)} finished, "
+             f"{group.exhausted()} exhausted{lost}"]
+    if not group.finished:
+        lines.append("none has finished, so that nothing is known: the next task gets what it asks for, or the default")
+    for resource, column, unit in RESOURCES:
+        values = group.values(column)
+        if not values:
+            continue
+        lines += ["", f"{resource}: {_number(min(values))} {histogram(values, bars)} {_number(max(values))} {unit}, "
+                      f"median {_number(median(values))} {unit}"]
+        if resource in ("memory", "disk"):
+            lines += [f"  {line}" for line in _allocations(group, estimator_of(estimates, resource))]
+        elif resource == "cores":
+            usual = estimates.cores.typical(group.name, group.input_mb())
+            lines.append(f"  usually {_number(usual)} cores; given in quarters, never less than one")
+        else:
+            lines.append(f"  usually {_number(estimates.seconds(group.name, group.input_mb()))} s")
+    return lines
+
+
+def _allocations(group: Category, estimator: Estimator) -> list[str]:
+    """For the usual input size, and for the extreme ones where that changes it."""
+    sizes = sorted({a.input_mb for a in group.finished if a.input_mb is not None})
+    usual = estimator.predict(group.name, group.input_mb())
+    lines = [f"the next task gets {_number(given(usual))} MB: {usual.why} "
+             f"(expected: {usual.expected_waste:.2f} wasted, {100 * usual.expected_retries:.1f} retries in 100)"]
+    for size in dict.fromkeys((*sizes[:1], *sizes[-1:])):
+        other = estimator.predict(group.name, size)
+        if abs((given(other) or 0.0) - (given(usual) or 0.0)) > 0.05 * usual.allocation:
+            lines.append(f"with an input of {_number(size)} MB: {_number(given(other))} MB")
+    return lines
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def plot(groups: Sequence[Category], estimates: Estimates, path: str) -> int:
+    """Draw memory and what the next task gets, of the MOST_DRAWN categories with most attempts; gives how many were
+    left out. Raises ImportError without matplotlib, OSError and ValueError for a file that cannot be written."""
+    from matplotlib.figure import Figure
+
+    measured = [g for g in groups if g.values("measured_memory_mb")]
+    drawn = sorted(measured, key=lambda g: len(g.attempts), reverse=True)[:MOST_DRAWN]
+    figure = Figure(figsize=(7, 1 + 2.2 * max(len(drawn), 1)), layout="constrained")
+    for axes, group in zip(figure.subplots(max(len(drawn), 1), squeeze=False)[:, 0], drawn):
+        axes.hist(group.values("measured_memory_mb"), bins=BINS)
+        amount = given(next_task(estimates, group))
+        if amount is not None:
+            axes.axvline(amount, color="red", label="the next task gets")
+            axes.legend()
+        axes.set(xlabel="memory, MB", ylabel="tasks")
+        # Commands hold $.
+        axes.set_title(shown(group.name), parse_math=False)
+    figure.savefig(path)
+    return len(measured) - len(drawn)

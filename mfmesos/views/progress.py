@@ -1,0 +1,133 @@
+"""How a run is going, on a terminal as one live line by state, elsewhere as plain lines now and then."""
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Callable, Protocol
+
+from mfmesos.shared import terminal
+from mfmesos.shared.phrases import duration
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+PLAIN_EVERY_S = 10.0
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Tasks by state; `total` includes those that wait for other tasks' outputs."""
+
+    total: int = 0
+    waiting: int = 0
+    running: int = 0
+    finished: int = 0
+    failed: int = 0
+    claims: int = 0
+    left_s: float | None = None
+    """How long it will probably still take; None: as fast as so far."""
+
+    @property
+    def ended(self) -> int:
+        return self.finished + self.failed
+
+
+class Progress(Protocol):
+    def update(self, counts: Counts) -> None: ...
+
+    def note(self, text: str) -> None:
+        """One line for the user that stays."""
+
+    def close(self) -> None: ...
+
+
+def progress(force_plain: bool = False) -> Progress:
+    """What fits stderr."""
+    if force_plain or not sys.stderr.isatty():
+        return PlainProgress()
+    return LiveProgress()
+
+
+class PlainProgress:
+    """A line when something has changed, at most every PLAIN_EVERY_S seconds, and one at the end."""
+
+    def __init__(self, echo: Callable[[str], None] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._echo = echo or terminal.line
+        self._clock = clock
+        self._started = self._said_at = clock()
+        self._said = self._last = Counts()
+
+    def update(self, counts: Counts) -> None:
+        self._last = counts
+        if counts != self._said and self._clock() - self._said_at >= PLAIN_EVERY_S:
+            self._say()
+
+    def _say(self) -> None:
+        self._said, self._said_at = self._last, self._clock()
+        self._echo("mfmesos: " + describe(self._last, self._clock() - self._started))
+
+    def note(self, text: str) -> None:
+        self._echo(f"mfmesos: {text}")
+
+    def close(self) -> None:
+        if self._last != self._said:
+            self._say()
+
+
+class LiveProgress:
+    """A bar coloured by state with counts, rate and the time left, redrawn in place."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._started = time.monotonic()
+        self._counts = Counts()
+        self._console = Console(stderr=True)
+        self._live = Live(console=self._console, get_renderable=self._render, refresh_per_second=8, transient=False)
+        self._live.start()
+
+    def _render(self) -> Text:
+        from rich.text import Text
+
+        counts, text = self._counts, Text()
+        width = max(min(self._console.width - 70, 40), 10)
+        parts = ((counts.finished, "green"), (counts.failed, "red"), (counts.running, "yellow"))
+        drawn = 0
+        for n, colour in parts:
+            cells = round(width * n / counts.total) if counts.total else 0
+            cells = min(max(cells, 1 if n else 0), width - drawn)
+            text.append("━" * cells, style=colour)
+            drawn += cells
+        text.append("━" * (width - drawn), style="bright_black")
+        text.append(" " + describe(counts, time.monotonic() - self._started))
+        text.no_wrap = True
+        return text
+
+    def update(self, counts: Counts) -> None:
+        self._counts = counts
+
+    def note(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._console.print(f"mfmesos: {text}", markup=False, highlight=False)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._live.stop()
+
+
+def describe(counts: Counts, elapsed_s: float) -> str:
+    """"12/40 done, 4 running, 24 waiting, 3.1/s, about 9 s left"."""
+    text = f"{counts.ended}/{counts.total} done"
+    if counts.failed:
+        text += f" ({counts.failed} failed)"
+    text += f", {counts.running} running, {counts.waiting} waiting"
+    if counts.ended and elapsed_s > 0:
+        rate = counts.ended / elapsed_s
+        text += f", {rate:.1f}/s"
+        if counts.ended < counts.total:
+            left = counts.left_s if counts.left_s is not None else (counts.total - counts.ended) / rate
+            text += f", about {duration(left)} left"
+    return text

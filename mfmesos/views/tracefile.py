@@ -1,0 +1,90 @@
+"""Reads a trace of tasks (CSV) for `mfmesos estimates replay`."""
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+from mfmesos.estimates.replay import Row
+from mfmesos.settings.config import ConfigError
+
+COLUMNS = ("category", "input_mb", "declared_mb", "peak_mb", "seconds", "submit_s", "start_s", "end_s")
+_NEEDED = ("category", "declared_mb", "peak_mb", "seconds")
+_NOT_NEGATIVE = ("input_mb", "declared_mb", "peak_mb", "seconds")
+_MAY_LACK = ("input_mb", "submit_s", "start_s", "end_s")
+
+
+def load(path: Path, *, causal: bool = False) -> list[Row]:
+    """The rows in file order; those without a peak or a run time (0) say nothing and are left out.
+
+    Raises ConfigError with one line that names file, line and cure; with `causal` also for a row without start or end.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as f:
+            rows = parse(f, str(path), causal=causal)
+    except OSError as e:
+        raise ConfigError(f"{path}: {e.strerror}: give a trace as CSV with the columns {','.join(COLUMNS)}") from e
+    except UnicodeDecodeError as e:
+        raise ConfigError(f"{path}: this is not UTF-8 text; save the trace as CSV in UTF-8") from e
+    if not rows:
+        raise ConfigError(f"{path}: no task with a peak and a run time; there is nothing to score")
+    return rows
+
+
+def parse(lines: Iterable[str], name: str, *, causal: bool = False) -> list[Row]:
+    """Like load, out of lines; `name` stands in messages."""
+    reader = csv.DictReader(lines, strict=True)
+    rows: list[Row] = []
+    before = ""
+    try:
+        missing = [c for c in _NEEDED if c not in (reader.fieldnames or ())]
+        if missing:
+            raise ConfigError(f"{name}:1: column {missing[0]} is missing; the first line must be {','.join(COLUMNS)}")
+        for record in reader:
+            row = _row(record, f"{name}:{reader.line_num}", before)
+            before = row.category
+            if row.peak_mb > 0 and row.seconds > 0:
+                _check_times(row, f"{name}:{reader.line_num}", causal)
+                rows.append(row)
+    except csv.Error as e:
+        raise ConfigError(f"{name}:{reader.line_num}: {e}; quote fields that contain commas or quotes") from e
+    return rows
+
+
+def _row(record: dict[str, str | None], where: str, before: str) -> Row:
+    if None in record or None in (record[c] for c in _NEEDED):
+        raise ConfigError(f"{where}: the number of fields is not that of the first line; leave unknown fields empty")
+    numbers = {c: _number(record.get(c), c, where) for c in COLUMNS[1:]}
+    category = record["category"]
+    if not category:
+        raise ConfigError(f"{where}: category is empty; give the task's kind, such as the program's name")
+    lacking = [c for c in _NEEDED[1:] if numbers[c] is None]
+    if lacking:
+        raise ConfigError(f"{where}: {lacking[0]} is empty; give a number or remove the line")
+    if not numbers["declared_mb"]:
+        raise ConfigError(f"{where}: declared_mb is 0; give the category's declared maximum in MB")
+    return Row(
+        category, numbers["peak_mb"] or 0.0, numbers["seconds"] or 0.0, numbers["declared_mb"],
+        **{c: numbers[c] for c in _MAY_LACK}, context=before)
+
+
+def _number(text: str | None, column: str, where: str) -> float | None:
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        raise ConfigError(f"{where}: {column} is {text[:40]!r}, not a number; write it like 1024.5") from None
+    if not math.isfinite(value) or (value < 0 and column in _NOT_NEGATIVE):
+        raise ConfigError(f"{where}: {column} is {text[:40]!r}; it must be finite and not negative")
+    return value
+
+
+def _check_times(row: Row, where: str, causal: bool) -> None:
+    if causal and (row.start_s is None or row.end_s is None):
+        what = "start_s" if row.start_s is None else "end_s"
+        raise ConfigError(f"{where}: {what} is empty, and --causal needs every task's start and end; "
+                          "replay this trace without --causal")
+    if row.start_s is not None and row.end_s is not None and row.end_s < row.start_s:
+        raise ConfigError(f"{where}: end_s lies before start_s; both are seconds on the same clock")

@@ -1,0 +1,91 @@
+"""The catalog's records and a manager's own answer, as recorded from cctools 8.0.0 and from the real programs."""
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import free_port
+
+from mfmesos.core.model import Resources
+from mfmesos.engines.catalog import Found, SourceError, from_catalog, manager_of, parse
+from mfmesos.engines.manager import Gone, ask
+from mfmesos.shares.pool_values import ManagerStatus
+
+HERE = Path(__file__).parent
+ONE = Resources(1, 200, 100)
+
+
+def test_a_recorded_catalog() -> None:
+    """makeflow's own record is not taken for a manager; what tasks ask for and the largest one are read."""
+    found = parse((HERE / "catalog-8.0.json").read_bytes(), "catalog h:1")
+    assert found == Found((ManagerStatus("poolm", "127.0.0.1", 1025, 6, 0, ONE * 6, ONE),))
+
+
+def test_a_recorded_status() -> None:
+    """A manager's own answer, with a worker of 2 cores; its workers go to where it was asked."""
+    found = parse((HERE / "status-8.0.json").read_bytes(), "manager m:7", ("m", 7))
+    assert found.managers == (
+        ManagerStatus("poolm", "m", 7, 4, 2, ONE * 6, ONE, 1, Resources(2, 500, 300)),)
+
+
+@pytest.mark.parametrize(("change", "line"), [
+    ({"port": 0}, "port is 0"), ({"port": "x\n"}, "port is 'x\\n'"), ({"project": 5}, "project is 5"),
+    ({"project": "a\nb"}, "project is 'a\\nb'"), ({"address": "$(reboot)", "name": "-x"}, "neither address"),
+    ({"tasks_waiting": "many"}, "tasks_waiting is 'many'"), ({"tasks_waiting": 1e300}, "tasks_waiting is 1e+300"),
+    ({"tasks_total_cores": [1]}, "tasks_total_cores is [1]")])
+def test_hostile_records(change: dict[str, object], line: str) -> None:
+    """A record that cannot be is left out with one line that names the field; the others stay."""
+    good = {"type": "wq_manager", "project": "p", "address": "10.0.0.1", "port": 9123}
+    found = parse(json.dumps([{**good, **change}, good, "x", {"type": "chirp"}]).encode(), "catalog h:1")
+    assert [m.key for m in found.managers] == ["p 10.0.0.1:9123"]
+    assert len(found.ignored) == 1
+    assert found.ignored[0].startswith("catalog h:1: record 1 is ignored: ")
+    assert line in found.ignored[0]
+
+
+JSON = st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3))
+FIELDS = st.dictionaries(st.sampled_from(["type", "project", "address", "name", "port", "tasks_waiting", "categories",
+                                          "tasks_total_cores"]), JSON)
+
+
+@given(st.lists(JSON | FIELDS, max_size=4))
+def test_any_json(records: list[object]) -> None:
+    """Whatever the catalog says, there is an answer, and each line is one line."""
+    for line in parse(json.dumps(records).encode(), "c").ignored:
+        assert line.isprintable()
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes(body: bytes) -> None:
+    """What is no list of records is one line."""
+    said = ""
+    try:
+        parse(body, "c")
+    except SourceError as e:
+        said = str(e)
+    assert not said or (said.startswith("c: its answer is no") and said.isprintable())
+
+
+@given(FIELDS)
+def test_any_record(record: dict[str, object]) -> None:
+    """A record is read, or refused with a ValueError of one line."""
+    said = ""
+    try:
+        manager_of(record)
+    except ValueError as e:
+        said = str(e)
+    assert not said or said.isprintable()
+
+
+def test_nobody_there() -> None:
+    """A catalog or a manager that is down is one line that says which."""
+    port = free_port()
+    with pytest.raises(SourceError, match=f"catalog 127.0.0.1:{port}: "):
+        asyncio.run(from_catalog("127.0.0.1", port))
+    with pytest.raises(Gone, match=f"manager 127.0.0.1:{port}: nobody listens"):
+        asyncio.run(ask("127.0.0.1", port))

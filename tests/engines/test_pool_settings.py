@@ -1,0 +1,86 @@
+"""pool.json and the command line's settings."""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mfmesos.core.model import Resources
+from mfmesos.engines.pool_settings import PoolSettings, as_json, parse, read
+from mfmesos.settings.config import ConfigError
+from mfmesos.shares.pool_values import ProjectSettings
+
+BASE = PoolSettings({"p": ProjectSettings()}, catalog="c:1")
+
+
+def test_the_file_wins(tmp_path: Path) -> None:
+    """What pool.json names stands over the command line; what it does not name stays."""
+    file = tmp_path / "pool.json"
+    assert read(file, BASE) == BASE
+    file.write_text('{"idle": 3, "projects": {"q": {"min": 1, "max": 2, "weight": 3, "max_cores": 8,'
+                    ' "worker": {"cores": 2, "memory": 300, "disk": 400}}}}')
+    assert read(file, BASE) == PoolSettings(
+        {"q": ProjectSettings(1, 2, 3.0, 8.0, Resources(2, 300, 400))}, catalog="c:1", idle_s=3)
+
+
+def test_the_first_that_matches() -> None:
+    """A project's bounds are those of the first pattern that matches its whole name."""
+    its = PoolSettings({"a.*": ProjectSettings(1), "ab": ProjectSettings(2), "b": ProjectSettings(3)})
+    assert [one and one.min_workers for one in map(its.of, ("ab", "b", "bb"))] == [1, 3, None]
+
+
+@pytest.mark.parametrize(("text", "line"), [
+    ("{", "pool.json:1: not JSON (Expecting property name enclosed in double quotes at column 2); mend it"),
+    ("[" * 100_000, "pool.json: not JSON; mend it"),
+    ("[]", "pool.json:1: pool.json: write an object with projects, catalog"),
+    ('{\n"catalogue": "h:1"}', "pool.json:2: catalogue: unknown; did you mean 'catalog'?"),
+    ('{"projects": []}', 'pool.json:1: projects: write {"NAME": {"max": 10}}'),
+    ('{"projects": {"p":\n{"max": -1}}}', "pool.json:2: p.max: '-1' is no number from 0 on"),
+    ('{"projects": {"p": {"max": 1.5}}}', "p.max: 1.5 is no whole number"),
+    ('{"projects": {"p": {"weight": 0}}}', "p.weight: '0' is no number from 0.001 on"),
+    ('{"projects": {"p": {"min": true}}}', "p.min: 'True' is no number"),
+    ('{"projects": {"p": {"min": 3, "max": 2}}}', "p.min: more than max (2)"),
+    ('{"projects": {"p": {"worker": {"cores": 2}}}}', "p.worker: memory is missing; write"),
+    ('{"projects": {"p(": {}}}', "p(: no regular expression"),
+    ('{"catalog": "h:x"}', "catalog: 'h:x': 'x' is not a port"),
+    ('{"catalog": 3}', "catalog: write one string"), ('{"ssl": 1}', "ssl: write true or false")])
+def test_what_cannot_be(tmp_path: Path, text: str, line: str) -> None:
+    """One line that names the file, the line and the cure."""
+    file = tmp_path / "pool.json"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read(file, BASE)
+    assert line in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_what_is_no_text(tmp_path: Path) -> None:
+    """Bytes that are no text are one line, too."""
+    (tmp_path / "pool.json").write_bytes(b"\xff\xfe{")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read(tmp_path / "pool.json", BASE)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(
+        st.sampled_from(["min", "max", "weight", "max_cores", "worker", "cores", "memory", "disk", "p"]), inner,
+        max_size=4))
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(
+    st.sampled_from(["projects", "catalog", "manager", "worker", "password", "ssl", "idle"]), VALUES))
+def test_any_object(tmp_path: Path, said: dict[str, object]) -> None:
+    """Whatever stands there, it is settings that can be handed on, or one line."""
+    file = tmp_path / "pool.json"
+    file.write_text(json.dumps(said))
+    problem = ""
+    try:
+        found = read(file, BASE)
+    except ConfigError as e:
+        problem = str(e)
+    assert problem.startswith(str(file)) if problem else parse(as_json(found), PoolSettings()) == found

@@ -1,0 +1,164 @@
+"""Who is there, out of what the catalog and the managers say and do not say."""
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from mfmesos.engines.catalog import Found, SourceError
+from mfmesos.engines.manager import Answer, Gone, Unreachable
+from mfmesos.engines.pool_settings import PoolSettings
+from mfmesos.engines.pool_worker import Identity
+from mfmesos.engines.survey import ASK_AGAIN_S, CATALOG_MOST_S, STALE_S, Survey, View
+from mfmesos.shares.pool_values import ManagerStatus, ProjectSettings
+
+ONE = ManagerStatus("p", "h", 1, tasks_waiting=3, heard_at=1.0)
+BUSY = Answer(None)
+SETTINGS = PoolSettings({"p": ProjectSettings()}, catalog="c:9")
+
+
+class World:
+    """A catalog and managers that say what they are told to; time passes by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.catalog: list[ManagerStatus] | SourceError = [ONE]
+        self.answers: dict[int, Answer | Exception] = {1: BUSY}
+        self.passwords: set[bytes] = set()
+        self.asked = 0
+        self.looks = 0
+        self.catalog_takes_s = 0.0
+        self.survey = Survey(lambda: self.now, self.ask, self.read)
+
+    async def ask(self, host: str, port: int, password: bytes) -> Answer:
+        self.passwords.add(password)
+        self.asked += 1
+        answer = self.answers[port]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def read(self, host: str, port: int) -> Found:
+        self.looks += 1
+        self.now += self.catalog_takes_s
+        if isinstance(self.catalog, SourceError):
+            raise self.catalog
+        return Found(tuple(self.catalog), ("catalog: record 9 is ignored",))
+
+    def look(self, after: float = 1.0, settings: PoolSettings = SETTINGS) -> View:
+        self.now += after
+        return asyncio.run(self.survey.look(settings))
+
+
+def test_a_manager_s_own_words_win() -> None:
+    """What it says itself is newer than the catalog's record; a busy one is taken at its last word."""
+    world = World()
+    own = replace(ONE, tasks_waiting=8)
+    world.answers[1] = Answer(own, {Identity(1, 2, 3): 1})
+    view = world.look()
+    assert view == View((own,), {own.key: {Identity(1, 2, 3): 1}}, "", ("catalog: record 9 is ignored",))
+    world.answers[1] = BUSY
+    view = world.look()
+    assert (view.managers, view.workers[own.key]) == ((own,), None)
+
+
+def test_one_that_tells_the_catalog_alone() -> None:
+    """With another password, or behind a firewall, what the catalog says counts."""
+    for answer in (BUSY, Unreachable("no route")):
+        world = World()
+        world.answers[1] = answer
+        assert world.look().managers == (ONE,)
+
+
+def test_one_that_is_gone() -> None:
+    """Nobody listens: not there, whatever the catalog still says; nor is one that was reached before and no more."""
+    world = World()
+    world.answers[1] = Gone("nobody")
+    assert world.look().managers == ()
+    world.answers[1] = BUSY
+    assert world.look().managers == (ONE,)
+    world.answers[1] = Unreachable("no route")
+    assert world.look().managers == ()
+
+
+def test_one_that_cannot_be_reached_is_asked_seldom() -> None:
+    """Each try may take seconds: once a minute, and its record counts meanwhile; when it answers, each time again."""
+    world = World()
+    world.answers[1] = Unreachable("no route")
+    for _ in range(40):
+        assert world.look().managers == (ONE,)
+    assert world.asked == 1
+    own = replace(ONE, tasks_waiting=8)
+    world.answers[1] = Answer(own, {})
+    assert world.look(ASK_AGAIN_S).managers == world.look().managers == (own,)
+    assert world.asked == 3
+
+
+def test_a_stale_record() -> None:
+    """A manager that cannot be asked and that the catalog hears no more of is not there; while the catalog is down
+    nobody grows older."""
+    world = World()
+    world.answers[1] = Unreachable("no route")
+    assert world.look().managers == (ONE,)
+    world.catalog = SourceError("catalog c:9: refused")
+    view = world.look(10 * STALE_S)
+    assert (view.managers, view.problem) == ((ONE,), "catalog c:9: refused")
+    world.catalog = [replace(ONE, heard_at=2.0)]
+    assert world.look().managers == (ONE,)
+    assert world.look(STALE_S - 5).managers == (ONE,)
+    assert world.look(10.0).managers == ()
+
+
+def test_a_manager_that_the_catalog_forgets() -> None:
+    """One that answers itself stays; one that does not goes."""
+    world = World()
+    own = replace(ONE, tasks_waiting=1)
+    other = ManagerStatus("p", "h", 2)
+    world.catalog = [ONE, other]
+    world.answers.update({1: Answer(own, {}), 2: Unreachable("no route")})
+    assert world.look().managers == (own, other)
+    world.catalog = []
+    assert world.look().managers == (own,)
+
+
+def test_the_catalog_is_spared() -> None:
+    """It is asked once a second when it answers at once, seldom when that takes long, and never by --manager."""
+    world = World()
+    for _ in range(10):
+        world.look(1.0)
+    assert world.looks == 10
+    world.catalog_takes_s = 1.0
+    world.look(1.0)
+    world.look(CATALOG_MOST_S / 2)
+    assert world.looks == 11
+    world.look(CATALOG_MOST_S / 2)
+    assert world.looks == 12
+    world.answers[7] = Answer(ONE, {})
+    world.look(100.0, replace(SETTINGS, manager="h:7"))
+    assert world.looks == 12
+
+
+def test_only_those_that_are_served() -> None:
+    """By project, and by the worker that is named, if one is."""
+    world = World()
+    vine = ManagerStatus("p", "h", 2, worker="vine_worker")
+    world.catalog = [ONE, vine, ManagerStatus("q", "h", 3)]
+    world.answers.update({2: BUSY})
+    assert world.look().managers == (ONE, vine)
+    assert world.look(settings=replace(SETTINGS, worker="/opt/bin/vine_worker")).managers == (vine,)
+    assert world.look(settings=replace(SETTINGS, worker="/opt/bin/my_worker")).managers == (ONE, vine)
+
+
+def test_one_manager_without_a_catalog() -> None:
+    """Each thing that may be wrong with it is one line."""
+    world = World()
+    alone = PoolSettings({"p": ProjectSettings()}, manager="h:7")
+    world.answers[7] = BUSY
+    assert "name its file with --password" in world.look(settings=alone).problem
+    world.answers[7] = Answer(replace(ONE, port=7), {})
+    assert [m.key for m in world.look(settings=alone).managers] == ["p h:7"]
+    world.answers[7] = BUSY
+    assert [m.key for m in world.look(settings=alone).managers] == ["p h:7"]
+    world.answers[7] = Gone("manager h:7: nobody listens there")
+    assert world.look(settings=alone).problem == "manager h:7: nobody listens there"
+    world.answers[7] = Answer(replace(ONE, project="q"), {})
+    assert "'q' is not among those" in world.look(settings=alone).problem

@@ -1,0 +1,169 @@
+"""JSON lines: what they may say, and what a wrong one is told."""
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mfmesos.core.model import Request, Task
+from mfmesos.taskfiles.entries import Malformed, Record, Submitted, Withdrawn
+from mfmesos.taskfiles.jsonlines import JsonLinesParser, format_json
+from mfmesos.taskfiles.reader import TaskReader, open_parser
+from mfmesos.taskfiles.taskfile import format_task
+
+
+def parse(data: bytes) -> list[Record]:
+    parser = JsonLinesParser("/cwd")
+    return parser.feed(data) + parser.finish()
+
+
+def read(data: bytes) -> list[Record]:
+    reader = open_parser("/cwd")
+    return reader.feed(data) + reader.finish()
+
+
+def one(**stated: object) -> Task:
+    (record,) = parse(json.dumps(stated).encode())
+    assert isinstance(record, Submitted), record
+    return record.task
+
+
+def problem(**stated: object) -> str:
+    (record,) = parse(json.dumps(stated).encode())
+    assert isinstance(record, Malformed), record
+    return record.message("tasks.jsonl")
+
+
+def test_everything_a_line_can_say() -> None:
+    """All keys; names with spaces and commas; memory and disk in MB."""
+    task = one(command="cat 'a b' > c", inputs=["a b", "/cwd/x,y", "./z", "a b"], outputs=["d/c"], cores=1.5,
+               memory=200, disk=30, wall_time=60, gpus=1, category="cat", env={"A": "1 2"}, id=7)
+    asked = Request(1.5, 200, 30, 60, 1)
+    assert task == Task(7, "cat 'a b' > c", ("a b", "x,y", "z"), ("d/c",), asked, "cat", {"A": "1 2"})
+
+
+def test_a_command_is_enough() -> None:
+    """null, 0, -1 and a key left out ask for nothing."""
+    assert one(command="true") == Task(1, "true")
+    assert one(command="true", inputs=None, cores=None, memory=0, disk=-1, env=None, category=None) == Task(1, "true")
+
+
+def test_ids() -> None:
+    """Without an id a task gets the number after the highest so far."""
+    found = parse(b'{"command": "a"}\n{"command": "b", "id": 10}\n{"command": "c"}\n{"command": "d", "id": 2}\n'
+                  b'{"command": "e"}\n')
+    assert [r.task.id for r in found if isinstance(r, Submitted)] == [1, 10, 11, 2, 12]
+
+
+def test_a_line_that_cancels() -> None:
+    """In its own words and in those of the other format; of a task that was never submitted it is a mistake."""
+    found = parse(b'{"command": "a", "id": 7}\n{"cancel": 7}\n7,,,,,,,aborting\n')
+    assert found[1:] == [Withdrawn(7, 2), Withdrawn(7, 3)]
+    assert problem(cancel=3) == "tasks.jsonl:1: task 3 is cancelled but was never submitted (the line is left out)"
+    for bad in ({"cancel": 7, "id": 7}, {"cancel": "7"}, {"cancel": None}, {"cancel": True}, {"cancel": 0}):
+        assert "write {\"cancel\": ID}" in problem(**bad)
+
+
+def test_a_task_that_cannot_be_read_is_answered() -> None:
+    """Whoever wrote it under a new number waits for its end; a number that is another task's has its own."""
+    found = parse(b'{"command": "", "id": 7}\n{"command": "a", "id": 7}\n{"command": "b", "id": 8}\n'
+                  b'{"command": "c", "id": 8}\n{"command": ""}\n{"id": 9\n')
+    assert [getattr(r, "task_id", "in") for r in found] == [7, None, "in", None, None, None]
+
+
+def test_an_unknown_key_is_named_with_what_it_may_have_been() -> None:
+    """A near match when there is one, else all keys."""
+    assert problem(command="a", input=["b"]) == "tasks.jsonl:1: unknown key 'input' (did you mean 'inputs'?)"
+    assert "wall_time" in problem(command="a", walltime=1)
+    assert "the keys are command, inputs" in problem(command="a", zzzzz=1)
+
+
+def test_one_string_instead_of_a_list() -> None:
+    """The cure shows the list."""
+    assert problem(command="a", inputs="b c") == (
+        'tasks.jsonl:1: inputs is one string, not a list (write "inputs": ["b c"], one string per name)')
+
+
+@pytest.mark.parametrize(("stated", "said"), [
+    ({"inputs": []}, "no command"), ({"command": "a", "memory": "2G"}, "NUMBER, a number of MB"),
+    ({"command": "a", "env": {"N": 8}}, 'not 8'), ({"command": "a", "id": "x"}, "numbered"),
+    ({"command": "a", "wall_time": "1h"}, "seconds"),
+])
+def test_cures(stated: dict[str, object], said: str) -> None:
+    """What is wrong comes with what to write."""
+    assert said in problem(**stated)
+
+
+def test_the_format_is_recognised() -> None:
+    """By the first line that is neither blank nor a comment; line numbers go on from there; a BOM is no matter."""
+    found = read(b"\xef\xbb\xbf\n# tasks\n\n  {\"command\": \"a\"}\n")
+    assert [(type(r), r.line) for r in found] == [(Submitted, 4)]
+    found = read(b"\xef\xbb\xbf# tasks\n1,c,a,b,-1,-1,-1,submitted\n")
+    assert [(type(r), r.line) for r in found] == [(Submitted, 2)]
+    for data in (b"", b"\n\n", b"# only\n", b"#", b" ", b"\xef\xbb\xbf"):
+        assert read(data) == []
+
+
+def test_the_format_is_known_once_it_is() -> None:
+    """Comments alone leave it open."""
+    reader = TaskReader("/cwd")
+    reader.feed(b"# a\n")
+    assert reader.format == ""
+    reader.feed(b"{")
+    assert reader.format == "json"
+    assert reader.unfinished == 2
+
+
+def test_a_huge_line_costs_itself_only() -> None:
+    """17 MB: malformed; the next line is read."""
+    found = parse(b'{"command": "' + b"x" * (17 << 20) + b'"}\n{"command": "b"}\n')
+    assert [type(r) for r in found] == [Malformed, Submitted]
+
+
+def test_a_number_of_a_million_digits_takes_no_time() -> None:
+    """It would take minutes as an integer on older Pythons."""
+    (record,) = parse(b'{"command": "a", "cores": ' + b"9" * 1_000_000 + b"}\n")
+    assert isinstance(record, Malformed)
+
+
+text = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), min_size=1, max_size=12)
+name = text.filter(lambda s: "/" not in s and s not in (".", ".."))
+amount = st.none() | st.floats(0.001, 1e9)
+several = st.lists(st.builds(
+    lambda command, inputs, outputs, *rest: (command, tuple(inputs), tuple(outputs), *rest),
+    text.filter(str.strip), st.lists(name, max_size=3, unique=True), st.lists(name, max_size=3, unique=True),
+    st.builds(Request, amount, amount, amount, amount, amount), st.none() | text,
+    st.dictionaries(text.filter(lambda s: "=" not in s), text, max_size=2)), max_size=4).map(
+    lambda parts: [Task(i, *part) for i, part in enumerate(parts, 1)])
+
+
+@given(several)
+def test_what_is_written_is_read(tasks: list[Task]) -> None:
+    """Round trip of every task, whatever the names."""
+    assert [r.task for r in parse(b"".join(map(format_json, tasks))) if isinstance(r, Submitted)] == tasks
+
+
+def test_names_that_are_not_utf8_survive() -> None:
+    """Any file name can be written and read."""
+    task = Task(1, "cat \udcff", ("\udcff\udcfe",))
+    (record,) = parse(format_json(task))
+    assert isinstance(record, Submitted)
+    assert record.task == task
+
+
+@given(st.lists(st.one_of(
+    several.map(lambda ts: b"".join(map(format_json, ts))), st.binary(max_size=30),
+    st.just(format_task(Task(3, "c", ("a",), ("b",)))),
+    st.sampled_from([b"\n", b" ", b"#", b"# x\n", b"{", b"}", b'"', b"[]\n", b"\xef\xbb\xbf", b"\xef",
+                     b'{"command": "a"}\n', b"\r\n"])),
+    max_size=7).map(b"".join), st.lists(st.integers(0, 10**6), max_size=10))
+@settings(max_examples=300)
+def test_pieces_make_no_difference(data: bytes, cuts: list[int]) -> None:
+    """Of either format, however the bytes arrive: the same records, no exception."""
+    at = sorted({0, len(data), *(c % (len(data) + 1) for c in cuts)})
+    reader = TaskReader("/cwd")
+    found = [r for a, b in zip(at, at[1:]) for r in reader.feed(data[a:b])] + reader.finish()
+    assert found == read(data)
+    assert all(r.message("f").isprintable() for r in found if isinstance(r, Malformed))
