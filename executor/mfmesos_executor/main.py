@@ -14,9 +14,10 @@ from typing import Any, Callable, Mapping
 
 from mfmesos.shared.apart import set_apart
 from mfmesos.shared.wire import FOLDER_GONE, ClaimData, WireError, load_claim_data
-from mfmesos_executor.claim import Claim, Close, FolderGone
+from mfmesos_executor.claim import Claim, FolderGone
 from mfmesos_executor.files import remove_tree, unlink
 from mfmesos_executor.reap import Reaper, become_subreaper
+from mfmesos_executor.sync_state import Close
 
 logger = logging.getLogger(__name__)
 ACKNOWLEDGE_S = 5.0
