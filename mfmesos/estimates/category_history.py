@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
+from heapq import nsmallest
 from itertools import islice
 from typing import TypeVar
 
@@ -15,12 +16,15 @@ from mfmesos.estimates.line import Fit, Line
 K = TypeVar("K")
 
 WINDOW = 128
-GROUPS = 256
-PER_GROUP = 20
+"""Peaks that are remembered, the newest."""
+GROUPS, PER_GROUP = 256, 20
+"""Input sizes and places that are remembered apart, the last that came, and the newest peaks of each."""
 NEAREST = 64
+"""The newest peaks among which the nearest input sizes are looked for."""
 PENDING = 8
+"""Exhausted attempts that are remembered until their tasks have ended, the newest."""
 UNRESOLVED = 1.3
-"""An exhausted attempt whose task has not ended yet counts as a peak of so many times its allocation."""
+"""An exhausted attempt whose task has not ended yet counts as a peak of this many times its allocation."""
 
 LEVELS: tuple[tuple[str, int], ...] = (
     ("the last peak", 1),
@@ -46,6 +50,8 @@ LEVELS: tuple[tuple[str, int], ...] = (
 )
 """Each level's name for the user, and how many exchangeable peaks it is about the largest of: the next one
 exceeds the largest of n in one case of n + 1."""
+MARGINS = (1.0, 1.02, 1.05, 1.1, 1.25, 1.6)
+"""Each level is tried times each of these, in ascending order."""
 
 
 def size_group(input_mb: float) -> int:
@@ -149,9 +155,9 @@ class History:
         if input_mb is None:
             return [last20, last8]
         group = self._sizes.get(size_group(input_mb))
-        near = sorted(
+        near = nsmallest(3, (
             (abs(x - input_mb), i, p)
-            for i, (x, p) in enumerate(islice(reversed(self._window), NEAREST)) if x is not None)[:3]
+            for i, (x, p) in enumerate(islice(reversed(self._window), NEAREST)) if x is not None))
         return [max(group) if group else last20, max((p for _, _, p in near), default=last8)]
 
     def _by_line(self, input_mb: float | None, last8: float, wide: float) -> list[float]:

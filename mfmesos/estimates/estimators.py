@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 from mfmesos.core.model import Request
 from mfmesos.core.sizing import Defaults
-from mfmesos.estimates.estimator import DEFAULT_TUNING, Estimator, Tuning
+from mfmesos.estimates.estimator import Estimator
 from mfmesos.estimates.own_command import Commands, Known
+from mfmesos.estimates.tuning import DEFAULT_TUNING, Tuning
 
 _NOTHING = Request()
 

@@ -14,9 +14,13 @@ class Fit:
 
 
 class Line:
-    """Least squares over pairs of which each newer one weighs a little more than the one before.
+    """Weighted least squares, y = mean_y + slope (x - mean_x): a pair that came i pairs ago weighs fade ** i.
 
-    The sums are taken about the first pair, so that large values of small spread lose no precision.
+        slope = cov(x, y) / var(x)
+        deviation of a new y at x = residual sqrt(1 + 1 / w + (x - mean_x)^2 / (w var(x))),    w the sum of weights
+
+    the deviation being that of the usual prediction interval. The sums are taken about the first pair, so that large
+    values of small spread lose no precision.
     """
 
     __slots__ = ("_fade", "_n", "_origin", "_sums")

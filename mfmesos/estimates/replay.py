@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from mfmesos.estimates.estimator import DEFAULT_TUNING, Estimator, Tuning
+from mfmesos.estimates.estimator import Estimator
+from mfmesos.estimates.tuning import DEFAULT_TUNING, Tuning
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How well each candidate would have done so far, faded: older tasks count less."""
+"""How well each candidate would have done so far, faded: a task that ended i tasks ago counts fade ** i."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -7,9 +7,10 @@ _RESCALE = 1e12
 
 
 class Scores:
-    """Per candidate the faded sums of its waste and of its failures, over the tasks that have ended.
+    """Per candidate the faded sums of its waste (resource x s) and of its failures, over the tasks that have ended.
 
-    Instead of fading all sums at each task, each newer task gets a larger weight.
+    Instead of fading all sums at each task, each newer task gets a larger weight, `gain`. So `waste`, `failures`,
+    `used` (resource x s) and `tasks` are all too large by the same factor: divide by `gain`, or by each other.
     """
 
     __slots__ = ("_fade", "_gain", "failures", "tasks", "used", "waste")

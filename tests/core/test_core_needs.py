@@ -14,10 +14,10 @@ from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.model import Request, Resources, StagedInput, Task
 from mfmesos.core.records import Kind, Shape
 from mfmesos.core.state import Policy
-from mfmesos.estimates.estimator import Tuning
 from mfmesos.estimates.estimators import Estimates
 from mfmesos.estimates.learning import JUDGED, JUDGED_SHORT, PER_CATEGORY, learn, newest
 from mfmesos.estimates.needs import LEAST_MB, Needs
+from mfmesos.estimates.tuning import Tuning
 from mfmesos.shared import wire
 
 BIG = {"a1": Resources(8.0, 8096.0, 80000.0)}

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from mfmesos.estimates.baselines import MaxSeen
 from mfmesos.estimates.category_history import GROUPS, LEVELS, WINDOW, History
-from mfmesos.estimates.estimator import Estimator, Tuning, clamp
+from mfmesos.estimates.estimator import Estimator
 from mfmesos.estimates.estimators import Estimates, Usage
 from mfmesos.estimates.replay import Learned, Policy, Row, Score, replay
+from mfmesos.estimates.tuning import Tuning
 
 PEAKS = st.floats(0.0, 1e7)
 INPUTS = st.none() | st.floats(0.0, 1e9)
@@ -60,14 +61,6 @@ def test_a_retry_grows(tasks, allocation, input_mb, declared):
     assert estimator.retry("a", allocation, input_mb, declared=declared) >= allocation * 1.01
     assert estimator.retry("a", allocation, input_mb, declared=declared, largest=allocation * 1.5) <= allocation * 1.5
     assert estimator.retry("a", allocation, largest=allocation) == allocation
-
-
-@given(st.floats(0.1, 1e6), st.floats(0.1, 1e6), st.none() | st.floats(0.1, 1e6))
-def test_nobody_gets_less_than_declared_unless_overridden(allocation, declared, largest):
-    """The clamp keeps what was declared, even beyond the largest agent (such a task is refused elsewhere)."""
-    assert clamp(allocation, declared, largest) >= declared
-    assert clamp(allocation, declared, largest, override=True) <= (largest or allocation)
-    assert clamp(allocation, None, None) == allocation
 
 
 def test_a_cold_category_gets_what_was_declared_or_the_default():
