@@ -87,7 +87,7 @@ class GrantAttempt:
 
 @dataclass(frozen=True)
 class RevokeAttempt:
-    """No more of that; what it had delivered and was not placed is thrown away."""
+    """No more of that; what it had delivered and was not published is thrown away."""
 
     claim_id: str
     attempt_id: str
@@ -103,8 +103,8 @@ class AnswerSync:
 
 
 @dataclass(frozen=True)
-class PlaceOutputs:
-    """Move the delivered outputs to their final names; answered by OutputsPlaced or OutputsRefused."""
+class PublishOutputs:
+    """Move the delivered outputs to their final names; answered by OutputsPublished or OutputsRefused."""
 
     claim_id: str
     attempt_id: str
@@ -196,6 +196,6 @@ class Over:
 
 Action = Union[
     OpenClaim, DeclineOffers, Revive, Suppress, AcknowledgeUpdate, KillClaim, Reconcile, AcceptInverseOffer, ListAgents,
-    GrantAttempt, RevokeAttempt, AnswerSync, PlaceOutputs, CloseClaim, ReportTask, RecordAttempt,
+    GrantAttempt, RevokeAttempt, AnswerSync, PublishOutputs, CloseClaim, ReportTask, RecordAttempt,
     SaveClaim, SaveTask, DropClaim, DropTask, Note, Over,
 ]

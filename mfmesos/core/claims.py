@@ -62,9 +62,9 @@ def _take_result(state: State, claim: Claim, result: wire.Result) -> None:
     if record is None:
         claim.attempts.pop(result.attempt, None)
         state.emit(RevokeAttempt(claim.id, result.attempt))
-    elif record.state is not TaskState.PLACING:
+    elif record.state is not TaskState.PUBLISHING:
         tasks.attempt_ended(state, claim, record, result)
-    if record is None or record.state is not TaskState.PLACING:
+    if record is None or record.state is not TaskState.PUBLISHING:
         claim.to_ack[result.attempt] = None
 
 
@@ -87,7 +87,7 @@ def _compare(state: State, claim: Claim, event: ClaimSynced) -> None:
             claim.unsent[attempt_id] = None
     for attempt_id in list(claim.attempts):
         record = tasks.current(state, claim, attempt_id)
-        if record is None or record.state is TaskState.PLACING or attempt_id in there:
+        if record is None or record.state is TaskState.PUBLISHING or attempt_id in there:
             continue
         if attempt_id not in claim.unsent:
             tasks.lost(state, record, "the executor does not know of it any more")
@@ -101,7 +101,7 @@ def answer(state: State, claim: Claim) -> None:
     due = state.now - claim.heard_at >= state.policy.hold_s
     if not (claim.to_ack or claim.to_kill or claim.unsent or releasing or due):
         return
-    if claim.placing and state.now < claim.placing_until and not releasing:
+    if claim.publishing and state.now < claim.publishing_until and not releasing:
         return  # in a moment there is more to say, in one answer
     claim.number += 1
     runs = []
@@ -178,7 +178,7 @@ def failed(state: State, claim: Claim, why: str) -> None:
 def _suspects(state: State, claim: Claim) -> list[TaskRecord]:
     """The tasks that may have run in it at the end: those of which its executor may have heard."""
     found = [r for a in claim.attempts if a not in claim.unsent and (r := tasks.current(state, claim, a)) is not None]
-    return [r for r in found if r.state is not TaskState.PLACING]
+    return [r for r in found if r.state is not TaskState.PUBLISHING]
 
 
 def _over_limit(state: State, claim: Claim, suspects: list[TaskRecord], resource: str, why: str) -> None:
@@ -239,7 +239,7 @@ def ended(state: State, claim: Claim, why: str) -> None:
 def _requeue(state: State, claim: Claim, why: str) -> None:
     for attempt_id in list(claim.attempts):
         record = tasks.current(state, claim, attempt_id)
-        if record is None or record.state is TaskState.PLACING:
+        if record is None or record.state is TaskState.PUBLISHING:
             continue
         if attempt_id in claim.unsent:
             tasks.take_back(state, claim, record)  # its executor never heard of it

@@ -42,7 +42,7 @@ class Core:
             events.AgentFailed: lambda e: None,  # updates of its claims follow
             events.AgentsListed: self._agents_listed,
             events.ClaimSynced: lambda e: claims.synced(self.state, e),
-            events.OutputsPlaced: lambda e: tasks.outputs_placed(self.state, e.attempt_id),
+            events.OutputsPublished: lambda e: tasks.outputs_published(self.state, e.attempt_id),
             events.OutputsRefused: lambda e: tasks.outputs_refused(self.state, e),
             events.Tick: lambda e: None,
         }
@@ -72,7 +72,7 @@ class Core:
     def wakeup(self) -> float | None:
         """When the core wants to be called at the latest, besides the Tick of every second; may be past by now."""
         state = self.state
-        times = [claim.placing_until for claim in state.claims.values() if claim.held and claim.placing]
+        times = [claim.publishing_until for claim in state.claims.values() if claim.held and claim.publishing]
         if state.wanted_since is not None:
             times.append(state.wanted_since + state.policy.batch_delay_s)
             times += [a.unlisted_until for a in state.agents.values() if a.offers and a.unlisted_until is not None]
@@ -99,7 +99,7 @@ class Core:
             return
         state.stopping, state.complete = reason, True
         for record in list(state.tasks.values()):
-            if record.state is not TaskState.PLACING:
+            if record.state is not TaskState.PUBLISHING:
                 tasks.end(state, record, TaskState.WITHDRAWN, reason)
         for claim in list(state.claims.values()):
             claims.release(state, claim)
@@ -127,7 +127,7 @@ class Core:
         state = self.state
         state.failure, state.complete = event.reason, True
         for record in list(state.tasks.values()):
-            if record.state is not TaskState.PLACING:
+            if record.state is not TaskState.PUBLISHING:
                 tasks.end(state, record, TaskState.WITHDRAWN, event.reason)  # the run's fault, not the task's
         for claim in list(state.claims.values()):
             claims.ended(state, claim, event.reason)

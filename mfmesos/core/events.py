@@ -178,8 +178,8 @@ class ClaimSynced:
 
 
 @dataclass(frozen=True)
-class OutputsPlaced:
-    """Every output of the attempt is in place under its final name: the answer to actions.PlaceOutputs."""
+class OutputsPublished:
+    """Every output of the attempt is in place under its final name: the answer to actions.PublishOutputs."""
 
     attempt_id: str
 
@@ -205,5 +205,5 @@ Event = Union[
     Restored, HistoryLoaded, TaskSubmitted, TaskRefused, TaskWithdrawn, NoMoreTasks, NothingNew, StopRequested,
     Registered, Disconnected, FrameworkEnded, OffersReceived, OfferRescinded, InverseOfferReceived,
     ClaimUpdated, LaunchDropped, ExecutorExited, AgentFailed, AgentsListed,
-    ClaimSynced, OutputsPlaced, OutputsRefused, Tick,
+    ClaimSynced, OutputsPublished, OutputsRefused, Tick,
 ]

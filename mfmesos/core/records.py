@@ -83,7 +83,7 @@ class TaskRecord:
     deaths: int = 0
     """Executors that ended by themselves while it ran alone in them."""
     result: Result | None = None
-    """While its outputs are being placed."""
+    """While its outputs are being published."""
 
     def move(self, new: TaskState) -> None:
         self.state = move(TASK_MOVES, self.state, new)
@@ -125,9 +125,9 @@ class Claim:
     """Attempt -> number of the answer that named it, until the executor confirms it."""
     to_ack: dict[str, None] = field(default_factory=dict)
     to_kill: set[str] = field(default_factory=set)
-    placing: set[str] = field(default_factory=set)
+    publishing: set[str] = field(default_factory=set)
     """Attempts of which the outputs are being put in place."""
-    placing_until: float = 0.0
+    publishing_until: float = 0.0
     """So long an answer waits for that, so as to acknowledge them and to fill their room."""
     seq: int = 0
     """Of the newest sync."""
@@ -177,7 +177,7 @@ class Claim:
 
     def drop(self, attempt_id: str, allocation: Resources, now: float) -> None:
         """The attempt holds nothing here any more."""
-        self.placing.discard(attempt_id)
+        self.publishing.discard(attempt_id)
         if self.attempts.pop(attempt_id, None) is None:
             return
         self.unsent.pop(attempt_id, None)

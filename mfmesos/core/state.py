@@ -94,7 +94,7 @@ class State:
     """Tasks that have not ended. Ended ones are only counted: the state file remembers them."""
     restored: set[int] = field(default_factory=set)
     """Tasks of the scheduler's earlier life: the engine submits them again."""
-    placing: dict[str, int] = field(default_factory=dict)
+    publishing: dict[str, int] = field(default_factory=dict)
     """Attempt -> task, where its outputs are being put in place."""
     queue: WaitingQueue = field(default_factory=WaitingQueue)
     counts: Counter[TaskState] = field(default_factory=Counter)

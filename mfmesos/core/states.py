@@ -13,7 +13,7 @@ class TaskState(Enum):
     WAITING = "waiting"  # for a claim with room
     ASSIGNED = "assigned"  # to a claim; its executor has not yet said that it took it on
     RUNNING = "running"  # the executor said so
-    PLACING = "placing"  # outputs delivered, on their way to their final names
+    PUBLISHING = "publishing"  # outputs delivered, on their way to their final names
     FINISHED = "finished"
     FAILED = "failed"
     WITHDRAWN = "withdrawn"  # the engine does not want it any more
@@ -31,9 +31,9 @@ T, C = TaskState, ClaimState
 
 TASK_MOVES: Mapping[TaskState, frozenset[TaskState]] = {
     T.WAITING: frozenset({T.ASSIGNED, T.FAILED, T.WITHDRAWN}),
-    T.ASSIGNED: frozenset({T.RUNNING, T.PLACING, T.WAITING, T.FAILED, T.WITHDRAWN}),
-    T.RUNNING: frozenset({T.PLACING, T.WAITING, T.FAILED, T.WITHDRAWN}),
-    T.PLACING: frozenset({T.FINISHED, T.WAITING, T.FAILED, T.WITHDRAWN}),
+    T.ASSIGNED: frozenset({T.RUNNING, T.PUBLISHING, T.WAITING, T.FAILED, T.WITHDRAWN}),
+    T.RUNNING: frozenset({T.PUBLISHING, T.WAITING, T.FAILED, T.WITHDRAWN}),
+    T.PUBLISHING: frozenset({T.FINISHED, T.WAITING, T.FAILED, T.WITHDRAWN}),
     T.FINISHED: frozenset(),
     T.FAILED: frozenset(),
     T.WITHDRAWN: frozenset(),
@@ -46,7 +46,7 @@ CLAIM_MOVES: Mapping[ClaimState, frozenset[ClaimState]] = {
     C.ENDED: frozenset(),
 }
 TASK_ENDED = frozenset(state for state, moves in TASK_MOVES.items() if not moves)
-TASK_IN_CLAIM = frozenset({T.ASSIGNED, T.RUNNING, T.PLACING})
+TASK_IN_CLAIM = frozenset({T.ASSIGNED, T.RUNNING, T.PUBLISHING})
 
 S = TypeVar("S", TaskState, ClaimState)
 

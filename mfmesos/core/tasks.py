@@ -5,7 +5,7 @@ from mfmesos.core import outcomes, trust
 from mfmesos.core.actions import (
     DropTask,
     GrantAttempt,
-    PlaceOutputs,
+    PublishOutputs,
     RecordAttempt,
     ReportTask,
     RevokeAttempt,
@@ -25,7 +25,7 @@ from mfmesos.shared import wire
 
 MB = 2**20
 UNWANTED = "the workflow engine withdrew it"
-PLACING_S = 0.02
+PUBLISHING_S = 0.02
 """Small outputs are in place sooner; an answer does not wait longer for those of an attempt that has ended."""
 
 CONTENDED = 0.1
@@ -85,7 +85,7 @@ def withdraw(state: State, task_id: int, why: str) -> None:
     if record is None:
         if task_id not in state.restored:
             state.unwanted.add(task_id)
-    elif record.state is TaskState.PLACING:
+    elif record.state is TaskState.PUBLISHING:
         state.unwanted.add(task_id)  # it finishes, unless its outputs are refused
     else:
         claim = state.claims.get(record.claim_id)
@@ -169,13 +169,13 @@ def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.R
         state.emit(RecordAttempt(attempt))
         claim.broken = 0
     if result.outcome == wire.FINISHED:
-        record.move(TaskState.PLACING)
+        record.move(TaskState.PUBLISHING)
         record.result = result
-        if not claim.placing:
-            claim.placing_until = state.now + PLACING_S
-        claim.placing.add(record.attempt_id)
-        state.placing[record.attempt_id] = record.task.id
-        state.emit(PlaceOutputs(claim.id, record.attempt_id))
+        if not claim.publishing:
+            claim.publishing_until = state.now + PUBLISHING_S
+        claim.publishing.add(record.attempt_id)
+        state.publishing[record.attempt_id] = record.task.id
+        state.emit(PublishOutputs(claim.id, record.attempt_id))
         return
     agent = state.agent(claim.agent_id, claim.hostname)
     decision = outcomes.decide(
@@ -225,8 +225,8 @@ def _cores(used: wire.Usage, given: Resources) -> float | None:
     return None if contended and used.cores < given.cores else used.cores
 
 
-def outputs_placed(state: State, attempt_id: str) -> None:
-    record = _placing(state, attempt_id)
+def outputs_published(state: State, attempt_id: str) -> None:
+    record = _publishing(state, attempt_id)
     if record is None:
         return
     claim = _settle(state, record)
@@ -241,7 +241,7 @@ def outputs_placed(state: State, attempt_id: str) -> None:
 def outputs_refused(state: State, event: OutputsRefused) -> None:
     """Delivered, but not in place. A full disk on our side is nobody's failure: the task is run again once there may
     be room. Anything else on our side ends it: it could only come to the same end."""
-    record = _placing(state, event.attempt_id)
+    record = _publishing(state, event.attempt_id)
     if record is None:
         return
     _settle(state, record)
@@ -267,9 +267,9 @@ def _settle(state: State, record: TaskRecord) -> Claim | None:
     return claim
 
 
-def _placing(state: State, attempt_id: str) -> TaskRecord | None:
-    record = state.tasks.get(state.placing.pop(attempt_id, 0))
-    if record is None or record.attempt_id != attempt_id or record.state is not TaskState.PLACING:
+def _publishing(state: State, attempt_id: str) -> TaskRecord | None:
+    record = state.tasks.get(state.publishing.pop(attempt_id, 0))
+    if record is None or record.attempt_id != attempt_id or record.state is not TaskState.PUBLISHING:
         return None
     return record
 

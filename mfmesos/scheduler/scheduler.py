@@ -31,7 +31,7 @@ from mfmesos.shared.addresses import split_host_port
 from mfmesos.shared.disk import umask
 from mfmesos.shared.plainerrors import plain
 from mfmesos.staging.archive import build_archive
-from mfmesos.staging.incoming import PlacementError
+from mfmesos.staging.incoming import PublishError
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.server import StagingServer, default_host
 from mfmesos.store import framework
@@ -71,7 +71,7 @@ class Scheduler:
         """Whether every adapter is there: an executor of an earlier life may sync before."""
         self._wakeup: asyncio.TimerHandle | None = None
         self._held = HeldSyncs(self.post)
-        self._placing: set[asyncio.Task[None]] = set()
+        self._publishing: set[asyncio.Task[None]] = set()
         self._hosts: dict[str, str] = {}
         self._over: asyncio.Future[str | None]
         self._folder: RunFolder
@@ -91,7 +91,7 @@ class Scheduler:
             act.GrantAttempt: self._grant,
             act.RevokeAttempt: lambda a: self.staging.revoke(a.claim_id, a.attempt_id),
             act.AnswerSync: self._held.answer,
-            act.PlaceOutputs: self._place,
+            act.PublishOutputs: self._publish,
             act.CloseClaim: lambda a: self.staging.close_claim(a.claim_id),
             act.RecordAttempt: lambda a: self.recorder.keep(a.attempt),
             act.Note: self._note,
@@ -213,27 +213,27 @@ class Scheduler:
     def _grant(self, action: act.GrantAttempt) -> None:
         self.staging.grant(action.claim_id, action.attempt_id, action.inputs, action.task.outputs)
 
-    def _place(self, action: act.PlaceOutputs) -> None:
-        if not self.staging.places_quickly(action.attempt_id):
-            placing = self.loop.create_task(self._place_slowly(action.attempt_id))
-            self._placing.add(placing)
-            placing.add_done_callback(self._placing.discard)
+    def _publish(self, action: act.PublishOutputs) -> None:
+        if not self.staging.publishes_quickly(action.attempt_id):
+            publishing = self.loop.create_task(self._publish_slowly(action.attempt_id))
+            self._publishing.add(publishing)
+            publishing.add_done_callback(self._publishing.discard)
             return
         try:
-            self.staging.place_outputs(action.attempt_id)
-        except PlacementError as e:
+            self.staging.publish_outputs(action.attempt_id)
+        except PublishError as e:
             self.post(ev.OutputsRefused(action.attempt_id, e.reason, e.local, e.full))
         else:
-            self.post(ev.OutputsPlaced(action.attempt_id))
+            self.post(ev.OutputsPublished(action.attempt_id))
 
-    async def _place_slowly(self, attempt_id: str) -> None:
+    async def _publish_slowly(self, attempt_id: str) -> None:
         """Folders, and outputs that go to another file system, are copied in a thread."""
         try:
-            await self.staging.place(attempt_id)
-        except PlacementError as e:
+            await self.staging.publish(attempt_id)
+        except PublishError as e:
             self.post(ev.OutputsRefused(attempt_id, e.reason, e.local, e.full))
         else:
-            self.post(ev.OutputsPlaced(attempt_id))
+            self.post(ev.OutputsPublished(attempt_id))
 
     def _report_all(self, actions: Iterable[Any]) -> None:
         reports: list[act.ReportTask] = list(actions)

@@ -20,15 +20,15 @@ from mfmesos.staging.incoming import (
     OUR_SIDE,
     WHOLE,
     LeadsOut,
-    PlacementError,
-    Staged,
+    PublishError,
+    Received,
     Unpacker,
     plain_error,
     remove_tree,
     unpack,
 )
 from mfmesos.staging.names import OutputPlan, check_attempt, plan_outputs
-from mfmesos.staging.publishing import place
+from mfmesos.staging.publishing import publish
 from mfmesos.staging.stamps import members_of
 from mfmesos.staging.tarstream import BadTar
 from mfmesos.staging.task_links import TaskLinks
@@ -44,8 +44,8 @@ class Attempt:
     claim: str
     plan: OutputPlan
     inputs: tuple[StagedInput, ...]
-    staged: Staged | None = None
-    problem: PlacementError | None = None
+    received: Received | None = None
+    problem: PublishError | None = None
     """Why what it delivered could not be kept, when that is our own doing."""
 
 
@@ -60,8 +60,8 @@ class Deliveries:
         self._attempts: dict[str, Attempt] = {}
         self._numbers = itertools.count(1)
         self._members: dict[str, dict[str, tuple[str, ...]]] = {}
-        self._placed: dict[str, Staged] = {}
-        """Delivered alone and placed, but not reported."""
+        self._published: dict[str, Received] = {}
+        """Delivered alone and published, but not reported."""
         self._kept: dict[str, str] = {}
         """Attempt id -> stem of what arrived whole in the scheduler's earlier life."""
 
@@ -88,7 +88,7 @@ class Deliveries:
         self._kept.clear()
 
     def stop(self) -> None:
-        """Throw away what was not placed."""
+        """Throw away what was not published."""
         for attempt_id in list(self._attempts):
             self.revoke(attempt_id)
         remove_tree(str(self._incoming))
@@ -106,7 +106,7 @@ class Deliveries:
         self._attempts[attempt_id] = attempt
         stem = self._kept.pop(attempt_id, None)
         if stem is not None:
-            attempt.staged = Staged(f"{self._incoming}/{stem}", attempt.plan, alone=True, resumed=True)
+            attempt.received = Received(f"{self._incoming}/{stem}", attempt.plan, alone=True, resumed=True)
         return attempt
 
     def get(self, claim_id: str, attempt_id: str) -> Attempt | None:
@@ -120,20 +120,20 @@ class Deliveries:
     def revoke(self, attempt_id: str) -> Attempt | None:
         """Throw away what it had delivered."""
         attempt = self._attempts.pop(attempt_id, None)
-        if attempt is not None and attempt.staged is not None:
-            attempt.staged.discard()
+        if attempt is not None and attempt.received is not None:
+            attempt.received.discard()
         return attempt
 
     def close_claim(self, claim_id: str) -> None:
-        """What it delivered whole may still be placed; the rest of its attempts can deliver nothing any more."""
+        """What it delivered whole may still be published; the rest of its attempts can deliver nothing any more."""
         for attempt in [a for a in self._attempts.values() if a.claim == claim_id]:
-            if attempt.staged is None and attempt.problem is None and attempt.plan.roots:
+            if attempt.received is None and attempt.problem is None and attempt.plan.roots:
                 del self._attempts[attempt.id]
 
     # --- what is delivered ----------------------------------------------------------------------
-    def unpack_result(self, attempt: Attempt | None, result: wire.Result) -> Staged | None:
+    def unpack_result(self, attempt: Attempt | None, result: wire.Result) -> Received | None:
         """Unpack the outputs that ride in a result (blocking, in any thread); to be committed. A bad tar makes the
-        result BROKEN with the reason; a problem of our own disk is told when the outputs are to be placed, also when
+        result BROKEN with the reason; a problem of our own disk is told when the outputs are to be published, also when
         the executor could not get rid of them because of it."""
         if attempt is not None and attempt.problem is not None and result.outcome == wire.BROKEN:
             result.outcome, result.reason = wire.FINISHED, ""
@@ -143,7 +143,7 @@ class Deliveries:
                               result.outcome == wire.FAILED)
         except LeadsOut as e:
             if attempt is not None and result.outcome == wire.FINISHED:
-                attempt.problem = PlacementError(str(e), True)
+                attempt.problem = PublishError(str(e), True)
         except (BadTar, wire.WireError) as e:
             if result.outcome == wire.FINISHED:
                 result.outcome, result.reason = wire.BROKEN, f"its outputs arrived damaged: {e}"
@@ -158,28 +158,28 @@ class Deliveries:
         """For a stream of outputs; `commit` what it gives in the end."""
         return Unpacker(self._new_stem(attempt), attempt.plan, partial)
 
-    def commit(self, attempt: Attempt, staged: Staged, alone: bool = False) -> bool:
+    def commit(self, attempt: Attempt, received: Received, alone: bool = False) -> bool:
         """Keep what arrived in place of what had arrived before; False if the attempt was revoked meanwhile.
 
         `alone`: also for a scheduler that is started again, since nobody will send it once more.
         """
         if self._attempts.get(attempt.id) is not attempt:
-            staged.discard()
+            received.discard()
             return False
-        if attempt.staged is not None:
-            attempt.staged.discard()
-            attempt.staged = None
-        if staged.links:
+        if attempt.received is not None:
+            attempt.received.discard()
+            attempt.received = None
+        if received.links:
             try:
                 self._links.add(attempt.plan.roots)
             except OSError as e:
                 attempt.problem = storage_problem(e, self._incoming)
-                staged.discard()
+                received.discard()
                 return True
-        attempt.staged, attempt.problem = replace(staged, alone=alone), None
+        attempt.received, attempt.problem = replace(received, alone=alone), None
         if alone:
             with contextlib.suppress(OSError):  # then it is sent once more
-                os.close(os.open(f"{staged.stem}{WHOLE}", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+                os.close(os.open(f"{received.stem}{WHOLE}", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         return True
 
     def _new_stem(self, attempt: Attempt) -> str:
@@ -188,93 +188,93 @@ class Deliveries:
         return f"{self._incoming}/{attempt.id}-{next(self._numbers)}"
 
     # --- where it goes --------------------------------------------------------------------------
-    def take(self, attempt_id: str) -> Staged | None:
-        """What is to be placed, from now on no attempt's any more; None for nothing. Raises PlacementError."""
+    def take(self, attempt_id: str) -> Received | None:
+        """What is to be published, from now on no attempt's any more; None for nothing. Raises PublishError."""
         attempt = self._attempts.pop(attempt_id, None)
         if attempt is None:
-            raise PlacementError("its outputs were never delivered", False)
+            raise PublishError("its outputs were never delivered", False)
         if attempt.problem is not None:
             raise attempt.problem
-        if attempt.staged is None and attempt.plan.names:
-            raise PlacementError(f"output {attempt.plan.names[0]} was not delivered", False)
-        if attempt.staged is not None and attempt.staged.alone:
-            self._placed[attempt_id] = attempt.staged
-        return attempt.staged
+        if attempt.received is None and attempt.plan.names:
+            raise PublishError(f"output {attempt.plan.names[0]} was not delivered", False)
+        if attempt.received is not None and attempt.received.alone:
+            self._published[attempt_id] = attempt.received
+        return attempt.received
 
-    def places_quickly(self, attempt_id: str) -> bool:
-        """Whether `place` only renames files: nothing is a folder, and nothing goes to another file system."""
+    def publishes_quickly(self, attempt_id: str) -> bool:
+        """Whether `publish` only renames files: nothing is a folder, and nothing goes to another file system."""
         attempt = self._attempts.get(attempt_id)
-        if attempt is None or attempt.staged is None:
+        if attempt is None or attempt.received is None:
             return True
-        if attempt.staged.resumed:
+        if attempt.received.resumed:
             return False
-        for index, name in enumerate(attempt.staged.plan.roots):
+        for index, name in enumerate(attempt.received.plan.roots):
             try:
-                found = os.lstat(attempt.staged.path(index))
+                found = os.lstat(attempt.received.path(index))
             except OSError:
-                return True  # gone: `place` says so at once
+                return True  # gone: `publish` says so at once
             try:
                 there = os.stat(os.path.dirname(os.path.join(self._workdir, name)))
             except OSError:
-                there = found  # made while it is placed
+                there = found  # made while it is published
             if stat.S_ISDIR(found.st_mode) or there.st_dev != found.st_dev:
                 return False
         return True
 
-    def place(self, staged: Staged | None) -> None:
-        """Blocking; may run in any thread. Raises PlacementError."""
-        if staged is None:
+    def publish(self, received: Received | None) -> None:
+        """Blocking; may run in any thread. Raises PublishError."""
+        if received is None:
             return
-        if not staged.partial:
-            attempt_id = os.path.basename(staged.stem).rpartition("-")[0]
+        if not received.partial:
+            attempt_id = os.path.basename(received.stem).rpartition("-")[0]
             try:
-                self._members[attempt_id] = self._members_in(staged)
+                self._members[attempt_id] = self._members_in(received)
             except OSError as e:
-                staged.discard()
+                received.discard()
                 raise storage_problem(e, self._incoming) from None
-        place(self._workdir, staged, self._own_files)
+        publish(self._workdir, received, self._own_files)
 
-    def _members_in(self, staged: Staged) -> dict[str, tuple[str, ...]]:
+    def _members_in(self, received: Received) -> dict[str, tuple[str, ...]]:
         """What each of its folders holds; written down before the first of that is moved away, since a next life of
         the scheduler finds only the rest. Raises OSError."""
-        note = f"{staged.stem}{WHOLE}"
-        if staged.resumed:
+        note = f"{received.stem}{WHOLE}"
+        if received.resumed:
             with contextlib.suppress(OSError, ValueError), open(note, encoding="ascii") as f:
                 return {name: tuple(members) for name, members in json.load(f).items()}
-        found = {name: members_of(staged.path(index)) for index, name in enumerate(staged.plan.roots)
-                 if os.path.isdir(staged.path(index))}
-        if staged.alone and found:
+        found = {name: members_of(received.path(index)) for index, name in enumerate(received.plan.roots)
+                 if os.path.isdir(received.path(index))}
+        if received.alone and found:
             with open(note, "w", encoding="ascii") as f:
                 json.dump(found, f)
         return found
 
     def members(self, attempt_id: str) -> Mapping[str, tuple[str, ...]]:
-        """Output folder -> what the attempt has made in it, of one that was placed and whose task is not settled."""
+        """Output folder -> what the attempt has made in it, of one that was published and whose task is not settled."""
         return self._members.get(attempt_id, {})
 
-    def place_partial(self, attempt: Attempt) -> None:
+    def publish_partial(self, attempt: Attempt) -> None:
         """What a failed attempt made goes where it would have been; if that can't be, it is only logged. Blocking."""
-        staged = attempt.staged
-        if staged is None or not staged.partial:
+        received = attempt.received
+        if received is None or not received.partial:
             return
-        attempt.staged = None
+        attempt.received = None
         try:
-            self.place(staged)
-        except PlacementError as e:
+            self.publish(received)
+        except PublishError as e:
             log.warning("event=partial attempt=%s: %s", attempt.id, e.reason)
-            staged.discard()
+            received.discard()
 
     def settle(self, attempt_id: str) -> None:
         """Its task was reported: it is of no use to a next life of the scheduler any more."""
         self._members.pop(attempt_id, None)
-        staged = self._placed.pop(attempt_id, None)
-        if staged is not None:
-            staged.settle()
+        received = self._published.pop(attempt_id, None)
+        if received is not None:
+            received.settle()
 
 
-def storage_problem(e: OSError, folder: Path) -> PlacementError:
+def storage_problem(e: OSError, folder: Path) -> PublishError:
     """An error of our own disk while outputs arrived. A folder that is gone ends the run, not the attempt."""
     gone = e.errno == errno.ENOENT and not folder.exists()
-    return PlacementError(
+    return PublishError(
         f"its outputs could not be stored in {folder}: {plain_error(e)}", gone or e.errno in OUR_SIDE,
         gone or e.errno in FULL)

@@ -24,13 +24,13 @@ OUR_SIDE = {
 }
 """Errors that say something of the scheduler's machine, not of what was delivered; in plain words."""
 WHOLE = ".whole"
-"""Ends the name of a file beside what was delivered by itself: all of it has arrived. Empty until it is placed, then
+"""Ends the name of a file beside what was delivered by itself: all of it has arrived. Empty until it is published, then
 with what its folders hold (JSON)."""
 FULL = {errno.ENOSPC, errno.EDQUOT, *descriptors.SHORT}
 """A reason to wait: later there may be room."""
 
 
-class PlacementError(Exception):
+class PublishError(Exception):
     """Outputs could not be put in place; nothing partial was left. `local`: our own side is to blame, not the
     attempt or the cluster; `full`: only for want of room, so that it may go well later."""
 
@@ -46,7 +46,7 @@ class LeadsOut(BadTar):
 
 
 @dataclass(frozen=True)
-class Staged:
+class Received:
     """The delivered outputs of an attempt: the file or folder STEM.i is `plan.roots[i]`. No folder around them:
     making and removing one for each attempt costs more than all the rest (0.2 to 1 ms on ext4)."""
 
@@ -57,7 +57,7 @@ class Staged:
     partial: bool = False
     """What a failed attempt made: some of it may be missing."""
     resumed: bool = False
-    """It arrived in the scheduler's earlier life, which may have died while it was being placed, or after that."""
+    """It arrived in the scheduler's earlier life, which may have died while it was being published, or after that."""
 
     links: bool = False
     """Whether a folder of it has symbolic links."""
@@ -98,7 +98,7 @@ def plain_error(e: OSError) -> str:
 
 
 class Unpacker:
-    """Takes a tar stream in pieces (blocking: for a worker thread) and unpacks it to the names of `Staged(stem, plan)`.
+    """Takes a tar stream in pieces (blocking: for a worker thread) and unpacks it to the paths of a `Received`.
 
     A member's name is that of a declared output, or of something in a declared output that is a folder. `feed` and
     `finish` raise BadTar for what may not be, and OSError for our own disk; `abort` afterwards removes everything.
@@ -106,7 +106,7 @@ class Unpacker:
     """
 
     def __init__(self, stem: str, plan: OutputPlan, partial: bool = False) -> None:
-        self._staged = Staged(stem, plan, partial=partial)
+        self._received = Received(stem, plan, partial=partial)
         self._plan = plan
         self._index = {root: i for i, root in enumerate(plan.roots)}
         self._twice = set(plan.names) - set(plan.roots)
@@ -128,14 +128,14 @@ class Unpacker:
                 raise BadTar("it was given up")
             self._reader.feed(data)
 
-    def finish(self) -> Staged:
+    def finish(self) -> Received:
         """All has arrived; checks that nothing is missing."""
         with self._lock:
             self._reader.finish()
             for name in self._plan.names:
-                if name not in self._seen and not self._staged.partial:
+                if name not in self._seen and not self._received.partial:
                     raise BadTar(f"output {name} is not among what was delivered")
-            return replace(self._staged, links=True) if self._links else self._staged
+            return replace(self._received, links=True) if self._links else self._received
 
     def abort(self) -> None:
         """Give up and remove everything; waits for a `feed` in another thread."""
@@ -143,7 +143,7 @@ class Unpacker:
             self._aborted = True
             if self._file is not None:
                 self._file.close()
-            self._staged.discard()
+            self._received.discard()
 
     # --- what the reader calls ------------------------------------------------------------------
     def begin(self, member: Member) -> None:
@@ -206,7 +206,7 @@ class Unpacker:
         again = name in self._seen
         if name in self._declared:
             self._seen.add(name)
-        path = self._staged.path(index)
+        path = self._received.path(index)
         if rest:
             self._seen.add(self._plan.roots[index])
             self._make_parents(path, rest.split("/")[:-1])
@@ -300,7 +300,7 @@ def _make_dir(path: str, member: Member) -> None:
         set_times(path, member.mtime_ns, member.mtime_ns)
 
 
-def unpack(stem: str, plan: OutputPlan, data: bytes, partial: bool = False) -> Staged:
+def unpack(stem: str, plan: OutputPlan, data: bytes, partial: bool = False) -> Received:
     """A whole small tar at once; raises BadTar or OSError with nothing left behind."""
     unpacker = Unpacker(stem, plan, partial)
     try:

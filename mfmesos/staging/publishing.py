@@ -17,10 +17,10 @@ from pathlib import Path
 
 from mfmesos.shared.disk import capacity, copy_sparse, occupied, set_mode, set_times
 from mfmesos.shared.holes import sparse
-from mfmesos.staging.incoming import FULL, OUR_SIDE, PlacementError, Staged, plain_error, remove_tree
+from mfmesos.staging.incoming import FULL, OUR_SIDE, PublishError, Received, plain_error, remove_tree
 from mfmesos.staging.names import KEPT, NameRefused, check_own, free_name
 
-log = logging.getLogger("mfmesos.placement")
+log = logging.getLogger("mfmesos.publishing")
 _IN_USE = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 """Of a rename: since it was planned, another task's output has come to have that name."""
 
@@ -45,7 +45,7 @@ class _Move:
 @dataclass
 class _Job:
     workdir: str
-    staged: Staged
+    received: Received
     own_files: Iterable[str]
     moves: list[_Move] = field(default_factory=list)
     made_folders: list[str] = field(default_factory=list)
@@ -60,23 +60,23 @@ class _Job:
         return not (os.path.realpath(path) + "/").startswith(self.base.rstrip("/") + "/")
 
 
-def place(workdir: Path, staged: Staged, own_files: Iterable[str] = ()) -> None:
+def publish(workdir: Path, received: Received, own_files: Iterable[str] = ()) -> None:
     """Move every output to its final name and remove the rest. Blocking; renames alone unless file systems differ.
 
-    `own_files`: names in the workflow's folder that no task may write, besides ours. Raises PlacementError; then
-    nothing of `staged` is in the workflow's folder, and all is as it was before.
+    `own_files`: names in the workflow's folder that no task may write, besides ours. Raises PublishError; then
+    nothing of `received` is in the workflow's folder, and all is as it was before.
     """
-    job = _Job(str(workdir), staged, own_files)
+    job = _Job(str(workdir), received, own_files)
     name = ""
     try:
-        for index, name in enumerate(staged.plan.roots):
+        for index, name in enumerate(received.plan.roots):
             _prepare(job, index, name)
         waiting = job.moves[::-1]
         alone = len(waiting) == 1 and not waiting[0].is_dir
         while waiting:
             name = waiting[-1].name
             waiting.extend(reversed(_rename(job, waiting.pop(), alone)))
-    except PlacementError:
+    except PublishError:
         _undo(job)
         raise
     except OSError as e:
@@ -92,42 +92,42 @@ def place(workdir: Path, staged: Staged, own_files: Iterable[str] = ()) -> None:
     for path in job.temporaries:
         remove_tree(path)
     if job.merged or job.temporaries:
-        staged.clear()
+        received.clear()
 
 
-def _problem(job: _Job, name: str, e: OSError) -> PlacementError:
+def _problem(job: _Job, name: str, e: OSError) -> PublishError:
     """The error in plain words. What no emptying of the disk would make room for is not for want of room."""
     path = f"{job.workdir}/{name}"
     folder = os.path.dirname(path)
     full = e.errno in FULL
     if full and e.errno == errno.ENOSPC:
         with contextlib.suppress(OSError):
-            needed, most = occupied(job.staged.path(job.staged.plan.roots.index(name))), capacity(folder)
+            needed, most = occupied(job.received.path(job.received.plan.roots.index(name))), capacity(folder)
             if needed > most:
-                return PlacementError(
+                return PublishError(
                     f"output {name} takes {needed >> 20} MB, more than the whole disk of {folder} holds "
                     f"({most >> 20} MB)", True)
     removed = e.errno == errno.ENOENT and _incoming_is_gone(job)
-    return PlacementError(
+    return PublishError(
         f"output {name} could not be put in place: {plain_error(e)} ({folder})", removed or e.errno in OUR_SIDE,
         removed or full)
 
 
 def _incoming_is_gone(job: _Job) -> bool:
     """Removed as a whole while we run: it is made again, and the task waits as for a disk that is full."""
-    return not os.path.isdir(os.path.dirname(job.staged.stem))
+    return not os.path.isdir(os.path.dirname(job.received.stem))
 
 
 def _prepare(job: _Job, index: int, name: str) -> None:
     """Everything that may take long or fail, before the first name changes."""
-    source, final = job.staged.path(index), f"{job.workdir}/{name}"
+    source, final = job.received.path(index), f"{job.workdir}/{name}"
     try:
         found = os.lstat(source)
     except FileNotFoundError:
-        if job.staged.partial or (job.staged.resumed and os.path.lexists(final)):
-            return  # never made, or placed already, before the scheduler died
+        if job.received.partial or (job.received.resumed and os.path.lexists(final)):
+            return  # never made, or published already, before the scheduler died
         removed = _incoming_is_gone(job)
-        raise PlacementError(
+        raise PublishError(
             f"output {name} had arrived, but is gone from {os.path.dirname(source)}: did somebody remove it?",
             removed, removed) from None
     parent = os.path.dirname(name)
@@ -149,7 +149,7 @@ def _make_parents(job: _Job, name: str, parent: str) -> None:
             os.mkdir(path)
         except FileExistsError:
             if not os.path.isdir(path):
-                raise PlacementError(f"{path} is in the way: it is not a folder; move it away", True) from None
+                raise PublishError(f"{path} is in the way: it is not a folder; move it away", True) from None
             if os.path.islink(path):
                 linked = True
                 if job.leads_out(path):
@@ -166,11 +166,11 @@ def _check_own(job: _Job, name: str) -> None:
     try:
         check_own(os.path.relpath(f"{os.path.realpath(folder)}/{last}", os.path.realpath(job.workdir)), job.own_files)
     except NameRefused as e:
-        raise PlacementError(f"{e} ({name} is a way to it)", True) from None
+        raise PublishError(f"{e} ({name} is a way to it)", True) from None
 
 
-def _outside(path: str) -> PlacementError:
-    return PlacementError(
+def _outside(path: str) -> PublishError:
+    return PublishError(
         f"{path} is a symbolic link that leads out of the workflow's folder; outputs are put only into it", True)
 
 
@@ -184,12 +184,12 @@ def _moves(job: _Job, move: _Move, inside: bool = False) -> list[_Move]:
         return [move]
     if not move.is_dir:
         if stat.S_ISDIR(there.st_mode):
-            raise PlacementError(
+            raise PublishError(
                 f"output {move.name} is a file, but a folder of that name is in {job.workdir}; move it away", True)
         return [move]
     if not os.path.isdir(move.final):
         if inside:
-            raise PlacementError(
+            raise PublishError(
                 f"output {move.name} is a folder, but a file of that name is in {job.workdir}; move it away", True)
         return [move]
     link = stat.S_ISLNK(there.st_mode)
@@ -219,7 +219,7 @@ def _entries(folder: str) -> Iterator[tuple[str, bool]]:
 
 def _copy_beside(job: _Job, source: str, final: str) -> str:
     """The copy's name. What an earlier life of the scheduler left of such a copy is removed."""
-    made = f"{os.path.dirname(final)}/.mfmesos-{os.path.basename(job.staged.stem)}.{len(job.temporaries)}"
+    made = f"{os.path.dirname(final)}/.mfmesos-{os.path.basename(job.received.stem)}.{len(job.temporaries)}"
     job.temporaries.append(made)  # known to _undo while it is copied
     remove_tree(made)
     _copy(source, made)
@@ -278,8 +278,8 @@ def _keep(job: _Job, move: _Move) -> None:
     there = _lstat(move.final)
     if there is None or stat.S_ISDIR(there.st_mode):
         return
-    stem = f"{os.path.dirname(move.final)}/.mfmesos-{os.path.basename(job.staged.stem)}" if move.beside else (
-        job.staged.stem)
+    stem = f"{os.path.dirname(move.final)}/.mfmesos-{os.path.basename(job.received.stem)}" if move.beside else (
+        job.received.stem)
     if move.is_dir and stat.S_ISREG(there.st_mode) and there.st_size:
         move.backup, move.kept = free_name(f"{move.final}{KEPT}", "/"), True
         os.rename(move.final, move.backup)
@@ -316,4 +316,4 @@ def _undo(job: _Job) -> None:
     for folder in reversed(job.made_folders):
         with contextlib.suppress(OSError):
             os.rmdir(folder)
-    job.staged.discard()
+    job.received.discard()

@@ -120,7 +120,7 @@ class StagingServer:
         return await listener.start(host, port, context)
 
     async def stop(self, keep: bool = False) -> None:
-        """Close every connection and throw away what was delivered and not placed, or `keep` it for a next life."""
+        """Close every connection and throw away what was delivered and not published, or `keep` it for a next life."""
         if self._listeners:
             self._stopping.set()
         for listener in self._listeners:
@@ -142,7 +142,7 @@ class StagingServer:
         return self._claims.open(claim_id)
 
     def close_claim(self, claim_id: str) -> None:
-        """Its token is void; what it delivered whole may still be placed."""
+        """Its token is void; what it delivered whole may still be published."""
         self._claims.close(claim_id)
         self._deliveries.close_claim(claim_id)
 
@@ -155,28 +155,28 @@ class StagingServer:
             claim.grant(inputs)
 
     def revoke(self, claim_id: str, attempt_id: str) -> None:
-        """No more of that; what it had delivered and was not placed is thrown away."""
+        """No more of that; what it had delivered and was not published is thrown away."""
         if self._deliveries.get(claim_id, attempt_id) is not None:
             self._withdraw_inputs(attempt_id)
             self._deliveries.revoke(attempt_id)
 
-    def place_outputs(self, attempt_id: str) -> None:
-        """Move what the attempt delivered to its final names, all of it or nothing. Raises PlacementError.
+    def publish_outputs(self, attempt_id: str) -> None:
+        """Move what the attempt delivered to its final names, all of it or nothing. Raises PublishError.
 
-        Blocking: renames, but copies where an output's folder is another file system; see `place`.
+        Blocking: renames, but copies where an output's folder is another file system; see `publish`.
         """
         self._withdraw_inputs(attempt_id)
-        self._deliveries.place(self._deliveries.take(attempt_id))
+        self._deliveries.publish(self._deliveries.take(attempt_id))
 
-    def places_quickly(self, attempt_id: str) -> bool:
-        """Whether `place_outputs` is a matter of renames; else `place` is the one to call."""
-        return self._deliveries.places_quickly(attempt_id)
+    def publishes_quickly(self, attempt_id: str) -> bool:
+        """Whether `publish_outputs` is a matter of renames; else `publish` is the one to call."""
+        return self._deliveries.publishes_quickly(attempt_id)
 
-    async def place(self, attempt_id: str) -> None:
-        """`place_outputs` in a thread: for outputs that may have to be copied, or replace a large folder."""
+    async def publish(self, attempt_id: str) -> None:
+        """`publish_outputs` in a thread: for outputs that may have to be copied, or replace a large folder."""
         self._withdraw_inputs(attempt_id)
-        staged = self._deliveries.take(attempt_id)
-        await asyncio.get_running_loop().run_in_executor(self._pool, self._deliveries.place, staged)
+        received = self._deliveries.take(attempt_id)
+        await asyncio.get_running_loop().run_in_executor(self._pool, self._deliveries.publish, received)
 
     def members(self, attempt_id: str) -> Mapping[str, tuple[str, ...]]:
         """Output folder -> what the attempt, whose task is about to be reported, has made in it."""
@@ -261,13 +261,13 @@ class StagingServer:
         for result in results:
             attempt = self._deliveries.get(claim.id, result.attempt)
             if together <= INLINE_TOGETHER:
-                staged = self._deliveries.unpack_result(attempt, result)
+                received = self._deliveries.unpack_result(attempt, result)
             else:
-                staged = await loop.run_in_executor(self._pool, self._deliveries.unpack_result, attempt, result)
-            if attempt is not None and staged is not None:
-                self._deliveries.commit(attempt, staged)
-            if attempt is not None and result.outcome == wire.FAILED and attempt.staged is not None:
-                await loop.run_in_executor(self._pool, self._deliveries.place_partial, attempt)
+                received = await loop.run_in_executor(self._pool, self._deliveries.unpack_result, attempt, result)
+            if attempt is not None and received is not None:
+                self._deliveries.commit(attempt, received)
+            if attempt is not None and result.outcome == wire.FAILED and attempt.received is not None:
+                await loop.run_in_executor(self._pool, self._deliveries.publish_partial, attempt)
 
     async def _held(self, claim: ClaimAccess, message: wire.SyncRequest) -> wire.SyncAnswer:
         answering = asyncio.ensure_future(self._on_sync(claim.id, message))

@@ -13,7 +13,7 @@ from mfmesos.core.model import StagedInput
 from mfmesos.shared import descriptors
 from mfmesos.shared.disk import capacity
 from mfmesos.staging.deliveries import Attempt, Deliveries, storage_problem
-from mfmesos.staging.incoming import LeadsOut, PlacementError, Unpacker
+from mfmesos.staging.incoming import LeadsOut, PublishError, Unpacker
 from mfmesos.staging.inputs import InputChanged, InputIndex
 from mfmesos.staging.tarstream import BadTar
 from mfmesos.staging.trees import TreeChanged, tar_stream
@@ -147,18 +147,18 @@ class Transfer:
             try:
                 unpacker = self._deliveries.unpacker(attempt, partial)
                 await self._pump(request, attempt, unpacker)
-                staged = await self._blocking(unpacker.finish)
+                received = await self._blocking(unpacker.finish)
             except BaseException as e:
                 if unpacker is not None:
                     # Under way already when this is a cancellation, and the wait is cut short.
                     await asyncio.shield(self._blocking(unpacker.abort))
                 raise self._explained(attempt, e) from None
-            if not self._deliveries.commit(attempt, staged, alone=not partial):
+            if not self._deliveries.commit(attempt, received, alone=not partial):
                 raise Refused(404, "the attempt was taken back meanwhile")
 
     def _explained(self, attempt: Attempt, e: BaseException) -> BaseException:
         if isinstance(e, LeadsOut):
-            attempt.problem = PlacementError(str(e), local=True)
+            attempt.problem = PublishError(str(e), local=True)
         if isinstance(e, BadTar):
             return Refused(400, str(e))
         if isinstance(e, asyncio.TimeoutError):
@@ -201,5 +201,5 @@ class Transfer:
         else:
             reason = (f"the outputs need {needed >> 20} MB, but the disk of the workflow's folder has "
                       f"{max(free, 0) >> 20} MB left")
-        attempt.problem = PlacementError(reason, local=True, full=needed <= most)
+        attempt.problem = PublishError(reason, local=True, full=needed <= most)
         raise Refused(413, reason)

@@ -130,7 +130,7 @@ def test_a_claim_that_is_drained_after_a_restart_keeps_what_it_runs():
         world.finish(executor, attempt, outcome, reason=outcome)
     world.sync(executor)
     assert list(executor.running) == ["5.1"]
-    assert world.core.state.placing == {"1.1": 1}
+    assert world.core.state.publishing == {"1.1": 1}
     world.auto_place = True
     world.place_all()
     world.run_to_end()

@@ -26,7 +26,7 @@ def started(world: World):
 
 
 def test_a_task_goes_all_the_way():
-    """Submitted, offered, claimed, run, delivered, placed, reported, acknowledged, and the claim released."""
+    """Submitted, offered, claimed, run, delivered, published, reported, acknowledged, and the claim released."""
     world = World()
     world.submit(1)
     (executor,) = started(world)
@@ -230,7 +230,7 @@ def answers(world: World) -> list[wire.SyncAnswer]:
     return [a.answer for a in of_type(world, act.AnswerSync) if not a.answer.superseded]
 
 
-def test_an_answer_waits_while_outputs_are_placed():
+def test_an_answer_waits_while_outputs_are_published():
     """So one answer acknowledges the attempt and gives its room to the next one."""
     world = World()
     world.submit(1, 2, cores=4.0)

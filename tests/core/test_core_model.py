@@ -1,6 +1,6 @@
 """The core under random events in any order (Hypothesis): what must never happen never happens.
 
-World asserts on the way: no task reported twice, none reported as finished before its outputs were placed, no offer
+World asserts on the way: no task reported twice, none reported as finished before its outputs were published, no offer
 accepted that is not in hand, no claim larger than its offers, no claim given more than it has. Here in the end:
 everything that was submitted is reported, and no claim is left.
 """

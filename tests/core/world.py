@@ -49,7 +49,7 @@ class World:
         self.executors: dict[str, FakeExecutor] = {}
         self.reports: dict[int, act.ReportTask] = {}
         self.notes: list[act.Note] = []
-        self.placed: Counter[int] = Counter()
+        self.published: Counter[int] = Counter()
         self.actions: list[act.Action] = []
         self.over: act.Over | None = None
         self.pending_place: list[str] = []
@@ -153,12 +153,12 @@ class World:
                 del self.offers[offer_id]
         elif isinstance(action, act.AnswerSync):
             self._answered(action)
-        elif isinstance(action, act.PlaceOutputs):
+        elif isinstance(action, act.PublishOutputs):
             self.pending_place.append(action.attempt_id)
         elif isinstance(action, act.ReportTask):
             assert action.task.id not in self.reports, f"task {action.task.id} reported twice"
             if action.finished:
-                assert self.placed[action.task.id] >= 1, "reported before its outputs were in place"
+                assert self.published[action.task.id] >= 1, "reported before its outputs were in place"
             self.reports[action.task.id] = action
         elif isinstance(action, act.Note):
             self.notes.append(action)
@@ -276,8 +276,8 @@ class World:
             if self.undelivered:
                 self.send(ev.OutputsRefused(attempt, "output o was not delivered"))
                 continue
-            self.placed[self.core.state.placing[attempt]] += 1
-            self.send(ev.OutputsPlaced(attempt))
+            self.published[self.core.state.publishing[attempt]] += 1
+            self.send(ev.OutputsPublished(attempt))
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds

@@ -20,7 +20,7 @@ from mfmesos.shared import wire
 
 SECRET = b"the content of an input of the good claim"
 GOODS = re.compile(r"/incoming/\d{3,4}\.1-")
-"""What the good client has delivered and nobody has placed yet."""
+"""What the good client has delivered and nobody has published yet."""
 HERE = Path(__file__).resolve().parent
 
 

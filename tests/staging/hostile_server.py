@@ -18,7 +18,7 @@ from typing import Any
 
 from mfmesos.core.model import Task
 from mfmesos.shared import wire
-from mfmesos.staging.incoming import PlacementError
+from mfmesos.staging.incoming import PublishError
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.server import StagingServer
 
@@ -62,9 +62,9 @@ class Fort:
         command, _, rest = line.partition(" ")
         if command == "place":
             try:
-                self.server.place_outputs(rest)
+                self.server.publish_outputs(rest)
                 self.server.settle(rest)
-            except PlacementError as e:
+            except PublishError as e:
                 return e.reason
         return dict(self.seen)
 

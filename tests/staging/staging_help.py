@@ -91,7 +91,7 @@ class Bench:
         return status, raw.decode()
 
     def leftovers(self) -> list[str]:
-        """What was delivered and neither placed nor thrown away."""
+        """What was delivered and neither published nor thrown away."""
         names = {p.name for p in (self.workdir / ".mfmesos" / "incoming").iterdir()}
         return sorted(n for n in names if not (n.endswith(WHOLE) and f"{n[:-len(WHOLE)]}.0" in names))
 

@@ -24,7 +24,7 @@ from support import wait_until
 
 from mfmesos.shared import wire
 from mfmesos.staging import listener, transfer
-from mfmesos.staging.incoming import PlacementError, Unpacker
+from mfmesos.staging.incoming import PublishError, Unpacker
 from mfmesos.staging.names import plan_outputs
 
 LEAST = 10_000
@@ -42,7 +42,7 @@ def siege(tmp_path: Path) -> Iterator[Siege]:
 
 
 def settle_first_task(siege: Siege) -> None:
-    """Attempt 1.1 delivers, is placed and settled."""
+    """Attempt 1.1 delivers, is published and settled."""
     body = (
         b'{"seq":1,"results":[{"attempt":"1.1","outcome":"finished","usage":{},"tar":"%s"}]}'
         % inline(files_tar(**{"result.txt": b"right"})).encode()
@@ -416,8 +416,8 @@ def test_no_descriptor_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert (await b.put(files_tar(o=b"y")))[0] == 413
         monkeypatch.undo()
         assert (await b.call("GET", f"files/{staged[0].digest}")) == (200, b"x")
-        with pytest.raises(PlacementError, match="too many files are open") as refused:
-            b.server.place_outputs("1.1")
+        with pytest.raises(PublishError, match="too many files are open") as refused:
+            b.server.publish_outputs("1.1")
         assert refused.value.full
 
     run(tmp_path, test)
@@ -516,8 +516,8 @@ def test_names_in_refusals_are_harmless(tmp_path: Path) -> None:
         assert heard.reason.isprintable()
         assert heard.stdout == "?"
         assert b.leftovers() == []
-        with pytest.raises(PlacementError):
-            b.server.place_outputs("1.1")
+        with pytest.raises(PublishError):
+            b.server.publish_outputs("1.1")
 
     run(tmp_path, test)
 

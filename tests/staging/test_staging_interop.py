@@ -107,7 +107,7 @@ def test_the_executors_client(tmp_path: Path, tls: bool) -> None:
             staged = b.grant(inputs=("big",))
             data = ClaimData(b.server.url, "c1", b.tokens["c1"], b.server.fingerprint, give_up_s=5)
             await asyncio.get_running_loop().run_in_executor(None, talk, data, staged[0].digest)
-            b.server.place_outputs("1.1")
+            b.server.publish_outputs("1.1")
     asyncio.run(main())
     assert b"".join(got) == b"z" * 2_000_000
     assert (tmp_path / "o").read_bytes() == b"y" * 2_000_000

@@ -16,7 +16,7 @@ from support import need
 
 from mfmesos.shared.wire import tar_owner
 from mfmesos.staging import publishing
-from mfmesos.staging.incoming import PlacementError, Staged, unpack
+from mfmesos.staging.incoming import PublishError, Received, unpack
 from mfmesos.staging.names import NameRefused, check_attempt, output_name, plan_outputs, relative
 
 
@@ -27,7 +27,7 @@ def work(tmp_path: Path) -> Path:
     return work
 
 
-def staged(work: Path, **outputs: Any) -> Staged:
+def staged(work: Path, **outputs: Any) -> Received:
     """Delivered: bytes for a file, a dict for a folder; "__" in a name means "/"."""
     members = []
     for name, content in outputs.items():
@@ -46,11 +46,11 @@ def contents(work: Path) -> dict[str, bytes]:
     return {str(p.relative_to(work)): p.read_bytes() for p in work.rglob("*") if p.is_file()}
 
 
-def fail(work: Path, what: Staged) -> PlacementError:
+def fail(work: Path, what: Received) -> PublishError:
     before = contents(work)
     before = {k: v for k, v in before.items() if not k.startswith(".mfmesos")}
-    with pytest.raises(PlacementError) as e:
-        publishing.place(work, what)
+    with pytest.raises(PublishError) as e:
+        publishing.publish(work, what)
     assert contents(work) == before, "the folder is not as it was"
     assert list((work / ".mfmesos" / "incoming").iterdir()) == []
     assert "\n" not in e.value.reason
@@ -62,12 +62,12 @@ def test_files_and_folders_land(work: Path) -> None:
     (work / "a").write_bytes(b"old")
     (work / "d").mkdir()
     (work / "d" / "old").write_bytes(b"old")
-    publishing.place(work, staged(work, a=b"A", sub__deep__b=b"B", d={"x": b"X"}))
+    publishing.publish(work, staged(work, a=b"A", sub__deep__b=b"B", d={"x": b"X"}))
     assert contents(work) == {"a": b"A", "sub/deep/b": b"B", "d/x": b"X", "d/old": b"old"}
     assert list((work / ".mfmesos" / "incoming").iterdir()) == []
 
 
-def folders(work: Path, **files: bytes) -> Staged:
+def folders(work: Path, **files: bytes) -> Received:
     """Delivered: the folder d with these files, "__" for "/", and an empty folder d/empty."""
     tar = tar_of(member("d", kind=b"5", mode=0o755), member("d/empty", kind=b"5", mode=0o755),
                  *(member("d/" + name.replace("__", "/"), content) for name, content in files.items()))
@@ -80,7 +80,7 @@ def test_a_folder_is_merged(work: Path) -> None:
         (work / name).parent.mkdir(parents=True, exist_ok=True)
         (work / name).write_bytes(b"mine")
     (work / "d" / "sub").chmod(0o750)
-    publishing.place(work, folders(work, x=b"X", sub__x=b"S", sub__new__y=b"Y"))
+    publishing.publish(work, folders(work, x=b"X", sub__x=b"S", sub__new__y=b"Y"))
     assert contents(work) == {"d/notes": b"mine", "d/sub/notes": b"mine", "d/x.1.old": b"mine", "d/x": b"X",
                               "d/sub/x": b"S", "d/sub/new/y": b"Y"}
     assert (work / "d" / "empty").is_dir()
@@ -121,7 +121,7 @@ def test_merging_through_links(work: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (work / "real").mkdir()
     (work / "d").symlink_to("real")
-    publishing.place(work, folders(work, x=b"X"))
+    publishing.publish(work, folders(work, x=b"X"))
     assert (work / "real" / "x").read_bytes() == b"X"
     (work / "real" / "sub").symlink_to(tmp_path / "out")
     assert "leads out" in fail(work, folders(work, sub__x=b"X")).reason
@@ -142,7 +142,7 @@ def test_another_task_makes_the_folder_meanwhile(work: Path, monkeypatch: pytest
         real(source, target)
 
     monkeypatch.setattr(os, "rename", rename)
-    publishing.place(work, what)
+    publishing.publish(work, what)
     assert contents(work) == {"d/x": b"X", "d/other": b"O"}
 
 
@@ -152,8 +152,8 @@ def test_own_files_by_way_of_a_link(work: Path) -> None:
     (work / "here").symlink_to(".")
     for name in ("here__tasks.jsonl", "here__here__mesos_task_state"):
         what = staged(work, **{name: b"1"})
-        with pytest.raises(PlacementError, match=r"own file|uses itself"):
-            publishing.place(work, what, ["tasks.jsonl"])
+        with pytest.raises(PublishError, match=r"own file|uses itself"):
+            publishing.publish(work, what, ["tasks.jsonl"])
     assert contents(work) == {"tasks.jsonl": b"tasks"}
 
 
@@ -165,8 +165,8 @@ def test_own_files_in_a_folder_that_is_merged_through_a_link(work: Path) -> None
     (work / "real" / "up").symlink_to("..")
     for name in ("tasks.jsonl", "real/up/mesos_task_state", "real/up/.mfmesos/journal"):
         what = folders(work, **{name: b"1"})
-        with pytest.raises(PlacementError, match=r"own file|uses itself"):
-            publishing.place(work, what, ["tasks.jsonl"])
+        with pytest.raises(PublishError, match=r"own file|uses itself"):
+            publishing.publish(work, what, ["tasks.jsonl"])
     assert contents(work) == {"tasks.jsonl": b"tasks"}
 
 
@@ -184,7 +184,7 @@ def test_folder_replaces_file(work: Path) -> None:
     for number, before in enumerate((b"old", b"older")):
         shutil.rmtree(work / "d", ignore_errors=True)
         (work / "d").write_bytes(before)
-        publishing.place(work, staged(work, d={"x": b"X"}, **({"e": b"E"} if number else {})))
+        publishing.publish(work, staged(work, d={"x": b"X"}, **({"e": b"E"} if number else {})))
     assert contents(work) == {
         "d/x": b"X", "e": b"E", "d.before-rerun": b"old", "d.before-rerun.2": b"older"}
 
@@ -216,7 +216,7 @@ def test_link_at_the_final_name_is_replaced(work: Path, tmp_path: Path) -> None:
     """Never written through."""
     (tmp_path / "outside").write_bytes(b"precious")
     (work / "o").symlink_to(tmp_path / "outside")
-    publishing.place(work, staged(work, o=b"new"))
+    publishing.publish(work, staged(work, o=b"new"))
     assert (tmp_path / "outside").read_bytes() == b"precious"
     assert not (work / "o").is_symlink()
 
@@ -233,7 +233,7 @@ def test_parent_that_leads_out_is_refused(work: Path, tmp_path: Path) -> None:
         assert e.local
         assert "symbolic link" in e.reason
     assert list((tmp_path / "out").iterdir()) == []
-    publishing.place(work, staged(work, fine__o=b"1"))
+    publishing.publish(work, staged(work, fine__o=b"1"))
     assert (work / "sub" / "o").read_bytes() == b"1"
 
 
@@ -274,7 +274,7 @@ def test_other_file_system(work: Path) -> None:
         (work / ".mfmesos" / "incoming").rmdir()
         (work / ".mfmesos" / "incoming").symlink_to(other)
         (work / "a").write_bytes(b"old")
-        publishing.place(work, staged(work, a=b"A", sub__b=b"B", d={"x": b"X"}))
+        publishing.publish(work, staged(work, a=b"A", sub__b=b"B", d={"x": b"X"}))
         assert contents(work) == {"a": b"A", "sub/b": b"B", "d/x": b"X"}
         assert os.access(work / "d" / "x", os.X_OK)
         assert sorted(p.name for p in work.iterdir()) == [".mfmesos", "a", "d", "sub"]
@@ -296,7 +296,7 @@ def test_other_file_system_keeps_what_the_task_made(work: Path) -> None:
         os.truncate(made / "sub" / "y", 1 << 28)
         for name in ("x", "sub/y"):
             os.utime(made / name, ns=(5, 10**18 + 7))
-        publishing.place(work, what)
+        publishing.publish(work, what)
         assert sorted(p.name for p in (work / "d").rglob("*")) == ["link", "lost", "notes", "sub", "x", "y"]
         assert os.readlink(work / "d" / "link") == "x"
         found = [(work / "d" / name).stat() for name in ("x", "sub/y")]
@@ -345,7 +345,7 @@ def test_other_file_system_full(work: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP])
 def test_a_file_system_without_modes_and_times(work: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """What arrives is unpacked and placed, there or from another file system, without them; other errors are errors."""
+    """Outputs are unpacked and published, there or from another file system, without them; other errors are errors."""
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError(number, os.strerror(number))
 
@@ -358,7 +358,7 @@ def test_a_file_system_without_modes_and_times(work: Path, monkeypatch: pytest.M
     (work / "a").write_bytes(b"old")
     for incoming in (work / ".mfmesos" / "incoming", None):
         with tempfile.TemporaryDirectory(dir=incoming or "/dev/shm") as folder:
-            publishing.place(work, unpack(f"{folder}/1.1-1", plan_outputs(work, ("a", "d")), tar))
+            publishing.publish(work, unpack(f"{folder}/1.1-1", plan_outputs(work, ("a", "d")), tar))
         assert contents(work) == {"a": b"A", "d/x": b"X"}
     number = errno.EIO
     with pytest.raises(OSError, match="Input/output"):
@@ -375,7 +375,7 @@ def test_other_mount_of_the_same_file_system(work: Path, monkeypatch: pytest.Mon
         real(source, target)
 
     monkeypatch.setattr(os, "rename", rename)
-    publishing.place(work, staged(work, a=b"A", sub__b=b"B"))
+    publishing.publish(work, staged(work, a=b"A", sub__b=b"B"))
     assert contents(work) == {"a": b"A", "sub/b": b"B"}
 
 

@@ -1,4 +1,4 @@
-"""Outputs that had arrived when the scheduler died: placed by the next one, without being sent again."""
+"""Outputs that had arrived when the scheduler died: published by the next one, without being sent again."""
 from __future__ import annotations
 
 import contextlib
@@ -11,7 +11,7 @@ from staging_help import member, tar_of
 
 from mfmesos.staging import publishing
 from mfmesos.staging.deliveries import Deliveries
-from mfmesos.staging.incoming import PlacementError, unpack
+from mfmesos.staging.incoming import PublishError, unpack
 
 
 @pytest.fixture
@@ -46,8 +46,8 @@ def test_what_arrived_whole_is_placed_by_the_next_scheduler(tmp_path: Path, two_
     delivered(tmp_path, two_files, "a", "d/b")
     after = deliveries(tmp_path, resume=True)
     after.grant("c", "1.1", (), ("a", "d/b"))
-    assert not after.places_quickly("1.1")
-    after.place(after.take("1.1"))
+    assert not after.publishes_quickly("1.1")
+    after.publish(after.take("1.1"))
     after.settle("1.1")
     assert (tmp_path / "a").read_bytes() == b"A"
     assert (tmp_path / "d" / "b").read_bytes() == b"B"
@@ -75,13 +75,13 @@ def test_what_arrived_for_an_attempt_that_is_not_wanted_any_more_is_removed(tmp_
     after.grant("c", "1.1", (), ("a", "d/b"))
     after.forget_kept()
     assert {name.partition("-")[0] for name in incoming(tmp_path)} == {"1.1"}
-    assert after.grant("c", "2.1", (), ("a", "d/b")).staged is None
+    assert after.grant("c", "2.1", (), ("a", "d/b")).received is None
 
 
 def died_at_a_rename(
     workdir: Path, before: Deliveries, monkeypatch: pytest.MonkeyPatch, die_at: int,
 ) -> Deliveries:
-    """What attempt 1.1 delivered is placed by a scheduler that dies after `die_at` renames; gives the next one's."""
+    """What attempt 1.1 delivered is published by a scheduler that dies after `die_at` renames; gives the next one's."""
     rename, count = publishing.os.rename, [0]
 
     def dying(source: str, target: str) -> None:
@@ -93,7 +93,7 @@ def died_at_a_rename(
     with monkeypatch.context() as patched:
         patched.setattr(publishing.os, "rename", dying)
         with contextlib.suppress(Died):
-            before.place(before.take("1.1"))
+            before.publish(before.take("1.1"))
     return deliveries(workdir, resume=True)
 
 
@@ -106,7 +106,7 @@ def test_a_placement_that_died_between_its_renames(
     before = delivered(tmp_path, two_files, "a", "d/b")
     after = died_at_a_rename(tmp_path, before, monkeypatch, die_at)
     after.grant("c", "1.1", (), ("a", "d/b"))
-    after.place(after.take("1.1"))
+    after.publish(after.take("1.1"))
     assert (tmp_path / "a").read_bytes() == b"A"
     assert (tmp_path / "d" / "b").read_bytes() == b"B"
     after.settle("1.1")
@@ -126,7 +126,7 @@ def test_a_merge_that_died_between_its_renames(
     before = delivered(tmp_path, tar, "d")
     after = died_at_a_rename(tmp_path, before, monkeypatch, die_at)
     after.grant("c", "1.1", (), ("d",))
-    after.place(after.take("1.1"))
+    after.publish(after.take("1.1"))
     assert after.members("1.1") == {"d": ("new/y", "sub/z", "x")}
     after.settle("1.1")
     found = {str(p.relative_to(tmp_path)): p.read_bytes() for p in (tmp_path / "d").rglob("*") if p.is_file()}
@@ -135,7 +135,7 @@ def test_a_merge_that_died_between_its_renames(
 
 
 def test_no_descriptor_is_left_to_look_into_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is not known to be of this attempt would be removed as an earlier one's: nothing is placed, and it is not
+    """What is not known to be of this attempt would be removed as an earlier one's: nothing is published, and it is not
     the task's fault."""
     made = delivered(tmp_path, tar_of(member("d", kind=b"5"), member("d/sub/x", b"X")), "d")
     scandir = os.scandir
@@ -147,8 +147,8 @@ def test_no_descriptor_is_left_to_look_into_a_folder(tmp_path: Path, monkeypatch
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "scandir", short)
-        with pytest.raises(PlacementError, match="too many files are open") as caught:
-            made.place(made.take("1.1"))
+        with pytest.raises(PublishError, match="too many files are open") as caught:
+            made.publish(made.take("1.1"))
     assert caught.value.full
     assert not (tmp_path / "d").exists()
 
@@ -166,7 +166,7 @@ def test_what_an_attempt_made_in_a_folder_is_known_until_its_task_is_reported(tm
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "notes").write_text("mine")
     made = delivered(tmp_path, tar_of(member("d/sub/a", b"A"), member("d/b", b"B"), member("f", b"F")), "d", "f")
-    made.place(made.take("1.1"))
+    made.publish(made.take("1.1"))
     assert made.members("1.1") == {"d": ("b", "sub/a")}
     made.settle("1.1")
     assert made.members("1.1") == {}

@@ -15,7 +15,7 @@ from mfmesos.core.model import Task
 from mfmesos.shared import wire
 from mfmesos.staging import incoming as outputs_module
 from mfmesos.staging import transfer
-from mfmesos.staging.incoming import PlacementError
+from mfmesos.staging.incoming import PublishError
 from mfmesos.staging.server import StagingServer
 
 
@@ -89,8 +89,8 @@ def test_another_claims_things(tmp_path: Path) -> None:
         assert (await b.call("GET", f"files/{staged[0].digest}", claim="c2"))[0] == 404
         assert (await b.put(files_tar(o=b"evil"), "1.1", claim="c2"))[0] == 404
         await b.sync(done(tar=files_tar(o=b"evil")), claim="c2")
-        with pytest.raises(PlacementError, match="not delivered"):
-            b.server.place_outputs("1.1")
+        with pytest.raises(PublishError, match="not delivered"):
+            b.server.publish_outputs("1.1")
         assert not (tmp_path / "o").exists()
     run(tmp_path, test)
 
@@ -126,7 +126,7 @@ def test_no_token_in_any_log(
 
 # --- sync ---------------------------------------------------------------------------------------
 def test_sync_carries_results_and_outputs(tmp_path: Path) -> None:
-    """Outputs that ride in a sync are staged when the scheduler hears of it, and placed when it says so."""
+    """Outputs that ride in a sync are staged when the scheduler hears of it, and published when it says so."""
     async def test(b: Bench) -> None:
         b.grant("1.1")
         b.grant("2.1", ("sub/p", "d"))
@@ -136,8 +136,8 @@ def test_sync_carries_results_and_outputs(tmp_path: Path) -> None:
         assert answer.acked == ["1.1", "2.1"]
         assert [(r.outcome, r.tar) for r in b.syncs[0][1].results] == [(wire.FINISHED, None)] * 2
         assert not (tmp_path / "o").exists()
-        b.server.place_outputs("1.1")
-        await b.server.place("2.1")
+        b.server.publish_outputs("1.1")
+        await b.server.publish("2.1")
         assert (tmp_path / "o").read_bytes() == b"O"
         assert (tmp_path / "d" / "x").read_bytes() == b"X"
         assert os.access(tmp_path / "sub" / "p", os.X_OK)
@@ -179,25 +179,25 @@ def test_many_results_in_one_sync(tmp_path: Path) -> None:
             b.grant(f"{i}.1", (f"o{i}",))
         await b.sync(*(done(f"{i}.1", files_tar(**{f"o{i}": bytes([i]) * 40_000})) for i in range(12)))
         for i in range(12):
-            b.server.place_outputs(f"{i}.1")
+            b.server.publish_outputs(f"{i}.1")
             assert (tmp_path / f"o{i}").read_bytes() == bytes([i]) * 40_000
     run(tmp_path, test)
 
 
 def test_replayed_results(tmp_path: Path) -> None:
-    """A result told again before it is placed replaces what was staged; after that it changes nothing."""
+    """A result told again before it is published replaces what was staged; after that it changes nothing."""
     async def test(b: Bench) -> None:
         b.grant()
         await b.sync(done(tar=files_tar(o=b"1")), seq=1)
         await b.sync(done(tar=files_tar(o=b"2")), seq=2)
         assert len(b.leftovers()) == 1
-        b.server.place_outputs("1.1")
+        b.server.publish_outputs("1.1")
         await b.sync(done(tar=files_tar(o=b"late")), seq=3)
         assert (await b.put(files_tar(o=b"late")))[0] == 404
         assert b.leftovers() == []
         assert (tmp_path / "o").read_bytes() == b"2"
-        with pytest.raises(PlacementError):
-            b.server.place_outputs("1.1")
+        with pytest.raises(PublishError):
+            b.server.publish_outputs("1.1")
     run(tmp_path, test)
 
 
@@ -329,7 +329,7 @@ def test_only_while_granted(tmp_path: Path) -> None:
         b.server.revoke("c2", "2.1")
         assert (await b.call("GET", path))[0] == 200
         await b.sync(done("2.1", files_tar(o=b"1")))
-        b.server.place_outputs("2.1")
+        b.server.publish_outputs("2.1")
         assert (await b.call("GET", path))[0] == 404
     run(tmp_path, test)
 
@@ -371,7 +371,7 @@ def test_large_outputs_as_a_stream(tmp_path: Path) -> None:
             assert await b.put(pieces()) == (204, "")
             assert len(b.leftovers()) == 2
         await b.sync(done())
-        b.server.place_outputs("1.1")
+        b.server.publish_outputs("1.1")
         assert (tmp_path / "o").read_bytes() == big
         assert (tmp_path / "d" / "x").read_bytes() == big[:100]
         b.server.settle("1.1")
@@ -422,7 +422,7 @@ def test_bad_streams(tmp_path: Path) -> None:
             assert status == 400
             assert text.count("\n") == 1
         assert len(b.leftovers()) == 1
-        b.server.place_outputs("1.1")
+        b.server.publish_outputs("1.1")
         assert (tmp_path / "o").read_bytes() == b"good"
     run(tmp_path, test)
 
@@ -443,8 +443,8 @@ def test_connection_lost_half_way(tmp_path: Path) -> None:
                 assert b" 408 " in await reader.readline()
             while b.leftovers():
                 await asyncio.sleep(0.01)
-        with pytest.raises(PlacementError):
-            b.server.place_outputs("1.1")
+        with pytest.raises(PublishError):
+            b.server.publish_outputs("1.1")
     run(tmp_path, test, idle_s=0.5)
 
 
@@ -469,7 +469,7 @@ def test_revoked_while_it_arrives(tmp_path: Path) -> None:
 
 def test_more_than_there_is_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """413: announced, and when the disk fills while it arrives. The executor's complaint about that is not held against
-    it: placing fails as our own doing, for want of room."""
+    it: publishing fails as our own doing, for want of room."""
     async def test(b: Bench) -> None:
         b.grant()
         monkeypatch.setattr(transfer, "SPARE_BYTES", 1 << 60)
@@ -489,14 +489,14 @@ def test_more_than_there_is_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyP
         broken = wire.Result("1.1", wire.BROKEN, "its outputs could not be delivered: the disk is full")
         await b.sync(broken)
         assert b.syncs[0][1].results[0].outcome == wire.FINISHED
-        with pytest.raises(PlacementError, match="disk is full") as e:
-            b.server.place_outputs("1.1")
+        with pytest.raises(PublishError, match="disk is full") as e:
+            b.server.publish_outputs("1.1")
         assert e.value.full
     run(tmp_path, test)
 
 
 def test_more_than_the_disk_could_ever_hold(tmp_path: Path) -> None:
-    """Nothing to wait for: placing fails for good, and says how much the whole disk holds."""
+    """Nothing to wait for: publishing fails for good, and says how much the whole disk holds."""
     async def test(b: Bench) -> None:
         b.grant()
         claim = b.tokens["c1"]
@@ -506,8 +506,8 @@ def test_more_than_the_disk_could_ever_hold(tmp_path: Path) -> None:
         assert b" 413 " in await reader.readline()
         writer.close()
         await b.sync(wire.Result("1.1", wire.BROKEN, "its outputs could not be delivered"))
-        with pytest.raises(PlacementError, match="more than the whole disk of the workflow's folder could hold") as e:
-            b.server.place_outputs("1.1")
+        with pytest.raises(PublishError, match="more than the whole disk of the workflow's folder could hold") as e:
+            b.server.publish_outputs("1.1")
         assert (e.value.local, e.value.full) == (True, False)
     run(tmp_path, test)
 
@@ -524,15 +524,15 @@ def test_links_that_lead_out_are_the_tasks_fault(tmp_path: Path) -> None:
                 status, text = await b.put(tar, attempt)
                 assert (status, "leads out" in text) == (400, True)
                 await b.sync(wire.Result(attempt, wire.BROKEN, "its outputs could not be delivered"), seq=2)
-            with pytest.raises(PlacementError, match="leads out of the workflow's folder") as e:
-                b.server.place_outputs(attempt)
+            with pytest.raises(PublishError, match="leads out of the workflow's folder") as e:
+                b.server.publish_outputs(attempt)
             assert e.value.local
         assert b.leftovers() == []
     run(tmp_path, test)
 
 
 def test_local_problem_waits_for_placement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Our own full disk does not blame the attempt: the result stays FINISHED, placing it fails as local."""
+    """Our own full disk does not blame the attempt: the result stays FINISHED, publishing it fails as local."""
     async def test(b: Bench) -> None:
         b.grant()
 
@@ -542,8 +542,8 @@ def test_local_problem_waits_for_placement(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setattr("mfmesos.staging.deliveries.unpack", full)
         await b.sync(done(tar=files_tar(o=b"1")))
         assert b.syncs[0][1].results[0].outcome == wire.FINISHED
-        with pytest.raises(PlacementError, match="disk is full") as e:
-            b.server.place_outputs("1.1")
+        with pytest.raises(PublishError, match="disk is full") as e:
+            b.server.publish_outputs("1.1")
         assert e.value.local
     run(tmp_path, test)
 
@@ -559,16 +559,16 @@ def test_uploads_are_bounded(tmp_path: Path) -> None:
 
 
 def test_claim_closed_after_delivery(tmp_path: Path) -> None:
-    """What a claim delivered whole before it ended can still be placed."""
+    """What a claim delivered whole before it ended can still be published."""
     async def test(b: Bench) -> None:
         b.grant("1.1")
         b.grant("2.1", ("p",))
         await b.sync(done(tar=files_tar(o=b"1")))
         b.server.close_claim("c1")
-        b.server.place_outputs("1.1")
+        b.server.publish_outputs("1.1")
         assert (tmp_path / "o").read_bytes() == b"1"
-        with pytest.raises(PlacementError):
-            b.server.place_outputs("2.1")
+        with pytest.raises(PublishError):
+            b.server.publish_outputs("2.1")
     run(tmp_path, test)
 
 
@@ -577,7 +577,7 @@ def test_attempt_without_outputs(tmp_path: Path) -> None:
     async def test(b: Bench) -> None:
         b.grant(outputs=())
         await b.sync(done())
-        b.server.place_outputs("1.1")
+        b.server.publish_outputs("1.1")
     run(tmp_path, test)
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from staging_help import member, tar_of
 
 from mfmesos.shared.wire import TAR_HOLES, tar_owner
-from mfmesos.staging.incoming import LeadsOut, Staged, Unpacker, unpack
+from mfmesos.staging.incoming import LeadsOut, Received, Unpacker, unpack
 from mfmesos.staging.names import plan_outputs
 from mfmesos.staging.tarstream import BadTar, Member, TarReader
 
@@ -56,12 +56,12 @@ def work(tmp_path: Path) -> Path:
 class Delivered:
     """What was unpacked: path("1/x") is x in the second of the delivered outputs."""
 
-    def __init__(self, staged: Staged) -> None:
-        self.staged = staged
+    def __init__(self, staged: Received) -> None:
+        self.received = staged
 
     def path(self, place: str) -> Path:
         index, _, rest = place.partition("/")
-        return Path(self.staged.path(int(index))) / rest
+        return Path(self.received.path(int(index))) / rest
 
 
 def unpacked(work: Path, tar: bytes, *outputs: str) -> Delivered:
@@ -171,7 +171,7 @@ def test_no_name_leads_out(work: Path, name: str) -> None:
     except BadTar:
         pass
     else:
-        folder.staged.discard()
+        folder.received.discard()
     assert sorted(p.name for p in work.iterdir()) == ["in"]
     assert list((work / "in").iterdir()) == []
 
@@ -201,8 +201,8 @@ def test_links_in_a_folder(work: Path, target: str) -> None:
         tar = tar_of(member("d/x", b"1"), member("d/l", kind=tarfile.SYMTYPE, link=target), format=form)
         folder = unpacked(work, tar, "d")
         assert os.readlink(folder.path("0/l")) == target
-        assert folder.staged.links
-        folder.staged.discard()
+        assert folder.received.links
+        folder.received.discard()
 
 
 @pytest.mark.parametrize("target", ["../../x", "/etc/passwd", "/etc", "../.mfmesos/journal.sqlite", "../mesos_done",
@@ -277,7 +277,7 @@ def test_nested_declarations(work: Path) -> None:
     """A folder and a file in it may both be declared, and the file then be sent once or twice."""
     one = unpacked(work, tar_of(member("d/x", b"1")), "d", "d/x")
     assert (one.path("0") / "x").read_bytes() == b"1"
-    one.staged.discard()
+    one.received.discard()
     twice = tar_of(member("d", kind=tarfile.DIRTYPE), member("d/x", b"1"), member("d/x", b"1"))
     two = unpacked(work, twice, "d", "d/x")
     assert (two.path("0") / "x").read_bytes() == b"1"

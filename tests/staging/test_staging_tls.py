@@ -64,7 +64,7 @@ def test_everything_works_over_tls(tmp_path: Path) -> None:
             assert await b.call("GET", f"files/{staged[0].digest}") == (200, b"z" * 3_000_000)
             assert (await b.call("GET", f"files/{staged[1].digest}"))[0] == 200
             assert await b.put(files_tar(o=b"y" * 3_000_000)) == (204, "")
-            b.server.place_outputs("1.1")
+            b.server.publish_outputs("1.1")
             assert (tmp_path / "o").stat().st_size == 3_000_000
     asyncio.run(main())
 
