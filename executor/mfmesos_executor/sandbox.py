@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 
+from mfmesos.shared.symlinks import lies_in, name_in
 from mfmesos.shared.wire import Input, Run
 from mfmesos_executor.rewriting import rewrite
 
@@ -22,9 +23,8 @@ def normal(workdir: str, name: str) -> str:
         return path
     path = "/" + path.lstrip("/")
     base = os.path.normpath(workdir or "/").rstrip("/")
-    if base and path == base:
-        return "."
-    return path[len(base) + 1:] if base and path.startswith(base + "/") else path
+    found = name_in(base, path) if base else None
+    return path if found is None else found
 
 
 def _depth(name: str) -> int:
@@ -87,7 +87,7 @@ class Sandbox:
     def contains(self, path: str) -> bool:
         """Whether a real path lies in what belongs to the task."""
         root = os.path.realpath(self.root)
-        return any(path == f"{root}/{part}" or path.startswith(f"{root}/{part}/") for part in ("work", "abs", "tmp"))
+        return any(lies_in(f"{root}/{part}", path) for part in ("work", "abs", "tmp"))
 
     def command(self) -> str:
         """The command, with each absolute path of a declared file replaced by where that file lies here."""

@@ -6,7 +6,7 @@ import os
 from typing import Any, Iterable, Iterator
 
 from mfmesos.shared.holes import write_at
-from mfmesos.shared.symlinks import may_lead_to
+from mfmesos.shared.symlinks import lies_in, may_lead_to
 from mfmesos.shared.wire import TAR_SPARSE, tar_mtime_ns
 
 CHUNK = 256 * 1024
@@ -88,7 +88,7 @@ def _target(folder: str, name: str) -> str:
     # A symbolic link that came before must not lead what comes after out of here.
     parent = os.path.realpath(os.path.dirname(target))
     root = os.path.realpath(folder)
-    if path != "." and parent != root and not parent.startswith(root + "/"):
+    if path != "." and not lies_in(root, parent):
         raise BadStream(f"{name} leads out of its folder")
     return target
 
@@ -115,8 +115,7 @@ def _write(source: Any, target: str, mode: int, mtime_ns: int | None, holes: boo
 
 def _link(folder: str, target: str, to: str) -> None:
     where = os.path.normpath(os.path.join(os.path.dirname(target), to))
-    inside = where == folder or where.startswith(folder + "/")
-    if not (may_lead_to(to) if os.path.isabs(to) else inside):
+    if not (may_lead_to(to) if os.path.isabs(to) else lies_in(folder, where)):
         raise BadStream(f"{os.path.basename(target)} is a symbolic link that leads out of its folder")
     os.makedirs(os.path.dirname(target), exist_ok=True)
     os.symlink(to, target)

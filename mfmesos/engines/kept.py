@@ -8,6 +8,7 @@ import contextlib
 import os
 from collections.abc import Callable, Container, Iterable
 
+from mfmesos.shared.symlinks import leads_out
 from mfmesos.staging.names import KEPT, ancestors, free_name
 from mfmesos.taskfiles.entries import printable
 from mfmesos.taskfiles.plan_graph import folders_above
@@ -33,7 +34,7 @@ def keep(folder: str, name: str, members: Iterable[str], to: str) -> str:
     try:
         for one in [f"/{member}" for member in inside] or [""]:  # what else is in a folder stays there
             source, target = f"{folder}/{name}{one}", f"{folder}/{final}{one}"
-            if os.path.lexists(source) and not leads_out(folder, source):
+            if os.path.lexists(source) and not leads_out(folder, os.path.dirname(source)):
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 os.rename(source, target)
     except OSError as e:
@@ -52,14 +53,8 @@ def remove_stale(folder: str, name: str, was: Iterable[str], made: Iterable[str]
     for member in was:
         full = f"{name}/{member}"
         path = f"{folder}/{full}"
-        if now.intersection((member, *ancestors(member))) or leads_out(folder, path):
+        if now.intersection((member, *ancestors(member))) or leads_out(folder, os.path.dirname(path)):
             continue
         if all(map(mine, (full, *ancestors(full)))) and (os.path.islink(path) or os.path.isfile(path)):
             with contextlib.suppress(OSError):
                 os.unlink(path)
-
-
-def leads_out(folder: str, path: str) -> bool:
-    """Whether that (existing or missing) file lies outside of the folder by way of a link."""
-    real = os.path.realpath(os.path.dirname(path))
-    return not (real + "/").startswith(os.path.realpath(folder).rstrip("/") + "/")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mfmesos.mesos.calls import Caller, CallLost, CallRefused, basic_credential
 from mfmesos.settings.config import STATE_DIR, ConfigError
+from mfmesos.shared.disk import remove_tree
 from mfmesos.shared.plainerrors import plain
-from mfmesos.staging.incoming import remove_tree
 from mfmesos.store import framework
 from mfmesos.store.leftovers import FILES, JOURNAL, FolderLock, give_back, plain_engine_in
 

@@ -31,8 +31,8 @@ from mfmesos.shared.addresses import split_host_port
 from mfmesos.shared.disk import umask
 from mfmesos.shared.plainerrors import plain
 from mfmesos.staging.archive import build_archive
-from mfmesos.staging.incoming import PublishError
 from mfmesos.staging.inputs import InputIndex
+from mfmesos.staging.publish_errors import PublishError
 from mfmesos.staging.server import StagingServer, default_host
 from mfmesos.store import framework
 from mfmesos.store.journal import FILE as JOURNAL

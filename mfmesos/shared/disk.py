@@ -5,6 +5,7 @@ import contextlib
 import errno
 import functools
 import os
+import shutil
 import stat
 
 from mfmesos.shared.holes import extents
@@ -29,6 +30,16 @@ def set_times(file: str | int, atime_ns: int, mtime_ns: int) -> None:
     except OSError as e:
         if e.errno not in _NOT_KEPT:
             raise
+
+
+def remove_tree(path: str) -> None:
+    """Remove a file or a folder and all in it; what cannot be removed stays."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    except OSError:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def copy_sparse(source: str, target: str) -> None:

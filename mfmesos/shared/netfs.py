@@ -5,6 +5,8 @@ import os
 import re
 from pathlib import Path
 
+from mfmesos.shared.symlinks import lies_in
+
 KINDS = (
     "nfs", "cifs", "smb", "afs", "lustre", "gpfs", "ceph", "glusterfs", "beegfs", "orangefs", "panfs", "9p", "fuse.")
 MOUNTS = Path("/proc/self/mountinfo")
@@ -15,7 +17,7 @@ def on_network(path: Path, mounts: Path = MOUNTS) -> bool:
     try:
         where = os.path.realpath(path)
         found = [_mount(line) for line in mounts.read_text(errors="surrogateescape").splitlines()]
-        above = [(point, kind) for point, kind in found if where == point or where.startswith(point.rstrip("/") + "/")]
+        above = [(point, kind) for point, kind in found if lies_in(point, where)]
     except (OSError, ValueError, IndexError):
         return False
     if not above:

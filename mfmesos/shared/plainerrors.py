@@ -14,6 +14,12 @@ _CURES = {
     errno.EADDRINUSE: "choose another port", errno.EADDRNOTAVAIL: "name an address of this machine",
     errno.ESTALE: "the file server has lost it: go to the folder again", errno.EIO: "see the kernel's log: dmesg",
 }
+_WORDS = {
+    errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EACCES: "permission is denied",
+    errno.EPERM: "it is not permitted", errno.EROFS: "the file system is read-only", errno.EIO: "the disk failed",
+    errno.EMFILE: "too many files are open (see ulimit -n)", errno.ENFILE: "too many files are open on this machine",
+}
+"""Of errors of the machine, for sentences that are about an output."""
 _NUMBER = re.compile(r"\[Errno -?\d+\] ?")
 
 
@@ -27,6 +33,11 @@ def plain(error: BaseException, *, cure: bool = True) -> str:
         text = f"{' and '.join(names)}: {text}"
     remedy = _CURES.get(error.errno or 0, "") if cure else ""
     return f"{text} ({remedy})" if remedy else text
+
+
+def words(error: OSError) -> str:
+    """What went wrong, to follow a sentence that names the file and what was done with it."""
+    return _WORDS.get(error.errno or 0) or os.strerror(error.errno or 0)
 
 
 def reason(error: OSError) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mfmesos.core.model import Task
-from mfmesos.staging.names import NameRefused, ancestors, check_own, output_name
+from mfmesos.shared.symlinks import leads_out
+from mfmesos.staging.names import NameRefused, ancestors, check_own, output_name, real_name
 from mfmesos.staging.tarstream import shown
 
 LONGEST_NAME = 255
@@ -21,7 +22,6 @@ class OutputCheck:
     def __init__(self, workdir: Path, own_files: Sequence[str] = ()) -> None:
         self._workdir = Path(workdir)
         self._own_files = frozenset(own_files)
-        self._base = ""
 
     def problem(self, task: Task) -> str:
         """The first of them, in one plain line; empty when there is none."""
@@ -45,35 +45,28 @@ class OutputCheck:
             raise NameRefused(
                 f"output {shown(name)}: its path is longer than {LONGEST_PATH} bytes; choose a shorter one")
         check_own(name, self._own_files)
-        real = self._real_parent(name)
-        if real:
-            check_own(os.path.relpath(f"{real}/{os.path.basename(name)}", self._base), self._own_files, name)
-        if os.path.islink(path) and os.path.isdir(path) and self._leads_out(path):
-            raise _outside(name, path)
+        if self._lies_behind_a_link(name):
+            check_own(real_name(self._workdir, name), self._own_files, name)
+        self._check_link(name, path)
 
-    def _real_parent(self, name: str) -> str:
-        """Where the folder of that output really is, when the way there has a link; empty when it has none."""
+    def _lies_behind_a_link(self, name: str) -> bool:
+        """Whether the folders that the output lies in all exist, and one is a symbolic link. Raises NameRefused."""
         linked = False
-        path = ""
         for parent in ancestors(name):
             path = f"{self._workdir}/{parent}"
             try:
                 found = os.lstat(path)
             except OSError:
-                return ""  # it is made when the output is put in place
+                return False  # it is made when the output is published
             if stat.S_ISLNK(found.st_mode):
                 linked = True
-                if os.path.isdir(path) and self._leads_out(path):
-                    raise _outside(name, path)
+                self._check_link(name, path)
             if not os.path.isdir(path):
                 raise NameRefused(f"output {shown(name)}: {path} is in the way: it is not a folder; move it away")
-        return os.path.realpath(path) if linked else ""
+        return linked
 
-    def _leads_out(self, path: str) -> bool:
-        self._base = self._base or os.path.realpath(self._workdir)
-        return not (os.path.realpath(path) + "/").startswith(self._base.rstrip("/") + "/")
-
-
-def _outside(name: str, path: str) -> NameRefused:
-    return NameRefused(f"output {shown(name)}: {path} is a symbolic link that leads out of the workflow's folder; "
-                       "outputs are put only into it")
+    def _check_link(self, name: str, path: str) -> None:
+        """`path`: of the output or a folder that it lies in. Raises NameRefused for a link to a folder elsewhere."""
+        if os.path.islink(path) and os.path.isdir(path) and leads_out(str(self._workdir), path):
+            raise NameRefused(f"output {shown(name)}: {path} is a symbolic link that leads out of the workflow's "
+                              "folder; outputs are put only into it")

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import itertools
 import json
 import logging
@@ -15,20 +14,12 @@ from pathlib import Path
 from mfmesos.core.model import StagedInput
 from mfmesos.shared import wire
 from mfmesos.shared.apart import set_apart
-from mfmesos.staging.incoming import (
-    FULL,
-    OUR_SIDE,
-    WHOLE,
-    LeadsOut,
-    PublishError,
-    Received,
-    Unpacker,
-    plain_error,
-    remove_tree,
-    unpack,
-)
+from mfmesos.shared.disk import remove_tree
+from mfmesos.staging.incoming import LeadsOut, Unpacker, unpack
 from mfmesos.staging.names import OutputPlan, check_attempt, plan_outputs
+from mfmesos.staging.publish_errors import PublishError, not_stored
 from mfmesos.staging.publishing import publish
+from mfmesos.staging.received import OLD, WHOLE, Received, attempt_of, number_of, owner_of, stem_of
 from mfmesos.staging.stamps import members_of
 from mfmesos.staging.tarstream import BadTar
 from mfmesos.staging.task_links import TaskLinks
@@ -70,10 +61,10 @@ class Deliveries:
         arrived whole."""
         found = list(self._incoming.iterdir()) if self._incoming.exists() else []
         stems = [path.name[:-len(WHOLE)] for path in found if path.name.endswith(WHOLE)] if resume else []
-        self._kept = {stem.rpartition("-")[0]: stem for stem in stems}
-        self._numbers = itertools.count(1 + max((int(stem.rpartition("-")[2]) for stem in stems), default=0))
+        self._kept = {attempt_of(stem): stem for stem in stems}
+        self._numbers = itertools.count(1 + max(map(number_of, stems), default=0))
         for path in found:
-            if path.name.rpartition(".")[0] not in stems or path.name.endswith(".old"):
+            if owner_of(path.name) not in stems or path.name.endswith(OLD):
                 remove_tree(str(path))
         self._incoming.parent.mkdir(parents=True, exist_ok=True)
         set_apart(self._incoming.parent)
@@ -83,7 +74,7 @@ class Deliveries:
         """Throw away what had arrived in the scheduler's earlier life for attempts that were not granted again."""
         unwanted = set(self._kept.values())
         for path in self._incoming.iterdir() if unwanted else ():
-            if path.name.rpartition(".")[0] in unwanted:
+            if owner_of(path.name) in unwanted:
                 remove_tree(str(path))
         self._kept.clear()
 
@@ -149,7 +140,7 @@ class Deliveries:
                 result.outcome, result.reason = wire.BROKEN, f"its outputs arrived damaged: {e}"
         except OSError as e:
             if attempt is not None and result.outcome == wire.FINISHED:
-                attempt.problem = storage_problem(e, self._incoming)
+                attempt.problem = not_stored(e, self._incoming)
         finally:
             result.tar = None
         return None
@@ -173,19 +164,19 @@ class Deliveries:
             try:
                 self._links.add(attempt.plan.roots)
             except OSError as e:
-                attempt.problem = storage_problem(e, self._incoming)
+                attempt.problem = not_stored(e, self._incoming)
                 received.discard()
                 return True
         attempt.received, attempt.problem = replace(received, alone=alone), None
         if alone:
             with contextlib.suppress(OSError):  # then it is sent once more
-                os.close(os.open(f"{received.stem}{WHOLE}", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+                os.close(os.open(received.mark, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         return True
 
     def _new_stem(self, attempt: Attempt) -> str:
         with contextlib.suppress(FileExistsError):
             self._incoming.mkdir(mode=0o700)  # somebody has cleared our folder
-        return f"{self._incoming}/{attempt.id}-{next(self._numbers)}"
+        return f"{self._incoming}/{stem_of(attempt.id, next(self._numbers))}"
 
     # --- where it goes --------------------------------------------------------------------------
     def take(self, attempt_id: str) -> Received | None:
@@ -226,25 +217,23 @@ class Deliveries:
         if received is None:
             return
         if not received.partial:
-            attempt_id = os.path.basename(received.stem).rpartition("-")[0]
             try:
-                self._members[attempt_id] = self._members_in(received)
+                self._members[received.attempt_id] = self._members_in(received)
             except OSError as e:
                 received.discard()
-                raise storage_problem(e, self._incoming) from None
+                raise not_stored(e, self._incoming) from None
         publish(self._workdir, received, self._own_files)
 
     def _members_in(self, received: Received) -> dict[str, tuple[str, ...]]:
         """What each of its folders holds; written down before the first of that is moved away, since a next life of
         the scheduler finds only the rest. Raises OSError."""
-        note = f"{received.stem}{WHOLE}"
         if received.resumed:
-            with contextlib.suppress(OSError, ValueError), open(note, encoding="ascii") as f:
+            with contextlib.suppress(OSError, ValueError), open(received.mark, encoding="ascii") as f:
                 return {name: tuple(members) for name, members in json.load(f).items()}
         found = {name: members_of(received.path(index)) for index, name in enumerate(received.plan.roots)
                  if os.path.isdir(received.path(index))}
         if received.alone and found:
-            with open(note, "w", encoding="ascii") as f:
+            with open(received.mark, "w", encoding="ascii") as f:
                 json.dump(found, f)
         return found
 
@@ -270,11 +259,3 @@ class Deliveries:
         received = self._published.pop(attempt_id, None)
         if received is not None:
             received.settle()
-
-
-def storage_problem(e: OSError, folder: Path) -> PublishError:
-    """An error of our own disk while outputs arrived. A folder that is gone ends the run, not the attempt."""
-    gone = e.errno == errno.ENOENT and not folder.exists()
-    return PublishError(
-        f"its outputs could not be stored in {folder}: {plain_error(e)}", gone or e.errno in OUR_SIDE,
-        gone or e.errno in FULL)

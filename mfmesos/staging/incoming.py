@@ -5,96 +5,20 @@ import contextlib
 import errno
 import os
 import posixpath
-import shutil
 import stat
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from mfmesos.shared import descriptors
 from mfmesos.shared.disk import set_mode, set_times, umask
-from mfmesos.shared.symlinks import may_lead_to
+from mfmesos.shared.symlinks import lies_in, may_lead_to
 from mfmesos.shared.wire import MAX_DEPTH
-from mfmesos.staging.names import RESERVED, OutputPlan, ancestors
+from mfmesos.staging.names import RESERVED, OutputPlan, ancestors, lies_outside
+from mfmesos.staging.received import Received
 from mfmesos.staging.tarstream import BadTar, Member, TarReader, shown
-
-OUR_SIDE = {
-    errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EACCES: "permission is denied",
-    errno.EPERM: "it is not permitted", errno.EROFS: "the file system is read-only", errno.EIO: "the disk failed",
-    errno.EMFILE: "too many files are open (see ulimit -n)", errno.ENFILE: "too many files are open on this machine",
-}
-"""Errors that say something of the scheduler's machine, not of what was delivered; in plain words."""
-WHOLE = ".whole"
-"""Ends the name of a file beside what was delivered by itself: all of it has arrived. Empty until it is published, then
-with what its folders hold (JSON)."""
-FULL = {errno.ENOSPC, errno.EDQUOT, *descriptors.SHORT}
-"""A reason to wait: later there may be room."""
-
-
-class PublishError(Exception):
-    """Outputs could not be put in place; nothing partial was left. `local`: our own side is to blame, not the
-    attempt or the cluster; `full`: only for want of room, so that it may go well later."""
-
-    def __init__(self, reason: str, local: bool, full: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.local = local
-        self.full = full
 
 
 class LeadsOut(BadTar):
     """An output has a symbolic link that leads out of the workflow's folder: the task's own doing."""
-
-
-@dataclass(frozen=True)
-class Received:
-    """The delivered outputs of an attempt: the file or folder STEM.i is `plan.roots[i]`. No folder around them:
-    making and removing one for each attempt costs more than all the rest (0.2 to 1 ms on ext4)."""
-
-    stem: str
-    plan: OutputPlan
-    alone: bool = False
-    """It did not ride in a result, so nobody will send it again: a file STEM.whole says that all of it has arrived."""
-    partial: bool = False
-    """What a failed attempt made: some of it may be missing."""
-    resumed: bool = False
-    """It arrived in the scheduler's earlier life, which may have died while it was being published, or after that."""
-
-    links: bool = False
-    """Whether a folder of it has symbolic links."""
-
-    def path(self, index: int) -> str:
-        return f"{self.stem}.{index}"
-
-    def clear(self) -> None:
-        """Remove what was not moved away."""
-        for index in range(len(self.plan.roots)):
-            remove_tree(self.path(index))
-
-    def discard(self) -> None:
-        """Remove all of it."""
-        self.clear()
-        if self.alone:
-            self.settle()
-
-    def settle(self) -> None:
-        """Nobody will ask for it again."""
-        with contextlib.suppress(OSError):
-            os.unlink(f"{self.stem}{WHOLE}")
-
-
-def remove_tree(path: str) -> None:
-    """Remove a file or a folder and all in it; what cannot be removed stays."""
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
-    except OSError:
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def plain_error(e: OSError) -> str:
-    """What went wrong, without Python's decoration."""
-    return OUR_SIDE.get(e.errno or 0) or os.strerror(e.errno or 0)
 
 
 class Unpacker:
@@ -188,7 +112,7 @@ class Unpacker:
                 raise out
             return member.target
         leads_to = posixpath.normpath(f"{posixpath.dirname(member.name)}/{member.target}")
-        if leads_to == ".." or leads_to.startswith("../") or leads_to.split("/", 1)[0] in RESERVED:
+        if lies_outside(leads_to) or leads_to.split("/", 1)[0] in RESERVED:
             raise out
         return member.target
 
@@ -223,7 +147,7 @@ class Unpacker:
         """Raises NotADirectoryError for one that is a file or a link."""
         for part in ("", *parts):
             path = f"{path}/{part}" if part else path
-            if self._parent == path or self._parent.startswith(path + "/"):
+            if lies_in(path, self._parent):
                 continue
             try:
                 os.mkdir(path)

@@ -16,6 +16,7 @@ from typing import Callable
 from mfmesos.core.model import StagedInput, Task
 from mfmesos.shared import descriptors
 from mfmesos.shared.holes import sparse
+from mfmesos.shared.symlinks import leads_out
 from mfmesos.staging import stamps
 from mfmesos.staging.check import OutputCheck
 from mfmesos.staging.names import relative
@@ -182,7 +183,7 @@ class InputIndex:
                 name, entry.digest, entry.size, mode, "file", shown, found.st_mtime_ns, sparse(found))
         if not stat.S_ISDIR(found.st_mode):
             raise InputError(f"input {name} is neither a file nor a folder (a device, pipe or socket)")
-        if (os.path.realpath(self._workdir) + "/").startswith(os.path.realpath(path).rstrip("/") + "/"):
+        if not leads_out(path, str(self._workdir)):
             raise InputError(f"input {name} is the workflow's folder itself, or holds it; name what is needed in it")
         entry = self._dir(path, found, trust)
         return StagedInput(name, entry.digest, entry.size, mode, "dir", entry.shown, found.st_mtime_ns)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mfmesos.shared.symlinks import lies_in, name_in
 from mfmesos.staging.tarstream import shown
 
 RESERVED = (".mfmesos", "mesos_task_info", "mesos_task_state", "mesos_done")
@@ -33,7 +34,7 @@ class OutputPlan:
     def root_of(self, name: str) -> str | None:
         """The root that `name` is or lies in."""
         for root in self.roots:
-            if name == root or name.startswith(root + "/"):
+            if lies_in(root, name):
                 return root
         return None
 
@@ -44,10 +45,9 @@ def relative(workdir: Path, name: str) -> str:
         return os.path.normpath(name)
     path = os.path.normpath(name)
     for base in {str(workdir), os.path.realpath(workdir)}:
-        if path == base:
-            return "."
-        if path.startswith(base.rstrip("/") + "/"):
-            return path[len(base.rstrip("/")) + 1:]
+        found = name_in(base, path)
+        if found is not None:
+            return found
     return "/" + path.lstrip("/")
 
 
@@ -56,11 +56,22 @@ def output_name(workdir: Path, name: str) -> str:
     if not name or not name.strip() or "\0" in name:
         raise NameRefused(f"output {name!r} is not a file name")
     found = relative(workdir, name)
-    if found == "." or found == ".." or found.startswith("../") or os.path.isabs(found):
+    if found == "." or lies_outside(found):
         raise NameRefused(
             f"output {shown(name)} lies outside of the workflow's folder {workdir}; name it relative to that folder")
     check_own(found, (), name)
     return found
+
+
+def lies_outside(name: str) -> bool:
+    """Whether a normalised name, taken as it is written, lies outside of the workflow's folder."""
+    return name == ".." or name.startswith("../") or os.path.isabs(name)
+
+
+def real_name(workdir: Path | str, name: str) -> str:
+    """The output's name in the folder once the links on the way to it, but not the output itself, are followed."""
+    folder, last = os.path.split(f"{workdir}/{name}")
+    return os.path.relpath(f"{os.path.realpath(folder)}/{last}", os.path.realpath(workdir))
 
 
 def check_own(name: str, own_files: Iterable[str], written: str = "") -> None:

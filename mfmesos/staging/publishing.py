@@ -15,10 +15,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mfmesos.shared.disk import capacity, copy_sparse, occupied, set_mode, set_times
+from mfmesos.shared.disk import capacity, copy_sparse, occupied, remove_tree, set_mode, set_times
 from mfmesos.shared.holes import sparse
-from mfmesos.staging.incoming import FULL, OUR_SIDE, PublishError, Received, plain_error, remove_tree
-from mfmesos.staging.names import KEPT, NameRefused, check_own, free_name
+from mfmesos.shared.symlinks import leads_out
+from mfmesos.staging.names import KEPT, NameRefused, check_own, free_name, real_name
+from mfmesos.staging.publish_errors import PublishError, of_system
+from mfmesos.staging.received import Received
 
 log = logging.getLogger("mfmesos.publishing")
 _IN_USE = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
@@ -53,11 +55,6 @@ class _Job:
     """Copies beside the final names, where those are on another file system."""
     backups: int = 0
     merged: bool = False
-    base: str = ""
-
-    def leads_out(self, path: str) -> bool:
-        self.base = self.base or os.path.realpath(self.workdir)
-        return not (os.path.realpath(path) + "/").startswith(self.base.rstrip("/") + "/")
 
 
 def publish(workdir: Path, received: Received, own_files: Iterable[str] = ()) -> None:
@@ -99,23 +96,20 @@ def _problem(job: _Job, name: str, e: OSError) -> PublishError:
     """The error in plain words. What no emptying of the disk would make room for is not for want of room."""
     path = f"{job.workdir}/{name}"
     folder = os.path.dirname(path)
-    full = e.errno in FULL
-    if full and e.errno == errno.ENOSPC:
+    if e.errno == errno.ENOSPC:
         with contextlib.suppress(OSError):
             needed, most = occupied(job.received.path(job.received.plan.roots.index(name))), capacity(folder)
             if needed > most:
                 return PublishError(
                     f"output {name} takes {needed >> 20} MB, more than the whole disk of {folder} holds "
                     f"({most >> 20} MB)", True)
-    removed = e.errno == errno.ENOENT and _incoming_is_gone(job)
-    return PublishError(
-        f"output {name} could not be put in place: {plain_error(e)} ({folder})", removed or e.errno in OUR_SIDE,
-        removed or full)
+    gone = e.errno == errno.ENOENT and _incoming_is_gone(job)
+    return of_system(f"output {name} could not be put in place", e, f" ({folder})", gone=gone)
 
 
 def _incoming_is_gone(job: _Job) -> bool:
     """Removed as a whole while we run: it is made again, and the task waits as for a disk that is full."""
-    return not os.path.isdir(os.path.dirname(job.received.stem))
+    return not os.path.isdir(job.received.incoming)
 
 
 def _prepare(job: _Job, index: int, name: str) -> None:
@@ -126,10 +120,10 @@ def _prepare(job: _Job, index: int, name: str) -> None:
     except FileNotFoundError:
         if job.received.partial or (job.received.resumed and os.path.lexists(final)):
             return  # never made, or published already, before the scheduler died
-        removed = _incoming_is_gone(job)
+        gone = _incoming_is_gone(job)
         raise PublishError(
-            f"output {name} had arrived, but is gone from {os.path.dirname(source)}: did somebody remove it?",
-            removed, removed) from None
+            f"output {name} had arrived, but is gone from {job.received.incoming}: did somebody remove it?",
+            gone, gone) from None
     parent = os.path.dirname(name)
     folder = f"{job.workdir}/{parent}" if parent else job.workdir
     if parent:
@@ -152,7 +146,7 @@ def _make_parents(job: _Job, name: str, parent: str) -> None:
                 raise PublishError(f"{path} is in the way: it is not a folder; move it away", True) from None
             if os.path.islink(path):
                 linked = True
-                if job.leads_out(path):
+                if leads_out(job.workdir, path):
                     raise _outside(path) from None
         else:
             job.made_folders.append(path)
@@ -162,9 +156,8 @@ def _make_parents(job: _Job, name: str, parent: str) -> None:
 
 def _check_own(job: _Job, name: str) -> None:
     """A name with links on its way may be one of a file that no task may write."""
-    folder, last = os.path.split(f"{job.workdir}/{name}")
     try:
-        check_own(os.path.relpath(f"{os.path.realpath(folder)}/{last}", os.path.realpath(job.workdir)), job.own_files)
+        check_own(real_name(job.workdir, name), job.own_files)
     except NameRefused as e:
         raise PublishError(f"{e} ({name} is a way to it)", True) from None
 
@@ -193,7 +186,7 @@ def _moves(job: _Job, move: _Move, inside: bool = False) -> list[_Move]:
                 f"output {move.name} is a folder, but a file of that name is in {job.workdir}; move it away", True)
         return [move]
     link = stat.S_ISLNK(there.st_mode)
-    if link and job.leads_out(move.final):
+    if link and leads_out(job.workdir, move.final):
         raise _outside(move.final)
     job.merged = True
     found = []
@@ -219,7 +212,7 @@ def _entries(folder: str) -> Iterator[tuple[str, bool]]:
 
 def _copy_beside(job: _Job, source: str, final: str) -> str:
     """The copy's name. What an earlier life of the scheduler left of such a copy is removed."""
-    made = f"{os.path.dirname(final)}/.mfmesos-{os.path.basename(job.received.stem)}.{len(job.temporaries)}"
+    made = job.received.copy_path(final, len(job.temporaries))
     job.temporaries.append(made)  # known to _undo while it is copied
     remove_tree(made)
     _copy(source, made)
@@ -278,14 +271,12 @@ def _keep(job: _Job, move: _Move) -> None:
     there = _lstat(move.final)
     if there is None or stat.S_ISDIR(there.st_mode):
         return
-    stem = f"{os.path.dirname(move.final)}/.mfmesos-{os.path.basename(job.received.stem)}" if move.beside else (
-        job.received.stem)
     if move.is_dir and stat.S_ISREG(there.st_mode) and there.st_size:
         move.backup, move.kept = free_name(f"{move.final}{KEPT}", "/"), True
         os.rename(move.final, move.backup)
         return
     job.backups += 1
-    backup = f"{stem}.{job.backups}.old"
+    backup = job.received.backup_path(move.final, job.backups, beside=move.beside)
     if move.beside:
         remove_tree(backup)  # of an earlier life
     if stat.S_ISREG(there.st_mode) and not move.is_dir:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mfmesos.settings.config import STATE_DIR
-from mfmesos.shared.symlinks import may_lead_to
+from mfmesos.shared.symlinks import lies_in, may_lead_to, name_in
 from mfmesos.shared.wholelines import open_to_append
 from mfmesos.staging.names import ancestors
 
@@ -54,10 +54,8 @@ class TaskLinks:
         with self._lock:
             roots = self._roots()
             self._base = self._base or os.path.realpath(self._workdir)
-        if not path.startswith(self._base + "/"):
-            return False
-        name = path[len(self._base) + 1:]
-        return name in roots or any(folder in roots for folder in ancestors(name))
+        name = name_in(self._base, path)
+        return name is not None and (name in roots or any(folder in roots for folder in ancestors(name)))
 
     def leads_out(self, name: str) -> bool:
         """Whether a link of a task's is on the way to that name in the folder, and leads to what is not for tasks."""
@@ -71,8 +69,8 @@ class TaskLinks:
         if not of_a_task:
             return False
         real = os.path.realpath(path)
-        if real == self._base or real.startswith(self._base + "/"):
-            return (real + "/").startswith(f"{self._base}/{STATE_DIR}/")
+        if lies_in(self._base, real):
+            return lies_in(f"{self._base}/{STATE_DIR}", real)
         return not (os.path.isfile(real) and may_lead_to(real))
 
     def _roots(self) -> set[str]:

@@ -12,9 +12,10 @@ from mfmesos.aio import web
 from mfmesos.core.model import StagedInput
 from mfmesos.shared import descriptors
 from mfmesos.shared.disk import capacity
-from mfmesos.staging.deliveries import Attempt, Deliveries, storage_problem
-from mfmesos.staging.incoming import LeadsOut, PublishError, Unpacker
+from mfmesos.staging.deliveries import Attempt, Deliveries
+from mfmesos.staging.incoming import LeadsOut, Unpacker
 from mfmesos.staging.inputs import InputChanged, InputIndex
+from mfmesos.staging.publish_errors import PublishError, not_stored
 from mfmesos.staging.tarstream import BadTar
 from mfmesos.staging.trees import TreeChanged, tar_stream
 
@@ -164,7 +165,7 @@ class Transfer:
         if isinstance(e, asyncio.TimeoutError):
             return Refused(408, "the outputs came too slowly, or not at all")
         if isinstance(e, OSError) and not isinstance(e, ConnectionError):
-            problem = storage_problem(e, self._deliveries.folder)
+            problem = not_stored(e, self._deliveries.folder)
             attempt.problem = problem if problem.local else None
             return Refused(413 if problem.local else 400, problem.reason)
         return e

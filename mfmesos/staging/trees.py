@@ -11,6 +11,7 @@ from typing import Callable
 
 from mfmesos.settings.config import STATE_DIR
 from mfmesos.shared.holes import sparse
+from mfmesos.shared.symlinks import lies_in
 from mfmesos.shared.wire import TAR_SPARSE, tar_owner
 
 CHUNK = 1 << 20
@@ -106,17 +107,13 @@ class _Walk:
         target = os.readlink(entry.path)
         if os.path.isabs(target):
             return target
-        if _below(self.base, os.path.normpath(f"{real}/{target}")):
+        if lies_in(self.base, os.path.normpath(f"{real}/{target}")):
             return target
         end = os.path.realpath(entry.path)
-        ours = _below(f"{self.around}/{STATE_DIR}", end)
-        if _below(self.around, end) and not ours and not any(_below(end, folder) for folder in above):
+        ours = lies_in(f"{self.around}/{STATE_DIR}", end)
+        if lies_in(self.around, end) and not ours and not any(lies_in(end, folder) for folder in above):
             return None
         return ""
-
-
-def _below(folder: str, path: str) -> bool:
-    return path == folder or path.startswith(folder + "/")
 
 
 def _inside(base: str, folder: str, path: str) -> str | None:
@@ -128,7 +125,7 @@ def _inside(base: str, folder: str, path: str) -> str | None:
     here = os.path.realpath(folder)
     lexical = os.path.normpath(f"{here}/{target}")
     resolved = os.path.realpath(path)
-    return target if _below(base, lexical) and _below(base, resolved) else None
+    return target if lies_in(base, lexical) and lies_in(base, resolved) else None
 
 
 def stat_print(rows: tuple[Row, ...]) -> str:

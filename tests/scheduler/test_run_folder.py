@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from mfmesos.scheduler.run_folder import RunFolder
-from mfmesos.staging.deliveries import storage_problem
+from mfmesos.staging.publish_errors import not_stored
 from mfmesos.taskfiles.statefile import StateFile
 
 
@@ -62,6 +62,6 @@ def test_a_state_file_without_its_folder(run):
 
 def test_outputs_that_find_no_folder(run):
     """The attempt is not to blame: it waits, as for a full disk, until the run has noticed."""
-    problem = storage_problem(FileNotFoundError(2, "No such file or directory"), run / ".mfmesos" / "incoming")
+    problem = not_stored(FileNotFoundError(2, "No such file or directory"), run / ".mfmesos" / "incoming")
     assert problem.full
     assert problem.local

@@ -18,8 +18,8 @@ from typing import Any
 
 from mfmesos.core.model import Task
 from mfmesos.shared import wire
-from mfmesos.staging.incoming import PublishError
 from mfmesos.staging.inputs import InputIndex
+from mfmesos.staging.publish_errors import PublishError
 from mfmesos.staging.server import StagingServer
 
 

@@ -14,8 +14,8 @@ import aiohttp
 
 from mfmesos.core.model import Task
 from mfmesos.shared import wire
-from mfmesos.staging.incoming import WHOLE
 from mfmesos.staging.inputs import InputIndex
+from mfmesos.staging.received import WHOLE
 from mfmesos.staging.server import StagingServer
 
 

@@ -24,8 +24,9 @@ from support import wait_until
 
 from mfmesos.shared import wire
 from mfmesos.staging import listener, transfer
-from mfmesos.staging.incoming import PublishError, Unpacker
+from mfmesos.staging.incoming import Unpacker
 from mfmesos.staging.names import plan_outputs
+from mfmesos.staging.publish_errors import PublishError
 
 LEAST = 10_000
 GROWTH_MB = 32

@@ -16,8 +16,10 @@ from support import need
 
 from mfmesos.shared.wire import tar_owner
 from mfmesos.staging import publishing
-from mfmesos.staging.incoming import PublishError, Received, unpack
+from mfmesos.staging.incoming import unpack
 from mfmesos.staging.names import NameRefused, check_attempt, output_name, plan_outputs, relative
+from mfmesos.staging.publish_errors import PublishError
+from mfmesos.staging.received import Received
 
 
 @pytest.fixture

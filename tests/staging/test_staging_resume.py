@@ -11,7 +11,8 @@ from staging_help import member, tar_of
 
 from mfmesos.staging import publishing
 from mfmesos.staging.deliveries import Deliveries
-from mfmesos.staging.incoming import PublishError, unpack
+from mfmesos.staging.incoming import unpack
+from mfmesos.staging.publish_errors import PublishError
 
 
 @pytest.fixture

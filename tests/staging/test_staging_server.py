@@ -15,7 +15,7 @@ from mfmesos.core.model import Task
 from mfmesos.shared import wire
 from mfmesos.staging import incoming as outputs_module
 from mfmesos.staging import transfer
-from mfmesos.staging.incoming import PublishError
+from mfmesos.staging.publish_errors import PublishError
 from mfmesos.staging.server import StagingServer
 
 

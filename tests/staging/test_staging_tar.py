@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from staging_help import member, tar_of
 
 from mfmesos.shared.wire import TAR_HOLES, tar_owner
-from mfmesos.staging.incoming import LeadsOut, Received, Unpacker, unpack
+from mfmesos.staging.incoming import LeadsOut, Unpacker, unpack
 from mfmesos.staging.names import plan_outputs
+from mfmesos.staging.received import Received
 from mfmesos.staging.tarstream import BadTar, Member, TarReader
 
 
