@@ -50,7 +50,7 @@ soak: debian-packages .venv preload real-mesos  ## long runs of what tests only 
 	.venv/bin/python tests/chaos/rerun.py --rounds 500
 
 .PHONY: lint
-lint: .venv  ## ruff and mypy
+lint: .venv  ## ruff and mypy, strict, for mfmesos and the executor
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 

@@ -7,7 +7,7 @@ import queue
 import random
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping
+from typing import Callable, Mapping, Union
 
 from mfmesos.shared import wire
 from mfmesos.shared.wire import ClaimData, Result, Run, SyncRequest
@@ -50,6 +50,9 @@ class Ended:
     result: Result
 
 
+Event = Union[Ended, Answered, Vanished, Close]
+
+
 class Claim:
     """`run` it on one thread; `post(Close(...))` from any."""
 
@@ -59,7 +62,7 @@ class Claim:
         self._data = data
         self._clock = clock
         self._folder = folder
-        self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         client = self._client = Client(data, clock)
         for name in FOLDERS:
             os.makedirs(f"{folder}/{name}", exist_ok=True)
@@ -77,7 +80,7 @@ class Claim:
         self._attempts: dict[str, Attempt] = {}
         self._state = SyncState(data.give_up_s, data.deserted_s, clock(), lambda: random.uniform(0.5, 1.0))
 
-    def post(self, event: Any) -> None:
+    def post(self, event: Event) -> None:
         self._events.put(event)
 
     def run(self) -> Close:
@@ -123,7 +126,7 @@ class Claim:
         except queue.Empty:
             pass
 
-    def _handle(self, event: Any) -> None:
+    def _handle(self, event: Event) -> None:
         if isinstance(event, Ended):
             self._attempt_ended(event.result)
         elif isinstance(event, Answered):

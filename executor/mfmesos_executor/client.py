@@ -80,7 +80,8 @@ class Connection:
         made.connect()
         try:
             if self._tls:
-                certificate = made.sock.getpeercert(binary_form=True)
+                secured: Any = made.sock
+                certificate = secured.getpeercert(binary_form=True)
                 if hashlib.sha256(certificate).hexdigest() != self._fingerprint:
                     raise Refused(495, "the scheduler's certificate is not the one that this claim was told")
             made.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -52,7 +52,7 @@ def _copy(from_fd: int, to_fd: int, size: int) -> None:
             if e.errno not in _NO_COPY_RANGE or left != size:
                 raise
     while left > 0:
-        done = os.sendfile(to_fd, from_fd, None, min(left, 1 << 30))  # type: ignore[arg-type]
+        done = os.sendfile(to_fd, from_fd, None, min(left, 1 << 30))
         if done == 0:
             return
         left -= done

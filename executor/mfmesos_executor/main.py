@@ -163,7 +163,7 @@ def main() -> int:
     executor = Executor(sandbox, environ)
     obey_signals(executor)
     try:
-        driver = ExecutorDriver(executor, environ)  # type: ignore[arg-type]
+        driver = ExecutorDriver(executor, environ)
         return executor.run(driver)
     except ExecutorRefused as e:
         print(f"mfmesos executor: {e}", file=sys.stderr)

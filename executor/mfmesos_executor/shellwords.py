@@ -101,7 +101,8 @@ class _Scanner:
             return len(self.text)
         self._depth += 1
         brackets = cases = 0
-        command, redirect, here = _Command(), "", []
+        command, redirect = _Command(), ""
+        here: list[str] = []
         while i < len(self.text):
             c = self.text[i]
             if c == closing and (c == "`" or not (brackets or cases)):

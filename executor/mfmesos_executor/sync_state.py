@@ -147,7 +147,8 @@ class SyncState:
 
     def _request(self, attempts: Collection[str], left_out: set[str]) -> SyncRequest:
         self._seq += 1
-        results, room = {}, MOST_SYNC_BYTES
+        results: dict[str, Result] = {}
+        room = MOST_SYNC_BYTES
         for name, result in self.results.items():
             if name in left_out:
                 continue

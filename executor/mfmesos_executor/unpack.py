@@ -49,7 +49,7 @@ def unpack(pieces: Iterable[bytes], folder: str) -> str:
     manifest = hashlib.sha256()
     folders = []
     try:
-        with tarfile.open(fileobj=reader, mode="r|", bufsize=CHUNK) as stream:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=reader, mode="r|", bufsize=CHUNK) as stream:  # type: ignore[call-overload]  # read() is all that it calls
             for member in stream:
                 target = _target(folder, member.name)
                 mode = member.mode & 0o777

@@ -13,7 +13,7 @@ import time
 import uuid
 from base64 import b64decode, b64encode
 from dataclasses import replace
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, Protocol
 
 from mfmesos.mesos.calls import Caller, CallLost, CallRefused
 from mfmesos.mesos.imports import MesosExecutorDriver, parse_duration
@@ -32,7 +32,7 @@ class ExecutorRefused(Exception):
     """This agent asks for what we cannot do; one line that says what and what to do."""
 
 
-class ExecutorEvents:
+class ExecutorEvents(Protocol):
     """What the driver tells the executor; called on the driver's thread. Exceptions are logged, never fatal."""
 
     def on_launch(self, task_id: str, data: bytes) -> None:
