@@ -35,6 +35,7 @@ demo: .venv  ## an example workflow on the embedded one-machine cluster
 test: debian-packages .venv preload real-mesos test-pure  ## all tests; what a user's machine cannot have is skipped, in CI it fails
 	.venv/bin/pytest -n $(WORKERS) --dist loadfile $(ALONE:%=--ignore=%)
 	.venv/bin/pytest $(ALONE)
+	@mkdir -p build && { tools/sources-hash >build/tested || rm -f build/tested; }  # for release-check
 
 .PHONY: test-pure
 test-pure: .venv  ## the part of the tests without clusters, on each Python 3.9 to 3.13 that is found
@@ -77,6 +78,14 @@ bench-measuring: .venv  ## what an executor's measuring costs with 50 tasks runn
 .PHONY: dist
 dist:  ## packages for users: source distribution, wheels, mfmesos.pyz
 	@tools/dist
+
+.PHONY: test-dist
+test-dist: .venv  ## the packages, each installed into an empty environment on Python 3.9 and 3.13; an example runs from it
+	@tools/test-dist
+
+.PHONY: release-check
+release-check: .venv  ## what is ready for a release, what is not, and what remains to be done by hand
+	@.venv/bin/python tools/release.py
 
 .PHONY: debian-packages
 debian-packages:  ## what tests and bench need of Debian; installed when root, else the command is said
