@@ -15,7 +15,9 @@ from mfmesos.taskfiles.jsonlines import JsonLinesParser
 from mfmesos.taskfiles.taskfile import TaskInfoParser
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("README.md")])
+PAGES = sorted([
+    *ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("README.md"),
+    ROOT / "tests/store/versions/README.md"])
 OTHERS_OPTIONS = {
     "--authenticate_http_frameworks", "--switch_user",  # mesos-master's, mesos-agent's
     "--mesos-master", "--mesos-path", "--mesos-preload", "--clean", "--version", "--help", "--send-environment",

@@ -1,0 +1,14 @@
+PRAGMA application_id = 1835429226;
+PRAGMA user_version = 1;
+BEGIN TRANSACTION;
+CREATE TABLE claims (id TEXT PRIMARY KEY, data TEXT NOT NULL);
+INSERT INTO "claims" VALUES('60ec03-1','{"id":"60ec03-1","agent_id":"0cf9ac9b-c818-456a-a0df-b10b5f3764e4-S0","hostname":"localhost","resources":{"cores":2.0,"memory_mb":22985.0,"disk_mb":70069.0,"gpus":0.0},"solo_task":null}');
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+INSERT INTO "meta" VALUES('launch','batch tasks.jsonl');
+INSERT INTO "meta" VALUES('secret','29a9fe17b8d11773dd37bf41e94564a28f3d9536f9aeaaeaffce689851359a53');
+INSERT INTO "meta" VALUES('port','46455');
+INSERT INTO "meta" VALUES('tls','');
+CREATE TABLE tasks (id INTEGER PRIMARY KEY, data TEXT NOT NULL);
+INSERT INTO "tasks" VALUES(10,'{"task":{"id":10,"command":"python3 simulate.py 0.25 0.10 points/b0.25-g0.10.csv","inputs":["simulate.py"],"outputs":["points/b0.25-g0.10.csv"],"request":{"cores":1.0,"memory_mb":200.0,"disk_mb":100.0,"wall_s":null,"gpus":null},"category":"simulate","env":{}},"inputs":[{"name":"simulate.py","digest":"cb0b000797ceeb9307bd70ea88be3b5771e6991e44c9cf3bf887edbabef37fc7","size":1201,"mode":420,"kind":"file","stamp":"1201 1795843300905919298","mtime_ns":1795843300905919298,"sparse":false}],"order":10,"context":"simulate","attempts":1,"claim_id":"60ec03-1","allocation":{"cores":1.0,"memory_mb":200.0,"disk_mb":100.0,"gpus":0.0},"limit_memory_mb":200.0,"limit_disk_mb":100.0,"own_failures":0,"cluster_failures":0,"floor_memory_mb":0.0,"floor_disk_mb":0.0,"solo":false,"stem":"10.cef978","failed_at":[],"deaths":0}');
+INSERT INTO "tasks" VALUES(11,'{"task":{"id":11,"command":"python3 simulate.py 0.25 0.15 points/b0.25-g0.15.csv","inputs":["simulate.py"],"outputs":["points/b0.25-g0.15.csv"],"request":{"cores":1.0,"memory_mb":200.0,"disk_mb":100.0,"wall_s":null,"gpus":null},"category":"simulate","env":{}},"inputs":[{"name":"simulate.py","digest":"cb0b000797ceeb9307bd70ea88be3b5771e6991e44c9cf3bf887edbabef37fc7","size":1201,"mode":420,"kind":"file","stamp":"1201 1795843300905919298","mtime_ns":1795843300905919298,"sparse":false}],"order":11,"context":"simulate","attempts":1,"claim_id":"60ec03-1","allocation":{"cores":1.0,"memory_mb":200.0,"disk_mb":100.0,"gpus":0.0},"limit_memory_mb":200.0,"limit_disk_mb":100.0,"own_failures":0,"cluster_failures":0,"floor_memory_mb":0.0,"floor_disk_mb":0.0,"solo":false,"stem":"11.cef978","failed_at":[],"deaths":0}');
+COMMIT;
