@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from mfmesos.launchers.makeflow_args import MakeflowArgs
 
 F = TypeVar("F", bound=Callable[..., Any])
-SECRET_HELP = "A file of mode 0600 with the principal's secret (default: what MFMESOS_SECRET says)."
+SECRET_HELP = "Read the principal's secret from this file of mode 0600 (default: the variable MFMESOS_SECRET)."
+MASTERS = "HOST:PORT, several of them as H1:P1,H2:P2, or zk://HOSTS/PATH"
 
 
 def address(context: click.Context, option: click.Parameter, text: str) -> str:
@@ -42,20 +43,23 @@ def address(context: click.Context, option: click.Parameter, text: str) -> str:
 def cluster_options(command: F) -> F:
     """Where to run: shared by the commands that reach a master."""
     for option in reversed((
-        click.option("--master", default="local", show_default=True, metavar="local|HOST:PORT|H1:P1,H2:P2|zk://...",
-                     help="The Mesos master; local starts an embedded cluster on this machine."),
-        click.option("--role", default="*", show_default=True, help="Take offers as this Mesos role."),
-        click.option("--user", default="", help="Run tasks as this user of the agents (default: who runs mfmesos)."),
-        click.option("--principal", help="Authenticate to the master as this principal."),
-        click.option("--secret-file", help=SECRET_HELP),
+        click.option("--master", default="local", show_default=True, metavar="MASTER",
+                     help=f"Run on this Mesos master: {MASTERS}; local starts an embedded cluster on this machine."),
+        click.option("--role", default="*", show_default=True, metavar="ROLE",
+                     help="Receive offers as this Mesos role."),
+        click.option("--user", default="", metavar="USER",
+                     help="Run tasks as this user on the agents (default: the user who runs mfmesos)."),
+        click.option("--principal", metavar="PRINCIPAL", help="Authenticate to the master as this principal."),
+        click.option("--secret-file", metavar="FILE", help=SECRET_HELP),
         click.option("--listen", default="", metavar="ADDRESS[:PORT]", callback=address,
-                     help="Where the staging server listens."),
+                     help="Address and port where the staging server listens."),
         click.option("--advertise", default="", metavar="HOST[:PORT]", callback=address,
-                     help="Where executors reach it, if elsewhere."),
-        click.option("--executor-uri", default="", metavar="URI", help="Where agents fetch the executor's archive."),
-        click.option("--local-agents", type=Number(bounds.AGENTS), default=1, show_default=True,
-                     help="With --master local: how many agents share this machine."),
-        click.option("-v", "--verbose", is_flag=True, help="Say more."),
+                     help="Address where executors reach the staging server, if not the one of --listen."),
+        click.option("--executor-uri", default="", metavar="URI",
+                     help="Let agents fetch the executor's archive from this URI."),
+        click.option("--local-agents", type=Number(bounds.AGENTS), default=1, show_default=True, metavar="N",
+                     help="Start N agents in the embedded cluster; they share this machine."),
+        click.option("-v", "--verbose", is_flag=True, help="Verbose output."),
     )):
         command = option(command)
     return command
@@ -66,20 +70,21 @@ def task_options(command: F) -> F:
     for option in reversed((
         click.option("--max-running", type=Number(bounds.SOME), metavar="N", help="Run at most N tasks at once."),
         click.option("--claims", type=click.Choice(["shared", "per-task"]), default="shared", show_default=True,
-                     help="One claim runs many tasks, or each task gets a claim and container of its own."),
+                     help="Run many tasks in one claim, or give each task a claim and a container of its own."),
         click.option("--claim-idle", type=Number(bounds.SECONDS), default=5.0, show_default=True, metavar="SECONDS",
-                     help="Give back a claim without work after this time."),
+                     help="Release a claim that has been without work for SECONDS."),
         click.option("--claim-worklife", type=Number(bounds.SECONDS), default=3600.0, show_default=True,
-                     metavar="SECONDS", help="Take no new work into a claim after this time."),
+                     metavar="SECONDS", help="Give a claim no new work once it is SECONDS old."),
         click.option("--no-rewrite", is_flag=True,
                      help="Leave absolute paths of inputs and outputs in commands as they are."),
         click.option("--estimates", type=click.Choice(["off", "fill", "override"]), default="fill", show_default=True,
-                     help="Estimate from earlier runs what a task did not request, or also what it did."),
-        click.option("--retry-budget", type=Number(bounds.RETRY_BUDGET), default=2.0,
-                     show_default=True, metavar="N", help="So many attempts in 100 tasks may exhaust an estimate."),
+                     help="Learn from earlier runs what a task needs: not at all, where the task requests nothing, or "
+                          "also in place of what the task requests."),
+        click.option("--retry-budget", type=Number(bounds.RETRY_BUDGET), default=2.0, show_default=True, metavar="N",
+                     help="Choose estimates that at most N attempts in 100 tasks exhaust."),
         click.option("--history", default="", metavar="FILE",
-                     help="The history to learn from and add to (default: your own, in ~/.local/share/mfmesos/)."),
-        click.option("--no-history", is_flag=True, help="Learn from this run alone, and leave no trace of it."),
+                     help="Learn from this history and add to it (default: your own, in ~/.local/share/mfmesos/)."),
+        click.option("--no-history", is_flag=True, help="Learn from this run alone, and record nothing of it."),
     )):
         command = option(command)
     return command
@@ -110,22 +115,22 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("tasks", metavar="TASKFILE|DIR", type=click.Path(exists=True, path_type=Path))
+@click.argument("tasks", metavar="TASKFILE|FOLDER", type=click.Path(exists=True, path_type=Path))
 @cluster_options
 @task_options
-@click.option("--retries", type=Number(bounds.COUNT), default=0, show_default=True,
-              help="Try a task that failed by itself again so often.")
-@click.option("-k", "--keep-going", is_flag=True, help="After a failure go on with what does not depend on it.")
+@click.option("--retries", type=Number(bounds.COUNT), default=0, show_default=True, metavar="N",
+              help="Run a failed task up to N more times; failures of the cluster do not count.")
+@click.option("-k", "--keep-going", is_flag=True, help="After a failure, continue with tasks that do not depend on it.")
 @click.option("-f", "--follow", is_flag=True, help="Follow the file as it grows, until mesos_done appears beside it.")
-@click.option("-n", "--dry-run", is_flag=True, help="Only say what would run and in which order.")
-@click.option("--plain", is_flag=True, help="Plain lines instead of a live display.")
-@click.option("--verify", is_flag=True, help="Compare finished outputs by content, not by size and time alone.")
-@click.option("--fsync", is_flag=True, help="Force outputs to the disk before they are reported.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only show what would run, and in which order.")
+@click.option("--plain", is_flag=True, help="Print plain lines instead of a live display.")
+@click.option("--verify", is_flag=True, help="Compare finished outputs by content, not only by size and time.")
+@click.option("--fsync", is_flag=True, help="Force outputs to disk before they are reported.")
 def run(
     tasks: Path, retries: int, keep_going: bool, follow: bool, dry_run: bool, plain: bool, verify: bool, fsync: bool,
     **options: Any,
 ) -> None:
-    """Run the tasks of a file: mesos_task_info format or JSON lines.
+    """Run a task file: JSON lines, or the format of mesos_task_info.
 
     Exits 0 only if every task finished. Results go to mesos_task_state beside the file, logs to .mfmesos/.
     """
@@ -145,12 +150,12 @@ def run(
 @cluster_options
 @task_options
 @click.option("--ignore-environment", is_flag=True,
-              help="Run the tasks without the environment that the workflow gives them (export, environment).")
+              help="Do not pass the workflow's variables (export, environment) to its tasks.")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="-- ARGS...")
 def makeflow(args: tuple[str, ...], **options: Any) -> None:
-    """Run the real makeflow with -T mesos, ARGS being its own arguments.
+    """Run the real makeflow with -T mesos.
 
-    Exits 0 only if every rule ended well.
+    ARGS are makeflow's own arguments. Exits 0 only if every rule succeeded.
     """
     from mfmesos.launchers import makeflow_args
     from mfmesos.launchers.makeflow import launch
@@ -163,9 +168,10 @@ def makeflow(args: tuple[str, ...], **options: Any) -> None:
 @task_options
 @click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="-- ARGS...")
 def factory(args: tuple[str, ...], **options: Any) -> None:
-    """Run the real work_queue_factory with -T mesos, ARGS being its own arguments: Work Queue's workers on Mesos.
+    """Run the real work_queue_factory with -T mesos.
 
-    Ends at Ctrl-C, or with --factory-timeout; the workers end with it.
+    ARGS are work_queue_factory's own arguments; its workers run on Mesos. Ends at Ctrl-C, or with --factory-timeout;
+    the workers end with it.
     """
     from mfmesos.launchers import factory_args
     from mfmesos.launchers.factory import launch
@@ -178,9 +184,10 @@ def factory(args: tuple[str, ...], **options: Any) -> None:
 @pool_options
 @cluster_options
 def pool(project: str | None, folder: Path, status: bool, **options: Any) -> None:
-    """Keep workers for the managers of Work Queue and TaskVine whose project matches PROJECT, a regular expression.
+    """Run the workers that managers of Work Queue and TaskVine need.
 
-    As many as their tasks need. Ends at Ctrl-C; the workers end with it.
+    Serves each manager whose project matches PROJECT, a regular expression, with as many workers as its tasks need.
+    Ends at Ctrl-C; the workers end with it.
     """
     from mfmesos.engines import pool_status
     from mfmesos.launchers import pool_launcher
@@ -200,7 +207,10 @@ def pool(project: str | None, folder: Path, status: bool, **options: Any) -> Non
 @main.command()
 @click.argument("bindir", type=click.Path(path_type=Path))
 def link(bindir: Path) -> None:
-    """Put our scheduler beside the makeflow in BINDIR, for plain `makeflow -T mesos` (administrators)."""
+    """Install our scheduler beside the makeflow in BINDIR.
+
+    For administrators: plain `makeflow -T mesos` and `work_queue_factory -T mesos` then use it.
+    """
     from mfmesos.launchers import link as linking
 
     _guarded(lambda: linking.link(bindir))
@@ -209,25 +219,32 @@ def link(bindir: Path) -> None:
 @main.command()
 @click.argument("bindir", type=click.Path(path_type=Path))
 def unlink(bindir: Path) -> None:
-    """Take our scheduler out of BINDIR again and put the original back."""
+    """Remove our scheduler from BINDIR, and restore the original."""
     from mfmesos.launchers import link as linking
 
     _guarded(lambda: linking.unlink(bindir))
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
-@click.option("--agents", type=Number(bounds.AGENTS), default=1, show_default=True, help="How many agents.")
-@click.option("--cpus", type=Number(bounds.AMOUNT), help="Cpus of each agent (default: this machine's, shared out).")
+@click.option("--agents", type=Number(bounds.AGENTS), default=1, show_default=True, metavar="N",
+              help="Start N agents.")
+@click.option("--cpus", type=Number(bounds.AMOUNT), metavar="N",
+              help="CPUs of each agent (default: an equal share of this machine's).")
 @click.option("--mem", type=Number(bounds.AMOUNT), metavar="MB",
-              help="Memory of each agent (default: this machine's, shared out).")
+              help="Memory of each agent (default: an equal share of this machine's).")
 @click.option("--disk", type=Number(bounds.AMOUNT), metavar="MB",
-              help="Disk of each agent (default: what is free, shared out).")
-@click.option("--port", type=Number(bounds.PORT), default=0, show_default=True,
-              help="The master's port; 0 asks the kernel.")
-@click.option("--work-dir", type=click.Path(path_type=Path), help="Where sandboxes lie (default: a temporary folder).")
-@click.option("--secret-file", type=click.Path(path_type=Path), help="Ask for the PRINCIPAL:SECRET in there.")
+              help="Disk of each agent (default: an equal share of what is free).")
+@click.option("--port", type=Number(bounds.PORT), default=0, show_default=True, metavar="PORT",
+              help="Let the master listen on this port; 0 chooses a free one.")
+@click.option("--work-dir", type=click.Path(path_type=Path), metavar="FOLDER",
+              help="Create sandboxes in this folder (default: a temporary one).")
+@click.option("--secret-file", type=click.Path(path_type=Path), metavar="FILE",
+              help="Accept only clients with the PRINCIPAL:SECRET in this file.")
 def cluster(**options: Any) -> None:
-    """Run the embedded cluster alone, in the foreground, on 127.0.0.1."""
+    """Run the embedded cluster alone, in the foreground.
+
+    It serves 127.0.0.1 only, and ends at Ctrl-C.
+    """
     from mfmesos.local.__main__ import main as local_main
 
     argv = [f"--{name.replace('_', '-')}={value}" for name, value in options.items() if value is not None]
@@ -235,14 +252,18 @@ def cluster(**options: Any) -> None:
 
 
 @main.command()
-@click.option("--master", metavar="HOST:PORT|H1:P1,H2:P2|zk://...",
-              help="Also look at this Mesos master, and whether it takes a run.")
-@click.option("--role", default="*", show_default=True, help="Ask it for this Mesos role.")
-@click.option("--user", default="", help="Ask it for tasks of this user (default: who runs mfmesos).")
-@click.option("--principal", help="Authenticate to the master as this principal.")
-@click.option("--secret-file", help=SECRET_HELP)
+@click.option("--master", metavar="MASTER",
+              help=f"Also check this Mesos master ({MASTERS}), and whether it accepts a run.")
+@click.option("--role", default="*", show_default=True, metavar="ROLE", help="Check a run under this Mesos role.")
+@click.option("--user", default="", metavar="USER",
+              help="Check a run as this user on the agents (default: the user who runs mfmesos).")
+@click.option("--principal", metavar="PRINCIPAL", help="Authenticate to the master as this principal.")
+@click.option("--secret-file", metavar="FILE", help=SECRET_HELP)
 def doctor(master: str | None, role: str, user: str, principal: str | None, secret_file: str | None) -> None:
-    """Say what is there, what is missing, and what to do, one line each."""
+    """Show what works, what is missing, and how to fix it.
+
+    Prints one line for each check. Exits 1 when something that is needed is missing.
+    """
     from mfmesos.doctor import checks as doctoring
     from mfmesos.doctor.master_checks import Wanted
 
@@ -257,15 +278,16 @@ def doctor(master: str | None, role: str, user: str, principal: str | None, secr
 
 
 @main.command()
-@click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("-n", "--dry-run", is_flag=True, help="Only say what would be removed.")
-@click.option("--master", default="", metavar="HOST:PORT", help="Ask this master, not the one that the run knew.")
-@click.option("--principal", help="Authenticate to the master as this principal.")
-@click.option("--secret-file", help=SECRET_HELP)
+@click.argument("directory", metavar="FOLDER", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("-n", "--dry-run", is_flag=True, help="Only show what would be removed.")
+@click.option("--master", default="", metavar="MASTER", help="Use this master instead of the one that the run used.")
+@click.option("--principal", metavar="PRINCIPAL", help="Authenticate to the master as this principal.")
+@click.option("--secret-file", metavar="FILE", help=SECRET_HELP)
 def clean(directory: Path, dry_run: bool, master: str, principal: str | None, secret_file: str | None) -> None:
-    """Take away what a dead run left in DIR and in Mesos: its framework with all that runs, temporary files.
+    """Remove the leftovers of a crashed run from FOLDER and Mesos.
 
-    Never an output, nor the logs in .mfmesos/. Exits 1 when something could not be removed.
+    Tears down its framework with all running tasks, and removes temporary files; never an output, nor the logs in
+    .mfmesos/. Exits 1 when something could not be removed.
     """
     from mfmesos.launchers import clean as cleaning
 

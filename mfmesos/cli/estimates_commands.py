@@ -25,23 +25,25 @@ class _OrCategory(click.Group):
 
 @click.group(cls=_OrCategory, options_metavar="", subcommand_metavar="[CATEGORY|COMMAND] [OPTIONS]...")
 def estimates() -> None:
-    """What tasks are expected to need, learned from earlier runs: of all categories, or of one.
+    """Show what tasks are expected to need, from earlier runs.
 
-    The options are those of show: see mfmesos estimates show --help.
+    Shows all categories, or CATEGORY alone; for the options see mfmesos estimates show --help.
     """
 
 
 @estimates.command()
 @click.argument("category", required=False)
 @click.option("--history", "path", type=click.Path(path_type=Path), metavar="FILE",
-              help="This history (default: the user's own).")
-@click.option("--retry-budget", type=Number(bounds.RETRY_BUDGET), default=2.0, show_default=True,
-              metavar="N", help="So many attempts in 100 tasks may exhaust an estimate.")
-@click.option("--plot", "picture", metavar="FILE", help="Also draw it (PNG, PDF, SVG); needs matplotlib.")
+              help="Read this history (default: your own).")
+@click.option("--retry-budget", type=Number(bounds.RETRY_BUDGET), default=2.0, show_default=True, metavar="N",
+              help="Choose estimates that at most N attempts in 100 tasks exhaust.")
+@click.option("--plot", "picture", metavar="FILE",
+              help="Also draw a picture (PNG, PDF or SVG); needs matplotlib.")
 def show(category: str | None, path: Path | None, retry_budget: float, picture: str | None) -> None:
-    """Show what is known: a line for each category, or all of one (the word show may be left out).
+    """Show one line for each category, or all that is known of one.
 
-    Waste is memory x seconds allocated but not used, failed attempts included, over that used.
+    The word show may be left out. Waste is memory x seconds allocated but not used, failed attempts included, divided
+    by memory x seconds used.
     """
     from mfmesos.cli.history_commands import existing
     from mfmesos.estimates.estimators import Estimates
@@ -85,14 +87,14 @@ def show(category: str | None, path: Path | None, retry_budget: float, picture: 
 @estimates.command()
 @click.argument("trace", metavar="TRACE.csv", type=click.Path(path_type=Path))
 @click.option("--causal", is_flag=True,
-              help="A task knows only those that had really ended (end_s) when it started (start_s).")
+              help="For each task, learn only from tasks that had ended (end_s) when it started (start_s).")
 @click.option("--baselines", is_flag=True, help="Also score well-known policies on the same trace.")
 def replay(trace: Path, causal: bool, baselines: bool) -> None:
     """Score the estimator on a trace of tasks.
 
-    TRACE.csv has the columns category,input_mb,declared_mb,peak_mb,seconds,submit_s,start_s,end_s, one task a line in
-    arrival order. Waste is memory x seconds allocated beyond what was used, failed attempts included, over that used;
-    retries are per 100 tasks.
+    TRACE.csv has the columns category, input_mb, declared_mb, peak_mb, seconds, submit_s, start_s and end_s, and one
+    line for each task in order of arrival. Waste is memory x seconds allocated but not used, failed attempts included,
+    divided by memory x seconds used; retries are per 100 tasks.
     """
     from mfmesos.estimates.baselines import all_baselines
     from mfmesos.estimates.replay import Learned

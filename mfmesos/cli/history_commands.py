@@ -25,7 +25,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @click.group()
 def history() -> None:
-    """What earlier tasks used: looked at, taken elsewhere, brought in, thrown away."""
+    """Show, export, import or prune what earlier tasks used."""
 
 
 def _command(function: F) -> Any:
@@ -48,15 +48,16 @@ def _command(function: F) -> Any:
             fail(f"{e.filename or 'standard output'}: {e.strerror or e}; see that it may be used, or name another file")
 
     option = click.option("--history", "path", type=click.Path(path_type=Path), metavar="FILE",
-                          help="This history (default: the user's own).")
+                          help="Use this history (default: your own).")
     return history.command(name=function.__name__.strip("_").split("_")[0])(option(run))
 
 
 @_command
-@click.option("--category", help="Only this category, attempt by attempt.")
-@click.option("--limit", type=Number(bounds.SOME), default=100_000, metavar="N", help="Only the newest N attempts.")
+@click.option("--category", metavar="NAME", help="Show this category alone, one line for each attempt.")
+@click.option("--limit", type=Number(bounds.SOME), default=100_000, show_default=True, metavar="N",
+              help="Show only the newest N attempts.")
 def list_(path: Path, category: str | None, limit: int) -> None:
-    """Show what is in the history: a line for each category, or for each attempt of one."""
+    """Show one line for each category, or for each attempt of one."""
     with existing(path) as store:
         attempts = store.load(limit, category)
         dropped = store.dropped
@@ -73,9 +74,12 @@ def list_(path: Path, category: str | None, limit: int) -> None:
 
 @_command
 @click.argument("file", metavar="FILE.csv|-", type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--category", help="Only this category.")
+@click.option("--category", metavar="NAME", help="Export this category alone.")
 def export(path: Path, file: Path, category: str | None) -> None:
-    """Write the history as CSV, oldest first; - is standard output. A file that is there is not overwritten."""
+    """Write the history as CSV, oldest first.
+
+    An existing file is not overwritten; - is standard output.
+    """
     from mfmesos.settings.config import ConfigError
     from mfmesos.store import history_csv
 
@@ -99,10 +103,10 @@ def export(path: Path, file: Path, category: str | None) -> None:
 @_command
 @click.argument("file", metavar="FILE.csv", type=click.Path(path_type=Path))
 def import_(path: Path, file: Path) -> None:
-    """Take in attempts from an export or from a trace, all or none.
+    """Add the attempts of an export or of a trace, all or none.
 
-    Attempts of an export that are there already are not taken twice. A trace has at least the columns
-    category,peak_mb,seconds; declared_mb, input_mb and end_s are used as well.
+    Attempts that the history already has are not added again. A trace has at least the columns category, peak_mb and
+    seconds; declared_mb, input_mb and end_s are used as well.
     """
     from mfmesos.settings.config import ConfigError
     from mfmesos.store import history_csv
@@ -125,11 +129,15 @@ def import_(path: Path, file: Path) -> None:
 
 
 @_command
-@click.option("--older-than", type=Number(bounds.DAYS), metavar="DAYS", help="Attempts that ended DAYS ago.")
-@click.option("--category", help="What is of this category.")
-@click.option("--all", "everything", is_flag=True, help="Everything.")
+@click.option("--older-than", type=Number(bounds.DAYS), metavar="DAYS",
+              help="Remove attempts that ended more than DAYS days ago.")
+@click.option("--category", metavar="NAME", help="Remove attempts of this category.")
+@click.option("--all", "everything", is_flag=True, help="Remove all attempts.")
 def prune(path: Path, older_than: float | None, category: str | None, everything: bool) -> None:
-    """Remove attempts for good. --older-than and --category together remove what is both."""
+    """Remove attempts for good.
+
+    --older-than and --category together remove attempts that are both.
+    """
     if everything == (older_than is not None or category is not None):
         raise click.UsageError("say --older-than DAYS, --category NAME or both, or else --all")
     with existing(path) as store:

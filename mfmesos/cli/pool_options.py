@@ -19,28 +19,32 @@ DEFAULT_FOLDER = "mfmesos-pool"
 def pool_options(command: Any) -> Any:
     """What a pool is told on the command line."""
     for option in reversed((
-        click.option("--min", "least", type=Number(bounds.COUNT), default=0, show_default=True,
-                     help="Keep so many workers for each manager's project while it has a manager."),
-        click.option("--max", "most", type=Number(bounds.COUNT), help="No more workers than that for a project."),
+        click.option("--min", "least", type=Number(bounds.COUNT), default=0, show_default=True, metavar="N",
+                     help="Keep at least N workers for each project that has a manager."),
+        click.option("--max", "most", type=Number(bounds.COUNT), metavar="N",
+                     help="Run at most N workers for each project (default: no limit)."),
         click.option("--catalog", default="", metavar="HOST:PORT",
-                     help="Ask this catalog for managers (default: $CATALOG_HOST, or that of cctools)."),
+                     help="Find managers in this catalog (default: $CATALOG_HOST, or the catalog of cctools)."),
         click.option("--manager", default="", metavar="HOST:PORT", help="Serve this one manager, without a catalog."),
         click.option("--worker", default="", metavar="PROGRAM",
-                     help="work_queue_worker or vine_worker, or its path (default: what each manager speaks with)."),
-        click.option("--cores", type=Number(bounds.SOME), help="Each worker's size, with --memory and --disk."),
-        click.option("--memory", type=Number(bounds.SOME), metavar="MB"),
-        click.option("--disk", type=Number(bounds.SOME), metavar="MB"),
-        click.option("--gpus", type=Number(bounds.COUNT), default=0),
-        click.option("--password", default="", metavar="FILE", help="The managers' password is in this file."),
-        click.option("--ssl", is_flag=True, help="Workers connect to their managers by TLS."),
+                     help="Run work_queue_worker, vine_worker, or the worker at this path (default: the one that "
+                          "each manager works with)."),
+        click.option("--cores", type=Number(bounds.SOME), metavar="N",
+                     help="Cores of each worker; needs --memory and --disk."),
+        click.option("--memory", type=Number(bounds.SOME), metavar="MB", help="Memory of each worker."),
+        click.option("--disk", type=Number(bounds.SOME), metavar="MB", help="Disk of each worker."),
+        click.option("--gpus", type=Number(bounds.COUNT), default=0, show_default=True, metavar="N",
+                     help="GPUs of each worker."),
+        click.option("--password", default="", metavar="FILE", help="Read the managers' password from this file."),
+        click.option("--ssl", is_flag=True, help="Connect workers to their managers over TLS."),
         click.option("--idle", type=Number(bounds.WORKER_IDLE), default=10.0, show_default=True, metavar="SECONDS",
-                     help="End a worker that is not needed when it has had no task for so long."),
+                     help="End a worker that is not needed once it has had no task for SECONDS."),
         click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE",
-                     help="Settings over those of the command line, read again when they change "
+                     help="Settings in this file override the command line and are read again when the file changes "
                           "(default: pool.json in the pool's folder)."),
-        click.option("--status", is_flag=True, help="Say what each manager needs and has, and why not more."),
+        click.option("--status", is_flag=True, help="Show what each manager needs and has, and why it has no more."),
         click.option("-S", "--folder", type=click.Path(path_type=Path), default=DEFAULT_FOLDER, show_default=True,
-                     help="The pool's own folder."),
+                     metavar="FOLDER", help="Keep the pool's own files in this folder."),
     )):
         command = option(command)
     return command

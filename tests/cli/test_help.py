@@ -1,0 +1,58 @@
+"""`--help` of every command: it fits 80 columns, says what each value is, and is in plain English."""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from mfmesos.cli.command_line import main
+
+VALUES = {
+    "ADDRESS[:PORT]", "DAYS", "FILE", "FOLDER", "HOST:PORT", "HOST[:PORT]", "MASTER", "MB", "N", "NAME", "PORT",
+    "PRINCIPAL", "PROGRAM", "ROLE", "SECONDS", "URI", "USER",
+}
+"""What an option may take, apart from one of a few words."""
+ARGUMENTS = {
+    "TASKFILE|FOLDER", "FOLDER", "BINDIR", "FILE.csv", "FILE.csv|-", "TRACE.csv", "CATEGORY", "PROJECT", "-- ARGS...",
+}
+ODD = re.compile(r"\b(so (many|long|often)|anew|at hand|at work|takes? away|dead run|goes? on|cannot be|told)\b", re.I)
+
+
+def commands(group: click.Group, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command below a group, and the group itself."""
+    yield path, group
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, *path, name)
+        else:
+            yield (*path, name), command
+
+
+ALL = list(commands(main))
+
+
+def help_of(path: tuple[str, ...]) -> str:
+    done = CliRunner().invoke(main, [*path, "--help"], terminal_width=80, env={"COLUMNS": "80"})
+    assert done.exit_code == 0
+    return done.output
+
+
+@pytest.mark.parametrize(("path", "command"), ALL, ids=[" ".join(path) or "mfmesos" for path, _ in ALL])
+def test_help(path: tuple[str, ...], command: click.Command):
+    """No line is longer than 80 columns, no summary is cut, and no value is called TEXT or INTEGER."""
+    text = help_of(path)
+    assert [line for line in text.splitlines() if len(line) > 80] == []
+    assert "..." not in re.sub(r"-- ARGS\.\.\.|\[ARGS\]\.\.\.|\[OPTIONS\]\.\.\.", "", text)
+    assert ODD.search(text) is None
+    for param in command.params:
+        if isinstance(param, click.Argument):
+            assert (param.metavar or str(param.name).upper()) in ARGUMENTS
+        elif isinstance(param, click.Option):
+            assert param.help, f"{param.opts[-1]} has no help"
+            assert param.help[0].isupper(), param.help
+            assert param.help.endswith("."), param.help
+            if not param.is_flag and not isinstance(param.type, click.Choice):
+                assert param.metavar in VALUES, param.opts
