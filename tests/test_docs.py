@@ -144,3 +144,26 @@ def test_all_json_keys_are_documented():
     table = "".join(line for line in (ROOT / "docs/task-files.md").read_text().splitlines() if line.startswith("|"))
     for key in KEYS:
         assert f"`{key}`" in table
+
+
+VOCABULARY = [
+    "acknowledge", "action", "agent", "allocation", "attempt", "attempt id", "avoided", "cancel", "catalog",
+    "category", "claim", "core", "default", "delivery", "demand", "desk", "digest", "draining", "embedded cluster",
+    "ended", "engine", "estimate", "event", "executor", "exhausted", "factory", "finished tasks", "floor",
+    "framework", "free", "grant", "history", "hold", "input", "journal", "kill", "kind", "launcher", "leftovers",
+    "limit", "lock", "manager", "master", "matching", "need", "notify", "offer", "output", "peak", "permit",
+    "placement", "plan", "pool", "project", "publish", "receive", "recovery", "released", "report", "request",
+    "reservation", "resources", "result", "retry", "revoke", "round", "run", "run id", "sandbox", "scheduler",
+    "shape", "share", "shortage", "solo claim", "stage in", "staging", "stamp", "state file", "sync", "target",
+    "task", "task file", "token", "trace", "withdrawn", "worker", "workflow", "worklife",
+]
+
+
+def test_glossary_is_complete():
+    """docs/glossary.md has one row for each term of the vocabulary, and none for a word outside it."""
+    rows = [line.split("|") for line in (ROOT / "docs/glossary.md").read_text().splitlines() if line.startswith("| **")]
+    terms = [term for row in rows for term in re.findall(r"\*\*([^*]+)\*\*", row[1])]
+    assert sorted(terms) == sorted(VOCABULARY)
+    for _, term, meaning, module, _ in rows:
+        assert meaning.strip().endswith("."), term
+        assert "](../" in module or "Not implemented yet" in meaning, term
