@@ -18,6 +18,7 @@ from mfmesos.engines.kept import NotKept
 from mfmesos.engines.stager import INLINE_BYTES, Stager
 from mfmesos.engines.taskfile_engine import shorten
 from mfmesos.settings.config import SchedulerConfig
+from mfmesos.shared import atomic
 from mfmesos.staging import durable
 from mfmesos.store.leftovers import DONE, TASK_STATE
 from mfmesos.store.runlog import RunLog, more_of_it
@@ -343,9 +344,7 @@ class BatchEngine:
 
 def fresh_state(path: Path, done: set[int]) -> StateFile:
     """The state file of this run: of an earlier one only the lines of tasks that are done stay."""
-    new = path.with_name(path.name + ".new")
-    new.write_text("".join(f"{task_id},finished\n" for task_id in sorted(done)))
-    new.rename(path)
+    atomic.write(path, "".join(f"{task_id},finished\n" for task_id in sorted(done)))
     state = StateFile(path)
     state.load(adopt=done)
     return state

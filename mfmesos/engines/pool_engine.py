@@ -21,11 +21,11 @@ from mfmesos.core.states import TaskState
 from mfmesos.engines import pool_settings, pool_status
 from mfmesos.engines.engine import Launched
 from mfmesos.engines.pool_settings import PoolSettings
-from mfmesos.engines.pool_status import whole_file
 from mfmesos.engines.pool_worker import MARGIN, Program, identity, prepare, size_of, told_apart
 from mfmesos.engines.stager import Stager
 from mfmesos.engines.survey import Survey, View
 from mfmesos.settings.config import ConfigError, SchedulerConfig
+from mfmesos.shared import atomic
 from mfmesos.shared.phrases import counted
 from mfmesos.shared.terminal import say
 from mfmesos.shares.desk import Pool
@@ -170,7 +170,7 @@ class PoolEngine(Launched):
 
     def _keep(self, settings: PoolSettings) -> None:
         with contextlib.suppress(OSError):  # a full disk costs it only after a crash
-            whole_file(self._state_dir / GOOD, json.dumps(pool_settings.as_json(settings)))
+            atomic.write(self._state_dir / GOOD, json.dumps(pool_settings.as_json(settings)), mode=0o600)
 
     def _file_changed(self, name: str) -> None:
         """On the watch's thread."""

@@ -3,13 +3,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mfmesos.settings.config import ConfigError
+from mfmesos.shared import atomic
 from mfmesos.shared.phrases import counted
 
 FILE = "pool-status.json"
@@ -52,19 +52,7 @@ class Status:
 def write(state_dir: Path, status: Status) -> None:
     """A full disk costs the status, not the pool."""
     with contextlib.suppress(OSError):
-        whole_file(state_dir / FILE, json.dumps(asdict(status)))
-
-
-def whole_file(path: Path, text: str) -> None:
-    """Written in one step, for this user alone. Raises OSError, and leaves what was there."""
-    new = path.with_name(path.name + ".new")
-    try:
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
-            f.write(text)
-        new.rename(path)
-    except OSError:
-        new.unlink(missing_ok=True)
-        raise
+        atomic.write(state_dir / FILE, json.dumps(asdict(status)), mode=0o600)
 
 
 def read(state_dir: Path) -> Status:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from mfmesos.core.model import Request, Resources, Task
 from mfmesos.engines.pool_settings import PoolSettings
 from mfmesos.settings.config import ConfigError
+from mfmesos.shared.atomic import replacing
 from mfmesos.shared.plainerrors import plain
 from mfmesos.shares.pool_values import ManagerStatus
 from mfmesos.taskfiles.workers import OWN_MB
@@ -145,17 +146,13 @@ def libraries_of(program: Path) -> dict[str, Path]:
     return {os.path.basename(path): Path(path) for path in paths}
 
 
-def _copy(source: Path, target: Path, mode: int | None = None) -> None:
+def _copy(source: Path, target: Path, mode: int = 0o755) -> None:
     """In one step, and only when it is another content: who reads the old one goes on doing so."""
     try:
         if target.exists() and _digest(target) == _digest(source):
             return
-        new = target.with_name(target.name + ".new")
-        new.unlink(missing_ok=True)
-        with source.open("rb") as data, os.fdopen(
-                os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode or 0o755), "wb") as copy:
+        with source.open("rb") as data, replacing(target, mode=mode) as new, new.open("wb") as copy:
             shutil.copyfileobj(data, copy)
-        new.rename(target)
     except OSError as e:
         raise ConfigError(f"{e.filename or source}: {e.strerror}") from None
 

@@ -10,12 +10,14 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mfmesos.settings.config import ConfigError
-from mfmesos.shared.disk import set_mode, set_times
+from mfmesos.shared import atomic
+from mfmesos.shared.atomic import replacing
+from mfmesos.shared.disk import set_times
 from mfmesos.shared.plainerrors import plain
 
 SYSTEM_PYTHON = Path("/usr/bin/python")
@@ -187,11 +189,12 @@ def _populate(base: Path, engine: Path, name: str) -> Path:
     bindir.mkdir(exist_ok=True)
     copy = bindir / name
     if not _same(copy, engine):
-        _replace(copy, lambda temporary: _copy(engine, temporary), 0o755)
+        with replacing(copy, mode=0o755, exact=True, several=True) as new:  # the old one may be running
+            _copy(engine, new)
     stub = Path(__file__).with_name("makeflow_stub.py").read_bytes()
     target = bindir / STUB
     if not target.exists() or target.read_bytes() != stub:
-        _replace(target, lambda temporary: temporary.write_bytes(stub), 0o755)
+        atomic.write(target, stub, mode=0o755, exact=True, several=True)
     _link_libraries(base / "lib", engine.parent.parent / "lib")
     return copy
 
@@ -208,14 +211,6 @@ def _copy(source: Path, target: Path) -> None:
     found = source.stat()
     shutil.copyfile(source, target)
     set_times(str(target), found.st_atime_ns, found.st_mtime_ns)
-
-
-def _replace(target: Path, write: Callable[[Path], object], mode: int) -> None:
-    """By way of a temporary name: the old file may be running."""
-    temporary = target.with_name(f"{target.name}.{os.getpid()}")
-    write(temporary)
-    set_mode(str(temporary), mode)
-    temporary.replace(target)
 
 
 def _link_libraries(link: Path, target: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from mfmesos import start
 from mfmesos.launchers import binaries, link_script
 from mfmesos.settings.config import ConfigError
+from mfmesos.shared import atomic
 from mfmesos.shared.terminal import say
 
 NAME = "mf_mesos_scheduler"
@@ -50,13 +51,7 @@ def _link_in(bindir: Path, script: str) -> None:
     try:
         if os.path.lexists(target) and not is_ours(target):
             target.replace(kept)  # what is kept already is an older one: makeflow has been upgraded since
-        temporary = bindir / f".{NAME}.{os.getpid()}"
-        try:
-            temporary.write_text(script)
-            temporary.chmod(0o755)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        atomic.write(target, script, mode=0o755, exact=True, several=True)
     except OSError as e:
         _put_back(target, kept)
         raise ConfigError(f"{bindir}: {e.strerror}: run this as the owner of that folder (sudo?)") from None

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from mfmesos.core.model import Resources
+from mfmesos.shared import atomic
 from mfmesos.shared.bounds import AGENTS, AMOUNT, PORT
 from mfmesos.shared.phrases import counted
 from mfmesos.shared.terminal import ending_signals
@@ -54,9 +55,7 @@ def error_of(args: argparse.Namespace) -> str | None:
 
 def say_ready(args: argparse.Namespace, text: str) -> None:
     if args.ready_file is not None:
-        fresh = args.ready_file.with_name(args.ready_file.name + ".new")
-        fresh.write_text(text)
-        fresh.rename(args.ready_file)
+        atomic.write(args.ready_file, text)
     if args.ready_fd is not None:
         os.write(args.ready_fd, text.encode())
         os.close(args.ready_fd)

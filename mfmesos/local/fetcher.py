@@ -14,6 +14,7 @@ import zipfile
 from pathlib import Path
 
 from mfmesos.local.amounts import Json
+from mfmesos.shared.atomic import replacing
 
 ARCHIVES = (".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz", ".tar", ".zip")
 TIMEOUT_S = 60.0
@@ -67,9 +68,8 @@ class Fetcher:
             path = self.cache / key
             if not path.exists():
                 self.cache.mkdir(parents=True, exist_ok=True)
-                fresh = path.with_suffix(".new")
-                _bring(value, fresh)
-                fresh.rename(path)
+                with replacing(path) as fresh:
+                    _bring(value, fresh)
             return path
 
 

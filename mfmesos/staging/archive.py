@@ -10,11 +10,9 @@ import hashlib
 import io
 import json
 import marshal
-import os
 import shlex
 import stat
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ from pathlib import Path
 from types import CodeType
 from urllib.parse import urlsplit
 
-from mfmesos.shared.disk import set_mode
+from mfmesos.shared import atomic
 from mfmesos.staging.sources import ArchiveError, Source, find_sources, roots
 
 __all__ = [
@@ -153,8 +151,9 @@ def build_archive(cache_dir: Path) -> Archive:
     for old in cache_dir.glob("mfmesos-executor-*.tar.gz"):
         if old.name != name:
             old.unlink(missing_ok=True)
-    _write(cache_dir / name, make_tar(pyz))
-    _write(cache_dir / INDEX, json.dumps({"key": key, "name": name, "sha256": digest}).encode())
+    index = json.dumps({"key": key, "name": name, "sha256": digest})
+    for path, content in ((cache_dir / name, make_tar(pyz)), (cache_dir / INDEX, index.encode())):
+        atomic.write(path, content, mode=0o644, exact=True, several=True)
     return _archive(cache_dir, name, digest)
 
 
@@ -236,11 +235,3 @@ def _cached(cache_dir: Path, key: str) -> Archive | None:
 
 def _archive(cache_dir: Path, name: str, digest: str) -> Archive:
     return Archive(cache_dir / name, name, digest)
-
-
-def _write(path: Path, data: bytes) -> None:
-    fd, temporary = tempfile.mkstemp(prefix=".mfmesos-", dir=path.parent)
-    with os.fdopen(fd, "wb") as f:
-        f.write(data)
-    set_mode(temporary, 0o644)
-    os.replace(temporary, path)

@@ -2,9 +2,10 @@
 again, or `mfmesos clean` ends it."""
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
+
+from mfmesos.shared import atomic
 
 FILE = "framework_id"
 
@@ -30,9 +31,7 @@ def load(state_dir: Path) -> Framework | None:
 
 def save(state_dir: Path, framework: Framework) -> None:
     """All of it or nothing, whenever we are killed."""
-    new = state_dir / f"{FILE}.new"
-    new.write_text(f"{framework.id}\n{framework.master}\n{framework.engine}\n")
-    os.replace(new, state_dir / FILE)
+    atomic.write(state_dir / FILE, f"{framework.id}\n{framework.master}\n{framework.engine}\n")
 
 
 def forget(state_dir: Path) -> None:

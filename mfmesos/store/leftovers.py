@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mfmesos.settings.config import STATE_DIR, ConfigError
+from mfmesos.shared import atomic
 from mfmesos.shared.plainerrors import reason
 from mfmesos.shared.plainfiles import check_state
 from mfmesos.staging.stamps import coarse_ns
@@ -216,9 +217,7 @@ def state_of_run(workdir: Path) -> Path:
 
 def own(state_dir: Path, engine: str) -> None:
     """Note that the three files are those of `engine`: also on a full disk it is one engine or the other."""
-    new = state_dir / f"{OWNER}.new"
-    new.write_text(f"{engine}\n")
-    os.replace(new, state_dir / OWNER)
+    atomic.write(state_dir / OWNER, f"{engine}\n")
 
 
 def clear(workdir: Path) -> list[str]:

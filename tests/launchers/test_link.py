@@ -120,10 +120,10 @@ def test_unlink_of_what_an_older_version_has_linked(tmp_path: Path, bindir: Path
 
 def test_no_permission(bindir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refused in one line, and the original is still in its place."""
-    def refuse(self: Path, text: str) -> int:
+    def refuse(self: Path, data: bytes) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "write_text", refuse)
+    monkeypatch.setattr(Path, "write_bytes", refuse)
     with pytest.raises(ConfigError, match="Permission denied: run this as the owner"):
         link(bindir)
     assert (bindir / NAME).read_text() == "the original\n"

@@ -197,12 +197,12 @@ def test_whose_files_they_are_is_known_after_a_full_disk(tmp_path: Path, monkeyp
     """Otherwise the next makeflow would delete the progress of `mfmesos run`, and the user's task file."""
     left = run_has_worked_in(tmp_path)
 
-    def full(path: Path, text: str) -> None:
+    def full(path: Path, data: bytes) -> None:
         path.open("w").close()
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "write_text", full)
+        patched.setattr(Path, "write_bytes", full)
         with pytest.raises(OSError, match="No space"):
             leftovers.begin_run(tmp_path)
     assert leftovers.clear(tmp_path) == []
