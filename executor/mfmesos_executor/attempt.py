@@ -12,11 +12,11 @@ import time
 from dataclasses import dataclass
 from typing import Callable, Mapping
 
-from mfmesos.shared import wire
+from mfmesos.shared import plainerrors, wire
 from mfmesos.shared.wire import BROKEN, EXHAUSTED, FAILED, FINISHED, KILLED, TAIL_BYTES, ClaimData, Result, Run, Usage
 from mfmesos_executor import cores, outputs, verdict
 from mfmesos_executor.cache import Cache
-from mfmesos_executor.client import Cancelled, Client, Refused, Unreachable, plain
+from mfmesos_executor.client import Cancelled, Client, Refused, Unreachable
 from mfmesos_executor.environ import task_environment
 from mfmesos_executor.files import remove_tree
 from mfmesos_executor.limits import Exceeded, hard_limit
@@ -314,7 +314,7 @@ class Attempt:
         except Cancelled:
             result.outcome, result.reason = KILLED, "killed while its outputs were sent"
         except (Unreachable, Refused) as e:
-            result.outcome, result.reason = BROKEN, f"its outputs could not be delivered: {plain(e)}"
+            result.outcome, result.reason = BROKEN, f"its outputs could not be delivered: {plainerrors.reason(e)}"
 
     def _deliver_partial(self, sandbox: Sandbox, result: Result) -> None:
         """What a failed command made of its outputs, for its user to look at; without it the result is as good."""

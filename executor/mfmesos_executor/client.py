@@ -10,6 +10,7 @@ import time
 from typing import Any, Callable, Iterable
 from urllib.parse import quote, urlsplit
 
+from mfmesos.shared import plainerrors
 from mfmesos.shared.wire import ClaimData
 
 CONNECT_S = 10.0
@@ -104,7 +105,7 @@ class Connection:
                 self.close()
                 stale = isinstance(e, (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError))
                 if not (kept and stale):
-                    raise Unreachable(plain(e), nobody=isinstance(e, ConnectionRefusedError)) from None
+                    raise Unreachable(plainerrors.reason(e), nobody=isinstance(e, ConnectionRefusedError)) from None
             except BaseException:
                 self.close()
                 raise
@@ -145,12 +146,6 @@ class Connection:
         raise Refused(status, line or f"HTTP {status}")
 
 
-def plain(e: BaseException) -> str:
-    """What went wrong, in one line."""
-    text = getattr(e, "strerror", None) or str(e) or type(e).__name__
-    return str(text).splitlines()[0]
-
-
 class Client:
     """What a claim asks of its scheduler. Thread-safe: each thread has a connection of its own."""
 
@@ -181,7 +176,7 @@ class Client:
             data = response.read()
         except (OSError, http.client.HTTPException) as e:
             connection.close()
-            raise Unreachable(plain(e)) from None
+            raise Unreachable(plainerrors.reason(e)) from None
         if response.will_close:
             connection.close()
         return data
@@ -255,7 +250,7 @@ def _pieces(response: http.client.HTTPResponse, cancelled: Callable[[], bool]) -
         try:
             piece = response.read(CHUNK)
         except (OSError, http.client.HTTPException) as e:
-            raise Unreachable(plain(e)) from None
+            raise Unreachable(plainerrors.reason(e)) from None
         if not piece:
             if response.length:
                 raise Unreachable("the connection broke off")

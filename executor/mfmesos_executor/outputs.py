@@ -8,7 +8,7 @@ from typing import Any, Iterable, Iterator, NamedTuple
 
 from mfmesos.shared import wire
 from mfmesos.shared.holes import extents, sparse
-from mfmesos.shared.symlinks import may_lead_to
+from mfmesos.shared.symlinks import may_lead_to, name_in
 from mfmesos.shared.wire import MAX_DEPTH
 from mfmesos_executor.sandbox import Sandbox
 
@@ -125,51 +125,65 @@ def _pieces(path: str, size: int) -> tuple[tuple[int, int], ...]:
 
 
 class Links:
-    """Which links in the outputs stay links, and how they read then."""
+    """Which links in the outputs stay links, and what their targets are then.
+
+    A link's *end* is where it leads to in one step, here on the agent. Its *name there* is the name which the end has in
+    the workflow's folder:
+
+    | the end lies | and the link leads to something | and to nothing |
+    | --- | --- | --- |
+    | in the task's working folder | sent as what it leads to; a link where that is delivered as well | a link to the name there |
+    | elsewhere in the sandbox | sent as what it leads to | a link to the end |
+    | in the workflow's folder, by its whole path | a link to the name there | a link to the name there |
+    | anywhere else | a link to the end, if every machine may have that; refused otherwise | a link to the end; refused if it is relative |
+    """  # noqa: E501 - a table
 
     def __init__(self, sandbox: Sandbox, roots: list[str]) -> None:
         self.sandbox = sandbox
         self._roots = frozenset(roots)
-        self._here = (os.path.realpath(sandbox.work), sandbox.work, sandbox.home)
+        self._working = (os.path.realpath(sandbox.work), sandbox.work, sandbox.home)
+        """All the names of the task's working folder."""
 
     def kept(self, name: str, path: str) -> str | None:
         """The target of the link that is `name` in the workflow's folder; None where what it leads to is to be sent.
         Raises BadOutput for one that leads out."""
         written = os.readlink(path)
         end = os.path.normpath(os.path.join(os.path.realpath(os.path.dirname(path)), written))
-        name_there = self._name(end, self._here)
-        if name_there is None:
-            if self.sandbox.contains(os.path.realpath(end)):
-                return None if os.path.exists(path) else end
-            name_there = self._name(end, (self.sandbox.workdir,))
-            if name_there is None:
-                return self._outside(name, path, end, relative=not os.path.isabs(written))
-        elif os.path.exists(path) and not self._will_be_there(name_there, name):
-            return None
-        if not os.path.isabs(written) and os.path.normpath(f"{os.path.dirname(name)}/{written}") == name_there:
-            return written
-        return os.path.relpath(name_there, os.path.dirname(name))
-
-    def _outside(self, name: str, path: str, end: str, relative: bool) -> str:
-        """A relative one that leads nowhere here could lead anywhere from the workflow's folder."""
-        if (relative and not os.path.lexists(end)) or (os.path.exists(path) and not may_lead_to(end)):
+        leads_somewhere = os.path.exists(path)
+        there = _name_in_first(self._working, end)
+        if there is not None:
+            if leads_somewhere and not self._is_delivered(there, name):
+                return None
+            return _target(name, written, there)
+        if self.sandbox.contains(os.path.realpath(end)):
+            return None if leads_somewhere else end
+        there = _name_in_first((self.sandbox.workdir,), end)
+        if there is not None:
+            return _target(name, written, there)
+        # A relative one that leads nowhere here could lead anywhere from the workflow's folder.
+        relative = not os.path.isabs(written)
+        if (relative and not os.path.lexists(end)) or (leads_somewhere and not may_lead_to(end)):
             raise BadOutput(f"output {name} is a symbolic link that leads out of the task's folder (to {end})")
         return end
 
-    def _will_be_there(self, end: str, name: str) -> bool:
-        """Whether it is delivered, too, or `name` lies in it: then the link leads round in a circle."""
-        return (end == "." or name.startswith(end + "/") or end in self._roots
-                or not self._roots.isdisjoint(_folders(end)))
+    def _is_delivered(self, there: str, name: str) -> bool:
+        """Whether the end is delivered, too, or `name` lies in it: then the link leads round in a circle."""
+        return (there == "." or name.startswith(there + "/") or there in self._roots
+                or not self._roots.isdisjoint(_folders(there)))
 
-    @staticmethod
-    def _name(end: str, folders: Iterable[str]) -> str | None:
-        """Its name relative to the first of the folders that it lies in."""
-        for base in folders:
-            if base and end == base:
-                return "."
-            if base and end.startswith(base + "/"):
-                return end[len(base) + 1:]
-        return None
+
+def _name_in_first(folders: Iterable[str], path: str) -> str | None:
+    """Its name in the first of the folders that it lies in; an empty one is none."""
+    names = (name_in(folder, path) for folder in folders if folder)
+    return next((name for name in names if name is not None), None)
+
+
+def _target(name: str, written: str, there: str) -> str:
+    """How the link reads in the workflow's folder, to lead to `there`: as the task wrote it where that is right."""
+    folder = os.path.dirname(name)
+    if not os.path.isabs(written) and os.path.normpath(f"{folder}/{written}") == there:
+        return written
+    return os.path.relpath(there, folder)
 
 
 def length(members: list[Member]) -> int:

@@ -36,6 +36,7 @@ def engine_lives():  # type: () -> bool
     return os.getppid() == ENGINE and read("/proc/%d/comm" % ENGINE).startswith(ENGINES)
 
 
+# As in makeflow_stub.py: each of the two is copied as one file and runs without the package, so they share nothing.
 def close_leaked():  # type: () -> None
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:

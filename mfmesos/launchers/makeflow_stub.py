@@ -10,6 +10,7 @@ import sys
 import time
 
 
+# As in link_script.py: each of the two is copied as one file and runs without the package, so they share nothing.
 def close_leaked():  # type: () -> None
     try:
         numbers = [int(name) for name in os.listdir("/proc/self/fd")]

@@ -1,4 +1,8 @@
-"""Errors of the operating system as users read them: the file, the reason, the cure; never a bare number."""
+"""Errors of the operating system as users read them: the file, the reason, the cure; never a bare number.
+
+`plain` is a line by itself; `reason` is for a sentence that names the file; `words` is for one about an output, where
+the system's own words mislead ("No space left on device").
+"""
 from __future__ import annotations
 
 import errno
@@ -40,7 +44,7 @@ def words(error: OSError) -> str:
     return _WORDS.get(error.errno or 0) or os.strerror(error.errno or 0)
 
 
-def reason(error: OSError) -> str:
-    """What the system says, without a number or a name."""
-    text = error.strerror or _NUMBER.sub("", str(error))
+def reason(error: BaseException) -> str:
+    """What the system or a library reports, in one line without a number or a file's name."""
+    text = getattr(error, "strerror", None) or _NUMBER.sub("", str(error))
     return " ".join(str(text).split()) or type(error).__name__
