@@ -99,7 +99,7 @@ def died_at_a_rename(
 
 
 @pytest.mark.parametrize("die_at", [0, 1, 2, 3])
-def test_a_placement_that_died_between_its_renames(
+def test_a_publishing_that_died_between_its_renames(
     tmp_path: Path, two_files: bytes, monkeypatch: pytest.MonkeyPatch, die_at: int,
 ) -> None:
     """Some outputs have their final names, others not yet: the next scheduler places the rest."""
