@@ -103,6 +103,13 @@ def test_links_resolve(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_named_files_exist(page):
+    """A path between backticks exists, in the repository or in tests/, unless it has a NAME to be chosen."""
+    for path in re.findall(r"`((?:mfmesos|executor|tests|tools|docs|bench|examples)/[\w./-]*)`", page.read_text()):
+        assert "NAME" in path or (ROOT / path).exists() or (ROOT / "tests" / path).exists(), path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_named_tests_exist(page):
     """A test that the text names as its proof is one."""
     there = {name for file in (ROOT / "tests").rglob("*.py") for name in re.findall(
