@@ -24,8 +24,8 @@ class BenchError(Exception):
 
 @contextlib.contextmanager
 def folder() -> Iterator[Path]:
-    """A new one, removed when the bench ends: what one case removes would slow down the next (see
-    mfmesos/shared/apart.py)."""
+    """A new one, removed when the bench ends: what one case removes would slow down the next
+    (docs/performance.md, Staging)."""
     path = tempfile.mkdtemp(prefix="mfmesos-bench-")
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     yield Path(path).resolve()

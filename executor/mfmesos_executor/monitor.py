@@ -21,9 +21,9 @@ MB = float(1 << 20)
 QUICK_S, SLOW_S = 0.2, 1.0
 """Between samples at least; and at most, unless COST says so."""
 COST, CALM_COST = 20.0, 100.0
-"""A measurement is made no more often than once in so many times what it costs: while something young or large runs,
-and else. Seldom looking would miss what several short-lived processes use together; the kernel remembers the peak of
-each one only."""
+"""A measurement is made no more often than once in this many times its own duration: while something young or large
+runs, and otherwise. Looking seldom would miss what several short-lived processes use together; the kernel remembers the
+peak of each one only. What this costs: docs/performance.md, Executor."""
 
 
 class Watched:

@@ -1,7 +1,7 @@
 """The processes of this machine as /proc tells them: who is whose child, and what each uses.
 
-Read here and not by psutil, which serves where there is no /proc: for 50 processes that takes a sixth of its time, and
-an executor measures all the time.
+Read here and not by psutil, which serves where there is no /proc: an executor measures all the time, and psutil takes
+several times as long (docs/performance.md, Executor).
 """
 from __future__ import annotations
 

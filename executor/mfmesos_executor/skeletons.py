@@ -1,7 +1,7 @@
 """The bare folders of sandboxes, kept when an attempt has ended and given to the next one.
 
-Making and removing a folder or file costs up to 0.5 ms on a busy ext4, and a sandbox has five before its task makes
-any: most of what a short task costs. Only what is empty again is kept; all of it goes when the claim ends.
+Making and removing these is most of what a short task costs (docs/performance.md, Executor). Only what is empty again
+is kept; all of it goes when the claim ends.
 """
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Emptied files of attempts that have ended, from which the copies of inputs for the next ones are made: what is not
-removed does not slow down the making of files near it (mfmesos/shared/apart.py says where and why)."""
+removed does not slow down the making of files near it (docs/performance.md, Staging)."""
 from __future__ import annotations
 
 import os

@@ -16,8 +16,8 @@ from typing import Callable, Collection
 from mfmesos.shared.wire import Result, Run, SyncAnswer, SyncRequest
 
 BATCH_S, MOST_BATCH_S, BUSY_BATCH_S = 0.004, 0.02, 0.04
-"""Results that come this soon after a sync wait for each other: each sync costs both sides about as much as a short
-task does. The wait grows with the number of attempts from BATCH_S to MOST_BATCH_S; it is BUSY_BATCH_S while enough
+"""Results that come this soon after a sync wait for each other, since a sync is not cheap (docs/performance.md,
+Executor). The wait grows with the number of attempts from BATCH_S to MOST_BATCH_S; it is BUSY_BATCH_S while enough
 attempts queue in the claim, since nobody is idle then."""
 BUSY = 4
 """With this many attempts queued in the claim, there is work for BUSY_BATCH_S."""

@@ -1,4 +1,5 @@
-"""The command line. Each command imports what it needs itself, so that starting stays quick."""
+"""The command line. Each command imports what it needs itself, so that starting stays quick
+(docs/performance.md, Start-up)."""
 from __future__ import annotations
 
 import os

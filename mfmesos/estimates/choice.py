@@ -115,7 +115,8 @@ def choose(levels: Sequence[float], cautious: float, prior: Prior, evidence: Evi
     """The candidate of least W + P R, and the first of equals; `levels` are the values of LEVELS, `cautious` is what
     the cautious candidate allocates, `price` is P, in the resource's unit times seconds.
 
-    Candidates that allocate as much as the cautious one are left out.
+    Candidates that allocate as much as the cautious one are left out. Few calls, for speed: docs/performance.md,
+    Estimates.
     """
     middle, too_much = prior.middle, beyond(cautious, prior.middle)
     loss = max(1.0, too_much)

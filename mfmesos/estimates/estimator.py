@@ -153,7 +153,7 @@ class Estimator:
         declared: float | None = None, context: str = "", judge: bool = True, own: float = 0.0,
     ) -> None:
         """A task ended with its true peak after `seconds`; `own` is what was known of its command before. Without
-        `judge` only its peak is remembered: far cheaper (docs/performance.md, "Estimates")."""
+        `judge` only its peak is remembered: far cheaper (docs/performance.md, Estimates)."""
         peak, seconds = max(peak, LEAST), max(seconds, _LEAST_SECONDS)
         known = self._category(category)
         self._budget.task_ended(peak * seconds)

@@ -1,4 +1,4 @@
-"""What estimates learn from an attempt: the same for a run at work and for those that history tells of."""
+"""What estimates learn from an attempt, of this run or of the history."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -11,9 +11,10 @@ SHORT_S = 1.0
 """How many cores something shorter used is not known: the processor time of so little work is mostly its start. Of
 such attempts there are many, and what each could waste is little: less is learned of each."""
 PER_CATEGORY = 300
-"""So many of the newest attempts of a category are learned from the history."""
+"""The newest attempts of a category that are learned from the history."""
 JUDGED, JUDGED_SHORT = 100, 30
-"""So many of these judge the candidates: more would be felt at each start, and the older ones' part has faded."""
+"""An attempt judges the candidates if it is among this many newest of its category; JUDGED_SHORT is for those below
+SHORT_S. Older ones have faded, and judging is most of what learning costs (docs/performance.md, Estimates)."""
 
 
 def newest(attempts: Sequence[Attempt]) -> Iterator[tuple[Attempt, bool]]:

@@ -100,7 +100,8 @@ def _wrapped_binary(script: Path, name: str) -> Path | None:
 
 
 def speaks_mesos(path: Path) -> bool:
-    """Whether the program's file names the scheduler that -T mesos starts. Starting it to ask takes half a second."""
+    """Whether the program's file names the scheduler that -T mesos starts. Starting it to ask is far
+    slower (docs/performance.md, Start-up)."""
     try:
         return STUB.encode() in path.read_bytes()
     except OSError:

@@ -18,8 +18,8 @@
  * rewritten (it differs in inode, size, or the bytes before the mark) is read from its start.
  *
  * And MPI_Init, MPI_Comm_rank, MPI_Comm_size and MPI_Finalize answer as for a process alone, without MPI: a makeflow
- * built with MPI (Debian's) starts it whatever its batch type is, which takes a daemon of Open MPI, 0.4 s, and folders
- * left in /tmp, and fails where openmpi-bin is not installed.
+ * built with MPI (Debian's) starts it whatever its batch type is, which takes time (docs/performance.md, Start-up) and a
+ * daemon of Open MPI, leaves folders in /tmp, and fails where openmpi-bin is not installed.
  *
  * Outside makeflow (another name, or MFMESOS_PRELOADED not set) nothing is changed.  The constructor takes LD_PRELOAD's first entry
  * and MFMESOS_PRELOADED out of the environment, so that rules do not inherit them.

@@ -36,7 +36,7 @@ __all__ = ["Credential", "LocalCluster"]
 
 
 def __getattr__(name: str) -> object:
-    """aiohttp takes 0.2 s to import: only when it is needed."""
+    """aiohttp is imported only when it is needed (docs/performance.md, Start-up)."""
     if name == "LocalCluster":
         from mfmesos.local.cluster import LocalCluster
         return LocalCluster

@@ -48,7 +48,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process when all is closed: to take its modules apart would keep makeflow's user waiting for 0.05 s."""
+    """End the process when all is closed, without taking its modules apart: makeflow's user waits for its end
+    (docs/performance.md, Start-up)."""
     logging.shutdown()
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()

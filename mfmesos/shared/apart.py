@@ -1,9 +1,9 @@
 """A hint to ext4: what lies in the folders of this folder has nothing to do with each other, or with what lies around.
 
 ext4 makes a file near its folder, and a folder near the one above, so that everything below /tmp shares one group of
-inodes. Without a journal, as small virtual machines have it, each new file there costs a look at every inode whose file
-was removed in the last minutes: tens of thousands after some short tasks, which makes these twice as slow. A folder of
-a marked one begins in a group that its name chooses (chattr(1), attribute T).
+inodes. Without a journal each new file there costs a look at every inode whose file was removed in the last minutes
+(docs/performance.md, Staging). A folder of a marked one begins in a group that its name chooses (chattr(1),
+attribute T).
 
 Used on both sides and travels to the agents: standard library only, Python 3.8 or newer.
 """

@@ -208,7 +208,7 @@ def make_tar(pyz: bytes) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         tar.addfile(info, io.BytesIO(pyz))
-    return gzip.compress(out.getvalue(), 3, mtime=0)  # 6 saves a tenth, for twice the time
+    return gzip.compress(out.getvalue(), 3, mtime=0)  # why 3: docs/performance.md, Start-up
 
 
 def _key() -> str:

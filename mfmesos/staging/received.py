@@ -1,8 +1,8 @@
 """What an attempt has delivered, until it is published; and which name in the workflow's folder is whose.
 
 A *delivery* is one arrival of an attempt's outputs; its *stem* is ATTEMPT-N, N counting deliveries. I counts the roots of
-the attempt's outputs (names.OutputPlan), K what one publishing has made. No delivery has a folder of its own: making and
-removing one for each attempt costs more than all the rest (0.2 to 1 ms on ext4).
+the attempt's outputs (names.OutputPlan), K what one publishing has made. No delivery has a folder of its own: that
+would cost more than all the rest (docs/performance.md, Staging).
 
 | path in the workflow's folder | is |
 | --- | --- |

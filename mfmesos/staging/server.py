@@ -93,7 +93,7 @@ class StagingServer:
         name, _ = split_host_port(shown, 0)
         context = None
         if tls:
-            from mfmesos.staging.tls import make_tls  # cryptography takes 25 ms to import
+            from mfmesos.staging.tls import make_tls  # a slow import: docs/performance.md, Start-up
 
             made = make_tls((name,), self._deliveries.folder, certificate)
             context, self.fingerprint, self.certificate = made.context, made.fingerprint, made.pem

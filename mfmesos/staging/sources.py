@@ -81,7 +81,8 @@ def _our_own(places: dict[str, Path]) -> dict[str, Source]:
 
 
 def _imports(path: Path) -> Iterator[str]:
-    """Names that may be modules of ours: a name too many does no harm, and ast would take 0.05 s at every start."""
+    """Names that may be modules of ours: a name too many does no harm, and ast would be slower
+    (docs/performance.md, Start-up)."""
     for module, names in _IMPORT.findall(path.read_text(encoding="utf-8")):
         yield module
         yield from (f"{module}.{name}" for name in re.findall(r"\w+", names))

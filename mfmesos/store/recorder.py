@@ -16,8 +16,8 @@ from mfmesos.store.history import History, HistoryError, default_path
 
 log = logging.getLogger("mfmesos.history")
 LOADED = 5_000
-"""Attempts of earlier runs, the newest: older ones have faded from the estimates, and each would make every start of a
-scheduler slower."""
+"""Attempts of earlier runs, the newest: older ones have faded from the estimates, and each costs every start a little
+(docs/performance.md, Start-up)."""
 BUSY_S = 3.0
 AT_ONCE = 200
 CLOSE_S = 5.0

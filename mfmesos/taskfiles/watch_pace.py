@@ -6,7 +6,8 @@ ONLY_POLLED_S = 0.25
 MISSED = 3
 """When only the poll has found this many changes in a row, notifications do not work here."""
 BUSY, BUSY_S = 20, 0.2
-"""More changes than BUSY within BUSY_S: a notification for each costs more than it is worth."""
+"""More changes than BUSY within BUSY_S: a notification for each costs more than it is worth (docs/performance.md, Task
+files)."""
 BUSY_POLL_S = 0.005
 """Between polls while changes come that fast."""
 CALM_S = 0.3
