@@ -18,6 +18,8 @@ NEEDED = {
     "http_parser": "install mfmesos's own (pure Python) http-parser from compat/http-parser",
     "psutil": "pip install psutil",
 }
+ROOMS = ("bundled", "mesos", "shared", "shared.messages")
+"""Of mfmesos, where modules of the executor lie."""
 NOT_ON_AGENTS = {
     # ZooKeeper, and the other platforms' parts.
     "pymesos/detector.py", "pymesos/zkpython.py", "psutil/_psaix.py", "psutil/_psbsd.py", "psutil/_psosx.py",
@@ -45,7 +47,8 @@ def roots() -> dict[str, Path]:
     if six is None or not six.origin:
         raise ArchiveError("the executor's archive needs the module six, which is not installed; pip install six")
     found["six"] = Path(six.origin)
-    found["mfmesos"], found["mfmesos.mesos"] = here, here / "mesos"
+    found["mfmesos"] = here
+    found.update({f"mfmesos.{room}": here / room.replace(".", "/") for room in ROOMS})
     return found
 
 

@@ -137,6 +137,12 @@ runpy.run_path("mfmesos-executor.pyz", run_name="__main__")
 """
 
 
+def test_every_source_is_watched() -> None:
+    """A new version of any file in the archive gives a new archive: each lies in a folder whose files are compared."""
+    watched = set(sources.roots().values())
+    assert [name for name, path in sources.find_sources().items() if not {path, path.parent} & watched] == []
+
+
 @pytest.mark.parametrize("version", sorted(pythons()))
 def test_everything_imports(version: str, tmp_path: Path) -> None:
     """On each Python: its __main__ unpacks psutil into the sandbox, and every part imports out of the archive."""
