@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mfmesos.shared.bounds import SETTINGS
+from mfmesos.shared.messages import settings as m
 
 DEFAULT_MASTER = "127.0.0.1:5050"
 SECRET_VARIABLE = "MFMESOS_SECRET"
@@ -105,11 +106,12 @@ class SchedulerConfig:
             known = {f.name for f in fields(cls)}
             made = cls(**{k: v for k, v in data.items() if k in known})
         except (OSError, ValueError, TypeError, AttributeError) as e:
-            raise ConfigError(f"{path}: not a scheduler's settings ({e}); delete it and start again") from None
+            raise ConfigError(m.SETTINGS_UNREADABLE(path=path, why=e)) from None
         for name, bounds in SETTINGS.items():
             value = getattr(made, name)
             if value is not None and not bounds.holds(value):
-                raise ConfigError(f"{path}: {name}: {str(value)[:40]!r} is not {bounds}; delete it and start again")
+                raise ConfigError(m.SETTINGS_OUT_OF_BOUNDS(
+                    path=path, name=name, value=repr(str(value)[:40]), bounds=bounds))
         return made
 
 
@@ -120,7 +122,7 @@ def read_secret(path: str | None) -> str | None:
         return os.environ.get(SECRET_VARIABLE) or None
     try:
         if os.stat(path).st_mode & 0o077:
-            raise ConfigError(f"{path}: others may read this secret; chmod 600 it")
+            raise ConfigError(m.SECRET_EXPOSED(path=path))
         return Path(path).read_text().strip()
     except OSError as e:
-        raise ConfigError(f"{path}: the secret cannot be read ({e.strerror})") from None
+        raise ConfigError(m.SECRET_UNREADABLE(path=path, why=e.strerror)) from None

@@ -34,7 +34,7 @@ def test_a_secret_that_others_can_read_is_refused(tmp_path):
         read_secret(str(path))
     path.chmod(0o600)
     assert read_secret(str(path)) == "s3cret"
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="cannot read the secret"):
         read_secret(str(tmp_path / "none"))
     assert read_secret(None) is None
 

@@ -75,7 +75,7 @@ def test_a_settings_file_holds_no_number_beyond_its_bounds(name, value, tmp_path
     config = SchedulerConfig(str(tmp_path))
     config.save(path)
     path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
-    with pytest.raises(ConfigError, match=f"config.json: {name}: .* is not a"):
+    with pytest.raises(ConfigError, match=f"config.json: {name} is .*, but must be a"):
         SchedulerConfig.load(path)
 
 

@@ -1,0 +1,1 @@
+"""Every message that a user reads, one file per room: docs/messages.md is made from them."""

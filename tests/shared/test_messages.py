@@ -1,0 +1,130 @@
+"""User messages live in one table: its form, its use, and nothing beside it."""
+from __future__ import annotations
+
+import importlib.util
+import re
+import string
+from pathlib import Path
+
+import message_calls as source
+import pytest
+
+from mfmesos.shared.messages.message import Message
+
+PENDING = {
+    "cli", "core", "doctor", "engines", "estimates", "executor", "launchers", "local", "mesos", "scheduler",
+    "shared", "shares", "staging", "start.py", "store", "taskfiles", "views",
+}
+"""Rooms whose messages are still to be moved into the table. It only shrinks."""
+NOT_MESSAGES: dict[str, tuple[str, ...]] = {}
+"""By file: the beginnings of literals that are no messages, though they look like some."""
+FOREIGN_WORDS = re.compile(
+    r"\b(told|so many|so long|so often|anew|at hand|at work|that cannot be|what is there|goes on|takes? away)\b")
+"""STYLE: words that a native engineer would not write."""
+
+
+def tool():
+    """tools/messages.py."""
+    spec = importlib.util.spec_from_file_location("tools_messages", source.ROOT / "tools/messages.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+TOOL = tool()
+TABLE: dict[str, dict[str, Message]] = {
+    module.__name__.rpartition(".")[2]: TOOL.of(module) for module in TOOL.modules()}
+MESSAGES = [pytest.param(name, message, id=message.id) for found in TABLE.values() for name, message in found.items()]
+SOURCES = source.sources()
+CHANNELS = source.CHANNELS | source.exceptions(SOURCES)
+ROOMS = sorted({source.room(path) for path in SOURCES})
+
+
+def fields(template: str) -> dict[str, str]:
+    """The fields of a template, with their formats."""
+    return {name: form or "" for _, name, form, _ in string.Formatter().parse(template) if name is not None}
+
+
+def fields_of(message: Message, *, parts: bool) -> set[str]:
+    """What a call must name."""
+    if parts:
+        return {*fields(message.text), *fields(message.cure)}
+    return set(fields(message.text.replace("{cure}", message.cure)))
+
+
+def test_ids_are_unique():
+    """A message is found by its id."""
+    ids = [message.id for found in TABLE.values() for message in found.values()]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize(("name", "message"), MESSAGES)
+def test_form(name, message):
+    """The id is the constant's name, each part is one line without a full stop where it is joined to others, in plain
+    English."""
+    assert message.id == name.lower().replace("_", "-")
+    assert message.cause.endswith(".")
+    for part in (message.text, message.cause, message.cure):
+        assert "\n" not in part
+        assert part == part.strip()
+        assert not FOREIGN_WORDS.search(part), part
+    assert message.text
+    assert not message.cure.endswith(".")
+
+
+@pytest.mark.parametrize(("name", "message"), MESSAGES)
+def test_formats(name, message):
+    """With a value for each field it is one line."""
+    every = {**fields(message.text), **fields(message.cure), **fields(message.cause)}
+    values = {field: 12 if form else "x y" for field, form in every.items() if field != "cure"}
+    assert "\n" not in message(**values)
+    assert all("{" not in part or "{{" in message.text + message.cure for part in (message(**values),))
+    if "{cure}" not in message.text:
+        assert len(message.parts(**values)) == 2
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(source.ROOT)))
+def test_calls_give_the_fields_of_the_template(path: Path):
+    """Every use is a call that names each field, and no other."""
+    for call in source.calls(path):
+        assert call.module in TABLE, f"{call.where}: {call.module} holds no messages"
+        message = TABLE[call.module].get(call.name)
+        assert message is not None, f"{call.where}: no message {call.name}"
+        assert call.fields is not None, f"{call.where}: {call.name} must be called there, with its fields by name"
+        assert call.fields == fields_of(message, parts=call.parts), f"{call.where}: {call.name}"
+
+
+def test_every_message_is_used():
+    """The table holds no message that nothing sends."""
+    used = {(call.module, call.name) for path in SOURCES for call in source.calls(path)}
+    assert {(module, name) for module, found in TABLE.items() for name in found} <= used
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room not in PENDING])
+def test_no_message_outside_the_table(room):
+    """No literal in the code of a room is a message; log lines, help texts and docstrings are none."""
+    found = [text for path in SOURCES if source.room(path) == room for text in source.texts(path, CHANNELS)]
+    outside = [text for text in found if not text.text.startswith(NOT_MESSAGES.get(text.file, ()))]
+    assert not outside, "\n".join(f"{text.file}:{text.line}: {text.text[:100]!r}" for text in outside)
+
+
+@pytest.mark.parametrize("room", sorted(PENDING))
+def test_pending_rooms_need_to_be(room):
+    """A room without messages of its own is not listed as one that still has some."""
+    assert any(source.texts(path, CHANNELS) for path in SOURCES if source.room(path) == room)
+
+
+@pytest.mark.parametrize("file", sorted(NOT_MESSAGES))
+def test_exceptions_are_needed(file):
+    """Each literal that is no message exists."""
+    found = [text.text for text in source.texts(source.ROOT / file, CHANNELS)]
+    for start in NOT_MESSAGES[file]:
+        assert any(text.startswith(start) for text in found), start
+
+
+def test_the_docs_list_all():
+    """docs/messages.md is what tools/messages.py makes of the table."""
+    assert (source.ROOT / "docs/messages.md").read_text() == TOOL.page(), (
+        "run .venv/bin/python tools/messages.py > docs/messages.md")
