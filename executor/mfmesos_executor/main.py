@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from typing import Any, Callable, Mapping
 
 from mfmesos.shared.apart import set_apart
@@ -21,6 +22,7 @@ from mfmesos_executor.sync_state import Close
 
 logger = logging.getLogger(__name__)
 ACKNOWLEDGE_S = 5.0
+OTHERS_S, OTHERS_STEP_S = 3.0, 0.05
 FOLDER = ".mfmesos"
 
 
@@ -30,7 +32,11 @@ class Executor:
     The methods on_... are called on the driver's thread and only enqueue.
     """
 
-    def __init__(self, sandbox: str, environ: Mapping[str, str], reaper: Reaper | None = None) -> None:
+    def __init__(
+        self, sandbox: str, environ: Mapping[str, str], reaper: Reaper | None = None,
+        clock: Callable[[], float] = time.monotonic, pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._clock, self._pause = clock, pause
         self._folder = f"{sandbox}/{FOLDER}"
         self._environ = environ
         self._reaper = reaper or Reaper()
@@ -87,7 +93,7 @@ class Executor:
             # A task may have done it. Which ones ran, the scheduler knows: that we end badly tells it to find out.
             logger.error("end the folder of the claim is gone")
             self._reaper.kill_all()
-            self._remove_all()
+            self._remove_beside_others()
             driver.stop()
             return FOLDER_GONE
         self._remove_all()
@@ -124,6 +130,14 @@ class Executor:
         while not self._launched.empty():
             claim.post(self._launched.get())
         return claim.run()
+
+    def _remove_beside_others(self) -> None:
+        """Whoever removed the folder may not be through yet, and what they still hold keeps us from removing ours."""
+        until = self._clock() + OTHERS_S
+        self._remove_all()
+        while os.path.lexists(self._folder) and self._clock() < until:
+            self._pause(OTHERS_STEP_S)
+            self._remove_all()
 
     def _remove_all(self) -> None:
         remove_tree(self._folder)

@@ -6,11 +6,10 @@ from typing import Callable
 from mfmesos.core import claims, events, matching, outlook, recovery, shortage, tasks
 from mfmesos.core.actions import AcceptInverseOffer, Action, Over, Reconcile
 from mfmesos.core.model import Resources
+from mfmesos.core.needs import Needs
 from mfmesos.core.reasons import explain_exit
 from mfmesos.core.state import Policy, State
 from mfmesos.core.states import ClaimState, TaskState
-from mfmesos.estimates.estimators import Estimates
-from mfmesos.estimates.needs import Needs
 
 UNREACHABLE_EVERY_S = 60.0
 
@@ -18,9 +17,8 @@ UNREACHABLE_EVERY_S = 60.0
 class Core:
     """Owns the state. Call `handle` from one thread only, with a clock that never goes back."""
 
-    def __init__(self, policy: Policy) -> None:
-        estimates = Estimates.with_budget(policy.retry_budget, policy.defaults)
-        self.state = State(policy, Needs(policy.estimates, estimates))
+    def __init__(self, policy: Policy, needs: Needs) -> None:
+        self.state = State(policy, needs)
         self._handlers: dict[type, Callable[..., None]] = {
             events.Restored: lambda e: recovery.restore(self.state, e),
             events.HistoryLoaded: lambda e: self.state.needs.remember(e.attempts),

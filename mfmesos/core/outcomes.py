@@ -11,9 +11,9 @@ from enum import Enum
 from typing import Callable
 
 from mfmesos.core.model import Resources
+from mfmesos.core.needs import OVERRIDE, Needs
 from mfmesos.core.records import AgentRecord, TaskRecord
 from mfmesos.core.state import Policy
-from mfmesos.estimates.needs import OVERRIDE, Needs
 from mfmesos.shared import wire
 
 GROWTH = 2.0

@@ -7,11 +7,17 @@ from typing import NamedTuple
 
 from mfmesos.core.model import Offer, Resources, SavedTask, StagedInput, Task
 from mfmesos.core.states import CLAIM_MOVES, TASK_MOVES, ClaimState, TaskState, move
-from mfmesos.estimates.own_command import Known
 from mfmesos.shared.wire import Result
 
 INPUT_STEP = 1.05
 LEAST_INPUT_MB = 0.01
+
+
+class Known(NamedTuple):
+    """What a command used before at most, in MB; 0 where that is not known."""
+
+    memory_mb: float = 0.0
+    disk_mb: float = 0.0
 
 
 class Kind(NamedTuple):

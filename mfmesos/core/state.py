@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from mfmesos.core.actions import Action, Note
 from mfmesos.core.agents import KnownAgents
 from mfmesos.core.model import Agent, Resources
+from mfmesos.core.needs import FILL, Need, Needs
 from mfmesos.core.queue import WaitingQueue
 from mfmesos.core.records import AgentRecord, Claim, Shape, Shortage, TaskRecord
 from mfmesos.core.sizing import Defaults, Wanted, allocation
 from mfmesos.core.states import ClaimState, TaskState
-from mfmesos.estimates.needs import FILL, Need, Needs
 
 MOST_ALIKE, ALIKE_S = 5, 10.0
 """Notes of one kind, and seconds."""

@@ -15,12 +15,11 @@ from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.attemptid import attempt_id, attempt_stem
 from mfmesos.core.events import OutputsRefused, TaskRefused, TaskSubmitted
 from mfmesos.core.model import Resources, StagedInput, Task
+from mfmesos.core.needs import OFF, OVERRIDE
 from mfmesos.core.outcomes import Decision, Verdict
 from mfmesos.core.records import Claim, Kind, TaskRecord
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
-from mfmesos.estimates.category import category_of, exact, signature
-from mfmesos.estimates.needs import OFF, OVERRIDE
 from mfmesos.shared import wire
 
 MB = 2**20
@@ -56,7 +55,7 @@ def new_record(
     state: State, task: Task, inputs: tuple[StagedInput, ...], order: int, context: str,
 ) -> TaskRecord:
     """A task that the core did not know; it is in no queue yet."""
-    category, input_mb = category_of(task), sum(i.size for i in inputs) / MB
+    category, input_mb = state.needs.category(task), sum(i.size for i in inputs) / MB
     state.needs.expect(category)
     kind = Kind(category, context, input_mb, state.needs.known(task.command, input_mb))
     record = TaskRecord(task, inputs, state.now, order, kind, attempt_stem(task.id, state.policy.nonce),
@@ -164,7 +163,7 @@ def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.R
     """A result of the current attempt arrived."""
     claim.took(result.usage.wall_s)
     if result.outcome in (wire.FINISHED, wire.FAILED, wire.EXHAUSTED):
-        attempt = as_attempt(record, result, claim.hostname)
+        attempt = as_attempt(record, result, claim.hostname, state.needs.signature(record.task))
         state.needs.learn(attempt)
         state.emit(RecordAttempt(attempt))
         claim.broken = 0
@@ -205,13 +204,12 @@ def take_back(state: State, claim: Claim, record: TaskRecord) -> None:
     wait_again(state, record)
 
 
-def as_attempt(record: TaskRecord, result: wire.Result, host: str) -> Attempt:
+def as_attempt(record: TaskRecord, result: wire.Result, host: str, signature: str) -> Attempt:
     """What the history keeps of it."""
     task, given, used = record.task, record.allocation, result.usage
     outcome = f"exhausted:{result.resource}" if result.outcome == wire.EXHAUSTED else result.outcome
     return Attempt(
-        0.0, record.kind.category, outcome,
-        signature=f"{signature(task.command, (*task.inputs, *task.outputs))}.{exact(task.command)}",
+        0.0, record.kind.category, outcome, signature=signature,
         context=record.kind.context, input_mb=record.kind.input_mb, requested_cores=task.request.cores,
         requested_memory_mb=task.request.memory_mb, requested_disk_mb=task.request.disk_mb,
         allocated_cores=given.cores, allocated_memory_mb=given.memory_mb, allocated_disk_mb=given.disk_mb,

@@ -4,9 +4,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from mfmesos.core.model import Request
+from mfmesos.core.records import Known
 from mfmesos.core.sizing import Defaults
 from mfmesos.estimates.estimator import Estimator
-from mfmesos.estimates.own_command import Commands, Known
+from mfmesos.estimates.own_command import Commands
 from mfmesos.estimates.tuning import DEFAULT_TUNING, Tuning
 
 _NOTHING = Request()

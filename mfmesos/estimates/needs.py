@@ -8,18 +8,17 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from mfmesos.core.attempt_record import Attempt
-from mfmesos.core.model import Resources
-from mfmesos.core.records import Kind, Shape
-from mfmesos.estimates.category import exact
+from mfmesos.core.model import Task
+from mfmesos.core.needs import OVERRIDE, Need
+from mfmesos.core.records import Kind, Known, Shape
+from mfmesos.core.state import Policy
+from mfmesos.estimates.category import category_of, exact, signature
 from mfmesos.estimates.estimator import Estimator
 from mfmesos.estimates.estimators import Estimates
 from mfmesos.estimates.learning import is_short, learn, newest, recall
-from mfmesos.estimates.own_command import Known
 
-OFF, FILL, OVERRIDE = "off", "fill", "override"
 LEAST_MB = 16.0
 """Of memory and of disk: less is not worth the risk that a shell or a message is too large."""
 INPUT_SLACK = 1.05
@@ -37,28 +36,13 @@ ONE_IN = 20
 MOST_CACHED = 10_000
 
 
-class Need(NamedTuple):
-    """What is to be given, None where that is still open (see placement.allocation)."""
-
-    cores: float | None
-    memory_mb: float | None
-    disk_mb: float | None
-    gpus: float
-    floor_memory_mb: float = 0.0
-    floor_disk_mb: float = 0.0
-    wall_s: float | None = None
-    """How long it will probably run; None: not known."""
-
-    def within(self, requested: Shape, agent: Resources) -> Need:
-        """What was not requested is no more than the agent has."""
-        return self._replace(
-            cores=_least(self.cores, agent.cores) if requested.cores is None else self.cores,
-            memory_mb=_least(self.memory_mb, agent.memory_mb) if requested.memory_mb is None else self.memory_mb,
-            disk_mb=_least(self.disk_mb, agent.disk_mb) if requested.disk_mb is None else self.disk_mb)
+def needs_for(policy: Policy) -> EstimatedNeeds:
+    """For a run under `policy`: its mode, retry budget and defaults."""
+    return EstimatedNeeds(policy.estimates, Estimates.with_budget(policy.retry_budget, policy.defaults))
 
 
-class Needs:
-    """Learns from attempts; answers for shapes."""
+class EstimatedNeeds:
+    """The core's `Needs`, from the estimators of one run."""
 
     def __init__(self, mode: str, estimates: Estimates) -> None:
         self.mode = mode
@@ -83,6 +67,12 @@ class Needs:
         recall(self._estimates, attempts)
         for attempt, judge in newest(attempts):
             self._learn(attempt, judge=judge)
+
+    def category(self, task: Task) -> str:
+        return category_of(task)
+
+    def signature(self, task: Task) -> str:
+        return f"{signature(task.command, (*task.inputs, *task.outputs))}.{exact(task.command)}"
 
     def known(self, command: str, input_mb: float) -> Known:
         """What this very command used before; of a category that is expected."""
@@ -160,6 +150,3 @@ def _at_least(
         return amount if not floor or amount is None else max(amount, floor)
     return max(float(math.ceil(amount)), floor, float(math.ceil(least)))
 
-
-def _least(amount: float | None, there: float) -> float | None:
-    return None if amount is None else min(amount, there)

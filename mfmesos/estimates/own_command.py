@@ -18,6 +18,7 @@ import math
 from collections import OrderedDict, deque
 from typing import NamedTuple
 
+from mfmesos.core.records import Known
 from mfmesos.estimates.category_history import size_group
 
 MARGINS = (1.02, 1.05, 1.1, 1.25, 1.6)
@@ -86,13 +87,6 @@ def believed(own: float, allocation: float, error: float, cost: float, price: fl
     belief = max(1.0 - 2.0 * error, 0.0)
     here = _LOST + price if allocation < own else max(allocation / own - 1.0, 0.0)
     return belief * here + (1.0 - belief) * cost
-
-
-class Known(NamedTuple):
-    """What a command used before at most, in MB; 0 where that is not known."""
-
-    memory_mb: float = 0.0
-    disk_mb: float = 0.0
 
 
 class Commands:

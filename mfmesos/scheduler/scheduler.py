@@ -21,6 +21,7 @@ from mfmesos.core import events as ev
 from mfmesos.core.core import Core
 from mfmesos.core.model import SavedClaim, SavedTask
 from mfmesos.engines.engine import Engine
+from mfmesos.estimates.needs import needs_for
 from mfmesos.mesos.master_link import MesosLink
 from mfmesos.scheduler.heldsyncs import HeldSyncs
 from mfmesos.scheduler.parts import framework_of, policy_of
@@ -55,7 +56,8 @@ class Scheduler:
         self.engine = engine
         self.clock = clock
         self.workdir = Path(config.workdir)
-        self.core = Core(policy_of(config))
+        policy = policy_of(config)
+        self.core = Core(policy, needs_for(policy))
         self.inputs = inputs or InputIndex(self.workdir, own_files=config.own_files)
         self.staging: StagingServer
         self.journal: Journal

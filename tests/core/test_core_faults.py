@@ -2,12 +2,11 @@
 from __future__ import annotations
 
 import pytest
-from world import DIES, FakeExecutor, World
+from world import DIES, FakeExecutor, World, core_with
 
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.attempt_record import Attempt
-from mfmesos.core.core import Core
 from mfmesos.core.model import Resources, SavedTask, Task
 from mfmesos.core.state import Policy
 from mfmesos.core.states import ClaimState
@@ -331,7 +330,7 @@ def test_restored_tasks_learn_from_the_history():
     past = [Attempt(1.0, "c", "finished", measured_memory_mb=100.0, measured_disk_mb=10.0, wall_s=5.0)] * 20
     needs = []
     for restored in (True, False):
-        core = Core(Policy(workdir="/w"))
+        core = core_with(Policy(workdir="/w"))
         first = ev.Restored((SavedTask(task, (), 1, "", 1),), ()) if restored else ev.TaskSubmitted(task)
         batch = (first, ev.HistoryLoaded(tuple(past))) if restored else (ev.HistoryLoaded(tuple(past)), first)
         core.handle_all(batch, 0.0)

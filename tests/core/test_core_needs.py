@@ -16,7 +16,7 @@ from mfmesos.core.records import Kind, Shape
 from mfmesos.core.state import Policy
 from mfmesos.estimates.estimators import Estimates
 from mfmesos.estimates.learning import JUDGED, JUDGED_SHORT, PER_CATEGORY, learn, newest
-from mfmesos.estimates.needs import LEAST_MB, Needs
+from mfmesos.estimates.needs import LEAST_MB, EstimatedNeeds
 from mfmesos.estimates.tuning import Tuning
 from mfmesos.shared import wire
 
@@ -206,8 +206,8 @@ def test_each_attempt_that_ended_is_recorded():
     assert attempt.input_mb == 0.0
 
 
-def needs(mode: str = "fill") -> Needs:
-    return Needs(mode, Estimates())
+def needs(mode: str = "fill") -> EstimatedNeeds:
+    return EstimatedNeeds(mode, Estimates())
 
 
 def shape_of(kind: Kind) -> Shape:
@@ -261,7 +261,7 @@ def test_many_short_attempts_are_not_all_learned():
             self.count += 1
 
     counted = Counted()
-    known = Needs("fill", counted)
+    known = EstimatedNeeds("fill", counted)
     for attempt in past(count=1100, wall_s=0.01).attempts:
         known.learn(attempt)
     assert 95 <= counted.count <= 110

@@ -15,7 +15,14 @@ from mfmesos.core.core import Core
 from mfmesos.core.model import Agent, Holder, Offer, Request, Resources, SavedClaim, SavedTask, Task
 from mfmesos.core.sizing import AHEAD_MOST
 from mfmesos.core.state import Policy
+from mfmesos.estimates.needs import needs_for
 from mfmesos.shared import wire
+
+
+def core_with(policy: Policy) -> Core:
+    """With the estimates that runs use."""
+    return Core(policy, needs_for(policy))
+
 
 DIES = "dies"
 """The attempt takes its executor along."""
@@ -35,7 +42,7 @@ class FakeExecutor:
 
 class World:
     def __init__(self, policy: Policy | None = None, agents: dict[str, Resources] | None = None) -> None:
-        self.core = Core(policy or Policy(workdir="/w", batch_delay_s=0.0))
+        self.core = core_with(policy or Policy(workdir="/w", batch_delay_s=0.0))
         self.now = 0.0
         self.agents = agents or {"a1": Resources(4, 4096, 20000)}
         self.used: dict[str, Resources] = {a: Resources() for a in self.agents}
@@ -118,7 +125,7 @@ class World:
         self.lives += 1
         policy = self.core.state.policy
         nonce = policy.nonce and f"n{self.lives}"
-        self.core = Core(replace(policy, run_id=f"life{self.lives}", nonce=nonce))
+        self.core = core_with(replace(policy, run_id=f"life{self.lives}", nonce=nonce))
         self.dropped.clear()
         self.pending_place.clear()
         self.offers.clear()

@@ -6,12 +6,12 @@ import random
 import pytest
 
 from mfmesos.core.attempt_record import Attempt
-from mfmesos.core.records import Kind, Shape
+from mfmesos.core.records import Kind, Known, Shape
 from mfmesos.estimates.category import exact
 from mfmesos.estimates.estimators import Estimates
 from mfmesos.estimates.learning import PER_CATEGORY
-from mfmesos.estimates.needs import Needs
-from mfmesos.estimates.own_command import MEMORY_STEP, Commands, Known, Record
+from mfmesos.estimates.needs import EstimatedNeeds
+from mfmesos.estimates.own_command import MEMORY_STEP, Commands, Record
 
 COUNT = 80
 
@@ -27,7 +27,7 @@ def ended(command: str, peak: float, input_mb: float = 1.0, signature: str | Non
                    measured_memory_mb=peak, measured_disk_mb=5.0, measured_cores=1.0, wall_s=10.0)
 
 
-def given(needs: Needs, command: str, now: float, input_mb: float = 1.0) -> float:
+def given(needs: EstimatedNeeds, command: str, now: float, input_mb: float = 1.0) -> float:
     kind = Kind("t", "", input_mb, needs.known(command, input_mb)).rough()
     need = needs.of(Shape(None, None, None, 0.0, 0.0, 0.0, False, kind), now)
     assert need.memory_mb is not None
@@ -37,7 +37,7 @@ def given(needs: Needs, command: str, now: float, input_mb: float = 1.0) -> floa
 @pytest.mark.parametrize("older", [0, 2 * PER_CATEGORY])
 def test_the_same_commands_again_are_given_about_what_each_used(older):
     """From the first one of the second run on, and if newer attempts of the category have come in between."""
-    needs = Needs("fill", Estimates())
+    needs = EstimatedNeeds("fill", Estimates())
     others = [ended(f"train.py --other {i}", 100.0) for i in range(older)]
     needs.remember([*(ended(c, peak) for c, peak in commands()), *others])
     needs.expect("t")
@@ -48,7 +48,7 @@ def test_the_same_commands_again_are_given_about_what_each_used(older):
 
 def test_commands_that_do_not_repeat_themselves_are_not_believed():
     """Where a command's peak says nothing of its next one, its own record says so, and the category decides."""
-    r, needs = random.Random(5), Needs("fill", Estimates())
+    r, needs = random.Random(5), EstimatedNeeds("fill", Estimates())
     failed = 0
     for run in range(4):
         for i, (command, _) in enumerate(commands()):
@@ -69,7 +69,7 @@ def test_other_inputs_are_another_task():
 
 def test_what_an_older_version_recorded_names_no_command():
     """It is learned as before."""
-    needs = Needs("fill", Estimates())
+    needs = EstimatedNeeds("fill", Estimates())
     needs.remember([ended("a", 100.0, signature="0123456789ab")])
     needs.expect("t")
     assert needs.known("a", 1.0) == Known()

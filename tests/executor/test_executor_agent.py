@@ -1,6 +1,8 @@
 """What is wrong with an agent, seen from an executor there, is told apart from what is wrong with a task."""
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import subprocess
 import threading
@@ -9,6 +11,8 @@ from types import SimpleNamespace
 import pytest
 from executor_fakes import gone, number_in, run
 from mfmesos_executor.attempt import Attempt
+from mfmesos_executor.main import Executor
+from mfmesos_executor.reap import Reaper
 from mfmesos_executor.threads import Pool
 from support import need, wait_until
 
@@ -30,6 +34,28 @@ def test_an_executor_whose_folder_is_removed_ends_badly(executor, staging, tmp_p
     assert executor.states() == ["TASK_RUNNING"]
     wait_until(lambda: gone(pid), 5, "what ran to be killed")
     assert executor.left() == []
+
+
+def test_whoever_removes_the_folder_may_still_be_at_it(tmp_path, monkeypatch):
+    """What a cleaner still holds open to new files keeps the executor from removing its own folder: it tries again."""
+    held = tmp_path / ".mfmesos" / "held"
+    held.mkdir(parents=True)
+    rmdir, cleaner = os.rmdir, []
+
+    def busy(path, *args, **more):
+        if str(path) == str(held) and not cleaner:
+            raise OSError(errno.ENOTEMPTY, "Directory not empty")
+        rmdir(path, *args, **more)
+
+    def pause(_):
+        cleaner.append("has ended")
+        rmdir(held)
+
+    monkeypatch.setattr(os, "rmdir", busy)
+    process = Executor(str(tmp_path), {}, Reaper(), clock=lambda: 0.0, pause=pause)
+    process._remove_beside_others()
+    assert cleaner
+    assert not (tmp_path / ".mfmesos").exists()
 
 
 def test_it_ends_as_badly_when_the_next_attempt_is_to_start(executor, staging):
