@@ -1,4 +1,4 @@
-"""The decisions of a pool, one function each; pure. pool.py says in which order they are made.
+"""The decisions of a pool, one function each; pure. desk.py makes them, in its order.
 
 A manager's *account* holds the terms, all in cores of workers:
 

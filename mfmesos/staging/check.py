@@ -1,4 +1,4 @@
-"""What can be known of a task's outputs before it runs: names that can never be put into the workflow's folder."""
+"""Checks a task's outputs before it runs: names that can never be published into the workflow's folder."""
 from __future__ import annotations
 
 import os
@@ -24,7 +24,7 @@ class OutputCheck:
         self._own_files = frozenset(own_files)
 
     def problem(self, task: Task) -> str:
-        """The first of them, in one plain line; empty when there is none."""
+        """The first problem, in one plain line; empty when every output is possible."""
         return next(self.problems(task), "")
 
     def problems(self, task: Task) -> Iterator[str]:

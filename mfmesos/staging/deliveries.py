@@ -1,4 +1,4 @@
-"""What attempts deliver: from the tar of their outputs to the final names in the workflow's folder."""
+"""Outputs of attempts on their way: from the tar that arrives to the final names in the workflow's folder."""
 from __future__ import annotations
 
 import contextlib
@@ -29,7 +29,7 @@ log = logging.getLogger("mfmesos.staging")
 
 @dataclass
 class Attempt:
-    """One attempt that a claim was given."""
+    """An attempt that a claim runs, and what it has delivered."""
 
     id: str
     claim: str
@@ -37,11 +37,11 @@ class Attempt:
     inputs: tuple[StagedInput, ...]
     received: Received | None = None
     problem: PublishError | None = None
-    """Why what it delivered could not be kept, when that is our own doing."""
+    """Why its outputs cannot be published, when our own side is to blame."""
 
 
 class Deliveries:
-    """The attempts that may deliver. All methods belong to the loop's thread, but for the blocking ones."""
+    """The attempts that may deliver. Methods are for the loop's thread, except those that say they block."""
 
     def __init__(self, workdir: Path, own_files: Sequence[str] = (), links: TaskLinks | None = None) -> None:
         self._workdir = workdir
@@ -52,13 +52,13 @@ class Deliveries:
         self._numbers = itertools.count(1)
         self._members: dict[str, dict[str, tuple[str, ...]]] = {}
         self._published: dict[str, Received] = {}
-        """Delivered alone and published, but not reported."""
+        """By attempt: delivered alone and published, but the task is not reported yet."""
         self._kept: dict[str, str] = {}
         """Attempt id -> stem of what arrived whole in the scheduler's earlier life."""
 
     def start(self, resume: bool = False) -> None:
-        """Make the folder for what arrives. What a dead scheduler left in it is removed, but with `resume` for what had
-        arrived whole."""
+        """Make the folder for what arrives. Leftovers of a crashed scheduler are removed; with `resume` those that had
+        arrived whole are kept."""
         found = list(self._incoming.iterdir()) if self._incoming.exists() else []
         stems = [path.name[:-len(WHOLE)] for path in found if path.name.endswith(WHOLE)] if resume else []
         self._kept = {attempt_of(stem): stem for stem in stems}
@@ -71,7 +71,7 @@ class Deliveries:
         self._incoming.mkdir(mode=0o700, exist_ok=True)
 
     def forget_kept(self) -> None:
-        """Throw away what had arrived in the scheduler's earlier life for attempts that were not granted again."""
+        """Remove what had arrived in the scheduler's earlier life for attempts that were not granted again."""
         unwanted = set(self._kept.values())
         for path in self._incoming.iterdir() if unwanted else ():
             if owner_of(path.name) in unwanted:
@@ -79,7 +79,7 @@ class Deliveries:
         self._kept.clear()
 
     def stop(self) -> None:
-        """Throw away what was not published."""
+        """Remove all that was not published."""
         for attempt_id in list(self._attempts):
             self.revoke(attempt_id)
         remove_tree(str(self._incoming))
@@ -91,7 +91,7 @@ class Deliveries:
 
     # --- what may be delivered ------------------------------------------------------------------
     def grant(self, claim_id: str, attempt_id: str, inputs: Sequence[StagedInput], outputs: Sequence[str]) -> Attempt:
-        """Raises names.NameRefused for outputs that cannot be, ValueError for an id that cannot be."""
+        """Raises names.NameRefused for invalid outputs, ValueError for an invalid id."""
         attempt = Attempt(check_attempt(attempt_id), claim_id, plan_outputs(self._workdir, outputs), tuple(inputs))
         self.revoke(attempt_id)
         self._attempts[attempt_id] = attempt
@@ -101,7 +101,7 @@ class Deliveries:
         return attempt
 
     def get(self, claim_id: str, attempt_id: str) -> Attempt | None:
-        """The attempt if it is that claim's."""
+        """The attempt, if that claim runs it."""
         attempt = self._attempts.get(attempt_id)
         return attempt if attempt is not None and attempt.claim == claim_id else None
 
@@ -109,23 +109,24 @@ class Deliveries:
         return self._attempts.get(attempt_id)
 
     def revoke(self, attempt_id: str) -> Attempt | None:
-        """Throw away what it had delivered."""
+        """Remove what the attempt had delivered; from now on it can deliver nothing."""
         attempt = self._attempts.pop(attempt_id, None)
         if attempt is not None and attempt.received is not None:
             attempt.received.discard()
         return attempt
 
     def close_claim(self, claim_id: str) -> None:
-        """What it delivered whole may still be published; the rest of its attempts can deliver nothing any more."""
+        """What its attempts have delivered whole may still be published; its others can deliver nothing any more."""
         for attempt in [a for a in self._attempts.values() if a.claim == claim_id]:
             if attempt.received is None and attempt.problem is None and attempt.plan.roots:
                 del self._attempts[attempt.id]
 
     # --- what is delivered ----------------------------------------------------------------------
     def unpack_result(self, attempt: Attempt | None, result: wire.Result) -> Received | None:
-        """Unpack the outputs that ride in a result (blocking, in any thread); to be committed. A bad tar makes the
-        result BROKEN with the reason; a problem of our own disk is told when the outputs are to be published, also when
-        the executor could not get rid of them because of it."""
+        """Unpack the outputs that ride in a result, to be committed. Blocking; for any thread.
+
+        A bad tar makes the result BROKEN, with the reason. A problem of our own disk is kept, to be raised when the
+        outputs are to be published, also where the executor could not deliver them because of it."""
         if attempt is not None and attempt.problem is not None and result.outcome == wire.BROKEN:
             result.outcome, result.reason = wire.FINISHED, ""
         try:
@@ -146,11 +147,11 @@ class Deliveries:
         return None
 
     def unpacker(self, attempt: Attempt, partial: bool = False) -> Unpacker:
-        """For a stream of outputs; `commit` what it gives in the end."""
+        """For a stream of outputs; `commit` what its `finish` gives."""
         return Unpacker(self._new_stem(attempt), attempt.plan, partial)
 
     def commit(self, attempt: Attempt, received: Received, alone: bool = False) -> bool:
-        """Keep what arrived in place of what had arrived before; False if the attempt was revoked meanwhile.
+        """Keep what arrived instead of what had arrived before; False if the attempt was revoked meanwhile.
 
         `alone`: also for a scheduler that is started again, since nobody will send it once more.
         """
@@ -180,7 +181,7 @@ class Deliveries:
 
     # --- where it goes --------------------------------------------------------------------------
     def take(self, attempt_id: str) -> Received | None:
-        """What is to be published, from now on no attempt's any more; None for nothing. Raises PublishError."""
+        """What is to be published, None for nothing; the attempt is forgotten. Raises PublishError."""
         attempt = self._attempts.pop(attempt_id, None)
         if attempt is None:
             raise PublishError("its outputs were never delivered", False)
@@ -225,8 +226,8 @@ class Deliveries:
         publish(self._workdir, received, self._own_files)
 
     def _members_in(self, received: Received) -> dict[str, tuple[str, ...]]:
-        """What each of its folders holds; written down before the first of that is moved away, since a next life of
-        the scheduler finds only the rest. Raises OSError."""
+        """What each of its folders holds. Noted in the mark before the first file is moved away, since the scheduler's
+        next life finds only the rest. Raises OSError."""
         if received.resumed:
             with contextlib.suppress(OSError, ValueError), open(received.mark, encoding="ascii") as f:
                 return {name: tuple(members) for name, members in json.load(f).items()}
@@ -238,11 +239,11 @@ class Deliveries:
         return found
 
     def members(self, attempt_id: str) -> Mapping[str, tuple[str, ...]]:
-        """Output folder -> what the attempt has made in it, of one that was published and whose task is not settled."""
+        """By output folder, what a published attempt has made in it; until its task is settled."""
         return self._members.get(attempt_id, {})
 
     def publish_partial(self, attempt: Attempt) -> None:
-        """What a failed attempt made goes where it would have been; if that can't be, it is only logged. Blocking."""
+        """Publish what a failed attempt has made; a failure to do so is only logged. Blocking."""
         received = attempt.received
         if received is None or not received.partial:
             return
@@ -254,7 +255,7 @@ class Deliveries:
             received.discard()
 
     def settle(self, attempt_id: str) -> None:
-        """Its task was reported: it is of no use to a next life of the scheduler any more."""
+        """Its task was reported: the scheduler's next life does not need its outputs."""
         self._members.pop(attempt_id, None)
         received = self._published.pop(attempt_id, None)
         if received is not None:

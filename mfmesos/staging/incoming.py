@@ -21,6 +21,58 @@ class LeadsOut(BadTar):
     """An output has a symbolic link that leads out of the workflow's folder: the task's own doing."""
 
 
+class MemberNames:
+    """What each member of a stream belongs to, from the names alone; notes which of the declared outputs have come."""
+
+    def __init__(self, plan: OutputPlan) -> None:
+        self._plan = plan
+        self._index = {root: i for i, root in enumerate(plan.roots)}
+        self._declared = frozenset(plan.names)
+        self._above = {folder for root in plan.roots for folder in ancestors(root)}
+        self._seen: set[str] = set()
+        """Of the declared names alone: what else is in a stream may be any number of names."""
+
+    def is_root(self, name: str) -> bool:
+        return name in self._index
+
+    def is_above(self, name: str) -> bool:
+        """Whether that is a folder that an output lies in, which is no output itself."""
+        return name in self._above
+
+    def locate(self, name: str) -> tuple[int, str]:
+        """The index of the root that the member is or lies in, and its name in that root, empty for the root itself.
+        Raises BadTar when no output has such a member."""
+        index = self._index.get(name)
+        if index is not None:
+            return index, ""
+        parts = name.split("/")
+        if "" in parts or "." in parts or ".." in parts:
+            raise BadTar(f"{shown(name)} is not a name below the task's folder")
+        if len(parts) > MAX_DEPTH:
+            raise BadTar(f"{shown(name)} lies in more than {MAX_DEPTH} folders")
+        for folder in ancestors(name):
+            index = self._index.get(folder)
+            if index is not None:
+                return index, name[len(folder) + 1:]
+        raise BadTar(f"{shown(name)} is not a declared output")
+
+    def note(self, name: str, index: int) -> bool:
+        """The member, which belongs to the root `index`, has come. Gives whether it had before, if it is declared."""
+        before = name in self._seen
+        if name in self._declared:
+            self._seen.add(name)
+        self._seen.add(self._plan.roots[index])
+        return before
+
+    def may_come_twice(self, name: str) -> bool:
+        """Whether it is declared by itself and lies in a declared folder: it may be sent for each."""
+        return name in self._declared and name not in self._index
+
+    def missing(self) -> str | None:
+        """The first declared output of which nothing has come."""
+        return next((name for name in self._plan.names if name not in self._seen), None)
+
+
 class Unpacker:
     """Takes a tar stream in pieces (blocking: for a worker thread) and unpacks it to the paths of a `Received`.
 
@@ -31,16 +83,10 @@ class Unpacker:
 
     def __init__(self, stem: str, plan: OutputPlan, partial: bool = False) -> None:
         self._received = Received(stem, plan, partial=partial)
-        self._plan = plan
-        self._index = {root: i for i, root in enumerate(plan.roots)}
-        self._twice = set(plan.names) - set(plan.roots)
-        self._above = {parent for root in plan.roots for parent in ancestors(root)}
-        self._declared = set(plan.names)
-        self._seen: set[str] = set()
-        """Of the declared names alone: what else is in a stream may be any number of names."""
+        self._names = MemberNames(plan)
         self._file: _File | None = None
         self._parent = ""
-        """A folder of ours that surely lies behind no link."""
+        """The last folder that was made or checked: neither it nor a folder above it is a link."""
         self._links = False
         self._reader = TarReader(self)
         self._lock = threading.Lock()
@@ -56,9 +102,9 @@ class Unpacker:
         """All has arrived; checks that nothing is missing."""
         with self._lock:
             self._reader.finish()
-            for name in self._plan.names:
-                if name not in self._seen and not self._received.partial:
-                    raise BadTar(f"output {name} is not among what was delivered")
+            missing = self._names.missing()
+            if missing is not None and not self._received.partial:
+                raise BadTar(f"output {missing} is not among what was delivered")
             return replace(self._received, links=True) if self._links else self._received
 
     def abort(self) -> None:
@@ -102,8 +148,8 @@ class Unpacker:
 
     # --------------------------------------------------------------------------------------------
     def _target(self, member: Member) -> str:
-        """The link's, when it may be."""
-        if member.name in self._index:
+        """Of a link; raises BadTar for one that may not be. What it leads to need not have come, nor exist."""
+        if self._names.is_root(member.name):
             raise BadTar(f"output {shown(member.name)} is a symbolic link itself")
         out = LeadsOut(f"output {shown(member.name)} is a symbolic link that leads out of the workflow's folder "
                        f"(to {shown(member.target)})")
@@ -119,32 +165,23 @@ class Unpacker:
     def _path(self, member: Member) -> str | None:
         """Where the member goes; None for a folder above an output, which needs nothing."""
         name = member.name
-        index = self._index.get(name)
-        if index is not None:
-            rest = ""
-        elif member.is_dir and name in self._above:
+        if member.is_dir and self._names.is_above(name):
             return None
-        else:
-            root = self._root_above(name)
-            index, rest = self._index[root], name[len(root) + 1:]
-        again = name in self._seen
-        if name in self._declared:
-            self._seen.add(name)
+        index, rest = self._names.locate(name)
+        again = self._names.note(name, index)
         path = self._received.path(index)
         if rest:
-            self._seen.add(self._plan.roots[index])
             self._make_parents(path, rest.split("/")[:-1])
             path = f"{path}/{rest}"
         if again and not member.is_dir:
-            if name not in self._twice:
+            if not self._names.may_come_twice(name):
                 raise BadTar(f"{shown(name)} is there twice")
-            # Declared by itself and as part of a folder: may be sent for each.
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
         return path
 
     def _make_parents(self, path: str, parts: list[str]) -> None:
-        """Raises NotADirectoryError for one that is a file or a link."""
+        """Make the root `path` and the folders `parts` in it. Raises NotADirectoryError for a file or a link there."""
         for part in ("", *parts):
             path = f"{path}/{part}" if part else path
             if lies_in(path, self._parent):
@@ -155,17 +192,6 @@ class Unpacker:
                 if not stat.S_ISDIR(os.lstat(path).st_mode):
                     raise NotADirectoryError from None
         self._parent = path
-
-    def _root_above(self, name: str) -> str:
-        parts = name.split("/")
-        if "" in parts or "." in parts or ".." in parts:
-            raise BadTar(f"{shown(name)} is not a name below the task's folder")
-        if len(parts) > MAX_DEPTH:
-            raise BadTar(f"{shown(name)} lies in more than {MAX_DEPTH} folders")
-        for parent in ancestors(name):
-            if parent in self._index:
-                return parent
-        raise BadTar(f"{shown(name)} is not a declared output")
 
 
 class _File:

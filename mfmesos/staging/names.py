@@ -1,4 +1,4 @@
-"""What the names of inputs and outputs may be, and where in the workflow's folder they are."""
+"""Names of inputs and outputs: which are valid, and where they lie in the workflow's folder."""
 from __future__ import annotations
 
 import os
@@ -18,14 +18,14 @@ _ATTEMPT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,150}\Z")
 
 
 class NameRefused(ValueError):
-    """A name that cannot be an output; the text says why, in one plain line."""
+    """A name that is invalid for an output; the text is the reason, in one plain line."""
 
 
 @dataclass(frozen=True)
 class OutputPlan:
     """The declared outputs of an attempt, normalised and relative to the workflow's folder.
 
-    `roots` are those that lie in no other one: each is delivered and moved as a whole.
+    `roots` are those that lie in no other output: each is delivered and published as a whole.
     """
 
     names: tuple[str, ...]
@@ -84,7 +84,7 @@ def check_own(name: str, own_files: Iterable[str], written: str = "") -> None:
 
 
 def plan_outputs(workdir: Path, outputs: Sequence[str]) -> OutputPlan:
-    """Raises NameRefused for the first output that cannot be."""
+    """Raises NameRefused for the first invalid output."""
     if len(outputs) == 1:
         only = (output_name(workdir, outputs[0]),)
         return OutputPlan(only, only)
@@ -110,7 +110,7 @@ def free_name(name: str, folder: str) -> str:
 
 
 def check_attempt(attempt_id: str) -> str:
-    """An attempt's id is part of a path; ValueError for one that cannot be."""
+    """An attempt's id is part of a path; raises ValueError for an invalid one."""
     if not _ATTEMPT.match(attempt_id) or ".." in attempt_id:
         raise ValueError(f"{attempt_id!r} is not an attempt's id")
     return attempt_id

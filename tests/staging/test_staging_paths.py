@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from mfmesos.shared.symlinks import leads_out, lies_in, name_in
+from mfmesos.shared.wire import MAX_DEPTH
+from mfmesos.staging.incoming import MemberNames
 from mfmesos.staging.names import OutputPlan, lies_outside, real_name
 from mfmesos.staging.publish_errors import of_system
 from mfmesos.staging.received import OLD, Received, attempt_of, number_of, owner_of, stem_of
+from mfmesos.staging.tarstream import BadTar
 
 ATTEMPT = "17.c0ffee.1"
 
@@ -110,3 +113,47 @@ def test_whose_fault_an_error_is(number: int, gone: bool, local: bool, full: boo
     assert (found.local, found.full) == (local, full)
     assert found.reason.startswith("output a could not be put in place: ")
     assert found.reason.endswith(" (/w)")
+
+
+PLAN = OutputPlan(("a", "d", "d/in", "e/f"), ("a", "d", "e/f"))
+
+
+@pytest.mark.parametrize(("name", "found"), [
+    ("a", (0, "")), ("d", (1, "")), ("d/in", (1, "in")), ("d/x/y", (1, "x/y")), ("e/f", (2, "")), ("e/f/g", (2, "g"))])
+def test_what_a_member_belongs_to(name: str, found: tuple[int, str]) -> None:
+    """The root, by index, and the name in it."""
+    assert MemberNames(PLAN).locate(name) == found
+
+
+@pytest.mark.parametrize(("name", "reason"), [
+    ("b", "is not a declared output"), ("e", "is not a declared output"), ("e/g", "is not a declared output"),
+    ("da", "is not a declared output"), ("", "is not a name below"), ("/a", "is not a name below"),
+    ("d/../a", "is not a name below"), ("d//x", "is not a name below"), ("d/./x", "is not a name below"),
+    ("d/" * (MAX_DEPTH + 1) + "x", f"more than {MAX_DEPTH} folders"),
+])
+def test_members_of_no_output(name: str, reason: str) -> None:
+    """Undeclared, or written such that it could lead elsewhere."""
+    with pytest.raises(BadTar, match=reason):
+        MemberNames(PLAN).locate(name)
+
+
+@pytest.mark.parametrize(("came", "missing"), [
+    ((), "a"), (("a",), "d"), (("a", "d/in"), "e/f"), (("a", "d/x"), "d/in"), (("a", "d/in", "e/f/g"), None)])
+def test_missing_outputs(came: tuple[str, ...], missing: str | None) -> None:
+    """A root has come with its first member; an output declared in a folder has to come itself."""
+    names = MemberNames(PLAN)
+    for name in came:
+        assert not names.note(name, names.locate(name)[0])
+    assert names.missing() == missing
+
+
+@pytest.mark.parametrize(("name", "before", "twice"), [
+    ("a", True, False), ("d/in", True, True), ("d/x", False, False)],
+    ids=["a root", "declared in a declared folder", "not declared itself"])
+def test_a_member_that_comes_again(name: str, before: bool, twice: bool) -> None:
+    """Only declared names are noted."""
+    names = MemberNames(PLAN)
+    index, _ = names.locate(name)
+    names.note(name, index)
+    assert (names.note(name, index), names.may_come_twice(name)) == (before, twice)
+    assert (names.is_root(name), names.is_above("e"), names.is_above(name)) == (name == "a", True, False)

@@ -531,7 +531,7 @@ def test_links_that_lead_out_are_the_tasks_fault(tmp_path: Path) -> None:
     run(tmp_path, test)
 
 
-def test_local_problem_waits_for_placement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_local_problem_is_raised_when_publishing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Our own full disk does not blame the attempt: the result stays FINISHED, publishing it fails as local."""
     async def test(b: Bench) -> None:
         b.grant()
