@@ -546,6 +546,6 @@ def test_many_members_take_no_memory(tmp_path: Path) -> None:
     """Only declared names are remembered while outputs arrive, however many files a folder has."""
     unpacker = Unpacker(tmp_path / "1.1-1", plan_outputs(tmp_path, ("folder", "o")))
     unpacker.feed(tar_of(member("o", b"1"), *(member(f"folder/{n}", b"") for n in range(2000))))
-    assert len(unpacker._seen) == 2
+    assert len(unpacker._names._seen) == 2
     unpacker.finish()
     assert len(list((tmp_path / "1.1-1.0").iterdir())) == 2000
