@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from mfmesos.core.model import Agent, Resources
+from mfmesos.shared.messages import core as m
 
 UNITS = {"cores": "cores", "memory_mb": "MB memory", "disk_mb": "MB disk", "gpus": "GPUs"}
 
@@ -124,8 +125,9 @@ class KnownAgents:
         if best is None or not kept:
             return ""
         roles = ", ".join(role for role, _ in kept)
-        return (f"; {sum(much for _, much in kept):,g} of the {whole:,g} {UNITS[name]} of agent "
-                f"{best.hostname or best.id} are reserved for role{'s' if len(kept) > 1 else ''} {roles}")
+        text = m.RESERVED_FOR_ROLES if len(kept) > 1 else m.RESERVED
+        return text(kept=sum(much for _, much in kept), whole=whole, unit=UNITS[name],
+                    agent=best.hostname or best.id, roles=roles)
 
     def _for_tasks(self, total: Resources) -> Resources:
         return (total - Resources(memory_mb=self.executor_mb)).at_least_zero()

@@ -17,6 +17,7 @@ from mfmesos.core.records import Claim, TaskRecord
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
 from mfmesos.shared import wire
+from mfmesos.shared.messages import core as m
 from mfmesos.shared.phrases import counted
 
 ENDED_STATES = frozenset({
@@ -39,7 +40,7 @@ def synced(state: State, event: ClaimSynced) -> None:
         state.emit(AnswerSync(claim.id, claim.seq, wire.SyncAnswer(superseded=True)))
     if claim.silence_noted:
         claim.silence_noted = False
-        state.note("warning", f"the executor on {claim.hostname} answers again")
+        state.note("warning", m.EXECUTOR_BACK(agent=claim.hostname))
     claim.seq, claim.held, claim.heard_at = event.seq, True, state.now
     claim.number = max(claim.number, event.got)
     claim.synced = True
@@ -90,7 +91,7 @@ def _compare(state: State, claim: Claim, event: ClaimSynced) -> None:
         if record is None or record.state is TaskState.PUBLISHING or attempt_id in there:
             continue
         if attempt_id not in claim.unsent:
-            tasks.lost(state, record, "the executor does not know of it any more")
+            tasks.lost(state, record, m.ATTEMPT_UNKNOWN())
 
 
 def answer(state: State, claim: Claim) -> None:
@@ -124,7 +125,7 @@ def release(state: State, claim: Claim) -> None:
         return
     claim.move(ClaimState.RELEASING)
     claim.releasing_since = state.now
-    _requeue(state, claim, "its claim was released")
+    _requeue(state, claim, m.CLAIM_RELEASED())
 
 
 def updated(state: State, event: ClaimUpdated) -> None:
@@ -136,7 +137,7 @@ def updated(state: State, event: ClaimUpdated) -> None:
     elif event.state in ENDED_STATES:
         _claim_over(state, claim, event)
     elif event.state == "TASK_UNREACHABLE":
-        state.note("warning", f"agent {claim.hostname} cannot be reached by the master; its work goes on if it can")
+        state.note("warning", m.AGENT_UNREACHABLE(agent=claim.hostname))
     if event.uuid and event.agent_id:
         state.emit(AcknowledgeUpdate(event.claim_id, event.agent_id, event.uuid))
 
@@ -161,8 +162,7 @@ def failed(state: State, claim: Claim, why: str) -> None:
     never = not (claim.synced or claim.restored)
     state.user_failures = state.user_failures + 1 if never and about_user(why) else 0
     if state.user_failures >= trust.IN_A_ROW:
-        state.hopeless = ("no executor can run as this user: name one that the agents know with --user; "
-                          f"agent {claim.hostname}: {why}")
+        state.hopeless = m.NO_SUCH_USER(agent=claim.hostname, why=why)
         return
     trust.blame(state, state.agent(claim.agent_id, claim.hostname), why)
     if not never:
@@ -170,9 +170,9 @@ def failed(state: State, claim: Claim, why: str) -> None:
     if not state.launch_failures:
         state.launch_failing_since = claim.opened_at
     state.launch_failures += 1
-    state.last_launch_failure = f"on agent {claim.hostname}: {why}"
+    state.last_launch_failure = m.EXECUTOR_FAILURE(agent=claim.hostname, why=why)
     if not state.user_failures:  # of which one line is said in the end
-        state.note_alike("launch", "warning", f"the executor did not start {state.last_launch_failure}")
+        state.note_alike("launch", "warning", m.EXECUTOR_NOT_STARTED(failure=state.last_launch_failure))
 
 
 def _suspects(state: State, claim: Claim) -> list[TaskRecord]:
@@ -199,20 +199,18 @@ def _executor_died(state: State, claim: Claim, suspects: list[TaskRecord], why: 
     alone; whose executors end then, too, is the culprit. The agent is not blamed: not before that task has ended well
     at another one."""
     if len(suspects) > 1:
-        count = counted(len(suspects), "task")
-        state.note("warning", f"the executor on agent {claim.hostname} ended while {count} ran ({why}); each of them "
-                   "is run again by itself, in case one of them ended it")
+        state.note("warning", m.EXECUTOR_DIED_AMONG_MANY(
+            agent=claim.hostname, tasks=counted(len(suspects), "task"), why=why))
         _isolate(state, claim, suspects)
         return
     (record,) = suspects
     record.deaths += 1
     if record.deaths >= state.policy.executor_deaths:
-        tasks.end(state, record, TaskState.FAILED, (
-            f"its executor ended each of the {record.deaths} times that this task ran alone in it, the last time on "
-            f"agent {claim.hostname}: {why}; the task kills it, or needs more memory than it asked for"))
+        tasks.end(state, record, TaskState.FAILED, m.TASK_ENDS_EXECUTORS(
+            deaths=record.deaths, agent=claim.hostname, why=why))
         return
-    state.note_alike("executor", "warning", f"the executor on agent {claim.hostname} ended while task "
-                     f"{record.task.id} ran alone in it ({why}); the task is run again by itself")
+    state.note_alike("executor", "warning", m.EXECUTOR_DIED_ALONE(
+        agent=claim.hostname, task=record.task.id, why=why))
     agent = state.agent(claim.agent_id, claim.hostname)
     agent.failed_last = state.now
     record.failed_at.setdefault(agent.id, agent.spell)
@@ -260,7 +258,7 @@ def look_at_timers(state: State) -> None:
         ask_after = policy.silence_s if started else policy.launch_timeout_s
         give_up_after = policy.silence_lost_s if started else 2 * policy.launch_timeout_s
         if silent > give_up_after and state.connected:
-            why = f"its executor was not heard of for {silent:.0f} s"
+            why = m.EXECUTOR_SENT_NOTHING(silent=silent)
             state.emit(KillClaim(claim.id, claim.agent_id, policy.kill_grace_s))
             failed(state, claim, why)
             ended(state, claim, why)
@@ -288,13 +286,12 @@ def _note_silence(state: State, claim: Claim, silent: float) -> None:
         return
     claim.silence_noted = True
     if claim.synced or claim.restored:
-        what = "1 task runs" if len(claim.attempts) == 1 else f"{len(claim.attempts)} tasks run"
-        text = (f", where {what}, has not been heard from for {silent:.0f} s; after "
-                f"{state.policy.silence_lost_s:.0f} s what it runs is run elsewhere")
+        running = m.ONE_RUNS() if len(claim.attempts) == 1 else m.SOME_RUN(count=len(claim.attempts))
+        text = m.EXECUTOR_SILENT(
+            agent=claim.hostname, tasks=running, silent=silent, limit=state.policy.silence_lost_s)
     else:
-        text = (f" was launched {silent:.0f} s ago and has not reported yet; after "
-                f"{2 * state.policy.launch_timeout_s:.0f} s it is given up")
-    state.note("warning", f"the executor on {claim.hostname}{text}")
+        text = m.EXECUTOR_STARTING(agent=claim.hostname, silent=silent, limit=2 * state.policy.launch_timeout_s)
+    state.note("warning", text)
 
 
 def _may_go(state: State, claim: Claim) -> bool:
@@ -313,8 +310,8 @@ def _overdue(state: State, claim: Claim) -> None:
     waited = state.now - claim.releasing_since
     release_s = state.policy.release_s
     if waited > 2 * release_s:
-        state.note("warning", f"claim {claim.id} on {claim.hostname} did not end in {waited:.0f} s; left to Mesos")
-        ended(state, claim, "it did not end")
+        state.note("warning", m.CLAIM_NOT_ENDED(claim=claim.id, agent=claim.hostname, waited=waited))
+        ended(state, claim, m.CLAIM_STUCK())
     elif waited > (release_s if claim.synced else state.policy.starting_s) and state.now - claim.asked_at > release_s:
         claim.asked_at = state.now
         state.emit(KillClaim(claim.id, claim.agent_id, state.policy.kill_grace_s))

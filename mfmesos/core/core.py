@@ -10,6 +10,7 @@ from mfmesos.core.needs import Needs
 from mfmesos.core.reasons import explain_exit
 from mfmesos.core.state import Policy, State
 from mfmesos.core.states import ClaimState, TaskState
+from mfmesos.shared.messages import core as m
 
 UNREACHABLE_EVERY_S = 60.0
 
@@ -24,7 +25,7 @@ class Core:
             events.HistoryLoaded: lambda e: self.state.needs.remember(e.attempts),
             events.TaskSubmitted: lambda e: tasks.submit(self.state, e),
             events.TaskRefused: lambda e: tasks.refuse(self.state, e),
-            events.TaskWithdrawn: lambda e: tasks.withdraw(self.state, e.task_id, "the engine withdrew it"),
+            events.TaskWithdrawn: lambda e: tasks.withdraw(self.state, e.task_id, m.CANCELLED()),
             events.NoMoreTasks: self._no_more,
             events.NothingNew: self._nothing_new,
             events.StopRequested: lambda e: self._stop(e.reason),
@@ -114,10 +115,10 @@ class Core:
 
     def _disconnected(self, event: events.Disconnected) -> None:
         self._void_offers()
-        going_on = "work goes on, trying again" if self.state.claims else "trying again"
+        text = m.MASTER_UNREACHABLE_RUNNING if self.state.claims else m.MASTER_UNREACHABLE
         # A master that comes and goes is said each time; one that stays away once a minute.
         self.state.note(
-            "warning", f"the Mesos master is not reachable: {event.reason}; {going_on}",
+            "warning", text(why=event.reason),
             every_s=0.0 if self.state.connected else UNREACHABLE_EVERY_S)
         self.state.connected = False
 
@@ -161,7 +162,7 @@ class Core:
         claim = self.state.claims.get(event.claim_id)
         if claim is not None:
             self.state.note_alike(
-                "dropped", "warning", f"no executor was launched on agent {claim.hostname}: {event.reason}")
+                "dropped", "warning", m.EXECUTOR_NOT_LAUNCHED(agent=claim.hostname, why=event.reason))
             claims.ended(self.state, claim, event.reason)
 
     def _executor_exited(self, event: events.ExecutorExited) -> None:
@@ -190,9 +191,8 @@ class Core:
         if state.hopeless and not state.failure:
             self._framework_ended(events.FrameworkEnded(state.hopeless))
         if (often or long) and not state.failure:
-            self._framework_ended(events.FrameworkEnded(
-                f"no executor could be started, {state.launch_failures} times in a row; the last time "
-                f"{state.last_launch_failure}"))
+            self._framework_ended(events.FrameworkEnded(m.NO_EXECUTOR_STARTS(
+                failures=state.launch_failures, failure=state.last_launch_failure)))
 
     def _end_if_done(self) -> None:
         state = self.state

@@ -12,6 +12,7 @@ from mfmesos.core.records import AgentRecord, Claim, Shape, TaskRecord
 from mfmesos.core.sizing import AHEAD_PACE_S, ahead, allocation, how_many_fit, is_crumb, size_claim
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
+from mfmesos.shared.messages import core as m
 
 Wanted = list[tuple[Shape, int]]
 REVIVE_AT_LEAST_S = 1.0
@@ -268,7 +269,7 @@ def _waits_for_one_away(state: State, shape: Shape, away: list[tuple[str, Resour
     """Whether an agent that is away for the moment could hold it; the user is notified then."""
     hosts = [host for host, resources in away if state.fits(shape, resources)]
     if hosts:
-        state.note("warning", f"tasks wait for agent {hosts[0]}, which is away: no other is large enough",
+        state.note("warning", m.WAITING_FOR_AGENT(agent=hosts[0]),
                    every_s=state.policy.away_s)
     return bool(hosts)
 
@@ -278,11 +279,9 @@ def _fail_hopeless(state: State, shape: Shape) -> None:
     need = allocation(shape, largest, largest, state.policy.defaults)
     short = [name for name in ("cores", "memory_mb", "disk_mb", "gpus") if getattr(need, name) > getattr(largest, name)]
     if need.gpus and not state.policy.gpus:
-        reason = (f"it asks for {need.gpus:g} GPUs, and this run is offered none: only a run whose task file asks for "
-                  "GPUs at its start is; start it again")
+        reason = m.GPUS_NOT_OFFERED(gpus=need.gpus)
     else:
-        reason = (f"it needs {need}, and the largest agent has {largest} for tasks{state.known.reserved(short)}; "
-                  "ask for less, or add a larger agent")
+        reason = m.TASK_TOO_LARGE(need=need, largest=largest, reserved=state.known.reserved(short))
     for record in state.queue.of(shape):
         tasks.end(state, record, TaskState.FAILED, reason)
 

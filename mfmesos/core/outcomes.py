@@ -15,6 +15,7 @@ from mfmesos.core.needs import OVERRIDE, Needs
 from mfmesos.core.records import AgentRecord, TaskRecord
 from mfmesos.core.state import Policy
 from mfmesos.shared import wire
+from mfmesos.shared.messages import core as m
 
 GROWTH = 2.0
 """An exhausted resource that was not requested grows by this factor for the next attempt."""
@@ -54,8 +55,8 @@ def decide(
     if result.outcome in (wire.FAILED, wire.EXHAUSTED):
         record.own_failures += 1
         again = record.own_failures <= policy.retries and result.outcome == wire.FAILED
-        cure = "; declare a longer wall_time" if result.resource == "wall" else ""
-        return Decision(Verdict.RETRY if again else Verdict.GIVE_UP, result.reason + cure)
+        reason = m.WALL_TIME(why=result.reason) if result.resource == "wall" else result.reason
+        return Decision(Verdict.RETRY if again else Verdict.GIVE_UP, reason)
     return after_cluster_failure(record, result.reason, policy.cluster_retries, agent, once_a_spell=True)
 
 
@@ -72,14 +73,14 @@ def after_cluster_failure(
     if record.cluster_failures <= cluster_retries:
         return Decision(Verdict.RETRY, reason, blames_cluster=True)
     return Decision(
-        Verdict.GIVE_UP, f"the cluster failed it {record.cluster_failures} times, the last time: {reason}",
+        Verdict.GIVE_UP, m.CLUSTER_FAILURES(failures=record.cluster_failures, why=reason),
         blames_cluster=True)
 
 
 def _too_small(declared: float, used: float, reason: str) -> str:
     """No attempt gets more than was declared, whatever the retries: only to declare more helps."""
     more = math.ceil(max(used, declared) * DECLARE_MORE / 10.0) * 10
-    return f"{reason}; declared {declared:.0f} MB, used more than {used:.0f} MB: declare about {more} MB"
+    return m.DECLARED_TOO_SMALL(why=reason, declared=declared, used=used, more=more)
 
 
 def _after_exhaustion(
@@ -95,9 +96,10 @@ def _after_exhaustion(
     if declared is not None and (needs.mode != OVERRIDE or used > declared or had >= declared):
         return Decision(Verdict.GIVE_UP, _too_small(declared, used, result.reason))
     if most is not None and had >= most - 1:
-        return Decision(Verdict.GIVE_UP, f"{result.reason}; no agent has more{reserved((f'{resource}_mb',))}")
+        return Decision(Verdict.GIVE_UP, m.NO_AGENT_HAS_MORE(
+            why=result.reason, reserved=reserved((f"{resource}_mb",))))
     grown = needs.retry(record.kind, resource, used, declared, most) if record.estimated else used * GROWTH
     if most is not None:
         grown = min(grown, most)
     setattr(record, f"floor_{resource}_mb", grown)
-    return Decision(Verdict.RETRY, f"{result.reason}; tried again with {grown:.0f} MB")
+    return Decision(Verdict.RETRY, m.MORE_NEXT_TIME(why=result.reason, grown=grown))

@@ -11,6 +11,7 @@ from mfmesos.core.model import Agent, Holder, Resources
 from mfmesos.core.records import Shape
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState
+from mfmesos.shared.messages import shortage as m
 
 AFTER_S = 3.0
 """How long tasks wait before the master is asked who holds what."""
@@ -46,8 +47,7 @@ def look(state: State, wanted: Sequence[Shape]) -> None:
         own.asked_at = state.now
         state.emit(ListAgents(holders=True))
     if not own.text and state.now - own.since >= BLIND_AFTER_S:
-        _say(state, _View(f"{_tasks(state)}: the cluster has offered nothing large enough; who holds its agents is not "
-                          "visible, since the master does not list them", ()))
+        _say(state, _View(m.NOTHING_OFFERED(tasks=_tasks(state)), ()))
 
 
 def _possible(state: State, wanted: Sequence[Shape]) -> bool:
@@ -78,19 +78,20 @@ def _say(state: State, view: _View) -> None:
 def _view(state: State, holders: Sequence[Holder]) -> _View:
     agents = [a for a in state.listed or () if a.active]
     if not agents:
-        return _View(f"{_tasks(state)}: the cluster has no agent that could offer anything", ())
+        return _View(m.NO_AGENTS(tasks=_tasks(state)), ())
     total, used = _sum(a.resources for a in agents), _sum(a.used for a in agents)
     named = sorted((h for h in holders if _counts(h.used)), key=lambda h: (-h.used.cores, -h.used.memory_mb, h.name))
     rest = (used - _sum(h.used for h in named)).at_least_zero()
-    parts = [f"{_who(h)} holds {_amount(h.used)}" for h in named[:MOST_NAMED]]
+    parts = [m.HOLDS(holder=_who(h), amount=_amount(h.used)) for h in named[:MOST_NAMED]]
     if named[MOST_NAMED:]:
         rest = rest + _sum(h.used for h in named[MOST_NAMED:])
     if _counts(rest):
-        parts.append(f"others hold {_amount(rest)}")
+        parts.append(m.OTHERS_HOLD(amount=_amount(rest)))
     kept = {role: amount for a in agents for role, amount in a.reserved if _counts(amount)}
-    parts += [f"more is reserved for role {role}" for role in sorted(kept)[:MOST_NAMED]]
-    text = (f"{_tasks(state)}: the cluster offers nothing large enough; of its {_amount(total)}, "
-            f"{'; '.join(parts) or 'nobody holds anything'}{_unoffered(state, agents)}")
+    parts += [m.MORE_RESERVED(role=role) for role in sorted(kept)[:MOST_NAMED]]
+    text = m.NOTHING_LARGE_ENOUGH(
+        tasks=_tasks(state), total=_amount(total), holders="; ".join(parts) or m.NOBODY_HOLDS(),
+        unoffered=_unoffered(state, agents))
     return _View(text, tuple((h.id, h.active) for h in named))
 
 
@@ -104,32 +105,28 @@ def _unoffered(state: State, agents: Sequence[Agent]) -> str:
             continue
         record = state.agents.get(agent.id)
         if record is not None and record.avoid_until > state.now:
-            return f"; agent {agent.hostname} has room, but is avoided after failures"
+            return m.AVOIDED(agent=agent.hostname)
         if all(trust.shunned(state, shape, agent.id) for shape in fitting):
-            return (f"; agent {agent.hostname} has room, but has failed them; they wait for another one for up to "
-                    f"{trust.SHUN_S:.0f} s")
+            return m.SHUNNED(agent=agent.hostname, pause=trust.SHUN_S)
         if agent.id in state.known.with_gpus and not state.policy.gpus:
-            return (f"; agent {agent.hostname} has room, but has GPUs, too, and Mesos offers such agents only to runs "
-                    "with tasks that ask for GPUs")
-        return (f"; agent {agent.hostname} has room, but the master does not offer it (another framework has the "
-                "offer, or a quota bounds ours)")
+            return m.HAS_GPUS(agent=agent.hostname)
+        return m.NOT_OFFERED(agent=agent.hostname)
     return ""
 
 
 def _who(holder: Holder) -> str:
     if holder.own:
-        return "this run itself"
+        return m.THIS_RUN()
     if holder.active:
         return holder.name
     if holder.name.startswith("mfmesos"):
-        return (f"{holder.name} (its scheduler has died or is cut off: its executors end by themselves within 1 to 15 "
-                "minutes, or with `mfmesos clean` in its folder)")
-    return f"{holder.name} (not connected)"
+        return m.HOLDER_DEAD(name=holder.name)
+    return m.HOLDER_DISCONNECTED(name=holder.name)
 
 
 def _tasks(state: State) -> str:
     count = len(state.queue)
-    return "1 task waits" if count == 1 else f"{count} tasks wait"
+    return m.ONE_WAITS() if count == 1 else m.SOME_WAIT(count=count)
 
 
 def _counts(amount: Resources) -> bool:

@@ -12,6 +12,7 @@ from mfmesos.core.queue import WaitingQueue
 from mfmesos.core.records import AgentRecord, Claim, Shape, Shortage, TaskRecord
 from mfmesos.core.sizing import Defaults, Wanted, allocation
 from mfmesos.core.states import ClaimState, TaskState
+from mfmesos.shared.messages import core as m
 
 MOST_ALIKE, ALIKE_S = 5, 10.0
 """Notes of one kind, and seconds."""
@@ -212,7 +213,7 @@ class State:
         if count < MOST_ALIKE:
             self.emit(Note(level, text, task_id))
         elif count == MOST_ALIKE:
-            self.emit(Note(level, f"{text}; more of this kind are not logged for up to {ALIKE_S:.0f} s", task_id))
+            self.emit(Note(level, m.MORE_ALIKE(text=text, pause=ALIKE_S), task_id))
 
     def running(self) -> int:
         """Tasks that hold resources of a claim."""

@@ -21,9 +21,9 @@ from mfmesos.core.records import Claim, Kind, TaskRecord
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
 from mfmesos.shared import wire
+from mfmesos.shared.messages import core as m
 
 MB = 2**20
-UNWANTED = "the workflow engine withdrew it"
 PUBLISHING_S = 0.02
 """Small outputs are in place sooner; an answer does not wait longer for those of an attempt that has ended."""
 
@@ -36,7 +36,7 @@ def submit(state: State, event: TaskSubmitted) -> None:
     if task.id in state.restored:
         return  # it is here already, or has ended since
     if task.id in state.tasks:
-        state.note("warning", f"task {task.id} was submitted twice; the second one is ignored", task.id)
+        state.note("warning", m.TASK_TWICE(task=task.id), task.id)
         return
     state.order += 1
     record = new_record(state, task, event.inputs, state.order, state.last_category)
@@ -48,7 +48,7 @@ def submit(state: State, event: TaskSubmitted) -> None:
 
 def _unwanted(state: State, task: Task) -> str:
     """Why the task is not to start, or empty."""
-    return state.stopping or (UNWANTED if task.id in state.unwanted else "")
+    return state.stopping or (m.CANCELLED() if task.id in state.unwanted else "")
 
 
 def new_record(
@@ -73,7 +73,7 @@ def refuse(state: State, event: TaskRefused) -> None:
     if event.task.id in state.unwanted:
         state.unwanted.discard(event.task.id)
         state.counts[TaskState.WITHDRAWN] += 1
-        state.emit(ReportTask(event.task, finished=False, withdrawn=True, reason=UNWANTED))
+        state.emit(ReportTask(event.task, finished=False, withdrawn=True, reason=m.CANCELLED()))
         return
     state.counts[TaskState.FAILED] += 1
     state.emit(ReportTask(event.task, finished=False, reason=event.reason, exit_code=1))
@@ -232,7 +232,7 @@ def outputs_published(state: State, attempt_id: str) -> None:
         trust.praise(state.agent(claim.agent_id))
     if record.deaths:
         for agent_id in set(record.failed_at) - {record.agent_id}:
-            trust.blame(state, state.agent(agent_id), "an executor ended while a task ran that finished elsewhere")
+            trust.blame(state, state.agent(agent_id), m.EXECUTOR_DIED_THERE())
     end(state, record, TaskState.FINISHED)
 
 
@@ -246,7 +246,7 @@ def outputs_refused(state: State, event: OutputsRefused) -> None:
     result, record.result = record.result, None
     if event.full:
         state.paused_until = state.now + state.policy.full_pause_s
-        state.note("warning", f"{event.reason}; nothing new is started until there is room: make some", every_s=60.0)
+        state.note("warning", m.DISK_FULL(why=event.reason), every_s=60.0)
         decision = Decision(Verdict.RETRY, event.reason)
     elif event.local:
         decision = Decision(Verdict.GIVE_UP, event.reason)
@@ -288,7 +288,7 @@ def carry_out(state: State, record: TaskRecord, decision: Decision, result: wire
         end(state, record, TaskState.WITHDRAWN, unwanted)
         return
     state.note_alike(f"again at {record.agent_id}", "info",
-                     f"attempt {record.attempt_id} is tried again: {decision.reason}", record.task.id)
+                     m.RETRY(attempt=record.attempt_id, why=decision.reason), record.task.id)
     state.emit(RevokeAttempt(record.claim_id, record.attempt_id))
     leave_claim(state, record)
     wait_again(state, record)

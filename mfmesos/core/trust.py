@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mfmesos.core.records import AgentRecord, Claim, Shape
 from mfmesos.core.state import State
+from mfmesos.shared.messages import core as m
 
 IN_A_ROW = 3
 """Failures before an agent is avoided, or broken attempts before a claim is drained."""
@@ -29,8 +30,8 @@ def blame(state: State, agent: AgentRecord, reason: str) -> bool:
     agent.avoided += 1
     agent.avoid_until = state.now + pause
     state.note(
-        "warning", f"agent {agent.hostname or agent.id} failed {agent.failures} times in a row and is avoided for "
-        f"{pause:.0f} s; the last time: {reason}")
+        "warning", m.AGENT_AVOIDED(
+            agent=agent.hostname or agent.id, failures=agent.failures, pause=pause, why=reason))
     return pause > 0
 
 

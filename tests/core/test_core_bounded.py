@@ -39,7 +39,7 @@ def test_outputs_that_never_arrive_end_the_task():
     world.undelivered = True
     world.run_to_end()
     assert world.reports[1].attempts == 4
-    assert "failed it 4 times, the last time: output o was not delivered" in world.reports[1].reason
+    assert "failed the task 4 times, most recently: output o was not delivered" in world.reports[1].reason
 
 
 def test_an_executor_that_forgets_its_attempts_ends_the_task():
@@ -53,7 +53,7 @@ def test_an_executor_that_forgets_its_attempts_ends_the_task():
             world.sync(executor)
         world.pass_time(0.1)
     assert len(grants(world)) == 4
-    assert "failed it 4 times" in world.reports[1].reason
+    assert "failed the task 4 times" in world.reports[1].reason
 
 
 @pytest.mark.parametrize("alone", ["per_task_claims", "suspect"])

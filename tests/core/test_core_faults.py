@@ -80,7 +80,7 @@ def test_failures_in_one_bad_spell_of_an_agent_count_once():
     world.fate = lambda executor, run: wire.BROKEN
     world.run_to_end()
     assert world.reports[1].attempts == 5  # three in a row, then one after each pause
-    assert "failed it 3 times" in world.reports[1].reason
+    assert "failed the task 3 times" in world.reports[1].reason
 
 
 def broken_once() -> tuple[World, str]:
@@ -134,7 +134,7 @@ def test_failures_without_end_do_not_overflow():
         world.pass_time(0.1)
     assert max(a.avoided for a in world.core.state.agents.values()) > 10
     assert all(a.avoid_until - world.now <= 600 for a in world.core.state.agents.values())
-    again = [n for n in world.notes if "tried again" in n.text]
+    again = [n for n in world.notes if "is retried" in n.text]
     assert len(again) <= 6 * 2 * (1 + world.now / 10)
     assert len(world.core.state.told) < 100
 

@@ -595,7 +595,7 @@ def test_a_full_folder_holds_everything_up_and_fails_nothing():
     world.sync(executor)
     assert executor.running == {}
     assert not world.reports
-    assert any("make some" in note.text for note in world.notes)
+    assert any("free some space" in note.text for note in world.notes)
     for _ in range(30):
         world.pass_time(world.core.state.policy.full_pause_s / 2)
         world.offer()

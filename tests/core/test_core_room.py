@@ -157,7 +157,7 @@ def test_an_agent_that_is_away_still_counts(how: str):
         world.list_agents()
         world.pass_time(6)
     assert not world.reports
-    assert "agent big, which is away" in world.notes[-1].text
+    assert "agent big, which is unavailable" in world.notes[-1].text
     assert world.core.state.largest_agent().cores == 16
     world.agents["big"] = Resources(16, 60000, 90000)
     world.away.clear()

@@ -84,7 +84,7 @@ def test_agents_with_gpus_are_kept_from_runs_without():
     world.submit(1)
     for _ in range(10):
         world.pass_time(0.5)
-    assert "Mesos offers such agents only to runs with tasks that ask for GPUs" in texts(world)[0]
+    assert "Mesos offers such agents only to runs with tasks that request GPUs" in texts(world)[0]
 
 
 def test_nothing_is_said_while_tasks_run():
@@ -146,7 +146,7 @@ def test_who_does_not_list_its_agents_leaves_no_task_waiting_in_silence():
     world.lists = True
     world.pass_time(60)
     world.pass_time(6)
-    assert "ask for less" in world.reports[1].reason
+    assert "request less" in world.reports[1].reason
 
 
 def test_an_agent_where_the_tasks_have_failed_is_not_said_to_be_withheld():
@@ -166,7 +166,7 @@ def test_an_agent_where_the_tasks_have_failed_is_not_said_to_be_withheld():
     pass_time(world, 15)
     lines = [n.text for n in world.notes if "the cluster offers nothing large enough" in n.text]
     assert lines
-    assert all(line.endswith(f"agent {here} has room, but has failed them; they wait for another one for up to 60 s")
-               for line in lines)
+    text = f"agent {here} has room, but these tasks failed there and wait for another agent for up to 60 s"
+    assert all(line.endswith(text) for line in lines)
     pass_time(world, 60)
     assert world.live()

@@ -1,0 +1,133 @@
+"""Messages of mfmesos/core: tasks, attempts, claims and agents. What Mesos says of a claim is in reasons.py, the lines
+about a cluster without room in shortage.py."""
+from __future__ import annotations
+
+from mfmesos.shared.messages.message import Message
+
+# --- executors and their claims ---
+EXECUTOR_SILENT = Message(
+    "executor-silent",
+    "the executor on {agent}, where {tasks}, has not been heard from for {silent:.0f} s; after {limit:.0f} s its tasks "
+    "will run elsewhere",
+    "The agent is overloaded, frozen or cut off from the scheduler. If the executor reports in time, nothing is lost.")
+EXECUTOR_STARTING = Message(
+    "executor-starting",
+    "the executor on {agent} was launched {silent:.0f} s ago and has not reported yet; after {limit:.0f} s mfmesos "
+    "gives up on it",
+    "The agent is slow to start the executor, or the executor cannot reach the scheduler's staging server.")
+EXECUTOR_BACK = Message(
+    "executor-back", "the executor on {agent} answers again",
+    "An executor that was reported as silent has synced again; its tasks were not interrupted.")
+EXECUTOR_NOT_STARTED = Message(
+    "executor-not-started", "the executor did not start {failure}",
+    "A claim ended before its executor synced for the first time. The line names the agent and the reason.")
+EXECUTOR_FAILURE = Message(
+    "executor-failure", "on agent {agent}: {why}",
+    "Part of other messages: where an executor failed to start, and why.")
+EXECUTOR_NOT_LAUNCHED = Message(
+    "executor-not-launched", "no executor was launched on agent {agent}: {why}",
+    "Mesos did not accept the launch, since the offer had changed. The tasks go to another claim.")
+NO_EXECUTOR_STARTS = Message(
+    "no-executor-starts",
+    "no executor could be started, {failures} times in a row; most recently {failure}",
+    "The run gives up: every executor failed to start, so no task can run. The reason at the end says what to correct.")
+NO_SUCH_USER = Message(
+    "no-such-user", "no executor can run as this user on agent {agent}: {why}; {cure}",
+    "The agents do not have the user that the executor is to run as.", "use --user to name a user that the agents know")
+EXECUTOR_DIED_AMONG_MANY = Message(
+    "executor-died",
+    "the executor on agent {agent} ended while {tasks} were running ({why}); each task will run again alone, to find "
+    "out whether one of them ended it",
+    "An executor ended unexpectedly. One of its tasks may have killed it or used up its memory.")
+EXECUTOR_DIED_ALONE = Message(
+    "executor-died-alone",
+    "the executor on agent {agent} ended while task {task} ran alone in it ({why}); the task will run again, alone",
+    "An executor ended unexpectedly with one task in it, which is now under suspicion.")
+TASK_ENDS_EXECUTORS = Message(
+    "task-ends-executors",
+    "its executor ended each of the {deaths} times that this task ran alone in it, most recently on agent {agent}: "
+    "{why}; {cure}",
+    "The task has failed: it kills its executor, or uses so much memory that the agent kills the whole container.",
+    "request more memory, or correct the command if it kills other processes")
+EXECUTOR_SENT_NOTHING = Message(
+    "executor-lost", "its executor sent nothing for {silent:.0f} s",
+    "The claim is given up, and its tasks run again elsewhere.")
+CLAIM_NOT_ENDED = Message(
+    "claim-not-ended", "claim {claim} on agent {agent} did not end within {waited:.0f} s; Mesos has to end it",
+    "The executor or its agent does not react. The claim is forgotten; Mesos frees its resources.")
+CLAIM_STUCK = Message("claim-stuck", "the claim did not end", "Part of other messages: why a claim was forgotten.")
+CLAIM_RELEASED = Message("claim-released", "its claim was released", "Why an attempt ended: its claim was given back.")
+ATTEMPT_UNKNOWN = Message(
+    "attempt-unknown", "its executor no longer knows the attempt",
+    "Why an attempt ended: its executor was restarted or lost its state. The task runs again.")
+
+# --- agents and the master ---
+MASTER_UNREACHABLE = Message(
+    "master-unreachable", "the Mesos master is not reachable: {why}; trying again",
+    "The master is down, or the network or --master is wrong.")
+MASTER_UNREACHABLE_RUNNING = Message(
+    "master-unreachable-running", "the Mesos master is not reachable: {why}; tasks keep running, trying again",
+    "The master is down or the network is interrupted. Claims that exist keep running tasks; no new ones open.")
+AGENT_UNREACHABLE = Message(
+    "agent-unreachable",
+    "the master has lost contact with agent {agent}; tasks on that agent continue if it still runs",
+    "The agent is down, restarting or cut off from the master.")
+AGENT_AVOIDED = Message(
+    "agent-avoided",
+    "agent {agent} failed {failures} times in a row and is avoided for {pause:.0f} s; most recently: {why}",
+    "Executors or attempts keep failing on this agent, so that it gets no work for a while.")
+EXECUTOR_DIED_THERE = Message(
+    "executor-died-there", "an executor ended while running a task that finished on another agent",
+    "Why an agent is avoided: a task whose executor ended there finished elsewhere, so the agent is to blame.")
+RESERVED = Message(
+    "reserved", "; {kept:,g} of the {whole:,g} {unit} of agent {agent} are reserved for role {roles}",
+    "Part of other messages: the largest agent keeps resources for a role that is not the run's.")
+RESERVED_FOR_ROLES = Message(
+    "reserved-for-roles", "; {kept:,g} of the {whole:,g} {unit} of agent {agent} are reserved for roles {roles}",
+    "Part of other messages: the largest agent keeps resources for roles that are not the run's.")
+WAITING_FOR_AGENT = Message(
+    "waiting-for-agent",
+    "tasks are waiting for agent {agent}, which is unavailable; no other agent is large enough",
+    "The only agent that can hold these tasks is restarting or cut off. They fail if it does not come back.")
+
+# --- tasks and attempts ---
+TASK_TWICE = Message(
+    "task-submitted-twice", "task {task} was submitted twice; ignoring the second one",
+    "The workflow engine used the ID of a task that has not ended.")
+CANCELLED = Message(
+    "cancelled", "the workflow engine cancelled the task", "Why a task ended without a result.")
+RETRY = Message(
+    "attempt-retried", "attempt {attempt} is retried: {why}",
+    "An attempt failed for a reason that may not come back; the task runs again.")
+DISK_FULL = Message(
+    "disk-full", "{why}; no new task starts until there is space: {cure}",
+    "Outputs cannot be stored, since the disk of the workflow's folder is full.", "free some space")
+CLUSTER_FAILURES = Message(
+    "cluster-failures", "the cluster failed the task {failures} times, most recently: {why}",
+    "The task has failed: each of its attempts ended because of an executor, an agent or the network, not by itself.")
+GPUS_NOT_OFFERED = Message(
+    "gpus-not-offered",
+    "the task requests {gpus:g} GPUs, but this run is offered none, since no task requested GPUs when it "
+    "started; {cure}",
+    "Mesos offers GPUs only to runs that declare them at the start; mfmesos does so if the task file requests GPUs.",
+    "start the run again")
+TASK_TOO_LARGE = Message(
+    "task-too-large", "the task needs {need}, but the largest agent has {largest} for tasks{reserved}; {cure}",
+    "No agent of the cluster could hold this task even if it were empty.", "request less or add a larger agent")
+DECLARED_TOO_SMALL = Message(
+    "declared-too-small", "{why}; declared {declared:.0f} MB, used more than {used:.0f} MB: declare about {more} MB",
+    "The task used more memory or disk than its request declares, and no attempt is allowed more than that.")
+NO_AGENT_HAS_MORE = Message(
+    "no-agent-has-more", "{why}; no agent has more{reserved}",
+    "The task already had all the memory or disk of the largest agent, and needed more.")
+MORE_NEXT_TIME = Message(
+    "more-next-time", "{why}; trying again with {grown:.0f} MB",
+    "The estimate was too low: the next attempt gets more.")
+WALL_TIME = Message(
+    "wall-time", "{why}; {cure}", "The task ran longer than the wall_time that its request declares.",
+    "declare a longer wall_time")
+MORE_ALIKE = Message(
+    "more-alike", "{text}; similar messages are not shown for up to {pause:.0f} s",
+    "Many messages of one kind came at once.")
+ONE_RUNS = Message("one-task-runs", "1 task runs", "Part of other messages.")
+SOME_RUN = Message("tasks-run", "{count} tasks run", "Part of other messages.")
