@@ -16,12 +16,13 @@ from mfmesos.core.model import SavedTask, Task
 from mfmesos.engines.batchfile import Batch
 from mfmesos.engines.kept import NotKept
 from mfmesos.engines.stager import INLINE_BYTES, Stager
-from mfmesos.engines.taskfile_engine import shorten
+from mfmesos.engines.taskfile_engine import failure, shorten
 from mfmesos.settings.config import SchedulerConfig
 from mfmesos.shared import atomic
+from mfmesos.shared.messages import engines as m
 from mfmesos.staging import durable
 from mfmesos.store.leftovers import DONE, TASK_STATE
-from mfmesos.store.runlog import RunLog, more_of_it
+from mfmesos.store.runlog import RunLog
 from mfmesos.taskfiles.entries import Malformed, Record, Submitted, Withdrawn
 from mfmesos.taskfiles.plan import Blocked
 from mfmesos.taskfiles.plan_graph import Status
@@ -128,7 +129,7 @@ class BatchEngine:
         try:
             durable.force(self._workdir, published)
         except OSError as e:
-            self._progress.note(f"outputs could not be forced to the disk ({e.strerror}); see whether it is broken")
+            self._progress.note(m.NOT_FLUSHED(why=e.strerror))
 
     def report(self, report: act.ReportTask, host: str) -> None:
         task = report.task
@@ -231,24 +232,21 @@ class BatchEngine:
         task = report.task
         self._tally.failed += 1
         self._state.failed(task.id, report.exit_code)
-        where = f" on {host}" if host else ""
-        self._progress.note(f"task {task.id} failed{where}: {report.reason} [{shorten(task.command)}]"
-                            f"{more_of_it(report, self._state_dir)}")
+        self._progress.note(failure(report, host, self._state_dir))
         self._block(self._plan.failed(task.id))
         if not self._options.keep_going and not self._stopping:
             self._stopping = True
             self._complete = self._tail is None
-            follow = "" if self._complete else f"; later tasks are noted as aborted until {DONE} exists"
-            self._progress.note(
-                f"nothing new is started; running tasks may finish{follow} (--keep-going continues after a failure)")
-            self._scheduler.post(ev.NothingNew(f"task {task.id} failed", follow=not self._complete))
+            self._progress.note(m.STOPPING() if self._complete else m.STOPPING_FOLLOW(done=DONE))
+            self._scheduler.post(ev.NothingNew(m.NOTHING_NEW(task=task.id), follow=not self._complete))
             self._abort_rest()
 
     def _block(self, blocked: list[Blocked]) -> None:
         for one in blocked:
             self._tally.failed += 1
             self._state.failed(one.task.id)
-            self._progress.note(f"task {one.task.id} cannot run: it {one.reason} [{shorten(one.task.command)}]")
+            self._progress.note(m.TASK_BLOCKED(
+                task=one.task.id, why=one.reason, command=shorten(one.task.command)))
 
     def _abort_rest(self) -> None:
         """Whoever follows our answers waits for a line of each task."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from mfmesos.core.attemptid import attempt_id
 from mfmesos.core.model import SavedTask, StagedInput, Task
 from mfmesos.engines.done import Earlier
+from mfmesos.shared.messages import engines as m
 from mfmesos.staging.check import OutputCheck
 from mfmesos.staging.inputs import InputError, InputIndex
 from mfmesos.taskfiles.entries import Malformed, Submitted, Withdrawn, printable
@@ -55,12 +56,13 @@ class Batch:
         """Outputs that can never be put in place."""
         check, overlaps, found = OutputCheck(self.workdir, [self.source.name]), Overlaps(), []
         for record in submitted:
-            found += [Malformed(record.line, printable(record.task.command), f"task {record.task.id}: {what}", "")
+            found += [Malformed(record.line, printable(record.task.command),
+                                m.OUTPUT_PROBLEM(task=record.task.id, problem=what), "")
                       for what in check.problems(record.task)]
             for one in overlaps.add(record.task):
                 if one.impossible:
-                    found.append(Malformed(record.line, printable(record.task.command), str(one),
-                                           "give the outputs names of their own"))
+                    found.append(Malformed(
+                        record.line, printable(record.task.command), *m.OUTPUT_TAKEN.parts(problem=one)))
                 else:
                     self.overlapping.append(f"{printable(self.source.name)}:{record.line}: {one}")
         return found

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Callable, Protocol
 from mfmesos.core import actions as act
 from mfmesos.core.model import SavedTask
 from mfmesos.settings.config import SchedulerConfig
+from mfmesos.shared.messages import engines as m
 
 if TYPE_CHECKING:
     from mfmesos.scheduler.scheduler import Scheduler
@@ -57,5 +58,5 @@ class Launched:
     def orphaned(self) -> str:
         """Why to stop: a process whose parent dies gets another one. Nothing while the launcher lives."""
         if self._parent is not None and self._getppid() != self._parent:
-            return "the process that started the scheduler is gone"
+            return m.ORPHANED()
         return ""

@@ -8,6 +8,7 @@ import contextlib
 import os
 from collections.abc import Callable, Container, Iterable
 
+from mfmesos.shared.messages import engines as m
 from mfmesos.shared.symlinks import leads_out
 from mfmesos.staging.names import KEPT, ancestors, free_name
 from mfmesos.taskfiles.entries import printable
@@ -38,9 +39,8 @@ def keep(folder: str, name: str, members: Iterable[str], to: str) -> str:
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 os.rename(source, target)
     except OSError as e:
-        raise NotKept(f"output {printable(name)} was changed since a task made it, and cannot be kept as "
-                      f"{printable(final)} ({e.strerror}): move it away or delete it") from None
-    return f"{name} was changed since a task made it, and is kept as {final}: the task runs again"
+        raise NotKept(m.NOT_KEPT(name=printable(name), final=printable(final), why=e.strerror)) from None
+    return m.KEPT(name=name, final=final)
 
 
 def remove_stale(folder: str, name: str, was: Iterable[str], made: Iterable[str], mine: Callable[[str], bool]) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from mfmesos.engines.catalog import SourceError, all_of, parse, records_of, shown, whole_number
 from mfmesos.engines.pool_worker import Identity
+from mfmesos.shared.messages import pool as m
 from mfmesos.shares.pool_values import ManagerStatus
 
 TIMEOUT_S = 3.0
@@ -64,13 +65,14 @@ async def _question(host: str, port: int, words: bytes, password: bytes, timeout
     try:
         reader, writer = await asyncio.wait_for(asyncio.open_connection(host, port), timeout_s)
     except ConnectionRefusedError:
-        raise Gone(f"{where}: nobody listens there") from None
+        raise Gone(m.NOBODY_LISTENS(where=where)) from None
     except (asyncio.TimeoutError, OSError) as e:
-        raise Unreachable(f"{where}: {shown(e) if str(e) else f'no answer within {timeout_s:g} s'}") from None
+        why = shown(e) if str(e) else m.NO_ANSWER(timeout=timeout_s)
+        raise Unreachable(m.NOT_ANSWERED(where=where, why=why)) from None
     try:
         return await asyncio.wait_for(_talk(reader, writer, words, password, where), timeout_s)
     except (asyncio.TimeoutError, OSError) as e:
-        raise SourceError(f"{where}: {shown(e)}") from None
+        raise SourceError(m.NOT_ANSWERED(where=where, why=shown(e))) from None
     finally:
         writer.close()
 
@@ -81,13 +83,13 @@ async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, word
         word = secrets.token_hex(32).encode()
         writer.write(PROOF + word + b"\n")
         if await _line(reader) != PROOF:
-            raise SourceError(f"{where}: it asks for no password, or is no manager")
+            raise SourceError(m.NO_PASSWORD_ASKED(where=where))
         writer.write(proof(password, (await _line(reader)).rstrip(b"\n")) + b"\n")
         if not hmac.compare_digest((await _line(reader)).rstrip(b"\n"), proof(password, word)):
-            raise SourceError(f"{where}: it has another password")
+            raise SourceError(m.OTHER_PASSWORD(where=where))
         writer.write(b"ok\n")
         if await _line(reader) != b"ok\n":
-            raise SourceError(f"{where}: it does not accept the password")
+            raise SourceError(m.PASSWORD_REJECTED(where=where))
     writer.write(words)
     return await all_of(reader, where)
 

@@ -26,6 +26,7 @@ from mfmesos.engines.stager import Stager
 from mfmesos.engines.survey import Survey, View
 from mfmesos.settings.config import ConfigError, SchedulerConfig
 from mfmesos.shared import atomic
+from mfmesos.shared.messages import pool as m
 from mfmesos.shared.phrases import counted
 from mfmesos.shared.terminal import say
 from mfmesos.shares.desk import Pool
@@ -118,7 +119,7 @@ class PoolEngine(Launched):
         for worker in self._workers.values():
             worker.asked_at = now
         if self._workers:
-            self._echo(f"taken over: {counted(len(self._workers), 'worker')}")
+            self._echo(m.TOOK_OVER(workers=counted(len(self._workers), "worker")))
         self._survey = Survey(scheduler.clock)
         self._stager = Stager(self._folder, scheduler.inputs, scheduler.post_threadsafe)
         self._watch = DirectoryWatch(self._file.parent, [self._file.name], self._file_changed)
@@ -132,14 +133,15 @@ class PoolEngine(Launched):
         if worker is None or worker.draining or report.withdrawn:
             return
         now = self._scheduler.clock()
-        where = f" on {host}" if host else ""
         if not report.finished:
-            line = (f"{worker.project}: worker {worker.task.id} failed{where}: {report.reason}"
-                    f"{more_of_it(report, self._state_dir)}")
+            text = m.WORKER_FAILED_ON if host else m.WORKER_FAILED
+            line = text(project=worker.project, worker=worker.task.id, host=host, why=report.reason,
+                        more=more_of_it(report, self._state_dir))
             log.warning("%s", line)
             self._tell_once(worker.project, line)
         if not worker.seen and (not report.finished or now - worker.asked_at < YOUNG_S):
-            self._pool.crashed(worker.project, report.reason or f"a worker ended at once{where}", now)
+            ended = m.WORKER_ENDED_ON(host=host) if host else m.WORKER_ENDED()
+            self._pool.crashed(worker.project, report.reason or ended, now)
 
     def alive(self) -> str:
         return self.orphaned()
@@ -163,7 +165,7 @@ class PoolEngine(Launched):
         except ConfigError as e:
             if not good.exists():
                 raise
-            self._echo(f"{e}; the settings before stay in force")
+            self._echo(m.SETTINGS_KEPT(problem=e))
             return pool_settings.read(good, self._base)
         self._keep(settings)
         return settings
@@ -177,8 +179,7 @@ class PoolEngine(Launched):
         try:
             settings = pool_settings.read(self._file, self._base)
         except ConfigError as e:
-            self._scheduler.loop.call_soon_threadsafe(
-                self._echo, f"{e}; the settings before stay in force")
+            self._scheduler.loop.call_soon_threadsafe(self._echo, m.SETTINGS_KEPT(problem=e))
         else:
             self._scheduler.loop.call_soon_threadsafe(self._take, settings)
 
@@ -189,7 +190,8 @@ class PoolEngine(Launched):
         self._keep(settings)
         self._programs.clear()
         self._pool.pace = replace(self._pool.pace, idle_s=settings.idle_s)
-        self._echo(f"{self._file} has changed: {len(settings.projects)} projects are served from now on")
+        self._echo(m.SETTINGS_CHANGED(
+            path=self._file, projects=counted(len(settings.projects), "project")))
 
     # --- a round --------------------------------------------------------------------------------
     def _rounds_ended(self, rounds: asyncio.Task[None]) -> None:
@@ -209,10 +211,9 @@ class PoolEngine(Launched):
             self._agents_at = now
             scheduler.list_agents()
         view = await self._survey.look(settings)
-        self._tell_once("source", f"{view.problem}; what is there is kept" if view.problem else "")
+        self._tell_once("source", m.SOURCE_FAILED(problem=view.problem) if view.problem else "")
         if view.ignored and "ignored" not in self._said:  # once: anybody may send a catalog new ones all the time
-            others = f" (and {len(view.ignored) - 1} others)" if view.ignored[1:] else ""
-            self._tell_once("ignored", view.ignored[0] + others)
+            self._tell_once("ignored", _first_of(view.ignored))
         self._tell_of(view)
         now = scheduler.clock()
         self._see(view, now)
@@ -299,9 +300,9 @@ class PoolEngine(Launched):
         """Which managers have come and gone."""
         there = {m.key: m for m in view.managers}
         for key in there.keys() - self._there:
-            self._echo(f"{key}: a manager with {counted(there[key].tasks, 'task')}")
+            self._echo(m.MANAGER_FOUND(manager=key, tasks=counted(there[key].tasks, "task")))
         for key in self._there - there.keys():
-            self._echo(f"{key}: the manager is gone")
+            self._echo(m.MANAGER_GONE(manager=key))
         self._there = set(there)
 
     def _write_status(self, view: View, decided: Decisions, agent: Resources, cores: float, problem: str) -> None:
@@ -325,3 +326,11 @@ class PoolEngine(Launched):
                 problem or decided.why_not_more.get(manager.project, "")))
         pool_status.write(self._state_dir, pool_status.Status(
             time.time(), tuple(rows), str(agent) if agent.cores else "", cores, view.problem, abandoned))
+
+
+def _first_of(ignored: tuple[str, ...]) -> str:
+    """The first of these lines, with the number of the others."""
+    others = len(ignored) - 1
+    if others > 1:
+        return m.AND_OTHERS(first=ignored[0], others=others)
+    return m.AND_OTHER(first=ignored[0]) if others else ignored[0]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mfmesos.settings.config import ConfigError
 from mfmesos.shared import atomic
+from mfmesos.shared.messages import pool as m
 from mfmesos.shared.phrases import counted
 
 FILE = "pool-status.json"
@@ -62,9 +63,9 @@ def read(state_dir: Path) -> Status:
         said = json.loads(path.read_text())
         return Status(**{**said, "managers": tuple(Row(**row) for row in said["managers"])})
     except FileNotFoundError:
-        raise ConfigError(f"{state_dir.parent}: no pool runs in this folder; name its folder with --folder") from None
+        raise ConfigError(m.NO_POOL(folder=state_dir.parent)) from None
     except (OSError, ValueError, TypeError, KeyError) as e:
-        raise ConfigError(f"{path}: not a pool's status ({e})") from None
+        raise ConfigError(m.NOT_A_STATUS(path=path, why=e)) from None
 
 
 def show(status: Status, echo: Callable[[str], None], now: Callable[[], float] = time.time) -> None:
@@ -74,8 +75,8 @@ def show(status: Status, echo: Callable[[str], None], now: Callable[[], float] =
 
     age = now() - status.written_at
     if age > OLD_S:
-        echo(f"this is {age:.0f} s old: the pool has ended, or hangs")
-    room = f"largest worker: {status.largest}; {status.cores:g} cores in all" if status.largest else "no agent is known"
+        echo(m.STATUS_OLD(age=age))
+    room = m.ROOM(largest=status.largest, cores=status.cores) if status.largest else m.ROOM_UNKNOWN()
     table = Table(title=f"Pool ({room})", title_justify="left")
     table.add_column("manager", overflow="fold")
     for heading in ("waiting", "running", "cores needed", "had", "workers"):
@@ -92,8 +93,8 @@ def show(status: Status, echo: Callable[[str], None], now: Callable[[], float] =
         if row.why_not_more:
             echo(f"{row.project} {row.host}:{row.port}: {row.why_not_more}")
     if not status.managers:
-        echo("no manager is there")
+        echo(m.NO_MANAGERS())
     if status.abandoned:
-        echo(f"{counted(status.abandoned, 'worker')} without a manager, soon to end")
+        echo(m.ABANDONED(workers=counted(status.abandoned, "worker")))
     if status.problem:
         echo(status.problem)

@@ -21,6 +21,7 @@ from mfmesos.core.model import Request, Resources, Task
 from mfmesos.engines.pool_settings import PoolSettings
 from mfmesos.settings.config import ConfigError
 from mfmesos.shared.atomic import replacing
+from mfmesos.shared.messages import pool as m
 from mfmesos.shared.plainerrors import plain
 from mfmesos.shares.pool_values import ManagerStatus
 from mfmesos.taskfiles.workers import OWN_MB
@@ -34,7 +35,6 @@ CONNECT_S = 60
 """A worker that finds no manager for so long ends by itself."""
 IDLE_S = 300
 """So does one without work, should the pool not be there to end it."""
-CURE = "install Debian's coop-computing-tools, or name another with --worker"
 
 
 class Identity(NamedTuple):
@@ -97,7 +97,7 @@ def prepare(folder: Path, name: str, settings: PoolSettings) -> Program:
     """
     found = shutil.which(name)
     if found is None:
-        raise ConfigError(f"no {name} on PATH; {CURE}")
+        raise ConfigError(m.NO_PROGRAM(name=name))
     program = Path(found).resolve()
     own = os.path.basename(name)
     libraries = libraries_of(program)
@@ -130,18 +130,18 @@ def libraries_of(program: Path) -> dict[str, Path]:
             if head[:2] == b"#!":
                 return {}
             if head != b"\x7fELF":
-                raise ConfigError(f"{program}: no program for this machine; {CURE}")
+                raise ConfigError(m.BAD_PROGRAM(program=program))
         done = subprocess.run(["ldd", str(program)], capture_output=True, text=True, timeout=30, check=False,
                               env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"})
     except (OSError, subprocess.SubprocessError) as e:
-        raise ConfigError(f"{program}: {plain(e)}; {CURE}") from None
+        raise ConfigError(m.PROGRAM_UNREADABLE(program=program, why=plain(e))) from None
     if done.returncode:
         if "not a dynamic executable" in done.stderr + done.stdout:
             return {}
-        raise ConfigError(f"{program}: its libraries cannot be found ({(done.stderr.strip() or 'ldd failed')}); {CURE}")
+        raise ConfigError(m.NO_LIBRARIES(program=program, why=done.stderr.strip() or "ldd failed"))
     missing = re.findall(r"^\s*(\S+) => not found", done.stdout, re.MULTILINE)
     if missing:
-        raise ConfigError(f"{program}: {', '.join(missing)} is not installed here; {CURE}")
+        raise ConfigError(m.LIBRARY_MISSING(program=program, libraries=", ".join(missing)))
     paths = re.findall(r"^\s*(?:\S+ => )?(/\S+) \(0x", done.stdout, re.MULTILINE)
     return {os.path.basename(path): Path(path) for path in paths}
 

@@ -12,6 +12,7 @@ from typing import Callable
 from mfmesos.core.events import Event, TaskRefused, TaskSubmitted, TaskWithdrawn
 from mfmesos.core.model import Task
 from mfmesos.shared import descriptors
+from mfmesos.shared.messages import engines as m
 from mfmesos.shared.plainerrors import plain
 from mfmesos.staging.inputs import InputError, InputIndex
 
@@ -80,7 +81,7 @@ class Stager:
                 return self._look(task)
             except OSError as e:
                 if e.errno not in descriptors.SHORT or self._closed.wait(AGAIN_S):
-                    return TaskRefused(task, f"an input cannot be read: {plain(e)}")
+                    return TaskRefused(task, m.INPUT_UNREADABLE(why=plain(e)))
 
     def _look(self, task: Task) -> Event:
         try:

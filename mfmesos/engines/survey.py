@@ -16,6 +16,7 @@ from mfmesos.engines.manager import Answer, Gone, Unreachable
 from mfmesos.engines.pool_settings import CATALOG_PORT, PoolSettings
 from mfmesos.engines.pool_worker import Identity
 from mfmesos.shared.addresses import split_host_port
+from mfmesos.shared.messages import pool as m
 from mfmesos.shares.pool_values import ManagerStatus
 
 STALE_S = 150.0
@@ -147,11 +148,10 @@ class Survey:
             return View(problem=str(e))
         status = answer.status or (one.own if one is not None else None)
         if status is None:
-            return View(problem=f"manager {key}: it is there and does not tell what it needs; "
-                                "if it has a password, name its file with --password")
+            return View(problem=m.SILENT_MANAGER(manager=key))
         self._known[key] = _Known(status, own=status, reached=True)
         if not wanted(status, settings):
-            return View(problem=f"manager {key}: its project {status.project!r} is not among those to be served")
+            return View(problem=m.OTHER_PROJECT(manager=key, project=repr(status.project)))
         return View((status,), {status.key: answer.workers})
 
 

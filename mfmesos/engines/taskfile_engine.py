@@ -20,6 +20,7 @@ from mfmesos.engines.engine import Launched
 from mfmesos.engines.stager import Stager
 from mfmesos.launchers.linked import end_engine, lives
 from mfmesos.settings.config import SECRET_VARIABLE, SchedulerConfig
+from mfmesos.shared.messages import engines as m
 from mfmesos.shared.terminal import say
 from mfmesos.store.leftovers import DONE, TASK_INFO, TASK_STATE, clear, own
 from mfmesos.store.runlog import RunLog, more_of_it
@@ -87,7 +88,7 @@ class TaskFileEngine(Launched):
     def _look_for_end(self) -> None:
         word = self._last_word()
         if word:
-            self._scheduler.stop(f"the workflow engine ended: {word}")
+            self._scheduler.stop(m.ENGINE_ENDED(word=word))
         else:
             self._scheduler.loop.call_later(LOOK_S, self._look_for_end)
 
@@ -168,9 +169,7 @@ class TaskFileEngine(Launched):
             self._state.aborted(task.id)
         else:
             self._state.failed(task.id, report.exit_code)
-            where = f" on {host}" if host else ""
-            line = (f"task {task.id} failed{where}: {report.reason} [{shorten(task.command)}]"
-                    f"{more_of_it(report, self._state_dir)}")
+            line = failure(report, host, self._state_dir)
             log.warning("%s", line)
             self._echo(line)
 
@@ -179,7 +178,7 @@ class TaskFileEngine(Launched):
         self._state.flush()
         word = self._last_word()
         if word is not None:
-            return f"the workflow engine ended: {word or 'done'}"
+            return m.ENGINE_ENDED(word=word) if word else m.ENGINE_DONE()
         return self.orphaned()
 
     def close(self, failure: str | None, *, crashed: bool = False) -> None:
@@ -222,7 +221,7 @@ def as_logged(records: list[Record], debug: DebugLog, folder: Folder) -> list[Re
     try:
         debug.read()
     except OSError as e:
-        log.error("makeflow's debug log cannot be read: %s", e)
+        log.error("%s", m.DEBUG_LOG_UNREADABLE(why=e))
     return [_as_logged(record, debug, folder) if isinstance(record, Submitted) else record for record in records]
 
 
@@ -230,10 +229,8 @@ def _as_logged(record: Submitted, debug: DebugLog, folder: Folder) -> Record:
     task = record.task
     logged = debug.of(task.id)
     if logged is None or logged.cut:
-        problem = f"task {task.id}: " + (
-            "its environment is not in makeflow's debug log" if logged is None
-            else "makeflow does not tell a variable of more than 64 KB")
-        return Malformed(record.line, shorten(task.command), problem, "--ignore-environment runs it without", task.id)
+        problem = m.NO_ENVIRONMENT if logged is None else m.LARGE_VARIABLE
+        return Malformed(record.line, shorten(task.command), *problem.parts(task=task.id), task.id)
     return replace(record, task=replace(
         task, env=debug.environment(logged.exports), outputs=folder.whole(task.outputs, logged.outputs)))
 
@@ -249,3 +246,10 @@ def leftover_bytes(task_info: Path) -> int:
 def shorten(text: str, limit: int = 120) -> str:
     """One line of at most `limit` characters that any terminal can show."""
     return printable(" ".join(text.split()), limit)
+
+
+def failure(report: act.ReportTask, host: str, state_dir: Path) -> str:
+    """One line for the user: the task, the host where it is known, the reason, the command and where its output is."""
+    text = m.TASK_FAILED_ON if host else m.TASK_FAILED
+    return text(task=report.task.id, host=host, why=report.reason, command=shorten(report.task.command),
+                more=more_of_it(report, state_dir))

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mfmesos.core.model import Resources
+from mfmesos.shared.messages import pool as m
 from mfmesos.shares import pool_steps as steps
 from mfmesos.shares.pool_steps import Account
 from mfmesos.shares.pool_values import Decisions, Drain, ManagerStatus, Pace, PoolWorker, ProjectSettings, Start
@@ -41,8 +42,7 @@ class Backoff:
         """Why no worker may be started now; empty where one may."""
         if now >= self.until:
             return ""
-        return (f"workers end at their start ({self.crashes} times in a row): {self.reason}; "
-                f"trying again in {math.ceil(self.until - now)} s")
+        return m.BACKOFF(crashes=self.crashes, why=self.reason, pause=math.ceil(self.until - now))
 
 
 class Pool:
@@ -73,7 +73,7 @@ class Pool:
         self._hear(managers, {w.manager for w in active}, now)
         drains = steps.orphans(active, self._heard, settings, now, self.pace)
         if agent.cores <= EPS:
-            return Decisions((), tuple(drains), {p: "no agent is known yet" for p in settings})
+            return Decisions((), tuple(drains), {p: m.AGENTS_UNKNOWN() for p in settings})
         accounts = steps.with_targets(_accounts(managers, settings, active, agent), cluster_cores)
         draining = sum(w.size.cores for w in workers if w.draining)
         return self._change(accounts, agent, now, drains, cluster_cores - draining)

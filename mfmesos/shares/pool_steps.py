@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mfmesos.core.model import Resources
+from mfmesos.shared.messages import pool as m
 from mfmesos.shared.phrases import counted
 from mfmesos.shares.pool_sizes import cores_needed, task_size, worker_size, workers_in
 from mfmesos.shares.pool_values import Drain, ManagerStatus, Pace, PoolWorker, ProjectSettings
@@ -121,9 +122,9 @@ def orphans(active: Sequence[PoolWorker], heard: Mapping[str, tuple[float, Manag
     for w in active:
         at, status = heard.get(w.manager, (w.asked_at, None))
         if now - at > pace.gone_s:
-            found.append(Drain(w.id, "its manager is gone"))
+            found.append(Drain(w.id, m.DRAIN_NO_MANAGER()))
         elif status is not None and status.project not in settings:
-            found.append(Drain(w.id, "its project is not served any more"))
+            found.append(Drain(w.id, m.DRAIN_NOT_SERVED()))
     return found
 
 
@@ -147,9 +148,9 @@ def surplus_workers(its: Account, workers: int, at_most: int, now: float, short:
         idle = w.idle_since is not None and now - w.idle_since >= pace.idle_s
         taken = short and now - w.asked_at >= pace.busy_s and its.target < its.demand - EPS
         if over > 0:
-            drains.append(Drain(w.id, f"more than {counted(its.settings.max_workers, 'worker')}"))
+            drains.append(Drain(w.id, m.DRAIN_OVER_MAX(workers=counted(its.settings.max_workers, "worker"))))
         elif w.size.cores <= surplus + EPS and (idle or taken):
-            drains.append(Drain(w.id, "idle" if idle else "another project's share"))
+            drains.append(Drain(w.id, m.DRAIN_IDLE() if idle else m.DRAIN_SHARE()))
         else:
             continue
         over -= 1
@@ -178,20 +179,19 @@ def missing_workers(its: Account, agent: Resources, workers: int, at_most: int, 
     started now, or empty."""
     fixed = its.settings.worker
     if fixed is not None and not fixed.fits_in(agent):
-        return Missing(fixed, 0, f"a worker of {fixed} fits on no agent; the largest has {agent}")
+        return Missing(fixed, 0, m.FITS_NOWHERE(worker=fixed, agent=agent))
     size = fixed or worker_size(its.task, its.missing, agent)
     count = max(math.floor((its.missing + EPS) / size.cores), its.settings.min_workers - workers, 0)
     if count and backoff:
         return Missing(size, 0, backoff)
     reason = why_less_than_needed(its)
     limits = ((its.settings.max_workers - workers, _at_max_workers(its.settings)),
-              (at_most, "more are started in the next round"),
-              (workers_in(room, size), "the pool's cores are all in use; waiting for workers that are to end"))
+              (at_most, m.NEXT_ROUND()), (workers_in(room, size), m.CORES_IN_USE()))
     for limit, text in limits:
         if count > limit:
             count, reason = max(limit, 0), text
     if not reason and not its.status.largest.fits_in(agent):
-        reason = f"its largest task asks for {its.status.largest}; the largest agent has {agent}"
+        reason = m.TASK_FITS_NOWHERE(task=its.status.largest, agent=agent)
     return Missing(size, count, reason)
 
 
@@ -201,11 +201,11 @@ def why_less_than_needed(its: Account) -> str:
         return ""
     most = its.settings.max_cores
     if most < its.demand - EPS and its.target >= most - its.task.cores:
-        return f"at its bound of {most:g} cores"
+        return m.AT_MAX_CORES(cores=most)
     if its.target >= its.demand - EPS:
         return _at_max_workers(its.settings)
-    return f"its share is {its.target:g} cores of the {its.need:g} that its tasks ask for"
+    return m.SHARE(target=its.target, need=its.need)
 
 
 def _at_max_workers(settings: ProjectSettings) -> str:
-    return f"at its bound of {counted(settings.max_workers, 'worker')}"
+    return m.AT_MAX_WORKERS(workers=counted(settings.max_workers, "worker"))

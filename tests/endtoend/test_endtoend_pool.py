@@ -193,7 +193,7 @@ def test_eight_workers_survive(wide: PoolFlow, catalog: Catalog, tmp_path: Path)
         end(flow, manager)
     said = wide.interrupt(process)
     assert said.code == 0, said.out
-    assert "taken over: 8 workers" in said.out
+    assert "took over 8 workers" in said.out
 
 
 def told_since(pool: PoolFlow, written_at: float) -> bool:
@@ -277,18 +277,18 @@ def test_settings_change_while_it_runs(pool: PoolFlow, catalog: Catalog, tmp_pat
     wait_until(lambda: pool.has(1), 40, "one worker")
     file.write_text('{"projects": {"p": {"max": 3,\n "wieght": 2}}}')
     out = wait_for_line(process, "pool.json:2: p.wieght: unknown; did you mean 'weight'?")
-    assert "the settings before stay in force" in out
+    assert "the previous settings stay in force" in out
     assert pool.has(1)
     file.write_text(json.dumps({"projects": {PROJECT: {"max": 3, "worker": worker}}}))
     wait_until(lambda: pool.has(3), 40, "three workers")
     said = subprocess.run([*MFMESOS, "pool", "--status"], cwd=pool.folder, capture_output=True, text=True, timeout=30)
-    assert "at its bound of 3 workers" in said.stdout
+    assert "at its limit of 3 workers" in said.stdout
     file.write_text(json.dumps({"projects": {}}))
     wait_until(lambda: not pool.workers(), 40, "workers of a project that is not served any more to end")
     end(flow, manager)
     assert pool.interrupt(process).code == 0
     said = subprocess.run([*MFMESOS, "pool", "--status"], cwd=pool.folder, capture_output=True, text=True, timeout=30)
-    assert (said.returncode, "no pool runs in this folder" in said.stderr) == (1, True)
+    assert (said.returncode, "no pool is running in this folder" in said.stderr) == (1, True)
 
 
 def wait_for_line(process: subprocess.Popen[str], words: str) -> str:
@@ -310,7 +310,7 @@ def test_the_catalog_is_down(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -
     wait_until(lambda: pool.has(3), 40, "three workers")
     catalog.process.kill()
     out = wait_for_line(process, f"catalog {catalog.address}: ")
-    assert "what is there is kept" in out
+    assert "existing workers are kept" in out
     psutil.Process(min(pids(pool))).kill()
     wait_until(lambda: pool.has(2), 10, "two workers")
     wait_until(lambda: pool.has(3), 40, "three workers")
@@ -329,7 +329,7 @@ def test_workers_that_crash_at_their_start(pool: PoolFlow, catalog: Catalog, tmp
     line = wait_for_line(process, "no such luck")
     assert "exit code 3" in line
     row = wait_until(lambda: (row := pool.row()) is not None and row.why_not_more and row, 10, "the reason")
-    assert "workers end at their start" in row.why_not_more
+    assert "workers end right after their start" in row.why_not_more
     assert "no such luck" in row.why_not_more
     end(flow, manager)
     assert pool.interrupt(process).code == 0
@@ -408,7 +408,7 @@ def test_the_launcher_is_killed(pool: PoolFlow, catalog: Catalog, tmp_path: Path
 @pytest.mark.parametrize(("args", "line"), [
     ((), "no project is named"), (("p", "--min", "3", "--max", "2"), "--min 3 is more than --max 2"),
     (("p", "--cores", "2"), "a worker's size is --cores, --memory and --disk together"),
-    (("p(",), "p(: no regular expression"), (("p", "--catalog", "h:x"), "catalog: 'h:x'")])
+    (("p(",), "p(: not a regular expression"), (("p", "--catalog", "h:x"), "catalog: 'h:x'")])
 def test_what_cannot_be(tmp_path: Path, args: tuple[str, ...], line: str) -> None:
     """One line, exit 1, and nothing was started."""
     said = subprocess.run([sys.executable, "-m", "mfmesos", "pool", "--master", "127.0.0.1:1", *args], cwd=tmp_path,

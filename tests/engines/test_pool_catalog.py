@@ -87,5 +87,5 @@ def test_nobody_there() -> None:
     port = free_port()
     with pytest.raises(SourceError, match=f"catalog 127.0.0.1:{port}: "):
         asyncio.run(from_catalog("127.0.0.1", port))
-    with pytest.raises(Gone, match=f"manager 127.0.0.1:{port}: nobody listens"):
+    with pytest.raises(Gone, match=f"manager 127.0.0.1:{port}: nothing is listening"):
         asyncio.run(ask("127.0.0.1", port))

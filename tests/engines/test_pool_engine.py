@@ -31,7 +31,7 @@ def test_another_life_with_a_broken_file(tmp_path: Path) -> None:
     assert not said
     file.write_text("{")
     assert made(tmp_path, said)._settings.projects == {"q": ProjectSettings(0, 3)}
-    assert [line.endswith("; the settings before stay in force") for line in said] == [True]
+    assert [line.endswith("; the previous settings stay in force") for line in said] == [True]
     assert (tmp_path / ".mfmesos" / GOOD).stat().st_mode & 0o777 == 0o600
 
 
@@ -47,4 +47,4 @@ def test_workers_of_an_earlier_life_go_on(tmp_path: Path) -> None:
 
 def test_its_launcher_is_gone(tmp_path: Path) -> None:
     """Another parent than the one that started it means that the launcher has died."""
-    assert "is gone" in made(tmp_path, []).alive()
+    assert "has ended" in made(tmp_path, []).alive()

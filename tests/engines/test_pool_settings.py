@@ -33,18 +33,18 @@ def test_the_first_that_matches() -> None:
 
 
 @pytest.mark.parametrize(("text", "line"), [
-    ("{", "pool.json:1: not JSON (Expecting property name enclosed in double quotes at column 2); mend it"),
-    ("[" * 100_000, "pool.json: not JSON; mend it"),
+    ("{", "pool.json:1: not JSON (Expecting property name enclosed in double quotes at column 2); correct it"),
+    ("[" * 100_000, "pool.json: not JSON; correct it"),
     ("[]", "pool.json:1: pool.json: write an object with projects, catalog"),
     ('{\n"catalogue": "h:1"}', "pool.json:2: catalogue: unknown; did you mean 'catalog'?"),
     ('{"projects": []}', 'pool.json:1: projects: write {"NAME": {"max": 10}}'),
-    ('{"projects": {"p":\n{"max": -1}}}', "pool.json:2: p.max: '-1' is no number from 0 on"),
-    ('{"projects": {"p": {"max": 1.5}}}', "p.max: 1.5 is no whole number"),
-    ('{"projects": {"p": {"weight": 0}}}', "p.weight: '0' is no number from 0.001 on"),
-    ('{"projects": {"p": {"min": true}}}', "p.min: 'True' is no number"),
+    ('{"projects": {"p":\n{"max": -1}}}', "pool.json:2: p.max: '-1' is not a number from 0 to"),
+    ('{"projects": {"p": {"max": 1.5}}}', "p.max: 1.5 is not a whole number"),
+    ('{"projects": {"p": {"weight": 0}}}', "p.weight: '0' is not a number from 0.001 to"),
+    ('{"projects": {"p": {"min": true}}}', "p.min: 'True' is not a number"),
     ('{"projects": {"p": {"min": 3, "max": 2}}}', "p.min: more than max (2)"),
     ('{"projects": {"p": {"worker": {"cores": 2}}}}', "p.worker: memory is missing; write"),
-    ('{"projects": {"p(": {}}}', "p(: no regular expression"),
+    ('{"projects": {"p(": {}}}', "p(: not a regular expression"),
     ('{"catalog": "h:x"}', "catalog: 'h:x': 'x' is not a port"),
     ('{"catalog": 3}', "catalog: write one string"), ('{"ssl": 1}', "ssl: write true or false")])
 def test_what_cannot_be(tmp_path: Path, text: str, line: str) -> None:

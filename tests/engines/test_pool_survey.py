@@ -158,7 +158,7 @@ def test_one_manager_without_a_catalog() -> None:
     assert [m.key for m in world.look(settings=alone).managers] == ["p h:7"]
     world.answers[7] = BUSY
     assert [m.key for m in world.look(settings=alone).managers] == ["p h:7"]
-    world.answers[7] = Gone("manager h:7: nobody listens there")
-    assert world.look(settings=alone).problem == "manager h:7: nobody listens there"
+    world.answers[7] = Gone("manager h:7: nothing is listening there")
+    assert world.look(settings=alone).problem == "manager h:7: nothing is listening there"
     world.answers[7] = Answer(replace(ONE, project="q"), {})
     assert "'q' is not among those" in world.look(settings=alone).problem

@@ -76,7 +76,7 @@ def test_what_cannot_start(tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text("hello")
     text.chmod(0o755)
-    with pytest.raises(ConfigError, match="no program for this machine"):
+    with pytest.raises(ConfigError, match="not a program for this machine"):
         libraries_of(text)
     text.write_text("#!/bin/sh\n")
     with pytest.raises(ConfigError, match="nowhere: No such file"):

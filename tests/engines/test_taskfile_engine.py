@@ -178,7 +178,7 @@ def test_the_end_of_the_engine_is_noticed(place):
     assert "aborted" in place.engine.alive()
     (place.folder / "mesos_done").unlink()
     place.parent = 1
-    assert "gone" in place.engine.alive()
+    assert "the process that started the scheduler has ended" in place.engine.alive()
     (place.folder / "mesos_done").write_text("aborted")
     place.engine.close(None)
     assert [p.name for p in place.folder.iterdir() if p.name.startswith("mesos_")] == []

@@ -87,7 +87,7 @@ def test_a_settings_file_holds_no_number_beyond_its_bounds(name, value, tmp_path
       for key in ("cores", "memory", "disk", "gpus"))])
 def test_pool_json_holds_no_number_beyond_its_bounds(said, value):
     """Each number of pool.json is refused where it cannot be."""
-    with pytest.raises(ValueError, match="is no number from"):
+    with pytest.raises(ValueError, match="is not a number from"):
         parse(said(value), PoolSettings())
 
 

@@ -78,8 +78,8 @@ def test_why_not_more() -> None:
     def why(its: ProjectSettings, status: ManagerStatus, cores: float = math.inf) -> str:
         return Pool().decide([status], {"p": its}, [], AGENT, 0.0, cluster_cores=cores).why_not_more.get("p", "")
     assert why(ProjectSettings(), manager(waiting=3)) == ""
-    assert "bound of 2 workers" in why(ProjectSettings(max_workers=2), manager(waiting=100))
-    assert "bound of 4 cores" in why(ProjectSettings(max_cores=4), manager(waiting=100))
+    assert "limit of 2 workers" in why(ProjectSettings(max_workers=2), manager(waiting=100))
+    assert "limit of 4 cores" in why(ProjectSettings(max_cores=4), manager(waiting=100))
     assert "its share is 16 cores of the 100" in why(ProjectSettings(), manager(waiting=100), 16)
     assert "largest task asks for 9 cores" in why(ProjectSettings(), manager(waiting=1, cores=9))
     assert "next round" in why(ProjectSettings(), manager(waiting=1000))
@@ -140,7 +140,7 @@ def test_crashes_back_off() -> None:
     pool.crashed("p", "exit 127: libdttools.so not found", 0.1)
     made = pool.decide(m, its, [], AGENT, 1.0)
     assert not made.starts
-    assert made.why_not_more["p"] == ("workers end at their start (1 times in a row): exit 127: libdttools.so not "
+    assert made.why_not_more["p"] == ("workers end right after their start (1 times in a row): exit 127: libdttools.so not "
                                       "found; trying again in 4 s")
     assert pool.decide(m, its, [], AGENT, 5.0).starts
     pool.crashed("p", "again", 6.0)

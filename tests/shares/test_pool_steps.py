@@ -127,7 +127,7 @@ def test_may_end(workers: int, count: int) -> None:
 @pytest.mark.parametrize(("heard_s_ago", "project", "asked_at", "reason"), [
     (PACE.gone_s - 1, "p", 0.0, None),
     (PACE.gone_s + 1, "p", 0.0, "its manager is gone"),
-    (0.0, "other", 0.0, "its project is not served any more"),
+    (0.0, "other", 0.0, "its project is no longer served"),
     (None, "p", NOW - PACE.gone_s + 1, None),
     (None, "p", NOW - PACE.gone_s - 1, "its manager is gone"),
 ], ids=["heard of lately", "gone", "not served", "never heard of, young", "never heard of, old"])
@@ -185,14 +185,14 @@ def test_the_order_of_draining() -> None:
     (account(0, 0, 1, ProjectSettings(min_workers=3)), math.inf, "", 2, ""),
     (account(4, 4), math.inf, "it crashed", 0, "it crashed"),
     (account(4, 4, 4), math.inf, "it crashed", 0, ""),
-    (account(100, 100, 1, MOST_2), math.inf, "", 1, "at its bound of 2 workers"),
-    (account(100, 100, 4, MOST_2), math.inf, "", 0, "at its bound of 2 workers"),
+    (account(100, 100, 1, MOST_2), math.inf, "", 1, "at its limit of 2 workers"),
+    (account(100, 100, 4, MOST_2), math.inf, "", 0, "at its limit of 2 workers"),
     (account(1000, 1000), math.inf, "", 5, "more are started in the next round"),
-    (account(16, 16), 8.0, "", 1, "the pool's cores are all in use; waiting for workers that are to end"),
+    (account(16, 16), 8.0, "", 1, "all of the pool's cores are in use; waiting for draining workers to end"),
     (account(4, 4, its=ProjectSettings(worker=Resources(16))), math.inf, "", 0,
      f"a worker of {Resources(16)} fits on no agent; the largest has {AGENT}"),
     (account(4, 4, each=Resources(9)), math.inf, "", 1,
-     f"its largest task asks for {Resources(9)}; the largest agent has {AGENT}"),
+     f"its largest task requests {Resources(9)}; the largest agent has {AGENT}"),
 ], ids=["missing", "all held", "surplus", "the least workers", "some of the least", "backing off",
         "backing off, nothing missing", "max_workers", "over max_workers", "the ramp", "no room", "too large a worker",
         "too large a task"])
@@ -204,10 +204,10 @@ def test_missing_workers(its: Account, room: float, backoff: str, count: int, re
 
 @pytest.mark.parametrize(("its", "reason"), [
     (account(9, 9), ""),
-    (account(9, 4, its=ProjectSettings(max_cores=4)), "at its bound of 4 cores"),
-    (account(9, 4, demand=4, its=ProjectSettings(max_workers=4)), "at its bound of 4 workers"),
-    (account(9, 4), "its share is 4 cores of the 9 that its tasks ask for"),
-    (account(9, 2, its=ProjectSettings(max_cores=4)), "its share is 2 cores of the 9 that its tasks ask for"),
+    (account(9, 4, its=ProjectSettings(max_cores=4)), "at its limit of 4 cores"),
+    (account(9, 4, demand=4, its=ProjectSettings(max_workers=4)), "at its limit of 4 workers"),
+    (account(9, 4), "its share is 4 cores of the 9 that its tasks request"),
+    (account(9, 2, its=ProjectSettings(max_cores=4)), "its share is 2 cores of the 9 that its tasks request"),
 ], ids=["all of it", "max_cores", "max_workers", "a share", "a share below max_cores"])
 def test_why_less_than_needed(its: Account, reason: str) -> None:
     """The bound that binds, or the share."""

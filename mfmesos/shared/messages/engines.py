@@ -1,0 +1,73 @@
+"""Messages of mfmesos/engines for task files: what becomes of tasks, and what earlier runs have left. The pool's are in
+pool.py."""
+from __future__ import annotations
+
+from mfmesos.shared.messages.message import Message
+
+# --- what became of a task ---
+TASK_FAILED = Message(
+    "task-failed", "task {task} failed: {why} [{command}]{more}",
+    "The task has failed for good: its command, its limits or its outputs. The end of the line names its log file.")
+TASK_FAILED_ON = Message(
+    "task-failed-on", "task {task} failed on {host}: {why} [{command}]{more}",
+    "The task has failed for good: its command, its limits or its outputs. The end of the line names its log file.")
+TASK_BLOCKED = Message(
+    "task-blocked", "task {task} cannot run: it {why} [{command}]",
+    "Another task that should make one of its inputs has failed.")
+STOPPING = Message(
+    "stopping-after-failure", "no new task starts; running tasks may finish ({cure})",
+    "A task has failed, and without --keep-going the run ends then.", "use --keep-going to continue after a failure")
+STOPPING_FOLLOW = Message(
+    "stopping-follow-after-failure",
+    "no new task starts; running tasks may finish; later tasks are recorded as aborted until {done} exists ({cure})",
+    "A task has failed, and without --keep-going the run ends then. With --follow tasks that come later are not run.",
+    "use --keep-going to continue after a failure")
+NOTHING_NEW = Message("nothing-new", "task {task} failed", "Why the remaining tasks are not run.")
+NOT_FLUSHED = Message(
+    "outputs-not-flushed", "outputs could not be flushed to disk ({why}); {cure}",
+    "With --fsync, outputs are written to the disk before a task counts as finished. The disk reported an error.",
+    "check the disk of the workflow's folder")
+INPUT_UNREADABLE = Message(
+    "input-unreadable-now", "an input cannot be read: {why}", "Why a task failed before it was started.")
+
+# --- the engine ---
+ENGINE_ENDED = Message(
+    "engine-ended", "the workflow engine ended: {word}", "Why the scheduler ends: the engine has written mesos_done.")
+ENGINE_DONE = Message(
+    "engine-done", "the workflow engine ended: done", "Why the scheduler ends: the engine has written mesos_done.")
+ORPHANED = Message(
+    "launcher-gone", "the process that started the scheduler has ended",
+    "Why the scheduler ends: its launcher was killed.")
+DEBUG_LOG_UNREADABLE = Message(
+    "debug-log-unreadable", "makeflow's debug log cannot be read: {why}",
+    "mfmesos reads each rule's environment from the debug log that it has makeflow write.")
+NO_ENVIRONMENT = Message(
+    "no-environment", "task {task}: its environment is not in makeflow's debug log",
+    "makeflow did not log the rule's environment, so that the task might run with the wrong variables.",
+    "use --ignore-environment to run it without")
+LARGE_VARIABLE = Message(
+    "large-variable", "task {task}: makeflow does not log a variable larger than 64 KB",
+    "The rule exports a variable whose value is cut off in makeflow's debug log.",
+    "use --ignore-environment to run it without")
+OUTPUT_PROBLEM = Message(
+    "output-problem", "task {task}: {problem}", "An output of the task can never be published under its name.")
+OUTPUT_TAKEN = Message(
+    "output-taken", "{problem}", "Two tasks make the same file, or one makes a file where another makes a folder.",
+    "give each output a name of its own")
+
+# --- outputs of earlier runs ---
+KEPT = Message(
+    "output-kept", "{name} was changed since a task made it and is kept as {final}: the task runs again",
+    "Somebody edited an output. mfmesos does not overwrite it, but moves it aside before the task makes it again.")
+NOT_KEPT = Message(
+    "output-not-kept", "output {name} was changed since a task made it and cannot be kept as {final} ({why}): {cure}",
+    "Somebody edited an output, and mfmesos could not move it aside; the task is not run.", "move it away or delete it")
+MADE_AGAIN = Message("rerun-made-again", "{name} is made again", "Why a task runs again: an input will be new.")
+COMMAND_CHANGED = Message("rerun-command", "command changed", "Why a task runs again.")
+ENV_CHANGED = Message("rerun-env", "env changed", "Why a task runs again.")
+INPUTS_CHANGED = Message("rerun-inputs", "inputs listed changed", "Why a task runs again: its list of inputs differs.")
+OUTPUTS_CHANGED = Message(
+    "rerun-outputs", "outputs listed changed", "Why a task runs again: its list of outputs differs.")
+MISSING = Message("rerun-missing", "{what} is missing", "Why a task runs again: an input or output is gone.")
+EMPTY = Message("rerun-empty", "{what} is empty", "Why a task runs again: an input or output has lost its contents.")
+CHANGED = Message("rerun-changed", "{what} changed", "Why a task runs again: an input or output is not what it was.")
