@@ -125,9 +125,10 @@ class KnownAgents:
         if best is None or not kept:
             return ""
         roles = ", ".join(role for role, _ in kept)
-        text = m.RESERVED_FOR_ROLES if len(kept) > 1 else m.RESERVED
-        return text(kept=sum(much for _, much in kept), whole=whole, unit=UNITS[name],
-                    agent=best.hostname or best.id, roles=roles)
+        amount, agent = sum(much for _, much in kept), best.hostname or best.id
+        if len(kept) > 1:
+            return m.RESERVED_FOR_ROLES(kept=amount, whole=whole, unit=UNITS[name], agent=agent, roles=roles)
+        return m.RESERVED(kept=amount, whole=whole, unit=UNITS[name], agent=agent, role=roles)
 
     def _for_tasks(self, total: Resources) -> Resources:
         return (total - Resources(memory_mb=self.executor_mb)).at_least_zero()

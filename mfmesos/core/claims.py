@@ -286,7 +286,7 @@ def _note_silence(state: State, claim: Claim, silent: float) -> None:
         return
     claim.silence_noted = True
     if claim.synced or claim.restored:
-        running = m.ONE_RUNS() if len(claim.attempts) == 1 else m.SOME_RUN(count=len(claim.attempts))
+        running = m.ONE_TASK_RUNS() if len(claim.attempts) == 1 else m.SOME_TASKS_RUN(count=len(claim.attempts))
         text = m.EXECUTOR_SILENT(
             agent=claim.hostname, tasks=running, silent=silent, limit=state.policy.silence_lost_s)
     else:

@@ -25,7 +25,7 @@ class Core:
             events.HistoryLoaded: lambda e: self.state.needs.remember(e.attempts),
             events.TaskSubmitted: lambda e: tasks.submit(self.state, e),
             events.TaskRefused: lambda e: tasks.refuse(self.state, e),
-            events.TaskWithdrawn: lambda e: tasks.withdraw(self.state, e.task_id, m.CANCELLED()),
+            events.TaskWithdrawn: lambda e: tasks.withdraw(self.state, e.task_id, m.TASK_CANCELLED()),
             events.NoMoreTasks: self._no_more,
             events.NothingNew: self._nothing_new,
             events.StopRequested: lambda e: self._stop(e.reason),
@@ -115,10 +115,11 @@ class Core:
 
     def _disconnected(self, event: events.Disconnected) -> None:
         self._void_offers()
-        text = m.MASTER_UNREACHABLE_RUNNING if self.state.claims else m.MASTER_UNREACHABLE
+        why = event.reason
+        text = m.MASTER_UNREACHABLE_RUNNING(why=why) if self.state.claims else m.MASTER_UNREACHABLE(why=why)
         # A master that comes and goes is said each time; one that stays away once a minute.
         self.state.note(
-            "warning", text(why=event.reason),
+            "warning", text,
             every_s=0.0 if self.state.connected else UNREACHABLE_EVERY_S)
         self.state.connected = False
 

@@ -55,7 +55,7 @@ def decide(
     if result.outcome in (wire.FAILED, wire.EXHAUSTED):
         record.own_failures += 1
         again = record.own_failures <= policy.retries and result.outcome == wire.FAILED
-        reason = m.WALL_TIME(why=result.reason) if result.resource == "wall" else result.reason
+        reason = m.WALL_TIME_EXCEEDED(why=result.reason) if result.resource == "wall" else result.reason
         return Decision(Verdict.RETRY if again else Verdict.GIVE_UP, reason)
     return after_cluster_failure(record, result.reason, policy.cluster_retries, agent, once_a_spell=True)
 

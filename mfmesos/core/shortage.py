@@ -47,7 +47,7 @@ def look(state: State, wanted: Sequence[Shape]) -> None:
         own.asked_at = state.now
         state.emit(ListAgents(holders=True))
     if not own.text and state.now - own.since >= BLIND_AFTER_S:
-        _say(state, _View(m.NOTHING_OFFERED(tasks=_tasks(state)), ()))
+        _say(state, _View(m.SHORTAGE_NOTHING_OFFERED(tasks=_tasks(state)), ()))
 
 
 def _possible(state: State, wanted: Sequence[Shape]) -> bool:
@@ -78,19 +78,19 @@ def _say(state: State, view: _View) -> None:
 def _view(state: State, holders: Sequence[Holder]) -> _View:
     agents = [a for a in state.listed or () if a.active]
     if not agents:
-        return _View(m.NO_AGENTS(tasks=_tasks(state)), ())
+        return _View(m.SHORTAGE_NO_AGENTS(tasks=_tasks(state)), ())
     total, used = _sum(a.resources for a in agents), _sum(a.used for a in agents)
     named = sorted((h for h in holders if _counts(h.used)), key=lambda h: (-h.used.cores, -h.used.memory_mb, h.name))
     rest = (used - _sum(h.used for h in named)).at_least_zero()
-    parts = [m.HOLDS(holder=_who(h), amount=_amount(h.used)) for h in named[:MOST_NAMED]]
+    parts = [m.SHORTAGE_HOLDS(holder=_who(h), amount=_amount(h.used)) for h in named[:MOST_NAMED]]
     if named[MOST_NAMED:]:
         rest = rest + _sum(h.used for h in named[MOST_NAMED:])
     if _counts(rest):
-        parts.append(m.OTHERS_HOLD(amount=_amount(rest)))
+        parts.append(m.SHORTAGE_OTHERS_HOLD(amount=_amount(rest)))
     kept = {role: amount for a in agents for role, amount in a.reserved if _counts(amount)}
-    parts += [m.MORE_RESERVED(role=role) for role in sorted(kept)[:MOST_NAMED]]
-    text = m.NOTHING_LARGE_ENOUGH(
-        tasks=_tasks(state), total=_amount(total), holders="; ".join(parts) or m.NOBODY_HOLDS(),
+    parts += [m.SHORTAGE_MORE_RESERVED(role=role) for role in sorted(kept)[:MOST_NAMED]]
+    text = m.SHORTAGE_NOTHING_LARGE_ENOUGH(
+        tasks=_tasks(state), total=_amount(total), holders="; ".join(parts) or m.SHORTAGE_NOBODY_HOLDS(),
         unoffered=_unoffered(state, agents))
     return _View(text, tuple((h.id, h.active) for h in named))
 
@@ -105,28 +105,28 @@ def _unoffered(state: State, agents: Sequence[Agent]) -> str:
             continue
         record = state.agents.get(agent.id)
         if record is not None and record.avoid_until > state.now:
-            return m.AVOIDED(agent=agent.hostname)
+            return m.SHORTAGE_AVOIDED(agent=agent.hostname)
         if all(trust.shunned(state, shape, agent.id) for shape in fitting):
-            return m.SHUNNED(agent=agent.hostname, pause=trust.SHUN_S)
+            return m.SHORTAGE_SHUNNED(agent=agent.hostname, pause=trust.SHUN_S)
         if agent.id in state.known.with_gpus and not state.policy.gpus:
-            return m.HAS_GPUS(agent=agent.hostname)
-        return m.NOT_OFFERED(agent=agent.hostname)
+            return m.SHORTAGE_HAS_GPUS(agent=agent.hostname)
+        return m.SHORTAGE_NOT_OFFERED(agent=agent.hostname)
     return ""
 
 
 def _who(holder: Holder) -> str:
     if holder.own:
-        return m.THIS_RUN()
+        return m.SHORTAGE_THIS_RUN()
     if holder.active:
         return holder.name
     if holder.name.startswith("mfmesos"):
-        return m.HOLDER_DEAD(name=holder.name)
-    return m.HOLDER_DISCONNECTED(name=holder.name)
+        return m.SHORTAGE_HOLDER_DEAD(name=holder.name)
+    return m.SHORTAGE_HOLDER_DISCONNECTED(name=holder.name)
 
 
 def _tasks(state: State) -> str:
     count = len(state.queue)
-    return m.ONE_WAITS() if count == 1 else m.SOME_WAIT(count=count)
+    return m.SHORTAGE_ONE_WAITS() if count == 1 else m.SHORTAGE_SOME_WAIT(count=count)
 
 
 def _counts(amount: Resources) -> bool:

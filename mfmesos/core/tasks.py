@@ -48,7 +48,7 @@ def submit(state: State, event: TaskSubmitted) -> None:
 
 def _unwanted(state: State, task: Task) -> str:
     """Why the task is not to start, or empty."""
-    return state.stopping or (m.CANCELLED() if task.id in state.unwanted else "")
+    return state.stopping or (m.TASK_CANCELLED() if task.id in state.unwanted else "")
 
 
 def new_record(
@@ -73,7 +73,7 @@ def refuse(state: State, event: TaskRefused) -> None:
     if event.task.id in state.unwanted:
         state.unwanted.discard(event.task.id)
         state.counts[TaskState.WITHDRAWN] += 1
-        state.emit(ReportTask(event.task, finished=False, withdrawn=True, reason=m.CANCELLED()))
+        state.emit(ReportTask(event.task, finished=False, withdrawn=True, reason=m.TASK_CANCELLED()))
         return
     state.counts[TaskState.FAILED] += 1
     state.emit(ReportTask(event.task, finished=False, reason=event.reason, exit_code=1))
@@ -246,7 +246,7 @@ def outputs_refused(state: State, event: OutputsRefused) -> None:
     result, record.result = record.result, None
     if event.full:
         state.paused_until = state.now + state.policy.full_pause_s
-        state.note("warning", m.DISK_FULL(why=event.reason), every_s=60.0)
+        state.note("warning", m.DISK_FULL_PAUSE(why=event.reason), every_s=60.0)
         decision = Decision(Verdict.RETRY, event.reason)
     elif event.local:
         decision = Decision(Verdict.GIVE_UP, event.reason)
@@ -288,7 +288,7 @@ def carry_out(state: State, record: TaskRecord, decision: Decision, result: wire
         end(state, record, TaskState.WITHDRAWN, unwanted)
         return
     state.note_alike(f"again at {record.agent_id}", "info",
-                     m.RETRY(attempt=record.attempt_id, why=decision.reason), record.task.id)
+                     m.ATTEMPT_RETRIED(attempt=record.attempt_id, why=decision.reason), record.task.id)
     state.emit(RevokeAttempt(record.claim_id, record.attempt_id))
     leave_claim(state, record)
     wait_again(state, record)

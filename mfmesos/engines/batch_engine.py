@@ -129,7 +129,7 @@ class BatchEngine:
         try:
             durable.force(self._workdir, published)
         except OSError as e:
-            self._progress.note(m.NOT_FLUSHED(why=e.strerror))
+            self._progress.note(m.OUTPUTS_NOT_FLUSHED(why=e.strerror))
 
     def report(self, report: act.ReportTask, host: str) -> None:
         task = report.task
@@ -142,7 +142,7 @@ class BatchEngine:
             self._submit(self._plan.finished(task.id))
         elif report.withdrawn:
             self._state.aborted(task.id)
-            blocked = self._plan.failed(task.id, "was not run to make")
+            blocked = self._plan.failed(task.id, m.NOT_MADE_NOT_RUN())
             if task.id in self._unwanted:
                 self._tally.dropped += 1
                 self._block(blocked)
@@ -237,7 +237,8 @@ class BatchEngine:
         if not self._options.keep_going and not self._stopping:
             self._stopping = True
             self._complete = self._tail is None
-            self._progress.note(m.STOPPING() if self._complete else m.STOPPING_FOLLOW(done=DONE))
+            self._progress.note(
+                m.STOPPING_AFTER_FAILURE() if self._complete else m.STOPPING_FOLLOW_AFTER_FAILURE(done=DONE))
             self._scheduler.post(ev.NothingNew(m.NOTHING_NEW(task=task.id), follow=not self._complete))
             self._abort_rest()
 

@@ -50,10 +50,10 @@ async def from_catalog(host: str, port: int, timeout_s: float = 10.0) -> Found:
         async with aiohttp.ClientSession(timeout=limit) as session, \
                 session.get(f"http://{join_host_port(host, port)}/query.json") as answer:
             if answer.status != 200:
-                raise SourceError(m.CATALOG_STATUS(where=where, status=answer.status))
+                raise SourceError(m.POOL_CATALOG_STATUS(where=where, status=answer.status))
             body = await all_of(answer.content, where)
     except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as e:
-        raise SourceError(m.NOT_ANSWERED(where=where, why=_words(e, timeout_s))) from e
+        raise SourceError(m.POOL_NOT_ANSWERED(where=where, why=_words(e, timeout_s))) from e
     return parse(body, where)
 
 
@@ -66,11 +66,11 @@ async def all_of(reader: aiohttp.StreamReader | asyncio.StreamReader, where: str
             return bytes(body)
         body += part
         if len(body) > MAX_BYTES:
-            raise SourceError(m.ANSWER_TOO_LARGE(where=where, limit=MAX_BYTES >> 20))
+            raise SourceError(m.POOL_ANSWER_TOO_LARGE(where=where, limit=MAX_BYTES >> 20))
 
 
 def _words(e: Exception, timeout_s: float) -> str:
-    return m.NO_ANSWER(timeout=timeout_s) if isinstance(e, asyncio.TimeoutError) else shown(e)
+    return m.POOL_NO_ANSWER(timeout=timeout_s) if isinstance(e, asyncio.TimeoutError) else shown(e)
 
 
 def parse(body: bytes, where: str, asked: tuple[str, int] | None = None) -> Found:
@@ -84,7 +84,7 @@ def parse(body: bytes, where: str, asked: tuple[str, int] | None = None) -> Foun
         try:
             status = manager_of(record, asked)
         except ValueError as e:
-            ignored.append(m.RECORD_IGNORED(where=where, number=number, why=e))
+            ignored.append(m.POOL_RECORD_IGNORED(where=where, number=number, why=e))
         else:
             managers[status.key] = status
     return Found(tuple(managers.values()), tuple(ignored))
@@ -95,9 +95,9 @@ def records_of(body: bytes, where: str) -> list[Any]:
     try:
         records = json.loads(body)
     except (ValueError, RecursionError) as e:
-        raise SourceError(m.ANSWER_NOT_JSON(where=where, why=shown(e))) from e
+        raise SourceError(m.POOL_ANSWER_NOT_JSON(where=where, why=shown(e))) from e
     if not isinstance(records, list):
-        raise SourceError(m.ANSWER_NOT_LIST(where=where))
+        raise SourceError(m.POOL_ANSWER_NOT_LIST(where=where))
     return records
 
 
@@ -107,7 +107,7 @@ def manager_of(record: dict[str, Any], asked: tuple[str, int] | None = None) -> 
     if asked is not None and project is None:
         project = f"{asked[0]}:{asked[1]}"  # a manager without a name is not in any catalog
     if not isinstance(project, str) or not project or len(project) > MAX_TEXT or not project.isprintable():
-        raise ValueError(m.BAD_FIELD(name="project", value=shown(project)))
+        raise ValueError(m.POOL_BAD_FIELD(name="project", value=shown(project)))
     host, port = asked or (_host(record), _port(record))
     return ManagerStatus(
         project, host, port, int(_number(record, "tasks_waiting")), int(_number(record, "tasks_running")),
@@ -122,13 +122,13 @@ def _host(record: dict[str, Any]) -> str:
         host = record.get(field)
         if isinstance(host, str) and HOST.fullmatch(host) and not host.startswith("-"):
             return host
-    raise ValueError(m.NO_HOST(address=shown(record.get("address"))))
+    raise ValueError(m.POOL_NO_HOST(address=shown(record.get("address"))))
 
 
 def _port(record: dict[str, Any]) -> int:
     port = _number(record, "port")
     if not 0 < port < 65536 or port != int(port):
-        raise ValueError(m.BAD_FIELD(name="port", value=shown(record.get("port"))))
+        raise ValueError(m.POOL_BAD_FIELD(name="port", value=shown(record.get("port"))))
     return int(port)
 
 
@@ -143,7 +143,7 @@ def _number(record: dict[str, Any], *names: str, most: float = MAX_COUNT) -> flo
         except (ValueError, OverflowError):
             number = math.nan
         if not -1.0 <= number <= most:  # -1 is cctools' way to say that it does not know
-            raise ValueError(m.BAD_FIELD(name=name, value=shown(value)))
+            raise ValueError(m.POOL_BAD_FIELD(name=name, value=shown(value)))
         return max(number, 0.0)
     return 0.0
 

@@ -127,7 +127,7 @@ class Earlier:
             return self._what_was_edited(task)
         self._of[task.id] = number
         if made_again is not None:
-            return m.MADE_AGAIN(name=made_again)
+            return m.RERUN_MADE_AGAIN(name=made_again)
         row = self._rows[number]
         inputs, why = self._look(row.inputs, most=most)
         if why:
@@ -145,10 +145,10 @@ class Earlier:
         if row is None:
             return NEW
         if row.command != command_of(task):
-            return m.COMMAND_CHANGED()
+            return m.RERUN_COMMAND_CHANGED()
         if row.env != env_of(task):
-            return m.ENV_CHANGED()
-        return m.INPUTS_CHANGED() if _names(row.inputs) != self._inputs_of(task) else m.OUTPUTS_CHANGED()
+            return m.RERUN_ENV_CHANGED()
+        return m.RERUN_INPUTS_CHANGED() if _names(row.inputs) != self._inputs_of(task) else m.RERUN_OUTPUTS_CHANGED()
 
     def _look(
         self, was: tuple[Seen, ...], what: str = "", verify: bool = False, most: float = math.inf,
@@ -158,16 +158,16 @@ class Earlier:
         for seen in was:
             now = self._inputs.stamp(seen.name, seen.members)
             if now is None:
-                return (), m.MISSING(what=f"{what}{seen.name}")
+                return (), m.RERUN_MISSING(what=f"{what}{seen.name}")
             digest = self._digest(seen)
             if not verify and (now.text == seen.stamp or (not digest and only_coarser(seen.stamp, now.text))):
                 found.append(seen._replace(stamp=now.text))
                 continue
             if seen.size and not now.size:
-                return (), m.EMPTY(what=f"{what}{seen.name}")
+                return (), m.RERUN_EMPTY(what=f"{what}{seen.name}")
             same = self._found(seen) if now.size <= most else None
             if same is None or (digest != same.digest and (digest or now.text != seen.stamp)):
-                return (), m.CHANGED(what=f"{what}{seen.name}")
+                return (), m.RERUN_CHANGED(what=f"{what}{seen.name}")
             found.append(same)
         return tuple(found), ""
 

@@ -39,8 +39,8 @@ def keep(folder: str, name: str, members: Iterable[str], to: str) -> str:
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 os.rename(source, target)
     except OSError as e:
-        raise NotKept(m.NOT_KEPT(name=printable(name), final=printable(final), why=e.strerror)) from None
-    return m.KEPT(name=name, final=final)
+        raise NotKept(m.OUTPUT_NOT_KEPT(name=printable(name), final=printable(final), why=e.strerror)) from None
+    return m.OUTPUT_KEPT(name=name, final=final)
 
 
 def remove_stale(folder: str, name: str, was: Iterable[str], made: Iterable[str], mine: Callable[[str], bool]) -> None:

@@ -65,14 +65,14 @@ async def _question(host: str, port: int, words: bytes, password: bytes, timeout
     try:
         reader, writer = await asyncio.wait_for(asyncio.open_connection(host, port), timeout_s)
     except ConnectionRefusedError:
-        raise Gone(m.NOBODY_LISTENS(where=where)) from None
+        raise Gone(m.POOL_NOBODY_LISTENS(where=where)) from None
     except (asyncio.TimeoutError, OSError) as e:
-        why = shown(e) if str(e) else m.NO_ANSWER(timeout=timeout_s)
-        raise Unreachable(m.NOT_ANSWERED(where=where, why=why)) from None
+        why = shown(e) if str(e) else m.POOL_NO_ANSWER(timeout=timeout_s)
+        raise Unreachable(m.POOL_NOT_ANSWERED(where=where, why=why)) from None
     try:
         return await asyncio.wait_for(_talk(reader, writer, words, password, where), timeout_s)
     except (asyncio.TimeoutError, OSError) as e:
-        raise SourceError(m.NOT_ANSWERED(where=where, why=shown(e))) from None
+        raise SourceError(m.POOL_NOT_ANSWERED(where=where, why=shown(e))) from None
     finally:
         writer.close()
 
@@ -83,13 +83,13 @@ async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, word
         word = secrets.token_hex(32).encode()
         writer.write(PROOF + word + b"\n")
         if await _line(reader) != PROOF:
-            raise SourceError(m.NO_PASSWORD_ASKED(where=where))
+            raise SourceError(m.POOL_NO_PASSWORD_ASKED(where=where))
         writer.write(proof(password, (await _line(reader)).rstrip(b"\n")) + b"\n")
         if not hmac.compare_digest((await _line(reader)).rstrip(b"\n"), proof(password, word)):
-            raise SourceError(m.OTHER_PASSWORD(where=where))
+            raise SourceError(m.POOL_OTHER_PASSWORD(where=where))
         writer.write(b"ok\n")
         if await _line(reader) != b"ok\n":
-            raise SourceError(m.PASSWORD_REJECTED(where=where))
+            raise SourceError(m.POOL_PASSWORD_REJECTED(where=where))
     writer.write(words)
     return await all_of(reader, where)
 

@@ -119,7 +119,7 @@ class PoolEngine(Launched):
         for worker in self._workers.values():
             worker.asked_at = now
         if self._workers:
-            self._echo(m.TOOK_OVER(workers=counted(len(self._workers), "worker")))
+            self._echo(m.POOL_TOOK_OVER(workers=counted(len(self._workers), "worker")))
         self._survey = Survey(scheduler.clock)
         self._stager = Stager(self._folder, scheduler.inputs, scheduler.post_threadsafe)
         self._watch = DirectoryWatch(self._file.parent, [self._file.name], self._file_changed)
@@ -134,13 +134,11 @@ class PoolEngine(Launched):
             return
         now = self._scheduler.clock()
         if not report.finished:
-            text = m.WORKER_FAILED_ON if host else m.WORKER_FAILED
-            line = text(project=worker.project, worker=worker.task.id, host=host, why=report.reason,
-                        more=more_of_it(report, self._state_dir))
+            line = _failure(worker, report, host, more_of_it(report, self._state_dir))
             log.warning("%s", line)
             self._tell_once(worker.project, line)
         if not worker.seen and (not report.finished or now - worker.asked_at < YOUNG_S):
-            ended = m.WORKER_ENDED_ON(host=host) if host else m.WORKER_ENDED()
+            ended = m.POOL_WORKER_ENDED_ON(host=host) if host else m.POOL_WORKER_ENDED()
             self._pool.crashed(worker.project, report.reason or ended, now)
 
     def alive(self) -> str:
@@ -165,7 +163,7 @@ class PoolEngine(Launched):
         except ConfigError as e:
             if not good.exists():
                 raise
-            self._echo(m.SETTINGS_KEPT(problem=e))
+            self._echo(m.POOL_SETTINGS_KEPT(problem=e))
             return pool_settings.read(good, self._base)
         self._keep(settings)
         return settings
@@ -179,7 +177,7 @@ class PoolEngine(Launched):
         try:
             settings = pool_settings.read(self._file, self._base)
         except ConfigError as e:
-            self._scheduler.loop.call_soon_threadsafe(self._echo, m.SETTINGS_KEPT(problem=e))
+            self._scheduler.loop.call_soon_threadsafe(self._echo, m.POOL_SETTINGS_KEPT(problem=e))
         else:
             self._scheduler.loop.call_soon_threadsafe(self._take, settings)
 
@@ -190,7 +188,7 @@ class PoolEngine(Launched):
         self._keep(settings)
         self._programs.clear()
         self._pool.pace = replace(self._pool.pace, idle_s=settings.idle_s)
-        self._echo(m.SETTINGS_CHANGED(
+        self._echo(m.POOL_SETTINGS_CHANGED(
             path=self._file, projects=counted(len(settings.projects), "project")))
 
     # --- a round --------------------------------------------------------------------------------
@@ -211,14 +209,14 @@ class PoolEngine(Launched):
             self._agents_at = now
             scheduler.list_agents()
         view = await self._survey.look(settings)
-        self._tell_once("source", m.SOURCE_FAILED(problem=view.problem) if view.problem else "")
+        self._tell_once("source", m.POOL_SOURCE_FAILED(problem=view.problem) if view.problem else "")
         if view.ignored and "ignored" not in self._said:  # once: anybody may send a catalog new ones all the time
             self._tell_once("ignored", _first_of(view.ignored))
         self._tell_of(view)
         now = scheduler.clock()
         self._see(view, now)
         agent, cores = self._room()
-        projects = {*(m.project for m in view.managers), *(w.project for w in self._workers.values())}
+        projects = {*(manager.project for manager in view.managers), *(w.project for w in self._workers.values())}
         bounds = {p: its for p in projects if (its := settings.of(p)) is not None}
         decided = self._pool.decide(
             view.managers, bounds, [w.as_core() for w in self._workers.values()], agent, now, cluster_cores=cores)
@@ -298,11 +296,11 @@ class PoolEngine(Launched):
 
     def _tell_of(self, view: View) -> None:
         """Which managers have come and gone."""
-        there = {m.key: m for m in view.managers}
+        there = {manager.key: manager for manager in view.managers}
         for key in there.keys() - self._there:
-            self._echo(m.MANAGER_FOUND(manager=key, tasks=counted(there[key].tasks, "task")))
+            self._echo(m.POOL_MANAGER_FOUND(manager=key, tasks=counted(there[key].tasks, "task")))
         for key in self._there - there.keys():
-            self._echo(m.MANAGER_GONE(manager=key))
+            self._echo(m.POOL_MANAGER_GONE(manager=key))
         self._there = set(there)
 
     def _write_status(self, view: View, decided: Decisions, agent: Resources, cores: float, problem: str) -> None:
@@ -328,9 +326,17 @@ class PoolEngine(Launched):
             time.time(), tuple(rows), str(agent) if agent.cores else "", cores, view.problem, abandoned))
 
 
+def _failure(worker: Worker, report: act.ReportTask, host: str, more: str) -> str:
+    """One line for the user."""
+    project, number = worker.project, worker.task.id
+    if host:
+        return m.POOL_WORKER_FAILED_ON(project=project, worker=number, host=host, why=report.reason, more=more)
+    return m.POOL_WORKER_FAILED(project=project, worker=number, why=report.reason, more=more)
+
+
 def _first_of(ignored: tuple[str, ...]) -> str:
     """The first of these lines, with the number of the others."""
     others = len(ignored) - 1
     if others > 1:
-        return m.AND_OTHERS(first=ignored[0], others=others)
-    return m.AND_OTHER(first=ignored[0]) if others else ignored[0]
+        return m.POOL_AND_OTHERS(first=ignored[0], others=others)
+    return m.POOL_AND_OTHER(first=ignored[0]) if others else ignored[0]

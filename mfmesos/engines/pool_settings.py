@@ -63,17 +63,17 @@ def read(path: Path, base: PoolSettings) -> PoolSettings:
     except FileNotFoundError:
         return base
     except (OSError, UnicodeDecodeError) as e:
-        raise ConfigError(m.FILE_UNREADABLE(path=path, why=plain(e, cure=False))) from None
+        raise ConfigError(m.POOL_FILE_UNREADABLE(path=path, why=plain(e, cure=False))) from None
     try:
         said = json.loads(text)
     except json.JSONDecodeError as e:
-        raise ConfigError(m.FILE_NOT_JSON_AT(path=path, line=e.lineno, why=e.msg, column=e.colno)) from None
+        raise ConfigError(m.POOL_FILE_NOT_JSON_AT(path=path, line=e.lineno, why=e.msg, column=e.colno)) from None
     except (ValueError, RecursionError):
-        raise ConfigError(m.FILE_NOT_JSON(path=path)) from None
+        raise ConfigError(m.POOL_FILE_NOT_JSON(path=path)) from None
     try:
         return parse(said, base)
     except _Bad as e:
-        raise ConfigError(m.BAD_KEY(path=path, line=_line_of(text, e.key), problem=e)) from None
+        raise ConfigError(m.POOL_BAD_KEY(path=path, line=_line_of(text, e.key), problem=e)) from None
 
 
 def _line_of(text: str, key: str) -> int:
@@ -88,13 +88,13 @@ def parse(said: Any, base: PoolSettings) -> PoolSettings:
     result = base
     if "projects" in said:
         if not isinstance(said["projects"], dict):
-            raise _Bad("projects", m.WRITE_PROJECTS())
+            raise _Bad("projects", m.POOL_WRITE_PROJECTS())
         result = replace(result, projects={p: _project(p, its) for p, its in said["projects"].items()})
     texts: dict[str, Any] = {key: _text(key, said[key]) for key in TEXTS if key in said}
     result = replace(result, **texts)
     if "ssl" in said:
         if not isinstance(said["ssl"], bool):
-            raise _Bad("ssl", m.WRITE_BOOLEAN())
+            raise _Bad("ssl", m.POOL_WRITE_BOOLEAN())
         result = replace(result, ssl=said["ssl"])
     if "idle" in said:
         result = replace(result, idle_s=_number("idle", said["idle"], bounds.WORKER_IDLE))
@@ -116,18 +116,18 @@ def checked(settings: PoolSettings) -> PoolSettings:
         try:
             re.compile(pattern)
         except re.error as e:
-            raise _Bad(pattern, m.BAD_PATTERN(why=e)) from None
+            raise _Bad(pattern, m.POOL_BAD_PATTERN(why=e)) from None
     return settings
 
 
 def _keys(where: str, said: Any, known: tuple[str, ...]) -> None:
     if not isinstance(said, dict):
-        raise _Bad(where or FILE, m.WRITE_OBJECT(keys=", ".join(known)))
+        raise _Bad(where or FILE, m.POOL_WRITE_OBJECT(keys=", ".join(known)))
     for key in said:
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
             raise _Bad(f"{where}.{key}" if where else key,
-                       m.MISSPELT_KEY(near=near[0]) if near else m.UNKNOWN_KEY(keys=", ".join(known)))
+                       m.POOL_MISSPELT_KEY(near=near[0]) if near else m.POOL_UNKNOWN_KEY(keys=", ".join(known)))
 
 
 def _project(name: str, said: Any) -> ProjectSettings:
@@ -139,7 +139,7 @@ def _project(name: str, said: Any) -> ProjectSettings:
         max_cores=_number(f"{name}.max_cores", said["max_cores"], bounds.AMOUNT) if "max_cores" in said else math.inf,
         worker=worker_size(f"{name}.worker", said["worker"]) if said.get("worker") is not None else None)
     if its.min_workers > its.max_workers:
-        raise _Bad(f"{name}.min", m.MIN_OVER_MAX(max=its.max_workers))
+        raise _Bad(f"{name}.min", m.POOL_MIN_OVER_MAX(max=its.max_workers))
     return its
 
 
@@ -148,26 +148,26 @@ def worker_size(where: str, said: Any) -> Resources:
     _keys(where, said, tuple(SIZES))
     for key in ("cores", "memory", "disk"):
         if key not in said:
-            raise _Bad(where, m.SIZE_MISSING(key=key))
+            raise _Bad(where, m.POOL_SIZE_MISSING(key=key))
     return Resources(**{name: _number(f"{where}.{key}", said.get(key, 0), bounds.AMOUNT if key == "gpus" else SIZE)
                         for key, name in SIZES.items()})
 
 
 def _count(key: str, value: Any) -> int:
     if isinstance(value, float) and math.isfinite(value) and value != int(value):
-        raise _Bad(key, m.NOT_WHOLE(value=value))
+        raise _Bad(key, m.POOL_NOT_WHOLE(value=value))
     return int(_number(key, value, bounds.COUNT))
 
 
 def _number(key: str, value: Any, within: bounds.Bounds) -> float:
     if not within.holds(value):
-        raise _Bad(key, m.NOT_IN_BOUNDS(value=str(value)[:40], least=within.least, most=within.most))
+        raise _Bad(key, m.POOL_NOT_IN_BOUNDS(value=str(value)[:40], least=within.least, most=within.most))
     return float(value)
 
 
 def _text(key: str, value: Any) -> str:
     if not isinstance(value, str) or not value.isprintable():
-        raise _Bad(key, m.WRITE_STRING())
+        raise _Bad(key, m.POOL_WRITE_STRING())
     return value
 
 

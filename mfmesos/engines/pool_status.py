@@ -63,9 +63,9 @@ def read(state_dir: Path) -> Status:
         said = json.loads(path.read_text())
         return Status(**{**said, "managers": tuple(Row(**row) for row in said["managers"])})
     except FileNotFoundError:
-        raise ConfigError(m.NO_POOL(folder=state_dir.parent)) from None
+        raise ConfigError(m.POOL_NO_POOL(folder=state_dir.parent)) from None
     except (OSError, ValueError, TypeError, KeyError) as e:
-        raise ConfigError(m.NOT_A_STATUS(path=path, why=e)) from None
+        raise ConfigError(m.POOL_NOT_A_STATUS(path=path, why=e)) from None
 
 
 def show(status: Status, echo: Callable[[str], None], now: Callable[[], float] = time.time) -> None:
@@ -75,8 +75,8 @@ def show(status: Status, echo: Callable[[str], None], now: Callable[[], float] =
 
     age = now() - status.written_at
     if age > OLD_S:
-        echo(m.STATUS_OLD(age=age))
-    room = m.ROOM(largest=status.largest, cores=status.cores) if status.largest else m.ROOM_UNKNOWN()
+        echo(m.POOL_STATUS_OLD(age=age))
+    room = m.POOL_ROOM(largest=status.largest, cores=status.cores) if status.largest else m.POOL_ROOM_UNKNOWN()
     table = Table(title=f"Pool ({room})", title_justify="left")
     table.add_column("manager", overflow="fold")
     for heading in ("waiting", "running", "cores needed", "had", "workers"):
@@ -93,8 +93,8 @@ def show(status: Status, echo: Callable[[str], None], now: Callable[[], float] =
         if row.why_not_more:
             echo(f"{row.project} {row.host}:{row.port}: {row.why_not_more}")
     if not status.managers:
-        echo(m.NO_MANAGERS())
+        echo(m.POOL_NO_MANAGERS())
     if status.abandoned:
-        echo(m.ABANDONED(workers=counted(status.abandoned, "worker")))
+        echo(m.POOL_ABANDONED(workers=counted(status.abandoned, "worker")))
     if status.problem:
         echo(status.problem)

@@ -97,7 +97,7 @@ def prepare(folder: Path, name: str, settings: PoolSettings) -> Program:
     """
     found = shutil.which(name)
     if found is None:
-        raise ConfigError(m.NO_PROGRAM(name=name))
+        raise ConfigError(m.POOL_NO_PROGRAM(name=name))
     program = Path(found).resolve()
     own = os.path.basename(name)
     libraries = libraries_of(program)
@@ -130,18 +130,18 @@ def libraries_of(program: Path) -> dict[str, Path]:
             if head[:2] == b"#!":
                 return {}
             if head != b"\x7fELF":
-                raise ConfigError(m.BAD_PROGRAM(program=program))
+                raise ConfigError(m.POOL_BAD_PROGRAM(program=program))
         done = subprocess.run(["ldd", str(program)], capture_output=True, text=True, timeout=30, check=False,
                               env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"})
     except (OSError, subprocess.SubprocessError) as e:
-        raise ConfigError(m.PROGRAM_UNREADABLE(program=program, why=plain(e))) from None
+        raise ConfigError(m.POOL_PROGRAM_UNREADABLE(program=program, why=plain(e))) from None
     if done.returncode:
         if "not a dynamic executable" in done.stderr + done.stdout:
             return {}
-        raise ConfigError(m.NO_LIBRARIES(program=program, why=done.stderr.strip() or "ldd failed"))
+        raise ConfigError(m.POOL_NO_LIBRARIES(program=program, why=done.stderr.strip() or m.POOL_LDD_FAILED()))
     missing = re.findall(r"^\s*(\S+) => not found", done.stdout, re.MULTILINE)
     if missing:
-        raise ConfigError(m.LIBRARY_MISSING(program=program, libraries=", ".join(missing)))
+        raise ConfigError(m.POOL_LIBRARY_MISSING(program=program, libraries=", ".join(missing)))
     paths = re.findall(r"^\s*(?:\S+ => )?(/\S+) \(0x", done.stdout, re.MULTILINE)
     return {os.path.basename(path): Path(path) for path in paths}
 

@@ -148,10 +148,10 @@ class Survey:
             return View(problem=str(e))
         status = answer.status or (one.own if one is not None else None)
         if status is None:
-            return View(problem=m.SILENT_MANAGER(manager=key))
+            return View(problem=m.POOL_SILENT_MANAGER(manager=key))
         self._known[key] = _Known(status, own=status, reached=True)
         if not wanted(status, settings):
-            return View(problem=m.OTHER_PROJECT(manager=key, project=repr(status.project)))
+            return View(problem=m.POOL_OTHER_PROJECT(manager=key, project=repr(status.project)))
         return View((status,), {status.key: answer.workers})
 
 

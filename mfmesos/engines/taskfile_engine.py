@@ -229,8 +229,9 @@ def _as_logged(record: Submitted, debug: DebugLog, folder: Folder) -> Record:
     task = record.task
     logged = debug.of(task.id)
     if logged is None or logged.cut:
-        problem = m.NO_ENVIRONMENT if logged is None else m.LARGE_VARIABLE
-        return Malformed(record.line, shorten(task.command), *problem.parts(task=task.id), task.id)
+        problem, cure = (m.NO_ENVIRONMENT.parts(task=task.id) if logged is None
+                         else m.LARGE_VARIABLE.parts(task=task.id))
+        return Malformed(record.line, shorten(task.command), problem, cure, task.id)
     return replace(record, task=replace(
         task, env=debug.environment(logged.exports), outputs=folder.whole(task.outputs, logged.outputs)))
 
@@ -250,6 +251,8 @@ def shorten(text: str, limit: int = 120) -> str:
 
 def failure(report: act.ReportTask, host: str, state_dir: Path) -> str:
     """One line for the user: the task, the host where it is known, the reason, the command and where its output is."""
-    text = m.TASK_FAILED_ON if host else m.TASK_FAILED
-    return text(task=report.task.id, host=host, why=report.reason, command=shorten(report.task.command),
-                more=more_of_it(report, state_dir))
+    task, why = report.task.id, report.reason
+    command, more = shorten(report.task.command), more_of_it(report, state_dir)
+    if host:
+        return m.TASK_FAILED_ON(task=task, host=host, why=why, command=command, more=more)
+    return m.TASK_FAILED(task=task, why=why, command=command, more=more)

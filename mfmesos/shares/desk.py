@@ -42,7 +42,7 @@ class Backoff:
         """Why no worker may be started now; empty where one may."""
         if now >= self.until:
             return ""
-        return m.BACKOFF(crashes=self.crashes, why=self.reason, pause=math.ceil(self.until - now))
+        return m.POOL_BACKOFF(crashes=self.crashes, why=self.reason, pause=math.ceil(self.until - now))
 
 
 class Pool:
@@ -73,7 +73,7 @@ class Pool:
         self._hear(managers, {w.manager for w in active}, now)
         drains = steps.orphans(active, self._heard, settings, now, self.pace)
         if agent.cores <= EPS:
-            return Decisions((), tuple(drains), {p: m.AGENTS_UNKNOWN() for p in settings})
+            return Decisions((), tuple(drains), {p: m.POOL_AGENTS_UNKNOWN() for p in settings})
         accounts = steps.with_targets(_accounts(managers, settings, active, agent), cluster_cores)
         draining = sum(w.size.cores for w in workers if w.draining)
         return self._change(accounts, agent, now, drains, cluster_cores - draining)
@@ -148,6 +148,6 @@ def _accounts(managers: Sequence[ManagerStatus], settings: Mapping[str, ProjectS
     by_manager: dict[str, list[PoolWorker]] = {}
     for w in active:
         by_manager.setdefault(w.manager, []).append(w)
-    served = {m.key: m for m in managers if m.project in settings}
+    served = {manager.key: manager for manager in managers if manager.project in settings}
     return [steps.account(status, settings[status.project], by_manager.get(key, []), agent)
             for key, status in sorted(served.items())]

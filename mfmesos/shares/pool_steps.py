@@ -122,9 +122,9 @@ def orphans(active: Sequence[PoolWorker], heard: Mapping[str, tuple[float, Manag
     for w in active:
         at, status = heard.get(w.manager, (w.asked_at, None))
         if now - at > pace.gone_s:
-            found.append(Drain(w.id, m.DRAIN_NO_MANAGER()))
+            found.append(Drain(w.id, m.POOL_DRAIN_NO_MANAGER()))
         elif status is not None and status.project not in settings:
-            found.append(Drain(w.id, m.DRAIN_NOT_SERVED()))
+            found.append(Drain(w.id, m.POOL_DRAIN_NOT_SERVED()))
     return found
 
 
@@ -148,9 +148,9 @@ def surplus_workers(its: Account, workers: int, at_most: int, now: float, short:
         idle = w.idle_since is not None and now - w.idle_since >= pace.idle_s
         taken = short and now - w.asked_at >= pace.busy_s and its.target < its.demand - EPS
         if over > 0:
-            drains.append(Drain(w.id, m.DRAIN_OVER_MAX(workers=counted(its.settings.max_workers, "worker"))))
+            drains.append(Drain(w.id, m.POOL_DRAIN_OVER_MAX(workers=counted(its.settings.max_workers, "worker"))))
         elif w.size.cores <= surplus + EPS and (idle or taken):
-            drains.append(Drain(w.id, m.DRAIN_IDLE() if idle else m.DRAIN_SHARE()))
+            drains.append(Drain(w.id, m.POOL_DRAIN_IDLE() if idle else m.POOL_DRAIN_SHARE()))
         else:
             continue
         over -= 1
@@ -179,19 +179,19 @@ def missing_workers(its: Account, agent: Resources, workers: int, at_most: int, 
     started now, or empty."""
     fixed = its.settings.worker
     if fixed is not None and not fixed.fits_in(agent):
-        return Missing(fixed, 0, m.FITS_NOWHERE(worker=fixed, agent=agent))
+        return Missing(fixed, 0, m.POOL_FITS_NOWHERE(worker=fixed, agent=agent))
     size = fixed or worker_size(its.task, its.missing, agent)
     count = max(math.floor((its.missing + EPS) / size.cores), its.settings.min_workers - workers, 0)
     if count and backoff:
         return Missing(size, 0, backoff)
     reason = why_less_than_needed(its)
     limits = ((its.settings.max_workers - workers, _at_max_workers(its.settings)),
-              (at_most, m.NEXT_ROUND()), (workers_in(room, size), m.CORES_IN_USE()))
+              (at_most, m.POOL_NEXT_ROUND()), (workers_in(room, size), m.POOL_CORES_IN_USE()))
     for limit, text in limits:
         if count > limit:
             count, reason = max(limit, 0), text
     if not reason and not its.status.largest.fits_in(agent):
-        reason = m.TASK_FITS_NOWHERE(task=its.status.largest, agent=agent)
+        reason = m.POOL_TASK_FITS_NOWHERE(task=its.status.largest, agent=agent)
     return Missing(size, count, reason)
 
 
@@ -201,11 +201,11 @@ def why_less_than_needed(its: Account) -> str:
         return ""
     most = its.settings.max_cores
     if most < its.demand - EPS and its.target >= most - its.task.cores:
-        return m.AT_MAX_CORES(cores=most)
+        return m.POOL_AT_MAX_CORES(cores=most)
     if its.target >= its.demand - EPS:
         return _at_max_workers(its.settings)
-    return m.SHARE(target=its.target, need=its.need)
+    return m.POOL_SHARE(target=its.target, need=its.need)
 
 
 def _at_max_workers(settings: ProjectSettings) -> str:
-    return m.AT_MAX_WORKERS(workers=counted(settings.max_workers, "worker"))
+    return m.POOL_AT_MAX_WORKERS(workers=counted(settings.max_workers, "worker"))

@@ -329,7 +329,7 @@ def test_workers_that_crash_at_their_start(pool: PoolFlow, catalog: Catalog, tmp
     line = wait_for_line(process, "no such luck")
     assert "exit code 3" in line
     row = wait_until(lambda: (row := pool.row()) is not None and row.why_not_more and row, 10, "the reason")
-    assert "workers end right after their start" in row.why_not_more
+    assert "workers end right after starting" in row.why_not_more
     assert "no such luck" in row.why_not_more
     end(flow, manager)
     assert pool.interrupt(process).code == 0

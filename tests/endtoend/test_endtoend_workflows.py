@@ -397,7 +397,7 @@ def test_tasks_of_a_followed_file_are_cancelled(flow):
     assert sorted(state.read_text().splitlines()) == ["1,aborted", "2,failed,1", "3,finished", "4,aborted", "5,aborted"]
     assert not (flow.folder / "d").exists()
     assert not (flow.folder / "e").exists()
-    ended.line_with("task 2 cannot run: it needs a, which task 1 was not run to make")
+    ended.line_with("task 2 cannot run: it needs a, which task 1 did not make because it was not run")
     ended.line_with("1 of 2 tasks finished")  # those that nobody cancelled
 
 

@@ -81,7 +81,7 @@ def test_why_not_more() -> None:
     assert "limit of 2 workers" in why(ProjectSettings(max_workers=2), manager(waiting=100))
     assert "limit of 4 cores" in why(ProjectSettings(max_cores=4), manager(waiting=100))
     assert "its share is 16 cores of the 100" in why(ProjectSettings(), manager(waiting=100), 16)
-    assert "largest task asks for 9 cores" in why(ProjectSettings(), manager(waiting=1, cores=9))
+    assert "largest task requests 9 cores" in why(ProjectSettings(), manager(waiting=1, cores=9))
     assert "next round" in why(ProjectSettings(), manager(waiting=1000))
     assert "fits on no agent" in why(ProjectSettings(worker=Resources(16)), manager(waiting=1))
 
@@ -140,8 +140,8 @@ def test_crashes_back_off() -> None:
     pool.crashed("p", "exit 127: libdttools.so not found", 0.1)
     made = pool.decide(m, its, [], AGENT, 1.0)
     assert not made.starts
-    assert made.why_not_more["p"] == ("workers end right after their start (1 times in a row): exit 127: libdttools.so not "
-                                      "found; trying again in 4 s")
+    assert made.why_not_more["p"] == (
+        "workers end right after starting (1 times in a row): exit 127: libdttools.so not found; trying again in 4 s")
     assert pool.decide(m, its, [], AGENT, 5.0).starts
     pool.crashed("p", "again", 6.0)
     assert not pool.decide(m, its, [], AGENT, 15.9).starts

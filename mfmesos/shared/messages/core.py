@@ -35,7 +35,7 @@ NO_SUCH_USER = Message(
     "no-such-user", "no executor can run as this user on agent {agent}: {why}; {cure}",
     "The agents do not have the user that the executor is to run as.", "use --user to name a user that the agents know")
 EXECUTOR_DIED_AMONG_MANY = Message(
-    "executor-died",
+    "executor-died-among-many",
     "the executor on agent {agent} ended while {tasks} were running ({why}); each task will run again alone, to find "
     "out whether one of them ended it",
     "An executor ended unexpectedly. One of its tasks may have killed it or used up its memory.")
@@ -50,7 +50,7 @@ TASK_ENDS_EXECUTORS = Message(
     "The task has failed: it kills its executor, or uses so much memory that the agent kills the whole container.",
     "request more memory, or correct the command if it kills other processes")
 EXECUTOR_SENT_NOTHING = Message(
-    "executor-lost", "its executor sent nothing for {silent:.0f} s",
+    "executor-sent-nothing", "its executor sent nothing for {silent:.0f} s",
     "The claim is given up, and its tasks run again elsewhere.")
 CLAIM_NOT_ENDED = Message(
     "claim-not-ended", "claim {claim} on agent {agent} did not end within {waited:.0f} s; Mesos has to end it",
@@ -80,7 +80,7 @@ EXECUTOR_DIED_THERE = Message(
     "executor-died-there", "an executor ended while running a task that finished on another agent",
     "Why an agent is avoided: a task whose executor ended there finished elsewhere, so the agent is to blame.")
 RESERVED = Message(
-    "reserved", "; {kept:,g} of the {whole:,g} {unit} of agent {agent} are reserved for role {roles}",
+    "reserved", "; {kept:,g} of the {whole:,g} {unit} of agent {agent} are reserved for role {role}",
     "Part of other messages: the largest agent keeps resources for a role that is not the run's.")
 RESERVED_FOR_ROLES = Message(
     "reserved-for-roles", "; {kept:,g} of the {whole:,g} {unit} of agent {agent} are reserved for roles {roles}",
@@ -92,15 +92,15 @@ WAITING_FOR_AGENT = Message(
 
 # --- tasks and attempts ---
 TASK_TWICE = Message(
-    "task-submitted-twice", "task {task} was submitted twice; ignoring the second one",
+    "task-twice", "task {task} was submitted twice; ignoring the second one",
     "The workflow engine used the ID of a task that has not ended.")
-CANCELLED = Message(
-    "cancelled", "the workflow engine cancelled the task", "Why a task ended without a result.")
-RETRY = Message(
+TASK_CANCELLED = Message(
+    "task-cancelled", "the workflow engine cancelled the task", "Why a task ended without a result.")
+ATTEMPT_RETRIED = Message(
     "attempt-retried", "attempt {attempt} is retried: {why}",
     "An attempt failed for a reason that may not come back; the task runs again.")
-DISK_FULL = Message(
-    "disk-full", "{why}; no new task starts until there is space: {cure}",
+DISK_FULL_PAUSE = Message(
+    "disk-full-pause", "{why}; no new task starts until there is space: {cure}",
     "Outputs cannot be stored, since the disk of the workflow's folder is full.", "free some space")
 CLUSTER_FAILURES = Message(
     "cluster-failures", "the cluster failed the task {failures} times, most recently: {why}",
@@ -123,11 +123,11 @@ NO_AGENT_HAS_MORE = Message(
 MORE_NEXT_TIME = Message(
     "more-next-time", "{why}; trying again with {grown:.0f} MB",
     "The estimate was too low: the next attempt gets more.")
-WALL_TIME = Message(
-    "wall-time", "{why}; {cure}", "The task ran longer than the wall_time that its request declares.",
+WALL_TIME_EXCEEDED = Message(
+    "wall-time-exceeded", "{why}; {cure}", "The task ran longer than the wall_time that its request declares.",
     "declare a longer wall_time")
 MORE_ALIKE = Message(
     "more-alike", "{text}; similar messages are not shown for up to {pause:.0f} s",
     "Many messages of one kind came at once.")
-ONE_RUNS = Message("one-task-runs", "1 task runs", "Part of other messages.")
-SOME_RUN = Message("tasks-run", "{count} tasks run", "Part of other messages.")
+ONE_TASK_RUNS = Message("one-task-runs", "1 task runs", "Part of other messages.")
+SOME_TASKS_RUN = Message("some-tasks-run", "{count} tasks run", "Part of other messages.")

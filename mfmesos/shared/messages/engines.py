@@ -14,21 +14,23 @@ TASK_FAILED_ON = Message(
 TASK_BLOCKED = Message(
     "task-blocked", "task {task} cannot run: it {why} [{command}]",
     "Another task that should make one of its inputs has failed.")
-STOPPING = Message(
+NOT_MADE_NOT_RUN = Message(
+    "not-made-not-run", "did not make because it was not run", "Part of task-blocked: why an input will not be made.")
+STOPPING_AFTER_FAILURE = Message(
     "stopping-after-failure", "no new task starts; running tasks may finish ({cure})",
     "A task has failed, and without --keep-going the run ends then.", "use --keep-going to continue after a failure")
-STOPPING_FOLLOW = Message(
+STOPPING_FOLLOW_AFTER_FAILURE = Message(
     "stopping-follow-after-failure",
     "no new task starts; running tasks may finish; later tasks are recorded as aborted until {done} exists ({cure})",
     "A task has failed, and without --keep-going the run ends then. With --follow tasks that come later are not run.",
     "use --keep-going to continue after a failure")
 NOTHING_NEW = Message("nothing-new", "task {task} failed", "Why the remaining tasks are not run.")
-NOT_FLUSHED = Message(
+OUTPUTS_NOT_FLUSHED = Message(
     "outputs-not-flushed", "outputs could not be flushed to disk ({why}); {cure}",
     "With --fsync, outputs are written to the disk before a task counts as finished. The disk reported an error.",
     "check the disk of the workflow's folder")
 INPUT_UNREADABLE = Message(
-    "input-unreadable-now", "an input cannot be read: {why}", "Why a task failed before it was started.")
+    "input-unreadable", "an input cannot be read: {why}", "Why a task failed before it was started.")
 
 # --- the engine ---
 ENGINE_ENDED = Message(
@@ -36,7 +38,7 @@ ENGINE_ENDED = Message(
 ENGINE_DONE = Message(
     "engine-done", "the workflow engine ended: done", "Why the scheduler ends: the engine has written mesos_done.")
 ORPHANED = Message(
-    "launcher-gone", "the process that started the scheduler has ended",
+    "orphaned", "the process that started the scheduler has ended",
     "Why the scheduler ends: its launcher was killed.")
 DEBUG_LOG_UNREADABLE = Message(
     "debug-log-unreadable", "makeflow's debug log cannot be read: {why}",
@@ -56,18 +58,21 @@ OUTPUT_TAKEN = Message(
     "give each output a name of its own")
 
 # --- outputs of earlier runs ---
-KEPT = Message(
+OUTPUT_KEPT = Message(
     "output-kept", "{name} was changed since a task made it and is kept as {final}: the task runs again",
     "Somebody edited an output. mfmesos does not overwrite it, but moves it aside before the task makes it again.")
-NOT_KEPT = Message(
+OUTPUT_NOT_KEPT = Message(
     "output-not-kept", "output {name} was changed since a task made it and cannot be kept as {final} ({why}): {cure}",
     "Somebody edited an output, and mfmesos could not move it aside; the task is not run.", "move it away or delete it")
-MADE_AGAIN = Message("rerun-made-again", "{name} is made again", "Why a task runs again: an input will be new.")
-COMMAND_CHANGED = Message("rerun-command", "command changed", "Why a task runs again.")
-ENV_CHANGED = Message("rerun-env", "env changed", "Why a task runs again.")
-INPUTS_CHANGED = Message("rerun-inputs", "inputs listed changed", "Why a task runs again: its list of inputs differs.")
-OUTPUTS_CHANGED = Message(
-    "rerun-outputs", "outputs listed changed", "Why a task runs again: its list of outputs differs.")
-MISSING = Message("rerun-missing", "{what} is missing", "Why a task runs again: an input or output is gone.")
-EMPTY = Message("rerun-empty", "{what} is empty", "Why a task runs again: an input or output has lost its contents.")
-CHANGED = Message("rerun-changed", "{what} changed", "Why a task runs again: an input or output is not what it was.")
+RERUN_MADE_AGAIN = Message("rerun-made-again", "{name} is made again", "Why a task runs again: an input will be new.")
+RERUN_COMMAND_CHANGED = Message("rerun-command-changed", "command changed", "Why a task runs again.")
+RERUN_ENV_CHANGED = Message("rerun-env-changed", "env changed", "Why a task runs again.")
+RERUN_INPUTS_CHANGED = Message(
+    "rerun-inputs-changed", "inputs listed changed", "Why a task runs again: its list of inputs differs.")
+RERUN_OUTPUTS_CHANGED = Message(
+    "rerun-outputs-changed", "outputs listed changed", "Why a task runs again: its list of outputs differs.")
+RERUN_MISSING = Message("rerun-missing", "{what} is missing", "Why a task runs again: an input or output is gone.")
+RERUN_EMPTY = Message(
+    "rerun-empty", "{what} is empty", "Why a task runs again: an input or output has lost its contents.")
+RERUN_CHANGED = Message(
+    "rerun-changed", "{what} changed", "Why a task runs again: an input or output is not what it was.")
