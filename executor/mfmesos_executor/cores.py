@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import Iterable
 
+from mfmesos.shared.procfs import Process
 from mfmesos_executor import procs
 
 MOST_THREADS = 64
@@ -23,7 +24,7 @@ class Turns:
         self._alive: dict[int, procs.Turn] = {}
         self._ended = procs.Turn(0.0, 0.0)
 
-    def look(self, processes: Iterable[procs.Proc]) -> None:
+    def look(self, processes: Iterable[Process]) -> None:
         before, self._alive = self._alive, {}
         for process in processes:
             turn = procs.turn(process, MOST_THREADS) or before.get(process.pid)

@@ -6,6 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Callable
 
+from mfmesos.shared import procfs
 from mfmesos.shared.wire import ClaimData
 from mfmesos_executor import files, procs, shm
 from mfmesos_executor.cache import Cache
@@ -91,14 +92,14 @@ class Monitor:
         """Memory and disk of the whole claim, the executor and its cache included, as last measured."""
         with self._changed:
             watched = list(self._watched.values())
-        own = procs.read(_me())
+        own = procfs.read(_me())
         return ((sum(w.memory for w in watched) + (own.rss_bytes if own else 0)) / MB,
                 (sum(w.disk for w in watched) + self._cache.bytes) / MB)
 
     def _processes(self) -> dict[str, set[int]]:
         with self._changed:
             watched = [w for w in self._watched.values() if not w.over]
-        table = self._reaper.table() if watched else procs.Table(())
+        table = self._reaper.table() if watched else procfs.Table(())
         return {w.attempt.run.attempt: self._reaper.processes(table, w.leader) for w in watched}
 
     # --- the thread ---
@@ -163,7 +164,7 @@ class Monitor:
         calm = 0.0 if young or large else min(SLOW_S, CALM_COST * spent)
         self._sample_due = self._clock() + max(QUICK_S, calm, COST * spent)
 
-    def _measure(self, w: Watched, table: procs.Table, shm_bytes: int) -> None:
+    def _measure(self, w: Watched, table: procfs.Table, shm_bytes: int) -> None:
         charges: dict[int, procs.Charge] = {}
         pids = self._reaper.processes(table, w.leader)
         w.turns.look(table[pid] for pid in pids)

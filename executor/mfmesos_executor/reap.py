@@ -15,6 +15,7 @@ import threading
 import time
 from typing import Callable, Mapping
 
+from mfmesos.shared import procfs
 from mfmesos_executor import procs
 from mfmesos_executor.environ import MARKER
 
@@ -137,7 +138,7 @@ class Reaper:
             peak = max(usage.ru_maxrss * 1024 - owner.mapped_bytes, 0)
             if leader is not None:
                 # Each page that it touched was a fault.
-                leader.at_most_bytes = min(peak, (usage.ru_minflt + usage.ru_majflt) * procs.PAGE)
+                leader.at_most_bytes = min(peak, (usage.ru_minflt + usage.ru_majflt) * procfs.PAGE)
             # A process inherits our own peak from the moment between fork and exec: up to that it says nothing.
             if leader is None or usage.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
                 owner.peak_bytes = max(owner.peak_bytes, peak)
@@ -147,7 +148,7 @@ class Reaper:
             leader.on_exit()
 
     def _owner(self, pid: int) -> Leader | None:
-        process = procs.read(pid)
+        process = procfs.read(pid)
         if process is not None and process.session in self._leaders:
             return self._leaders[process.session]
         return next((x for x in self._leaders.values() if pid in x.seen), None)
@@ -157,11 +158,11 @@ class Reaper:
         with self._lock:
             return list(self._leaders.values())
 
-    def table(self) -> procs.Table:
+    def table(self) -> procfs.Table:
         """All that can be of an attempt, and cheaply: for measuring, where missing one in its birth does no harm."""
         return procs.descendants(os.getpid()) if self._adopts else procs.table()
 
-    def processes(self, processes: procs.Table, leader: Leader) -> set[int]:
+    def processes(self, processes: procfs.Table, leader: Leader) -> set[int]:
         """Every process of an attempt, wherever it ran to."""
         with self._lock:
             others = {x.pid for x in self._leaders.values()} - {leader.pid}
@@ -177,7 +178,7 @@ class Reaper:
         return found
 
     def _is_of(self, pid: int, leader: Leader) -> bool:
-        name = procs.marker(pid, MARKER)
+        name = procfs.variable(pid, MARKER)
         return name == leader.attempt if name is not None else pid in leader.seen
 
     # --- killing ---

@@ -18,6 +18,7 @@ from typing import Callable
 from mfmesos.launchers.localrun import check_master
 from mfmesos.launchers.makeflow_environment import lost_by
 from mfmesos.settings.config import DEFAULT_MASTER, END, STATE_DIR, ConfigError, SchedulerConfig
+from mfmesos.shared import procfs
 from mfmesos.shared.terminal import say
 from mfmesos.store.leftovers import RUN, TASK_INFO, TASK_STATE, clear, holds, older, owner
 from mfmesos.taskfiles.workers import for_workers
@@ -75,18 +76,11 @@ def main(argv: list[str], run: Callable[[SchedulerConfig], int]) -> int:
 
 def _engine(cwd: Path, words: list[str]) -> Plain:
     pid, _, launch = os.environ.pop(VARIABLE, str(os.getppid())).partition(" ")
-    name = name_of(int(pid))
+    name = procfs.name_of(int(pid))
     if name and not name.startswith(ENGINES):
         return Plain(NO_PROCESS, "", tuple(words), launch, cwd)
-    said = words or _words(int(pid))
+    said = words or procfs.command_line(int(pid))
     return Plain(int(pid), name, tuple(said), launch, cwd)
-
-
-def _words(pid: int) -> list[str]:
-    try:
-        return os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).split("\0")[:-1]
-    except OSError:
-        return []
 
 
 def _complete_environment() -> None:
@@ -110,7 +104,7 @@ def _config(engine: Plain, master: str) -> SchedulerConfig:
 def _begin(engine: Plain) -> None:
     """Without mesos_task_state makeflow is deaf to signals, so that comes first. Raises ConfigError in one line."""
     state = engine.cwd / TASK_STATE
-    found = older(engine.cwd, started_at(engine.pid) + ENGINE_STARTS_S.get(engine.name, 0.0))
+    found = older(engine.cwd, procfs.started_at(engine.pid) + ENGINE_STARTS_S.get(engine.name, 0.0))
     if owner(engine.cwd / STATE_DIR) == RUN:
         kept = [TASK_STATE] if state.exists() and state.stat().st_size else []
         kept += [TASK_INFO] if TASK_INFO in found else []
@@ -140,30 +134,10 @@ def _put_right(engine: Plain) -> None:
 
 def lives(pid: int) -> bool:
     """Whether that process is an engine that has not ended."""
-    return name_of(pid).startswith(ENGINES)
+    return procfs.name_of(pid).startswith(ENGINES)
 
 
 def end_engine(pid: int) -> None:
     """One whose scheduler is gone waits for ever."""
     if lives(pid):
         os.kill(pid, signal.SIGTERM)
-
-
-def name_of(pid: int) -> str:
-    """As the kernel has it; empty when it does not tell, or for a process that has ended."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return ""
-    name, _, rest = fields.partition("(")[2].rpartition(")")
-    return "" if rest.split()[:1] == ["Z"] else name
-
-
-def started_at(pid: int) -> float:
-    """When a process started, in seconds since the epoch, to 10 ms; 0 when that cannot be known."""
-    try:
-        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-    except (OSError, ValueError, IndexError):
-        return 0.0
-    age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
-    return time.time() - age

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mfmesos.launchers.makeflow_log import LogFollower, NodeState
 from mfmesos.launchers.session import Session
+from mfmesos.shared import procfs
 
 QUIET_S = 2.0
 """A makeflow that has nothing running and computes for this long without a line in its log spins."""
@@ -73,13 +74,7 @@ class MakeflowSession(Session):
 
     def _effort(self) -> Effort:
         assert self._engine is not None
-        proc = Path(f"/proc/{self._engine.pid}")
-        try:
-            fields = (proc / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
+        process = procfs.read(self._engine.pid)
+        if process is None:
             return Effort()
-        cpu_s = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        try:
-            return Effort(cpu_s, int((proc / "io").read_text().split()[1]))  # rchar: N
-        except OSError:
-            return Effort(cpu_s)
+        return Effort(process.cpu_s, procfs.bytes_read(process.pid) or 0)

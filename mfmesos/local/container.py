@@ -13,6 +13,7 @@ from pathlib import Path
 from mfmesos.local import processes
 from mfmesos.local.amounts import Json
 from mfmesos.local.fetcher import Fetcher, FetchError
+from mfmesos.shared.procfs import Table
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 REAP_POLL_S = 0.05
@@ -98,12 +99,12 @@ class Container:
         if self.process is not None and self.process.returncode is None:
             processes.kill_all(self.process.pid, self.sandbox)
 
-    def check_memory(self, table: dict[int, processes.Process]) -> None:
+    def check_memory(self, table: Table) -> None:
         """Ends the container when it uses more memory than it has, as the cgroups/mem isolator would."""
         if self.process is None or not self.memory_mb or self.limitation is not None:
             return
         pids = processes.members(self.process.pid, table)
-        if sum(table[p].memory_kb for p in pids if p in table) / 1024 <= self.memory_mb:
+        if sum(table[p].rss_bytes for p in pids) / 2**20 <= self.memory_mb:
             return
         used = processes.memory_mb(pids)
         if used > self.memory_mb:

@@ -16,6 +16,7 @@ from mfmesos_executor.verdict import MOST_REASON, failure, with_last_line
 from support import wait_until
 
 from mfmesos.shared import wire
+from mfmesos.shared.procfs import Process
 
 EAT = "python3 -c \"x = bytearray({mb} << 20); import time; time.sleep(60)\""
 
@@ -258,7 +259,7 @@ def test_what_was_not_seen_waited_as_the_rest(monkeypatch):
     """What ran after the last look, or in a process too short for one; of processes that have gone nothing is lost."""
     seen = {1: procs.Turn(1.0, 2.0), 2: procs.Turn(1.0, 4.0)}
     monkeypatch.setattr(procs, "turn", lambda process, most: seen.get(process.pid))
-    one, two = (procs.Proc(pid, 1, 1, 1, "R", 0, 0.0) for pid in (1, 2))
+    one, two = (Process(pid, 1, 1, 1, "R", 0, 0.0) for pid in (1, 2))
     turns = Turns()
     assert turns.wait_s(5.0) == 0.0
     turns.look([one, two])

@@ -12,6 +12,8 @@ import pytest
 from mfmesos_executor import procs
 from support import wait_until
 
+from mfmesos.shared import procfs
+
 NEST = "sh -c 'sleep 60 & setsid sh -c \"sleep 60; true\" & wait; true'; true"
 """Nobody in it loses his parent, so that the tree is whole when it is ended."""
 
@@ -166,6 +168,6 @@ def test_where_the_kernel_does_not_tell_what_is_shared(forks, monkeypatch):
 def test_a_process_that_is_not_there():
     """Nothing, and no error."""
     gone = int(Path("/proc/sys/kernel/pid_max").read_text()) + 1
-    assert procs.read(gone) is None
-    assert procs._children(procs.Proc(gone, 1, 1, 1, "S", 0, 0.0, threads=2)) == []
-    assert procs._children(procs.Proc(gone, 1, 1, 1, "S", 0, 0.0)) == []
+    assert procfs.read(gone) is None
+    assert procs._children(procfs.Process(gone, 1, 1, 1, "S", 0, 0.0, threads=2)) == []
+    assert procs._children(procfs.Process(gone, 1, 1, 1, "S", 0, 0.0)) == []

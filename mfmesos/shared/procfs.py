@@ -1,0 +1,155 @@
+"""Processes of this machine as Linux shows them in /proc. A process that has ended reads as nothing, never as an error.
+
+Not psutil, which does not work on every agent: an executor measures all the time, and psutil takes several times as
+long (docs/performance.md, Executor).
+"""
+from __future__ import annotations
+
+import os
+import time
+from typing import Dict, Iterable, Iterator, NamedTuple
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Process(NamedTuple):
+    pid: int
+    ppid: int
+    session: int
+    group: int
+    state: str
+    """One letter; Z: a zombie."""
+    rss_bytes: int
+    """Resident set, shared pages included."""
+    cpu_s: float
+    threads: int = 1
+
+
+class Pss(NamedTuple):
+    """Memory of a process, shared pages divided among those that share them, in bytes."""
+
+    total: int
+    files: int
+    """Of the total: mapped files, whose pages can be dropped."""
+
+
+class Table(Dict[int, Process]):
+    """Processes by their numbers."""
+
+    def __init__(self, processes: Iterable[Process]) -> None:
+        super().__init__((p.pid, p) for p in processes)
+        self._children: dict[int, list[int]] | None = None
+
+    def tree(self, roots: Iterable[int]) -> set[int]:
+        """The roots that are there and all their descendants."""
+        if self._children is None:
+            self._children = {}
+            for p in self.values():
+                self._children.setdefault(p.ppid, []).append(p.pid)
+        found: set[int] = set()
+        waiting = [pid for pid in roots if pid in self]
+        while waiting:
+            pid = waiting.pop()
+            if pid not in found:
+                found.add(pid)
+                waiting.extend(self._children.get(pid, ()))
+        return found
+
+
+def read(pid: int) -> Process | None:
+    """One process; None when it has ended."""
+    _, f = _stat(pid)
+    if not f:
+        return None
+    return Process(pid, int(f[1]), int(f[3]), int(f[2]), f[0].decode(), int(f[21]) * PAGE,
+                   (int(f[11]) + int(f[12])) / TICKS, int(f[17]))
+
+
+def everything() -> Iterator[Process]:
+    """All processes that we can see."""
+    found = (read(int(name)) for name in os.listdir("/proc") if name.isdigit())
+    return (process for process in found if process is not None)
+
+
+def name_of(pid: int) -> str:
+    """Its program's name, which the kernel cuts to 15 characters; empty for a zombie, too."""
+    name, f = _stat(pid)
+    return "" if f[:1] == [b"Z"] else os.fsdecode(name)
+
+
+def started_at(pid: int) -> float:
+    """When it started, in seconds since the epoch, rounded down to 10 ms; 0 when that cannot be known."""
+    f = _stat(pid)[1]
+    return time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - int(f[19]) / TICKS) if f else 0.0
+
+
+def command_line(pid: int) -> list[str]:
+    return os.fsdecode(whole(f"/proc/{pid}/cmdline")).split("\0")[:-1]
+
+
+def variable(pid: int, name: str) -> str | None:
+    """A variable of the environment that it was started with; None also when we may not see that."""
+    wanted = os.fsencode(name) + b"="
+    for item in whole(f"/proc/{pid}/environ").split(b"\0"):
+        if item.startswith(wanted):
+            return os.fsdecode(item[len(wanted):])
+    return None
+
+
+def bytes_read(pid: int) -> int | None:
+    """By system calls, from files and elsewhere; None when we may not see that."""
+    words = start_of(f"/proc/{pid}/io").split(None, 2)
+    return int(words[1]) if words else None  # rchar: N
+
+
+def children_of_thread(pid: int, thread: int) -> list[int] | None:
+    """The children that this thread of it started or adopted; None when the kernel does not show them."""
+    try:
+        with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as f:
+            return [int(child) for child in f.read().split()]
+    except OSError:
+        return None
+
+
+def pss(pid: int) -> Pss | None:
+    """Its memory now; None when the kernel does not show it. Much slower than `read`."""
+    raw = start_of(f"/proc/{pid}/smaps_rollup")
+    total = bytes_in(raw, b"Pss")
+    return None if total is None else Pss(total, bytes_in(raw, b"Pss_File") or 0)
+
+
+def bytes_in(raw: bytes, name: bytes) -> int | None:
+    """The value of the line `Name:  123 kB`."""
+    start = raw.find(b"\n" + name + b":")
+    return int(raw[start + len(name) + 2:].split(None, 1)[0]) * 1024 if start >= 0 else None
+
+
+def start_of(path: str) -> bytes:
+    """The first 4096 bytes of a file, all of most; empty when it cannot be read."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(fd, 4096)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
+
+
+def whole(path: str) -> bytes:
+    """A file that may be longer; empty when it cannot be read."""
+    try:
+        with open(path, "rb", buffering=0) as f:
+            return f.read()
+    except OSError:
+        return b""
+
+
+def _stat(pid: int) -> tuple[bytes, list[bytes]]:
+    """The name, and the fields after it, beginning with the state; none when it has ended."""
+    raw = start_of(f"/proc/{pid}/stat")
+    end = raw.rfind(b") ")  # a name may hold brackets
+    return (raw[raw.find(b"(") + 1:end], raw[end + 2:].split(None, 23)) if end >= 0 else (b"", [])
