@@ -81,7 +81,7 @@ class Attempt:
         try:
             self._tools.pool.submit(self._prepare)
         except OSError as e:
-            self._end(self._result(BROKEN, f"the task could not be started on this agent: {verdict.plain_os_error(e)}"))
+            self._end(self._result(BROKEN, f"the task could not be started on this agent: {verdict.agents_reason(e)}"))
 
     def kill(self, grace_s: float) -> None:
         """SIGTERM to its processes, SIGKILL after `grace_s`; it ends as killed."""
@@ -162,8 +162,8 @@ class Attempt:
         except OSError as e:
             what = f"input {name} could not be put in place" if name else "the task could not be started on this agent"
             if e.errno in verdict.TASKS_OWN:
-                return self._hopeless(f"{what}: {verdict.plain_os_error(e)}")
-            return self._result(BROKEN, self._trouble() or f"{what}: {verdict.plain_os_error(e)}")
+                return self._hopeless(f"{what}: {verdict.agents_reason(e)}")
+            return self._result(BROKEN, self._trouble() or f"{what}: {verdict.agents_reason(e)}")
         return None
 
     def _fault(self, e: Exception) -> Result:
@@ -225,7 +225,7 @@ class Attempt:
             result.usage = usage
         except OSError as e:
             result = self._result(
-                BROKEN, self._trouble() or f"its outputs could not be read: {verdict.plain_os_error(e)}")
+                BROKEN, self._trouble() or f"its outputs could not be read: {verdict.agents_reason(e)}")
         except Exception as e:
             result = self._fault(e)
         finally:
@@ -310,7 +310,7 @@ class Attempt:
         except OSError as e:
             if e.errno not in verdict.TASKS_OWN:
                 raise
-            result.outcome, result.reason = FAILED, f"an output cannot be read: {verdict.plain_os_error(e)}"
+            result.outcome, result.reason = FAILED, f"an output cannot be read: {verdict.agents_reason(e)}"
         except Cancelled:
             result.outcome, result.reason = KILLED, "killed while its outputs were sent"
         except (Unreachable, Refused) as e:

@@ -64,7 +64,6 @@ class Connection:
         self._authorization = f"Bearer {data.token}"
         self._context = context
         self._http: http.client.HTTPConnection | None = None
-        self._fresh = True
 
     def close(self) -> None:
         """The next request connects anew."""

@@ -7,6 +7,9 @@ import signal
 import threading
 from typing import Callable, Mapping
 
+from mfmesos.shared.phrases import without_middle
+from mfmesos.shared.plainerrors import reason
+
 MOST_REASON = 400
 MOST_WORDS = 6
 """Of a file's name."""
@@ -66,8 +69,7 @@ def with_last_line(reason: str, stderr: str, stdout: str = "") -> str:
     lines = [line.strip() for line in (stderr if stderr.strip() else stdout).splitlines() if line.strip()]
     text = f"{reason}: {lines[-1]}" if lines else reason
     text = "".join(c if c.isprintable() else " " for c in text)
-    half = MOST_REASON // 2
-    return text if len(text) <= MOST_REASON else f"{text[:half - 1]}…{text[-half:]}"
+    return text if len(text) <= MOST_REASON else without_middle(text, MOST_REASON)
 
 
 def trouble_of(folders: tuple[str, ...]) -> str:
@@ -84,7 +86,7 @@ def trouble_of(folders: tuple[str, ...]) -> str:
                 os.close(fd)
                 os.unlink(probe)
     except OSError as e:
-        return f"the executor's folder on the agent cannot be written: {plain_os_error(e)}"
+        return f"the executor's folder on the agent cannot be written: {agents_reason(e)}"
     return ""
 
 
@@ -97,8 +99,6 @@ def too_large(env: Mapping[str, str]) -> str:
             f"{name} has {largest >> 10} KB; pass it in a file")
 
 
-def plain_os_error(e: OSError) -> str:
-    """What the agent's system refused."""
-    if e.errno in DISK_FULL:
-        return "the disk of the agent is full"
-    return f"{os.strerror(e.errno) if e.errno else e}"
+def agents_reason(e: OSError) -> str:
+    """Why the agent's system refused something."""
+    return "the disk of the agent is full" if e.errno in DISK_FULL else reason(e)

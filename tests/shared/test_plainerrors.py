@@ -1,6 +1,7 @@
 """What users read of an error of the operating system, and of texts that are too long."""
 from __future__ import annotations
 
+import http.client
 import os
 import socket
 
@@ -9,7 +10,7 @@ import pytest
 from mfmesos.core.reasons import explain
 from mfmesos.launchers.binaries import find_makeflow
 from mfmesos.shared.phrases import shortened
-from mfmesos.shared.plainerrors import plain
+from mfmesos.shared.plainerrors import plain, reason
 from mfmesos.taskfiles.entries import printable
 
 
@@ -24,6 +25,17 @@ from mfmesos.taskfiles.entries import printable
 def test_file_reason_and_cure(error: Exception, text: str) -> None:
     """One line without the number, which tells users nothing."""
     assert plain(error) == text
+
+
+@pytest.mark.parametrize(("error", "text"), [
+    (ConnectionRefusedError(111, "Connection refused"), "Connection refused"),
+    (http.client.BadStatusLine("no\nstatus"), "no status"),
+    (http.client.RemoteDisconnected("Remote end closed connection without response"),
+     "Remote end closed connection without response"),
+    (http.client.ImproperConnectionState(), "ImproperConnectionState"), (ValueError("two\n lines"), "two lines")])
+def test_the_reason_alone(error: Exception, text: str) -> None:
+    """As part of a sentence that has the name already: one line, never empty."""
+    assert reason(error) == text
 
 
 def test_the_end_is_never_cut() -> None:
