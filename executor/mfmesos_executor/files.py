@@ -9,7 +9,6 @@ from typing import Iterator
 
 from mfmesos.shared.holes import extents, sparse
 
-CHUNK = 1 << 20
 _LONG_PATH = 3000
 """The system takes 4095 bytes in one; what lies deeper is moved up before it is removed."""
 _NO_COPY_RANGE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EIO)

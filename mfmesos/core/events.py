@@ -174,7 +174,6 @@ class ClaimSynced:
     results: tuple[Result, ...] = ()
     closing: bool = False
     memory_mb: float = 0.0
-    free_disk_mb: float = -1.0
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,6 @@ CLAIM_MOVES: Mapping[ClaimState, frozenset[ClaimState]] = {
     C.RELEASING: frozenset({C.ENDED}),
     C.ENDED: frozenset(),
 }
-TASK_ENDED = frozenset(state for state, moves in TASK_MOVES.items() if not moves)
-TASK_IN_CLAIM = frozenset({T.ASSIGNED, T.RUNNING, T.PUBLISHING})
 
 S = TypeVar("S", TaskState, ClaimState)
 

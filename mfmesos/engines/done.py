@@ -113,10 +113,6 @@ class Earlier:
                 self._enter(self._of.pop(task.id), self._rows[self._last])
 
     # --- what is asked of it --------------------------------------------------------------------
-    def knows(self, task: Task) -> bool:
-        """Whether a task that reads the same has finished before, and `why` has not been asked for as many."""
-        return bool(self._alike.get(self._key(task)))
-
     def why(self, task: Task, made_again: str | None = None, most: float = math.inf) -> str | None:
         """Why it is to run; None for one that is done, NEW for one that has not finished before. To be asked once for
         each task. `made_again` names an input that a task before it is to make. A file larger than `most` bytes is not

@@ -26,7 +26,7 @@ class HeldSyncs:
         self._held[key] = future
         self._post(ClaimSynced(
             claim_id, request.seq, request.got, tuple(request.running), tuple(request.results), request.closing,
-            request.memory_mb, request.free_disk_mb))
+            request.memory_mb))
         return await future
 
     def answer(self, action: AnswerSync) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mfmesos.shared.symlinks import lies_in, name_in
+from mfmesos.shared.symlinks import name_in
 from mfmesos.staging.tarstream import shown
 
 RESERVED = (".mfmesos", "mesos_task_info", "mesos_task_state", "mesos_done")
@@ -30,13 +30,6 @@ class OutputPlan:
 
     names: tuple[str, ...]
     roots: tuple[str, ...]
-
-    def root_of(self, name: str) -> str | None:
-        """The root that `name` is or lies in."""
-        for root in self.roots:
-            if lies_in(root, name):
-                return root
-        return None
 
 
 def relative(workdir: Path, name: str) -> str:
