@@ -1,4 +1,4 @@
-"""python -m mfmesos.scheduler: the scheduler process; `mfmesos.start` is how our own launchers start it."""
+"""python -m mfmesos.scheduler: the scheduler process. The launchers start it through `mfmesos.start`."""
 from mfmesos.scheduler.daemon import leave, main
 
 leave(main())

@@ -1,4 +1,4 @@
-"""The standalone batch runner: a person's own task file, run in the order that its inputs and outputs ask for."""
+"""The standalone batch runner: runs a user's task file in the order of its inputs and outputs."""
 from __future__ import annotations
 
 import asyncio
@@ -25,11 +25,11 @@ log = logging.getLogger("mfmesos.batch")
 JSON_LINES = "tasks.jsonl"
 INTERRUPTED = 130
 NAMED = 5
-"""The number of tasks that are named before the start when they run again."""
+"""The number of tasks to name before the start when finished tasks run again."""
 
 
 def find(path: Path) -> Path | str:
-    """The task file that TASKFILE|DIR means, or one line saying why there is none."""
+    """The task file of a TASKFILE|DIR argument, or one line with the reason why there is none."""
     try:
         check_state((path if path.is_dir() else path.parent) / STATE_DIR)
         recover(path, say)
@@ -44,7 +44,7 @@ def find(path: Path) -> Path | str:
 
 
 def _plain(path: Path) -> Path | str:
-    """The path if it can be read without waiting for whoever fills it, and the state beside it as well."""
+    """The path if it and the state file beside it can be read without blocking; otherwise one line with the reason."""
     odd = oddity(path)
     if odd:
         return f"{path}: this is {odd}, not a file; write the tasks to a file in the workflow's folder"
@@ -57,7 +57,7 @@ def _plain(path: Path) -> Path | str:
 
 
 def run(source: Path, config: SchedulerConfig, options: Options, local_agents: int = 1) -> int:
-    """Run the file's tasks; the exit code: 0 all finished, 1 not all, 2 nothing was started, 130 interrupted."""
+    """Run the file's tasks. Exit code: 0 all finished, 1 not all, 2 nothing was started, 130 interrupted."""
     from mfmesos.launchers.localrun import local_cluster
     from mfmesos.scheduler.daemon import CRASHED, open_log, say_crashed
     from mfmesos.scheduler.scheduler import Scheduler
@@ -123,7 +123,7 @@ def dry_run(batch: Batch, done: set[int], reasons: Mapping[int, str]) -> int:
 
 
 def run_again(reasons: Mapping[int, str]) -> str:
-    """One line for tasks that had finished."""
+    """One line about finished tasks that run again."""
     shown = [f"task {task_id} ({why})" for task_id, why in itertools.islice(reasons.items(), NAMED)]
     more = f", and {len(reasons) - NAMED} more (--dry-run names them)" if len(reasons) > NAMED else ""
     return f"{counted(len(reasons), 'task')} that had finished run again: {', '.join(shown)}{more}"

@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from mfmesos.engines.engine import Engine
 
 CRASHED = 70
-"""As sysexits.h has it for an internal error."""
+"""The exit code of an internal error in sysexits.h."""
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit 0 when the run was carried through (failed tasks included), 1 when it could not be, 2 on bad usage, CRASHED
-    when another scheduler may go on where this one died."""
+    """Exit code 0: the run was carried through (failed tasks included); 1: it was not; 2: bad usage; CRASHED: another
+    scheduler may resume where this one died.
+    """
     argv = sys.argv[1:] if argv is None else argv
     try:
         if len(argv) >= 3 and argv[0] == "--makeflow":
@@ -48,8 +49,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process when all is closed, without taking its modules apart: makeflow's user waits for its end
-    (docs/performance.md, Start-up)."""
+    """End the process after everything is closed, without the interpreter's teardown: makeflow's user waits for the end
+    (docs/performance.md, Start-up).
+    """
     logging.shutdown()
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
@@ -64,13 +66,13 @@ def say_crashed(error: Exception, config: SchedulerConfig) -> None:
 
 
 def open_log(config: SchedulerConfig) -> None:
-    """scheduler.log in our own folder, for this user only; stderr is kept for the user's notes."""
+    """Open scheduler.log in .mfmesos, for this user only; stderr is kept for notes to the user."""
     config.state_dir.mkdir(exist_ok=True)
     path = config.state_dir / "scheduler.log"
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     handler = logging.StreamHandler(os.fdopen(fd, "a", encoding="utf-8", errors="surrogateescape"))
     handler.setFormatter(logging.Formatter(LOG_FORMAT))
-    logging.raiseExceptions = False  # a log on a full disk is no reason for tracebacks on the user's terminal
+    logging.raiseExceptions = False  # a full disk must not print tracebacks on the user's terminal
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
@@ -79,7 +81,7 @@ def open_log(config: SchedulerConfig) -> None:
 
 
 def _run(config: SchedulerConfig) -> int:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is makeflow's; it tells us by mesos_done
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is makeflow's; makeflow writes mesos_done
     open_log(config)
     log = logging.getLogger("mfmesos.schedulerd")
     try:

@@ -1,4 +1,4 @@
-"""Syncs of executors that wait for their answer: long polls, answered when the core has something for the claim."""
+"""Syncs of executors that wait for an answer (long polls), answered when the core has something for the claim."""
 from __future__ import annotations
 
 import asyncio
@@ -10,14 +10,14 @@ from mfmesos.shared import wire
 
 
 class HeldSyncs:
-    """By claim and number. All methods belong to the loop's thread."""
+    """Held syncs by claim and number. All methods belong to the loop's thread."""
 
     def __init__(self, post: Callable[[ClaimSynced], None]) -> None:
         self._post = post
         self._held: dict[tuple[str, int], asyncio.Future[wire.SyncAnswer]] = {}
 
     async def on_sync(self, claim_id: str, request: wire.SyncRequest) -> wire.SyncAnswer:
-        """Until `answer`. The same sync again (its connection broke) supersedes the one before."""
+        """Hold the sync until `answer`. The same sync over a new connection supersedes the earlier one."""
         future: asyncio.Future[wire.SyncAnswer] = asyncio.get_running_loop().create_future()
         key = (claim_id, request.seq)
         older = self._held.pop(key, None)

@@ -1,4 +1,4 @@
-"""What the parts of the scheduler are given of the user's settings."""
+"""Turns the user's settings into the settings of the scheduler's parts."""
 from __future__ import annotations
 
 import secrets
@@ -12,7 +12,7 @@ from mfmesos.store import framework
 
 
 def policy_of(config: SchedulerConfig) -> Policy:
-    """The core's."""
+    """The core's policy."""
     return Policy(
         workdir=config.workdir, run_id=secrets.token_hex(3), nonce=secrets.token_hex(3), retries=config.retries,
         max_running=config.max_running, per_task_claims=config.claims == "per-task", claim_idle_s=config.claim_idle_s,
@@ -22,7 +22,7 @@ def policy_of(config: SchedulerConfig) -> Policy:
 
 
 def framework_of(config: SchedulerConfig) -> FrameworkSettings:
-    """The link's to Mesos, under the id of an earlier life of this run. Raises ConfigError for the secret."""
+    """The framework's settings, with the id of an earlier scheduler of this run. Raises ConfigError for the secret."""
     known = framework.load(config.state_dir)
     return FrameworkSettings(
         name=f"{config.name} {Path(config.workdir).name}", user=config.user, hostname=socket.gethostname(),

@@ -1,4 +1,4 @@
-"""The folder of a run and our own folder in it, while the run lasts: what a user removes or renames is noticed."""
+"""Watches the workflow's folder and .mfmesos in it during the run: a user may remove or rename them."""
 from __future__ import annotations
 
 import os
@@ -6,21 +6,21 @@ from pathlib import Path
 
 
 class RunFolder:
-    """Remembers which folders these are; raises OSError when one of them is not there."""
+    """Remembers the identity of both folders; raises OSError if one is missing."""
 
     def __init__(self, workdir: Path, state_dir: Path) -> None:
         self._paths = (workdir, state_dir)
         self._known = [_identity(path) for path in self._paths]
 
     def problem(self) -> str:
-        """Why the run cannot continue, in one line; empty while both are where they were."""
+        """Why the run cannot continue, in one line; empty while both folders are in place."""
         for path, known in zip(self._paths, self._known):
             try:
                 gone = _identity(path) != known
             except (FileNotFoundError, NotADirectoryError):
                 gone = True
             except OSError:
-                return ""  # a file server that does not answer, say
+                return ""  # for example a file server that does not answer
             if gone:
                 return (f"{path} was removed, renamed or replaced during the run; put it back or start again, "
                         "and leave it in place until the run has ended")

@@ -1,7 +1,7 @@
-"""The scheduler: wires the core to Mesos, to the executors and to a workflow engine, in one asyncio loop.
+"""The scheduler: connects the core to Mesos, to the executors and to an engine, in one asyncio loop.
 
-The loop's thread owns the core. Adapters on other threads (pymesos, watchdog) only `post_threadsafe`; the events
-that have come are handled together, and each resulting action becomes one call of an adapter, in order.
+The loop's thread owns the core. Adapters on other threads (pymesos, watchdog) only call `post_threadsafe`. The loop
+handles all pending events together; each resulting action becomes one call of an adapter, in order.
 """
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ from mfmesos.store.recorder import Recorder
 
 log = logging.getLogger("mfmesos.scheduler")
 STOP_WITHIN_S = 20.0
-"""The launcher waits for 30 s before it kills us: be done by then, TEARDOWN included."""
+"""The launcher kills this process after 30 s: end earlier, TEARDOWN included."""
 
 
 class Scheduler:
-    """One run of one workflow. `run` returns None, or why it ended badly."""
+    """One run of one workflow. `run` returns None, or the reason for its failure."""
 
     def __init__(
         self, config: SchedulerConfig, engine: Engine, clock: Callable[[], float] = time.monotonic,
@@ -70,7 +70,7 @@ class Scheduler:
         self._journal_noted_at = -1e9
         self._scheduled = False
         self._ready = False
-        """Whether every adapter is there: an executor of an earlier life may sync before."""
+        """Whether all adapters are ready: an executor of an earlier scheduler may sync before."""
         self._wakeup: asyncio.TimerHandle | None = None
         self._held = HeldSyncs(self.post)
         self._publishing: set[asyncio.Task[None]] = set()
@@ -78,7 +78,7 @@ class Scheduler:
         self._over: asyncio.Future[str | None]
         self._folder: RunFolder
         self._lost = ""
-        """Why the folder cannot be worked in any more; the journal went with it."""
+        """Why the folder is unusable; the journal is unusable with it."""
         self._registered = False
         self._perform: dict[type, Callable[[Any], None]] = {
             act.OpenClaim: self._open_claim,
@@ -102,21 +102,21 @@ class Scheduler:
 
     # --- events in ------------------------------------------------------------------------------
     def post(self, *batch: ev.Event) -> None:
-        """From the loop's own thread."""
+        """Post events from the loop's own thread."""
         self._pending.extend(batch)
         if not self._scheduled and self._ready:
             self._scheduled = True
             self.loop.call_soon(self._drain)
 
     def post_threadsafe(self, *batch: ev.Event) -> None:
-        """From any thread; after the loop has ended it does nothing."""
+        """Post events from any thread; a no-op after the loop has ended."""
         try:
             self.loop.call_soon_threadsafe(self.post, *batch)
         except RuntimeError:
             log.debug("event=late count=%d", len(batch))
 
     def stop(self, reason: str) -> None:
-        """Kill what runs, release what is held, and end. From any thread or signal handler of the loop."""
+        """Kill all attempts, release all claims, and end. From any thread or a signal handler of the loop."""
         self.post_threadsafe(ev.StopRequested(reason))
 
     def _drain(self) -> None:
@@ -131,8 +131,9 @@ class Scheduler:
             self.crash(e)
 
     def _keeps(self, event: ev.Event) -> bool:
-        """Looks at what is said of our framework. The core is not told that one of an earlier life is gone (torn down
-        by that at its very end, or by an operator): we begin anew with another id, and reconciliation tells of claims.
+        """Record what Mesos reports about this framework; returns whether the core gets the event. The core does not
+        learn that a framework of an earlier scheduler is gone (torn down by that scheduler or by an operator): the run
+        registers again with a new id, and reconciliation reports the claims.
         """
         if isinstance(event, ev.Registered):
             self._remember_framework(event)
@@ -152,11 +153,11 @@ class Scheduler:
         self._link.start()
 
     def list_agents(self) -> None:
-        """Have the core told what agents there are."""
+        """Report the list of agents to the core."""
         self._link.list_agents()
 
     def crash(self, error: BaseException) -> None:
-        """What nobody expected ends the run, and never lets it hang; the next scheduler goes on."""
+        """An unexpected error ends the run and never lets it hang; the next scheduler resumes."""
         if self._over.done():
             log.error("event=crash_at_the_end", exc_info=error)
         else:
@@ -167,7 +168,9 @@ class Scheduler:
             self.crash(ticker.exception() or RuntimeError("the ticks ended"))
 
     def _carry_out(self) -> None:
-        """What is intended is in the journal before it is done; while that cannot be written, nothing is."""
+        """Write the saves to the journal before any action is carried out; while the journal cannot be written, carry
+        out nothing.
+        """
         while self._decided:
             decided = self._decided[0]
             try:
@@ -229,7 +232,7 @@ class Scheduler:
             self.post(ev.OutputsPublished(action.attempt_id))
 
     async def _publish_slowly(self, attempt_id: str) -> None:
-        """Folders, and outputs that go to another file system, are copied in a thread."""
+        """Publish folders, and outputs on another file system, by copying in a thread."""
         try:
             await self.staging.publish(attempt_id)
         except PublishError as e:
@@ -250,7 +253,7 @@ class Scheduler:
         self.engine.note(action)
 
     def _complain(self, text: str) -> None:
-        """From any thread."""
+        """Notify the user, from any thread."""
         self.loop.call_soon_threadsafe(self._note, act.Note("warning", text))
 
     def _finish(self, action: act.Over) -> None:
@@ -259,7 +262,9 @@ class Scheduler:
 
     # --- the run --------------------------------------------------------------------------------
     async def run(self, stop_on: tuple[signal.Signals, ...] = ()) -> str | None:
-        """Until all is over; None, or why it ended badly. Each signal in `stop_on` stops it in order."""
+        """Run to the end; returns None, or the reason for the failure. Each signal in `stop_on` stops the run in
+        order.
+        """
         self.loop = asyncio.get_running_loop()
         descriptors.raise_limit()
         for number in stop_on:
@@ -299,7 +304,9 @@ class Scheduler:
         return failure
 
     async def _start_staging(self) -> None:
-        """At the old address with the old tokens when an earlier scheduler of this run has died."""
+        """Start the staging server; after the death of an earlier scheduler of this run, at its address and with its
+        tokens.
+        """
         journal, config = self.journal, self.config
         tasks, claims = self._resume() if journal.resumed else ([], [])
         host, port = split_host_port(config.listen or default_host(config.master), 0)
@@ -330,8 +337,9 @@ class Scheduler:
             self.post(ev.Restored(tuple(tasks), tuple(claims)))
 
     def _resume(self) -> tuple[list[SavedTask], list[SavedClaim]]:
-        """What an earlier scheduler had in hand and is still wanted. Tasks may have other numbers by now, and a claim
-        that was opened for one that is not wanted any more is for none."""
+        """Tasks and claims of an earlier scheduler that are still wanted. Tasks may have other numbers now; a claim
+        that was opened for a task that is no longer wanted belongs to no task.
+        """
         saved, claims = self.journal.load()
         tasks = self.engine.resume(saved)
         if tasks != saved:
@@ -365,7 +373,7 @@ class Scheduler:
             if not self._lost:
                 self.journal.flush()
         except JournalError as e:
-            log.warning("%s", e)  # what is to be saved next says it to the user
+            log.warning("%s", e)  # the next save reports this to the user
 
     def _remember_framework(self, event: ev.Registered) -> None:
         if not self._registered:

@@ -1,4 +1,4 @@
-"""How one scheduler is told what to do: a JSON file, since makeflow starts it with an empty environment."""
+"""The settings of one scheduler, passed as a JSON file: makeflow starts the scheduler with an empty environment."""
 from __future__ import annotations
 
 import json
@@ -12,16 +12,16 @@ from mfmesos.shared.messages import settings as m
 
 DEFAULT_MASTER = "127.0.0.1:5050"
 SECRET_VARIABLE = "MFMESOS_SECRET"
-"""Of the environment: the principal's secret where no file is named. Not passed on to makeflow or to tasks."""
+"""Environment variable with the principal's secret, used without a secret file. makeflow and tasks do not get it."""
 STATE_DIR = ".mfmesos"
-"""Our own folder inside the workflow's folder: log, report, incoming outputs, kept output of failed tasks."""
+"""mfmesos's own folder in the workflow's folder: log, report, incoming outputs, kept output of failed tasks."""
 
 END = "--end"
-"""Behind the settings' name: a scheduler that takes up what a dead one of the same launch held, and only ends that."""
+"""Argument after the settings' name: the scheduler only ends what a crashed scheduler of the same launch held."""
 
 
 class ConfigError(ValueError):
-    """A setting that cannot be; the text names it, where it stands, and the cure."""
+    """An invalid setting. The text names the setting, its source and the cure."""
 
 
 @dataclass
@@ -30,63 +30,64 @@ class SchedulerConfig:
 
     workdir: str
     master: str = DEFAULT_MASTER
-    """"HOST:PORT", "H1:P1,H2:P2" or "zk://H1:P1,H2:P2/PATH"; "local" is resolved before it gets here."""
+    """"HOST:PORT", "H1:P1,H2:P2" or "zk://H1:P1,H2:P2/PATH"; "local" was resolved before."""
     engine: str = "makeflow"
-    """"makeflow" or "factory": files as they write them; "pool"; the batch runner calls the scheduler directly."""
+    """"makeflow" or "factory": the task file that they write; "pool"; the batch runner calls the scheduler directly."""
     launch: str = ""
-    """Names the run: a scheduler that is started with the same name in the same folder goes on where it died."""
+    """The run's name: a scheduler started with the same name in the same folder resumes where the earlier one died."""
     parent_pid: int | None = None
-    """Stop when this process is not our parent any more; None: do not watch."""
+    """Stop when this process is no longer the parent; None: do not watch."""
     engine_pid: int | None = None
-    """The workflow engine that is to be ended when our parent dies before it; None: that is somebody else's affair."""
+    """The workflow engine to end when the parent dies first; None: another process ends the engine."""
     name: str = "mfmesos"
-    """The framework's name in Mesos's own pages."""
+    """The framework's name on Mesos's web pages."""
     role: str = "*"
     user: str = ""
     principal: str | None = None
     secret_file: str | None = None
     """A file of mode 0600 with the principal's secret."""
     retries: int = 0
-    """How often a task that failed by its own doing is tried again (makeflow has retries of its own)."""
+    """Retries of a task that failed by itself (makeflow has retries of its own)."""
     rewrite: bool = True
-    """Whether a task's command finds the absolute paths of its files replaced by where these lie on the agent."""
+    """Whether absolute paths of a task's files are replaced in its command by their paths on the agent."""
     gpus: bool = False
-    """Whether agents with GPUs are wanted: Mesos keeps them from those who do not say so."""
+    """Whether to accept agents with GPUs: Mesos offers them only to frameworks that ask for GPUs."""
     max_running: int | None = None
     claims: str = "shared"
-    """"shared": one claim runs many tasks; "per-task": each task has a claim, container and limits of its own."""
+    """"shared": one claim runs many tasks; "per-task": each task has its own claim, container and limits."""
     claim_idle_s: float = 5.0
     claim_worklife_s: float = 3600.0
     unsatisfiable_s: float = 5.0
-    """How long a task that no agent could ever hold waits for a larger agent before it fails."""
+    """Seconds that a task too large for every agent waits for a larger agent before the task fails."""
     estimates: str = "fill"
-    """"off"; "fill": what a task did not request is estimated; "override": what it requested as well."""
+    """"off"; "fill": estimate what a task did not request; "override": estimate requested resources, too."""
     retry_budget: float = 2.0
-    """How many attempts in 100 tasks may exhaust an estimate."""
+    """Acceptable number of attempts per 100 tasks that exhaust an estimate."""
     history: str | None = ""
-    """The file that estimates learn from; empty: the user's own; None: none."""
+    """The file that estimates learn from; empty: the user's own file; None: no file."""
     listen: str = ""
-    """The ADDRESS or ADDRESS:PORT that the staging server binds (with TLS the executor's archive is on the next port);
-    empty: loopback for a loopback master, else the route to the master, and a port that the kernel chooses."""
+    """ADDRESS or ADDRESS:PORT of the staging server (with TLS the executor's archive is on the next port). Empty:
+    loopback for a loopback master, otherwise the address on the route to the master; the kernel chooses the port.
+    """
     advertise: str = ""
-    """The HOST or HOST:PORT that executors connect to, when it is not `listen`."""
+    """HOST or HOST:PORT that executors connect to, if different from `listen`."""
     executor_uri: str = ""
-    """Where agents fetch the executor's archive when not from us."""
+    """Where agents fetch the executor's archive, if not from the staging server."""
     keep_output: bool = True
-    """Keep stdout and stderr of tasks under .mfmesos/logs/ when there is any."""
+    """Keep the stdout and stderr of tasks under .mfmesos/logs/ unless empty."""
     ending: bool = False
-    """Start nothing: only end what an earlier scheduler of the same launch has left."""
+    """Start nothing: only end what an earlier scheduler of the same launch left."""
     start_at_last_run: bool = False
-    """The task file may hold leftovers of a dead run: begin at its last record with ID 1."""
+    """The task file may hold leftovers of a crashed run: start at its last record with ID 1."""
     verbose: bool = False
     debug_log: str = ""
-    """makeflow's own debug log, which tells the environment of each task; empty: there is none."""
+    """makeflow's own debug log, which holds the environment of each task; empty: no such log."""
     send_environment: bool = False
-    """Every task gets the environment in which makeflow runs."""
+    """Every task gets makeflow's environment."""
     own_files: list[str] = field(default_factory=list)
-    """Names in the workflow's folder that no task may write: the file with the tasks, the engine's own log."""
+    """Names in the workflow's folder that no task may write: the task file, the engine's own log."""
     pool: dict[str, Any] | None = None
-    """Of engine "pool": its settings as pool.json has them, and under "file" where that is."""
+    """Settings of engine "pool" in the format of pool.json; "file" holds the path of pool.json."""
 
     @property
     def state_dir(self) -> Path:
@@ -116,8 +117,9 @@ class SchedulerConfig:
 
 
 def read_secret(path: str | None) -> str | None:
-    """The principal's secret, out of the file or else the environment; refuses a file that others may read. Raises
-    ConfigError."""
+    """The principal's secret, from the file, otherwise from the environment. Refuses a file that other users can read.
+    Raises ConfigError.
+    """
     if path is None:
         return os.environ.get(SECRET_VARIABLE) or None
     try:

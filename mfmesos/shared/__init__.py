@@ -1,1 +1,1 @@
-"""What every part may use, and what travels to the agents: standard library only, Python 3.8 or newer."""
+"""Helpers for all rooms, which also travel to the agents: standard library only, Python 3.8 or newer."""

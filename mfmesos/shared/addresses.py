@@ -1,4 +1,4 @@
-"""Which address of this machine the agents can reach."""
+"""Addresses: parse them, and find the address of this machine that agents can reach."""
 from __future__ import annotations
 
 import ipaddress
@@ -6,7 +6,7 @@ import socket
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address or name means this machine alone."""
+    """Whether an address or name means this machine only."""
     try:
         return ipaddress.ip_address(host.strip("[]").split("%")[0]).is_loopback
     except ValueError:
@@ -14,7 +14,7 @@ def is_loopback(host: str) -> bool:
 
 
 def split_host_port(text: str, port: int) -> tuple[str, int]:
-    """"HOST", "HOST:PORT", "[V6]:PORT" or a bare IPv6 address; `port` where none is named. ValueError for a bad one."""
+    """Parse "HOST", "HOST:PORT", "[V6]:PORT" or a bare IPv6 address; `port` is the default. Raises ValueError."""
     if text.startswith("["):
         host, closed, rest = text[1:].partition("]")
         if not closed or not _is_v6(host) or rest[:1] not in ("", ":"):
@@ -46,7 +46,7 @@ def join_host_port(host: str, port: int) -> str:
 
 
 def route_to(host: str, port: int = 9) -> str | None:
-    """The local address from which packets to `host` leave; nothing is sent. None when there is no route."""
+    """The local source address for packets to `host`, found without sending any. None without a route."""
     try:
         for family, kind, protocol, _, address in socket.getaddrinfo(host, port or 9, type=socket.SOCK_DGRAM):
             with socket.socket(family, kind, protocol) as s:
@@ -58,8 +58,9 @@ def route_to(host: str, port: int = 9) -> str | None:
 
 
 def advertised(host: str) -> str:
-    """The address under which a server that listens on `host` is reached from elsewhere: where that is every address of
-    this machine, the one that leads out, of a kind that is listened to."""
+    """The address under which other machines reach a server that listens on `host`. For a wildcard: the source address
+    of outgoing packets, of an address family that the server listens to.
+    """
     try:
         bound = socket.getaddrinfo(host or None, 0, type=socket.SOCK_STREAM,
                                    flags=socket.AI_NUMERICHOST | socket.AI_PASSIVE)[0][4][0]
@@ -74,8 +75,9 @@ def advertised(host: str) -> str:
 
 
 def default_host(master: str) -> str:
-    """Where to listen for agents of `master` ("HOST:PORT", "H1:P1,H2:P2", "zk://[USER@]H1:P1,H2:P2/PATH"): loopback
-    for a master on loopback, else the address of the route to it; loopback too where there is no route."""
+    """The listening address for agents of `master` ("HOST:PORT", "H1:P1,H2:P2", "zk://[USER@]H1:P1,H2:P2/PATH"):
+    loopback for a master on loopback, otherwise the local address on the route to the master; loopback without a route.
+    """
     hosts = master
     if "://" in hosts:
         hosts = hosts.split("://", 1)[1].split("/", 1)[0].rsplit("@", 1)[-1]

@@ -1,8 +1,8 @@
-"""A hint to ext4: what lies in the folders of this folder has nothing to do with each other, or with what lies around.
+"""A hint to ext4 that the subfolders of a folder are unrelated to each other and to the folders around them.
 
-ext4 makes a file near its folder, and a folder near the one above, so that everything below /tmp shares one group of
-inodes. Without a journal each new file there costs a look at every inode whose file was removed in the last minutes
-(docs/performance.md, Staging). A folder of a marked one begins in a group that its name chooses (chattr(1),
+ext4 creates a file near its folder, and a folder near its parent, so that everything below /tmp shares one group of
+inodes. Without a journal, each new file there makes ext4 check every inode whose file was removed in the last minutes
+(docs/performance.md, Staging). A subfolder of a marked folder starts in a group that its name chooses (chattr(1),
 attribute T).
 
 Used on both sides and travels to the agents: standard library only, Python 3.8 or newer.
@@ -14,13 +14,13 @@ import struct
 
 _LONG = struct.calcsize("l")
 _GET, _SET = 0x80006601 | _LONG << 16, 0x40006602 | _LONG << 16
-"""FS_IOC_GETFLAGS and FS_IOC_SETFLAGS of linux/fs.h; where a machine numbers them otherwise, they are refused."""
+"""FS_IOC_GETFLAGS and FS_IOC_SETFLAGS of linux/fs.h; a machine with other numbers refuses these."""
 TOP = 0x00020000
 """FS_TOPDIR_FL."""
 
 
 def set_apart(folder: str | os.PathLike[str]) -> bool:
-    """Mark a folder that is there; gives whether its file system knows of that. Never fails."""
+    """Mark an existing folder; returns whether its file system supports that. Never fails."""
     try:
         import fcntl
 

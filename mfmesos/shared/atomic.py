@@ -1,10 +1,10 @@
-"""Files that change in one step: whoever reads one finds all of the old content, or all of the new.
+"""Files that change in one step: a reader finds either the complete old content or the complete new content.
 
-Durability: a process that dies at any moment, or a full disk, leaves the old file as it was. Nothing is forced to the
-disk, so after a power failure the content may be the old one, the new one, or, on some file systems, empty. What has to
-outlive that is kept in SQLite (mfmesos/store).
+Durability: if the process dies at any moment, or the disk is full, the old file stays. Nothing is forced to the disk,
+so after a power failure the content may be old, new, or, on some file systems, empty. Data that must survive a power
+failure is kept in SQLite (mfmesos/store).
 
-The temporary file is NAME.new beside the file. One that a killed process has left is overwritten by the next writer.
+The temporary file is NAME.new beside the file. The next writer overwrites the temporary file of a killed process.
 """
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from mfmesos.shared.disk import set_mode
 def replacing(
     path: Path, *, mode: int = 0o666, exact: bool = False, several: bool = False,
 ) -> Iterator[Path]:
-    """Gives the path of an empty temporary file, which takes the place of `path` at the end of the block. When that
-    raises, or anything here does, `path` stays as it was and the temporary file is removed.
+    """Yields the path of an empty temporary file, which replaces `path` at the end of the block. If the block or this
+    function raises, `path` stays unchanged and the temporary file is removed.
 
-    `mode`: the file's from its creation on, less the umask; with `exact` in the end whatever the umask is, where the
-    file system has modes. `several`: other processes may write the same file at the same time, so the temporary
-    file has the process's number in its name. Raises OSError.
+    `mode`: the mode of the file from its creation, less the umask; with `exact` the final mode ignores the umask, if
+    the file system has modes. `several`: other processes may write the same file at the same time, so the temporary
+    file's name contains the process id. Raises OSError.
     """
     new = path.with_name(f"{path.name}.{os.getpid()}.new" if several else f"{path.name}.new")
-    new.unlink(missing_ok=True)  # another one's mode would stay
+    new.unlink(missing_ok=True)  # a leftover has another mode
     os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
     try:
         yield new
@@ -44,6 +44,6 @@ def replacing(
 def write(
     path: Path, content: str | bytes, *, mode: int = 0o666, exact: bool = False, several: bool = False,
 ) -> None:
-    """Replace the file, or make it. A text is written as UTF-8. For the rest see `replacing`."""
+    """Replace or create the file. Text is written as UTF-8. See `replacing` for the parameters."""
     with replacing(path, mode=mode, exact=exact, several=several) as new:
         new.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)

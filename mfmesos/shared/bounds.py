@@ -1,4 +1,4 @@
-"""The bounds of every number that a user can give, wherever it is given: options, settings files, task files."""
+"""The bounds of every number that a user can set, in whichever place: options, settings files, task files."""
 from __future__ import annotations
 
 import math
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 MOST = 1e12
-"""No machine has more of anything; beyond it a number is a mistake."""
+"""No machine has more of any resource; a larger number is a mistake."""
 LONGEST_S = 1e9
 """About 30 years."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """From `least` to `most`; `above`: not `least` itself."""
+    """From `least` to `most`; `above`: `least` itself is invalid."""
 
     least: float
     most: float
@@ -21,7 +21,7 @@ class Bounds:
     above: bool = False
 
     def holds(self, value: Any) -> bool:
-        """Whether `value` is a finite number (true and false are none) within the bounds."""
+        """Whether `value` is a finite number (true and false are not numbers) within the bounds."""
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
             return False
         if self.whole and value != int(value):
@@ -41,14 +41,14 @@ SOME = Bounds(1, 1e9, whole=True)
 AGENTS = Bounds(1, 1000, whole=True)
 PORT = Bounds(0, 65535, whole=True)
 AMOUNT = Bounds(0, MOST)
-"""Of cores, MB, GPUs."""
+"""For cores, MB, GPUs."""
 WORKER_IDLE = Bounds(1, LONGEST_S)
 RETRY_BUDGET = Bounds(0, 100, above=True)
 SETTINGS = {
     "retries": COUNT, "max_running": SOME, "claim_idle_s": SECONDS, "claim_worklife_s": SECONDS,
     "unsatisfiable_s": SECONDS, "retry_budget": RETRY_BUDGET,
 }
-"""Of a scheduler's settings (config.SchedulerConfig)."""
+"""For a scheduler's settings (config.SchedulerConfig)."""
 
 
 def _plain(number: float) -> str:

@@ -1,4 +1,4 @@
-"""What a disk holds and could hold; copies that keep the holes of sparse files; modes and times, where it has them."""
+"""Disk space; copies that keep the holes of sparse files; modes and times, if the file system has them."""
 from __future__ import annotations
 
 import contextlib
@@ -11,11 +11,11 @@ import stat
 from mfmesos.shared.holes import extents
 
 _NOT_KEPT = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
-"""Of a file system that has no modes or times of its own (CIFS, FAT, some FUSE): the content is what matters."""
+"""Errors of a file system without its own modes or times (CIFS, FAT, some FUSE): only the content matters there."""
 
 
 def set_mode(file: str | int, mode: int) -> None:
-    """Of a path or descriptor, where the file system has modes. Raises OSError for other reasons."""
+    """Set the mode of a path or descriptor, if the file system has modes. Raises OSError for other reasons."""
     try:
         os.chmod(file, mode)
     except OSError as e:
@@ -24,7 +24,7 @@ def set_mode(file: str | int, mode: int) -> None:
 
 
 def set_times(file: str | int, atime_ns: int, mtime_ns: int) -> None:
-    """Of a path or descriptor, where the file system lets us. Raises OSError for other reasons."""
+    """Set the times of a path or descriptor, if the file system allows that. Raises OSError for other reasons."""
     try:
         os.utime(file, ns=(atime_ns, mtime_ns))
     except OSError as e:
@@ -33,7 +33,7 @@ def set_times(file: str | int, atime_ns: int, mtime_ns: int) -> None:
 
 
 def remove_tree(path: str) -> None:
-    """Remove a file or a folder and all in it; what cannot be removed stays."""
+    """Remove a file or a folder with its content; what cannot be removed stays."""
     try:
         os.unlink(path)
     except FileNotFoundError:
@@ -43,7 +43,7 @@ def remove_tree(path: str) -> None:
 
 
 def copy_sparse(source: str, target: str) -> None:
-    """Copy a file's content; holes stay holes (blocking). Raises OSError."""
+    """Copy a file's content and keep its holes (blocking). Raises OSError."""
     with open(source, "rb", buffering=0) as from_file, open(target, "wb", buffering=0) as to_file:
         from_fd, to_fd = from_file.fileno(), to_file.fileno()
         size = os.fstat(from_fd).st_size
@@ -60,20 +60,22 @@ def copy_sparse(source: str, target: str) -> None:
 
 @functools.lru_cache(maxsize=1)
 def umask() -> int:
-    """This process's own, as it is at the first call: nobody changes it later."""
+    """The umask of this process at the first call: no code changes the umask later."""
     found = os.umask(0o077)
     os.umask(found)
     return found
 
 
 def capacity(folder: str) -> int:
-    """Bytes that the file system of a folder could hold for us if nothing else of ours were there. Raises OSError."""
+    """Bytes that the file system of a folder could hold for this user if the user's other files were removed. Raises
+    OSError.
+    """
     found = os.statvfs(folder)
     return (found.f_blocks - found.f_bfree + found.f_bavail) * found.f_frsize
 
 
 def occupied(path: str) -> int:
-    """Bytes of disk that a file or folder and all in it take, about. Raises OSError."""
+    """Approximate disk usage in bytes of a file, or of a folder with its content. Raises OSError."""
     found = os.lstat(path)
     total = found.st_blocks * 512
     if stat.S_ISDIR(found.st_mode):

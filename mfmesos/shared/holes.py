@@ -1,4 +1,4 @@
-"""Holes of sparse files: found where one is read, and left out where one is written.
+"""Holes of sparse files: found when a file is read, and left out when a file is written.
 
 Used on both sides and travels to the agents: standard library only, Python 3.8 or newer.
 """
@@ -7,29 +7,30 @@ from __future__ import annotations
 import os
 
 SMALLEST = 64 * 1024
-"""Bytes. Holes of smaller files are not looked for."""
+"""Bytes. Smaller files are not searched for holes."""
 _STEP = 64 * 1024
 _LEAST = 4096
 _ZEROS = bytes(_STEP)
 
 
 def sparse(found: os.stat_result) -> bool:
-    """Whether a regular file of that stat may have holes that are worth to keep."""
+    """Whether a regular file with that stat result may have holes worth keeping."""
     return found.st_size > SMALLEST and found.st_blocks * 512 < found.st_size
 
 
 def extents(fd: int, size: int, most: int | None = None) -> list[tuple[int, int]]:
-    """Offset and length of each piece of a file that is no hole, in order. Beyond `most` pieces the rest of the file
-    is one more piece. Raises OSError."""
+    """Offset and length of each piece of data between holes, in order. After `most` pieces the rest of the file is one
+    last piece. Raises OSError.
+    """
     found: list[tuple[int, int]] = []
     position = 0
     while position < size:
         try:
             start = os.lseek(fd, position, os.SEEK_DATA)
         except OSError as e:
-            if e.errno == 6:  # ENXIO: no data after this
+            if e.errno == 6:  # ENXIO: no data after this offset
                 break
-            return [(0, size)]  # the file system knows nothing of holes
+            return [(0, size)]  # the file system does not support holes
         end = min(os.lseek(fd, start, os.SEEK_HOLE), size)
         if start >= size:
             break
@@ -43,8 +44,9 @@ def extents(fd: int, size: int, most: int | None = None) -> list[tuple[int, int]
 
 
 def write_at(fd: int, data: bytes, position: int, holes: bool) -> None:
-    """Write at that offset of a file that is empty from there on. With `holes` long runs of zeros become such; then
-    the file may be too short afterwards: `os.ftruncate` it to its size. Raises OSError."""
+    """Write at that offset of a file that is empty from there on. With `holes` long runs of zeros become holes; the
+    file may then be too short: `os.ftruncate` it to its size. Raises OSError.
+    """
     view = memoryview(data)
     if not holes:
         _write_all(fd, view, position)

@@ -1,4 +1,4 @@
-"""Folders on file servers: other machines may use them at the same time, and some things do not work there."""
+"""Detects folders on file servers, which other machines may use at the same time and which lack some features."""
 from __future__ import annotations
 
 import os
@@ -13,7 +13,7 @@ MOUNTS = Path("/proc/self/mountinfo")
 
 
 def on_network(path: Path, mounts: Path = MOUNTS) -> bool:
-    """Whether the path, which need not exist yet, lies on a file server; False where the system does not tell."""
+    """Whether the path, which need not exist yet, is on a file server; False if the system does not show that."""
     try:
         where = os.path.realpath(path)
         found = [_mount(line) for line in mounts.read_text(errors="surrogateescape").splitlines()]
@@ -23,7 +23,7 @@ def on_network(path: Path, mounts: Path = MOUNTS) -> bool:
     if not above:
         return False
     longest = max(len(point) for point, _ in above)
-    kind = next(kind for point, kind in reversed(above) if len(point) == longest)  # the one mounted last is seen
+    kind = next(kind for point, kind in reversed(above) if len(point) == longest)  # the mount made last is visible
     return kind.startswith(KINDS)
 
 

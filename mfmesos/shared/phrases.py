@@ -1,4 +1,4 @@
-"""Numbers as users read them."""
+"""Numbers and short texts as users read them."""
 from __future__ import annotations
 
 
@@ -18,12 +18,12 @@ def duration(seconds: float) -> str:
 
 
 def shortened(text: str, limit: int) -> str:
-    """One line of at most `limit` characters; what is cut is the middle, since the end often says most."""
+    """One line of at most `limit` characters; the middle is cut, since the end is often the most important part."""
     line = " ".join(text.split())
     return line if len(line) <= limit else without_middle(line, limit)
 
 
 def without_middle(text: str, limit: int) -> str:
-    """`limit` characters (3 or more) of a longer text."""
+    """A longer text cut to `limit` characters (3 or more)."""
     tail = limit // 2
     return f"{text[:limit - 1 - tail]}…{text[-tail:]}"

@@ -1,4 +1,4 @@
-"""Files that we read must be files: to open a pipe that nobody writes to would wait for ever."""
+"""Checks that a path is a regular file before it is opened: opening a pipe without a writer would block for ever."""
 from __future__ import annotations
 
 import contextlib
@@ -12,7 +12,7 @@ _KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK,
 
 
 def oddity(path: str | os.PathLike[str]) -> str:
-    """"a folder", "a pipe", "a socket" or "a device"; empty for a file and for what does not exist."""
+    """"a folder", "a pipe", "a socket" or "a device"; empty for a regular file or a missing path."""
     try:
         mode = os.stat(path).st_mode
     except OSError:
@@ -23,7 +23,7 @@ def oddity(path: str | os.PathLike[str]) -> str:
 
 
 def check_state(state_dir: Path) -> None:
-    """Our own folder must be one, with none but files and folders in it; it need not exist. ConfigError, OSError."""
+    """.mfmesos must be a folder that holds only files and folders; it need not exist. Raises ConfigError, OSError."""
     if os.path.lexists(state_dir) and not state_dir.is_dir():
         what = oddity(state_dir) or "a file, or a link to nowhere"
         raise ConfigError(f"{state_dir}: this is {what}, not a folder; mfmesos keeps its own files there; move it away")

@@ -1,4 +1,4 @@
-"""Lines for the user on stderr. A terminal that was closed, or a reader that went away, ends nothing of a run."""
+"""Lines for the user on stderr. A closed terminal or a missing reader never ends a run."""
 from __future__ import annotations
 
 import contextlib
@@ -9,12 +9,12 @@ HANGUPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def say(text: str) -> None:
-    """"mfmesos: TEXT", at once."""
+    """Print "mfmesos: TEXT" at once."""
     line(f"mfmesos: {text}")
 
 
 def line(text: str) -> None:
-    """TEXT on one line, at once; names in it that are not fit for a terminal are escaped."""
+    """Print TEXT as one line, at once; control characters in names are escaped."""
     shown = text if text.isprintable() else "".join(
         c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
     with contextlib.suppress(OSError, ValueError):
@@ -22,6 +22,7 @@ def line(text: str) -> None:
 
 
 def ending_signals() -> tuple[signal.Signals, ...]:
-    """What is to end a run in order: a terminal's keys, its end, and `kill`; not what the user's shell has set to be
-    ignored, as nohup does."""
+    """The signals that end a run in order: from the terminal's keys, from its hangup, from `kill`. Signals that the
+    user's shell ignores (nohup) are left out.
+    """
     return tuple(number for number in HANGUPS if signal.getsignal(number) is not signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Files of lines that outlive their writer: a kill within a write leaves half a line, which the next one takes away."""
+"""Files of lines that survive a killed writer: the next writer removes an incomplete last line."""
 from __future__ import annotations
 
 import os
@@ -7,7 +7,7 @@ BLOCK = 4096
 
 
 def open_to_append(path: str | os.PathLike[str]) -> int:
-    """A descriptor to append with, of a file (mode 0644 when new) that holds whole lines only. Raises OSError."""
+    """A descriptor for appending to a file of complete lines (mode 0644 when new). Raises OSError."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     size = os.fstat(fd).st_size
     whole = _end_of_lines(fd, size)

@@ -1,25 +1,26 @@
-"""The wire between executor and scheduler: what one **sync** says, in both directions.
+"""The protocol between executor and scheduler, in both directions.
 
 This module is used on both sides and travels to the agents: standard library only, Python 3.8 or newer.
 
-An executor serves one claim. It speaks first, always; the scheduler never connects to it.
+An executor serves one claim. The executor always sends the first message; the scheduler never connects to it.
 
-    POST /claims/{claim}/sync                      SyncRequest -> SyncAnswer (held open while there is nothing to say)
-    GET  /claims/{claim}/files/{digest}            an input that an attempt of this claim was given, nothing else
+    POST /claims/{claim}/sync                      SyncRequest -> SyncAnswer (held open while there is no answer)
+    GET  /claims/{claim}/files/{digest}            an input of an attempt that this claim was given, nothing else
     PUT  /claims/{claim}/attempts/{attempt}/outputs  one tar stream with every output of the attempt; with
-                                                   ?partial=1 those that a failed one made, for a run with keep_partial
+                                                   ?partial=1 the existing outputs of a failed attempt, for a run
+                                                   with keep_partial
 
-Every request carries `Authorization: Bearer TOKEN`, the claim's own token. A sync is level-triggered: it tells
-the whole truth (all running attempts, all results not yet acknowledged), so a lost request, a lost answer or a
-restarted scheduler loses nothing, and an attempt named twice runs once, since attempt ids are never used again.
+Every request carries `Authorization: Bearer TOKEN`, the claim's own token. A sync is level-triggered: it reports the
+complete state (all running attempts, all unacknowledged results), so a lost request, a lost answer or a restarted
+scheduler loses nothing. An attempt that is named twice runs once, since an attempt id is never used twice.
 
-The streams of outputs and of input folders are tar (ustar, with GNU's long names or pax) with two fields of our own:
-the nanoseconds of a member's time of change stand in the owner's name (`tar_owner`; without it the time is unknown),
-and a sparse file in the outputs is announced by a pax record TAR_HOLES: its whole size, then offset and length of each
-piece that is no hole; its content is these pieces.
+The streams of outputs and of input folders are tar (ustar, with GNU's long names or pax) with two additions: the
+owner's name holds the nanoseconds of a member's modification time (`tar_owner`; without it the time is unknown), and a
+pax record TAR_HOLES announces a sparse file in the outputs: the full size, then offset and length of each piece of
+data; the member's content is these pieces.
 
-At most one sync of a claim is held: a newer one makes the scheduler answer the older one at once with
-`superseded`. A sync whose `seq` is not larger than one seen before came too late and is answered so, too.
+The scheduler holds at most one sync per claim: when a newer sync arrives, the scheduler answers the older one at once
+with `superseded`. A sync whose `seq` is not larger than an earlier one is late and gets the same answer.
 """
 from __future__ import annotations
 
@@ -31,81 +32,82 @@ from typing import Any
 
 PROTOCOL = 1
 MAX_DEPTH = 200
-"""Parts of the name of anything in an output."""
+"""Components in the name of a member of an output."""
 FOLDER_GONE = 85
-"""What an executor exits with when the folder of its claim was removed."""
+"""The executor's exit code when the folder of its claim was removed."""
 TAR_HOLES = "MFMESOS.holes"
 INLINE_OUTPUTS_BYTES = 64 * 1024
-"""A tar stream of outputs up to this size rides in the result itself; a larger one is PUT first."""
+"""A tar stream of outputs up to this size travels in the result itself; a larger stream is PUT first."""
 TAIL_BYTES = 16 * 1024
-"""At most so much of the end of a task's stdout and of its stderr is sent with its result."""
+"""A result carries at most this many bytes from the end of a task's stdout, and of its stderr."""
 
 MOST_PARTS = 1_000_000
-"""Values in one sync, 20 for a result: an empty list takes 3 bytes there and 20 times as much in memory."""
+"""Values in one sync; a result counts as 20: an empty list takes 3 bytes in a sync and 20 times as much in memory."""
 _STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 def tar_owner(nanoseconds: int) -> str:
-    """What stands for the owner's name of a tar's member."""
+    """The owner's name of a tar member with that modification time."""
     return f"ns{nanoseconds:09d}"
 
 
 def tar_mtime_ns(seconds: int, owner: str) -> int | None:
-    """A member's time of change in nanoseconds; None when nothing is said of it."""
+    """A member's modification time in nanoseconds; None if unknown."""
     return seconds * 1_000_000_000 + int(owner[2:]) if re.fullmatch(r"ns[0-9]{9}", owner) else None
 
 
 TAR_SPARSE = "sparse"
-"""The group's name of a file in an input folder's stream that has holes."""
+"""The group's name of a sparse file in an input folder's stream."""
 
 
 class WireError(ValueError):
-    """What arrived is not a message of this protocol; the text says what is wrong with it."""
+    """An invalid message of this protocol; the text names the problem."""
 
 
 @dataclass
 class ClaimData:
-    """What an executor needs to know; travels as JSON in TaskInfo.data. Never logged: it holds the token."""
+    """The executor's settings; travels as JSON in TaskInfo.data. Never logged: it holds the token."""
 
     url: str
-    """Where the staging server is, e.g. http://10.0.0.7:40123 (no slash at the end)."""
+    """URL of the staging server, e.g. http://10.0.0.7:40123 (no trailing slash)."""
     claim: str
     token: str
     fingerprint: str | None = None
     """SHA-256 of the server's certificate in DER form, hex; None for plain http on loopback."""
     memory_mb: float = 0.0
-    """Memory of the whole claim, for tasks: the executor's own share is not in it."""
+    """Memory of the whole claim for tasks, without the executor's own memory."""
     disk_mb: float = 0.0
     cores: float = 0.0
     give_up_s: float = 900.0
-    """How long to keep running and trying while the scheduler does not answer."""
+    """Seconds that the executor keeps running and trying while the scheduler does not answer."""
     deserted_s: float = 60.0
-    """The same where nothing listens at its port any more, at least; longer where more work would be lost."""
+    """The same when nothing listens at the scheduler's port, at least; longer if more work would be lost."""
     kill_grace_s: float = 5.0
-    """Between SIGTERM and SIGKILL to the processes of an attempt."""
+    """Seconds between SIGTERM and SIGKILL to the processes of an attempt."""
     umask: int = -1
-    """Of the tasks: that of the user who runs the workflow; -1: as the agent has it."""
+    """The umask of tasks, from the user who runs the workflow; -1: the agent's umask."""
     gpus: float = 0.0
     protocol: int = PROTOCOL
 
 
 @dataclass
 class Input:
-    """One input of an attempt. `name` is relative to the task's working folder (it may begin with ../), or
-    absolute: then the executor places it inside the sandbox and rewrites the path in the command."""
+    """One input of an attempt. `name` is relative to the task's working folder (it may begin with ../) or absolute; the
+    executor puts an absolute input inside the sandbox and rewrites its path in the command.
+    """
 
     name: str
     digest: str
-    """sha256, hex: of the content of a file, of the manifest of a directory."""
+    """sha256, hex: of a file's content, or of a directory's manifest."""
     size: int
     """Bytes; for a directory the sum of its files."""
     mode: int = 0o644
     kind: str = "file"
     """"file" or "dir"; a dir is served as one tar stream of its content, without the folder's own name."""
     shared: bool = True
-    """Whether other attempts are known to want it, so that keeping it in the claim's cache is worth a copy."""
+    """Whether other attempts need the same input, so that a copy in the claim's cache is worthwhile."""
     mtime_ns: int = 0
-    """When its content was last changed; 0: unknown. A folder's stream says it of each member."""
+    """Modification time of the content; 0: unknown. A folder's stream holds the time of each member."""
     sparse: bool = False
     """Whether the file has holes: long runs of zeros need not be written."""
 
@@ -119,28 +121,30 @@ class Run:
     inputs: list[Input]
     outputs: list[str]
     workdir: str
-    """The workflow's folder on the scheduler's side; `workdir/NAME` of a declared file in the command is rewritten."""
+    """The workflow's folder on the scheduler's side; `workdir/NAME` of a declared file is rewritten in the command."""
     cores: float
     memory_mb: float
     disk_mb: float
     limit_memory_mb: float | None = None
-    """Enforced when given, but see `most_memory_mb`. Without it only the claim as a whole is guarded."""
+    """Enforced if given, but see `most_memory_mb`. Without a limit only the claim as a whole is guarded."""
     limit_disk_mb: float | None = None
     limit_wall_s: float | None = None
     env: dict[str, str] = field(default_factory=dict)
     rewrite: bool = True
-    """Whether the command's absolute paths of declared files are replaced by where these lie in the sandbox."""
+    """Whether absolute paths of declared files are replaced in the command by their paths in the sandbox."""
     gpus: float = 0.0
     most_memory_mb: float | None = None
-    """Given where `limit_memory_mb` is an estimate: it may be exceeded up to this while the claim has it to spare."""
+    """Given if `limit_memory_mb` is an estimate: usage may exceed the estimate up to this, while the claim has free
+    memory.
+    """
     most_disk_mb: float | None = None
     keep_partial: bool = False
-    """When it fails, what there is of its outputs is delivered before its result."""
+    """If the attempt fails, deliver its existing outputs before its result."""
 
 
 @dataclass
 class Usage:
-    """What an attempt used, measured: peak memory and disk in MB, cores = cpu seconds / seconds when it could run."""
+    """Measured usage of an attempt: peak memory and disk in MB; cores = cpu seconds / seconds when it could run."""
 
     memory_mb: float = 0.0
     disk_mb: float = 0.0
@@ -148,20 +152,20 @@ class Usage:
     cpu_s: float = 0.0
     wall_s: float = 0.0
     wait_s: float = 0.0
-    """How long its threads, together, were ready and had no CPU since others computed."""
+    """Total seconds that its threads were ready but had no CPU because other processes computed."""
 
 
-FINISHED = "finished"  # exit 0 and every output there and delivered
-FAILED = "failed"  # the command's own doing: exit code, signal, missing output
-EXHAUSTED = "exhausted"  # over a limit: `resource` names which
-KILLED = "killed"  # because the scheduler asked, or the claim ended
-BROKEN = "broken"  # the cluster's doing: an input could not be fetched, disk full on the agent, ...
+FINISHED = "finished"  # exit code 0, and every output exists and was delivered
+FAILED = "failed"  # by itself: exit code, signal, missing output
+EXHAUSTED = "exhausted"  # over a limit: `resource` names it
+KILLED = "killed"  # by request of the scheduler, or because the claim ended
+BROKEN = "broken"  # failed by the cluster: an input could not be fetched, the agent's disk is full, ...
 OUTCOMES = (FINISHED, FAILED, EXHAUSTED, KILLED, BROKEN)
 
 
 @dataclass
 class Result:
-    """How an attempt ended. `reason` is one plain line for the user, empty when it finished."""
+    """The end of an attempt. `reason` is one plain line for the user, empty if finished."""
 
     attempt: str
     outcome: str
@@ -173,16 +177,17 @@ class Result:
     missing_outputs: list[str] = field(default_factory=list)
     stdout: str = ""
     stderr: str = ""
-    """The last TAIL_BYTES of each, decoded with errors replaced."""
+    """The last TAIL_BYTES of each stream, decoded with errors replaced."""
     usage: Usage = field(default_factory=Usage)
     final: bool = False
-    """No other try could end otherwise, at whatever agent."""
+    """A retry cannot succeed, on any agent."""
     tar: str | None = None
-    """The outputs as base64 of a tar stream when that is small (`INLINE_OUTPUTS_BYTES`); None: PUT before, or none.
-    With FAILED: those that there were, for a run with `keep_partial`."""
+    """Small outputs as a base64 tar stream (up to `INLINE_OUTPUTS_BYTES`); None: PUT before, or no outputs. With
+    FAILED: the existing outputs, for a run with `keep_partial`.
+    """
 
     def tar_bytes(self) -> bytes | None:
-        """The inline outputs; raises WireError when they are not base64."""
+        """The inline outputs; raises WireError for invalid base64."""
         if self.tar is None:
             return None
         try:
@@ -194,21 +199,22 @@ class Result:
 @dataclass
 class SyncRequest:
     seq: int
-    """Counts up from 1 within the claim, one for each request that is not a plain repetition."""
+    """Counts up from 1 within the claim, one for each request that is not a repetition."""
     got: int = 0
-    """The number of the last answer that was received and obeyed; 0 for none."""
+    """Number of the last answer that was received and carried out; 0 for none."""
     running: list[str] = field(default_factory=list)
-    """Every attempt taken on and not in `results`."""
+    """Every accepted attempt that is not in `results`."""
     results: list[Result] = field(default_factory=list)
-    """Every result not yet in an answer's `acked`, but for those in an earlier sync that has not been answered yet:
-    such an attempt counts as running meanwhile, and its result comes again if that answer is lost or tells nothing."""
+    """Every result that is not yet in an answer's `acked`, except results in an earlier unanswered sync. Such an
+    attempt counts as running meanwhile, and its result is sent again if that answer is lost or empty.
+    """
     memory_mb: float = 0.0
-    """What all processes of the claim, the executor's own included, use now."""
+    """Current memory usage of all processes of the claim, the executor included."""
     disk_mb: float = 0.0
     free_disk_mb: float = -1.0
-    """What the file system under the sandbox has left; -1 unknown."""
+    """Free space of the file system under the sandbox; -1: unknown."""
     closing: bool = False
-    """The executor is about to end (SHUTDOWN, KILL, gave up) and takes on nothing more."""
+    """The executor is about to end (SHUTDOWN, KILL, gave up) and accepts no more attempts."""
 
 
 @dataclass
@@ -216,13 +222,13 @@ class SyncAnswer:
     number: int = 0
     """Counts up within the claim; the executor repeats it as `got`."""
     acked: list[str] = field(default_factory=list)
-    """Attempts whose results are safe: forget them, remove their sandboxes."""
+    """Acknowledged attempts: forget their results, remove their sandboxes."""
     run: list[Run] = field(default_factory=list)
     kill: list[str] = field(default_factory=list)
     release: bool = False
-    """End the claim now: kill what runs, remove everything, report TASK_FINISHED, exit."""
+    """End the claim now: kill the attempts, remove all files, report TASK_FINISHED, exit."""
     superseded: bool = False
-    """Says nothing: a newer sync of the same claim has taken this one's place."""
+    """No content: a newer sync of the same claim has replaced this one."""
 
 
 def dumps(message: Any) -> bytes:
@@ -256,7 +262,7 @@ def _check(condition: bool, where: str, what: str) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    """Finite, too: JSON as Python reads it knows NaN and Infinity."""
+    """Whether the value is a finite number: Python's JSON also accepts NaN and Infinity."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e18
 
 
@@ -269,12 +275,12 @@ def _is_id(value: Any) -> bool:
 
 
 def _text(value: str) -> str:
-    """Without halves of characters, which JSON can hold and no file or terminal."""
+    """The text without lone surrogates, which JSON can hold but no file or terminal."""
     return value.encode("utf-8", "replace").decode()
 
 
 def load_result(data: Any) -> Result:
-    """A Result out of decoded JSON, every field checked; raises WireError."""
+    """A Result from decoded JSON, every field checked; raises WireError."""
     result: Result = _fields(Result, data, "result")
     _check(_is_id(result.attempt), "result", "attempt is not an id")
     where = f"result of {result.attempt}"
@@ -289,7 +295,7 @@ def load_result(data: Any) -> Result:
     _check(
         isinstance(result.missing_outputs, list) and all(isinstance(n, str) for n in result.missing_outputs),
         where, "missing_outputs is a list of names")
-    # Whoever has the token can say this: it is not to write a line of its own, or to a terminal's controls.
+    # Everyone with the token can send this text: no line breaks, no terminal controls.
     result.reason = "".join(c if c.isprintable() else " " for c in _text(result.reason))
     result.stdout, result.stderr = _text(result.stdout), _text(result.stderr)
     result.missing_outputs = [_text(n) for n in result.missing_outputs]
@@ -300,7 +306,7 @@ def load_result(data: Any) -> Result:
 
 
 def load_sync_request(raw: bytes) -> SyncRequest:
-    """Parse and check what an executor sent; raises WireError."""
+    """Parse and check a sync of an executor; raises WireError."""
     if _parts(raw) > MOST_PARTS and _parts(_STRINGS.sub(b"", raw)) > MOST_PARTS:
         raise WireError(f"sync: more than {MOST_PARTS} values")
     request: SyncRequest = _fields(SyncRequest, _load(raw, "sync"), "sync")
@@ -316,7 +322,7 @@ def load_sync_request(raw: bytes) -> SyncRequest:
 
 
 def load_sync_answer(raw: bytes) -> SyncAnswer:
-    """Parse what the scheduler answered; raises WireError."""
+    """Parse the scheduler's answer; raises WireError."""
     answer: SyncAnswer = _fields(SyncAnswer, _load(raw, "answer"), "answer")
     runs = []
     for item in answer.run:

@@ -1,1 +1,1 @@
-"""What outlives a run or its scheduler: histories and journals in SQLite, and the files in a run's own folder."""
+"""Everything that outlives a run or its scheduler: histories and journals in SQLite, and files in the run's folder."""

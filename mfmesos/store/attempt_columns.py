@@ -1,4 +1,4 @@
-"""The columns of an attempt in the history, and which values of them can be believed."""
+"""The columns of an attempt in the history, and the plausible values of each."""
 from __future__ import annotations
 
 import math
@@ -9,10 +9,10 @@ from typing import Any
 from mfmesos.core.attempt_record import Attempt
 
 MOST_TEXT = 200
-"""Characters of a text column; longer ones are cut when they are stored."""
+"""Characters of a text column; longer texts are cut when they are stored."""
 _OUTCOME = re.compile(r"finished|failed|killed|broken|exhausted:[a-z_]{1,20}")
 _FUTURE_S = 86400.0
-"""Clocks differ; what ended later than this from now cannot be."""
+"""Clocks differ; a later end than this from now is invalid."""
 
 
 COLUMNS = tuple(f.name for f in fields(Attempt))
@@ -21,7 +21,7 @@ NUMBERS = tuple(name for name in COLUMNS if name not in TEXTS and name != "exit_
 
 
 def _most(column: str) -> float:
-    """More than this no machine has or no task takes: a petabyte, a hundred thousand cores, thirty years."""
+    """The largest plausible value: a petabyte, a hundred thousand cores, thirty years."""
     if column.endswith("cores"):
         return 1e5
     return {"cpu_s": 1e14, "ended_at": 1e11}.get(column, 1e9)
@@ -32,7 +32,7 @@ MOST = {column: _most(column) for column in NUMBERS}
 
 
 def problem(column: str, value: Any, now: float) -> str:
-    """Why this value cannot be, as the end of a sentence; empty when it can."""
+    """Why this value is invalid, as the end of a sentence; empty if it is valid."""
     if column in TEXTS:
         return _text_problem(column, value)
     if value is None:
@@ -59,9 +59,9 @@ def _text_problem(column: str, value: Any) -> str:
 
 
 def believable(row: tuple[Any, ...], now: float) -> bool:
-    """Whether every value of a row, in the order of COLUMNS, can be."""
+    """Whether every value of a row, in the order of COLUMNS, is plausible."""
     for column, value in zip(COLUMNS, row):
-        # The usual case in short: a history is read whenever a scheduler starts.
+        # The usual case first: every scheduler reads the history when it starts.
         if type(value) is float and column in MOST and column != "ended_at" and 0 <= value <= MOST[column]:
             continue
         if (value is not None or column in _MUST) and problem(column, value, now):

@@ -1,7 +1,7 @@
-"""The tasks that runs in a folder have finished: run.sqlite, mode 0600, with what each was made of and what it made.
+"""The finished tasks of a folder with their inputs and outputs: run.sqlite, mode 0600.
 
-A command and its variables are kept as digests alone: there may be secrets in them. Only the run that holds the
-folder's lock writes. Not forced to the disk: after a power cut the last tasks may be missing, and are run again.
+Commands and variables are kept only as digests, since they may contain secrets. Only the run that holds the folder's
+lock writes the file. Nothing is forced to the disk: after a power cut the last tasks may be missing and run again.
 """
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ FILE = "run.sqlite"
 APPLICATION_ID = 0x6D666D72  # "mfmr"
 SCHEMA_VERSION = 1
 EMPTY = (".",)
-"""The members of a folder in which a task has made nothing."""
+"""The members of a folder in which a task made nothing."""
 _dumps = json.JSONEncoder(separators=(",", ":")).encode
 _MOVE = "move it away (all tasks are then run again)"
 
 
 class FinishedError(ConfigError):
-    """The file cannot be used: one line with its name, what is wrong, and the cure."""
+    """The file is unusable: one line with its name, the reason and the cure."""
 
 
 class Seen(NamedTuple):
-    """An input as a task ran with it, or an output as it was published."""
+    """An input at the time its task ran, or an output when it was published."""
 
     name: str
     stamp: str
-    """See staging.stamps; empty where it is not to be relied on."""
+    """See staging.stamps; empty if it is not reliable."""
     digest: str
-    """Of the content; empty where it was not computed."""
+    """Digest of the content; empty if it was not computed."""
     size: int
     members: tuple[str, ...] = ()
-    """Of a folder: what the task made in it, or EMPTY; no names where that is not known, and all in it counts."""
+    """For a folder: the names that the task made in it, or EMPTY. No names: not known, and everything in it counts."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ class Finished:
     inputs: tuple[Seen, ...]
     outputs: tuple[Seen, ...]
     attempt: str = ""
-    """Id of the attempt that finished it."""
+    """Id of the attempt that finished the task."""
 
 
 class FinishedTasks:
-    """Rows by number. Raises FinishedError, from every method; a damaged file is never begun again by itself."""
+    """Rows by number. Every method raises FinishedError; a damaged file is never replaced by an empty one."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -69,7 +69,7 @@ class FinishedTasks:
     def _open(self) -> None:
         db = self._db
         if sqlitefile.is_new(db):
-            if not on_network(self.path):  # --dry-run may read it at the same time, and without shared memory could not
+            if not on_network(self.path):  # --dry-run may read it at the same time, which needs shared memory
                 db.execute("PRAGMA journal_mode = WAL")
             with sqlitefile.transaction(db):
                 db.execute("CREATE TABLE finished (id INTEGER PRIMARY KEY, data TEXT NOT NULL)")
@@ -79,13 +79,13 @@ class FinishedTasks:
         db.execute("PRAGMA trusted_schema = OFF")
 
     def load(self) -> dict[int, Finished]:
-        """All of them, in the order in which they were first entered."""
+        """All finished tasks, in the order of their first entry."""
         with self._told():
             rows = self._db.execute("SELECT id, data FROM finished ORDER BY id")
             return {number: _finished(json.loads(data)) for number, data in rows}
 
     def write(self, rows: Mapping[int, Finished], drops: Iterable[int] = ()) -> None:
-        """Enter or replace rows, and remove others, in one transaction."""
+        """Add or replace rows, and remove others, in one transaction."""
         with self._told(), sqlitefile.transaction(self._db):
             self._db.executemany("DELETE FROM finished WHERE id = ?", [(n,) for n in drops])
             self._db.executemany(
@@ -105,7 +105,7 @@ def _seen(data: list[Any]) -> Seen:
 
 
 def _finished(data: dict[str, Any]) -> Finished:
-    """Raises ValueError for what is no such row."""
+    """Raises ValueError for an invalid row."""
     try:
         return Finished(
             data["command"], data["env"], tuple(map(_seen, data["inputs"])), tuple(map(_seen, data["outputs"])),

@@ -1,5 +1,6 @@
-"""The framework that a run holds in Mesos, remembered in .mfmesos/ until it is torn down: the next run takes it up
-again, or `mfmesos clean` ends it."""
+"""The framework of a run, recorded in .mfmesos/ until it is torn down: the next run resumes it, or `mfmesos clean` ends
+it.
+"""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ FILE = "framework_id"
 
 @dataclass(frozen=True)
 class Framework:
-    """What the file says, a line each; `master` (HOST:PORT of the leader) and `engine` are empty where it does not."""
+    """The file's content, one field per line; `master` (HOST:PORT of the leader) and `engine` are empty if missing."""
 
     id: str
     master: str = ""
@@ -20,7 +21,7 @@ class Framework:
 
 
 def load(state_dir: Path) -> Framework | None:
-    """None where no run has left one."""
+    """The recorded framework; None if no run left one."""
     try:
         lines = (state_dir / FILE).read_text(errors="replace").split("\n")[:3]
     except OSError:
@@ -30,7 +31,7 @@ def load(state_dir: Path) -> Framework | None:
 
 
 def save(state_dir: Path, framework: Framework) -> None:
-    """All of it or nothing, whenever we are killed."""
+    """Write the complete file or nothing, even if the process is killed."""
     atomic.write(state_dir / FILE, f"{framework.id}\n{framework.master}\n{framework.engine}\n")
 
 

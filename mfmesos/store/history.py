@@ -1,7 +1,7 @@
-"""The history of attempts: one SQLite file, for each user by default, that estimates learn from.
+"""The history of attempts, from which estimates learn: one SQLite file, by default one per user.
 
-Several processes may write at once, and threads may share one History. Nothing here is needed for a run: whoever
-gets a HistoryError says so and goes on without. The file is never begun anew by itself, whatever is wrong with it.
+Several processes may write at once, and threads may share one History. No run needs the history: after a HistoryError
+the caller reports the error and continues without. A damaged file is never replaced by an empty one.
 """
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SCHEMA_VERSION = 1
 MAX_ROWS = 100_000
 MAX_PER_CATEGORY = 5_000
 PRUNE_EVERY = 1_000
-"""Added rows. So the file can have that many more than its bound for each process that writes."""
+"""Added rows between two prunings. The file can exceed its bound by this many rows for each writing process."""
 _BUSY_S = 10.0
 _NETWORK = ("nfs", "cifs", "smb", "afs", "lustre", "gpfs", "ceph", "glusterfs", "beegfs", "9p", "fuse")
 
@@ -34,21 +34,21 @@ _TABLE = f"""CREATE TABLE attempts (id INTEGER PRIMARY KEY,
     {', '.join(f"{c} {'TEXT' if c in TEXTS else 'INTEGER' if c == 'exit_code' else 'REAL'}" for c in COLUMNS)})"""
 _INDEXES = ("CREATE INDEX by_time ON attempts (ended_at)",
             "CREATE INDEX by_category ON attempts (category, ended_at)")
-# A text that somebody else put there may be of any length; more of it than shows that it is too long is not read.
+# Another writer may have stored a text of any length: read only enough to see that it is too long.
 _SELECTED = ", ".join(f"substr({c}, 1, {MOST_TEXT + 1})" if c in TEXTS else c for c in COLUMNS)
 _NEWEST_FIRST = "ORDER BY ended_at > ?, ended_at DESC, id DESC"
-"""What claims to be of the future comes last, so that it cannot push out the rest."""
+"""Rows with a date in the future come last, so that they cannot displace the others."""
 _CATEGORY = COLUMNS.index("category")
 _CURES = tuple((sign, f"{cure}, or choose another file with --history") for sign, cure in sqlitefile.CURES)
 _MOVE = "move it away, and a new one is begun, or choose another file with --history"
 
 
 class HistoryError(Exception):
-    """The history cannot be used: one line with the file, what is wrong, and the cure."""
+    """The history is unusable: one line with the file, the reason and the cure."""
 
 
 def default_path(environ: Mapping[str, str] | None = None) -> Path:
-    """Where a user's history lies: $XDG_DATA_HOME/mfmesos/ or ~/.local/share/mfmesos/ (XDG Base Directory 0.8)."""
+    """The path of the user's history: $XDG_DATA_HOME/mfmesos/ or ~/.local/share/mfmesos/ (XDG Base Directory 0.8)."""
     data = (os.environ if environ is None else environ).get("XDG_DATA_HOME", "")
     try:
         base = Path(data) if os.path.isabs(data) else Path.home() / ".local" / "share"
@@ -58,8 +58,9 @@ def default_path(environ: Mapping[str, str] | None = None) -> Path:
 
 
 class History:
-    """Opens the file, and begins it where there is none. One on a read-only mount can be read, and with `reading` any
-    other that can't be written. Raises HistoryError, from every method."""
+    """Opens the file, or creates it. A file on a read-only mount can be read, and with `reading` any other file that
+    cannot be written. Every method raises HistoryError.
+    """
 
     def __init__(
         self, path: Path, *, max_rows: int = MAX_ROWS, max_per_category: int = MAX_PER_CATEGORY,
@@ -68,7 +69,7 @@ class History:
     ) -> None:
         self.path = path
         self.dropped = 0
-        """Rows that the last load left out, since their values cannot be."""
+        """Rows that the last load ignored because of implausible values."""
         self._max_rows = max_rows
         self._max_per_category = max_per_category
         self._prune_every = prune_every
@@ -95,7 +96,9 @@ class History:
             self._db.close()
 
     def add(self, attempts: Iterable[Attempt]) -> int:
-        """Store these in one transaction; gives how many. Texts are cut; what cannot be believed is left out."""
+        """Store these attempts in one transaction; returns their number. Texts are cut; implausible attempts are
+        ignored.
+        """
         now = self._clock()
         rows = [_row(a) for a in attempts]
         good = [row for row in rows if believable(row, now)]
@@ -112,8 +115,9 @@ class History:
         return len(good)
 
     def load(self, limit: int = MAX_ROWS, category: str | None = None, each: int = MAX_ROWS) -> list[Attempt]:
-        """The newest `limit` attempts, newest last, and of these no more than the newest `each` of one category;
-        `dropped` counts those whose values cannot be."""
+        """The newest `limit` attempts, newest last, with at most `each` attempts per category; `dropped` counts the
+        rows with implausible values.
+        """
         now = self._clock()
         where = "" if category is None else "WHERE category = ?"
         values = [*([] if category is None else [category]), now + 86400, limit]
@@ -134,7 +138,7 @@ class History:
         return good[::-1]
 
     def prune(self, *, older_than_s: float | None = None, category: str | None = None) -> int:
-        """Remove what is older than that many seconds and of that category (None: any); gives how many."""
+        """Remove attempts older than that many seconds and of that category (None: any); returns their number."""
         before = None if older_than_s is None else self._clock() - older_than_s
         with self._lock, self._told():
             with self._transaction():
@@ -146,7 +150,7 @@ class History:
         return count
 
     def fade(self) -> None:
-        """Remove the oldest beyond the bounds, now; add does so now and then."""
+        """Remove the oldest attempts beyond the bounds now; `add` does so from time to time."""
         with self._lock, self._told(), self._transaction():
             self._fade()
 
@@ -158,7 +162,7 @@ class History:
             db.execute("PRAGMA trusted_schema = OFF")
             return
         if sqlitefile.is_new(db):
-            # Kept by the file itself: who opens it later does as its beginner did.
+            # The file stores the journal mode: whoever opens it later uses the same mode.
             if not _on_network(self.path):
                 self._write_ahead(time.monotonic() + self._busy_s)
             with self._transaction():
@@ -176,7 +180,7 @@ class History:
                 self._fade()
 
     def _write_ahead(self, deadline: float) -> None:
-        """SQLite itself does not wait here when several begin the same file."""
+        """SQLite itself does not wait here when several processes create the same file."""
         while True:
             try:
                 self._db.execute("PRAGMA journal_mode = WAL")
@@ -184,7 +188,7 @@ class History:
             except sqlite3.OperationalError as e:
                 if "locked" not in str(e) or time.monotonic() > deadline:
                     raise
-            time.sleep(0.01)  # SQLite itself does not wait for this one
+            time.sleep(0.01)  # SQLite itself does not wait for this lock
 
     def _check(self) -> None:
         sqlitefile.check(self._db, self.path, APPLICATION_ID, SCHEMA_VERSION, _MOVE)
@@ -193,7 +197,7 @@ class History:
             raise HistoryError(f"{self.path} lacks columns of a history; {_MOVE}")
 
     def _fade(self) -> None:
-        """Remove the oldest beyond the bounds; within a transaction."""
+        """Remove the oldest attempts beyond the bounds; within a transaction."""
         self._added = 0
         future = self._clock() + 86400
         db = self._db
@@ -220,8 +224,8 @@ def _row(attempt: Attempt) -> tuple[Any, ...]:
 
 
 def _on_network(path: Path) -> bool:
-    """Whether other machines may have the file open as well: SQLite's write-ahead log needs shared memory."""
-    import psutil  # of no use to any later start
+    """Whether other machines may have the file open, too: SQLite's write-ahead log needs shared memory."""
+    import psutil  # later starts do not need it
 
     where = str(path.resolve())
     mounts = [p for p in psutil.disk_partitions(all=True)

@@ -1,4 +1,4 @@
-"""History as CSV: written for people and other programs, read back, and read from traces."""
+"""The history as CSV: written for people and other programs, and read from exports and traces."""
 from __future__ import annotations
 
 import csv
@@ -13,14 +13,14 @@ from mfmesos.store.attempt_columns import COLUMNS, NUMBERS, TEXTS, problem
 
 TRACE = {"declared_mb": "requested_memory_mb", "peak_mb": "measured_memory_mb", "seconds": "wall_s",
          "input_mb": "input_mb", "end_s": "ended_at", "category": "category"}
-"""Columns of a trace (see `mfmesos estimates replay`) and ours."""
+"""Columns of a trace (see `mfmesos estimates replay`) and the matching columns of the history."""
 _OURS = {ours: theirs for theirs, ours in TRACE.items()}
 _NEEDED = ("category", "outcome", "ended_at")
 _NEEDED_IN_TRACE = ("category", "peak_mb", "seconds")
 
 
 def write(attempts: Iterable[Attempt], file: TextIO) -> None:
-    """All columns; an empty field where something is unknown."""
+    """Write all columns; an empty field means unknown."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     for attempt in attempts:
@@ -29,8 +29,9 @@ def write(attempts: Iterable[Attempt], file: TextIO) -> None:
 
 
 def parse(lines: Iterable[str], name: str, now: float, workflow: str = "") -> list[Attempt]:
-    """Attempts out of CSV: an export, or a trace, whose tasks then belong to `workflow` and ended just now, or at their
-    end_s with the last of them just now. Raises ConfigError with one line: file, line and cure."""
+    """Attempts from CSV: an export, or a trace. Tasks of a trace belong to `workflow` and ended just now, or at their
+    end_s, shifted so that the last task ended just now. Raises ConfigError with one line: file, line and cure.
+    """
     reader = csv.DictReader(lines, strict=True)
     try:
         header = reader.fieldnames or ()
@@ -88,7 +89,7 @@ def _value(column: str, text: str, where: str, shown: str = "") -> Any:
 def _checked(
     values: dict[str, Any], where: str, now: float, names: Mapping[str, str] = MappingProxyType({}),
 ) -> Attempt:
-    """`names` are what columns are called in the file, if not as ours."""
+    """`names` maps columns to the file's names, if they differ."""
     for column, value in values.items():
         why = problem(column, value, now)
         if why:

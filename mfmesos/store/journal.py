@@ -1,9 +1,9 @@
-"""The journal of a run: what a scheduler that dies has to leave to the next one. One SQLite file in .mfmesos/.
+"""The journal of a run: everything that the next scheduler needs if this one dies. One SQLite file in .mfmesos/.
 
-What is intended is in it before it is done: claims before they are launched, attempts before an executor is told of
-them. Only the scheduler of the run writes it (the folder's lock sees to that). It stays as small as the run is at
-one time: what has ended is removed. The process may die at any moment; after a power cut the last moments may be
-missing (synchronous=NORMAL), which costs attempts, not results.
+The journal is written before each action: claims before their launch, attempts before an executor receives them. Only
+the scheduler of the run writes the journal (the folder's lock ensures that). Ended claims and attempts are removed, so
+the journal stays small. The process may die at any moment; after a power cut the last moments may be missing
+(synchronous=NORMAL), which costs attempts but no results.
 """
 from __future__ import annotations
 
@@ -36,13 +36,14 @@ T = TypeVar("T")
 
 
 class JournalError(ConfigError):
-    """The journal cannot be used: one line with the file, what is wrong, and the cure."""
+    """The journal is unusable: one line with the file, the reason and the cure."""
 
 
 class Journal:
-    """`launch` names the run: a scheduler with the same name goes on with what is there, another begins anew.
+    """`launch` names the run: a scheduler with the same name resumes from the journal, another one starts from the
+    beginning.
 
-    Raises JournalError; a file that is damaged or another's is never begun anew.
+    Raises JournalError; a damaged or foreign file is never replaced by an empty one.
     """
 
     def __init__(self, path: Path, launch: str) -> None:
@@ -68,7 +69,7 @@ class Journal:
         db.execute("PRAGMA trusted_schema = OFF")
         known: dict[str, str] = dict(db.execute("SELECT name, value FROM meta"))
         self.resumed = known.get("launch") == launch
-        """Whether an earlier scheduler of the same run has left it."""
+        """Whether an earlier scheduler of the same run left the journal."""
         if not self.resumed:
             known = {"launch": launch, "secret": secrets.token_hex(32)}
             with sqlitefile.transaction(db):
@@ -80,11 +81,11 @@ class Journal:
     # --- what is asked of it --------------------------------------------------------------------
     @property
     def secret(self) -> bytes:
-        """From which the tokens of this run are made."""
+        """The secret from which the tokens of this run are derived."""
         return bytes.fromhex(self._meta["secret"])
 
     def get(self, name: str) -> str:
-        """A note that `put` left; empty where none did."""
+        """A note that `put` stored; empty if none."""
         return self._meta.get(name, "")
 
     def put(self, name: str, value: str) -> None:
@@ -93,22 +94,23 @@ class Journal:
         self._meta[name] = value
 
     def load(self) -> tuple[list[SavedTask], list[SavedClaim]]:
-        """What was in hand."""
+        """The saved tasks and claims."""
         with self._told():
             tasks = [_task(json.loads(d)) for (d,) in self._db.execute("SELECT data FROM tasks ORDER BY id")]
             claims = [_claim(json.loads(d)) for (d,) in self._db.execute("SELECT data FROM claims ORDER BY id")]
         return tasks, claims
 
     def keep(self, tasks: Iterable[SavedTask]) -> None:
-        """Of what was in hand only these tasks stay, under the numbers that they have now."""
+        """Keep only these of the saved tasks, under their current numbers."""
         with self._told(), sqlitefile.transaction(self._db):
             self._db.execute("DELETE FROM tasks")
             for task in tasks:
                 self._save(act.SaveTask(task))
 
     def write(self, actions: Iterable[act.Action]) -> None:
-        """Those of the actions that are for the journal, in one transaction: what is saved is on disk then, what is
-        dropped at the next time."""
+        """Write the journal's part of the actions in one transaction: saves are on disk afterwards, drops follow with
+        the next transaction.
+        """
         saved: list[act.SaveTask | act.SaveClaim] = []
         drops: list[act.DropTask | act.DropClaim] = []
         for action in actions:
@@ -125,14 +127,14 @@ class Journal:
         self._drops += drops
 
     def flush(self) -> None:
-        """Drop what is still to be dropped."""
+        """Write the remaining drops."""
         if self._drops:
             with self._told(), sqlitefile.transaction(self._db):
                 self._drop()
             self._drops.clear()
 
     def end(self) -> None:
-        """The run is over: nothing is left to go on with."""
+        """The run is over: remove everything."""
         self.close()
         for end in ("", "-wal", "-shm"):
             Path(f"{self.path}{end}").unlink(missing_ok=True)
@@ -164,7 +166,7 @@ def _dumps(saved: SavedTask | SavedClaim) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Dataclasses and mappings."""
+    """Dataclasses and mappings as plain dicts."""
     return dict(value) if isinstance(value, Mapping) else vars(value)
 
 
@@ -185,6 +187,6 @@ def _claim(data: dict[str, Any]) -> SavedClaim:
 
 
 def _made(cls: Callable[..., T], data: dict[str, Any]) -> T:
-    """What this version does not know of is left out."""
+    """An instance from `data`; fields unknown to this version are ignored."""
     known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
     return cls(**{k: v for k, v in data.items() if k in known})

@@ -1,8 +1,8 @@
-"""What a dead run left in the workflow's folder, cleared away before makeflow could stumble over it; and the lock.
+"""Leftovers of a crashed run in the workflow's folder, removed before makeflow reads them; and the folder's lock.
 
-The three files of the protocol belong to one engine at a time, which `.mfmesos/engine` names. Those of makeflow and of
-work_queue_factory are worth nothing once it has ended. Those of `mfmesos run` are its progress, or the user's own task
-file: they are never deleted, and kept aside while another engine uses the folder.
+The three files of the protocol belong to one engine at a time, which `.mfmesos/engine` names. The files of makeflow and
+of work_queue_factory are useless after their engine has ended. The files of `mfmesos run` are its progress, or the
+user's own task file: they are never deleted, and are moved aside while another engine uses the folder.
 """
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ DONE = "mesos_done"
 ENGINES = (b"makeflow", b"work_queue_factory")
 FILES = (TASK_INFO, TASK_STATE, DONE)
 JOURNAL = "journal.sqlite*"
-"""In .mfmesos/, with what SQLite puts beside it."""
+"""In .mfmesos/, with SQLite's companion files."""
 OWNER = "engine"
-"""In .mfmesos/: the engine whose the three files are."""
+"""In .mfmesos/: names the engine that owns the three files."""
 ASIDE = "aside"
-"""In .mfmesos/: where the three files of `mfmesos run` are while another engine works."""
+"""In .mfmesos/: holds the three files of `mfmesos run` while another engine runs."""
 OTHER = "mesos_task_info.other"
 RUN = "batch"
 """The engine of `mfmesos run`, as SchedulerConfig names it."""
@@ -41,11 +41,11 @@ AWAIT_S = 45.0
 AWAIT_STEP_S = 0.1
 PATIENCE_S = 5.0
 GIVE_UP_TIMES = 11
-"""A lock is waited for PATIENCE_S, then with a line this often again: a minute in all."""
+"""Wait PATIENCE_S for a lock, then report and wait again, this many times: a minute in total."""
 
 
 class FolderLock:
-    """Held by the one run that works in a folder; the kernel lets go of it when its holder dies, however it dies."""
+    """Held by the one run in a folder; the kernel releases the lock when its holder dies, for whatever reason."""
 
     def __init__(
         self, state_dir: Path, echo: Callable[[str], None], sleep: Callable[[float], None] = time.sleep,
@@ -59,10 +59,10 @@ class FolderLock:
         self._sleep = sleep
         self._cure = cure
         self.fd = -1
-        """The lock lasts until the last process that has inherited this descriptor ends."""
+        """The lock lasts until the last process that inherited this descriptor ends."""
 
     def __enter__(self) -> FolderLock:
-        """Raises ConfigError in one line when another run holds it, or the folder has a pipe in place of a file."""
+        """Raises ConfigError in one line if another run holds the lock, or if a pipe replaces a file of the folder."""
         check_state(self._path.parent)
         self.fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -76,7 +76,9 @@ class FolderLock:
         return self
 
     def _await_holder(self) -> None:
-        """Another run holds the lock, perhaps on another machine. Raises ConfigError unless that is about to end."""
+        """Another run holds the lock, perhaps on another machine. Raises ConfigError unless that run is about to
+        end.
+        """
         holder, _, host = os.pread(self.fd, 400, 0).decode(errors="replace").strip().partition("\n")
         elsewhere = host not in ("", socket.gethostname())
         alive = elsewhere or not holder.isdigit() or Path(f"/proc/{holder}").exists()
@@ -87,7 +89,7 @@ class FolderLock:
                 f"works in this folder; wait for it, end it, or {self._cure}")
 
     def _try(self) -> bool:
-        """Whether the lock is ours now. A file server that does not answer is named, and given up after a while."""
+        """Whether the lock was taken. A file server that does not answer is reported, and given up after a while."""
         tried: list[OSError | None] = []
 
         def lock() -> None:
@@ -115,7 +117,7 @@ class FolderLock:
         return True
 
     def _await_the_dead(self, holder: str) -> bool:
-        """The launcher has died; the scheduler that it left is ending, and holds the lock until it has."""
+        """The launcher has died; its scheduler is ending and holds the lock until then."""
         self._echo(f"waiting for the scheduler of a killed run (process {holder}) to end its tasks")
         for _ in range(int(AWAIT_S / AWAIT_STEP_S)):
             if self._try():
@@ -129,7 +131,7 @@ class FolderLock:
 
 
 def plain_engine_in(workdir: Path, proc: Path = Path("/proc")) -> int | None:
-    """The number of a process that runs -T mesos in this folder now, not started by us; of our own user."""
+    """The pid of a `makeflow -T mesos` of this user in this folder that mfmesos did not start."""
     for entry in proc.iterdir():
         if not entry.name.isdigit():
             continue
@@ -144,21 +146,21 @@ def plain_engine_in(workdir: Path, proc: Path = Path("/proc")) -> int | None:
 
 
 def owner(state_dir: Path) -> str:
-    """The engine whose the three files beside `state_dir` are; empty when that is not known."""
+    """The engine that owns the three files beside `state_dir`; empty if unknown."""
     with contextlib.suppress(OSError):
         noted = (state_dir / OWNER).read_text().strip()
         if noted:
             return noted
-    # An older mfmesos has noted nothing, and only its `run` left the three files behind.
+    # An older mfmesos recorded no owner, and only its `run` left the three files.
     known = framework.load(state_dir)
     return known.engine if known and known.engine else RUN if (state_dir / "report.jsonl").exists() else ""
 
 
 def take_over(workdir: Path, engine: str) -> tuple[list[str], list[str]]:
-    """Make the three files those of `engine`, which is not RUN: gives the names of those of a dead engine, which were
-    deleted, and of those of `mfmesos run`, which are aside until `give_back`.
+    """Make `engine`, which is not RUN, the owner of the three files. Returns the names of deleted files of an ended
+    engine, and of files of `mfmesos run`, which are aside until `give_back`.
 
-    Raises ConfigError when a `mfmesos run` that was killed can still be resumed.
+    Raises ConfigError if a killed `mfmesos run` can still be resumed.
     """
     state_dir = workdir / STATE_DIR
     kept = []
@@ -176,8 +178,9 @@ def take_over(workdir: Path, engine: str) -> tuple[list[str], list[str]]:
 
 
 def give_back(workdir: Path) -> None:
-    """What `take_over` has kept aside is where it was; to be called when the other engine has ended. A task file that
-    is in its place by now, of an engine that was killed or the user's, is put aside as OTHER."""
+    """Move the files that `take_over` moved aside back, after the other engine has ended. A task file that exists in
+    their place by now, from a killed engine or from the user, is moved aside as OTHER.
+    """
     state_dir = workdir / STATE_DIR
     names = [name for name in FILES if (state_dir / ASIDE / name).exists()]
     if names:
@@ -190,8 +193,9 @@ def give_back(workdir: Path) -> None:
 
 
 def recover(source: Path, echo: Callable[[str], None]) -> None:
-    """The user's own mesos_task_info, aside since a makeflow was killed, is in its place before `source`, that file or
-    its folder, is read. Raises ConfigError when an engine runs there."""
+    """Move the user's own mesos_task_info, aside since a makeflow was killed, back before `source` (that file or its
+    folder) is read. Raises ConfigError if an engine runs there.
+    """
     folder = source if source.is_dir() else source.parent
     meant = source.name == TASK_INFO or source == folder
     if not meant or not (folder / STATE_DIR / ASIDE / TASK_INFO).exists():
@@ -204,24 +208,24 @@ def recover(source: Path, echo: Callable[[str], None]) -> None:
 
 
 def begin_run(workdir: Path) -> None:
-    """The three files are those of `mfmesos run` from now on."""
+    """The three files belong to `mfmesos run` from now on."""
     give_back(workdir)
     own(workdir / STATE_DIR, RUN)
 
 
 def state_of_run(workdir: Path) -> Path:
-    """Where the mesos_task_state of `mfmesos run` is now; it need not exist."""
+    """The current path of the mesos_task_state of `mfmesos run`; it need not exist."""
     aside = workdir / STATE_DIR / ASIDE / TASK_STATE
     return workdir / TASK_STATE if owner(workdir / STATE_DIR) in (RUN, "") else aside
 
 
 def own(state_dir: Path, engine: str) -> None:
-    """Note that the three files are those of `engine`: also on a full disk it is one engine or the other."""
+    """Record `engine` as the owner of the three files: even on a full disk the file names one engine or the other."""
     atomic.write(state_dir / OWNER, f"{engine}\n")
 
 
 def clear(workdir: Path) -> list[str]:
-    """Delete the three files unless they are those of `mfmesos run`; gives the names of those that existed."""
+    """Delete the three files unless `mfmesos run` owns them; returns the names of deleted files."""
     there: list[str] = []
     if owner(workdir / STATE_DIR) == RUN:
         return there
@@ -235,10 +239,10 @@ def clear(workdir: Path) -> list[str]:
 
 
 def older(workdir: Path, before: float) -> list[str]:
-    """Those of the three files that nobody has written to since `before` (seconds since the epoch).
+    """Those of the three files that were not written since `before` (seconds since the epoch).
 
-    For a scheduler that plain makeflow started: what is older than makeflow itself is a dead run's. Where times are
-    whole seconds, what could be makeflow's own is left out.
+    For a scheduler that plain makeflow started: a file older than makeflow itself is from a crashed run. If times are
+    whole seconds, files that could be makeflow's own are left out.
     """
     found = []
     for name in FILES:
@@ -250,10 +254,10 @@ def older(workdir: Path, before: float) -> list[str]:
 
 
 def holds(state_dir: Path) -> bool:
-    """Whether a run that has ended left its framework in Mesos, or its journal."""
+    """Whether an ended run left its framework in Mesos, or its journal."""
     return (state_dir / framework.FILE).exists() or any(state_dir.glob(JOURNAL))
 
 
 def create_state(workdir: Path) -> None:
-    """An empty mesos_task_state: without one makeflow spins, deaf to signals."""
+    """Create an empty mesos_task_state: without the file makeflow spins and ignores signals."""
     os.close(os.open(workdir / TASK_STATE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644))

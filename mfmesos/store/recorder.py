@@ -1,4 +1,4 @@
-"""Keeps the history of a run on a thread of its own: whatever is wrong with it, the workflow still runs."""
+"""Writes a run's attempts to the history on a separate thread: no error of the history affects the workflow."""
 from __future__ import annotations
 
 import logging
@@ -16,16 +16,18 @@ from mfmesos.store.history import History, HistoryError, default_path
 
 log = logging.getLogger("mfmesos.history")
 LOADED = 5_000
-"""Attempts of earlier runs, the newest: older ones have faded from the estimates, and each costs every start a little
-(docs/performance.md, Start-up)."""
+"""The newest attempts of earlier runs to load: older ones no longer affect the estimates, and each slows every start
+(docs/performance.md, Start-up).
+"""
 BUSY_S = 3.0
 AT_ONCE = 200
 CLOSE_S = 5.0
 
 
 class Recorder:
-    """`path` None keeps nothing; "" is the user's own history. `complain` is called with one line, from any thread,
-    when the history cannot be used; then it is left alone for the rest of the run."""
+    """`path` None keeps nothing; "" is the user's own history. `complain` gets one line, from any thread, when the
+    history is unusable; the history is then ignored for the rest of the run.
+    """
 
     def __init__(
         self, path: str | None, workflow: str, complain: Callable[[str], None], clock: Callable[[], float] = time.time,
@@ -39,7 +41,7 @@ class Recorder:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="history")
 
     def load(self) -> Future[Iterable[Attempt]]:
-        """What earlier runs left, oldest first."""
+        """Attempts of earlier runs, oldest first."""
         return self._thread.submit(self._load)
 
     def _load(self) -> Iterable[Attempt]:
@@ -56,14 +58,14 @@ class Recorder:
         return found
 
     def keep(self, attempt: Attempt) -> None:
-        """To be stored with others, by `flush` at the latest."""
+        """Store the attempt together with others, by `flush` at the latest."""
         if self._path is not None:
             self._waiting.append(replace(attempt, ended_at=self._clock(), workflow=self._workflow))
             if len(self._waiting) >= AT_ONCE:
                 self.flush()
 
     def flush(self) -> None:
-        """Store what waits; returns at once."""
+        """Store the waiting attempts; returns at once."""
         if self._waiting:
             attempts, self._waiting = self._waiting, []
             self._thread.submit(self._add, attempts)
@@ -81,7 +83,7 @@ class Recorder:
         self._complain(f"{error}; this run goes on without a history")
 
     def close(self) -> None:
-        """Store what waits, within CLOSE_S."""
+        """Store the waiting attempts within CLOSE_S."""
         self.flush()
         wait_for([self._thread.submit(self._close)], CLOSE_S)
         self._thread.shutdown(wait=False)

@@ -1,8 +1,8 @@
-"""What a run leaves in WORKDIR/.mfmesos/ for people and programs: report.jsonl and the kept output of tasks.
+"""A run's records in WORKDIR/.mfmesos/ for people and programs: report.jsonl and the kept output of tasks.
 
-report.jsonl has one JSON object for each task that ended, in the order in which they ended. Keys: time (seconds
-since the epoch), task (id), command, category, finished, withdrawn, reason, exit_code, outputs, usage (memory_mb,
-disk_mb, cores, cpu_s, wall_s, wait_s), allocation (cores, memory_mb, disk_mb), host, attempts.
+report.jsonl has one JSON object per ended task, in the order of their ends. Keys: time (seconds since the epoch), task
+(id), command, category, finished, withdrawn, reason, exit_code, outputs, usage (memory_mb, disk_mb, cores, cpu_s,
+wall_s, wait_s), allocation (cores, memory_mb, disk_mb), host, attempts.
 """
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ LOGS = "logs"
 
 
 class RunLog:
-    """Appends to report.jsonl; keeps stdout and stderr of tasks that wrote any. A full disk stops neither: lines
-    wait for the next one, output that finds no room is lost."""
+    """Appends to report.jsonl, and keeps non-empty stdout and stderr of tasks. A full disk stops neither: lines wait
+    for the next write, output that does not fit is lost.
+    """
 
     def __init__(self, state_dir: Path, keep_output: bool = True, clock: Callable[[], float] = time.time) -> None:
         self._dir = state_dir
@@ -48,7 +49,7 @@ class RunLog:
             self._write()
 
     def task_ended(self, report: ReportTask, host: str) -> dict[str, Any]:
-        """Write one line; gives what it wrote."""
+        """Write one line; returns the entry."""
         task, result = report.task, report.result
         entry: dict[str, Any] = {
             "time": round(self._clock(), 3),
@@ -101,7 +102,7 @@ class RunLog:
 
 
 def more_of_it(report: ReportTask, state_dir: Path) -> str:
-    """Where the rest of a failed task's stderr, else stdout, is, when the reason could only show its last line."""
+    """Where the full stderr, otherwise stdout, of a failed task is, if the reason shows only the last line."""
     if report.result is None:
         return ""
     kind = "stderr" if report.result.stderr.strip() else "stdout"
@@ -112,7 +113,7 @@ def more_of_it(report: ReportTask, state_dir: Path) -> str:
 
 
 def read_report(state_dir: Path) -> list[dict[str, Any]]:
-    """The entries of the last run or runs in that folder; a half-written last line is left out."""
+    """The entries of the last run or runs in that folder; an incomplete last line is ignored."""
     entries = []
     try:
         lines = (state_dir / REPORT).read_text(encoding="utf-8", errors="surrogateescape").splitlines()

@@ -1,4 +1,4 @@
-"""What every SQLite file of ours has in common: who may read it, whose it is, and errors in one line."""
+"""Common parts of all SQLite files of mfmesos: permissions, ownership, and errors in one line."""
 from __future__ import annotations
 
 import os
@@ -12,7 +12,7 @@ from typing import Any
 from mfmesos.shared.netfs import on_network
 
 LEAST_SIZE = 512
-"""Of a SQLite file with anything in it. SQLite takes a smaller one, whatever it holds, for an empty one."""
+"""The size of a non-empty SQLite file. SQLite treats a smaller file as empty, whatever its content."""
 CURES = (
     ("locked", "another program holds it; end that"),
     ("is full", "make room on that disk"),
@@ -23,12 +23,13 @@ CURES = (
 
 
 class UnusableFile(Exception):
-    """The file cannot be used: one line with the file, what is wrong, and the cure."""
+    """The file is unusable: one line with the file, the reason and the cure."""
 
 
 def prepare(path: Path, move: str) -> None:
-    """An empty file for its owner alone, where there is none. An existing one is not opened here: closing it would
-    take away the locks that SQLite holds on it in this process."""
+    """Create an empty private file, if none exists. An existing file is not opened here: closing it would release
+    SQLite's locks on it in this process.
+    """
     missing = [folder for folder in path.parents if not folder.exists()]
     for folder in reversed(missing):
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -43,14 +44,15 @@ def prepare(path: Path, move: str) -> None:
 
 
 def alone(db: sqlite3.Connection, path: Path) -> None:
-    """Before anything else on a file that one process has open at a time: on a file server the write-ahead log does
-    without shared memory, which there is none of."""
+    """First call on a file that only one process opens at a time: on a file server the write-ahead log must do without
+    shared memory, which does not work there.
+    """
     if on_network(path):
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
 
 
 def writable(path: Path) -> bool:
-    """Whether SQLite may write to that file and put its own beside it."""
+    """Whether SQLite may write that file and its companion files."""
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
@@ -59,8 +61,9 @@ def on_read_only_mount(path: Path) -> bool:
 
 
 def open_to_read(path: Path, **options: Any) -> sqlite3.Connection:
-    """A file that can't be written. With a write-ahead log SQLite wants to write even to read; then what the log holds
-    beyond the file is not seen."""
+    """Open a file that cannot be written. With a write-ahead log SQLite writes even to read; then changes that are only
+    in the log are not visible.
+    """
     uri = f"{path.resolve().as_uri()}?mode=ro"
     db: sqlite3.Connection = sqlite3.connect(uri, uri=True, **options)
     try:
@@ -76,19 +79,19 @@ def pragma(db: sqlite3.Connection, name: str) -> Any:
 
 
 def is_new(db: sqlite3.Connection) -> bool:
-    """Whether nothing is in it yet."""
+    """Whether the database is empty."""
     return not pragma(db, "application_id") and not pragma(db, "user_version") and not db.execute(
         "SELECT count(*) FROM sqlite_master").fetchone()[0]
 
 
 def mark(db: sqlite3.Connection, application_id: int, version: int) -> None:
-    """Whose file it is; within the transaction that makes its tables."""
+    """Mark the file as mfmesos's; within the transaction that creates its tables."""
     db.execute(f"PRAGMA application_id = {application_id}")
     db.execute(f"PRAGMA user_version = {version}")
 
 
 def check(db: sqlite3.Connection, path: Path, application_id: int, version: int, move: str) -> None:
-    """Raises UnusableFile for another program's file, a newer mfmesos's, and one that is damaged."""
+    """Raises UnusableFile for another program's file, a newer mfmesos's file, and a damaged file."""
     found = pragma(db, "user_version")
     if pragma(db, "application_id") != application_id:
         raise UnusableFile(f"{path} is another program's SQLite file; {move}")
@@ -103,7 +106,7 @@ def check(db: sqlite3.Connection, path: Path, application_id: int, version: int,
 
 @contextmanager
 def closed_on_failure(db: sqlite3.Connection) -> Iterator[None]:
-    """For what follows the opening of a file: nobody else would close it."""
+    """Close the file if the steps after its opening fail."""
     try:
         yield
     except BaseException:
@@ -125,7 +128,7 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def told(path: Path, error: type[Exception], move: str, cures: Sequence[tuple[str, str]] = CURES) -> Iterator[None]:
-    """Turns what SQLite and the system say into one line; `move` is the cure for all that has no other."""
+    """Turns errors of SQLite and the system into one line; `move` is the cure for errors without another cure."""
     try:
         yield
     except UnusableFile as e:
@@ -136,5 +139,5 @@ def told(path: Path, error: type[Exception], move: str, cures: Sequence[tuple[st
         raise error(f"{path}: {text}; {cure}") from e
     except OSError as e:
         raise error(f"{path}: {e.strerror or e}; make it and its folder writable for you, or {move}") from e
-    except ValueError as e:  # a name that cannot be one
+    except ValueError as e:  # an invalid name
         raise error(f"{str(path)!r}: {e}; {move}") from e
