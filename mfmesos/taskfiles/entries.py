@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Callable, Union
 
 from mfmesos.core.model import Task
+from mfmesos.shared.messages import taskfiles as m
 from mfmesos.shared.phrases import without_middle
 
 MAX_RECORD = 16 << 20
@@ -188,8 +189,7 @@ class Ids:
     def take(self, task_id: int, line: int) -> None:
         """Raises Problem when an earlier record has that ID."""
         if task_id in self._lines:
-            raise Problem(f"task {task_id} is already on line {self._lines[task_id]}",
-                          "give each task an ID of its own; this one is left out")
+            raise Problem(*m.ID_TWICE.parts(task=task_id, line=self._lines[task_id]))
         self._lines[task_id] = line
         self.highest = max(self.highest, task_id)
 
@@ -199,6 +199,5 @@ class Ids:
         if self.malformed <= SHOWN or record.task_id is not None:
             return [record]
         if self.malformed == SHOWN + 1:
-            return [Malformed(record.line, record.text, f"{SHOWN} malformed lines so far; further ones are not shown",
-                              "is this a task file?")]
+            return [Malformed(record.line, record.text, *m.MORE_MALFORMED.parts(count=SHOWN))]
         return []

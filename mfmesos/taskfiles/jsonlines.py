@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from mfmesos.core.model import Request, Task
 from mfmesos.shared.bounds import AMOUNT
+from mfmesos.shared.messages import taskfiles as m
 from mfmesos.taskfiles.entries import (
     MAX_ID,
     MAX_RECORD,
@@ -30,7 +31,11 @@ from mfmesos.taskfiles.entries import (
 )
 
 KEYS = ("command", "inputs", "outputs", "cores", "memory", "disk", "category", "wall_time", "gpus", "env", "id")
-FORM = 'a line is {"command": "...", "inputs": ["..."], "outputs": ["..."]}'
+UNITS = {"memory": "MB", "disk": "MB", "wall_time": "seconds"}
+WRITE_COMMAND, WRITE_CATEGORY, WRITE_ENV, WRITE_VALUE = (
+    m.WRITE_LINE(), m.WRITE_CATEGORY(), m.WRITE_ENV(), m.WRITE_VALUE())
+WRITE_NAMES = {key: m.WRITE_NAMES(key=key) for key in ("inputs", "outputs")}
+"""Cures, made once: they are given with each value that is read."""
 ABORTING = re.compile(rb"([1-9]\d{0,9}),{7}aborting")
 KEPT = 400
 
@@ -83,7 +88,7 @@ class JsonLinesParser:
         stated: dict[str, Any] = {}
         try:
             if size > MAX_RECORD:
-                raise Problem(f"a line of more than {MAX_RECORD >> 20} MB", "put the command into a script")
+                raise Problem(*m.LINE_TOO_LONG.parts(limit=MAX_RECORD >> 20))
             aborting = ABORTING.fullmatch(line.strip())
             if aborting:
                 return [self._withdrawn(int(aborting[1]), number)]
@@ -106,30 +111,31 @@ class JsonLinesParser:
 
     def _cancelled(self, stated: dict[str, Any], number: int) -> Withdrawn:
         if len(stated) > 1 or not _is_id(stated["cancel"]):
-            raise Problem("a line that cancels holds nothing but the number of a task", 'write {"cancel": ID}')
+            raise Problem(*m.CANCEL_FORM.parts())
         return self._withdrawn(stated["cancel"], number)
 
     def _withdrawn(self, task_id: int, number: int) -> Withdrawn:
         if task_id not in self._ids:
-            raise Problem(f"task {task_id} is cancelled but was never submitted", "the line is left out")
+            raise Problem(*m.CANCEL_UNKNOWN.parts(task=task_id))
         return Withdrawn(task_id, number)
 
     def _task(self, stated: dict[str, Any], number: int) -> Task:
         for key in stated:
             if key not in KEYS:
                 near = difflib.get_close_matches(str(key)[:40], KEYS, 1)
-                raise Problem(f"unknown key {printable(str(key), 40)!r}",
-                              f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(KEYS)}")
-        command = text_of("command", stated.get("command"), FORM)
+                name = printable(str(key), 40)
+                raise Problem(*(m.KEY_MISSPELT.parts(key=name, near=near[0]) if near
+                                else m.KEY_UNKNOWN.parts(key=name, keys=", ".join(KEYS))))
+        command = text_of("command", stated.get("command"), WRITE_COMMAND)
         if not command.strip():
-            raise Problem("the command is empty", FORM)
+            raise Problem(*m.COMMAND_EMPTY.parts())
         request = Request(
             cores=amount("cores", stated), memory_mb=amount("memory", stated), disk_mb=amount("disk", stated),
             wall_s=amount("wall_time", stated), gpus=amount("gpus", stated))
         inputs, outputs = self._names("inputs", stated), self._names("outputs", stated)
         category = stated.get("category")
         if category is not None:
-            category = text_of("category", category, 'write "category": "NAME"')
+            category = text_of("category", category, WRITE_CATEGORY)
         env = environment(stated.get("env"))
         return Task(self._id(stated.get("id"), number), command, inputs, outputs, request, category, env)
 
@@ -137,8 +143,7 @@ class JsonLinesParser:
         if stated is None:
             stated = self._ids.highest + 1
         if not _is_id(stated):
-            raise Problem(f"the id {shown(stated)} is not a whole number from 1 to {MAX_ID}",
-                          "leave the id out and the tasks are numbered")
+            raise Problem(*m.ID_NOT_WHOLE.parts(value=shown(stated), most=MAX_ID))
         self._ids.take(stated, line)
         return int(stated)
 
@@ -147,12 +152,12 @@ class JsonLinesParser:
         if names is None:
             return ()
         if isinstance(names, str):
-            raise Problem(f"{key} is one string, not a list", f"write \"{key}\": [{shown(names)}], one string per name")
+            raise Problem(*m.NAMES_ONE_STRING.parts(key=key, value=shown(names)))
         if not isinstance(names, list):
-            raise Problem(f"{key} is {shown(names)}, not a list", f'write "{key}": ["NAME", "NAME"]')
+            raise Problem(*m.NAMES_NOT_LIST.parts(key=key, value=shown(names)))
         for name in names:
-            if not text_of(key, name, f'write "{key}": ["NAME", "NAME"]'):
-                raise Problem(f"an empty name in {key}", "leave it out")
+            if not text_of(key, name, WRITE_NAMES[key]):
+                raise Problem(*m.NAME_EMPTY.parts(key=key))
         return self._folder.names(names)
 
 
@@ -167,15 +172,15 @@ def parse_object(text: str) -> dict[str, Any]:
         stated = json.loads(text, object_pairs_hook=unique, parse_constant=no_number,
                             parse_int=lambda digits: int(digits) if len(digits) < 20 else float(digits))
     except RecursionError:
-        raise Problem("brackets nested too deeply", FORM) from None
+        raise Problem(*m.NESTED_TOO_DEEPLY.parts()) from None
     except Problem:
         raise
     except json.JSONDecodeError as e:
-        raise Problem(f"not JSON: {e.msg} at column {e.colno}", FORM) from None
+        raise Problem(*m.NOT_JSON_AT.parts(why=e.msg, column=e.colno)) from None
     except ValueError as e:
-        raise Problem(f"not JSON: {printable(str(e), 60)}", FORM) from None
+        raise Problem(*m.NOT_JSON.parts(why=printable(str(e), 60))) from None
     if not isinstance(stated, dict):
-        raise Problem(f"{shown(stated)} is not an object", FORM)
+        raise Problem(*m.NOT_AN_OBJECT.parts(value=shown(stated)))
     return stated
 
 
@@ -183,27 +188,27 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise Problem(f"the key {printable(key, 40)!r} is there twice", "write it once")
+            raise Problem(*m.KEY_TWICE.parts(key=printable(key, 40)))
         found[key] = value
     return found
 
 
 def no_number(name: str) -> NoReturn:
-    raise Problem(f"{name} is not a number that JSON has", "write a number, or null")
+    raise Problem(*m.NO_JSON_NUMBER.parts(name=name))
 
 
 def text_of(key: str, value: Any, cure: str) -> str:
     """A string that a command or a file name can be; raises Problem."""
     if value is None:
-        raise Problem(f"no {key}", cure)
+        raise Problem(m.KEY_MISSING(key=key), cure)
     if not isinstance(value, str):
-        raise Problem(f"{key}: {shown(value)} is not a string", cure)
+        raise Problem(m.KEY_NOT_STRING(key=key, value=shown(value)), cure)
     if "\0" in value:
-        raise Problem(f"{key}: a NUL character, which no command and no name can hold", "remove it")
+        raise Problem(*m.KEY_NUL.parts(key=key))
     try:
         value.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        raise Problem(f"{key}: half a surrogate pair, which is no character", "write the character itself") from None
+        raise Problem(*m.KEY_SURROGATE.parts(key=key)) from None
     return value
 
 
@@ -212,29 +217,31 @@ def amount(key: str, stated: dict[str, Any]) -> float | None:
     value = stated.get(key)
     if value is None:
         return None
-    unit = {"memory": " of MB", "disk": " of MB", "wall_time": " of seconds"}.get(key, "")
-    cure = f'write "{key}": NUMBER, a number{unit} without quotes, or leave it out'
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise Problem(f"{key}: {shown(value)} is not a number", cure)
+        raise Problem(m.KEY_NOT_NUMBER(key=key, value=shown(value)), _write_number(key))
     if value in (0, -1):
         return None
     if not AMOUNT.holds(value):
-        raise Problem(f"{key}: {shown(value)} cannot be had", cure)
+        raise Problem(m.KEY_OUT_OF_RANGE(key=key, value=shown(value)), _write_number(key))
     return float(value)
+
+
+def _write_number(key: str) -> str:
+    unit = UNITS.get(key)
+    return m.WRITE_NUMBER_OF(key=key, unit=unit) if unit else m.WRITE_NUMBER(key=key)
 
 
 def environment(stated: Any) -> dict[str, str]:
     """Variables of the task; raises Problem."""
     if stated is None:
         return {}
-    cure = 'write "env": {"NAME": "VALUE"}'
     if not isinstance(stated, dict):
-        raise Problem(f"env: {shown(stated)} is not an object", cure)
+        raise Problem(*m.ENV_NOT_OBJECT.parts(value=shown(stated)))
     for name, value in stated.items():
-        text_of("env", name, cure)
+        text_of("env", name, WRITE_ENV)
         if not name or "=" in name:
-            raise Problem(f"env: {shown(name)} is no name of a variable", cure)
-        text_of(f"env: {printable(name, 40)}", value, 'write the value in quotes: "8", not 8')
+            raise Problem(*m.ENV_BAD_NAME.parts(name=shown(name)))
+        text_of(m.ENV_KEY(name=printable(name, 40)), value, WRITE_VALUE)
     return stated
 
 

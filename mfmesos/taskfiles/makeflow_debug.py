@@ -28,6 +28,8 @@ from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 
+from mfmesos.shared.messages import taskfiles as m
+
 FLAGS = ("makeflow_run", "batch")
 NEEDED = (b"export %s=%s", b"task %d is ready", b"set option `%s' to `%s'")
 """What the binary of a makeflow holds whose debug log tells all this."""
@@ -243,8 +245,8 @@ def _with_reason(fatal: str, notice: str) -> str:
         return fatal
     name, _, error = fatal[len(NOT_LOADED):].rpartition(": ")
     if notice:
-        return f"{name}: {notice}"
-    return fatal if error in OF_THE_SYSTEM else f"{name}: it is no valid workflow, for the reason above"
+        return m.WORKFLOW_NOTICE(name=name, notice=notice)
+    return fatal if error in OF_THE_SYSTEM else m.WORKFLOW_INVALID(name=name)
 
 
 class Forward:

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from mfmesos.core.model import Task
+from mfmesos.shared.messages import taskfiles as m
 from mfmesos.taskfiles.entries import printable
 from mfmesos.taskfiles.plan_graph import folders_above
 
@@ -33,10 +34,8 @@ class Overlap:
     def __str__(self) -> str:
         first, second = printable(self.outer), printable(self.inner)
         if self.impossible:
-            return (f"task {self.inner_task.id} makes {second!r}, but task {self.outer_task.id} makes {first!r} as a "
-                    "file")
-        return (f"task {self.outer_task.id} makes {first!r}, and task {self.inner_task.id} makes {second!r} in it: "
-                "each replaces only what it made itself")
+            return m.MADE_AS_FILE(task=self.inner_task.id, name=second, other=self.outer_task.id, outer=first)
+        return m.MADE_INSIDE(task=self.outer_task.id, name=first, other=self.inner_task.id, inner=second)
 
 
 class Overlaps:

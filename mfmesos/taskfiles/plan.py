@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from typing import Callable
 
 from mfmesos.core.model import Task
+from mfmesos.shared.messages import taskfiles as m
 from mfmesos.taskfiles import plan_check
 from mfmesos.taskfiles.entries import Malformed, Submitted, printable
 from mfmesos.taskfiles.plan_graph import GONE, Need, Node, Status, folders_above
+
+FAILED = m.FAILED_TO_MAKE()
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ class Plan:
         self._finish(self._nodes[task_id])
         return self.ready()
 
-    def failed(self, task_id: int, why: str = "failed to make") -> list[Blocked]:
+    def failed(self, task_id: int, why: str = FAILED) -> list[Blocked]:
         """It failed for good; gives the tasks that can never run now. KeyError: no such task."""
         node = self._nodes[task_id]
         if node.status in (Status.FINISHED, *GONE):
@@ -113,7 +116,7 @@ class Plan:
         status = self._nodes[task_id].status
         if status not in (Status.WAITING, Status.READY):
             return False, []
-        return True, self.failed(task_id, "was withdrawn and does not make")
+        return True, self.failed(task_id, m.NOT_MADE_CANCELLED())
 
     def give_up(self) -> list[Task]:
         """None that was not given to run yet ever will be; gives those."""
@@ -148,7 +151,7 @@ class Plan:
             problems.append(plan_check.cycle_problem(chain))
             node.status = Status.FAILED
             self.left -= 1
-            return problems, self._block_after(node, "cannot make (it needs itself)")
+            return problems, self._block_after(node, m.CANNOT_MAKE_ITSELF())
         return problems, self._block_if_gone(node)
 
     def look_again(self) -> list[Task]:
@@ -192,18 +195,17 @@ class Plan:
     def _wrong(self, task: Task) -> list[tuple[str, str]]:
         other = self._nodes.get(task.id)
         if other is not None:
-            return [(f"task {task.id} is already on line {other.line}", "give each task an id of its own")]
+            return [m.PLANNED_TWICE.parts(task=task.id, line=other.line)]
         found = []
         own = {folder for name in task.inputs for folder in (name, *folders_above(name))} - {"."}
         own.update({"."} & set(task.inputs))
         for name in task.outputs:
             maker = self._makers.get(name)
             if name in own:
-                found.append((f"task {task.id} makes {printable(name)!r}, which is also its input",
-                              "give the output another name"))
+                found.append(m.OWN_INPUT.parts(task=task.id, name=printable(name)))
             elif maker is not None and maker.status not in GONE:
-                found.append((f"task {task.id} makes {printable(name)!r}, which task {maker.task.id} on line "
-                              f"{maker.line} makes as well", "give the outputs names of their own"))
+                found.append(m.MADE_TWICE.parts(
+                    task=task.id, name=printable(name), other=maker.task.id, line=maker.line))
         return found
 
     def _feed_later(self, node: Node, name: str, folders: list[str], before: Node | None) -> None:
@@ -246,7 +248,7 @@ class Plan:
 
     def _make_need(self, name: str, without: Node | None = None) -> Need:
         above = (self._makers.get(n) for n in (name, *folders_above(name)))
-        makers = {m.task.id: m for m in above if m is not None}
+        makers = {maker.task.id: maker for maker in above if maker is not None}
         makers.update(self._made_below.get(name, {}))
         if without is not None:
             makers.pop(without.task.id, None)
@@ -286,7 +288,7 @@ class Plan:
 
     def _block_after(self, node: Node, why: str) -> list[Blocked]:
         found: list[Blocked] = []
-        reach = [(node, f"which task {node.task.id} {why}")]
+        reach = [(node, why)]
         while reach:
             maker, reason = reach.pop()
             for need in maker.feeds:
@@ -295,9 +297,9 @@ class Plan:
                 for consumer in need.consumers:
                     if consumer.status not in (Status.WAITING, Status.READY):
                         continue
-                    found.append(self._block(consumer, f"needs {printable(need.name)}, {reason}"))
-                    reach.append((consumer, f"which task {consumer.task.id} cannot make "
-                                            f"(task {node.task.id} failed)"))
+                    found.append(self._block(consumer, m.NEEDS_UNMADE(
+                        name=printable(need.name), task=maker.task.id, why=reason)))
+                    reach.append((consumer, m.CANNOT_MAKE_AFTER(task=node.task.id)))
         return found
 
     def _block(self, node: Node, reason: str) -> Blocked:
@@ -309,8 +311,9 @@ class Plan:
         for need in node.needs:
             for maker in need.producers.values():
                 if maker.status in GONE:
-                    verb = "failed to make" if maker.status is Status.FAILED else "cannot make"
-                    first = self._block(node, f"needs {printable(need.name)}, which task {maker.task.id} {verb}")
-                    return [first, *self._block_after(node, "cannot make")]
+                    why = FAILED if maker.status is Status.FAILED else m.CANNOT_MAKE()
+                    first = self._block(node, m.NEEDS_UNMADE(
+                        name=printable(need.name), task=maker.task.id, why=why))
+                    return [first, *self._block_after(node, m.CANNOT_MAKE())]
         return []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 
+from mfmesos.shared.messages import taskfiles as m
 from mfmesos.taskfiles.entries import Malformed, printable
 from mfmesos.taskfiles.plan_graph import Need, Node, Status, pending
 
@@ -50,11 +51,10 @@ def unmade(needs: Iterable[Need]) -> Iterator[tuple[Need, list[Node]]]:
 
 
 def missing_problem(node: Node, name: str, others: int = 0) -> Malformed:
-    more = f" (and {others} more)" if others else ""
-    return Malformed(
-        node.line, printable(node.task.command),
-        f"task {node.task.id}{more} needs {printable(name)!r}, which is not there and no task makes",
-        "make the file, or list the task that makes it", node.task.id)
+    task, shown = node.task.id, printable(name)
+    problem, cure = (m.INPUT_NOT_MADE_FOR_MANY.parts(task=task, others=others, name=shown) if others
+                     else m.INPUT_NOT_MADE.parts(task=task, name=shown))
+    return Malformed(node.line, printable(node.task.command), problem, cure, task)
 
 
 def cycles(nodes: Sequence[Node]) -> list[Malformed]:
@@ -156,8 +156,7 @@ def cycle_problem(chain: list[tuple[Node, str]]) -> Malformed:
     steps = []
     for i, (_, name) in enumerate(chain[:CHAIN]):
         after = chain[(i + 1) % len(chain)][0]
-        steps.append(f"needs {printable(name, 60)!r} of task {after.task.id} on line {after.line}")
-    more = f", and so on through {len(chain) - CHAIN} more tasks" if len(chain) > CHAIN else ""
-    return Malformed(first.line, printable(first.task.command),
-                     f"a cycle: task {first.task.id} {', which '.join(steps)}{more}",
-                     "one of them has to start without the other", first.task.id)
+        steps.append(m.CYCLE_STEP(name=printable(name, 60), task=after.task.id, line=after.line))
+    more = m.CYCLE_MORE(others=len(chain) - CHAIN) if len(chain) > CHAIN else ""
+    problem, cure = m.CYCLE.parts(task=first.task.id, steps=", which ".join(steps), more=more)
+    return Malformed(first.line, printable(first.task.command), problem, cure, first.task.id)

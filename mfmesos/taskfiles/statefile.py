@@ -14,6 +14,7 @@ import threading
 from collections.abc import Container, Iterator
 from pathlib import Path
 
+from mfmesos.shared.messages import taskfiles as m
 from mfmesos.shared.wholelines import open_to_append
 
 log = logging.getLogger("mfmesos.statefile")
@@ -46,7 +47,7 @@ class StateFile:
     def known(self, task_id: int) -> None:
         """The engine has submitted that task, so it may have a line. Raises StateFileError for what is no ID."""
         if type(task_id) is not int or not 0 < task_id < 2**31:
-            raise StateFileError(f"{task_id!r} is no task's ID")
+            raise StateFileError(m.STATE_BAD_ID(value=task_id))
         with self._lock:
             self._known.add(task_id)
 
@@ -123,9 +124,9 @@ class StateFile:
     def _end(self, task_id: int, state: str) -> None:
         with self._lock:
             if type(task_id) is not int or task_id not in self._known:
-                raise StateFileError(f"task {task_id} was never announced; a line for it would crash makeflow")
+                raise StateFileError(m.STATE_NOT_SUBMITTED(task=task_id))
             if task_id in self._ended:
-                raise StateFileError(f"task {task_id} has its line already; {state!r} is not written")
+                raise StateFileError(m.STATE_TWICE(task=task_id, state=state))
             self._ended.add(task_id)
             line = f"{task_id},{state}\n".encode("ascii")
             if self._held is not None:
@@ -137,9 +138,9 @@ class StateFile:
         if not lines:
             return
         if self._fd < 0:
-            raise StateFileError(f"{self._path}: closed")
+            raise StateFileError(m.STATE_CLOSED(path=self._path))
         if not self._is_ours():
-            log.warning("%s was removed or replaced; going on with a new one", self._path)
+            log.warning("%s was removed or replaced; continuing with a new one", self._path)
             self._open_again()
         self._backlog += b"".join(lines)
         self._push()
@@ -149,7 +150,7 @@ class StateFile:
         try:
             fd = open_to_append(self._path)
         except OSError as e:
-            log.error("%s cannot be made again (%s)", self._path, e.strerror)
+            log.error("%s cannot be created again (%s)", self._path, e.strerror)
         else:
             os.close(self._fd)
             self._fd = fd

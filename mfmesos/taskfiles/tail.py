@@ -10,6 +10,7 @@ from typing import Callable
 
 from watchdog.observers import Observer
 
+from mfmesos.shared.messages import taskfiles as m
 from mfmesos.taskfiles.watch import DirectoryWatch, SomeObserver
 
 log = logging.getLogger("mfmesos.tail")
@@ -43,7 +44,7 @@ class FileReader:
         if self._fd < 0:
             return
         if os.fstat(self._fd).st_size < self._offset or not self._remembers():
-            self._restart("written anew")
+            self._restart("rewritten")
         self._read()
 
     def close(self) -> None:
@@ -56,7 +57,7 @@ class FileReader:
             fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 os.close(fd)
-                raise OSError(errno.EINVAL, "not a regular file")
+                raise OSError(errno.EINVAL, m.NOT_A_REGULAR_FILE())
         except OSError as e:
             if e.errno != errno.ENOENT and e.errno != self._complained:
                 self._complained = e.errno

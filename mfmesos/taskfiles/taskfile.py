@@ -13,6 +13,7 @@ import re
 
 from mfmesos.core.model import Request, Task
 from mfmesos.shared.bounds import MOST
+from mfmesos.shared.messages import taskfiles as m
 from mfmesos.taskfiles.entries import (
     MAX_ID,
     MAX_RECORD,
@@ -29,7 +30,6 @@ from mfmesos.taskfiles.splitter import RawRecord, RecordSplitter, start_at_last_
 
 __all__ = ["Malformed", "Record", "Submitted", "TaskInfoParser", "Withdrawn", "format_task", "start_at_last_first_id"]
 
-FORM = "a record is ID,COMMAND,INPUTS,OUTPUTS,CORES,MEMORY,DISK,submitted"
 
 
 class TaskInfoParser:
@@ -65,7 +65,7 @@ class TaskInfoParser:
             if submission and raw.id is not None:
                 self._ids.take(raw.id, raw.line)
             if raw.kind == "too long":
-                raise Problem(f"a record of more than {MAX_RECORD >> 20} MB", "put the command into a script")
+                raise Problem(*m.RECORD_TOO_LONG.parts(limit=MAX_RECORD >> 20))
             if raw.kind == "broken" or raw.id is None:
                 raise diagnose(raw.data)
             return [Submitted(self._task(raw.id, raw.data.rstrip(b"\r")), raw.line)]
@@ -75,17 +75,17 @@ class TaskInfoParser:
     def _withdrawn(self, raw: RawRecord) -> Record:
         assert raw.id is not None
         if raw.id not in self._ids:
-            raise Problem(f"task {raw.id} is withdrawn but was never submitted", "the line is left out")
+            raise Problem(*m.CANCEL_UNKNOWN.parts(task=raw.id))
         return Withdrawn(raw.id, raw.line)
 
     def _task(self, task_id: int, record: bytes) -> Task:
         if b"\0" in record:
-            raise Problem("a NUL byte, which no command and no file name can hold", "remove it")
+            raise Problem(*m.RECORD_NUL.parts())
         rest = record.split(b",", 1)[1].decode("utf-8", "surrogateescape")
         head, outputs, cores, memory, disk, _ = rest.rsplit(",", 5)
         command, inputs = self._folder.split(head, absolute=self._of_engine)
         if not command.strip():
-            raise Problem(f"task {task_id} has no command", FORM)
+            raise Problem(*m.RECORD_NO_COMMAND.parts(task=task_id))
         names = tuple(self._folder.relative(name) for name in inputs if name)
         if not self._of_engine:  # there, pieces of names with commas may be the same
             names = tuple(dict.fromkeys(names))
@@ -100,9 +100,9 @@ def amount(name: str, text: str) -> float | None:
     if value in (-1, 0):
         return None
     if value < 0:
-        raise Problem(f"{name} is {printable(text, 20)}", "write how much is needed, or -1 to leave it to the estimate")
+        raise Problem(*m.AMOUNT_NEGATIVE.parts(name=name, value=printable(text, 20)))
     if value > MOST:
-        raise Problem(f"{name} is {printable(text, 20)}, more than any machine has", "memory and disk are in MB")
+        raise Problem(*m.AMOUNT_TOO_LARGE.parts(name=name, value=printable(text, 20)))
     return value
 
 
@@ -111,35 +111,34 @@ def diagnose(record: bytes) -> Problem:
     head, comma, rest = record.partition(b",")
     shown = printable(head.strip(), 30)
     if not comma:
-        return Problem(f"not a record: {printable(record, 40)!r}", FORM)
+        return Problem(*m.NOT_A_RECORD.parts(record=printable(record, 40)))
     if re.fullmatch(rb"[+-]?\d+", head.strip()) is None:
-        return Problem(f"the ID {shown!r} is not a number", FORM)
+        return Problem(*m.ID_NOT_NUMBER.parts(id=shown))
     if re.fullmatch(rb"[1-9]\d*", head) is None:
-        return Problem(f"the ID {shown!r} is not a positive whole number", "IDs count up from 1")
+        return Problem(*m.ID_NOT_POSITIVE.parts(id=shown))
     if len(head) > 10 or int(head) > MAX_ID:
-        return Problem(f"the ID {shown!r} is too large", f"IDs go from 1 to {MAX_ID}")
+        return Problem(*m.ID_TOO_LARGE.parts(id=shown, most=MAX_ID))
     line = record.rstrip(b"\r")
     if line.endswith(b",aborting"):
-        return Problem(f"task {shown}: a removal has nothing between its commas", f"write {shown},,,,,,,aborting")
+        return Problem(*m.CANCEL_RECORD.parts(task=shown))
     if not line.endswith(b",submitted"):
-        return Problem(f"task {shown}: the record does not end with ,submitted", FORM)
+        return Problem(*m.RECORD_NOT_ENDED.parts(task=shown))
     fields = rest.decode("utf-8", "surrogateescape").rstrip("\r").split("\n")[-1].rsplit(",", 6)
     if len(fields) < 7:
-        return Problem(f"task {shown}: {len(fields)} fields after the ID instead of 7", FORM)
+        return Problem(*m.RECORD_FIELDS.parts(task=shown, count=len(fields)))
     for name, text in zip(("cores", "memory", "disk"), fields[3:6]):
         if re.fullmatch(r"-?\d{1,400}(\.\d{1,400})?", text, re.ASCII) is None:
-            return Problem(f"task {shown}: {name} is {printable(text, 30)!r}, not a number",
-                           "a number, or -1 where nothing is asked for; memory and disk in MB")
-    return Problem(f"task {shown}: cannot be read", FORM)
+            return Problem(*m.RECORD_NOT_NUMBER.parts(task=shown, name=name, value=printable(text, 30)))
+    return Problem(*m.RECORD_UNREADABLE.parts(task=shown))
 
 
 def format_task(task: Task) -> bytes:
     """One record; raises ValueError on what this format cannot hold (JSON lines can)."""
     for name in (*task.inputs, *task.outputs):
         if re.search(r"[ ,\n]", name) or not name:
-            raise ValueError(f"task {task.id}: {printable(name)!r} cannot be written to a task file; use JSON lines")
+            raise ValueError(m.NAME_NOT_WRITABLE(task=task.id, name=printable(name)))
     if not task.command.strip() or "\0" in task.command:
-        raise ValueError(f"task {task.id}: no command that can be written to a task file")
+        raise ValueError(m.COMMAND_NOT_WRITABLE(task=task.id))
     asked = (task.request.cores, task.request.memory_mb, task.request.disk_mb)
     numbers = ",".join("-1" if value is None else format_number(value) for value in asked)
     text = f"{task.id},{task.command},{' '.join(task.inputs)},{' '.join(task.outputs)},{numbers},submitted\n"

@@ -31,6 +31,7 @@ from typing import Any, Callable, NamedTuple, Optional, Protocol
 from watchdog.events import FileModifiedEvent, FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
+from mfmesos.shared.messages import taskfiles as m
 from mfmesos.shared.plainerrors import plain
 from mfmesos.taskfiles.watch_pace import ONLY_POLLED_S, Pace
 
@@ -168,7 +169,7 @@ class DirectoryWatch:
             self._observe()
         changed = {name for name, seen in self._seen.items() if signature(self._folder / name) != seen} - names
         if changed and self._inotify is not None and self._pace.missed():
-            self._say(f"{self._folder}: this file system does not tell of changes; looking every {ONLY_POLLED_S} s")
+            self._say(m.WATCH_POLLS(folder=self._folder, pause=ONLY_POLLED_S))
         return changed
 
     def _look(self, name: str) -> None:
@@ -198,8 +199,8 @@ class DirectoryWatch:
         except Exception as e:  # ENOSPC and EMFILE are limits of inotify; whatever the error is, the poll remains
             if None not in identities(places):
                 self._pace.unavailable()
-                self._say(f"{self._folder}: changes are not notified ({plain(e, cure=False)}); looking every "
-                          f"{ONLY_POLLED_S} s (fs.inotify.max_user_watches or max_user_instances may be too low)")
+                self._say(m.WATCH_UNAVAILABLE(
+                    folder=self._folder, why=plain(e, cure=False), pause=ONLY_POLLED_S))
             return
         self._inotify = _InotifyWatch(observer, places, were)
         with self._woken:

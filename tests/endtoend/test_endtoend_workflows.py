@@ -202,7 +202,7 @@ def test_folders_as_outputs_eat_nothing(flow):
         flow.write("res/notes", "mine")
         ended = start()
         assert ended.code == 0, ended.out + flow.log()
-        assert "'res/b' in it: each replaces only what it made itself" in ended.out
+        assert "'res/b' in it: each task replaces only its own files" in ended.out
         assert {name: data for name, data in flow.files().items() if name.startswith("res")} == {
             "res/a": b"a\n", "res/b": b"b\n", "res/notes": b"mine"}
         shutil.rmtree(flow.folder / "res")

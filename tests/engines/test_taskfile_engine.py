@@ -109,7 +109,7 @@ def test_outputs_that_exclude_each_other(place):
     assert (refused.task.id, refused.reason) == (2, "task 2 makes 'a/b', but task 1 makes 'a' as a file")
     place.append(line(3, "mkdir d", "", "d") + line(4, "echo > d/x", "", "d/x") + line(5, "mkdir d", "", "d"))
     assert place.event(ev.TaskSubmitted, 4).task.id == 5
-    assert place.said == ["task 3 makes 'd', and task 4 makes 'd/x' in it: each replaces only what it made itself"]
+    assert place.said == ["task 3 makes 'd', and task 4 makes 'd/x' in it: each task replaces only its own files"]
 
 
 def test_an_output_that_leads_out_never_runs(place, tmp_path_factory):

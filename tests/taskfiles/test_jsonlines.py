@@ -61,7 +61,7 @@ def test_a_line_that_cancels() -> None:
     """In its own words and in those of the other format; of a task that was never submitted it is a mistake."""
     found = parse(b'{"command": "a", "id": 7}\n{"cancel": 7}\n7,,,,,,,aborting\n')
     assert found[1:] == [Withdrawn(7, 2), Withdrawn(7, 3)]
-    assert problem(cancel=3) == "tasks.jsonl:1: task 3 is cancelled but was never submitted (the line is left out)"
+    assert problem(cancel=3) == "tasks.jsonl:1: task 3 is cancelled but was never submitted (the line is ignored)"
     for bad in ({"cancel": 7, "id": 7}, {"cancel": "7"}, {"cancel": None}, {"cancel": True}, {"cancel": 0}):
         assert "write {\"cancel\": ID}" in problem(**bad)
 

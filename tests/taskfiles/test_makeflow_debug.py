@@ -133,7 +133,7 @@ def test_fatal_error_on_one_line(tmp_path):
     (["notice: parse error: line 1: a comma", "fatal: makeflow: couldn't load M: Invalid argument"],
      "M: parse error: line 1: a comma"),
     (["makeflow: version", "fatal: makeflow: couldn't load a: b: No such file or directory"],
-     "a: b: it is no valid workflow, for the reason above"),
+     "a: b: not a valid workflow, for the reason above"),
     (["fatal: makeflow: couldn't load M: Permission denied"], "couldn't load M: Permission denied"),
     (["notice: job 1 failed", "fatal: no room"], "no room"),
 ])

@@ -19,7 +19,7 @@ def test_a_folder_and_something_in_it(order: tuple[int, int]) -> None:
     assert overlaps.add(tasks[order[0]]) == []
     found = overlaps.add(tasks[order[1]])
     assert [str(one) for one in found] == [
-        "task 1 makes 'res', and task 2 makes 'res/b' in it: each replaces only what it made itself"]
+        "task 1 makes 'res', and task 2 makes 'res/b' in it: each task replaces only its own files"]
     assert not found[0].impossible
     assert overlaps.add(task(3, "mkdir res; echo > res/a", "res")) == []
 

@@ -53,15 +53,15 @@ def test_a_listed_maker_is_waited_for_even_if_the_file_is_there() -> None:
 def test_missing_inputs() -> None:
     """One line for each name, with the first task that needs it."""
     p = plan(task(1, "no x", line=3), task(2, "no", "x", line=5))
-    assert said(p) == ["tasks:3: task 1 (and 1 more) needs 'no', which is not there and no task makes "
-                       "(make the file, or list the task that makes it)"]
+    assert said(p) == ["tasks:3: task 1 (and 1 more) needs 'no', which does not exist and which no task makes "
+                       "(create the file, or add the task that makes it)"]
 
 
 def test_two_makers_of_one_output() -> None:
     """Both lines are named."""
     p = plan(task(1, "", "a b", line=2), task(2, "", "b c", line=7))
     assert said(p) == ["tasks:7: task 2 makes 'b', which task 1 on line 2 makes as well "
-                       "(give the outputs names of their own)"]
+                       "(give each output a name of its own)"]
 
 
 def test_its_own_input() -> None:
@@ -83,9 +83,9 @@ def test_cycles_name_the_chain() -> None:
              task(6, "e", "f"), task(7, "c"), there=["x"])
     assert said(p) == [
         "tasks:2: a cycle: task 2 needs 'c' of task 4 on line 4, which needs 'b' of task 3 on line 3, "
-        "which needs 'a' of task 2 on line 2 (one of them has to start without the other)",
+        "which needs 'a' of task 2 on line 2 (remove one of these inputs)",
         "tasks:5: a cycle: task 5 needs 'f' of task 6 on line 6, which needs 'e' of task 5 on line 5 "
-        "(one of them has to start without the other)"]
+        "(remove one of these inputs)"]
     assert ids(p.order()) == [1]
 
 
@@ -129,7 +129,7 @@ def test_a_task_that_fills_a_folder_which_it_reads() -> None:
     assert "task 1" in line
     assert "task 2" in line
     (line,) = said(plan(task(1, "d", "d/sum")))
-    assert "needs 'd', which is not there" in line
+    assert "needs 'd', which does not exist" in line
 
 
 # --- failures ---------------------------------------------------------------------------------------
@@ -139,7 +139,8 @@ def test_what_can_never_run_after_a_failure() -> None:
     assert ids(p.ready()) == [1, 4]
     blocked = p.failed(1)
     assert [(b.task.id, b.line, b.reason) for b in blocked] == [
-        (2, 2, "needs a, which task 1 failed to make"), (3, 3, "needs b, which task 2 cannot make (task 1 failed)")]
+        (2, 2, "needs a, which task 1 failed to make"),
+        (3, 3, "needs b, which task 2 cannot make because task 1 failed")]
     assert ids(p.finished(4)) == [5]
     assert p.failed(1) == []
     assert p.left == 1

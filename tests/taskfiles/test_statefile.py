@@ -50,10 +50,10 @@ def test_an_unknown_id_is_refused(tmp_path: Path, state: StateFile) -> None:
     """It would crash makeflow."""
     state.known(1)
     for wrong in (0, -1, 2**31, "1", True, None):
-        with pytest.raises(StateFileError, match="no task's ID"):
+        with pytest.raises(StateFileError, match="not the ID of a task"):
             state.known(wrong)  # type: ignore[arg-type]
     for wrong in (2, 0, -1, "1", 1.0, True, None):
-        with pytest.raises(StateFileError, match="never announced"):
+        with pytest.raises(StateFileError, match="never submitted"):
             state.finished(wrong)  # type: ignore[arg-type]
     assert lines(tmp_path) == []
 
