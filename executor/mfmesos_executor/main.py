@@ -83,11 +83,11 @@ class Executor:
 
     # --- main thread ---
     def run(self, driver: Any) -> int:
-        """Serve the one claim; returns the process's exit code. Nothing of ours is left in the sandbox then."""
+        """Serve the one claim; gives the exit code. However that ends, nothing of ours stays in the sandbox."""
         self._update = driver.update
         self._shutdown_s = float(getattr(driver, "grace_shutdown_period", 5.0))
-        driver.start()
         try:
+            driver.start()
             close = self._serve(driver)
         except FolderGone:
             # A task may have done it. Which ones ran, the scheduler knows: that we end badly tells it to find out.
@@ -96,7 +96,11 @@ class Executor:
             self._remove_beside_others()
             driver.stop()
             return FOLDER_GONE
-        self._remove_all()
+        except BaseException:
+            self._reaper.kill_all()
+            self.remove_all()
+            raise
+        self.remove_all()
         if self._task_id and close.state != "TASK_LOST":
             driver.update(self._task_id, close.state, close.message)
             driver.wait_acknowledged(ACKNOWLEDGE_S)
@@ -134,12 +138,13 @@ class Executor:
     def _remove_beside_others(self) -> None:
         """Whoever removed the folder may not be through yet, and what they still hold keeps us from removing ours."""
         until = self._clock() + OTHERS_S
-        self._remove_all()
+        self.remove_all()
         while os.path.lexists(self._folder) and self._clock() < until:
             self._pause(OTHERS_STEP_S)
-            self._remove_all()
+            self.remove_all()
 
-    def _remove_all(self) -> None:
+    def remove_all(self) -> None:
+        """What is ours in the sandbox. May be called more than once."""
         remove_tree(self._folder)
         sandbox = os.path.dirname(self._folder)
         for name in os.listdir(sandbox) if os.path.isdir(sandbox) else ():
@@ -180,5 +185,6 @@ def main() -> int:
         driver = ExecutorDriver(executor, environ)
         return executor.run(driver)
     except ExecutorRefused as e:
+        executor.remove_all()
         print(f"mfmesos executor: {e}", file=sys.stderr)
         return 1

@@ -54,6 +54,22 @@ if sys.version_info < (3, 8):
     sys.exit(@OLD@)
 
 
+def say(text):
+    try:
+        os.write(2, text.encode("utf-8", "replace"))
+    except Exception:
+        pass  # the disk is full: what follows may still work
+
+
+def leave(code):
+    """What stderr could not take on a full disk would be tried again, and make the exit code 120."""
+    try:
+        sys.stderr.flush()
+    except Exception:
+        sys.stderr = None
+    sys.exit(code)
+
+
 def unpack_psutil(archive):
     """Its compiled part cannot be imported out of a zip; without it the executor reads /proc itself."""
     import zipfile
@@ -64,7 +80,7 @@ def unpack_psutil(archive):
             z.extractall(folder, [name for name in z.namelist() if name.startswith("psutil/")])
         sys.path.insert(0, folder)
     except Exception as e:
-        sys.stderr.write("mfmesos: psutil could not be unpacked (%s); /proc is read instead\\n" % e)
+        say("mfmesos: psutil could not be unpacked (%s); /proc is read instead\\n" % e)
 
 
 if __name__ == "__main__":
@@ -72,11 +88,17 @@ if __name__ == "__main__":
     unpack_psutil(sys.path[0])
     from mfmesos_executor.main import main
 
-    sys.exit(main())
+    leave(main())
 '''.replace("@OLD@", str(EXIT_OLD_PYTHON))
 
 BRING = """\
-import hashlib, socket, sys, time, zlib
+import hashlib, os, socket, sys, time, zlib
+def say(text):
+    line = "mfmesos: %s\\n" % text
+    try:
+        os.write(2, line if str is bytes else line.encode("utf-8", "replace"))
+    except EnvironmentError:
+        pass
 def bring(host, port, path):
     s = socket.create_connection((host, int(port)), 15)
     s.sendall(("GET %s HTTP/1.0\\r\\nHost: %s\\r\\n\\r\\n" % (path, "[%s]" % host if ":" in host else host)).encode())
@@ -95,8 +117,8 @@ for pause in (0.5, 1, 2, 0) if sys.argv[2:] else ():
         break
     except Exception as e:
         if not pause:
-            sys.stderr.write("mfmesos: the executor cannot be fetched from %s port %s (%s); let this agent reach it, "
-                             "or see --listen and --advertise\\n" % (sys.argv[2], sys.argv[3], e))
+            say("the executor cannot be fetched from %s port %s (%s); let this agent reach it, or see --listen and "
+                "--advertise" % (sys.argv[2], sys.argv[3], e))
             sys.exit(@MISSED@)
     time.sleep(pause)
 try:
@@ -104,7 +126,7 @@ try:
 except EnvironmentError:
     same = False
 if not same:
-    sys.stderr.write("mfmesos: the archive of the executor arrived damaged on this agent (checksum of @PYZ@)\\n")
+    say("the archive of the executor arrived damaged on this agent (checksum of @PYZ@)")
     sys.exit(@BAD@)
 sys.exit(@OLDEST@ if sys.version_info < (3, 4) else 0)
 """

@@ -306,6 +306,16 @@ class Chaos:
         assert not left, f"{left} left although the run has ended; it said:\n{self.said[-1][-3000:]}"
 
 
+def last_words(left: list[str]) -> str:
+    """The ends of stdout and stderr of the first sandbox in which something is left."""
+    for name in left:
+        box = next((p for p in Path(name).parents if (p / "stderr").exists()), None)
+        if box is not None:
+            return "\n".join(f"--- {p.name}:\n{p.read_text(errors='replace')[-1500:]}"
+                             for p in (box / "stdout", box / "stderr") if p.exists())
+    return ""
+
+
 def run_seed(schedule: Schedule, cluster: Cluster, folder: Path) -> Chaos:
     """Run and check one; AssertionError says how to repeat it."""
     before = set(cluster.sandboxes())
@@ -317,8 +327,10 @@ def run_seed(schedule: Schedule, cluster: Cluster, folder: Path) -> Chaos:
         try:
             wait_until(lambda: not chaos.left(before), 20, "the agents to be clean")
         except AssertionError:
+            left = chaos.left(before)
             raise AssertionError(
-                f"left on agents: {chaos.left(before)[:6]} (orphaned: {chaos.orphaned})") from None
+                f"left on agents: {left[:6]} (orphaned: {chaos.orphaned})\n{last_words(left)}\n--- scheduler:\n"
+                f"{chaos.flow.log()}") from None
         wait_until(lambda: not cluster.get("/state")["frameworks"], 20, "the framework to be gone")
     except AssertionError as e:
         raise AssertionError(

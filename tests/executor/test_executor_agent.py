@@ -58,6 +58,22 @@ def test_whoever_removes_the_folder_may_still_be_at_it(tmp_path, monkeypatch):
     assert not (tmp_path / ".mfmesos").exists()
 
 
+def test_an_executor_that_crashes_leaves_nothing(tmp_path):
+    """What nobody expected, a driver that does not start for want of room, say: its folder and archive are removed."""
+    class Driver:
+        def update(self, *_):
+            """Nothing."""
+
+        def start(self):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / ".mfmesos" / "lib").mkdir(parents=True)
+    (tmp_path / "mfmesos-executor.pyz").touch()
+    with pytest.raises(OSError, match="No space left"):
+        Executor(str(tmp_path), {}, SimpleNamespace(kill_all=lambda: None)).run(Driver())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_it_ends_as_badly_when_the_next_attempt_is_to_start(executor, staging):
     """Nothing runs when the folder goes: the next attempt's start shows it."""
     staging.run(run("1.1", "true"))

@@ -191,6 +191,24 @@ def test_damaged_archive(tmp_path: Path, built: Archive) -> None:
     assert "damaged" in done.stderr
 
 
+def test_a_full_disk_hides_no_exit_code(tmp_path: Path, built: Archive) -> None:
+    """stderr is a file in the sandbox: what cannot be written there changes nothing else."""
+    with (sandbox(tmp_path, built) / PYZ).open("ab") as f:
+        f.write(b"x")
+    assert start(tmp_path, f"exec 2>/dev/full; {built.command()}", PATH=os.environ["PATH"]).returncode == EXIT_DAMAGED
+
+
+def test_a_full_disk_keeps_no_executor_from_starting(tmp_path: Path, built: Archive) -> None:
+    """Neither psutil can be unpacked nor can that be written to stderr: the executor runs all the same."""
+    (sandbox(tmp_path, built) / ".mfmesos").touch()
+    imports = "import psutil, six, addict, h11, http_parser.http, pymesos, mfmesos.shared.wire"
+    code = PROBE.replace(imports, "print('ran')\n    return")
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$0" -I -c "$1" 2>/dev/full', sys.executable, code], cwd=tmp_path,
+        env={"MESOS_SANDBOX": str(tmp_path)}, stdout=subprocess.PIPE, text=True, timeout=60)
+    assert (done.stdout, done.returncode) == ("ran\n", 0)
+
+
 @contextlib.contextmanager
 def serving(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
     """A web server with one answer, and what it was asked."""
