@@ -1,4 +1,4 @@
-"""Syncs on their way: one is held by the server while a newer one may be sent, each on a connection of its own."""
+"""Carries syncs to the scheduler: one may be held there while a newer one is sent, each on a connection of its own."""
 from __future__ import annotations
 
 import queue
@@ -20,14 +20,14 @@ class Answered(NamedTuple):
 
 
 class Channel:
-    """`send` while `free`; what comes of it is given to `tell`, on another thread."""
+    """`send` while `free`; what becomes of each sync is posted, on another thread."""
 
-    def __init__(self, client: Client, tell: Callable[[Answered], None], read_s: float) -> None:
+    def __init__(self, client: Client, post: Callable[[Answered], None], read_s: float) -> None:
         self._client = client
-        self._tell = tell
+        self._post = post
         self._read_s = read_s
         self._lock = threading.Lock()
-        self._free: list[_Lane] = [_Lane(self) for _ in range(LANES)]
+        self._free: list[_Lane] = [_Lane(self, client.connection()) for _ in range(LANES)]
 
     @property
     def free(self) -> bool:
@@ -50,16 +50,16 @@ class Channel:
     def done(self, lane: _Lane, answered: Answered) -> None:
         with self._lock:
             self._free.append(lane)
-        self._tell(answered)
+        self._post(answered)
 
 
 class _Lane:
     """A thread with its connection."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, connection: Connection) -> None:
         self.jobs: queue.SimpleQueue[tuple[int, bytes]] = queue.SimpleQueue()
         self._channel = channel
-        self._connection = channel._client.connection()
+        self._connection = connection
         threading.Thread(target=self._work, name="sync", daemon=True).start()
 
     def _work(self) -> None:

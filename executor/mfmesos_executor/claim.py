@@ -28,6 +28,7 @@ from mfmesos_executor.threads import Pool
 
 logger = logging.getLogger(__name__)
 READ_S = 75.0
+"""A sync without an answer for this long is lost: the heartbeat after it would have had it answered."""
 MOST_WAIT_S = 5.0
 """Between two looks at the state."""
 CLOSING_S = 2.0
@@ -42,11 +43,13 @@ class FolderGone(Exception):
 
 
 class Vanished:
-    """An attempt has met that."""
+    """An attempt found that folder gone."""
 
 
 @dataclass
 class Ended:
+    """An attempt has ended."""
+
     result: Result
 
 

@@ -59,7 +59,7 @@ class Table(Dict[int, Process]):
 
 def read(pid: int) -> Process | None:
     """One process; None when it has ended."""
-    _, f = _stat(pid)
+    f = _fields(start_of(f"/proc/{pid}/stat"))
     if not f:
         return None
     return Process(pid, int(f[1]), int(f[3]), int(f[2]), f[0].decode(), int(f[21]) * PAGE,
@@ -74,13 +74,13 @@ def everything() -> Iterator[Process]:
 
 def name_of(pid: int) -> str:
     """Its program's name, which the kernel cuts to 15 characters; empty for a zombie, too."""
-    name, f = _stat(pid)
-    return "" if f[:1] == [b"Z"] else os.fsdecode(name)
+    raw = start_of(f"/proc/{pid}/stat")
+    return "" if _fields(raw)[:1] == [b"Z"] else os.fsdecode(raw[raw.find(b"(") + 1:raw.rfind(b") ")])
 
 
 def started_at(pid: int) -> float:
     """When it started, in seconds since the epoch, rounded down to 10 ms; 0 when that cannot be known."""
-    f = _stat(pid)[1]
+    f = _fields(start_of(f"/proc/{pid}/stat"))
     return time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - int(f[19]) / TICKS) if f else 0.0
 
 
@@ -148,8 +148,7 @@ def whole(path: str) -> bytes:
         return b""
 
 
-def _stat(pid: int) -> tuple[bytes, list[bytes]]:
-    """The name, and the fields after it, beginning with the state; none when it has ended."""
-    raw = start_of(f"/proc/{pid}/stat")
-    end = raw.rfind(b") ")  # a name may hold brackets
-    return (raw[raw.find(b"(") + 1:end], raw[end + 2:].split(None, 23)) if end >= 0 else (b"", [])
+def _fields(stat: bytes) -> list[bytes]:
+    """Those after the name, beginning with the state; none when the process has ended."""
+    end = stat.rfind(b") ")  # a name may hold brackets
+    return stat[end + 2:].split(None, 23) if end >= 0 else []
