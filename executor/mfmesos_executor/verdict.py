@@ -7,7 +7,7 @@ import signal
 import threading
 from typing import Callable, Mapping
 
-from mfmesos.shared.phrases import without_middle
+from mfmesos.shared.phrases import printable
 from mfmesos.shared.plainerrors import reason
 
 MOST_REASON = 400
@@ -68,8 +68,7 @@ def with_last_line(reason: str, stderr: str, stdout: str = "") -> str:
     middle."""
     lines = [line.strip() for line in (stderr if stderr.strip() else stdout).splitlines() if line.strip()]
     text = f"{reason}: {lines[-1]}" if lines else reason
-    text = "".join(c if c.isprintable() else " " for c in text)
-    return text if len(text) <= MOST_REASON else without_middle(text, MOST_REASON)
+    return printable(text, MOST_REASON, instead=" ")
 
 
 def trouble_of(folders: tuple[str, ...]) -> str:

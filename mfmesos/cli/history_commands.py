@@ -15,7 +15,7 @@ import click
 from mfmesos.cli.failing import fail
 from mfmesos.cli.number_options import Number
 from mfmesos.shared import bounds
-from mfmesos.shared.phrases import counted
+from mfmesos.shared.phrases import counted, printable
 
 if TYPE_CHECKING:
     from mfmesos.core.attempt_record import Attempt
@@ -194,4 +194,4 @@ def _amount(value: float | None) -> str:
 
 def shown(text: str) -> str:
     """Without what would steer a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in text)
+    return printable(text, 0, instead="?")

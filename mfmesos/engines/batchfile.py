@@ -11,9 +11,10 @@ from mfmesos.core.attemptid import attempt_id
 from mfmesos.core.model import SavedTask, StagedInput, Task
 from mfmesos.engines.done import Earlier
 from mfmesos.shared.messages import engines as m
+from mfmesos.shared.phrases import printable
 from mfmesos.staging.check import OutputCheck
 from mfmesos.staging.inputs import InputError, InputIndex
-from mfmesos.taskfiles.entries import Malformed, Submitted, Withdrawn, printable
+from mfmesos.taskfiles.entries import Malformed, Submitted, Withdrawn
 from mfmesos.taskfiles.overlaps import Overlaps
 from mfmesos.taskfiles.plan import Plan
 from mfmesos.taskfiles.plan_graph import Status

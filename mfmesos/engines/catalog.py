@@ -18,6 +18,7 @@ from mfmesos.aio import aiohttp
 from mfmesos.core.model import Resources
 from mfmesos.shared.addresses import join_host_port
 from mfmesos.shared.messages import pool as m
+from mfmesos.shared.phrases import printable, shortened
 from mfmesos.shares.pool_values import ManagerStatus
 
 WORKERS = {"wq_master": "work_queue_worker", "wq_manager": "work_queue_worker", "vine_manager": "vine_worker"}
@@ -168,5 +169,4 @@ def _largest(record: dict[str, Any]) -> Resources:
 def shown(value: object, limit: int = 80) -> str:
     """A foreign value within one line."""
     text = str(value) if isinstance(value, Exception) else repr(value)
-    text = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return shortened(printable(text, 4 * limit, instead=" "), limit)

@@ -9,9 +9,9 @@ import os
 from collections.abc import Callable, Container, Iterable
 
 from mfmesos.shared.messages import engines as m
+from mfmesos.shared.phrases import printable
 from mfmesos.shared.symlinks import leads_out
 from mfmesos.staging.names import KEPT, ancestors, free_name
-from mfmesos.taskfiles.entries import printable
 from mfmesos.taskfiles.plan_graph import folders_above
 
 

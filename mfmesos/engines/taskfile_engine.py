@@ -21,10 +21,11 @@ from mfmesos.engines.stager import Stager
 from mfmesos.launchers.linked import end_engine, lives
 from mfmesos.settings.config import SECRET_VARIABLE, SchedulerConfig
 from mfmesos.shared.messages import engines as m
+from mfmesos.shared.phrases import printable
 from mfmesos.shared.terminal import say
 from mfmesos.store.leftovers import DONE, TASK_INFO, TASK_STATE, clear, own
 from mfmesos.store.runlog import RunLog, more_of_it
-from mfmesos.taskfiles.entries import MAX_ID, CommaNames, Folder, Malformed, Record, Submitted, printable
+from mfmesos.taskfiles.entries import MAX_ID, CommaNames, Folder, Malformed, Record, Submitted
 from mfmesos.taskfiles.makeflow_debug import DebugLog, sendable
 from mfmesos.taskfiles.overlaps import Overlaps
 from mfmesos.taskfiles.splitter import start_at_last_first_id

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from mfmesos.core.model import Task
 from mfmesos.estimates.programs import Step, one_of, steps
+from mfmesos.shared.phrases import printable
 
 LONGEST = 80
 """Characters of a derived category."""
@@ -168,7 +169,7 @@ def _known(files: Collection[str]) -> set[str]:
 
 
 def _bounded(text: str) -> str:
-    text = "".join(c if c.isprintable() else "?" for c in text)
+    text = printable(text, 0, instead="?")
     if len(text) <= LONGEST:
         return text
     digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:8]

@@ -10,8 +10,8 @@ from pathlib import Path
 from mfmesos.launchers.launching import LaunchOptions
 from mfmesos.launchers.makeflow_args import MakeflowArgs, parse
 from mfmesos.settings.config import ConfigError
+from mfmesos.shared.phrases import printable
 from mfmesos.taskfiles import makeflow_debug
-from mfmesos.taskfiles.entries import printable
 
 DEBUG_LOG = "makeflow.debug"
 EXPORT = re.compile(r"^\s*export\s+([^\n#]+)", re.MULTILINE)

@@ -5,6 +5,7 @@ from typing import Any, Mapping
 
 from mfmesos.core import events
 from mfmesos.core.model import Agent, Holder, Offer, Resources
+from mfmesos.shared.phrases import printable
 
 FIELDS = {"cpus": "cores", "mem": "memory_mb", "disk": "disk_mb", "gpus": "gpus"}
 """Mesos's names of the resources that we use, and the core's."""
@@ -115,8 +116,7 @@ def _holder(found: Mapping[str, Any], own: bool) -> Holder:
 
 def plain_name(name: str) -> str:
     """A name that others chose, fit for a terminal."""
-    text = "".join(c if c.isprintable() else " " for c in name).strip()
-    return text if len(text) <= MOST_NAME else f"{text[:MOST_NAME // 2]}...{text[-MOST_NAME // 2 + 3:]}"
+    return printable(name, MOST_NAME, instead=" ").strip()
 
 
 def _resources(data: Mapping[str, Any]) -> Resources:

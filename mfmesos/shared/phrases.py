@@ -1,4 +1,4 @@
-"""Numbers and short texts as users read them."""
+"""Numbers, short texts and the texts of others as users read them."""
 from __future__ import annotations
 
 
@@ -21,6 +21,22 @@ def shortened(text: str, limit: int) -> str:
     """One line of at most `limit` characters; the middle is cut, since the end is often the most important part."""
     line = " ".join(text.split())
     return line if len(line) <= limit else without_middle(line, limit)
+
+
+def printable(text: str | bytes, limit: int = 80, *, instead: str | None = None) -> str:
+    """Text that somebody else chose, fit for one line of a terminal or a log: at most `limit` characters (0: any
+    number), what is too long loses its middle; what is not printable is escaped, or replaced with `instead`."""
+    if limit and len(text) > limit * 8:
+        text = text[: limit * 4] + text[-limit * 4:]  # type: ignore[operator]  # both are of one kind
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "surrogateescape")
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else _escaped(c) if instead is None else instead for c in text)
+    return without_middle(text, limit) if 0 < limit < len(text) else text
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode()
 
 
 def without_middle(text: str, limit: int) -> str:

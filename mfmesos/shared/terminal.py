@@ -5,6 +5,8 @@ import contextlib
 import signal
 import sys
 
+from mfmesos.shared.phrases import printable
+
 HANGUPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -15,10 +17,8 @@ def say(text: str) -> None:
 
 def line(text: str) -> None:
     """Print TEXT as one line, at once; control characters in names are escaped."""
-    shown = text if text.isprintable() else "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
     with contextlib.suppress(OSError, ValueError):
-        print(shown, file=sys.stderr, flush=True)
+        print(printable(text, 0), file=sys.stderr, flush=True)
 
 
 def ending_signals() -> tuple[signal.Signals, ...]:

@@ -30,6 +30,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from mfmesos.shared.phrases import printable
+
 PROTOCOL = 1
 MAX_DEPTH = 200
 """Components in the name of a member of an output."""
@@ -296,7 +298,7 @@ def load_result(data: Any) -> Result:
         isinstance(result.missing_outputs, list) and all(isinstance(n, str) for n in result.missing_outputs),
         where, "missing_outputs is a list of names")
     # Everyone with the token can send this text: no line breaks, no terminal controls.
-    result.reason = "".join(c if c.isprintable() else " " for c in _text(result.reason))
+    result.reason = printable(_text(result.reason), 0, instead=" ")
     result.stdout, result.stderr = _text(result.stdout), _text(result.stderr)
     result.missing_outputs = [_text(n) for n in result.missing_outputs]
     usage: Usage = _fields(Usage, result.usage, where)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from mfmesos.shared.phrases import printable
 from mfmesos.shared.wire import TAR_HOLES, tar_mtime_ns
 
 BLOCK = 512
@@ -29,8 +30,7 @@ _KINDS = {
 
 def shown(name: str) -> str:
     """A name that somebody else chose, fit for one line of a log or a terminal."""
-    text = name if len(name) <= MAX_SHOWN else f"{name[:MAX_SHOWN]}..."
-    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+    return printable(name, MAX_SHOWN)
 
 
 class BadTar(ValueError):

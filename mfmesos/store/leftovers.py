@@ -17,11 +17,11 @@ from pathlib import Path
 
 from mfmesos.settings.config import STATE_DIR, ConfigError
 from mfmesos.shared import atomic
+from mfmesos.shared.phrases import printable
 from mfmesos.shared.plainerrors import reason
 from mfmesos.shared.plainfiles import check_state
 from mfmesos.staging.stamps import coarse_ns
 from mfmesos.store import framework
-from mfmesos.taskfiles.entries import printable
 
 TASK_INFO = "mesos_task_info"
 TASK_STATE = "mesos_task_state"

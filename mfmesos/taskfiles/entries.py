@@ -9,7 +9,7 @@ from typing import Callable, Union
 
 from mfmesos.core.model import Task
 from mfmesos.shared.messages import taskfiles as m
-from mfmesos.shared.phrases import without_middle
+from mfmesos.shared.phrases import printable
 
 MAX_RECORD = 16 << 20
 """Bytes. A longer record is refused, so that a file that is no task file cannot fill the memory."""
@@ -65,17 +65,6 @@ class Problem(ValueError):
         super().__init__(problem)
         self.problem = problem
         self.cure = cure
-
-
-def printable(text: str | bytes, limit: int = 80) -> str:
-    """One line of at most `limit` characters that any terminal can show; what is not printable is escaped, what is too
-    long loses its middle."""
-    if len(text) > limit * 8:
-        text = text[: limit * 4] + text[-limit * 4:]  # type: ignore[operator]  # both are of one kind
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "surrogateescape")
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
-    return shown if len(shown) <= limit else without_middle(shown, limit)
 
 
 HERE = "\0"

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from mfmesos.core.model import Request, Task
 from mfmesos.shared.bounds import AMOUNT
 from mfmesos.shared.messages import taskfiles as m
+from mfmesos.shared.phrases import printable
 from mfmesos.taskfiles.entries import (
     MAX_ID,
     MAX_RECORD,
@@ -27,7 +28,6 @@ from mfmesos.taskfiles.entries import (
     Record,
     Submitted,
     Withdrawn,
-    printable,
 )
 
 KEYS = ("command", "inputs", "outputs", "cores", "memory", "disk", "category", "wall_time", "gpus", "env", "id")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mfmesos.core.model import Task
 from mfmesos.shared.messages import taskfiles as m
-from mfmesos.taskfiles.entries import printable
+from mfmesos.shared.phrases import printable
 from mfmesos.taskfiles.plan_graph import folders_above
 
 SHOWN = 20

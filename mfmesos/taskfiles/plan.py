@@ -13,8 +13,9 @@ from typing import Callable
 
 from mfmesos.core.model import Task
 from mfmesos.shared.messages import taskfiles as m
+from mfmesos.shared.phrases import printable
 from mfmesos.taskfiles import plan_check
-from mfmesos.taskfiles.entries import Malformed, Submitted, printable
+from mfmesos.taskfiles.entries import Malformed, Submitted
 from mfmesos.taskfiles.plan_graph import GONE, Need, Node, Status, folders_above
 
 FAILED = m.FAILED_TO_MAKE()

@@ -6,7 +6,8 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 
 from mfmesos.shared.messages import taskfiles as m
-from mfmesos.taskfiles.entries import Malformed, printable
+from mfmesos.shared.phrases import printable
+from mfmesos.taskfiles.entries import Malformed
 from mfmesos.taskfiles.plan_graph import Need, Node, Status, pending
 
 CYCLES = 20

@@ -14,6 +14,7 @@ import re
 from mfmesos.core.model import Request, Task
 from mfmesos.shared.bounds import MOST
 from mfmesos.shared.messages import taskfiles as m
+from mfmesos.shared.phrases import printable
 from mfmesos.taskfiles.entries import (
     MAX_ID,
     MAX_RECORD,
@@ -24,7 +25,6 @@ from mfmesos.taskfiles.entries import (
     Record,
     Submitted,
     Withdrawn,
-    printable,
 )
 from mfmesos.taskfiles.splitter import RawRecord, RecordSplitter, start_at_last_first_id
 

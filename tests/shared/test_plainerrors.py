@@ -9,9 +9,8 @@ import pytest
 
 from mfmesos.core.reasons import explain
 from mfmesos.launchers.binaries import find_makeflow
-from mfmesos.shared.phrases import shortened
+from mfmesos.shared.phrases import printable, shortened
 from mfmesos.shared.plainerrors import plain, reason
-from mfmesos.taskfiles.entries import printable
 
 
 @pytest.mark.parametrize(("error", "text"), [
@@ -61,3 +60,12 @@ def test_a_folder_on_path_that_may_not_be_entered(tmp_path, monkeypatch) -> None
     program.write_bytes(b"\x7fELF")
     program.chmod(0o755)
     assert find_makeflow({"PATH": f"/root/bin:{tmp_path}"}) == program
+
+
+def test_printable_text_is_fit_for_a_terminal():
+    """What is not printable is escaped or replaced, bytes and half surrogates too."""
+    assert printable("a\x1b[1m\nb") == r"a\x1b[1m\nb"
+    assert printable("a\x1b\nb", instead="?") == "a??b"
+    assert printable("\ud800") == r"\ud800"
+    assert printable(b"\xff") == r"\udcff"
+    assert printable("a" * 2000, 0) == "a" * 2000
