@@ -10,7 +10,7 @@ candidate, CAUTIOUS, allocates what was declared, or else what is surely enough.
 
     W[k] = (n_own w_own[k] + n_pool use w_pool[k] + n_prior use w_prior[k]) / n      expected waste
     R[k] = (n_own r_own[k] + n_pool r_pool[k]     + n_prior r_prior[k])     / n      expected retries
-    P    = price x average use                                                      price of a retry (retry_price.py)
+    P    = price x average use                                                      price of a retry (retries.py)
     n    = n_own + n_pool + n_prior                                                 in tasks
 
 Waste is what is allocated but not used times the run time, failed attempts included. So W already holds what retries

@@ -15,7 +15,7 @@ from mfmesos.estimates.choice import CANDIDATES, CAUTIOUS, Choice, Evidence, cho
 from mfmesos.estimates.hindsight import blur_of, judged
 from mfmesos.estimates.own_command import Record, Repeat, believed
 from mfmesos.estimates.prior import LEAST, Prior
-from mfmesos.estimates.retry_price import Budget
+from mfmesos.estimates.retries import Budget, next_allocation
 from mfmesos.estimates.scores import Scores
 from mfmesos.estimates.tuning import DEFAULT_TUNING, Tuning
 from mfmesos.shared.phrases import counted
@@ -90,23 +90,12 @@ class Estimator:
         self, category: str, allocation: float, input_mb: float | None = None, *, declared: float | None = None,
         largest: float | None = None,
     ) -> float:
-        """The next allocation of a task that exhausted `allocation`: always larger, up to the largest agent.
-
-        More than the largest remembered peak beyond, by more if there are few; else what was declared; else double.
-        """
+        """The next allocation of a task that exhausted `allocation`: always larger, up to the largest agent
+        (retries.next_allocation)."""
         known = self._categories.get(category)
-        result = allocation * 2.0
         beyond = known.history.beyond(allocation) if known else []
-        if known and beyond and (declared is None or allocation < declared):
-            spread = Prior.of(known.history, input_mb).spread
-            result = max(beyond) * (1.02 if len(beyond) > 2 else 1.0 + 2.0 * spread)
-            result = result if declared is None else min(result, declared)
-        elif declared is not None and allocation < declared:
-            result = declared
-        elif beyond:
-            result = max(result, max(beyond) * 1.1)
-        result = max(result, allocation * 1.02)
-        return result if largest is None else min(result, max(largest, allocation))
+        spread = Prior.of(known.history, input_mb).spread if known and beyond else 0.0
+        return next_allocation(allocation, beyond, spread, declared, largest)
 
     def typical(self, category: str, input_mb: float | None = None) -> float | None:
         """What a task most likely needs, neither more nor less; None for an unknown category."""

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from mfmesos.estimates.category_history import MARGINS
 from mfmesos.estimates.choice import CAUTIOUS
+from mfmesos.estimates.retries import MARGIN
 from mfmesos.estimates.tuning import Tuning
 
 _NEIGHBOURS = 30
@@ -27,7 +28,6 @@ _NEIGHBOUR = 2
 """Which of them counts, in order of distance, from 0: one or two may repeat a peak by chance."""
 _LEAST_BLUR = 1e-6
 """As a share of the peak: p divides by it."""
-RETRY_MARGIN = 1.02
 
 
 class Hindsight(NamedTuple):
@@ -64,7 +64,7 @@ def judged(
 
 def retry_of(peak: float, cautious: float, largest: float) -> float:
     """a': just more than the largest peak known, or the cautious allocation; where neither holds the task, its peak."""
-    retry = min(largest * RETRY_MARGIN, cautious)
+    retry = min(largest * MARGIN, cautious)
     return retry if retry >= peak else max(cautious, peak)
 
 

@@ -1,7 +1,7 @@
 """What a task of some shape is given: what was requested, and what its category's estimates say of the rest.
 
-A category's history is learned when the first task of it comes. An estimate is made anew when more is known: at once
-while little is, later at most every REFRESH_S, so that what it costs does not grow with the number of tasks.
+A category's history is learned when its first task comes. An estimate is renewed when more is known: at once while
+little is known, later at most every REFRESH_S, so that its cost does not grow with the number of tasks.
 """
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ INPUT_SLACK = 1.05
 LEAST_CORES = 0.25
 """Of an estimate: cores are not enforced, and tasks that wait for each other's cores look as if they needed few."""
 CORE_STEP = 0.25
+"""Estimates of cores are multiples of this."""
 CORE_SLACK = 0.1
-"""A program of one thread is measured with a little more than one core now and then."""
-FRESH_SAMPLES = 20
-REFRESH_S = 1.0
-MANY_SHORT = 50
-ONE_IN = 20
-"""Of a category's short attempts, once there were MANY_SHORT of any, one in so many is learned."""
+"""In cores: a program of one thread is measured with a little more than one core now and then."""
+FRESH_SAMPLES, REFRESH_S = 20, 1.0
+"""Each of the first FRESH_SAMPLES attempts of a category renews its estimates; later ones do every REFRESH_S."""
+MANY_SHORT, ONE_IN = 50, 20
+"""After MANY_SHORT attempts of a category one in ONE_IN of its short attempts is learned (docs/performance.md,
+Estimates)."""
 MOST_CACHED = 10_000
+"""Shapes whose need is remembered."""
 
 
 def needs_for(policy: Policy) -> EstimatedNeeds:

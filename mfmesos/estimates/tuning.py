@@ -28,7 +28,7 @@ class Tuning:
     prior_weight: float = 3.0
     """What the plain model of peaks counts, in tasks of the category's own."""
 
-    # The price of a retry (retry_price.Budget).
+    # The price of a retry (retries.Budget).
     first_price: float = 4.0
     """Before any retry, in uses of an average task."""
     grace: float = 1.0

@@ -11,7 +11,7 @@ from mfmesos.estimates.choice import CANDIDATES, CAUTIOUS, Evidence, beyond, cho
 from mfmesos.estimates.hindsight import blur_of, judged, retry_of
 from mfmesos.estimates.prior import Prior
 from mfmesos.estimates.replay import Learned, replay
-from mfmesos.estimates.retry_price import Budget
+from mfmesos.estimates.retries import Budget, next_allocation
 from mfmesos.estimates.scores import Scores
 from mfmesos.estimates.tuning import DEFAULT_TUNING, Tuning
 
@@ -109,6 +109,24 @@ def test_the_price_of_a_retry_follows_the_budget():
     for _ in range(3):
         budget.retried()
     assert budget.price() == pytest.approx(4.0 * 2 ** 4)
+
+
+@pytest.mark.parametrize(("beyond", "declared", "largest", "wanted"), [
+    ([], None, None, 200.0),  # nothing known: double
+    ([], 500.0, None, 500.0),  # the declared amount
+    ([], 100.0, None, 200.0),  # the declared amount was exhausted: double
+    ([150.0, 160.0, 170.0], None, None, 170.0 * 1.02),  # known well: just more than the largest
+    ([150.0, 170.0], None, None, 170.0 * 1.5),  # not known well: by twice the spread
+    ([150.0, 170.0], 180.0, None, 180.0),  # no more than the declared amount
+    ([150.0, 170.0], 90.0, None, 200.0),  # the declared amount was exhausted
+    ([150.0, 400.0], 90.0, None, 440.0),  # and a larger peak is known
+    ([100.5] * 3, None, None, 100.5 * 1.02),
+    ([], None, 150.0, 150.0),  # the largest agent
+    ([], None, 80.0, 100.0),  # no less than before
+])
+def test_the_next_allocation_after_100_mb_were_exhausted(beyond, declared, largest, wanted):
+    """Each case of the docstring, with a spread of 0.25."""
+    assert next_allocation(100.0, beyond, 0.25, declared, largest) == pytest.approx(wanted)
 
 
 def test_hindsight_by_hand():

@@ -1,13 +1,21 @@
-"""The price of a retry: what keeps retries within the budget."""
+"""Retries: their price, which keeps them within the budget, and what an attempt gets after one that exhausted its
+allocation."""
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from mfmesos.estimates.scores import Scores
 from mfmesos.estimates.tuning import Tuning
 
 _USE_FADE = 0.995
 """Of the average use of a task: the last 200 tasks."""
+MARGIN = 1.02
+"""Over peaks that are known well, and over an allocation that was too little."""
+_KNOWN_WELL = 3
+"""Peaks beyond an allocation, from which on the largest of them is known well."""
+_OUTGROWN_MARGIN = 1.1
+"""Over the largest known peak, where the declared amount was exhausted."""
 
 
 class Budget:
@@ -48,3 +56,26 @@ class Budget:
         allowed = tuning.retry_budget * self._ended
         excess = (self._retried + tuning.grace) / (allowed + tuning.grace)
         return min(max(tuning.first_price * math.pow(excess, tuning.steepness), tuning.prices[0]), tuning.prices[1])
+
+
+def next_allocation(
+    exhausted: float, beyond: Sequence[float], spread: float, declared: float | None, largest: float | None,
+) -> float:
+    """What a task gets after an attempt that exhausted `exhausted`; always more, up to the `largest` agent.
+
+    - Peaks `beyond` the exhausted allocation are known, and less than the declared amount was exhausted: the largest
+      of them, with MARGIN where _KNOWN_WELL or more are known, else with 1 + 2 `spread` (the deviation of the
+      logarithms of peaks); no more than the declared amount.
+    - None are known: the declared amount.
+    - The declared amount was exhausted, or is not known: double; more where the largest peak is larger.
+    """
+    below_declared = declared is not None and exhausted < declared
+    if beyond and (declared is None or below_declared):
+        wanted = max(beyond) * (MARGIN if len(beyond) >= _KNOWN_WELL else 1.0 + 2.0 * spread)
+        wanted = wanted if declared is None else min(wanted, declared)
+    elif declared is not None and below_declared:
+        wanted = declared
+    else:
+        wanted = max(exhausted * 2.0, max(beyond, default=0.0) * _OUTGROWN_MARGIN)
+    wanted = max(wanted, exhausted * MARGIN)
+    return wanted if largest is None else min(wanted, max(largest, exhausted))
