@@ -23,6 +23,24 @@ MFMESOS = [sys.executable, "-m", "mfmesos"]
 PRIVATE = (".mfmesos", *(f"Makeflow.{kind}log" for kind in ("makeflow", "mesos", "", "batch", "wq")))
 
 
+STARTED: list[subprocess.Popen[str]] = []
+"""What flows have started in the present test: a test that fails must not leave a run to those that follow."""
+
+
+def end_started() -> None:
+    """Kill what is left of them, with what they have started."""
+    while STARTED:
+        process = STARTED.pop()
+        if process.poll() is not None:
+            continue
+        with contextlib.suppress(psutil.Error):
+            for child in psutil.Process(process.pid).children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    child.kill()
+        process.kill()
+        process.wait()
+
+
 def need_makeflow() -> None:
     need(shutil.which("makeflow") is not None, "no makeflow here",
          "apt-get install coop-computing-tools openmpi-bin python-is-python3")
@@ -58,9 +76,11 @@ class Flow:
     def start(self, *argv: str, **more: Any) -> subprocess.Popen[str]:
         """`mfmesos ARGV` in the folder, in a session of its own; stdout and stderr together."""
         env = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        return subprocess.Popen(
+        started = subprocess.Popen(
             [*MFMESOS, *argv], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True, env=env, **more)
+        STARTED.append(started)
+        return started
 
     def end(self, process: subprocess.Popen[str], timeout: float = 90) -> Ended:
         try:

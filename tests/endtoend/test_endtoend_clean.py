@@ -26,7 +26,7 @@ def killed_run(flow: Flow) -> None:
     tasks = [{"command": "echo made > made", "outputs": ["made"]}, {"command": " ".join(SLEEP)}]
     flow.write("tasks.jsonl", "".join(json.dumps(task) + "\n" for task in tasks))
     process = flow.start("run", "--master", flow.cluster.master, "tasks.jsonl")
-    wait_until(lambda: sleeping() and (flow.folder / "made").exists(), 40, "one task ended and one at work")
+    wait_until(lambda: sleeping() and flow.report(), 40, "one task ended and one at work")
     process.kill()
     process.communicate()
 

@@ -131,7 +131,7 @@ def test_an_environment_is_not_lost_in_silence(linked):
 def start_slow(linked: Linked) -> subprocess.Popen[str]:
     linked.flow.write("Makeflow", GOOD + SLOW)
     process = linked.start()
-    wait_until(lambda: len(sleepers()) == 2 and (linked.folder / "good").exists(), 40, "two running tasks")
+    wait_until(lambda: len(sleepers()) == 2 and linked.flow.report(), 40, "two running tasks")
     return process
 
 

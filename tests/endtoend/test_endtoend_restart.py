@@ -73,7 +73,8 @@ def test_the_scheduler_is_killed_after_the_end(flow):
     flow.write("Makeflow", "o: in.txt\n\tcat in.txt > o\n\n"
                "last: o\n\tLOCAL while [ ! -e go ]; do sleep 0.1; done; cat o > last\n")
     process = flow.start(*flow.makeflow_argv())
-    wait_until(lambda: (flow.folder / "o").exists(), 40, "the task")
+    state = flow.folder / "mesos_task_state"  # the output itself is published before makeflow hears of the task's end
+    wait_until(lambda: state.exists() and "finished" in state.read_text(), 40, "the task")
     scheduler = scheduler_of(process.pid)
     scheduler.suspend()
     flow.write("go", "")

@@ -60,7 +60,7 @@ def finish(flow: Flow) -> None:
 
 def start_and_wait(flow: Flow):
     process = flow.start(*flow.makeflow_argv())
-    wait_until(lambda: len(sleepers()) == 3 and (flow.folder / "quick").exists(), 40, "three running tasks")
+    wait_until(lambda: len(sleepers()) == 3 and flow.report(), 40, "three running tasks")
     return process
 
 
