@@ -81,7 +81,7 @@ class Stager:
                 return self._look(task)
             except OSError as e:
                 if e.errno not in descriptors.SHORT or self._closed.wait(AGAIN_S):
-                    return TaskRefused(task, m.INPUT_UNREADABLE(why=plain(e)))
+                    return TaskRefused(task, m.INPUT_NOT_READ(why=plain(e)))
 
     def _look(self, task: Task) -> Event:
         try:

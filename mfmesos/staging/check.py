@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mfmesos.core.model import Task
+from mfmesos.shared.messages import staging as m
 from mfmesos.shared.symlinks import leads_out
 from mfmesos.staging.names import NameRefused, ancestors, check_own, output_name, real_name
 from mfmesos.staging.tarstream import shown
@@ -38,12 +39,10 @@ class OutputCheck:
     def _check(self, written: str) -> None:
         name = output_name(self._workdir, written)
         if any(len(os.fsencode(part)) > LONGEST_NAME for part in name.split("/")):
-            raise NameRefused(
-                f"output {shown(name)}: a name in it is longer than {LONGEST_NAME} bytes; choose a shorter one")
+            raise NameRefused(m.OUTPUT_PART_TOO_LONG(name=shown(name), limit=LONGEST_NAME))
         path = f"{self._workdir}/{name}"
         if len(os.fsencode(path)) > LONGEST_PATH:
-            raise NameRefused(
-                f"output {shown(name)}: its path is longer than {LONGEST_PATH} bytes; choose a shorter one")
+            raise NameRefused(m.OUTPUT_PATH_TOO_LONG(name=shown(name), limit=LONGEST_PATH))
         check_own(name, self._own_files)
         if self._lies_behind_a_link(name):
             check_own(real_name(self._workdir, name), self._own_files, name)
@@ -62,11 +61,10 @@ class OutputCheck:
                 linked = True
                 self._check_link(name, path)
             if not os.path.isdir(path):
-                raise NameRefused(f"output {shown(name)}: {path} is in the way: it is not a folder; move it away")
+                raise NameRefused(m.OUTPUT_IN_THE_WAY(name=shown(name), path=path))
         return linked
 
     def _check_link(self, name: str, path: str) -> None:
         """`path`: of the output or a folder that it lies in. Raises NameRefused for a link to a folder elsewhere."""
         if os.path.islink(path) and os.path.isdir(path) and leads_out(str(self._workdir), path):
-            raise NameRefused(f"output {shown(name)}: {path} is a symbolic link that leads out of the workflow's "
-                              "folder; outputs are put only into it")
+            raise NameRefused(m.OUTPUT_LINK_OUTSIDE(name=shown(name), path=path))

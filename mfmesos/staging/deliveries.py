@@ -15,6 +15,7 @@ from mfmesos.core.model import StagedInput
 from mfmesos.shared import wire
 from mfmesos.shared.apart import set_apart
 from mfmesos.shared.disk import remove_tree
+from mfmesos.shared.messages import staging as m
 from mfmesos.staging.incoming import LeadsOut, Unpacker, unpack
 from mfmesos.staging.names import OutputPlan, check_attempt, plan_outputs
 from mfmesos.staging.publish_errors import PublishError, not_stored
@@ -138,7 +139,7 @@ class Deliveries:
                 attempt.problem = PublishError(str(e), True)
         except (BadTar, wire.WireError) as e:
             if result.outcome == wire.FINISHED:
-                result.outcome, result.reason = wire.BROKEN, f"its outputs arrived damaged: {e}"
+                result.outcome, result.reason = wire.BROKEN, m.OUTPUTS_DAMAGED(why=e)
         except OSError as e:
             if attempt is not None and result.outcome == wire.FINISHED:
                 attempt.problem = not_stored(e, self._incoming)
@@ -184,11 +185,11 @@ class Deliveries:
         """What is to be published, None for nothing; the attempt is forgotten. Raises PublishError."""
         attempt = self._attempts.pop(attempt_id, None)
         if attempt is None:
-            raise PublishError("its outputs were never delivered", False)
+            raise PublishError(m.OUTPUTS_NOT_RECEIVED(), False)
         if attempt.problem is not None:
             raise attempt.problem
         if attempt.received is None and attempt.plan.names:
-            raise PublishError(f"output {attempt.plan.names[0]} was not delivered", False)
+            raise PublishError(m.OUTPUT_NOT_DELIVERED(name=attempt.plan.names[0]), False)
         if attempt.received is not None and attempt.received.alone:
             self._published[attempt_id] = attempt.received
         return attempt.received

@@ -10,6 +10,7 @@ import threading
 from dataclasses import replace
 
 from mfmesos.shared.disk import set_mode, set_times, umask
+from mfmesos.shared.messages import streams as m
 from mfmesos.shared.symlinks import lies_in, may_lead_to
 from mfmesos.shared.wire import MAX_DEPTH
 from mfmesos.staging.names import RESERVED, OutputPlan, ancestors, lies_outside
@@ -47,14 +48,14 @@ class MemberNames:
             return index, ""
         parts = name.split("/")
         if "" in parts or "." in parts or ".." in parts:
-            raise BadTar(f"{shown(name)} is not a name below the task's folder")
+            raise BadTar(m.MEMBER_OUTSIDE(name=shown(name)))
         if len(parts) > MAX_DEPTH:
-            raise BadTar(f"{shown(name)} lies in more than {MAX_DEPTH} folders")
+            raise BadTar(m.MEMBER_TOO_DEEP(name=shown(name), most=MAX_DEPTH))
         for folder in ancestors(name):
             index = self._index.get(folder)
             if index is not None:
                 return index, name[len(folder) + 1:]
-        raise BadTar(f"{shown(name)} is not a declared output")
+        raise BadTar(m.MEMBER_UNDECLARED(name=shown(name)))
 
     def note(self, name: str, index: int) -> bool:
         """The member, which belongs to the root `index`, has come. Gives whether it had before, if it is declared."""
@@ -95,7 +96,7 @@ class Unpacker:
     def feed(self, data: bytes) -> None:
         with self._lock:
             if self._aborted:
-                raise BadTar("it was given up")
+                raise BadTar(m.RECEIVING_ENDED())
             self._reader.feed(data)
 
     def finish(self) -> Received:
@@ -104,7 +105,7 @@ class Unpacker:
             self._reader.finish()
             missing = self._names.missing()
             if missing is not None and not self._received.partial:
-                raise BadTar(f"output {missing} is not among what was delivered")
+                raise BadTar(m.MEMBER_MISSING(name=missing))
             return replace(self._received, links=True) if self._links else self._received
 
     def abort(self) -> None:
@@ -130,10 +131,10 @@ class Unpacker:
             else:
                 self._file = _File(path, member)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
-            raise BadTar(f"{shown(member.name)} is there twice, or as a file and as a folder") from None
+            raise BadTar(m.MEMBER_TWO_KINDS(name=shown(member.name))) from None
         except OSError as e:
             if e.errno == errno.ENAMETOOLONG:
-                raise BadTar(f"the name {shown(member.name)} is too long for this file system") from None
+                raise BadTar(m.MEMBER_NAME_TOO_LONG(name=shown(member.name))) from None
             raise
 
     def data(self, data: memoryview) -> None:
@@ -150,9 +151,8 @@ class Unpacker:
     def _target(self, member: Member) -> str:
         """Of a link; raises BadTar for one that may not be. What it leads to need not have come, nor exist."""
         if self._names.is_root(member.name):
-            raise BadTar(f"output {shown(member.name)} is a symbolic link itself")
-        out = LeadsOut(f"output {shown(member.name)} is a symbolic link that leads out of the workflow's folder "
-                       f"(to {shown(member.target)})")
+            raise BadTar(m.MEMBER_LINK_ITSELF(name=shown(member.name)))
+        out = LeadsOut(m.MEMBER_LINK_OUTSIDE(name=shown(member.name), target=shown(member.target)))
         if member.target.startswith("/"):
             if not may_lead_to(member.target):
                 raise out
@@ -175,7 +175,7 @@ class Unpacker:
             path = f"{path}/{rest}"
         if again and not member.is_dir:
             if not self._names.may_come_twice(name):
-                raise BadTar(f"{shown(name)} is there twice")
+                raise BadTar(m.MEMBER_TWICE(name=shown(name)))
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
         return path

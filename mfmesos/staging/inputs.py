@@ -16,6 +16,7 @@ from typing import Callable
 from mfmesos.core.model import StagedInput, Task
 from mfmesos.shared import descriptors
 from mfmesos.shared.holes import sparse
+from mfmesos.shared.messages import staging as m
 from mfmesos.shared.symlinks import leads_out
 from mfmesos.staging import stamps
 from mfmesos.staging.check import OutputCheck
@@ -42,8 +43,9 @@ class MissingInputs(InputError):
     """Inputs that are not there."""
 
     def __init__(self, names: tuple[str, ...], workdir: Path) -> None:
-        what = "input" if len(names) == 1 else "inputs"
-        super().__init__(f"{what} missing: {', '.join(names)} (looked for in {workdir})")
+        shown = ", ".join(names)
+        super().__init__(m.INPUT_MISSING(name=shown, workdir=workdir) if len(names) == 1
+                         else m.INPUTS_MISSING(names=shown, workdir=workdir))
         self.names = names
 
 
@@ -101,15 +103,15 @@ class InputIndex:
             except FileNotFoundError:
                 missing.append(name)
             except TreeError as e:
-                raise InputError(f"input {name}: {e}") from None
+                raise InputError(m.INPUT_TREE(name=name, why=e)) from None
             except OSError as e:
                 if e.errno == errno.ENOTDIR:
                     missing.append(name)
                     continue
                 if e.errno in descriptors.SHORT:
                     raise
-                raise InputError(f"input {name} cannot be read: {os.strerror(e.errno or 0)} "
-                                 f"({self.path_of(name)}); make it readable for you") from None
+                raise InputError(m.INPUT_UNREADABLE(
+                    name=name, why=os.strerror(e.errno or 0), path=self.path_of(name))) from None
         if missing:
             raise MissingInputs(tuple(missing), self._workdir)
         return tuple(staged)
@@ -142,9 +144,9 @@ class InputIndex:
         except (OSError, InputError, TreeError) as e:
             if isinstance(e, OSError) and e.errno in descriptors.SHORT:
                 raise
-            raise InputChanged(f"input {staged.name} is not there any more, or cannot be read any more") from None
+            raise InputChanged(m.INPUT_GONE(name=staged.name)) from None
         if found.digest != staged.digest or found.kind != staged.kind:
-            raise InputChanged(f"input {staged.name} has changed since its task was submitted")
+            raise InputChanged(m.INPUT_HAS_CHANGED(name=staged.name))
         return self.path_of(staged.name)
 
     def rows(self, staged: StagedInput) -> tuple[Row, ...]:
@@ -155,7 +157,7 @@ class InputIndex:
         except (OSError, TreeError) as e:
             if isinstance(e, OSError) and e.errno in descriptors.SHORT:
                 raise
-            raise InputChanged(f"input {staged.name} has changed since its task was submitted") from None
+            raise InputChanged(m.INPUT_HAS_CHANGED(name=staged.name)) from None
 
     def stamp(self, name: str, members: Collection[str] = ()) -> stamps.Stamp | None:
         """What stat says of that name now, see stamps.stamp (blocking)."""
@@ -172,8 +174,7 @@ class InputIndex:
     def _look(self, name: str, trust: bool = True) -> StagedInput:
         path = self.path_of(name)
         if self.links.some() and self.links.leads_out(name):
-            raise InputError(f"input {name} is, or lies behind, a symbolic link that a task has made and that leads "
-                             "out of the workflow's folder; replace it by a copy")
+            raise InputError(m.INPUT_LINK_OUTSIDE(name=name))
         found = os.stat(path)
         mode = stat.S_IMODE(found.st_mode) & 0o777
         if stat.S_ISREG(found.st_mode):
@@ -182,9 +183,9 @@ class InputIndex:
             return StagedInput(
                 name, entry.digest, entry.size, mode, "file", shown, found.st_mtime_ns, sparse(found))
         if not stat.S_ISDIR(found.st_mode):
-            raise InputError(f"input {name} is neither a file nor a folder (a device, pipe or socket)")
+            raise InputError(m.INPUT_NOT_A_FILE(name=name))
         if not leads_out(path, str(self._workdir)):
-            raise InputError(f"input {name} is the workflow's folder itself, or holds it; name what is needed in it")
+            raise InputError(m.INPUT_WHOLE_FOLDER(name=name))
         entry = self._dir(path, found, trust)
         return StagedInput(name, entry.digest, entry.size, mode, "dir", entry.shown, found.st_mtime_ns)
 
@@ -247,7 +248,7 @@ class InputIndex:
                 if not _young(after.st_mtime_ns):
                     self._remember(path, entry)
                 return entry
-        raise InputError(f"input {path} changes while it is read; let what writes to it end first")
+        raise InputError(m.INPUT_CHANGING(path=path))
 
     def _dir(self, path: str, found: os.stat_result, trust: bool) -> _Entry:
         stamp = _stamp(found)

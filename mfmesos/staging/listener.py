@@ -13,6 +13,7 @@ from typing import Any, Callable
 
 from mfmesos.aio import web
 from mfmesos.shared import descriptors
+from mfmesos.shared.messages import staging as m
 
 _SILENT = logging.getLogger("mfmesos.staging.http")
 _SILENT.setLevel(logging.CRITICAL + 1)
@@ -66,7 +67,7 @@ class Listener:
             self._sockets = listening([(family, address) for family, _, _, _, address in found])
         except OSError as e:
             await self._runner.cleanup()
-            raise OSError(e.errno, f"cannot listen on {host} port {port}: {e.strerror}") from None
+            raise OSError(e.errno, m.CANNOT_LISTEN(host=host, port=port, why=e.strerror)) from None
         for one in self._sockets:
             self._loop.add_reader(one.fileno(), self._accept, one)
         return int(self._sockets[0].getsockname()[1])

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mfmesos.shared.messages import staging as m
 from mfmesos.shared.symlinks import name_in
 from mfmesos.staging.tarstream import shown
 
@@ -47,11 +48,10 @@ def relative(workdir: Path, name: str) -> str:
 def output_name(workdir: Path, name: str) -> str:
     """The normalised name of a declared output; raises NameRefused."""
     if not name or not name.strip() or "\0" in name:
-        raise NameRefused(f"output {name!r} is not a file name")
+        raise NameRefused(m.OUTPUT_NOT_A_NAME(name=name))
     found = relative(workdir, name)
     if found == "." or lies_outside(found):
-        raise NameRefused(
-            f"output {shown(name)} lies outside of the workflow's folder {workdir}; name it relative to that folder")
+        raise NameRefused(m.OUTPUT_OUTSIDE(name=shown(name), workdir=workdir))
     check_own(found, (), name)
     return found
 
@@ -71,9 +71,9 @@ def check_own(name: str, own_files: Iterable[str], written: str = "") -> None:
     """Raises NameRefused when that (normalised) output is a file of the run's own, or of `own_files`."""
     what = shown(written or name)
     if name.split("/", 1)[0] in RESERVED:
-        raise NameRefused(f"output {what} has a name that mfmesos uses itself; choose another one")
+        raise NameRefused(m.OUTPUT_RESERVED(name=what))
     if name in own_files:
-        raise NameRefused(f"output {what} is the workflow's own file, which no task may write; choose another name")
+        raise NameRefused(m.OUTPUT_OWN_FILE(name=what))
 
 
 def plan_outputs(workdir: Path, outputs: Sequence[str]) -> OutputPlan:
@@ -105,5 +105,5 @@ def free_name(name: str, folder: str) -> str:
 def check_attempt(attempt_id: str) -> str:
     """An attempt's id is part of a path; raises ValueError for an invalid one."""
     if not _ATTEMPT.match(attempt_id) or ".." in attempt_id:
-        raise ValueError(f"{attempt_id!r} is not an attempt's id")
+        raise ValueError(m.BAD_ATTEMPT_ID(id=attempt_id))
     return attempt_id

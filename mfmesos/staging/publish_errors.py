@@ -5,6 +5,7 @@ import errno
 from pathlib import Path
 
 from mfmesos.shared import descriptors
+from mfmesos.shared.messages import staging as m
 from mfmesos.shared.plainerrors import words
 
 OUR_SIDE = frozenset({
@@ -34,4 +35,4 @@ def of_system(text: str, e: OSError, where: str, *, gone: bool) -> PublishError:
 def not_stored(e: OSError, incoming: Path) -> PublishError:
     """An error of our own disk while outputs arrived."""
     gone = e.errno == errno.ENOENT and not incoming.exists()
-    return of_system(f"its outputs could not be stored in {incoming}", e, "", gone=gone)
+    return of_system(m.OUTPUTS_NOT_STORED(folder=incoming), e, "", gone=gone)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from mfmesos.shared.disk import capacity, copy_sparse, occupied, remove_tree, set_mode, set_times
 from mfmesos.shared.holes import sparse
+from mfmesos.shared.messages import staging as m
 from mfmesos.shared.symlinks import leads_out
 from mfmesos.staging.names import KEPT, NameRefused, check_own, free_name, real_name
 from mfmesos.staging.publish_errors import PublishError, of_system
@@ -100,11 +101,10 @@ def _problem(job: _Job, name: str, e: OSError) -> PublishError:
         with contextlib.suppress(OSError):
             needed, most = occupied(job.received.path(job.received.plan.roots.index(name))), capacity(folder)
             if needed > most:
-                return PublishError(
-                    f"output {name} takes {needed >> 20} MB, more than the whole disk of {folder} holds "
-                    f"({most >> 20} MB)", True)
+                return PublishError(m.OUTPUT_LARGER_THAN_DISK(
+                    name=name, needed=needed >> 20, folder=folder, most=most >> 20), True)
     gone = e.errno == errno.ENOENT and _incoming_is_gone(job)
-    return of_system(f"output {name} could not be put in place", e, f" ({folder})", gone=gone)
+    return of_system(m.OUTPUT_NOT_PUBLISHED(name=name), e, f" ({folder})", gone=gone)
 
 
 def _incoming_is_gone(job: _Job) -> bool:
@@ -121,9 +121,7 @@ def _prepare(job: _Job, index: int, name: str) -> None:
         if job.received.partial or (job.received.resumed and os.path.lexists(final)):
             return  # never made, or published already, before the scheduler died
         gone = _incoming_is_gone(job)
-        raise PublishError(
-            f"output {name} had arrived, but is gone from {job.received.incoming}: did somebody remove it?",
-            gone, gone) from None
+        raise PublishError(m.OUTPUT_VANISHED(name=name, folder=job.received.incoming), gone, gone) from None
     parent = os.path.dirname(name)
     folder = f"{job.workdir}/{parent}" if parent else job.workdir
     if parent:
@@ -143,7 +141,7 @@ def _make_parents(job: _Job, name: str, parent: str) -> None:
             os.mkdir(path)
         except FileExistsError:
             if not os.path.isdir(path):
-                raise PublishError(f"{path} is in the way: it is not a folder; move it away", True) from None
+                raise PublishError(m.PATH_IN_THE_WAY(path=path), True) from None
             if os.path.islink(path):
                 linked = True
                 if leads_out(job.workdir, path):
@@ -159,12 +157,11 @@ def _check_own(job: _Job, name: str) -> None:
     try:
         check_own(real_name(job.workdir, name), job.own_files)
     except NameRefused as e:
-        raise PublishError(f"{e} ({name} is a way to it)", True) from None
+        raise PublishError(m.LEADS_TO_OWN(problem=e, name=name), True) from None
 
 
 def _outside(path: str) -> PublishError:
-    return PublishError(
-        f"{path} is a symbolic link that leads out of the workflow's folder; outputs are put only into it", True)
+    return PublishError(m.PATH_LINK_OUTSIDE(path=path), True)
 
 
 def _moves(job: _Job, move: _Move, inside: bool = False) -> list[_Move]:
@@ -177,13 +174,11 @@ def _moves(job: _Job, move: _Move, inside: bool = False) -> list[_Move]:
         return [move]
     if not move.is_dir:
         if stat.S_ISDIR(there.st_mode):
-            raise PublishError(
-                f"output {move.name} is a file, but a folder of that name is in {job.workdir}; move it away", True)
+            raise PublishError(m.FOLDER_IN_THE_WAY(name=move.name, workdir=job.workdir), True)
         return [move]
     if not os.path.isdir(move.final):
         if inside:
-            raise PublishError(
-                f"output {move.name} is a folder, but a file of that name is in {job.workdir}; move it away", True)
+            raise PublishError(m.FILE_IN_THE_WAY(name=move.name, workdir=job.workdir), True)
         return [move]
     link = stat.S_ISLNK(there.st_mode)
     if link and leads_out(job.workdir, move.final):

@@ -13,6 +13,7 @@ from mfmesos.aio import web
 from mfmesos.core.model import StagedInput
 from mfmesos.shared import wire
 from mfmesos.shared.addresses import advertised, default_host, is_loopback, join_host_port, split_host_port
+from mfmesos.shared.messages import streams as m
 from mfmesos.staging.deliveries import Deliveries
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.listener import Listener
@@ -207,12 +208,12 @@ class StagingServer:
             access = self._claims.check(claim_id, request.headers.get("Authorization", ""))
             claim = self._claims.get(claim_id)
             if access is Access.CLOSED:
-                return _refusal(request, 410, "the claim is closed")
+                return _refusal(request, 410, m.CLAIM_IS_CLOSED())
             if access is not Access.GRANTED or claim is None:
                 return _refusal(request, 401, "")
             try:
                 if self.starting:
-                    raise Refused(503, "the scheduler is starting")
+                    raise Refused(503, m.SCHEDULER_STARTING())
                 return await handler(request, claim)
             except Refused as e:
                 return _refusal(request, e.status, e.reason)
@@ -221,7 +222,7 @@ class StagingServer:
             except Exception:
                 # Not by aiohttp's own log, which may quote headers.
                 log.exception("event=request_failed claim=%s method=%s", claim_id, request.method)
-                return _refusal(request, 500, "the scheduler failed to handle this; its log says why")
+                return _refusal(request, 500, m.REQUEST_FAILED())
         return handle
 
     async def _sync(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
@@ -246,9 +247,9 @@ class StagingServer:
         try:
             await asyncio.wait((reading,), timeout=self._idle_s)
             if reading.cancelled():
-                raise Refused(429, "newer syncs of this claim have come")
+                raise Refused(429, m.SYNC_OUTDATED())
             if not reading.done():
-                raise Refused(408, "the request came too slowly")
+                raise Refused(408, m.REQUEST_TOO_SLOW())
             return reading.result()
         finally:
             reading.cancel()
@@ -277,7 +278,7 @@ class StagingServer:
             if answering.done():
                 return answering.result()
             if self._stopping.is_set():
-                raise Refused(503, "the scheduler ends")
+                raise Refused(503, m.SCHEDULER_ENDING())
             return wire.SyncAnswer(number=claim.number)
         finally:
             answering.cancel()
@@ -289,7 +290,7 @@ class StagingServer:
     async def _put_outputs(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
         attempt = self._deliveries.get(claim.id, request.match_info["attempt"])
         if attempt is None:
-            raise Refused(404, "no such attempt of this claim, or not any more")
+            raise Refused(404, m.NO_SUCH_ATTEMPT())
         await self._transfer.receive(request, attempt, partial="partial" in request.query)
         return web.Response(status=204)
 

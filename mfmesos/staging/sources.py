@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mfmesos import bundled
+from mfmesos.shared.messages import staging as m
 
 Source = Path
 _IMPORT = re.compile(r"^\s*(?:from|import)\s+(mfmesos\b[\w.]*)(?:\s+import\s+(\([^)]*\)|.*))?", re.MULTILINE)
 NEEDED = {
-    "mfmesos_executor": "it is part of mfmesos: install mfmesos again",
-    "pymesos": "pip install pymesos",
-    "addict": "pip install addict",
-    "h11": "pip install h11",
-    "http_parser": "install mfmesos's own (pure Python) http-parser from compat/http-parser",
-    "psutil": "pip install psutil",
+    "mfmesos_executor": m.REINSTALL(),
+    "pymesos": m.PIP_INSTALL(package="pymesos"),
+    "addict": m.PIP_INSTALL(package="addict"),
+    "h11": m.PIP_INSTALL(package="h11"),
+    "http_parser": m.INSTALL_HTTP_PARSER(),
+    "psutil": m.PIP_INSTALL(package="psutil"),
 }
 ROOMS = ("bundled", "mesos", "shared", "shared.messages")
 """Of mfmesos, where modules of the executor lie."""
@@ -34,7 +35,7 @@ class ArchiveError(Exception):
 def _folder(package: str, cure: str) -> Path:
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise ArchiveError(f"the executor's archive needs the package {package}, which is not installed; {cure}")
+        raise ArchiveError(m.ARCHIVE_LACKS(package=package, what_to_do=cure))
     return Path(next(iter(spec.submodule_search_locations)))
 
 
@@ -45,7 +46,7 @@ def roots() -> dict[str, Path]:
     found = {package: _folder(package, cure) for package, cure in NEEDED.items()}
     six = importlib.util.find_spec("six")
     if six is None or not six.origin:
-        raise ArchiveError("the executor's archive needs the module six, which is not installed; pip install six")
+        raise ArchiveError(m.ARCHIVE_LACKS_SIX())
     found["six"] = Path(six.origin)
     found["mfmesos"] = here
     found.update({f"mfmesos.{room}": here / room.replace(".", "/") for room in ROOMS})
@@ -56,8 +57,7 @@ def find_sources() -> dict[str, Source]:
     """Names in the archive and the files they come from. Raises ArchiveError."""
     places = roots()
     if list(places["http_parser"].glob("*.so")):
-        raise ArchiveError("the http-parser that is installed is compiled for this Python alone and cannot travel to "
-                           f"the agents; {NEEDED['http_parser']}")
+        raise ArchiveError(m.PARSER_COMPILED())
     found = {"six.py": places["six"]}
     for package in NEEDED:
         for path in sorted(places[package].iterdir()):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from mfmesos.shared.messages import streams as m
 from mfmesos.shared.phrases import printable
 from mfmesos.shared.wire import TAR_HOLES, tar_mtime_ns
 
@@ -23,8 +24,8 @@ MAX_SHOWN = 120
 """So much of a name is quoted in an error."""
 _ZERO = bytes(BLOCK)
 _KINDS = {
-    b"1": "a hard link", b"3": "a device", b"4": "a device", b"6": "a named pipe",
-    b"S": "a sparse file", b"g": "a global header",
+    b"1": m.KIND_HARD_LINK(), b"3": m.KIND_DEVICE(), b"4": m.KIND_DEVICE(), b"6": m.KIND_PIPE(),
+    b"S": m.KIND_SPARSE(), b"g": m.KIND_GLOBAL_HEADER(),
 }
 
 
@@ -74,9 +75,9 @@ def _number(field: bytes, what: str) -> int:
     try:
         value = int(text, 8) if text else 0
     except ValueError:
-        raise BadTar(f"a header's {what} is not a number") from None
+        raise BadTar(m.HEADER_NOT_NUMBER(what=what)) from None
     if value < 0:
-        raise BadTar(f"a header's {what} is negative")
+        raise BadTar(m.HEADER_NEGATIVE(what=what))
     return value
 
 
@@ -94,7 +95,7 @@ def _pax(raw: bytes) -> dict[str, bytes]:
         end = position + int(digits) if digits.isdigit() else 0
         key, equals, value = raw[space + 1:end - 1].partition(b"=")
         if end <= space or end > len(raw) or raw[end - 1:end] != b"\n" or not equals:
-            raise BadTar("a pax header is damaged")
+            raise BadTar(m.HEADER_PAX())
         records[key.decode("utf-8", "replace")] = value
         position = end
     return records
@@ -104,16 +105,16 @@ def _holes(value: bytes, sent: int) -> tuple[int, tuple[tuple[int, int], ...]]:
     """A sparse file's size and pieces, of which `sent` bytes are to come."""
     words = value.split(b" ")
     if len(words) % 2 == 0 or any(not word.isdigit() or len(word) > 18 for word in words):
-        raise BadTar("the holes of a sparse file are damaged")
+        raise BadTar(m.HEADER_HOLES())
     size, *rest = map(int, words)
     pieces = tuple(zip(rest[::2], rest[1::2]))
     position = 0
     for start, length in pieces:
         if start < position or not length:
-            raise BadTar("the holes of a sparse file are damaged")
+            raise BadTar(m.HEADER_HOLES())
         position = start + length
     if position > size or size > MAX_SPARSE_BYTES or sum(length for _, length in pieces) != sent:
-        raise BadTar("the holes of a sparse file are damaged")
+        raise BadTar(m.HEADER_HOLES())
     return size, pieces
 
 
@@ -148,7 +149,7 @@ class TarReader:
     def finish(self) -> None:
         """Raises BadTar when the stream stopped before its end mark."""
         if self._zeros < 2 or self._left or self._head:
-            raise BadTar("the stream stopped before its end")
+            raise BadTar(m.STREAM_ENDED_EARLY())
 
     def _content(self, view: memoryview) -> memoryview:
         piece, rest = view[:self._left], view[self._left:]
@@ -179,15 +180,15 @@ class TarReader:
     def _block(self, block: bytes) -> None:
         if block == _ZERO:
             if self._pax or self._long_name is not None or self._long_link is not None:
-                raise BadTar("a header for a member that does not come")
+                raise BadTar(m.HEADER_ALONE())
             self._zeros += 1
             return
         if self._zeros:
-            raise BadTar("something follows the end mark")
+            raise BadTar(m.STREAM_AFTER_END())
         if block[257:262] != b"ustar":
-            raise BadTar("this is not a tar stream")
+            raise BadTar(m.STREAM_NOT_TAR())
         if _number(block[148:156], "checksum") != sum(block) - sum(block[148:156]) + 8 * 32:
-            raise BadTar("a header is damaged (its checksum is wrong)")
+            raise BadTar(m.HEADER_CHECKSUM())
         size = _number(block[124:136], "size")
         kind = block[156:157]
         if kind in (b"x", b"L", b"K"):
@@ -197,7 +198,7 @@ class TarReader:
 
     def _begin_meta(self, kind: bytes, size: int) -> None:
         if not 0 < size <= MAX_META_BYTES:
-            raise BadTar(f"a header of {size} bytes")
+            raise BadTar(m.HEADER_SIZE(size=size))
         self._meta, self._meta_kind = bytearray(), kind
         self._left, self._pad = size, -size % BLOCK
 
@@ -212,20 +213,20 @@ class TarReader:
     def _begin_member(self, block: bytes, kind: bytes, size: int) -> None:
         name = self._name(block)
         if kind not in (b"0", b"\0", b"7", b"5", b"2"):
-            raise BadTar(f"{shown(name)} is {_KINDS.get(kind, 'of an unknown kind')}, not a file or a folder")
+            raise BadTar(m.MEMBER_KIND(name=shown(name), kind=_KINDS.get(kind) or m.KIND_UNKNOWN()))
         if "size" in self._pax:
             # Python itself refuses to read a number of thousands of digits, with an error of its own.
             if not self._pax["size"].isdigit() or len(self._pax["size"]) > 20:
-                raise BadTar(f"the size of {shown(name)} is not a number")
+                raise BadTar(m.MEMBER_SIZE(name=shown(name)))
             size = int(self._pax["size"])
         if any(key.startswith("GNU.sparse") for key in self._pax):
-            raise BadTar(f"{shown(name)} is a sparse file, not a plain one")
+            raise BadTar(m.MEMBER_SPARSE(name=shown(name)))
         target = self._target(block, name) if kind == b"2" else ""
         is_dir = kind == b"5" or (kind == b"\0" and name.endswith("/"))
         if is_dir or target:
             size = 0
         elif name.endswith("/"):
-            raise BadTar(f"{shown(name)} is a file with the name of a folder")
+            raise BadTar(m.MEMBER_FOLDER_NAME(name=shown(name)))
         whole, pieces = size, None
         if TAR_HOLES in self._pax and not is_dir and not target:
             whole, pieces = _holes(self._pax[TAR_HOLES], size)
@@ -241,7 +242,7 @@ class TarReader:
         raw = self._long_link if self._long_link is not None else self._pax.get("linkpath", block[157:257])
         target = _text(raw)
         if not target or len(target) > MAX_NAME_BYTES or name.endswith("/"):
-            raise BadTar(f"{shown(name)} is a symbolic link without a usable target")
+            raise BadTar(m.MEMBER_NO_TARGET(name=shown(name)))
         return target
 
     def _name(self, block: bytes) -> str:
@@ -249,7 +250,7 @@ class TarReader:
             name = _text(self._long_name)
         elif "path" in self._pax:
             if b"\0" in self._pax["path"]:
-                raise BadTar("a name with a zero byte")
+                raise BadTar(m.MEMBER_ZERO_BYTE())
             name = _text(self._pax["path"])
         else:
             name = _text(block[:100])
@@ -257,5 +258,5 @@ class TarReader:
             if prefix:
                 name = f"{prefix}/{name}"
         if not name or len(name) > MAX_NAME_BYTES:
-            raise BadTar("a member without a usable name")
+            raise BadTar(m.MEMBER_NO_NAME())
         return name

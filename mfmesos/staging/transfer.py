@@ -12,6 +12,8 @@ from mfmesos.aio import web
 from mfmesos.core.model import StagedInput
 from mfmesos.shared import descriptors
 from mfmesos.shared.disk import capacity
+from mfmesos.shared.messages import staging as m
+from mfmesos.shared.messages import streams as refusals
 from mfmesos.staging.deliveries import Attempt, Deliveries
 from mfmesos.staging.incoming import LeadsOut, Unpacker
 from mfmesos.staging.inputs import InputChanged, InputIndex
@@ -56,7 +58,7 @@ class _OpenFile(web.FileResponse):
         except asyncio.TimeoutError:
             if request.transport is not None:
                 request.transport.abort()
-            raise ConnectionAbortedError("the client is too slow") from None
+            raise ConnectionAbortedError(refusals.CLIENT_TOO_SLOW()) from None
         finally:
             self._close()
 
@@ -91,7 +93,7 @@ class Transfer:
     async def send(self, request: web.Request, choices: Sequence[StagedInput]) -> web.StreamResponse:
         """Any of `choices`, all of the same content, that still has it. Raises Refused."""
         if not choices:
-            raise Refused(404, "no input of a running attempt of this claim")
+            raise Refused(404, refusals.NOT_AN_INPUT())
         problem = ""
         for staged in choices:
             try:
@@ -102,8 +104,8 @@ class Transfer:
                 return self._send_file(path, staged)
             except (InputChanged, OSError) as e:
                 if isinstance(e, OSError) and e.errno in descriptors.SHORT:
-                    raise Refused(503, "no file descriptor is left for the moment") from None
-                problem = str(e) if isinstance(e, InputChanged) else f"input {staged.name} cannot be read any more"
+                    raise Refused(503, refusals.NO_DESCRIPTORS()) from None
+                problem = str(e) if isinstance(e, InputChanged) else refusals.INPUT_LOST(name=staged.name)
         raise Refused(409, problem)
 
     def _send_file(self, path: str, staged: StagedInput) -> web.StreamResponse:
@@ -113,7 +115,7 @@ class Transfer:
         with open(fd, "rb", buffering=0) as f:
             data = f.read(staged.size + 1)
         if len(data) != staged.size:
-            raise InputChanged(f"input {staged.name} has changed since its task was submitted")
+            raise InputChanged(m.INPUT_HAS_CHANGED(name=staged.name))
         return web.Response(body=data, content_type="application/octet-stream")
 
     async def _send_dir(self, request: web.Request, staged: StagedInput) -> web.StreamResponse:
@@ -155,7 +157,7 @@ class Transfer:
                     await asyncio.shield(self._blocking(unpacker.abort))
                 raise self._explained(attempt, e) from None
             if not self._deliveries.commit(attempt, received, alone=not partial):
-                raise Refused(404, "the attempt was taken back meanwhile")
+                raise Refused(404, refusals.ATTEMPT_REVOKED())
 
     def _explained(self, attempt: Attempt, e: BaseException) -> BaseException:
         if isinstance(e, LeadsOut):
@@ -163,7 +165,7 @@ class Transfer:
         if isinstance(e, BadTar):
             return Refused(400, str(e))
         if isinstance(e, asyncio.TimeoutError):
-            return Refused(408, "the outputs came too slowly, or not at all")
+            return Refused(408, refusals.OUTPUTS_TOO_SLOW())
         if isinstance(e, OSError) and not isinstance(e, ConnectionError):
             problem = not_stored(e, self._deliveries.folder)
             attempt.problem = problem if problem.local else None
@@ -182,7 +184,7 @@ class Transfer:
             buffer += data
             if len(buffer) >= PIECE or (not data and buffer):
                 if self._deliveries.get(attempt.claim, attempt.id) is not attempt:
-                    raise Refused(404, "the attempt was taken back meanwhile")
+                    raise Refused(404, refusals.ATTEMPT_REVOKED())
                 self._check_room(attempt, len(buffer))
                 await self._blocking(unpacker.feed, bytes(buffer))
                 buffer.clear()
@@ -197,10 +199,8 @@ class Transfer:
             return
         most = capacity(str(self._deliveries.folder)) - SPARE_BYTES
         if needed > most:
-            reason = (f"the outputs need {needed >> 20} MB, more than the whole disk of the workflow's folder could "
-                      f"hold ({max(most, 0) >> 20} MB)")
+            reason = m.OUTPUTS_LARGER_THAN_DISK(needed=needed >> 20, most=max(most, 0) >> 20)
         else:
-            reason = (f"the outputs need {needed >> 20} MB, but the disk of the workflow's folder has "
-                      f"{max(free, 0) >> 20} MB left")
+            reason = m.OUTPUTS_WITHOUT_SPACE(needed=needed >> 20, free=max(free, 0) >> 20)
         attempt.problem = PublishError(reason, local=True, full=needed <= most)
         raise Refused(413, reason)

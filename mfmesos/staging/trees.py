@@ -11,6 +11,7 @@ from typing import Callable
 
 from mfmesos.settings.config import STATE_DIR
 from mfmesos.shared.holes import sparse
+from mfmesos.shared.messages import staging as m
 from mfmesos.shared.symlinks import lies_in
 from mfmesos.shared.wire import TAR_SPARSE, tar_owner
 
@@ -74,7 +75,7 @@ class _Walk:
         for entry in found:
             name = prefix + entry.name
             if len(self.rows) >= MOST_ROWS:
-                raise TreeError(f"it holds more than {MOST_ROWS} files; pack them into an archive")
+                raise TreeError(m.TREE_TOO_LARGE(most=MOST_ROWS))
             mine = entry.is_symlink() and self.of_a_task is not None and self.of_a_task(f"{real}/{entry.name}")
             target = self._kept(entry, real, mine, above) if entry.is_symlink() else None
             if target is not None:
@@ -92,13 +93,13 @@ class _Walk:
         elif stat.S_ISDIR(what.st_mode):
             real = os.path.realpath(entry.path) if entry.is_symlink() else f"{real}/{entry.name}"
             if real in above:
-                raise TreeError(f"{name} is a link that leads round in a circle")
+                raise TreeError(m.TREE_CYCLE(name=name))
             self.rows.append(Row(name, entry.path, "dir", mode, 0, *times))
             # What is reached through a link out of the folder is sent as it is found there.
             inner = replace(self, base=real) if entry.is_symlink() else self
             inner.into(entry.path, real, name + "/", above | {real})
         else:
-            raise TreeError(f"{name} in it is a device, pipe or socket; keep such things elsewhere")
+            raise TreeError(m.TREE_NOT_A_FILE(name=name))
 
     def _kept(self, entry: os.DirEntry[str], real: str, mine: bool, above: frozenset[str]) -> str | None:
         """The target of a link that is sent as a link; empty when it is left out; None when it is to be followed."""

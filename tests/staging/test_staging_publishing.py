@@ -178,7 +178,7 @@ def test_what_arrived_is_gone(work: Path) -> None:
     os.unlink(what.path(1))
     e = fail(work, what)
     assert not e.local
-    assert "output b had arrived, but is gone" in e.reason
+    assert "output b was received, but is gone" in e.reason
 
 
 def test_folder_replaces_file(work: Path) -> None:

@@ -29,8 +29,7 @@ OUTPUTS_NOT_FLUSHED = Message(
     "outputs-not-flushed", "outputs could not be flushed to disk ({why}); {cure}",
     "With --fsync, outputs are written to the disk before a task counts as finished. The disk reported an error.",
     "check the disk of the workflow's folder")
-INPUT_UNREADABLE = Message(
-    "input-unreadable", "an input cannot be read: {why}", "Why a task failed before it was started.")
+INPUT_NOT_READ = Message("input-not-read", "an input cannot be read: {why}", "Why a task failed before it was started.")
 
 # --- the engine ---
 ENGINE_ENDED = Message(
