@@ -25,7 +25,7 @@ NOT_MESSAGES: dict[str, tuple[str, ...]] = {
     "mfmesos/taskfiles/makeflow_debug.py": ("couldn't load ",), "mfmesos/taskfiles/splitter.py": ("too long",),
     "mfmesos/taskfiles/taskfile.py": ("too long",),
     # Programs that run on agents before the executor does; the name in a certificate.
-    "mfmesos/staging/archive.py": ("# The oldest of Pythons", "import hashlib, socket", 'PATH="${PATH'),
+    "mfmesos/staging/archive.py": ("# The oldest of Pythons", "import hashlib, os, socket", 'PATH="${PATH'),
     "mfmesos/staging/tls.py": ("mfmesos staging server",),
     # A name for what makes the tasks, headings of a table, and what ldd prints.
     "mfmesos/engines/catalog.py": ("whole queue",), "mfmesos/engines/pool_status.py": ("cores needed", "of them"),
