@@ -89,7 +89,9 @@ def main() -> None:
         from mfmesos.local.__main__ import main as cluster
 
         sys.exit(cluster())
-    sys.exit(f"mfmesos: {program!r} is no program of ours; start mfmesos itself")
+    from mfmesos.shared.messages import cli as m
+
+    sys.exit(m.UNKNOWN_PROGRAM(program=program))
 
 
 def cli() -> None:

@@ -18,6 +18,7 @@ from mfmesos.cli.number_options import Number
 from mfmesos.cli.pool_options import pool_options, settings_of
 from mfmesos.settings.config import DEFAULT_MASTER, ConfigError, SchedulerConfig, read_secret
 from mfmesos.shared import bounds
+from mfmesos.shared.messages import cli as m
 from mfmesos.shared.plainerrors import plain
 
 if TYPE_CHECKING:
@@ -332,7 +333,7 @@ def _guarded(call: Callable[[], Any]) -> NoReturn:
     except ConfigError as e:
         fail(str(e))
     except KeyboardInterrupt:
-        click.echo("mfmesos: interrupted", err=True)
+        click.echo(m.INTERRUPTED(), err=True)
         sys.exit(130)
     except OSError as e:
         fail(plain(e))

@@ -10,6 +10,7 @@ import click
 from mfmesos.cli.failing import fail
 from mfmesos.cli.number_options import Number
 from mfmesos.shared import bounds
+from mfmesos.shared.messages import cli as m
 from mfmesos.shared.phrases import counted
 from mfmesos.shared.plainerrors import plain
 
@@ -64,24 +65,24 @@ def show(category: str | None, path: Path | None, retry_budget: float, picture: 
         names = [g.name for g in groups]
         if category not in names:
             close = get_close_matches(category, names, n=3, cutoff=0.3)
-            there = f"; there is {', '.join(map(repr, close))}" if close else ""
-            fail(f"no category {category!r} in this history{there}")
+            fail(m.SIMILAR_CATEGORIES(category=category, names=", ".join(map(repr, close))) if close
+                 else m.NO_CATEGORY(category=category))
         groups = [g for g in groups if g.name == category]
         blocks = view.BARS if (sys.stdout.encoding or "").lower().startswith("utf") else view.PLAIN_BARS
         lines = view.details(groups[0], known, blocks)
     for line in lines:
         click.echo(line)
     if dropped:
-        click.echo(f"mfmesos: left out: {counted(dropped, 'attempt')} with values that cannot be", err=True)
+        click.echo(m.ATTEMPTS_LEFT_OUT(attempts=counted(dropped, "attempt")), err=True)
     if picture is not None:
         try:
             left_out = view.plot(groups, known, picture)
         except ImportError:
-            fail("--plot needs matplotlib: pip install 'mfmesos[plot]'")
+            fail(m.NO_MATPLOTLIB())
         except (OSError, ValueError) as e:
-            fail(f"{picture} cannot be written ({plain(e, cure=False)}); give the name of a .png, .pdf or .svg file")
+            fail(m.PLOT_FAILED(file=picture, why=plain(e, cure=False)))
         if left_out:
-            click.echo(f"mfmesos: {left_out} categories with fewer attempts are not drawn; name one to see", err=True)
+            click.echo(m.NOT_DRAWN(count=left_out), err=True)
 
 
 @estimates.command()

@@ -15,6 +15,7 @@ import click
 from mfmesos.cli.failing import fail
 from mfmesos.cli.number_options import Number
 from mfmesos.shared import bounds
+from mfmesos.shared.messages import cli as m
 from mfmesos.shared.phrases import counted, printable
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def _command(function: F) -> Any:
         except (ConfigError, HistoryError) as e:
             fail(str(e))
         except OSError as e:
-            fail(f"{e.filename or 'standard output'}: {e.strerror or e}; see that it may be used, or name another file")
+            fail(m.HISTORY_OUTPUT_FAILED(file=e.filename or m.STANDARD_OUTPUT(), why=e.strerror or e))
 
     option = click.option("--history", "path", type=click.Path(path_type=Path), metavar="FILE",
                           help="Use this history (default: your own).")
@@ -67,9 +68,9 @@ def list_(path: Path, category: str | None, limit: int) -> None:
     else:
         for line in details(attempts):
             click.echo(line)
-    click.echo(f"{counted(len(attempts), 'attempt')} in {path}", err=True)
+    click.echo(m.SHOWN_ATTEMPTS(attempts=counted(len(attempts), "attempt"), path=path), err=True)
     if dropped:
-        click.echo(f"mfmesos: {dropped} more have values that cannot be and are not used", err=True)
+        click.echo(m.ATTEMPTS_LEFT_OUT(attempts=counted(dropped, "attempt")), err=True)
 
 
 @_command
@@ -91,13 +92,13 @@ def export(path: Path, file: Path, category: str | None) -> None:
     try:
         out = file.open("x", newline="", encoding="utf-8")
     except FileExistsError:
-        raise ConfigError(f"{file} is there already; remove it or give another name") from None
+        raise ConfigError(m.EXPORT_EXISTS(file=file)) from None
     try:
         with out:
             history_csv.write(attempts, out)
     except OSError as e:
         file.unlink()
-        raise ConfigError(f"{file}: {e.strerror}; make room or name another file") from None
+        raise ConfigError(m.EXPORT_FAILED(file=file, why=e.strerror)) from None
 
 
 @_command
@@ -116,16 +117,18 @@ def import_(path: Path, file: Path) -> None:
         with file.open(newline="", encoding="utf-8-sig") as lines:
             attempts = history_csv.parse(lines, str(file), time.time(), file.stem)
     except UnicodeDecodeError:
-        raise ConfigError(f"{file}: this is not UTF-8 text; save it as CSV in UTF-8") from None
+        raise ConfigError(m.IMPORT_NOT_TEXT(file=file)) from None
     with History(path) as store:
         known = set(store.load())
         new = [a for a in attempts if a not in known]
         store.add(new)
         store.fade()
         faded = len(known) + len(new) - len(store.load())
-    there = f", {len(attempts) - len(new)} were there already" if len(new) < len(attempts) else ""
-    beyond = f"; {faded} of the oldest are beyond the bounds and gone" if faded > 0 else ""
-    click.echo(f"{counted(len(new), 'attempt')} taken into {path}{there}{beyond}")
+    imported = counted(len(new), "attempt")
+    click.echo(m.IMPORTED(attempts=imported, path=path) if len(new) == len(attempts)
+               else m.IMPORTED_SOME(attempts=imported, path=path, known=len(attempts) - len(new)))
+    if faded > 0:
+        click.echo(m.OLDEST_REMOVED(count=faded), err=True)
 
 
 @_command
@@ -139,10 +142,10 @@ def prune(path: Path, older_than: float | None, category: str | None, everything
     --older-than and --category together remove attempts that are both.
     """
     if everything == (older_than is not None or category is not None):
-        raise click.UsageError("say --older-than DAYS, --category NAME or both, or else --all")
+        raise click.UsageError(m.PRUNE_WHAT())
     with existing(path) as store:
         count = store.prune(older_than_s=None if older_than is None else older_than * 86400, category=category)
-    click.echo(f"{counted(count, 'attempt')} removed from {path}")
+    click.echo(m.PRUNED(attempts=counted(count, "attempt"), path=path))
 
 
 def existing(path: Path) -> Any:
@@ -150,7 +153,7 @@ def existing(path: Path) -> Any:
     from mfmesos.store.history import History, HistoryError
 
     if not os.path.lexists(path):
-        raise HistoryError(f"{path}: there is no history yet; run a workflow first, or name another with --history")
+        raise HistoryError(m.NO_HISTORY_YET(path=path))
     return History(path, reading=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 import click
 
 from mfmesos.shared.bounds import Bounds
+from mfmesos.shared.messages import cli as m
 
 
 class Number(click.ParamType):  # type: ignore[type-arg]
@@ -22,6 +23,6 @@ class Number(click.ParamType):  # type: ignore[type-arg]
             except ValueError:
                 number = None
         if not self._bounds.holds(number):
-            self.fail(f"{str(value)[:40]!r} is not {self._bounds}.", param, context)
+            self.fail(m.NUMBER_OUT_OF_BOUNDS(value=str(value)[:40], bounds=self._bounds), param, context)
         assert isinstance(number, (int, float))
         return number

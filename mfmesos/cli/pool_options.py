@@ -9,6 +9,7 @@ import click
 from mfmesos.cli.number_options import Number
 from mfmesos.settings.config import ConfigError
 from mfmesos.shared import bounds
+from mfmesos.shared.messages import cli as m
 
 if TYPE_CHECKING:
     from mfmesos.engines.pool_settings import PoolSettings
@@ -58,11 +59,11 @@ def settings_of(project: str | None, options: dict[str, Any]) -> PoolSettings:
 
     size = {key: options[key] for key in ("cores", "memory", "disk") if options[key] is not None}
     if (size or options["gpus"]) and len(size) < 3:
-        raise ConfigError("a worker's size is --cores, --memory and --disk together")
+        raise ConfigError(m.INCOMPLETE_WORKER_SIZE())
     worker = worker_size("worker", {**size, "gpus": options["gpus"]}) if size else None
     most = UNLIMITED if options["most"] is None else options["most"]
     if options["least"] > most:
-        raise ConfigError(f"--min {options['least']} is more than --max {most}")
+        raise ConfigError(m.MIN_ABOVE_MAX(least=options["least"], most=most))
     its = ProjectSettings(options["least"], most, worker=worker)
     return PoolSettings(
         {project: its} if project is not None else {".*": its} if options["manager"] else {},

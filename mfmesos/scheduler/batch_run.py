@@ -12,6 +12,7 @@ from mfmesos.engines.batch_engine import BatchEngine, Options
 from mfmesos.engines.batchfile import Batch
 from mfmesos.engines.taskfile_engine import shorten
 from mfmesos.settings.config import STATE_DIR, ConfigError, SchedulerConfig
+from mfmesos.shared.messages import runs as m
 from mfmesos.shared.phrases import counted, duration
 from mfmesos.shared.plainerrors import plain
 from mfmesos.shared.plainfiles import check_state, oddity
@@ -40,20 +41,20 @@ def find(path: Path) -> Path | str:
     for name in (TASK_INFO, JSON_LINES):
         if (path / name).exists():
             return _plain(path / name)
-    return f"{path}: neither {TASK_INFO} nor {JSON_LINES} is there; name the task file"
+    return m.NO_TASK_FILE(path=path, first=TASK_INFO, second=JSON_LINES)
 
 
 def _plain(path: Path) -> Path | str:
     """The path if it and the state file beside it can be read without blocking; otherwise one line with the reason."""
     odd = oddity(path)
     if odd:
-        return f"{path}: this is {odd}, not a file; write the tasks to a file in the workflow's folder"
-    for name, use in ((TASK_STATE, "it is where the tasks' ends are noted"), (DONE, "it ends a file that grows")):
-        beside = path.with_name(name)
-        odd = oddity(beside)
-        if odd:
-            return f"{beside}: this is {odd}, not a file; {use}; move it away"
-    return path
+        return m.TASK_FILE_ODD(path=path, odd=odd)
+    state, done = path.with_name(TASK_STATE), path.with_name(DONE)
+    odd = oddity(state)
+    if odd:
+        return m.STATE_FILE_ODD(path=state, odd=odd)
+    odd = oddity(done)
+    return m.DONE_FILE_ODD(path=done, odd=odd) if odd else path
 
 
 def run(source: Path, config: SchedulerConfig, options: Options, local_agents: int = 1) -> int:
@@ -71,7 +72,7 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
     for line in batch.overlapping:
         say(line)
     if problems:
-        say("nothing was started")
+        say(m.NOTHING_STARTED())
         return 2
     done, reasons = batch.skip_done(config.state_dir, options.verify)
     if options.dry_run:
@@ -97,7 +98,7 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
         except Exception as e:
             log.exception("event=crash")
             say_crashed(e, resolved)
-            say("run the same command again to resume, or end what still runs with mfmesos clean")
+            say(m.CRASH_CURE())
             return CRASHED
         finally:
             shown.close()
@@ -105,9 +106,9 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
         say(failure)
     summary.show(engine.entries)
     counts = engine.counts()
-    before = f" ({len(done)} of them in an earlier run)" if done else ""
-    say(f"{counts.finished} of {counts.total} tasks finished{before} in {duration(time.monotonic() - started)}; "
-        f"outputs are in {workdir}")
+    took = duration(time.monotonic() - started)
+    say(m.FINISHED_RESUMED(finished=counts.finished, total=counts.total, before=len(done), time=took, folder=workdir)
+        if done else m.FINISHED(finished=counts.finished, total=counts.total, time=took, folder=workdir))
     if engine.interrupted:
         return INTERRUPTED
     return 0 if counts.finished == counts.total and not failure and not engine.problems else 1
@@ -116,14 +117,19 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
 def dry_run(batch: Batch, done: set[int], reasons: Mapping[int, str]) -> int:
     for task in batch.plan.order():
         why = reasons.get(task.id)
-        print(f"{task.id}: {shorten(task.command)}" + (f" (runs again: {why})" if why else ""))
+        command = shorten(task.command)
+        print(m.WOULD_RUN_AGAIN(task=task.id, command=command, why=why) if why
+              else m.WOULD_RUN(task=task.id, command=command))
     if done:
-        say(f"done already and would not run: {len(done)} of {len(batch.tasks)} tasks")
+        say(m.WOULD_SKIP(done=len(done), total=len(batch.tasks)))
     return 0
 
 
 def run_again(reasons: Mapping[int, str]) -> str:
     """One line about finished tasks that run again."""
-    shown = [f"task {task_id} ({why})" for task_id, why in itertools.islice(reasons.items(), NAMED)]
-    more = f", and {len(reasons) - NAMED} more (--dry-run names them)" if len(reasons) > NAMED else ""
-    return f"{counted(len(reasons), 'task')} that had finished run again: {', '.join(shown)}{more}"
+    named = ", ".join(
+        m.TASK_RUNS_AGAIN(task=task_id, why=why) for task_id, why in itertools.islice(reasons.items(), NAMED))
+    count = counted(len(reasons), "task")
+    if len(reasons) <= NAMED:
+        return m.RUNS_AGAIN(count=count, tasks=named)
+    return m.RUNS_AGAIN_MORE(count=count, tasks=named, more=len(reasons) - NAMED)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from mfmesos.settings.config import END, ConfigError, SchedulerConfig
+from mfmesos.shared.messages import runs as m
 from mfmesos.shared.plainerrors import plain
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
             print(__doc__, file=sys.stderr)
             return 2
     except ConfigError as e:
-        print(f"mfmesos: {e}", file=sys.stderr)
+        print(m.SCHEDULER_ERROR(why=e), file=sys.stderr)
         return 1
     return _run(config)
 
@@ -60,8 +61,7 @@ def leave(code: int) -> NoReturn:
 
 
 def say_crashed(error: Exception, config: SchedulerConfig) -> None:
-    where = config.state_dir / "scheduler.log"
-    print(f"mfmesos: the scheduler failed unexpectedly: {type(error).__name__}: {plain(error)}; see {where}",
+    print(m.SCHEDULER_CRASHED(kind=type(error).__name__, why=plain(error), log=config.state_dir / "scheduler.log"),
           file=sys.stderr)
 
 
@@ -94,7 +94,7 @@ def _run(config: SchedulerConfig) -> int:
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
     except ConfigError as e:
-        print(f"mfmesos: {e}", file=sys.stderr)
+        print(m.SCHEDULER_ERROR(why=e), file=sys.stderr)
         failure = str(e)
     except Exception as e:
         log.exception("event=crash")

@@ -4,6 +4,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from mfmesos.shared.messages import runs as m
+
 
 class RunFolder:
     """Remembers the identity of both folders; raises OSError if one is missing."""
@@ -22,8 +24,7 @@ class RunFolder:
             except OSError:
                 return ""  # for example a file server that does not answer
             if gone:
-                return (f"{path} was removed, renamed or replaced during the run; put it back or start again, "
-                        "and leave it in place until the run has ended")
+                return m.FOLDER_REPLACED(path=path)
         return ""
 
 

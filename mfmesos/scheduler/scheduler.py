@@ -30,6 +30,7 @@ from mfmesos.settings.config import SchedulerConfig
 from mfmesos.shared import descriptors, wire
 from mfmesos.shared.addresses import split_host_port
 from mfmesos.shared.disk import umask
+from mfmesos.shared.messages import runs as m
 from mfmesos.shared.plainerrors import plain
 from mfmesos.staging.archive import build_archive
 from mfmesos.staging.inputs import InputIndex
@@ -179,7 +180,7 @@ class Scheduler:
             except JournalError as e:
                 if self.clock() - self._journal_noted_at >= 60.0:
                     self._journal_noted_at = self.clock()
-                    self._note(act.Note("warning", f"{e}; nothing new is started until it can be written"))
+                    self._note(act.Note("warning", m.JOURNAL_FAILING(why=e)))
                 return
             self._decided.popleft()
             for kind, group in itertools.groupby((a for a in decided if not isinstance(a, act.JOURNALED)), key=type):
@@ -268,7 +269,7 @@ class Scheduler:
         self.loop = asyncio.get_running_loop()
         descriptors.raise_limit()
         for number in stop_on:
-            self.loop.add_signal_handler(number, self.stop, f"it was told to end ({number.name})")
+            self.loop.add_signal_handler(number, self.stop, m.STOPPED_BY_SIGNAL(signal=number.name))
         self._over = self.loop.create_future()
         self.config.state_dir.mkdir(exist_ok=True)
         self._folder = RunFolder(self.workdir, self.config.state_dir)
@@ -282,7 +283,7 @@ class Scheduler:
         self._ready = True
         self._drain()
         if self.config.ending:
-            self.stop("only what a dead scheduler held is ended")
+            self.stop(m.ONLY_ENDED())
         ticker = self.loop.create_task(self._tick())
         ticker.add_done_callback(self._ticker_ended)
         failure: str | None = None
@@ -327,7 +328,7 @@ class Scheduler:
                 await self.staging.stop(keep=True)
                 if wanted != known or known == port:
                     raise
-                self._note(act.Note("warning", f"{plain(e)}; the tasks of the crashed scheduler run again"))
+                self._note(act.Note("warning", m.SYNC_ADDRESS_LOST(why=plain(e))))
                 claims = []
         journal.put("port", str(self.staging.port))
         journal.put("tls", self.staging.certificate.decode())
@@ -361,7 +362,8 @@ class Scheduler:
             if self.core.state.stopping:
                 stopping_since = stopping_since or self.clock()
                 if self.clock() - stopping_since > STOP_WITHIN_S and not self._over.done():
-                    self._over.set_result(f"{self.core.state.stopping}; not everything ended in {STOP_WITHIN_S:.0f} s")
+                    self._over.set_result(m.STOPPED_LATE(
+                        why=self.core.state.stopping, seconds=STOP_WITHIN_S))
 
     def _look_at_folder(self) -> str:
         if not self._lost:

@@ -66,14 +66,14 @@ def test_an_unknown_category(path):
     """One line that names those that look like it."""
     result = run(path, "sim")
     assert result.exit_code == 1
-    assert result.output == "mfmesos: no category 'sim' in this history; there is 'sim.py'\n"
+    assert result.output == "mfmesos: no category 'sim' in this history; similar names: 'sim.py'\n"
 
 
 def test_no_history(tmp_path):
     """One line with the file; nothing is begun."""
     result = run(tmp_path / "none")
     assert result.exit_code == 1
-    assert "no history yet" in result.output
+    assert "no history found" in result.output
     assert not (tmp_path / "none").exists()
 
 
@@ -112,7 +112,7 @@ def test_the_plot(path, tmp_path):
     result = run(path, "--plot", str(tmp_path / "x.png"))
     assert result.exit_code == 0, result.output
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
-    assert "cannot be written" in run(path, "--plot", str(tmp_path / "x.nothing")).output
+    assert "cannot write the picture" in run(path, "--plot", str(tmp_path / "x.nothing")).output
 
 
 def test_names_steer_no_terminal(tmp_path):
@@ -161,7 +161,7 @@ def test_values_that_cannot_be_are_told(path):
     """They are not used, and the user reads how many."""
     with History(path) as history:
         history._db.execute("UPDATE attempts SET wall_s = -1 WHERE id = 2")
-    assert "left out: 1 attempt with values that cannot be" in run(path).output
+    assert "1 attempt with invalid values left out" in run(path).output
 
 
 def test_a_category_named_as_a_command(tmp_path):

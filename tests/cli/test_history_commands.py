@@ -70,13 +70,13 @@ def test_rows_that_cannot_be_are_counted(path, some):
     """The list says how many are not used."""
     with History(path) as h:
         h._db.execute("UPDATE attempts SET wall_s = -1 WHERE id = 2")
-    assert "1 more have values that cannot be" in run(path, "list")
+    assert "1 attempt with invalid values left out" in run(path, "list")
 
 
 def test_looking_begins_no_history(path):
     """list, export and prune of a history that is not there: one line, no file."""
     for words in (["list"], ["export", "-"], ["prune", "--all"]):
-        assert "there is no history yet" in run(path, *words, code=1)
+        assert "no history found" in run(path, *words, code=1)
     assert not path.exists()
 
 
@@ -85,10 +85,10 @@ def test_an_export_comes_back_and_is_not_taken_twice(path, some, tmp_path):
     file = tmp_path / "e.csv"
     run(path, "export", file)
     other = tmp_path / "other.sqlite"
-    assert run(other, "import", file).startswith("4 attempts taken")
+    assert run(other, "import", file).startswith("4 attempts imported")
     with History(other) as h:
         assert h.load() == some
-    assert "0 attempts taken" in run(other, "import", file)
+    assert "0 attempts imported" in run(other, "import", file)
     with History(other) as h:
         assert h.load() == some
 
@@ -104,7 +104,7 @@ def test_an_export_overwrites_nothing(path, some, tmp_path):
     """One line, and the file stays as it is."""
     file = tmp_path / "mine.csv"
     file.write_text("mine")
-    assert "is there already" in run(path, "export", file, code=1)
+    assert "already exists" in run(path, "export", file, code=1)
     assert file.read_text() == "mine"
     assert "No such file" in run(path, "export", tmp_path / "no" / "e.csv", code=1)
 
@@ -114,7 +114,7 @@ def test_a_trace_is_taken_in(path, tmp_path):
     file = tmp_path / "blast.csv"
     file.write_text(TRACE + "split,0.5,250,9,2.5,0,0,10\nblast,,1500,1135,900,1,10,910\n")
     before = time.time()
-    assert run(path, "import", file).startswith("2 attempts taken")
+    assert run(path, "import", file).startswith("2 attempts imported")
     with History(path) as h:
         first, second = h.load()
     assert replace(first, ended_at=0.0) == Attempt(
@@ -128,7 +128,7 @@ def test_what_is_beyond_the_bounds_is_said(path, tmp_path):
     """5,000 of a category are kept, the newest of them."""
     file = tmp_path / "t.csv"
     file.write_text("category,peak_mb,seconds\n" + "".join(f"c,{i},1\n" for i in range(5100)))
-    assert "100 of the oldest are beyond the bounds" in run(path, "import", file)
+    assert "its 100 oldest attempts were removed" in run(path, "import", file)
     with History(path) as h:
         assert h.load()[0].measured_memory_mb == 100
 
@@ -181,8 +181,8 @@ def test_any_csv_is_parsed_or_refused_with_one_line(text, header):
 
 def test_pruning_by_age_category_or_all(path, some):
     """What is removed is counted; without saying what, nothing is."""
-    assert "say --older-than" in run(path, "prune", code=2)
-    assert "say --older-than" in run(path, "prune", "--all", "--category", "x", code=2)
+    assert "choose what to remove: --older-than" in run(path, "prune", code=2)
+    assert "choose what to remove: --older-than" in run(path, "prune", "--all", "--category", "x", code=2)
     assert run(path, "prune", "--older-than", 30).startswith("1 attempt removed")
     assert run(path, "prune", "--category", "sort -k").startswith("0 ")
     assert run(path, "prune", "--all").startswith("3 ")

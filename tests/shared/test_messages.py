@@ -12,11 +12,21 @@ import pytest
 from mfmesos.shared.messages.message import Message
 
 PENDING = {
-    "cli", "doctor", "estimates", "executor", "launchers", "local", "mesos", "scheduler",
-    "shared", "start.py", "store", "views",
+    "doctor",
+    "estimates",
+    "executor",
+    "launchers",
+    "local",
+    "mesos",
+    "shared",
+    "store",
+    "views",
 }
 """Rooms whose messages are still to be moved into the table. It only shrinks."""
 NOT_MESSAGES: dict[str, tuple[str, ...]] = {
+    # Parts of help texts, a row of a table, and the form of log lines.
+    "mfmesos/cli/command_line.py": ("Read the principal's", "HOST:PORT, several"),
+    "mfmesos/cli/estimates_commands.py": ("{} waste {}",), "mfmesos/scheduler/daemon.py": ("%(asctime)s",),
     # Amounts, which messages name.
     "mfmesos/core/model.py": ("{} cores, {} MB memory",), "mfmesos/core/shortage.py": ("{} and {} MB memory",),
     # A value of an enum, and a key for notes that are alike.

@@ -1,0 +1,71 @@
+"""Messages of mfmesos/scheduler: the start and the end of a run."""
+from __future__ import annotations
+
+from mfmesos.shared.messages.message import Message
+
+# --- the start ---
+NO_TASK_FILE = Message(
+    "no-task-file", "{path}: contains neither {first} nor {second}; {cure}",
+    "`mfmesos run FOLDER` looks for these names in the folder.", "name the task file")
+TASK_FILE_ODD = Message(
+    "task-file-odd", "{path}: this is {odd}, not a file; {cure}", "A task file is read several times.",
+    "write the tasks to a file in the workflow's folder")
+STATE_FILE_ODD = Message(
+    "state-file-odd", "{path}: this is {odd}, not a file; mfmesos writes the results of tasks to it; {cure}",
+    "Something else has the name of a file of mfmesos.", "move it away")
+DONE_FILE_ODD = Message(
+    "done-file-odd", "{path}: this is {odd}, not a file; with --follow it ends the run; {cure}",
+    "Something else has the name of a file of mfmesos.", "move it away")
+NOTHING_STARTED = Message(
+    "nothing-started", "nothing was started",
+    "The task file has errors, each of which was printed before. mfmesos runs all of its tasks or none.",
+    "correct the errors and run the same command again")
+WOULD_SKIP = Message(
+    "would-skip", "{done} of {total} tasks already finished and would not run",
+    "--dry-run: an earlier run finished them, and their command, inputs and outputs have not changed.")
+WOULD_RUN = Message("would-run", "{task}: {command}", "--dry-run: one line for each task, in the order of the run.")
+WOULD_RUN_AGAIN = Message(
+    "would-run-again", "{task}: {command} (runs again: {why})",
+    "--dry-run: the task finished in an earlier run, and something that it depends on has changed.")
+RUNS_AGAIN = Message(
+    "runs-again", "{count} finished earlier and run again: {tasks}",
+    "Something that these tasks depend on has changed since they finished.")
+RUNS_AGAIN_MORE = Message(
+    "runs-again-more", "{count} finished earlier and run again: {tasks}, and {more} more (--dry-run lists them all)",
+    "Something that these tasks depend on has changed since they finished.")
+TASK_RUNS_AGAIN = Message("task-runs-again", "task {task} ({why})", "Part of runs-again: one task.")
+SYNC_ADDRESS_LOST = Message(
+    "sync-address-lost", "{why}; the tasks of the crashed scheduler run again",
+    "The scheduler resumes a crashed run, but cannot listen at the old address, where executors look for it.")
+
+# --- during the run ---
+JOURNAL_FAILING = Message(
+    "journal-failing", "{why}; no new task starts until the journal can be written",
+    "mfmesos saves each decision before it acts on it.",
+    "remove the reason, usually a full disk; the run then continues")
+FOLDER_REPLACED = Message(
+    "folder-replaced", "{path} was removed, renamed or replaced during the run; {cure}",
+    "The workflow's folder or .mfmesos in it is no longer the one of this run, so that no result can be stored.",
+    "put it back or start the run again, and leave the folder in place until the run has ended")
+
+# --- the end ---
+STOPPED_BY_SIGNAL = Message(
+    "stopped-by-signal", "stopped by {signal}", "Why the run ended: the scheduler received a signal.")
+ONLY_ENDED = Message(
+    "only-ended", "what the crashed scheduler held is being ended",
+    "This scheduler was started only to kill the tasks of a crashed one and to return its resources.")
+STOPPED_LATE = Message(
+    "stopped-late", "{why}; not everything ended within {seconds:.0f} s",
+    "The run ended, but some claims did not confirm their end in time.", "run mfmesos clean in the workflow's folder")
+SCHEDULER_CRASHED = Message(
+    "scheduler-crashed", "mfmesos: the scheduler failed unexpectedly: {kind}: {why}; see {log}",
+    "An error in mfmesos.", "report it with the end of the log; finished tasks are not lost")
+CRASH_CURE = Message(
+    "crash-cure", "{cure}", "Follows scheduler-crashed in `mfmesos run`.",
+    "run the same command again to resume, or end all running tasks with mfmesos clean")
+SCHEDULER_ERROR = Message("scheduler-error", "mfmesos: {why}", "Why the scheduler did not start or has ended.")
+FINISHED = Message(
+    "finished", "{finished} of {total} tasks finished in {time}; outputs are in {folder}", "The last line of a run.")
+FINISHED_RESUMED = Message(
+    "finished-resumed", "{finished} of {total} tasks finished ({before} of them in an earlier run) in {time}; "
+    "outputs are in {folder}", "The last line of a run.")
