@@ -1,1 +1,1 @@
-"""The real makeflow and work_queue_factory: found, started beside our scheduler, supervised, cleaned up after."""
+"""Launchers of the real makeflow and work_queue_factory: find, start with a scheduler, supervise, clean up."""

@@ -1,4 +1,4 @@
-"""Another program's command line, read as its getopt_long reads it, so that it can be passed on a little changed."""
+"""Parses another program's command line as getopt_long does, so that mfmesos can pass it on with small changes."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -8,22 +8,22 @@ from mfmesos.settings.config import ConfigError
 
 @dataclass(frozen=True)
 class Grammar:
-    """What options a program knows."""
+    """The options of a program."""
 
     program: str
     short: str
     """The option string for getopt."""
     plain: frozenset[str]
     optional: frozenset[str]
-    """Long options that may have a value, after =."""
+    """Long options with an optional value, after =."""
     with_value: frozenset[str]
     letters: dict[str, str] = field(default_factory=dict)
-    """The long names of short options; others go by their letter."""
+    """The long names of short options; other short options go by their letter."""
     dropped: frozenset[str] = frozenset()
-    """Not passed on, nor their values."""
+    """Options that are not passed on, and neither are their values."""
 
     def full_name(self, written: str) -> str:
-        """getopt takes any prefix of an option that names only one."""
+        """The full option name: getopt accepts any unambiguous prefix."""
         known = self.plain | self.optional | self.with_value
         if written in known:
             return written
@@ -32,20 +32,20 @@ class Grammar:
 
 
 class Scanner:
-    """getopt_long with permutation: options are found behind operands, too, up to `--`."""
+    """getopt_long with permutation: options may follow operands, up to `--`."""
 
     def __init__(self, grammar: Grammar, argv: list[str]) -> None:
         self._grammar = grammar
         self._rest = list(argv)
         self.kept: list[str] = []
-        """The options as they were written, with their values, without the dropped ones."""
+        """The options as written, with their values, without the dropped options."""
         self.operands: list[str] = []
         self.options: dict[str, str] = {}
         """The last value of each option, by its long name."""
         self.dropped: list[str] = []
 
     def scan(self) -> None:
-        """Raises ConfigError for an option that lacks its value."""
+        """Raises ConfigError for an option without its value."""
         while self._rest:
             word = self._rest.pop(0)
             if word == "--":
@@ -59,7 +59,7 @@ class Scanner:
                 self.operands.append(word)
 
     def take(self, name: str, value: str, words: list[str]) -> None:
-        """One option, whole."""
+        """Handle one complete option."""
         if name in self._grammar.dropped:
             self.dropped.append(f"--{name}")
             return
@@ -97,6 +97,6 @@ class Scanner:
 
 
 def master_of(options: dict[str, str]) -> str | None:
-    """What --mesos-master names; the programs' users write it with a slash at the end."""
+    """The value of --mesos-master, without the trailing slash that users of these programs write."""
     value = options.get("mesos-master")
     return value.rstrip("/") if value else None

@@ -1,7 +1,8 @@
-"""The real makeflow or work_queue_factory: found, checked for -T mesos, and set up with our stub beside it.
+"""Finds the real makeflow or work_queue_factory, checks -T mesos, and copies it with the stub beside the copy.
 
-Both run the `mf_mesos_scheduler` in the folder of its own binary (read from /proc/self/exe) with
-/usr/bin/python, so a copy in a folder of ours runs ours, and no right to write beside the installed one is needed.
+Both programs run the `mf_mesos_scheduler` in the folder of their own binary (read from /proc/self/exe) with
+/usr/bin/python. So a copy in another folder runs the stub there, and the user needs no right to write beside the
+installed program.
 """
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ CURE_PYTHON = "as root: apt-get install python-is-python3"
 
 @dataclass(frozen=True)
 class Makeflow:
-    """A binary of makeflow or work_queue_factory and what it says of itself."""
+    """A binary of makeflow or work_queue_factory with its version and batch types."""
 
     path: Path
     version: str
@@ -53,15 +54,15 @@ def find_factory(environ: Mapping[str, str]) -> Path:
 
 
 def find_engine(name: str, environ: Mapping[str, str]) -> Path:
-    """The first binary of that name on PATH, symbolic links resolved; wrapper scripts are passed over.
+    """The first binary of that name on PATH, symbolic links resolved; wrapper scripts are skipped.
 
-    Raises ConfigError with the cure when there is none.
+    Raises ConfigError with the cure if none is found.
     """
     scripts = []
     for folder in environ.get("PATH", os.defpath).split(os.pathsep):
         candidate = Path(folder or ".") / name
         if not (os.path.isfile(candidate) and os.access(candidate, os.X_OK)):
-            continue  # also where this user may not enter the folder
+            continue  # also if this user may not enter the folder
         if _is_elf(candidate):
             return candidate.resolve()
         scripts.append(candidate)
@@ -74,7 +75,7 @@ def find_engine(name: str, environ: Mapping[str, str]) -> Path:
 
 
 def binary_of(path: Path) -> Path:
-    """The binary that runs when `path` is started: behind symbolic links and a short wrapper script."""
+    """The binary that `path` starts: behind symbolic links and a short wrapper script."""
     return (path if _is_elf(path) else _wrapped_binary(path, path.name) or path).resolve()
 
 
@@ -87,7 +88,7 @@ def _is_elf(path: Path) -> bool:
 
 
 def _wrapped_binary(script: Path, name: str) -> Path | None:
-    """The binary that a short wrapper script names by its whole path."""
+    """The binary that a short wrapper script names by its absolute path."""
     try:
         text = script.read_bytes()[:65536].decode(errors="replace")
     except OSError:
@@ -100,8 +101,9 @@ def _wrapped_binary(script: Path, name: str) -> Path | None:
 
 
 def speaks_mesos(path: Path) -> bool:
-    """Whether the program's file names the scheduler that -T mesos starts. Starting it to ask is far
-    slower (docs/performance.md, Start-up)."""
+    """Whether the program's file contains the name of the scheduler that -T mesos starts. Running the program to find
+    out is far slower (docs/performance.md, Start-up).
+    """
     try:
         return STUB.encode() in path.read_bytes()
     except OSError:
@@ -109,9 +111,9 @@ def speaks_mesos(path: Path) -> bool:
 
 
 def needs_of_agents(program: Path) -> str:
-    """What a dynamically linked program wants of the machine that it runs on, in words; empty when nothing.
+    """What a dynamically linked program needs on its machine, in words; empty if nothing.
 
-    Raises OSError when it cannot be read.
+    Raises OSError if the program cannot be read.
     """
     data = program.read_bytes()
     versions = [(int(a), int(b)) for a, b in re.findall(rb"GLIBC_(\d+)\.(\d+)", data)]
@@ -123,11 +125,11 @@ def needs_of_agents(program: Path) -> str:
 
 
 def probe(path: Path, environ: Mapping[str, str]) -> Makeflow:
-    """Ask a program for its version and batch types; raises ConfigError when it does not even start."""
+    """Ask a program for its version and batch types; raises ConfigError if it does not start."""
     help_text = _ask(path, "--help", environ)
     version = re.search(r"version (\S+)", _ask(path, "--version", environ))
     types = re.search(r"--batch-type=\S*\s+(?:Select batch system:|Batch system type)([^\n]*)", help_text)
-    if types is None:  # before 7.1 the list is on a line of its own
+    if types is None:  # before 7.1 the list is on a separate line
         types = re.search(r"--batch-type=[^\n]*\n\s*([^\n]*)", help_text)
     names = re.findall(r"[a-z0-9-]+", types[1].partition("One of:")[2] or types[1]) if types else []
     return Makeflow(path, version[1] if version else "unknown", tuple(names))
@@ -149,7 +151,7 @@ def _ask(path: Path, option: str, environ: Mapping[str, str]) -> str:
 
 
 def require_mesos(makeflow: Makeflow) -> None:
-    """Raises ConfigError when this makeflow has no -T mesos."""
+    """Raises ConfigError if this makeflow has no -T mesos."""
     if not makeflow.has_mesos:
         raise ConfigError(
             f"{makeflow.path} (version {makeflow.version}) has no -T mesos: cctools 7.13 and newer have dropped it; "
@@ -157,17 +159,17 @@ def require_mesos(makeflow: Makeflow) -> None:
 
 
 def require_python(python: Path = SYSTEM_PYTHON) -> None:
-    """Raises ConfigError when the engine could not start any scheduler (it would spin for ever)."""
+    """Raises ConfigError if the engine could not start any scheduler (the engine would spin for ever)."""
     if not os.access(python, os.X_OK):
         raise ConfigError(f"{python} is missing, and -T mesos runs every scheduler with it; {CURE_PYTHON}")
 
 
 def private_copy(engine: Path, state_dir: Path, environ: Mapping[str, str], name: str = MAKEFLOW) -> Path:
-    """A copy of the engine, as `name`, with our stub beside it, under `state_dir` or, where nothing may be executed,
-    in the cache.
+    """A copy of the engine, as `name`, with the stub beside it, under `state_dir` or, if files there cannot be
+    executed, in the cache.
 
-    `lib` beside its folder is a link to the original's, since conda's binaries look for their libraries there.
-    Raises ConfigError when neither place will do.
+    `lib` beside the copy's folder is a link to the original's `lib`, since conda's binaries look for their libraries
+    there. Raises ConfigError if both places fail.
     """
     key = hashlib.sha256(str(engine).encode()).hexdigest()[:12]
     cache = Path(environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME") or "~").expanduser() / ".cache")
@@ -190,7 +192,7 @@ def _populate(base: Path, engine: Path, name: str) -> Path:
     bindir.mkdir(exist_ok=True)
     copy = bindir / name
     if not _same(copy, engine):
-        with replacing(copy, mode=0o755, exact=True, several=True) as new:  # the old one may be running
+        with replacing(copy, mode=0o755, exact=True, several=True) as new:  # the old copy may be running
             _copy(engine, new)
     stub = Path(__file__).with_name("makeflow_stub.py").read_bytes()
     target = bindir / STUB
@@ -223,12 +225,12 @@ def _link_libraries(link: Path, target: Path) -> None:
 
 
 def takes_preload(makeflow: Path, library: Path) -> bool:
-    """Whether the dynamic linker of glibc will load `makeflow`, and for the machine that `library` is for."""
+    """Whether glibc's dynamic linker will load `library` into `makeflow`: both must be for the same machine."""
     ours, theirs = library.read_bytes()[:20], makeflow.read_bytes()
     return ours[:5] == theirs[:5] and ours[18:20] == theirs[18:20] and b"/ld-linux" in theirs
 
 
 def preload_library() -> Path | None:
-    """Our preloaded library for makeflow, if it was built."""
+    """The preloaded library for makeflow, if it was built."""
     found = sorted(Path(__file__).parent.glob("_makeflow_preload*.so"))
     return found[0] if found else None

@@ -1,4 +1,6 @@
-"""`mfmesos clean`: takes away what a dead run left, in Mesos and in the workflow's folder. Never an output."""
+"""`mfmesos clean`: removes the leftovers of a crashed run from Mesos and from the workflow's folder, never an
+output.
+"""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -15,13 +17,15 @@ from mfmesos.store.leftovers import FILES, JOURNAL, FolderLock, give_back, plain
 Echo = Callable[[str], None]
 TIMEOUT_S = 10.0
 TEMPORARY = ("incoming", JOURNAL, "scheduler.json", "makeflow.debug", "mfmesos-executor*", "framework_id.new")
-"""In .mfmesos/; what tells of the run (scheduler.log, report.jsonl, logs/) stays."""
+"""In .mfmesos/; the records of the run (scheduler.log, report.jsonl, logs/) stay."""
 NO_FRAMEWORK = "No framework found"
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """Something of a dead run: `what` says it to the user; `remove` raises ConfigError in one line when it cannot."""
+    """A leftover of a crashed run: `what` names it for the user; `remove` raises ConfigError in one line if it
+    fails.
+    """
 
     what: str
     remove: Callable[[], None]
@@ -29,10 +33,10 @@ class Leftover:
 
 def clean(workdir: Path, *, dry_run: bool, echo: Echo, master: str = "", principal: str | None = None,
           secret: str | None = None) -> int:
-    """Remove (or with `dry_run` only name) each leftover; the exit code: 1 when something could not be removed.
+    """Remove (or with `dry_run` only list) each leftover. Exit code 1: a leftover could not be removed.
 
-    `master` (HOST:PORT) is asked instead of the one that the dead run was registered with. Raises ConfigError when a
-    run is at work in the folder.
+    `master` (HOST:PORT) replaces the master with which the crashed run was registered. Raises ConfigError if a run is
+    active in the folder.
     """
     state_dir = workdir / STATE_DIR
     if not state_dir.is_dir():
@@ -54,7 +58,7 @@ def clean(workdir: Path, *, dry_run: bool, echo: Echo, master: str = "", princip
 
 
 def _handle(leftover: Leftover, dry_run: bool, echo: Echo) -> str:
-    """Why it could not be removed; empty when all is well."""
+    """The reason why the leftover could not be removed; empty on success."""
     if dry_run:
         echo(f"would remove {leftover.what}")
         return ""
@@ -67,7 +71,7 @@ def _handle(leftover: Leftover, dry_run: bool, echo: Echo) -> str:
 
 
 def leftovers(workdir: Path, master: str, headers: dict[str, str]) -> list[Leftover]:
-    """What a dead run left; the framework first, since its record is the only way to it."""
+    """The leftovers of a crashed run; the framework first, since its record is the only way to find it."""
     state_dir, found = workdir / STATE_DIR, []
     known = framework.load(state_dir)
     if known is not None:
@@ -92,7 +96,7 @@ def _file(path: Path) -> Leftover:
 
 
 def _end_framework(state_dir: Path, framework_id: str, address: str, headers: dict[str, str]) -> None:
-    """A framework that the master does not know any more is as good as torn down."""
+    """Tear the framework down; a framework that the master does not know counts as torn down."""
     if not address:
         raise ConfigError("which master it is registered with is not known; name it with --master HOST:PORT")
     caller = Caller(TIMEOUT_S)

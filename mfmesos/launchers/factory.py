@@ -1,4 +1,4 @@
-"""`mfmesos factory`: the real work_queue_factory with -T mesos and our scheduler: its workers are tasks on Mesos."""
+"""`mfmesos factory`: the real work_queue_factory with -T mesos; its workers are tasks on Mesos."""
 from __future__ import annotations
 
 import signal
@@ -18,9 +18,9 @@ __all__ = ["LaunchOptions", "launch"]
 
 
 def launch(options: LaunchOptions) -> int:
-    """Run work_queue_factory to its end; gives its exit code, which is 0 when it was told to end by a signal.
+    """Run work_queue_factory to its end; returns its exit code, which is 0 after a signal to end.
 
-    Raises ConfigError, in one line with its cure, when it cannot be started.
+    Raises ConfigError, in one line with the cure, if the factory cannot be started.
     """
     args = factory_args.parse(options.argv)
     binary = options.binary or binaries.find_factory(options.environ)
@@ -44,11 +44,11 @@ def _session(
     config = replace(
         for_workers(options.scheduler), workdir=str(workdir), master=args.master or options.scheduler.master,
         gpus=args.options.get("gpus", "0") != "0")
-    argv = args.argv if args.master else [f"--mesos-master={config.master}", *args.argv]  # it wants one
+    argv = args.argv if args.master else [f"--mesos-master={config.master}", *args.argv]  # the factory requires one
     return Session(
         program=FACTORY, binary=copy, argv=argv, cwd=Path.cwd(), workdir=workdir,
         environ=launching.engine_environ(options), supervisor=launching.supervisor(options, config, lock_fd),
-        echo=options.echo, jobs="workers", hangup=signal.SIGTERM)  # it ignores SIGHUP
+        echo=options.echo, jobs="workers", hangup=signal.SIGTERM)  # the factory ignores SIGHUP
 
 
 def _run(session: Session, options: LaunchOptions) -> int:
@@ -56,7 +56,7 @@ def _run(session: Session, options: LaunchOptions) -> int:
     if session.failure:
         return 1
     if code and not session.interrupts:
-        binaries.probe(session.binary, options.environ)  # says why, if it does not even start
+        binaries.probe(session.binary, options.environ)  # reports why, if the program does not start
     if code < 0:
         options.echo(f"{FACTORY} was {ending(code)}; its workers were ended")
     return shell_code(code)

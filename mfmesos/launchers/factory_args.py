@@ -1,7 +1,7 @@
-"""work_queue_factory's own command line, so that it can be passed on with -T mesos.
+"""Parses work_queue_factory's command line, so that mfmesos can pass it on with -T mesos.
 
-The options are those of Debian's coop-computing-tools 9.9, the undocumented ones included. Reference:
-`work_queue_factory --help`.
+The options are those of Debian's coop-computing-tools 9.9, including undocumented ones. Reference: `work_queue_factory
+--help`.
 """
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ GRAMMAR = Grammar(
 
 @dataclass
 class FactoryArgs:
-    """What a command line of work_queue_factory says, as far as the launcher needs it."""
+    """The launcher's view of a work_queue_factory command line."""
 
     argv: list[str]
-    """What to start it with, without the program's name and without --mesos-master when that was not given."""
+    """The arguments to start it with, without the program's name, and without --mesos-master if that was not given."""
     options: dict[str, str] = field(default_factory=dict)
     dropped: list[str] = field(default_factory=list)
 
     @property
     def starts_nothing(self) -> bool:
-        """--help and --version: no scheduler is wanted."""
+        """--help and --version: no scheduler is needed."""
         return bool({"help", "version"} & self.options.keys())
 
     @property
     def master(self) -> str | None:
-        """What --mesos-master names."""
+        """The value of --mesos-master."""
         return master_of(self.options)
 
     def workdir(self, cwd: Path) -> Path:
@@ -52,9 +52,9 @@ class FactoryArgs:
 
 
 def parse(argv: list[str]) -> FactoryArgs:
-    """Read the factory's arguments; adds -T mesos, takes out what breaks its start, and makes --env work.
+    """Parse the factory's arguments; adds -T mesos, removes options that break its start, and makes --env work.
 
-    Raises ConfigError for another batch type and for an option that lacks its value.
+    Raises ConfigError for another batch type and for an option without its value.
     """
     scanner = _Scanner(GRAMMAR, argv)
     scanner.scan()
@@ -68,7 +68,7 @@ def parse(argv: list[str]) -> FactoryArgs:
                           "work_queue_factory itself")
     added = [] if "batch-type" in result.options else ["-T", "mesos"]
     if scanner.environment:
-        # With -T mesos the factory says nothing of --env to the scheduler; a wrapper is what it hands on.
+        # With -T mesos the factory does not pass --env to the scheduler, but passes on a wrapper.
         wrapper = ["env", *map(shlex.quote, scanner.environment), *filter(None, [result.options.get("wrapper")])]
         added += ["--wrapper", " ".join(wrapper)]
     result.argv = [*added, *result.argv]
@@ -76,7 +76,7 @@ def parse(argv: list[str]) -> FactoryArgs:
 
 
 class _Scanner(Scanner):
-    """--env is collected; --wrapper is passed on here only when there is no --env."""
+    """Collects --env; passes --wrapper on directly only if no --env is given."""
 
     def __init__(self, grammar: Grammar, argv: list[str]) -> None:
         super().__init__(grammar, argv)

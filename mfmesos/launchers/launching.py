@@ -1,4 +1,4 @@
-"""What the launchers of makeflow and of work_queue_factory have in common: our scheduler beside a private copy."""
+"""Common parts of the launchers of makeflow and work_queue_factory: a scheduler beside a private copy."""
 from __future__ import annotations
 
 import os
@@ -23,22 +23,22 @@ class LaunchOptions:
     argv: list[str]
     """The engine's own arguments."""
     scheduler: SchedulerConfig
-    """Its workdir and parent_pid are filled in here; its master gives way to --mesos-master in `argv`."""
+    """The launcher fills in workdir and parent_pid; --mesos-master in `argv` overrides its master."""
     echo: Callable[[str], None]
     """Shows one line to the user."""
     scheduler_command: list[str] = field(default_factory=lambda: start.command(start.SCHEDULER))
-    """Started with the name of the settings file as one more argument."""
+    """Started with the name of the settings file as an additional argument."""
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     binary: Path | None = None
-    """The engine to run; None: the first on PATH."""
+    """The engine to run; None: the first one on PATH."""
     python: Path = binaries.SYSTEM_PYTHON
     preload: Path | None = field(default_factory=binaries.preload_library)
     ignore_environment: bool = False
-    """Whether makeflow's tasks are to run without the environment that the workflow gives them."""
+    """Whether makeflow's tasks run without the environment that the workflow gives them."""
 
 
 def ready(binary: Path, options: LaunchOptions) -> None:
-    """Raises ConfigError, with the cure, when that engine could not start a Mesos scheduler."""
+    """Raises ConfigError, with the cure, if that engine could not start a Mesos scheduler."""
     if not binaries.speaks_mesos(binary):
         binaries.require_mesos(binaries.probe(binary, options.environ))
     binaries.require_python(options.python)
@@ -53,10 +53,10 @@ def say_dropped(names: Sequence[str], program: str, echo: Callable[[str], None])
 def folder(
     workdir: Path, engine: str, echo: Callable[[str], None], cure: str = "use another folder",
 ) -> Iterator[leftovers.FolderLock]:
-    """The engine's folder is ours alone in the block, and without leftovers before and after it; the progress of a
-    `mfmesos run` in it is kept.
+    """Locks the engine's folder for the block, and removes leftovers before and after it; keeps the progress of a
+    `mfmesos run` there.
 
-    Raises ConfigError when another run works there, or one that was killed could still be resumed.
+    Raises ConfigError if another run uses the folder, or if a killed run could still be resumed.
     """
     state_dir = workdir / STATE_DIR
     check_state(state_dir)
@@ -79,9 +79,9 @@ def folder(
 
 
 def supervisor(options: LaunchOptions, config: SchedulerConfig, lock_fd: int) -> Supervisor:
-    """Of a scheduler with these settings, which are written beside its log."""
+    """The supervisor of a scheduler with these settings, which are written beside its log."""
     settings = config.state_dir / "scheduler.json"
-    settings.unlink(missing_ok=True)  # its mode may not be ours
+    settings.unlink(missing_ok=True)  # it may have another mode
     replace(config, parent_pid=os.getpid(), launch=secrets.token_hex(8)).save(settings)
     return Supervisor(
         command=[*options.scheduler_command, str(settings)], cwd=config.workdir, environ=options.environ,
@@ -89,14 +89,14 @@ def supervisor(options: LaunchOptions, config: SchedulerConfig, lock_fd: int) ->
 
 
 def engine_environ(options: LaunchOptions) -> dict[str, str]:
-    """The user's, without our secret."""
+    """The user's environment, without mfmesos's secret."""
     return {name: value for name, value in options.environ.items() if name != SECRET_VARIABLE}
 
 
 def preloaded(options: LaunchOptions, engine: Path) -> tuple[Mapping[str, str], tuple[int, ...]]:
-    """The engine's environment with our library loaded into it, by a descriptor, since LD_PRELOAD knows no spaces.
+    """The engine's environment with the library preloaded by a descriptor, since LD_PRELOAD does not support spaces.
 
-    The caller closes the descriptors once the engine has ended.
+    The caller closes the descriptors after the engine has ended.
     """
     environ = engine_environ(options)
     if options.preload is None or not binaries.takes_preload(engine, options.preload):
@@ -111,5 +111,5 @@ def preloaded(options: LaunchOptions, engine: Path) -> tuple[Mapping[str, str], 
 
 
 def shell_code(code: int) -> int:
-    """A return code as subprocess gives it, as a shell shows it."""
+    """The exit code in a shell of a return code from subprocess."""
     return 128 - code if code < 0 else code

@@ -1,7 +1,8 @@
-"""Our scheduler beside an installed makeflow, for an administrator: plain `makeflow -T mesos` then runs it.
+"""Installs the scheduler of mfmesos beside an installed makeflow, for an administrator: plain `makeflow -T mesos` then
+runs it.
 
-makeflow runs BINDIR/mf_mesos_scheduler with /usr/bin/python, an empty environment and the arguments CWD MASTER;
-so does work_queue_factory. The script that is put there passes on to the Python of this installation.
+makeflow runs BINDIR/mf_mesos_scheduler with /usr/bin/python, an empty environment and the arguments CWD MASTER; so does
+work_queue_factory. The installed script starts the Python of this installation.
 """
 from __future__ import annotations
 
@@ -23,10 +24,10 @@ ENGINES = ("makeflow", "work_queue_factory")
 
 
 def link(bindir: Path, interpreter: str = sys.executable, echo: Callable[[str], None] = say) -> None:
-    """Put our scheduler beside the engines in `bindir`, keeping what was there; again with another interpreter, or
-    after an upgrade of the engine: replaces our own, and what was kept.
+    """Put the script beside the engines in `bindir`, and keep the original. A second call, with another interpreter or
+    after an upgrade of the engine, replaces the script, and the kept original.
 
-    Raises ConfigError when there is no makeflow, or no right to write.
+    Raises ConfigError if no makeflow is found, or without the right to write.
     """
     places = folders(bindir)
     if not places:
@@ -40,8 +41,9 @@ def link(bindir: Path, interpreter: str = sys.executable, echo: Callable[[str], 
 
 
 def folders(bindir: Path) -> list[Path]:
-    """Where the engines in `bindir` look for their scheduler: beside their own binary, whatever symbolic link or
-    wrapper script starts it."""
+    """The folders in which the engines in `bindir` look for their scheduler: beside their own binary, whichever
+    symbolic link or wrapper script starts it.
+    """
     there = [bindir / name for name in ENGINES if (bindir / name).exists()]
     return list(dict.fromkeys(binaries.binary_of(path).parent for path in there))
 
@@ -50,7 +52,7 @@ def _link_in(bindir: Path, script: str) -> None:
     target, kept = bindir / NAME, bindir / KEPT
     try:
         if os.path.lexists(target) and not is_ours(target):
-            target.replace(kept)  # what is kept already is an older one: makeflow has been upgraded since
+            target.replace(kept)  # a kept original is older: makeflow was upgraded since
         atomic.write(target, script, mode=0o755, exact=True, several=True)
     except OSError as e:
         _put_back(target, kept)
@@ -58,7 +60,7 @@ def _link_in(bindir: Path, script: str) -> None:
 
 
 def script_for(command: list[str]) -> str:
-    """The text of our scheduler beside makeflow, which starts that command."""
+    """The text of the script beside makeflow, which starts that command."""
     text = Path(link_script.__file__).read_text()
     values = {"interpreter": ascii(command[0]), "arguments": ascii(command[1:])}
     lines = [f"{name} = {values.pop(name)}" if (name := line.partition(" = ")[0]) in values else line
@@ -67,10 +69,10 @@ def script_for(command: list[str]) -> str:
 
 
 def unlink(bindir: Path, echo: Callable[[str], None] = say) -> None:
-    """Take our scheduler away and put the original back; nothing to do when it was not there. After an upgrade of the
-    engine, which has brought a newer original, the one that was kept is dropped.
+    """Remove the script and restore the original; a no-op if the script is not installed. After an upgrade of the
+    engine, which brought a newer original, the kept original is deleted.
 
-    Raises ConfigError when what is there is not ours, or there is no right to write.
+    Raises ConfigError if the scheduler there is not from mfmesos, or without the right to write.
     """
     places = list(dict.fromkeys([*folders(bindir), bindir.resolve()]))
     ours = [place for place in places if is_ours(place / NAME) or os.path.lexists(place / KEPT)]
@@ -111,7 +113,7 @@ def is_ours(path: Path) -> bool:
 
 
 def _put_back(target: Path, kept: Path) -> None:
-    """After a failure half-way: the original under its own name again."""
+    """After a failure in between: rename the original back."""
     if os.path.lexists(kept) and not os.path.lexists(target):
         try:
             kept.rename(target)

@@ -1,6 +1,6 @@
-"""What `mfmesos link` puts beside makeflow: started by makeflow or work_queue_factory with CWD and MASTER and an empty
-environment, it starts the scheduler as its child. When that dies, or does not start, it ends the engine, which would
-wait for ever, and has the rest put right. Runs on Python 2.7 and 3, standard library only.
+"""The script that `mfmesos link` puts beside makeflow. makeflow or work_queue_factory starts it with CWD and MASTER and
+an empty environment, and it starts the scheduler as its child. If the scheduler dies or does not start, the script ends
+the engine, which would wait for ever, and has the folder cleaned. Runs on Python 2.7 and 3, standard library only.
 """
 # ruff: noqa: RUF005, SIM105, UP031 - Python 2 has no better way
 import os
@@ -24,7 +24,7 @@ STATE = os.path.join(sys.argv[1] if len(sys.argv) > 1 else ".", "mesos_task_stat
 
 def read(path):  # type: (str) -> str
     if not os.path.isfile(path):
-        return ""  # a pipe would keep us waiting
+        return ""  # a pipe would block
     try:
         with open(path) as f:
             return f.read()
@@ -52,17 +52,17 @@ def close_leaked():  # type: () -> None
 
 
 def engine_ends():  # type: () -> bool
-    """Whether it does so soon, its scheduler having ended in order: after the workflow, or by a signal."""
+    """Whether the engine ends soon after its scheduler ended in order: after the workflow, or by a signal."""
     begun = time.time()
     while engine_lives():
         if time.time() - begun > OUTLIVES_S:
             return False
-        time.sleep(LOOK_S)  # it is no child of ours: nothing tells of its end
+        time.sleep(LOOK_S)  # not a child of this process: nothing reports its end
     return True
 
 
 def have_state():  # type: () -> None
-    """Without that file makeflow is deaf to signals."""
+    """Create the state file: without it makeflow ignores signals."""
     try:
         os.close(os.open(STATE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644))
     except OSError:
@@ -70,7 +70,7 @@ def have_state():  # type: () -> None
 
 
 def start(more, environ):  # type: (list[str], dict[str, str]) -> int
-    """The scheduler, with these arguments behind CWD and MASTER; gives the number of the process."""
+    """Start the scheduler with these arguments behind CWD and MASTER; returns the pid."""
     child = os.fork()
     if child:
         return child
@@ -83,8 +83,9 @@ def start(more, environ):  # type: (list[str], dict[str, str]) -> int
 
 
 def wait(child, within_s=None):  # type: (int, float | None) -> int | None
-    """The status of a child that has ended; None when the engine was gone before (the child then ends by itself), or
-    after `within_s`."""
+    """The status of a child that has ended; None if the engine ended first (the child then ends by itself), or after
+    `within_s`.
+    """
     begun = time.time()
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
@@ -92,11 +93,11 @@ def wait(child, within_s=None):  # type: (int, float | None) -> int | None
             return status
         if os.getppid() != ENGINE if within_s is None else time.time() - begun > within_s:
             return None
-        time.sleep(LOOK_S)  # two processes are waited for, and one of them is no child of ours
+        time.sleep(LOOK_S)  # waits for two processes, one of which is not a child of this process
 
 
 def why(status):  # type: (int) -> str
-    """In one line, for the terminal."""
+    """The reason in one line, for the terminal."""
     if not status:
         return "the scheduler was ended by a signal; start makeflow again to resume"
     if os.WIFSIGNALED(status):
@@ -108,8 +109,9 @@ def why(status):  # type: (int) -> str
 
 
 def terminal():  # type: () -> tuple[int, bool]
-    """makeflow's own stderr, since ours goes to a file, or -1; and whether it is a file, too, in which makeflow would
-    write over what we add before it has ended."""
+    """makeflow's own stderr, since this process writes to a file, or -1; and whether makeflow's stderr is a file, too,
+    in which makeflow would overwrite text that is added before makeflow has ended.
+    """
     path = "/proc/%d/fd/2" % ENGINE
     try:
         return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOCTTY), os.path.isfile(path)
@@ -125,7 +127,7 @@ def say(fd, text):  # type: (int, str) -> None
 
 
 def end_engine(text):  # type: (str) -> None
-    """SIGTERM, which lets makeflow note in its log what it has not finished; after a while SIGKILL."""
+    """SIGTERM, after which makeflow logs its unfinished rules; after a while SIGKILL."""
     fd, is_file = terminal()
     if not is_file:
         say(fd, text)
@@ -135,7 +137,7 @@ def end_engine(text):  # type: (str) -> None
         have_state()
         if time.time() - begun > ENDS_WITHIN_S:
             os.kill(ENGINE, signal.SIGKILL)
-        time.sleep(LOOK_S / 5)  # likewise; it may delete mesos_task_state meanwhile, and be deaf
+        time.sleep(LOOK_S / 5)  # the same; makeflow may delete mesos_task_state meanwhile, and then ignore signals
     if is_file:
         say(fd, text)
     if fd >= 0:

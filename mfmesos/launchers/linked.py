@@ -1,8 +1,9 @@
-"""The scheduler that an installed makeflow or work_queue_factory starts after `mfmesos link`: it has to find out by
-itself what a launcher would say, and puts the folder right for the next plain run.
+"""The scheduler that an installed makeflow or work_queue_factory starts after `mfmesos link`. It must find out by
+itself what a launcher would pass to it, and cleans the folder for the next plain run.
 
-Between the engine and the scheduler is the linked script, which ends the engine when the scheduler dies. It names the
-engine's process and the run in VARIABLE; scripts of older versions do not, and have become the scheduler themselves.
+The linked script runs between the engine and the scheduler, and ends the engine if the scheduler dies. The script
+passes the engine's pid and the run's name in VARIABLE; scripts of older versions do not, and became the scheduler
+themselves.
 """
 from __future__ import annotations
 
@@ -25,19 +26,20 @@ from mfmesos.taskfiles.workers import for_workers
 
 VARIABLE = "MFMESOS_ENGINE"
 MAKEFLOW, FACTORY = "makeflow", "work_queue_fact"
-ENGINES = (MAKEFLOW, FACTORY)  # as /proc/PID/comm has them, cut to 15 characters
+ENGINES = (MAKEFLOW, FACTORY)  # as in /proc/PID/comm, cut to 15 characters
 NO_PROCESS = -1
 ENGINE_STARTS_S = {MAKEFLOW: 0.03, FACTORY: 0.0}
-"""An engine has written nothing yet when it is so old. The kernel rounds its start down to 10 ms; a factory writes
-its first records within 20 ms, so nothing is added for it."""
+"""An engine younger than this has written nothing. The kernel rounds its start time down to 10 ms; a factory writes its
+first records within 20 ms, so nothing is added for it.
+"""
 
 
 @dataclass(frozen=True)
 class Plain:
-    """The engine that has started us, and where it works."""
+    """The engine that started this process, and its folder."""
 
     pid: int
-    """NO_PROCESS when it died before we were up."""
+    """NO_PROCESS if the engine died before this process was up."""
     name: str
     words: tuple[str, ...]
     """Its command line."""
@@ -46,8 +48,9 @@ class Plain:
 
 
 def main(argv: list[str], run: Callable[[SchedulerConfig], int]) -> int:
-    """`argv` is CWD, MASTER, and for what only puts right what a dead scheduler left END and the engine's command line;
-    `run` runs a scheduler and gives its exit code, which is given back here."""
+    """`argv` is CWD, MASTER and, to clean up after a dead scheduler, END and the engine's command line; `run` runs a
+    scheduler and returns its exit code, which is returned here.
+    """
     os.closerange(3, 4096)
     cwd, master, *rest = argv
     engine = _engine(Path(cwd), rest[1:])
@@ -84,7 +87,7 @@ def _engine(cwd: Path, words: list[str]) -> Plain:
 
 
 def _complete_environment() -> None:
-    """makeflow starts us with none."""
+    """makeflow starts its scheduler with an empty environment."""
     os.environ.setdefault("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
     try:
         os.environ.setdefault("HOME", pwd.getpwuid(os.getuid()).pw_dir)
@@ -102,7 +105,7 @@ def _config(engine: Plain, master: str) -> SchedulerConfig:
 
 
 def _begin(engine: Plain) -> None:
-    """Without mesos_task_state makeflow is deaf to signals, so that comes first. Raises ConfigError in one line."""
+    """Create mesos_task_state first: without it makeflow ignores signals. Raises ConfigError in one line."""
     state = engine.cwd / TASK_STATE
     found = older(engine.cwd, procfs.started_at(engine.pid) + ENGINE_STARTS_S.get(engine.name, 0.0))
     if owner(engine.cwd / STATE_DIR) == RUN:
@@ -118,7 +121,9 @@ def _begin(engine: Plain) -> None:
 
 
 def _put_right(engine: Plain) -> None:
-    """The engine has ended: what it or the scheduler left would make the next one crash or wait for ever."""
+    """The engine has ended: remove leftovers of the engine or the scheduler that would make the next run crash or wait
+    for ever.
+    """
     from mfmesos.launchers import makeflow_args, makeflow_log
 
     clear(engine.cwd)
@@ -138,6 +143,6 @@ def lives(pid: int) -> bool:
 
 
 def end_engine(pid: int) -> None:
-    """One whose scheduler is gone waits for ever."""
+    """An engine without its scheduler waits for ever: end the engine."""
     if lives(pid):
         os.kill(pid, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""`--master local`: the embedded cluster as a child process, for as long as one command runs."""
+"""`--master local`: runs the embedded cluster as a child process for the time of one command."""
 from __future__ import annotations
 
 import json
@@ -23,9 +23,10 @@ PRINCIPAL = "mfmesos"
 
 @contextmanager
 def local_cluster(config: SchedulerConfig, agents: int = 1) -> Iterator[SchedulerConfig]:
-    """The settings with a master that is there: `local` is started and ended around the block; others pass through.
+    """The settings with an existing master: `local` is started and ended around the block; other masters are returned
+    unchanged.
 
-    Raises ConfigError when the cluster does not start, or the master's address is none.
+    Raises ConfigError if the cluster does not start, or for an invalid master address.
     """
     if config.master != "local":
         check_master(config.master)
@@ -56,7 +57,7 @@ def local_cluster(config: SchedulerConfig, agents: int = 1) -> Iterator[Schedule
 
 
 def check_master(master: str) -> None:
-    """Raises ConfigError, in one line, for what is not an address of masters."""
+    """Raises ConfigError, in one line, for an invalid master address."""
     try:
         parse_masters(master)
     except ValueError as e:
@@ -75,4 +76,4 @@ def _wait_ready(child: subprocess.Popen[bytes], ready: Path, log: str) -> str:
         if child.poll() is not None or time.monotonic() > deadline:
             last = Path(log).read_text().strip().splitlines()[-1:] or ["it said nothing"]
             raise ConfigError(f"the embedded cluster did not start: {last[0]}")
-        time.sleep(0.01)  # the file or its end, whichever comes first
+        time.sleep(0.01)  # the file or the end of the process, whichever comes first

@@ -1,4 +1,4 @@
-"""`mfmesos makeflow`: the real makeflow with -T mesos and our scheduler; exits 0 only if every rule did."""
+"""`mfmesos makeflow`: the real makeflow with -T mesos; exit code 0 only if every rule succeeded."""
 from __future__ import annotations
 
 import os
@@ -31,9 +31,9 @@ __all__ = ["LaunchOptions", "launch"]
 
 
 def launch(options: LaunchOptions) -> int:
-    """Run makeflow to its end; gives the exit code for the shell.
+    """Run makeflow to its end; returns the exit code for the shell.
 
-    Raises ConfigError, in one line with its cure, when it cannot be started.
+    Raises ConfigError, in one line with the cure, if makeflow cannot be started.
     """
     args = makeflow_args.parse(options.argv, options.environ)
     binary = options.binary or binaries.find_makeflow(options.environ)
@@ -54,7 +54,7 @@ def launch(options: LaunchOptions) -> int:
         copy = binaries.private_copy(binary, workdir / STATE_DIR, options.environ)
         with makeflow_environment.logged(args, copy, workdir / STATE_DIR, options) as debug:
             session = _session(options, args, debug, copy, workdir, lock.fd)
-            session.named = str(binary.absolute())  # with which makeflow runs rules that are workflows
+            session.named = str(binary.absolute())  # makeflow runs rules that are workflows by this name
             try:
                 return _run(session, workdir, options, debug.fatal, lambda judged: stuck.reason(
                     args, stuck.read_rules(binary, args, options.environ, cwd), workdir, judged))
@@ -121,7 +121,7 @@ def _run(
         why = why_stuck(judged) or "it found nothing to run although rules were left"
         options.echo(f"makeflow was ended, or it would compute for ever: {why}")
     elif not code and not judged.failed and (judged.rest or not session.log.state.nodes):
-        why = why_stuck(judged)  # makeflow up to 7.3 ends by itself, as if all were well
+        why = why_stuck(judged)  # makeflow up to 7.3 ends by itself, as if it had succeeded
         if why:
             options.echo(why)
     for line in judged.lines:
@@ -132,13 +132,13 @@ def _run(
 
 
 def _ended_early(code: int, session: MakeflowSession, options: LaunchOptions, fatal: str, ran: bool) -> int:
-    """makeflow ended by a signal (its own, after a fatal error, or somebody else's), or before it ran anything."""
+    """makeflow ended by a signal (from itself after a fatal error, or from outside), or before it ran a rule."""
     again = "its tasks were killed; run the same command again to resume" if ran else "nothing had run"
     if fatal:
         options.echo(f"makeflow gave up: {fatal}; {again}")
         return 1
     if not ran:
-        binaries.probe(session.binary, options.environ)  # says why, if it does not even start
+        binaries.probe(session.binary, options.environ)  # reports why, if the program does not start
     if ran or code not in (1, -signal.SIGTERM):
         options.echo(f"makeflow was {verdict.ending(code)}; {again}" if code < 0 else
                      f"makeflow ended with {verdict.ending(code)}; {again}")

@@ -1,7 +1,7 @@
-"""makeflow's own command line, read as its getopt reads it, so that it can be passed on with -T mesos.
+"""Parses makeflow's own command line as its getopt does, so that mfmesos can pass it on with -T mesos.
 
-The options are those of makeflow 8.0.0 (Debian's coop-computing-tools 9.9), the undocumented ones included; older
-versions know a subset of them with the same meaning. Reference: `makeflow --help`.
+The options are those of makeflow 8.0.0 (Debian's coop-computing-tools 9.9), including undocumented ones; older versions
+have a subset of them with the same meaning. Reference: `makeflow --help`.
 """
 from __future__ import annotations
 
@@ -48,51 +48,52 @@ LETTERS = {
     "d": "debug", "o": "debug-file", "h": "help", "v": "version"}
 DEBUG = frozenset({"debug", "debug-file", "debug-rotate-max"})
 MOST_FILES = 100
-"""Of --argv, which may name further ones."""
+"""Files of --argv, which may name further files."""
 DROPPED = frozenset({"mesos-path", "mesos-preload"})
 PASS_THROUGH = frozenset({"clean", "help", "version"})
 AT_ONCE = "1000"
-"""Jobs that makeflow submits before any has ended, as it has it for Work Queue; else it is 100, and the 101st core of a
-cluster of no use."""
+"""Jobs that makeflow has submitted at once, as with Work Queue; makeflow's default for Mesos is 100, with which the
+101st core of a cluster stays idle.
+"""
 GRAMMAR = Grammar("makeflow", SHORT, PLAIN, OPTIONAL, WITH_VALUE, LETTERS, DROPPED)
 
 
 @dataclass
 class MakeflowArgs:
-    """What a makeflow command line says, as far as the launcher needs it."""
+    """The launcher's view of a makeflow command line."""
 
     argv: list[str]
-    """What to start makeflow with, without the program's name, and without what it is to log for the user."""
+    """The arguments for makeflow, without the program's name and without the user's debug options."""
     dagfile: str = "./Makeflow"
-    """As makeflow will use it: relative to its folder at the time of loading."""
+    """The workflow's file as makeflow will read it: relative to its folder at the time of loading."""
     options: dict[str, str] = field(default_factory=dict)
-    """The last value of each option the launcher looks at, by long name."""
+    """The last value, by long name, of each option that the launcher needs."""
     dropped: list[str] = field(default_factory=list)
     debug: list[str] = field(default_factory=list)
-    """The options for makeflow's debug log, as they were written."""
+    """The options for makeflow's debug log, as written."""
     debug_flags: list[str] = field(default_factory=list)
     """The value of each -d."""
 
     @property
     def starts_nothing(self) -> bool:
-        """--help, --version, --clean: makeflow does no work, so no scheduler is wanted."""
+        """--help, --version, --clean: makeflow runs nothing, so no scheduler is needed."""
         return bool(PASS_THROUGH & self.options.keys())
 
     @property
     def master(self) -> str | None:
-        """What --mesos-master names."""
+        """The value of --mesos-master."""
         return master_of(self.options)
 
     def workdir(self, cwd: Path) -> Path:
-        """Where makeflow works: -X is obeyed after the workflow has been read."""
+        """Where makeflow works: -X applies after the workflow has been read."""
         return Path(os.path.normpath(cwd / self.options.get("change-directory", ".")))
 
     def log_path(self, cwd: Path) -> Path:
-        """Where makeflow keeps its own log of the run."""
+        """Where makeflow writes its log of the run."""
         return self.workdir(cwd) / self.options.get("makeflow-log", f"{self.dagfile}.makeflowlog")
 
     def own_files(self, cwd: Path) -> list[str]:
-        """The workflow's file and makeflow's own logs, as far as they lie in its folder, relative to that."""
+        """The workflow's file and makeflow's own logs within its folder, relative to that folder."""
         base = self.workdir(cwd)
         paths = [cwd / self.dagfile, self.log_path(cwd)]
         if "batch-log" in self.options:
@@ -102,9 +103,9 @@ class MakeflowArgs:
 
 
 def parse(argv: list[str], environ: Mapping[str, str]) -> MakeflowArgs:
-    """Read makeflow's arguments; adds -T mesos and, where nothing is said, -J; takes out what breaks its start.
+    """Parse makeflow's arguments; adds -T mesos and a default -J; removes options that break its start.
 
-    Raises ConfigError for another batch type and for an option that lacks its value.
+    Raises ConfigError for another batch type and for an option without its value.
     """
     scanner = _Scanner(GRAMMAR, argv)
     scanner.scan()
@@ -129,7 +130,7 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> MakeflowArgs:
 
 
 def _from_json(name: str) -> list[tuple[str, Any]]:
-    """The options and their values in the file of --argv, repeated ones included."""
+    """The options and values in the file of --argv, including repeated options."""
     try:
         pairs = json.loads(Path(name).read_text(), object_pairs_hook=_Pairs)
     except OSError as e:
@@ -142,7 +143,7 @@ def _from_json(name: str) -> list[tuple[str, Any]]:
 
 
 def _as_words(name: str, option: str, value: Any) -> list[str]:
-    """One of them as it would stand on the command line."""
+    """One of these options in the form of command line words."""
     if option not in PLAIN | OPTIONAL | WITH_VALUE:
         raise ConfigError(f"--argv {name}: makeflow has no option {option!r}")
     if isinstance(value, (list, dict)):
@@ -156,12 +157,13 @@ def _as_words(name: str, option: str, value: Any) -> list[str]:
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """An object of JSON, in the order of the file."""
+    """A JSON object, in the order of the file."""
 
 
 class _Scanner(Scanner):
-    """What --argv names is read in its place, as makeflow does; the option itself is not passed on, and those of the
-    debug log are kept apart."""
+    """Inserts the options of --argv in its place, as makeflow does, and does not pass --argv on; collects the options
+    of the debug log.
+    """
 
     def __init__(self, grammar: Grammar, argv: list[str]) -> None:
         super().__init__(grammar, argv)

@@ -1,4 +1,4 @@
-"""The environments of a workflow's tasks, from the launcher's side: makeflow is made to log them for our scheduler."""
+"""The environments of a workflow's tasks, for the launcher: makes makeflow log them for the scheduler."""
 from __future__ import annotations
 
 import re
@@ -20,30 +20,30 @@ NAMED = 3
 
 
 def nothing() -> None:
-    """When there is no log to look at."""
+    """The callback if no log needs to be watched."""
 
 
 @dataclass
 class Logged:
-    """How makeflow is to log."""
+    """How makeflow logs."""
 
     path: str = ""
-    """Its debug log; empty when it is not wanted."""
+    """The path of its debug log; empty if none."""
     argv: list[str] = field(default_factory=list)
-    """The options for it."""
+    """The options for the log."""
     look: Callable[[], None] = nothing
-    """To be called now and then while makeflow runs."""
+    """Callback, to be called from time to time while makeflow runs."""
 
     def fatal(self) -> str:
-        """makeflow's fatal error, when that is how it ended; empty when not, or not known."""
+        """makeflow's fatal error, if makeflow ended by one; empty if not, or if unknown."""
         return makeflow_debug.last_fatal(Path(self.path)) if self.path else ""
 
 
 @contextmanager
 def logged(args: MakeflowArgs, makeflow: Path, state_dir: Path, options: LaunchOptions) -> Iterator[Logged]:
-    """makeflow's debug log is there in the block, and what the user asked makeflow to log goes where it should.
+    """Provides makeflow's debug log in the block, and writes the user's own debug log to its place.
 
-    Raises ConfigError when the workflow has environments that this makeflow cannot tell us.
+    Raises ConfigError if the workflow has environments that this makeflow does not log.
     """
     if options.ignore_environment:
         yield Logged(argv=args.debug)
@@ -88,7 +88,7 @@ def _forward(args: MakeflowArgs, path: Path) -> makeflow_debug.Forward | None:
 
 
 def tells(makeflow: Path) -> bool:
-    """Whether this makeflow logs what we need to know."""
+    """Whether this makeflow logs environments."""
     try:
         data = makeflow.read_bytes()
     except OSError:
@@ -97,7 +97,7 @@ def tells(makeflow: Path) -> bool:
 
 
 def lost_by(words: Sequence[str]) -> str:
-    """What plain makeflow, started with these words, keeps from its tasks, in one line; empty when nothing is known."""
+    """The environments that plain makeflow, started with these words, drops, in one line; empty if none are known."""
     try:
         args = parse(list(words[1:]), {})
     except ConfigError:
@@ -110,7 +110,7 @@ def lost_by(words: Sequence[str]) -> str:
 
 
 def named_in(args: MakeflowArgs) -> str:
-    """Where the workflow gives its tasks an environment, in words; empty when it does not."""
+    """Where the workflow sets environments for its tasks, in words; empty if it does not."""
     if "send-environment" in args.options:
         return "--send-environment"
     try:

@@ -1,8 +1,8 @@
-"""The makeflowlog: what makeflow notes of its run, and recovers from. Read here, and mended after a crash.
+"""The makeflowlog, makeflow's own log of a run, from which makeflow recovers. Parsed here, and mended after a crash.
 
-A line is `TIME NODE STATE JOBID WAITING RUNNING COMPLETE FAILED ABORTED TOTAL` (TIME in microseconds), or begins
-with #. Reference: cctools, makeflow/src/makeflow_log.c; `# FILE` lines name the log of the batch system, which
-tells the batch type that wrote it.
+A line is `TIME NODE STATE JOBID WAITING RUNNING COMPLETE FAILED ABORTED TOTAL` (TIME in microseconds), or begins with
+#. Reference: cctools, makeflow/src/makeflow_log.c; `# FILE` lines name the log of the batch system, and so the batch
+type.
 """
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ class NodeState(enum.IntEnum):
 class Node:
     state: NodeState
     jobs: list[int] = field(default_factory=list)
-    """Every job id it was submitted as, in order; numbers of processes for LOCAL rules."""
+    """Every job id of the rule's submissions, in order; pids for LOCAL rules."""
 
 
 @dataclass
 class LogState:
-    """What a makeflowlog says in sum."""
+    """The summary of a makeflowlog."""
 
     nodes: dict[int, Node] = field(default_factory=dict)
     total: int = 0
     kind: str = ""
-    """The batch type that wrote it last, as the batch log's name tells: mesos, batch (local), wq, ...; may be empty."""
+    """The batch type of the last run, by the name of its batch log: mesos, batch (local), wq, ...; may be empty."""
     completed: bool = False
-    """Whether the last run in it came to its end by itself."""
+    """Whether the last run in the log ended by itself."""
     started: bool = False
-    """Whether makeflow has read the workflow and begun to run it, and has not ended."""
+    """Whether makeflow has read the workflow and started to run it, and has not ended."""
     outputs: dict[int, list[str]] = field(default_factory=dict)
-    """What each node was expected to make, in the order noted."""
+    """The expected outputs of each node, in the order of the log."""
     _expected: list[str] = field(default_factory=list)
 
     def feed(self, line: str) -> None:
-        """One line, without its newline."""
+        """Process one line, without its newline."""
         if line.startswith("#"):
             self._comment(line)
             return
@@ -77,7 +77,7 @@ class LogState:
             if match:
                 self.kind = match["kind"]
             elif words[-1] != "0":
-                name = line.split(" ", 3)[-1].rsplit(" ", 2)[0]  # which may hold spaces
+                name = line.split(" ", 3)[-1].rsplit(" ", 2)[0]  # the name may contain spaces
                 self._expected = [*self._expected, name]
 
     def in_state(self, *states: NodeState) -> list[int]:
@@ -85,12 +85,12 @@ class LogState:
 
     @property
     def submitted(self) -> int:
-        """How many times a rule was started, those of earlier runs included."""
+        """How many times rules were started, including earlier runs."""
         return sum(len(node.jobs) for node in self.nodes.values())
 
     @property
     def waiting(self) -> int:
-        """Rules not begun: makeflow notes nothing of them."""
+        """Rules that were not started: makeflow logs nothing about them."""
         return self.total - len(self.nodes) + len(self.in_state(NodeState.WAITING))
 
 
@@ -103,7 +103,7 @@ def parse_line(line: str) -> tuple[int, ...] | None:
 
 
 class LogFollower:
-    """Reads what is new in a makeflowlog each time it is asked; survives its replacement."""
+    """Reads the new lines of a makeflowlog at each call; handles a replaced file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -113,7 +113,7 @@ class LogFollower:
         self._half = b""
 
     def read(self) -> bool:
-        """Take in the new lines; whether there were any."""
+        """Process the new lines; returns whether new lines were found."""
         try:
             with self.path.open("rb") as f:
                 status = os.fstat(f.fileno())
@@ -132,7 +132,9 @@ class LogFollower:
 
 @dataclass(frozen=True)
 class Mending:
-    """What `mend` did: nodes set to aborted, bytes of a half line cut off, and the name of the copy made before."""
+    """The effect of `mend`: nodes set to aborted, bytes of an incomplete line removed, and the name of the copy made
+    before.
+    """
 
     nodes: tuple[int, ...] = ()
     cut: int = 0
@@ -141,11 +143,11 @@ class Mending:
 
 
 def mend(path: Path, now_us: int, *, foreign: bool = False) -> Mending:
-    """Make a log of a killed `-T mesos` run one that makeflow can recover from; a sound log is left alone.
+    """Make the log of a killed `-T mesos` run recoverable for makeflow; a sound log is not changed.
 
-    Nodes last seen running are set to aborted (makeflow would try to remove jobs that it does not know, and crash),
-    and a half-written last line, which makeflow calls corrupt, is cut off. Nodes of a log that another batch type
-    wrote are only mended with `foreign`; without it `kind` says whose they are. Raises OSError.
+    Running nodes are set to aborted (makeflow would try to remove jobs that it does not know, and crash), and an
+    incomplete last line, which makeflow calls corrupt, is removed. Nodes in a log of another batch type are mended only
+    with `foreign`; otherwise `kind` names the batch type. Raises OSError.
     """
     try:
         data = path.read_bytes()

@@ -1,4 +1,4 @@
-"""One makeflow while it runs: its log is followed, and a makeflow that spins is ended."""
+"""One running makeflow: follows its log, and ends a makeflow that spins."""
 from __future__ import annotations
 
 import os
@@ -11,20 +11,22 @@ from mfmesos.launchers.session import Session
 from mfmesos.shared import procfs
 
 QUIET_S = 2.0
-"""A makeflow that has nothing running and computes for this long without a line in its log spins."""
+"""A makeflow that runs no rule and computes for this long without a line in its log spins."""
 QUIET_FOR_A_RULE_S = 0.0005
-"""Added for each rule: between two lines in its log makeflow goes through all of them."""
+"""Added per rule: between two lines of its log makeflow visits all rules."""
 MANY = 2000
-"""How many rules to assume while the log has not said how many."""
+"""Assumed number of rules until the log shows it."""
 IDLE_SHARE = 0.1
-"""A process that has computed for a smaller part of the time waits for something."""
+"""A process that computed for a smaller share of the time waits for something."""
 READS_BYTES = 1_000_000
-"""A makeflow that has read this much works: it takes digests of files for an archive. One that spins reads nothing."""
+"""A makeflow that has read this much works: it computes digests of files for an archive. A makeflow that spins reads
+nothing.
+"""
 
 
 @dataclass(frozen=True)
 class Effort:
-    """What a process has done since its start."""
+    """CPU time and bytes read of a process since its start."""
 
     cpu_s: float = 0.0
     read_bytes: int = 0
@@ -32,21 +34,22 @@ class Effort:
 
 @dataclass
 class MakeflowSession(Session):
-    """Runs makeflow, and ends it when it spins: with rules that wait for what no running rule will make, makeflow with
-    -T mesos computes for ever and never asks us again."""
+    """Runs makeflow, and ends it if it spins: if all remaining rules wait for files that no running rule makes,
+    makeflow with -T mesos computes for ever and never contacts the scheduler again.
+    """
 
     log: LogFollower = field(default_factory=lambda: LogFollower(Path(os.devnull)))
     look: Callable[[], None] = lambda: None
-    """Called a few times a second while makeflow runs."""
+    """Called a few times per second while makeflow runs."""
     quiet_s: float = QUIET_S
     spun: bool = False
-    """Whether makeflow had to be ended because it spun."""
+    """Whether makeflow was ended because it spun."""
     _quiet_since: float = 0.0
     _then: Effort = Effort()
 
     def _watch(self) -> int:
         self._quiet_since = self.clock()
-        self.log.state.started = False  # what the log says of that is of an earlier run
+        self.log.state.started = False  # this entry of the log is from an earlier run
         return super()._watch()
 
     def _watch_engine(self) -> None:
@@ -68,7 +71,7 @@ class MakeflowSession(Session):
             self._quiet_since, self._then = now, effort
 
     def _may_spin(self) -> bool:
-        """It has read the workflow, rules are left or none was begun, and none runs."""
+        """makeflow has read the workflow, rules are left or none was started, and none runs."""
         state = self.log.state
         return state.started and not state.in_state(NodeState.RUNNING) and (state.waiting > 0 or not state.nodes)
 

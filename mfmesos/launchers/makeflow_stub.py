@@ -1,8 +1,9 @@
-"""What makeflow and work_queue_factory start as their scheduler under mfmesos: it only waits, another works.
+"""The stub that makeflow and work_queue_factory start as their scheduler under mfmesos. It only waits; the launcher's
+scheduler does the work.
 
-Copied to a file of the name that they want, and run by /usr/bin/python, whichever that is: Python 2.7 or 3,
-standard library only. It closes what they leak (a descriptor kept open would keep Open MPI's daemon alive),
-and ends with its parent, or when that says that it is done.
+Copied to a file of the required name, and run by /usr/bin/python, which may be Python 2.7 or 3: standard library only.
+It closes inherited descriptors (an open one would keep Open MPI's daemon alive), and ends with its parent, or when the
+parent signals the end.
 """
 import os
 import signal
@@ -41,9 +42,9 @@ def main():  # type: () -> None
     close_leaked()
     done = os.path.join(sys.argv[1] if len(sys.argv) > 1 else ".", "mesos_done")
     if name_of(parent) not in ("makeflow", "work_queue_fact"):  # the kernel cuts names to 15 characters
-        return  # it has ended already
+        return  # the parent has ended already
     while os.getppid() == parent and not os.path.exists(done):
-        time.sleep(0.2)  # an end that is seen so late does no harm
+        time.sleep(0.2)  # noticing the end this late does no harm
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Whether a run of makeflow went well, which it does not say itself: it exits 0 when rules failed."""
+"""Decides whether a run of makeflow succeeded: makeflow itself also exits 0 after failed rules."""
 from __future__ import annotations
 
 import json
@@ -17,7 +17,7 @@ SHOWN = 20
 
 
 class Reasons:
-    """What the scheduler's report says of the tasks of this run: the part of the file that comes after now."""
+    """The scheduler's report of the tasks of this run: the part of the file that is written from now on."""
 
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / REPORT
@@ -51,7 +51,7 @@ class Verdict:
 
 
 def judge(state: LogState, reports: dict[int, dict[str, Any]]) -> Verdict:
-    """Bad if any rule has not ended well; a line for each that failed, and one for those that never ran."""
+    """Failed unless every rule succeeded; one line per failed rule, and one line about rules that never ran."""
     failed = state.in_state(NodeState.FAILED)
     lines = [_line(state, node, reports) for node in failed[:SHOWN]]
     if len(failed) > SHOWN:
@@ -70,7 +70,7 @@ def _line(state: LogState, node: int, reports: dict[int, dict[str, Any]]) -> str
     jobs = state.nodes[node].jobs
     report = reports.get(jobs[-1]) if jobs else None
     if report is not None and outputs and not set(report.get("outputs") or outputs) & set(outputs):
-        report = None  # a LOCAL rule whose process number happens to be the number of a task
+        report = None  # a LOCAL rule whose pid equals the number of a task
     if report is None:
         return f"rule {node}{makes} failed: makeflow says why above"
     if report.get("finished"):

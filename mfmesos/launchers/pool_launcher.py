@@ -1,4 +1,4 @@
-"""`mfmesos pool`: keeps the pool's scheduler alive until it is told to end."""
+"""`mfmesos pool`: keeps the pool's scheduler alive until a signal ends the pool."""
 from __future__ import annotations
 
 import signal
@@ -17,11 +17,11 @@ from mfmesos.settings.config import ConfigError, SchedulerConfig
 from mfmesos.store.leftovers import FolderLock
 
 CATALOG = "catalog.cse.nd.edu:9097"
-"""The public one, which cctools' own programs ask when they are told nothing else."""
+"""The public catalog, the default of cctools' own programs."""
 
 
 def launch(settings: PoolSettings, file: Path | None, options: LaunchOptions) -> int:
-    """Run the pool in the scheduler's folder. The exit code: 0 when it was told to end, 1 when it gave up.
+    """Run the pool in the scheduler's folder. Exit code 0: ended by a signal, 1: gave up.
 
     Raises ConfigError in one line with the cure.
     """
@@ -53,8 +53,9 @@ def launch(settings: PoolSettings, file: Path | None, options: LaunchOptions) ->
 
 
 def for_pool(config: SchedulerConfig, pool: dict[str, object]) -> SchedulerConfig:
-    """A worker has a claim of its own, which ends with it; nothing is estimated for it, and the pool itself starts
-    another for one that failed."""
+    """The scheduler's settings for a pool: each worker has its own claim, which ends with the worker; workers are not
+    estimated, and the pool itself replaces a failed worker.
+    """
     return replace(config, engine="pool", pool=pool, estimates="off", history=None, retries=0, claims="per-task")
 
 
@@ -65,7 +66,7 @@ class _Stopping:
 
 
 def keep(supervisor: Supervisor, echo: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> int:
-    """Until a signal; a second one kills. A scheduler that dies is started again and takes over its workers."""
+    """Run until a signal; a second signal kills. A scheduler that dies is restarted and takes over its workers."""
     watched = {number for number in WATCHED if signal.getsignal(number) is not signal.SIG_IGN}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {*watched, signal.SIGCHLD})
     stopping = _Stopping()

@@ -1,4 +1,4 @@
-"""A workflow engine (makeflow, work_queue_factory) and its scheduler while they run: signals and crashes."""
+"""A running workflow engine (makeflow, work_queue_factory) with its scheduler: signals and crashes."""
 from __future__ import annotations
 
 import ctypes
@@ -15,7 +15,7 @@ from mfmesos.store.leftovers import DONE
 
 TICK_S = 0.2
 STOP_S = 30.0
-"""How long a scheduler may take to kill tasks and tear down, after the engine has ended."""
+"""Seconds that a scheduler may take to kill tasks and tear down, after the engine has ended."""
 SI_KERNEL = 0x80
 PR_SET_PDEATHSIG = 1
 
@@ -25,7 +25,7 @@ class Session:
     """Runs `program` to its end under `supervisor`'s scheduler. Times in seconds."""
 
     program: str
-    """Its name, as its argv[0] and in what is reported to the user."""
+    """Its name, for argv[0] and for reports to the user."""
     binary: Path
     argv: Sequence[str]
     cwd: Path
@@ -37,13 +37,13 @@ class Session:
     clock: Callable[[], float] = time.monotonic
     stop_s: float = STOP_S
     named: str = ""
-    """Its argv[0], where that is not its name."""
+    """Its argv[0], if different from its name."""
     jobs: str = "tasks"
-    """What it runs, in words."""
+    """The user's word for its tasks."""
     hangup: signal.Signals = signal.SIGHUP
-    """What the engine is sent when we are told to hang up."""
+    """The signal for the engine after a SIGHUP to the launcher."""
     failure: str | None = None
-    """Why the run was given up, when the scheduler could not be kept alive."""
+    """Why the run was given up, if the scheduler could not be kept alive."""
     interrupts: int = 0
     _engine: subprocess.Popen[bytes] | None = None
     _watched: set[signal.Signals] = field(default_factory=set)
@@ -51,13 +51,13 @@ class Session:
     _ending: list[tuple[float, signal.Signals]] = field(default_factory=list)
 
     def run(self) -> int:
-        """The engine's return code as subprocess gives it. Raises OSError when a program cannot be started."""
+        """The engine's return code from subprocess. Raises OSError if a program cannot be started."""
         before = {number: signal.getsignal(number) for number in WATCHED}
-        # What is blocked arrives even if it is to be ignored (nohup): leave that alone.
+        # A blocked signal is delivered even if it is ignored (nohup): do not block ignored signals.
         self._watched = {number for number in WATCHED if before[number] is not signal.SIG_IGN}
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {*self._watched, signal.SIGCHLD})
         for number in self._watched:
-            # blocked here and waited for below; a handler only matters where another thread has them unblocked
+            # blocked here and waited for below; a handler only matters if another thread has them unblocked
             signal.signal(number, self._catch)
         try:
             self.supervisor.start()
@@ -102,7 +102,7 @@ class Session:
                 self._engine.send_signal(self._ending.pop(0)[1])
 
     def _take_signals(self, timeout: float) -> None:
-        """Wait for a signal (the end of a child is one) and pass on what is for the engine."""
+        """Wait for a signal (the end of a child is one) and forward signals to the engine."""
         info = signal.sigtimedwait({*self._watched, signal.SIGCHLD}, timeout)
         came = [(number, False) for number in self._caught]
         self._caught.clear()
@@ -112,7 +112,7 @@ class Session:
             self._obey(number, from_terminal)
 
     def _obey(self, number: int, from_terminal: bool) -> None:
-        """What a terminal sends goes to the engine, too, without us."""
+        """Signals from a terminal reach the engine directly."""
         self.interrupts += 1
         if self.interrupts == 1:
             self.echo(
@@ -150,7 +150,7 @@ class Session:
             self._end_engine()
 
     def _watch_engine(self) -> None:
-        """What else there is to look at, a few times a second."""
+        """Other checks, a few times per second."""
 
     # --- after the engine -----------------------------------------------------------------------
     def _end_engine_now(self) -> None:
@@ -159,15 +159,16 @@ class Session:
             self._engine.wait()
 
     def _end_scheduler(self) -> None:
-        """In good order: one that has died is replaced by another that only ends what it held, or the user is told."""
+        """End the scheduler in order: if it died, another scheduler only ends what it held, or the user is notified."""
         self._await_scheduler()
         while not self.failure and self.supervisor.end_again():
             self._await_scheduler(ends=True)
         self.supervisor.say_held()
 
     def _await_scheduler(self, ends: bool = False) -> None:
-        """It ends by itself when the engine has written mesos_done, or when it was started for that (`ends`); else
-        it is sent SIGTERM. Bounded."""
+        """The scheduler ends by itself after the engine wrote mesos_done, or if it was started to end (`ends`);
+        otherwise send SIGTERM. Bounded.
+        """
         start = self.clock()
         told = not ends and not (self.workdir / DONE).exists()
         if told:

@@ -1,4 +1,4 @@
-"""Why a makeflow had nothing to run although rules were left: the workflow as makeflow_viz prints it says so.
+"""Finds out why makeflow ran nothing although rules were left, from the workflow as makeflow_viz prints it.
 
 makeflow_viz comes with makeflow, reads the workflow with the same parser (JX included), and prints its rules as JSON.
 """
@@ -21,7 +21,7 @@ from mfmesos.shared.phrases import counted
 VIZ = "makeflow_viz"
 VIZ_WITHIN_S = 60.0
 SYNTAX = frozenset({"json", "jx", "jx-args", "jx-context", "jx-define"})
-"""The options that say how to read the workflow; makeflow_viz has the same."""
+"""The options that define how to read the workflow; makeflow_viz has the same options."""
 STORAGE = "storage-limit"
 SHOWN = 10
 
@@ -36,9 +36,9 @@ class Rule:
 
 
 def reason(args: MakeflowArgs, rules: Sequence[Rule] | None, workdir: Path, judged: Verdict) -> str:
-    """What keeps makeflow from running the rules that are left, in one line; empty when nothing is known to.
+    """Why makeflow cannot run the remaining rules, in one line; empty if unknown.
 
-    `rules` is None where makeflow_viz could not be asked. The files are looked for in `workdir`.
+    `rules` is None if makeflow_viz could not be run. The files are looked up in `workdir`.
     """
     found = cycle(rules or ())
     if found:
@@ -68,7 +68,7 @@ def _not_started(rules: Sequence[Rule]) -> str:
 def read_rules(
     binary: Path, args: MakeflowArgs, environ: Mapping[str, str], cwd: Path, within_s: float = VIZ_WITHIN_S,
 ) -> list[Rule] | None:
-    """The rules of the workflow that `args` names, or None when makeflow_viz is not there or cannot tell."""
+    """The rules of the workflow that `args` names, or None if makeflow_viz is missing or fails."""
     beside = binary.resolve().with_name(VIZ)
     viz = str(beside) if os.access(beside, os.X_OK) else shutil.which(VIZ, path=environ.get("PATH"))
     if viz is None:
@@ -86,7 +86,7 @@ def read_rules(
 
 
 class _Syntax(Scanner):
-    """Keeps what says how to read the workflow, in its long form."""
+    """Keeps the options that define how to read the workflow, in long form."""
 
     def take(self, name: str, value: str, words: list[str]) -> None:
         if name in SYNTAX:
@@ -98,14 +98,14 @@ def _rule(said: Mapping[str, object]) -> Rule:
 
 
 def _names(files: object) -> tuple[str, ...]:
-    """A file with another name for its rule is an object; `task_name` is the workflow's own."""
+    """A file with another name for its rule is an object; `task_name` is the workflow's name."""
     if not isinstance(files, list):
         raise TypeError("no list of files")
     return tuple(str(one["task_name"]) if isinstance(one, dict) else str(one) for one in files)
 
 
 def cycle(rules: Sequence[Rule]) -> list[str]:
-    """Files of which each needs the next one, and the last one the first; empty when there is no cycle."""
+    """Files of which each needs the next one, and the last one needs the first; empty without a cycle."""
     makers = {os.path.normpath(name): n for n, rule in enumerate(rules) for name in rule.outputs}
     needs = {n: {makers[clean]: name for name in rule.inputs if (clean := os.path.normpath(name)) in makers}
              for n, rule in enumerate(rules)}
@@ -120,7 +120,7 @@ def cycle(rules: Sequence[Rule]) -> list[str]:
 
 
 def in_words(names: Sequence[str]) -> str:
-    """A cycle: a needs b, b needs a."""
+    """Describe a cycle: a needs b, b needs a."""
     pairs = [f"{name} needs {names[(i + 1) % len(names)]}" for i, name in enumerate(names)]
     if len(pairs) > SHOWN:
         pairs[SHOWN - 1:-1] = [f"... ({len(pairs) - SHOWN} more)"]

@@ -1,4 +1,4 @@
-"""Keeps the scheduler process of a launcher alive, and ends it."""
+"""Keeps a launcher's scheduler process alive, and ends it."""
 from __future__ import annotations
 
 import os
@@ -15,13 +15,13 @@ from mfmesos.settings.config import END, STATE_DIR
 from mfmesos.store import leftovers
 
 GAVE_UP = 1
-"""The exit code of a scheduler that another one would do no better than; see schedulerd.main."""
+"""The exit code of a scheduler whose restart would not help; see scheduler.daemon.main."""
 RESTARTS = 5
 WITHIN_S = 60.0
 GRACE_S = 8.0
-"""How long makeflow may live on after its scheduler has ended in good order."""
+"""Seconds that makeflow may outlive a scheduler that ended in order."""
 ENDINGS = 2
-"""Schedulers that are started only to end what one that died held, at most."""
+"""Maximum number of schedulers that are started only to end what a dead scheduler held."""
 
 
 @dataclass
@@ -36,23 +36,23 @@ class Supervisor:
     clock: Callable[[], float] = time.monotonic
     process: subprocess.Popen[bytes] | None = None
     serves_engine: bool = False
-    """Whether an engine waits for it, so that one that has ended in order is not to be followed by another."""
+    """Whether an engine waits for the scheduler, so that a scheduler that ended in order is not replaced."""
     killed: bool = False
-    """By us, on purpose."""
+    """Whether the launcher killed the scheduler."""
     _endings: int = 0
     _crashes: deque[float] = field(default_factory=deque)
     _restart_at: float | None = None
     _ended_at: float | None = None
 
     def start(self, *more: str) -> None:
-        """With `more` arguments. Raises OSError when the program cannot be started."""
+        """Start the scheduler with `more` arguments. Raises OSError if the program cannot be started."""
         self._restart_at = self._ended_at = None
         self.process = subprocess.Popen(
             [*self.command, *more], cwd=self.cwd, env=dict(self.environ), stdin=subprocess.DEVNULL, stdout=2,
             start_new_session=True, pass_fds=self.pass_fds, preexec_fn=unblock_signals)
 
     def check(self) -> str | None:
-        """Restart a scheduler that has died; why to give up, or None while there is hope."""
+        """Restart a scheduler that has died; returns the reason to give up, or None."""
         now = self.clock()
         if self._restart_at is not None:
             if now >= self._restart_at:
@@ -62,13 +62,13 @@ class Supervisor:
         if code is None:
             return None
         if code in (0, GAVE_UP) and self._ended_at is None:
-            # It saw mesos_done, or said why it cannot go on; the engine itself may take a moment to end.
+            # The scheduler saw mesos_done, or reported why it stops; the engine itself may take a moment to end.
             self._ended_at = now
         if self._ended_at is not None and now - self._ended_at < GRACE_S:
             return None
         if code == GAVE_UP:
             return "the scheduler has given up, and the reason stands above"
-        if code == 0 and self.serves_engine:  # what it knew of the tasks is gone: another one would not answer for them
+        if code == 0 and self.serves_engine:  # its state is lost: another scheduler would not answer for its tasks
             return "the scheduler was ended by a signal, and its tasks were killed"
         while self._crashes and now - self._crashes[0] > WITHIN_S:
             self._crashes.popleft()
@@ -82,7 +82,9 @@ class Supervisor:
         return None
 
     def end_again(self) -> bool:
-        """Whether another scheduler was started that only ends what the last one held in Mesos when it died."""
+        """Start another scheduler that only ends what the last one held in Mesos when it died; returns whether one was
+        started.
+        """
         code = self.process.poll() if self.process is not None else None
         if code is None or code in (0, GAVE_UP) or self.killed or self._endings == ENDINGS or not self.holds:
             return False
@@ -93,11 +95,11 @@ class Supervisor:
 
     @property
     def holds(self) -> bool:
-        """Whether a scheduler has left a framework in Mesos, or its journal."""
+        """Whether a scheduler left a framework in Mesos, or its journal."""
         return leftovers.holds(Path(self.cwd) / STATE_DIR)
 
     def say_held(self) -> None:
-        """One line when that is so although all has ended."""
+        """Notify the user in one line if something is still held although all processes have ended."""
         if not self.alive and self.holds:
             self.echo(f"not everything was given back to Mesos: `mfmesos clean {shlex.quote(self.cwd)}` does that")
 
@@ -110,7 +112,7 @@ class Supervisor:
             self.process.send_signal(number)
 
     def kill(self) -> None:
-        """It and what it has started, at once."""
+        """Kill the scheduler and its children at once."""
         if self.process is not None and self.process.poll() is None:
             self.killed = True
             try:
@@ -124,12 +126,12 @@ WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
 
 
 def unblock_signals() -> None:
-    """Between fork and exec: what the launcher blocks for itself is not blocked in its children."""
+    """Between fork and exec: unblock in the child the signals that the launcher blocks for itself."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {*WATCHED, signal.SIGCHLD})
 
 
 def ending(code: int) -> str:
-    """How a process ended, in words."""
+    """Describe the end of a process."""
     if code >= 0:
         return f"exit code {code}"
     try:

@@ -3,26 +3,27 @@
     in an event loop:     cluster = LocalCluster(agents=2); await cluster.start(); ...; await cluster.stop()
     in a process:         python -m mfmesos.local --agents 2     (mfmesos cluster; --master local starts it so)
 
-What speaks to a real master and real agents speaks to this: real pymesos, real makeflow, plain HTTP. Only tasks with
-an executor of their own run (no command executor, no task groups), resources are unreserved, and a framework has one
-role that counts. tests/contract holds both clusters to the same claims; where they differ, this one is wrong.
+Every client of a real master and real agents works with this cluster: real pymesos, real makeflow, plain HTTP. Only
+tasks with their own executor run (no command executor, no task groups), resources are unreserved, and a framework has
+one effective role. tests/contract runs the same tests on both clusters; where they differ, this one is wrong.
 
-Who may talk to it
-------------------
-Whoever can speak to a master or to an agent can run commands as the user who started it, and "127.0.0.1 only" keeps
-other machines out, but not the other users of this one. So:
+Access control
+--------------
 
-- Everything listens on 127.0.0.1 and nowhere else, and every connection is checked against the kernel's table of
-  sockets (/proc/net/tcp): the other end has to belong to the same user, or to root. That needs nothing of the client,
-  so it covers executors, which have no means to authenticate in pymesos, and a plain `makeflow -T mesos`, which knows
-  only HOST:PORT. It cannot be turned off.
-- A credential on top (Basic authentication, as a real master with --authenticate_http_frameworks asks for it) guards
-  the master: scheduler and operator API, /state and /slaves. `--master local` always makes a random one and passes it
-  in a file of mode 0600, so a process of the same user that merely guesses the port cannot use the cluster. The
-  foreground `mfmesos cluster` takes --secret-file; without it, it says so in one line when it starts, since makeflow
-  itself cannot send a credential.
-- /files serves what lies in the agent's own sandboxes; a symlink out of them leads nowhere.
-- Faults on demand are there for tests and off unless asked for.
+A client of a master or agent can run commands as the user who started it. Listening on 127.0.0.1 only keeps other
+machines out, but not other users of this machine. So:
+
+- Every server listens on 127.0.0.1 only, and checks every connection against the kernel's table of sockets
+  (/proc/net/tcp): the other end must belong to the same user, or to root. Clients need not support this, so it covers
+  executors, which cannot authenticate in pymesos, and a plain `makeflow -T mesos`, which knows only HOST:PORT. The
+  check cannot be disabled.
+- A credential (Basic authentication, as on a real master with --authenticate_http_frameworks) also guards the master:
+  scheduler and operator API, /state and /slaves. `--master local` always generates a random credential and passes it in
+  a file of mode 0600, so a process of the same user that only guesses the port cannot use the cluster. The foreground
+  `mfmesos cluster` takes --secret-file; without that it prints a warning line when it starts, since makeflow itself
+  cannot send a credential.
+- /files serves only files in the agent's own sandboxes; symlinks out of them are not followed.
+- Fault injection exists for tests and is off by default.
 """
 from __future__ import annotations
 

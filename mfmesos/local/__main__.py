@@ -37,7 +37,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def error_of(args: argparse.Namespace) -> str | None:
-    """What is wrong with the options, in one line."""
+    """The mistake in the options, in one line."""
     for name in ("cpus", "mem", "disk", "gpus"):
         if (getattr(args, name) or 0) < 0:
             return f"--{name} must not be negative, it is {getattr(args, name):g}"

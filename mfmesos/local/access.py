@@ -1,4 +1,4 @@
-"""Who may talk to the cluster: see the text at the top of the package for why."""
+"""Access control of the cluster; the package's docstring gives the reasons."""
 from __future__ import annotations
 
 import base64
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Credential:
-    """A principal and its secret, as HTTP Basic authentication sends them."""
+    """A principal and its secret, as in HTTP Basic authentication."""
 
     principal: str
     secret: str
@@ -21,7 +21,7 @@ class Credential:
 
     @staticmethod
     def read(path: Path) -> Credential:
-        """From a file that holds "PRINCIPAL:SECRET" or "PRINCIPAL SECRET". ValueError says what is wrong with it."""
+        """Read a file with "PRINCIPAL:SECRET" or "PRINCIPAL SECRET". Raises ValueError with the reason."""
         try:
             if path.stat().st_mode & 0o077:
                 raise ValueError(f"{path}: others may read this secret; chmod 600 it")
@@ -35,9 +35,9 @@ class Credential:
 
 
 def peer_uid(peer_port: int, own_port: int) -> int | None:
-    """The user who owns the other end of a connection over 127.0.0.1; None when the kernel does not say.
+    """The user who owns the other end of a connection over 127.0.0.1; None if the kernel does not show it.
 
-    A socket that its process has closed already has inode 0 and no owner any more: that is no answer.
+    A socket that its process has already closed has inode 0 and no owner: that is no answer.
     """
     local = f"0100007F:{peer_port:04X}"
     remote = f"0100007F:{own_port:04X}"

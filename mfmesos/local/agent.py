@@ -1,4 +1,4 @@
-"""An agent of the embedded cluster: starts executors, keeps their updates, talks to the master when it can."""
+"""An agent of the embedded cluster: starts executors, keeps their updates, and talks to the master when connected."""
 from __future__ import annotations
 
 import asyncio
@@ -31,11 +31,11 @@ MAX_COMPLETED_FRAMEWORKS = 50
 
 
 class CallError(Exception):
-    """A call that is refused with 400; the text is the body of the answer."""
+    """A call that is refused with 400; the text is the response body."""
 
 
 class MasterSide(Protocol):
-    """What an agent says to the master."""
+    """The agent's calls to the master."""
 
     def agent_update(self, agent_id: str, framework_id: str, status: Json, latest_state: str) -> None: ...
     def agent_message(self, agent_id: str, framework_id: str, executor_id: str, data: str) -> None: ...
@@ -43,7 +43,7 @@ class MasterSide(Protocol):
 
 
 class Agent:
-    """`id` is given by the master at the first registration. Not thread-safe: lives in one event loop."""
+    """The master assigns `id` at the first registration. Not thread-safe: lives in one event loop."""
 
     def __init__(self, number: int, total: Amounts, folder: Path) -> None:
         self.number, self.total, self.folder = number, total, folder
@@ -52,7 +52,7 @@ class Agent:
         self.hostname = "localhost"
         self.started = time.time()
         self.master: MasterSide | None = None
-        """None while there is no way to the master."""
+        """None while the master is unreachable."""
         self.frameworks: dict[str, AgentFramework] = {}
         self.completed_frameworks: list[AgentFramework] = []
         self.updates = UpdateManager(self._forward)
@@ -65,7 +65,7 @@ class Agent:
         self._spawn(self._watch_memory())
 
     async def stop(self) -> None:
-        """Kills every executor, waits for their end, and forgets everything."""
+        """Kills every executor, waits for their end, and forgets all state."""
         self.master = None
         self.updates.close()
         for executor in list(self.executors()):
@@ -162,7 +162,7 @@ class Agent:
         self._retire(framework)
 
     def framework_back(self, framework_id: str, info: Json) -> None:
-        """The framework has subscribed again: what it has not acknowledged is sent at once."""
+        """The framework has subscribed again: resend unacknowledged updates at once."""
         if framework_id in self.frameworks:
             self.frameworks[framework_id].info = info
             self.updates.resend(framework_id)
@@ -174,7 +174,7 @@ class Agent:
 
     # --- from executors --------------------------------------------------------------------------
     def subscribe(self, call: Json) -> EventStream:
-        """An executor's SUBSCRIBE: its event stream, with what waited for it. Raises CallError."""
+        """An executor's SUBSCRIBE: returns its event stream with the waiting events. Raises CallError."""
         framework, executor = self._of_call(call)
         if executor.state in (ExecutorState.TERMINATING, ExecutorState.TERMINATED):
             raise CallError("Executor is terminating")
@@ -191,7 +191,7 @@ class Agent:
             self._handle_update(framework, executor, update["status"])
         known = {t["task_id"]["value"] for t in subscribe.get("unacknowledged_tasks", ())}
         for task in executor.unfinished():
-            # Given before, but it never arrived: the connection broke first.
+            # Sent before, but the connection broke before it arrived.
             if not task.queued and task.state == "TASK_STAGING" and task.id not in known:
                 state = "TASK_DROPPED" if partition_aware(framework.info) else "TASK_LOST"
                 self._agent_status(framework, task, executor.id, state, "Task launched before the executor reconnected",
@@ -200,7 +200,7 @@ class Agent:
         if executor.unfinished():
             self._deliver(executor)
         elif not executor.completed:
-            self._shutdown(executor)  # its tasks were killed before it was there
+            self._shutdown(executor)  # its tasks were killed before it connected
         return stream
 
     def stream_closed(self, stream: EventStream) -> None:

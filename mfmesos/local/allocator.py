@@ -1,4 +1,4 @@
-"""Who is offered what: dominant resource fairness between frameworks (grouped by role), whole agents at a time."""
+"""Decides which framework gets which offer: dominant resource fairness between frameworks (by role), whole agents."""
 from __future__ import annotations
 
 import random
@@ -9,21 +9,22 @@ from mfmesos.local.amounts import Amounts, total
 from mfmesos.local.cluster_records import AgentRecord, Framework
 
 MIN_CPUS, MIN_MEM = 0.01, 32.0
-"""Less is not worth an offer: --min_allocatable_resources=cpus:0.01|mem:32."""
+"""Smaller amounts are not offered: --min_allocatable_resources=cpus:0.01|mem:32."""
 
 
 def dominant_share(used: Amounts, everything: Amounts) -> float:
-    """The largest fraction of any resource of the cluster that `used` is."""
+    """The largest fraction of any resource of the cluster that `used` holds."""
     return max((used.milli.get(k, 0) / v for k, v in everything.milli.items() if v), default=0.0)
 
 
 def allocate(
         agents: Iterable[AgentRecord], frameworks: Iterable[Framework], offered: Mapping[str, Amounts],
         now: float, rng: random.Random) -> list[tuple[Framework, AgentRecord, Amounts]]:
-    """New offers: what is free of each agent goes to the framework that has least and does not refuse it.
+    """New offers: the free resources of each agent go to the framework with the smallest share that does not refuse
+    them.
 
-    The order of the agents is random, as Mesos's is, so that none is always the last to be offered. `offered` holds
-    what each framework (by id) has in outstanding offers: that counts as used.
+    The order of agents is random, as in Mesos, so that no agent is always offered last. `offered` holds the outstanding
+    offers of each framework (by id), which count as used.
     """
     usable = [a for a in agents if a.active]
     rng.shuffle(usable)

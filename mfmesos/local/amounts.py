@@ -1,4 +1,4 @@
-"""Amounts of resources as Mesos counts them: scalars with three decimals, and ranges of ports."""
+"""Amounts of resources as in Mesos: scalars with three decimals, and ranges of ports."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
@@ -53,7 +53,7 @@ class Amounts:
 
     @staticmethod
     def from_json(resources: Iterable[Json]) -> Amounts:
-        """From a list of Mesos's Resource; KeyError, TypeError or ValueError when it is none."""
+        """From a list of Mesos's Resource; KeyError, TypeError or ValueError if invalid."""
         milli: dict[str, int] = {}
         ports: list[tuple[int, int]] = []
         for resource in resources:
@@ -70,7 +70,7 @@ class Amounts:
         return Amounts({k: v for k, v in milli.items() if v}, _merge(ports))
 
     def to_json(self, role: str | None = None) -> list[Json]:
-        """As Mesos's list of Resource; allocated to `role` when that is given."""
+        """As a list of Mesos's Resource; allocated to `role` if given."""
         allocated: Json = {} if role is None else {"allocation_info": {"role": role}}
         found: list[Json] = []
         if self.ports:
@@ -82,7 +82,7 @@ class Amounts:
         return found
 
     def view(self) -> Json:
-        """As /state and /slaves show them."""
+        """In the format of /state and /slaves."""
         shown: Json = {name: self.get(name) for name in ("disk", "mem", "gpus", "cpus")}
         if self.ports:
             shown["ports"] = self._ports_text()
@@ -114,7 +114,7 @@ class Amounts:
         return "[" + ", ".join(f"{b}-{e}" for b, e in self.ports) + "]"
 
     def text(self, role: str | None = None) -> str:
-        """As Mesos's messages name them: "cpus(allocated: *):0.5; mem(allocated: *):64"."""
+        """In the format of Mesos's messages: "cpus(allocated: *):0.5; mem(allocated: *):64"."""
         note = f"(allocated: {role})" if role else ""
         parts = [f"ports{note}:{self._ports_text()}"] if self.ports else []
         return "; ".join(parts + [f"{k}{note}:{v / 1000:g}" for k, v in self.milli.items()])

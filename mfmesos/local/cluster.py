@@ -1,4 +1,4 @@
-"""The embedded cluster as a whole: a master and agents in one event loop, each on a port of its own."""
+"""The embedded cluster as a whole: a master and agents in one event loop, each on its own port."""
 from __future__ import annotations
 
 import asyncio
@@ -25,7 +25,7 @@ PORTS = ((31000, 32000),)
 
 
 def machine_resources(work_dir: Path, agents: int = 1) -> Resources:
-    """An agent's share of this machine, with the margins that Mesos leaves: 1 GB of memory, 5 GB of disk, or half."""
+    """An agent's share of this machine, less the margins of Mesos: 1 GB of memory, 5 GB of disk, or half."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**20
     disk = shutil.disk_usage(work_dir).free / 2**20
     memory = memory - 1024 if memory > 2048 else memory / 2
@@ -34,11 +34,11 @@ def machine_resources(work_dir: Path, agents: int = 1) -> Resources:
 
 
 class LocalCluster:
-    """A master with `agents` agents that have `resources` each, by default this machine's, shared between them.
+    """A master with `agents` agents that have `resources` each, by default an equal part of this machine.
 
-    `secret`: what a client must know: a Credential, or the secret of the principal "mfmesos"; None leaves it at the
-    check that the client belongs to the same user. `work_dir` is removed by stop() when it was not given; what runs
-    and the sandboxes go in any case. OSError from start() when the port is in use.
+    `secret`: the required credential: a Credential, or the secret of the principal "mfmesos"; None requires only that
+    the client belongs to the same user. stop() removes a `work_dir` that was not given; sandboxes are always removed,
+    and processes always killed. start() raises OSError if the port is in use.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class LocalCluster:
         return [f"{HOST}:{a.port}" for a in self.members]
 
     async def start(self) -> None:
-        """Serves when it returns."""
+        """Start; the cluster serves when this returns."""
         self.work_dir.mkdir(parents=True, exist_ok=True)
         self.work_dir = self.work_dir.resolve()
         resources = self._resources or machine_resources(self.work_dir, self._count)
@@ -90,7 +90,7 @@ class LocalCluster:
         self.leader.start()
 
     def new_leader(self) -> None:
-        """A new master on the same port, which knows nothing but what agents and frameworks tell it."""
+        """A new master on the same port, which knows only what agents and frameworks report."""
         old_agents = [r.agent for r in self.leader.agents.values()]
         self.operator.close()
         self.leader.stop()
@@ -99,7 +99,7 @@ class LocalCluster:
             self.leader.register(agent)
 
     async def _serve(self, application: web.Application, listener: socket.socket) -> None:
-        # A client that goes away has to end its stream at once, hence the cancellation.
+        # A disconnected client must end its stream at once, hence the cancellation.
         runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
         await runner.setup()
         self._runners.append(runner)

@@ -1,4 +1,4 @@
-"""What the master of the embedded cluster knows: frameworks, tasks, agents, offers."""
+"""The records of the embedded cluster's master: frameworks, tasks, agents, offers."""
 from __future__ import annotations
 
 import asyncio
@@ -21,7 +21,7 @@ class Task:
     executor_id: str
     agent_id: str
     state: str = "TASK_STAGING"
-    """As of the latest update that the agent has, acknowledged or not."""
+    """From the agent's latest update, acknowledged or not."""
     statuses: list[Json] = field(default_factory=list)
 
     @property
@@ -35,7 +35,7 @@ class Task:
 
 @dataclass
 class Filter:
-    """Resources of an agent that a framework does not want to see until then (monotonic time)."""
+    """Resources of an agent that a framework refuses until then (monotonic time)."""
 
     refused: Amounts
     until: float
@@ -49,7 +49,7 @@ class Framework:
     registered_time: float = field(default_factory=time.time)
     suppressed: bool = False
     recovered: bool = False
-    """Known from its tasks on agents only: it has not subscribed to this master yet."""
+    """Known only from its tasks on agents: it has not subscribed to this master yet."""
     tasks: dict[str, Task] = field(default_factory=dict)
     executors: dict[tuple[str, str], Json] = field(default_factory=dict)
     """(agent id, executor id): ExecutorInfo"""
@@ -90,7 +90,7 @@ class Framework:
             *(Amounts.from_json(i.get("resources", ())) for i in self.executors.values())])
 
     def wants(self, agent_id: str, free: Amounts, now: float) -> bool:
-        """Whether no filter stands against an offer of `free` on the agent."""
+        """Whether no filter refuses an offer of `free` on the agent."""
         filters = self.filters.get(agent_id)
         if not filters:
             return True
@@ -100,13 +100,13 @@ class Framework:
 
 @dataclass
 class AgentRecord:
-    """A registered agent. `free` is what nobody uses and nobody was offered."""
+    """A registered agent. `free` is neither used nor offered."""
 
     agent: Agent
     free: Amounts
     registered_time: float = field(default_factory=time.time)
     active: bool = True
-    """False while the operator has deactivated or is draining it."""
+    """False while the operator deactivates or drains the agent."""
     drain: Json | None = None
     unavailability: Json | None = None
 
@@ -132,7 +132,7 @@ class InverseOffer:
 
 
 def offer_json(offer: Offer, framework: Framework, record: AgentRecord) -> Json:
-    """The offer as the framework sees it; allocations only for those who know of several roles."""
+    """The offer in the framework's view; allocations only for frameworks with the MULTI_ROLE capability."""
     agent = record.agent
     allocated: Json = {}
     if has_capability(framework.info, "MULTI_ROLE"):

@@ -1,4 +1,4 @@
-"""A container of the embedded cluster: a sandbox, and an executor's processes in a session of their own."""
+"""A container of the embedded cluster: a sandbox, and an executor's processes in their own session."""
 from __future__ import annotations
 
 import asyncio
@@ -20,12 +20,12 @@ REAP_POLL_S = 0.05
 
 
 class LaunchError(Exception):
-    """A container that could not be started, in Mesos's words."""
+    """A container could not be started; the text is in Mesos's words."""
 
 
 @dataclass(frozen=True)
 class Limitation:
-    """Why a container was ended by its agent: a reason of Mesos and a message."""
+    """Why the agent ended a container: a Mesos reason and a message."""
 
     reason: str
     message: str
@@ -37,7 +37,7 @@ class Container:
     def __init__(self, id: str, sandbox: Path, memory_mb: float) -> None:
         self.id, self.sandbox = id, sandbox
         self.memory_mb = memory_mb
-        """The limit; 0 for none."""
+        """The limit; 0 for no limit."""
         self.limitation: Limitation | None = None
         self.process: subprocess.Popen[bytes] | None = None
         self._destroyed = False
@@ -77,7 +77,7 @@ class Container:
         return {"PATH": PATH, "PWD": str(self.sandbox), **environment, **given}
 
     async def wait(self) -> int:
-        """The wait status of the executor (0 for exit 0, 9 for SIGKILL, 256 for exit 1); what it left is killed."""
+        """The executor's wait status (0 for exit 0, 9 for SIGKILL, 256 for exit 1); leftover processes are killed."""
         assert self.process is not None
         await _exited(self.process)
         code = self.process.wait()
@@ -92,7 +92,7 @@ class Container:
             await asyncio.sleep(0.01)
 
     def destroy(self, limitation: Limitation | None = None) -> None:
-        """SIGKILLs everything in the container; wait() returns then."""
+        """SIGKILL all processes of the container; wait() then returns."""
         self._destroyed = True
         if self.limitation is None:
             self.limitation = limitation
@@ -100,7 +100,7 @@ class Container:
             processes.kill_all(self.process.pid, self.sandbox)
 
     def check_memory(self, table: Table) -> None:
-        """Ends the container when it uses more memory than it has, as the cgroups/mem isolator would."""
+        """End the container if it exceeds its memory, like the cgroups/mem isolator."""
         if self.process is None or not self.memory_mb or self.limitation is not None:
             return
         pids = processes.members(self.process.pid, table)
@@ -116,7 +116,7 @@ class Container:
 
 
 def _argv(command: Json) -> tuple[list[str], str]:
-    """The arguments, the zeroth included, and what to execute."""
+    """The arguments, including argv[0], and the program to execute."""
     text = str(command.get("value", ""))
     if command.get("shell", True):
         return ["sh", "-c", text], "/bin/sh"
@@ -124,7 +124,7 @@ def _argv(command: Json) -> tuple[list[str], str]:
 
 
 async def _exited(process: subprocess.Popen[bytes]) -> None:
-    """Returns when the process has ended, without taking its status."""
+    """Returns when the process has ended, without reaping it."""
     try:
         fd = os.pidfd_open(process.pid)
     except (AttributeError, OSError):  # Linux before 5.3

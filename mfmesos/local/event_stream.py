@@ -15,7 +15,7 @@ _END: Json = {}
 
 
 class EventStream:
-    """Events go in by send() without waiting; serve() writes them to the client until either side ends it."""
+    """send() queues events without waiting; serve() writes them to the client until either side ends the stream."""
 
     def __init__(self, heartbeat_s: float) -> None:
         self.id = str(uuid.uuid4())
@@ -24,13 +24,13 @@ class EventStream:
         self._queue: asyncio.Queue[Json] = asyncio.Queue()
 
     def send(self, type: str, **fields: object) -> bool:
-        """Queues an event; False when the stream has ended."""
+        """Queue an event; False if the stream has ended."""
         if self.open:
             self._queue.put_nowait({"type": type, **fields})
         return self.open
 
     def close(self) -> None:
-        """Ends the stream once what is queued has been written."""
+        """End the stream after the queued events are written."""
         if self.open:
             self.open = False
             self._queue.put_nowait(_END)
@@ -38,7 +38,9 @@ class EventStream:
     async def serve(
             self, request: web.Request, closed: Callable[[EventStream], None],
             headers: dict[str, str]) -> web.StreamResponse:
-        """Answers the request with the events; calls `closed` when the client ended it, or the connection broke."""
+        """Answer the request with the events; call `closed` when the client ends the stream or the connection
+        breaks.
+        """
         from mfmesos.aio import web
 
         response = web.StreamResponse(headers={"Content-Type": "application/json", **headers})

@@ -1,4 +1,4 @@
-"""What an agent knows of its executors and of their tasks."""
+"""An agent's records of its executors and their tasks."""
 from __future__ import annotations
 
 from collections import deque
@@ -31,11 +31,11 @@ class AgentTask:
     state: str = "TASK_STAGING"
     statuses: list[Json] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
-    """Uuids of the updates that came from the executor: a second one of the same is a repetition."""
+    """Uuids of the executor's updates: a second update with the same uuid is a repetition."""
     queued: bool = True
-    """Not yet given to the executor."""
+    """Not yet sent to the executor."""
     drain: str = ""
-    """The state that TASK_KILLED becomes because the operator drains the agent."""
+    """The state that replaces TASK_KILLED while the operator drains the agent."""
 
     @property
     def id(self) -> str:
@@ -69,7 +69,7 @@ class Executor:
 
     @property
     def grace_s(self) -> float:
-        """Between SHUTDOWN and SIGKILL."""
+        """Seconds between SHUTDOWN and SIGKILL."""
         return seconds(self.info.get("shutdown_grace_period"), SHUTDOWN_GRACE_S)
 
     def send(self, type: str, **fields: object) -> bool:
@@ -81,7 +81,7 @@ class Executor:
 
 @dataclass
 class AgentFramework:
-    """A framework with something on this agent, now or before."""
+    """A framework that uses or used this agent."""
 
     id: str
     info: Json
@@ -90,7 +90,7 @@ class AgentFramework:
     shutting_down: bool = False
 
     def add_completed(self, executor: Executor) -> None:
-        """Keeps the executor for /state and /files; the oldest go, with their sandboxes."""
+        """Keep the executor for /state and /files; the oldest ones are removed with their sandboxes."""
         self.completed.append(executor)
         while len(self.completed) > MAX_COMPLETED:
             self.completed.popleft().container.remove()
@@ -98,7 +98,7 @@ class AgentFramework:
 
 def executor_environment(
         framework: AgentFramework, executor: Executor, number: int, agent_id: str, port: int) -> dict[str, str]:
-    """What the agent tells an executor, under the names of Mesos."""
+    """The environment that the agent passes to an executor, under Mesos's names."""
     sandbox = str(executor.container.sandbox)
     return {
         "LIBPROCESS_IP": "127.0.0.1", "LIBPROCESS_PORT": "0", "MESOS_AGENT_ENDPOINT": f"127.0.0.1:{port}",

@@ -1,4 +1,4 @@
-"""Faults on demand, for tests: through `LocalCluster.faults`, or POST /faults {"kind": ..., ...} when allowed."""
+"""Fault injection for tests: through `LocalCluster.faults`, or POST /faults {"kind": ..., ...} if enabled."""
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable
@@ -18,7 +18,7 @@ class Faults:
         self._cluster = cluster
 
     async def by_name(self, body: Json) -> Json:
-        """A fault as the endpoint gets it: {"kind": "lose_agent", "agent": 0}. Raises Refused."""
+        """Inject a fault from an endpoint's request: {"kind": "lose_agent", "agent": 0}. Raises Refused."""
         kinds: dict[str, Callable[..., object]] = {
             "lose_agent": self.lose_agent, "return_agent": self.return_agent, "mark_gone": self.mark_gone,
             "drop_scheduler": self.drop_scheduler, "drop_executor": self.drop_executor,
@@ -34,24 +34,24 @@ class Faults:
         return self._cluster.members[number]
 
     def cut_agent(self, agent: int) -> None:
-        """The way between master and agent breaks, and the master has not noticed yet: what it sends is lost."""
+        """Break the connection between master and agent before the master notices: its messages are lost."""
         self._agent(agent).master = None
 
     def lose_agent(self, agent: int) -> None:
-        """The master finds the agent unreachable; what runs there goes on."""
+        """The master marks the agent unreachable; the agent's executors continue."""
         lost, leader = self._agent(agent), self._cluster.leader
         leader.remove_agent(lost.id, "TASK_UNREACHABLE", "AGENT_REMOVED", "Agent health check timed out")
         leader.unreachable[lost.id] = lost
 
     def return_agent(self, agent: int) -> None:
-        """The agent registers again, with what it runs."""
+        """The agent registers again, with its running tasks."""
         self._cluster.leader.register(self._agent(agent))
 
     def mark_gone(self, agent: int) -> None:
         self._cluster.operator.gone(self._agent(agent).id)
 
     def drop_scheduler(self, framework: str | None = None) -> int:
-        """Cuts the event stream of a framework (of all); how many there were."""
+        """Break the event stream of one framework (of all); returns the number of streams."""
         dropped = 0
         leader = self._cluster.leader
         for one in list(leader.frameworks.values()):
@@ -63,7 +63,7 @@ class Faults:
         return dropped
 
     def drop_executor(self, executor: str | None = None) -> int:
-        """Cuts the event stream of an executor (of all); how many there were."""
+        """Break the event stream of one executor (of all); returns the number of streams."""
         dropped = 0
         for agent in self._cluster.members:
             for one in agent.executors():
@@ -74,12 +74,14 @@ class Faults:
         return dropped
 
     def fail_over_master(self) -> str:
-        """A new master takes over: every stream ends, agents register with what they run; the new master's id."""
+        """A new master takes over: every stream ends, agents register with their running tasks; returns the new
+        master's id.
+        """
         self._cluster.new_leader()
         return self._cluster.leader.id
 
     def hold_updates(self, hold: bool = True, agent: int | None = None) -> None:
-        """Agents keep their status updates to themselves, until this is called with hold=False."""
+        """Agents hold back their status updates until this is called with hold=False."""
         for number, one in enumerate(self._cluster.members):
             if agent in (None, number):
                 one.hold_updates(hold)

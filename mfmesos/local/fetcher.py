@@ -1,4 +1,4 @@
-"""Brings the URIs of a CommandInfo into a sandbox, as mesos-fetcher does."""
+"""Downloads the URIs of a CommandInfo into a sandbox, like mesos-fetcher."""
 from __future__ import annotations
 
 import contextlib
@@ -21,7 +21,7 @@ TIMEOUT_S = 60.0
 
 
 class FetchError(Exception):
-    """A URI that could not be had; the text names it and says why."""
+    """A URI could not be fetched; the text names the URI and the reason."""
 
 
 class Fetcher:
@@ -84,7 +84,7 @@ def _bring(value: str, target: Path) -> None:
 
 
 def _opener(value: str) -> urllib.request.OpenerDirector:
-    """No proxy is asked for what is served here, whatever the environment says."""
+    """For URIs on this machine no proxy is used, whatever the environment says."""
     host = urllib.parse.urlsplit(value).hostname or ""
     return urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if _is_here(host) else []))
 
@@ -106,7 +106,7 @@ def _extract(archive: Path, name: str, sandbox: Path) -> None:
             zipped.extractall(sandbox)
         return
     with tarfile.open(archive) as tar:
-        # Pythons before 3.12 (and before their security releases of 2023) know no filters.
+        # Pythons before 3.12 (and before their security releases of 2023) have no filters.
         if hasattr(tarfile, "data_filter"):
             tar.extractall(sandbox, filter="data")
         else:

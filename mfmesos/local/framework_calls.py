@@ -1,4 +1,4 @@
-"""What a framework asks the master for: every call of the v1 scheduler API but SUBSCRIBE."""
+"""The calls of a framework to the master: every call of the v1 scheduler API except SUBSCRIBE."""
 from __future__ import annotations
 
 from typing import Callable
@@ -11,7 +11,7 @@ from mfmesos.local.validation import task_error
 
 
 class SchedulerCalls:
-    """handle() carries out one validated call of a framework; what goes wrong with it is told by events."""
+    """handle() carries out one validated call of a framework; failures are reported as events."""
 
     def __init__(self, master: Master) -> None:
         self.master = master
@@ -25,7 +25,7 @@ class SchedulerCalls:
 
     def handle(self, framework: Framework, call: Json) -> None:
         handler = self._handlers.get(call["type"])
-        if handler is not None:  # REQUEST and calls about operations mean nothing here
+        if handler is not None:  # REQUEST and calls about operations have no effect here
             handler(framework, call)
 
     # --- offers ----------------------------------------------------------------------------------
@@ -75,7 +75,7 @@ class SchedulerCalls:
         return None
 
     def _launch(self, framework: Framework, record: AgentRecord, task: Json, left: Amounts) -> Amounts:
-        """What is left of the offers after this task."""
+        """The rest of the offers after this task."""
         error = task_error(task, framework, record.id, left)
         if error is not None:
             self._reject(framework, task, "TASK_ERROR", error, "TASK_INVALID")
@@ -179,7 +179,7 @@ class SchedulerCalls:
         framework.send("UPDATE", update={"status": made})
 
     def _reconcile_one(self, framework: Framework, asked: Json) -> None:
-        """As the table in Mesos's docs/reconciliation.md: what is known, else what the agent's fate says."""
+        """Follows the table in Mesos's docs/reconciliation.md: the known state, otherwise the fate of the agent."""
         task_id, agent_id = asked["task_id"]["value"], asked.get("agent_id", {}).get("value")
         task = framework.tasks.get(task_id) or framework.unreachable.get(task_id)
         if task is not None:

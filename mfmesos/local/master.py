@@ -1,4 +1,6 @@
-"""The master of the embedded cluster: frameworks, offers and tasks, as the Mesos v1 scheduler API shows them."""
+"""The master of the embedded cluster: frameworks, offers and tasks, with the behaviour of the Mesos v1 scheduler
+API.
+"""
 from __future__ import annotations
 
 import asyncio
@@ -16,14 +18,14 @@ from mfmesos.local.task_status import TERMINAL, status, value
 from mfmesos.local.validation import Refused, framework_error
 
 VERSION = "1.11.0"
-"""Of Apache Mesos, whose behaviour this is."""
+"""The version of Apache Mesos that this master emulates."""
 HEARTBEAT_S = 15.0
 ALLOCATION_INTERVAL_S = 1.0
 SOON_S = 0.005
 
 
 class Master:
-    """One term of a leading master. Not thread-safe: lives in one event loop. `port` is where it is served."""
+    """One term of a leading master. Not thread-safe: lives in one event loop. `port` is its port."""
 
     def __init__(
             self, port: int, clock: Callable[[], float] = time.monotonic, rng: random.Random | None = None) -> None:
@@ -47,7 +49,7 @@ class Master:
         self._batch = asyncio.ensure_future(self._allocate_for_ever())
 
     def stop(self) -> None:
-        """Ends every stream; the frameworks' tasks go on."""
+        """End every stream; the frameworks' tasks continue."""
         for timer in (self._soon, *(f.failover for f in self.frameworks.values())):
             if timer is not None:
                 timer.cancel()
@@ -71,7 +73,7 @@ class Master:
 
     # --- frameworks ------------------------------------------------------------------------------
     def subscribe(self, call: Json) -> EventStream:
-        """SUBSCRIBE, the first time, again, or after a failover of either side."""
+        """SUBSCRIBE: the first one, a repeated one, or one after a failover of either side."""
         info = dict(call["subscribe"]["framework_info"])
         stream = EventStream(HEARTBEAT_S)
         framework_id = info.get("id", {}).get("value") or ""
@@ -111,7 +113,7 @@ class Master:
         self.withdraw_offers(lambda o: o.framework_id == framework.id, tell=False)
 
     def stream_closed(self, stream: EventStream) -> None:
-        """The connection to a framework is gone; it has `failover_timeout` to come back."""
+        """The connection to a framework has ended; the framework may return within `failover_timeout`."""
         for framework in list(self.frameworks.values()):
             if framework.stream is stream:
                 framework.stream = None
@@ -120,7 +122,7 @@ class Master:
                     framework.failover_timeout, self.remove_framework, framework)
 
     def remove_framework(self, framework: Framework) -> None:
-        """Shuts down all that it runs, and never lets it in again."""
+        """Shut down all its executors, and never accept the framework again."""
         if self.frameworks.pop(framework.id, None) is None:
             return
         self.completed[framework.id] = framework
@@ -141,7 +143,7 @@ class Master:
         self.allocate_soon()
 
     def framework_of(self, call: Json, stream_id: str | None) -> Framework:
-        """The framework that makes this call, on its own stream. Raises Refused."""
+        """The framework that makes this call on its own stream. Raises Refused."""
         framework = self.frameworks.get(call["framework_id"].get("value", ""))
         if framework is None:
             raise Refused("Framework cannot be found")
@@ -156,7 +158,7 @@ class Master:
 
     # --- agents ----------------------------------------------------------------------------------
     def register(self, agent: Agent) -> None:
-        """A new agent, one that was unreachable, or one that knew the master before this one."""
+        """A new agent, one that was unreachable, or one that knew the previous master."""
         if not agent.id:
             agent.id = self.next_id("S")
         returned = self.unreachable.pop(agent.id, None) is not None
@@ -178,7 +180,7 @@ class Master:
         self.allocate_soon()
 
     def _learn(self, framework: Framework, agent: Agent, tell: bool) -> None:
-        """Takes over what the agent says it runs for the framework."""
+        """Take over the framework's tasks that the agent reports."""
         for executor in agent.frameworks[framework.id].executors.values():
             framework.executors[(agent.id, executor.id)] = executor.info
             for known in executor.tasks.values():
@@ -192,7 +194,9 @@ class Master:
                         reason="AGENT_REREGISTERED", agent_id=agent.id, executor_id=executor.id)})
 
     def remove_agent(self, agent_id: str, state: str, reason: str, message: str) -> None:
-        """The agent is unreachable or gone: its tasks get `state` (TASK_LOST for frameworks that know no better)."""
+        """The agent is unreachable or gone: its tasks get `state` (TASK_LOST for frameworks without
+        PARTITION_AWARE).
+        """
         record = self.agents.pop(agent_id, None)
         if record is None:
             return
@@ -254,7 +258,7 @@ class Master:
             self.allocate()
 
     def allocate_soon(self) -> None:
-        """Something changed that may make an offer; changes that come together are handled together."""
+        """Something changed that may make an offer possible; simultaneous changes are handled together."""
         if self._soon is None:
             self._soon = asyncio.get_running_loop().call_later(SOON_S, self.allocate)
 
@@ -276,7 +280,7 @@ class Master:
             self.frameworks[framework_id].send("OFFERS", offers={"offers": offers})
 
     def withdraw_offers(self, which: Callable[[Offer], bool], tell: bool) -> None:
-        """Takes outstanding offers back; `tell` sends RESCIND."""
+        """Withdraw outstanding offers; `tell` sends RESCIND."""
         for offer in [o for o in self.offers.values() if which(o)]:
             self.take_back(offer)
             if tell and (framework := self.frameworks.get(offer.framework_id)):
@@ -288,7 +292,7 @@ class Master:
             record.free = record.free + offer.amounts
 
     def refuse(self, framework: Framework, agent_id: str, amounts: Amounts, filters: Json) -> None:
-        """The framework does not want these resources of the agent for a while (5 s when it does not say)."""
+        """The framework refuses these resources of the agent for a while (5 s by default)."""
         seconds = float(filters.get("refuse_seconds", 5.0))
         if seconds > 0 and amounts:
             until = self.clock() + max(seconds, ALLOCATION_INTERVAL_S)
@@ -304,7 +308,7 @@ class Master:
         return None
 
     def set_maintenance(self, schedule: Json) -> None:
-        """A new schedule: offers are made anew with their unavailability, frameworks get inverse offers."""
+        """A new schedule: offers are made again with their unavailability, frameworks get inverse offers."""
         self.maintenance = schedule
         for offer_id, inverse in list(self.inverse_offers.items()):
             del self.inverse_offers[offer_id]

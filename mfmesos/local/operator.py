@@ -1,4 +1,4 @@
-"""What an operator asks of the master: calls of the v1 operator API (POST /api/v1)."""
+"""The calls of an operator to the master: v1 operator API (POST /api/v1)."""
 from __future__ import annotations
 
 import asyncio
@@ -13,7 +13,7 @@ DRAIN_POLL_S = 0.1
 
 
 class OperatorCalls:
-    """handle() answers one call: the body of the answer, or None for 202 without one. Raises Refused."""
+    """handle() answers one call: the response body, or None for 202 without a body. Raises Refused."""
 
     def __init__(self, master: Master) -> None:
         self.master = master
@@ -53,7 +53,7 @@ class OperatorCalls:
         self.gone(call["mark_agent_gone"]["agent_id"]["value"])
 
     def gone(self, agent_id: str) -> None:
-        """The agent never comes back: its executors are killed, it has to register as a new one."""
+        """The agent never returns: its executors are killed, and it must register as a new agent."""
         record, lost = self.master.agents.get(agent_id), self.master.unreachable.pop(agent_id, None)
         agent = record.agent if record else lost
         if agent is None:

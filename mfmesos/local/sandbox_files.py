@@ -1,4 +1,4 @@
-"""/files of an agent: what is in its sandboxes, and nothing else."""
+"""/files of an agent: the content of its sandboxes, and nothing else."""
 from __future__ import annotations
 
 import grp
@@ -13,7 +13,9 @@ MAX_READ = 16 * 1024 * 4
 
 
 def resolve(agent: Agent, path: str) -> Path | None:
-    """The file that an absolute path inside a sandbox of this agent names, or None. Symlinks out lead nowhere."""
+    """The file that an absolute path inside a sandbox of this agent names, or None. Symlinks that lead out are not
+    followed.
+    """
     frameworks = [*agent.frameworks.values(), *agent.completed_frameworks]
     try:
         wanted = Path(path).resolve(strict=True)
@@ -28,7 +30,7 @@ def resolve(agent: Agent, path: str) -> Path | None:
 
 
 def entry(path: Path) -> Json:
-    """One line of /files/browse."""
+    """One entry of /files/browse."""
     info = path.lstat()
     return {"gid": _name(grp.getgrgid, info.st_gid), "mode": stat.filemode(info.st_mode), "mtime": info.st_mtime,
             "nlink": info.st_nlink, "path": str(path), "size": info.st_size, "uid": _name(pwd.getpwuid, info.st_uid)}
@@ -42,7 +44,7 @@ def _name(lookup: object, number: int) -> str:
 
 
 def read(path: Path, offset: int, length: int) -> Json:
-    """/files/read: a piece of a file; offset -1 asks for its size."""
+    """/files/read: a piece of a file; offset -1 returns the size."""
     if offset == -1:
         return {"data": "", "offset": path.stat().st_size}
     with open(path, "rb") as file:

@@ -1,4 +1,4 @@
-"""/state, /state-summary and /slaves, in the shapes of Mesos 1.11."""
+"""/state, /state-summary and /slaves, in the formats of Mesos 1.11."""
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ SUMMED = ("id", "name", "used_resources", "offered_resources", "capabilities", "
 
 
 def summary(master: Master) -> Json:
-    """Of each framework what it holds, without its tasks."""
+    """What each framework holds, without its tasks."""
     return {"hostname": "localhost", "cluster": "", **slaves(master), "frameworks": [
         {key: found[key] for key in SUMMED} for found in (framework(f, master) for f in master.frameworks.values())]}
 

@@ -1,4 +1,4 @@
-"""Task statuses and ids: the values that masters, agents and the API share."""
+"""Task statuses and ids: values shared by masters, agents and the API."""
 from __future__ import annotations
 
 import base64
@@ -19,14 +19,14 @@ def value(text: str) -> Json:
 
 
 def new_uuid() -> str:
-    """16 random bytes as base64, as acknowledgements name an update."""
+    """16 random bytes as base64; acknowledgements name an update by its uuid."""
     return base64.b64encode(uuid.uuid4().bytes).decode()
 
 
 def status(
         task_id: str, state: str, source: str, message: str, *, reason: str | None = None, agent_id: str | None = None,
         executor_id: str | None = None, uuid: str | None = None) -> Json:
-    """A TaskStatus. Without `uuid` nobody has to acknowledge it. `source` is MASTER or AGENT."""
+    """A TaskStatus. An update without `uuid` needs no acknowledgement. `source` is MASTER or AGENT."""
     found: Json = {"task_id": value(task_id), "state": state, "message": message, "source": f"SOURCE_{source}",
                    "timestamp": time.time()}
     if reason:
@@ -41,7 +41,7 @@ def status(
 
 
 def partition_aware(framework_info: Json) -> bool:
-    """Whether the framework wants TASK_DROPPED, TASK_UNREACHABLE, ... in the place of TASK_LOST."""
+    """Whether the framework accepts TASK_DROPPED, TASK_UNREACHABLE, ... instead of TASK_LOST."""
     return has_capability(framework_info, "PARTITION_AWARE")
 
 

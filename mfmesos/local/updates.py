@@ -1,4 +1,4 @@
-"""What keeps status updates of one agent until the framework has acknowledged them: one stream for each task."""
+"""Keeps an agent's status updates until the framework acknowledges them: one stream per task."""
 from __future__ import annotations
 
 import asyncio
@@ -15,7 +15,7 @@ Forward = Callable[[str, Json, str], None]
 
 
 class UpdateManager:
-    """Sends the oldest unacknowledged update of each task, again and again with growing pauses."""
+    """Sends the oldest unacknowledged update of each task, repeatedly with growing pauses."""
 
     def __init__(self, forward: Forward, retry_s: float = RETRY_S) -> None:
         self._forward, self._retry_s = forward, retry_s
@@ -32,7 +32,7 @@ class UpdateManager:
             self._send(key, self._retry_s)
 
     def acknowledge(self, framework_id: str, task_id: str, uuid: str) -> Json | None:
-        """The status that is done with now, or None when it was not the one under way."""
+        """The acknowledged status, or None if it is not the one that was sent last."""
         key = framework_id, task_id
         pending = self._pending.get(key)
         if not pending or pending[0]["uuid"] != uuid:
@@ -46,7 +46,7 @@ class UpdateManager:
         return done
 
     def resend(self, framework_id: str | None = None) -> None:
-        """Sends all that is not acknowledged at once: to a new master, or to a framework that came back."""
+        """Send all unacknowledged updates at once: to a new master, or to a framework that subscribed again."""
         for key in list(self._pending):
             if framework_id in (None, key[0]):
                 self._send(key, self._retry_s)

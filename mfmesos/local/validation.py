@@ -1,4 +1,4 @@
-"""What the master refuses, in Mesos's words."""
+"""The master's checks and refusals, in Mesos's words."""
 from __future__ import annotations
 
 from mfmesos.local.amounts import Amounts, Json
@@ -16,11 +16,11 @@ EXECUTOR_CALLS = {"SUBSCRIBE": "subscribe", "UPDATE": "update", "MESSAGE": "mess
 
 
 class Refused(Exception):
-    """A call that is answered with 400; the text is the body."""
+    """A call that is answered with 400; the text is the response body."""
 
 
 def scheduler_call(call: object) -> Json:
-    """The call itself when its form is right; raises Refused."""
+    """The call itself if its form is valid; otherwise raises Refused."""
     where = "Failed to validate scheduler::Call: "
     if not isinstance(call, dict) or call.get("type") not in CALLS:
         raise Refused(where + "Expecting 'type' to be present")
@@ -42,7 +42,7 @@ def scheduler_call(call: object) -> Json:
 
 
 def executor_call(call: object) -> Json:
-    """The same for what an executor sends to its agent."""
+    """The same for an executor's call to its agent."""
     where = "Failed to validate Executor::Call: "
     if not isinstance(call, dict) or call.get("type") not in EXECUTOR_CALLS:
         raise Refused(where + "Expecting 'type' to be present")
@@ -68,7 +68,7 @@ def framework_error(info: Json) -> str | None:
 
 
 def task_error(task: Json, framework: Framework, agent_id: str, available: Amounts) -> str | None:
-    """Why the task is a TASK_ERROR, or None. `available` is what is left of the offers."""
+    """Why the task gets TASK_ERROR, or None. `available` is the rest of the offers."""
     return (_form_error(task, framework, agent_id) or _executor_error(task, framework, agent_id)
             or _resources_error(task, framework, agent_id, available))
 

@@ -1,4 +1,4 @@
-"""The HTTP side of the embedded cluster: one application for the master, one for each agent."""
+"""The HTTP servers of the embedded cluster: one application for the master, one per agent."""
 from __future__ import annotations
 
 import json
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 MAX_BODY = 64 * 1024 * 1024
 OPEN_PATHS = ("/health", "/version", "/redirect", "/master/health", "/master/redirect")
-"""What tells nothing and changes nothing needs no credential."""
+"""Paths that reveal nothing and change nothing need no credential."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -27,7 +27,7 @@ def _text(status: int, text: str = "") -> web.Response:
 
 
 def _same_user() -> Any:
-    """Refuses connections of other users of this machine; asks the kernel once for each connection."""
+    """Refuses connections of other users of this machine; queries the kernel once per connection."""
     known: weakref.WeakSet[Any] = weakref.WeakSet()
 
     @web.middleware
@@ -60,7 +60,7 @@ def _basic(cluster: LocalCluster) -> Any:
 
 @web.middleware
 async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every refusal in Mesos's form; a defect of ours is a 500 with its name, never a dead connection."""
+    """Every refusal has Mesos's form; an internal error is a 500 with its name, never a dead connection."""
     try:
         return await handler(request)
     except web.HTTPNotFound:

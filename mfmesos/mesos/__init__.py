@@ -1,4 +1,4 @@
-"""The hardened pymesos drivers: the only place that speaks to Mesos."""
+"""The hardened pymesos drivers: the only room that speaks to Mesos."""
 from mfmesos import bundled
 
 bundled.use()

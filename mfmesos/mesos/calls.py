@@ -1,4 +1,4 @@
-"""Calls to a master or an agent: one keep-alive connection, one call at a time, every outcome told apart."""
+"""Calls to a master or an agent: one keep-alive connection, one call at a time, with every outcome distinguished."""
 from __future__ import annotations
 
 import json
@@ -12,7 +12,7 @@ from mfmesos.shared.master_address import split_address
 
 
 class CallRefused(Exception):
-    """The peer has answered with an error: the call had no effect."""
+    """The peer answered with an error: the call had no effect."""
 
     def __init__(self, status: int, said: str) -> None:
         super().__init__(f"HTTP {status}{': ' + said if said else ''}")
@@ -20,7 +20,7 @@ class CallRefused(Exception):
 
 
 class CallLost(Exception):
-    """No answer. `sent` False: the call cannot have reached the peer; True: nobody knows."""
+    """No answer. `sent` False: the call cannot have reached the peer; True: unknown."""
 
     def __init__(self, reason: str, sent: bool) -> None:
         super().__init__(reason)
@@ -42,7 +42,7 @@ class Caller:
 
     def call(self, address: str, path: str, body: dict[str, Any] | None, headers: dict[str, str],
              method: str = "POST") -> bytes:
-        """The body of a 2xx answer; CallRefused or CallLost otherwise. `headers` is not kept."""
+        """The body of a 2xx answer; otherwise CallRefused or CallLost. `headers` is not kept."""
         sent = False
         try:
             connection = self._connected(address)
@@ -63,7 +63,7 @@ class Caller:
         return said
 
     def _connected(self, address: str) -> HTTPConnection:
-        """A connection that the peer has not closed as far as one can see."""
+        """A connection that the peer has not visibly closed."""
         if self._connection is not None and (address != self._address or self._stale()):
             self.close()
         if self._connection is None:
@@ -75,7 +75,7 @@ class Caller:
         return self._connection
 
     def _stale(self) -> bool:
-        """Whether the idle connection has something to read: its end, most likely."""
+        """Whether the idle connection is readable: most likely closed."""
         sock = self._connection.sock if self._connection is not None else None
         if sock is None:
             return True
@@ -85,7 +85,7 @@ class Caller:
 
 
 def basic_credential(principal: str | None, secret: str | None) -> dict[str, str]:
-    """The Authorization header, or nothing."""
+    """The Authorization header, or no header."""
     if principal is None or secret is None:
         return {}
     return {"Authorization": "Basic " + b64encode(f"{principal}:{secret}".encode()).decode("ascii")}

@@ -1,4 +1,4 @@
-"""The executor's end of Mesos: pymesos's executor driver, made to survive what agents and networks do.
+"""The executor's connection to Mesos: pymesos's executor driver, hardened against failures of agents and networks.
 
 Runs on agents: standard library, pymesos and this package's own modules, Python 3.8 or newer.
 """
@@ -29,29 +29,29 @@ _WORTH_ANOTHER_TRY = (429, 500, 502, 503, 504)
 
 
 class ExecutorRefused(Exception):
-    """This agent asks for what we cannot do; one line that says what and what to do."""
+    """The agent requires something unsupported; one line with the requirement and the cure."""
 
 
 class ExecutorEvents(Protocol):
-    """What the driver tells the executor; called on the driver's thread. Exceptions are logged, never fatal."""
+    """The driver's callbacks to the executor, on the driver's thread. Exceptions are logged, never fatal."""
 
     def on_launch(self, task_id: str, data: bytes) -> None:
         """Run this task; `data` is TaskInfo.data, decoded."""
 
     def on_kill(self, task_id: str, grace_s: float | None) -> None:
-        """End this task; `grace_s` from the kill policy, None where there was none."""
+        """End this task; `grace_s` is from the kill policy, None without one."""
 
     def on_shutdown(self) -> None:
         """End everything: kill, report, then stop the driver. The agent kills the container after its grace period."""
 
     def on_connected(self) -> None:
-        """The agent has accepted us, for the first time or again."""
+        """The agent accepted the executor, for the first time or again."""
 
     def on_disconnected(self) -> None:
-        """The agent is not reachable; the driver keeps trying, or says on_lost."""
+        """The agent is unreachable; the driver keeps trying, or calls on_lost."""
 
     def on_lost(self, reason: str) -> None:
-        """No way back to the agent: end everything. No further update will reach anybody."""
+        """The agent is lost for good: end everything. No further update will arrive anywhere."""
 
 
 class ExecutorDriver(HardenedProcess, MesosExecutorDriver):  # type: ignore[misc]  # pymesos has no types
@@ -63,11 +63,13 @@ class ExecutorDriver(HardenedProcess, MesosExecutorDriver):  # type: ignore[misc
     def __init__(self, events: ExecutorEvents, environ: Mapping[str, str] = os.environ, *, timing: Timing | None = None,
                  clock: Callable[[], float] = time.monotonic,
                  uniform: Callable[[float, float], float] = random.uniform) -> None:
-        """Raises ExecutorRefused (one line) where the agent asks for what pymesos cannot do (https, a token)."""
-        # Not MesosExecutorDriver.__init__: it reads os.environ only, and takes MESOS_CHECKPOINT=0 for yes.
+        """Raises ExecutorRefused (one line) if the agent requires something that pymesos does not support (https, a
+        token).
+        """
+        # Not MesosExecutorDriver.__init__: it reads only os.environ, and treats MESOS_CHECKPOINT=0 as true.
         endpoint = _check_environment(environ)
         timing = timing or Timing()
-        # A restarted agent ends executors that are not back within executor_reregistration_timeout (2 s by default).
+        # A restarted agent ends executors that do not reconnect within executor_reregistration_timeout (default 2 s).
         often = _duration(environ.get("MESOS_SUBSCRIPTION_BACKOFF_MAX"), 2.0) / 2
         timing = replace(timing, most_backoff_s=min(timing.most_backoff_s, often))
         super(MesosExecutorDriver, self).__init__(master=endpoint)
@@ -117,12 +119,12 @@ class ExecutorDriver(HardenedProcess, MesosExecutorDriver):  # type: ignore[misc
             self._changed.notify_all()
 
     def wait_acknowledged(self, timeout_s: float) -> bool:
-        """Wait until every update was acknowledged; False when `timeout_s` passed first."""
+        """Wait until every update is acknowledged; False after `timeout_s`."""
         with self._changed:
             return self._changed.wait_for(lambda: not self.updates, timeout_s)
 
     def stop(self, failover: bool = True) -> None:
-        """End the driver's threads; bounded to a few seconds. Sends nothing."""
+        """End the driver's threads within a few seconds. Sends nothing."""
         with self._changed:
             self._ending = True
             self._changed.notify_all()
@@ -165,7 +167,7 @@ class ExecutorDriver(HardenedProcess, MesosExecutorDriver):  # type: ignore[misc
         self._caller.close()
 
     def _send_update(self, update: dict[str, Any]) -> bool:
-        """Whether the agent has it; or will never have it, then that is logged."""
+        """Whether the update is done: the agent has it, or will never have it, which is logged."""
         try:
             self._send({"type": "UPDATE", "executor_id": self.executor_id, "framework_id": self.framework_id,
                         "update": update})
@@ -233,7 +235,7 @@ class ExecutorDriver(HardenedProcess, MesosExecutorDriver):  # type: ignore[misc
         self.reconnect(f"the agent says: {message}")
 
     def on_shutdown(self) -> None:
-        # pymesos would send SIGKILL to our own process group after the grace period, and stop listening at once.
+        # pymesos would send SIGKILL to this process group after the grace period, and stop listening at once.
         self._events.on_shutdown()
 
     def on_close(self) -> None:
@@ -273,7 +275,7 @@ def _duration(text: str | None, default_s: float) -> float:
 
 
 def _check_environment(environ: Mapping[str, str]) -> str:
-    """The agent's address; ExecutorRefused where the environment is not one that we can work in."""
+    """The agent's address; ExecutorRefused for an unsupported environment."""
     missing = [n for n in ("MESOS_AGENT_ENDPOINT", "MESOS_FRAMEWORK_ID", "MESOS_EXECUTOR_ID") if not environ.get(n)]
     if missing:
         raise ExecutorRefused(f"{', '.join(missing)} not set: an executor is started by a Mesos agent, not by hand")

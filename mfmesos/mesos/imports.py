@@ -1,4 +1,4 @@
-"""The only place that imports pymesos: what its import does to the process (SIGINT, a log handler) is undone."""
+"""The only module that imports pymesos; it undoes the side effects of the import (SIGINT, a log handler)."""
 from __future__ import annotations
 
 import logging
@@ -10,8 +10,8 @@ from typing import Any
 def _import_quietly() -> Any:
     """Import pymesos, on any thread, without its SIGINT handler and its log handler.
 
-    pymesos calls signal.signal(SIGINT, ...) at import: fails off the main thread, and turns Ctrl-C into its own
-    business. For the moment of the import, that call, of this thread alone, does nothing.
+    pymesos calls signal.signal(SIGINT, ...) at import. That fails off the main thread, and makes pymesos handle Ctrl-C.
+    During the import this call is a no-op, for this thread only.
     """
     real, me = signal.signal, threading.get_ident()
 

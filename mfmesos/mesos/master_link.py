@@ -1,7 +1,7 @@
-"""The scheduler's link to Mesos: calls go out in order on a thread of their own, events come in as the core's.
+"""The scheduler's link to Mesos: a separate thread sends calls in order; received events become events of the core.
 
-Nothing here blocks the caller but `stop`, and nothing is lost silently: a launch that cannot have reached the master is
-reported as LaunchDropped, a kill waits for the next connection, the rest is Mesos's to repeat or void.
+Only `stop` blocks the caller, and no call is lost silently: a launch that cannot have reached the master is reported as
+LaunchDropped, a kill waits for the next connection, and Mesos repeats or voids the rest.
 """
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ _MOST_MERGED = 500
 
 @dataclass
 class FrameworkSettings:
-    """Who we are to Mesos."""
+    """The framework's identity in Mesos."""
 
     name: str
     user: str
-    """The user that executors run as; empty for the one that we run as."""
+    """The user that executors run as; empty for the user of this process."""
     hostname: str
     role: str = "*"
     principal: str | None = None
     secret: str | None = None
     framework_id: str | None = None
-    """Of an earlier life of this framework, to be taken up again."""
+    """The id of the framework in an earlier scheduler, to resume it."""
     failover_timeout_s: float = 604800.0
     webui_url: str = ""
     checkpoint: bool = True
     gpus: bool = False
-    """Whether offers with GPUs are wanted: Mesos keeps them from those who do not say so."""
+    """Whether to accept offers with GPUs: Mesos sends them only to frameworks with that capability."""
     claim_grace_s: float = 10.0
-    """How long an executor may take to end everything on KILL or SHUTDOWN."""
+    """Seconds that an executor may take to end everything after KILL or SHUTDOWN."""
 
     def info(self) -> dict[str, Any]:
         """Mesos's FrameworkInfo."""
@@ -69,9 +69,9 @@ class _Call:
     kind: str
     body: dict[str, Any] = field(default_factory=dict)
     keep: bool = False
-    """Send it after a reconnect if it cannot be sent now; it is safe to send it twice."""
+    """Send it after a reconnect if it cannot be sent now; sending it twice is safe."""
     claim_id: str = ""
-    """Of a launch: reported as dropped where it did not reach the master."""
+    """For a launch: reported as dropped if the launch did not reach the master."""
     refuse_s: float = 0.0
 
 
@@ -80,7 +80,7 @@ def _value(text: str) -> dict[str, str]:
 
 
 class MesosLink:
-    """`start`, then calls from any thread, `stop` at the end. `post` is called from the link's own threads.
+    """`start`, then calls from any thread, `stop` at the end. The link's own threads call `post`.
 
     `master` is "HOST[:PORT]", "H1:P1,H2:P2" or "zk://H1:P1,H2:P2/PATH"; ValueError (one line) for anything else.
     """
@@ -122,20 +122,21 @@ class MesosLink:
         return self._driver.connected
 
     def start(self) -> None:
-        """Connect; Registered or Disconnected is posted."""
+        """Connect; posts Registered or Disconnected."""
         self._driver.start()
         self._sender.start()
         if self._watch is not None:
             self._watch.start()
 
     def stop(self, teardown: bool, timeout_s: float) -> None:
-        """Send what is queued, then go, within `timeout_s`. `teardown` ends the framework and all it runs for good;
-        without it the framework stays for failover_timeout, to be taken up again with its id."""
+        """Send the queued calls, then end, within `timeout_s`. `teardown` ends the framework with all its tasks for
+        good; otherwise the framework stays for failover_timeout, and its id can be used to resume it.
+        """
         deadline = self._clock() + timeout_s
         self._leaving = True
         with self._changed:
             if teardown and self.framework_id is None and not self._ended_by_master:
-                # A SUBSCRIBE may be on its way: its answer names what is to be torn down.
+                # A SUBSCRIBE may be in transit: its answer names the framework to tear down.
                 self._changed.wait_for(lambda: self.connected or self._ended_by_master, min(2.0, timeout_s))
             if teardown and self.framework_id is not None and not self._ended_by_master:
                 self._queue.append(_Call("TEARDOWN", keep=True))
@@ -169,18 +170,18 @@ class MesosLink:
         self._put(_Call("ACCEPT", {"accept": body}, claim_id=action.claim_id))
 
     def decline(self, offer_ids: Iterable[str], refuse_s: float) -> None:
-        """Give the offers back; the same resources are not offered again for `refuse_s` seconds."""
+        """Decline the offers; the same resources are not offered again for `refuse_s` seconds."""
         body = {"offer_ids": [_value(i) for i in offer_ids], "filters": {"refuse_seconds": float(refuse_s)}}
         if body["offer_ids"]:
             self._put(_Call("DECLINE", {"decline": body}, refuse_s=refuse_s))
 
     def revive(self) -> None:
-        """Ask for offers again; forgets every `refuse_s`."""
+        """Request offers again; clears every `refuse_s`."""
         self._suppressed = False
         self._put(_Call("REVIVE"))
 
     def suppress(self) -> None:
-        """Ask for no more offers; remembered over reconnects."""
+        """Request no more offers; remembered over reconnects."""
         self._suppressed = True
         self._put(_Call("SUPPRESS"))
 
@@ -192,12 +193,14 @@ class MesosLink:
         self._put(_Call("KILL", {"kill": body}, keep=True))
 
     def acknowledge(self, claim_id: str, agent_id: str, uuid: str) -> None:
-        """`uuid` as ClaimUpdated has it. Unsent ones need no care: Mesos repeats the update."""
+        """Acknowledge the update `uuid` from ClaimUpdated. Lost acknowledgements do no harm: Mesos repeats the
+        update.
+        """
         self._put(_Call("ACKNOWLEDGE", {"acknowledge": {
             "agent_id": _value(agent_id), "task_id": _value(claim_id), "uuid": uuid}}))
 
     def reconcile(self, claims: Iterable[tuple[str, str | None]] = ()) -> None:
-        """Ask for the state of these (claim id, agent id or None), or of all that the master knows of."""
+        """Request the states of these claims (claim id, agent id or None), or of all that the master knows."""
         tasks = [{"task_id": _value(c), **({"agent_id": _value(a)} if a is not None else {})} for c, a in claims]
         self._put(_Call("RECONCILE", {"reconcile": {"tasks": tasks}}))
 
@@ -206,12 +209,12 @@ class MesosLink:
             "accept_inverse_offers": {"inverse_offer_ids": [_value(inverse_offer_id)]}}))
 
     def shutdown_executor(self, claim_id: str, agent_id: str) -> None:
-        """Have the agent end the claim's executor, by force after the executor's grace period."""
+        """Ask the agent to end the claim's executor, by force after the executor's grace period."""
         self._put(_Call("SHUTDOWN", {"shutdown": {
             "executor_id": _value(claim_id), "agent_id": _value(agent_id)}}, keep=True))
 
     def list_agents(self, holders: bool = False) -> None:
-        """Posts AgentsListed, with `holders` also who holds what; nothing where the master does not tell."""
+        """Post AgentsListed, with `holders` also what each framework holds; nothing if the master does not answer."""
         threading.Thread(target=self._list_agents, args=(holders,), name="mesos-agents", daemon=True).start()
 
     def _list_agents(self, holders: bool) -> None:
@@ -230,11 +233,11 @@ class MesosLink:
     def _from_driver(self, event: events.Event) -> None:
         if isinstance(event, (events.Registered, events.FrameworkEnded)):
             self._driver_changed(ended=isinstance(event, events.FrameworkEnded))
-        if not self._leaving:  # what the master says to our leaving is no news
+        if not self._leaving:  # messages of the master about this disconnect are no news
             self._post(event)
 
     def _driver_changed(self, ended: bool) -> None:
-        """The driver has (re)registered, or `ended` for good: the calls that waited go first, or nowhere."""
+        """The driver has (re)registered, or `ended` for good: send the waiting calls first, or drop them."""
         with self._changed:
             self._ended_by_master = ended
             self._requeue_kept()
@@ -284,7 +287,7 @@ class MesosLink:
         self._driver.close_calls()
 
     def _next_call(self) -> _Call:
-        """The first in the queue; declines that follow one another become one."""
+        """The first call of the queue; consecutive declines become one call."""
         call = self._queue.popleft()
         if call.kind != "DECLINE":
             return call
@@ -315,4 +318,4 @@ class MesosLink:
             self._keep(call)
         elif call.claim_id and not sent:
             self._post(events.LaunchDropped(call.claim_id, reason))
-        # A launch that may have arrived is neither repeated nor given up: reconciliation tells.
+        # A launch that may have arrived is neither repeated nor given up: reconciliation will decide.

@@ -1,4 +1,4 @@
-"""Where the master is: what a user may write for it, and the leader as ZooKeeper knows it."""
+"""Finds the master: parses the user's address, and follows the leader in ZooKeeper."""
 from __future__ import annotations
 
 import json
@@ -17,7 +17,7 @@ _ZK_PREFIXES = ("zk://", "zoo://")
 
 @dataclass(frozen=True)
 class Masters:
-    """Either `addresses` (HOST:PORT, at least one), or a ZooKeeper: its hosts, path, and credentials or None."""
+    """Either `addresses` (HOST:PORT, at least one), or a ZooKeeper with its hosts, path, and credentials or None."""
 
     addresses: tuple[str, ...] = ()
     zk_hosts: str = ""
@@ -26,7 +26,9 @@ class Masters:
 
 
 def parse_masters(text: str) -> Masters:
-    """ "HOST", "HOST:PORT", "H1:P1,H2:P2", "zk://[USER:PASSWORD@]H1:P1,H2:P2/PATH"; ValueError is one clear line."""
+    """Parse "HOST", "HOST:PORT", "H1:P1,H2:P2", "zk://[USER:PASSWORD@]H1:P1,H2:P2/PATH"; ValueError with one clear
+    line.
+    """
     text = text.strip()
     if text.startswith("https://"):
         raise ValueError(f"master {text!r}: pymesos cannot speak https; the master must accept plain http")
@@ -67,13 +69,13 @@ def _parse_zk(text: str) -> Masters:
 
 
 def leader_of(names: list[str]) -> str | None:
-    """The leading master's node among ZooKeeper's children: the lowest sequence number of those that are JSON."""
+    """The leading master's node among ZooKeeper's children: the lowest sequence number of the JSON nodes."""
     masters = [n for n in names if n.startswith("json.info_")]
     return min(masters, key=lambda n: n.rpartition("_")[2], default=None)
 
 
 def address_of(data: bytes) -> str | None:
-    """HOST:PORT out of a master's node; None where it is something else."""
+    """HOST:PORT from a master's node; None for other content."""
     try:
         address = json.loads(data.decode("utf-8"))["address"]
         host, port = address.get("ip") or address["hostname"], int(address["port"])
@@ -83,7 +85,7 @@ def address_of(data: bytes) -> str | None:
 
 
 def make_client(masters: Masters) -> Any:
-    """A client of ZooKeeper that has not connected yet."""
+    """A ZooKeeper client that has not connected yet."""
     from kazoo.client import KazooClient
 
     client = KazooClient(hosts=masters.zk_hosts, timeout=10)
@@ -93,10 +95,10 @@ def make_client(masters: Masters) -> Any:
 
 
 class LeaderWatch:
-    """Follows the leader in ZooKeeper on a thread of its own; pymesos's detector, but no error ends it.
+    """Follows the leader in ZooKeeper on a separate thread; like pymesos's detector, but no error ends it.
 
-    `found` is called with HOST:PORT, or None and why while there is no leader. A ZooKeeper that does not answer is no
-    reason to leave a master that was found.
+    `found` is called with HOST:PORT, or with None and the reason while no leader exists. An unresponsive ZooKeeper is
+    no reason to leave a master that was found.
     """
 
     def __init__(self, masters: Masters, found: Callable[[str | None, str], None], *,
@@ -110,7 +112,7 @@ class LeaderWatch:
         self._changed = threading.Event()
         self._ended = False
         self._last: str | None = ""
-        """Empty: not known yet."""
+        """Empty: unknown."""
         self._thread = threading.Thread(target=self._run, name="zookeeper", daemon=True)
 
     def start(self) -> None:
@@ -129,7 +131,7 @@ class LeaderWatch:
                     client.start(timeout=15)
                 self._look(client)
                 pause = self._look_again_s
-            except Exception as e:  # kazoo raises many kinds, and none is a reason to stop looking
+            except Exception as e:  # kazoo raises many kinds, and none is a reason to stop watching
                 logger.warning("zookeeper=%s %s: %s", self._masters.zk_hosts, type(e).__name__, e)
                 pause = self._retry_s
                 if not self._last:

@@ -1,4 +1,4 @@
-"""The JSON of an ACCEPT that opens a claim: one task, its executor, and their share of the offers. Pure."""
+"""The JSON of an ACCEPT that opens a claim: one task, its executor, and their parts of the offers. Pure."""
 from __future__ import annotations
 
 from base64 import b64encode
@@ -13,15 +13,15 @@ _PRECISION = 0.001
 
 
 class Pool:
-    """What offers hold; `take` gives some of it away, in Mesos's words: role, reservations and allocation kept."""
+    """The resources of offers; `take` removes a part in Mesos's format, with role, reservations and allocation."""
 
     def __init__(self, raw: list[Any], role: str) -> None:
         self._left: list[list[Any]] = [[dict(r), amount(r)] for r in raw if usable(r, role)]
-        # Ours first: what is reserved for us serves nobody else.
+        # Resources reserved for this role first: no other role can use them.
         self._left.sort(key=lambda item: reserved_for(item[0]) == "*")
 
     def take(self, wanted: Resources) -> list[dict[str, Any]]:
-        """ValueError where the offers do not hold as much."""
+        """Raises ValueError if the offers do not hold as much."""
         return [piece for name, field in FIELDS.items() for piece in self._take(name, getattr(wanted, field))]
 
     def _take(self, name: str, wanted: float) -> list[dict[str, Any]]:
@@ -44,10 +44,10 @@ def _duration(seconds: float) -> dict[str, int]:
 
 def accept(action: OpenClaim, *, role: str, user: str, framework_id: str, command: str, archive_uri: str, data: bytes,
            task_name: str, grace_s: float) -> dict[str, Any]:
-    """The `accept` of an ACCEPT call. `grace_s` is how long the claim may take to end itself on KILL or SHUTDOWN.
+    """The `accept` of an ACCEPT call. `grace_s` is the time in which the claim ends itself after KILL or SHUTDOWN.
 
-    The claim's id is the task's and the executor's. Mesos's fetcher brings `archive_uri`, if any.
-    ValueError where the offers do not hold what the claim needs.
+    The claim's id is the id of the task and of the executor. Mesos's fetcher downloads `archive_uri`, if given. Raises
+    ValueError if the offers do not hold the claim's resources.
     """
     pool = Pool([r for offer in action.offers for r in offer.raw_resources], role)
     run: dict[str, Any] = {
@@ -58,7 +58,7 @@ def accept(action: OpenClaim, *, role: str, user: str, framework_id: str, comman
     executor = {
         "type": "CUSTOM", "executor_id": {"value": action.claim_id}, "framework_id": {"value": framework_id},
         "name": task_name, "source": "mfmesos", "command": run,
-        # Memory alone: a task that asks for every core of an agent must fit beside its executor.
+        # Memory only: a task that requests every core of an agent must fit beside its executor.
         "resources": pool.take(Resources(memory_mb=action.executor_memory_mb)),
         "shutdown_grace_period": _duration(grace_s)}
     task = {
@@ -67,5 +67,5 @@ def accept(action: OpenClaim, *, role: str, user: str, framework_id: str, comman
         "kill_policy": {"grace_period": _duration(grace_s)}}
     return {"offer_ids": [{"value": offer.id} for offer in action.offers],
             "operations": [{"type": "LAUNCH", "launch": {"task_infos": [task]}}],
-            # What the claim leaves of the offers comes back at once.
+            # Resources of the offers beyond the claim come back at once.
             "filters": {"refuse_seconds": 0.0}}

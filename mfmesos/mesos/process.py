@@ -1,4 +1,4 @@
-"""pymesos's Process with another loop: nothing that a peer or a callback does ends it, and nothing makes it spin."""
+"""pymesos's Process with another loop: no peer and no callback can end the loop or make it spin."""
 from __future__ import annotations
 
 import contextlib
@@ -19,7 +19,7 @@ _MOST_REDIRECTS = 3
 
 
 class Backoff:
-    """How long to wait before the next try: random, doubling, never above `most_s`."""
+    """Waiting time before the next try: random, doubling, at most `most_s`."""
 
     def __init__(self, first_s: float, most_s: float,
                  uniform: Callable[[float, float], float] = random.uniform) -> None:
@@ -66,13 +66,13 @@ class HardenedProcess(Process):  # type: ignore[misc]  # pymesos has no types
 
     # --- what subclasses say ---
     def on_ended(self, reason: str, was_subscribed: bool) -> None:
-        """The stream is over; another try follows."""
+        """The stream has ended; another try follows."""
 
     def on_final(self, reason: str) -> None:
-        """The stream is over and no other try will be made."""
+        """The stream has ended, and no other try follows."""
 
     def explain(self, status: int, reason: str) -> str:
-        """What to tell the user about an HTTP status that ends it all."""
+        """The text for the user about an HTTP status that ends all tries."""
         return reason
 
     def why_closed(self, address: tuple[str, int]) -> str:
@@ -80,7 +80,7 @@ class HardenedProcess(Process):  # type: ignore[misc]  # pymesos has no types
         return ""
 
     def process_event(self, event: dict[str, Any]) -> None:
-        """Hand one event on. What goes wrong there is logged: it is not a fault of the connection."""
+        """Handle one event. Exceptions are logged: they are not a fault of the connection."""
         if event.get("type") == "SUBSCRIBED":
             self._subscribed = True
             self._subscribed_at = self._clock()
@@ -96,11 +96,11 @@ class HardenedProcess(Process):  # type: ignore[misc]  # pymesos has no types
     # --- what others may ask ---
     @property
     def connected(self) -> bool:
-        """Whether we are subscribed (pymesos: as soon as a stream id is known)."""
+        """Whether the driver is subscribed (pymesos: as soon as a stream id is known)."""
         return bool(self._subscribed)
 
     def change_master(self, new_master: str | None) -> None:
-        """From now on the master is this one; None: nobody knows. No I/O here, unlike in pymesos."""
+        """Use this master from now on; None: unknown. No I/O here, unlike in pymesos."""
         with self._lock:
             self._masters = [new_master] if new_master else []
             self._at = 0
@@ -109,13 +109,13 @@ class HardenedProcess(Process):  # type: ignore[misc]  # pymesos has no types
         self._notify()
 
     def reconnect(self, reason: str) -> None:
-        """Subscribe anew: the peer has said that it does not know our stream."""
+        """Subscribe again: the peer reported an unknown stream."""
         with self._lock:
             self._reconnect_reason = reason
         self._notify()
 
     def watch_silence(self, silence_s: float | None) -> None:
-        """Give the stream up after this many seconds without a byte."""
+        """End the stream after this many seconds without a byte."""
         if self._stream is not None:
             self._stream.silence_s = silence_s
 
@@ -139,7 +139,7 @@ class HardenedProcess(Process):  # type: ignore[misc]  # pymesos has no types
                     os.write(self._wakeup_fds[1], b"\0")
 
     def halt(self, timeout_s: float) -> None:
-        """End the thread, waiting for it at most `timeout_s`; says nothing to the peer."""
+        """End the thread, waiting at most `timeout_s`; sends nothing to the peer."""
         with self._lock:
             self._started = False
         self._notify()
@@ -148,7 +148,7 @@ class HardenedProcess(Process):  # type: ignore[misc]  # pymesos has no types
             thread.join(timeout_s)
 
     def stop(self, failover: bool = True) -> None:
-        """Unlike pymesos's, never tears a framework down by default."""
+        """Unlike pymesos's stop, never tears a framework down by default."""
         self.halt(5.0)
 
     def _run(self) -> None:
@@ -207,7 +207,7 @@ class HardenedProcess(Process):  # type: ignore[misc]  # pymesos has no types
             logger.exception("a callback failed; going on")
 
     def _wait(self, pause_s: float | None, generation: int) -> None:
-        """Sleep; a new master or the end wakes us."""
+        """Sleep until the time is over, a new master is known, or the end."""
         deadline = None if pause_s is None else self._clock() + pause_s
         while self._started and self._generation == generation:
             left = None if deadline is None else deadline - self._clock()
@@ -216,7 +216,9 @@ class HardenedProcess(Process):  # type: ignore[misc]  # pymesos has no types
             self._poll(None, left)
 
     def _poll(self, stream: EventStream | None, timeout_s: float | None) -> int:
-        """Wait for the stream or a wake-up; what happened on the stream. (poll: select ends at 1024 descriptors.)"""
+        """Wait for the stream or a wake-up; returns the stream's poll event. (poll: select is limited to 1024
+        descriptors.)
+        """
         poller = select.poll()
         assert self._wakeup_fds is not None
         wakeup = self._wakeup_fds[0]
@@ -230,7 +232,7 @@ class HardenedProcess(Process):  # type: ignore[misc]  # pymesos has no types
         return next(iter(happened.values()), 0)
 
     def _follow(self, master: str, generation: int) -> StreamEnd:
-        """Subscribe at `master` and hand its events on, until the stream ends; why it did."""
+        """Subscribe at `master` and handle its events until the stream ends; returns the reason."""
         stream = None
         try:
             stream = EventStream(master, self, self._timing, self._clock)

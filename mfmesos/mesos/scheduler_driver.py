@@ -1,4 +1,6 @@
-"""The scheduler's end of Mesos: pymesos's scheduler driver, made to survive what masters, networks and callbacks do."""
+"""The scheduler's connection to Mesos: pymesos's scheduler driver, hardened against failures of masters, networks and
+callbacks.
+"""
 from __future__ import annotations
 
 import json
@@ -23,12 +25,12 @@ _PATH = "/api/v1/scheduler"
 _REMOVED = "has been removed"
 _FINAL_ERROR = re.compile(
     rf"{_REMOVED}|completed|failed over|authoriz|authenticat|not allowed|invalid|not a valid", re.IGNORECASE)
-"""ERROR events after which another SUBSCRIBE can only be refused again."""
+"""ERROR events after which every further SUBSCRIBE is refused."""
 _MOST_ERRORS = 5
 
 
 def speaks_tls(address: tuple[str, int], timeout_s: float = 3.0) -> bool:
-    """Whether a TLS handshake with the peer gets anywhere."""
+    """Whether a TLS handshake with the peer succeeds."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
@@ -41,7 +43,7 @@ def speaks_tls(address: tuple[str, int], timeout_s: float = 3.0) -> bool:
 
 
 def _cure(message: str) -> str:
-    """Which of our options the master's words are about."""
+    """The option of mfmesos that the master's message is about."""
     words = message.lower()
     flags = [flag for flag, about in (("--role", "role"), ("--user", "user"), ("--principal", "principal"))
              if about in words]
@@ -49,9 +51,9 @@ def _cure(message: str) -> str:
 
 
 class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[misc]  # pymesos has no types
-    """Reads events on one thread and posts them as the core's; `call` may be used by one other thread.
+    """Reads events on one thread and posts them as events of the core; one other thread may use `call`.
 
-    `framework` is Mesos's FrameworkInfo. `is_suppressed` says, at SUBSCRIBE, whether offers are wanted.
+    `framework` is Mesos's FrameworkInfo. `is_suppressed` returns, at SUBSCRIBE, whether offers are suppressed.
     """
 
     def __init__(self, framework: Mapping[str, Any], masters: Iterable[str], post: Callable[[events.Event], None], *,
@@ -73,7 +75,7 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
     # --- requests ---
     @property
     def framework(self) -> dict[str, Any]:
-        """As it was given: pymesos adds GPU_RESOURCES, and fails on versions like 1.12.0-rc1."""
+        """As given: pymesos adds GPU_RESOURCES, and fails on versions like 1.12.0-rc1."""
         return dict(self._framework)
 
     def gen_request(self) -> bytes:
@@ -91,7 +93,7 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
 
     def _send(self, body: Any, path: str = _PATH, method: str = "POST",
               headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """One call, answered; CallRefused or CallLost. Does not keep the driver's lock while it waits."""
+        """One call with its answer; CallRefused or CallLost. Does not hold the driver's lock while waiting."""
         master, stream_id = self._master, self.stream_id
         if not self.connected or master is None:
             raise CallLost("not connected to a master", sent=False)
@@ -103,12 +105,13 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
         return dict(json.loads(said)) if said.strip().startswith(b"{") else {}
 
     def call(self, kind: str, body: Mapping[str, Any]) -> None:
-        """Send a call of the scheduler API, its framework id filled in; CallRefused or CallLost."""
+        """Send a call of the scheduler API with the framework id; CallRefused or CallLost."""
         self._send({"type": kind, "framework_id": {"value": self.framework_id}, **body})
 
     def list_agents(self, holders: bool = False) -> events.AgentsListed:
-        """GET /slaves of the master, on a connection of its own; CallRefused, CallLost, or ValueError. `holders`: and
-        what its /state-summary says of frameworks, nothing where that is not for us."""
+        """GET /slaves of the master, on a separate connection; CallRefused, CallLost, or ValueError. `holders`: also
+        the frameworks in its /state-summary, none without the right to read it.
+        """
         if self._master is None:
             raise CallLost("no master is known", sent=False)
         caller = Caller(self._timing.call_s * 3)
@@ -132,10 +135,10 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
             self._caller.close()
 
     def _close(self) -> None:
-        """pymesos closes its call connection here, from any thread; ours notices by itself."""
+        """pymesos closes its call connection here, from any thread; this driver's connection notices by itself."""
 
     def _teardown(self) -> None:
-        """Never on its own account: only MesosLink.stop tears down."""
+        """Never by itself: only MesosLink.stop tears down."""
 
     # --- events ---
     def on_subscribed(self, info: dict[str, Any]) -> None:
@@ -150,7 +153,7 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
             self._errors = 0
 
     def _each(self, items: Iterable[Any], translation: Callable[[Any], Any]) -> list[Any]:
-        """Translate what can be: one odd item does not cost us the others."""
+        """Translate all valid items: one invalid item does not lose the others."""
         result = []
         for item in items:
             try:
@@ -224,6 +227,6 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
         return ""
 
     def why_unknown_master(self, why: str) -> None:
-        """Tell the core that nobody knows a leading master."""
+        """Report to the core that no leading master is known."""
         self.on_ended(why, False)
 

@@ -23,9 +23,9 @@ _REFUSALS = (401, 403)
 
 
 class StreamEnd(Exception):
-    """The event stream is over; `str()` says why, in one line.
+    """The event stream has ended; `str()` gives the reason in one line.
 
-    `final`: trying again is no use. `redirect`: where the leader is. `at_once`: no need to wait before the next try.
+    `final`: another try is useless. `redirect`: the leader's address. `at_once`: no pause before the next try.
     """
 
     def __init__(self, reason: str, *, final: bool = False, redirect: str | None = None,
@@ -38,23 +38,23 @@ class StreamEnd(Exception):
 
 @dataclass(frozen=True)
 class Timing:
-    """How patient a driver is, in seconds."""
+    """The timeouts of a driver, in seconds."""
 
     connect_s: float = 10.0
     reply_s: float = 30.0
     """From the SUBSCRIBE request to the first event."""
     heartbeat_s: float = 15.0
-    """Assumed until the master states its own."""
+    """Assumed until the master reports its own interval."""
     missed_heartbeats: int = 5
     first_backoff_s: float = 0.5
     most_backoff_s: float = 15.0
     call_s: float = 10.0
     again_s: float = 5.0
-    """Until a call that must not be lost is sent again while the stream lives."""
+    """Pause before a call that must not be lost is sent again on a live stream."""
 
 
 def tune(sock: socket.socket) -> None:
-    """No delay for small packets, and a peer that vanished without a word is noticed within two minutes."""
+    """No delay for small packets; a silently vanished peer is noticed within two minutes."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (("TCP_KEEPIDLE", 45), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 5)):
@@ -63,14 +63,14 @@ def tune(sock: socket.socket) -> None:
 
 
 class Records:
-    """RecordIO ("<length>\\n<bytes>" again and again) cut out of pieces of any size, in linear time."""
+    r"""RecordIO ("<length>\n<bytes>" repeated), cut from pieces of any size in linear time."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._length: int | None = None
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """The records that are complete with `data`; StreamEnd where a length is no number."""
+        """The records that `data` completes; StreamEnd for an invalid length."""
         self._buffer += data
         while True:
             if self._length is None and not self._read_length():
@@ -96,10 +96,10 @@ class Records:
 
 
 class EventStream(Connection):  # type: ignore[misc]  # pymesos has no types
-    """One SUBSCRIBE and its events. Call `advance` after each poll: it raises StreamEnd when nothing more will come."""
+    """One SUBSCRIBE and its events. Call `advance` after each poll: it raises StreamEnd at the end."""
 
     def __init__(self, address: str, callback: Any, timing: Timing, clock: Callable[[], float]) -> None:
-        # Not Connection.__init__: it connects in a way that can neither fail over to a second address nor time out.
+        # Not Connection.__init__: its connect has neither fallback to a second address nor timeout.
         host, port = split_address(address)
         self._addr = (host, port)
         self._callback = callback
@@ -113,7 +113,7 @@ class EventStream(Connection):  # type: ignore[misc]  # pymesos has no types
         self.connected = False
         self.subscribed = False
         self.silence_s: float | None = None
-        """How long nothing at all may come once subscribed; None for ever."""
+        """Allowed silence in seconds once subscribed; None for ever."""
         self._request = b""
         self._sock: socket.socket | None = None
         try:
@@ -126,7 +126,7 @@ class EventStream(Connection):  # type: ignore[misc]  # pymesos has no types
         self._open_next("no address")
 
     def _open_next(self, why_not: str) -> None:
-        """Begin to connect to the next address of the name; StreamEnd when there is none left."""
+        """Begin to connect to the next address of the name; StreamEnd if none is left."""
         while self._candidates:
             self._drop_socket()
             family, where = self._candidates.pop(0)
@@ -145,7 +145,7 @@ class EventStream(Connection):  # type: ignore[misc]  # pymesos has no types
         return f"{self._addr[0]}:{self._addr[1]}"
 
     def interest(self) -> int:
-        """What to poll for."""
+        """The poll events to wait for."""
         if not self.connected:
             return select.POLLOUT
         return select.POLLIN | (select.POLLOUT if self._request else 0)
@@ -160,7 +160,7 @@ class EventStream(Connection):  # type: ignore[misc]  # pymesos has no types
         return None if limit is None else self._since + limit - self._clock()
 
     def advance(self, happened: int) -> None:
-        """React to what poll reported (0 for nothing); raises StreamEnd."""
+        """Handle the poll event (0 for none); raises StreamEnd."""
         if not self.connected:
             if happened:
                 self._finish_connect()
@@ -275,6 +275,6 @@ class EventStream(Connection):  # type: ignore[misc]  # pymesos has no types
             self._sock = None
 
     def close(self) -> None:
-        """Close the socket; unlike pymesos's, calls nobody back."""
+        """Close the socket; unlike pymesos's close, calls no callback."""
         self._drop_socket()
         self.connected = False

@@ -1,4 +1,4 @@
-"""Mesos's JSON to the core's values and events. Pure."""
+"""Translates Mesos's JSON to the core's values and events. Pure."""
 from __future__ import annotations
 
 from typing import Any, Mapping
@@ -8,19 +8,21 @@ from mfmesos.core.model import Agent, Holder, Offer, Resources
 from mfmesos.shared.phrases import printable
 
 FIELDS = {"cpus": "cores", "mem": "memory_mb", "disk": "disk_mb", "gpus": "gpus"}
-"""Mesos's names of the resources that we use, and the core's."""
+"""Mesos's names of the used resources, and the core's names."""
 MOST_NAME = 60
 
 
 def usable(resource: Mapping[str, Any], role: str) -> bool:
-    """Whether a task of `role` may be given some of it: ours or nobody's, not to be taken back, not a volume."""
+    """Whether a task of `role` may use the resource: unreserved or reserved for the role, not revocable, not a
+    volume.
+    """
     return (resource.get("name") in FIELDS and resource.get("type", "SCALAR") == "SCALAR"
             and not any(key in resource for key in ("revocable", "shared", "disk", "provider_id"))
             and reserved_for(resource) in ("*", role))
 
 
 def reserved_for(resource: Mapping[str, Any]) -> str:
-    """The role it is reserved for, "*" for none; reservations as Mesos writes them before and since 1.4."""
+    """The role for which the resource is reserved, "*" for none; in the formats of Mesos before and since 1.4."""
     reservations = resource.get("reservations")
     if reservations:
         return str(reservations[-1].get("role", "*"))
@@ -32,7 +34,7 @@ def amount(resource: Mapping[str, Any]) -> float:
 
 
 def sum_usable(resources: list[dict[str, Any]], role: str) -> Resources:
-    """What a task of `role` could use of them."""
+    """The part of the resources that a task of `role` could use."""
     total = dict.fromkeys(FIELDS.values(), 0.0)
     for resource in resources:
         if usable(resource, role):
@@ -85,7 +87,7 @@ def failure(data: Mapping[str, Any]) -> events.ExecutorExited | events.AgentFail
 
 
 def agent(data: Mapping[str, Any], role: str) -> Agent:
-    """One agent out of the master's /slaves: what of it this role could ever be offered."""
+    """One agent of the master's /slaves: the resources that this role could ever be offered."""
     reserved = data.get("reserved_resources", {})
     others = tuple((name, _resources(kept)) for name, kept in sorted(reserved.items()) if name not in (role, "*"))
     return Agent(
@@ -96,7 +98,9 @@ def agent(data: Mapping[str, Any], role: str) -> Agent:
 
 
 def agents(data: Mapping[str, Any], role: str) -> tuple[Agent, ...]:
-    """The master's /slaves. Agents that a new master has not heard of yet are away, with whatever is known of them."""
+    """The agents of the master's /slaves. Agents that a new master has not heard from yet are inactive, with their
+    known data.
+    """
     away = ({**found, "active": False} for found in data.get("recovered_slaves", ()))
     return tuple(agent(found, role) for found in (*data["slaves"], *away))
 
@@ -108,14 +112,14 @@ def holders(data: Mapping[str, Any], own_id: str) -> tuple[Holder, ...]:
 
 def _holder(found: Mapping[str, Any], own: bool) -> Holder:
     held = _resources(found.get("used_resources", {}))
-    if not own:  # what is offered to us is on its way back
+    if not own:  # resources offered to this framework are about to return
         held = held + _resources(found.get("offered_resources", {}))
     return Holder(found["id"], plain_name(str(found.get("name", ""))) or found["id"], held,
                   active=bool(found.get("active", True)), own=own)
 
 
 def plain_name(name: str) -> str:
-    """A name that others chose, fit for a terminal."""
+    """A foreign name, made safe for a terminal."""
     return printable(name, MOST_NAME, instead=" ").strip()
 
 

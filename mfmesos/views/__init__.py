@@ -1,1 +1,1 @@
-"""What people read of a run and of a history: progress, summary, estimates."""
+"""What users see of a run and of a history: progress, summary, estimates."""

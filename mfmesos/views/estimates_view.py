@@ -1,4 +1,4 @@
-"""What estimates know of each category, in text: from the attempts of a history, by the code that also serves live."""
+"""Shows the estimates of each category as text: from the attempts of a history, with the code of a live run."""
 from __future__ import annotations
 
 import math
@@ -18,7 +18,7 @@ BARS = "▁▂▃▄▅▆▇█"
 PLAIN_BARS = ".:-=+*%#"
 BINS = 24
 MOST_DRAWN = 40
-"""Categories in one picture; few programs show a taller one."""
+"""Categories in one picture; few programs can show a taller one."""
 RESOURCES = (("memory", "measured_memory_mb", "MB"), ("disk", "measured_disk_mb", "MB"),
              ("cores", "measured_cores", "cores"), ("wall", "wall_s", "s"))
 
@@ -38,16 +38,16 @@ class Category:
         return sum(a.outcome.startswith("exhausted:") for a in self.attempts)
 
     def values(self, column: str) -> list[float]:
-        """What tasks that finished used."""
+        """The usage of finished tasks."""
         return [v for a in self.finished if (v := getattr(a, column)) is not None]
 
     def input_mb(self) -> float | None:
-        """Of the middle one."""
+        """The median input size."""
         sizes = [a.input_mb for a in self.finished if a.input_mb is not None]
         return median(sizes) if sizes else None
 
     def waste(self) -> float | None:
-        """Memory x time that was allocated beyond what was used, failed attempts included, over what was used."""
+        """Memory x time that was allocated beyond the usage, failed attempts included, divided by the usage."""
         used = spent = 0.0
         for a in self.attempts:
             if a.allocated_memory_mb is None or not a.wall_s:
@@ -61,7 +61,7 @@ class Category:
 
 
 def categories(attempts: Sequence[Attempt]) -> list[Category]:
-    """In the order of their names; `attempts` oldest first."""
+    """By name; `attempts` oldest first."""
     groups: dict[str, list[Attempt]] = {}
     for attempt in attempts:
         groups.setdefault(attempt.category, []).append(attempt)
@@ -69,7 +69,7 @@ def categories(attempts: Sequence[Attempt]) -> list[Category]:
 
 
 def learned(groups: Sequence[Category], estimates: Estimates) -> None:
-    """As the scheduler does when a category comes: from its newest attempts."""
+    """Learn as the scheduler does at the first task of a category: from its newest attempts."""
     for group in groups:
         for attempt, judge in newest(group.attempts):
             learn(estimates, attempt, judge=judge)
@@ -81,17 +81,17 @@ def estimator_of(estimates: Estimates, resource: str) -> Estimator:
 
 
 def next_task(estimates: Estimates, group: Category, resource: str = "memory") -> Estimate:
-    """What a task with an input of the usual size would get now."""
+    """The estimate for a task with an input of the usual size."""
     return estimator_of(estimates, resource).predict(group.name, group.input_mb())
 
 
 def given(estimate: Estimate) -> float | None:
-    """Of memory or disk, as the scheduler rounds it, in MB; None while nothing is known."""
+    """Memory or disk in MB, rounded as the scheduler does; None while unknown."""
     return max(float(math.ceil(estimate.allocation)), LEAST_MB) if estimate.samples else None
 
 
 def histogram(values: Sequence[float], bars: str = BARS, bins: int = BINS) -> str:
-    """One character for each of `bins` steps from the least to the greatest; a space where nothing is."""
+    """One character per bin, from the smallest to the largest value; a space for an empty bin."""
     low, high = min(values), max(values)
     if high <= low:
         return bars[-1]
@@ -103,7 +103,7 @@ def histogram(values: Sequence[float], bars: str = BARS, bins: int = BINS) -> st
 
 
 def overview(groups: Sequence[Category], estimates: Estimates) -> list[str]:
-    """A table with a line for each category."""
+    """A table with one line per category."""
     lines = ["attempts exhausted  median MB    most MB    next MB  usual s  waste  category"]
     for group in groups:
         memory, waste = group.values("measured_memory_mb"), group.waste()
@@ -116,7 +116,7 @@ def overview(groups: Sequence[Category], estimates: Estimates) -> list[str]:
 
 
 def details(group: Category, estimates: Estimates, bars: str = BARS) -> list[str]:
-    """One category: each resource's distribution, what the next task gets, and why."""
+    """One category: each resource's distribution, the estimate for the next task, and its reason."""
     waste = group.waste()
     lost = "" if waste is None else f"; memory wasted so far: {waste:.2f} of what was used"
     lines = [shown(group.name),
@@ -141,7 +141,7 @@ def details(group: Category, estimates: Estimates, bars: str = BARS) -> list[str
 
 
 def _allocations(group: Category, estimator: Estimator) -> list[str]:
-    """For the usual input size, and for the extreme ones where that changes it."""
+    """For the usual input size, and for the extreme sizes if they change it."""
     sizes = sorted({a.input_mb for a in group.finished if a.input_mb is not None})
     usual = estimator.predict(group.name, group.input_mb())
     lines = [f"the next task gets {_number(given(usual))} MB: {usual.why} "
@@ -160,8 +160,10 @@ def _number(value: float | None) -> str:
 
 
 def plot(groups: Sequence[Category], estimates: Estimates, path: str) -> int:
-    """Draw memory and what the next task gets, of the MOST_DRAWN categories with most attempts; gives how many were
-    left out. Raises ImportError without matplotlib, OSError and ValueError for a file that cannot be written."""
+    """Draw memory and the next task's estimate for the MOST_DRAWN categories with most attempts; returns the number of
+    categories left out. Raises ImportError without matplotlib, OSError and ValueError for a file that cannot be
+    written.
+    """
     from matplotlib.figure import Figure
 
     measured = [g for g in groups if g.values("measured_memory_mb")]
@@ -174,7 +176,7 @@ def plot(groups: Sequence[Category], estimates: Estimates, path: str) -> int:
             axes.axvline(amount, color="red", label="the next task gets")
             axes.legend()
         axes.set(xlabel="memory, MB", ylabel="tasks")
-        # Commands hold $.
+        # Commands contain $.
         axes.set_title(shown(group.name), parse_math=False)
     figure.savefig(path)
     return len(measured) - len(drawn)

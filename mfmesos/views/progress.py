@@ -1,4 +1,4 @@
-"""How a run is going, on a terminal as one live line by state, elsewhere as plain lines now and then."""
+"""The progress of a run: one live line by state on a terminal, otherwise plain lines from time to time."""
 from __future__ import annotations
 
 import contextlib
@@ -27,7 +27,7 @@ class Counts:
     failed: int = 0
     claims: int = 0
     left_s: float | None = None
-    """How long it will probably still take; None: as fast as so far."""
+    """Estimated remaining seconds; None: extrapolate the rate so far."""
 
     @property
     def ended(self) -> int:
@@ -38,20 +38,20 @@ class Progress(Protocol):
     def update(self, counts: Counts) -> None: ...
 
     def note(self, text: str) -> None:
-        """One line for the user that stays."""
+        """One permanent line for the user."""
 
     def close(self) -> None: ...
 
 
 def progress(force_plain: bool = False) -> Progress:
-    """What fits stderr."""
+    """The progress display for this stderr."""
     if force_plain or not sys.stderr.isatty():
         return PlainProgress()
     return LiveProgress()
 
 
 class PlainProgress:
-    """A line when something has changed, at most every PLAIN_EVERY_S seconds, and one at the end."""
+    """A line after changes, at most every PLAIN_EVERY_S seconds, and one at the end."""
 
     def __init__(self, echo: Callable[[str], None] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._echo = echo or terminal.line

@@ -1,4 +1,4 @@
-"""What a run used, by category: the table at its end."""
+"""The usage of a run by category: the table at its end."""
 from __future__ import annotations
 
 import contextlib
@@ -12,8 +12,9 @@ Entry = dict[str, Any]
 
 
 def rows(entries: Sequence[Entry]) -> list[tuple[str, int, int, float, float, float, float]]:
-    """By category: (name, finished, failed, peak memory MB, median memory MB, most cores, seconds in all). A task that
-    was withdrawn counts for what it used, if it ran."""
+    """By category: (name, finished, failed, peak memory MB, median memory MB, most cores, total seconds). A cancelled
+    task counts with its usage, if it ran.
+    """
     groups: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         if entry["usage"] or not entry["withdrawn"]:
@@ -29,7 +30,7 @@ def rows(entries: Sequence[Entry]) -> list[tuple[str, int, int, float, float, fl
 
 
 def show(entries: Sequence[Entry]) -> None:
-    """Print the table on stderr, if there is anything in it."""
+    """Print the table on stderr, unless empty."""
     found = rows(entries)
     if not found:
         return

@@ -16,7 +16,7 @@ _MAY_LACK = ("input_mb", "submit_s", "start_s", "end_s")
 
 
 def load(path: Path, *, causal: bool = False) -> list[Row]:
-    """The rows in file order; those without a peak or a run time (0) say nothing and are left out.
+    """The rows in file order; rows without a peak or a run time (0) are ignored.
 
     Raises ConfigError with one line that names file, line and cure; with `causal` also for a row without start or end.
     """
@@ -33,7 +33,7 @@ def load(path: Path, *, causal: bool = False) -> list[Row]:
 
 
 def parse(lines: Iterable[str], name: str, *, causal: bool = False) -> list[Row]:
-    """Like load, out of lines; `name` stands in messages."""
+    """Like load, from lines; `name` is used in messages."""
     reader = csv.DictReader(lines, strict=True)
     rows: list[Row] = []
     before = ""
