@@ -1,1 +1,1 @@
-"""What runs on the agents: installed as mfmesos_executor, Python 3.8 or newer, nothing needed there beforehand."""
+"""The executor, which runs on agents as mfmesos_executor: Python 3.8 or newer, nothing else to install."""

@@ -1,4 +1,4 @@
-"""`python -m mfmesos_executor`, as the zip app's own __main__ does."""
+"""`python -m mfmesos_executor`, like the zip app's own __main__."""
 import sys
 
 from mfmesos_executor.main import main

@@ -1,4 +1,4 @@
-"""One attempt: inputs in place, the command run, what it left behind killed, outputs sent, all of it removed."""
+"""One attempt: stage in its inputs, run the command, kill leftover processes, send the outputs, remove everything."""
 from __future__ import annotations
 
 import base64
@@ -29,15 +29,15 @@ from mfmesos_executor.unpack import BadStream
 
 logger = logging.getLogger(__name__)
 CONFLICT = 409
-"""The input is not what it was when the task was submitted."""
+"""The input has changed since the task was submitted."""
 _FULL_BYTES = 64 << 20
-"""A disk with less than this left may have been full a moment ago."""
+"""A disk with less free space than this may have been full a moment ago."""
 _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
 
 
 @dataclass
 class Tools:
-    """What all attempts of a claim share."""
+    """Objects shared by all attempts of a claim."""
 
     claim: ClaimData
     client: Client
@@ -49,15 +49,17 @@ class Tools:
     skeletons: Skeletons
     clock: Callable[[], float] = time.monotonic
     folders: tuple[str, ...] = ()
-    """Of the claim: without them nothing more can run."""
+    """The claim's folders: without them no attempt can run."""
     vanished: Callable[[], None] = lambda: None
-    """To be called when one of them has gone."""
+    """Callback, to be called when one of them is gone."""
     seen: Callable[[str], str] = lambda root: root
     """The name by which a task finds its sandbox."""
 
 
 class Attempt:
-    """`start` it; `on_end` is called once, on some thread, with its result; `kill` and `exhaust` at any time."""
+    """`start` it; `on_end` is called once, on any thread, with the result; `kill` and `exhaust` may be called at any
+    time.
+    """
 
     def __init__(self, run: Run, tools: Tools, on_end: Callable[[Result], None]) -> None:
         self.run = run
@@ -74,7 +76,7 @@ class Attempt:
         self._grace_until = 0.0
         self._status: int | None = None
         self._haunted = False
-        """Whether processes of it could not be killed: its sandbox is no place for another one."""
+        """Whether processes of it could not be killed: its sandbox must not be used again."""
 
     # --- from outside ---
     def start(self) -> None:
@@ -90,7 +92,7 @@ class Attempt:
         self._ask_to_end(grace_s)
 
     def exhaust(self, exceeded: Exceeded) -> None:
-        """It is over a limit: wall time gets the grace that a kill gets, memory and disk none."""
+        """It exceeds a limit: for wall time it gets the grace period of a kill, for memory and disk none."""
         with self._lock:
             if self._killed or self._exhausted or self._status is not None:
                 return
@@ -119,7 +121,7 @@ class Attempt:
         return self._killed
 
     def worked_s(self) -> float:
-        """How long its command has run."""
+        """Seconds that its command has run."""
         leader, watched = self._leader, self._watched
         if leader is None or watched is None:
             return 0.0
@@ -136,13 +138,13 @@ class Attempt:
             self._end(result)
 
     def _try_to_start(self) -> Result | None:
-        """None when the command runs."""
+        """None if the command runs."""
         name = ""
         try:
             self._root = self._tools.skeletons.take()
             sandbox = self._sandbox = Sandbox(self._root, self.run, self._tools.seen(self._root))
             sandbox.make()
-            # Folders first: a file that is also in one of them replaces what is there.
+            # Folders first: a file that is also in one of them replaces the folder's copy.
             for name, item in sorted(sandbox.inputs.items(), key=lambda found: (found[1].kind != "dir", found[0])):
                 self._raise_if_cancelled()
                 target = sandbox.path(name)
@@ -167,7 +169,7 @@ class Attempt:
         return None
 
     def _fault(self, e: Exception) -> Result:
-        """An error of our own. Whatever it is, the attempt ends: otherwise the scheduler would wait for it for ever."""
+        """An error of the executor. Whatever it is, the attempt ends: otherwise the scheduler would wait for ever."""
         logger.exception("attempt=%s", self.run.attempt)
         return self._result(BROKEN, f"the executor failed: {type(e).__name__}: {e}")
 
@@ -178,7 +180,7 @@ class Attempt:
         return result
 
     def _trouble(self) -> str:
-        """What is wrong with our place on the agent; empty when nothing is. Without its folder the executor ends."""
+        """The problem with the executor's folders on the agent; empty if none. Without its folder the executor ends."""
         trouble = verdict.trouble_of((*self._tools.folders, *([self._root] if self._root else [])))
         if trouble == verdict.VANISHED:
             self._tools.vanished()
@@ -209,7 +211,7 @@ class Attempt:
 
     # --- after ---
     def _finish(self) -> None:
-        with self._lock:  # all of its start is done
+        with self._lock:  # its start has completed
             leader, watched, sandbox, tools = self._leader, self._watched, self._sandbox, self._tools
         assert leader is not None
         assert watched is not None
@@ -234,7 +236,7 @@ class Attempt:
 
     def _usage(self, leader: Leader, watched: Watched) -> Usage:
         wall = max(leader.ended_at - watched.started, 0.001)
-        # One that was too short to be measured: an upper bound is better than nothing.
+        # Too short to be measured: an upper bound is better than nothing.
         peak = max(leader.peak_bytes, watched.memory_peak) or leader.at_most_bytes
         wait = watched.turns.wait_s(leader.cpu_s)
         used = cores.usable(leader.cpu_s, wait, wall, cores.of_machine())
@@ -257,7 +259,7 @@ class Attempt:
             result.outcome, result.resource = EXHAUSTED, "disk"
             result.reason = f"disk: used {self._watched.disk / MB:.0f} MB of the {limit:.0f} MB it was given"
         elif sandbox.outputs and self._disk_was_full(result):
-            # Not every command notices that it could not write all: its exit code is no proof.
+            # Not every command notices that it could not write everything: its exit code is no proof.
             self._judge_full_disk(result, "its outputs may be incomplete")
         else:
             self._deliver(sandbox, result)
@@ -275,12 +277,12 @@ class Attempt:
             self._judge_full_disk(result, reason)
 
     def _disk_was_full(self, result: Result) -> bool:
-        """On a disk that is full, the message that says so may find no room, either."""
+        """On a full disk, the message about it may not be written, either."""
         free = _free_bytes(self._tools.folders[0] if self._tools.folders else self._root)
         return free < _FULL_BYTES and (free < _FULL_BYTES >> 6 or bool(_NO_SPACE.search(result.stderr)))
 
     def _judge_full_disk(self, result: Result, reason: str) -> None:
-        """It is the agent's trouble, unless the attempt itself used more than it was given."""
+        """The agent is at fault, unless the attempt itself used more than its allocation."""
         used = self._watched.disk / MB if self._watched is not None else 0.0
         if used > self.run.disk_mb > 0:
             result.outcome, result.resource = EXHAUSTED, "disk"
@@ -317,7 +319,9 @@ class Attempt:
             result.outcome, result.reason = BROKEN, f"its outputs could not be delivered: {plainerrors.reason(e)}"
 
     def _deliver_partial(self, sandbox: Sandbox, result: Result) -> None:
-        """What a failed command made of its outputs, for its user to look at; without it the result is as good."""
+        """Deliver the existing outputs of a failed command for the user to look at; the result is valid without
+        them.
+        """
         try:
             members = outputs.collect_present(sandbox)
             if not members:
@@ -343,7 +347,7 @@ class Attempt:
             if self._ended:
                 return
             self._ended = True
-        # What is delivered is in the result or was sent: nothing here is needed any more.
+        # The delivery is in the result or was sent: nothing here is needed any more.
         if self._haunted:
             remove_tree(self._root)
         elif self._root:
@@ -352,12 +356,12 @@ class Attempt:
 
 
 def given(run: Run) -> dict[str, str]:
-    """What an attempt may use, in the variables that makeflow and Work Queue have for it."""
+    """The attempt's allocation, in the variables that makeflow and Work Queue use."""
     return {"CORES": str(max(1, int(run.cores))), "MEMORY": str(int(run.memory_mb)), "DISK": str(int(run.disk_mb))}
 
 
 def tail(path: str) -> str:
-    """The last TAIL_BYTES of a file, decoded; empty when it is not there."""
+    """The last TAIL_BYTES of a file, decoded; empty if it does not exist."""
     try:
         if not os.lstat(path).st_size:
             return ""
@@ -371,7 +375,7 @@ def tail(path: str) -> str:
         return ""
     finally:
         os.close(fd)
-    # A character cut at the front is left out rather than shown broken.
+    # A character that is cut at the front is left out, not shown broken.
     while size > TAIL_BYTES and raw and raw[0] & 0xC0 == 0x80:
         raw = raw[1:]
     return raw.decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""The inputs of a claim, by digest: each is fetched once, kept while there is room, and given out as copies."""
+"""The inputs of a claim, by digest: each is fetched once, kept while space allows, and handed out as copies."""
 from __future__ import annotations
 
 import os
@@ -12,7 +12,7 @@ from mfmesos_executor.spares import Spares
 from mfmesos_executor.unpack import BadStream, unpack, write_verified
 
 TRIES = 3
-"""So often a damaged transfer is tried again."""
+"""A damaged transfer is tried this many times."""
 Key = Tuple[str, str]
 
 
@@ -27,7 +27,7 @@ class _Entry:
 
 
 class Cache:
-    """Thread-safe. `folder` must exist. `room_bytes` bounds what is kept; what is in use may exceed it."""
+    """Thread-safe. `folder` must exist. `room_bytes` bounds the cached bytes; inputs in use may exceed it."""
 
     def __init__(self, folder: str, client: Client, room_bytes: int | None, spares: Spares) -> None:
         self._folder = folder
@@ -38,7 +38,7 @@ class Cache:
         self._changed = threading.Condition()
         self._count = 0
         self.bytes = 0
-        """What the cache holds now, about."""
+        """Approximate size of the cache."""
 
     def place(self, item: Input, target: str, cancelled: Callable[[], bool]) -> None:
         """Put a copy of the input at `target`. Raises Unreachable, Refused, Cancelled, BadStream, OSError."""
@@ -89,7 +89,7 @@ class Cache:
             self._changed.notify_all()
 
     def _wait(self, entry: _Entry, cancelled: Callable[[], bool]) -> bool:
-        """Whether it is there; False when the attempt that fetched it was killed meanwhile: try again."""
+        """Whether the input is there; False if the attempt that fetched it was killed meanwhile: try again."""
         with self._changed:
             while not entry.ready and entry.error is None:
                 if cancelled():
@@ -129,7 +129,7 @@ class Cache:
     def _leave(self, key: Key, entry: _Entry, item: Input) -> None:
         with self._changed:
             entry.users -= 1
-            # Failed, or wanted by nobody else: nothing to keep.
+            # Failed, or needed by no other attempt: nothing to keep.
             gone = self._entries.get(key) is entry and not entry.users and (not item.shared or entry.error is not None)
             if entry.error is not None and self._entries.get(key) is entry:
                 gone = True
@@ -140,7 +140,7 @@ class Cache:
             remove_tree(entry.path)
 
     def shrink(self, to_bytes: int | None = None) -> None:
-        """Remove what nobody uses, the least recently used first, until no more than that is kept."""
+        """Remove unused inputs, the least recently used first, until at most that much is kept."""
         room = self._room if to_bytes is None else to_bytes
         if room is None or self.bytes <= room:
             return

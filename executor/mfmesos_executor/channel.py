@@ -1,4 +1,4 @@
-"""Carries syncs to the scheduler: one may be held there while a newer one is sent, each on a connection of its own."""
+"""Carries syncs to the scheduler: the scheduler may hold one while a newer one is sent, each on its own connection."""
 from __future__ import annotations
 
 import queue
@@ -12,7 +12,7 @@ LANES = 2
 
 
 class Answered(NamedTuple):
-    """What became of sync `seq`: an answer, or an error."""
+    """The outcome of sync `seq`: an answer, or an error."""
 
     seq: int
     answer: wire.SyncAnswer | None
@@ -20,7 +20,7 @@ class Answered(NamedTuple):
 
 
 class Channel:
-    """`send` while `free`; what becomes of each sync is posted, on another thread."""
+    """`send` while `free`; the outcome of each sync is posted, on another thread."""
 
     def __init__(self, client: Client, post: Callable[[Answered], None], read_s: float) -> None:
         self._client = client

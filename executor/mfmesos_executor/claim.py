@@ -1,4 +1,4 @@
-"""The claim's loop: carries out what `SyncState` decides; starts and kills attempts; cleans up at the end."""
+"""The claim's loop: carries out the decisions of `SyncState`; starts and kills attempts; cleans up at the end."""
 from __future__ import annotations
 
 import logging
@@ -28,9 +28,9 @@ from mfmesos_executor.threads import Pool
 
 logger = logging.getLogger(__name__)
 READ_S = 75.0
-"""A sync without an answer for this long is lost: the heartbeat after it would have had it answered."""
+"""A sync without an answer for this long is lost: the heartbeat after it would have led to its answer."""
 MOST_WAIT_S = 5.0
-"""Between two looks at the state."""
+"""Maximum time between two checks of the state."""
 CLOSING_S = 2.0
 """For the last sync."""
 WORKERS = 16
@@ -39,11 +39,11 @@ FOLDERS = ("tasks", "cache", "spare")
 
 
 class FolderGone(Exception):
-    """Somebody removed the folder of the claim while it ran."""
+    """The folder of the claim was removed while the claim ran."""
 
 
 class Vanished:
-    """An attempt found that folder gone."""
+    """An attempt found that the folder is gone."""
 
 
 @dataclass
@@ -57,11 +57,11 @@ Event = Union[Ended, Answered, Vanished, Close]
 
 
 class Claim:
-    """`run` it on one thread; `post(Close(...))` from any."""
+    """`run` it on one thread; `post(Close(...))` from any thread."""
 
     def __init__(self, data: ClaimData, folder: str, environ: Mapping[str, str], reaper: Reaper,
                  clock: Callable[[], float] = time.monotonic) -> None:
-        """`folder`: an existing one that is ours alone."""
+        """`folder`: an existing folder that only this claim uses."""
         self._data = data
         self._clock = clock
         self._folder = folder
@@ -87,7 +87,7 @@ class Claim:
         self._events.put(event)
 
     def run(self) -> Close:
-        """Until the claim ends; then every process is gone and every file is removed. Raises FolderGone."""
+        """Run until the claim ends; then every process is gone and every file is removed. Raises FolderGone."""
         try:
             while self._state.close is None:
                 self._sync_if_due()
@@ -120,7 +120,7 @@ class Claim:
         return request
 
     def _handle_all(self, timeout_s: float) -> None:
-        """Everything that is there, so that one sync carries all of it."""
+        """Handle all pending events, so that one sync reports all of them."""
         try:
             event = self._events.get(timeout=timeout_s) if timeout_s > 0 else self._events.get_nowait()
             while True:
@@ -153,7 +153,7 @@ class Claim:
             logger.warning("sync=%d lost: %s", event.seq, error)
 
     def _at_stake_s(self) -> float:
-        """How long the longest of the attempts has run that would have to run again."""
+        """The longest run time of the attempts that would have to run again."""
         ended = (result.usage.wall_s for result in self._state.results.values())
         running = (self._attempts[name].worked_s() for name in self._running())
         return max((*ended, *running), default=0.0)
@@ -189,7 +189,7 @@ class Claim:
     # --- the end ---
     def _end(self, close: Close) -> None:
         grace = self._data.kill_grace_s if close.grace_s is None else min(close.grace_s, self._data.kill_grace_s)
-        # Backwards: one that waits for room is not to start because another one ends.
+        # In reverse order: an attempt that waits for resources must not start because another one ends.
         for name in reversed(self._running()):
             self._kill(name, grace)
         until = self._clock() + grace + 2.0
@@ -205,7 +205,7 @@ class Claim:
         return [name for name in self._attempts if name not in self._state.results]
 
     def _say_goodbye(self) -> None:
-        """One last sync, so that what ended is known; bounded."""
+        """One last sync, which reports all ended attempts; bounded in time."""
         request = self._measured(self._state.last_sync(self._attempts))
         connection = self._client.connection()
         try:

@@ -1,4 +1,4 @@
-"""HTTP to the staging server: connections that are kept, the claim's token, a certificate known by its fingerprint."""
+"""HTTP to the staging server: kept connections, the claim's token, a certificate pinned by its fingerprint."""
 from __future__ import annotations
 
 import hashlib
@@ -15,15 +15,16 @@ from mfmesos.shared.wire import ClaimData
 
 CONNECT_S = 10.0
 TRANSFER_S = 60.0
-"""A transfer that makes no progress for so long is lost."""
+"""A transfer without progress for this long is lost."""
 CHUNK = 256 * 1024
 UPLOADS = 8
-"""So often outputs are sent again when that breaks off half-way."""
+"""Outputs are sent this many times if the transfer breaks."""
 
 
 class Unreachable(Exception):
-    """The scheduler did not answer, or not as it should; worth another try. One line that says what happened.
-    `nobody`: its machine is there, and nothing listens at its port."""
+    """The scheduler did not answer, or not properly; another try is worthwhile. One line with the reason. `nobody`: its
+    machine answers, but nothing listens at its port.
+    """
 
     def __init__(self, text: str, *, nobody: bool = False) -> None:
         super().__init__(text)
@@ -31,7 +32,7 @@ class Unreachable(Exception):
 
 
 class Refused(Exception):
-    """The scheduler answered no: another try would not help. `status` is that of HTTP, the text one line."""
+    """The scheduler refused: another try would not help. `status` is the HTTP status, the text one line."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -39,11 +40,11 @@ class Refused(Exception):
 
 
 class Cancelled(Exception):
-    """The attempt that wanted this was killed meanwhile."""
+    """The attempt that needed this was killed meanwhile."""
 
 
 def certificate_context() -> Any:
-    """TLS that takes any certificate: which one it must be is checked by its fingerprint."""
+    """TLS that accepts any certificate: its fingerprint is checked afterwards."""
     import ssl
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -66,7 +67,7 @@ class Connection:
         self._http: http.client.HTTPConnection | None = None
 
     def close(self) -> None:
-        """The next request connects anew."""
+        """The next request opens a new connection."""
         connection, self._http = self._http, None
         if connection is not None:
             connection.close()
@@ -92,9 +93,9 @@ class Connection:
 
     def send(self, method: str, path: str, body: bytes | None, timeout_s: float,
              stream: Callable[[Any], None] | None = None, length: int = 0) -> http.client.HTTPResponse:
-        """Send one request and return the answer's beginning. Raises Unreachable, Refused.
+        """Send one request and return the head of the answer. Raises Unreachable, Refused.
 
-        A kept connection that the server has closed meanwhile is replaced once, at once.
+        If the server has closed a kept connection meanwhile, a new one is opened at once, one time.
         """
         while True:
             kept = self._http is not None
@@ -127,7 +128,7 @@ class Connection:
             try:
                 stream(connection.sock)
             except (BrokenPipeError, ConnectionResetError):
-                # The server may have said why before it closed.
+                # The server may have sent the reason before it closed.
                 return self._checked(connection.getresponse())
         return self._checked(connection.getresponse())
 
@@ -146,7 +147,7 @@ class Connection:
 
 
 class Client:
-    """What a claim asks of its scheduler. Thread-safe: each thread has a connection of its own."""
+    """The claim's requests to its scheduler. Thread-safe: each thread has its own connection."""
 
     def __init__(self, data: ClaimData, clock: Callable[[], float] = time.monotonic) -> None:
         self._data = data
@@ -156,7 +157,7 @@ class Client:
         self._context = certificate_context() if data.url.startswith("https:") else None
 
     def connection(self) -> Connection:
-        """A connection that nobody else uses."""
+        """A connection for exclusive use."""
         return Connection(self._data, self._context)
 
     def _mine(self) -> Connection:
@@ -181,7 +182,7 @@ class Client:
         return data
 
     def patiently(self, what: Callable[[], None], cancelled: Callable[[], bool]) -> None:
-        """Try again with growing pauses until `give_up_s`; raises Unreachable then, Refused, Cancelled at once."""
+        """Retry with growing pauses until `give_up_s`; then raises Unreachable. Raises Refused, Cancelled at once."""
         give_up = self._clock() + self._data.give_up_s
         pause = 0.1
         while True:
@@ -196,12 +197,11 @@ class Client:
             while self._clock() < until:
                 if cancelled():
                     raise Cancelled
-                time.sleep(min(0.1, max(0.0, until - self._clock())))  # the backoff, open to a kill
+                time.sleep(min(0.1, max(0.0, until - self._clock())))  # the backoff, which a kill interrupts
             pause = min(pause * 2, 5.0)
 
     def download(self, digest: str, take: Callable[[Iterable[bytes]], None], cancelled: Callable[[], bool]) -> None:
-        """GET a file; `take` is given its pieces, once for each try. Raises Unreachable, Refused, Cancelled,
-        OSError."""
+        """GET a file; `take` gets its pieces, once per try. Raises Unreachable, Refused, Cancelled, OSError."""
         def once() -> None:
             connection = self._mine()
             response = connection.send("GET", f"{self._base}/files/{quote(digest, safe='')}", None, TRANSFER_S)
@@ -216,8 +216,8 @@ class Client:
 
     def upload(self, attempt: str, length: int, stream: Callable[[Any], None], cancelled: Callable[[], bool],
                partial: bool = False) -> None:
-        """PUT the outputs, `length` bytes, which `stream` writes to the socket that it is given, once for each try.
-        `partial`: those of a failed attempt, of which some may be missing.
+        """PUT the outputs, `length` bytes, which `stream` writes to the socket, once per try. `partial`: outputs of a
+        failed attempt, some of which may be missing.
 
         Raises Unreachable, Refused, Cancelled, OSError.
         """
@@ -234,7 +234,7 @@ class Client:
             try:
                 self._read_all(connection, connection.send("PUT", path, None, TRANSFER_S, counted, length))
             except Unreachable as e:
-                # Not for ever where it breaks off each time: it may be many GB.
+                # Not for ever if it breaks each time: it may be many GB.
                 if begun[0] >= UPLOADS:
                     raise Refused(0, str(e)) from None
                 raise

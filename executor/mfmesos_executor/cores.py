@@ -1,7 +1,7 @@
-"""How many cores an attempt can use: its processor time over the time in which it could run.
+"""How many cores an attempt can use: its processor time divided by the time in which it could run.
 
-A process that is ready but has no CPU, since others compute, is not one that needs none: what it waited so is taken off
-its wall time. What it waits for by itself (a disk, a child, a clock) is not.
+A process that is ready but has no CPU, because other processes compute, still needs a CPU: that waiting time is
+subtracted from its wall time. Time in which it waits by itself (for a disk, a child, a clock) is not.
 """
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from mfmesos.shared.procfs import Process
 from mfmesos_executor import procs
 
 MOST_THREADS = 64
-"""Of one process that are looked at."""
+"""Maximum number of threads to check per process."""
 MOST_UNSEEN = 2.0
-"""What ran since the last look, or was too short for one, is taken to have waited as the rest did, up to so much."""
+"""Time since the last check, and of processes too short for one, is assumed to have the same share of waiting, up to
+this factor.
+"""
 
 
 class Turns:
-    """What the processes of one attempt ran and waited for a CPU, as far as they were seen."""
+    """Running time and waiting time for a CPU of an attempt's processes, as far as they were checked."""
 
     def __init__(self) -> None:
         self._alive: dict[int, procs.Turn] = {}
@@ -34,7 +36,7 @@ class Turns:
         self._ended = _sum([self._ended, *gone])
 
     def wait_s(self, cpu_s: float) -> float:
-        """How long they waited together, all of them having run for that time."""
+        """Their total waiting time, if all of them ran for that time."""
         seen = _sum([self._ended, *self._alive.values()])
         return seen.wait_s * min(cpu_s / seen.cpu_s, MOST_UNSEEN) if seen.cpu_s > 0.0 else 0.0
 
@@ -44,9 +46,9 @@ def _sum(turns: list[procs.Turn]) -> procs.Turn:
 
 
 def usable(cpu_s: float, wait_s: float, wall_s: float, most: float) -> float:
-    """Cores that it would have kept busy, had nobody else computed; no more than `most`, which the machine has.
+    """Cores that it would have used if no other process had computed; at most `most`, the machine's number.
 
-    Those that are ready side by side wait side by side: their waits lengthen the whole by their mean, not their sum.
+    Processes that are ready in parallel wait in parallel: their waits lengthen the whole by their mean, not their sum.
     """
     side_by_side = max(1.0, (cpu_s + wait_s) / wall_s)
     could_run_s = max(wall_s - wait_s / side_by_side, 1e-3)
@@ -54,7 +56,7 @@ def usable(cpu_s: float, wait_s: float, wall_s: float, most: float) -> float:
 
 
 def of_machine() -> int:
-    """CPUs that we may use."""
+    """CPUs that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except (AttributeError, OSError):

@@ -1,18 +1,18 @@
-"""The environment that a task gets: the agent's own, without what belongs to Mesos or could be a secret."""
+"""The environment of a task: the agent's own, without Mesos's variables and without possible secrets."""
 from __future__ import annotations
 
 import re
 from typing import Mapping
 
 MARKER = "MFMESOS_ATTEMPT"
-"""Set for every process of an attempt, so that those that ran away are known."""
+"""Set for every process of an attempt, so that processes that left the session are recognised."""
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _OURS = re.compile(r"(MESOS|LIBPROCESS|MFMESOS|GLOG|SSL)_|(PWD|OLDPWD|SHLVL|_|PYTHONPATH|PYTHONHOME)\Z")
 _SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|PRIVATE_?KEY", re.IGNORECASE)
 
 
 def base_environment(agent: Mapping[str, str]) -> dict[str, str]:
-    """What all tasks of a claim have in common."""
+    """The part that all tasks of a claim share."""
     kept = {k: v for k, v in agent.items() if not _OURS.match(k) and not _SECRET.search(k)}
     if not kept.get("PATH"):
         kept["PATH"] = DEFAULT_PATH
@@ -21,8 +21,8 @@ def base_environment(agent: Mapping[str, str]) -> dict[str, str]:
 
 def task_environment(base: Mapping[str, str], own: Mapping[str, str], attempt: str, home: str,
                      temporary: str) -> dict[str, str]:
-    """`own` is what the task asked for; it may replace anything but the marker."""
-    # A shell keeps PWD where that is a name of its folder, here the short one.
+    """`own` is the task's own environment; it may replace everything but the marker."""
+    # A shell keeps PWD if it names the shell's folder, here by the short name.
     made = dict(base, HOME=home, PWD=home, TMPDIR=temporary)
     made.update(own)
     made[MARKER] = attempt

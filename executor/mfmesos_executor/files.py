@@ -1,4 +1,4 @@
-"""Copying and removing files and folders, without following what a task may have left there."""
+"""Copies and removes files and folders, without following links that a task may have left there."""
 from __future__ import annotations
 
 import contextlib
@@ -10,13 +10,14 @@ from typing import Iterator
 from mfmesos.shared.holes import extents, sparse
 
 _LONG_PATH = 3000
-"""The system takes 4095 bytes in one; what lies deeper is moved up before it is removed."""
+"""The system accepts paths of 4095 bytes; deeper files are moved up before they are removed."""
 _NO_COPY_RANGE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EIO)
 
 
 def copy_file(source: str, target: str, mode: int, spare: str | None = None, mtime_ns: int = 0) -> None:
-    """A copy that shares blocks where the file system can (reflink) and never passes through Python else; holes stay
-    holes. `spare`: an empty file of ours to make it of. `mtime_ns`: its time of change; 0: now."""
+    """A copy that shares blocks if the file system supports it (reflink), and otherwise never passes through Python;
+    holes stay holes. `spare`: an empty file to reuse. `mtime_ns`: its modification time; 0: now.
+    """
     from_fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     try:
         if spare is not None:
@@ -66,7 +67,7 @@ def _copy_sparse(from_fd: int, to_fd: int, size: int) -> None:
 
 
 def copy_tree(source: str, target: str) -> None:
-    """Copy a folder's content into `target`, which may be there already; files there are replaced."""
+    """Copy a folder's content into `target`, which may exist; files there are replaced."""
     os.makedirs(target, exist_ok=True)
     waiting, done = [(source, target)], []
     while waiting:
@@ -85,7 +86,7 @@ def copy_tree(source: str, target: str) -> None:
                     found = entry.stat(follow_symlinks=False)
                     copy_file(entry.path, to, found.st_mode & 0o777, mtime_ns=found.st_mtime_ns)
         done.append((from_dir, to_dir))
-    # A folder's time is that of the last change in it, and it is read-only at the end at the earliest.
+    # A folder's time is that of its last change, and the folder becomes read-only at the end at the earliest.
     for from_dir, to_dir in reversed(done):
         found = os.stat(from_dir)
         os.chmod(to_dir, found.st_mode & 0o777 | 0o700)
@@ -93,13 +94,13 @@ def copy_tree(source: str, target: str) -> None:
 
 
 def unlink(path: str) -> None:
-    """Remove a file if it is there."""
+    """Remove a file if it exists."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
 
 
 def remove_tree(path: str) -> None:
-    """Remove a file or folder and all in it, whatever modes a task gave it; what cannot be removed stays."""
+    """Remove a file or a folder with its content, whatever modes a task gave it; what cannot be removed stays."""
     try:
         os.unlink(path)
         return
@@ -124,7 +125,7 @@ def remove_tree(path: str) -> None:
 
 
 def _empty(folder: str) -> list[str]:
-    """Unlink the files of a folder; its folders are returned."""
+    """Unlink the files of a folder; returns its subfolders."""
     found: list[str] = []
     try:
         entries = _entries(folder)
@@ -138,7 +139,7 @@ def _empty(folder: str) -> list[str]:
         try:
             os.unlink(entry.path)
         except OSError:
-            # A folder without the right to write in it.
+            # A folder without write permission.
             if again:
                 again = False
                 _open_up(folder)
@@ -167,7 +168,7 @@ def _open_up(folder: str, only_if_needed: bool = False) -> None:
 
 
 def disk_bytes(path: str) -> int:
-    """What a folder occupies (blocks, so that holes count nothing and hard links once); 0 for what is not there."""
+    """Disk usage of a folder (in blocks, so holes do not count and hard links count once); 0 if it does not exist."""
     total = 0
     seen = set()
     for found in _stats(path):

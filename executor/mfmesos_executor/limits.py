@@ -1,4 +1,4 @@
-"""Who is over which limit: pure decisions over numbers in MB and seconds."""
+"""Decides which attempt exceeds which limit: pure, numbers in MB and seconds."""
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from mfmesos.shared.wire import ClaimData, Run
 
 MARGIN, MOST_MARGIN_MB = 0.1, 100.0
-"""Of a claim, kept free of what exceeds an estimate."""
+"""The part of a claim that usage beyond an estimate must leave free."""
 
 
 class Exceeded(NamedTuple):
@@ -15,22 +15,22 @@ class Exceeded(NamedTuple):
 
 
 class Load(NamedTuple):
-    """What an attempt uses now."""
+    """An attempt's present usage."""
 
     run: Run
     memory_mb: float
     disk_mb: float
     growth_mb: float = 0.0
-    """Of memory, between the last two measurements."""
+    """Growth of memory between the last two measurements."""
 
 
 def hard_limit(limit_mb: float | None, most_mb: float | None) -> float | None:
-    """What an attempt may not exceed whatever its claim has to spare: an estimate may be exceeded."""
+    """What an attempt must not exceed, however much of its claim is free: an estimate may be exceeded."""
     return limit_mb if limit_mb is None or most_mb is None else max(limit_mb, most_mb)
 
 
 def over_own_limit(load: Load, wall_s: float) -> Exceeded | None:
-    """The first limit of its own that an attempt is over."""
+    """The first limit of its own that an attempt exceeds."""
     run = load.run
     memory = hard_limit(run.limit_memory_mb, run.most_memory_mb)
     if memory is not None and load.memory_mb > memory:
@@ -44,9 +44,9 @@ def over_own_limit(load: Load, wall_s: float) -> Exceeded | None:
 
 
 def victim_of_memory(claim: ClaimData, loads: list[Load]) -> int | None:
-    """Whom to kill so that the container as a whole is not; an index, None when all is well.
+    """The attempt to kill so that the container as a whole is not killed; an index, None if none.
 
-    The executor's own share of the container is not in the claim's memory, so only attempts count.
+    The claim's memory excludes the executor's own, so only attempts count.
     """
     over = [x.memory_mb - x.run.memory_mb for x in loads]
     soft = [x.run.most_memory_mb is not None for x in loads]
@@ -55,15 +55,16 @@ def victim_of_memory(claim: ClaimData, loads: list[Load]) -> int | None:
 
 
 def victim_of_disk(claim: ClaimData, loads: list[Load], cache_mb: float) -> int | None:
-    """As with memory; the cache was shrunk before."""
+    """The same for disk; the cache was shrunk before."""
     over = [x.disk_mb - x.run.disk_mb for x in loads]
     soft = [x.run.most_disk_mb is not None for x in loads]
     return _victim(claim.disk_mb, sum(x.disk_mb for x in loads) + cache_mb, 0.0, over, soft)
 
 
 def _victim(whole: float, used: float, growth: float, over: list[float], soft: list[bool]) -> int | None:
-    """The one most over its share when all is used up. A little sooner, and before it has grown into what is left, the
-    one most over its estimate: what the others may still use must be there when they do."""
+    """When everything is used up: the attempt that exceeds its share most. A little earlier, before it has grown into
+    the rest: the attempt that exceeds its estimate most, since the others must get what they may still use.
+    """
     if whole <= 0:
         return None
     if used > whole:

@@ -1,4 +1,4 @@
-"""The executor's process: Mesos's driver on one side, the claim on the other."""
+"""The executor's process: connects Mesos's driver to the claim."""
 from __future__ import annotations
 
 import contextlib
@@ -27,7 +27,7 @@ FOLDER = ".mfmesos"
 
 
 class Executor:
-    """Turns Mesos's events into a claim that runs, and its end into a status update.
+    """Starts a claim on Mesos's events, and turns its end into a status update.
 
     The methods on_... are called on the driver's thread and only enqueue.
     """
@@ -68,7 +68,7 @@ class Executor:
         """Nothing to do."""
 
     def on_disconnected(self) -> None:
-        """With checkpointing the agent comes back; what runs goes on."""
+        """With checkpointing the agent returns; running attempts continue."""
 
     def on_lost(self, reason: str) -> None:
         self._post(Close("TASK_LOST", reason, 1.0))
@@ -83,14 +83,16 @@ class Executor:
 
     # --- main thread ---
     def run(self, driver: Any) -> int:
-        """Serve the one claim; gives the exit code. However that ends, nothing of ours stays in the sandbox."""
+        """Serve the one claim; returns the exit code. However the claim ends, no file of the executor stays in the
+        sandbox.
+        """
         self._update = driver.update
         self._shutdown_s = float(getattr(driver, "grace_shutdown_period", 5.0))
         try:
             driver.start()
             close = self._serve(driver)
         except FolderGone:
-            # A task may have done it. Which ones ran, the scheduler knows: that we end badly tells it to find out.
+            # A task may have caused it. The scheduler knows which tasks ran, and finds out after a bad end.
             logger.error("end the folder of the claim is gone")
             self._reaper.kill_all()
             self._remove_beside_others()
@@ -117,7 +119,7 @@ class Executor:
             data: ClaimData = load_claim_data(raw)
             if data.umask >= 0:
                 os.umask(data.umask & 0o777)
-            # What tasks read and write is not for the other users of the agent.
+            # Files of tasks are not for other users of the agent.
             os.makedirs(self._folder, 0o700, exist_ok=True)
             os.chmod(self._folder, 0o700)
             set_apart(self._folder)
@@ -130,13 +132,15 @@ class Executor:
         logger.info("claim=%s pid=%d", data.claim, os.getpid())
         with self._lock:
             self._claim = claim
-        # What came before the claim was there.
+        # Updates that came before the claim existed.
         while not self._launched.empty():
             claim.post(self._launched.get())
         return claim.run()
 
     def _remove_beside_others(self) -> None:
-        """Whoever removed the folder may not be through yet, and what they still hold keeps us from removing ours."""
+        """Another process may still be removing the folder, and its open files keep the executor from removing its
+        own.
+        """
         until = self._clock() + OTHERS_S
         self.remove_all()
         while os.path.lexists(self._folder) and self._clock() < until:
@@ -144,7 +148,7 @@ class Executor:
             self.remove_all()
 
     def remove_all(self) -> None:
-        """What is ours in the sandbox. May be called more than once."""
+        """Remove the executor's files in the sandbox. May be called more than once."""
         remove_tree(self._folder)
         sandbox = os.path.dirname(self._folder)
         for name in os.listdir(sandbox) if os.path.isdir(sandbox) else ():
@@ -153,7 +157,7 @@ class Executor:
 
 
 def keep_descriptors() -> None:
-    """Whatever descriptors the agent let leak to us are not to reach tasks."""
+    """Descriptors inherited from the agent must not reach tasks."""
     for name in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else []:
         number = int(name)
         if number > 2:
@@ -162,16 +166,16 @@ def keep_descriptors() -> None:
 
 
 def obey_signals(executor: Executor) -> None:
-    """SIGTERM and SIGINT are a SHUTDOWN."""
+    """SIGTERM and SIGINT act as SHUTDOWN."""
     def obey(*_: Any) -> None:
-        # On a thread of its own: a handler runs in the middle of whatever holds a lock.
+        # On a separate thread: a handler runs in the middle of code that may hold a lock.
         threading.Thread(target=executor.on_shutdown, daemon=True).start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, obey)
 
 
 def main() -> int:
-    """The entry point; everything comes from the environment that the Mesos agent sets."""
+    """The entry point; all settings come from the environment that the Mesos agent sets."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     from mfmesos.mesos.executor_driver import ExecutorDriver, ExecutorRefused
 

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 MB = float(1 << 20)
 QUICK_S, SLOW_S = 0.2, 1.0
-"""Between samples at least; and at most, unless COST says so."""
+"""Minimum time between samples; and the maximum, unless COST requires more."""
 COST, CALM_COST = 20.0, 100.0
-"""A measurement is made no more often than once in this many times its own duration: while something young or large
-runs, and otherwise. Looking seldom would miss what several short-lived processes use together; the kernel remembers the
-peak of each one only. What this costs: docs/performance.md, Executor."""
+"""Measurements start no more often than once in this many times their own duration: while an attempt is young or large,
+and otherwise. Rare samples would miss the total usage of several short-lived processes; the kernel records only the
+peak of each one. The cost: docs/performance.md, Executor.
+"""
 
 
 class Watched:
-    """What is known of one attempt's use."""
+    """The recorded usage of one attempt."""
 
     def __init__(self, attempt: Attempt, leader: Leader, started: float, folder: str) -> None:
         self.attempt = attempt
@@ -37,15 +38,15 @@ class Watched:
         self.folder = folder
         self.memory = self.memory_peak = 0
         self.growth = 0
-        """Of memory, between the last two measurements."""
+        """Growth of memory between the last two measurements."""
         self.disk = self.disk_peak = 0
         self.disk_due = started + QUICK_S
         self.turns = Turns()
         self.kill_at: float | None = None
-        """When SIGKILL is due, once the attempt was asked to end."""
+        """Time of the SIGKILL, once the attempt was asked to end."""
 
         self.over = False
-        """Its processes are gone; what is left is to deliver its outputs."""
+        """Its processes are gone; its outputs are still to be delivered."""
 
     def scan_disk(self) -> None:
         self.disk = files.disk_bytes(self.folder)
@@ -84,12 +85,12 @@ class Monitor:
         self._shm.forget(watched.attempt.run.attempt)
 
     def hurry(self) -> None:
-        """A deadline was set."""
+        """A deadline was set: wake the thread."""
         with self._changed:
             self._changed.notify()
 
     def used_mb(self) -> tuple[float, float]:
-        """Memory and disk of the whole claim, the executor and its cache included, as last measured."""
+        """Memory and disk of the whole claim, including the executor and its cache, as last measured."""
         with self._changed:
             watched = list(self._watched.values())
         own = procfs.read(_me())
@@ -114,7 +115,7 @@ class Monitor:
                 self._look(watched, self._clock())
             except Exception:
                 logger.exception("a measurement failed")
-                time.sleep(SLOW_S)  # not in a tight loop when it goes on failing
+                time.sleep(SLOW_S)  # no tight loop while it keeps failing
 
     def _pause(self) -> float | None:
         if not self._watched:
@@ -128,7 +129,7 @@ class Monitor:
                 due = min(due, w.kill_at)
             elif limit is not None:
                 due = min(due, w.started + limit + 0.01)
-        # Not in a tight loop when a deadline is past and its attempt about to end.
+        # No tight loop when a deadline has passed and its attempt is about to end.
         return max(0.02, due - self._clock())
 
     def _look(self, watched: list[Watched], now: float) -> None:
@@ -169,7 +170,7 @@ class Monitor:
         pids = self._reaper.processes(table, w.leader)
         w.turns.look(table[pid] for pid in pids)
         w.memory = procs.memory_bytes(table, pids, charges)
-        # Of its files in /dev/shm what is mapped was counted.
+        # Mapped parts of its files in /dev/shm were counted already.
         w.memory += max(0, shm_bytes - sum(c.shared_bytes for c in charges.values()))
         w.memory_peak = max(w.memory_peak, w.memory)
         w.leader.mapped_bytes = max([w.leader.mapped_bytes, *(c.file_bytes for c in charges.values())])

@@ -1,4 +1,6 @@
-"""The outputs of an attempt as one tar stream: what is in it is known first, then it is written without holding it."""
+"""The outputs of an attempt as one tar stream: the members are listed first, then written without holding them in
+memory.
+"""
 from __future__ import annotations
 
 import os
@@ -14,36 +16,36 @@ from mfmesos_executor.sandbox import Sandbox
 
 BLOCK = 512
 _MOST_PIECES = 1500
-"""Of a sparse file: their numbers have to fit into a header."""
+"""Pieces of a sparse file: their list must fit into a header."""
 _LAST_NS = ((1 << 33) - 1) * 1_000_000_000
 _PIECE = 8 << 20
 
 
 class BadOutput(Exception):
-    """An output that is there but cannot be delivered; one plain line for the user."""
+    """An output that exists but cannot be delivered; one plain line for the user."""
 
 
 class Member(NamedTuple):
     name: str
     path: str
     size: int
-    """Bytes of a file's content; 0 else."""
+    """Bytes of a file's content; otherwise 0."""
     mode: int
     is_dir: bool
     mtime_ns: int = 0
     target: str = ""
-    """Of a symbolic link: where it leads to."""
+    """The target of a symbolic link."""
     pieces: tuple[tuple[int, int], ...] | None = None
-    """Of a sparse file: offset and length of what is no hole. None: all of it."""
+    """For a sparse file: offset and length of each piece of data. None: the whole file."""
 
 
 def missing(sandbox: Sandbox) -> list[str]:
-    """The declared outputs that are not there (a link that leads nowhere is not)."""
+    """The declared outputs that do not exist (a dangling link does not count as existing)."""
     return [name for name in sandbox.outputs if not os.path.exists(sandbox.path(name))]
 
 
 def collect_present(sandbox: Sandbox) -> list[Member]:
-    """As `collect`, of those outputs that exist and can be delivered. Raises OSError."""
+    """Like `collect`, for outputs that exist and can be delivered. Raises OSError."""
     members: list[Member] = []
     links = Links(sandbox, roots(sandbox))
     for name in roots(sandbox):
@@ -58,21 +60,22 @@ def collect_present(sandbox: Sandbox) -> list[Member]:
 
 
 def roots(sandbox: Sandbox) -> list[str]:
-    """The outputs that lie in no other."""
+    """The outputs that lie in no other output."""
     declared = frozenset(sandbox.outputs)
     return [name for name in sandbox.outputs if declared.isdisjoint(_folders(name))]
 
 
 def _folders(name: str) -> Iterator[str]:
-    """Those that it lies in, the outermost first."""
+    """The folders above it, the outermost first."""
     return (name[:i] for i, c in enumerate(name) if c == "/" and i)
 
 
 def collect(sandbox: Sandbox) -> list[Member]:
-    """All members of the outputs' tar, a folder after what is in it; raises BadOutput, OSError.
+    """All members of the outputs' tar, each folder after its content; raises BadOutput, OSError.
 
-    An output that is a link itself is sent as what it leads to. A link in a folder stays one where what it leads to
-    is delivered, too, or does not exist; otherwise it is sent as what it leads to."""
+    An output that is itself a link is sent as its target's content. A link in a folder stays a link if its target is
+    also delivered or does not exist; otherwise it is sent as its target's content.
+    """
     members: list[Member] = []
     links = Links(sandbox, roots(sandbox))
     for name in roots(sandbox):
@@ -142,11 +145,12 @@ class Links:
         self.sandbox = sandbox
         self._roots = frozenset(roots)
         self._working = (os.path.realpath(sandbox.work), sandbox.work, sandbox.home)
-        """All the names of the task's working folder."""
+        """All names of the task's working folder."""
 
     def kept(self, name: str, path: str) -> str | None:
-        """The target of the link that is `name` in the workflow's folder; None where what it leads to is to be sent.
-        Raises BadOutput for one that leads out."""
+        """The target of the link that is `name` in the workflow's folder; None if the target's content is sent. Raises
+        BadOutput for a link that leads out.
+        """
         written = os.readlink(path)
         end = os.path.normpath(os.path.join(os.path.realpath(os.path.dirname(path)), written))
         leads_somewhere = os.path.exists(path)
@@ -160,26 +164,26 @@ class Links:
         there = _name_in_first((self.sandbox.workdir,), end)
         if there is not None:
             return _target(name, written, there)
-        # A relative one that leads nowhere here could lead anywhere from the workflow's folder.
+        # A relative link that leads nowhere here could lead anywhere from the workflow's folder.
         relative = not os.path.isabs(written)
         if (relative and not os.path.lexists(end)) or (leads_somewhere and not may_lead_to(end)):
             raise BadOutput(f"output {name} is a symbolic link that leads out of the task's folder (to {end})")
         return end
 
     def _is_delivered(self, there: str, name: str) -> bool:
-        """Whether the end is delivered, too, or `name` lies in it: then the link leads round in a circle."""
+        """Whether the end is delivered, too, or `name` lies in it: then the link is circular."""
         return (there == "." or name.startswith(there + "/") or there in self._roots
                 or not self._roots.isdisjoint(_folders(there)))
 
 
 def _name_in_first(folders: Iterable[str], path: str) -> str | None:
-    """Its name in the first of the folders that it lies in; an empty one is none."""
+    """Its name in the first of the folders that contain it; empty folder names are skipped."""
     names = (name_in(folder, path) for folder in folders if folder)
     return next((name for name in names if name is not None), None)
 
 
 def _target(name: str, written: str, there: str) -> str:
-    """How the link reads in the workflow's folder, to lead to `there`: as the task wrote it where that is right."""
+    """The link's text in the workflow's folder that leads to `there`: as the task wrote it, if that is correct."""
     folder = os.path.dirname(name)
     if not os.path.isabs(written) and os.path.normpath(f"{folder}/{written}") == there:
         return written
@@ -196,8 +200,9 @@ def _sent(member: Member) -> int:
 
 
 def header(member: Member) -> bytes:
-    """A ustar header; before it a GNU long name and link where the name and the link's target need one, and for a
-    sparse file a pax header (see mfmesos.shared.wire)."""
+    """A ustar header; before it a GNU long name and link if the name or the target needs one, and for a sparse file a
+    pax header (see mfmesos.shared.wire).
+    """
     before = b""
     if member.pieces is not None:
         words = [member.size, *(number for piece in member.pieces for number in piece)]
@@ -254,7 +259,7 @@ def _read(f: Any, start: int, length: int) -> bytes:
 
 
 def send_tar(members: list[Member], sock: Any, cancelled: Any) -> None:
-    """Write the stream to a socket; the files go without passing through Python where the system can."""
+    """Write the stream to a socket; files do not pass through Python if the system supports that."""
     for member in members:
         sock.sendall(header(member))
         sent = _sent(member)
@@ -270,7 +275,7 @@ def _send_file(f: Any, position: int, end: int, sock: Any, cancelled: Any) -> No
     while position < end:
         cancelled()
         if _has_answer(sock):
-            # It refuses what it has not read yet: no use to go on.
+            # The server refuses before it has read everything: stop sending.
             raise BrokenPipeError
         sent = sock.sendfile(f, position, min(_PIECE, end - position))
         if not sent:
@@ -279,7 +284,7 @@ def _send_file(f: Any, position: int, end: int, sock: Any, cancelled: Any) -> No
 
 
 def _has_answer(sock: Any) -> bool:
-    """Of plain HTTP only: TLS has messages of its own."""
+    """For plain HTTP only: TLS has messages of its own."""
     if hasattr(sock, "getpeercert"):
         return False
     poll = select.poll()

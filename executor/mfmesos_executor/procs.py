@@ -1,4 +1,4 @@
-"""The processes of attempts: who descends from whom, and what each uses, by /proc, or by psutil where there is none."""
+"""The processes of attempts: their ancestry and their usage, from /proc, or from psutil without /proc."""
 from __future__ import annotations
 
 import contextlib
@@ -10,16 +10,16 @@ from mfmesos.shared.procfs import Process, Table
 
 
 def table() -> Table:
-    """Now; empty where neither /proc nor psutil tells."""
+    """All processes now; empty if neither /proc nor psutil works."""
     if not os.path.exists("/proc/self/stat"):
         return Table(_all_of_psutil())
     return Table(procfs.everything())
 
 
 def descendants(root: int) -> Table:
-    """Now: a process and all that came of it, by itself or by adoption; everything where the kernel does not tell.
+    """A process and all its descendants now, by birth or adoption; all processes if the kernel does not show children.
 
-    What this costs does not grow with what else runs on the machine. One whose parent dies meanwhile may be missed.
+    The cost does not grow with other processes of the machine. A process whose parent dies meanwhile may be missed.
     """
     if not os.path.exists(f"/proc/{root}/task/{root}/children"):
         return table()
@@ -35,7 +35,7 @@ def descendants(root: int) -> Table:
 
 
 def _children(process: Process) -> list[int]:
-    """Each child is told by the thread that started it."""
+    """Each child is listed by the thread that started it."""
     try:
         threads = [process.pid] if process.threads == 1 else map(int, os.listdir(f"/proc/{process.pid}/task"))
     except OSError:
@@ -58,15 +58,16 @@ def _all_of_psutil() -> Iterator[Process]:
 
 
 class Turn(NamedTuple):
-    """Seconds on a CPU, and ready but without one."""
+    """Seconds on a CPU, and ready but without a CPU."""
 
     cpu_s: float
     wait_s: float
 
 
 def turn(process: Process, most_threads: int) -> Turn | None:
-    """Of all its threads that live, or of the first `most_threads`; None where the kernel does not tell or it has
-    gone."""
+    """Of all its live threads, or of the first `most_threads`; None if the kernel does not show it or the process is
+    gone.
+    """
     folder = f"/proc/{process.pid}"
     paths = [f"{folder}/schedstat"]
     if process.threads > 1:
@@ -79,29 +80,32 @@ def turn(process: Process, most_threads: int) -> Turn | None:
 
 
 def adopted() -> list[int] | None:
-    """Children of our main thread: those that lost their parents come to it. None when the kernel does not tell."""
+    """Children of the main thread: processes that lost their parents become its children. None if the kernel does not
+    show them.
+    """
     return procfs.children_of_thread(os.getpid(), os.getpid())
 
 
 def pss_bytes(pid: int) -> int | None:
-    """What a process is charged, shared pages divided among those that share them; None when the kernel does not
-    tell."""
+    """Memory charged to a process, shared pages divided among their users; None if the kernel does not show it."""
     found = procfs.pss(pid)
     return None if found is None else found.total - found.files
 
 
 class Charge(NamedTuple):
-    """What the kernel counts as used by one process, in bytes. Pages of mapped files are not: they can be dropped."""
+    """Memory that the kernel charges to one process, in bytes. Pages of mapped files are excluded: they can be
+    dropped.
+    """
 
     bytes: int
     shared_bytes: int
-    """Of these in shared memory: /dev/shm, memfd, anonymous shared mappings."""
+    """The part in shared memory: /dev/shm, memfd, anonymous shared mappings."""
     file_bytes: int
-    """What is mapped of files, beside it."""
+    """Mapped file pages, in addition."""
 
 
 def charge(process: Process) -> Charge:
-    """Now; all of its memory where the kernel (before 4.5) does not tell what is of files."""
+    """The charge now; all of its memory if the kernel (before 4.5) does not separate file pages."""
     raw = procfs.start_of(f"/proc/{process.pid}/status") if process.rss_bytes else b""
     anonymous = procfs.bytes_in(raw, b"RssAnon")
     if anonymous is None:
@@ -112,10 +116,11 @@ def charge(process: Process) -> Charge:
 
 def memory_bytes(processes: Table, pids: set[int], charges: dict[int, Charge] | None = None,
                  share_matters_bytes: int = 32 << 20) -> int:
-    """What processes use together: what forked children share is counted once, where that could matter. Into `charges`
-    goes what each of them uses.
+    """Total memory of processes: memory that forked children share counts once, if that could matter. Stores the charge
+    of each in `charges`.
 
-    The share of one that ends while we look goes to the others: then those that stay are looked at anew.
+    When a process ends during the measurement, its share moves to the others: then the remaining ones are measured
+    again.
     """
     charges = {} if charges is None else charges
     charges.update((pid, charge(processes[pid])) for pid in pids)
@@ -137,6 +142,6 @@ def _share_bytes(pid: int, charged: Charge) -> int:
 
 
 def _has_ended(pid: int) -> bool:
-    """Or is about to: its memory is given up first."""
+    """Whether it has ended or is about to: its memory is released first."""
     process = procfs.read(pid)
     return process is None or process.rss_bytes == 0

@@ -1,7 +1,7 @@
-"""Starting, reaping and killing the processes of attempts: nothing that a command starts outlives its attempt.
+"""Starts, reaps and kills the processes of attempts: no process outlives its attempt.
 
-We are a child subreaper: whatever loses its parent becomes our child, so every process of every attempt is always
-a descendant of ours, whichever session it moved to.
+The executor is a child subreaper: a process that loses its parent becomes the executor's child, so every process of
+every attempt stays a descendant, whichever session it moves to.
 """
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ logger = logging.getLogger(__name__)
 
 _PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37
 _LONG_COMMAND = 100_000
-"""Linux takes at most 128 KiB in one argument."""
+"""Linux accepts at most 128 KiB in one argument."""
 
 
 def become_subreaper() -> bool:
-    """Whether the kernel lets us; Linux 3.4 or newer."""
+    """Whether the kernel supports it; Linux 3.4 or newer."""
     try:
         import ctypes
 
@@ -48,7 +48,7 @@ def is_subreaper() -> bool:
 
 
 class Leader:
-    """The first process of an attempt, its /bin/sh, and what was seen of its descendants."""
+    """The first process of an attempt, its /bin/sh, and the recorded usage of its descendants."""
 
     def __init__(self, pid: int, attempt: str, on_exit: Callable[[], None]) -> None:
         self.pid = pid
@@ -58,13 +58,13 @@ class Leader:
         self.ended_at = 0.0
         self.cpu_s = 0.0
         self.peak_bytes = 0
-        """The most that one of its processes had, where the kernel's number says it of the process alone."""
+        """The largest usage of one of its processes, if the kernel's number is of that process alone."""
         self.at_most_bytes = 0
-        """For one that was too short to be measured: no more than that was used by one process."""
+        """An upper bound of the usage of a process that was too short to be measured."""
         self.mapped_bytes = 0
-        """The most that was seen of mapped files in one of its processes: the kernel's peaks count these, too."""
+        """The largest recorded amount of mapped files in one of its processes, which the kernel's peaks include."""
         self.seen: set[int] = set()
-        """Descendants met so far, to know them again without their parents."""
+        """Descendants found so far, to recognise them without their parents."""
 
 
 class Reaper:
@@ -81,9 +81,9 @@ class Reaper:
 
     def spawn(self, attempt: str, command: str, cwd: str, env: Mapping[str, str], stdout: str, stderr: str,
               script: str, on_exit: Callable[[], None]) -> Leader:
-        """Start `/bin/sh -c command` in a session of its own; `on_exit` is called on the reaper's thread.
+        """Start `/bin/sh -c command` in its own session; `on_exit` is called on the reaper's thread.
 
-        `script` is where a command that is too long for an argument is written to. Raises OSError.
+        A command that is too long for an argument is written to `script`. Raises OSError.
         """
         argv = ["/bin/sh", "-c", command]
         if len(command) > _LONG_COMMAND // 4 and len(os.fsencode(command)) > _LONG_COMMAND:
@@ -96,10 +96,10 @@ class Reaper:
             err = os.open(stderr, flags, 0o644)
             try:
                 with self._lock:
-                    # Every descriptor of ours is close-on-exec (see main), so none has to be closed there.
+                    # Every descriptor is close-on-exec (see main), so none must be closed here.
                     process = subprocess.Popen(argv, cwd=cwd, env=env, stdin=self._null, stdout=out, stderr=err,
                                                close_fds=False, start_new_session=True)
-                    process.returncode = 0  # it is the reaper that waits for it
+                    process.returncode = 0  # the reaper waits for it, not subprocess
                     leader = self._leaders[process.pid] = Leader(process.pid, attempt, on_exit)
             finally:
                 os.close(err)
@@ -139,7 +139,7 @@ class Reaper:
             if leader is not None:
                 # Each page that it touched was a fault.
                 leader.at_most_bytes = min(peak, (usage.ru_minflt + usage.ru_majflt) * procfs.PAGE)
-            # A process inherits our own peak from the moment between fork and exec: up to that it says nothing.
+            # A process inherits this process's peak between fork and exec: up to that value it means nothing.
             if leader is None or usage.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
                 owner.peak_bytes = max(owner.peak_bytes, peak)
         if leader is not None:
@@ -159,15 +159,17 @@ class Reaper:
             return list(self._leaders.values())
 
     def table(self) -> procfs.Table:
-        """All that can be of an attempt, and cheaply: for measuring, where missing one in its birth does no harm."""
+        """All processes that may belong to an attempt, found cheaply: for measuring, where missing a new process does
+        no harm.
+        """
         return procs.descendants(os.getpid()) if self._adopts else procs.table()
 
     def processes(self, processes: procfs.Table, leader: Leader) -> set[int]:
-        """Every process of an attempt, wherever it ran to."""
+        """Every process of an attempt, in whichever session."""
         with self._lock:
             others = {x.pid for x in self._leaders.values()} - {leader.pid}
         me = os.getpid()
-        # Once it was reaped, its number may be another's.
+        # After it was reaped, another process may have its pid.
         roots = [leader.pid] if leader.status is None else []
         for p in processes.values():
             lost = p.ppid == me and p.pid not in others and p.session not in others
@@ -183,7 +185,7 @@ class Reaper:
 
     # --- killing ---
     def signal_group(self, leader: Leader, number: int) -> bool:
-        """Whether there was anybody in it."""
+        """Whether the group had any process."""
         try:
             os.killpg(leader.pid, number)
         except ProcessLookupError:
@@ -202,8 +204,9 @@ class Reaper:
         return len(alive)
 
     def clear(self, leader: Leader, until: float) -> bool:
-        """After the leader's end: kill what it left behind; gives whether nothing of it lives any more. Up to `until` a
-        group may still end by itself."""
+        """After the leader's end: kill its leftover processes; returns whether all are gone. Until `until` a group may
+        end by itself.
+        """
         pause = 0.001
         give_up = self._clock() + 10.0
         asked = False
@@ -216,12 +219,12 @@ class Reaper:
                 self.signal_group(leader, signal.SIGKILL)
                 self.kill(leader)
             elif not asked:
-                # Those in other sessions have not heard yet.
+                # Processes in other sessions got no signal yet.
                 asked = True
                 table = procs.table()
                 far = [pid for pid in self.processes(table, leader) if table[pid].group != leader.pid]
                 _signal(far, signal.SIGTERM)
-            time.sleep(pause)  # some have another parent, who alone is told of their end
+            time.sleep(pause)  # some have another parent, which alone learns of their end
             pause = min(pause * 2, 0.05)
         return True
 
@@ -236,13 +239,13 @@ class Reaper:
             return True
         if len(self.leaders()) > 1:
             return False
-        # Nobody else can have started them.
+        # Only attempts can have started them.
         alive = [pid for pid in table.tree(orphans) if table[pid].state not in "ZX"]
         _signal(alive, signal.SIGKILL)
         return bool(alive)
 
     def _orphans(self) -> list[int]:
-        """Children of ours that are nobody's leader."""
+        """Children of this process that lead no attempt."""
         with self._lock:
             found = procs.adopted()
             if found is None:
@@ -251,7 +254,7 @@ class Reaper:
             return [pid for pid in found if pid not in self._leaders]
 
     def kill_all(self, timeout_s: float = 5.0) -> None:
-        """At the end of the claim: kill every descendant of ours."""
+        """At the end of the claim: kill every descendant."""
         until = self._clock() + timeout_s
         while True:
             table = procs.table()
@@ -259,7 +262,7 @@ class Reaper:
             if not alive or self._clock() > until:
                 return
             _signal(alive, signal.SIGKILL)
-            time.sleep(0.01)  # what was killed takes a moment to go
+            time.sleep(0.01)  # killed processes take a moment to disappear
 
 
 def _signal(pids: list[int], number: int) -> None:

@@ -1,8 +1,8 @@
-"""The absolute paths of a task's files, replaced in its command by where these files lie on the agent.
+"""Replaces the absolute paths of a task's files in its command by their paths on the agent.
 
-Replaced is what stands for a file where the shell reads a word: the whole word, the value of --option=PATH, -IPATH and
-NAME=PATH, lists of such (A:B, A,B), a path below a folder, and the target of a redirection. Never replaced is text:
-here-documents, comments, and whatever else stands in a word with spaces.
+A path is replaced where it stands for a file in a word of the shell: the whole word, the value of --option=PATH, -IPATH
+and NAME=PATH, lists (A:B, A,B), a path below a folder, and the target of a redirection. Text is never replaced:
+here-documents, comments, and other content of a word with spaces.
 """
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAME = re.compile(r"[A-Za-z_]\w*\+?=")
 
 
 def rewrite(command: str, places: Mapping[str, str]) -> str:
-    """`places`: where each path lies on this agent."""
+    """`places`: each path's place on this agent."""
     if "/" not in command:
         return command
     bare = command.translate(_QUOTES)
@@ -46,7 +46,7 @@ class _Paths:
             return self._in_list(text)
         rest = whole[2] or ""
         if _SPACES.search(rest) and not os.path.lexists(self._places[whole[1]] + rest):
-            return []  # "/data/ref/x is missing", and not a name with spaces in it
+            return []  # text such as "/data/ref/x is missing", not a name with spaces
         return [self._edit(whole)]
 
     def in_target(self, text: str) -> list[Edit]:

@@ -1,6 +1,6 @@
-"""Which of the attempts that a claim was given may run: as many as its resources hold, in the order they came.
+"""Decides which attempts of a claim may run: as many as its resources hold, in their order of arrival.
 
-The scheduler queues short attempts ahead, so that nobody waits for a round trip between them.
+The scheduler queues short attempts ahead, so that no resources wait for a round trip between them.
 """
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Room:
         return len(self._waiting)
 
     def enter(self, run: Run, start: Callable[[], None]) -> None:
-        """Start it now, or as soon as there is room: one that is alone always starts."""
+        """Start it now, or as soon as enough resources are free: an attempt that is alone always starts."""
         self._waiting.append((run, start))
         self._admit()
 

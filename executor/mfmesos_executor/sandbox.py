@@ -1,4 +1,4 @@
-"""The sandbox of an attempt: where each name lies, and the command with its absolute paths made to fit."""
+"""The sandbox of an attempt: the path of each name, and the command with its absolute paths replaced."""
 from __future__ import annotations
 
 import os
@@ -13,7 +13,7 @@ class BadName(ValueError):
 
 
 def normal(workdir: str, name: str) -> str:
-    """`name` without detours, relative to the workflow's folder where it lies in it (it may begin with ../)."""
+    """`name` without detours, relative to the workflow's folder if it lies there (it may begin with ../)."""
     if not name or "\0" in name:
         raise BadName(f"{name!r} is not a file name")
     if "/" not in name:
@@ -58,7 +58,7 @@ class Sandbox:
         folders = (["up"] * depth + parts)[-depth:] if depth else []
         self.work = "/".join([root, "work", *folders])
         self.home = self._as_seen(self.work)
-        """Where the task sees its working folder."""
+        """The working folder in the task's view."""
         self.workdir = os.path.normpath(run.workdir) if run.workdir else ""
         """The workflow's folder, on the scheduler's side."""
         self.temporary = f"{self._seen}/tmp"
@@ -66,7 +66,7 @@ class Sandbox:
         self._run = run
 
     def path(self, name: str) -> str:
-        """Where a (normal) name lies."""
+        """The path of a (normal) name."""
         if name.startswith("/"):
             return f"{self.root}/abs{name}"
         if _depth(name):
@@ -77,7 +77,7 @@ class Sandbox:
         return self._seen + path[len(self.root):]
 
     def make(self) -> None:
-        """The folders that its skeleton does not have, those of the outputs included."""
+        """Create the folders that its skeleton lacks, including those of the outputs."""
         if self.work != f"{self.root}/work":
             os.makedirs(self.work, 0o755, exist_ok=True)
         for name in self.outputs:
@@ -85,12 +85,12 @@ class Sandbox:
                 os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
 
     def contains(self, path: str) -> bool:
-        """Whether a real path lies in what belongs to the task."""
+        """Whether a real path lies in the task's folders."""
         root = os.path.realpath(self.root)
         return any(lies_in(f"{root}/{part}", path) for part in ("work", "abs", "tmp"))
 
     def command(self) -> str:
-        """The command, with each absolute path of a declared file replaced by where that file lies here."""
+        """The command, with each absolute path of a declared file replaced by its path here."""
         if "/" not in self._run.command or not self._run.rewrite:
             return self._run.command
         places: dict[str, str] = {}

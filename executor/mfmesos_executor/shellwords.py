@@ -1,5 +1,6 @@
-"""The words of a shell command as the shell reads them, each with the places of its characters in the command's text,
-so that part of a word can be replaced without disturbing the quotes around it. Never fails, whatever the text."""
+"""Splits a shell command into words as the shell does, with the position of each character in the command's text, so
+that part of a word can be replaced without disturbing the quotes around it. Never fails, whatever the text.
+"""
 from __future__ import annotations
 
 import re
@@ -8,7 +9,7 @@ from typing import Callable, NamedTuple, Tuple
 Edit = Tuple[int, int, str]
 """Replace text[start:end]."""
 EXPANSION = "\0"
-"""Stands in a word for what the shell puts there: a variable, the output of a command."""
+"""Represents in a word what the shell inserts there: a variable, the output of a command."""
 
 _ENDS = " \t\r\f\v\n;|&()<>"
 _BLANK = re.compile(r"(?:[ \t\r\f\v]|\\\n)+|#[^\n]*")
@@ -18,14 +19,14 @@ _PARAMETER = re.compile(r"[#!]?(?:\w+|[@*#?$!-])(?:\[[^\]]*\])?")
 _OPERATOR = re.compile(r":?[-=+]|##?|%%?")
 _ODD = re.compile(r"[^\w@%+=:,./~-]")
 _DEEPEST = 30
-"""Of commands in commands."""
+"""Maximum depth of commands in commands."""
 _KEYWORDS = frozenset(("if", "then", "elif", "else", "while", "until", "do", "!", "{"))
 _SHELLS = frozenset(("sh", "bash", "dash", "ksh", "zsh", "ash"))
 _VALUED = frozenset(("-o", "+o", "-O", "+O", "--rcfile", "--init-file"))
 
 
 class Word:
-    """One word, quotes taken off."""
+    """One word, without its quotes."""
 
     def __init__(self) -> None:
         self._text: list[str] = []
@@ -36,12 +37,12 @@ class Word:
         return "".join(self._text)
 
     def add(self, text: str, start: int, end: int, quote: str) -> None:
-        """One character, where it stands, and in which quotes."""
+        """Add one character, with its position and its quotes."""
         self._text.append(text)
         self._spots.append((start, end, quote))
 
     def outer(self, edit: Edit) -> Edit:
-        """A replacement in this word as one in the command's text."""
+        """A replacement in this word as a replacement in the command's text."""
         (start, _, before), (_, end, after) = self._spots[edit[0]], self._spots[edit[1] - 1]
         return start, end, _quoted(edit[2], before) + ("" if before == after else before + after)
 
@@ -55,7 +56,7 @@ def _quoted(text: str, quote: str) -> str:
 
 
 class Found(NamedTuple):
-    """What to replace in a word, and in the target of a redirection."""
+    """The replacements in a word, and in the target of a redirection."""
 
     in_word: Callable[[str], list[Edit]]
     in_target: Callable[[str], list[Edit]]
@@ -70,7 +71,7 @@ class _Command:
         self._eval = False
 
     def is_code(self, word: str) -> bool:
-        """Whether the next word is itself a command, for a shell."""
+        """Whether the next word is itself a command for a shell."""
         first, self.begins = self.begins, self.begins and word in _KEYWORDS
         if self._eval:
             return True
@@ -96,7 +97,9 @@ class _Scanner:
         self._depth = depth
 
     def commands(self, i: int, closing: str) -> int:
-        """Read commands up to `closing`, a bracket or backtick, or the end of the text; gives where that is passed."""
+        """Read commands up to `closing`, a bracket or backtick, or the end of the text; returns the position after
+        it.
+        """
         if self._depth >= _DEEPEST:
             return len(self.text)
         self._depth += 1
@@ -146,7 +149,7 @@ class _Scanner:
         self.edits += map(word.outer, edits)
 
     def _pieces(self, word: Word, i: int, ends: str, quote: str) -> int:
-        """Read on in a word up to one of `ends`; gives where that is."""
+        """Continue a word up to one of `ends`; returns its position."""
         text = self.text
         while i < len(text) and text[i] not in ends:
             c = text[i]
@@ -195,7 +198,7 @@ class _Scanner:
         return after
 
     def _parameter(self, i: int, quote: str) -> int:
-        """${NAME:-WORD} and its like: what may stand there is a word, too."""
+        """${NAME:-WORD} and similar: its inner part is a word, too."""
         if self._depth >= _DEEPEST:
             return len(self.text)
         self._depth += 1
@@ -215,7 +218,7 @@ def _match(pattern: re.Pattern[str], text: str, i: int) -> str:
 
 
 def _after_documents(text: str, i: int, delimiters: list[str]) -> int:
-    """Past the here-documents that begin there."""
+    """Skip the here-documents that begin there."""
     for delimiter in delimiters:
         end = re.compile(rf"^\t*{re.escape(delimiter)}$", re.MULTILINE).search(text, i)
         i = end.end() if end else len(text)
@@ -223,9 +226,9 @@ def _after_documents(text: str, i: int, delimiters: list[str]) -> int:
 
 
 def edited(command: str, found: Found) -> str:
-    """The command with what is found in its words replaced. Left alone are comments, here-documents and here-strings.
+    """The command with the replacements in its words. Comments, here-documents and here-strings are unchanged.
 
-    What is quoted for another shell (sh -c '...', eval, trap) counts as the words that it is for that one.
+    Text that is quoted for another shell (sh -c '...', eval, trap) counts as words of that shell.
     """
     scanner = _Scanner(command, found)
     scanner.commands(0, "")

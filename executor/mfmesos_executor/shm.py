@@ -1,8 +1,8 @@
-"""Files in /dev/shm: memory that the kernel charges to whoever wrote them, and that no process may have mapped.
+"""Files in /dev/shm: memory that the kernel charges to the writer, even if no process maps it.
 
-A file does not say who wrote it. It is an attempt's when one of its processes is seen to have it open or mapped, and
-stays that until it is removed or the attempt ends. inotify shows them while they are written; without it, what is
-written and closed between two measurements is not seen.
+A file does not show its writer. It belongs to an attempt if one of the attempt's processes is found to have it open or
+mapped, until it is removed or the attempt ends. inotify reports files while they are written; without inotify, files
+that are written and closed between two measurements are missed.
 """
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ logger = logging.getLogger(__name__)
 FOLDER = "/dev/shm"
 _CREATE, _MODIFY, _OPEN = 0x100, 0x2, 0x20
 _LEAST_BYTES = 1 << 20
-"""Smaller ones are not worth looking for their owners: semaphores, mostly."""
+"""Smaller files are not attributed: mostly semaphores."""
 _PAUSE_S = 0.02
 _COST = 20.0
 Key = Tuple[int, int]
 
 
 class Files:
-    """Thread-safe. `attempts` tells the processes of each attempt that runs."""
+    """Thread-safe. `attempts` returns the processes of each running attempt."""
 
     def __init__(self, attempts: Callable[[], Mapping[str, Iterable[int]]], folder: str = FOLDER) -> None:
         self._attempts = attempts
@@ -32,13 +32,13 @@ class Files:
         self._lock = threading.Lock()
         self._owners: dict[Key, str] = {}
         self._others: dict[Key, int] = {key: changed for key, _, changed in _files(folder)}
-        """Not known to be of an attempt, with the time of the last change: looked at again when that changes."""
+        """Files without a known attempt, with the time of their last change: checked again after a change."""
         watch = _watch(folder)
         if watch is not None:
             threading.Thread(target=self._follow, args=(watch,), name="shm", daemon=True).start()
 
     def bytes_of(self) -> dict[str, int]:
-        """What the files of each attempt occupy now."""
+        """Present size of the files of each attempt."""
         found = _files(self._folder)
         with self._lock:
             if not found:
@@ -54,7 +54,7 @@ class Files:
         return total
 
     def forget(self, attempt: str) -> None:
-        """It has ended: what it left there is nobody's."""
+        """The attempt has ended: its remaining files belong to no attempt."""
         with self._lock:
             for key in [key for key, owner in self._owners.items() if owner == attempt]:
                 self._others[key] = time.time_ns()
@@ -81,12 +81,12 @@ class Files:
                     self._find_owners(found)
             except Exception:
                 logger.exception("the files in %s could not be looked at", self._folder)
-            # What was written meanwhile is seen with the next look.
+            # Files that were written meanwhile are found by the next check.
             time.sleep(max(_PAUSE_S, _COST * (time.monotonic() - begin)))
 
 
 def _files(folder: str) -> list[tuple[Key, int, int]]:
-    """Our user's own: (which, bytes, time of the last change in ns), also in folders there."""
+    """This user's files: (key, bytes, time of the last change in ns), including subfolders."""
     found, waiting, me = [], [folder], os.geteuid()
     while waiting:
         try:
@@ -126,7 +126,7 @@ def _device(text: bytes) -> int:
 
 
 def _watch(folder: str) -> int | None:
-    """A descriptor that can be read when something is written there; None where that is not to be had."""
+    """A descriptor that becomes readable after a write there; None if unavailable."""
     try:
         import ctypes
 

@@ -1,8 +1,8 @@
-"""A short name for the sandboxes of a claim, since the path of a Unix socket may have 107 bytes and no more.
+"""A short name for the sandboxes of a claim, since the path of a Unix socket is limited to 107 bytes.
 
-Mesos's own sandbox takes 200 of them. Where that leaves too few, a symbolic link with a name that nobody can guess is
-made in /tmp, and tasks find TMPDIR, HOME and PWD by way of it. It goes with the claim; those of executors that were
-killed are removed by the next executor of the same user.
+Mesos's own sandbox uses 200 of them. If too few are left, a symbolic link with an unguessable name is created in /tmp,
+and TMPDIR, HOME and PWD of tasks lead through it. The link is removed with the claim; links of killed executors are
+removed by the next executor of the same user.
 """
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ import stat
 
 PLACES = ("/tmp", "/var/tmp", "/dev/shm")
 LONGEST = 48
-"""Bytes of the sandboxes' folder that need no link: a socket in a folder that tempfile makes has to fit behind it."""
+"""Length of the sandboxes' folder that needs no link: a socket in a folder made by tempfile must fit behind it."""
 ALIVE = "alive"
-"""A file beside the sandboxes' folder that the executor holds locked while it lives."""
+"""A file beside the sandboxes' folder that the executor keeps locked while it lives."""
 _NAME = re.compile(r"mf-[0-9a-f]{16}\Z")
 _TARGET = re.compile(r"/.*/\.mfmesos/[^/]+/tasks\Z")
 
 
 class Shortcut:
-    """For one folder of sandboxes, which is there. `path` is how tasks see that folder."""
+    """For one existing folder of sandboxes. `path` is that folder in the tasks' view."""
 
     def __init__(self, folder: str, places: tuple[str, ...] = PLACES) -> None:
         self.path = folder
@@ -47,7 +47,7 @@ class Shortcut:
         self.path = self._link = link
 
     def remove(self) -> None:
-        """Nothing runs any more. May be called twice."""
+        """No attempt runs any more. May be called twice."""
         link, self._link = self._link, ""
         if link:
             with contextlib.suppress(OSError):
@@ -58,14 +58,14 @@ class Shortcut:
 
 
 def _is_safe(place: str) -> bool:
-    """Whether nobody else but root can put something else in the place of our link there."""
+    """Whether only this user and root can replace a link there."""
     found = os.stat(place)
     shared = found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX
     return stat.S_ISDIR(found.st_mode) and found.st_uid in (0, os.geteuid()) and not shared
 
 
 def _sweep(place: str) -> None:
-    """Remove our links whose executor lives no more."""
+    """Remove this user's links whose executor is dead."""
     for name in os.listdir(place):
         path = f"{place}/{name}"
         with contextlib.suppress(OSError):

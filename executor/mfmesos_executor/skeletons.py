@@ -1,7 +1,7 @@
-"""The bare folders of sandboxes, kept when an attempt has ended and given to the next one.
+"""Keeps the empty folders of an ended attempt's sandbox for the next attempt.
 
-Making and removing these is most of what a short task costs (docs/performance.md, Executor). Only what is empty again
-is kept; all of it goes when the claim ends.
+Creating and removing these folders is most of the cost of a short task (docs/performance.md, Executor). Only empty
+folders are kept; all are removed when the claim ends.
 """
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MODE = 0o755
 
 
 class Skeletons:
-    """Thread-safe. `folder` must exist and be ours alone; at most `most` are kept."""
+    """Thread-safe. `folder` must exist and be private; at most `most` skeletons are kept."""
 
     def __init__(self, folder: str, most: int, spares: Spares) -> None:
         self._folder = folder
@@ -29,7 +29,7 @@ class Skeletons:
         self._spare: list[str] = []
 
     def take(self) -> str:
-        """The root of a sandbox: with empty folders `work` and `tmp`, and nothing else but empty `out` and `err`."""
+        """The root of a sandbox: with empty folders `work` and `tmp`, and otherwise only empty `out` and `err`."""
         with self._lock:
             if self._spare:
                 return self._spare.pop()
@@ -41,7 +41,7 @@ class Skeletons:
         return root
 
     def give_back(self, root: str) -> None:
-        """Remove all that an attempt left there; no process of it may live any more."""
+        """Remove everything that an attempt left there; all its processes must be dead."""
         try:
             clean = self._empty(root)
         except OSError:
@@ -54,7 +54,7 @@ class Skeletons:
             remove_tree(root)
 
     def _empty(self, root: str) -> bool:
-        """Whether it is as `take` gives it."""
+        """Whether it is in the state in which `take` returns it."""
         if stat.S_IMODE(os.lstat(root).st_mode) != MODE:
             return False
         found = set()

@@ -1,5 +1,6 @@
-"""Emptied files of attempts that have ended, from which the copies of inputs for the next ones are made: what is not
-removed does not slow down the making of files near it (docs/performance.md, Staging)."""
+"""Emptied files of ended attempts, reused for copies of the next inputs: files that are not removed do not slow down
+the creation of files near them (docs/performance.md, Staging).
+"""
 from __future__ import annotations
 
 import os
@@ -8,8 +9,9 @@ import threading
 
 
 class Spares:
-    """Thread-safe. `folder` must exist, on the file system of the sandboxes, and be ours alone; at most `most` are
-    kept."""
+    """Thread-safe. `folder` must exist, on the file system of the sandboxes, and be private; at most `most` files are
+    kept.
+    """
 
     def __init__(self, folder: str, most: int) -> None:
         self._folder = folder
@@ -19,8 +21,9 @@ class Spares:
         self._spare: list[str] = []
 
     def keep(self, path: str) -> bool:
-        """Take the file away and empty it, in place of removing it; no process may have it open any more. False when
-        that cannot be: for a link or folder, one with a second name, another's or with attributes, or one too many."""
+        """Take the file over and empty it, instead of removing it; no process may have it open. False if that is
+        impossible: for a link or folder, a file with a second name, another owner or attributes, or one too many.
+        """
         with self._lock:
             if len(self._spare) >= self._most:
                 return False
@@ -36,13 +39,13 @@ class Spares:
             if found.st_size:
                 os.truncate(path, 0)
             os.rename(path, spare)
-        except (OSError, AttributeError):  # listxattr is Linux's
+        except (OSError, AttributeError):  # listxattr exists only on Linux
             return False
         with self._lock:
             self._spare.append(spare)
         return True
 
     def take(self) -> str | None:
-        """An empty file for `copy_file`; None when there is none."""
+        """An empty file for `copy_file`; None if there is none."""
         with self._lock:
             return self._spare.pop() if self._spare else None

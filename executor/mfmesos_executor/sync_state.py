@@ -28,7 +28,7 @@ FIRST_PAUSE_S, MOST_PAUSE_S = 0.1, 5.0
 MOST_SYNC_BYTES = 4 << 20
 """Of results in one sync, approximately; the server takes 32 MiB."""
 RESULT_BYTES = 500
-"""Of a result without its outputs and output streams, approximately."""
+"""Approximate size of a result without its outputs and output streams."""
 PATIENCE_SLACK_S = 0.01
 """Waiting for the end of the patience takes this much longer, so that the patience is over when the wait ends."""
 FINAL_STATUSES = (401, 403, 404, 410, 495)

@@ -1,4 +1,4 @@
-"""Worker threads, started when there is work for them and never more than a few."""
+"""Worker threads, started on demand and bounded in number."""
 from __future__ import annotations
 
 import errno
@@ -19,7 +19,7 @@ class Pool:
         self._lock = threading.Lock()
         self._threads = 0
         self._spare = 0
-        """Threads that are idle, less the jobs that wait for one."""
+        """Idle threads less waiting jobs."""
 
     def submit(self, job: Callable[[], None]) -> None:
         with self._lock:
@@ -33,7 +33,7 @@ class Pool:
             self._start()
 
     def _start(self) -> None:
-        """One thread more. Where the system has none to give, those that run do the work; without any: OSError."""
+        """Start one more thread. If the system refuses, the running threads do the work; if there are none: OSError."""
         try:
             threading.Thread(target=self._work, name="worker", daemon=True).start()
         except RuntimeError as e:

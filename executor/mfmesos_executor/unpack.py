@@ -1,4 +1,4 @@
-"""A folder that arrives as a tar stream: unpacked, trusting nothing in it."""
+"""Unpacks a folder that arrives as a tar stream, trusting nothing in it."""
 from __future__ import annotations
 
 import hashlib
@@ -13,11 +13,11 @@ CHUNK = 256 * 1024
 
 
 class BadStream(ValueError):
-    """Not a whole tar of files and folders that stay where they belong; one plain line."""
+    """Not a complete tar of files and folders that stay inside; one plain line."""
 
 
 class _Reader:
-    """What tarfile reads from: pieces that arrive."""
+    """The file object for tarfile: pieces as they arrive."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces: Iterator[bytes] = iter(pieces)
@@ -38,9 +38,9 @@ class _Reader:
 
 
 def unpack(pieces: Iterable[bytes], folder: str) -> str:
-    """Unpack into `folder`, which is made; returns the digest of what was in it. Raises BadStream, OSError.
+    """Unpack into `folder`, which is created; returns the digest of its content. Raises BadStream, OSError.
 
-    The digest is sha256 over name, kind, mode and sha256 or link target of each member, ended by zero bytes.
+    The digest is sha256 over name, kind, mode and sha256 or link target of each member, each ended by a zero byte.
     """
     import tarfile
 
@@ -85,7 +85,7 @@ def _target(folder: str, name: str) -> str:
     if os.path.isabs(path) or path == ".." or path.startswith("../"):
         raise BadStream(f"{name} leads out of its folder")
     target = folder if path == "." else f"{folder}/{path}"
-    # A symbolic link that came before must not lead what comes after out of here.
+    # An earlier symbolic link must not lead a later member out of the folder.
     parent = os.path.realpath(os.path.dirname(target))
     root = os.path.realpath(folder)
     if path != "." and not lies_in(root, parent):
@@ -122,8 +122,9 @@ def _link(folder: str, target: str, to: str) -> None:
 
 
 def write_verified(pieces: Iterable[bytes], target: str, digest: str, holes: bool = False) -> None:
-    """Write a file whose sha256 must be `digest`; with `holes`, runs of zeros become such. Raises BadStream, OSError;
-    then nothing of it is left."""
+    """Write a file whose sha256 must be `digest`; with `holes`, runs of zeros become holes. Raises BadStream, OSError;
+    then nothing of it is left.
+    """
     found, size = hashlib.sha256(), 0
     fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:

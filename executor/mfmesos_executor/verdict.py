@@ -1,4 +1,4 @@
-"""How an attempt ended, in words: pure."""
+"""Describes how an attempt ended: pure."""
 from __future__ import annotations
 
 import errno
@@ -12,16 +12,16 @@ from mfmesos.shared.plainerrors import reason
 
 MOST_REASON = 400
 MOST_WORDS = 6
-"""Of a file's name."""
+"""Words of a file's name."""
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 TASKS_OWN = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
-"""Errors of names that the task chose: at every agent the same."""
+"""Errors of names that the task chose: the same on every agent."""
 VANISHED = "the executor's folder on the agent was removed"
 _PROBE = bytes(4096)
 
 
 def split_status(status: int) -> tuple[int | None, int | None]:
-    """Of a wait status: exit code, or None and the signal."""
+    """Splits a wait status: exit code, or None and the signal."""
     if os.WIFSIGNALED(status):
         return None, os.WTERMSIG(status)
     return os.WEXITSTATUS(status), None
@@ -35,13 +35,13 @@ def _name(number: int) -> str:
 
 
 def failure(exit_code: int | None, number: int | None) -> str:
-    """Why a command failed; empty when it did not."""
+    """Why a command failed; empty if it succeeded."""
     if number is not None:
         return f"killed by signal {number} ({_name(number)})"
     if not exit_code:
         return ""
     inner = exit_code - 128
-    # A shell reports so how a command in it ended.
+    # A shell reports the end of an inner command this way.
     also = f" (killed by signal {inner}, {_name(inner)})" if 0 < inner < 65 and _name(inner) != "unknown" else ""
     return f"exit code {exit_code}{also}"
 
@@ -52,7 +52,7 @@ def missing_outputs(names: list[str]) -> str:
 
 
 def made_instead(names: list[str], exists: Callable[[str], bool]) -> str:
-    """What is to be added to that when some of them are one name that came apart; empty when not."""
+    """An addition to the reason if some names are one name that was cut; empty if not."""
     for start in range(len(names)):
         for end in range(start + 2, min(start + MOST_WORDS, len(names)) + 1):
             for mark, word in ((" ", "space"), (",", "comma")):
@@ -64,15 +64,14 @@ def made_instead(names: list[str], exists: Callable[[str], bool]) -> str:
 
 
 def with_last_line(reason: str, stderr: str, stdout: str = "") -> str:
-    """The reason, and the last line of stderr, else of stdout, where there is one; one bounded line, cut in its
-    middle."""
+    """The reason, and the last line of stderr, otherwise of stdout, if any; one bounded line, cut in its middle."""
     lines = [line.strip() for line in (stderr if stderr.strip() else stdout).splitlines() if line.strip()]
     text = f"{reason}: {lines[-1]}" if lines else reason
     return printable(text, MOST_REASON, instead=" ")
 
 
 def trouble_of(folders: tuple[str, ...]) -> str:
-    """What keeps us from using our folders on the agent; empty when nothing does."""
+    """Why the executor cannot use its folders on the agent; empty if it can."""
     if not all(os.path.isdir(folder) for folder in folders):
         return VANISHED
     probe = f"{folders[0]}/.probe{threading.get_ident()}" if folders else ""
@@ -99,5 +98,5 @@ def too_large(env: Mapping[str, str]) -> str:
 
 
 def agents_reason(e: OSError) -> str:
-    """Why the agent's system refused something."""
+    """Why the agent's system refused an operation."""
     return "the disk of the agent is full" if e.errno in DISK_FULL else reason(e)

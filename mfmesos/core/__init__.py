@@ -1,1 +1,1 @@
-"""What schedules, and nothing else: events in, actions out; no I/O, no clock, no randomness."""
+"""The core, which makes every scheduling decision: events in, actions out; no I/O, no clock, no randomness."""

@@ -1,4 +1,4 @@
-"""What the core wants done. The scheduler turns each into one call of an adapter, in the order given."""
+"""Actions: the core's outputs. The scheduler turns each into one call of an adapter, in order."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from mfmesos.shared.wire import Result, SyncAnswer
 # --- to Mesos -----------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class OpenClaim:
-    """ACCEPT these offers, all of one agent, and launch one Mesos task, the claim, with an executor of its own."""
+    """ACCEPT these offers, all of one agent, and launch one Mesos task, the claim, with its own executor."""
 
     claim_id: str
     offers: tuple[Offer, ...]
     agent_id: str
     resources: Resources
-    """For tasks. The executor's own memory comes on top of it."""
+    """For tasks. The executor's own memory is added to it."""
     executor_memory_mb: float
 
 
@@ -56,7 +56,7 @@ class KillClaim:
 
 @dataclass(frozen=True)
 class Reconcile:
-    """Explicit for the claims named (claim id, agent id or None), implicit when there are none."""
+    """Explicit for these claims (claim id, agent id or None), implicit without any."""
 
     claims: tuple[tuple[str, str | None], ...] = ()
 
@@ -71,13 +71,13 @@ class ListAgents:
     """Ask the master for its agents; answered by events.AgentsListed."""
 
     holders: bool = False
-    """And which frameworks hold what."""
+    """Also ask what each framework holds."""
 
 
 # --- to executors and the workflow's folder -----------------------------------------------------
 @dataclass(frozen=True)
 class GrantAttempt:
-    """The claim may fetch these inputs and deliver these outputs from now on."""
+    """Permit the claim to fetch these inputs and deliver these outputs from now on."""
 
     claim_id: str
     attempt_id: str
@@ -87,7 +87,7 @@ class GrantAttempt:
 
 @dataclass(frozen=True)
 class RevokeAttempt:
-    """No more of that; what it had delivered and was not published is thrown away."""
+    """Revoke the permit; unpublished deliveries are discarded."""
 
     claim_id: str
     attempt_id: str
@@ -104,7 +104,7 @@ class AnswerSync:
 
 @dataclass(frozen=True)
 class PublishOutputs:
-    """Move the delivered outputs to their final names; answered by OutputsPublished or OutputsRefused."""
+    """Publish the received outputs; answered by OutputsPublished or OutputsRefused."""
 
     claim_id: str
     attempt_id: str
@@ -119,7 +119,7 @@ class CloseClaim:
 
 @dataclass(frozen=True)
 class ReportTask:
-    """The task has ended for good: one line in the state file. `reason` is for the user, empty when it finished."""
+    """The task has ended for good: one line in the state file. `reason` is for the user, empty if it finished."""
 
     task: Task
     finished: bool
@@ -131,16 +131,18 @@ class ReportTask:
     attempts: int = 0
     claim_id: str = ""
     category: str = ""
-    """Empty when it was not looked for yet."""
+    """Empty if it was not determined yet."""
     attempt_id: str = ""
-    """Of the last attempt; empty when there was none."""
+    """Id of the last attempt; empty if there was none."""
     inputs: tuple[StagedInput, ...] = ()
-    """As it ran with them."""
+    """The inputs of that attempt."""
 
 
 @dataclass(frozen=True)
 class RecordAttempt:
-    """An attempt has ended by itself or over a limit: for the history. Its `ended_at` and `workflow` are to be set."""
+    """An attempt has ended by itself or over a limit: store it in the history. The caller sets `ended_at` and
+    `workflow`.
+    """
 
     attempt: Attempt
 
@@ -148,28 +150,28 @@ class RecordAttempt:
 # --- to the journal -----------------------------------------------------------------------------
 @dataclass(frozen=True)
 class SaveClaim:
-    """To be on disk before any other action that came with it is carried out."""
+    """Must be on disk before any other action of the same batch is carried out."""
 
     claim: SavedClaim
 
 
 @dataclass(frozen=True)
 class SaveTask:
-    """Likewise."""
+    """The same for a task."""
 
     task: SavedTask
 
 
 @dataclass(frozen=True)
 class DropClaim:
-    """It has ended. To be removed after the actions that came with it were carried out."""
+    """The claim has ended. Removed after the other actions of the batch are carried out."""
 
     claim_id: str
 
 
 @dataclass(frozen=True)
 class DropTask:
-    """It has ended and was reported. Likewise."""
+    """The task has ended and was reported. The same."""
 
     task_id: int
 
@@ -189,7 +191,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Over:
-    """Nothing is left to do and no claim is left: tear down and end. `failure` is None or why it ended badly."""
+    """Nothing is left to do and no claim is left: tear down and end. `failure` is None or the reason."""
 
     failure: str | None = None
 

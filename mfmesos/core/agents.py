@@ -1,7 +1,7 @@
-"""What is known of the agents as a whole: what each could give to tasks, and what other roles keep of it.
+"""The agents as a whole: what each could offer to tasks, and what is reserved for other roles.
 
-The master's list is the best source. An agent that the list does not name is known by the most that was offered of it
-and held by claims at one time.
+The master's list is the best source. An agent that is not in the list is known by the most that was offered of it and
+held by claims at one time.
 """
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ UNITS = {"cores": "cores", "memory_mb": "MB memory", "disk_mb": "MB disk", "gpus
 class _Known:
     agent: Agent
     active_at: float
-    """When the master last listed it as active."""
+    """Time of the master's last list with this agent active."""
 
 
 @dataclass
 class KnownAgents:
-    """`executor_mb` is what each claim's executor takes of an agent's memory. An agent that is away (restarting,
-    unreachable, inactive) is remembered for `away_s`. Without `gpus` the run is offered none."""
+    """`executor_mb` is the memory of each claim's executor. An agent that is away (restarting, unreachable, inactive)
+    is remembered for `away_s`. Without `gpus` the run is offered no GPUs.
+    """
 
     executor_mb: float
     away_s: float
@@ -34,14 +35,14 @@ class KnownAgents:
     """The newest list; None: not known yet."""
     listed_at: float = -1e9
     with_gpus: frozenset[str] = frozenset()
-    """Agents that have GPUs, whether the run is offered any or not."""
+    """Agents that have GPUs, whether or not the run is offered any."""
     _known: dict[str, _Known] = field(default_factory=dict)
     _seen: dict[str, Agent] = field(default_factory=dict)
-    """Agents that no list has named, with the most that was seen of them."""
+    """Agents in no list, with the most that was seen of them."""
     _wholes: dict[str, Resources] = field(default_factory=dict)
-    """Of `whole`, as computed before."""
+    """Cached results of `whole`."""
     _here: list[Resources] | None = None
-    """Likewise."""
+    """Cached result of `here`."""
 
     def take(self, agents: Sequence[Agent], now: float) -> None:
         """The master's list has arrived."""
@@ -71,7 +72,7 @@ class KnownAgents:
         return agent_id in self._known
 
     def saw(self, agent_id: str, hostname: str, total: Resources) -> None:
-        """An agent that is not listed has that much: offered, or held by claims of ours."""
+        """An unlisted agent has at least that much: offered, or held by own claims."""
         known = self._seen.get(agent_id)
         seen = known.resources if known is not None else Resources()
         if not total.fits_in(seen):
@@ -80,7 +81,7 @@ class KnownAgents:
             self._here = None
 
     def whole(self, agent_id: str) -> Resources | None:
-        """What the agent could give to the tasks of one claim if it were empty; None: nothing is known of it."""
+        """What the empty agent could offer to the tasks of one claim; None: unknown."""
         found = self._wholes.get(agent_id)
         if found is None:
             known = self._known.get(agent_id)
@@ -91,28 +92,29 @@ class KnownAgents:
         return found
 
     def here(self) -> list[Resources]:
-        """What each agent that is there could give to tasks of one claim, when it is empty."""
+        """What each present agent could offer to tasks of one claim when empty."""
         if self._here is None:
             there = [a for a in self.latest if a.active] if self.latest is not None else self._seen.values()
             self._here = [self._for_tasks(agent.resources) for agent in there]
         return self._here
 
     def away(self) -> list[tuple[str, Resources]]:
-        """The same of those that are away for the moment, with their host names."""
+        """The same for agents that are away, with their host names."""
         return [(k.agent.hostname or k.agent.id, self._for_tasks(k.agent.resources))
                 for k in self._known.values()
                 if not k.agent.active and self.listed_at - k.active_at <= self.away_s]
 
     def most(self) -> Resources | None:
-        """The most of each resource that an agent could give, those that are away included; None: none is known."""
+        """The maximum of each resource on any agent, including agents that are away; None: no agent is known."""
         known = [*self.here(), *(r for _, r in self.away())]
         if not known:
             return None
         return functools.reduce(_most, known)
 
     def reserved(self, fields: Iterable[str]) -> str:
-        """Of each resource in `fields`, what other roles have reserved on the agent that would have most of it
-        otherwise: "; 2,900 of the 3,000 MB memory of agent a1 are reserved for role other", or empty."""
+        """For each resource in `fields`: what other roles have reserved on the agent that would otherwise have most of
+        it: "; 2,900 of the 3,000 MB memory of agent a1 are reserved for role other", or empty.
+        """
         return "".join(self._reserved_of(name) for name in fields)
 
     def _reserved_of(self, name: str) -> str:

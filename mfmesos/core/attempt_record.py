@@ -1,4 +1,4 @@
-"""An attempt that has ended, as history keeps it and estimates learn from it."""
+"""An ended attempt, as history stores it and estimates learn from it."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Attempt:
-    """An attempt that has ended. Units: seconds (ended_at since the epoch), MB, cores; None where unknown."""
+    """An ended attempt. Units: seconds (ended_at since the epoch), MB, cores; None where unknown."""
 
     ended_at: float
-    """0 out of the core, which knows no calendar."""
+    """0 in the core, which has no calendar."""
     category: str
     outcome: str
     """finished, failed, killed, broken, or exhausted:RESOURCE (memory, disk, ...)."""
     workflow: str = ""
     """The name of the workflow's folder."""
     signature: str = ""
-    """See core.category: `signature`, and after a full stop `exact`."""
+    """See estimates.category: `signature`, a full stop, `exact`."""
     context: str = ""
     """The category of the task submitted before it."""
     input_mb: float | None = None

@@ -1,13 +1,15 @@
-"""How attempts are named. An id is never used again, whatever becomes of its task, its number and the scheduler.
+"""Attempt ids. An id is never used twice, whatever happens to its task, the task's number and the scheduler.
 
-TASK.NONCE.N: the number that the task had when it was submitted, the life of the scheduler that submitted it, and the
-attempt, from 1. Ids are compared, and never taken apart: a task may have another number by now.
+TASK.NONCE.N: the task's number at its submission, the nonce of the scheduler to which it was submitted, and the number
+of the attempt, from 1. Ids are compared, and never parsed: a task may have another number by now.
 """
 from __future__ import annotations
 
 
 def attempt_stem(task_id: int, nonce: str) -> str:
-    """What the ids of all attempts of a task begin with. Without a nonce (older journals have none): its number."""
+    """The common prefix of the ids of all attempts of a task. Without a nonce (older journals have none): its
+    number.
+    """
     return f"{task_id}.{nonce}" if nonce else str(task_id)
 
 

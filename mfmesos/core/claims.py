@@ -1,4 +1,4 @@
-"""The life of a claim: what its executor syncs, what Mesos says of it, and how it ends."""
+"""The life of a claim: syncs of its executor, reports of Mesos, and its end."""
 from __future__ import annotations
 
 from mfmesos.core import tasks, trust
@@ -27,7 +27,7 @@ ENDED_STATES = frozenset({
 
 
 def synced(state: State, event: ClaimSynced) -> None:
-    """Take in all that a sync says; the answer is held until there is something to say."""
+    """Process a sync; its answer is held until there is news."""
     claim = state.claims.get(event.claim_id)
     if claim is None:
         state.emit(AnswerSync(event.claim_id, event.seq, wire.SyncAnswer(release=True, acked=[
@@ -49,7 +49,7 @@ def synced(state: State, event: ClaimSynced) -> None:
         claim.move(ClaimState.OPEN)
         claim.idle_since = state.now
     for attempt_id in (*event.running, *(r.attempt for r in event.results)):
-        claim.unsent.pop(attempt_id, None)  # restored, and it had been told of it
+        claim.unsent.pop(attempt_id, None)  # restored, and its executor had received it
     for result in event.results:
         _take_result(state, claim, result)
     _compare(state, claim, event)
@@ -70,7 +70,7 @@ def _take_result(state: State, claim: Claim, result: wire.Result) -> None:
 
 
 def _compare(state: State, claim: Claim, event: ClaimSynced) -> None:
-    """Bring together what the executor has and what it should have."""
+    """Compare the executor's attempts with the core's."""
     there = set(event.running)
     ended = {r.attempt for r in event.results}
     for attempt_id in there:
@@ -95,7 +95,7 @@ def _compare(state: State, claim: Claim, event: ClaimSynced) -> None:
 
 
 def answer(state: State, claim: Claim) -> None:
-    """Answer the held sync if there is anything to say."""
+    """Answer the held sync if there is news."""
     if not claim.held:
         return
     releasing = claim.state is ClaimState.RELEASING
@@ -103,7 +103,7 @@ def answer(state: State, claim: Claim) -> None:
     if not (claim.to_ack or claim.to_kill or claim.unsent or releasing or due):
         return
     if claim.publishing and state.now < claim.publishing_until and not releasing:
-        return  # in a moment there is more to say, in one answer
+        return  # wait a moment: one answer will then carry more
     claim.number += 1
     runs = []
     for attempt_id in () if releasing else list(claim.unsent):
@@ -119,8 +119,9 @@ def answer(state: State, claim: Claim) -> None:
 
 
 def release(state: State, claim: Claim) -> None:
-    """Tell the claim to end, with its next sync; what it still runs goes back to the queue unless it ended. One whose
-    executor is still starting gets a moment: when it is killed as it starts, its files stay on the agent."""
+    """Release the claim with its next sync; its running tasks return to the queue unless they ended. A claim whose
+    executor is still starting gets a moment: an executor that is killed while it starts leaves its files on the agent.
+    """
     if claim.state in (ClaimState.RELEASING, ClaimState.ENDED):
         return
     claim.move(ClaimState.RELEASING)
@@ -129,7 +130,7 @@ def release(state: State, claim: Claim) -> None:
 
 
 def updated(state: State, event: ClaimUpdated) -> None:
-    """A status update of the claim's Mesos task. Updates come late, repeated and out of order."""
+    """A status update of the claim's Mesos task. Updates may be late, repeated and out of order."""
     claim = state.claims.get(event.claim_id)
     if claim is None:
         if event.state not in ENDED_STATES and event.state != "TASK_UNREACHABLE":
@@ -158,7 +159,9 @@ def _claim_over(state: State, claim: Claim, event: ClaimUpdated) -> None:
 
 
 def failed(state: State, claim: Claim, why: str) -> None:
-    """It ended by itself and badly: the agent is to blame, and if it never synced, perhaps the whole set-up."""
+    """The claim failed by itself: the agent is to blame, and if the claim never synced, perhaps the whole
+    configuration.
+    """
     never = not (claim.synced or claim.restored)
     state.user_failures = state.user_failures + 1 if never and about_user(why) else 0
     if state.user_failures >= trust.IN_A_ROW:
@@ -171,19 +174,20 @@ def failed(state: State, claim: Claim, why: str) -> None:
         state.launch_failing_since = claim.opened_at
     state.launch_failures += 1
     state.last_launch_failure = m.EXECUTOR_FAILURE(agent=claim.hostname, why=why)
-    if not state.user_failures:  # of which one line is said in the end
+    if not state.user_failures:  # these get one line at the end
         state.note_alike("launch", "warning", m.EXECUTOR_NOT_STARTED(failure=state.last_launch_failure))
 
 
 def _suspects(state: State, claim: Claim) -> list[TaskRecord]:
-    """The tasks that may have run in it at the end: those of which its executor may have heard."""
+    """The tasks that may have been running at the end: those that its executor may have received."""
     found = [r for a in claim.attempts if a not in claim.unsent and (r := tasks.current(state, claim, a)) is not None]
     return [r for r in found if r.state is not TaskState.PUBLISHING]
 
 
 def _over_limit(state: State, claim: Claim, suspects: list[TaskRecord], resource: str, why: str) -> None:
-    """The container as a whole was over its memory or disk and was destroyed with all that ran in it. One task alone
-    is the culprit; of several it is found by running each alone."""
+    """The whole container exceeded its memory or disk and was destroyed with all attempts in it. A single task is the
+    culprit; among several, the culprit is found by running each alone.
+    """
     if len(suspects) > 1:
         _isolate(state, claim, suspects)
         return
@@ -195,9 +199,10 @@ def _over_limit(state: State, claim: Claim, suspects: list[TaskRecord], resource
 
 
 def _executor_died(state: State, claim: Claim, suspects: list[TaskRecord], why: str) -> None:
-    """The executor ended by itself while tasks ran: perhaps one of them killed it. Which one shows when each runs
-    alone; whose executors end then, too, is the culprit. The agent is not blamed: not before that task has ended well
-    at another one."""
+    """The executor ended by itself while tasks ran: perhaps one of them killed it. To find out, each task runs alone; a
+    task whose executors then end again is the culprit. The agent is not blamed until that task has finished on another
+    agent.
+    """
     if len(suspects) > 1:
         state.note("warning", m.EXECUTOR_DIED_AMONG_MANY(
             agent=claim.hostname, tasks=counted(len(suspects), "task"), why=why))
@@ -240,13 +245,13 @@ def _requeue(state: State, claim: Claim, why: str) -> None:
         if record is None or record.state is TaskState.PUBLISHING:
             continue
         if attempt_id in claim.unsent:
-            tasks.take_back(state, claim, record)  # its executor never heard of it
+            tasks.take_back(state, claim, record)  # its executor never received it
         else:
             tasks.lost(state, record, why)
 
 
 def look_at_timers(state: State) -> None:
-    """Silent claims are asked about, then given up."""
+    """Reconcile silent claims, later give them up."""
     policy, now = state.policy, state.now
     for claim in list(state.claims.values()):
         if claim.state is ClaimState.RELEASING:
@@ -268,7 +273,7 @@ def look_at_timers(state: State) -> None:
 
 
 def let_go(state: State) -> None:
-    """Claims whose time is over, and idle ones, once all that waits had its chance to go into them."""
+    """End claims whose time is over, and idle claims after every waiting task had its chance to use them."""
     for claim in list(state.claims.values()):
         if claim.state is ClaimState.OPEN and claim.worked and (
                 state.now - claim.opened_at >= state.policy.claim_worklife_s):
@@ -279,7 +284,7 @@ def let_go(state: State) -> None:
 
 
 def _note_silence(state: State, claim: Claim, silent: float) -> None:
-    """An executor syncs again as soon as it was answered: one that does not is stopped, cut off, or very slow."""
+    """An executor syncs again right after each answer: a silent one is stopped, disconnected, or very slow."""
     if claim.silence_noted or silent < state.policy.hold_s + state.policy.silence_note_s:
         return
     if claim.synced and not claim.attempts:

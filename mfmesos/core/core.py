@@ -1,4 +1,4 @@
-"""The core: events in, actions out. No clock, no randomness, no I/O; see docs/design.md and ARCHITECTURE."""
+"""The core: events in, actions out. No clock, no randomness, no I/O; see docs/design.md."""
 from __future__ import annotations
 
 from typing import Callable
@@ -47,11 +47,11 @@ class Core:
         }
 
     def handle(self, event: events.Event, now: float) -> list[Action]:
-        """What to do after `event` at time `now` (monotonic seconds), in order."""
+        """The actions after `event` at time `now` (monotonic seconds), in order."""
         return self.handle_all((event,), now)
 
     def handle_all(self, batch: tuple[events.Event, ...], now: float) -> list[Action]:
-        """The same for several events that came together: matched once, so claims are sized for all of them."""
+        """The same for several simultaneous events: matched once, so claims are sized for all of them."""
         state = self.state
         state.now = max(state.now, now)
         for event in batch:
@@ -69,7 +69,7 @@ class Core:
         return out
 
     def wakeup(self) -> float | None:
-        """When the core wants to be called at the latest, besides the Tick of every second; may be past by now."""
+        """The latest time for the next call, besides the Tick of every second; may be in the past."""
         state = self.state
         times = [claim.publishing_until for claim in state.claims.values() if claim.held and claim.publishing]
         if state.wanted_since is not None:
@@ -78,7 +78,7 @@ class Core:
         return min((at for at in times if at > state.now), default=None)
 
     def seconds_left(self) -> float | None:
-        """How long it will probably take until all that is known has ended; None where that cannot be told."""
+        """Estimated seconds until all known tasks have ended; None if unknown."""
         return outlook.seconds_left(self.state)
 
     # --- the workflow ---------------------------------------------------------------------------
@@ -110,14 +110,14 @@ class Core:
         state.connected, state.suppressed, state.filtered = True, False, False
         if state.claims:
             state.emit(Reconcile(tuple((c.id, c.agent_id) for c in state.claims.values())))
-        state.emit(Reconcile())  # what else of ours runs is nobody's, and is killed
+        state.emit(Reconcile())  # other tasks of this framework belong to nobody, and are killed
         state.reconciled_at = state.now
 
     def _disconnected(self, event: events.Disconnected) -> None:
         self._void_offers()
         why = event.reason
         text = m.MASTER_UNREACHABLE_RUNNING(why=why) if self.state.claims else m.MASTER_UNREACHABLE(why=why)
-        # A master that comes and goes is said each time; one that stays away once a minute.
+        # Every disconnection is reported; a master that stays away is reported once a minute.
         self.state.note(
             "warning", text,
             every_s=0.0 if self.state.connected else UNREACHABLE_EVERY_S)
@@ -152,7 +152,7 @@ class Core:
             agent.offers.pop(event.offer_id, None)
 
     def _inverse_offer(self, event: events.InverseOfferReceived) -> None:
-        """Drain: no new work on that agent; what runs may finish, then the claim is released."""
+        """Drain: no new work on that agent; running attempts may finish, then the claim is released."""
         state = self.state
         state.emit(AcceptInverseOffer(event.inverse_offer_id))
         for claim in list(state.claims.values()):
@@ -167,7 +167,7 @@ class Core:
             claims.ended(self.state, claim, event.reason)
 
     def _executor_exited(self, event: events.ExecutorExited) -> None:
-        """The update of the claim follows; what our own command's exit status means, only this event tells."""
+        """The claim's update follows; only this event carries the exit status of the claim's command."""
         claim = self.state.claims.get(event.claim_id)
         if claim is not None:
             claim.exit_reason = explain_exit(event.status)

@@ -1,4 +1,4 @@
-"""What the outside world tells the core. Adapters make these; the core handles them one at a time."""
+"""Events: the core's inputs. Adapters create them; the core handles them one at a time."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -18,8 +18,9 @@ class TaskSubmitted:
 
 @dataclass(frozen=True)
 class Restored:
-    """What the scheduler's earlier life had in hand; comes before everything else. A task is not restored when the
-    engine knows that it has ended, or does not know it any more."""
+    """The saved state of an earlier scheduler; precedes all other events. A task is not restored if the engine knows
+    that it has ended, or does not know it any more.
+    """
 
     tasks: tuple[SavedTask, ...]
     claims: tuple[SavedClaim, ...]
@@ -27,14 +28,14 @@ class Restored:
 
 @dataclass(frozen=True)
 class HistoryLoaded:
-    """What earlier runs left for the estimates, oldest first; comes before the first task but for those restored."""
+    """Attempts of earlier runs for the estimates, oldest first; precedes the first task, except restored ones."""
 
     attempts: tuple[Attempt, ...]
 
 
 @dataclass(frozen=True)
 class TaskRefused:
-    """A task that cannot run as stated (an input is missing, an output lies outside the folder)."""
+    """A task that cannot run as stated (a missing input, an output outside the folder)."""
 
     task: Task
     reason: str
@@ -42,19 +43,19 @@ class TaskRefused:
 
 @dataclass(frozen=True)
 class TaskWithdrawn:
-    """The engine aborted it; may come before it was submitted."""
+    """The engine cancelled the task; may precede its submission."""
 
     task_id: int
 
 
 @dataclass(frozen=True)
 class NoMoreTasks:
-    """The task file is complete: when all that is known has ended, the workflow is over."""
+    """The task file is complete: the workflow ends when all known tasks have ended."""
 
 
 @dataclass(frozen=True)
 class NothingNew:
-    """Start nothing more; what runs may end, and then the workflow is over. `follow`: not before NoMoreTasks."""
+    """Start nothing more; running attempts may finish, then the workflow ends. `follow`: not before NoMoreTasks."""
 
     reason: str
     follow: bool = False
@@ -62,7 +63,7 @@ class NothingNew:
 
 @dataclass(frozen=True)
 class StopRequested:
-    """The engine is done or gone: kill what runs, release every claim, end."""
+    """The engine is done or gone: kill all attempts, release every claim, end."""
 
     reason: str
 
@@ -79,18 +80,18 @@ class Registered:
 
 @dataclass(frozen=True)
 class Disconnected:
-    """The master is not reachable just now; the driver keeps trying. Every outstanding offer is void."""
+    """The master is unreachable; the driver keeps trying. Every outstanding offer is void."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class FrameworkEnded:
-    """There is no way on: framework removed, authentication refused, an https-only master, ..."""
+    """The framework cannot continue: removed, authentication refused, an https-only master, ..."""
 
     reason: str
     removed: bool = False
-    """The master knows the framework's id no more; another framework may be welcome."""
+    """The master no longer knows the framework's id; another framework may be accepted."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class OfferRescinded:
 
 @dataclass(frozen=True)
 class InverseOfferReceived:
-    """The operator wants the agent (or all) emptied from `unavailable_from` on (seconds since the epoch)."""
+    """The operator wants the agent (or all) drained from `unavailable_from` on (seconds since the epoch)."""
 
     inverse_offer_id: str
     agent_id: str | None
@@ -114,13 +115,13 @@ class InverseOfferReceived:
 
 @dataclass(frozen=True)
 class ClaimUpdated:
-    """A status update of a claim (a Mesos task). `uuid` is None where no acknowledgement is wanted."""
+    """A status update of a claim (a Mesos task). `uuid` is None if no acknowledgement is needed."""
 
     claim_id: str
     state: str
-    """"TASK_RUNNING", "TASK_LOST", ... as Mesos names it."""
+    """"TASK_RUNNING", "TASK_LOST", ..., Mesos's name."""
     reason: str = ""
-    """"REASON_CONTAINER_LIMITATION_MEMORY", ... as Mesos names it, or empty."""
+    """"REASON_CONTAINER_LIMITATION_MEMORY", ..., Mesos's name, or empty."""
     message: str = ""
     agent_id: str | None = None
     uuid: str | None = None
@@ -138,7 +139,7 @@ class LaunchDropped:
 
 @dataclass(frozen=True)
 class ExecutorExited:
-    """FAILURE event with an executor id: claim's executor ended with `status` (a wait status) on the agent."""
+    """FAILURE event with an executor id: the claim's executor ended with `status` (a wait status) on the agent."""
 
     claim_id: str
     agent_id: str
@@ -152,17 +153,17 @@ class AgentFailed:
 
 @dataclass(frozen=True)
 class AgentsListed:
-    """What the master says there is; the answer to actions.ListAgents."""
+    """The master's list of agents; the answer to actions.ListAgents."""
 
     agents: tuple[Agent, ...]
     holders: tuple[Holder, ...] | None = None
-    """None: not asked for. Empty also where the master does not show them."""
+    """None: not requested. Empty also if the master does not show them."""
 
 
 # --- from executors -----------------------------------------------------------------------------
 @dataclass(frozen=True)
 class ClaimSynced:
-    """An executor's sync arrived (see wire.SyncRequest; the outputs that rode in it are staged already).
+    """An executor's sync arrived (see wire.SyncRequest; the outputs in it are staged already).
 
     The core answers with actions.AnswerSync at once or later; a newer sync supersedes an older one.
     """
@@ -178,15 +179,16 @@ class ClaimSynced:
 
 @dataclass(frozen=True)
 class OutputsPublished:
-    """Every output of the attempt is in place under its final name: the answer to actions.PublishOutputs."""
+    """Every output of the attempt has its final name: the answer to actions.PublishOutputs."""
 
     attempt_id: str
 
 
 @dataclass(frozen=True)
 class OutputsRefused:
-    """The outputs could not be put in place. `local` when our own side is to blame (permissions, say), `full` when
-    that is only for want of room."""
+    """The outputs could not be published. `local`: this machine is at fault (for example permissions); `full`: only
+    disk space is missing.
+    """
 
     attempt_id: str
     reason: str
@@ -197,7 +199,7 @@ class OutputsRefused:
 # --- time ---------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Tick:
-    """Time has passed; the core looks at its timers. Comes at least once a second."""
+    """Time has passed; the core checks its timers. At least once a second."""
 
 
 Event = Union[

@@ -1,7 +1,7 @@
-"""Which waiting task goes where: first into open claims, then into new claims on offers; what is of no use is declined.
+"""Matching: assigns waiting tasks first to open claims, then to new claims on offers; declines useless offers.
 
-First fit: claims and offers in the order they came, tasks in the order they were submitted; a task that fits
-nowhere lets later ones pass. A large task is not starved by that: after `drain_after_s` claims are drained for it.
+First fit: claims and offers in the order they came, tasks in the order they were submitted; later tasks may overtake a
+task that fits nowhere. Large tasks do not starve: after `drain_after_s` claims are drained for them.
 """
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from mfmesos.shared.messages import core as m
 Wanted = list[tuple[Shape, int]]
 REVIVE_AT_LEAST_S = 1.0
 REVIVE_AT_MOST_S = 60.0
-"""A revive makes the master offer again what was declined: worth it when the wish is new, rarely later."""
+"""After a revive the master offers again what was declined: useful when the need is new, rarely later."""
 AGENTS_EVERY_S = 30.0
 
 
 def match(state: State) -> None:
-    """Bring tasks, claims and offers together as far as they go."""
+    """Match tasks with claims and offers as far as possible."""
     state.look_anew()
     if not state.stopping and state.now >= state.paused_until:
         _fill_claims(state)
@@ -63,7 +63,7 @@ def _fill_claims(state: State) -> None:
 
 
 def _start_solo(state: State, claim: Claim) -> None:
-    """Its task, or when that has ended another suspect: each runs alone in it, and costs no claim of its own."""
+    """Start the claim's task or, after its end, another suspect: each runs alone in the claim, which saves a claim."""
     if claim.attempts:
         return
     record = state.tasks.get(claim.solo_task or -1)
@@ -79,14 +79,15 @@ def _start_solo(state: State, claim: Claim) -> None:
 
 
 def _may_stay(state: State, record: TaskRecord, claim: Claim) -> bool:
-    """Whether its claim is of use to a task that is tried again: it holds what was found to be too little, and no
-    other agent is preferred."""
+    """Whether a retried task can use its claim again: the claim's size was not found too small, and no other agent is
+    preferred.
+    """
     floor = Resources(memory_mb=record.floor_memory_mb, disk_mb=record.floor_disk_mb)
     return floor.fits_in(claim.resources) and not trust.shunned(state, record.shape(), claim.agent_id)
 
 
 def _next_suspect(state: State, claim: Claim) -> TaskRecord | None:
-    """The first that no other claim was opened for, or else the first."""
+    """The first suspect without a claim opened for it, otherwise the first one."""
     fitting = [s for s, _, _ in state.queue.shapes() if s.solo and not trust.shunned(state, s, claim.agent_id)
                and state.allocation(s, claim.resources, claim.agent_id).fits_in(claim.resources)]
     reserved = _reserved(state)
@@ -98,12 +99,12 @@ def _next_suspect(state: State, claim: Claim) -> TaskRecord | None:
 
 
 def _reserved(state: State) -> set[int]:
-    """Tasks that have, or will have, a claim of their own."""
+    """Tasks that have, or will have, their own claim."""
     return {c.solo_task for c in state.claims_in(ClaimState.LAUNCHING, ClaimState.OPEN) if c.solo_task is not None}
 
 
 def _fill(state: State, claim: Claim, room: Resources, at_most: int, short_only: bool = False) -> None:
-    """`short_only`: none that may take long, which would wait here while another claim gets free."""
+    """`short_only`: only short tasks; a long one would wait here while another claim becomes free."""
     for shape, count, _ in state.queue.shapes():
         if shape.solo or (short_only and not _is_short(state, shape)) or trust.shunned(state, shape, claim.agent_id):
             continue
@@ -119,13 +120,13 @@ def _fill(state: State, claim: Claim, room: Resources, at_most: int, short_only:
 
 
 def _is_short(state: State, shape: Shape) -> bool:
-    """Without estimates nothing tells tasks apart, and lately all were short."""
+    """Without estimates tasks cannot be distinguished, and recent ones were short."""
     wall_s = state.need(shape).wall_s
     return wall_s <= AHEAD_PACE_S if wall_s is not None else shape.kind is None
 
 
 def _unmet(state: State) -> Wanted:
-    """The waiting tasks that neither run in a claim nor will once those that are being launched are open."""
+    """The waiting tasks that fit neither the open claims nor the claims that are being launched."""
     room = _room_to_run(state)
     coming = state.claims_in(ClaimState.LAUNCHING)
     reserved = {c.solo_task for c in coming if c.solo_task is not None}
@@ -167,12 +168,12 @@ def _open_claims(state: State, wanted: Wanted) -> None:
 
 
 def _leaving(state: State, agent: AgentRecord) -> bool:
-    """Whether maintenance of the agent is announced: no new work there."""
+    """Whether maintenance of the agent is planned: no new work there."""
     return any(o.unavailable_from is not None for o in agent.offers.values())
 
 
 def _list_first(state: State, agent: AgentRecord) -> bool:
-    """Whether what is offered of the agent may be a crumb, and what it has as a whole will be known in a moment."""
+    """Whether the agent's offer may be a crumb, and its total will be known in a moment."""
     if state.known.is_listed(agent.id) or not is_crumb(_room(state, agent), state.policy.defaults):
         return False
     if agent.unlisted_until is None:
@@ -184,12 +185,12 @@ def _list_first(state: State, agent: AgentRecord) -> bool:
 
 
 def _room(state: State, agent: AgentRecord) -> Resources:
-    """What is offered of the agent, less what the claim's executor takes."""
+    """The agent's offers, less the claim's executor."""
     return (agent.offered() - Resources(memory_mb=state.policy.executor_memory_mb)).at_least_zero()
 
 
 def _open_one(state: State, agent: AgentRecord, wanted: Wanted) -> Wanted:
-    """Open one claim on all the offers of the agent, if anything fits; what is still wanted then."""
+    """Open one claim on all offers of the agent, if any task fits; returns the remaining tasks."""
     room = _room(state, agent)
     if room.memory_mb <= 0 or room.cores <= 0:
         return wanted
@@ -221,8 +222,9 @@ def _open_one(state: State, agent: AgentRecord, wanted: Wanted) -> Wanted:
 
 
 def _alone_first(state: State, alone: list[tuple[int, Shape]]) -> bool:
-    """Whether a task that is to run alone goes before those that share: as long as no claim for such is on its way,
-    and for short ones only while none is open, since they can take turns in one."""
+    """Whether a task that must run alone precedes tasks that share: while no claim for such tasks is being launched,
+    and for short ones only while none is open, since they can take turns in one.
+    """
     solo = [c for c in state.claims_in(ClaimState.LAUNCHING, ClaimState.OPEN) if c.solo_task is not None]
     if any(c.state is ClaimState.LAUNCHING for c in solo):
         return False
@@ -235,7 +237,7 @@ def _next_solo(state: State, shape: Shape) -> int:
 
 
 def _look_further(state: State, wanted: Wanted) -> None:
-    """What still waits: ask for more offers, drain claims for it, or say that no agent could ever hold it."""
+    """For the remaining tasks: request more offers, drain claims, or report that no agent could ever hold them."""
     if not wanted:
         return
     if (state.suppressed or state.filtered) and state.now >= state.revive_after:
@@ -266,7 +268,7 @@ def _find_unsatisfiable(state: State, wanted: Wanted) -> None:
 
 
 def _waits_for_one_away(state: State, shape: Shape, away: list[tuple[str, Resources]]) -> bool:
-    """Whether an agent that is away for the moment could hold it; the user is notified then."""
+    """Whether an agent that is away could hold it; the user is then notified."""
     hosts = [host for host, resources in away if state.fits(shape, resources)]
     if hosts:
         state.note("warning", m.WAITING_FOR_AGENT(agent=hosts[0]),
@@ -287,8 +289,9 @@ def _fail_hopeless(state: State, shape: Shape) -> None:
 
 
 def _make_room(state: State, wanted: Wanted) -> None:
-    """A task that no claim is large enough for, or a suspect that can't take turns with another one: idle claims go at
-    once, busy ones are drained after a while."""
+    """For a task that is too large for every claim, or a suspect that cannot take turns with another: release idle
+    claims at once, drain busy ones after a while.
+    """
     for shape, _ in wanted:
         if state.policy.per_task_claims:
             continue
@@ -329,7 +332,7 @@ def _kept(state: State, agent: AgentRecord) -> bool:
 
 
 def _settle_offers(state: State) -> None:
-    """Decline what is in hand and of no use now; say that nothing is wanted when nothing is."""
+    """Decline useless offers; suppress offers when no task needs any."""
     waiting_for_more = state.wanted_since is not None and (
         state.now - state.wanted_since < state.policy.batch_delay_s) and not state.stopping
     if waiting_for_more:

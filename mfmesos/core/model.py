@@ -1,4 +1,4 @@
-"""The values that the core decides about. Units everywhere: cores, MB (2**20 bytes), seconds."""
+"""The core's values. Units everywhere: cores, MB (2**20 bytes), seconds."""
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ class Resources:
 
 @dataclass(frozen=True)
 class Request:
-    """What a task's author asked for; None where nothing was said."""
+    """What the user asked for; None without a request."""
 
     cores: float | None = None
     memory_mb: float | None = None
@@ -58,10 +58,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Task:
-    """One task as the workflow engine stated it.
+    """One task as the engine submitted it.
 
     `id` is the engine's number, unique within the task file. `inputs` and `outputs` are names relative to the
-    workflow's folder (inputs may begin with ../); an input outside of it may also be absolute.
+    workflow's folder (inputs may begin with ../); an input outside the folder may also be absolute.
     """
 
     id: int
@@ -75,7 +75,7 @@ class Task:
 
 @dataclass(frozen=True)
 class StagedInput:
-    """An input as it was found on the scheduler's side when its task was submitted (see wire.Input)."""
+    """An input in the workflow's folder when its task was submitted (see wire.Input)."""
 
     name: str
     digest: str
@@ -83,14 +83,14 @@ class StagedInput:
     mode: int
     kind: str = "file"
     stamp: str = field(default="", compare=False)
-    """What stat said of it (see staging.stamps); empty where that is not to be relied on."""
+    """Its stat result (see staging.stamps); empty if not reliable."""
     mtime_ns: int = field(default=0, compare=False)
     sparse: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A Mesos offer, of our role and unreserved resources only as far as usable; the rest is named, not dropped."""
+    """A Mesos offer: resources of this role and unreserved ones, as far as usable; the rest is named, not dropped."""
 
     id: str
     agent_id: str
@@ -98,14 +98,14 @@ class Offer:
     resources: Resources
     attributes: Mapping[str, str] = field(default_factory=dict)
     unavailable_from: float | None = None
-    """Seconds since the epoch from which maintenance is planned; None for none."""
+    """Start of planned maintenance in seconds since the epoch; None for none."""
     raw_resources: tuple[Mapping[str, object], ...] = ()
-    """The offer's resources as Mesos sent them: what is accepted has to name the same role and reservations."""
+    """The offer's resources as Mesos sent them: an ACCEPT must name the same role and reservations."""
 
 
 @dataclass(frozen=True)
 class Agent:
-    """An agent as the master lists it: everything it has, used or not."""
+    """An agent in the master's list, with all its resources, used or not."""
 
     id: str
     hostname: str
@@ -114,17 +114,17 @@ class Agent:
     used: Resources = Resources()
     """By every framework."""
     reserved: tuple[tuple[str, Resources], ...] = ()
-    """What is kept for other roles, by role; `resources` is without it."""
+    """Reserved for other roles, by role; not included in `resources`."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A framework that holds something of the agents."""
+    """A framework that holds resources of the agents."""
 
     id: str
     name: str
     used: Resources
-    """By its tasks and executors, and, of another framework, what is offered to it just now."""
+    """By its tasks and executors and, for another framework, its outstanding offers."""
     active: bool = True
     """Whether its scheduler is connected."""
     own: bool = False
@@ -132,7 +132,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class SavedClaim:
-    """A claim as the journal keeps it, for the scheduler's next life."""
+    """A claim in the journal, for the next scheduler."""
 
     id: str
     agent_id: str
@@ -143,7 +143,7 @@ class SavedClaim:
 
 @dataclass(frozen=True)
 class SavedTask:
-    """A task that was tried, as the journal keeps it."""
+    """A task with attempts in the journal."""
 
     task: Task
     inputs: tuple[StagedInput, ...]
@@ -151,7 +151,7 @@ class SavedTask:
     context: str
     attempts: int
     claim_id: str = ""
-    """Of the current attempt; empty while the task waits for the next one."""
+    """The claim of the current attempt; empty while the task waits."""
     allocation: Resources = Resources()
     limit_memory_mb: float | None = None
     limit_disk_mb: float | None = None
@@ -161,8 +161,8 @@ class SavedTask:
     floor_disk_mb: float = 0.0
     solo: bool = False
     stem: str = ""
-    """What the ids of its attempts begin with (see core.attemptid), also when its number is another by now."""
+    """The prefix of its attempt ids (see core.attemptid), even if its number has changed."""
     failed_at: tuple[str, ...] = ()
     """Agents at which the cluster failed it."""
     deaths: int = 0
-    """Executors that ended by themselves while it ran alone in them."""
+    """Executors that ended by themselves while the task ran alone in them."""

@@ -1,7 +1,7 @@
-"""What follows from the end of an attempt: whose doing it was, and whether the task is tried again.
+"""The consequences of an attempt's end: who is to blame, and whether the task is retried.
 
-Causes are told apart: the task failed by itself, exhausted a resource, or the cluster failed it. Only the first
-uses up the task's own retries; the last is bounded by a count of its own.
+Three causes: the task failed by itself, exhausted a resource, or the cluster failed it. Only the first uses up the
+task's own retries; the last has its own bound.
 """
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GROWTH = 2.0
 """An exhausted resource that was not requested grows by this factor for the next attempt."""
 
 DECLARE_MORE = 1.25
-"""What is advised over what was used when the attempt was ended: that was before its peak."""
+"""The recommended amount relative to the usage when the attempt was killed, which was before its peak."""
 
 
 class Verdict(Enum):
@@ -41,10 +41,10 @@ def decide(
     record: TaskRecord, result: wire.Result, largest: Resources | None, policy: Policy, needs: Needs,
     agent: AgentRecord, reserved: Callable[[tuple[str, ...]], str] = lambda _: "",
 ) -> Decision:
-    """What to do after `result`; counts and floors of `record` are brought up to date here.
+    """What to do after `result`; updates counts and floors of `record`.
 
-    `largest` is the most that any one agent could give to one task, None while unknown; `agent` is where it ran;
-    `reserved` says what other roles keep of it (see KnownAgents).
+    `largest` is the most that a single agent could offer to one task, None while unknown; `agent` ran the attempt;
+    `reserved` describes what other roles reserve of it (see KnownAgents).
     """
     if result.outcome == wire.FINISHED:
         return Decision(Verdict.DONE)
@@ -63,8 +63,8 @@ def decide(
 def after_cluster_failure(
     record: TaskRecord, reason: str, cluster_retries: int, agent: AgentRecord, *, once_a_spell: bool = False,
 ) -> Decision:
-    """The agent, the executor or the network failed the attempt, which uses up one of the task's tries.
-    `once_a_spell`: the agent is blamed for it, so its failures count once until it is avoided or finishes something.
+    """The agent, the executor or the network failed the attempt, which uses up one of the task's tries. `once_a_spell`:
+    the agent is to blame, so its failures count once until it is avoided or finishes an attempt.
     """
     again = record.failed_at.get(agent.id) == agent.spell
     record.failed_at[agent.id] = agent.spell
@@ -78,7 +78,7 @@ def after_cluster_failure(
 
 
 def _too_small(declared: float, used: float, reason: str) -> str:
-    """No attempt gets more than was declared, whatever the retries: only to declare more helps."""
+    """No attempt gets more than the declared amount, so retries cannot help: only a larger declaration can."""
     more = math.ceil(max(used, declared) * DECLARE_MORE / 10.0) * 10
     return m.DECLARED_TOO_SMALL(why=reason, declared=declared, used=used, more=more)
 
@@ -87,7 +87,7 @@ def _after_exhaustion(
     record: TaskRecord, result: wire.Result, largest: Resources | None, needs: Needs,
     reserved: Callable[[tuple[str, ...]], str],
 ) -> Decision:
-    """Only the exhausted resource grows, and only when its size was our guess and an agent has more."""
+    """Only the exhausted resource grows, and only if its size was an estimate or a default and an agent has more."""
     resource = result.resource or ""
     declared = getattr(record.task.request, f"{resource}_mb")
     had = getattr(record.allocation, f"{resource}_mb")

@@ -1,15 +1,15 @@
-"""How long it will still take, from how long tasks of each category usually run."""
+"""Predicts the remaining time, from the usual run times of each category."""
 from __future__ import annotations
 
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
 
 MOST_UNKNOWN = 0.25
-"""Of the tasks; with more of unknown length nothing is said."""
+"""Share of the tasks; with more tasks of unknown length no prediction is made."""
 
 
 def seconds_left(state: State) -> float | None:
-    """Until all known tasks have ended in the claims that there are; None where too little is known."""
+    """Seconds until all known tasks have ended in the present claims; None if too little is known."""
     cores = sum(c.resources.cores for c in state.claims_in(ClaimState.OPEN, ClaimState.DRAINING))
     work = longest = 0.0
     unknown = 0

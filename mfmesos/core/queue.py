@@ -9,8 +9,9 @@ from mfmesos.core.records import Shape, TaskRecord
 
 
 class WaitingQueue:
-    """Tasks in the order they came, within each shape and across shapes. All operations are O(shapes) at most,
-    but for putting back or taking out a task in the middle."""
+    """Tasks in the order they came, within each shape and across shapes. All operations are O(shapes) at most, except
+    inserting and removing a task in the middle.
+    """
 
     def __init__(self) -> None:
         self._by_shape: dict[Shape, deque[TaskRecord]] = {}
@@ -36,7 +37,7 @@ class WaitingQueue:
         self._count += 1
 
     def remove(self, record: TaskRecord) -> None:
-        """Take out a task that waits; the shape it had when it was added must be the one it has now."""
+        """Remove a waiting task; it must have the same shape as when it was added."""
         shape = record.shape()
         tasks = self._by_shape[shape]
         if tasks[0] is record:
@@ -48,7 +49,7 @@ class WaitingQueue:
         self._count -= 1
 
     def shapes(self) -> list[tuple[Shape, int, TaskRecord]]:
-        """(shape, how many, the first of them), in the order of the first ones."""
+        """(shape, count, first task), in the order of the first tasks."""
         return sorted(((s, len(t), t[0]) for s, t in self._by_shape.items()), key=lambda item: item[2].order)
 
     def first(self, shape: Shape) -> TaskRecord | None:

@@ -10,9 +10,9 @@ from mfmesos.shared.wire import FOLDER_GONE
 CONTAINER_MEMORY = "REASON_CONTAINER_LIMITATION_MEMORY"
 CONTAINER_DISK = "REASON_CONTAINER_LIMITATION_DISK"
 LIMITS = {CONTAINER_MEMORY: "memory", CONTAINER_DISK: "disk"}
-"""The container as a whole was over that resource."""
+"""The whole container exceeded that resource."""
 EXECUTOR_ENDED = frozenset({"REASON_EXECUTOR_TERMINATED", "REASON_CONTAINER_LIMITATION"})
-"""The executor ended without being asked to, while its agent was well."""
+"""The executor ended by itself on a healthy agent."""
 
 _REASONS = {
     CONTAINER_MEMORY: m.CLAIM_OVER_MEMORY(),
@@ -78,7 +78,7 @@ _USER = re.compile(
 
 
 def about_user(text: str) -> bool:
-    """Whether an executor did not start because of the user that it was to run as."""
+    """Whether an executor could not start because of its user."""
     return _USER.search(text) is not None
 
 
@@ -94,7 +94,7 @@ _EXITS = {
 
 
 def explain_exit(status: int) -> str:
-    """An executor's wait status, where it tells anything; else nothing."""
+    """Explains an executor's wait status if it is meaningful; otherwise empty."""
     number = status & 0x7F
     if number in _SIGNALS:
         return m.EXECUTOR_KILLED_BY_NAMED_SIGNAL(number=number, name=_SIGNALS[number])

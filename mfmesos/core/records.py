@@ -1,4 +1,4 @@
-"""What the core remembers of each task and each claim. Only the core's own modules change these."""
+"""The core's records of each task, claim and agent. Only the core's own modules change them."""
 from __future__ import annotations
 
 import math
@@ -14,24 +14,24 @@ LEAST_INPUT_MB = 0.01
 
 
 class Known(NamedTuple):
-    """What a command used before at most, in MB; 0 where that is not known."""
+    """The largest earlier usage of a command in MB; 0 if unknown."""
 
     memory_mb: float = 0.0
     disk_mb: float = 0.0
 
 
 class Kind(NamedTuple):
-    """What is known of a task before it runs: its estimates follow from that."""
+    """Everything known about a task before it runs, on which its estimates depend."""
 
     category: str
     context: str
     """The category of the task submitted before it."""
     input_mb: float
     own: Known = Known()
-    """What its very command used before."""
+    """Earlier usage of exactly the same command."""
 
     def rough(self) -> Kind:
-        """The same for all tasks whose inputs are about as large, so that there are not as many kinds as tasks."""
+        """The same for all tasks with inputs of about the same size, so that kinds stay fewer than tasks."""
         if self.input_mb < LEAST_INPUT_MB:
             return self._replace(input_mb=0.0)
         steps = round(math.log(self.input_mb) / math.log(INPUT_STEP))
@@ -39,10 +39,10 @@ class Kind(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What a waiting task needs, as far as it is known: tasks of one shape are interchangeable to the matcher.
+    """The known needs of a waiting task: the matcher treats tasks of one shape alike.
 
-    None where nothing was requested; then `floor_*` (0 at first) grows with each exhaustion. A `solo` task gets
-    a claim of its own. `kind` is None where nothing is to be estimated. `failed_at`: agents to be shunned.
+    None without a request; then `floor_*` (0 at first) grows with each exhaustion. A `solo` task gets its own claim.
+    `kind` is None if nothing is estimated. `failed_at`: agents to be shunned.
     """
 
     cores: float | None
@@ -62,22 +62,22 @@ class TaskRecord:
     inputs: tuple[StagedInput, ...]
     waiting_since: float
     order: int
-    """Position in the queue: a retried task keeps the place it came with."""
+    """Position in the queue: a retried task keeps its position."""
     kind: Kind
     stem: str
-    """What the ids of its attempts begin with (see core.attemptid)."""
+    """The prefix of its attempt ids (see core.attemptid)."""
     estimated: bool = False
-    """Whether what was not requested is to be estimated."""
+    """Whether missing requests are estimated."""
     state: TaskState = TaskState.WAITING
     attempts: int = 0
     attempt_id: str = ""
     claim_id: str = ""
     agent_id: str = ""
-    """Of the current attempt, or of the one before while it waits."""
+    """The agent of the current attempt or, while the task waits, of the last one."""
     assigned_at: float = 0.0
     allocation: Resources = Resources()
     limit_memory_mb: float | None = None
-    """Enforced for the current attempt; None while its size is but a default."""
+    """Enforced for the current attempt; None if its size is a default."""
     limit_disk_mb: float | None = None
     own_failures: int = 0
     cluster_failures: int = 0
@@ -85,17 +85,17 @@ class TaskRecord:
     floor_disk_mb: float = 0.0
     solo: bool = False
     failed_at: dict[str, int] = field(default_factory=dict)
-    """Agents at which the cluster failed it, and the agent's spell (see AgentRecord) when it last did."""
+    """Agents at which the cluster failed it, with the agent's spell (see AgentRecord) at the last failure."""
     deaths: int = 0
-    """Executors that ended by themselves while it ran alone in them."""
+    """Executors that ended by themselves while the task ran alone in them."""
     result: Result | None = None
-    """While its outputs are being published."""
+    """Set while its outputs are being published."""
 
     def move(self, new: TaskState) -> None:
         self.state = move(TASK_MOVES, self.state, new)
 
     def saved(self) -> SavedTask:
-        """As the journal keeps it."""
+        """As stored in the journal."""
         return SavedTask(
             self.task, self.inputs, self.order, self.kind.context, self.attempts, self.claim_id, self.allocation,
             self.limit_memory_mb, self.limit_disk_mb, self.own_failures, self.cluster_failures, self.floor_memory_mb,
@@ -114,49 +114,49 @@ class Claim:
     agent_id: str
     hostname: str
     resources: Resources
-    """For tasks; the executor's own memory is not in it."""
+    """For tasks; without the executor's own memory."""
     opened_at: float
     solo_task: int | None = None
-    """The one task that this claim is for; None: whatever fits."""
+    """The only task of this claim; None: any task that fits."""
     state: ClaimState = ClaimState.LAUNCHING
     free: Resources = Resources()
-    """Below zero while attempts are queued ahead."""
+    """Negative while attempts are queued ahead."""
     pace_s: float | None = None
-    """How long attempts take here, lately; None before the first has ended."""
+    """Recent duration of attempts here; None before the first has ended."""
     attempts: dict[str, int] = field(default_factory=dict)
-    """Attempt id -> task id, of all that hold resources here."""
+    """Attempt id -> task id, for all attempts that hold resources here."""
     unsent: dict[str, None] = field(default_factory=dict)
-    """Attempts to be named in the next answer, in order."""
+    """Attempts for the next answer, in order."""
     sent: dict[str, int] = field(default_factory=dict)
     """Attempt -> number of the answer that named it, until the executor confirms it."""
     to_ack: dict[str, None] = field(default_factory=dict)
     to_kill: set[str] = field(default_factory=set)
     publishing: set[str] = field(default_factory=set)
-    """Attempts of which the outputs are being put in place."""
+    """Attempts whose outputs are being published."""
     publishing_until: float = 0.0
-    """So long an answer waits for that, so as to acknowledge them and to fill their room."""
+    """An answer waits until then for the publishing, to acknowledge these attempts and to fill their resources."""
     seq: int = 0
-    """Of the newest sync."""
+    """Number of the newest sync."""
     held: bool = False
     """Whether sync `seq` waits for its answer."""
     number: int = 0
-    """Of the newest answer."""
+    """Number of the newest answer."""
     heard_at: float = 0.0
     synced: bool = False
     idle_since: float = 0.0
     releasing_since: float = 0.0
     asked_at: float = 0.0
-    """When it was last reconciled for its silence."""
+    """Time of the last reconciliation because of its silence."""
     restored: bool = False
-    """Opened in the scheduler's earlier life."""
+    """Opened by an earlier scheduler."""
     silence_noted: bool = False
-    """Whether the user knows that it has not been heard from."""
+    """Whether the user was notified of its silence."""
     exit_reason: str = ""
-    """Why its executor ended, as its exit status tells."""
+    """Why its executor ended, by its exit status."""
     worked: bool = False
-    """Whether it was ever given an attempt."""
+    """Whether it was ever assigned an attempt."""
     broken: int = 0
-    """Attempts in a row that this claim could not run."""
+    """Broken attempts in a row."""
 
     def __post_init__(self) -> None:
         self.free = self.resources
@@ -166,7 +166,7 @@ class Claim:
         self.state = move(CLAIM_MOVES, self.state, new)
 
     def take(self, attempt_id: str, task_id: int, allocation: Resources) -> None:
-        """Reserve `allocation` for a new attempt and queue it for the next answer."""
+        """Allocate resources to a new attempt and queue it for the next answer."""
         self.worked = True
         self.attempts[attempt_id] = task_id
         self.unsent[attempt_id] = None
@@ -177,18 +177,20 @@ class Claim:
         self.pace_s = wall_s if self.pace_s is None else 0.7 * self.pace_s + 0.3 * wall_s
 
     def recall(self, attempt_id: str) -> None:
-        """The executor is to end it, if it was told of it: with the same answer that gives its place to another."""
+        """The executor must end it, if it received it: in the same answer that assigns its resources to another
+        attempt.
+        """
         if attempt_id in self.attempts and attempt_id not in self.unsent:
             self.to_kill.add(attempt_id)
 
     def drop(self, attempt_id: str, allocation: Resources, now: float) -> None:
-        """The attempt holds nothing here any more."""
+        """The attempt holds no resources here any more."""
         self.publishing.discard(attempt_id)
         if self.attempts.pop(attempt_id, None) is None:
             return
         self.unsent.pop(attempt_id, None)
         self.sent.pop(attempt_id, None)
-        self.free = self.free + allocation if self.attempts else self.resources  # no rounding left over
+        self.free = self.free + allocation if self.attempts else self.resources  # no rounding error left over
         if not self.attempts:
             self.idle_since = now
 
@@ -209,7 +211,7 @@ class Shortage:
 
 @dataclass
 class AgentRecord:
-    """What is known of an agent's trustworthiness, and the offers of it that are in hand."""
+    """An agent's trustworthiness, and its present offers."""
 
     id: str
     hostname: str = ""
@@ -218,12 +220,12 @@ class AgentRecord:
     """Failures of the cluster in a row."""
     failed_last: float = -1e18
     avoided: int = 0
-    """Times in a row that it was avoided."""
+    """How many times in a row it was avoided."""
     avoid_until: float = 0.0
     unlisted_until: float | None = None
-    """Until then what is offered of it is kept if it looks like a crumb: the master may list the agent."""
+    """Until then an offer of it that looks like a crumb is kept: the master may list the agent."""
     spell: int = 0
-    """Counts the agent's bad times: of one, a task counts its failures there but once."""
+    """Counts the agent's bad spells: a task counts its failures there once per spell."""
 
     def offered(self) -> Resources:
         total = Resources()

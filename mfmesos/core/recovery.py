@@ -1,8 +1,7 @@
-"""What has to outlive a scheduler that dies, and how the next one takes it up.
+"""Recovery: the state that outlives a scheduler, and how the next scheduler restores it.
 
-Saved are the claims that were opened and the tasks that were tried; the rest the workflow's own files tell. A saved
-attempt is assumed to be with its executor or on the way there: whether it arrived, runs or has ended, the claim's
-first sync says.
+The journal holds the open claims and the tasks with attempts; the workflow's own files hold the rest. A saved attempt
+is assumed to be with its executor or in transit: the claim's first sync shows whether it arrived, runs or has ended.
 """
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from mfmesos.core.state import State
 
 
 def restore(state: State, event: Restored) -> None:
-    """Comes before everything else. A task whose claim is not among those saved waits again."""
+    """Precedes everything else. A task whose claim was not saved waits again."""
     for saved in event.claims:
         claim = Claim(saved.id, saved.agent_id, saved.hostname, saved.resources, state.now, saved.solo_task)
         claim.restored = True

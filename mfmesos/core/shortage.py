@@ -1,4 +1,4 @@
-"""Nothing of the run is running, and nothing that is offered is large enough: who holds the agents, for the user."""
+"""Shortage: no task of the run is running, and no offer is large enough. Reports to the user who holds the agents."""
 from __future__ import annotations
 
 import math
@@ -14,26 +14,26 @@ from mfmesos.core.states import ClaimState
 from mfmesos.shared.messages import shortage as m
 
 AFTER_S = 3.0
-"""How long tasks wait before the master is asked who holds what."""
+"""Tasks wait this long before the master is asked who holds what."""
 EVERY_S = 5.0
 BLIND_AFTER_S = 4.5
-"""Without an answer by then, the line comes without names."""
+"""Without an answer by then, the line has no names."""
 AGAIN_S = 30.0
-"""Amounts change all the time: where only they have, the next line is not sooner. Another holder is news at once."""
+"""Amounts change all the time: a change of amounts alone is reported no sooner. Another holder is reported at once."""
 MOST_NAMED = 4
 SMALL_MB = 1.0
 
 
 @dataclass(frozen=True)
 class _View:
-    """What a line says: of `total`, each holder has some; compared by `who`."""
+    """The content of a line: each holder's part of `total`; compared by `who`."""
 
     text: str
     who: tuple[tuple[str, bool], ...]
 
 
 def look(state: State, wanted: Sequence[Shape]) -> None:
-    """Tasks of these shapes wait. Asks the master once that has lasted; `listed` says the rest."""
+    """Tasks of these shapes wait. Asks the master after a while; `listed` handles the answer."""
     own = state.shortage
     going_on = state.running() or not state.connected or state.claims_in(ClaimState.LAUNCHING)
     if going_on or not _possible(state, wanted):
@@ -51,8 +51,9 @@ def look(state: State, wanted: Sequence[Shape]) -> None:
 
 
 def _possible(state: State, wanted: Sequence[Shape]) -> bool:
-    """Whether an agent could hold any of them, if it were empty, or no list of the agents says that none could. The
-    others are ended elsewhere."""
+    """Whether an empty agent could hold any of them, or no list of agents excludes it. The others are ended
+    elsewhere.
+    """
     known, since = state.largest_agents(), state.unsatisfiable_since
     return bool(wanted) and (not known or any(
         state.known.listed_at < since.get(shape, -math.inf) or any(state.fits(shape, agent) for agent in known)
@@ -60,7 +61,7 @@ def _possible(state: State, wanted: Sequence[Shape]) -> bool:
 
 
 def listed(state: State, holders: Sequence[Holder]) -> None:
-    """The master has listed its agents, and the frameworks that hold something of them as far as it shows them."""
+    """The master has listed its agents, and the frameworks that hold resources as far as it shows them."""
     own = state.shortage
     if own.since is None or state.now - own.since < AFTER_S:
         return
@@ -96,7 +97,7 @@ def _view(state: State, holders: Sequence[Holder]) -> _View:
 
 
 def _unoffered(state: State, agents: Sequence[Agent]) -> str:
-    """Why an agent that has room is of no use."""
+    """Why an agent with free resources is of no use."""
     own = Resources(memory_mb=state.policy.executor_memory_mb)
     for agent in agents:
         free = (agent.resources - agent.used - own).at_least_zero()

@@ -1,4 +1,4 @@
-"""How much a task is given where nothing was requested, and how large a claim has to be. Pure arithmetic."""
+"""The allocation of a task without requests, and the size of a claim. Pure arithmetic."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -8,21 +8,21 @@ from typing import Protocol
 from mfmesos.core.model import Resources
 
 LEAST_CORES = 0.01
-"""Mesos's smallest share of a cpu, and what a claim asks for when all its tasks ask for none."""
+"""Mesos's smallest share of a cpu, and a claim's request if none of its tasks requests cores."""
 AHEAD_S = 0.1
 AHEAD_PACE_S = 0.5
 AHEAD_MOST = 16.0
 LEAST_MEMORY_MB = 64.0
-"""Of a task that requested nothing, where an agent has it: a small interpreter runs in that."""
+"""For a task without requests, if an agent has that much: enough for a small interpreter."""
 USEFUL_MEMORY_MB = 16.0
-"""An agent that has less is of no use to such tasks."""
+"""An agent with less is useless for such tasks."""
 SHARE_SLACK = 0.875
-"""A fair share may be smaller by an eighth, which the executors of several claims on one agent may take."""
+"""A fair share may be an eighth smaller, for the executors of several claims on one agent."""
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """What a task gets when it requested nothing, as long as its fair share of the agent allows it (cores, MB)."""
+    """The allocation of a task without requests, as far as its fair share of the agent allows (cores, MB)."""
 
     cores: float = 1.0
     memory_mb: float = 512.0
@@ -30,7 +30,7 @@ class Defaults:
 
 
 class Wanted(Protocol):
-    """What a task is to be given (a Need, or a Shape); None where that is open."""
+    """What a task is to be given (a Need, or a Shape); None where open."""
 
     @property
     def cores(self) -> float | None: ...
@@ -47,11 +47,11 @@ class Wanted(Protocol):
 
 
 def allocation(need: Wanted, total: Resources, whole: Resources, defaults: Defaults) -> Resources:
-    """What a task is allocated where `total` is available (a claim or an offer) of an agent that has `whole`.
+    """A task's allocation when `total` is available (a claim or an offer) of an agent that has `whole`.
 
-    What was requested or estimated is given. Otherwise: one core, and as much memory and disk as the default says
-    but no more than the share of the agent that goes with its cores, so that such tasks fill an agent by its cores.
-    It may be more than `total` has: what others left of an agent can be too little for such a task.
+    Requested and estimated amounts are given. Otherwise: one core, and the default memory and disk, but no more than
+    the share of the agent that goes with its cores, so that such tasks fill an agent by its cores. The result may
+    exceed `total`: the remainder of an agent can be too small for such a task.
     """
     cores = need.cores if need.cores is not None else min(defaults.cores, whole.cores)
     memory = need.memory_mb
@@ -66,14 +66,14 @@ def allocation(need: Wanted, total: Resources, whole: Resources, defaults: Defau
 
 
 def _fair(whole: float, whole_cores: float, there: float, cores_there: float, cores: float, default: float) -> float:
-    """Of memory or disk: what goes with `cores`, at most the default."""
+    """The part of memory or disk that goes with `cores`, at most the default."""
     share = whole * min(cores / whole_cores, 1.0) if whole_cores > 0 else whole
     left = there * min(cores / cores_there, 1.0) if cores_there > 0 else there
     return max(min(default, share, left), min(default, share * SHARE_SLACK))
 
 
 def is_crumb(room: Resources, defaults: Defaults) -> bool:
-    """Whether a task that requested nothing gets less there than the defaults, if room is all that the agent has."""
+    """Whether a task without requests gets less than the defaults there, if `room` is all that the agent has."""
     if room.cores < defaults.cores:
         return True
     part = defaults.cores / room.cores
@@ -81,7 +81,7 @@ def is_crumb(room: Resources, defaults: Defaults) -> bool:
 
 
 def how_many_fit(need: Resources, room: Resources, at_most: int) -> int:
-    """How many allocations of `need` go side by side into `room`, no more than `at_most`."""
+    """The number of allocations of `need` that fit into `room` at once, at most `at_most`."""
     count = at_most
     for each, there in (
         (need.cores, room.cores), (need.memory_mb, room.memory_mb),
@@ -93,9 +93,10 @@ def how_many_fit(need: Resources, room: Resources, at_most: int) -> int:
 
 
 def ahead(resources: Resources, pace_s: float | None) -> Resources:
-    """How much may be queued in a claim beyond what runs, so that its executor need not wait for us between attempts
-    of milliseconds: about `AHEAD_S` of work. Nothing for attempts that take longer: they could start elsewhere. Never
-    of GPUs."""
+    """The amount that may be queued in a claim beyond its running attempts, so that its executor need not wait for the
+    scheduler between attempts of milliseconds: about `AHEAD_S` of work. Nothing for longer attempts: they could start
+    elsewhere. Never GPUs.
+    """
     if pace_s is None or pace_s > AHEAD_PACE_S:
         return Resources()
     return replace(resources * min(AHEAD_S / max(pace_s, 0.001), AHEAD_MOST), gpus=0.0)
@@ -104,11 +105,11 @@ def ahead(resources: Resources, pace_s: float | None) -> Resources:
 def size_claim(
     wanted: Sequence[tuple[Wanted, int]], room: Resources, whole: Resources, defaults: Defaults,
 ) -> tuple[Resources, list[int]]:
-    """The smallest claim within `room`, on an agent that has `whole`, that holds as many of the wanted tasks as go in,
-    and how many of each kind.
+    """The smallest claim within `room`, on an agent that has `whole`, that holds as many of the wanted tasks as fit,
+    and the number of each kind.
 
-    Memory and disk are rounded up in proportion to the cores taken: what is left of an agent without cores is of
-    no use to anybody, and undeclared tasks are safer with it.
+    Memory and disk are rounded up in proportion to the cores: the rest of an agent without cores is useless to others,
+    and tasks without requests are safer with it.
     """
     left, taken = room, []
     for need, count in wanted:

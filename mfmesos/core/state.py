@@ -1,4 +1,4 @@
-"""Everything the core knows, in one place, and the settings it decides by. The modules beside it change it."""
+"""The state of the core in one place, and its policy. The modules beside it change the state."""
 from __future__ import annotations
 
 from collections import Counter
@@ -20,7 +20,7 @@ MOST_ALIKE, ALIKE_S = 5, 10.0
 
 @dataclass(frozen=True)
 class Policy:
-    """How the core decides. Times in seconds, memory in MB."""
+    """The core's settings. Times in seconds, memory in MB."""
 
     workdir: str = "/"
     run_id: str = "run"
@@ -28,9 +28,9 @@ class Policy:
     rewrite: bool = True
     """Whether executors replace absolute paths of declared files in commands."""
     keep_partial: bool = False
-    """Whether the outputs of attempts that fail are wanted, as far as there are any."""
+    """Whether existing outputs of failed attempts are delivered."""
     nonce: str = ""
-    """Part of the ids of all attempts of tasks that are submitted in this life of the scheduler; random."""
+    """Part of the ids of all attempts of tasks submitted to this scheduler; random."""
     retries: int = 0
     cluster_retries: int = 10
     max_running: int | None = None
@@ -38,48 +38,49 @@ class Policy:
     executor_memory_mb: float = 96.0
     defaults: Defaults = Defaults()
     estimates: str = FILL
-    """OFF; FILL: what was not requested is estimated; OVERRIDE: what was requested as well."""
+    """OFF; FILL: estimate what was not requested; OVERRIDE: estimate requested resources, too."""
     retry_budget: float = 2.0
     """Expected attempts, per 100 tasks, that exhaust an estimate."""
     batch_delay_s: float = 0.03
-    """Tasks arrive one by one: wait so long for more before a claim is sized."""
+    """Tasks arrive one by one: wait this long for more before a claim is sized."""
     claim_idle_s: float = 5.0
     claim_worklife_s: float = 3600.0
     hold_s: float = 20.0
     """The longest that a sync is held."""
     launch_timeout_s: float = 60.0
-    """A claim that has not synced for so long is reconciled; after twice that it is given up."""
+    """A claim that has not synced for this long is reconciled; after twice that it is given up."""
     silence_note_s: float = 7.0
     """A claim with work that has not synced for `hold_s` and this is reported to the user."""
     silence_s: float = 60.0
     """The same for a claim that has synced before: reconciled after this, given up after `silence_lost_s`."""
     silence_lost_s: float = 600.0
     release_s: float = 15.0
-    """A claim told to end that does not is killed after this, and forgotten after twice that."""
+    """A released claim that does not end is killed after this, and forgotten after twice that."""
     starting_s: float = 8.0
-    """The same for one that has not synced yet: it has nothing to lose."""
+    """The same for a claim that has not synced yet: it has nothing to lose."""
     refuse_s: float = 600.0
     refuse_wanted_s: float = 5.0
-    """The same while tasks wait: what an agent has left may be too little now and enough soon."""
+    """The same while tasks wait: an agent's free resources may be too small now and sufficient soon."""
     gpus: bool = True
-    """Whether the run is offered GPUs: Mesos keeps them from frameworks that did not ask for them at their start."""
+    """Whether the run is offered GPUs: Mesos offers them only to frameworks that asked for them at their start."""
     list_wait_s: float = 1.0
-    """What looks like a crumb of an agent is kept until the master has listed its agents, at most this long."""
+    """An offer that looks like a crumb is kept until the master has listed its agents, at most this long."""
     away_s: float = 600.0
-    """How long an agent that is away counts as one that a task may wait for."""
+    """How long a task may wait for an agent that is away."""
     unsatisfiable_s: float = 5.0
     drain_after_s: float = 20.0
-    """A task that fits no claim, for want of a larger one, waits so long before claims are drained for it."""
+    """A task that fits no claim, because all are too small, waits this long before claims are drained for it."""
     kill_grace_s: float = 5.0
     executor_deaths: int = 3
     """A task fails when its executor has ended by itself this many times while the task ran alone in it."""
     avoid_s: float = 10.0
     """How long an agent is avoided after its third failure in a row; doubles with each further one."""
     full_pause_s: float = 10.0
-    """After the workflow's folder was found full, nothing new is started for so long."""
+    """After the workflow's folder was found full, nothing new starts for this long."""
     launch_failures: int = 12
-    """The run is given up after this many claims in a row that ended before they ever synced; or after a quarter of
-    them when that takes `launch_give_up_s`."""
+    """The run is given up after this many claims in a row that ended before their first sync; or after a quarter of
+    them if that takes `launch_give_up_s`.
+    """
     launch_give_up_s: float = 300.0
     reconcile_s: float = 900.0
 
@@ -92,21 +93,21 @@ class State:
     out: list[Action] = field(default_factory=list)
 
     tasks: dict[int, TaskRecord] = field(default_factory=dict)
-    """Tasks that have not ended. Ended ones are only counted: the state file remembers them."""
+    """Tasks that have not ended. Ended tasks are only counted: the state file records them."""
     restored: set[int] = field(default_factory=set)
-    """Tasks of the scheduler's earlier life: the engine submits them again."""
+    """Tasks of an earlier scheduler: the engine submits them again."""
     publishing: dict[str, int] = field(default_factory=dict)
-    """Attempt -> task, where its outputs are being put in place."""
+    """Attempt -> task, while its outputs are being published."""
     queue: WaitingQueue = field(default_factory=WaitingQueue)
     counts: Counter[TaskState] = field(default_factory=Counter)
     order: int = 0
     needed: dict[Shape, Need] = field(default_factory=dict)
-    """As found by the present matching, as is what the agents could give."""
+    """From the present matching, like the agents' totals."""
     able: list[Resources] | None = None
     last_category: str = ""
-    """Of the task submitted last."""
+    """The category of the last submitted task."""
     digests: Counter[str] = field(default_factory=Counter)
-    """How many live tasks want an input of that content."""
+    """Number of live tasks that need an input with that content."""
 
     claims: dict[str, Claim] = field(default_factory=dict)
     """Claims that have not ended."""
@@ -114,7 +115,7 @@ class State:
     launch_failures: int = 0
     last_launch_failure: str = ""
     user_failures: int = 0
-    """Of those in a row, the last ones that were about the user that executors run as."""
+    """The last of those in a row that failed because of the user that executors run as."""
     hopeless: str = ""
     """Why no executor will ever start."""
     launch_failing_since: float = 0.0
@@ -127,13 +128,13 @@ class State:
     connected: bool = False
     suppressed: bool = False
     filtered: bool = False
-    """Whether offers were declined, so that the master keeps some back, since the last revive."""
+    """Whether offers were declined since the last revive, so that the master keeps some back."""
     revive_after: float = -1e9
     revive_pause: float = 1.0
     wanted_since: float | None = None
-    """Since when tasks wait that no claim will take; None: none do."""
+    """Since when tasks wait that no claim will accept; None: no such task."""
     paused_until: float = -1e9
-    """Nothing new is started before: the workflow's folder is full."""
+    """Nothing new starts before: the workflow's folder is full."""
     shortage: Shortage = field(default_factory=Shortage)
     unsatisfiable_since: dict[object, float] = field(default_factory=dict)
     reconciled_at: float = 0.0
@@ -144,7 +145,7 @@ class State:
     nothing_new: str = ""
     """Why tasks that are submitted from now on are withdrawn at once."""
     unwanted: set[int] = field(default_factory=set)
-    """Withdrawn before they were submitted: looking at a task's inputs takes its time."""
+    """Cancelled before their submission: checking a task's inputs takes time."""
     complete: bool = False
     """No more tasks will come."""
     stopping: str = ""
@@ -157,19 +158,20 @@ class State:
 
     @property
     def listed(self) -> tuple[Agent, ...] | None:
-        """The agents as the master listed them last; None: not known yet."""
+        """The agents in the master's last list; None: not known yet."""
         return self.known.latest
 
     def need(self, shape: Shape) -> Need:
-        """What a task of that shape is given. An estimate alone never asks for more than an agent has that could
-        hold what was requested."""
+        """The need of a task of that shape. An estimate alone never asks for more than the largest agent that could
+        hold the request.
+        """
         need = self.needed.get(shape)
         if need is None:
             need = self.needed[shape] = self._within_agents(shape, self.needs.of(shape, self.now))
         return need
 
     def look_anew(self) -> None:
-        """What tasks need and agents could give may have changed."""
+        """The needs of tasks and the agents' totals may have changed."""
         self.needed.clear()
         self.able = None
 
@@ -185,11 +187,11 @@ class State:
         return need.within(shape, max(able, key=lambda a: (a.memory_mb, a.cores))) if able else need
 
     def allocation(self, shape: Shape, total: Resources, agent_id: str) -> Resources:
-        """What a task gets of `total`, a claim or offer on that agent; see placement.allocation."""
+        """A task's allocation from `total`, a claim or offer on that agent; see sizing.allocation."""
         return allocation(self.need(shape), total, self.known.whole(agent_id) or total, self.policy.defaults)
 
     def fits(self, need: Wanted, total: Resources, agent_id: str = "") -> bool:
-        """Whether it fits into `total` of the agent; without one, into an agent that has just that."""
+        """Whether it fits into `total` of the agent; without an agent, into an agent that has just that."""
         whole = self.known.whole(agent_id) if agent_id else None
         return allocation(need, total, whole or total, self.policy.defaults).fits_in(total)
 
@@ -197,7 +199,7 @@ class State:
         self.out.append(action)
 
     def note(self, level: str, text: str, task_id: int | None = None, *, every_s: float = 0.0) -> None:
-        """Tell the user; the same text not again within `every_s`."""
+        """Notify the user; the same text again only after `every_s`."""
         if every_s and self.now - self.told.get(text, -1e18) < every_s:
             return
         if every_s:
@@ -205,7 +207,7 @@ class State:
         self.emit(Note(level, text, task_id))
 
     def note_alike(self, kind: str, level: str, text: str, task_id: int | None = None) -> None:
-        """The same for texts that differ each time: no more than MOST_ALIKE of a kind in ALIKE_S."""
+        """The same for texts that differ each time: at most MOST_ALIKE of a kind in ALIKE_S."""
         since, count = self.alike.get(kind, (self.now, 0))
         if self.now - since >= ALIKE_S:
             since, count = self.now, 0
@@ -216,7 +218,7 @@ class State:
             self.emit(Note(level, m.MORE_ALIKE(text=text, pause=ALIKE_S), task_id))
 
     def running(self) -> int:
-        """Tasks that hold resources of a claim."""
+        """Number of tasks that hold resources of a claim."""
         return len(self.tasks) - len(self.queue)
 
     def agent(self, agent_id: str, hostname: str = "") -> AgentRecord:
@@ -232,10 +234,9 @@ class State:
         return [c for c in self.claims.values() if c.state in states]
 
     def largest_agents(self) -> list[Resources]:
-        """What each agent that is there could give to tasks of one claim, when it is empty."""
+        """What each present agent could offer to tasks of one claim when empty."""
         return self.known.here()
 
     def largest_agent(self) -> Resources | None:
-        """The largest by each resource taken alone, of those too that are away for the moment; None while no agent is
-        known."""
+        """The maximum of each resource alone, including agents that are away; None while no agent is known."""
         return self.known.most()

@@ -1,6 +1,6 @@
 """The states of a task and of a claim, and the only moves between them. docs/states.md draws this table.
 
-`move` is the one gate: code that changes a state calls it and nothing else.
+`move` is the only gate: all code that changes a state calls it.
 """
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import TypeVar
 
 
 class TaskState(Enum):
-    WAITING = "waiting"  # for a claim with room
-    ASSIGNED = "assigned"  # to a claim; its executor has not yet said that it took it on
-    RUNNING = "running"  # the executor said so
-    PUBLISHING = "publishing"  # outputs delivered, on their way to their final names
+    WAITING = "waiting"  # for a claim with enough free resources
+    ASSIGNED = "assigned"  # to a claim; its executor has not accepted the attempt yet
+    RUNNING = "running"  # its executor accepted the attempt
+    PUBLISHING = "publishing"  # its outputs were received and are being published
     FINISHED = "finished"
     FAILED = "failed"
-    WITHDRAWN = "withdrawn"  # the engine does not want it any more
+    WITHDRAWN = "withdrawn"  # cancelled by the engine or by Ctrl-C
 
 
 class ClaimState(Enum):
-    LAUNCHING = "launching"  # accepted, its executor has not synced yet
-    OPEN = "open"  # syncing, takes on work
-    DRAINING = "draining"  # finishes what runs, takes on nothing more
-    RELEASING = "releasing"  # told to end, or being killed
+    LAUNCHING = "launching"  # offer accepted, its executor has not synced yet
+    OPEN = "open"  # syncing, accepts attempts
+    DRAINING = "draining"  # its attempts finish, none is added
+    RELEASING = "releasing"  # its executor was asked to end, or is being killed
     ENDED = "ended"
 
 
@@ -50,11 +50,11 @@ S = TypeVar("S", TaskState, ClaimState)
 
 
 class ImpossibleMove(AssertionError):
-    """A bug in the core: a state was left in a way that the table does not have."""
+    """A bug in the core: a move that is not in the table."""
 
 
 def move(moves: Mapping[S, frozenset[S]], old: S, new: S) -> S:
-    """`new`, when the table allows it after `old`; raises ImpossibleMove."""
+    """`new`, if the table allows it after `old`; raises ImpossibleMove."""
     if new not in moves[old]:
         raise ImpossibleMove(f"{type(old).__name__}: {old.value} -> {new.value}")
     return new

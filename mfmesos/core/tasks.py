@@ -1,4 +1,4 @@
-"""The life of a task: submitted, tried, tried again, reported once."""
+"""The life of a task: submitted, tried, retried, reported once."""
 from __future__ import annotations
 
 from mfmesos.core import outcomes, trust
@@ -25,16 +25,16 @@ from mfmesos.shared.messages import core as m
 
 MB = 2**20
 PUBLISHING_S = 0.02
-"""Small outputs are in place sooner; an answer does not wait longer for those of an attempt that has ended."""
+"""Small outputs are published sooner; an answer waits no longer for the outputs of an ended attempt."""
 
 CONTENDED = 0.1
-"""An attempt that waited for CPUs for a longer share of its wall time ran beside others who computed."""
+"""An attempt that waited for CPUs for a larger share of its wall time ran beside other computing processes."""
 
 
 def submit(state: State, event: TaskSubmitted) -> None:
     task = event.task
     if task.id in state.restored:
-        return  # it is here already, or has ended since
+        return  # it is known already, or has ended since
     if task.id in state.tasks:
         state.note("warning", m.TASK_TWICE(task=task.id), task.id)
         return
@@ -47,14 +47,14 @@ def submit(state: State, event: TaskSubmitted) -> None:
 
 
 def _unwanted(state: State, task: Task) -> str:
-    """Why the task is not to start, or empty."""
+    """Why the task must not start, or empty."""
     return state.stopping or (m.TASK_CANCELLED() if task.id in state.unwanted else "")
 
 
 def new_record(
     state: State, task: Task, inputs: tuple[StagedInput, ...], order: int, context: str,
 ) -> TaskRecord:
-    """A task that the core did not know; it is in no queue yet."""
+    """A task that is new to the core; it is in no queue yet."""
     category, input_mb = state.needs.category(task), sum(i.size for i in inputs) / MB
     state.needs.expect(category)
     kind = Kind(category, context, input_mb, state.needs.known(task.command, input_mb))
@@ -67,7 +67,7 @@ def new_record(
 
 
 def refuse(state: State, event: TaskRefused) -> None:
-    """It never had a chance: an input is missing, say. One that was restored runs already, or has ended."""
+    """The task cannot start, for example because of a missing input. A restored task runs already, or has ended."""
     if event.task.id in state.restored or event.task.id in state.tasks:
         return
     if event.task.id in state.unwanted:
@@ -94,7 +94,7 @@ def withdraw(state: State, task_id: int, why: str) -> None:
 
 
 def start_attempt(state: State, record: TaskRecord, claim: Claim, allocation: Resources) -> None:
-    """Give the first of its shape to a claim: from now on it holds resources there."""
+    """Assign the first task of its shape to a claim, where it holds resources from now on."""
     need = state.need(record.shape())
     state.queue.remove(record)
     record.attempts += 1
@@ -104,7 +104,7 @@ def start_attempt(state: State, record: TaskRecord, claim: Claim, allocation: Re
 
 
 def assign(state: State, record: TaskRecord, claim: Claim, allocation: Resources) -> None:
-    """The attempt is its claim's."""
+    """Record the attempt as the claim's."""
     record.move(TaskState.ASSIGNED)
     record.attempt_id = attempt_id(record.stem, record.attempts)
     record.claim_id, record.agent_id, record.assigned_at = claim.id, claim.agent_id, state.now
@@ -114,7 +114,7 @@ def assign(state: State, record: TaskRecord, claim: Claim, allocation: Resources
 
 
 def run_message(state: State, record: TaskRecord) -> wire.Run:
-    """The attempt as its executor is told of it."""
+    """The attempt's message to its executor."""
     given, asked, claim = record.allocation, record.task.request, state.claims[record.claim_id].resources
     return wire.Run(
         attempt=record.attempt_id,
@@ -130,7 +130,7 @@ def run_message(state: State, record: TaskRecord) -> wire.Run:
         limit_wall_s=record.task.request.wall_s,
         env=dict(record.task.env),
         rewrite=state.policy.rewrite, gpus=given.gpus,
-        # What the next attempt makes would be mixed with it.
+        # The next attempt's outputs would be mixed with them.
         keep_partial=state.policy.keep_partial and record.own_failures >= state.policy.retries,
         most_memory_mb=_most(state, asked.memory_mb, record.limit_memory_mb, claim.memory_mb),
         most_disk_mb=_most(state, asked.disk_mb, record.limit_disk_mb, claim.disk_mb),
@@ -138,14 +138,16 @@ def run_message(state: State, record: TaskRecord) -> wire.Run:
 
 
 def _most(state: State, declared: float | None, limit: float | None, whole: float) -> float | None:
-    """How far the attempt may exceed its limit while its claim has room; None: not at all, since it was declared."""
+    """How far the attempt may exceed its limit while its claim has free resources; None: not at all, since it was
+    declared.
+    """
     if limit is None or (declared is not None and (state.policy.estimates != OVERRIDE or limit >= declared)):
         return None
     return whole if declared is None else min(declared, whole)
 
 
 def current(state: State, claim: Claim, attempt_id: str) -> TaskRecord | None:
-    """The task that this attempt of this claim is the current attempt of; None: it is stale."""
+    """The task whose current attempt this is, in this claim; None: the attempt is stale."""
     record = state.tasks.get(claim.attempts.get(attempt_id, -1))
     if record is None or record.attempt_id != attempt_id or record.claim_id != claim.id:
         return None
@@ -153,7 +155,7 @@ def current(state: State, claim: Claim, attempt_id: str) -> TaskRecord | None:
 
 
 def leave_claim(state: State, record: TaskRecord) -> None:
-    """The current attempt holds nothing any more, and what it may still send is not wanted."""
+    """The current attempt releases its resources, and its later messages are ignored."""
     claim = state.claims.get(record.claim_id)
     if claim is not None:
         claim.drop(record.attempt_id, record.allocation, state.now)
@@ -188,7 +190,7 @@ def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.R
 
 
 def drain(state: State, claim: Claim) -> None:
-    """The claim gets no more; what its executor has not heard of yet is taken back, at no cost."""
+    """The claim gets no more attempts; those that its executor has not received return to the queue, at no cost."""
     claim.move(ClaimState.DRAINING)
     for unsent in list(claim.unsent):
         record = current(state, claim, unsent)
@@ -197,7 +199,7 @@ def drain(state: State, claim: Claim) -> None:
 
 
 def take_back(state: State, claim: Claim, record: TaskRecord) -> None:
-    """The task waits again, whatever became of the attempt."""
+    """The task waits again, whatever happened to the attempt."""
     claim.recall(record.attempt_id)
     state.emit(RevokeAttempt(claim.id, record.attempt_id))
     leave_claim(state, record)
@@ -205,7 +207,7 @@ def take_back(state: State, claim: Claim, record: TaskRecord) -> None:
 
 
 def as_attempt(record: TaskRecord, result: wire.Result, host: str, signature: str) -> Attempt:
-    """What the history keeps of it."""
+    """The attempt's record for the history."""
     task, given, used = record.task, record.allocation, result.usage
     outcome = f"exhausted:{result.resource}" if result.outcome == wire.EXHAUSTED else result.outcome
     return Attempt(
@@ -218,7 +220,7 @@ def as_attempt(record: TaskRecord, result: wire.Result, host: str, signature: st
 
 
 def _cores(used: wire.Usage, given: Resources) -> float | None:
-    """What was measured beside others who computed says that a task needs as much, not that less would do."""
+    """A measurement beside other computing processes shows that a task needs as much, not that less would do."""
     contended = used.wait_s > CONTENDED * used.wall_s
     return None if contended and used.cores < given.cores else used.cores
 
@@ -237,8 +239,9 @@ def outputs_published(state: State, attempt_id: str) -> None:
 
 
 def outputs_refused(state: State, event: OutputsRefused) -> None:
-    """Delivered, but not in place. A full disk on our side is nobody's failure: the task is run again once there may
-    be room. Anything else on our side ends it: it could only come to the same end."""
+    """Received, but not published. A full disk on this machine is nobody's failure: the task runs again when space may
+    be free. Any other problem on this machine fails the task: a retry would end the same way.
+    """
     record = _publishing(state, event.attempt_id)
     if record is None:
         return
@@ -257,8 +260,9 @@ def outputs_refused(state: State, event: OutputsRefused) -> None:
 
 
 def _settle(state: State, record: TaskRecord) -> Claim | None:
-    """What became of its outputs is known: the executor may forget the attempt, with the answer that follows. Not
-    before: a scheduler that dies while it places them gets the result once more."""
+    """The fate of its outputs is known: the next answer acknowledges the attempt. Not earlier: if the scheduler dies
+    while publishing, the next scheduler gets the result again.
+    """
     claim = state.claims.get(record.claim_id)
     if claim is not None:
         claim.to_ack[record.attempt_id] = None
@@ -284,7 +288,7 @@ def carry_out(state: State, record: TaskRecord, decision: Decision, result: wire
         end(state, record, TaskState.FAILED, decision.reason, result)
         return
     unwanted = _unwanted(state, record.task)
-    if unwanted:  # since its outputs began to be put in place
+    if unwanted:  # since its outputs began to be published
         end(state, record, TaskState.WITHDRAWN, unwanted)
         return
     state.note_alike(f"again at {record.agent_id}", "info",
@@ -295,7 +299,7 @@ def carry_out(state: State, record: TaskRecord, decision: Decision, result: wire
 
 
 def wait_again(state: State, record: TaskRecord) -> None:
-    """It holds nothing any more, and is to be tried again."""
+    """It holds no resources any more, and is retried."""
     record.move(TaskState.WAITING)
     record.claim_id, record.waiting_since = "", state.now
     state.queue.add(record)
@@ -305,7 +309,7 @@ def wait_again(state: State, record: TaskRecord) -> None:
 def end(
     state: State, record: TaskRecord, how: TaskState, reason: str = "", result: wire.Result | None = None,
 ) -> None:
-    """The one way out: the task is reported, forgotten, and what it held is free."""
+    """The only exit: the task is reported and forgotten, and its resources are free."""
     task, result = record.task, result or record.result
     if record.state is TaskState.WAITING:
         state.queue.remove(record)

@@ -1,5 +1,6 @@
-"""Which agents get work: one that fails attempts in a row is avoided for a while, and a task that failed at an agent
-prefers the others."""
+"""Decides which agents get attempts: an agent that fails attempts in a row is avoided for a while, and a task that
+failed at an agent prefers the others.
+"""
 from __future__ import annotations
 
 from mfmesos.core.records import AgentRecord, Claim, Shape
@@ -10,14 +11,15 @@ IN_A_ROW = 3
 """Failures before an agent is avoided, or broken attempts before a claim is drained."""
 MOST_DOUBLINGS = 10
 LONGEST_S, LONGEST_ALONE_S = 600.0, 30.0
-"""An agent is avoided no longer than that; the second while no other agent can be used."""
+"""Maximum time to avoid an agent; the second while no other agent is usable."""
 SHUN_S = 60.0
 """After an agent's last failure, tasks that failed there wait this long for another agent."""
 
 
 def blame(state: State, agent: AgentRecord, reason: str) -> bool:
-    """A failure of the cluster at this agent; whether the agent is avoided now. What fails while it is avoided was
-    started before, and makes the time no longer."""
+    """Record a failure of the cluster at this agent; returns whether the agent is avoided now. Failures while it is
+    avoided are of earlier attempts, and do not extend the time.
+    """
     agent.failures += 1
     agent.failed_last = state.now
     if state.now < agent.avoid_until:
@@ -36,7 +38,7 @@ def blame(state: State, agent: AgentRecord, reason: str) -> bool:
 
 
 def praise(agent: AgentRecord) -> None:
-    """An attempt finished there."""
+    """Record a finished attempt there."""
     if agent.failures:
         agent.failures = agent.avoided = 0
         agent.spell += 1
@@ -57,7 +59,7 @@ def shunned(state: State, shape: Shape, agent_id: str) -> bool:
 
 
 def _others(state: State, agent_id: str, shape: Shape | None = None) -> list[str]:
-    """Agents that may be used besides this one, and could hold tasks of that shape as far as is known."""
+    """Other usable agents that could hold tasks of that shape, as far as known."""
     here = None if state.listed is None else {a.id for a in state.listed if a.active}
     found = []
     for other in state.agents.values():

@@ -1,4 +1,4 @@
-"""Numbers, short texts and the texts of others as users read them."""
+"""Numbers and texts as users read them."""
 from __future__ import annotations
 
 
@@ -24,8 +24,9 @@ def shortened(text: str, limit: int) -> str:
 
 
 def printable(text: str | bytes, limit: int = 80, *, instead: str | None = None) -> str:
-    """Text that somebody else chose, fit for one line of a terminal or a log: at most `limit` characters (0: any
-    number), what is too long loses its middle; what is not printable is escaped, or replaced with `instead`."""
+    """Foreign text for one line of a terminal or log: at most `limit` characters (0: any number), a long text loses its
+    middle; unprintable characters are escaped, or replaced with `instead`.
+    """
     if limit and len(text) > limit * 8:
         text = text[: limit * 4] + text[-limit * 4:]  # type: ignore[operator]  # both are of one kind
     if isinstance(text, bytes):

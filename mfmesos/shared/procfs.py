@@ -1,7 +1,7 @@
-"""Processes of this machine as Linux shows them in /proc. A process that has ended reads as nothing, never as an error.
+"""Reads processes of this machine from Linux's /proc. An ended process reads as empty, never as an error.
 
-Not psutil, which does not work on every agent: an executor measures all the time, and psutil takes several times as
-long (docs/performance.md, Executor).
+psutil does not work on every agent, and takes several times as long, while an executor measures all the time
+(docs/performance.md, Executor).
 """
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Table(Dict[int, Process]):
         self._children: dict[int, list[int]] | None = None
 
     def tree(self, roots: Iterable[int]) -> set[int]:
-        """The roots that are there and all their descendants."""
+        """The existing roots and all their descendants."""
         if self._children is None:
             self._children = {}
             for p in self.values():
@@ -58,7 +58,7 @@ class Table(Dict[int, Process]):
 
 
 def read(pid: int) -> Process | None:
-    """One process; None when it has ended."""
+    """One process; None if it has ended."""
     f = _fields(start_of(f"/proc/{pid}/stat"))
     if not f:
         return None
@@ -67,7 +67,7 @@ def read(pid: int) -> Process | None:
 
 
 def everything() -> Iterator[Process]:
-    """All processes that we can see."""
+    """All visible processes."""
     found = (read(int(name)) for name in os.listdir("/proc") if name.isdigit())
     return (process for process in found if process is not None)
 
@@ -79,7 +79,7 @@ def name_of(pid: int) -> str:
 
 
 def started_at(pid: int) -> float:
-    """When it started, in seconds since the epoch, rounded down to 10 ms; 0 when that cannot be known."""
+    """When it started, in seconds since the epoch, rounded down to 10 ms; 0 if unknown."""
     f = _fields(start_of(f"/proc/{pid}/stat"))
     return time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - int(f[19]) / TICKS) if f else 0.0
 
@@ -89,7 +89,7 @@ def command_line(pid: int) -> list[str]:
 
 
 def variable(pid: int, name: str) -> str | None:
-    """A variable of the environment that it was started with; None also when we may not see that."""
+    """A variable of its initial environment; None also without the right to read it."""
     wanted = os.fsencode(name) + b"="
     for item in whole(f"/proc/{pid}/environ").split(b"\0"):
         if item.startswith(wanted):
@@ -98,13 +98,13 @@ def variable(pid: int, name: str) -> str | None:
 
 
 def bytes_read(pid: int) -> int | None:
-    """By system calls, from files and elsewhere; None when we may not see that."""
+    """By system calls, from files and elsewhere; None without the right to read it."""
     words = start_of(f"/proc/{pid}/io").split(None, 2)
     return int(words[1]) if words else None  # rchar: N
 
 
 def children_of_thread(pid: int, thread: int) -> list[int] | None:
-    """The children that this thread of it started or adopted; None when the kernel does not show them."""
+    """The children that this thread of it started or adopted; None if the kernel does not show them."""
     try:
         with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as f:
             return [int(child) for child in f.read().split()]
@@ -113,7 +113,7 @@ def children_of_thread(pid: int, thread: int) -> list[int] | None:
 
 
 def pss(pid: int) -> Pss | None:
-    """Its memory now; None when the kernel does not show it. Much slower than `read`."""
+    """Its memory now; None if the kernel does not show it. Much slower than `read`."""
     raw = start_of(f"/proc/{pid}/smaps_rollup")
     total = bytes_in(raw, b"Pss")
     return None if total is None else Pss(total, bytes_in(raw, b"Pss_File") or 0)
@@ -126,7 +126,7 @@ def bytes_in(raw: bytes, name: bytes) -> int | None:
 
 
 def start_of(path: str) -> bytes:
-    """The first 4096 bytes of a file, all of most; empty when it cannot be read."""
+    """The first 4096 bytes of a file, which is all for most; empty if unreadable."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -140,7 +140,7 @@ def start_of(path: str) -> bytes:
 
 
 def whole(path: str) -> bytes:
-    """A file that may be longer; empty when it cannot be read."""
+    """A file that may be longer; empty if unreadable."""
     try:
         with open(path, "rb", buffering=0) as f:
             return f.read()
@@ -149,6 +149,6 @@ def whole(path: str) -> bytes:
 
 
 def _fields(stat: bytes) -> list[bytes]:
-    """Those after the name, beginning with the state; none when the process has ended."""
-    end = stat.rfind(b") ")  # a name may hold brackets
+    """The fields after the name, beginning with the state; none if the process has ended."""
+    end = stat.rfind(b") ")  # a name may contain brackets
     return stat[end + 2:].split(None, 23) if end >= 0 else []

@@ -1,1 +1,1 @@
-"""How resources are divided among claimants. Pure."""
+"""Divides resources among claimants. Pure."""

@@ -1,12 +1,12 @@
-"""How many workers each manager of Work Queue or TaskVine is to have: pure, `now` is given. Cores, MB, seconds.
+"""Decides how many workers each manager of Work Queue or TaskVine gets: pure, `now` is passed in. Cores, MB, seconds.
 
 A round is five steps, each a function of pool_steps.py (whose docstring defines need, demand and target):
 1. Workers whose manager has ended are drained (`orphans`).
 2. Each manager gets an account: its need and its demand (`account`).
 3. The pool's cores are shared among the demands: the targets (`with_targets`).
-4. Workers above the target are drained (`surplus_workers`), those below it started (`missing_workers`), as far as the
-   ramp allows (`may_end`, `may_start`).
-5. What keeps a project from more workers is given as a reason.
+4. Workers above the target are drained (`surplus_workers`), missing workers are started (`missing_workers`), as far as
+   the ramp allows (`may_end`, `may_start`).
+5. The result gives a reason for each project that gets no more workers.
 """
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from mfmesos.shares.water_filling import EPS
 
 @dataclass
 class Backoff:
-    """After workers of a project have ended before they were of use."""
+    """The pause after workers of a project have ended before they were useful."""
 
     crashes: int = 0
-    """In a row; those of workers that were started together count as one."""
+    """In a row; simultaneously started workers count as one."""
     reason: str = ""
     until: float = 0.0
 
@@ -39,14 +39,14 @@ class Backoff:
         self.reason = reason
 
     def text(self, now: float) -> str:
-        """Why no worker may be started now; empty where one may."""
+        """Why no worker may start now; empty if one may."""
         if now >= self.until:
             return ""
         return m.POOL_BACKOFF(crashes=self.crashes, why=self.reason, pause=math.ceil(self.until - now))
 
 
 class Pool:
-    """Decides; remembers only when managers were heard of, and which projects' workers end at their start."""
+    """Decides; remembers only when managers were last reported, and which projects' workers end at their start."""
 
     def __init__(self, pace: Pace | None = None) -> None:
         self.pace = pace or Pace()
@@ -54,7 +54,7 @@ class Pool:
         self._backoffs: dict[str, Backoff] = {}
 
     def crashed(self, project: str, reason: str, now: float) -> None:
-        """A worker ended before it was of use: none is started for a while, twice as long each time in a row."""
+        """A worker ended before it was useful: none starts for a while, twice as long each time in a row."""
         self._backoffs.setdefault(project, Backoff()).crashed(reason, now, self.pace)
 
     def worked(self, project: str) -> None:
@@ -64,10 +64,10 @@ class Pool:
     def decide(self, managers: Sequence[ManagerStatus], settings: Mapping[str, ProjectSettings],
                workers: Sequence[PoolWorker], agent: Resources, now: float, *,
                cluster_cores: float = math.inf) -> Decisions:
-        """What to start and to drain now.
+        """Which workers to start and to drain now.
 
         `settings` are by project; a manager whose project has none gets no workers. `agent` is the largest agent,
-        `cluster_cores` what the pool may use in all.
+        `cluster_cores` the total that the pool may use.
         """
         active = [w for w in workers if not w.draining]
         self._hear(managers, {w.manager for w in active}, now)
@@ -79,7 +79,7 @@ class Pool:
         return self._change(accounts, agent, now, drains, cluster_cores - draining)
 
     def _hear(self, managers: Sequence[ManagerStatus], with_workers: set[str], now: float) -> None:
-        """Note when each manager was heard of; forget those that have ended and have no worker any more."""
+        """Record when each manager was last reported; forget ended managers without workers."""
         for status in managers:
             self._heard[status.key] = (now, status)
         for key, (at, _) in list(self._heard.items()):
@@ -88,7 +88,7 @@ class Pool:
 
     def _change(self, accounts: Sequence[Account], agent: Resources, now: float, drains: list[Drain],
                 pool_cores: float) -> Decisions:
-        """Manager by manager: what one starts or drains counts for those of the same project that follow."""
+        """Manager by manager: the changes of one count for the following managers of the same project."""
         starts: list[Start] = []
         why: dict[str, str] = {}
         rounds = self._project_rounds(accounts)
@@ -127,7 +127,7 @@ class Pool:
 
 @dataclass
 class _ProjectRound:
-    """What a project has, and may still change, in the round under way."""
+    """What a project has, and may still change, in this round."""
 
     workers: int
     may_start: int
@@ -144,7 +144,7 @@ class _ProjectRound:
 
 def _accounts(managers: Sequence[ManagerStatus], settings: Mapping[str, ProjectSettings],
               active: Sequence[PoolWorker], agent: Resources) -> list[Account]:
-    """Of the managers whose project is served, in the order of their keys; of two with one key, the last."""
+    """Accounts of the managers whose project is served, in the order of their keys; of two with one key, the last."""
     by_manager: dict[str, list[PoolWorker]] = {}
     for w in active:
         by_manager.setdefault(w.manager, []).append(w)

@@ -1,4 +1,4 @@
-"""How large a pool's worker is, and how many cores of workers a manager's tasks need. Pure; cores and MB."""
+"""The size of a pool's workers, and the cores of workers that a manager's tasks need. Pure; cores and MB."""
 from __future__ import annotations
 
 import math
@@ -10,9 +10,9 @@ from mfmesos.shares.water_filling import EPS
 
 
 def task_size(status: ManagerStatus, agent: Resources) -> Resources:
-    """What to reckon with for each task: the largest one's request in whole cores, but no more than an agent has.
+    """The assumed size of each task: the largest one's request in whole cores, but no more than an agent has.
 
-    Work Queue gives a task that requests nothing a whole worker, so such a task counts as one core.
+    Work Queue gives a task without requests a whole worker, so such a task counts as one core.
     """
     task = status.largest
     cores = float(math.ceil(max(task.cores, 1.0) - EPS))
@@ -21,7 +21,7 @@ def task_size(status: ManagerStatus, agent: Resources) -> Resources:
 
 
 def slots_in(size: Resources, task: Resources) -> int:
-    """How many such tasks run in a worker of this size; at least 1."""
+    """The number of such tasks that run in a worker of this size; at least 1."""
     return max(how_many_fit(task, size, UNLIMITED), 1)
 
 
@@ -35,10 +35,10 @@ def worker_size(task: Resources, missing_cores: float, agent: Resources) -> Reso
 
 
 def cores_needed(status: ManagerStatus, worker: Resources | None, agent: Resources) -> float:
-    """The cores that a manager's workers have when all its tasks run at once. `worker`: their fixed size, if any.
+    """The cores of a manager's workers when all its tasks run at once. `worker`: their fixed size, if any.
 
-    The lesser of two upper bounds: every task is as large as the largest; or workers are packed without a gap with
-    what all tasks request together.
+    The smaller of two upper bounds: every task is as large as the largest; or workers are packed without a gap with the
+    total request of all tasks.
     """
     task = task_size(status, agent)
     unit = worker or task
@@ -47,14 +47,14 @@ def cores_needed(status: ManagerStatus, worker: Resources | None, agent: Resourc
     all_alike = math.ceil(status.tasks / slots_in(unit, task)) * unit.cores
     if not status.largest.cores:
         return all_alike
-    # Each core of a worker brings memory and disk with it: the scarcest of the resources decides.
+    # Each core of a worker comes with memory and disk: the scarcest of the resources decides.
     whole = worker or agent
     packed = max(total * whole.cores / each for total, each in zip(amounts(status.wanted), amounts(whole)) if each)
     return min(all_alike, max(math.ceil(packed / unit.cores - EPS), 1) * unit.cores)
 
 
 def none_fits(status: ManagerStatus, agent: Resources) -> bool:
-    """Whether all tasks request as much as the largest does, and that is more than an agent has."""
+    """Whether all tasks request as much as the largest, and that exceeds every agent."""
     return not status.largest.fits_in(agent) and any(
         total >= each * status.tasks - EPS and each > most + EPS
         for total, each, most in zip(amounts(status.wanted), amounts(status.largest), amounts(agent)))
@@ -65,5 +65,5 @@ def amounts(resources: Resources) -> tuple[float, float, float, float]:
 
 
 def workers_in(cores: float, size: Resources) -> int:
-    """How many workers of this size have no more than these cores together."""
+    """The number of workers of this size that have at most these cores together."""
     return UNLIMITED if math.isinf(cores) else max(math.floor((cores + EPS) / size.cores), 0)

@@ -34,9 +34,9 @@ class Account:
     status: ManagerStatus
     settings: ProjectSettings
     workers: Sequence[PoolWorker]
-    """Those that are not draining."""
+    """The workers that are not draining."""
     task: Resources
-    """What to reckon with for each task."""
+    """The assumed size of each task."""
     need: float
     demand: float
     target: float = 0.0
@@ -59,7 +59,7 @@ class Account:
 
     @property
     def unit(self) -> float:
-        """The cores of the smallest worker that is of use to the manager."""
+        """The cores of the smallest useful worker of the manager."""
         return (self.settings.worker or self.task).cores
 
 
@@ -115,8 +115,8 @@ def orphans(active: Sequence[PoolWorker], heard: Mapping[str, tuple[float, Manag
             settings: Mapping[str, ProjectSettings], now: float, pace: Pace) -> list[Drain]:
     """Workers whose manager has ended, or whose project is no longer in the settings.
 
-    `heard`: by manager, when it was last heard of. Where it never was, a worker that was taken over from an earlier
-    life of the scheduler counts from its own start.
+    `heard`: by manager, when it was last reported. For a manager that was never reported, a worker of an earlier
+    scheduler counts from its own start.
     """
     found = []
     for w in active:

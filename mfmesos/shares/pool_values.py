@@ -1,4 +1,4 @@
-"""What a pool's decisions are made of: managers, bounds, workers, and what is to change. Cores, MB, seconds."""
+"""The values of a pool's decisions: managers, bounds, workers, and changes. Cores, MB, seconds."""
 from __future__ import annotations
 
 import math
@@ -13,7 +13,7 @@ UNLIMITED = 1_000_000
 
 @dataclass(frozen=True)
 class ManagerStatus:
-    """What one manager reports of itself, in the catalog or when asked."""
+    """A manager's report on itself, from the catalog or from the manager."""
 
     project: str
     host: str
@@ -21,13 +21,13 @@ class ManagerStatus:
     tasks_waiting: int = 0
     tasks_running: int = 0
     wanted: Resources = NOTHING_SAID
-    """The sum of what the waiting and running tasks request."""
+    """The total request of the waiting and running tasks."""
     largest: Resources = NOTHING_SAID
-    """The most that one task requests; zero where tasks request nothing."""
+    """The largest request of one task; zero without requests."""
     workers_connected: int = 0
     connected: Resources = NOTHING_SAID
     worker: str = "work_queue_worker"
-    """The program that works for it."""
+    """The worker program for its protocol."""
     heard_at: float = field(default=0.0, compare=False)
     """By the catalog's clock: when the manager last reported to the catalog."""
 
@@ -62,13 +62,13 @@ class Pace:
     ramp_factor_max: float = 8.0
     """Bounds that factor."""
     idle_s: float = 10.0
-    """A worker is drained for want of work only when it had none for this long."""
+    """An unneeded worker is drained only after this long without a task."""
     busy_s: float = 30.0
-    """A worker that has work is drained in favour of another project only when it is this old."""
+    """A busy worker is drained in favour of another project only at this age."""
     gone_s: float = 20.0
-    """A manager that was not heard of for this long has ended."""
+    """A manager that was not reported for this long has ended."""
     backoff_s: float = 5.0
-    """After the first crash; doubled by each that follows without a worker that connects."""
+    """After the first crash; doubled by each further crash without a worker that connects."""
     backoff_max_s: float = 300.0
 
 
@@ -82,7 +82,7 @@ class PoolWorker:
     size: Resources
     asked_at: float
     idle_since: float | None = None
-    """None: it has work."""
+    """None: it has a task."""
     draining: bool = False
 
 

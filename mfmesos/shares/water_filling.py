@@ -1,4 +1,4 @@
-"""Cores divided between claimants by weight: nobody gets more than it asks for; what one leaves goes to the others."""
+"""Divides cores among claimants by weight: nobody gets more than its demand; the rest goes to the others."""
 from __future__ import annotations
 
 import math
@@ -10,7 +10,7 @@ EPS = 0.0005
 
 @dataclass(frozen=True)
 class Claimant:
-    """`unit` is the least amount that is of use to it; `floor` it gets before anybody gets more."""
+    """`unit` is the smallest useful amount; `floor` is granted before anybody gets more."""
 
     name: str
     demand: float
@@ -28,7 +28,7 @@ def share(claimants: Sequence[Claimant], total: float) -> dict[str, float]:
     exact = fill(claimants, left + sum(given.values()), least=given)
     result = {c.name: max(math.floor((exact[c.name] + EPS) / c.unit) * c.unit, 0.0) for c in claimants}
     rest = total - sum(result.values())
-    # What rounding left, to those who lost most by it.
+    # The remainder of the rounding, to those who lost most by it.
     for c in sorted(claimants, key=lambda c: ((result[c.name] - exact[c.name]) / c.weight, c.name)):
         if c.unit <= rest + EPS and result[c.name] + c.unit <= c.demand + EPS:
             result[c.name] += c.unit
