@@ -1,5 +1,6 @@
-"""The only place that imports aiohttp, whose import makes two TLS contexts with the certificates of all this machine's
-authorities. Here it finds none: no server is asked that they would vouch for (docs/performance.md, Start-up)."""
+"""The only module that imports aiohttp, whose import creates two TLS contexts with the certificates of all authorities
+on this machine. Here it finds none, since no such server is contacted (docs/performance.md, Start-up).
+"""
 from __future__ import annotations
 
 import os

@@ -1,13 +1,13 @@
-"""Where each Python process of ours starts, the executor excepted: modules come from the standard library and the
+"""Starts each Python process of mfmesos, except the executor: modules are imported from the standard library and the
 installation, never from the folder of a workflow.
 
-That folder is the working directory of most of our processes and often on PYTHONPATH: a user's random.py or queue.py
-would be taken for the standard library's. `command` starts a process that ignores both; the command line itself, which
-the user starts, puts its search path right before it imports anything.
+That folder is the working directory of most processes and often on PYTHONPATH: a user's random.py or queue.py would
+replace the standard library's. `command` starts a process that ignores both; the command line itself, which the user
+starts, corrects its search path before it imports anything.
 
     python -I .../mfmesos/start.py mfmesos.scheduler ARGS...
 
-Until the search path is right this file imports only what every Python has loaded before it.
+Until the search path is corrected this file imports only modules that every Python has loaded before.
 """
 from __future__ import annotations
 
@@ -17,27 +17,28 @@ import sys
 SCHEDULER = "mfmesos.scheduler"
 CLUSTER = "mfmesos.local"
 HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-"""The folder that this installation was imported from."""
+"""The folder from which this installation was imported."""
 
 
 def command(program: str, interpreter: str = sys.executable) -> list[str]:
-    """How to start SCHEDULER or CLUSTER with that interpreter, its own arguments excepted."""
-    # -I ignores PYTHONHOME, too, and an interpreter that needs it does not start without.
+    """The command that starts SCHEDULER or CLUSTER with that interpreter, without its own arguments."""
+    # -I ignores PYTHONHOME, too, and an interpreter that needs PYTHONHOME does not start without it.
     isolated = ["-s"] if os.environ.get("PYTHONHOME") else ["-I"]
     encoding = ["-X", "utf8"] if sys.flags.utf8_mode else []
     return [interpreter, *isolated, *encoding, os.path.abspath(__file__), program]
 
 
 def isolate() -> None:
-    """Put this process's search path right: the standard library, the installation, and the site's packages."""
+    """Correct this process's search path: the standard library, the installation, and the site's packages."""
     sys.path[:] = search_path(sys.path, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     if sys.flags.isolated:
         _add_user_site()
 
 
 def search_path(found: list[str], named: list[str]) -> list[str]:
-    """`found` without what comes before the standard library in it: the script's folder or the working directory, and
-    what PYTHONPATH names, as in `named`. Installations among those follow the standard library."""
+    """`found` without the entries before the standard library: the script's folder or the working directory, and the
+    entries of PYTHONPATH, as in `named`. Installations among them follow the standard library.
+    """
     library = [entry for entry in found if _is_library(entry)]
     first = found.index(library[0]) if library else 0
     before = [entry for entry in (*found[:first], *named) if _is_installation(entry)]
@@ -53,7 +54,7 @@ def _is_library(entry: str) -> bool:
 
 
 def _is_installation(entry: str) -> bool:
-    """Whether pip has put packages there (`--target`, a module system's folders), or this very package lies there."""
+    """Whether pip has put packages there (`--target`, a module system's folders), or this package itself is there."""
     if not os.path.isabs(entry):
         return False
     try:
@@ -63,11 +64,11 @@ def _is_installation(entry: str) -> bool:
 
 
 def _add_user_site() -> None:
-    """Where `pip install --user` puts packages: -I leaves it out. It comes before the site's own, as it always does."""
+    """The folder of `pip install --user`, which -I leaves out. It precedes the site's own packages, as usual."""
     import site
 
     if sys.base_prefix not in site.PREFIXES or os.environ.get("PYTHONNOUSERSITE"):
-        return  # a virtual environment of its own
+        return  # a virtual environment
     before = list(sys.path)
     folder = site.getusersitepackages()
     if os.path.isdir(folder):
@@ -78,7 +79,7 @@ def _add_user_site() -> None:
 
 
 def main() -> None:
-    """The program that the first argument names."""
+    """Run the program that the first argument names."""
     isolate()
     program = sys.argv.pop(1) if len(sys.argv) > 1 else ""
     if program == SCHEDULER:

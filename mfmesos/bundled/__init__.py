@@ -18,6 +18,6 @@ def carries(package: str) -> bool:
 
 
 def use() -> None:
-    """Let `import pymesos` and `import http_parser` find the bundled packages; nothing changes where none are."""
+    """Let `import pymesos` and `import http_parser` find the bundled packages; a no-op without them."""
     if _HERE not in sys.path and carries("pymesos"):
         sys.path.insert(0, _HERE)

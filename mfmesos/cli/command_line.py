@@ -1,5 +1,6 @@
-"""The command line. Each command imports what it needs itself, so that starting stays quick
-(docs/performance.md, Start-up)."""
+"""The command line. Each command imports its modules itself, so that the start stays quick (docs/performance.md,
+Start-up).
+"""
 from __future__ import annotations
 
 import os
@@ -32,7 +33,7 @@ MASTERS = "HOST:PORT, several of them as H1:P1,H2:P2, or zk://HOSTS/PATH"
 
 
 def address(context: click.Context, option: click.Parameter, text: str) -> str:
-    """HOST[:PORT], or nothing; anything else is bad usage."""
+    """HOST[:PORT], or empty; anything else is bad usage."""
     from mfmesos.shared.addresses import split_host_port
 
     try:
@@ -43,7 +44,7 @@ def address(context: click.Context, option: click.Parameter, text: str) -> str:
 
 
 def cluster_options(command: F) -> F:
-    """Where to run: shared by the commands that reach a master."""
+    """Options for the cluster, shared by all commands that connect to a master."""
     for option in reversed((
         click.option("--master", default="local", show_default=True, metavar="MASTER",
                      help=f"Run on this Mesos master: {MASTERS}; local starts an embedded cluster on this machine."),
@@ -68,7 +69,7 @@ def cluster_options(command: F) -> F:
 
 
 def task_options(command: F) -> F:
-    """How tasks are run: shared by the commands that are given tasks."""
+    """Options for tasks, shared by all commands that run tasks."""
     for option in reversed((
         click.option("--max-running", type=Number(bounds.SOME), metavar="N", help="Run at most N tasks at once."),
         click.option("--claims", type=click.Choice(["shared", "per-task"]), default="shared", show_default=True,
@@ -93,7 +94,7 @@ def task_options(command: F) -> F:
 
 
 def scheduler_config(workdir: Path, options: dict[str, Any], **more: Any) -> SchedulerConfig:
-    """The scheduler's settings out of the command line's."""
+    """The scheduler's settings from the command line's options."""
     return SchedulerConfig(
         workdir=str(workdir), master=options["master"], role=options["role"], user=options["user"],
         principal=options["principal"], secret_file=options["secret_file"], listen=options["listen"],
@@ -101,7 +102,7 @@ def scheduler_config(workdir: Path, options: dict[str, Any], **more: Any) -> Sch
 
 
 def task_settings(options: dict[str, Any]) -> dict[str, Any]:
-    """Those of `task_options`."""
+    """The settings from `task_options`."""
     file = options["history"]
     return {
         "max_running": options["max_running"], "claims": options["claims"], "claim_idle_s": options["claim_idle"],
@@ -303,7 +304,7 @@ main.add_command(history)
 
 
 def echo(text: str) -> None:
-    """One line for the user."""
+    """Print one line for the user."""
     from mfmesos.shared.terminal import say
 
     say(text)
@@ -313,7 +314,7 @@ def _launched(
     launch: Callable[[LaunchOptions], int], parsed: MakeflowArgs | FactoryArgs, args: Sequence[str],
     options: dict[str, Any],
 ) -> int:
-    """Run an engine of somebody else's with our scheduler, on the embedded cluster unless a master is named."""
+    """Run another program's engine with the scheduler of mfmesos, on the embedded cluster unless a master is named."""
     from mfmesos.launchers.launching import LaunchOptions
     from mfmesos.launchers.localrun import local_cluster
 
@@ -327,7 +328,9 @@ def _launched(
 
 
 def _guarded(call: Callable[[], Any]) -> NoReturn:
-    """Run a command; what the user can mend ends in one line, what nobody expected in one line and a log."""
+    """Run a command. An error that the user can fix becomes one line; an unexpected error becomes one line and a
+    log.
+    """
     try:
         code = call()
     except ConfigError as e:

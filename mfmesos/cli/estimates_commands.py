@@ -1,4 +1,4 @@
-"""The commands about resource estimates."""
+"""The commands for resource estimates."""
 from __future__ import annotations
 
 import sys
@@ -16,7 +16,7 @@ from mfmesos.shared.plainerrors import plain
 
 
 class _OrCategory(click.Group):
-    """What is no command is a category to be shown."""
+    """A word that is no command is a category to show."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or args[0] not in (*self.commands, "-h", "--help"):

@@ -1,4 +1,4 @@
-"""How a command ends that the user can mend."""
+"""Ends a command after an error that the user can fix."""
 from __future__ import annotations
 
 import sys
@@ -8,6 +8,6 @@ from mfmesos.shared.terminal import say
 
 
 def fail(text: str) -> NoReturn:
-    """One line on stderr, exit 1."""
+    """Print one line on stderr and exit with 1."""
     say(text)
     sys.exit(1)

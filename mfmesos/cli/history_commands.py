@@ -1,4 +1,4 @@
-"""The commands about the history of attempts that estimates learn from."""
+"""The commands for the history of attempts, from which estimates learn."""
 from __future__ import annotations
 
 import functools
@@ -30,7 +30,7 @@ def history() -> None:
 
 
 def _command(function: F) -> Any:
-    """A command of the group, with --history; what the user can mend ends in one line, exit 1."""
+    """A command of the group, with --history; an error that the user can fix becomes one line, exit code 1."""
     @functools.wraps(function)
     def run(**options: Any) -> None:
         from mfmesos.settings.config import ConfigError
@@ -149,7 +149,7 @@ def prune(path: Path, older_than: float | None, category: str | None, everything
 
 
 def existing(path: Path) -> Any:
-    """Opened; a history that is not there is not begun only to be looked at."""
+    """The opened history; a missing history is not created just to be shown."""
     from mfmesos.store.history import History, HistoryError
 
     if not os.path.lexists(path):
@@ -158,7 +158,7 @@ def existing(path: Path) -> Any:
 
 
 def summary(attempts: Sequence[Attempt]) -> list[str]:
-    """A table: for each category how many attempts, how many exhausted something, memory, run time, the last day."""
+    """A table with one line per category: attempts, exhausted attempts, memory, run time, last day."""
     from statistics import median
 
     groups: dict[str, list[Attempt]] = defaultdict(list)
@@ -196,5 +196,5 @@ def _amount(value: float | None) -> str:
 
 
 def shown(text: str) -> str:
-    """Without what would steer a terminal."""
+    """The text without terminal controls."""
     return printable(text, 0, instead="?")

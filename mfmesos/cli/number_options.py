@@ -1,4 +1,4 @@
-"""Numbers on the command line: each within the bounds that mfmesos/shared/bounds.py has for it."""
+"""Numeric options, within the bounds of mfmesos/shared/bounds.py."""
 from __future__ import annotations
 
 import click
@@ -8,14 +8,14 @@ from mfmesos.shared.messages import cli as m
 
 
 class Number(click.ParamType):  # type: ignore[type-arg]
-    """A finite number within bounds; anything else is bad usage, said in one line."""
+    """A finite number within bounds; anything else is bad usage, reported in one line."""
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self.name = "integer" if bounds.whole else "number"
 
     def convert(self, value: object, param: click.Parameter | None, context: click.Context | None) -> float | int:
-        """Of an option's text, or its default."""
+        """The number from an option's text, or its default."""
         number: object = value
         if isinstance(value, str):
             try:

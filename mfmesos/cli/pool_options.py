@@ -18,7 +18,7 @@ DEFAULT_FOLDER = "mfmesos-pool"
 
 
 def pool_options(command: Any) -> Any:
-    """What a pool is told on the command line."""
+    """The pool's settings as options."""
     for option in reversed((
         click.option("--min", "least", type=Number(bounds.COUNT), default=0, show_default=True, metavar="N",
                      help="Keep at least N workers for each project that has a manager."),
@@ -52,8 +52,8 @@ def pool_options(command: Any) -> Any:
 
 
 def settings_of(project: str | None, options: dict[str, Any]) -> PoolSettings:
-    """The command line's settings; ConfigError in one line."""
-    # Here, since every command of mfmesos starts with this module.
+    """The settings from the command line; ConfigError in one line."""
+    # Imported here, since every command of mfmesos starts with this module.
     from mfmesos.engines.pool_settings import PoolSettings, worker_size
     from mfmesos.shares.pool_values import UNLIMITED, ProjectSettings
 

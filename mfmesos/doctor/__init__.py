@@ -1,1 +1,1 @@
-"""`mfmesos doctor`: what this machine and this cluster lack."""
+"""`mfmesos doctor`: finds what this machine and this cluster lack."""

@@ -1,6 +1,6 @@
-"""`mfmesos doctor`: what is there, what is missing and what to do, one line each.
+"""`mfmesos doctor`: one line per check, with the problem and the cure.
 
-Everything that looks at the machine or the network goes through `Probes`, so that tests can say what is found.
+Every look at the machine or the network goes through `Probes`, so that tests can replace the results.
 """
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LOW_INSTANCES = 16
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: ok is True, False (something will not work) or None (a warning, or only known in part)."""
+    """One line: ok is True, False (something will not work) or None (a warning, or only partly known)."""
 
     name: str
     ok: bool | None
@@ -62,7 +62,7 @@ def _read(path: str) -> str:
 
 
 def _installed(package: str) -> bool | None:
-    """Whether Debian's package is installed; None where there is no dpkg."""
+    """Whether Debian's package is installed; None without dpkg."""
     if shutil.which("dpkg-query") is None:
         return None
     done = subprocess.run(
@@ -86,7 +86,7 @@ def _bind(address: str) -> None:
 
 
 def _route_to(host: str, port: int) -> str:
-    """This machine's address on the way to a host; no packet is sent."""
+    """This machine's address on the route to a host; no packet is sent."""
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
     with socket.socket(family, socket.SOCK_DGRAM) as s:
         s.connect(address)
@@ -100,7 +100,7 @@ def _worker_needs(environ: Mapping[str, str]) -> str:
 
 @dataclass
 class Probes:
-    """How the doctor looks at the world."""
+    """The doctor's view of the machine and the network."""
 
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     python: Path = binaries.SYSTEM_PYTHON
@@ -125,8 +125,9 @@ class Probes:
 def run(
     master: str | None = None, probes: Probes | None = None, wanted: master_checks.Wanted | None = None,
 ) -> list[Finding]:
-    """Look at everything; never raises for what it finds. `master`: HOST:PORT, several, or zk://...; `wanted`: as whom
-    the master is to take us."""
+    """Run all checks; never raises for a failed check. `master`: HOST:PORT, a list, or zk://...; `wanted`: the identity
+    for the master.
+    """
     probes = probes or Probes()
     found = [
         *_python(probes), *_makeflow(probes), _factory(probes), _system_python(probes), _preload(probes),
@@ -168,7 +169,7 @@ def _makeflow(probes: Probes) -> list[Finding]:
 
 
 def _factory(probes: Probes) -> Finding:
-    """Only `mfmesos factory` wants it, so nothing here is an error."""
+    """Only `mfmesos factory` needs it, so a failure here is no error."""
     try:
         path, needs = probes.find_factory(probes.environ), probes.worker_needs(probes.environ)
     except (ConfigError, OSError) as e:
@@ -277,7 +278,7 @@ def _why(error: BaseException) -> str:
 
 
 def _agents(address: str, probes: Probes, wanted: master_checks.Wanted) -> Finding:
-    """Of /slaves, or of /state where the master does not serve that, or not to us."""
+    """From /slaves, or from /state if the master does not serve /slaves to this user."""
     problems = []
     for path in ("slaves", "state"):
         try:
@@ -292,11 +293,11 @@ def _agents(address: str, probes: Probes, wanted: master_checks.Wanted) -> Findi
 
 
 def _framework(address: str, probes: Probes, wanted: master_checks.Wanted) -> list[Finding]:
-    """Whether the master would take a run of ours; a framework is registered for a moment."""
+    """Whether the master accepts a run; registers a framework for a moment."""
     try:
         refusal = probes.subscribe(address, wanted)
     except (OSError, ValueError):
-        return []  # what is wrong with the master is said already
+        return []  # the problem with the master is reported already
     text = f"role {wanted.role}" + (f", principal {wanted.principal}" if wanted.principal else ", no principal")
     if not refusal:
         return [Finding("framework", True, f"the master takes runs ({text})")]
@@ -315,7 +316,7 @@ def _largest(listed: list[Any]) -> Finding:
 
 
 def _way_back(host: str, port: int, probes: Probes) -> list[Finding]:
-    """The address that executors are told to connect to."""
+    """The address that executors connect to."""
     try:
         address = probes.route_to(host, port)
         probes.bind(address)

@@ -1,4 +1,4 @@
-"""What the doctor asks of ZooKeeper and of the master, as a run would."""
+"""The doctor's checks of ZooKeeper and of the master, with the requests of a run."""
 from __future__ import annotations
 
 import getpass
@@ -21,7 +21,7 @@ MOST_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Wanted:
-    """As whom the master is to take us."""
+    """The framework's identity for the master."""
 
     role: str = "*"
     user: str = ""
@@ -34,9 +34,9 @@ class Wanted:
 
 
 def leader(master: str) -> str:
-    """HOST:PORT of the leading master that ZooKeeper knows. Raises OSError or ValueError in one line."""
+    """HOST:PORT of the leading master in ZooKeeper. Raises OSError or ValueError in one line."""
     masters = parse_masters(master)
-    logging.getLogger("kazoo").setLevel(logging.CRITICAL)  # what it says is in the finding
+    logging.getLogger("kazoo").setLevel(logging.CRITICAL)  # its messages are in the finding
     client: Any = make_client(masters)
     try:
         client.start(timeout=TIMEOUT_S)
@@ -54,8 +54,9 @@ def leader(master: str) -> str:
 
 
 def subscribe(address: str, wanted: Wanted) -> str:
-    """Register a framework and leave at once: why the master refuses it, empty when it does not. Raises OSError or
-    ValueError where the master does not answer as one."""
+    """Register a framework and leave at once; returns the master's reason for a refusal, empty if accepted. Raises
+    OSError or ValueError if the server does not answer like a master.
+    """
     framework: dict[str, Any] = {
         "name": "mfmesos doctor", "user": wanted.user or getpass.getuser(), "role": wanted.role,
         "failover_timeout": 0.0, "capabilities": [{"type": "PARTITION_AWARE"}]}
@@ -86,6 +87,6 @@ def subscribe(address: str, wanted: Wanted) -> str:
 
 
 def _event(answer: http.client.HTTPResponse) -> dict[str, Any]:
-    """The first of the stream: its length in a line, then JSON."""
+    """The first event of the stream: its length in a line, then JSON."""
     length = int(answer.readline(20))
     return dict(json.loads(answer.read(min(length, MOST_BYTES))))

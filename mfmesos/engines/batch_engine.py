@@ -1,4 +1,4 @@
-"""The batch runner beside the scheduler: gives it tasks as they become ready, and answers in mesos_task_state."""
+"""The batch runner's engine: submits tasks as they become ready, and writes results to mesos_task_state."""
 from __future__ import annotations
 
 import contextlib
@@ -52,11 +52,11 @@ class Tally:
     finished: int = 0
     failed: int = 0
     dropped: int = 0
-    """Withdrawn after the start: nobody waits for them."""
+    """Cancelled after the start: not waited for."""
 
 
 class BatchEngine:
-    """Gives the scheduler each task as soon as its inputs are there; keeps the state file and the display."""
+    """Submits each task as soon as its inputs exist; maintains the state file and the display."""
 
     def __init__(
         self, config: SchedulerConfig, options: Options, batch: Batch, done: set[int], shown: Progress,
@@ -77,7 +77,7 @@ class BatchEngine:
         """Tasks that are known not to be done, unless they are in _done."""
         self._resumed: set[int] = set()
         self._published: list[str] = []
-        """Outputs that are in place and not reported."""
+        """Published outputs of tasks that are not reported yet."""
         self._tally = Tally(finished=len(done))
         self._feeder = ThreadPoolExecutor(1, thread_name_prefix="feeder")
         self._tail: FileTail | None = None
@@ -86,7 +86,7 @@ class BatchEngine:
         self._complete = not options.follow
         self._stopping = False
         self._unwanted: set[int] = set()
-        """Withdrawn while they ran or waited for a place to run."""
+        """Tasks that were cancelled while they ran or waited for a claim."""
         self._scheduler: Scheduler
         self._stager: Stager
         self.entries: list[dict[str, object]] = []
@@ -95,7 +95,7 @@ class BatchEngine:
 
     # --- the engine's side of the scheduler -----------------------------------------------------
     def resume(self, saved: list[SavedTask]) -> list[SavedTask]:
-        """Those that are still to be run as they were, whatever their numbers are now."""
+        """The tasks that are still to run unchanged, whatever their numbers are now."""
         found = self._batch.still_wanted(saved)
         self._resumed = {one.task.id for one in found}
         return found
@@ -115,14 +115,14 @@ class BatchEngine:
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """What has finished is on record before anybody hears of it, the executor that delivered it included."""
+        """Record finished tasks before anyone learns of them, including the executor that delivered them."""
         with self._state.batch(), self._runlog.batch():
             yield
             self._force()
             self._earlier.commit()
 
     def _force(self) -> None:
-        """With --fsync: what was published comes to the disk before it is reported."""
+        """With --fsync: force published outputs to the disk before their tasks are reported."""
         published, self._published = self._published, []
         if not self._options.fsync or not published:
             return
@@ -185,7 +185,7 @@ class BatchEngine:
                       len(self._scheduler.core.state.claims), self._left_s)
 
     def _look_ahead(self) -> None:
-        """How long it will take, with what waits for other tasks' outputs as if it were like the rest."""
+        """Predict the remaining time, counting tasks that wait for other tasks' outputs as average tasks."""
         core = self._scheduler.core
         left, known = core.seconds_left(), len(core.state.tasks)
         tally = self._tally
@@ -208,8 +208,8 @@ class BatchEngine:
             self._feeder.submit(self._stager.submit_all, to_run)
 
     def _keep_changed(self, task: Task) -> bool:
-        """Whether nothing that somebody has changed would be overwritten by it."""
-        if task.id in self._resumed:  # it may have placed its outputs already
+        """Whether the task would overwrite no file that somebody has changed."""
+        if task.id in self._resumed:  # its outputs may be published already
             return True
         try:
             for line in self._earlier.keep_changed(task, self._plan.read()):
@@ -220,7 +220,7 @@ class BatchEngine:
         return True
 
     def _is_done(self, task: Task) -> bool:
-        """Whether an earlier run finished a task of which the line came later than the start."""
+        """Whether an earlier run finished this task, whose line came after the start."""
         if task.id in self._judged or self._earlier.why(task, most=INLINE_BYTES) is not None:
             return False
         self._done.add(task.id)
@@ -250,7 +250,7 @@ class BatchEngine:
                 task=one.task.id, why=one.reason, command=shorten(one.task.command)))
 
     def _abort_rest(self) -> None:
-        """Whoever follows our answers waits for a line of each task."""
+        """A program that follows the state file waits for a line about each task."""
         if self._stopping and self._options.follow:
             for task in self._plan.give_up():
                 self._state.aborted(task.id)
@@ -268,7 +268,7 @@ class BatchEngine:
 
     # --- a file that grows ----------------------------------------------------------------------
     def _on_bytes(self, data: bytes, reset: bool) -> None:
-        """On the tail's thread."""
+        """Runs on the tail's thread."""
         if reset:
             self._batch.reader = TaskReader(self._workdir)
         records = self._batch.reader.feed(data)
@@ -296,7 +296,7 @@ class BatchEngine:
         self._block(blocked)
 
     def _refuse(self, problem: Malformed) -> None:
-        """An invalid line; whoever wrote it waits for an answer if it has a number."""
+        """An invalid line; if it has a number, its author waits for an answer."""
         self._say(problem)
         if problem.task_id is not None and not self._state.is_known(problem.task_id):
             self._state.known(problem.task_id)
@@ -304,7 +304,7 @@ class BatchEngine:
 
     def _withdraw(self, task_id: int) -> None:
         if task_id not in self._batch.tasks:
-            return  # refused, and answered
+            return  # refused, with an answer
         waited, blocked = self._plan.withdraw(task_id)
         if waited:
             self._tally.dropped += 1
@@ -319,7 +319,7 @@ class BatchEngine:
         self._progress.note(problem.message(self._batch.source))
 
     def _follow(self, tail: FileTail) -> None:
-        """Now and then: has the file's end come, and has somebody else made an input that was missing?"""
+        """From time to time: check for the end of the file, and for missing inputs that somebody else has made."""
         now = time.monotonic()
         if now - self._looked_at >= LOOK_AGAIN_S:
             self._looked_at = now
@@ -327,7 +327,7 @@ class BatchEngine:
         if (self._workdir / DONE).exists():
             self._tail = None
             tail.stop(last_look=True)
-            self._scheduler.loop.call_soon(self._file_ended)  # after what the last look has found
+            self._scheduler.loop.call_soon(self._file_ended)  # after the results of the last look
 
     def _file_ended(self) -> None:
         self._add(self._batch.reader.finish())
@@ -342,7 +342,7 @@ class BatchEngine:
 
 
 def fresh_state(path: Path, done: set[int]) -> StateFile:
-    """The state file of this run: of an earlier one only the lines of tasks that are done stay."""
+    """The state file of this run: of an earlier file only the lines of done tasks stay."""
     atomic.write(path, "".join(f"{task_id},finished\n" for task_id in sorted(done)))
     state = StateFile(path)
     state.load(adopt=done)

@@ -1,4 +1,4 @@
-"""The batch runner's task file as far as it has been read, the plan made of it, and what earlier runs did of it."""
+"""The batch runner's task file as far as it was read, its plan, and the results of earlier runs."""
 from __future__ import annotations
 
 import os
@@ -22,7 +22,7 @@ from mfmesos.taskfiles.reader import TaskReader
 
 
 class Batch:
-    """The task file as far as it has been read, and the plan made of it."""
+    """The task file as far as it was read, and its plan."""
 
     def __init__(self, source: Path, workdir: Path) -> None:
         self.source = source
@@ -32,14 +32,14 @@ class Batch:
         self.tasks: dict[int, Task] = {}
         self.offset = 0
         self.withdrawn: set[int] = set()
-        """Before anything has started."""
+        """Tasks that were cancelled before the start."""
         self.plan: Plan
         self.overlapping: list[str] = []
-        """Outputs of different tasks of which one lies in the other, a line for each."""
+        """Nested outputs of different tasks, one line each."""
         self.earlier: Earlier
 
     def read(self, whole: bool) -> list[Malformed]:
-        """Read what is there; `whole`: that is all there will be. Every problem, in the order of the file."""
+        """Read the existing lines; `whole`: the file is complete. Returns every problem, in the order of the file."""
         data = self.source.read_bytes()
         self.offset = len(data)
         records = self.reader.feed(data)
@@ -54,7 +54,7 @@ class Batch:
         return sorted(problems + self.plan.check(follow=not whole), key=lambda problem: problem.line)
 
     def _output_problems(self, submitted: list[Submitted]) -> list[Malformed]:
-        """Outputs that can never be put in place."""
+        """Outputs that can never be published."""
         check, overlaps, found = OutputCheck(self.workdir, [self.source.name]), Overlaps(), []
         for record in submitted:
             found += [Malformed(record.line, printable(record.task.command),
@@ -72,16 +72,18 @@ class Batch:
         return os.path.lexists(self.workdir / name)
 
     def skip_done(self, state_dir: Path, verify: bool = False) -> tuple[set[int], dict[int, str]]:
-        """Tasks that an earlier run finished and that count as finished now; and why each of the others is to run (see
-        workflow.done). Raises FinishedError."""
+        """The finished tasks of an earlier run that count as finished now, and for each other task the reason why it
+        runs (see engines.done). Raises FinishedError.
+        """
         self.earlier = Earlier(self.workdir, state_dir, self.inputs, verify)
         self.earlier.take_up(self.tasks)
         done, reasons = self.plan.done_before(self.earlier.why)
         return {task.id for task in done}, reasons
 
     def still_wanted(self, saved: Iterable[SavedTask]) -> list[SavedTask]:
-        """Those of the dead run's tasks that the file states in the same words, under their present numbers. Not one
-        with other inputs by now, or one that a task before it is to be run for: that begins again."""
+        """The crashed run's tasks that the file still states unchanged, under their present numbers. A task whose
+        inputs have changed, or one of whose predecessors runs again, starts from the beginning.
+        """
         ready: dict[object, deque[Task]] = {}
         for task in self.tasks.values():
             if self.plan.status(task.id) is Status.READY:
@@ -89,7 +91,7 @@ class Batch:
         found = []
         for one in saved:
             if attempt_id(one.stem, one.attempts) in self.earlier.attempts:
-                continue  # it has finished: the scheduler died before it could forget it
+                continue  # it has finished: the scheduler died before the journal dropped it
             same = ready.get(statement(one.task))
             if same and self._staged(same[0]) == one.inputs:
                 found.append(replace(one, task=same.popleft()))
@@ -103,5 +105,5 @@ class Batch:
 
 
 def statement(task: Task) -> object:
-    """All that decides what an attempt is to do and is given; not its number."""
+    """Everything that defines the work and the allocation of an attempt; not its number."""
     return task.command, task.inputs, task.outputs, frozenset(task.env.items()), task.request

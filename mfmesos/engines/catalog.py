@@ -1,9 +1,9 @@
-"""Who needs workers: the catalog's /query.json. A manager answers with the same records (manager.py).
+"""Reads the catalog's /query.json: which managers need workers. A manager answers with the same records (manager.py).
 
-Measured with cctools 8.0.0: makeflow publishes a record of its own with the same project (type "makeflow", no port)
-beside its manager's (type "wq_master"; later versions "wq_manager", TaskVine "vine_manager"). tasks_total_* are of
-all tasks that wait or run; the largest task is max_* of the category "whole queue", as text, and missing when no task
-says anything. A manager answers the line "queue_status" with the same record in a list, and closes.
+Measured with cctools 8.0.0: makeflow publishes its own record with the same project (type "makeflow", no port) beside
+its manager's record (type "wq_master"; later versions "wq_manager", TaskVine "vine_manager"). tasks_total_* are of all
+tasks that wait or run; the largest task is max_* of the category "whole queue", as text, and missing if no task states
+a request. A manager answers the line "queue_status" with the same record in a list, and closes.
 """
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from mfmesos.shared.phrases import printable, shortened
 from mfmesos.shares.pool_values import ManagerStatus
 
 WORKERS = {"wq_master": "work_queue_worker", "wq_manager": "work_queue_worker", "vine_manager": "vine_worker"}
-"""By the type of a manager's record: the program that works for it."""
+"""The worker program for each type of a manager's record."""
 WHOLE = "whole queue"
 MAX_BYTES = 16 * 1024 * 1024
 MAX_TEXT = 256
 MAX_COUNT = 1e9
 HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
-"""A host goes into a worker's command line: nothing that a shell would take for something else."""
+"""A host becomes part of a worker's command line: no character with a meaning for the shell."""
 
 
 class SourceError(Exception):
@@ -37,14 +37,14 @@ class SourceError(Exception):
 
 @dataclass(frozen=True)
 class Found:
-    """The managers that can be served, and a line for each record of a manager that cannot."""
+    """The managers that can be served, and one line for each record that cannot."""
 
     managers: tuple[ManagerStatus, ...]
     ignored: tuple[str, ...] = ()
 
 
 async def from_catalog(host: str, port: int, timeout_s: float = 10.0) -> Found:
-    """All managers that the catalog knows. SourceError says why it cannot be read."""
+    """All managers in the catalog. Raises SourceError with the reason if it cannot be read."""
     where = f"catalog {host}:{port}"
     try:
         limit = aiohttp.ClientTimeout(total=timeout_s)
@@ -59,7 +59,7 @@ async def from_catalog(host: str, port: int, timeout_s: float = 10.0) -> Found:
 
 
 async def all_of(reader: aiohttp.StreamReader | asyncio.StreamReader, where: str) -> bytes:
-    """Until the other side closes; SourceError when that is too much."""
+    """Read until the other side closes; SourceError if the answer is too long."""
     body = bytearray()
     while True:
         part = await reader.read(65536)
@@ -75,7 +75,7 @@ def _words(e: Exception, timeout_s: float) -> str:
 
 
 def parse(body: bytes, where: str, asked: tuple[str, int] | None = None) -> Found:
-    """The managers in an answer; `asked` is where the one manager was reached, which is where its workers go."""
+    """The managers in an answer; `asked` is the address of a single manager, to which its workers connect."""
     managers: dict[str, ManagerStatus] = {}
     ignored = []
     for number, record in enumerate(records_of(body, where), 1):
@@ -92,7 +92,7 @@ def parse(body: bytes, where: str, asked: tuple[str, int] | None = None) -> Foun
 
 
 def records_of(body: bytes, where: str) -> list[Any]:
-    """SourceError when the answer is no list."""
+    """Raises SourceError if the answer is no list."""
     try:
         records = json.loads(body)
     except (ValueError, RecursionError) as e:
@@ -103,10 +103,10 @@ def records_of(body: bytes, where: str) -> list[Any]:
 
 
 def manager_of(record: dict[str, Any], asked: tuple[str, int] | None = None) -> ManagerStatus:
-    """One record; ValueError names the field that is not as it should be."""
+    """Parse one record; ValueError names the invalid field."""
     project = record.get("project")
     if asked is not None and project is None:
-        project = f"{asked[0]}:{asked[1]}"  # a manager without a name is not in any catalog
+        project = f"{asked[0]}:{asked[1]}"  # a manager without a name is in no catalog
     if not isinstance(project, str) or not project or len(project) > MAX_TEXT or not project.isprintable():
         raise ValueError(m.POOL_BAD_FIELD(name="project", value=shown(project)))
     host, port = asked or (_host(record), _port(record))
@@ -134,7 +134,7 @@ def _port(record: dict[str, Any]) -> int:
 
 
 def _number(record: dict[str, Any], *names: str, most: float = MAX_COUNT) -> float:
-    """The first of the fields that is there, numbers may be text; 0 for none."""
+    """The first existing field, as number or text; 0 if none exists."""
     for name in names:
         if name not in record:
             continue
@@ -143,14 +143,14 @@ def _number(record: dict[str, Any], *names: str, most: float = MAX_COUNT) -> flo
             number = float(value) if isinstance(value, (int, float, str)) else math.nan
         except (ValueError, OverflowError):
             number = math.nan
-        if not -1.0 <= number <= most:  # -1 is cctools' way to say that it does not know
+        if not -1.0 <= number <= most:  # -1 is cctools' value for "unknown"
             raise ValueError(m.POOL_BAD_FIELD(name=name, value=shown(value)))
         return max(number, 0.0)
     return 0.0
 
 
 def whole_number(record: dict[str, Any], name: str) -> int:
-    """ValueError when it cannot be."""
+    """Raises ValueError for an invalid value."""
     return int(_number(record, name))
 
 
@@ -167,6 +167,6 @@ def _largest(record: dict[str, Any]) -> Resources:
 
 
 def shown(value: object, limit: int = 80) -> str:
-    """A foreign value within one line."""
+    """A foreign value in one printable line."""
     text = str(value) if isinstance(value, Exception) else repr(value)
     return shortened(printable(text, 4 * limit, instead=" "), limit)

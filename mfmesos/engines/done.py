@@ -1,7 +1,7 @@
-"""Which tasks an earlier run finished for good, and why one that it had finished runs again.
+"""Decides which tasks an earlier run finished, and why a finished task runs again.
 
-A finished task is known by its command, variables, inputs and outputs, whatever its number. It is done as long as its
-inputs are what it ran with (same size and time, or else same content) and its outputs are what was published.
+A finished task is identified by its command, variables, inputs and outputs, whatever its number. It is done as long as
+its inputs are those of its run (same size and time, otherwise same content) and its outputs are as published.
 """
 from __future__ import annotations
 
@@ -30,11 +30,13 @@ from mfmesos.store.runlog import read_report
 
 log = logging.getLogger("mfmesos.done")
 NEW = ""
-"""The reason of a task that has not finished before."""
+"""The reason for a task that has not finished before."""
 DIGESTED = 64 << 10
-"""Outputs up to this size have their content digested when they are published: a new time alone then costs nothing."""
+"""The content of outputs up to this size is digested when they are published: a new time alone then causes no new
+run.
+"""
 FEW = 100
-"""Folders with no more in them, too."""
+"""Also for folders with at most this many members."""
 
 
 def digest_of(text: str) -> str:
@@ -53,7 +55,7 @@ def env_of(task: Task) -> str:
 
 
 class Earlier:
-    """What earlier runs in this folder have finished, and what this one adds to it. Used by one thread at a time.
+    """The finished tasks of earlier runs in this folder, and those of this run. Used by one thread at a time.
 
     Nothing is written before `begin`. Raises FinishedError.
     """
@@ -65,9 +67,9 @@ class Earlier:
         self._verify = verify
         self._rows: dict[int, Finished] = {}
         self._of: dict[int, int] = {}
-        """Task -> its row, as far as it was looked for."""
+        """Task -> its row, for the tasks that were looked up."""
         self._changed: set[int] = set()
-        """Rows that are to be written."""
+        """Rows to write."""
         self._drops: set[int] = set()
         self._store: FinishedTasks | None = None
         self._new = not (state_dir / FILE).exists()
@@ -79,22 +81,23 @@ class Earlier:
         self._alike: dict[object, deque[int]] = {}
         self._makers: dict[str, int] = {}
         self._digests: dict[tuple[str, str], str] = {}
-        """Name and stamp -> digest, as a task that read the file has found it."""
+        """(name, stamp) -> digest, from tasks that read the file."""
         for number, row in self._rows.items():
             self._enter(number, row)
         self.attempts = {row.attempt for row in self._rows.values() if row.attempt}
-        """Attempts of which the end is known."""
+        """Attempts with a known end."""
 
     def _enter(self, number: int, row: Finished) -> None:
         self._alike.setdefault(_key_of(row), deque()).append(number)
         self._makers.update((seen.name, number) for seen in row.outputs)
         for seen in (*row.inputs, *row.outputs):
-            if " " in seen.stamp and seen.digest:  # of a file
+            if " " in seen.stamp and seen.digest:  # for a file
                 self._digests[seen.name, seen.stamp] = seen.digest
 
     def take_up(self, tasks: Mapping[int, Task]) -> None:
-        """A folder that an older mfmesos has left: what it reported as finished, under the same number and with the
-        same command, counts as finished with the inputs and outputs of now."""
+        """For the folder of an older mfmesos: a task that was reported as finished, with the same number and command,
+        counts as finished with its present inputs and outputs.
+        """
         if not self._new:
             return
         said = {(e["task"], e["command"]) for e in read_report(self._state_dir) if e["finished"]}  # makeflow's, too
@@ -114,9 +117,10 @@ class Earlier:
 
     # --- what is asked of it --------------------------------------------------------------------
     def why(self, task: Task, made_again: str | None = None, most: float = math.inf) -> str | None:
-        """Why it is to run; None for one that is done, NEW for one that has not finished before. To be asked once for
-        each task. `made_again` names an input that a task before it is to make. A file larger than `most` bytes is not
-        digested: a new time alone then counts as a change."""
+        """Why the task runs; None if it is done, NEW if it has not finished before. Call once per task. `made_again`
+        names an input that a preceding task will make. A file larger than `most` bytes is not digested: a new time
+        alone then counts as a change.
+        """
         alike = self._alike.get(self._key(task))
         number = alike.popleft() if alike else 0
         if number not in self._rows:  # another task has made its files meanwhile
@@ -149,7 +153,7 @@ class Earlier:
     def _look(
         self, was: tuple[Seen, ...], what: str = "", verify: bool = False, most: float = math.inf,
     ) -> tuple[tuple[Seen, ...], str]:
-        """These files as they are now, when none has changed; else which one has, and how."""
+        """The present state of these files if none has changed; otherwise the name and the kind of the change."""
         found = []
         for seen in was:
             now = self._inputs.stamp(seen.name, seen.members)
@@ -171,7 +175,7 @@ class Earlier:
         return seen.digest or self._digests.get((seen.name, seen.stamp), "")
 
     def _found(self, was: Seen) -> Seen | None:
-        """As it is now, with its digest."""
+        """The present state, with its digest."""
         with contextlib.suppress(InputError, OSError, TreeError):
             if was.members:
                 rows = list(among(self._inputs.tree(was.name), was.members))
@@ -199,13 +203,14 @@ class Earlier:
 
     # --- what a run adds ------------------------------------------------------------------------
     def begin(self) -> None:
-        """A run begins: what was found is written down."""
+        """The run begins: write the changes found so far."""
         self._store = FinishedTasks(self._state_dir / FILE)
         self._write()
 
     def finished(self, report: ReportTask, members: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> None:
-        """Its outputs are in place; to be written with others by `commit`. `members`: output folder -> what the task
-        made in it; all else there is somebody else's."""
+        """The task's outputs are published; `commit` writes the record. `members`: output folder -> names that the task
+        made in it; everything else there belongs to others.
+        """
         task = report.task
         inputs = tuple(Seen(i.name, i.stamp, i.digest, i.size) for i in report.inputs)
         for name, made in members.items():
@@ -215,8 +220,9 @@ class Earlier:
         self._add(task.id, Finished(command_of(task), env_of(task), inputs, outputs, report.attempt_id))
 
     def _remove_stale(self, name: str, made: tuple[str, ...]) -> None:
-        """Who reads a folder is not to find what an earlier attempt made in it and this one did not. What somebody has
-        changed was moved aside before, and what another task has made stays."""
+        """Remove files that an earlier attempt made in the folder and this attempt did not, since readers of the folder
+        must not find them. Files that somebody changed were moved aside before, and files of other tasks stay.
+        """
         number = self._makers.get(name, 0)
         was = self._was(name)
         if was is not None:
@@ -230,7 +236,7 @@ class Earlier:
 
     def _published(self, name: str, members: tuple[str, ...]) -> Seen:
         seen = self._see(name, members)
-        if seen is None:  # removed by somebody at once
+        if seen is None:  # somebody has removed it at once
             return Seen(name, "", "", 1)
         if seen.size > DIGESTED and not self._verify:
             return seen
@@ -245,7 +251,7 @@ class Earlier:
             number = self._of[task_id] = self._last
         for name in _names(row.outputs):
             other = self._makers.get(name, number)
-            if other != number:  # it has made that file before; now it is another's
+            if other != number:  # the file belonged to that task; now it belongs to this one
                 self._drops.add(other)
                 self._rows.pop(other, None)
                 self._changed.discard(other)
@@ -257,7 +263,7 @@ class Earlier:
         self._changed.add(number)
 
     def commit(self) -> None:
-        """What has finished is written down in one transaction. What cannot be is tried again the next time."""
+        """Write the finished tasks in one transaction. After a failure they are written the next time."""
         try:
             self._write()
         except FinishedError as e:
@@ -277,9 +283,10 @@ class Earlier:
 
     # --- what somebody has changed --------------------------------------------------------------
     def keep_changed(self, task: Task, read: Container[str]) -> list[str]:
-        """Before a task makes its outputs again: files of these names that are not what was published, and not empty,
-        are moved aside. One line for each. `read` are the names that tasks have as inputs: nothing is put into a
-        folder among them. Raises kept.NotKept; then the task must not run."""
+        """Before a task makes its outputs again: move aside files with these names that differ from the published ones
+        and are not empty. Returns one line per file. `read` holds the names of all inputs: nothing is moved into such a
+        folder. Raises kept.NotKept; then the task must not run.
+        """
         lines = []
         for name in task.outputs:
             was = self._was(name)
@@ -294,7 +301,7 @@ class Earlier:
 
 
 def small_digest(path: str) -> str:
-    """Of a small file; empty for a folder. Quicker than a file object: it is done for every task."""
+    """The digest of a small file; empty for a folder. Faster than a file object: called for every task."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

@@ -1,4 +1,4 @@
-"""What a workflow engine is to the scheduler."""
+"""The interface between a workflow engine and the scheduler."""
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
@@ -14,32 +14,32 @@ if TYPE_CHECKING:
 
 
 class Engine(Protocol):
-    """Where tasks come from and results go: the task files of makeflow, the batch runner, ..."""
+    """A source of tasks that receives their results: the task files of makeflow, the batch runner, ..."""
 
     def resume(self, saved: list[SavedTask]) -> list[SavedTask]:
-        """An earlier scheduler of this run has died: which of its tasks are to go on. Called before `start`."""
+        """An earlier scheduler of this run has died: return those of its tasks that continue. Called before `start`."""
 
     def start(self, scheduler: Scheduler) -> None:
-        """Begin to post tasks."""
+        """Start to post tasks."""
 
     def report(self, report: act.ReportTask, host: str) -> None:
-        """A task has ended; its outputs are in place when it finished."""
+        """A task has ended; if it finished, its outputs are published."""
 
     def together(self) -> AbstractContextManager[None]:
-        """What is reported in this block may be written at its end, with one write."""
+        """Reports within this block may be written together at its end."""
 
     def note(self, note: act.Note) -> None:
-        """One line for the user."""
+        """Notify the user with one line."""
 
     def alive(self) -> str:
-        """Why to stop (the engine is done or gone), or nothing while it goes on. Called about once a second."""
+        """The reason to stop (the engine is done or gone), or empty. Called about once a second."""
 
     def close(self, failure: str | None, *, crashed: bool = False) -> None:
-        """All is over; or the scheduler has `crashed`, and leaves everything to the one that is started next."""
+        """The run has ended; or the scheduler has `crashed`, and leaves everything to the next scheduler."""
 
 
 class Launched:
-    """What the engines have in common whose scheduler a launcher keeps alive."""
+    """Common parts of the engines whose scheduler a launcher supervises."""
 
     def __init__(self, config: SchedulerConfig, echo: Callable[[str], None], getppid: Callable[[], int]) -> None:
         self._state_dir = config.state_dir
@@ -56,7 +56,7 @@ class Launched:
             self._echo(note.text)
 
     def orphaned(self) -> str:
-        """Why to stop: a process whose parent dies gets another one. Nothing while the launcher lives."""
+        """The reason to stop: a process whose parent dies gets another parent. Empty while the launcher lives."""
         if self._parent is not None and self._getppid() != self._parent:
             return m.ORPHANED()
         return ""

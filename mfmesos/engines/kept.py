@@ -1,6 +1,7 @@
-"""What a task has made before, when it makes it again: changed by somebody it is moved aside, not made again it goes.
+"""Earlier outputs of a task that runs again: files that somebody changed are moved aside, files not made again are
+removed.
 
-Nothing is touched that lies outside of the workflow's folder, whatever link has come to lead there.
+Nothing outside the workflow's folder is touched, even if a link leads there.
 """
 from __future__ import annotations
 
@@ -16,11 +17,11 @@ from mfmesos.taskfiles.plan_graph import folders_above
 
 
 class NotKept(Exception):
-    """A changed output could not be moved aside: one line with the reason and the cure. Its task must not run."""
+    """A changed output could not be moved aside: one line with the reason and the cure. The task must not run."""
 
 
 def aside(name: str, read: Container[str]) -> str:
-    """Beside the file; where it lies in a folder that tasks read, beside that folder."""
+    """The name to keep it under: beside the file or, if a task reads a folder above it, beside that folder."""
     inside = [folder for folder in folders_above(name) if folder != "." and folder in read]
     if not inside:
         return f"{name}{KEPT}"
@@ -28,12 +29,13 @@ def aside(name: str, read: Container[str]) -> str:
 
 
 def keep(folder: str, name: str, members: Iterable[str], to: str) -> str:
-    """Move it to `to`, or the first free name after that; of a folder only the `members`, if some are named. Gives a
-    line for the user. Raises NotKept."""
+    """Move it to `to`, or to the next free name; of a folder only the `members`, if given. Returns a line for the user.
+    Raises NotKept.
+    """
     final = free_name(to, folder)
     inside = members if os.path.isdir(f"{folder}/{name}") else ()
     try:
-        for one in [f"/{member}" for member in inside] or [""]:  # what else is in a folder stays there
+        for one in [f"/{member}" for member in inside] or [""]:  # other files in the folder stay
             source, target = f"{folder}/{name}{one}", f"{folder}/{final}{one}"
             if os.path.lexists(source) and not leads_out(folder, os.path.dirname(source)):
                 os.makedirs(os.path.dirname(target), exist_ok=True)
@@ -44,10 +46,10 @@ def keep(folder: str, name: str, members: Iterable[str], to: str) -> str:
 
 
 def remove_stale(folder: str, name: str, was: Iterable[str], made: Iterable[str], mine: Callable[[str], bool]) -> None:
-    """Remove from the output folder `name` the files that an earlier attempt made (`was`) and this one did not.
+    """Remove from the output folder `name` the files that an earlier attempt made (`was`) and this attempt did not.
 
-    `mine` says whether a name belongs to no other task. Of a folder with very many files `was` and `made` have only
-    what lies in it at first hand.
+    `mine` returns whether a name belongs to no other task. For a folder with very many files, `was` and `made` hold
+    only its direct members.
     """
     now = frozenset(made)
     for member in was:

@@ -1,8 +1,8 @@
-"""What a manager itself says: its queue and its workers. Also whether it is there at all.
+"""Asks a manager for its queue and its workers, and finds out whether it is running.
 
-A manager with a password wants whoever connects to prove that he knows it, and proves it as well. Measured with cctools
-8.0.0: both say "auth password sha1", then a random word; each answers the other's with the SHA1, in hex, of the
-password, a space and that word; each says "ok" to what is right.
+A manager with a password requires the client to prove that it knows the password, and proves the same. Measured with
+cctools 8.0.0: both send "auth password sha1", then a random word; each answers the other's word with the SHA1, in hex,
+of the password, a space and that word; each sends "ok" for a correct answer.
 """
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ PROOF = b"auth password sha1\n"
 
 @dataclass(frozen=True)
 class Answer:
-    """`status` is None when somebody is there who does not tell: a manager with another password, or a busy one.
+    """`status` is None if a manager answers without data: one with another password, or a busy one.
 
-    `workers` has how many tasks each of its workers runs; None: not told.
+    `workers` maps each worker to its number of running tasks; None: unknown.
     """
 
     status: ManagerStatus | None
@@ -33,11 +33,11 @@ class Answer:
 
 
 class Gone(Exception):
-    """Nobody listens there."""
+    """No process listens at the address."""
 
 
 class Unreachable(Exception):
-    """From here nobody can tell."""
+    """The state cannot be found out from here."""
 
 
 async def ask(host: str, port: int, password: bytes = b"", timeout_s: float = TIMEOUT_S) -> Answer:
@@ -60,7 +60,7 @@ async def ask(host: str, port: int, password: bytes = b"", timeout_s: float = TI
 
 
 async def _question(host: str, port: int, words: bytes, password: bytes, timeout_s: float) -> bytes:
-    """SourceError when somebody is there who gives no answer."""
+    """Raises SourceError if a process is there but gives no answer."""
     where = f"manager {host}:{port}"
     try:
         reader, writer = await asyncio.wait_for(asyncio.open_connection(host, port), timeout_s)
@@ -97,7 +97,7 @@ async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, word
 async def _line(reader: asyncio.StreamReader) -> bytes:
     try:
         return await reader.readline()
-    except ValueError as e:  # longer than any that is expected
+    except ValueError as e:  # longer than any expected line
         raise SourceError(shown(e)) from None
 
 
@@ -106,7 +106,7 @@ def proof(password: bytes, word: bytes) -> bytes:
 
 
 def workers_in(body: bytes, where: str) -> dict[Identity, int]:
-    """How many tasks each worker runs, out of the answer to worker_status."""
+    """The number of running tasks per worker, from the answer to worker_status."""
     found: dict[Identity, int] = {}
     for one in records_of(body, where):
         try:

@@ -1,4 +1,4 @@
-"""The pool as the scheduler sees it: workers are its tasks, and what managers need is looked at once a second."""
+"""The pool as an engine: its tasks are workers, and it asks once a second what managers need."""
 from __future__ import annotations
 
 import asyncio
@@ -39,22 +39,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mfmesos.pool")
 GOOD = "pool-settings.json"
-"""The last settings that could be, for the scheduler's next life."""
+"""The last valid settings, for the next scheduler."""
 ROUND_S = 1.0
 AGENTS_S = 5.0
 YOUNG_S = 20.0
-"""A worker that ends so soon, and that no manager has told of, was of no use to anybody."""
+"""A worker that ends within this time, and that no manager has listed, was useless."""
 
 
 @dataclass
 class Worker:
-    """One that was asked for and has not ended. Times by the scheduler's clock."""
+    """A worker that was started and has not ended. Times by the scheduler's clock."""
 
     task: Task
     asked_at: float
     idle_since: float | None
     seen: bool = False
-    """Its manager has told of it."""
+    """Its manager has listed it."""
     draining: bool = False
 
     @property
@@ -78,7 +78,7 @@ class Worker:
 
 
 class PoolEngine(Launched):
-    """Keeps as many workers as the managers need."""
+    """Maintains as many workers as the managers need."""
 
     def __init__(self, config: SchedulerConfig, echo: Callable[[str], None] = say,
                  getppid: Callable[[], int] = os.getppid) -> None:
@@ -92,11 +92,11 @@ class PoolEngine(Launched):
         self._pool = Pool(Pace(idle_s=self._settings.idle_s))
         self._runlog = RunLog(config.state_dir, config.keep_output)
         self._workers: dict[int, Worker] = {}
-        self._last_id = int(time.time())  # none that an earlier run had
+        self._last_id = int(time.time())  # never the number of an earlier run
         self._programs: dict[str, Program] = {}
         self._said: dict[str, str] = {}
         self._there: set[str] = set()
-        """The managers, by key, that the last round found."""
+        """Keys of the managers in the last round."""
         self._agents_at = -math.inf
         self._preparer = ThreadPoolExecutor(1, thread_name_prefix="pool")
         self._survey: Survey
@@ -107,7 +107,7 @@ class PoolEngine(Launched):
 
     # --- the engine's side of the scheduler -----------------------------------------------------
     def resume(self, saved: list[SavedTask]) -> list[SavedTask]:
-        """All go on: workers know nothing of our death."""
+        """All workers continue: they do not notice the scheduler's death."""
         for one in saved:
             self._workers[one.task.id] = Worker(one.task, 0.0, None)
         self._last_id = max([self._last_id, *self._workers])
@@ -156,7 +156,7 @@ class PoolEngine(Launched):
 
     # --- settings -------------------------------------------------------------------------------
     def _first_settings(self) -> PoolSettings:
-        """A scheduler that is started again finds pool.json as it is by then; what was good before is on disk."""
+        """A restarted scheduler reads the present pool.json; the last valid settings are on disk."""
         good = self._state_dir / GOOD
         try:
             settings = pool_settings.read(self._file, self._base)
@@ -169,11 +169,11 @@ class PoolEngine(Launched):
         return settings
 
     def _keep(self, settings: PoolSettings) -> None:
-        with contextlib.suppress(OSError):  # a full disk costs it only after a crash
+        with contextlib.suppress(OSError):  # on a full disk they are lost only after a crash
             atomic.write(self._state_dir / GOOD, json.dumps(pool_settings.as_json(settings)), mode=0o600)
 
     def _file_changed(self, name: str) -> None:
-        """On the watch's thread."""
+        """Runs on the watch's thread."""
         try:
             settings = pool_settings.read(self._file, self._base)
         except ConfigError as e:
@@ -210,7 +210,7 @@ class PoolEngine(Launched):
             scheduler.list_agents()
         view = await self._survey.look(settings)
         self._tell_once("source", m.POOL_SOURCE_FAILED(problem=view.problem) if view.problem else "")
-        if view.ignored and "ignored" not in self._said:  # once: anybody may send a catalog new ones all the time
+        if view.ignored and "ignored" not in self._said:  # once: anyone may send new records to a catalog all the time
             self._tell_once("ignored", _first_of(view.ignored))
         self._tell_of(view)
         now = scheduler.clock()
@@ -226,7 +226,7 @@ class PoolEngine(Launched):
         self._write_status(view, decided, agent, cores, problem)
 
     def _see(self, view: View, now: float) -> None:
-        """What the managers tell of our workers."""
+        """Match the workers with the managers' lists."""
         for worker in self._workers.values():
             there = view.workers.get(worker.manager)
             busy = there.get(identity(worker.size)) if there is not None else None
@@ -241,7 +241,7 @@ class PoolEngine(Launched):
                 worker.idle_since = now
 
     def _room(self) -> tuple[Resources, float]:
-        """The largest worker that an agent can hold, and the cores of all agents that others do not use."""
+        """The largest worker that fits an agent, and the cores of all agents that others do not use."""
         state = self._scheduler.core.state
         agents = [(a - MARGIN).at_least_zero() for a in state.largest_agents()]
         if not self._gpus:
@@ -260,7 +260,7 @@ class PoolEngine(Launched):
         self._scheduler.post(ev.TaskWithdrawn(number))
 
     async def _start(self, starts: Iterable[Start], now: float) -> str:
-        """Why they cannot be started, or nothing."""
+        """Start workers; returns why they cannot start, or nothing."""
         problem = ""
         for start in starts:
             try:
@@ -295,7 +295,7 @@ class PoolEngine(Launched):
                 self._echo(text)
 
     def _tell_of(self, view: View) -> None:
-        """Which managers have come and gone."""
+        """Report managers that have appeared or ended."""
         there = {manager.key: manager for manager in view.managers}
         for key in there.keys() - self._there:
             self._echo(m.POOL_MANAGER_FOUND(manager=key, tasks=counted(there[key].tasks, "task")))

@@ -1,4 +1,4 @@
-"""What a pool is told: the command line's settings, and pool.json over them, which may change while the pool runs."""
+"""A pool's settings: the command line's, overridden by pool.json, which may change while the pool runs."""
 from __future__ import annotations
 
 import difflib
@@ -28,28 +28,28 @@ SIZES = {"cores": "cores", "memory": "memory_mb", "disk": "disk_mb", "gpus": "gp
 
 @dataclass(frozen=True)
 class PoolSettings:
-    """`projects`: bounds by regular expression; the first that matches a project's whole name is its own."""
+    """`projects`: bounds by regular expression; the first pattern that matches the full project name applies."""
 
     projects: Mapping[str, ProjectSettings] = field(default_factory=dict)
     catalog: str = ""
     """HOST:PORT."""
     manager: str = ""
-    """HOST:PORT of one manager, asked itself, without a catalog."""
+    """HOST:PORT of one manager, asked directly without a catalog."""
     worker: str = ""
-    """The worker's program, a name or a path; empty: what each manager speaks with."""
+    """The worker's program, a name or a path; empty: the program for each manager's protocol."""
     password: str = ""
     """A file with the managers' password."""
     ssl: bool = False
     idle_s: float = 10.0
-    """A worker without a task for so long is drained when it is not needed."""
+    """A worker that is not needed is drained after this many seconds without a task."""
 
     def of(self, project: str) -> ProjectSettings | None:
-        """None: the project is not to be served."""
+        """The project's settings; None: do not serve it."""
         return next((its for pattern, its in self.projects.items() if re.fullmatch(pattern, project)), None)
 
 
 class _Bad(ValueError):
-    """A value that cannot be: its key, to be found in the file, and what is wrong, with the cure."""
+    """An invalid value: its key, to be found in the file, the reason and the cure."""
 
     def __init__(self, key: str, text: str) -> None:
         super().__init__(f"{key}: {text}")
@@ -57,7 +57,7 @@ class _Bad(ValueError):
 
 
 def read(path: Path, base: PoolSettings) -> PoolSettings:
-    """What the file says over `base`, which stands where the file is not there. ConfigError names file, line, cure."""
+    """The file's settings over `base`, which is returned if the file is missing. ConfigError names file, line, cure."""
     try:
         text = path.read_text()
     except FileNotFoundError:
@@ -77,7 +77,7 @@ def read(path: Path, base: PoolSettings) -> PoolSettings:
 
 
 def _line_of(text: str, key: str) -> int:
-    """Where the key stands; the first line when it is not to be found."""
+    """The line of the key; the first line if the key is not found."""
     at = text.find(json.dumps(key.rpartition(".")[2]))
     return text.count("\n", 0, max(at, 0)) + 1
 
@@ -102,7 +102,7 @@ def parse(said: Any, base: PoolSettings) -> PoolSettings:
 
 
 def checked(settings: PoolSettings) -> PoolSettings:
-    """The same, if it can be; ValueError otherwise."""
+    """The same settings if they are valid; ValueError otherwise."""
     for key in ("catalog", "manager"):
         text = getattr(settings, key)
         if text:
@@ -144,7 +144,7 @@ def _project(name: str, said: Any) -> ProjectSettings:
 
 
 def worker_size(where: str, said: Any) -> Resources:
-    """{"cores": 4, "memory": 4000, "disk": 8000}, MB; all three are needed, gpus may be added."""
+    """{"cores": 4, "memory": 4000, "disk": 8000}, MB; all three are required, gpus are optional."""
     _keys(where, said, tuple(SIZES))
     for key in ("cores", "memory", "disk"):
         if key not in said:
@@ -172,7 +172,7 @@ def _text(key: str, value: Any) -> str:
 
 
 def as_json(settings: PoolSettings) -> dict[str, Any]:
-    """What `parse` reads."""
+    """In the format that `parse` reads."""
     return {
         "projects": {p: _project_json(its) for p, its in settings.projects.items()},
         "catalog": settings.catalog, "manager": settings.manager, "worker": settings.worker,

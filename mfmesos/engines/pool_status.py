@@ -1,4 +1,4 @@
-"""What a pool says of itself: written by its scheduler once a second, read by `mfmesos pool --status`."""
+"""A pool's status: written by its scheduler once a second, read by `mfmesos pool --status`."""
 from __future__ import annotations
 
 import contextlib
@@ -19,7 +19,7 @@ OLD_S = 15.0
 
 @dataclass(frozen=True)
 class Row:
-    """One manager. Cores; counts of tasks and of workers."""
+    """One manager. Cores; numbers of tasks and workers."""
 
     project: str
     host: str
@@ -30,7 +30,7 @@ class Row:
     has: float
     workers: int
     unplaced: int
-    """No agent has room for them yet."""
+    """Workers for which no agent has free resources yet."""
     connected: int
     idle: int
     draining: int
@@ -39,25 +39,25 @@ class Row:
 
 @dataclass(frozen=True)
 class Status:
-    """`written_at` in seconds since the epoch; `abandoned`: workers whose manager is not there."""
+    """`written_at` in seconds since the epoch; `abandoned`: workers whose manager is gone."""
 
     written_at: float
     managers: tuple[Row, ...] = ()
     largest: str = ""
-    """The largest worker that an agent could hold; empty while no agent is known."""
+    """The largest worker that fits an agent; empty while no agent is known."""
     cores: float = 0.0
     problem: str = ""
     abandoned: int = 0
 
 
 def write(state_dir: Path, status: Status) -> None:
-    """A full disk costs the status, not the pool."""
+    """On a full disk the status is lost, the pool continues."""
     with contextlib.suppress(OSError):
         atomic.write(state_dir / FILE, json.dumps(asdict(status)), mode=0o600)
 
 
 def read(state_dir: Path) -> Status:
-    """Raises ConfigError in one line when there is none."""
+    """Raises ConfigError in one line if there is no status."""
     path = state_dir / FILE
     try:
         said = json.loads(path.read_text())
@@ -69,7 +69,7 @@ def read(state_dir: Path) -> Status:
 
 
 def show(status: Status, echo: Callable[[str], None], now: Callable[[], float] = time.time) -> None:
-    """A table of the managers, and below it why they have no more."""
+    """Print a table of the managers, and below it why they have no more workers."""
     from rich.console import Console
     from rich.table import Table
 

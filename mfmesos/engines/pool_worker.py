@@ -1,8 +1,8 @@
-"""A worker as a task: its program, which travels with the libraries that it needs, and its command line.
+"""A worker as a task: its program, which travels with its libraries, and its command line.
 
-Measured with cctools 8.0.0: a manager tells of each worker (`worker_status`) its size, its connection and what it runs,
-but no name that could be chosen. So each of a manager's workers has a size of its own: up to TAG - 1 MB more memory
-and disk than was decided tell one from another.
+Measured with cctools 8.0.0: a manager lists each worker (`worker_status`) with its size, connection and tasks, but with
+no name that a client could choose. So each worker of a manager has its own size: up to TAG - 1 MB more memory and disk
+than decided distinguish the workers.
 """
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from mfmesos.taskfiles.workers import OWN_MB
 
 TAG = 32
 MARGIN = Resources(0.0, OWN_MB + TAG, OWN_MB + TAG)
-"""What a worker's claim holds beyond its size, at most."""
+"""The largest amount that a worker's claim holds beyond the worker's size."""
 LIBRARIES = "worker-lib"
 PASSWORD = "worker-password"
 CONNECT_S = 60
-"""A worker that finds no manager for so long ends by itself."""
+"""A worker that finds no manager for this long ends by itself."""
 IDLE_S = 300
-"""So does one without work, should the pool not be there to end it."""
+"""A worker without tasks for this long ends by itself, in case the pool is gone."""
 
 
 class Identity(NamedTuple):
-    """A worker's size as its manager tells it."""
+    """A worker's size in its manager's list."""
 
     cores: int
     memory_mb: int
@@ -50,7 +50,7 @@ def identity(size: Resources) -> Identity:
 
 
 def told_apart(size: Resources, taken: Collection[Identity]) -> Resources:
-    """The size, in whole MB and a little more, that no other worker of its manager has."""
+    """The size, in whole MB with a small addition, that no other worker of its manager has."""
     for tag in range(TAG * TAG):
         one = Resources(size.cores, float(int(size.memory_mb) + tag % TAG), float(int(size.disk_mb) + tag // TAG),
                         size.gpus)
@@ -61,16 +61,16 @@ def told_apart(size: Resources, taken: Collection[Identity]) -> Resources:
 
 @dataclass(frozen=True)
 class Program:
-    """A worker's program as it lies in the pool's folder."""
+    """A worker's program in the pool's folder."""
 
     command: str
-    """How it is started, without its own arguments."""
+    """The command that starts it, without its own arguments."""
     inputs: tuple[str, ...]
     secret: bool = False
     ssl: bool = False
 
     def task(self, number: int, manager: ManagerStatus, size: Resources) -> Task:
-        """Work for `manager` until told to end. `size` is told apart already."""
+        """A worker for `manager` that runs until it is ended. `size` is unique already."""
         who = identity(size)
         words = [f"--cores={who.cores}", f"--memory={who.memory_mb}", f"--disk={who.disk_mb}",
                  *([f"--gpus={int(size.gpus)}"] if size.gpus else []),
@@ -84,16 +84,16 @@ class Program:
 
 
 def size_of(task: Task) -> Resources:
-    """Of a task that Program.task made."""
+    """The size of a worker from Program.task."""
     asked = task.request
     return Resources(asked.cores or 0.0, (asked.memory_mb or 0.0) - OWN_MB, (asked.disk_mb or 0.0) - OWN_MB,
                      asked.gpus or 0.0)
 
 
 def prepare(folder: Path, name: str, settings: PoolSettings) -> Program:
-    """Copies the program `name` (on PATH, or a path), its libraries and the password into the folder.
+    """Copy the program `name` (on PATH, or a path), its libraries and the password into the folder.
 
-    Raises ConfigError, with the cure, when it could not start.
+    Raises ConfigError, with the cure, if the program could not start.
     """
     found = shutil.which(name)
     if found is None:
@@ -113,7 +113,7 @@ def prepare(folder: Path, name: str, settings: PoolSettings) -> Program:
         for library, path in libraries.items():
             _copy(path, folder / place / library)
         loader = next(n for n in libraries if n.startswith("ld"))
-        # Not by LD_LIBRARY_PATH: the tasks that the worker runs would inherit it.
+        # Not by LD_LIBRARY_PATH: the worker's tasks would inherit it.
         command = f'exec ./{place}/{loader} --library-path "$PWD/{place}" ./{own}'
         inputs.append(place)
     if settings.password:
@@ -123,7 +123,9 @@ def prepare(folder: Path, name: str, settings: PoolSettings) -> Program:
 
 
 def libraries_of(program: Path) -> dict[str, Path]:
-    """The loader and every shared library that a program needs here, by name; empty for a static one or a script."""
+    """The loader and every shared library that a program needs here, by name; empty for a static program or a
+    script.
+    """
     try:
         with program.open("rb") as f:
             head = f.read(4)
@@ -147,7 +149,7 @@ def libraries_of(program: Path) -> dict[str, Path]:
 
 
 def _copy(source: Path, target: Path, mode: int = 0o755) -> None:
-    """In one step, and only when it is another content: who reads the old one goes on doing so."""
+    """Copy in one step, and only if the content differs: readers of the old file keep it."""
     try:
         if target.exists() and _digest(target) == _digest(source):
             return

@@ -1,4 +1,4 @@
-"""From a task as it was stated to a task that can be submitted: its inputs are looked at and hashed, off the loop."""
+"""Makes a stated task ready for submission: looks at and hashes its inputs, off the loop."""
 from __future__ import annotations
 
 import os
@@ -17,11 +17,11 @@ from mfmesos.shared.plainerrors import plain
 from mfmesos.staging.inputs import InputError, InputIndex
 
 INLINE_BYTES = 4 << 20
-"""Inputs up to this size together are hashed at once; larger ones, and folders, by a pool of threads."""
+"""Inputs of up to this total size are hashed at once; larger inputs, and folders, by a pool of threads."""
 
 AGAIN_S = 0.5
 TOGETHER = 100
-"""At most so many are posted at once: the first of many thousands need not wait for all of them to be looked at."""
+"""Maximum number of tasks per post: the first of many thousands need not wait until all are looked at."""
 
 
 class Stager:
@@ -35,13 +35,13 @@ class Stager:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="stager")
         self._lock = threading.Lock()
         self._looking: dict[int, Task] = {}
-        """Tasks whose inputs a thread looks at, or will."""
+        """Tasks whose inputs a thread checks, or will check."""
 
     def submit(self, task: Task) -> None:
         self.submit_all((task,))
 
     def submit_all(self, tasks: Iterable[Task]) -> None:
-        """Those that are looked at quickly are posted together, since each call wakes the scheduler."""
+        """Post tasks with small inputs together, since each call wakes the scheduler."""
         quick: list[Event] = []
         try:
             for task in tasks:
@@ -69,13 +69,13 @@ class Stager:
         self._post(event)
 
     def withdraw(self, task_id: int) -> None:
-        """The core withdraws the task at once, without waiting for its inputs to be looked at."""
+        """The core cancels the task at once, without waiting for the check of its inputs."""
         with self._lock:
             task = self._looking.pop(task_id, None)
         self._post(TaskWithdrawn(task_id), *([TaskSubmitted(task)] if task is not None else []))
 
     def look(self, task: Task) -> Event:
-        """Blocking: stat and hash the inputs; waits while no file descriptor is left."""
+        """Blocking: stat and hash the inputs; waits while no file descriptor is free."""
         while True:
             try:
                 return self._look(task)

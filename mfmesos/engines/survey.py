@@ -1,7 +1,7 @@
-"""Who needs workers now: the catalog's managers, each asked itself as far as it can be reached from here.
+"""Finds the managers that need workers: from the catalog, and from each manager that can be reached.
 
-The catalog hears of a manager once a minute, a manager knows at once; but it may be behind a firewall, have a password
-or be busy, and then what the catalog says of it counts.
+The catalog hears of a manager once a minute, while the manager knows its present state. But the manager may be behind a
+firewall, have a password or be busy; then the catalog's record counts.
 """
 from __future__ import annotations
 
@@ -20,42 +20,44 @@ from mfmesos.shared.messages import pool as m
 from mfmesos.shares.pool_values import ManagerStatus
 
 STALE_S = 150.0
-"""A manager that the catalog has not heard of for so long, and that cannot be asked, is not there: it missed two of
-its updates."""
+"""A manager that the catalog has not heard of for this long, and that cannot be asked, is gone: it missed two of its
+updates.
+"""
 CATALOG_SHARE = 20
 CATALOG_LEAST_S, CATALOG_MOST_S = 1.0, 30.0
-"""How often to ask the catalog: so that it takes at most a twentieth of the time, within these bounds."""
+"""Bounds of the interval between queries of the catalog, which take at most a twentieth of the time."""
 AT_ONCE = 25
 ASK_AGAIN_S = 60.0
-"""A manager that never could be reached from here is asked again after so long: each time may take seconds, and whoever
-can tell the catalog something can name as many of them as he likes."""
+"""A manager that was never reached is asked again after this time: each try may take seconds, and anyone can send any
+number of managers to the catalog.
+"""
 
 
 @dataclass(frozen=True)
 class View:
-    """`workers` by manager: how many tasks each worker that is connected runs; None: the manager does not tell."""
+    """`workers` by manager: the number of running tasks of each connected worker; None: unknown."""
 
     managers: tuple[ManagerStatus, ...] = ()
     workers: Mapping[str, dict[Identity, int] | None] = field(default_factory=dict)
     problem: str = ""
-    """Why the catalog, or the one manager, cannot be asked."""
+    """Why the catalog, or the single manager, cannot be asked."""
     ignored: tuple[str, ...] = ()
 
 
 @dataclass
 class _Known:
-    """What the catalog says of a manager, and what it said itself."""
+    """The catalog's record of a manager, and the manager's own answer."""
 
     status: ManagerStatus
     age_s: float = 0.0
-    """How long the catalog has heard nothing new of it."""
+    """Seconds since the catalog last heard of it."""
     reached: bool = False
     ask_at: float = 0.0
     own: ManagerStatus | None = None
 
 
 class Survey:
-    """`look` gives the present view; it remembers what earlier ones found."""
+    """`look` returns the present view; it remembers earlier results."""
 
     def __init__(
         self, clock: Callable[[], float], ask: Callable[[str, int, bytes], Awaitable[Answer]] = manager.ask,
@@ -73,7 +75,7 @@ class Survey:
         self._ignored: tuple[str, ...] = ()
 
     async def look(self, settings: PoolSettings) -> View:
-        """Never raises for what others say or do not say."""
+        """Never raises for other programs' answers, or their absence."""
         self._password = password_of(settings)
         source = settings.manager or settings.catalog
         if source != self._source:
@@ -107,10 +109,10 @@ class Survey:
         self._next_look = started + min(max(CATALOG_SHARE * took, CATALOG_LEAST_S), CATALOG_MOST_S)
 
     def _take(self, managers: tuple[ManagerStatus, ...], passed_s: float) -> None:
-        """While the catalog is down, nobody grows older."""
+        """While the catalog is down, no record ages."""
         said = {status.key: status for status in managers}
         for key in set(self._known) - set(said):
-            if not self._known[key].reached:  # a manager that answers itself is there
+            if not self._known[key].reached:  # a manager that answers itself is running
                 del self._known[key]
         for key, status in said.items():
             one = self._known.setdefault(key, _Known(status))
@@ -118,7 +120,7 @@ class Survey:
             one.status = status
 
     async def _answer_of(self, one: _Known, limit: asyncio.Semaphore) -> Answer | None:
-        """What is known of it now; None when it is not there."""
+        """Its latest known answer; None if it is gone."""
         by_catalog = Answer(one.status) if one.age_s <= STALE_S else None
         if self._clock() < one.ask_at:
             return by_catalog
@@ -134,7 +136,7 @@ class Survey:
             one.ask_at = self._clock() + ASK_AGAIN_S
             return by_catalog
         one.reached = True
-        if answer.status is None:  # a busy one may have told before; one with another password tells the catalog alone
+        if answer.status is None:  # a busy one may have answered before; one with another password never does
             return replace(answer, status=one.status if one.own is None else one.own)
         one.own = answer.status
         return answer
@@ -156,7 +158,7 @@ class Survey:
 
 
 def password_of(settings: PoolSettings) -> bytes:
-    """Whoever starts workers says why it cannot be read."""
+    """Returns no password if the file cannot be read; starting workers reports that."""
     try:
         return Path(settings.password).read_bytes() if settings.password else b""
     except OSError:
@@ -164,7 +166,7 @@ def password_of(settings: PoolSettings) -> bytes:
 
 
 def wanted(status: ManagerStatus, settings: PoolSettings) -> bool:
-    """Whether its project is to be served, with a worker that speaks with it."""
+    """Whether its project is served, by a worker with its protocol."""
     named = settings.worker.rpartition("/")[2]
     other = named in catalog.WORKERS.values() and named != status.worker
     return not other and settings.of(status.project) is not None

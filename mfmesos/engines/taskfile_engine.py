@@ -1,6 +1,6 @@
-"""makeflow and work_queue_factory as the scheduler sees them: three files in the workflow's folder.
+"""The engine for makeflow and work_queue_factory: three files in the workflow's folder.
 
-mesos_task_info is followed, mesos_task_state appended to, and mesos_done (or the parent's death) ends the run.
+The engine follows mesos_task_info and appends to mesos_task_state; mesos_done (or the parent's death) ends the run.
 """
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("mfmesos.engine")
 ENGINE_ENDS_WITHIN_S = 6.0
 LOOK_S = 0.02
-"""How often to look for the end of the engine; the scheduler asks more thoroughly, and less often."""
+"""Interval of checks for the engine's end; the scheduler checks more thoroughly, and less often."""
 
 
 class TaskFileEngine(Launched):
-    """The file protocol of MAKEFLOW.md from the scheduler's side."""
+    """The scheduler's side of the file protocol of makeflow."""
 
     def __init__(self, config: SchedulerConfig, echo: Callable[[str], None] = say,
                  getppid: Callable[[], int] = os.getppid) -> None:
@@ -70,7 +70,7 @@ class TaskFileEngine(Launched):
         self._scheduler: Scheduler
 
     def resume(self, saved: list[SavedTask]) -> list[SavedTask]:
-        """Those that have no line yet: the state file tells what has ended."""
+        """The tasks that have no line yet: the state file lists the ended tasks."""
         ended = self._state.load(adopt=range(1, MAX_ID + 1))
         going_on = [one for one in saved if one.task.id not in ended]
         for one in going_on:
@@ -94,14 +94,14 @@ class TaskFileEngine(Launched):
             self._scheduler.loop.call_later(LOOK_S, self._look_for_end)
 
     def _last_word(self) -> str | None:
-        """What makeflow writes to mesos_done at its end; None before."""
+        """makeflow's last word in mesos_done; None before."""
         try:
             return (self._workdir / DONE).read_text().strip()
         except OSError:
             return None
 
     def _on_bytes(self, data: bytes, reset: bool) -> None:
-        """On the tail's thread."""
+        """Runs on the tail's thread."""
         if reset:
             self._parser, self._overlaps = TaskInfoParser(str(self._workdir), of_engine=True), Overlaps()
         fresh: list[Task] = []
@@ -112,7 +112,7 @@ class TaskFileEngine(Launched):
                 self._comma_names.add(self._folder.relative(name), self._folder.pieces(name))
         for record in records:
             if isinstance(record, Submitted):
-                if record.task.id not in self._taken:  # again, when the file was read from its beginning again
+                if record.task.id not in self._taken:  # repeated: the file was read from its beginning again
                     self._taken.add(record.task.id)
                     self._state.known(record.task.id)
                     task = self._with_whole_inputs(record.task)
@@ -132,7 +132,7 @@ class TaskFileEngine(Launched):
         self._stager.submit_all(fresh)
 
     def _overlap(self, task: Task) -> str:
-        """Why its outputs and those of an earlier task exclude each other; what only overlaps is reported."""
+        """Why its outputs and those of an earlier task exclude each other; other overlaps are only reported."""
         for one in self._overlaps.add(task):
             if one.impossible:
                 return str(one)
@@ -141,13 +141,13 @@ class TaskFileEngine(Launched):
         return ""
 
     def _with_whole_inputs(self, task: Task) -> Task:
-        """A name with a comma comes apart in makeflow's line; its inputs exist by now."""
+        """makeflow cuts names at commas; the inputs exist by now, which shows the whole names."""
         names = self._comma_names.whole(task.inputs, lambda name: os.path.lexists(self._workdir / name))
         return replace(task, inputs=tuple(dict.fromkeys(names)))
 
     def _refuse(self, record: Malformed) -> None:
         if record.task_id is not None and self._state.is_ended(record.task_id):
-            return  # said before the scheduler died
+            return  # reported before the scheduler died
         message = record.message(self._workdir / TASK_INFO)
         log.error("%s", message)
         self._echo(message)
@@ -157,7 +157,7 @@ class TaskFileEngine(Launched):
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """The report first, as ever: its lines may come twice, those of the state file may not."""
+        """Write the report first: its lines may be repeated, lines of the state file may not."""
         with self._state.batch(), self._runlog.batch():
             yield
 
@@ -193,7 +193,7 @@ class TaskFileEngine(Launched):
         clear(self._workdir)
 
     def orphaned(self) -> str:
-        """The linked script is gone, too, when it was killed: it then can't end makeflow, which would wait for ever."""
+        """If the linked script was killed, too, it cannot end makeflow, which would wait for ever."""
         why = super().orphaned()
         if why and self._engine_pid is not None and not self._engine_was_ended:
             self._engine_was_ended = True
@@ -201,8 +201,9 @@ class TaskFileEngine(Launched):
         return why
 
     def _await_engine(self) -> None:
-        """The launcher died and took makeflow along with SIGTERM: makeflow still writes mesos_done, and spins if it
-        finds no mesos_task_state before it has."""
+        """The launcher died and ended makeflow with SIGTERM: makeflow still writes mesos_done, and would spin without a
+        mesos_task_state until then.
+        """
         deadline = time.monotonic() + ENGINE_ENDS_WITHIN_S
         while time.monotonic() < deadline and not (self._workdir / DONE).exists() and (
                 self._engine_pid is None or lives(self._engine_pid)):
@@ -210,7 +211,7 @@ class TaskFileEngine(Launched):
 
 
 def debug_log(config: SchedulerConfig) -> DebugLog | None:
-    """makeflow's, where it writes one for us."""
+    """makeflow's debug log, if it writes one."""
     if not config.debug_log:
         return None
     sent = sendable(os.environ, SECRET_VARIABLE) if config.send_environment else None
@@ -218,7 +219,7 @@ def debug_log(config: SchedulerConfig) -> DebugLog | None:
 
 
 def as_logged(records: list[Record], debug: DebugLog, folder: Folder) -> list[Record]:
-    """What makeflow has logged of these tasks becomes part of them; one of which it is not known is refused."""
+    """Add what makeflow logged about these tasks; refuse a task without a log entry."""
     try:
         debug.read()
     except OSError as e:
@@ -238,7 +239,7 @@ def _as_logged(record: Submitted, debug: DebugLog, folder: Folder) -> Record:
 
 
 def leftover_bytes(task_info: Path) -> int:
-    """Where the records of the run that just began start, after those of dead runs."""
+    """The offset of the run's first record, after the records of crashed runs."""
     try:
         return start_at_last_first_id(task_info.read_bytes())
     except OSError:
@@ -246,12 +247,12 @@ def leftover_bytes(task_info: Path) -> int:
 
 
 def shorten(text: str, limit: int = 120) -> str:
-    """One line of at most `limit` characters that any terminal can show."""
+    """One line of at most `limit` characters, printable on any terminal."""
     return printable(" ".join(text.split()), limit)
 
 
 def failure(report: act.ReportTask, host: str, state_dir: Path) -> str:
-    """One line for the user: the task, the host where it is known, the reason, the command and where its output is."""
+    """One line for the user: the task, the host if known, the reason, the command and the place of its output."""
     task, why = report.task.id, report.reason
     command, more = shorten(report.task.command), more_of_it(report, state_dir)
     if host:

@@ -1,7 +1,7 @@
-"""The executor as one archive for the agents: the same sources give the same bytes, new ones a new name.
+"""Builds the executor as one archive for the agents: equal sources give equal bytes, changed sources a new name.
 
 `mfmesos-executor-DIGEST.tar.gz` holds one file, `mfmesos-executor.pyz`, a zip application with everything that an
-executor needs but Python itself: see `sources.find_sources`.
+executor needs except Python itself: see `sources.find_sources`.
 """
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ INDEX = "mfmesos-executor.json"
 FORMAT = 2
 EXIT_DAMAGED, EXIT_NO_PYTHON, EXIT_OLD_PYTHON, EXIT_NOT_FETCHED = 81, 82, 83, 84
 OLDEST = 85
-"""Within the claim's command: this Python is well, and so old that it does not know -I; MAIN looks for another."""
+"""In the claim's command: this Python works, but is too old for -I; MAIN looks for another one."""
 """Exit codes of the claim's command before the executor itself runs."""
 
 MAIN = '''\
@@ -130,9 +130,10 @@ if not same:
     sys.exit(@BAD@)
 sys.exit(@OLDEST@ if sys.version_info < (3, 4) else 0)
 """
-"""Python 2.7 or 3, without a single quote. Run with -E -S: an empty sandbox is no danger, 2.7 knows no -I, and to look
-for the site's packages takes half of the time. Mesos's own fetcher would ask the proxies that the agent's environment
-names, and what it gets from those could be anything."""
+"""Python 2.7 or 3, without a single quote. Run with -E -S: an empty sandbox is no danger, 2.7 has no -I, and finding
+the site's packages takes half of the time. Mesos's own fetcher would use the proxies of the agent's environment, which
+could return anything.
+"""
 
 COMMAND = (
     'PATH="${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin"; export PATH; '
@@ -151,15 +152,16 @@ class Archive:
     sha256_pyz: str
 
     def command(self, url: str = "") -> str:
-        """The claim's command, for /bin/sh in the sandbox; `url` is where the staging server has the archive, empty
-        when Mesos's fetcher brings it."""
+        """The claim's command, for /bin/sh in the sandbox; `url` is the archive's address at the staging server, empty
+        if Mesos's fetcher downloads the archive.
+        """
         return command(self.sha256_pyz, url)
 
 
 def build_archive(cache_dir: Path) -> Archive:
-    """The archive of what is installed now, in `cache_dir`; built only when a source has changed (by stat).
+    """The archive of the installed packages, in `cache_dir`; built only if a source has changed (by stat).
 
-    Raises ArchiveError with the cure when a package is missing, OSError when `cache_dir` cannot be written.
+    Raises ArchiveError with the cure if a package is missing, OSError if `cache_dir` cannot be written.
     """
     cache_dir = Path(cache_dir)
     key = _key()
@@ -180,7 +182,7 @@ def build_archive(cache_dir: Path) -> Archive:
 
 
 def command(sha256_pyz: str, url: str = "") -> str:
-    """What the agent runs: find a Python, bring the archive unless Mesos has, check it, become the executor."""
+    """The agent's command: find a Python, download the archive unless Mesos has, check it, become the executor."""
     parts = urlsplit(url)
     words = (parts.hostname, parts.port or 80, parts.path) if url else ()
     text = COMMAND
@@ -193,10 +195,10 @@ def command(sha256_pyz: str, url: str = "") -> str:
 
 
 def make_pyz(sources: Mapping[str, Source]) -> bytes:
-    """The zip application: members stored in the order of their names, all with the same date.
+    """The zip application: members sorted by name, all with the same date.
 
     Beside each module is its bytecode for the Python that builds: an executor on the same version need not compile
-    anything (0.1 s of computing for each claim), any other version passes it over.
+    anything (0.1 s of computing per claim); other versions ignore the bytecode.
     """
     members = {name: path.read_bytes() for name, path in sources.items()}
     members.update({f"{name}c": _bytecode(name, path) for name, path in sources.items() if name.endswith(".py")})
@@ -211,8 +213,9 @@ def make_pyz(sources: Mapping[str, Source]) -> bytes:
 
 
 def _bytecode(name: str, path: Path) -> bytes:
-    """A .pyc that is not checked against its source. The bytes depend on the source alone: no references (marshal's
-    version 2), which depend on what else is in memory, and no path of this machine."""
+    """A .pyc that is not checked against its source. Its bytes depend on the source alone: no references (marshal's
+    version 2), which depend on other objects in memory, and no path of this machine.
+    """
     code = SourceFileLoader(Path(name).stem, str(path)).get_code(Path(name).stem)
     assert code is not None
     return MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8) + marshal.dumps(_renamed(code, f"{PYZ}/{name}"), 2)
@@ -224,7 +227,7 @@ def _renamed(code: CodeType, name: str) -> CodeType:
 
 
 def make_tar(pyz: bytes) -> bytes:
-    """The .tar.gz around it, without dates, owners or the name of the file in its header."""
+    """The .tar.gz around it, without dates, owners or a file name in its header."""
     info = tarfile.TarInfo(PYZ)
     info.size, info.mode = len(pyz), 0o644
     out = io.BytesIO()
@@ -234,7 +237,7 @@ def make_tar(pyz: bytes) -> bytes:
 
 
 def _key() -> str:
-    """Changes when a file that may be part of it does, as far as stat tells."""
+    """Changes when a file that may be part of the archive changes, by stat."""
     total = hashlib.sha256(f"{FORMAT}\0{MAIN}\0{COMMAND}\0{MAGIC_NUMBER.hex()}\0".encode())
     for package, folder in sorted(roots().items()):
         total.update(f"{package}\0{folder}\0".encode())

@@ -14,22 +14,24 @@ from mfmesos.staging.tarstream import shown
 
 LONGEST_NAME = 255
 LONGEST_PATH = 4095
-"""Bytes, of Linux."""
+"""Bytes, Linux's limit."""
 
 
 class OutputCheck:
-    """For one workflow's folder. `own_files`: names in it that no task may write, besides ours. Thread-safe."""
+    """Checks outputs for one workflow's folder. `own_files`: names in it that no task may write, besides mfmesos's own.
+    Thread-safe.
+    """
 
     def __init__(self, workdir: Path, own_files: Sequence[str] = ()) -> None:
         self._workdir = Path(workdir)
         self._own_files = frozenset(own_files)
 
     def problem(self, task: Task) -> str:
-        """The first problem, in one plain line; empty when every output is possible."""
+        """The first problem, in one plain line; empty if every output is possible."""
         return next(self.problems(task), "")
 
     def problems(self, task: Task) -> Iterator[str]:
-        """A plain line for each output that is impossible (blocking: a few calls of lstat)."""
+        """One plain line for each impossible output (blocking: a few calls of lstat)."""
         for name in task.outputs:
             try:
                 self._check(name)
@@ -49,7 +51,7 @@ class OutputCheck:
         self._check_link(name, path)
 
     def _lies_behind_a_link(self, name: str) -> bool:
-        """Whether the folders that the output lies in all exist, and one is a symbolic link. Raises NameRefused."""
+        """Whether all folders above the output exist, and one is a symbolic link. Raises NameRefused."""
         linked = False
         for parent in ancestors(name):
             path = f"{self._workdir}/{parent}"
@@ -65,6 +67,6 @@ class OutputCheck:
         return linked
 
     def _check_link(self, name: str, path: str) -> None:
-        """`path`: of the output or a folder that it lies in. Raises NameRefused for a link to a folder elsewhere."""
+        """`path`: of the output or a folder above it. Raises NameRefused for a link to a folder elsewhere."""
         if os.path.islink(path) and os.path.isdir(path) and leads_out(str(self._workdir), path):
             raise NameRefused(m.OUTPUT_LINK_OUTSIDE(name=shown(name), path=path))

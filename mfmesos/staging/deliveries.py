@@ -1,4 +1,4 @@
-"""Outputs of attempts on their way: from the tar that arrives to the final names in the workflow's folder."""
+"""Deliveries of attempts: from the received tar to the final names in the workflow's folder."""
 from __future__ import annotations
 
 import contextlib
@@ -30,7 +30,7 @@ log = logging.getLogger("mfmesos.staging")
 
 @dataclass
 class Attempt:
-    """An attempt that a claim runs, and what it has delivered."""
+    """A running attempt of a claim, and its deliveries."""
 
     id: str
     claim: str
@@ -38,11 +38,11 @@ class Attempt:
     inputs: tuple[StagedInput, ...]
     received: Received | None = None
     problem: PublishError | None = None
-    """Why its outputs cannot be published, when our own side is to blame."""
+    """Why its outputs cannot be published, if this machine is at fault."""
 
 
 class Deliveries:
-    """The attempts that may deliver. Methods are for the loop's thread, except those that say they block."""
+    """The attempts that may deliver. Methods are for the loop's thread, unless they are marked as blocking."""
 
     def __init__(self, workdir: Path, own_files: Sequence[str] = (), links: TaskLinks | None = None) -> None:
         self._workdir = workdir
@@ -53,13 +53,14 @@ class Deliveries:
         self._numbers = itertools.count(1)
         self._members: dict[str, dict[str, tuple[str, ...]]] = {}
         self._published: dict[str, Received] = {}
-        """By attempt: delivered alone and published, but the task is not reported yet."""
+        """By attempt: delivered separately and published, but the task is not reported yet."""
         self._kept: dict[str, str] = {}
-        """Attempt id -> stem of what arrived whole in the scheduler's earlier life."""
+        """Attempt id -> stem of a complete delivery to an earlier scheduler."""
 
     def start(self, resume: bool = False) -> None:
-        """Make the folder for what arrives. Leftovers of a crashed scheduler are removed; with `resume` those that had
-        arrived whole are kept."""
+        """Create the folder for deliveries. Leftovers of a crashed scheduler are removed; with `resume` complete
+        deliveries are kept.
+        """
         found = list(self._incoming.iterdir()) if self._incoming.exists() else []
         stems = [path.name[:-len(WHOLE)] for path in found if path.name.endswith(WHOLE)] if resume else []
         self._kept = {attempt_of(stem): stem for stem in stems}
@@ -72,7 +73,7 @@ class Deliveries:
         self._incoming.mkdir(mode=0o700, exist_ok=True)
 
     def forget_kept(self) -> None:
-        """Remove what had arrived in the scheduler's earlier life for attempts that were not granted again."""
+        """Remove deliveries to an earlier scheduler from attempts that got no new permit."""
         unwanted = set(self._kept.values())
         for path in self._incoming.iterdir() if unwanted else ():
             if owner_of(path.name) in unwanted:
@@ -80,14 +81,14 @@ class Deliveries:
         self._kept.clear()
 
     def stop(self) -> None:
-        """Remove all that was not published."""
+        """Remove all deliveries that were not published."""
         for attempt_id in list(self._attempts):
             self.revoke(attempt_id)
         remove_tree(str(self._incoming))
 
     @property
     def folder(self) -> Path:
-        """The folder for what arrives."""
+        """The folder for deliveries."""
         return self._incoming
 
     # --- what may be delivered ------------------------------------------------------------------
@@ -110,24 +111,25 @@ class Deliveries:
         return self._attempts.get(attempt_id)
 
     def revoke(self, attempt_id: str) -> Attempt | None:
-        """Remove what the attempt had delivered; from now on it can deliver nothing."""
+        """Remove the attempt's deliveries, and accept no more from it."""
         attempt = self._attempts.pop(attempt_id, None)
         if attempt is not None and attempt.received is not None:
             attempt.received.discard()
         return attempt
 
     def close_claim(self, claim_id: str) -> None:
-        """What its attempts have delivered whole may still be published; its others can deliver nothing any more."""
+        """Complete deliveries of its attempts may still be published; no attempt of the claim may deliver any more."""
         for attempt in [a for a in self._attempts.values() if a.claim == claim_id]:
             if attempt.received is None and attempt.problem is None and attempt.plan.roots:
                 del self._attempts[attempt.id]
 
     # --- what is delivered ----------------------------------------------------------------------
     def unpack_result(self, attempt: Attempt | None, result: wire.Result) -> Received | None:
-        """Unpack the outputs that ride in a result, to be committed. Blocking; for any thread.
+        """Unpack the outputs in a result, to be committed. Blocking; for any thread.
 
-        A bad tar makes the result BROKEN, with the reason. A problem of our own disk is kept, to be raised when the
-        outputs are to be published, also where the executor could not deliver them because of it."""
+        An invalid tar makes the result BROKEN, with the reason. An error of this machine's disk is kept, and raised
+        when the outputs are published, even if it kept the executor from delivering.
+        """
         if attempt is not None and attempt.problem is not None and result.outcome == wire.BROKEN:
             result.outcome, result.reason = wire.FINISHED, ""
         try:
@@ -148,13 +150,13 @@ class Deliveries:
         return None
 
     def unpacker(self, attempt: Attempt, partial: bool = False) -> Unpacker:
-        """For a stream of outputs; `commit` what its `finish` gives."""
+        """For a stream of outputs; `commit` the result of its `finish`."""
         return Unpacker(self._new_stem(attempt), attempt.plan, partial)
 
     def commit(self, attempt: Attempt, received: Received, alone: bool = False) -> bool:
-        """Keep what arrived instead of what had arrived before; False if the attempt was revoked meanwhile.
+        """Keep this delivery instead of an earlier one; False if the attempt was revoked meanwhile.
 
-        `alone`: also for a scheduler that is started again, since nobody will send it once more.
+        `alone`: keep it also for the next scheduler, since the executor will not send it again.
         """
         if self._attempts.get(attempt.id) is not attempt:
             received.discard()
@@ -171,18 +173,18 @@ class Deliveries:
                 return True
         attempt.received, attempt.problem = replace(received, alone=alone), None
         if alone:
-            with contextlib.suppress(OSError):  # then it is sent once more
+            with contextlib.suppress(OSError):  # then it is sent again
                 os.close(os.open(received.mark, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         return True
 
     def _new_stem(self, attempt: Attempt) -> str:
         with contextlib.suppress(FileExistsError):
-            self._incoming.mkdir(mode=0o700)  # somebody has cleared our folder
+            self._incoming.mkdir(mode=0o700)  # somebody has removed the folder
         return f"{self._incoming}/{stem_of(attempt.id, next(self._numbers))}"
 
     # --- where it goes --------------------------------------------------------------------------
     def take(self, attempt_id: str) -> Received | None:
-        """What is to be published, None for nothing; the attempt is forgotten. Raises PublishError."""
+        """The delivery to publish, None if there is none; the attempt is forgotten. Raises PublishError."""
         attempt = self._attempts.pop(attempt_id, None)
         if attempt is None:
             raise PublishError(m.OUTPUTS_NOT_RECEIVED(), False)
@@ -195,7 +197,7 @@ class Deliveries:
         return attempt.received
 
     def publishes_quickly(self, attempt_id: str) -> bool:
-        """Whether `publish` only renames files: nothing is a folder, and nothing goes to another file system."""
+        """Whether `publish` only renames files: no output is a folder, and none goes to another file system."""
         attempt = self._attempts.get(attempt_id)
         if attempt is None or attempt.received is None:
             return True
@@ -205,7 +207,7 @@ class Deliveries:
             try:
                 found = os.lstat(attempt.received.path(index))
             except OSError:
-                return True  # gone: `publish` says so at once
+                return True  # gone: `publish` reports that at once
             try:
                 there = os.stat(os.path.dirname(os.path.join(self._workdir, name)))
             except OSError:
@@ -227,8 +229,9 @@ class Deliveries:
         publish(self._workdir, received, self._own_files)
 
     def _members_in(self, received: Received) -> dict[str, tuple[str, ...]]:
-        """What each of its folders holds. Noted in the mark before the first file is moved away, since the scheduler's
-        next life finds only the rest. Raises OSError."""
+        """The members of each output folder. Written to the mark before the first file is moved, since the next
+        scheduler finds only the remaining files. Raises OSError.
+        """
         if received.resumed:
             with contextlib.suppress(OSError, ValueError), open(received.mark, encoding="ascii") as f:
                 return {name: tuple(members) for name, members in json.load(f).items()}
@@ -240,11 +243,11 @@ class Deliveries:
         return found
 
     def members(self, attempt_id: str) -> Mapping[str, tuple[str, ...]]:
-        """By output folder, what a published attempt has made in it; until its task is settled."""
+        """By output folder, what a published attempt made in it; until its task is settled."""
         return self._members.get(attempt_id, {})
 
     def publish_partial(self, attempt: Attempt) -> None:
-        """Publish what a failed attempt has made; a failure to do so is only logged. Blocking."""
+        """Publish the outputs of a failed attempt; an error is only logged. Blocking."""
         received = attempt.received
         if received is None or not received.partial:
             return
@@ -256,7 +259,7 @@ class Deliveries:
             received.discard()
 
     def settle(self, attempt_id: str) -> None:
-        """Its task was reported: the scheduler's next life does not need its outputs."""
+        """Its task was reported: the next scheduler does not need its outputs."""
         self._members.pop(attempt_id, None)
         received = self._published.pop(attempt_id, None)
         if received is not None:

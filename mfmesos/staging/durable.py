@@ -7,8 +7,9 @@ from pathlib import Path
 
 
 def force(workdir: Path, names: Iterable[str]) -> None:
-    """Files and folders of these names with all in them, then the folders they lie in, each once (blocking). Raises
-    OSError; what somebody has removed meanwhile is left out."""
+    """Force files and folders with their content, then the folders above them, to the disk, each once (blocking).
+    Raises OSError; files that were removed meanwhile are skipped.
+    """
     folders: set[str] = set()
     for name in names:
         path = os.path.join(workdir, name)

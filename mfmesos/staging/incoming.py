@@ -1,4 +1,4 @@
-"""Outputs as they arrive: unpacked under temporary names, and only what was declared."""
+"""Receives outputs: unpacks declared outputs, and nothing else, under temporary names."""
 from __future__ import annotations
 
 import contextlib
@@ -19,11 +19,11 @@ from mfmesos.staging.tarstream import BadTar, Member, TarReader, shown
 
 
 class LeadsOut(BadTar):
-    """An output has a symbolic link that leads out of the workflow's folder: the task's own doing."""
+    """An output has a symbolic link that leads out of the workflow's folder: the task's own fault."""
 
 
 class MemberNames:
-    """What each member of a stream belongs to, from the names alone; notes which of the declared outputs have come."""
+    """Finds the output of each member of a stream by the names alone; records which declared outputs have arrived."""
 
     def __init__(self, plan: OutputPlan) -> None:
         self._plan = plan
@@ -31,18 +31,19 @@ class MemberNames:
         self._declared = frozenset(plan.names)
         self._above = {folder for root in plan.roots for folder in ancestors(root)}
         self._seen: set[str] = set()
-        """Of the declared names alone: what else is in a stream may be any number of names."""
+        """Declared names only: a stream may hold any number of other names."""
 
     def is_root(self, name: str) -> bool:
         return name in self._index
 
     def is_above(self, name: str) -> bool:
-        """Whether that is a folder that an output lies in, which is no output itself."""
+        """Whether the name is a folder above an output, but no output itself."""
         return name in self._above
 
     def locate(self, name: str) -> tuple[int, str]:
-        """The index of the root that the member is or lies in, and its name in that root, empty for the root itself.
-        Raises BadTar when no output has such a member."""
+        """The index of the root that is or contains the member, and the member's name in that root, empty for the root
+        itself. Raises BadTar if no output has such a member.
+        """
         index = self._index.get(name)
         if index is not None:
             return index, ""
@@ -58,7 +59,9 @@ class MemberNames:
         raise BadTar(m.MEMBER_UNDECLARED(name=shown(name)))
 
     def note(self, name: str, index: int) -> bool:
-        """The member, which belongs to the root `index`, has come. Gives whether it had before, if it is declared."""
+        """The member, which belongs to the root `index`, has arrived. Returns whether a declared member had arrived
+        before.
+        """
         before = name in self._seen
         if name in self._declared:
             self._seen.add(name)
@@ -66,20 +69,20 @@ class MemberNames:
         return before
 
     def may_come_twice(self, name: str) -> bool:
-        """Whether it is declared by itself and lies in a declared folder: it may be sent for each."""
+        """Whether it is declared itself and lies in a declared folder: it may be sent for both."""
         return name in self._declared and name not in self._index
 
     def missing(self) -> str | None:
-        """The first declared output of which nothing has come."""
+        """The first declared output of which nothing has arrived."""
         return next((name for name in self._plan.names if name not in self._seen), None)
 
 
 class Unpacker:
     """Takes a tar stream in pieces (blocking: for a worker thread) and unpacks it to the paths of a `Received`.
 
-    A member's name is that of a declared output, or of something in a declared output that is a folder. `feed` and
-    `finish` raise BadTar for what may not be, and OSError for our own disk; `abort` afterwards removes everything.
-    Nothing is ever made or written by way of a link in the stream.
+    A member's name is a declared output, or lies in a declared output that is a folder. `feed` and `finish` raise
+    BadTar for an invalid stream, and OSError for this machine's disk; call `abort` afterwards to remove everything.
+    Nothing is ever created or written through a link in the stream.
     """
 
     def __init__(self, stem: str, plan: OutputPlan, partial: bool = False) -> None:
@@ -100,7 +103,7 @@ class Unpacker:
             self._reader.feed(data)
 
     def finish(self) -> Received:
-        """All has arrived; checks that nothing is missing."""
+        """The stream is complete; checks that nothing is missing."""
         with self._lock:
             self._reader.finish()
             missing = self._names.missing()
@@ -118,7 +121,7 @@ class Unpacker:
 
     # --- what the reader calls ------------------------------------------------------------------
     def begin(self, member: Member) -> None:
-        """Make the file, folder or link."""
+        """Create the file, folder or link."""
         try:
             path = self._path(member)
             if path is None:
@@ -149,7 +152,7 @@ class Unpacker:
 
     # --------------------------------------------------------------------------------------------
     def _target(self, member: Member) -> str:
-        """Of a link; raises BadTar for one that may not be. What it leads to need not have come, nor exist."""
+        """The target of a link; raises BadTar for an invalid one. The target need not have arrived, nor exist."""
         if self._names.is_root(member.name):
             raise BadTar(m.MEMBER_LINK_ITSELF(name=shown(member.name)))
         out = LeadsOut(m.MEMBER_LINK_OUTSIDE(name=shown(member.name), target=shown(member.target)))
@@ -163,7 +166,7 @@ class Unpacker:
         return member.target
 
     def _path(self, member: Member) -> str | None:
-        """Where the member goes; None for a folder above an output, which needs nothing."""
+        """The member's path; None for a folder above an output, which is not created here."""
         name = member.name
         if member.is_dir and self._names.is_above(name):
             return None
@@ -181,7 +184,9 @@ class Unpacker:
         return path
 
     def _make_parents(self, path: str, parts: list[str]) -> None:
-        """Make the root `path` and the folders `parts` in it. Raises NotADirectoryError for a file or a link there."""
+        """Create the root `path` and the folders `parts` in it. Raises NotADirectoryError for a file or a link
+        there.
+        """
         for part in ("", *parts):
             path = f"{path}/{part}" if part else path
             if lies_in(path, self._parent):
@@ -195,7 +200,7 @@ class Unpacker:
 
 
 class _File:
-    """One file as its content comes."""
+    """One file while its content arrives."""
 
     def __init__(self, path: str, member: Member) -> None:
         mode = member.mode | 0o400
@@ -234,7 +239,7 @@ class _File:
 
 
 def _make_dir(path: str, member: Member) -> None:
-    """Or give one that its content has made before its own mode and time."""
+    """Create the folder, or set mode and time of one that its content has created before."""
     mode = member.mode | 0o700
     try:
         os.mkdir(path, mode)
@@ -251,7 +256,7 @@ def _make_dir(path: str, member: Member) -> None:
 
 
 def unpack(stem: str, plan: OutputPlan, data: bytes, partial: bool = False) -> Received:
-    """A whole small tar at once; raises BadTar or OSError with nothing left behind."""
+    """Unpack a complete small tar; after BadTar or OSError nothing is left behind."""
     unpacker = Unpacker(stem, plan, partial)
     try:
         unpacker.feed(data)

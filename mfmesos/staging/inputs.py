@@ -1,4 +1,4 @@
-"""The inputs of tasks: looked at, hashed once while they stay as they are, and found again when they are fetched."""
+"""Inputs of tasks: checked, hashed once while unchanged, and found again when an executor fetches them."""
 from __future__ import annotations
 
 import errno
@@ -27,20 +27,21 @@ from mfmesos.staging.trees import Row, TreeError, stat_print, walk
 
 CHUNK = 1 << 20
 MOST_ENTRIES = 100_000
-"""Files and folders whose digest is remembered; what was forgotten is hashed again."""
+"""Maximum number of remembered digests of files and folders; others are hashed again."""
 TRUST_DIR_S = 2.0
-"""A folder that was looked through is not looked through again for so long: thousands of tasks may share it."""
+"""Seconds before a folder is scanned again: thousands of tasks may share it."""
 RACY_NS = 50_000_000
-"""A file changed less than this before it was hashed, or than the grain of its file system's times, may change again
-without a new time."""
+"""A file that changed less than this (or than its file system's time grain) before it was hashed may change again
+without a new time.
+"""
 
 
 class InputError(Exception):
-    """An input cannot be had as stated; the text is one plain line for the user."""
+    """An input is not available as stated; the text is one plain line for the user."""
 
 
 class MissingInputs(InputError):
-    """Inputs that are not there."""
+    """Inputs that do not exist."""
 
     def __init__(self, names: tuple[str, ...], workdir: Path) -> None:
         shown = ", ".join(names)
@@ -50,7 +51,7 @@ class MissingInputs(InputError):
 
 
 class InputChanged(InputError):
-    """It is not any more what it was when its task was submitted."""
+    """The input has changed since its task was submitted."""
 
 
 Stamp = tuple[int, int, int, int, int]
@@ -62,14 +63,14 @@ class _Entry:
     digest: str
     size: int
     tree: str = ""
-    """For a folder: what stat said of all in it."""
+    """For a folder: the stat results of everything in it."""
     looked_at: float = 0.0
     shown: str = ""
-    """Its stamps.Stamp, where it is not young."""
+    """Its stamps.Stamp, unless it is young."""
 
 
 def _stamp(found: os.stat_result) -> Stamp:
-    # The time of the last change of the inode, too: what a task has made keeps the time that it was given there.
+    # The inode's change time, too: a file that a task made keeps the time that it had there.
     return (found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev, found.st_ctime_ns)
 
 
@@ -78,8 +79,9 @@ def _young(mtime_ns: int) -> bool:
 
 
 class InputIndex:
-    """Digests of inputs, by path, size, time, inode and device. May be used from several threads. `own_files`: names
-    in the workflow's folder that no task may write."""
+    """Digests of inputs, by path, size, time, inode and device. May be used from several threads. `own_files`: names in
+    the workflow's folder that no task may write.
+    """
 
     def __init__(self, workdir: Path, clock: Callable[[], float] = time.monotonic, most: int = MOST_ENTRIES,
                  own_files: Sequence[str] = ()) -> None:
@@ -94,8 +96,9 @@ class InputIndex:
 
     # --- when a task is submitted ---------------------------------------------------------------
     def stage(self, task: Task) -> tuple[StagedInput, ...]:
-        """Look at and hash every input (blocking). Raises MissingInputs naming all that are not there, InputError
-        for one that is there but cannot be used, OSError when no file descriptor is left."""
+        """Check and hash every input (blocking). Raises MissingInputs with all missing names, InputError for an
+        unusable input, OSError if no file descriptor is free.
+        """
         staged, missing = [], []
         for name in dict.fromkeys(relative(self._workdir, name) for name in task.inputs):
             try:
@@ -117,11 +120,11 @@ class InputIndex:
         return tuple(staged)
 
     def outputs_problem(self, task: Task) -> str:
-        """Why the task's outputs are impossible, in one plain line; empty when they are not."""
+        """Why the task's outputs are impossible, in one plain line; empty if they are possible."""
         return self._check.problem(task)
 
     def look(self, name: str) -> StagedInput:
-        """A file or folder as it is now (blocking). Raises InputError, OSError."""
+        """The present state of a file or folder (blocking). Raises InputError, OSError."""
         try:
             return self._look(name, trust=False)
         except TreeError as e:
@@ -129,16 +132,17 @@ class InputIndex:
 
     # --- when it is fetched ---------------------------------------------------------------------
     def path_of(self, name: str) -> str:
-        """Where an input of that (normalised) name is."""
+        """The path of an input with that (normalised) name."""
         return os.path.join(self._workdir, name)
 
     def quick(self, staged: StagedInput) -> bool:
-        """Whether `verify` is a matter of microseconds."""
+        """Whether `verify` takes only microseconds."""
         return staged.kind == "file" and staged.size <= CHUNK
 
     def verify(self, staged: StagedInput) -> str:
-        """The path of an input that still is what was hashed (blocking); raises InputChanged when it is not, OSError
-        when no file descriptor is left."""
+        """The path of an input that is unchanged since it was hashed (blocking); raises InputChanged if it has changed,
+        OSError if no file descriptor is free.
+        """
         try:
             found = self._look(staged.name, trust=False)
         except (OSError, InputError, TreeError) as e:
@@ -150,7 +154,7 @@ class InputIndex:
         return self.path_of(staged.name)
 
     def rows(self, staged: StagedInput) -> tuple[Row, ...]:
-        """What to send of an input folder; raises as `verify`."""
+        """The members of an input folder to send; raises like `verify`."""
         path = self.path_of(staged.name)
         try:
             return self._rows(path)
@@ -160,11 +164,11 @@ class InputIndex:
             raise InputChanged(m.INPUT_HAS_CHANGED(name=staged.name)) from None
 
     def stamp(self, name: str, members: Collection[str] = ()) -> stamps.Stamp | None:
-        """What stat says of that name now, see stamps.stamp (blocking)."""
+        """The present stat result for that name, see stamps.stamp (blocking)."""
         return stamps.stamp(self.path_of(name), members, self._rows)
 
     def tree(self, name: str) -> tuple[Row, ...]:
-        """What is in that folder now (blocking). Raises OSError, TreeError."""
+        """The present content of that folder (blocking). Raises OSError, TreeError."""
         return self._rows(self.path_of(name))
 
     # --------------------------------------------------------------------------------------------
@@ -205,7 +209,7 @@ class InputIndex:
                 self._entries.popitem(last=False)
 
     def _once(self, path: str, known: Callable[[], _Entry | None], make: Callable[[], _Entry]) -> _Entry:
-        """What is known, or else made; one thread makes it, others that want the same wait for it."""
+        """The known entry, otherwise a new one; one thread makes it, and others that need the same entry wait."""
         while True:
             entry = known()
             if entry is not None:
@@ -273,9 +277,9 @@ class InputIndex:
         return entry
 
     def _manifest(self, rows: tuple[Row, ...]) -> str:
-        """sha256 over name, kind, mode (octal), and digest or link target of each row, every one ended by a zero byte.
+        """sha256 over name, kind, mode (octal), and digest or link target of each row, each followed by a zero byte.
 
-        In the order of the stream that is sent: the executor computes the same from what arrives.
+        In the order of the stream: the executor computes the same from the received stream.
         """
         total = hashlib.sha256()
         for row in rows:

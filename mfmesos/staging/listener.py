@@ -1,4 +1,4 @@
-"""One listening port: an aiohttp application without logs, with an end to connections that say nothing."""
+"""One listening port: an aiohttp application without logs, which closes silent connections."""
 from __future__ import annotations
 
 import asyncio
@@ -20,12 +20,12 @@ _SILENT.setLevel(logging.CRITICAL + 1)
 _SILENT.propagate = False
 KEEPALIVE_S = 120.0
 MOST_SILENT = 512
-"""Connections on which nothing was asked yet; of more than that the oldest is closed."""
+"""Connections without a request so far; beyond this number the oldest is closed."""
 PART_SILENT = 4
-"""They may have this part of the descriptors at most: the rest is for executors, files and the journal."""
+"""The part of the descriptors that they may use: the rest is for executors, files and the journal."""
 BACKLOG = 512
 ACCEPTED_AT_ONCE = 16
-"""Connections wait in the kernel's queue, where they hold no descriptor of ours, while the oldest silent ones go."""
+"""Connections wait in the kernel's queue, without using a descriptor, while the oldest silent ones are closed."""
 PAUSE_S = 0.1
 NO_MORE = (*descriptors.SHORT, errno.ENOBUFS, errno.ENOMEM)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -33,15 +33,15 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass
 class _Stranger:
-    """A connection on which no request head came yet."""
+    """A connection on which no request head has arrived yet."""
 
     connecting: asyncio.Task[None]
-    """Shakes hands, with TLS."""
+    """The handshake, with TLS."""
     timer: asyncio.TimerHandle
 
 
 class Listener:
-    """Serves `app`. A connection on which no whole request head came within `idle_s` seconds is closed."""
+    """Serves `app`. A connection on which no complete request head arrived within `idle_s` seconds is closed."""
 
     def __init__(self, app: web.Application, idle_s: float) -> None:
         self._idle_s = idle_s
@@ -49,8 +49,8 @@ class Listener:
         """By aiohttp's handler, the oldest first."""
         self._most_silent = max(1, min(MOST_SILENT, descriptors.limit() // PART_SILENT))
         app.middlewares.append(self._note)
-        # Nothing is ever sent to us compressed, and a little of that may be a lot when it is unpacked.
-        # aiohttp's own log of malformed requests would quote headers, and they hold tokens.
+        # No client ever sends compressed data, and little compressed data may be much data.
+        # aiohttp's own log of malformed requests would quote headers, which hold tokens.
         self._runner = web.AppRunner(
             app, access_log=None, logger=_SILENT, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=1.0,
             handler_cancellation=True, auto_decompress=False, max_line_size=8190, max_field_size=8190)
@@ -59,7 +59,7 @@ class Listener:
         self._loop: asyncio.AbstractEventLoop
 
     async def start(self, host: str, port: int, context: ssl.SSLContext | None) -> int:
-        """Returns the port. Raises OSError naming the address."""
+        """Returns the port. Raises OSError that names the address."""
         await self._runner.setup()
         self._loop, self._context = asyncio.get_running_loop(), context
         try:
@@ -96,7 +96,7 @@ class Listener:
             self._connected(connection)
 
     def _pause(self, listener: socket.socket) -> None:
-        """No descriptor is left: strangers give theirs back, and those who come wait in the kernel's queue."""
+        """No descriptor is free: close silent connections; new ones wait in the kernel's queue."""
         for handler in list(self._silent)[:len(self._silent) // 2 + 1]:
             self._close(handler)
         self._loop.remove_reader(listener.fileno())
@@ -140,7 +140,7 @@ class Listener:
             stranger.connecting.cancel()
 
     def _limit_patience(self, request: web.Request) -> None:
-        """The kernel ends a connection whose other side does not take what it asked for."""
+        """The kernel closes a connection whose client does not read its answer."""
         found = request.transport.get_extra_info("socket") if request.transport is not None else None
         if found is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
             with contextlib.suppress(OSError):
@@ -155,7 +155,7 @@ class Listener:
         try:
             return await handler(request)
         except web.HTTPException as e:
-            # No route of ours: nobody we know.
+            # No such route: an unknown client.
             e.force_close()
             raise
 
@@ -163,7 +163,7 @@ class Listener:
 def listening(addresses: list[tuple[int, Any]]) -> list[socket.socket]:
     """A socket for each address, all on the port of the first. Raises OSError for the first; others may be missing.
 
-    The unspecified IPv6 address takes IPv4 as well, where the machine has both.
+    The unspecified IPv6 address accepts IPv4 as well, if the machine has both.
     """
     made: list[socket.socket] = []
     for family, address in dict.fromkeys(addresses):

@@ -12,9 +12,9 @@ from mfmesos.shared.symlinks import name_in
 from mfmesos.staging.tarstream import shown
 
 RESERVED = (".mfmesos", "mesos_task_info", "mesos_task_state", "mesos_done")
-"""Files of the protocol and our own folder: an output under such a name would break the run."""
+"""Files of the protocol and mfmesos's own folder: an output under such a name would break the run."""
 KEPT = ".before-rerun"
-"""Ends the name of what was there before a task put its output in that place, and is kept."""
+"""Suffix for a file that a task's output replaces, and that is kept."""
 _ATTEMPT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,150}\Z")
 
 
@@ -26,7 +26,7 @@ class NameRefused(ValueError):
 class OutputPlan:
     """The declared outputs of an attempt, normalised and relative to the workflow's folder.
 
-    `roots` are those that lie in no other output: each is delivered and published as a whole.
+    `roots` are the outputs that lie in no other output: each is delivered and published as a whole.
     """
 
     names: tuple[str, ...]
@@ -34,7 +34,7 @@ class OutputPlan:
 
 
 def relative(workdir: Path, name: str) -> str:
-    """`name` without detours (./, //, a/../b), and relative where it lies in the folder; it may begin with ../"""
+    """`name` without detours (./, //, a/../b), and relative if it lies in the folder; it may begin with ../"""
     if not os.path.isabs(name):
         return os.path.normpath(name)
     path = os.path.normpath(name)
@@ -57,18 +57,18 @@ def output_name(workdir: Path, name: str) -> str:
 
 
 def lies_outside(name: str) -> bool:
-    """Whether a normalised name, taken as it is written, lies outside of the workflow's folder."""
+    """Whether a normalised name, taken literally, lies outside the workflow's folder."""
     return name == ".." or name.startswith("../") or os.path.isabs(name)
 
 
 def real_name(workdir: Path | str, name: str) -> str:
-    """The output's name in the folder once the links on the way to it, but not the output itself, are followed."""
+    """The output's name in the folder after all links above it, but not the output itself, are followed."""
     folder, last = os.path.split(f"{workdir}/{name}")
     return os.path.relpath(f"{os.path.realpath(folder)}/{last}", os.path.realpath(workdir))
 
 
 def check_own(name: str, own_files: Iterable[str], written: str = "") -> None:
-    """Raises NameRefused when that (normalised) output is a file of the run's own, or of `own_files`."""
+    """Raises NameRefused if that (normalised) output is a file of the run itself, or in `own_files`."""
     what = shown(written or name)
     if name.split("/", 1)[0] in RESERVED:
         raise NameRefused(m.OUTPUT_RESERVED(name=what))
@@ -88,13 +88,13 @@ def plan_outputs(workdir: Path, outputs: Sequence[str]) -> OutputPlan:
 
 
 def ancestors(name: str) -> list[str]:
-    """The folders that a relative name lies in: a/b/c gives a, a/b."""
+    """The folders above a relative name: a/b/c gives a, a/b."""
     parts = name.split("/")
     return ["/".join(parts[:i]) for i in range(1, len(parts))]
 
 
 def free_name(name: str, folder: str) -> str:
-    """`name`, or with a number after it, such that nothing in the folder has that name yet."""
+    """`name`, if necessary with a number, such that nothing in the folder has that name."""
     number, free = 1, name
     while os.path.lexists(os.path.join(folder, free)):
         number += 1
@@ -103,7 +103,7 @@ def free_name(name: str, folder: str) -> str:
 
 
 def check_attempt(attempt_id: str) -> str:
-    """An attempt's id is part of a path; raises ValueError for an invalid one."""
+    """An attempt's id is part of a path; raises ValueError for an invalid id."""
     if not _ATTEMPT.match(attempt_id) or ".." in attempt_id:
         raise ValueError(m.BAD_ATTEMPT_ID(id=attempt_id))
     return attempt_id

@@ -1,4 +1,4 @@
-"""Who may ask for what: the token of each claim, and the inputs that its attempts were given."""
+"""Permits: the token of each claim, and the inputs that the claim may fetch."""
 from __future__ import annotations
 
 import asyncio
@@ -15,30 +15,30 @@ REMEMBER_CLOSED = 4096
 
 
 def derived_token(secret: bytes, purpose: str) -> str:
-    """43 characters of a URL that nobody can tell who does not know the secret; the same for the same purpose."""
+    """A token of 43 URL characters that nobody can guess without the secret; the same for the same purpose."""
     return base64.urlsafe_b64encode(hmac.digest(secret, purpose.encode(), "sha256")).decode().rstrip("=")
 
 
 class Access(Enum):
     GRANTED = "granted"
     UNKNOWN = "unknown"
-    """No such claim, or not its token: the two are not told apart."""
+    """No such claim, or a wrong token: the two get the same answer."""
     CLOSED = "closed"
 
 
 class ClaimAccess:
-    """One open claim. `number` is that of the last answer it was sent."""
+    """One open claim. `number` is that of its last answer."""
 
     def __init__(self, claim_id: str, token: str) -> None:
         self.id = claim_id
         self.token = token
         self.number = 0
         self.reading: list[asyncio.Task[bytes]] = []
-        """Syncs of which not all has arrived, the oldest first."""
+        """Syncs that have not arrived completely, the oldest first."""
         self._files: dict[str, dict[str, tuple[StagedInput, int]]] = {}
 
     def grant(self, inputs: Sequence[StagedInput]) -> None:
-        """It may fetch these, until each was revoked as often as it was granted."""
+        """The claim may fetch these inputs, until each was revoked as often as it was granted."""
         for item in inputs:
             same = self._files.setdefault(item.digest, {})
             _, count = same.get(item.name, (item, 0))
@@ -56,14 +56,14 @@ class ClaimAccess:
                     self._files.pop(item.digest, None)
 
     def files(self, digest: str) -> list[StagedInput]:
-        """The inputs with this content that it may fetch now; all are equally good."""
+        """The inputs with this content that the claim may fetch now; all are equivalent."""
         return [item for item, _ in self._files.get(digest, {}).values()]
 
 
 class ClaimTable:
-    """All claims that are open, and the tokens of the last ones that were closed.
+    """All open claims, and the tokens of the last closed claims.
 
-    A claim's token follows from the run's `secret`, so that a scheduler that is started again knows it.
+    A claim's token is derived from the run's `secret`, so that a restarted scheduler knows it.
     """
 
     def __init__(self, secret: bytes) -> None:
@@ -89,7 +89,7 @@ class ClaimTable:
         return self._open.get(claim_id)
 
     def check(self, claim_id: str, authorization: str) -> Access:
-        """Compare in constant time the Authorization header with what the claim's must be."""
+        """Compare in constant time the Authorization header with the claim's token."""
         claim = self._open.get(claim_id)
         expected = claim.token if claim else self._closed.get(claim_id, self._nobody)
         same = hmac.compare_digest(authorization.encode("utf-8", "replace"), f"Bearer {expected}".encode())

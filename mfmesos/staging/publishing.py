@@ -1,7 +1,7 @@
-"""Delivered outputs get their final names: all of them, or none and what was there before is there still.
+"""Publishes received outputs: all get their final names, or everything stays as it was before.
 
-A folder that has its final name already is merged into, as the command would have done here: what the task made
-replaces what has the same name, and everything else in it stays.
+A folder whose final name exists is merged into the existing folder, as if the command had run here: what the task made
+replaces what has the same name, and everything else stays.
 """
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mfmesos.staging.received import Received
 
 log = logging.getLogger("mfmesos.publishing")
 _IN_USE = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
-"""Of a rename: since it was planned, another task's output has come to have that name."""
+"""Errors of a rename: another task's output got that name after the plan was made."""
 
 
 @dataclass
@@ -35,13 +35,13 @@ class _Move:
     name: str
     is_dir: bool
     beside: bool = False
-    """What is kept of the old one goes beside the final name: the incoming folder is another file system."""
+    """The backup goes beside the final name: the incoming folder is on another file system."""
     backup: str = ""
-    """Where what had the final name before has gone, until all is well."""
+    """The path of the file that had the final name before, until the delivery is published."""
     kept: bool = False
-    """That stays: a folder takes the place of a file that somebody may miss."""
+    """The backup is kept for good: a folder replaces a file that somebody may miss."""
     linked: bool = False
-    """A link is on the way to the final name."""
+    """A link lies on the way to the final name."""
     done: bool = False
 
 
@@ -53,16 +53,16 @@ class _Job:
     moves: list[_Move] = field(default_factory=list)
     made_folders: list[str] = field(default_factory=list)
     temporaries: list[str] = field(default_factory=list)
-    """Copies beside the final names, where those are on another file system."""
+    """Copies beside the final names, if those are on another file system."""
     backups: int = 0
     merged: bool = False
 
 
 def publish(workdir: Path, received: Received, own_files: Iterable[str] = ()) -> None:
-    """Move every output to its final name and remove the rest. Blocking; renames alone unless file systems differ.
+    """Move every output to its final name and remove the rest. Blocking; only renames, unless file systems differ.
 
-    `own_files`: names in the workflow's folder that no task may write, besides ours. Raises PublishError; then
-    nothing of `received` is in the workflow's folder, and all is as it was before.
+    `own_files`: names in the workflow's folder that no task may write, besides mfmesos's own. Raises PublishError; then
+    nothing of `received` is in the workflow's folder, and everything is as before.
     """
     job = _Job(str(workdir), received, own_files)
     name = ""
@@ -94,7 +94,7 @@ def publish(workdir: Path, received: Received, own_files: Iterable[str] = ()) ->
 
 
 def _problem(job: _Job, name: str, e: OSError) -> PublishError:
-    """The error in plain words. What no emptying of the disk would make room for is not for want of room."""
+    """The error in plain words. Missing space counts only if freeing disk space could help."""
     path = f"{job.workdir}/{name}"
     folder = os.path.dirname(path)
     if e.errno == errno.ENOSPC:
@@ -108,12 +108,12 @@ def _problem(job: _Job, name: str, e: OSError) -> PublishError:
 
 
 def _incoming_is_gone(job: _Job) -> bool:
-    """Removed as a whole while we run: it is made again, and the task waits as for a disk that is full."""
+    """The incoming folder was removed during the run: it is made again, and the task waits as for a full disk."""
     return not os.path.isdir(job.received.incoming)
 
 
 def _prepare(job: _Job, index: int, name: str) -> None:
-    """Everything that may take long or fail, before the first name changes."""
+    """Do everything that may take long or fail before the first name changes."""
     source, final = job.received.path(index), f"{job.workdir}/{name}"
     try:
         found = os.lstat(source)
@@ -133,7 +133,7 @@ def _prepare(job: _Job, index: int, name: str) -> None:
 
 
 def _make_parents(job: _Job, name: str, parent: str) -> None:
-    """Make the folders on the way, and see that none of them leads out of the workflow's folder."""
+    """Create the folders above the name, and check that none leads out of the workflow's folder."""
     path, linked = job.workdir, False
     for part in parent.split("/"):
         path = f"{path}/{part}"
@@ -153,7 +153,7 @@ def _make_parents(job: _Job, name: str, parent: str) -> None:
 
 
 def _check_own(job: _Job, name: str) -> None:
-    """A name with links on its way may be one of a file that no task may write."""
+    """A name with links above it may be a file that no task may write."""
     try:
         check_own(real_name(job.workdir, name), job.own_files)
     except NameRefused as e:
@@ -165,8 +165,9 @@ def _outside(path: str) -> PublishError:
 
 
 def _moves(job: _Job, move: _Move, inside: bool = False) -> list[_Move]:
-    """The renames that bring it to its final name: one, but for a folder that is merged into one that is there.
-    `inside`: it lies in such a folder, so nobody has declared that very name."""
+    """The renames to the final name: one, unless a folder is merged into an existing one. `inside`: it lies in such a
+    folder, so that very name is not declared.
+    """
     if move.linked:
         _check_own(job, move.name)
     there = _lstat(move.final)
@@ -206,7 +207,7 @@ def _entries(folder: str) -> Iterator[tuple[str, bool]]:
 
 
 def _copy_beside(job: _Job, source: str, final: str) -> str:
-    """The copy's name. What an earlier life of the scheduler left of such a copy is removed."""
+    """Returns the copy's name. A leftover copy of an earlier scheduler is removed."""
     made = job.received.copy_path(final, len(job.temporaries))
     job.temporaries.append(made)  # known to _undo while it is copied
     remove_tree(made)
@@ -215,7 +216,7 @@ def _copy_beside(job: _Job, source: str, final: str) -> str:
 
 
 def _copy(source: str, target: str) -> None:
-    """A file, link or folder and all in it, with modes and times; `target` must not exist."""
+    """Copy a file, a link, or a folder with its content, with modes and times; `target` must not exist."""
     found = os.lstat(source)
     if stat.S_ISLNK(found.st_mode):
         os.symlink(os.readlink(source), target)
@@ -233,7 +234,7 @@ def _copy(source: str, target: str) -> None:
 
 
 def _rename(job: _Job, move: _Move, alone: bool) -> list[_Move]:
-    """Gives what is to be renamed instead, when something has got that name meanwhile."""
+    """Returns the renames to do instead, if something got that name meanwhile."""
     try:
         try:
             _swap(job, move, alone)
@@ -262,7 +263,7 @@ def _swap(job: _Job, move: _Move, alone: bool) -> None:
 
 
 def _keep(job: _Job, move: _Move) -> None:
-    """Keep what has the final name, so that it can come back."""
+    """Back up the file with the final name, so that it can be restored."""
     there = _lstat(move.final)
     if there is None or stat.S_ISDIR(there.st_mode):
         return
@@ -273,10 +274,10 @@ def _keep(job: _Job, move: _Move) -> None:
     job.backups += 1
     backup = job.received.backup_path(move.final, job.backups, beside=move.beside)
     if move.beside:
-        remove_tree(backup)  # of an earlier life
+        remove_tree(backup)  # of an earlier scheduler
     if stat.S_ISREG(there.st_mode) and not move.is_dir:
         try:
-            # A second name for it: the first one is then replaced without a moment in which nothing has it.
+            # A second link to it: the final name is then replaced without a moment in which it is missing.
             os.link(move.final, backup)
         except OSError:
             os.rename(move.final, backup)
@@ -294,7 +295,7 @@ def _undo(job: _Job) -> None:
                 if move.done and move.is_dir:
                     remove_tree(move.final)
                 os.rename(move.backup, move.final)
-                # Both may have been names of one file: then renaming did nothing.
+                # Both may have been names of one file: then the rename was a no-op.
                 if os.path.lexists(move.backup):
                     os.unlink(move.backup)
     for path in job.temporaries:

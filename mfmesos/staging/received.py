@@ -41,7 +41,7 @@ def number_of(stem: str) -> int:
 
 
 def owner_of(name: str) -> str:
-    """The stem of the delivery that a root or mark in the incoming folder is part of; no stem for a backup."""
+    """The stem of the delivery that a root or mark in the incoming folder belongs to; no stem for a backup."""
     return name.rpartition(".")[0]
 
 
@@ -53,13 +53,13 @@ class Received:
     """With the path of the incoming folder."""
     plan: OutputPlan
     alone: bool = False
-    """It did not ride in a result, so nobody will send it again: its mark says that all of it has arrived."""
+    """It did not travel in a result, so it will not be sent again: its mark shows that all of it has arrived."""
     partial: bool = False
-    """What a failed attempt made: some of it may be missing."""
+    """The outputs of a failed attempt: some may be missing."""
     resumed: bool = False
-    """It arrived in the scheduler's earlier life, which may have died while it was being published, or after that."""
+    """It arrived at an earlier scheduler, which may have died while publishing it, or after that."""
     links: bool = False
-    """Whether a folder of it has symbolic links."""
+    """Whether one of its folders has symbolic links."""
 
     @property
     def attempt_id(self) -> str:
@@ -74,15 +74,15 @@ class Received:
         return f"{self.stem}{WHOLE}"
 
     def path(self, index: int) -> str:
-        """Of the root `plan.roots[index]`."""
+        """The path of the root `plan.roots[index]`."""
         return f"{self.stem}.{index}"
 
     def copy_path(self, final: str, number: int) -> str:
-        """Of a copy beside that final path."""
+        """The path of a copy beside that final path."""
         return f"{self._beside(final)}.{number}"
 
     def backup_path(self, final: str, number: int, *, beside: bool) -> str:
-        """Of what had that final path before."""
+        """The path of the backup for that final path."""
         return f"{self._beside(final) if beside else self.stem}.{number}{OLD}"
 
     def _beside(self, final: str) -> str:
@@ -100,6 +100,6 @@ class Received:
             self.settle()
 
     def settle(self) -> None:
-        """Its task was reported: nobody will ask for it again."""
+        """Its task was reported: it will not be needed again."""
         with contextlib.suppress(OSError):
             os.unlink(self.mark)

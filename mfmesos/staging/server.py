@@ -1,4 +1,4 @@
-"""The staging server: what executors talk to. Lives in the scheduler's asyncio loop; see mfmesos.shared.wire."""
+"""The staging server, to which executors connect. Lives in the scheduler's asyncio loop; see mfmesos.shared.wire."""
 from __future__ import annotations
 
 import asyncio
@@ -24,9 +24,9 @@ __all__ = ["StagingServer", "default_host"]
 log = logging.getLogger("mfmesos.staging")
 
 INLINE_TOGETHER = 256 * 1024
-"""Outputs riding in one sync, up to this size together, are unpacked at once; more of them in a thread."""
+"""Outputs in one sync of up to this total size are unpacked at once; larger ones in a thread."""
 MOST_SYNCS = 2
-"""So many of a claim may be arriving at one time."""
+"""Maximum number of a claim's syncs that may be arriving at the same time."""
 OnSync = Callable[[str, wire.SyncRequest], Awaitable[wire.SyncAnswer]]
 Handler = Callable[[web.Request, ClaimAccess], Awaitable[web.StreamResponse]]
 
@@ -34,9 +34,9 @@ Handler = Callable[[web.Request, ClaimAccess], Awaitable[web.StreamResponse]]
 class StagingServer:
     """`on_sync` answers a sync, at once or later. All methods belong to the loop's thread.
 
-    `hold_s`: an answer is given after so long in any case (a safety net: the scheduler answers earlier by itself).
-    `tls`: True, False, or None for TLS exactly when `start` binds something else than loopback. `own_files`: names
-    in the workflow's folder that no task may write.
+    `hold_s`: an answer is sent after this time in any case (a safety net: the scheduler answers earlier by itself).
+    `tls`: True, False, or None for TLS exactly if `start` binds an address other than loopback. `own_files`: names in
+    the workflow's folder that no task may write.
     """
 
     def __init__(
@@ -66,23 +66,23 @@ class StagingServer:
         self.fingerprint: str | None = None
         """sha256 of the certificate in DER form, hex; None without TLS."""
         self.starting = False
-        """Executors are asked to come again (503): what they were granted in an earlier life is not known yet."""
+        """Executors get 503 and must retry: their permits from an earlier scheduler are not known yet."""
         self.certificate = b""
         """Key and certificate (PEM), with TLS."""
         self.port = 0
         self.url = ""
-        """Where executors reach it, no slash at the end; known after `start`, as are these."""
+        """URL for executors, without a trailing slash; known after `start`, and so are these."""
 
     # --- life -----------------------------------------------------------------------------------
     async def start(
         self, host: str = "127.0.0.1", port: int = 0, advertise: str = "", *, resume: bool = False,
         certificate: bytes = b"",
     ) -> str:
-        """Listen on `port` (0: the kernel chooses; with TLS the archive is on the next one); returns `url`.
+        """Listen on `port` (0: the kernel chooses; with TLS the archive is on the next port); returns `url`.
 
-        `advertise` is the HOST or HOST:PORT that executors connect to if it is not what is bound. `resume`: outputs
-        that arrived whole in an earlier life, and the `certificate` of that, are still good. Raises OSError naming
-        the address that cannot be had, ValueError for a bad `advertise`.
+        `advertise` is the HOST or HOST:PORT that executors connect to, if different from the bound address. `resume`:
+        complete deliveries to an earlier scheduler, and its `certificate`, are still valid. Raises OSError that names
+        the unavailable address, ValueError for an invalid `advertise`.
         """
         self._deliveries.start(resume)
         # On Python 3.9 these belong to the loop that runs when they are made.
@@ -108,7 +108,7 @@ class StagingServer:
         self.url = ("https://" if tls else "http://") + join_host_port(*split_host_port(shown, bound))
         self._archive_base = self.url
         if tls:
-            # Who fetches it cannot know our certificate; what is fetched is public and is checked by its digest.
+            # Its clients do not know the certificate; the archive is public and is checked by its digest.
             plain = web.Application()
             plain.router.add_get("/archive/{token}/{name}", self._get_archive)
             archive_port = await self._listen(plain, host, port and port + 1, None)
@@ -121,7 +121,7 @@ class StagingServer:
         return await listener.start(host, port, context)
 
     async def stop(self, keep: bool = False) -> None:
-        """Close every connection and throw away what was delivered and not published, or `keep` it for a next life."""
+        """Close every connection and remove unpublished deliveries, or `keep` them for the next scheduler."""
         if self._listeners:
             self._stopping.set()
         for listener in self._listeners:
@@ -133,8 +133,9 @@ class StagingServer:
 
     # --- what the scheduler says ----------------------------------------------------------------
     def open_up(self) -> None:
-        """What was granted in an earlier life is granted again: hear executors, and throw away what arrived for other
-        attempts."""
+        """All permits of an earlier scheduler are granted again: accept executors, and remove deliveries of other
+        attempts.
+        """
         self.starting = False
         self._deliveries.forget_kept()
 
@@ -143,7 +144,7 @@ class StagingServer:
         return self._claims.open(claim_id)
 
     def close_claim(self, claim_id: str) -> None:
-        """Its token is void; what it delivered whole may still be published."""
+        """Its token becomes invalid; complete deliveries may still be published."""
         self._claims.close(claim_id)
         self._deliveries.close_claim(claim_id)
 
@@ -156,35 +157,35 @@ class StagingServer:
             claim.grant(inputs)
 
     def revoke(self, claim_id: str, attempt_id: str) -> None:
-        """No more of that; what it had delivered and was not published is thrown away."""
+        """Revoke the permit; unpublished deliveries are removed."""
         if self._deliveries.get(claim_id, attempt_id) is not None:
             self._withdraw_inputs(attempt_id)
             self._deliveries.revoke(attempt_id)
 
     def publish_outputs(self, attempt_id: str) -> None:
-        """Move what the attempt delivered to its final names, all of it or nothing. Raises PublishError.
+        """Move the attempt's delivery to its final names, all of it or nothing. Raises PublishError.
 
-        Blocking: renames, but copies where an output's folder is another file system; see `publish`.
+        Blocking: renames, but copies if an output's folder is on another file system; see `publish`.
         """
         self._withdraw_inputs(attempt_id)
         self._deliveries.publish(self._deliveries.take(attempt_id))
 
     def publishes_quickly(self, attempt_id: str) -> bool:
-        """Whether `publish_outputs` is a matter of renames; else `publish` is the one to call."""
+        """Whether `publish_outputs` only renames; otherwise call `publish`."""
         return self._deliveries.publishes_quickly(attempt_id)
 
     async def publish(self, attempt_id: str) -> None:
-        """`publish_outputs` in a thread: for outputs that may have to be copied, or replace a large folder."""
+        """`publish_outputs` in a thread: for outputs that may have to be copied, or that replace a large folder."""
         self._withdraw_inputs(attempt_id)
         received = self._deliveries.take(attempt_id)
         await asyncio.get_running_loop().run_in_executor(self._pool, self._deliveries.publish, received)
 
     def members(self, attempt_id: str) -> Mapping[str, tuple[str, ...]]:
-        """Output folder -> what the attempt, whose task is about to be reported, has made in it."""
+        """Output folder -> what the attempt, whose task is about to be reported, made in it."""
         return self._deliveries.members(attempt_id)
 
     def settle(self, attempt_id: str) -> None:
-        """The task was reported: what it delivered will not be asked for again, by a next life neither."""
+        """The task was reported: its delivery will not be needed again, not even by the next scheduler."""
         self._deliveries.settle(attempt_id)
 
     def _withdraw_inputs(self, attempt_id: str) -> None:
@@ -198,7 +199,7 @@ class StagingServer:
         self._archive, self._archive_name = Path(path).read_bytes(), Path(path).name
 
     def archive_url(self) -> str:
-        """Where claims get the archive; its random part is no claim's token and opens nothing else."""
+        """The archive's URL for claims; its random part is no claim's token and gives no other access."""
         return f"{self._archive_base}/archive/{self._archive_token}/{self._archive_name}"
 
     # --- what executors ask ---------------------------------------------------------------------
@@ -238,8 +239,9 @@ class StagingServer:
         return web.Response(body=wire.dumps(answer), content_type="application/json")
 
     async def _read_sync(self, request: web.Request, claim: ClaimAccess) -> bytes:
-        """An executor has one sync at a time, and one more whose connection broke without our knowing: of more than
-        that the oldest is given up, so that nobody fills the memory with bodies that never end."""
+        """An executor has one sync at a time, and possibly one more on a connection that broke unnoticed: beyond that
+        the oldest is dropped, so that endless bodies cannot fill the memory.
+        """
         reading = asyncio.ensure_future(request.read())
         claim.reading.append(reading)
         if len(claim.reading) > MOST_SYNCS:
@@ -305,7 +307,7 @@ def _refusal(request: web.Request, status: int, reason: str) -> web.Response:
     text = " ".join(reason.split()).encode("utf-8", "backslashreplace")
     response = web.Response(status=status, body=text + b"\n" if text else None, content_type="text/plain")
     if status == 401 or (request.can_read_body and not request.content.is_eof()):
-        # Strangers keep no connection.
-        # What was not read would be taken for the next request.
+        # Unknown clients keep no connection.
+        # Unread data would be taken for the next request.
         response.force_close()
     return response

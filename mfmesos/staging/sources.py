@@ -1,4 +1,4 @@
-"""Which files make up the executor, found where the packages are installed."""
+"""Finds the files that make up the executor, where the packages are installed."""
 from __future__ import annotations
 
 import importlib.util
@@ -20,9 +20,9 @@ NEEDED = {
     "psutil": m.PIP_INSTALL(package="psutil"),
 }
 ROOMS = ("bundled", "mesos", "shared", "shared.messages")
-"""Of mfmesos, where modules of the executor lie."""
+"""Rooms of mfmesos with modules of the executor."""
 NOT_ON_AGENTS = {
-    # ZooKeeper, and the other platforms' parts.
+    # ZooKeeper, and the parts for other platforms.
     "pymesos/detector.py", "pymesos/zkpython.py", "psutil/_psaix.py", "psutil/_psbsd.py", "psutil/_psosx.py",
     "psutil/_pssunos.py", "psutil/_pswindows.py",
 }
@@ -40,7 +40,7 @@ def _folder(package: str, cure: str) -> Path:
 
 
 def roots() -> dict[str, Path]:
-    """Each package's folder, or the file of a module that is one file. Raises ArchiveError."""
+    """Each package's folder, or the file of a single-file module. Raises ArchiveError."""
     here = Path(__file__).resolve().parent.parent
     bundled.use()
     found = {package: _folder(package, cure) for package, cure in NEEDED.items()}
@@ -69,7 +69,7 @@ def find_sources() -> dict[str, Source]:
 
 
 def _our_own(places: dict[str, Path]) -> dict[str, Source]:
-    """What of mfmesos the executor imports, and what that imports in turn."""
+    """The modules of mfmesos that the executor imports, directly or indirectly."""
     base = places["mfmesos"]
     found: dict[str, Source] = {"mfmesos/__init__.py": base / "__init__.py"}
     waiting = list(places["mfmesos_executor"].glob("*.py"))
@@ -84,8 +84,9 @@ def _our_own(places: dict[str, Path]) -> dict[str, Source]:
 
 
 def _imports(path: Path) -> Iterator[str]:
-    """Names that may be modules of ours: a name too many does no harm, and ast would be slower
-    (docs/performance.md, Start-up)."""
+    """Names that may be modules of mfmesos: extra names do no harm, and ast would be slower (docs/performance.md,
+    Start-up).
+    """
     for module, names in _IMPORT.findall(path.read_text(encoding="utf-8")):
         yield module
         yield from (f"{module}.{name}" for name in re.findall(r"\w+", names))

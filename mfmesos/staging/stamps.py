@@ -1,4 +1,6 @@
-"""What stat says of a file or folder: as long as that stays the same, so does the content, as far as one can see."""
+"""Stamps: stat results of a file or folder. While the stamp stays the same, so does the content, as far as stat
+shows.
+"""
 from __future__ import annotations
 
 import hashlib
@@ -12,13 +14,13 @@ from mfmesos.staging.trees import CHUNK, Row, TreeError, walk
 
 MOST_MEMBERS = 2_000
 GRAINS_NS = (100, 1_000, 1_000_000, 1_000_000_000, 2_000_000_000)
-"""Grains of times: of CIFS and NTFS, and of the others."""
+"""Grains of times: of CIFS and NTFS, and of other file systems."""
 COARSE_NS = GRAINS_NS[-1]
 """The coarsest grain of times on a file system (FAT); others have whole seconds (NFS version 2, ext3, some of CIFS)."""
 
 
 class Stamp(NamedTuple):
-    """`text` is size and time of a file, or a digest of those of all in a folder; `size` the bytes in it."""
+    """`text` is size and time of a file, or a digest of those of everything in a folder; `size` is its bytes."""
 
     text: str
     size: int
@@ -27,8 +29,9 @@ class Stamp(NamedTuple):
 def stamp(
     path: str, members: Collection[str] = (), rows: Callable[[str], Iterable[Row]] = walk,
 ) -> Stamp | None:
-    """None for what does not exist, leads nowhere, or is neither file nor folder (blocking). Of a folder only the
-    `members` count, where some are named, and what is in them; `rows` gives what is in it."""
+    """None for a missing path, a dangling link, or anything but a file or folder (blocking). For a folder only the
+    `members` count, if given, with their content; `rows` lists the folder's content.
+    """
     try:
         found = os.stat(path)
         if stat.S_ISREG(found.st_mode):
@@ -39,14 +42,16 @@ def stamp(
 
 
 def coarse_ns(mtime_ns: int) -> int:
-    """How much later a file may have been written than its time says, by the time itself: 0 where that has a fraction
-    of a second."""
+    """How much later than its time a file may have been written, judging by the time itself: 0 if it has a fraction of
+    a second.
+    """
     return 0 if mtime_ns % 1_000_000_000 else COARSE_NS
 
 
 def only_coarser(was: str, now: str) -> bool:
-    """Whether two stamps of a file differ in nothing but the grain of its file system: the folder was copied to
-    another one, or a file server has cut the time."""
+    """Whether two stamps of a file differ only by the grain of the file system: the folder was copied to another file
+    system, or a file server cut the time.
+    """
     try:
         (size, was_ns), (size_now, now_ns) = map(int, was.split(" ")), map(int, now.split(" "))
     except ValueError:  # a folder's
@@ -55,7 +60,7 @@ def only_coarser(was: str, now: str) -> bool:
 
 
 def among(rows: Iterable[Row], members: Collection[str]) -> Iterator[Row]:
-    """Those that are of these names or lie below one; all, where none are named."""
+    """The rows with these names or below them; all rows if no names are given."""
     wanted = frozenset(members)
     for row in rows:
         if not wanted or row.name in wanted or any(folder in wanted for folder in ancestors(row.name)):
@@ -63,8 +68,9 @@ def among(rows: Iterable[Row], members: Collection[str]) -> Iterator[Row]:
 
 
 def members_of(folder: str) -> tuple[str, ...]:
-    """The names of all in a folder; of a large one only of what lies in it at first hand (blocking). Raises OSError:
-    what is not named would be taken for an earlier attempt's."""
+    """The names of everything in a folder; of a large folder only its direct members (blocking). Raises OSError: a name
+    that is left out would count as an earlier attempt's.
+    """
     def fail(error: OSError) -> None:
         raise error
 
@@ -80,7 +86,7 @@ def members_of(folder: str) -> tuple[str, ...]:
 
 
 def tree_digest(rows: Iterable[Row]) -> str:
-    """Of all content; OSError (blocking)."""
+    """Digest of all content; OSError (blocking)."""
     total = hashlib.sha256()
     for row in rows:
         total.update(os.fsencode(f"{row.name}\0{row.kind}\0{row.size}\0{row.target}\0"))
@@ -96,7 +102,7 @@ def file_stamp(size: int, mtime_ns: int) -> Stamp:
 
 
 def tree_stamp(rows: Iterable[Row]) -> Stamp:
-    """Without inodes and the folders' own times, which change when all is copied."""
+    """Without inodes and the folders' own times, which change when everything is copied."""
     total, size = hashlib.sha256(), 0
     for row in rows:
         mtime_ns = row.mtime_ns if row.kind == "file" else 0

@@ -1,9 +1,9 @@
 """Reads a tar stream piece by piece as it arrives, in bounded memory, and trusts nothing in it.
 
-The standard tarfile module pulls, accepts a stream that stops between two members, and keeps whatever a header of
-any size says. Here the stream is pushed in, only plain files, folders and symbolic links pass, and the end mark must be
-there. ustar, GNU (long names, large sizes) and pax (path, linkpath and size) are understood, as Python's and GNU's tar
-write them, and the executor's own fields (see mfmesos.shared.wire).
+The standard tarfile module pulls, accepts a stream that stops between two members, and keeps the content of a header of
+any size. Here the stream is pushed in, only plain files, folders and symbolic links are accepted, and the end mark is
+required. The reader supports ustar, GNU (long names, large sizes) and pax (path, linkpath and size), as Python's and
+GNU's tar write them, and the executor's own fields (see mfmesos.shared.wire).
 """
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_NAME_BYTES = 4096
 MAX_SPARSE_BYTES = 1 << 44
 """A sparse file larger than this, 16 TiB, is refused."""
 MAX_SHOWN = 120
-"""So much of a name is quoted in an error."""
+"""Maximum length of a quoted name in an error."""
 _ZERO = bytes(BLOCK)
 _KINDS = {
     b"1": m.KIND_HARD_LINK(), b"3": m.KIND_DEVICE(), b"4": m.KIND_DEVICE(), b"6": m.KIND_PIPE(),
@@ -30,33 +30,35 @@ _KINDS = {
 
 
 def shown(name: str) -> str:
-    """A name that somebody else chose, fit for one line of a log or a terminal."""
+    """A foreign name, printable in one line of a log or terminal."""
     return printable(name, MAX_SHOWN)
 
 
 class BadTar(ValueError):
-    """The stream is not a tar of plain files, folders and links; the text says why, in one plain line."""
+    """The stream is no tar of plain files, folders and links; the text is the reason, in one plain line."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """A file, folder or link in the stream. `name` as it stands there, but without a slash at the end."""
+    """A file, folder or link in the stream. `name` as in the stream, but without a trailing slash."""
 
     name: str
     size: int
-    """Bytes of a file's content, holes included; 0 else."""
+    """Bytes of a file's content, holes included; otherwise 0."""
     mode: int
     """Permission bits alone, at most 0o777."""
     is_dir: bool
     target: str = ""
-    """Of a link: where it leads to, not looked at."""
+    """The target of a link, unchecked."""
     mtime_ns: int | None = None
     pieces: tuple[tuple[int, int], ...] | None = None
-    """Of a sparse file: offset and length of each piece that comes, in order, within `size`. None: all of it comes."""
+    """For a sparse file: offset and length of each piece of data, in order, within `size`. None: the whole content
+    follows.
+    """
 
 
 class Sink(Protocol):
-    """Takes what comes out. Any exception of it ends the reading."""
+    """Receives the members. Any of its exceptions ends the reading."""
 
     def begin(self, member: Member) -> None:
         """A member begins."""
@@ -65,7 +67,7 @@ class Sink(Protocol):
         """A piece of its content."""
 
     def end(self) -> None:
-        """All of its content was given."""
+        """The content is complete."""
 
 
 def _number(field: bytes, what: str) -> int:
@@ -102,7 +104,7 @@ def _pax(raw: bytes) -> dict[str, bytes]:
 
 
 def _holes(value: bytes, sent: int) -> tuple[int, tuple[tuple[int, int], ...]]:
-    """A sparse file's size and pieces, of which `sent` bytes are to come."""
+    """A sparse file's size and pieces, of which `sent` bytes follow."""
     words = value.split(b" ")
     if len(words) % 2 == 0 or any(not word.isdigit() or len(word) > 18 for word in words):
         raise BadTar(m.HEADER_HOLES())
@@ -119,7 +121,7 @@ def _holes(value: bytes, sent: int) -> tuple[int, tuple[tuple[int, int], ...]]:
 
 
 class TarReader:
-    """`feed` it the stream in pieces of any size, then `finish`."""
+    """`feed` the stream in pieces of any size, then `finish`."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
@@ -134,7 +136,7 @@ class TarReader:
         self._zeros = 0
 
     def feed(self, data: bytes) -> None:
-        """Raises BadTar, and whatever the sink raises."""
+        """Raises BadTar, and all exceptions of the sink."""
         view = memoryview(data)
         while view:
             if self._left:
@@ -147,7 +149,7 @@ class TarReader:
                 view = self._header_bytes(view)
 
     def finish(self) -> None:
-        """Raises BadTar when the stream stopped before its end mark."""
+        """Raises BadTar if the stream stopped before its end mark."""
         if self._zeros < 2 or self._left or self._head:
             raise BadTar(m.STREAM_ENDED_EARLY())
 
@@ -215,7 +217,7 @@ class TarReader:
         if kind not in (b"0", b"\0", b"7", b"5", b"2"):
             raise BadTar(m.MEMBER_KIND(name=shown(name), kind=_KINDS.get(kind) or m.KIND_UNKNOWN()))
         if "size" in self._pax:
-            # Python itself refuses to read a number of thousands of digits, with an error of its own.
+            # Python itself refuses to parse a number of thousands of digits, with an error of its own.
             if not self._pax["size"].isdigit() or len(self._pax["size"]) > 20:
                 raise BadTar(m.MEMBER_SIZE(name=shown(name)))
             size = int(self._pax["size"])

@@ -1,8 +1,7 @@
-"""Folders in which tasks have made symbolic links: those are never followed out of the workflow's folder.
+"""Folders in which tasks have made symbolic links, which are never followed out of the workflow's folder.
 
-A user's own link in an input folder is followed, since what it leads to is wanted on the agents. A link that came with
-a task's outputs could lead to anything of the user's: it is sent as the link that it is. Which is which is kept in
-.mfmesos, also for later runs.
+A user's own link in an input folder is followed, since its target is needed on the agents. A link in a task's outputs
+could lead to any file of the user: it is sent as a link. .mfmesos records which links are which, also for later runs.
 """
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ FILE = "links.jsonl"
 
 
 class TaskLinks:
-    """Of one workflow's folder. Thread-safe."""
+    """For one workflow's folder. Thread-safe."""
 
     def __init__(self, workdir: Path) -> None:
         self._workdir = Path(workdir)
@@ -31,7 +30,7 @@ class TaskLinks:
         self._base = ""
 
     def add(self, roots: Iterable[str]) -> None:
-        """These outputs have links; to be known before they are put in place. Raises OSError."""
+        """These outputs have links; call before they are published. Raises OSError."""
         with self._lock:
             known = self._roots()
             new = [root for root in roots if root not in known]
@@ -45,7 +44,7 @@ class TaskLinks:
             known.update(new)
 
     def some(self) -> bool:
-        """Whether any such folder is known. Raises OSError, as all that asks does: what can't be read may hold some."""
+        """Whether any such folder is known. Raises OSError, like all queries: an unreadable file may list some."""
         with self._lock:
             return bool(self._roots())
 
@@ -58,7 +57,9 @@ class TaskLinks:
         return name is not None and (name in roots or any(folder in roots for folder in ancestors(name)))
 
     def leads_out(self, name: str) -> bool:
-        """Whether a link of a task's is on the way to that name in the folder, and leads to what is not for tasks."""
+        """Whether a task's link lies on the way to that name in the folder, and leads to files that are not for
+        tasks.
+        """
         path = str(self._workdir)
         of_a_task = False
         for part in name.split("/"):

@@ -1,4 +1,6 @@
-"""A certificate made at start. Nobody signs it: executors know its fingerprint from their claim's data."""
+"""The staging server's certificate, made at startup. It is not signed: executors get its fingerprint with their claim's
+data.
+"""
 from __future__ import annotations
 
 import contextlib
@@ -32,7 +34,8 @@ def make_tls(
     hosts: tuple[str, ...], folder: Path, pem: bytes = b"", now: datetime.datetime | None = None,
 ) -> ServerTls:
     """A new key and certificate, or those of an earlier ServerTls. They are in a file (0600, in `folder`) only while
-    OpenSSL loads them."""
+    OpenSSL loads them.
+    """
     pem = pem or _new_pem(hosts, now or datetime.datetime.now(datetime.timezone.utc))
     der = x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,4 +1,4 @@
-"""Files over the wire: inputs to executors, outputs from them, neither ever held in memory."""
+"""Transfers files: inputs to executors, outputs from them, without holding either in memory."""
 from __future__ import annotations
 
 import asyncio
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
 AT_ONCE = 256 * 1024
-"""Files up to this size are read into the answer; larger ones are sent by the kernel."""
+"""Files up to this size are read into the answer; the kernel sends larger ones."""
 PIECE = 1 << 20
 SPARE_BYTES = 16 << 20
-"""So much of the disk is left free."""
+"""This much of the disk stays free."""
 SLOWEST_BYTES_PER_S = 16 * 1024
-"""Whoever takes a large file, or sends outputs, more slowly than this is cut off."""
+"""A client that reads a large file, or sends outputs, more slowly than this is disconnected."""
 T = TypeVar("T")
 
 
@@ -44,7 +44,7 @@ class Refused(Exception):
 
 
 class _OpenFile(web.FileResponse):
-    """Sends the file behind a descriptor, whatever has its name by now, and closes it."""
+    """Sends the file behind a descriptor, even if another file has its name by now, and closes the descriptor."""
 
     def __init__(self, fd: int, patience_s: float) -> None:
         super().__init__(f"/proc/self/fd/{fd}", chunk_size=PIECE)
@@ -68,12 +68,12 @@ class _OpenFile(web.FileResponse):
             os.close(fd)
 
     def __del__(self) -> None:
-        # The client went away before the answer began.
+        # The client disconnected before the answer began.
         self._close()
 
 
 class Transfer:
-    """Sends and receives. `idle_s`: a client that is silent for so long within a transfer is cut off."""
+    """Sends and receives. `idle_s`: a client that is silent for this long within a transfer is disconnected."""
 
     def __init__(
         self, inputs: InputIndex, deliveries: Deliveries, pool: Executor, *, idle_s: float, uploads: int,
@@ -91,7 +91,7 @@ class Transfer:
 
     # --- inputs ---------------------------------------------------------------------------------
     async def send(self, request: web.Request, choices: Sequence[StagedInput]) -> web.StreamResponse:
-        """Any of `choices`, all of the same content, that still has it. Raises Refused."""
+        """Send any of `choices`, all with the same content, that is unchanged. Raises Refused."""
         if not choices:
             raise Refused(404, refusals.NOT_AN_INPUT())
         problem = ""
@@ -130,7 +130,7 @@ class Transfer:
                     break
                 await asyncio.wait_for(response.write(piece), self._idle_s)
         except (TreeChanged, asyncio.TimeoutError):
-            # Too late for a status: without its end the stream is refused by the other side, which asks again.
+            # Too late for a status: without its end the client refuses the stream, and asks again.
             if request.transport is not None:
                 request.transport.abort()
             return response
@@ -139,10 +139,11 @@ class Transfer:
 
     # --- outputs --------------------------------------------------------------------------------
     async def receive(self, request: web.Request, attempt: Attempt, partial: bool = False) -> None:
-        """A tar stream with every output of the attempt, kept when all of it is there; with `partial`, with those that
-        a failed attempt made. Raises Refused."""
+        """A tar stream with every output of the attempt, kept after all of it arrived; with `partial`, with the outputs
+        of a failed attempt. Raises Refused.
+        """
         self._check_room(attempt, request.content_length)
-        # No claim, nor who stole its token, can keep the others from delivering.
+        # No claim, and no thief of its token, can keep others from delivering.
         own = self._by_claim.get(attempt.claim) or asyncio.Semaphore(self._most_of_one)
         self._by_claim[attempt.claim] = own
         async with own, self._uploads:
@@ -153,7 +154,7 @@ class Transfer:
                 received = await self._blocking(unpacker.finish)
             except BaseException as e:
                 if unpacker is not None:
-                    # Under way already when this is a cancellation, and the wait is cut short.
+                    # Running already when this is a cancellation, and the wait is cut short.
                     await asyncio.shield(self._blocking(unpacker.abort))
                 raise self._explained(attempt, e) from None
             if not self._deliveries.commit(attempt, received, alone=not partial):

@@ -1,4 +1,4 @@
-"""A folder as an input: what is in it, in a fixed order, and as one tar stream."""
+"""A folder as an input: its content in a fixed order, and as one tar stream."""
 from __future__ import annotations
 
 import hashlib
@@ -20,16 +20,16 @@ MOST_ROWS = 1_000_000
 
 
 class TreeError(Exception):
-    """The folder holds what cannot be sent; one plain line."""
+    """The folder holds something that cannot be sent; one plain line."""
 
 
 class TreeChanged(TreeError):
-    """It changed while it was sent."""
+    """The folder changed while it was sent."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One file, folder or link in it. `name` is relative to the folder, `path` is where it is."""
+    """One file, folder or link in the folder. `name` is relative to the folder, `path` is its path."""
 
     name: str
     path: str
@@ -49,12 +49,13 @@ Mine = Callable[[str], bool]
 
 
 def walk(folder: str, of_a_task: Mine | None = None, around: str = "") -> tuple[Row, ...]:
-    """All that is in `folder`, sorted. Links that stay in it are kept as links; others are followed, since they are
-    the user's own, and left out where they lead nowhere. OSError for what cannot be read; TreeError for a device,
-    pipe or socket, and for a link that leads round in a circle.
+    """Everything in `folder`, sorted. Links that stay in it are kept as links; others are followed, since they are the
+    user's own, and skipped if they lead nowhere. OSError for what cannot be read; TreeError for a device, pipe or
+    socket, and for a circular link.
 
-    `of_a_task` says for the real path of a link whether a task has made it: such a link is followed only within
-    `around` (the real path of the workflow's folder); otherwise it is kept when it is absolute, else left out."""
+    `of_a_task` returns for the real path of a link whether a task made it: such a link is followed only within `around`
+    (the real path of the workflow's folder); otherwise it is kept if it is absolute, and skipped if not.
+    """
     rows: list[Row] = []
     real = os.path.realpath(folder)
     _Walk(real, rows, of_a_task, around).into(folder, real, "", frozenset({real}))
@@ -69,7 +70,7 @@ class _Walk:
     around: str
 
     def into(self, folder: str, real: str, prefix: str, above: frozenset[str]) -> None:
-        """`real`: the same folder without links on the way; `above`: those it lies in, so far."""
+        """`real`: the same folder with all links resolved; `above`: the folders above it, so far."""
         with os.scandir(folder) as entries:
             found = sorted(entries, key=lambda e: e.name)
         for entry in found:
@@ -95,14 +96,14 @@ class _Walk:
             if real in above:
                 raise TreeError(m.TREE_CYCLE(name=name))
             self.rows.append(Row(name, entry.path, "dir", mode, 0, *times))
-            # What is reached through a link out of the folder is sent as it is found there.
+            # Whatever a link out of the folder leads to is sent as it is found there.
             inner = replace(self, base=real) if entry.is_symlink() else self
             inner.into(entry.path, real, name + "/", above | {real})
         else:
             raise TreeError(m.TREE_NOT_A_FILE(name=name))
 
     def _kept(self, entry: os.DirEntry[str], real: str, mine: bool, above: frozenset[str]) -> str | None:
-        """The target of a link that is sent as a link; empty when it is left out; None when it is to be followed."""
+        """The target of a link that is sent as a link; empty if it is skipped; None if it is followed."""
         if not mine:
             return _inside(self.base, real, entry.path)
         target = os.readlink(entry.path)
@@ -118,11 +119,11 @@ class _Walk:
 
 
 def _inside(base: str, folder: str, path: str) -> str | None:
-    """The target of a link when it is relative and stays below `base`, whether or not it exists."""
+    """The target of a link if it is relative and stays below `base`, whether or not it exists."""
     target = os.readlink(path)
     if os.path.isabs(target):
         return None
-    # Both the way it reads and the way it resolves.
+    # Both as written and as resolved.
     here = os.path.realpath(folder)
     lexical = os.path.normpath(f"{here}/{target}")
     resolved = os.path.realpath(path)
@@ -130,7 +131,7 @@ def _inside(base: str, folder: str, path: str) -> str | None:
 
 
 def stat_print(rows: tuple[Row, ...]) -> str:
-    """Changes when anything in the folder does, as far as stat tells."""
+    """Changes when anything in the folder changes, by stat."""
     total = hashlib.sha256()
     for r in rows:
         total.update(os.fsencode(f"{r.name}\0{r.kind}\0{r.mode}\0{r.size}\0{r.mtime_ns}\0{r.inode}\0{r.ctime_ns}\0{r.target}\0"))
@@ -138,8 +139,9 @@ def stat_print(rows: tuple[Row, ...]) -> str:
 
 
 def tar_stream(rows: tuple[Row, ...]) -> Iterator[bytes]:
-    """The folder's content as a tar stream (pax), in pieces of at most 1 MiB (blocking). Raises TreeChanged as soon
-    as a file is not what `rows` says: the stream then lacks its end and is refused by whoever reads it."""
+    """The folder's content as a tar stream (pax), in pieces of at most 1 MiB (blocking). Raises TreeChanged when a file
+    differs from `rows`: the stream then lacks its end, and the reader refuses it.
+    """
     pending = bytearray()
     for row in rows:
         pending += _header(row)

@@ -1,1 +1,1 @@
-"""Task and state files: parsed, split, followed and written; the order that their tasks ask for."""
+"""Task and state files: parse, split, follow and write them; the order of their tasks."""

@@ -1,4 +1,4 @@
-"""What a task file can hold, in either format, and how what cannot be is put into words."""
+"""The records of a task file, in either format, and the words for invalid records."""
 from __future__ import annotations
 
 import os
@@ -16,7 +16,7 @@ MAX_RECORD = 16 << 20
 MAX_ID = 2**31 - 1
 """makeflow reads the ID back as a C int."""
 SHOWN = 100
-"""So many malformed records are told one by one; the rest of them is counted."""
+"""This many malformed records are reported one by one; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Submitted:
 
 @dataclass(frozen=True)
 class Withdrawn:
-    """The engine does not want that task any more."""
+    """The engine has cancelled that task."""
 
     task_id: int
     line: int
@@ -37,10 +37,10 @@ class Withdrawn:
 
 @dataclass(frozen=True)
 class Malformed:
-    """A record that cannot be run. The ones around it are not touched.
+    """A record that cannot be run. Its neighbours are not affected.
 
-    `task_id` is set when the engine surely knows the task under that new ID: it waits for an answer, so the task
-    is to be reported as failed. It is None when there is nobody to answer (no number, a second record of one ID).
+    `task_id` is set if the engine surely knows the task under that new ID and waits for an answer, so the task must be
+    reported as failed. It is None if nobody waits (no number, a second record with the same ID).
     """
 
     line: int
@@ -59,7 +59,7 @@ Record = Union[Submitted, Withdrawn, Malformed]
 
 
 class Problem(ValueError):
-    """Why a record is refused, before it is known where it stands."""
+    """Why a record is refused, before its position is known."""
 
     def __init__(self, problem: str, cure: str) -> None:
         super().__init__(problem)
@@ -68,11 +68,11 @@ class Problem(ValueError):
 
 
 HERE = "\0"
-"""Stands for a folder's name while a record is taken apart: no record holds a NUL."""
+"""Replaces a folder's name while a record is taken apart: no record holds a NUL."""
 
 
 class Folder:
-    """The workflow's folder under each of its names: makeflow writes the one that getcwd gives."""
+    """The workflow's folder under each of its names: makeflow writes the one from getcwd."""
 
     def __init__(self, workdir: str | os.PathLike[str]) -> None:
         here = os.path.abspath(os.fspath(workdir))
@@ -80,7 +80,7 @@ class Folder:
         self._awkward = tuple(prefix for prefix in self._prefixes if "," in prefix or " " in prefix)
 
     def split(self, head: str, *, absolute: bool) -> tuple[str, list[str]]:
-        """The command and the inputs in `COMMAND,INPUTS`, though the folder's own name may hold commas and spaces.
+        """The command and the inputs in `COMMAND,INPUTS`, although the folder's own name may hold commas and spaces.
 
         `absolute`: each input begins with /, as makeflow writes them: a space before anything else is part of a name.
         """
@@ -98,7 +98,7 @@ class Folder:
         return command, [name.replace(f"/{HERE}/", "./") for name in inputs]
 
     def relative(self, name: str) -> str:
-        """`name` as seen from the folder, normalised; a path outside of it stays absolute."""
+        """`name` relative to the folder, normalised; a path outside the folder stays absolute."""
         for prefix in self._prefixes:
             if name.startswith(prefix):
                 # "/cwd//x" is "x"; a bare "/cwd/" is the folder itself.
@@ -109,7 +109,7 @@ class Folder:
         return "/" + plain.lstrip("/") if plain.startswith("//") else plain
 
     def whole(self, words: tuple[str, ...], logged: Sequence[str]) -> tuple[str, ...]:
-        """The names in `logged` when their pieces, cut at spaces and commas, are `words`; else `words`."""
+        """The names in `logged` if their pieces, cut at spaces and commas, are `words`; otherwise `words`."""
         if not any(" " in name or "," in name for name in logged):
             return words
         for names in (logged, logged[::-1]):
@@ -118,7 +118,7 @@ class Folder:
         return words
 
     def pieces(self, name: str) -> tuple[str, ...]:
-        """What makeflow's record has in place of an input with that name: it is cut at its commas."""
+        """The pieces of an input's name in makeflow's record: it is cut at its commas."""
         return tuple(self.relative(piece) for piece in name.split(",") if piece)
 
     def names(self, written: Iterable[str]) -> tuple[str, ...]:
@@ -134,14 +134,14 @@ class CommaNames:
         self._longest = 0
 
     def add(self, name: str, pieces: tuple[str, ...]) -> None:
-        """The workflow is known to have a file of that name."""
+        """The workflow has a file with that name."""
         self._known[pieces] = name
         self._longest = max(self._longest, len(pieces))
 
     def whole(self, words: Sequence[str], exists: Callable[[str], bool]) -> list[str]:
-        """`words` with those names whole again: the ones known, and else what exists.
+        """`words` with those names restored: the known names, otherwise the names of existing files.
 
-        Where the pieces of a known name exist, too, both are meant.
+        If the pieces of a known name exist, too, both are meant.
         """
         found: list[str] = []
         at = 0
@@ -161,7 +161,7 @@ class CommaNames:
 
 
 class Ids:
-    """Which IDs a file has used, and how many of its records were malformed."""
+    """The IDs that a file has used, and the number of its malformed records."""
 
     def __init__(self) -> None:
         self._lines: dict[int, int] = {}
@@ -172,18 +172,18 @@ class Ids:
         return task_id in self._lines
 
     def line_of(self, task_id: int) -> int | None:
-        """The line that has used it."""
+        """The line that has used the ID."""
         return self._lines.get(task_id)
 
     def take(self, task_id: int, line: int) -> None:
-        """Raises Problem when an earlier record has that ID."""
+        """Raises Problem if an earlier record has that ID."""
         if task_id in self._lines:
             raise Problem(*m.ID_TWICE.parts(task=task_id, line=self._lines[task_id]))
         self._lines[task_id] = line
         self.highest = max(self.highest, task_id)
 
     def shown(self, record: Malformed) -> list[Record]:
-        """The record, until too many have been told; one that the engine waits for is always given."""
+        """The record, until too many have been reported; a record that the engine waits for is always returned."""
         self.malformed += 1
         if self.malformed <= SHOWN or record.task_id is not None:
             return [record]

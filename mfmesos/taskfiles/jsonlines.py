@@ -1,10 +1,10 @@
 """Task files as JSON lines: one object per line, no ambiguity of commas and spaces.
 
-`{"command": "cat in > out", "inputs": ["in"], "outputs": ["out"], "cores": 1, "memory": 200, "disk": 100,
-"category": "cat", "wall_time": 60, "gpus": 0, "env": {"A": "1"}, "id": 7}`: only `command` must be there. memory and
-disk in MB, wall_time in seconds; null or a key left out asks for nothing. Without an `id` a task gets the number
-after the highest one so far. `{"cancel": 7}` (or `7,,,,,,,aborting`, as the other format has it) withdraws task 7.
-Blank lines and lines that begin with # are left out.
+`{"command": "cat in > out", "inputs": ["in"], "outputs": ["out"], "cores": 1, "memory": 200, "disk": 100, "category":
+"cat", "wall_time": 60, "gpus": 0, "env": {"A": "1"}, "id": 7}`: only `command` is required. memory and disk in MB,
+wall_time in seconds; null or a missing key requests nothing. A task without an `id` gets the number after the highest
+one so far. `{"cancel": 7}` (or `7,,,,,,,aborting`, from the other format) cancels task 7. Blank lines and lines that
+begin with # are ignored.
 """
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class JsonLinesParser:
 
     @property
     def unfinished(self) -> int | None:
-        """The line of a record whose end has not come yet."""
+        """The first line of an incomplete record."""
         return self._line if self._size else None
 
     def feed(self, data: bytes) -> list[Record]:
-        """The records of the lines that became whole, in the order of the file."""
+        """The records of completed lines, in the order of the file."""
         found: list[Record] = []
         lines = data.split(b"\n")
         for piece in lines[:-1]:
@@ -101,7 +101,7 @@ class JsonLinesParser:
             return self._ids.shown(Malformed(number, printable(line), e.problem, e.cure, answered))
 
     def _answered(self, stated: dict[str, Any], line: int) -> int | None:
-        """The number of a new task, if the line has one: whoever wrote it waits for an answer."""
+        """The number of a new task, if the line has one: its author waits for an answer."""
         task_id = stated.get("id")
         if task_id is None or not _is_id(task_id):
             return None
@@ -166,7 +166,7 @@ def _is_id(value: Any) -> bool:
 
 
 def parse_object(text: str) -> dict[str, Any]:
-    """One JSON object; raises Problem on anything else, keys that repeat included."""
+    """Parse one JSON object; raises Problem on anything else, including repeated keys."""
     try:
         # A number of a million digits would take minutes as an int.
         stated = json.loads(text, object_pairs_hook=unique, parse_constant=no_number,
@@ -198,7 +198,7 @@ def no_number(name: str) -> NoReturn:
 
 
 def text_of(key: str, value: Any, cure: str) -> str:
-    """A string that a command or a file name can be; raises Problem."""
+    """A string that is valid as a command or a file name; raises Problem."""
     if value is None:
         raise Problem(m.KEY_MISSING(key=key), cure)
     if not isinstance(value, str):
@@ -213,7 +213,7 @@ def text_of(key: str, value: Any, cure: str) -> str:
 
 
 def amount(key: str, stated: dict[str, Any]) -> float | None:
-    """A resource: None where nothing is asked for (null, 0 and -1 as well)."""
+    """A resource: None for no request (also null, 0 and -1)."""
     value = stated.get(key)
     if value is None:
         return None
@@ -232,7 +232,7 @@ def _write_number(key: str) -> str:
 
 
 def environment(stated: Any) -> dict[str, str]:
-    """Variables of the task; raises Problem."""
+    """The task's variables; raises Problem."""
     if stated is None:
         return {}
     if not isinstance(stated, dict):
@@ -246,7 +246,7 @@ def environment(stated: Any) -> dict[str, str]:
 
 
 def shown(value: Any) -> str:
-    """A value as it was written, shortened."""
+    """A value as written, shortened."""
     return printable(json.dumps(value, ensure_ascii=False), 40)
 
 

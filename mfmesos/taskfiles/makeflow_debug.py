@@ -1,7 +1,7 @@
-"""makeflow's debug log: the one place where it tells which environment each of its tasks is to have.
+"""makeflow's debug log, the only place with the environment of each task.
 
-Its driver for Mesos drops the environment of a task; but with `-d makeflow_run -d batch` makeflow (7.0 to 8.0) logs,
-before it writes the record of task N to mesos_task_info (each line after its date, time and process):
+makeflow's driver for Mesos drops the environment of a task; but with `-d makeflow_run -d batch` makeflow (7.0 to 8.0)
+logs, before it writes the record of task N to mesos_task_info (each line after its date, time and process):
 
     makeflow: export NAME=VALUE             for each variable, then
     batch: set option `task-id' to `RULE'
@@ -13,8 +13,8 @@ and before all of them (8.0)
     makeflow: Added NAME to input list      for each file that no rule makes
 
 Reference: cctools, makeflow/src/dag_node.c (dag_node_env_create), makeflow.c, batch_job_mesos.c, dttools/src/debug.c. A
-message may hold newlines. Its spaces at the end are cut off, which is why our preloaded library ends an export with
-END. One longer than 64 KB is left empty.
+message may hold newlines. makeflow removes trailing spaces, so the preloaded library ends an export with END. A message
+longer than 64 KB is left empty.
 """
 from __future__ import annotations
 
@@ -32,47 +32,47 @@ from mfmesos.shared.messages import taskfiles as m
 
 FLAGS = ("makeflow_run", "batch")
 NEEDED = (b"export %s=%s", b"task %d is ready", b"set option `%s' to `%s'")
-"""What the binary of a makeflow holds whose debug log tells all this."""
+"""Strings in the binary of a makeflow whose debug log holds all of this."""
 END = b"\x1e"
 HEAD = re.compile(rb"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d+ ([^\[\n]{1,255}\[\d+\]) ([a-z_]+):(?: |\Z)")
-"""How a message begins: who says it, and of which kind it is."""
+"""The start of a message: its author and its kind."""
 TASK_ID = re.compile(rb"set option `task-id' to `\d+'\Z")
 READY = re.compile(rb"task ([1-9]\d{0,9}) is ready\Z")
 EXPECTED = re.compile(rb"file (.*) [a-z]+ -> running\Z", re.DOTALL)
 SOURCE = re.compile(rb"Added (.*,.*) to input list\Z", re.DOTALL)
 NOT_SENT = frozenset({"PWD", "OLDPWD", "SHLVL", "_", "TMPDIR"})
-"""What --send-environment leaves out: it describes the place where makeflow runs."""
+"""Left out by --send-environment: variables that describe the place where makeflow runs."""
 THREADS = "OMP_NUM_THREADS"
 CORES = "CORES"
 RESERVE = 4 << 20
-"""Bytes kept free for the log: a makeflow that cannot write to it aborts, and a full disk is to stop nothing."""
+"""Bytes kept free for the log: a makeflow that cannot write its log aborts, but a full disk must stop nothing."""
 KEEP_SIZE = 1
 """FALLOC_FL_KEEP_SIZE of fallocate(2)."""
 NOT_LOADED = "couldn't load "
 OF_THE_SYSTEM = [os.strerror(number) for number in (errno.EACCES, errno.EISDIR, errno.EIO, errno.ENOMEM, errno.EMFILE)]
-"""Why a file can't be read that is there."""
+"""Reasons why an existing file cannot be read."""
 FATAL_WITHIN = 1 << 16
-"""Bytes at the end of the log in which the line of a fatal error is looked for."""
+"""The fatal error's line is searched in this many bytes at the end of the log."""
 
 
 @dataclass
 class Submission:
-    """What makeflow logs of one task before it writes its record."""
+    """makeflow's log of one task, before it writes the task's record."""
 
     exports: dict[str, str] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
-    """The names of its outputs as they are, in makeflow's order; those in the record can't hold spaces or commas."""
+    """The complete names of its outputs, in makeflow's order; those in the record cannot hold spaces or commas."""
     cut: bool = False
-    """Whether a variable is missing since makeflow could not log its value (more than 64 KB)."""
+    """Whether a variable is missing because makeflow could not log its value (more than 64 KB)."""
 
 
 class DebugParser:
-    """Bytes in, submissions by task id out; what it gives does not depend on how the bytes are cut into pieces."""
+    """Bytes in, submissions by task id out; the result does not depend on how the bytes are cut into pieces."""
 
     def __init__(self) -> None:
         self.submissions: dict[int, Submission] = {}
         self.with_commas: list[str] = []
-        """Names of files that hold commas, sources and outputs, in the order in which they were logged."""
+        """Names of files with commas, sources and outputs, in the order of the log."""
         self._half = b""
         self._speaker = b""
         self._message: bytes | None = None
@@ -84,13 +84,13 @@ class DebugParser:
         for line in lines:
             head = HEAD.match(line)
             self._speaker = self._speaker or (head[1] if head else b"")
-            if head is None or head[1] != self._speaker:  # a message's next line, whatever it imitates
+            if head is None or head[1] != self._speaker:  # a further line of a message, whatever it imitates
                 if self._message is not None:
                     self._message += b"\n" + line
                 continue
             self._close()
             message = line[head.end():]
-            if READY.match(message) or TASK_ID.match(message):  # of one line: known to be whole
+            if READY.match(message) or TASK_ID.match(message):  # of one line: known to be complete
                 self._take(message)
             else:
                 self._message = message
@@ -128,15 +128,15 @@ def text(data: bytes) -> str:
 
 
 class DebugLog:
-    """The scheduler's side: what makeflow has logged of a task whose record was read. Not thread-safe."""
+    """The scheduler's view of the log: what makeflow logged about a task whose record was read. Not thread-safe."""
 
     def __init__(self, path: Path, sent: Mapping[str, str] | None, inherited: Mapping[str, str]) -> None:
-        """`sent`: the environment that every task gets (--send-environment); `inherited`: makeflow's own."""
+        """`sent`: the environment for every task (--send-environment); `inherited`: makeflow's own."""
         self._path = path
         self._sent = sent or {}
         self._threads = inherited.get(THREADS)
         self._file: FileIO | None = None
-        """Kept open: tasks would fail for good if no descriptor were left when they come."""
+        """Kept open: tasks would fail for good if no descriptor were free when they come."""
         with contextlib.suppress(OSError):
             self._open()
         self._parser = DebugParser()
@@ -146,22 +146,22 @@ class DebugLog:
         return self._file
 
     def read(self) -> None:
-        """Take in what is new. Raises OSError."""
+        """Read new entries. Raises OSError."""
         self._parser.feed(self._open().readall())
 
     def with_commas(self) -> list[str]:
-        """The names of files that hold commas, of those that were logged since the last call."""
+        """The names of files with commas that were logged since the last call."""
         names, self._parser.with_commas = self._parser.with_commas, []
         return names
 
     def of(self, task_id: int) -> Submission | None:
-        """What was logged of a task; asked once for each."""
+        """The log of a task; asked once per task."""
         return self._parser.submissions.pop(task_id, None)
 
     def environment(self, exports: Mapping[str, str]) -> dict[str, str]:
-        """As makeflow's other drivers set it: what comes first wins, and the number of threads follows the cores.
+        """As makeflow's other drivers set it: the first source wins, and the number of threads follows the cores.
 
-        Where the workflow says nothing of CORES, the executor sets them to what the task was given.
+        Unless the workflow sets CORES, the executor sets it to the allocation.
         """
         threads = exports.get(THREADS, self._threads)
         made = dict(self._sent)
@@ -176,12 +176,14 @@ class DebugLog:
 
 
 def sendable(environ: Mapping[str, str], secret: str) -> dict[str, str]:
-    """What --send-environment gives every task: all but our secret and what describes this place."""
+    """The variables for every task with --send-environment: all but mfmesos's secret and those that describe this
+    place.
+    """
     return {name: value for name, value in environ.items() if name not in NOT_SENT and name != secret}
 
 
 class LogFile:
-    """An empty log for this user only, with room to grow on a disk that fills up."""
+    """An empty log for this user only, with reserved space on a disk that fills up."""
 
     def __init__(self, path: Path) -> None:
         """Raises OSError."""
@@ -192,7 +194,7 @@ class LogFile:
         self.reserve()
 
     def reserve(self) -> None:
-        """To be called now and then; where the file system can't, or has no room, nothing happens."""
+        """To be called from time to time; a no-op if the file system does not support it, or is full."""
         size = os.fstat(self._fd).st_size
         if size + RESERVE // 2 <= self._reserved:
             return
@@ -207,12 +209,12 @@ class LogFile:
 
 
 def options(path: Path) -> list[str]:
-    """With which makeflow writes it."""
+    """The options with which makeflow writes it."""
     return [word for flag in FLAGS for word in ("-d", flag)] + ["-o", str(path), "--debug-rotate-max=0"]
 
 
 def last_fatal(path: Path) -> str:
-    """What makeflow's last fatal error says, on one line; empty when there was none."""
+    """makeflow's last fatal error, on one line; empty if there was none."""
     try:
         with path.open("rb") as f:
             size = f.seek(0, os.SEEK_END)
@@ -239,8 +241,9 @@ def _words(lines: Sequence[bytes]) -> str:
 
 
 def _with_reason(fatal: str, notice: str) -> str:
-    """What is wrong in a workflow of JSON or JX stands in the message before, or on the terminal alone; the system's
-    error that makeflow adds is then any earlier one."""
+    """For a workflow in JSON or JX the reason is in the preceding message, or on the terminal only; the system error
+    that makeflow appends is then some earlier error.
+    """
     if not fatal.startswith(NOT_LOADED):
         return fatal
     name, _, error = fatal[len(NOT_LOADED):].rpartition(": ")
@@ -250,13 +253,13 @@ def _with_reason(fatal: str, notice: str) -> str:
 
 
 class Forward:
-    """What a user asks makeflow to log (-d, -o) goes where they want it, though makeflow's own log comes to us.
+    """Forwards the user's own debug log (-d, -o) to its place, since makeflow writes its log for mfmesos.
 
-    Errors and notices makeflow writes to stderr by itself.
+    makeflow itself writes errors and notices to stderr.
     """
 
     def __init__(self, source: Path, flags: Sequence[str], target: str | None) -> None:
-        """`flags`: those of -d; `target`: that of -o. Raises OSError when it cannot be opened."""
+        """`flags`: those of -d; `target`: that of -o. Raises OSError if it cannot be opened."""
         self._source = source
         self._labels = {b"makeflow" if flag.startswith("makeflow") else flag.encode() for flag in flags}
         self._exports = bool({"all", "makeflow", "makeflow_run"} & set(flags))
@@ -270,7 +273,7 @@ class Forward:
         self._passing = False
 
     def look(self) -> None:
-        """Pass on what is new; on a full disk nothing."""
+        """Forward new lines; nothing on a full disk."""
         try:
             with self._source.open("rb") as f:
                 f.seek(self._offset)
@@ -294,6 +297,6 @@ class Forward:
         return self._passing
 
     def close(self) -> None:
-        """After a last look."""
+        """Close after a last look."""
         self.look()
         os.close(self._fd)

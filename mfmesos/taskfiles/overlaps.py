@@ -1,7 +1,7 @@
-"""Outputs of different tasks of which one lies in the other: reported when the tasks become known.
+"""Nested outputs of different tasks, reported when the tasks become known.
 
-Whether `res` is a folder is known when its task has run. Beside `res/b` it has to be one, and both are then put into
-it. Where the command shows that `res` is a file, the two exclude each other.
+Whether `res` is a folder is known only after its task has run. Beside `res/b` it must be one, and both are then merged.
+If the command shows that `res` is a file, the two exclude each other.
 """
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mfmesos.shared.phrases import printable
 from mfmesos.taskfiles.plan_graph import folders_above
 
 SHOWN = 20
-"""Overlaps that are possible are reported up to this number."""
+"""Possible overlaps are reported up to this number."""
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """`inner` lies in `outer`; another task makes each."""
+    """`inner` lies in `outer`; different tasks make them."""
 
     outer: str
     outer_task: Task
@@ -39,7 +39,7 @@ class Overlap:
 
 
 class Overlaps:
-    """Takes tasks in any order. Times and memory are linear in the names and their depth."""
+    """Accepts tasks in any order. Time and memory are linear in the names and their depth."""
 
     def __init__(self) -> None:
         self._makers: dict[str, Task] = {}
@@ -48,8 +48,7 @@ class Overlaps:
         self._seen: set[str] = set()
 
     def add(self, task: Task) -> list[Overlap]:
-        """The overlaps with outputs of tasks that were added before; of those that are possible one for each folder,
-        the first SHOWN of them."""
+        """The overlaps with outputs of earlier tasks; of the possible ones one per folder, up to SHOWN."""
         found = []
         for name in task.outputs:
             inside = self._below.get(name)

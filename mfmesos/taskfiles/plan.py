@@ -1,8 +1,9 @@
-"""The order of the batch runner: which listed task waits for which, by the names of their files. Pure.
+"""The plan of the batch runner: which task waits for which other task, by the names of their files. Pure.
 
-A task waits for every listed task that makes one of its inputs, a folder above it, or something in it. The graph
-has two kinds of nodes, tasks and needs (an input's name, shared by all who need it), so that 10,000 tasks that need
-a folder which 10,000 others fill make 20,000 edges. All times are linear in the names and their depth, but for a heap.
+A task waits for every listed task that makes one of its inputs, a folder above it, or something in it. The graph has
+two kinds of nodes, tasks and needs (an input's name, shared by all tasks that need it), so that 10,000 tasks that need
+a folder which 10,000 others fill make 20,000 edges. All times are linear in the names and their depth, except for a
+heap.
 """
 from __future__ import annotations
 
@@ -31,10 +32,10 @@ class Blocked:
 
 
 class Plan:
-    """`exists(name)` says whether an input is there now. Not thread-safe.
+    """`exists(name)` returns whether an input exists now. Not thread-safe.
 
-    Before the start: `done_before`, `check` (nothing may start when it names problems), `order`. Then `ready`, and
-    `finished` or `failed` for each task that ended. With --follow: `add`, `look_again`, and `stuck` at the end.
+    Before the start: `done_before`, `check` (nothing may start if it returns problems), `order`. Then `ready`, and
+    `finished` or `failed` for each ended task. With --follow: `add`, `look_again`, and `stuck` at the end.
     """
 
     def __init__(self, tasks: Iterable[Submitted], exists: Callable[[str], bool]) -> None:
@@ -56,10 +57,10 @@ class Plan:
 
     # --- before the start -------------------------------------------------------------------------
     def done_before(self, why: Callable[[Task, str | None], str | None]) -> tuple[list[Task], dict[int, str]]:
-        """Those tasks that an earlier run finished count as finished now, and why each of the others is to run.
+        """Finished tasks of an earlier run that count as finished now, and the reason for each other task to run.
 
-        `why(task, name)` gives None for one that is done; `name` is that of an input which a task before it, that is to
-        run, makes: such a task is never done. Asked of each task once, makers first.
+        `why(task, name)` returns None for a done task; `name` is an input that a preceding task will make: such a task
+        is never done. Called once per task, makers first.
         """
         done, reasons = [], {}
         for node in plan_check.in_order(list(self._nodes.values()), {}):
@@ -73,9 +74,9 @@ class Plan:
         return done, reasons
 
     def check(self, *, follow: bool = False) -> list[Malformed]:
-        """Everything that stands in the way, in the order of the file: nothing is to start when there is anything.
+        """Every problem, in the order of the file: nothing may start if there is any.
 
-        With `follow` a missing input is no problem: a later line may bring it.
+        With `follow` a missing input is no problem: a later line may make it.
         """
         found = [*self._problems, *plan_check.cycles(list(self._nodes.values()))]
         if not follow:
@@ -83,12 +84,14 @@ class Plan:
         return sorted(found, key=lambda problem: problem.line)
 
     def order(self) -> list[Task]:
-        """All tasks that have not ended, as they could run one after the other; those of a cycle are left out."""
+        """All tasks that have not ended, in an order in which they could run one after the other, without those of a
+        cycle.
+        """
         return [node.task for node in plan_check.in_order(list(self._nodes.values()), {})]
 
     # --- while it runs ----------------------------------------------------------------------------
     def ready(self) -> list[Task]:
-        """The tasks that may start now, in the order of the file. Each is given once."""
+        """The tasks that may start now, in the order of the file. Each is returned once."""
         found = []
         while self._ready:
             _, node = heapq.heappop(self._ready)
@@ -98,12 +101,12 @@ class Plan:
         return found
 
     def finished(self, task_id: int) -> list[Task]:
-        """Its outputs are in place; gives the tasks that may start now, each once. KeyError: no such task."""
+        """Its outputs are published; returns the tasks that may start now, each once. KeyError: no such task."""
         self._finish(self._nodes[task_id])
         return self.ready()
 
     def failed(self, task_id: int, why: str = FAILED) -> list[Blocked]:
-        """It failed for good; gives the tasks that can never run now. KeyError: no such task."""
+        """It failed for good; returns the tasks that can never run now. KeyError: no such task."""
         node = self._nodes[task_id]
         if node.status in (Status.FINISHED, *GONE):
             return []
@@ -112,15 +115,16 @@ class Plan:
         return self._block_after(node, why)
 
     def withdraw(self, task_id: int) -> tuple[bool, list[Blocked]]:
-        """Nobody wants it any more: whether it was not given to run yet, and the tasks that can never run now.
-        KeyError: no such task."""
+        """The task is cancelled: whether it was not submitted yet, and the tasks that can never run now. KeyError: no
+        such task.
+        """
         status = self._nodes[task_id].status
         if status not in (Status.WAITING, Status.READY):
             return False, []
         return True, self.failed(task_id, m.NOT_MADE_CANCELLED())
 
     def give_up(self) -> list[Task]:
-        """None that was not given to run yet ever will be; gives those."""
+        """Give up all tasks that were not submitted yet; returns them."""
         found = [node for node in self._nodes.values() if node.status in (Status.WAITING, Status.READY)]
         for node in found:
             node.status = Status.BLOCKED
@@ -128,7 +132,7 @@ class Plan:
         return [node.task for node in found]
 
     def read(self) -> Container[str]:
-        """The names that tasks have as inputs."""
+        """The names of all inputs of tasks."""
         return self._needs
 
     def status(self, task_id: int) -> Status:
@@ -137,10 +141,10 @@ class Plan:
 
     # --- a file that grows ------------------------------------------------------------------------
     def add(self, record: Submitted) -> tuple[list[Malformed], list[Blocked]]:
-        """A task that came later. Either it is in (call `ready`), or a problem or a failure keeps it out.
+        """A task that came later. Either it is added (call `ready`), or a problem or a failure keeps it out.
 
-        A missing input is no problem here: the task waits for a later line or for `look_again`. An output whose
-        first maker failed may be made by a later task.
+        A missing input is no problem here: the task waits for a later line or for `look_again`. An output whose first
+        maker failed may be made by a later task.
         """
         problems: list[Malformed] = []
         node = self._enter(record, problems)
@@ -156,7 +160,7 @@ class Plan:
         return problems, self._block_if_gone(node)
 
     def look_again(self) -> list[Task]:
-        """Look for the missing inputs; gives the tasks that may start now."""
+        """Look for the missing inputs; returns the tasks that may start now."""
         for need in self._all_needs:
             if not need.there and not need.producers and self._exists(need.name):
                 need.there = True
@@ -164,9 +168,9 @@ class Plan:
         return self.ready()
 
     def stuck(self) -> list[Malformed]:
-        """At the end of the file: the tasks that wait for inputs which are not there and which no task makes.
+        """At the end of the file: the tasks that wait for missing inputs that no task makes.
 
-        One line each; the tasks that wait for those tasks are not among them: `failed` gives them.
+        One line each; the tasks that wait for those tasks are not included: `failed` returns them.
         """
         return plan_check.missing_each(self._all_needs)
 
@@ -175,7 +179,7 @@ class Plan:
         task = record.task
         wrong = self._wrong(task)
         if wrong:
-            # An id that is there already belongs to the other task.
+            # An existing id belongs to the other task.
             task_id = None if task.id in self._nodes else task.id
             problems.extend(Malformed(record.line, printable(task.command), what, cure, task_id)
                             for what, cure in wrong)
@@ -210,11 +214,11 @@ class Plan:
         return found
 
     def _feed_later(self, node: Node, name: str, folders: list[str], before: Node | None) -> None:
-        """A maker that comes after those who need what it makes."""
+        """Connect a maker that comes after the tasks that need its output."""
         needs = [self._needs[n] for n in (name, *folders) if n in self._needs] + self._needs_below.get(name, [])
         for need in needs:
             was_met = need.met
-            if before is not None:  # it has failed, and all who waited for it are blocked
+            if before is not None:  # it has failed, and all tasks that waited for it are blocked
                 need.producers.pop(before.task.id, None)
             if node.task.id not in need.producers:
                 need.producers[node.task.id] = node
@@ -237,7 +241,7 @@ class Plan:
     def _need(self, name: str, consumer: Node) -> Need:
         inside = self._made_below.get(name, {})
         if consumer.task.id in inside and name not in self._own:
-            # It fills a folder that it also reads: it waits for the others, not for itself. For a second one of
+            # It fills a folder that it also reads: it waits for the others, not for itself. For a second such task of
             # that folder there is no order, which the shared need shows as a cycle.
             self._own[name] = consumer
             return self._make_need(name, consumer)
@@ -262,7 +266,7 @@ class Plan:
         return need
 
     def _replaced(self, maker: Node) -> bool:
-        """Whether it failed and a later task has taken over everything that it was to make."""
+        """Whether it failed and a later task makes all of its outputs instead."""
         return maker.status in GONE and all(self._makers[name] is not maker for name in maker.task.outputs)
 
     # --- moving on --------------------------------------------------------------------------------

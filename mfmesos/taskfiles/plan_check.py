@@ -1,5 +1,6 @@
-"""What stands in the way of a plan: missing inputs and cycles; and the order of its tasks. All times are linear
-in the edges, but for a heap that keeps the file's order."""
+"""Problems of a plan: missing inputs and cycles; and the order of its tasks. All times are linear in the edges, except
+for a heap that keeps the file's order.
+"""
 from __future__ import annotations
 
 import heapq
@@ -11,13 +12,13 @@ from mfmesos.taskfiles.entries import Malformed
 from mfmesos.taskfiles.plan_graph import Need, Node, Status, pending
 
 CYCLES = 20
-"""So many cycles are told."""
+"""Maximum number of cycles to report."""
 CHAIN = 6
-"""So many tasks of a long cycle are named."""
+"""Maximum number of tasks to name in a long cycle."""
 
 
 def missing(needs: Iterable[Need]) -> list[Malformed]:
-    """Inputs that are not there and that no task makes, each once."""
+    """Missing inputs that no task makes, each once."""
     found = []
     for need, waiting in unmade(needs):
         first = min(waiting, key=lambda node: node.index)
@@ -36,7 +37,7 @@ def missing_each(needs: Iterable[Need]) -> list[Malformed]:
     while reach:
         for need in reach.pop().feeds:
             for consumer in need.consumers:
-                # What has ended waits for nothing any more.
+                # An ended task waits for nothing any more.
                 if pending(consumer) and consumer.task.id not in after:
                     after.add(consumer.task.id)
                     reach.append(consumer)
@@ -59,7 +60,7 @@ def missing_problem(node: Node, name: str, others: int = 0) -> Malformed:
 
 
 def cycles(nodes: Sequence[Node]) -> list[Malformed]:
-    """A line for each cycle, the first CYCLES of them."""
+    """One line per cycle, for the first CYCLES of them."""
     cut: dict[int, Node] = {}
     found: list[Malformed] = []
     while len(found) < CYCLES:
@@ -74,13 +75,13 @@ def cycles(nodes: Sequence[Node]) -> list[Malformed]:
 
 
 def walk(node: Node, among: set[int]) -> list[tuple[Node, str]]:
-    """Up from task to maker until one comes again; each with the name it needs of the next one."""
+    """From task to maker until a task repeats; each with the name that it needs from the next one."""
     path: list[tuple[Node, str]] = []
     place: dict[int, int] = {}
     while node.task.id not in place:
         place[node.task.id] = len(path)
         ways = [(p, need.name) for need in node.needs for i, p in need.producers.items() if i in among]
-        # Two tasks that read and fill one folder need themselves as well; the other one is the cause.
+        # Two tasks that read and fill one folder need themselves as well; the other task is the cause.
         maker, name = next((way for way in ways if way[0] is not node), ways[0])
         path.append((node, name))
         node = maker
@@ -88,7 +89,7 @@ def walk(node: Node, among: set[int]) -> list[tuple[Node, str]]:
 
 
 def in_order(nodes: Sequence[Node], cut: dict[int, Node]) -> list[Node]:
-    """By the file's order as far as needs allow; tasks in `cut` count as done, missing inputs as there."""
+    """In the file's order as far as needs allow; tasks in `cut` count as done, missing inputs as existing."""
     open_needs: dict[int, int] = {}
     waits: dict[int, int] = {}
     heap: list[tuple[int, Node]] = []
@@ -117,14 +118,14 @@ def in_order(nodes: Sequence[Node], cut: dict[int, Node]) -> list[Node]:
 
 
 def still_open(need: Need, cut: dict[int, Node], known: dict[int, int]) -> int:
-    """How many makers of it have not run."""
+    """The number of its makers that have not run."""
     if id(need) not in known:
         known[id(need)] = sum(1 for i in need.producers if i not in cut)
     return known[id(need)]
 
 
 def chain_to_itself(node: Node) -> list[tuple[Node, str]]:
-    """The cycle that a task has closed by being added, if it has."""
+    """The cycle that the new task has closed, if any."""
     if not node.feeds or not any(need.producers for need in node.needs):
         return []
     came: dict[int, tuple[Node, str]] = {}

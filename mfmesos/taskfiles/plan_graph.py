@@ -1,4 +1,4 @@
-"""What the plan is made of: tasks, and the names that they need."""
+"""The graph of a plan: tasks, and the names that they need."""
 from __future__ import annotations
 
 import enum
@@ -11,7 +11,7 @@ LONGEST_NAME = 4096
 
 
 class Status(enum.Enum):
-    """Where a task is: WAITING -> READY -> TAKEN -> FINISHED or FAILED; BLOCKED will never run."""
+    """The state of a task: WAITING -> READY -> TAKEN -> FINISHED or FAILED; BLOCKED will never run."""
 
     WAITING = "waiting"
     READY = "ready"
@@ -41,7 +41,7 @@ class Need:
     there: bool
     """On disk, or made by a listed task that has finished."""
     producers: dict[int, Node] = field(default_factory=dict)
-    """Those that have not finished."""
+    """Makers that have not finished."""
     consumers: list[Node] = field(default_factory=list)
 
     @property
@@ -54,7 +54,7 @@ def pending(node: Node) -> bool:
 
 
 def folders_above(name: str) -> Iterator[str]:
-    """a/b/c: a/b, a, and "." (the workflow's folder) for a name inside of it."""
+    """For a/b/c: a/b, a, and "." (the workflow's folder) for a name inside it."""
     if len(name) > LONGEST_NAME:
         return
     end = name.rfind("/")

@@ -1,4 +1,4 @@
-"""A task file in whichever of the two formats it is written."""
+"""Reads a task file in either format."""
 from __future__ import annotations
 
 import os
@@ -13,7 +13,7 @@ JSON_STARTS = (b"{", b"[", b'"')
 
 
 class TaskReader:
-    """As TaskInfoParser and JsonLinesParser, and chooses between them at the first line that is neither blank nor #."""
+    """Like TaskInfoParser and JsonLinesParser; chooses between them at the first line that is neither blank nor #."""
 
     def __init__(self, workdir: str | os.PathLike[str]) -> None:
         self._workdir = workdir
@@ -24,20 +24,20 @@ class TaskReader:
 
     @property
     def format(self) -> str:
-        """"json", "mesos_task_info", or "" as long as it is not known."""
+        """"json", "mesos_task_info", or "" while unknown."""
         if self._parser is None:
             return ""
         return "json" if isinstance(self._parser, JsonLinesParser) else "mesos_task_info"
 
     @property
     def unfinished(self) -> int | None:
-        """The line of a record whose end has not come yet."""
+        """The first line of an incomplete record."""
         if self._parser is None:
             return self._skipped + 1 if self._start.strip() else None
         return self._parser.unfinished
 
     def feed(self, data: bytes) -> list[Record]:
-        """The records that became whole, in the order of the file."""
+        """The completed records, in the order of the file."""
         if self._parser is None:
             data, self._start = self._start + data, b""
             self._choose(data)
@@ -47,7 +47,7 @@ class TaskReader:
         return self._parser.feed(data)
 
     def finish(self) -> list[Record]:
-        """The file is complete: a record without its last newline counts, half a record is malformed."""
+        """The file is complete: a record without its last newline counts, an incomplete record is malformed."""
         if self._parser is None:
             data, self._start = self._start, b""
             parser = TaskInfoParser(self._workdir, first_line=self._skipped + 1)
@@ -56,7 +56,7 @@ class TaskReader:
         return self._parser.finish()
 
     def _choose(self, data: bytes) -> None:
-        """Leaves in _start what the parser is to be given, or what is too little to choose by."""
+        """Leaves in _start the data for the parser, or data too short for a choice."""
         if not self._begun:
             if len(data) < len(BOM) and BOM.startswith(data):
                 self._start = data

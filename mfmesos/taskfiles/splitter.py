@@ -1,4 +1,4 @@
-"""Where one record of mesos_task_info ends and the next begins: bytes in, whole records out."""
+"""Splits mesos_task_info into records: bytes in, complete records out."""
 from __future__ import annotations
 
 import re
@@ -10,7 +10,7 @@ NUMBER = rb"-?\d{1,400}(?:\.\d{1,400})?"
 END = re.compile(rb",[^,\n]*,[^,\n]*," + NUMBER + rb"," + NUMBER + rb"," + NUMBER + rb",submitted\r?\Z")
 LAST_LINE = re.compile(rb"," + NUMBER + rb"," + NUMBER + rb"," + NUMBER + rb",submitted\r?\Z")
 WITH_NEWLINES = re.compile(rb",[^,]*,[^,]*" + LAST_LINE.pattern)
-"""The end of a record in which the names of files hold newlines."""
+"""The end of a record whose file names hold newlines."""
 START = re.compile(rb"([1-9]\d{0,9}),")
 ABORTING = re.compile(rb"([1-9]\d{0,9}),,,,,,,aborting\r?\Z")
 KEPT = 200
@@ -30,7 +30,7 @@ class RawRecord:
 
 @dataclass
 class _Open:
-    """A record whose command, or a name in it, holds newlines and whose end has not come yet."""
+    """An incomplete record whose command, or a name in it, holds newlines."""
 
     id: int
     line: int
@@ -39,7 +39,7 @@ class _Open:
     size: int = 0
 
     def is_whole(self) -> bool:
-        """Whether all fields are there, the last line having ended like a record."""
+        """Whether all fields are complete; the last line ended like a record."""
         if END.search(self.parts[-1]):
             return True
         data = b"\n".join(self.parts)
@@ -47,11 +47,11 @@ class _Open:
 
 
 class RecordSplitter:
-    """Incremental; what it gives does not depend on how the bytes are cut into pieces.
+    """Incremental; the result does not depend on how the bytes are cut into pieces.
 
-    A record starts with its ID and ends at the first line that ends like a record. A record that never ends is
-    given up when a whole record with the next ID (or, with `restarts`, with ID 1) or an aborting line follows.
-    Memory: at most about MAX_RECORD.
+    A record starts with its ID and ends at the first line that ends like a record. An endless record is given up when a
+    complete record with the next ID (or, with `restarts`, with ID 1) or an aborting line follows. Memory: at most about
+    MAX_RECORD.
     """
 
     def __init__(self, *, restarts: bool = False, first_line: int = 1) -> None:
@@ -65,13 +65,13 @@ class RecordSplitter:
 
     @property
     def unfinished(self) -> int | None:
-        """The line on which a record began whose end has not come; None when all records are whole."""
+        """The first line of an incomplete record; None if all records are complete."""
         if self._open is not None:
             return self._open.line
         return self._line if self._rest_size or self._dropping else None
 
     def feed(self, data: bytes) -> list[RawRecord]:
-        """The records that became whole."""
+        """The completed records."""
         found: list[RawRecord] = []
         lines = data.split(b"\n")
         for piece in lines[:-1]:
@@ -84,7 +84,7 @@ class RecordSplitter:
         return found
 
     def finish(self) -> list[RawRecord]:
-        """The file is known to be complete: a last line without a newline counts, half a record is broken."""
+        """The file is complete: a last line without a newline counts, an incomplete record is broken."""
         found: list[RawRecord] = []
         if self._rest_size or self._dropping:
             self._finish_line(found)
@@ -174,7 +174,8 @@ def _number(match: re.Match[bytes] | None) -> int | None:
 
 
 def start_at_last_first_id(data: bytes) -> int:
-    """The offset of the last submitted record with ID 1: older records are leftovers of dead runs. 0 if there is none.
+    """The offset of the last submitted record with ID 1: older records are leftovers of crashed runs. 0 if there is
+    none.
 
     For a scheduler that plain makeflow started (IDs count from 1 in each makeflow process).
     """

@@ -1,8 +1,8 @@
-"""mesos_task_state: what makeflow reads a task's end from, written so that no line can crash it.
+"""Writes mesos_task_state, from which makeflow reads the ends of tasks, so that no line can crash makeflow.
 
-makeflow dies of `N,failed` without a code, of an empty line and of an ID that it did not submit: so lines are made
-here only, from whole numbers, for IDs that were announced, and each ID once. A line is written only when all
-outputs are in place: that is the caller's duty.
+makeflow crashes on `N,failed` without a code, on an empty line and on an ID that it did not submit. So only this module
+makes lines, from whole numbers, for announced IDs, and one line per ID. The caller must write a line only after all
+outputs are published.
 """
 from __future__ import annotations
 
@@ -21,18 +21,17 @@ log = logging.getLogger("mfmesos.statefile")
 
 LINE = re.compile(r"([1-9]\d{0,9}),(finished|failed,-?\d{1,9}|killed|lost|aborted)", re.ASCII)
 NO_CODE = 1
-"""Written for a failure that has no exit code (lost, over its memory, ...)."""
+"""Written for a failure without an exit code (lost, over its memory, ...)."""
 
 
 class StateFileError(RuntimeError):
-    """A line that must not be written: an ID that nobody announced, or that has its line already."""
+    """A forbidden line: its ID was not announced, or has a line already."""
 
 
 class StateFile:
-    """Creates the file at once (makeflow spins, deaf to signals, until it is there). Thread-safe.
+    """Creates the file at once (makeflow spins, and ignores signals, until it exists). Thread-safe.
 
-    A file that is removed or replaced is followed: what was written stays with the file that the engine took
-    away, new lines go to the new one.
+    If the file is removed or replaced, written lines stay with the old file, and new lines go to the new one.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -45,7 +44,7 @@ class StateFile:
         self._fd = open_to_append(self._path)
 
     def known(self, task_id: int) -> None:
-        """The engine has submitted that task, so it may have a line. Raises StateFileError for what is no ID."""
+        """The engine has submitted that task, so it may get a line. Raises StateFileError for an invalid ID."""
         if type(task_id) is not int or not 0 < task_id < 2**31:
             raise StateFileError(m.STATE_BAD_ID(value=task_id))
         with self._lock:
@@ -60,18 +59,18 @@ class StateFile:
             return task_id in self._ended
 
     def finished(self, task_id: int) -> None:
-        """Success; every output is in place under its final name. Raises StateFileError."""
+        """Success; every output is published. Raises StateFileError."""
         self._end(task_id, "finished")
 
     def failed(self, task_id: int, code: int | None = None) -> None:
         """Failure with an exit code, if there was one. Raises StateFileError."""
-        # An exit code of 0 would read as a success that failed: a task over its memory, or without its output.
-        # A negative one is a signal, as Python's subprocess tells it.
+        # An exit code of 0 would read as a failed success: a task over its memory, or without its output.
+        # A negative code is a signal, as in Python's subprocess.
         number = int(code) if code else NO_CODE
         self._end(task_id, f"failed,{min(128 - number if number < 0 else number, 10**9 - 1)}")
 
     def aborted(self, task_id: int) -> None:
-        """The engine withdrew it and it does not run any more. Raises StateFileError."""
+        """The engine cancelled the task, and it does not run any more. Raises StateFileError."""
         self._end(task_id, "aborted")
 
     @contextlib.contextmanager
@@ -89,10 +88,10 @@ class StateFile:
                 self._write(lines)
 
     def load(self, *, adopt: Container[int] = ()) -> dict[int, str]:
-        """What an existing file says: the first line of each ID, as "finished", "failed,3", "aborted", ...
+        """The content of an existing file: the first line of each ID, as "finished", "failed,3", "aborted", ...
 
-        Lines that are no state lines, and half a last line, are left out. Those of the IDs in `adopt` count as
-        written by us: they are known and have had their line.
+        Invalid lines and an incomplete last line are ignored. IDs in `adopt` count as written by this object: they are
+        known and have their line.
         """
         found: dict[int, str] = {}
         with contextlib.suppress(OSError):
@@ -108,14 +107,14 @@ class StateFile:
         return found
 
     def flush(self) -> bool:
-        """Try again what a full disk kept from being written; whether all lines are written."""
+        """Retry lines that a full disk delayed; returns whether all lines are written."""
         with self._lock:
             if self._backlog and self._fd >= 0:
                 self._push()
             return not self._backlog
 
     def close(self) -> None:
-        """No lines after this."""
+        """Accept no more lines."""
         with self._lock:
             if self._fd >= 0:
                 os.close(self._fd)
@@ -146,7 +145,7 @@ class StateFile:
         self._push()
 
     def _open_again(self) -> None:
-        """Where the folder is gone as well, the lines go where the file went."""
+        """If the folder is gone as well, lines still go to the old file."""
         try:
             fd = open_to_append(self._path)
         except OSError as e:
@@ -156,7 +155,7 @@ class StateFile:
             self._fd = fd
 
     def _push(self) -> None:
-        """What cannot be written (a full disk) stays in the backlog for the next time."""
+        """Lines that cannot be written (a full disk) stay in the backlog for the next time."""
         while self._backlog:
             try:
                 done = os.write(self._fd, self._backlog)

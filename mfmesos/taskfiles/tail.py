@@ -1,4 +1,4 @@
-"""A file followed as it grows, appears late, shrinks or is replaced."""
+"""Follows a file as it grows, appears late, shrinks or is replaced."""
 from __future__ import annotations
 
 import errno
@@ -16,13 +16,13 @@ from mfmesos.taskfiles.watch import DirectoryWatch, SomeObserver
 log = logging.getLogger("mfmesos.tail")
 
 PIECE = 1 << 20
-"""Bytes read at once."""
+"""Bytes per read."""
 REMEMBERED = 256
-"""Of the bytes read last, kept to notice that the file was overwritten with as many bytes or more."""
+"""Number of last bytes to remember, to notice that the file was overwritten with at least as many bytes."""
 
 
 class FileReader:
-    """Reads what is new in a file, each time `look` is called. Not thread-safe; needs no watch."""
+    """Reads the new bytes of a file at each call of `look`. Not thread-safe; needs no watch."""
 
     def __init__(self, path: str | os.PathLike[str], on_bytes: Callable[[bytes, bool], None], offset: int = 0) -> None:
         self._path = Path(path)
@@ -33,12 +33,13 @@ class FileReader:
         self._complained: int | None = None
 
     def look(self) -> None:
-        """Pass on what is new. A file that was emptied or replaced is announced by `on_bytes(b"", True)`, and read from
-        its beginning."""
+        """Pass on new bytes. An emptied or replaced file is announced by `on_bytes(b"", True)`, and read from its
+        beginning.
+        """
         if self._fd < 0:
             self._open()
         elif not self._still_named():
-            self._read()  # what was appended to the old file before it went
+            self._read()  # bytes that were appended to the old file before it was replaced
             if self._open():
                 self._restart("replaced")
         if self._fd < 0:
@@ -69,7 +70,7 @@ class FileReader:
         return True
 
     def _still_named(self) -> bool:
-        """Whether the path still leads to the file that is open."""
+        """Whether the path still leads to the open file."""
         try:
             there, ours = os.stat(self._path), os.fstat(self._fd)
         except OSError:
@@ -77,7 +78,7 @@ class FileReader:
         return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
 
     def _remembers(self) -> bool:
-        """Whether the bytes read last still precede the offset."""
+        """Whether the remembered bytes still precede the offset."""
         return os.pread(self._fd, len(self._last), self._offset - len(self._last)) == self._last
 
     def _restart(self, why: str) -> None:
@@ -96,11 +97,11 @@ class FileReader:
 
 
 class FileTail:
-    """Calls `on_bytes(data, reset)` on its own thread with what is appended to `path`, within a few ms.
+    """Calls `on_bytes(data, reset)` on its own thread with bytes appended to `path`, within a few ms.
 
-    `reset` (with empty data) means that the file was emptied or replaced: what follows begins at its start. The file
-    may appear late. `offset`: where to begin, in bytes. An exception of `on_bytes` is logged; its bytes are not passed
-    on again.
+    `reset` (with empty data): the file was emptied or replaced, and the following bytes begin at its start. The file
+    may appear late. `offset`: the first byte to read. An exception of `on_bytes` is logged; its bytes are not passed
+    again.
     """
 
     def __init__(self, path: str | os.PathLike[str], on_bytes: Callable[[bytes, bool], None], *, offset: int = 0,
@@ -116,12 +117,13 @@ class FileTail:
         self._watch.start()
 
     def poke(self) -> None:
-        """Look now (a caller that knows better than the watch)."""
+        """Look now (for a caller that knows of a change)."""
         self._watch.poke(self._name)
 
     def stop(self, *, last_look: bool = False) -> None:
-        """No call begins after this returns. With `last_look`, what is in the file by now is passed on first, on the
-        caller's thread."""
+        """No call begins after this returns. With `last_look`, the bytes in the file by now are passed on first, on the
+        caller's thread.
+        """
         self._watch.stop()
         if last_look:
             self._reader.look()
@@ -129,7 +131,7 @@ class FileTail:
 
     @property
     def polling(self) -> bool:
-        """Whether changes are only polled for."""
+        """Whether changes are only found by polling."""
         return self._watch.polling
 
     def _look(self, name: str) -> None:

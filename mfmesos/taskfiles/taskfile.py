@@ -1,10 +1,10 @@
-"""mesos_task_info as makeflow and work_queue_factory append to it, and as people write it by hand.
+"""Parses mesos_task_info, as makeflow and work_queue_factory append to it, and as people write it by hand.
 
-`ID,COMMAND,INPUTS,OUTPUTS,CORES,MEMORY,DISK,submitted` and `ID,,,,,,,aborting`; memory and disk in MB. Genuine
-files hold whole numbers only and nothing between the records; here fractions, blank lines and comments (#) may
-be in them as well. IDs need not follow one another, but each may be used once.
+`ID,COMMAND,INPUTS,OUTPUTS,CORES,MEMORY,DISK,submitted` and `ID,,,,,,,aborting`; memory and disk in MB. Genuine files
+hold whole numbers only and nothing between the records; here fractions, blank lines and comments (#) are valid as well.
+IDs need not be consecutive, but each may be used once.
 
--1 means that nothing was asked for. So does 0: makeflow writes CORES=0.5 as 0, and nobody can run in no memory.
+-1 means no request. So does 0: makeflow writes CORES=0.5 as 0, and no task can run without memory.
 """
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TaskInfoParser:
     """Bytes in, records out; never raises on any bytes. Not thread-safe."""
 
     def __init__(self, workdir: str | os.PathLike[str], *, first_line: int = 1, of_engine: bool = False) -> None:
-        """`of_engine`: makeflow or work_queue_factory writes it, each input with its whole path."""
+        """`of_engine`: makeflow or work_queue_factory writes the file, with absolute paths of inputs."""
         self._folder = Folder(workdir)
         self._of_engine = of_engine
         self._splitter = RecordSplitter(first_line=first_line)
@@ -44,19 +44,19 @@ class TaskInfoParser:
 
     @property
     def unfinished(self) -> int | None:
-        """The line of a record whose end has not come yet."""
+        """The first line of an incomplete record."""
         return self._splitter.unfinished
 
     def feed(self, data: bytes) -> list[Record]:
-        """The records that became whole, in the order of the file."""
+        """The completed records, in the order of the file."""
         return [record for raw in self._splitter.feed(data) for record in self._record(raw)]
 
     def finish(self) -> list[Record]:
-        """The file is complete: a record without its last newline counts, half a record is malformed."""
+        """The file is complete: a record without its last newline counts, an incomplete record is malformed."""
         return [record for raw in self._splitter.finish() for record in self._record(raw)]
 
     def _record(self, raw: RawRecord) -> list[Record]:
-        # Only what was surely meant as a submission uses up its ID and gets an answer.
+        # Only a clear submission uses up its ID and gets an answer.
         submission = raw.kind in ("submitted", "too long") or raw.data.rstrip(b"\r").endswith(b",submitted")
         answered = raw.id if submission and raw.id is not None and raw.id not in self._ids else None
         try:
@@ -87,7 +87,7 @@ class TaskInfoParser:
         if not command.strip():
             raise Problem(*m.RECORD_NO_COMMAND.parts(task=task_id))
         names = tuple(self._folder.relative(name) for name in inputs if name)
-        if not self._of_engine:  # there, pieces of names with commas may be the same
+        if not self._of_engine:  # in an engine's file, pieces of names with commas may be equal
             names = tuple(dict.fromkeys(names))
         return Task(
             task_id, command, names, self._folder.names(outputs.split(" ")),
@@ -95,7 +95,7 @@ class TaskInfoParser:
 
 
 def amount(name: str, text: str) -> float | None:
-    """A resource field: None where nothing was asked for."""
+    """A resource field: None for no request."""
     value = float(text)
     if value in (-1, 0):
         return None
@@ -107,7 +107,7 @@ def amount(name: str, text: str) -> float | None:
 
 
 def diagnose(record: bytes) -> Problem:
-    """What is wrong with a record that the splitter could not read."""
+    """The problem of a record that the splitter could not read."""
     head, comma, rest = record.partition(b",")
     shown = printable(head.strip(), 30)
     if not comma:
@@ -133,7 +133,7 @@ def diagnose(record: bytes) -> Problem:
 
 
 def format_task(task: Task) -> bytes:
-    """One record; raises ValueError on what this format cannot hold (JSON lines can)."""
+    """One record; raises ValueError for a task that this format cannot hold (JSON lines can)."""
     for name in (*task.inputs, *task.outputs):
         if re.search(r"[ ,\n]", name) or not name:
             raise ValueError(m.NAME_NOT_WRITABLE(task=task.id, name=printable(name)))
