@@ -139,7 +139,7 @@ class _Buckets:
 
 
 class Tovar(_DeclaredOrDouble):
-    """First allocations of cctools: buckets of 250 MB, chosen anew every 25 completions; declared until then.
+    """First allocations of cctools: buckets of 250 MB, chosen again every 25 completions; declared until then.
 
     Source: Tovar et al., "A Job Sizing Strategy for High-Throughput Scientific Workflows", IEEE TPDS 2018.
     """

@@ -1,4 +1,4 @@
-"""What kind of task a command is, when nobody says: the programs that it runs, their subcommands and flags.
+"""What kind of task a command is, where the user names none: the programs that it runs, their subcommands and flags.
 
 File names, numbers and the values of flags are left out, so that a kind stays itself across runs and the points of
 a parameter sweep. Whatever the text is, something short and printable comes out.
@@ -51,7 +51,7 @@ def category_of(task: Task) -> str:
 
 def derive(command: str, files: Collection[str] = ()) -> str:
     """For example "bwa mem -t", or "sort -k + uniq -c" of a pipe. `files` are names known to be files; with them a
-    word can be told from a subcommand. At most LONGEST characters; "task" when there is no program."""
+    word can be told from a subcommand. At most LONGEST characters; "task" without a program."""
     names = _known(files)
     parts: dict[str, None] = {}
     for step in _chief(_steps(command)):

@@ -113,7 +113,8 @@ class History:
         group.append(peak)
 
     def peaks(self) -> list[float]:
-        """The last peaks, oldest first; at the end what exhausted attempts of unfinished tasks let expect."""
+        """The last peaks, oldest first; at the end the peaks expected of unfinished tasks with an exhausted
+        attempt."""
         return [p for _, p in self._window] + [a * UNRESOLVED for a in self._pending]
 
     def beyond(self, allocation: float) -> list[float]:
@@ -169,7 +170,8 @@ class History:
         return [*values, math.exp(min(power.value + 2 * power.deviation, math.log(self.largest * 20.0)))]
 
     def _scaled(self, input_mb: float | None, last8: float) -> list[float]:
-        """For when there are too few samples for a line: how peaks grow with input is then other categories' lesson."""
+        """The last peaks, scaled to this input size, for too few samples for a line: other categories show which
+        scaling serves."""
         last = [(input_mb / x, p) for x, p in islice(reversed(self._window), 8) if x] if input_mb else []
         if not last:
             return [last8, last8]

@@ -194,12 +194,12 @@ def _at_most(allocation: float, largest: float | None) -> float:
 
 
 def _cold_reason(declared: float | None) -> str:
-    return "declared; no task of the category has ended yet" if declared is not None else (
-        "the default; no task of the category has ended yet")
+    what = "declared amount" if declared is not None else "default"
+    return f"the {what}, since no task of the category has ended yet"
 
 
 def _reason(choice: Choice, samples: int, declared: float | None) -> str:
-    of = counted(samples, "task")
     if choice.candidate == CAUTIOUS:
-        return f"declared; {of} do not let expect less" if declared is not None else f"kept cautious; only {of} known"
-    return f"{described(choice.candidate)}; {of}"
+        few = f"{counted(samples, 'sample')} {'does' if samples == 1 else 'do'} not justify less"
+        return f"{'the declared amount' if declared is not None else 'a cautious amount'}, since {few}"
+    return f"{described(choice.candidate)}; {counted(samples, 'task')}"

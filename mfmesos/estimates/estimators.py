@@ -49,14 +49,14 @@ class Estimates:
         the digest of the exact command, where known."""
         own = self.commands.of(command, input_mb) if command else Known()
         seconds = usage.wall_s if usage.wall_s is not None else 1.0
-        for estimator, peak, said, before in (
+        for estimator, peak, requested, before in (
             (self.memory, usage.memory_mb, declared.memory_mb, own.memory_mb),
             (self.disk, usage.disk_mb, declared.disk_mb, own.disk_mb),
             (self.cores, usage.cores, declared.cores, 0.0), (self.wall, usage.wall_s, declared.wall_s, 0.0),
         ):
             if peak is not None and peak >= 0.0:
                 weight = 1.0 if estimator is self.wall else seconds
-                estimator.observe(category, peak, weight, input_mb, declared=said, context=context, judge=judge,
+                estimator.observe(category, peak, weight, input_mb, declared=requested, context=context, judge=judge,
                                   own=before)
         self.commands.add(command, input_mb, usage.memory_mb, usage.disk_mb)
 

@@ -8,8 +8,8 @@ from mfmesos.core.model import Request
 from mfmesos.estimates.estimators import Estimates, Usage
 
 SHORT_S = 1.0
-"""How many cores something shorter used is not known: the processor time of so little work is mostly its start. Of
-such attempts there are many, and what each could waste is little: less is learned of each."""
+"""The cores of a shorter attempt are not known: most of its processor time is its start. Such attempts are many, and
+each can waste little: less is learned from each."""
 PER_CATEGORY = 300
 """The newest attempts of a category that are learned from the history."""
 JUDGED, JUDGED_SHORT = 100, 30
@@ -42,8 +42,8 @@ def recall(estimates: Estimates, attempts: Sequence[Attempt]) -> None:
 
 
 def learn(estimates: Estimates, attempt: Attempt, *, judge: bool = True) -> None:
-    """One that finished tells what the task needs; one that exhausted its allocation that it needs more. `judge` as
-    Estimator.observe has it."""
+    """A finished attempt shows what the task needs; one that exhausted its allocation shows that the task needs more.
+    `judge` as in Estimator.observe."""
     outcome, _, resource = attempt.outcome.partition(":")
     if outcome == "finished":
         estimates.observe(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Fit:
-    """What a line says at one x: the value, and the standard deviation of a new y there."""
+    """A line at one x: the value, and the standard deviation of a new y there."""
 
     value: float
     deviation: float

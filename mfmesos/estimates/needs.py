@@ -1,4 +1,4 @@
-"""What a task of some shape is given: what was requested, and what its category's estimates say of the rest.
+"""What a task of some shape is given: what was requested, and the estimates of its category for the rest.
 
 A category's history is learned when its first task comes. An estimate is renewed when more is known: at once while
 little is known, later at most every REFRESH_S, so that its cost does not grow with the number of tasks.

@@ -36,7 +36,7 @@ LAST = 3
 """Of a command's peaks; the largest of them counts."""
 MOST_COMMANDS = 100_000
 MEMORY_STEP, DISK_STEP = 1.05, 1.1
-"""What is known is rounded up to these, so that there are not as many shapes as tasks."""
+"""Known peaks are rounded up to powers of these, so that shapes stay fewer than tasks."""
 
 
 class Repeat(NamedTuple):
