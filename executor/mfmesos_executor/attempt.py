@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Callable, Mapping
 
 from mfmesos.shared import plainerrors, wire
+from mfmesos.shared.messages import executor as m
 from mfmesos.shared.wire import BROKEN, EXHAUSTED, FAILED, FINISHED, KILLED, TAIL_BYTES, ClaimData, Result, Run, Usage
 from mfmesos_executor import cores, outputs, verdict
 from mfmesos_executor.cache import Cache
@@ -83,7 +84,7 @@ class Attempt:
         try:
             self._tools.pool.submit(self._prepare)
         except OSError as e:
-            self._end(self._result(BROKEN, f"the task could not be started on this agent: {verdict.agents_reason(e)}"))
+            self._end(self._result(BROKEN, m.NOT_STARTED(why=verdict.agents_reason(e))))
 
     def kill(self, grace_s: float) -> None:
         """SIGTERM to its processes, SIGKILL after `grace_s`; it ends as killed."""
@@ -154,24 +155,25 @@ class Attempt:
             name = ""
             self._spawn(sandbox)
         except Cancelled:
-            return self._result(KILLED, "killed before it started")
+            return self._result(KILLED, m.KILLED_BEFORE_START())
         except BadName as e:
             return self._hopeless(str(e))
         except (Unreachable, Refused, BadStream) as e:
-            result = self._result(BROKEN, f"input {name} could not be fetched: {e}")
+            result = self._result(BROKEN, m.INPUT_NOT_FETCHED(name=name, why=e))
             result.final = isinstance(e, Refused) and e.status == CONFLICT
             return result
         except OSError as e:
-            what = f"input {name} could not be put in place" if name else "the task could not be started on this agent"
+            why = verdict.agents_reason(e)
+            reason = m.INPUT_NOT_IN_PLACE(name=name, why=why) if name else m.NOT_STARTED(why=why)
             if e.errno in verdict.TASKS_OWN:
-                return self._hopeless(f"{what}: {verdict.agents_reason(e)}")
-            return self._result(BROKEN, self._trouble() or f"{what}: {verdict.agents_reason(e)}")
+                return self._hopeless(reason)
+            return self._result(BROKEN, self._trouble() or reason)
         return None
 
     def _fault(self, e: Exception) -> Result:
         """An error of the executor. Whatever it is, the attempt ends: otherwise the scheduler would wait for ever."""
         logger.exception("attempt=%s", self.run.attempt)
-        return self._result(BROKEN, f"the executor failed: {type(e).__name__}: {e}")
+        return self._result(BROKEN, m.EXECUTOR_BUG(kind=type(e).__name__, why=e))
 
     def _hopeless(self, reason: str) -> Result:
         """No agent could run it."""
@@ -201,7 +203,7 @@ class Attempt:
                     self.run.attempt, sandbox.command(), sandbox.work, env, sandbox.stdout, sandbox.stderr,
                     f"{self._root}/command", lambda: tools.pool.submit(self._finish))
             except ValueError as e:
-                raise BadName(f"the command or its environment cannot be run: {e}") from None
+                raise BadName(m.COMMAND_INVALID(why=e)) from None
             except OSError as e:
                 if e.errno == errno.E2BIG:
                     raise BadName(verdict.too_large(env)) from None
@@ -227,7 +229,7 @@ class Attempt:
             result.usage = usage
         except OSError as e:
             result = self._result(
-                BROKEN, self._trouble() or f"its outputs could not be read: {verdict.agents_reason(e)}")
+                BROKEN, self._trouble() or m.OUTPUTS_UNREADABLE(why=verdict.agents_reason(e)))
         except Exception as e:
             result = self._fault(e)
         finally:
@@ -250,17 +252,17 @@ class Attempt:
         result.stdout, result.stderr = tail(sandbox.stdout), tail(sandbox.stderr)
         limit = hard_limit(self.run.limit_disk_mb, self.run.most_disk_mb)
         if self._killed:
-            result.outcome, result.reason = KILLED, "killed on request"
+            result.outcome, result.reason = KILLED, m.KILLED_ON_REQUEST()
         elif self._exhausted is not None:
             result.outcome, result.resource, result.reason = EXHAUSTED, self._exhausted.resource, self._exhausted.reason
         elif code != 0:
             self._judge_failure(result, verdict.failure(code, number))
         elif limit is not None and self._watched is not None and self._watched.disk > limit * MB:
             result.outcome, result.resource = EXHAUSTED, "disk"
-            result.reason = f"disk: used {self._watched.disk / MB:.0f} MB of the {limit:.0f} MB it was given"
+            result.reason = m.OVER_DISK_LIMIT(used=f"{self._watched.disk / MB:.0f} MB", limit=f"{limit:.0f} MB")
         elif sandbox.outputs and self._disk_was_full(result):
             # Not every command notices that it could not write everything: its exit code is no proof.
-            self._judge_full_disk(result, "its outputs may be incomplete")
+            self._judge_full_disk(result, m.OUTPUTS_INCOMPLETE())
         else:
             self._deliver(sandbox, result)
         if result.outcome == FAILED and self.run.keep_partial:
@@ -286,9 +288,9 @@ class Attempt:
         used = self._watched.disk / MB if self._watched is not None else 0.0
         if used > self.run.disk_mb > 0:
             result.outcome, result.resource = EXHAUSTED, "disk"
-            reason = f"disk: used {used:.0f} MB of the {self.run.disk_mb:.0f} MB it was given, when the disk was full"
+            reason = m.DISK_USED_WHEN_FULL(used=used, given=self.run.disk_mb)
         else:
-            result.outcome, reason = BROKEN, f"the disk of the agent is full ({reason})"
+            result.outcome, reason = BROKEN, m.AGENTS_DISK_FULL_SINCE(why=reason)
         result.reason = verdict.with_last_line(reason, result.stderr)
 
     def _deliver(self, sandbox: Sandbox, result: Result) -> None:
@@ -296,7 +298,7 @@ class Attempt:
         if gone:
             result.missing_outputs = gone
             instead = verdict.made_instead(sandbox.outputs, lambda name: os.path.exists(sandbox.path(name)))
-            self._judge_failure(result, verdict.missing_outputs(gone) + instead)
+            self._judge_failure(result, verdict.missing_outputs(gone, instead))
             return
         if not sandbox.outputs:
             return
@@ -312,11 +314,11 @@ class Attempt:
         except OSError as e:
             if e.errno not in verdict.TASKS_OWN:
                 raise
-            result.outcome, result.reason = FAILED, f"an output cannot be read: {verdict.agents_reason(e)}"
+            result.outcome, result.reason = FAILED, m.OUTPUT_UNREADABLE(why=verdict.agents_reason(e))
         except Cancelled:
-            result.outcome, result.reason = KILLED, "killed while its outputs were sent"
+            result.outcome, result.reason = KILLED, m.KILLED_WHILE_SENDING()
         except (Unreachable, Refused) as e:
-            result.outcome, result.reason = BROKEN, f"its outputs could not be delivered: {plainerrors.reason(e)}"
+            result.outcome, result.reason = BROKEN, m.OUTPUTS_NOT_SENT(why=plainerrors.reason(e))
 
     def _deliver_partial(self, sandbox: Sandbox, result: Result) -> None:
         """Deliver the existing outputs of a failed command for the user to look at; the result is valid without

@@ -5,6 +5,7 @@ import os
 import threading
 from typing import Callable, Iterable, Tuple
 
+from mfmesos.shared.messages import executor as m
 from mfmesos.shared.wire import Input
 from mfmesos_executor.client import Cancelled, Client
 from mfmesos_executor.files import copy_file, copy_tree, remove_tree, unlink
@@ -78,7 +79,7 @@ class Cache:
                     break
                 except BadStream as e:
                     if not left:
-                        raise BadStream(f"after {TRIES} tries {e}") from None
+                        raise BadStream(m.AFTER_TRIES(tries=TRIES, why=e)) from None
         except BaseException as e:
             with self._changed:
                 entry.error = e
@@ -164,7 +165,7 @@ def _take(item: Input, pieces: Iterable[bytes], path: str) -> None:
         return
     try:
         if unpack(pieces, path) != item.digest:
-            raise BadStream("what arrived is not what was announced (the digest of the folder differs)")
+            raise BadStream(m.DIGEST_OF_FOLDER())
     except BaseException:
         remove_tree(path)
         raise

@@ -6,6 +6,7 @@ import threading
 from typing import Callable, NamedTuple
 
 from mfmesos.shared import wire
+from mfmesos.shared.messages import executor as m
 from mfmesos_executor.client import Client, Connection, Refused, Unreachable
 
 LANES = 2
@@ -43,7 +44,7 @@ class Channel:
             raw = self._client.sync(connection, body, self._read_s)
             return Answered(seq, wire.load_sync_answer(raw))
         except wire.WireError as e:
-            return Answered(seq, None, Unreachable(f"its answer makes no sense: {e}"))
+            return Answered(seq, None, Unreachable(m.ANSWER_INVALID(why=e)))
         except (Unreachable, Refused) as e:
             return Answered(seq, None, e)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Callable, Mapping, Union
 
 from mfmesos.shared import wire
+from mfmesos.shared.messages import executor as m
 from mfmesos.shared.wire import ClaimData, Result, Run, SyncRequest
 from mfmesos_executor.attempt import Attempt, Tools
 from mfmesos_executor.cache import Cache
@@ -176,7 +177,7 @@ class Claim:
     def _kill(self, name: str, grace_s: float) -> None:
         self._attempts[name].kill(grace_s)
         if not self._room.has_started(name):
-            self._attempt_ended(Result(name, wire.KILLED, "killed before it started"))
+            self._attempt_ended(Result(name, wire.KILLED, m.KILLED_BEFORE_START()))
 
     def _attempt_ended(self, result: Result) -> None:
         self._room.leave(result.attempt)

@@ -11,6 +11,7 @@ from typing import Any, Callable, Iterable
 from urllib.parse import quote, urlsplit
 
 from mfmesos.shared import plainerrors
+from mfmesos.shared.messages import executor as m
 from mfmesos.shared.wire import ClaimData
 
 CONNECT_S = 10.0
@@ -84,7 +85,7 @@ class Connection:
                 secured: Any = made.sock
                 certificate = secured.getpeercert(binary_form=True)
                 if hashlib.sha256(certificate).hexdigest() != self._fingerprint:
-                    raise Refused(495, "the scheduler's certificate is not the one that this claim was told")
+                    raise Refused(495, m.OTHER_CERTIFICATE())
             made.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         except BaseException:
             made.close()
@@ -252,6 +253,6 @@ def _pieces(response: http.client.HTTPResponse, cancelled: Callable[[], bool]) -
             raise Unreachable(plainerrors.reason(e)) from None
         if not piece:
             if response.length:
-                raise Unreachable("the connection broke off")
+                raise Unreachable(m.CONNECTION_LOST())
             return
         yield piece

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from mfmesos.shared.messages import executor as m
 from mfmesos.shared.wire import ClaimData, Run
 
 MARGIN, MOST_MARGIN_MB = 0.1, 100.0
@@ -34,12 +35,12 @@ def over_own_limit(load: Load, wall_s: float) -> Exceeded | None:
     run = load.run
     memory = hard_limit(run.limit_memory_mb, run.most_memory_mb)
     if memory is not None and load.memory_mb > memory:
-        return Exceeded("memory", f"memory: used {_mb(load.memory_mb)} of the {_mb(memory)} it was given")
+        return Exceeded("memory", m.OVER_MEMORY_LIMIT(used=_mb(load.memory_mb), limit=_mb(memory)))
     disk = hard_limit(run.limit_disk_mb, run.most_disk_mb)
     if disk is not None and load.disk_mb > disk:
-        return Exceeded("disk", f"disk: used {_mb(load.disk_mb)} of the {_mb(disk)} it was given")
+        return Exceeded("disk", m.OVER_DISK_LIMIT(used=_mb(load.disk_mb), limit=_mb(disk)))
     if run.limit_wall_s is not None and wall_s > run.limit_wall_s:
-        return Exceeded("wall", f"wall time: ran for {wall_s:.1f} s of the {run.limit_wall_s:g} s it was given")
+        return Exceeded("wall", m.OVER_WALL_LIMIT(ran=wall_s, limit=run.limit_wall_s))
     return None
 
 
@@ -82,8 +83,8 @@ def _most_over(over: list[float]) -> int | None:
 def guard_reason(resource: str, claim: ClaimData, load: Load) -> Exceeded:
     used, given, whole = ((load.memory_mb, load.run.memory_mb, claim.memory_mb) if resource == "memory"
                           else (load.disk_mb, load.run.disk_mb, claim.disk_mb))
-    return Exceeded(resource, f"{resource}: used {_mb(used)} of the {_mb(given)} it was given, "
-                              f"when the claim's {_mb(whole)} were used up")
+    return Exceeded(resource, m.CLAIM_USED_UP(
+        resource=resource, used=_mb(used), given=_mb(given), whole=_mb(whole)))
 
 
 def _mb(value: float) -> str:

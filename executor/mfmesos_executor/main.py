@@ -14,6 +14,7 @@ import time
 from typing import Any, Callable, Mapping
 
 from mfmesos.shared.apart import set_apart
+from mfmesos.shared.messages import executor as m
 from mfmesos.shared.wire import FOLDER_GONE, ClaimData, WireError, load_claim_data
 from mfmesos_executor.claim import Claim, FolderGone
 from mfmesos_executor.files import remove_tree, unlink
@@ -56,13 +57,13 @@ class Executor:
         if first:
             self._launched.put((task_id, data))
         elif task_id != self._task_id:
-            self._update(task_id, "TASK_FAILED", "an executor of mfmesos serves one claim")
+            self._update(task_id, "TASK_FAILED", m.ONE_CLAIM_ONLY())
 
     def on_kill(self, task_id: str, grace_s: float | None) -> None:
         self._post(Close("TASK_KILLED", "", self._shutdown_s * 0.5 if grace_s is None else grace_s * 0.5))
 
     def on_shutdown(self) -> None:
-        self._post(Close("TASK_KILLED", "the executor was told to shut down", self._shutdown_s * 0.4))
+        self._post(Close("TASK_KILLED", m.SHUTDOWN_REQUESTED(), self._shutdown_s * 0.4))
 
     def on_connected(self) -> None:
         """Nothing to do."""
@@ -125,9 +126,9 @@ class Executor:
             set_apart(self._folder)
             claim = Claim(data, tempfile.mkdtemp(dir=self._folder), self._environ, self._reaper)
         except WireError as e:
-            return Close("TASK_FAILED", f"what the scheduler sent with the claim cannot be used: {e}")
+            return Close("TASK_FAILED", m.CLAIM_DATA_INVALID(why=e))
         except OSError as e:
-            return Close("TASK_FAILED", f"the sandbox cannot be written: {e}")
+            return Close("TASK_FAILED", m.SANDBOX_READ_ONLY(why=e))
         driver.update(task_id, "TASK_RUNNING")
         logger.info("claim=%s pid=%d", data.claim, os.getpid())
         with self._lock:

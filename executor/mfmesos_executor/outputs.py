@@ -10,6 +10,7 @@ from typing import Any, Iterable, Iterator, NamedTuple
 
 from mfmesos.shared import wire
 from mfmesos.shared.holes import extents, sparse
+from mfmesos.shared.messages import executor as m
 from mfmesos.shared.symlinks import may_lead_to, name_in
 from mfmesos.shared.wire import MAX_DEPTH
 from mfmesos_executor.sandbox import Sandbox
@@ -91,14 +92,13 @@ def _add_root(links: Links, members: list[Member], name: str) -> None:
 def _followed(sandbox: Sandbox, name: str, path: str) -> str:
     real = os.path.realpath(path)
     if not sandbox.contains(real):
-        raise BadOutput(f"output {name} is a symbolic link that leads out of the task's folder")
+        raise BadOutput(m.OUTPUT_LINK_LEADS_OUT(name=name))
     return real
 
 
 def _add(links: Links, members: list[Member], name: str, path: str, above: frozenset[str]) -> None:
     if name.count("/") >= MAX_DEPTH:
-        raise BadOutput(f"output {name.split('/')[0]} is nested more than {MAX_DEPTH} folders deep; "
-                        "pack it into an archive")
+        raise BadOutput(m.OUTPUT_TOO_DEEP(name=name.split("/")[0], most=MAX_DEPTH))
     found = os.lstat(path)
     if stat.S_ISLNK(found.st_mode):
         target = links.kept(name, path)
@@ -113,10 +113,10 @@ def _add(links: Links, members: list[Member], name: str, path: str, above: froze
         members.append(Member(name, path, found.st_size, mode, False, found.st_mtime_ns, "", pieces))
         return
     if not stat.S_ISDIR(found.st_mode):
-        raise BadOutput(f"output {name} is neither a file nor a folder")
+        raise BadOutput(m.OUTPUT_NOT_A_FILE(name=name))
     real = os.path.realpath(path)
     if real in above:
-        raise BadOutput(f"output {name} is a symbolic link to a folder that it lies in itself")
+        raise BadOutput(m.OUTPUT_LINK_LOOP(name=name))
     for child in sorted(os.listdir(path)):
         _add(links, members, f"{name}/{child}", f"{path}/{child}", above | {real})
     members.append(Member(name, path, 0, mode, True, found.st_mtime_ns))
@@ -167,7 +167,7 @@ class Links:
         # A relative link that leads nowhere here could lead anywhere from the workflow's folder.
         relative = not os.path.isabs(written)
         if (relative and not os.path.lexists(end)) or (leads_somewhere and not may_lead_to(end)):
-            raise BadOutput(f"output {name} is a symbolic link that leads out of the task's folder (to {end})")
+            raise BadOutput(m.OUTPUT_LINK_LEADS_OUT_TO(name=name, end=end))
         return end
 
     def _is_delivered(self, there: str, name: str) -> bool:
@@ -279,7 +279,7 @@ def _send_file(f: Any, position: int, end: int, sock: Any, cancelled: Any) -> No
             raise BrokenPipeError
         sent = sock.sendfile(f, position, min(_PIECE, end - position))
         if not sent:
-            raise BadOutput("an output became shorter while it was sent")
+            raise BadOutput(m.OUTPUT_SHRANK())
         position += sent
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 
+from mfmesos.shared.messages import executor as m
 from mfmesos.shared.symlinks import lies_in, name_in
 from mfmesos.shared.wire import Input, Run
 from mfmesos_executor.rewriting import rewrite
@@ -15,7 +16,7 @@ class BadName(ValueError):
 def normal(workdir: str, name: str) -> str:
     """`name` without detours, relative to the workflow's folder if it lies there (it may begin with ../)."""
     if not name or "\0" in name:
-        raise BadName(f"{name!r} is not a file name")
+        raise BadName(m.BAD_FILE_NAME(name=name))
     if "/" not in name:
         return name
     path = os.path.normpath(name)

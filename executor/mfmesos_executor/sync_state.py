@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Callable, Collection
 
+from mfmesos.shared.messages import executor as m
 from mfmesos.shared.wire import Result, Run, SyncAnswer, SyncRequest
 
 BATCH_S, MOST_BATCH_S, BUSY_BATCH_S = 0.004, 0.02, 0.04
@@ -206,7 +207,7 @@ class SyncState:
         if status not in FINAL_STATUSES:
             return self.lost(seq, now, nobody=False)
         self._settle(seq)
-        self.end(Close("TASK_FAILED", f"the scheduler refused this claim: {reason}", 0.0, False))
+        self.end(Close("TASK_FAILED", m.CLAIM_REFUSED_BY_SCHEDULER(why=reason), 0.0, False))
         return False
 
     def check_patience(self, now: float, at_stake_s: Callable[[], float]) -> None:
@@ -214,12 +215,12 @@ class SyncState:
         longest of the attempts has run that would have to run again."""
         silent_s = now - self._heard_at
         if silent_s > self._give_up_s:
-            self.end(Close("TASK_FAILED", f"the scheduler did not answer for {silent_s:.0f} s"))
+            self.end(Close("TASK_FAILED", m.SCHEDULER_SILENT(silent=silent_s)))
         if self.close is None and self._deserted_since is not None:
             gone_s = now - self._deserted_since
             if gone_s > max(self._deserted_s, at_stake_s()):
                 # Nobody's failure: whoever resumes the run is not to blame the agent.
-                self.end(Close("TASK_FINISHED", f"the scheduler has been gone for {gone_s:.0f} s", 0.0, False))
+                self.end(Close("TASK_FINISHED", m.SCHEDULER_GONE(gone=gone_s), 0.0, False))
 
     def end(self, close: Close) -> None:
         """The first reason to end is the one that counts."""

@@ -7,6 +7,8 @@ import queue
 import threading
 from typing import Callable
 
+from mfmesos.shared.messages import executor as m
+
 logger = logging.getLogger(__name__)
 
 
@@ -42,7 +44,7 @@ class Pool:
                 self._spare -= 1
                 if self._threads:
                     return
-            raise OSError(errno.EAGAIN, f"no thread could be started: {e}") from None
+            raise OSError(errno.EAGAIN, m.NO_THREAD(why=e)) from None
 
     def _work(self) -> None:
         while True:

@@ -6,6 +6,7 @@ import os
 from typing import Any, Iterable, Iterator
 
 from mfmesos.shared.holes import write_at
+from mfmesos.shared.messages import executor as m
 from mfmesos.shared.symlinks import lies_in, may_lead_to
 from mfmesos.shared.wire import TAR_SPARSE, tar_mtime_ns
 
@@ -67,7 +68,7 @@ def unpack(pieces: Iterable[bytes], folder: str) -> str:
                     kind, content = "link", member.linkname
                     _link(folder, target, content)
                 else:
-                    raise BadStream(f"{member.name} is neither a file nor a folder")
+                    raise BadStream(m.MEMBER_NOT_A_FILE(name=member.name))
                 for part in (member.name, kind, f"{mode:o}", content):
                     manifest.update(os.fsencode(part) + b"\0")
     except tarfile.TarError as e:
@@ -83,13 +84,13 @@ def unpack(pieces: Iterable[bytes], folder: str) -> str:
 def _target(folder: str, name: str) -> str:
     path = os.path.normpath(name)
     if os.path.isabs(path) or path == ".." or path.startswith("../"):
-        raise BadStream(f"{name} leads out of its folder")
+        raise BadStream(m.MEMBER_LEADS_OUT(name=name))
     target = folder if path == "." else f"{folder}/{path}"
     # An earlier symbolic link must not lead a later member out of the folder.
     parent = os.path.realpath(os.path.dirname(target))
     root = os.path.realpath(folder)
     if path != "." and not lies_in(root, parent):
-        raise BadStream(f"{name} leads out of its folder")
+        raise BadStream(m.MEMBER_LEADS_OUT(name=name))
     return target
 
 
@@ -116,7 +117,7 @@ def _write(source: Any, target: str, mode: int, mtime_ns: int | None, holes: boo
 def _link(folder: str, target: str, to: str) -> None:
     where = os.path.normpath(os.path.join(os.path.dirname(target), to))
     if not (may_lead_to(to) if os.path.isabs(to) else lies_in(folder, where)):
-        raise BadStream(f"{os.path.basename(target)} is a symbolic link that leads out of its folder")
+        raise BadStream(m.MEMBER_LINK_LEADS_OUT(name=os.path.basename(target)))
     os.makedirs(os.path.dirname(target), exist_ok=True)
     os.symlink(to, target)
 
@@ -134,7 +135,7 @@ def write_verified(pieces: Iterable[bytes], target: str, digest: str, holes: boo
             size += len(piece)
         os.ftruncate(fd, size)
         if found.hexdigest() != digest:
-            raise BadStream("what arrived is not what was announced (its sha256 differs)")
+            raise BadStream(m.DIGEST_OF_FILE())
     except BaseException:
         os.close(fd)
         os.unlink(target)

@@ -7,6 +7,7 @@ import signal
 import threading
 from typing import Callable, Mapping
 
+from mfmesos.shared.messages import executor as m
 from mfmesos.shared.phrases import printable
 from mfmesos.shared.plainerrors import reason
 
@@ -16,7 +17,7 @@ MOST_WORDS = 6
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 TASKS_OWN = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
 """Errors of names that the task chose: the same on every agent."""
-VANISHED = "the executor's folder on the agent was removed"
+VANISHED = m.EXECUTOR_FOLDER_GONE()
 _PROBE = bytes(4096)
 
 
@@ -37,18 +38,24 @@ def _name(number: int) -> str:
 def failure(exit_code: int | None, number: int | None) -> str:
     """Why a command failed; empty if it succeeded."""
     if number is not None:
-        return f"killed by signal {number} ({_name(number)})"
+        return m.KILLED_BY_SIGNAL(number=number, name=_name(number))
     if not exit_code:
         return ""
     inner = exit_code - 128
     # A shell reports the end of an inner command this way.
-    also = f" (killed by signal {inner}, {_name(inner)})" if 0 < inner < 65 and _name(inner) != "unknown" else ""
-    return f"exit code {exit_code}{also}"
+    if 0 < inner < 65 and _name(inner) != "unknown":
+        return m.EXIT_CODE_OF_SIGNAL(code=exit_code, number=inner, name=_name(inner))
+    return m.EXIT_CODE(code=exit_code)
 
 
-def missing_outputs(names: list[str]) -> str:
-    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    return f"output{'s' if len(names) > 1 else ''} {shown} missing"
+def missing_outputs(names: list[str], instead: str) -> str:
+    """`instead`: what was made in place of them (`made_instead`), or empty."""
+    shown, also = ", ".join(names[:5]), f" {instead}" if instead else ""
+    if len(names) == 1:
+        return m.OUTPUT_NOT_MADE(name=shown, instead=also)
+    if len(names) > 5:
+        shown = m.AND_MORE_NAMES(names=shown, others=len(names) - 5)
+    return m.OUTPUTS_NOT_MADE(names=shown, instead=also)
 
 
 def made_instead(names: list[str], exists: Callable[[str], bool]) -> str:
@@ -58,8 +65,7 @@ def made_instead(names: list[str], exists: Callable[[str], bool]) -> str:
             for mark, word in ((" ", "space"), (",", "comma")):
                 name = mark.join(names[start:end])
                 if exists(name):
-                    return (f' (the task made "{name}": a name with a {word} can\'t be written in mesos_task_info;'
-                            " rename it, or use JSON lines)")
+                    return m.NAME_CAME_APART(name=name, word=word)
     return ""
 
 
@@ -84,7 +90,7 @@ def trouble_of(folders: tuple[str, ...]) -> str:
                 os.close(fd)
                 os.unlink(probe)
     except OSError as e:
-        return f"the executor's folder on the agent cannot be written: {agents_reason(e)}"
+        return m.EXECUTOR_FOLDER_READ_ONLY(why=agents_reason(e))
     return ""
 
 
@@ -93,10 +99,9 @@ def too_large(env: Mapping[str, str]) -> str:
     name = max(env, key=lambda n: len(os.fsencode(env[n])), default="")
     size = sum(len(os.fsencode(n)) + len(os.fsencode(v)) + 2 for n, v in env.items())
     largest = len(os.fsencode(env.get(name, "")))
-    return (f"the environment of {size >> 10} KB is too large for Linux, which takes at most 128 KB in one variable: "
-            f"{name} has {largest >> 10} KB; pass it in a file")
+    return m.ENVIRONMENT_TOO_LARGE(size=size >> 10, name=name, largest=largest >> 10)
 
 
 def agents_reason(e: OSError) -> str:
     """Why the agent's system refused an operation."""
-    return "the disk of the agent is full" if e.errno in DISK_FULL else reason(e)
+    return m.AGENTS_DISK_FULL() if e.errno in DISK_FULL else reason(e)

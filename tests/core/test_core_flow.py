@@ -157,10 +157,10 @@ def test_one_over_its_wall_time_fails_with_the_cure():
     world = World(Policy(workdir="/w", batch_delay_s=0.0, retries=3))
     world.submit(1)
     (executor,) = started(world)
-    world.finish(executor, "1.1", wire.EXHAUSTED, reason="wall time: ran for 6.1 s of the 6 s it was given",
+    world.finish(executor, "1.1", wire.EXHAUSTED, reason="wall time: ran for 6.1 s, longer than its limit of 6 s",
                  resource="wall")
     world.sync(executor)
-    assert world.reports[1].reason.endswith("it was given; declare a longer wall_time")
+    assert world.reports[1].reason.endswith("limit of 6 s; declare a longer wall_time")
 
 
 def test_a_container_over_its_memory_blames_the_task_when_it_was_alone():

@@ -32,7 +32,7 @@ def test_over_its_memory(executor, staging, tmp_path):
     command = f"{EAT.format(mb=200)} & echo $! > {pid}; wait"
     result = one(staging, "1.1", command, limit_memory_mb=100.0, memory_mb=100.0)
     assert (result.outcome, result.resource) == ("exhausted", "memory")
-    assert re.fullmatch(r"memory: used [12]\d\d MB of the 100 MB it was given", result.reason)
+    assert re.fullmatch(r"memory: used [12]\d\d MB, more than its limit of 100 MB", result.reason)
     assert result.usage.memory_mb > 100
     assert gone(number_in(pid))
 
@@ -135,7 +135,7 @@ def test_over_its_disk(executor, staging, command):
     """Files in the sandbox, in TMPDIR and on stdout count; also when the command has ended before it was seen."""
     result = one(staging, "1.1", command, [], ["o"] if command.endswith("> o") else [], limit_disk_mb=30.0)
     assert (result.outcome, result.resource) == ("exhausted", "disk")
-    assert result.reason.endswith(" MB of the 30 MB it was given")
+    assert result.reason.endswith(" MB, more than its limit of 30 MB")
 
 
 def test_over_its_time(executor, staging):
@@ -143,7 +143,7 @@ def test_over_its_time(executor, staging):
     began = time.monotonic()
     result = one(staging, "1.1", "trap 'echo bye; exit 0' TERM; while :; do sleep 0.05; done", limit_wall_s=0.5)
     assert (result.outcome, result.resource) == ("exhausted", "wall")
-    assert re.fullmatch(r"wall time: ran for [01]\.\d s of the 0.5 s it was given", result.reason)
+    assert re.fullmatch(r"wall time: ran for [01]\.\d s, longer than its limit of 0\.5 s", result.reason)
     assert result.stdout == "bye\n"
     assert 0.5 <= time.monotonic() - began < 3
 
@@ -155,7 +155,7 @@ def test_the_claims_memory_is_guarded(start, staging):
                 run("2.1", EAT.format(mb=260), memory_mb=150.0))
     polite, greedy = staging.wait("1.1", "2.1")
     assert (greedy.outcome, greedy.resource) == ("exhausted", "memory")
-    assert "of the 150 MB it was given, when the claim's 300 MB were used up" in greedy.reason
+    assert ", more than its share of 150 MB, when the claim's 300 MB were used up" in greedy.reason
     assert polite.outcome == "finished"
 
 
@@ -193,7 +193,7 @@ def test_an_override_ends_at_what_was_declared(executor, staging):
     """The estimate of 50 MB may be exceeded, the 100 MB that were declared may not."""
     result = one(staging, "1.1", EAT.format(mb=200), memory_mb=50.0, limit_memory_mb=50.0, most_memory_mb=100.0)
     assert (result.outcome, result.resource) == ("exhausted", "memory")
-    assert result.reason.endswith("of the 100 MB it was given")
+    assert result.reason.endswith(", more than its limit of 100 MB")
 
 
 def test_the_claims_disk_is_guarded(start, staging):

@@ -17,7 +17,7 @@ CHANNELS = {
 }
 NOT_FOR_USERS = {
     # Log lines, patterns, SQL.
-    "log", "logging", "re", "execute", "executemany", "executescript",
+    "log", "logger", "logging", "re", "execute", "executemany", "executescript",
     # Help texts: click and argparse show them; they are no messages.
     "option", "argument", "group", "version_option", "add_argument", "ArgumentParser",
     # Bugs of ours: they end in a traceback.

@@ -14,7 +14,6 @@ from mfmesos.shared.messages.message import Message
 PENDING = {
     "doctor",
     "estimates",
-    "executor",
     "launchers",
     "local",
     "mesos",
@@ -34,6 +33,9 @@ NOT_MESSAGES: dict[str, tuple[str, ...]] = {
     # What makeflow prints, and a kind of record.
     "mfmesos/taskfiles/makeflow_debug.py": ("couldn't load ",), "mfmesos/taskfiles/splitter.py": ("too long",),
     "mfmesos/taskfiles/taskfile.py": ("too long",),
+    # What the phases of an executor's syncs mean.
+    "executor/mfmesos_executor/sync_state.py": (
+        "every connection carries a sync:", "no sync awaits its answer,", "the newest sync is held"),
     # Programs that run on agents before the executor does; the name in a certificate.
     "mfmesos/staging/archive.py": ("# The oldest of Pythons", "import hashlib, os, socket", 'PATH="${PATH'),
     "mfmesos/staging/tls.py": ("mfmesos staging server",),
