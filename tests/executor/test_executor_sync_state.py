@@ -264,6 +264,8 @@ WHAT = [
          [ended("a", "b", size=LARGE)], ["a"], ["b"]),
     What("a result that alone exceeds the bound is sent alone",
          [ended("a", "b", size=3 * LARGE)], ["a"], ["b"]),
+    What("results stay in order: behind one that does not fit, smaller ones wait, too",
+         [ended("a"), sync, ended("b", size=2 * LARGE), sync, superseded(1), ended("c")], ["a"], ["b", "c"]),
     What("what was left out follows once others are acknowledged",
          [ended("a", "b", size=LARGE), sync, answered(1, "a")], ["b"], got=1),
     What("what was left out is reported by a sync for news, too",
