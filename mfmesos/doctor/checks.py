@@ -21,13 +21,14 @@ from mfmesos import bundled
 from mfmesos.doctor import master_checks
 from mfmesos.launchers import binaries
 from mfmesos.settings.config import ConfigError
+from mfmesos.shared.messages import doctor as m
 from mfmesos.shared.plainerrors import plain, reason
 
 TIMEOUT_S = 5.0
 PACKAGES = {
-    "coop-computing-tools": "makeflow and work_queue_factory with -T mesos",
-    "openmpi-bin": "Debian's makeflow starts without it under mfmesos makeflow only",
-    "python-is-python3": "/usr/bin/python, which makeflow runs its schedulers with",
+    "coop-computing-tools": m.NEEDS_CCTOOLS(),
+    "openmpi-bin": m.NEEDS_MPI(),
+    "python-is-python3": m.NEEDS_PYTHON(),
 }
 LIBRARIES = (
     "pymesos", "http-parser", "addict", "aiohttp", "click", "cryptography", "h11", "kazoo", "psutil", "rich", "six",
@@ -137,14 +138,15 @@ def run(
 
 def _python(probes: Probes) -> list[Finding]:
     version = ".".join(map(str, probes.python_version))
-    known = (3, 9) <= probes.python_version <= (3, 13)
-    found = [Finding("python", True if known else None, f"{version} ({sys.executable})",
-                     "" if known else "tested are 3.9 to 3.13")]
+    if (3, 9) <= probes.python_version <= (3, 13):
+        found = [Finding("python", True, m.PYTHON_TESTED(version=version, path=sys.executable))]
+    else:
+        found = [Finding("python", None, *m.PYTHON_UNTESTED.parts(version=version, path=sys.executable))]
     versions = {name: probes.library(name) for name in LIBRARIES}
     missing = [name for name, value in versions.items() if value is None]
     there = ", ".join(f"{name} {value}" for name, value in versions.items() if value is not None)
     if missing:
-        found.append(Finding("libraries", False, f"without {', '.join(missing)}", "make .venv, or pip install mfmesos"))
+        found.append(Finding("libraries", False, *m.LIBRARIES_MISSING.parts(names=", ".join(missing))))
     else:
         found.append(Finding("libraries", True, there))
     return found
@@ -160,12 +162,11 @@ def _makeflow(probes: Probes) -> list[Finding]:
     except ConfigError as e:
         library = probes.preload()
         if library is not None and binaries.speaks_mesos(path) and binaries.takes_preload(path, library):
-            return [Finding("makeflow", None, f"plain makeflow will not do, mfmesos makeflow may: {e}")]
+            return [Finding("makeflow", None, m.MAKEFLOW_WRAPPED_ONLY(why=e))]
         return [Finding("makeflow", False, str(e))]
     if makeflow.has_mesos:
-        return [Finding("makeflow", True, f"{path}, version {makeflow.version}, has -T mesos")]
-    return [Finding("makeflow", False, f"{path}, version {makeflow.version}, has no -T mesos (none from 7.13 on)",
-                    binaries.CURE_MAKEFLOW)]
+        return [Finding("makeflow", True, m.ENGINE_HAS_MESOS(path=path, version=makeflow.version))]
+    return [Finding("makeflow", False, *m.ENGINE_WITHOUT_MESOS.parts(path=path, version=makeflow.version))]
 
 
 def _factory(probes: Probes) -> Finding:
@@ -173,45 +174,43 @@ def _factory(probes: Probes) -> Finding:
     try:
         path, needs = probes.find_factory(probes.environ), probes.worker_needs(probes.environ)
     except (ConfigError, OSError) as e:
-        return Finding(binaries.FACTORY, None, f"{plain(e)}; only `mfmesos factory` needs it")
-    wanted = f"its workers need {needs} on agents" if needs else "its workers need no libraries on agents"
-    return Finding(binaries.FACTORY, True, f"{path}; {wanted}")
+        return Finding(binaries.FACTORY, None, m.FACTORY_UNUSABLE(why=plain(e)))
+    return Finding(binaries.FACTORY, True, m.FACTORY_FOUND(path=path, needs=needs) if needs
+                   else m.FACTORY_FOUND_STATIC(path=path))
 
 
 def _system_python(probes: Probes) -> Finding:
     try:
         binaries.require_python(probes.python)
     except ConfigError:
-        return Finding(str(probes.python), False, "missing; makeflow runs every Mesos scheduler with it",
-                       binaries.CURE_PYTHON)
-    return Finding(str(probes.python), True, "there, as makeflow wants it")
+        return Finding(str(probes.python), False, *m.SYSTEM_PYTHON_MISSING.parts())
+    return Finding(str(probes.python), True, m.SYSTEM_PYTHON_FOUND())
 
 
 def _preload(probes: Probes) -> Finding:
     library = probes.preload()
     if library is None:
-        return Finding("preloaded library", None, "not built: makeflow sees results only every 5 s",
-                       "install gcc, then mfmesos again")
-    return Finding("preloaded library", True, f"{library.name}: makeflow sees results at once")
+        return Finding("preloaded library", None, *m.PRELOAD_MISSING.parts())
+    return Finding("preloaded library", True, m.PRELOAD_FOUND(name=library.name))
 
 
 def _packages(probes: Probes) -> list[Finding]:
     states = {name: probes.installed(name) for name in PACKAGES}
     if None in states.values():
-        return [Finding("Debian packages", None, "no dpkg on this machine: not looked at")]
+        return [Finding("Debian packages", None, m.PACKAGES_UNKNOWN())]
     missing = [name for name, there in states.items() if not there]
     if not missing:
         return [Finding("Debian packages", True, ", ".join(states))]
     why = "; ".join(f"{name} ({PACKAGES[name]})" for name in missing)
-    return [Finding("Debian packages", None, f"not installed: {why}", f"as root: apt-get install {' '.join(missing)}")]
+    return [Finding("Debian packages", None, *m.PACKAGES_MISSING.parts(packages=why, names=" ".join(missing)))]
 
 
 def _ports(probes: Probes) -> list[Finding]:
     try:
         probes.bind("127.0.0.1")
     except OSError as e:
-        return [Finding("ports", False, f"cannot listen on 127.0.0.1: {plain(e)}", "bring up the loopback interface")]
-    return [Finding("ports", True, "can listen on 127.0.0.1")]
+        return [Finding("ports", False, *m.PORTS_UNUSABLE.parts(why=plain(e)))]
+    return [Finding("ports", True, m.PORTS_USABLE())]
 
 
 def _inotify(probes: Probes) -> list[Finding]:
@@ -220,25 +219,22 @@ def _inotify(probes: Probes) -> list[Finding]:
         watches = int(probes.read(f"{base}/max_user_watches"))
         instances = int(probes.read(f"{base}/max_user_instances"))
     except (OSError, ValueError):
-        return [Finding("inotify", None, "not there: changes of files are polled for")]
-    text = f"{watches} watches, {instances} instances for each user"
+        return [Finding("inotify", None, m.INOTIFY_MISSING())]
     if watches < LOW_WATCHES or instances < LOW_INSTANCES:
-        return [Finding("inotify", None, f"{text}: few", "as root: sysctl fs.inotify.max_user_instances=128 "
-                        "fs.inotify.max_user_watches=8192")]
-    return [Finding("inotify", True, text)]
+        return [Finding("inotify", None, *m.INOTIFY_LOW.parts(watches=watches, instances=instances))]
+    return [Finding("inotify", True, m.INOTIFY_LIMITS(watches=watches, instances=instances))]
 
 
 def _disk(probes: Probes) -> Finding:
     try:
         free = probes.free_mb(probes.cwd)
     except OSError as e:
-        return Finding("disk", False, f"{probes.cwd}: {reason(e)}", "go to a folder that is there")
-    text = f"{free:.0f} MB free in {probes.cwd}"
+        return Finding("disk", False, *m.DISK_UNREADABLE.parts(path=probes.cwd, why=reason(e)))
     if not os.access(probes.cwd, os.W_OK):
-        return Finding("disk", False, f"{text}, which is not yours to write to", "work in a folder of your own")
+        return Finding("disk", False, *m.DISK_NOT_WRITABLE.parts(free=free, path=probes.cwd))
     if free < LOW_DISK_MB:
-        return Finding("disk", None, text, "make room: outputs of tasks land here")
-    return Finding("disk", True, text)
+        return Finding("disk", None, *m.DISK_LOW.parts(free=free, path=probes.cwd))
+    return Finding("disk", True, m.DISK_FREE(free=free, path=probes.cwd))
 
 
 # --- the cluster --------------------------------------------------------------------------------
@@ -248,8 +244,8 @@ def _master(master: str, probes: Probes, wanted: master_checks.Wanted) -> list[F
         try:
             leader = probes.leader(master)
         except (OSError, ValueError) as e:
-            return [Finding("master", False, f"{hosts}: {plain(e)}", "start it, or correct --master zk://...")]
-        return [Finding("zookeeper", True, f"{hosts}: the leading master is {leader}"),
+            return [Finding("master", False, *m.ZOOKEEPER_FAILED.parts(hosts=hosts, why=plain(e)))]
+        return [Finding("zookeeper", True, m.ZOOKEEPER_ANSWERS(hosts=hosts, leader=leader)),
                 *_master(leader, probes, wanted)]
     failures = []
     for address in master.rstrip("/").split(","):
@@ -259,16 +255,16 @@ def _master(master: str, probes: Probes, wanted: master_checks.Wanted) -> list[F
         except (OSError, ValueError, AttributeError) as e:
             failures.append(f"{address}: {_why(e)}")
             continue
-        found = [Finding("master", True, f"{address} answers, Mesos {version}")]
+        found = [Finding("master", True, m.MASTER_ANSWERS(address=address, version=version))]
         return [*found, _agents(address, probes, wanted), *_framework(address, probes, wanted),
                 *_way_back(host, port, probes)]
-    return [Finding("master", False, "; ".join(failures), "start it, or correct --master HOST:PORT")]
+    return [Finding("master", False, *m.MASTER_SILENT.parts(failures="; ".join(failures)))]
 
 
 def _split(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
-        raise ValueError("not HOST:PORT")
+        raise ValueError(m.NOT_AN_ADDRESS())
     return host.strip("[]"), int(port)
 
 
@@ -286,10 +282,10 @@ def _agents(address: str, probes: Probes, wanted: master_checks.Wanted) -> Findi
             return _largest(probes.get_json(f"http://{address}/{path}", *headers)["slaves"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
             problems.append(f"/{path}: {_why(e)}")
-    cure = ""
+    why = "; ".join(problems)
     if any("401" in problem or "403" in problem for problem in problems):
-        cure = "for those who may see them: --principal NAME --secret-file FILE"
-    return Finding("agents", None, f"the master did not list them ({'; '.join(problems)})", cure)
+        return Finding("agents", None, *m.AGENTS_FORBIDDEN.parts(why=why))
+    return Finding("agents", None, m.AGENTS_HIDDEN(why=why))
 
 
 def _framework(address: str, probes: Probes, wanted: master_checks.Wanted) -> list[Finding]:
@@ -298,21 +294,22 @@ def _framework(address: str, probes: Probes, wanted: master_checks.Wanted) -> li
         refusal = probes.subscribe(address, wanted)
     except (OSError, ValueError):
         return []  # the problem with the master is reported already
-    text = f"role {wanted.role}" + (f", principal {wanted.principal}" if wanted.principal else ", no principal")
+    identity = (m.AS_PRINCIPAL(role=wanted.role, principal=wanted.principal) if wanted.principal
+                else m.WITHOUT_PRINCIPAL(role=wanted.role))
     if not refusal:
-        return [Finding("framework", True, f"the master takes runs ({text})")]
-    return [Finding("framework", False, f"the master refuses runs ({text}): {refusal}",
-                    "correct --principal, --secret-file or --role")]
+        return [Finding("framework", True, m.RUNS_ACCEPTED(identity=identity))]
+    return [Finding("framework", False, *m.RUNS_REFUSED.parts(identity=identity, why=refusal))]
 
 
 def _largest(listed: list[Any]) -> Finding:
     agents = [a for a in listed if a.get("active", True)]
     if not agents:
-        return Finding("agents", False, "none registered", "start mesos-agent, with --master of this one")
+        return Finding("agents", False, *m.NO_AGENTS.parts())
     largest = max(agents, key=lambda a: (a["resources"].get("cpus", 0), a["resources"].get("mem", 0)))
     has = largest["resources"]
-    size = f"{has.get('cpus', 0):g} cpus, {has.get('mem', 0):.0f} MB memory, {has.get('disk', 0):.0f} MB disk"
-    return Finding("agents", True, f"{len(agents)}; the largest, {largest.get('hostname', 'unknown')}, has {size}")
+    size = m.AGENT_SIZE(cpus=has.get("cpus", 0), memory=has.get("mem", 0), disk=has.get("disk", 0))
+    return Finding("agents", True, m.AGENTS_FOUND(
+        count=len(agents), host=largest.get("hostname", "unknown"), size=size))
 
 
 def _way_back(host: str, port: int, probes: Probes) -> list[Finding]:
@@ -321,9 +318,7 @@ def _way_back(host: str, port: int, probes: Probes) -> list[Finding]:
         address = probes.route_to(host, port)
         probes.bind(address)
     except OSError as e:
-        return [Finding("address", False, f"no address of this machine leads to {host}: {plain(e)}",
-                        "name one with --listen and --advertise")]
+        return [Finding("address", False, *m.NO_ROUTE.parts(host=host, why=plain(e)))]
     if address.startswith("127.") or address == "::1":
-        return [Finding("address", None, f"{address}: only agents on this machine can reach it",
-                        "for others give the master's address on the network")]
-    return [Finding("address", True, f"{address}: agents must be able to connect to it (any port; else --advertise)")]
+        return [Finding("address", None, *m.LOOPBACK_ONLY.parts(address=address))]
+    return [Finding("address", True, m.ADDRESS_FOUND(address=address))]

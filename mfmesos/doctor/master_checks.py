@@ -12,6 +12,7 @@ from typing import Any
 from mfmesos.mesos.calls import basic_credential
 from mfmesos.mesos.masters import address_of, leader_of, make_client, parse_masters
 from mfmesos.shared.master_address import split_address
+from mfmesos.shared.messages import doctor as m
 from mfmesos.shared.phrases import shortened
 
 TIMEOUT_S = 5.0
@@ -44,12 +45,12 @@ def leader(master: str) -> str:
         name = leader_of(names)
         found = address_of(client.get(f"{masters.zk_path}/{name}")[0]) if name is not None else None
     except Exception as e:  # kazoo raises many kinds
-        raise OSError(f"ZooKeeper does not answer ({type(e).__name__}: {e})".replace(": )", ")")) from None
+        raise OSError(m.ZOOKEEPER_SILENT(why=": ".join(filter(None, (type(e).__name__, str(e)))))) from None
     finally:
         client.stop()
         client.close()
     if found is None:
-        raise ValueError(f"no leading master under {masters.zk_path}")
+        raise ValueError(m.NO_LEADER(path=masters.zk_path))
     return found
 
 
@@ -77,13 +78,13 @@ def subscribe(address: str, wanted: Wanted) -> str:
                 return shortened(f"HTTP {answer.status} {answer.read(MOST_BYTES).decode(errors='replace')}", 200)
             event = _event(answer)
             if event.get("type") == "ERROR":
-                return shortened(str(event.get("error", {}).get("message", "no reason")), 200)
+                return shortened(str(event.get("error", {}).get("message", m.NO_REASON())), 200)
             return ""
         except http.client.HTTPException as e:
-            raise ValueError(f"{address}: no answer of a Mesos master ({type(e).__name__})") from None
+            raise ValueError(m.NO_MASTER_ANSWER(address=address, kind=type(e).__name__)) from None
         finally:
             connection.close()
-    raise ValueError(f"{address}: too many redirections")
+    raise ValueError(m.REDIRECTED(address=address))
 
 
 def _event(answer: http.client.HTTPResponse) -> dict[str, Any]:

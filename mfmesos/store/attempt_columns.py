@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from mfmesos.core.attempt_record import Attempt
+from mfmesos.shared.messages import store as m
 
 MOST_TEXT = 200
 """Characters of a text column; longer texts are cut when they are stored."""
@@ -36,25 +37,25 @@ def problem(column: str, value: Any, now: float) -> str:
     if column in TEXTS:
         return _text_problem(column, value)
     if value is None:
-        return "it must be there" if column == "ended_at" else ""
+        return m.MUST_EXIST() if column == "ended_at" else ""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return "it must be a number"
+        return m.MUST_BE_A_NUMBER()
     if column == "exit_code":
-        return "" if isinstance(value, int) and abs(value) < 2**31 else "it must be an integer below 2**31"
+        return "" if isinstance(value, int) and abs(value) < 2**31 else m.MUST_BE_AN_INTEGER()
     if not math.isfinite(value) or not 0 <= value <= MOST[column]:
-        return f"it must lie between 0 and {MOST[column]:g}"
+        return m.MUST_LIE_BETWEEN(most=MOST[column])
     if column == "ended_at" and value > now + _FUTURE_S:
-        return "it lies in the future; it counts seconds since 1970"
+        return m.MUST_BE_PAST()
     return ""
 
 
 def _text_problem(column: str, value: Any) -> str:
     if not isinstance(value, str) or len(value) > MOST_TEXT or "\0" in value:
-        return f"it must be text of at most {MOST_TEXT} characters"
+        return m.MUST_BE_SHORT(most=MOST_TEXT)
     if column == "category" and not value:
-        return "it must not be empty"
+        return m.MUST_NOT_BE_EMPTY()
     if column == "outcome" and not _OUTCOME.fullmatch(value):
-        return "it must be finished, failed, killed, broken or exhausted:RESOURCE"
+        return m.MUST_BE_AN_OUTCOME()
     return ""
 
 

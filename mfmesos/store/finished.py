@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mfmesos.settings.config import ConfigError
+from mfmesos.shared.messages import store as m
 from mfmesos.shared.netfs import on_network
 from mfmesos.store import sqlitefile
 
@@ -23,7 +24,7 @@ SCHEMA_VERSION = 1
 EMPTY = (".",)
 """The members of a folder in which a task made nothing."""
 _dumps = json.JSONEncoder(separators=(",", ":")).encode
-_MOVE = "move it away (all tasks are then run again)"
+_MOVE = m.FINISHED_AWAY()
 
 
 class FinishedError(ConfigError):
@@ -111,4 +112,4 @@ def _finished(data: dict[str, Any]) -> Finished:
             data["command"], data["env"], tuple(map(_seen, data["inputs"])), tuple(map(_seen, data["outputs"])),
             data["attempt"])
     except (KeyError, TypeError) as e:
-        raise ValueError(f"an unreadable row ({e})") from None
+        raise ValueError(m.UNREADABLE_ROW(why=e)) from None

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from mfmesos.core.attempt_record import Attempt
+from mfmesos.shared.messages import store as m
 from mfmesos.store import sqlitefile
 from mfmesos.store.attempt_columns import COLUMNS, MOST_TEXT, TEXTS, believable
 
@@ -39,8 +40,7 @@ _SELECTED = ", ".join(f"substr({c}, 1, {MOST_TEXT + 1})" if c in TEXTS else c fo
 _NEWEST_FIRST = "ORDER BY ended_at > ?, ended_at DESC, id DESC"
 """Rows with a date in the future come last, so that they cannot displace the others."""
 _CATEGORY = COLUMNS.index("category")
-_CURES = tuple((sign, f"{cure}, or choose another file with --history") for sign, cure in sqlitefile.CURES)
-_MOVE = "move it away, and a new one is begun, or choose another file with --history"
+_MOVE = m.HISTORY_AWAY()
 
 
 class HistoryError(Exception):
@@ -53,7 +53,7 @@ def default_path(environ: Mapping[str, str] | None = None) -> Path:
     try:
         base = Path(data) if os.path.isabs(data) else Path.home() / ".local" / "share"
     except RuntimeError:
-        raise HistoryError("there is no home folder for the history; choose a file with --history") from None
+        raise HistoryError(m.NO_HOME()) from None
     return base / "mfmesos" / "history.sqlite"
 
 
@@ -194,7 +194,7 @@ class History:
         sqlitefile.check(self._db, self.path, APPLICATION_ID, SCHEMA_VERSION, _MOVE)
         known = {row[1] for row in self._db.execute("PRAGMA table_info(attempts)")}
         if not known.issuperset(COLUMNS):
-            raise HistoryError(f"{self.path} lacks columns of a history; {_MOVE}")
+            raise HistoryError(m.COLUMNS_MISSING(path=self.path, away=_MOVE))
 
     def _fade(self) -> None:
         """Remove the oldest attempts beyond the bounds; within a transaction."""
@@ -213,7 +213,7 @@ class History:
         return sqlitefile.transaction(self._db)
 
     def _told(self) -> AbstractContextManager[None]:
-        return sqlitefile.told(self.path, HistoryError, _MOVE, _CURES)
+        return sqlitefile.told(self.path, HistoryError, _MOVE, m.OR_ANOTHER_HISTORY())
 
 
 def _row(attempt: Attempt) -> tuple[Any, ...]:

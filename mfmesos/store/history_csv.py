@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from mfmesos.core.attempt_record import Attempt
 from mfmesos.settings.config import ConfigError
+from mfmesos.shared.messages import store as m
 from mfmesos.store.attempt_columns import COLUMNS, NUMBERS, TEXTS, problem
 
 TRACE = {"declared_mb": "requested_memory_mb", "peak_mb": "measured_memory_mb", "seconds": "wall_s",
@@ -40,18 +41,15 @@ def parse(lines: Iterable[str], name: str, now: float, workflow: str = "") -> li
         if all(column in header for column in _NEEDED_IN_TRACE):
             return _traced(reader, name, now, workflow)
     except csv.Error as e:
-        raise ConfigError(f"{name}:{reader.reader.line_num or 1}: {e}; write it as CSV, with quotes around fields that "
-                          "contain commas or quotes") from None
-    raise ConfigError(f"{name}:1: the first line must name the columns: those of mfmesos history export, or "
-                      f"{','.join(_NEEDED_IN_TRACE)} of a trace")
+        raise ConfigError(m.CSV_MALFORMED(file=name, line=reader.reader.line_num or 1, why=e)) from None
+    raise ConfigError(m.CSV_COLUMNS_UNKNOWN(file=name, trace=",".join(_NEEDED_IN_TRACE)))
 
 
 def _records(reader: csv.DictReader[str], name: str) -> Iterator[tuple[dict[str, str], str]]:
     for record in reader:
         where = f"{name}:{reader.line_num}"
         if None in record or None in record.values():
-            raise ConfigError(
-                f"{where}: the number of fields is not that of the first line; leave unknown fields empty")
+            raise ConfigError(m.CSV_FIELDS(where=where))
         yield record, where
 
 
@@ -82,8 +80,7 @@ def _value(column: str, text: str, where: str, shown: str = "") -> Any:
     try:
         return float(text) if column in NUMBERS else int(text)
     except ValueError:
-        raise ConfigError(f"{where}: {shown or column} is {text[:40]!r}, not a number; write it like 1024, "
-                          "or leave it empty if it is unknown") from None
+        raise ConfigError(m.CSV_NOT_A_NUMBER(where=where, column=shown or column, value=text[:40])) from None
 
 
 def _checked(
@@ -93,6 +90,7 @@ def _checked(
     for column, value in values.items():
         why = problem(column, value, now)
         if why:
-            found = "empty" if value in {None, ""} else repr(str(value)[:40])
-            raise ConfigError(f"{where}: {names.get(column, column)} is {found}; {why}")
+            name = names.get(column, column)
+            raise ConfigError(m.CSV_EMPTY(where=where, column=name, rule=why) if value in {None, ""}
+                              else m.CSV_INVALID(where=where, column=name, value=str(value)[:40], rule=why))
     return Attempt(**values)

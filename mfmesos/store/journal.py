@@ -19,12 +19,13 @@ from typing import Any, Callable, TypeVar
 from mfmesos.core import actions as act
 from mfmesos.core.model import Request, Resources, SavedClaim, SavedTask, StagedInput, Task
 from mfmesos.settings.config import ConfigError
+from mfmesos.shared.messages import store as m
 from mfmesos.store import sqlitefile
 
 FILE = "journal.sqlite"
 APPLICATION_ID = 0x6D666D6A  # "mfmj"
 SCHEMA_VERSION = 1
-_MOVE = "move it away (what the dead run had at work is then run again)"
+_MOVE = m.JOURNAL_AWAY()
 _SCHEMA = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     "CREATE TABLE claims (id TEXT PRIMARY KEY, data TEXT NOT NULL)",

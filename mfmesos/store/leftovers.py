@@ -17,6 +17,7 @@ from pathlib import Path
 
 from mfmesos.settings.config import STATE_DIR, ConfigError
 from mfmesos.shared import atomic
+from mfmesos.shared.messages import store as m
 from mfmesos.shared.phrases import printable
 from mfmesos.shared.plainerrors import reason
 from mfmesos.shared.plainfiles import check_state
@@ -49,7 +50,7 @@ class FolderLock:
 
     def __init__(
         self, state_dir: Path, echo: Callable[[str], None], sleep: Callable[[float], None] = time.sleep,
-        cure: str = "use another folder", flock: Callable[[int, int], None] = fcntl.flock,
+        cure: str = "", flock: Callable[[int, int], None] = fcntl.flock,
         patience_s: float = PATIENCE_S,
     ) -> None:
         self._flock = flock
@@ -57,7 +58,7 @@ class FolderLock:
         self._path = state_dir / "lock"
         self._echo = echo
         self._sleep = sleep
-        self._cure = cure
+        self._cure = cure or m.USE_ANOTHER_FOLDER()
         self.fd = -1
         """The lock lasts until the last process that inherited this descriptor ends."""
 
@@ -83,10 +84,10 @@ class FolderLock:
         elsewhere = host not in ("", socket.gethostname())
         alive = elsewhere or not holder.isdigit() or Path(f"/proc/{holder}").exists()
         if alive or not self._await_the_dead(holder):
-            where = f" on {printable(host)}" if elsewhere else ""
+            folder, shown = self._path.parent.parent, printable(holder) or "unknown"
             raise ConfigError(
-                f"{self._path.parent.parent}: another mfmesos run (process {printable(holder) or 'unknown'}{where}) "
-                f"works in this folder; wait for it, end it, or {self._cure}")
+                m.FOLDER_LOCKED_ELSEWHERE(folder=folder, holder=shown, host=printable(host), other=self._cure)
+                if elsewhere else m.FOLDER_LOCKED(folder=folder, holder=shown, other=self._cure))
 
     def _try(self) -> bool:
         """Whether the lock was taken. A file server that does not answer is reported, and given up after a while."""
@@ -103,22 +104,20 @@ class FolderLock:
         thread.start()
         thread.join(self._patience_s)
         if not tried:
-            self._echo(f"{self._path}: the file server does not answer the request for a lock; waiting")
+            self._echo(m.LOCK_SLOW(path=self._path))
             thread.join(self._patience_s * GIVE_UP_TIMES)
         if not tried:
-            raise ConfigError(f"{self._path}: the file server gives no lock; ask its administrator about it, "
-                              f"or {self._cure}")
+            raise ConfigError(m.LOCK_UNANSWERED(path=self._path, other=self._cure))
         (error,) = tried
         if isinstance(error, BlockingIOError):
             return False
         if error is not None:
-            self._echo(f"{self._path}: no lock can be had there ({reason(error)}): nothing keeps a second run, here or "
-                       "on another machine, out of this folder; see to it yourself")
+            self._echo(m.LOCK_IMPOSSIBLE(path=self._path, why=reason(error)))
         return True
 
     def _await_the_dead(self, holder: str) -> bool:
         """The launcher has died; its scheduler is ending and holds the lock until then."""
-        self._echo(f"waiting for the scheduler of a killed run (process {holder}) to end its tasks")
+        self._echo(m.AWAITING_SCHEDULER(process=holder))
         for _ in range(int(AWAIT_S / AWAIT_STEP_S)):
             if self._try():
                 return True
@@ -166,9 +165,7 @@ def take_over(workdir: Path, engine: str) -> tuple[list[str], list[str]]:
     kept = []
     if owner(state_dir) == RUN:
         if holds(state_dir):
-            raise ConfigError(
-                f"{workdir}: a `mfmesos run` that was killed here can be resumed; give that command again, or end it "
-                f"with `mfmesos clean {workdir}`, or use another folder")
+            raise ConfigError(m.RUN_RESUMABLE(folder=workdir))
         (state_dir / ASIDE).mkdir(exist_ok=True)
         kept = [name for name in FILES if (workdir / name).exists()]
         for name in kept:
@@ -203,8 +200,9 @@ def recover(source: Path, echo: Callable[[str], None]) -> None:
     with FolderLock(folder / STATE_DIR, echo):
         other = (folder / TASK_INFO).exists()
         give_back(folder)
-    echo(f"{folder / TASK_INFO}: as it was before a makeflow that was killed"
-         + (f"; the file that was there is now {folder / STATE_DIR / ASIDE / OTHER}" if other else ""))
+    path = folder / TASK_INFO
+    echo(m.TASK_FILE_RESTORED_OTHER(path=path, other=folder / STATE_DIR / ASIDE / OTHER) if other
+         else m.TASK_FILE_RESTORED(path=path))
 
 
 def begin_run(workdir: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Callable
 
 from mfmesos.core.attempt_record import Attempt
 from mfmesos.estimates.learning import PER_CATEGORY
+from mfmesos.shared.messages import store as m
 from mfmesos.store.history import History, HistoryError, default_path
 
 log = logging.getLogger("mfmesos.history")
@@ -80,7 +81,7 @@ class Recorder:
 
     def _give_up(self, error: HistoryError) -> None:
         self._close()
-        self._complain(f"{error}; this run goes on without a history")
+        self._complain(m.HISTORY_GIVEN_UP(why=error))
 
     def close(self) -> None:
         """Store the waiting attempts within CLOSE_S."""

@@ -17,6 +17,7 @@ from typing import Any, Callable
 
 from mfmesos.core.actions import ReportTask
 from mfmesos.estimates.category import category_of
+from mfmesos.shared.messages import store as m
 from mfmesos.shared.wholelines import open_to_append
 
 log = logging.getLogger("mfmesos.report")
@@ -109,7 +110,7 @@ def more_of_it(report: ReportTask, state_dir: Path) -> str:
     text = report.result.stderr if kind == "stderr" else report.result.stdout
     if text.strip().count("\n") == 0:
         return ""
-    return f" (all of its {kind}: {state_dir / LOGS / f'task-{report.task.id}.{kind}'})"
+    return f" {m.FULL_OUTPUT(kind=kind, path=state_dir / LOGS / f'task-{report.task.id}.{kind}')}"
 
 
 def read_report(state_dir: Path) -> list[dict[str, Any]]:

@@ -4,24 +4,16 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mfmesos.shared.messages import store as m
 from mfmesos.shared.netfs import on_network
 
 LEAST_SIZE = 512
 """The size of a non-empty SQLite file. SQLite treats a smaller file as empty, whatever its content."""
-CURES = (
-    ("locked", "another program holds it; end that"),
-    ("is full", "make room on that disk"),
-    ("readonly", "make it and its folder writable"),
-    ("unable to open", "make it and its folder writable"),
-    ("disk i/o", "see whether the disk is full or broken"),
-)
-
-
 class UnusableFile(Exception):
     """The file is unusable: one line with the file, the reason and the cure."""
 
@@ -38,9 +30,9 @@ def prepare(path: Path, move: str) -> None:
     except FileExistsError:
         there = path.stat()
         if not stat.S_ISREG(there.st_mode):
-            raise OSError(0, "not a regular file") from None
+            raise OSError(0, m.SQLITE_NOT_REGULAR()) from None
         if 0 < there.st_size < LEAST_SIZE:
-            raise UnusableFile(f"{path} is no SQLite file; {move}") from None
+            raise UnusableFile(m.NOT_SQLITE(path=path, away=move)) from None
 
 
 def alone(db: sqlite3.Connection, path: Path) -> None:
@@ -94,14 +86,12 @@ def check(db: sqlite3.Connection, path: Path, application_id: int, version: int,
     """Raises UnusableFile for another program's file, a newer mfmesos's file, and a damaged file."""
     found = pragma(db, "user_version")
     if pragma(db, "application_id") != application_id:
-        raise UnusableFile(f"{path} is another program's SQLite file; {move}")
+        raise UnusableFile(m.FOREIGN_SQLITE(path=path, away=move))
     if found > version:
-        raise UnusableFile(
-            f"{path} was written by a newer mfmesos (version {found} of the file, this one knows {version}); "
-            f"update mfmesos, or {move}")
+        raise UnusableFile(m.NEWER_SQLITE(path=path, found=found, known=version, away=move))
     verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
-        raise UnusableFile(f"{path} is damaged ({' '.join(str(verdict).split())[:80]}); {move}")
+        raise UnusableFile(m.DAMAGED_SQLITE(path=path, verdict=" ".join(str(verdict).split())[:80], away=move))
 
 
 @contextmanager
@@ -127,17 +117,31 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def told(path: Path, error: type[Exception], move: str, cures: Sequence[tuple[str, str]] = CURES) -> Iterator[None]:
-    """Turns errors of SQLite and the system into one line; `move` is the cure for errors without another cure."""
+def told(path: Path, error: type[Exception], move: str, or_else: str = "") -> Iterator[None]:
+    """Turns errors of SQLite and the system into one line; `move` is the cure for errors without another cure,
+    `or_else` what else helps.
+    """
     try:
         yield
     except UnusableFile as e:
         raise error(str(e)) from e
     except sqlite3.Error as e:
-        text = " ".join(str(e).split())
-        cure = next((cure for sign, cure in cures if sign in text.lower()), move)
-        raise error(f"{path}: {text}; {cure}") from e
+        raise error(_explained(path, " ".join(str(e).split()), move, or_else)) from e
     except OSError as e:
-        raise error(f"{path}: {e.strerror or e}; make it and its folder writable for you, or {move}") from e
+        raise error(m.SQLITE_INACCESSIBLE(path=path, why=e.strerror or e, away=move)) from e
     except ValueError as e:  # an invalid name
-        raise error(f"{str(path)!r}: {e}; {move}") from e
+        raise error(m.SQLITE_BAD_NAME(path=str(path), why=e, away=move)) from e
+
+
+def _explained(path: Path, why: str, move: str, or_else: str) -> str:
+    """An error of SQLite with its cure."""
+    signs = why.lower()
+    if "locked" in signs:
+        return m.SQLITE_IN_USE(path=path, why=why, or_else=or_else)
+    if "is full" in signs:
+        return m.SQLITE_DISK_FULL(path=path, why=why, or_else=or_else)
+    if "readonly" in signs or "unable to open" in signs:
+        return m.SQLITE_READ_ONLY(path=path, why=why, or_else=or_else)
+    if "disk i/o" in signs:
+        return m.SQLITE_DISK_BROKEN(path=path, why=why, or_else=or_else)
+    return m.SQLITE_FAILED(path=path, why=why, away=move)

@@ -143,7 +143,7 @@ def test_what_is_beyond_the_bounds_is_said(path, tmp_path):
     (TRACE + "c,1,2,-3,4,5,6,7\n", 2, "peak_mb is '-3.0'; it must lie between"),
     (TRACE + "c,1,2,nan,4,5,6,7\n", 2, "it must lie between"),
     ("category,outcome,ended_at\nc,finished,5\nc,ok,5\n", 3, "outcome is 'ok'; it must be finished"),
-    ("category,outcome,ended_at\nc,finished,\n", 2, "ended_at is empty; it must be there"),
+    ("category,outcome,ended_at\nc,finished,\n", 2, "ended_at is empty; it must have a value"),
     ("category,outcome,ended_at,exit_code\nc,finished,5,1.5\n", 2, "exit_code is '1.5', not a number"),
     ('category,outcome,ended_at\n"c,finished,5\n', 2, "write it as CSV"),
 ])

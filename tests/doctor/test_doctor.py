@@ -73,7 +73,7 @@ def test_a_healthy_machine(tmp_path: Path) -> None:
     ({"probe": refuse(ConfigError("it does not start; mend it")), "find_makeflow": lambda env: Path("/no/makeflow")},
      "makeflow", False, "does not start", ""),
     ({"find_factory": refuse(ConfigError("no work_queue_factory on PATH; get it"))}, "work_queue_factory", None,
-     "only `mfmesos factory` needs it", ""),
+     "only mfmesos factory needs it", ""),
     ({"worker_needs": lambda environ: ""}, "work_queue_factory", True, "need no libraries", ""),
     ({"probe": lambda p, e: Makeflow(p, "7.14.2", ("local",))}, "makeflow", False, "7.14.2, has no -T mesos",
      "coop-computing-tools"),
@@ -82,18 +82,19 @@ def test_a_healthy_machine(tmp_path: Path) -> None:
     ({"installed": lambda name: name != "openmpi-bin"}, "Debian packages", None, "openmpi-bin",
      "apt-get install openmpi-bin"),
     ({"installed": lambda name: None}, "Debian packages", None, "no dpkg", ""),
-    ({"library": lambda name: None if name == "pymesos" else "1"}, "libraries", False, "without pymesos", "make .venv"),
+    ({"library": lambda name: None if name == "pymesos" else "1"}, "libraries", False, "missing: pymesos",
+     "make .venv"),
     ({"python_version": (3, 8)}, "python", None, "3.8", "3.9"),
-    ({"read": lambda path: "8"}, "inotify", None, "few", "sysctl"),
-    ({"read": refuse(OSError("gone"))}, "inotify", None, "polled", ""),
-    ({"free_mb": lambda path: 10.0}, "disk", None, "10 MB free", "make room"),
+    ({"read": lambda path: "8"}, "inotify", None, "only 8", "sysctl"),
+    ({"read": refuse(OSError("gone"))}, "inotify", None, "polls", ""),
+    ({"free_mb": lambda path: 10.0}, "disk", None, "10 MB free", "disk space"),
     ({"free_mb": refuse(OSError("gone"))}, "disk", False, "gone", "folder"),
     ({"bind": refuse(OSError("no"))}, "ports", False, "127.0.0.1", "loopback"),
     ({"bind": refuse(OSError("no"))}, "address", False, "leads to m", "--advertise"),
     ({"route_to": lambda h, p: "127.0.0.1"}, "address", None, "only agents on this machine", "network"),
     ({"get_json": refuse(OSError("refused"))}, "master", False, "m:5050: refused", "--master"),
     ({"get_json": lambda url: {"version": "1", "slaves": []}}, "agents", False, "none", "mesos-agent"),
-    ({"get_json": lambda url: {"version": "1"}}, "agents", None, "did not list", ""),
+    ({"get_json": lambda url: {"version": "1"}}, "agents", None, "does not list", ""),
     ({"get_json": lambda url: []}, "master", False, "m:5050", "--master"),
 ])
 def test_what_is_wrong_is_named_with_its_cure(
@@ -116,7 +117,7 @@ def test_a_makeflow_without_its_mpi(tmp_path: Path) -> None:
         tmp_path, environ={**os.environ, "OPAL_PREFIX": str(tmp_path)}, preload=lambda: library,
         find_makeflow=binaries.find_makeflow, probe=binaries.probe))["makeflow"]
     assert finding.ok is None
-    assert "mfmesos makeflow may" in finding.text
+    assert "mfmesos makeflow can start it" in finding.text
     assert "openmpi-bin" in finding.text
 
 

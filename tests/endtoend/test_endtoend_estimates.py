@@ -123,6 +123,6 @@ def test_a_bad_history_does_not_stop_a_workflow(embedded_mesos, tmp_path, how):
     assert ended.code == 0, ended.out
     assert (flow.folder / "o1").read_text() == "x\n"
     assert ended.out.count(str(history)) == 1, ended.out
-    assert ended.line_with(str(history), "this run goes on without a history")
+    assert ended.line_with(str(history), "this run continues without a history")
     assert history.read_bytes() == before
     wait_until(lambda: not embedded_mesos.get("/state")["frameworks"], 15, "the framework to be torn down")

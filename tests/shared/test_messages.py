@@ -12,18 +12,19 @@ import pytest
 from mfmesos.shared.messages.message import Message
 
 PENDING = {
-    "doctor",
     "estimates",
     "launchers",
     "local",
     "mesos",
     "shared",
-    "store",
     "views",
 }
 """Rooms whose messages are still to be moved into the table. It only shrinks."""
 NOT_MESSAGES: dict[str, tuple[str, ...]] = {
     # Parts of help texts, a row of a table, and the form of log lines.
+    "mfmesos/doctor/checks.py": ("preloaded library", "Debian packages", "install ok"),  # names of checks; dpkg's word
+    "mfmesos/store/history.py": ("CREATE", "DELETE"), "mfmesos/store/journal.py": ("CREATE",),
+    "mfmesos/store/sqlitefile.py": ("is full", "unable to open"),  # of SQLite's own messages
     "mfmesos/cli/command_line.py": ("Read the principal's", "HOST:PORT, several"),
     "mfmesos/cli/estimates_commands.py": ("{} waste {}",), "mfmesos/scheduler/daemon.py": ("%(asctime)s",),
     # Amounts, which messages name.

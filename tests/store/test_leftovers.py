@@ -23,7 +23,7 @@ def test_a_holder_on_another_machine(tmp_path: Path) -> None:
     """Its host is named; that its process is not here says nothing of it."""
     with leftovers.FolderLock(tmp_path, nothing):
         (tmp_path / "lock").write_text(f"{2**22 + 1}\nlogin2.example\n")
-        with pytest.raises(ConfigError, match=r"process 4194305 on login2\.example\) works in this folder"):
+        with pytest.raises(ConfigError, match=r"process 4194305 on login2\.example\) uses this folder"):
             leftovers.FolderLock(tmp_path, nothing).__enter__()
 
 
@@ -37,7 +37,7 @@ def test_a_file_system_without_locks(tmp_path: Path) -> None:
     with leftovers.FolderLock(tmp_path, said.append, flock=refuse):
         pass
     assert len(said) == 1
-    assert "lock: no lock can be had there (No locks available)" in said[0]
+    assert "lock: the file cannot be locked (No locks available)" in said[0]
 
 
 def test_a_lock_that_is_never_answered(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_lock_that_is_never_answered(tmp_path: Path) -> None:
     said: list[str] = []
     hanging = threading.Event()
     lock = leftovers.FolderLock(tmp_path, said.append, flock=lambda fd, how: hanging.wait(20) and None, patience_s=0.02)
-    with pytest.raises(ConfigError, match="the file server gives no lock"):
+    with pytest.raises(ConfigError, match="the file server does not grant a lock"):
         lock.__enter__()
     hanging.set()
     assert "does not answer the request for a lock" in said[0]
@@ -181,7 +181,7 @@ def test_the_users_task_file_is_read_after_a_killed_makeflow(tmp_path: Path, nam
     left = run_has_worked_in(tmp_path)
     leftovers.take_over(tmp_path, "makeflow")
     said: list[str] = []
-    with leftovers.FolderLock(tmp_path / ".mfmesos", nothing), pytest.raises(ConfigError, match="works in this folder"):
+    with leftovers.FolderLock(tmp_path / ".mfmesos", nothing), pytest.raises(ConfigError, match="uses this folder"):
         leftovers.recover(tmp_path / name, said.append)
     leftovers.recover(tmp_path / "tasks.jsonl", said.append)
     assert protocol(tmp_path) == {}
@@ -223,7 +223,7 @@ def test_a_run_that_can_be_resumed_is_left_alone(tmp_path: Path) -> None:
     """Its journal and its framework are its own; a makeflow would forget what it has running."""
     left = run_has_worked_in(tmp_path)
     (tmp_path / ".mfmesos" / "journal.sqlite").touch()
-    with pytest.raises(ConfigError, match="can be resumed"):
+    with pytest.raises(ConfigError, match="can still be resumed"):
         leftovers.take_over(tmp_path, "makeflow")
     assert protocol(tmp_path) == left
 

@@ -138,7 +138,7 @@ def test_a_history_that_stays_locked_is_given_up(path):
     with opened(path, busy_s=0.05) as h:
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(HistoryError, match=r"locked; another program holds it"):
+        with pytest.raises(HistoryError, match=r"locked; end the other program"):
             h.add([FULL])
         other.execute("ROLLBACK")
         other.close()
@@ -418,5 +418,5 @@ def test_read_only(path, monkeypatch, ahead, reading):
         monkeypatch.setattr(sqlitefile, "on_read_only_mount", lambda path: True)
     with opened(path, reading=reading) as history:
         assert history.load() == [FULL]
-        with pytest.raises(HistoryError, match="make it and its folder writable"):
+        with pytest.raises(HistoryError, match="make the file and its folder writable"):
             history.add([FULL])
