@@ -3,7 +3,8 @@
     raise ConfigError(settings.SECRET_READABLE(path=path))
 
 The executor's messages are part of the table and travel to the agents: standard library only, Python 3.8 or newer,
-and a named tuple, since a dataclass takes 0.7 ms of each executor's start to make.
+and a named tuple, since a dataclass would slow each executor's start
+(docs/performance.md, Start-up).
 """
 from __future__ import annotations
 
