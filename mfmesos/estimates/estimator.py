@@ -18,6 +18,7 @@ from mfmesos.estimates.prior import LEAST, Prior
 from mfmesos.estimates.retries import Budget, next_allocation
 from mfmesos.estimates.scores import Scores
 from mfmesos.estimates.tuning import DEFAULT_TUNING, Tuning
+from mfmesos.shared.messages import estimates as m
 from mfmesos.shared.phrases import counted
 
 _LEAST_SECONDS = 1e-3
@@ -83,7 +84,7 @@ class Estimator:
             why = _reason(choice, samples, declared)
             return Estimate(choice.allocation, why, samples, choice.waste, choice.retries)
         allocation = own * repeat.margin if declared is None else min(own * repeat.margin, max(declared, own))
-        why = f"the last peaks of this command{plus(repeat.margin)}; {counted(samples, 'task')}"
+        why = m.OWN_PEAKS(margin=plus(repeat.margin), tasks=counted(samples, "task"))
         return Estimate(_at_most(allocation, largest), why, samples, repeat.waste, repeat.retries)
 
     def retry(
@@ -194,12 +195,11 @@ def _at_most(allocation: float, largest: float | None) -> float:
 
 
 def _cold_reason(declared: float | None) -> str:
-    what = "declared amount" if declared is not None else "default"
-    return f"the {what}, since no task of the category has ended yet"
+    return m.DECLARED_AT_FIRST() if declared is not None else m.DEFAULT_AT_FIRST()
 
 
 def _reason(choice: Choice, samples: int, declared: float | None) -> str:
     if choice.candidate == CAUTIOUS:
-        few = f"{counted(samples, 'sample')} {'does' if samples == 1 else 'do'} not justify less"
-        return f"{'the declared amount' if declared is not None else 'a cautious amount'}, since {few}"
+        few = f"{counted(samples, 'sample')} {'does' if samples == 1 else 'do'}"
+        return m.DECLARED_STILL(samples=few) if declared is not None else m.CAUTIOUS_STILL(samples=few)
     return f"{described(choice.candidate)}; {counted(samples, 'task')}"

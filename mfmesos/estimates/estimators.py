@@ -9,6 +9,7 @@ from mfmesos.core.sizing import Defaults
 from mfmesos.estimates.estimator import Estimator
 from mfmesos.estimates.own_command import Commands
 from mfmesos.estimates.tuning import DEFAULT_TUNING, Tuning
+from mfmesos.shared.messages import estimates as m
 
 _NOTHING = Request()
 
@@ -38,7 +39,7 @@ class Estimates:
     def with_budget(cls, retries_per_100: float, defaults: Defaults | None = None) -> Estimates:
         """For --retry-budget. Raises ValueError unless it is above 0 and at most 100."""
         if not 0.0 < retries_per_100 <= 100.0:
-            raise ValueError(f"--retry-budget {retries_per_100:g}: give a number above 0, at most 100")
+            raise ValueError(m.RETRY_BUDGET_INVALID(value=retries_per_100))
         return cls(replace(DEFAULT_TUNING, retry_budget=retries_per_100 / 100.0), defaults)
 
     def observe(
@@ -77,6 +78,6 @@ class Estimates:
 
     def _of(self, resource: str) -> Estimator:
         if resource not in ("memory", "disk", "cores", "wall"):
-            raise ValueError(f"no such resource: {resource}")
+            raise ValueError(m.NO_SUCH_RESOURCE(resource=resource))
         found: Estimator = getattr(self, resource)
         return found

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from mfmesos.estimates.estimator import Estimator
 from mfmesos.estimates.tuning import DEFAULT_TUNING, Tuning
+from mfmesos.shared.messages import estimates as m
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,6 @@ def _order(rows: Sequence[Row], causal: bool) -> list[tuple[bool, int]]:
     events: list[tuple[float, int, int]] = []
     for i, row in enumerate(rows):
         if row.start_s is None or row.end_s is None:
-            raise ValueError(f"row {i + 1} has no start or end")
+            raise ValueError(m.ROW_WITHOUT_TIMES(row=i + 1))
         events += [(row.end_s, 0, i), (row.start_s, 1, i)]
     return [(kind == 1, i) for _, kind, i in sorted(events)]

@@ -12,6 +12,7 @@ from mfmesos.estimates.estimator import Estimate, Estimator
 from mfmesos.estimates.estimators import Estimates
 from mfmesos.estimates.learning import learn, newest
 from mfmesos.estimates.needs import LEAST_MB
+from mfmesos.shared.messages import views as m
 from mfmesos.shared.phrases import counted
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -118,12 +119,12 @@ def overview(groups: Sequence[Category], estimates: Estimates) -> list[str]:
 def details(group: Category, estimates: Estimates, bars: str = BARS) -> list[str]:
     """One category: each resource's distribution, the estimate for the next task, and its reason."""
     waste = group.waste()
-    lost = "" if waste is None else f"; memory wasted so far: {waste:.2f} of what was used"
-    lines = [shown(group.name),
-             f"{counted(len(group.attempts), 'attempt')}, {len(group.finished)} finished, "
-             f"{group.exhausted()} exhausted{lost}"]
+    attempts, finished, exhausted = counted(len(group.attempts), "attempt"), len(group.finished), group.exhausted()
+    lines = [shown(group.name), m.CATEGORY_COUNTS(attempts=attempts, finished=finished, exhausted=exhausted)
+             if waste is None else m.CATEGORY_COUNTS_WASTE(
+                 attempts=attempts, finished=finished, exhausted=exhausted, waste=waste)]
     if not group.finished:
-        lines.append("none has finished, so that nothing is known: the next task gets what it asks for, or the default")
+        lines.append(m.NONE_FINISHED())
     for resource, column, unit in RESOURCES:
         values = group.values(column)
         if not values:
@@ -134,9 +135,9 @@ def details(group: Category, estimates: Estimates, bars: str = BARS) -> list[str
             lines += [f"  {line}" for line in _allocations(group, estimator_of(estimates, resource))]
         elif resource == "cores":
             usual = estimates.cores.typical(group.name, group.input_mb())
-            lines.append(f"  usually {_number(usual)} cores; given in quarters, never less than one")
+            lines.append(f"  {m.USUAL_CORES(cores=_number(usual))}")
         else:
-            lines.append(f"  usually {_number(estimates.seconds(group.name, group.input_mb()))} s")
+            lines.append(f"  {m.USUAL_TIME(seconds=_number(estimates.seconds(group.name, group.input_mb())))}")
     return lines
 
 
@@ -144,12 +145,12 @@ def _allocations(group: Category, estimator: Estimator) -> list[str]:
     """For the usual input size, and for the extreme sizes if they change it."""
     sizes = sorted({a.input_mb for a in group.finished if a.input_mb is not None})
     usual = estimator.predict(group.name, group.input_mb())
-    lines = [f"the next task gets {_number(given(usual))} MB: {usual.why} "
-             f"(expected: {usual.expected_waste:.2f} wasted, {100 * usual.expected_retries:.1f} retries in 100)"]
+    lines = [m.NEXT_TASK_GETS(amount=_number(given(usual)), why=usual.why, waste=usual.expected_waste,
+                              retries=100 * usual.expected_retries)]
     for size in dict.fromkeys((*sizes[:1], *sizes[-1:])):
         other = estimator.predict(group.name, size)
         if abs((given(other) or 0.0) - (given(usual) or 0.0)) > 0.05 * usual.allocation:
-            lines.append(f"with an input of {_number(size)} MB: {_number(given(other))} MB")
+            lines.append(m.WITH_AN_INPUT(size=_number(size), amount=_number(given(other))))
     return lines
 
 

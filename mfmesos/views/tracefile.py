@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mfmesos.estimates.replay import Row
 from mfmesos.settings.config import ConfigError
+from mfmesos.shared.messages import views as m
 
 COLUMNS = ("category", "input_mb", "declared_mb", "peak_mb", "seconds", "submit_s", "start_s", "end_s")
 _NEEDED = ("category", "declared_mb", "peak_mb", "seconds")
@@ -24,11 +25,11 @@ def load(path: Path, *, causal: bool = False) -> list[Row]:
         with path.open(newline="", encoding="utf-8-sig") as f:
             rows = parse(f, str(path), causal=causal)
     except OSError as e:
-        raise ConfigError(f"{path}: {e.strerror}: give a trace as CSV with the columns {','.join(COLUMNS)}") from e
+        raise ConfigError(m.TRACE_UNREADABLE(path=path, why=e.strerror, columns=",".join(COLUMNS))) from e
     except UnicodeDecodeError as e:
-        raise ConfigError(f"{path}: this is not UTF-8 text; save the trace as CSV in UTF-8") from e
+        raise ConfigError(m.TRACE_NOT_UTF8(path=path)) from e
     if not rows:
-        raise ConfigError(f"{path}: no task with a peak and a run time; there is nothing to score")
+        raise ConfigError(m.TRACE_EMPTY(path=path))
     return rows
 
 
@@ -40,7 +41,8 @@ def parse(lines: Iterable[str], name: str, *, causal: bool = False) -> list[Row]
     try:
         missing = [c for c in _NEEDED if c not in (reader.fieldnames or ())]
         if missing:
-            raise ConfigError(f"{name}:1: column {missing[0]} is missing; the first line must be {','.join(COLUMNS)}")
+            raise ConfigError(m.TRACE_COLUMN_MISSING(
+                path=name, column=missing[0], columns=",".join(COLUMNS)))
         for record in reader:
             row = _row(record, f"{name}:{reader.line_num}", before)
             before = row.category
@@ -48,22 +50,22 @@ def parse(lines: Iterable[str], name: str, *, causal: bool = False) -> list[Row]
                 _check_times(row, f"{name}:{reader.line_num}", causal)
                 rows.append(row)
     except csv.Error as e:
-        raise ConfigError(f"{name}:{reader.line_num}: {e}; quote fields that contain commas or quotes") from e
+        raise ConfigError(m.TRACE_QUOTING(path=name, line=reader.line_num, why=e)) from e
     return rows
 
 
 def _row(record: dict[str, str | None], where: str, before: str) -> Row:
     if None in record or None in (record[c] for c in _NEEDED):
-        raise ConfigError(f"{where}: the number of fields is not that of the first line; leave unknown fields empty")
+        raise ConfigError(m.TRACE_FIELDS(where=where))
     numbers = {c: _number(record.get(c), c, where) for c in COLUMNS[1:]}
     category = record["category"]
     if not category:
-        raise ConfigError(f"{where}: category is empty; give the task's kind, such as the program's name")
+        raise ConfigError(m.TRACE_NO_CATEGORY(where=where))
     lacking = [c for c in _NEEDED[1:] if numbers[c] is None]
     if lacking:
-        raise ConfigError(f"{where}: {lacking[0]} is empty; give a number or remove the line")
+        raise ConfigError(m.TRACE_FIELD_EMPTY(where=where, column=lacking[0]))
     if not numbers["declared_mb"]:
-        raise ConfigError(f"{where}: declared_mb is 0; give the category's declared maximum in MB")
+        raise ConfigError(m.TRACE_NOT_DECLARED(where=where))
     return Row(
         category, numbers["peak_mb"] or 0.0, numbers["seconds"] or 0.0, numbers["declared_mb"],
         **{c: numbers[c] for c in _MAY_LACK}, context=before)
@@ -75,16 +77,15 @@ def _number(text: str | None, column: str, where: str) -> float | None:
     try:
         value = float(text)
     except ValueError:
-        raise ConfigError(f"{where}: {column} is {text[:40]!r}, not a number; write it like 1024.5") from None
+        raise ConfigError(m.TRACE_NOT_NUMBER(where=where, column=column, value=text[:40])) from None
     if not math.isfinite(value) or (value < 0 and column in _NOT_NEGATIVE):
-        raise ConfigError(f"{where}: {column} is {text[:40]!r}; it must be finite and not negative")
+        raise ConfigError(m.TRACE_OUT_OF_RANGE(where=where, column=column, value=text[:40]))
     return value
 
 
 def _check_times(row: Row, where: str, causal: bool) -> None:
     if causal and (row.start_s is None or row.end_s is None):
         what = "start_s" if row.start_s is None else "end_s"
-        raise ConfigError(f"{where}: {what} is empty, and --causal needs every task's start and end; "
-                          "replay this trace without --causal")
+        raise ConfigError(m.TRACE_NO_TIME(where=where, column=what))
     if row.start_s is not None and row.end_s is not None and row.end_s < row.start_s:
-        raise ConfigError(f"{where}: end_s lies before start_s; both are seconds on the same clock")
+        raise ConfigError(m.TRACE_ENDS_FIRST(where=where))

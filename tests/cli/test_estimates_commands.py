@@ -154,7 +154,7 @@ def test_nothing_has_finished(tmp_path):
     assert run(path).output.splitlines()[1].split() == ["2", "1", "-", "-", "-", "-", "-", "sim.py"]
     alone = run(path, "sim.py", "--plot", str(tmp_path / "x.png"))
     assert alone.exit_code == 0, alone.output
-    assert "none has finished" in alone.output
+    assert "no attempt has finished yet" in alone.output
 
 
 def test_values_that_cannot_be_are_told(path):
