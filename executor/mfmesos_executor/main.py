@@ -94,7 +94,7 @@ class Executor:
             close = self._serve(driver)
         except FolderGone:
             # A task may have caused it. The scheduler knows which tasks ran, and finds out after a bad end.
-            logger.error("end the folder of the claim is gone")
+            logger.error("event=end the folder of the claim is gone")
             self._reaper.kill_all()
             self._remove_beside_others()
             driver.stop()
@@ -107,7 +107,7 @@ class Executor:
         if self._task_id and close.state != "TASK_LOST":
             driver.update(self._task_id, close.state, close.message)
             driver.wait_acknowledged(ACKNOWLEDGE_S)
-        logger.info("end state=%s %s", close.state, close.message)
+        logger.info("event=end state=%s %s", close.state, close.message)
         driver.stop()
         return 0
 

@@ -213,7 +213,7 @@ class Reaper:
         while self._anybody(leader):
             now = self._clock()
             if now > give_up + max(0.0, until - now):
-                logger.warning("attempt=%s some of its processes do not die", leader.attempt)
+                logger.warning("attempt=%s some processes cannot be killed", leader.attempt)
                 return False
             if now >= until:
                 self.signal_group(leader, signal.SIGKILL)

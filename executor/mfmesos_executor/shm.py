@@ -80,7 +80,7 @@ class Files:
                 with self._lock:
                     self._find_owners(found)
             except Exception:
-                logger.exception("the files in %s could not be looked at", self._folder)
+                logger.exception("the files in %s could not be read", self._folder)
             # Files that were written meanwhile are found by the next check.
             time.sleep(max(_PAUSE_S, _COST * (time.monotonic() - begin)))
 

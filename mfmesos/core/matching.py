@@ -23,7 +23,7 @@ AGENTS_EVERY_S = 30.0
 
 def match(state: State) -> None:
     """Match tasks with claims and offers as far as possible."""
-    state.look_anew()
+    state.reset_cached()
     if not state.stopping and state.now >= state.paused_until:
         _fill_claims(state)
         wanted = _unmet(state)

@@ -65,10 +65,10 @@ def allocation(need: Wanted, total: Resources, whole: Resources, defaults: Defau
     return Resources(cores, memory, disk, need.gpus)
 
 
-def _fair(whole: float, whole_cores: float, there: float, cores_there: float, cores: float, default: float) -> float:
+def _fair(whole: float, whole_cores: float, free: float, cores_free: float, cores: float, default: float) -> float:
     """The part of memory or disk that goes with `cores`, at most the default."""
     share = whole * min(cores / whole_cores, 1.0) if whole_cores > 0 else whole
-    left = there * min(cores / cores_there, 1.0) if cores_there > 0 else there
+    left = free * min(cores / cores_free, 1.0) if cores_free > 0 else free
     return max(min(default, share, left), min(default, share * SHARE_SLACK))
 
 

@@ -138,7 +138,7 @@ class State:
     shortage: Shortage = field(default_factory=Shortage)
     unsatisfiable_since: dict[object, float] = field(default_factory=dict)
     reconciled_at: float = 0.0
-    told: dict[str, float] = field(default_factory=dict)
+    notified: dict[str, float] = field(default_factory=dict)
     alike: dict[str, tuple[float, int]] = field(default_factory=dict)
     """By kind of note: since when, and how many."""
 
@@ -170,7 +170,7 @@ class State:
             need = self.needed[shape] = self._within_agents(shape, self.needs.of(shape, self.now))
         return need
 
-    def look_anew(self) -> None:
+    def reset_cached(self) -> None:
         """The needs of tasks and the agents' totals may have changed."""
         self.needed.clear()
         self.able = None
@@ -200,10 +200,10 @@ class State:
 
     def note(self, level: str, text: str, task_id: int | None = None, *, every_s: float = 0.0) -> None:
         """Notify the user; the same text again only after `every_s`."""
-        if every_s and self.now - self.told.get(text, -1e18) < every_s:
+        if every_s and self.now - self.notified.get(text, -1e18) < every_s:
             return
         if every_s:
-            self.told[text] = self.now
+            self.notified[text] = self.now
         self.emit(Note(level, text, task_id))
 
     def note_alike(self, kind: str, level: str, text: str, task_id: int | None = None) -> None:

@@ -45,18 +45,18 @@ async def ask(host: str, port: int, password: bytes = b"", timeout_s: float = TI
     where = f"manager {host}:{port}"
     try:
         body = await _question(host, port, b"queue_status\n", password, timeout_s)
-        told = parse(body, where, (host, port)).managers
+        found = parse(body, where, (host, port)).managers
     except SourceError:
         return Answer(None)
-    if not told:
+    if not found:
         return Answer(None)
-    if not told[0].workers_connected:
-        return Answer(told[0], {})
+    if not found[0].workers_connected:
+        return Answer(found[0], {})
     try:
         body = await _question(host, port, b"worker_status\n", password, timeout_s)
-        return Answer(told[0], workers_in(body, where))
+        return Answer(found[0], workers_in(body, where))
     except SourceError:
-        return Answer(told[0])
+        return Answer(found[0])
 
 
 async def _question(host: str, port: int, words: bytes, password: bytes, timeout_s: float) -> bytes:

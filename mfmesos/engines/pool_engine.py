@@ -21,7 +21,7 @@ from mfmesos.core.states import TaskState
 from mfmesos.engines import pool_settings, pool_status
 from mfmesos.engines.engine import Launched
 from mfmesos.engines.pool_settings import PoolSettings
-from mfmesos.engines.pool_worker import MARGIN, Program, identity, prepare, size_of, told_apart
+from mfmesos.engines.pool_worker import MARGIN, Program, distinct_size, identity, prepare, size_of
 from mfmesos.engines.stager import Stager
 from mfmesos.engines.survey import Survey, View
 from mfmesos.settings.config import ConfigError, SchedulerConfig
@@ -94,8 +94,8 @@ class PoolEngine(Launched):
         self._workers: dict[int, Worker] = {}
         self._last_id = int(time.time())  # never the number of an earlier run
         self._programs: dict[str, Program] = {}
-        self._said: dict[str, str] = {}
-        self._there: set[str] = set()
+        self._notified: dict[str, str] = {}
+        self._present: set[str] = set()
         """Keys of the managers in the last round."""
         self._agents_at = -math.inf
         self._preparer = ThreadPoolExecutor(1, thread_name_prefix="pool")
@@ -136,7 +136,7 @@ class PoolEngine(Launched):
         if not report.finished:
             line = _failure(worker, report, host, more_of_it(report, self._state_dir))
             log.warning("%s", line)
-            self._tell_once(worker.project, line)
+            self._notify_once(worker.project, line)
         if not worker.seen and (not report.finished or now - worker.asked_at < YOUNG_S):
             ended = m.POOL_WORKER_ENDED_ON(host=host) if host else m.POOL_WORKER_ENDED()
             self._pool.crashed(worker.project, report.reason or ended, now)
@@ -209,10 +209,10 @@ class PoolEngine(Launched):
             self._agents_at = now
             scheduler.list_agents()
         view = await self._survey.look(settings)
-        self._tell_once("source", m.POOL_SOURCE_FAILED(problem=view.problem) if view.problem else "")
-        if view.ignored and "ignored" not in self._said:  # once: anyone may send new records to a catalog all the time
-            self._tell_once("ignored", _first_of(view.ignored))
-        self._tell_of(view)
+        self._notify_once("source", m.POOL_SOURCE_FAILED(problem=view.problem) if view.problem else "")
+        if view.ignored and "ignored" not in self._notified:  # once: anyone may send a catalog new ones all the time
+            self._notify_once("ignored", _first_of(view.ignored))
+        self._note_changes(view)
         now = scheduler.clock()
         self._see(view, now)
         agent, cores = self._room()
@@ -270,14 +270,14 @@ class PoolEngine(Launched):
                 continue
             taken = {identity(w.size) for w in self._workers.values() if w.manager == start.manager.key}
             for _ in range(start.count):
-                size = told_apart(start.size, taken)
+                size = distinct_size(start.size, taken)
                 taken.add(identity(size))
                 self._last_id += 1
                 task = program.task(self._last_id, start.manager, size)
                 self._workers[task.id] = Worker(task, now, now)
                 log.info("event=start worker=%d manager=%r size=%r", task.id, start.manager.key, str(size))
                 self._stager.submit(task)
-        self._tell_once("program", problem)
+        self._notify_once("program", problem)
         return problem
 
     async def _program(self, speaks: str) -> Program:
@@ -288,20 +288,20 @@ class PoolEngine(Launched):
         return self._programs[name]
 
     # --- what is told ---------------------------------------------------------------------------
-    def _tell_once(self, subject: str, text: str) -> None:
-        if self._said.get(subject, "") != text:
-            self._said[subject] = text
+    def _notify_once(self, subject: str, text: str) -> None:
+        if self._notified.get(subject, "") != text:
+            self._notified[subject] = text
             if text:
                 self._echo(text)
 
-    def _tell_of(self, view: View) -> None:
+    def _note_changes(self, view: View) -> None:
         """Report managers that have appeared or ended."""
         there = {manager.key: manager for manager in view.managers}
-        for key in there.keys() - self._there:
+        for key in there.keys() - self._present:
             self._echo(m.POOL_MANAGER_FOUND(manager=key, tasks=counted(there[key].tasks, "task")))
-        for key in self._there - there.keys():
+        for key in self._present - there.keys():
             self._echo(m.POOL_MANAGER_GONE(manager=key))
-        self._there = set(there)
+        self._present = set(there)
 
     def _write_status(self, view: View, decided: Decisions, agent: Resources, cores: float, problem: str) -> None:
         waiting = {r.task.id for r in self._scheduler.core.state.tasks.values() if r.state is TaskState.WAITING}

@@ -49,7 +49,7 @@ def identity(size: Resources) -> Identity:
     return Identity(int(size.cores), int(size.memory_mb), int(size.disk_mb))
 
 
-def told_apart(size: Resources, taken: Collection[Identity]) -> Resources:
+def distinct_size(size: Resources, taken: Collection[Identity]) -> Resources:
     """The size, in whole MB with a small addition, that no other worker of its manager has."""
     for tag in range(TAG * TAG):
         one = Resources(size.cores, float(int(size.memory_mb) + tag % TAG), float(int(size.disk_mb) + tag // TAG),

@@ -91,7 +91,7 @@ def keep(supervisor: Supervisor, echo: Callable[[str], None], clock: Callable[[]
                 return 1
     finally:
         supervisor.kill()
-        supervisor.say_held()
+        supervisor.report_held()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 

@@ -163,22 +163,22 @@ class Session:
         self._await_scheduler()
         while not self.failure and self.supervisor.end_again():
             self._await_scheduler(ends=True)
-        self.supervisor.say_held()
+        self.supervisor.report_held()
 
     def _await_scheduler(self, ends: bool = False) -> None:
         """The scheduler ends by itself after the engine wrote mesos_done, or if it was started to end (`ends`);
         otherwise send SIGTERM. Bounded.
         """
         start = self.clock()
-        told = not ends and not (self.workdir / DONE).exists()
-        if told:
+        asked = not ends and not (self.workdir / DONE).exists()
+        if asked:
             self.supervisor.signal(signal.SIGTERM)
         next_line = start + 2.0
         while self.supervisor.alive:
             self._take_signals(0.05)
             now = self.clock()
-            if now - start > self.stop_s / 2 and not told:
-                told = True
+            if now - start > self.stop_s / 2 and not asked:
+                asked = True
                 self.supervisor.signal(signal.SIGTERM)
             if now - start > self.stop_s:
                 self.echo(f"stopping: the scheduler did not end within {self.stop_s:g} s and is killed")

@@ -98,7 +98,7 @@ class Supervisor:
         """Whether a scheduler left a framework in Mesos, or its journal."""
         return leftovers.holds(Path(self.cwd) / STATE_DIR)
 
-    def say_held(self) -> None:
+    def report_held(self) -> None:
         """Notify the user in one line if something is still held although all processes have ended."""
         if not self.alive and self.holds:
             self.echo(f"not everything was given back to Mesos: `mfmesos clean {shlex.quote(self.cwd)}` does that")

@@ -231,7 +231,7 @@ class ExecutorDriver(HardenedProcess, MesosExecutorDriver):  # type: ignore[misc
 
     def on_error(self, event: dict[str, Any]) -> None:
         message = event.get("message", "")
-        logger.error("the agent says: %s", message)
+        logger.error("error from the agent: %s", message)
         self.reconnect(f"the agent says: {message}")
 
     def on_shutdown(self) -> None:
@@ -245,7 +245,7 @@ class ExecutorDriver(HardenedProcess, MesosExecutorDriver):  # type: ignore[misc
         if was_subscribed:
             self._away_since = self._clock()
             logger.warning("disconnected: %s", reason)
-            self._tell(self._events.on_disconnected)
+            self._call_back(self._events.on_disconnected)
             if not self.checkpoint:
                 self._give_up(f"the agent has gone and the framework does not checkpoint ({reason})")
                 return
@@ -262,7 +262,7 @@ class ExecutorDriver(HardenedProcess, MesosExecutorDriver):  # type: ignore[misc
                 return
             self._lost = True
         logger.error("lost: %s", reason)
-        self._tell(self._events.on_lost, reason)
+        self._call_back(self._events.on_lost, reason)
 
 
 def _duration(text: str | None, default_s: float) -> float:
@@ -270,7 +270,7 @@ def _duration(text: str | None, default_s: float) -> float:
     try:
         return float(parse_duration(text)) if text else default_s
     except (AssertionError, ValueError):
-        logger.warning("%r is not a duration that we know; %g s it is", text, default_s)
+        logger.warning("unknown duration %r; using %g s", text, default_s)
         return default_s
 
 

@@ -135,7 +135,7 @@ class LeaderWatch:
                 logger.warning("zookeeper=%s %s: %s", self._masters.zk_hosts, type(e).__name__, e)
                 pause = self._retry_s
                 if not self._last:
-                    self._tell(None, f"ZooKeeper {self._masters.zk_hosts} does not answer; trying again")
+                    self._report(None, f"ZooKeeper {self._masters.zk_hosts} does not answer; trying again")
                 if client is not None and not client.connected:
                     self._close(client)
                     client = None
@@ -153,9 +153,9 @@ class LeaderWatch:
             data, _ = client.get(f"{self._masters.zk_path}/{name}")
             address = address_of(data)
         where = f"zk://{self._masters.zk_hosts}{self._masters.zk_path}"
-        self._tell(address, "" if address else f"{where} knows no leading master; waiting for one")
+        self._report(address, "" if address else f"{where} knows no leading master; waiting for one")
 
-    def _tell(self, address: str | None, why: str) -> None:
+    def _report(self, address: str | None, why: str) -> None:
         if address != self._last:
             self._last = address
             self._found(address, why)

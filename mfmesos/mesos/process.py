@@ -91,7 +91,7 @@ class HardenedProcess(Process):  # type: ignore[misc]  # pymesos has no types
         except StreamEnd:
             raise
         except Exception:
-            logger.exception("event=%s a callback failed; going on", event.get("type"))
+            logger.exception("event=%s a callback failed; continuing", event.get("type"))
 
     # --- what others may ask ---
     @property
@@ -157,7 +157,7 @@ class HardenedProcess(Process):  # type: ignore[misc]  # pymesos has no types
                 self._round()
         except Exception:
             logger.exception("the driver's loop failed")
-            self._tell(self.on_final, "internal error of the Mesos driver, see the log")
+            self._call_back(self.on_final, "internal error of the Mesos driver, see the log")
         finally:
             self._subscribed = False
             with self._lock:
@@ -183,9 +183,9 @@ class HardenedProcess(Process):  # type: ignore[misc]  # pymesos has no types
             self._pauses.reset()
         if end.final:
             self._started = False
-            self._tell(self.on_final, str(end))
+            self._call_back(self.on_final, str(end))
             return
-        self._tell(self.on_ended, str(end), was_subscribed)
+        self._call_back(self.on_ended, str(end), was_subscribed)
         self._after(end, generation)
 
     def _after(self, end: StreamEnd, generation: int) -> None:
@@ -200,11 +200,11 @@ class HardenedProcess(Process):  # type: ignore[misc]  # pymesos has no types
             logger.info("reason=%r next try in %.1f s", str(end), pause)
             self._wait(pause, generation)
 
-    def _tell(self, callback: Callable[..., None], *args: object) -> None:
+    def _call_back(self, callback: Callable[..., None], *args: object) -> None:
         try:
             callback(*args)
         except Exception:
-            logger.exception("a callback failed; going on")
+            logger.exception("a callback failed; continuing")
 
     def _wait(self, pause_s: float | None, generation: int) -> None:
         """Sleep until the time is over, a new master is known, or the end."""

@@ -159,7 +159,7 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
             try:
                 result.append(translation(item))
             except (KeyError, ValueError, TypeError, AttributeError) as e:
-                logger.warning("not understood (%s: %s): %.300r", type(e).__name__, e, item)
+                logger.warning("invalid item (%s: %s): %.300r", type(e).__name__, e, item)
         return result
 
     def on_offers(self, event: dict[str, Any]) -> None:
@@ -182,7 +182,7 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
         self._post(translate.update(event["status"]))
 
     def on_update_operation_status(self, event: dict[str, Any]) -> None:
-        logger.warning("an operation that we never asked for: %.300r", event)
+        logger.warning("unexpected operation update: %.300r", event)
 
     def on_message(self, message: dict[str, Any]) -> None:
         logger.info("a message from executor %s, ignored", message["executor_id"]["value"])

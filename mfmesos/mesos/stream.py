@@ -109,7 +109,7 @@ class EventStream(Connection):  # type: ignore[misc]  # pymesos has no types
         self._parser = HttpParser()
         self._records = Records()
         self._error_body = b""
-        self._heard_anything = False
+        self._received_anything = False
         self.connected = False
         self.subscribed = False
         self.silence_s: float | None = None
@@ -210,13 +210,13 @@ class EventStream(Connection):  # type: ignore[misc]  # pymesos has no types
             return
         except OSError as e:
             raise StreamEnd(f"{self.name}: {e.strerror or e}") from None
-        if not self._heard_anything:
+        if not self._received_anything:
             if not data:
                 raise StreamEnd(
                     f"{self.name}: closed the connection without an answer{self._callback.why_closed(self._addr)}")
             if data.startswith(_TLS_ALERT):
                 raise StreamEnd(f"{self.name}: speaks https only, which pymesos cannot", final=True)
-        self._heard_anything = True
+        self._received_anything = True
         if self.subscribed:
             self._since = self._clock()
         if self._parser.execute(data, len(data)) != len(data):

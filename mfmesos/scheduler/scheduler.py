@@ -143,7 +143,7 @@ class Scheduler:
             return False
         if framework.load(self.config.state_dir) is None:
             return False
-        log.warning("event=begin_anew the framework of the earlier run was removed")
+        log.warning("event=new_framework the framework of the earlier run was removed")
         framework.forget(self.config.state_dir)
         self.loop.run_in_executor(None, self._link.stop, False, 1.0)
         self._connect()
@@ -160,7 +160,7 @@ class Scheduler:
     def crash(self, error: BaseException) -> None:
         """An unexpected error ends the run and never lets it hang; the next scheduler resumes."""
         if self._over.done():
-            log.error("event=crash_at_the_end", exc_info=error)
+            log.error("event=crash_while_ending", exc_info=error)
         else:
             self._over.set_exception(error)
 

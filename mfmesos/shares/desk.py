@@ -70,7 +70,7 @@ class Pool:
         `cluster_cores` the total that the pool may use.
         """
         active = [w for w in workers if not w.draining]
-        self._hear(managers, {w.manager for w in active}, now)
+        self._record_reports(managers, {w.manager for w in active}, now)
         drains = steps.orphans(active, self._heard, settings, now, self.pace)
         if agent.cores <= EPS:
             return Decisions((), tuple(drains), {p: m.POOL_AGENTS_UNKNOWN() for p in settings})
@@ -78,7 +78,7 @@ class Pool:
         draining = sum(w.size.cores for w in workers if w.draining)
         return self._change(accounts, agent, now, drains, cluster_cores - draining)
 
-    def _hear(self, managers: Sequence[ManagerStatus], with_workers: set[str], now: float) -> None:
+    def _record_reports(self, managers: Sequence[ManagerStatus], with_workers: set[str], now: float) -> None:
         """Record when each manager was last reported; forget ended managers without workers."""
         for status in managers:
             self._heard[status.key] = (now, status)

@@ -61,10 +61,10 @@ class FinishedTasks:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with self._told():
+        with self._translated_errors():
             sqlitefile.prepare(path, _MOVE)
             self._db = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
-        with sqlitefile.closed_on_failure(self._db), self._told():
+        with sqlitefile.closed_on_failure(self._db), self._translated_errors():
             self._open()
 
     def _open(self) -> None:
@@ -81,13 +81,13 @@ class FinishedTasks:
 
     def load(self) -> dict[int, Finished]:
         """All finished tasks, in the order of their first entry."""
-        with self._told():
+        with self._translated_errors():
             rows = self._db.execute("SELECT id, data FROM finished ORDER BY id")
             return {number: _finished(json.loads(data)) for number, data in rows}
 
     def write(self, rows: Mapping[int, Finished], drops: Iterable[int] = ()) -> None:
         """Add or replace rows, and remove others, in one transaction."""
-        with self._told(), sqlitefile.transaction(self._db):
+        with self._translated_errors(), sqlitefile.transaction(self._db):
             self._db.executemany("DELETE FROM finished WHERE id = ?", [(n,) for n in drops])
             self._db.executemany(
                 "INSERT OR REPLACE INTO finished VALUES (?, ?)",
@@ -96,8 +96,8 @@ class FinishedTasks:
     def close(self) -> None:
         self._db.close()
 
-    def _told(self) -> AbstractContextManager[None]:
-        return sqlitefile.told(self.path, FinishedError, _MOVE)
+    def _translated_errors(self) -> AbstractContextManager[None]:
+        return sqlitefile.translated_errors(self.path, FinishedError, _MOVE)
 
 
 def _seen(data: list[Any]) -> Seen:

@@ -77,12 +77,12 @@ class History:
         self._clock = clock
         self._lock = threading.Lock()
         self._added = 0
-        with self._told():
+        with self._translated_errors():
             sqlitefile.prepare(path, _MOVE)
             self._read_only = sqlitefile.on_read_only_mount(path) or (reading and not sqlitefile.writable(path))
             connect = sqlitefile.open_to_read if self._read_only else sqlite3.connect
             self._db = connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
-        with sqlitefile.closed_on_failure(self._db), self._told():
+        with sqlitefile.closed_on_failure(self._db), self._translated_errors():
             self._open()
 
     def __enter__(self) -> History:
@@ -92,7 +92,7 @@ class History:
         self.close()
 
     def close(self) -> None:
-        with self._lock, self._told():
+        with self._lock, self._translated_errors():
             self._db.close()
 
     def add(self, attempts: Iterable[Attempt]) -> int:
@@ -103,11 +103,11 @@ class History:
         rows = [_row(a) for a in attempts]
         good = [row for row in rows if believable(row, now)]
         if len(good) < len(rows):
-            log.warning("%d attempts have values that cannot be and are not kept in the history", len(rows) - len(good))
+            log.warning("%d attempts have invalid values and are not stored in the history", len(rows) - len(good))
         if not good:
             return 0
         marks = ", ".join("?" * len(COLUMNS))
-        with self._lock, self._told(), self._transaction():
+        with self._lock, self._translated_errors(), self._transaction():
             self._db.executemany(f"INSERT INTO attempts ({', '.join(COLUMNS)}) VALUES ({marks})", good)
             self._added += len(good)
             if self._added >= self._prune_every:
@@ -121,7 +121,7 @@ class History:
         now = self._clock()
         where = "" if category is None else "WHERE category = ?"
         values = [*([] if category is None else [category]), now + 86400, limit]
-        with self._lock, self._told():
+        with self._lock, self._translated_errors():
             rows = self._db.execute(
                 f"SELECT {_SELECTED} FROM attempts {where} {_NEWEST_FIRST} LIMIT ?", values).fetchall()
         left: defaultdict[Any, int] = defaultdict(lambda: each)
@@ -140,7 +140,7 @@ class History:
     def prune(self, *, older_than_s: float | None = None, category: str | None = None) -> int:
         """Remove attempts older than that many seconds and of that category (None: any); returns their number."""
         before = None if older_than_s is None else self._clock() - older_than_s
-        with self._lock, self._told():
+        with self._lock, self._translated_errors():
             with self._transaction():
                 count = self._db.execute(
                     "DELETE FROM attempts WHERE (? IS NULL OR ended_at < ?) AND (? IS NULL OR category = ?)",
@@ -151,7 +151,7 @@ class History:
 
     def fade(self) -> None:
         """Remove the oldest attempts beyond the bounds now; `add` does so from time to time."""
-        with self._lock, self._told(), self._transaction():
+        with self._lock, self._translated_errors(), self._transaction():
             self._fade()
 
     def _open(self) -> None:
@@ -212,8 +212,8 @@ class History:
     def _transaction(self) -> AbstractContextManager[None]:
         return sqlitefile.transaction(self._db)
 
-    def _told(self) -> AbstractContextManager[None]:
-        return sqlitefile.told(self.path, HistoryError, _MOVE, m.OR_ANOTHER_HISTORY())
+    def _translated_errors(self) -> AbstractContextManager[None]:
+        return sqlitefile.translated_errors(self.path, HistoryError, _MOVE, m.OR_ANOTHER_HISTORY())
 
 
 def _row(attempt: Attempt) -> tuple[Any, ...]:

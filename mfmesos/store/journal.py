@@ -50,10 +50,10 @@ class Journal:
     def __init__(self, path: Path, launch: str) -> None:
         self.path = path
         self._drops: list[act.DropTask | act.DropClaim] = []
-        with self._told():
+        with self._translated_errors():
             sqlitefile.prepare(path, _MOVE)
             self._db = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
-        with sqlitefile.closed_on_failure(self._db), self._told():
+        with sqlitefile.closed_on_failure(self._db), self._translated_errors():
             self._open(launch)
 
     def _open(self, launch: str) -> None:
@@ -90,20 +90,20 @@ class Journal:
         return self._meta.get(name, "")
 
     def put(self, name: str, value: str) -> None:
-        with self._told():
+        with self._translated_errors():
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
         self._meta[name] = value
 
     def load(self) -> tuple[list[SavedTask], list[SavedClaim]]:
         """The saved tasks and claims."""
-        with self._told():
+        with self._translated_errors():
             tasks = [_task(json.loads(d)) for (d,) in self._db.execute("SELECT data FROM tasks ORDER BY id")]
             claims = [_claim(json.loads(d)) for (d,) in self._db.execute("SELECT data FROM claims ORDER BY id")]
         return tasks, claims
 
     def keep(self, tasks: Iterable[SavedTask]) -> None:
         """Keep only these of the saved tasks, under their current numbers."""
-        with self._told(), sqlitefile.transaction(self._db):
+        with self._translated_errors(), sqlitefile.transaction(self._db):
             self._db.execute("DELETE FROM tasks")
             for task in tasks:
                 self._save(act.SaveTask(task))
@@ -120,7 +120,7 @@ class Journal:
             elif isinstance(action, (act.DropTask, act.DropClaim)):
                 drops.append(action)
         if saved:
-            with self._told(), sqlitefile.transaction(self._db):
+            with self._translated_errors(), sqlitefile.transaction(self._db):
                 self._drop()
                 for action in saved:
                     self._save(action)
@@ -130,7 +130,7 @@ class Journal:
     def flush(self) -> None:
         """Write the remaining drops."""
         if self._drops:
-            with self._told(), sqlitefile.transaction(self._db):
+            with self._translated_errors(), sqlitefile.transaction(self._db):
                 self._drop()
             self._drops.clear()
 
@@ -158,8 +158,8 @@ class Journal:
             else:
                 self._db.execute("DELETE FROM claims WHERE id = ?", (action.claim_id,))
 
-    def _told(self) -> AbstractContextManager[None]:
-        return sqlitefile.told(self.path, JournalError, _MOVE)
+    def _translated_errors(self) -> AbstractContextManager[None]:
+        return sqlitefile.translated_errors(self.path, JournalError, _MOVE)
 
 
 def _dumps(saved: SavedTask | SavedClaim) -> str:

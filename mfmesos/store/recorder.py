@@ -55,7 +55,7 @@ class Recorder:
             self._give_up(e)
             return ()
         if self._history.dropped:
-            log.warning("%d attempts in the history have values that cannot be and are left out", self._history.dropped)
+            log.warning("%d attempts in the history have invalid values and are ignored", self._history.dropped)
         return found
 
     def keep(self, attempt: Attempt) -> None:

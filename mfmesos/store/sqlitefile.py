@@ -117,7 +117,7 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def told(path: Path, error: type[Exception], move: str, or_else: str = "") -> Iterator[None]:
+def translated_errors(path: Path, error: type[Exception], move: str, or_else: str = "") -> Iterator[None]:
     """Turns errors of SQLite and the system into one line; `move` is the cure for errors without another cure,
     `or_else` what else helps.
     """

@@ -116,7 +116,7 @@ class RecordSplitter:
         self._offset += size
 
     def _take(self, line: bytes, size: int, found: list[RawRecord]) -> None:
-        if self._open is not None and self._starts_anew(line):
+        if self._open is not None and self._restarts_at(line):
             self._give_up(found)
         if self._open is None:
             self._begin(line, found)
@@ -125,7 +125,7 @@ class RecordSplitter:
         self._line += 1
         self._offset += size
 
-    def _starts_anew(self, line: bytes) -> bool:
+    def _restarts_at(self, line: bytes) -> bool:
         assert self._open is not None
         if ABORTING.match(line):
             return True

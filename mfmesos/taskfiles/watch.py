@@ -178,7 +178,7 @@ class DirectoryWatch:
         try:
             self._callback(name)
         except Exception:
-            log.exception("looking at %s failed", self._folder / name)
+            log.exception("the callback for %s failed", self._folder / name)
 
     def _some_missing(self) -> bool:
         return not all((self._folder / name).exists() for name in self._seen)

@@ -56,23 +56,23 @@ class PlainProgress:
     def __init__(self, echo: Callable[[str], None] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._echo = echo or terminal.line
         self._clock = clock
-        self._started = self._said_at = clock()
-        self._said = self._last = Counts()
+        self._started = self._shown_at = clock()
+        self._shown = self._last = Counts()
 
     def update(self, counts: Counts) -> None:
         self._last = counts
-        if counts != self._said and self._clock() - self._said_at >= PLAIN_EVERY_S:
+        if counts != self._shown and self._clock() - self._shown_at >= PLAIN_EVERY_S:
             self._say()
 
     def _say(self) -> None:
-        self._said, self._said_at = self._last, self._clock()
+        self._shown, self._shown_at = self._last, self._clock()
         self._echo("mfmesos: " + describe(self._last, self._clock() - self._started))
 
     def note(self, text: str) -> None:
         self._echo(f"mfmesos: {text}")
 
     def close(self) -> None:
-        if self._last != self._said:
+        if self._last != self._shown:
             self._say()
 
 

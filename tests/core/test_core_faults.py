@@ -136,7 +136,7 @@ def test_failures_without_end_do_not_overflow():
     assert all(a.avoid_until - world.now <= 600 for a in world.core.state.agents.values())
     again = [n for n in world.notes if "is retried" in n.text]
     assert len(again) <= 6 * 2 * (1 + world.now / 10)
-    assert len(world.core.state.told) < 100
+    assert len(world.core.state.notified) < 100
 
 
 # --- launches -----------------------------------------------------------------------------------

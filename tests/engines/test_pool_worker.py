@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mfmesos.core.model import Resources
 from mfmesos.engines.pool_settings import PoolSettings
-from mfmesos.engines.pool_worker import MARGIN, TAG, identity, libraries_of, prepare, size_of, told_apart
+from mfmesos.engines.pool_worker import MARGIN, TAG, distinct_size, identity, libraries_of, prepare, size_of
 from mfmesos.settings.config import ConfigError
 from mfmesos.shares.pool_values import ManagerStatus
 from mfmesos.taskfiles.workers import OWN_MB
@@ -24,7 +24,7 @@ def test_no_two_alike(sizes: list[tuple[int, float, float]]) -> None:
     """Up to TAG * TAG workers of one manager are told apart, and none takes more than the margin."""
     taken = set()
     for cores, memory, disk in sizes:
-        size = told_apart(Resources(cores, memory, disk), taken)
+        size = distinct_size(Resources(cores, memory, disk), taken)
         assert identity(size) not in taken
         taken.add(identity(size))
         assert 0 <= size.memory_mb + OWN_MB - int(memory) <= MARGIN.memory_mb
