@@ -4,6 +4,8 @@ from __future__ import annotations
 import ipaddress
 import socket
 
+from mfmesos.shared.messages import shared as m
+
 
 def is_loopback(host: str) -> bool:
     """Whether an address or name means this machine only."""
@@ -18,12 +20,12 @@ def split_host_port(text: str, port: int) -> tuple[str, int]:
     if text.startswith("["):
         host, closed, rest = text[1:].partition("]")
         if not closed or not _is_v6(host) or rest[:1] not in ("", ":"):
-            raise ValueError(f"{text!r} is not [IPv6 ADDRESS] or [IPv6 ADDRESS]:PORT")
+            raise ValueError(m.NOT_V6(text=text))
         return host, _port(rest[1:], text) if rest else port
     host, colon, number = text.partition(":")
     if ":" in number:
         if not _is_v6(text):
-            raise ValueError(f"{text!r} is neither HOST:PORT nor an IPv6 address")
+            raise ValueError(m.NOT_HOST_PORT(text=text))
         return text, port
     return host, _port(number, text) if colon else port
 
@@ -37,7 +39,7 @@ def _is_v6(text: str) -> bool:
 
 def _port(number: str, text: str) -> int:
     if not (number.isascii() and number.isdigit() and int(number) < 65536):
-        raise ValueError(f"{text!r}: {number!r} is not a port (0 to 65535)")
+        raise ValueError(m.NOT_A_PORT(text=text, port=number))
     return int(number)
 
 

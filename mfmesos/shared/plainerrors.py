@@ -9,19 +9,21 @@ import errno
 import os
 import re
 
+from mfmesos.shared.messages import shared as m
+
 _CURES = {
-    errno.EACCES: "see that it is yours to use", errno.EPERM: "see that it is yours to use",
-    errno.ENOENT: "see that the name is right", errno.ENOTDIR: "see that the name is right",
-    errno.EISDIR: "name a file, not a folder", errno.ELOOP: "a symbolic link leads round in a circle",
-    errno.ENAMETOOLONG: "choose a shorter name", errno.ENOSPC: "make room", errno.EDQUOT: "make room",
-    errno.EROFS: "use another folder", errno.EMFILE: "raise ulimit -n", errno.ENFILE: "try again later",
-    errno.EADDRINUSE: "choose another port", errno.EADDRNOTAVAIL: "name an address of this machine",
-    errno.ESTALE: "the file server has lost it: go to the folder again", errno.EIO: "see the kernel's log: dmesg",
+    errno.EACCES: m.CHECK_RIGHTS(), errno.EPERM: m.CHECK_RIGHTS(),
+    errno.ENOENT: m.CHECK_NAME(), errno.ENOTDIR: m.CHECK_NAME(),
+    errno.EISDIR: m.NAME_A_FILE(), errno.ELOOP: m.LINK_LOOP(),
+    errno.ENAMETOOLONG: m.SHORTER_NAME(), errno.ENOSPC: m.FREE_SPACE(), errno.EDQUOT: m.FREE_SPACE(),
+    errno.EROFS: m.OTHER_FOLDER(), errno.EMFILE: m.RAISE_ULIMIT(), errno.ENFILE: m.TRY_LATER(),
+    errno.EADDRINUSE: m.OTHER_PORT(), errno.EADDRNOTAVAIL: m.OWN_ADDRESS(),
+    errno.ESTALE: m.STALE_FILE(), errno.EIO: m.SEE_DMESG(),
 }
 _WORDS = {
-    errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EACCES: "permission is denied",
-    errno.EPERM: "it is not permitted", errno.EROFS: "the file system is read-only", errno.EIO: "the disk failed",
-    errno.EMFILE: "too many files are open (see ulimit -n)", errno.ENFILE: "too many files are open on this machine",
+    errno.ENOSPC: m.DISK_IS_FULL(), errno.EDQUOT: m.QUOTA_USED_UP(), errno.EACCES: m.PERMISSION_DENIED(),
+    errno.EPERM: m.NOT_PERMITTED(), errno.EROFS: m.READ_ONLY(), errno.EIO: m.DISK_FAILED(),
+    errno.EMFILE: m.MANY_OPEN_FILES(), errno.ENFILE: m.MANY_OPEN_FILES_HERE(),
 }
 """Of errors of the machine, for sentences that are about an output."""
 _NUMBER = re.compile(r"\[Errno -?\d+\] ?")

@@ -7,8 +7,10 @@ import stat
 from pathlib import Path
 
 from mfmesos.settings.config import ConfigError
+from mfmesos.shared.messages import shared as m
 
-_KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
+FOLDER = m.A_FOLDER()
+_KINDS = ((stat.S_ISDIR, FOLDER), (stat.S_ISFIFO, m.A_PIPE()), (stat.S_ISSOCK, m.A_SOCKET()))
 
 
 def oddity(path: str | os.PathLike[str]) -> str:
@@ -19,16 +21,16 @@ def oddity(path: str | os.PathLike[str]) -> str:
         return ""
     if stat.S_ISREG(mode):
         return ""
-    return next((name for is_one, name in _KINDS if is_one(mode)), "a device")
+    return next((name for is_one, name in _KINDS if is_one(mode)), m.A_DEVICE())
 
 
 def check_state(state_dir: Path) -> None:
     """.mfmesos must be a folder that holds only files and folders; it need not exist. Raises ConfigError, OSError."""
     if os.path.lexists(state_dir) and not state_dir.is_dir():
-        what = oddity(state_dir) or "a file, or a link to nowhere"
-        raise ConfigError(f"{state_dir}: this is {what}, not a folder; mfmesos keeps its own files there; move it away")
+        what = oddity(state_dir) or m.A_FILE_OR_DEAD_LINK()
+        raise ConfigError(m.STATE_NOT_A_FOLDER(path=state_dir, what=what))
     with os.scandir(state_dir) if state_dir.is_dir() else contextlib.nullcontext(()) as entries:
         for entry in entries:
             odd = oddity(entry.path)
-            if odd and odd != "a folder":
-                raise ConfigError(f"{entry.path}: this is {odd}; only mfmesos's own files may lie there; remove it")
+            if odd and odd != FOLDER:
+                raise ConfigError(m.STATE_ODD_FILE(path=entry.path, what=odd))

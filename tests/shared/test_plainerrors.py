@@ -14,7 +14,7 @@ from mfmesos.shared.plainerrors import plain, reason
 
 
 @pytest.mark.parametrize(("error", "text"), [
-    (PermissionError(13, "Permission denied", "/a/b"), "/a/b: Permission denied (see that it is yours to use)"),
+    (PermissionError(13, "Permission denied", "/a/b"), "/a/b: Permission denied (check that you may use it)"),
     (OSError(18, "Invalid cross-device link", "a", None, "b"), "a and b: Invalid cross-device link"),
     (OSError(98, "cannot listen on h port 1: Address already in use"),
      "cannot listen on h port 1: Address already in use (choose another port)"),
