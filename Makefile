@@ -1,4 +1,4 @@
-# `make help` says what there is. PYTHON=... chooses the interpreter of .venv; without it .venv keeps the one it has.
+# `make help` lists the targets. PYTHON=... chooses the interpreter of .venv; by default .venv keeps its own.
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || echo none)
 READY := .venv/ready-$(VERSION)
@@ -16,92 +16,92 @@ WORKERS ?= 2
 ALONE := $(patsubst %,tests/endtoend/test_endtoend_%.py,catalog factory pool)
 
 .PHONY: help
-help:  ## this list
+help:  ## show this list
 	@sed -n 's/^\([.a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 .PHONY: .venv
-.venv: $(READY)  ## the Python environment: then .venv/bin/mfmesos starts
+.venv: $(READY)  ## create the Python environment with .venv/bin/mfmesos
 
 $(READY): setup.cfg setup.py pyproject.toml tools/setup-venv mfmesos/launchers/makeflow_preload.c $(wildcard compat/http-parser/*.* compat/http-parser/*/*.py)
 	@tools/setup-venv "$(PYTHON)" .venv test,lint
 	@touch $@
 
 .PHONY: demo
-demo: .venv  ## an example workflow on the embedded one-machine cluster
+demo: .venv  ## run an example workflow on the embedded cluster
 	@rm -rf demo-run && cp -r examples/workflows/sweep demo-run
 	.venv/bin/mfmesos run --master local demo-run/tasks.jsonl
 
 .PHONY: test
-test: debian-packages .venv preload real-mesos test-pure  ## all tests; what a user's machine cannot have is skipped, in CI it fails
+test: debian-packages .venv preload real-mesos test-pure  ## run all tests; missing requirements skip tests on a user's machine, and fail in CI
 	.venv/bin/pytest -n $(WORKERS) --dist loadfile $(ALONE:%=--ignore=%)
 	.venv/bin/pytest $(ALONE)
 	@mkdir -p build && { tools/sources-hash >build/tested || rm -f build/tested; }  # for release-check
 
 .PHONY: test-pure
-test-pure: .venv  ## the part of the tests without clusters, on each Python 3.9 to 3.13 that is found
+test-pure: .venv  ## run the tests that need no cluster, on each installed Python 3.9 to 3.13
 	@tools/test-pythons $(PURE)
 
 .PHONY: chaos
-chaos: debian-packages .venv preload real-mesos  ## workflows on a real Mesos under a seeded schedule of kills, 10 seeds and more; SEEDS="1 2 3" chooses
+chaos: debian-packages .venv preload real-mesos  ## run workflows on a real Mesos under a seeded schedule of kills, at least 10 seeds; SEEDS="1 2 3" chooses
 	.venv/bin/python tests/chaos/chaos.py $(or $(SEEDS),$(shell seq 1 10)) --cluster real --engine makeflow
 	.venv/bin/python tests/chaos/chaos.py $(or $(SEEDS),$(shell seq 11 20)) --cluster real --engine run
 
 .PHONY: soak
-soak: debian-packages .venv preload real-mesos  ## long runs of what tests only touch on: random edits and reruns, 500 rounds
+soak: debian-packages .venv preload real-mesos  ## run the long versions of some tests: random edits and reruns, 500 rounds
 	.venv/bin/python tests/chaos/rerun.py --rounds 500
 
 .PHONY: lint
-lint: .venv  ## ruff and mypy, strict, for mfmesos and the executor
+lint: .venv  ## run ruff and strict mypy on mfmesos and the executor
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 
 .PHONY: bench
-bench: debian-packages .venv preload real-mesos  ## speed against makeflow -T local and Work Queue; results in bench-results/
+bench: debian-packages .venv preload real-mesos  ## compare the speed with makeflow -T local and Work Queue; results in bench-results/
 	.venv/bin/python bench/bench.py
 
 .PHONY: bench-estimates
-bench-estimates: .venv  ## what an estimate costs; with MFMESOS_TRACES=DIR also its scores on the traces there
+bench-estimates: .venv  ## measure the cost of an estimate; with MFMESOS_TRACES=DIR also score estimates on those traces
 	.venv/bin/python bench/estimator.py
 
 .PHONY: bench-packing
-bench-packing: debian-packages .venv preload real-mesos  ## what estimates are worth: a workflow that declares nothing, twice on a real Mesos
+bench-packing: debian-packages .venv preload real-mesos  ## measure the benefit of estimates: a workflow without requests, twice on a real Mesos
 	.venv/bin/python bench/packing.py
 
 .PHONY: bench-pool
-bench-pool: debian-packages .venv preload real-mesos  ## a pool of workers: time to the first, cost of a decision, against task by task
+bench-pool: debian-packages .venv preload real-mesos  ## measure a pool: time to the first worker, cost of a decision, comparison with single tasks
 	.venv/bin/python bench/pool.py
 
 .PHONY: bench-measuring
-bench-measuring: .venv  ## what an executor's measuring costs with 50 tasks running
+bench-measuring: .venv  ## measure the cost of the executor's measurements with 50 running tasks
 	.venv/bin/python bench/measuring.py
 
 .PHONY: dist
-dist:  ## packages for users: source distribution, wheels, mfmesos.pyz
+dist:  ## build the packages for users: source distribution, wheels, mfmesos.pyz
 	@tools/dist
 
 .PHONY: test-dist
-test-dist: .venv  ## the packages, each installed into an empty environment on Python 3.9 and 3.13; an example runs from it
+test-dist: .venv  ## install each package into an empty environment on Python 3.9 and 3.13, and run an example from it
 	@tools/test-dist
 
 .PHONY: release-check
-release-check: .venv  ## what is ready for a release, what is not, and what remains to be done by hand
+release-check: .venv  ## check what is ready for a release, and list the manual steps
 	@.venv/bin/python tools/release.py
 
 .PHONY: debian-packages
-debian-packages:  ## what tests and bench need of Debian; installed when root, else the command is said
+debian-packages:  ## install the Debian packages for tests and bench; without root, print the command
 	@tools/debian-packages
 
 .PHONY: preload
-preload: .venv debian-packages  ## the small library for makeflow, where gcc came after .venv
+preload: .venv debian-packages  ## build the small library for makeflow, if gcc was installed after .venv
 	@command -v gcc >/dev/null && ! compgen -G 'mfmesos/launchers/_makeflow_preload*.so' >/dev/null \
 		&& .venv/bin/python -m pip --disable-pip-version-check install -qq --no-deps -e . || true
 
 .PHONY: real-mesos
-real-mesos: .venv debian-packages  ## a real Apache Mesos 1.11.0 for tests and bench
+real-mesos: .venv debian-packages  ## install a real Apache Mesos 1.11.0 for tests and bench
 	@.venv/bin/python tests/realmesos install >/dev/null || { echo "tests with a real Mesos will be skipped"; [ "$$CI" != true ]; }
 
 .PHONY: clean
-clean:  ## away with everything that was made here
+clean:  ## remove everything that was built here
 	rm -rf .venv .venvs build dist *.egg-info compat/*/build compat/*/*.egg-info demo-run bench-results \
 		.pytest_cache .mypy_cache .ruff_cache .hypothesis mfmesos/launchers/*.so
 	find . -name __pycache__ -prune -exec rm -rf {} +

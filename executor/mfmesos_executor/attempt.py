@@ -79,7 +79,7 @@ class Attempt:
         self._haunted = False
         """Whether processes of it could not be killed: its sandbox must not be used again."""
 
-    # --- from outside ---
+    # --- for other threads ---
     def start(self) -> None:
         try:
             self._tools.pool.submit(self._prepare)
@@ -129,7 +129,7 @@ class Attempt:
         until = self._tools.clock() if self._status is None else leader.ended_at
         return max(until - watched.started, 0.0)
 
-    # --- before ---
+    # --- start ---
     def _prepare(self) -> None:
         try:
             result = self._try_to_start()
@@ -211,7 +211,7 @@ class Attempt:
             self._watched = Watched(self, self._leader, tools.clock(), self._root)
             tools.monitor.watch(self._watched)
 
-    # --- after ---
+    # --- end ---
     def _finish(self) -> None:
         with self._lock:  # its start has completed
             leader, watched, sandbox, tools = self._leader, self._watched, self._sandbox, self._tools

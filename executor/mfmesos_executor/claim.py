@@ -159,7 +159,7 @@ class Claim:
         running = (self._attempts[name].worked_s() for name in self._running())
         return max((*ended, *running), default=0.0)
 
-    # --- obeying ---
+    # --- answers ---
     def _obey(self, orders: Orders) -> None:
         for name in orders.forget:
             self._attempts.pop(name, None)

@@ -153,7 +153,7 @@ class Reaper:
             return self._leaders[process.session]
         return next((x for x in self._leaders.values() if pid in x.seen), None)
 
-    # --- looking ---
+    # --- tables of processes ---
     def leaders(self) -> list[Leader]:
         with self._lock:
             return list(self._leaders.values())

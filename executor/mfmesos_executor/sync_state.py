@@ -104,7 +104,7 @@ class SyncState:
         self._deserted_since: float | None = None
         """Since when nothing has listened at the scheduler's port; None when that is unknown or untrue."""
 
-    # --- when ---
+    # --- due times ---
     def phase(self, lane_free: bool) -> Phase:
         if not lane_free:
             return Phase.FULL
@@ -128,7 +128,7 @@ class SyncState:
         """When a scheduler that stays silent is given up."""
         return self._heard_at + self._give_up_s + PATIENCE_SLACK_S
 
-    # --- what ---
+    # --- content of a sync ---
     def next_sync(self, attempts: Collection[str], now: float) -> SyncRequest:
         """The sync to send now, without its measurements. It becomes the newest, the one to be answered."""
         # What a sync in flight reports is not repeated for the sake of news alone; a heartbeat reports everything.
@@ -226,7 +226,7 @@ class SyncState:
         """The first reason to end is the one that counts."""
         self.close = self.close or close
 
-    # --- steps of those ---
+    # --- helpers of the events ---
     def _settle(self, seq: int) -> list[str]:
         """Sync `seq` is no longer held; the attempts whose results it reported."""
         if seq == self._newest:

@@ -177,7 +177,7 @@ class Core:
         if event.holders is not None:
             shortage.listed(self.state, event.holders)
 
-    # --- now and then ---------------------------------------------------------------------------
+    # --- timers ---------------------------------------------------------------------------------
     def _reconcile_sometimes(self) -> None:
         state = self.state
         if state.connected and state.now - state.reconciled_at >= state.policy.reconcile_s:

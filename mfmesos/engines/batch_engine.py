@@ -93,7 +93,7 @@ class BatchEngine:
         self.problems = 0
         self.interrupted = False
 
-    # --- the engine's side of the scheduler -----------------------------------------------------
+    # --- the engine's interface to the scheduler ------------------------------------------------
     def resume(self, saved: list[SavedTask]) -> list[SavedTask]:
         """The tasks that are still to run unchanged, whatever their numbers are now."""
         found = self._batch.still_wanted(saved)
@@ -192,7 +192,7 @@ class BatchEngine:
         unknown = len(self._batch.tasks) - tally.dropped - tally.finished - tally.failed - known
         self._left_s = None if left is None else left * (1 + max(unknown, 0) / known)
 
-    # --- what follows from it -------------------------------------------------------------------
+    # --- consequences of results ----------------------------------------------------------------
     def _submit(self, tasks: list[Task]) -> None:
         if self._stopping:
             return

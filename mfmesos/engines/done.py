@@ -115,7 +115,7 @@ class Earlier:
                                             tuple(seen for seen in outputs if seen)))
                 self._enter(self._of.pop(task.id), self._rows[self._last])
 
-    # --- what is asked of it --------------------------------------------------------------------
+    # --- queries --------------------------------------------------------------------------------
     def why(self, task: Task, made_again: str | None = None, most: float = math.inf) -> str | None:
         """Why the task runs; None if it is done, NEW if it has not finished before. Call once per task. `made_again`
         names an input that a preceding task will make. A file larger than `most` bytes is not digested: a new time
@@ -201,7 +201,7 @@ class Earlier:
         found = self._inputs.stamp(name, members)
         return Seen(name, found.text, "", found.size, members) if found else None
 
-    # --- what a run adds ------------------------------------------------------------------------
+    # --- records of this run --------------------------------------------------------------------
     def begin(self) -> None:
         """The run begins: write the changes found so far."""
         self._store = FinishedTasks(self._state_dir / FILE)
@@ -281,7 +281,7 @@ class Earlier:
             self._store.close()
             self._store = None
 
-    # --- what somebody has changed --------------------------------------------------------------
+    # --- changed outputs ------------------------------------------------------------------------
     def keep_changed(self, task: Task, read: Container[str]) -> list[str]:
         """Before a task makes its outputs again: move aside files with these names that differ from the published ones
         and are not empty. Returns one line per file. `read` holds the names of all inputs: nothing is moved into such a

@@ -105,7 +105,7 @@ class PoolEngine(Launched):
         self._scheduler: Scheduler
         self._stager: Stager
 
-    # --- the engine's side of the scheduler -----------------------------------------------------
+    # --- the engine's interface to the scheduler ------------------------------------------------
     def resume(self, saved: list[SavedTask]) -> list[SavedTask]:
         """All workers continue: they do not notice the scheduler's death."""
         for one in saved:
@@ -234,7 +234,7 @@ class PoolEngine(Launched):
                 worker.seen = True
                 self._pool.worked(worker.project)
             elif there is None and now - worker.asked_at >= YOUNG_S:
-                worker.seen = True  # nobody can tell; it has not failed
+                worker.seen = True  # unknown; it has not failed
             if busy or (worker.seen and busy is None):
                 worker.idle_since = None
             elif worker.idle_since is None:
@@ -287,7 +287,7 @@ class PoolEngine(Launched):
                 self._preparer, prepare, self._folder, name, self._settings)
         return self._programs[name]
 
-    # --- what is told ---------------------------------------------------------------------------
+    # --- notifications --------------------------------------------------------------------------
     def _notify_once(self, subject: str, text: str) -> None:
         if self._notified.get(subject, "") != text:
             self._notified[subject] = text

@@ -50,10 +50,10 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int active;
-static FILE *stream;       /* of the wait that goes on, or NULL */
+static FILE *stream;       /* of the present wait, or NULL */
 static off_t begun_at;     /* where the stream begins for makeflow */
-static off_t read_to;      /* the end of the last whole line read from it */
-static int half;           /* whether the line being read is not yet whole */
+static off_t read_to;      /* the end of the last complete line read from it */
+static int half;           /* whether the line being read is incomplete */
 static int hurry;          /* the wait is to end: for the one call of time() that follows sleep() */
 static pid_t told;         /* the ended child that a wait was ended for: never twice for one */
 static off_t taken_to;     /* lines before here were taken by earlier waits */
@@ -350,7 +350,7 @@ unsigned sleep(unsigned seconds)
 		long left = left_ms(&end);
 		if (left <= 0)
 			return 0;
-		/* Slices: changes made over a network are not told by inotify. */
+		/* Slices: inotify does not report changes made over a network. */
 		int slice = watch >= 0 && watched >= 0 ? 2 * SLICE_MS : SLICE_MS;
 		struct pollfd item = {.fd = watch, .events = POLLIN, .revents = 0};
 		if (poll(&item, watch >= 0 ? 1 : 0, left < slice ? (int) left : slice) < 0 && errno == EINTR) {

@@ -331,7 +331,7 @@ class Agent:
         return {"container_id": value(executor.container.id), "executor_pid": executor.container.pid,
                 "network_infos": [{"ip_addresses": [{"protocol": "IPv4", "ip_address": "127.0.0.1"}]}]}
 
-    # --- looking things up -----------------------------------------------------------------------
+    # --- queries ---------------------------------------------------------------------------------
     def info(self) -> Json:
         return {"id": value(self.id), "hostname": self.hostname, "port": self.port, "attributes": [],
                 "resources": self.total.to_json()}

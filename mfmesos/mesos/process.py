@@ -64,7 +64,7 @@ class HardenedProcess(Process):  # type: ignore[misc]  # pymesos has no types
         self._subscribed_at = 0.0
         self._reconnect_reason: str | None = None
 
-    # --- what subclasses say ---
+    # --- for subclasses ---
     def on_ended(self, reason: str, was_subscribed: bool) -> None:
         """The stream has ended; another try follows."""
 
@@ -93,7 +93,7 @@ class HardenedProcess(Process):  # type: ignore[misc]  # pymesos has no types
         except Exception:
             logger.exception("event=%s a callback failed; continuing", event.get("type"))
 
-    # --- what others may ask ---
+    # --- for other threads ---
     @property
     def connected(self) -> bool:
         """Whether the driver is subscribed (pymesos: as soon as a stream id is known)."""

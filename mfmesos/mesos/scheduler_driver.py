@@ -196,7 +196,7 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
         raise StreamEnd(f"the Mesos master refuses this framework: {message}{_cure(message)}",
                         final=bool(_FINAL_ERROR.search(message)) or self._errors >= _MOST_ERRORS)
 
-    # --- ends ---
+    # --- end of the stream ---
     def on_close(self) -> None:
         """pymesos's name for on_ended; never called."""
 

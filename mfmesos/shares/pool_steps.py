@@ -63,7 +63,7 @@ class Account:
         return (self.settings.worker or self.task).cores
 
 
-# --- what each manager is to have ---------------------------------------------------------------
+# --- targets ------------------------------------------------------------------------------------
 def account(status: ManagerStatus, settings: ProjectSettings, workers: Sequence[PoolWorker],
             agent: Resources) -> Account:
     """Need and demand; the target is still open."""
@@ -95,7 +95,7 @@ def _as_claimant(project: str, accounts: Sequence[Account]) -> Claimant:
     return Claimant(project, max(demand, floor), its.weight, floor, unit)
 
 
-# --- how fast that changes ----------------------------------------------------------------------
+# --- ramp ---------------------------------------------------------------------------------------
 def may_start(settings: ProjectSettings, workers: int, lightest: float, pace: Pace) -> int:
     """How many workers of a project may start in a round: at most twice as many as it has exist afterwards.
 
@@ -110,7 +110,7 @@ def may_end(workers: int, pace: Pace) -> int:
     return max(pace.ramp_floor, workers // 2)
 
 
-# --- which workers end --------------------------------------------------------------------------
+# --- workers to drain ---------------------------------------------------------------------------
 def orphans(active: Sequence[PoolWorker], heard: Mapping[str, tuple[float, ManagerStatus]],
             settings: Mapping[str, ProjectSettings], now: float, pace: Pace) -> list[Drain]:
     """Workers whose manager has ended, or whose project is no longer in the settings.
@@ -163,7 +163,7 @@ def _drained_first(w: PoolWorker) -> tuple[bool, float, str]:
     return w.idle_since is None, w.idle_since or -w.asked_at, w.id
 
 
-# --- which workers start ------------------------------------------------------------------------
+# --- workers to start ---------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Missing:
     """Workers to start for a manager now, and why not more (empty: nothing keeps it from more)."""

@@ -91,7 +91,7 @@ class Deliveries:
         """The folder for deliveries."""
         return self._incoming
 
-    # --- what may be delivered ------------------------------------------------------------------
+    # --- permits --------------------------------------------------------------------------------
     def grant(self, claim_id: str, attempt_id: str, inputs: Sequence[StagedInput], outputs: Sequence[str]) -> Attempt:
         """Raises names.NameRefused for invalid outputs, ValueError for an invalid id."""
         attempt = Attempt(check_attempt(attempt_id), claim_id, plan_outputs(self._workdir, outputs), tuple(inputs))
@@ -123,7 +123,7 @@ class Deliveries:
             if attempt.received is None and attempt.problem is None and attempt.plan.roots:
                 del self._attempts[attempt.id]
 
-    # --- what is delivered ----------------------------------------------------------------------
+    # --- deliveries -----------------------------------------------------------------------------
     def unpack_result(self, attempt: Attempt | None, result: wire.Result) -> Received | None:
         """Unpack the outputs in a result, to be committed. Blocking; for any thread.
 
@@ -182,7 +182,7 @@ class Deliveries:
             self._incoming.mkdir(mode=0o700)  # somebody has removed the folder
         return f"{self._incoming}/{stem_of(attempt.id, next(self._numbers))}"
 
-    # --- where it goes --------------------------------------------------------------------------
+    # --- publishing -----------------------------------------------------------------------------
     def take(self, attempt_id: str) -> Received | None:
         """The delivery to publish, None if there is none; the attempt is forgotten. Raises PublishError."""
         attempt = self._attempts.pop(attempt_id, None)

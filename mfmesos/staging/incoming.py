@@ -119,7 +119,7 @@ class Unpacker:
                 self._file.close()
             self._received.discard()
 
-    # --- what the reader calls ------------------------------------------------------------------
+    # --- sink of the tar reader -----------------------------------------------------------------
     def begin(self, member: Member) -> None:
         """Create the file, folder or link."""
         try:

@@ -94,7 +94,7 @@ class InputIndex:
         self._busy: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
 
-    # --- when a task is submitted ---------------------------------------------------------------
+    # --- submission -----------------------------------------------------------------------------
     def stage(self, task: Task) -> tuple[StagedInput, ...]:
         """Check and hash every input (blocking). Raises MissingInputs with all missing names, InputError for an
         unusable input, OSError if no file descriptor is free.
@@ -130,7 +130,7 @@ class InputIndex:
         except TreeError as e:
             raise InputError(f"{name}: {e}") from None
 
-    # --- when it is fetched ---------------------------------------------------------------------
+    # --- stage in -------------------------------------------------------------------------------
     def path_of(self, name: str) -> str:
         """The path of an input with that (normalised) name."""
         return os.path.join(self._workdir, name)

@@ -131,7 +131,7 @@ class StagingServer:
         if not keep:
             self._deliveries.stop()
 
-    # --- what the scheduler says ----------------------------------------------------------------
+    # --- for the scheduler ----------------------------------------------------------------------
     def open_up(self) -> None:
         """All permits of an earlier scheduler are granted again: accept executors, and remove deliveries of other
         attempts.
@@ -202,7 +202,7 @@ class StagingServer:
         """The archive's URL for claims; its random part is no claim's token and gives no other access."""
         return f"{self._archive_base}/archive/{self._archive_token}/{self._archive_name}"
 
-    # --- what executors ask ---------------------------------------------------------------------
+    # --- requests of executors ------------------------------------------------------------------
     def _guarded(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
             claim_id = request.match_info["claim"]

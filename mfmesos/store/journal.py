@@ -79,7 +79,7 @@ class Journal:
                 db.executemany("INSERT INTO meta VALUES (?, ?)", known.items())
         self._meta = known
 
-    # --- what is asked of it --------------------------------------------------------------------
+    # --- queries --------------------------------------------------------------------------------
     @property
     def secret(self) -> bytes:
         """The secret from which the tokens of this run are derived."""

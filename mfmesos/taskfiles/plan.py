@@ -89,7 +89,7 @@ class Plan:
         """
         return [node.task for node in plan_check.in_order(list(self._nodes.values()), {})]
 
-    # --- while it runs ----------------------------------------------------------------------------
+    # --- during the run ---------------------------------------------------------------------------
     def ready(self) -> list[Task]:
         """The tasks that may start now, in the order of the file. Each is returned once."""
         found = []
@@ -174,7 +174,7 @@ class Plan:
         """
         return plan_check.missing_each(self._all_needs)
 
-    # --- entering ---------------------------------------------------------------------------------
+    # --- adding tasks -----------------------------------------------------------------------------
     def _enter(self, record: Submitted, problems: list[Malformed]) -> Node | None:
         task = record.task
         wrong = self._wrong(task)
@@ -269,7 +269,7 @@ class Plan:
         """Whether it failed and a later task makes all of its outputs instead."""
         return maker.status in GONE and all(self._makers[name] is not maker for name in maker.task.outputs)
 
-    # --- moving on --------------------------------------------------------------------------------
+    # --- progress ---------------------------------------------------------------------------------
     def _offer(self, node: Node) -> None:
         if node.waits == 0 and node.status is Status.WAITING:
             node.status = Status.READY
