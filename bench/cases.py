@@ -11,8 +11,8 @@ from typing import Callable
 
 from programs import MFMESOS, BenchError, computing, folder, running, timed, wait_for
 
-from mfmesos import start
 from mfmesos.settings.config import SchedulerConfig
+from mfmesos.shared import own_programs
 
 RULES = 1000
 CHAIN = 20
@@ -142,7 +142,7 @@ def scheduler(master: str, max_running: int | None = None) -> Iterator[Files]:
         config = SchedulerConfig(
             workdir=str(where), master=master, parent_pid=os.getpid(), max_running=max_running, claim_idle_s=60)
         config.save(where / "config.json")
-        argv = [*start.command(start.SCHEDULER), str(where / "config.json")]
+        argv = [*own_programs.command(own_programs.SCHEDULER), str(where / "config.json")]
         with running(argv, where, "scheduler.out") as process:
             files = Files(where, process.pid)
             yield files

@@ -2,8 +2,8 @@
 installation, never from the folder of a workflow.
 
 That folder is the working directory of most processes and often on PYTHONPATH: a user's random.py or queue.py would
-replace the standard library's. `command` starts a process that ignores both; the command line itself, which the user
-starts, corrects its search path before it imports anything.
+replace the standard library's. `own_programs.command` starts a process that ignores both; the command line itself,
+which the user starts, corrects its search path before it imports anything.
 
     python -I .../mfmesos/start.py mfmesos.scheduler ARGS...
 
@@ -14,18 +14,8 @@ from __future__ import annotations
 import os
 import sys
 
-SCHEDULER = "mfmesos.scheduler"
-CLUSTER = "mfmesos.local"
 HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 """The folder from which this installation was imported."""
-
-
-def command(program: str, interpreter: str = sys.executable) -> list[str]:
-    """The command that starts SCHEDULER or CLUSTER with that interpreter, without its own arguments."""
-    # -I ignores PYTHONHOME, too, and an interpreter that needs PYTHONHOME does not start without it.
-    isolated = ["-s"] if os.environ.get("PYTHONHOME") else ["-I"]
-    encoding = ["-X", "utf8"] if sys.flags.utf8_mode else []
-    return [interpreter, *isolated, *encoding, os.path.abspath(__file__), program]
 
 
 def isolate() -> None:
@@ -81,6 +71,8 @@ def _add_user_site() -> None:
 def main() -> None:
     """Run the program that the first argument names."""
     isolate()
+    from mfmesos.shared.own_programs import CLUSTER, SCHEDULER
+
     program = sys.argv.pop(1) if len(sys.argv) > 1 else ""
     if program == SCHEDULER:
         from mfmesos.scheduler import daemon

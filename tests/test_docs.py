@@ -9,7 +9,7 @@ import click
 import pytest
 
 from mfmesos.cli import command_line
-from mfmesos.engines.pool_settings import PoolSettings, parse
+from mfmesos.settings.pool_settings import PoolSettings, parse
 from mfmesos.taskfiles.entries import Submitted, Withdrawn
 from mfmesos.taskfiles.jsonlines import JsonLinesParser
 from mfmesos.taskfiles.taskfile import TaskInfoParser

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mfmesos import start
+from mfmesos.shared import own_programs
 
 OURS = ("aiohttp", "brotli", "click", "kazoo", "mfmesos_executor", "psutil", "pymesos", "rich", "uvloop", "watchdog")
 LOADED = """
@@ -49,8 +50,8 @@ def run(argv: list[str], folder: Path, **environ: str) -> subprocess.CompletedPr
 @pytest.mark.parametrize("argv", [
     [sys.executable, "-m", "mfmesos", "run", "--help"],
     [sys.executable, "-c", "from mfmesos.start import cli; cli()", "doctor"],
-    [*start.command(start.CLUSTER), "--help"],
-    [*start.command(start.SCHEDULER)],
+    [*own_programs.command(own_programs.CLUSTER), "--help"],
+    [*own_programs.command(own_programs.SCHEDULER)],
 ], ids=["-m", "script", "cluster", "scheduler"])
 def test_no_module_of_the_users_is_executed(hostile: Path, argv: list[str], named: str) -> None:
     """Whether the workflow's folder is the working directory or on PYTHONPATH, under whichever spelling."""
@@ -99,7 +100,7 @@ def test_an_installation_that_only_pythonpath_names(tmp_path: Path) -> None:
     if not bare.exists():
         pytest.skip("no interpreter outside of this virtual environment")
     site = next(entry for entry in sys.path if entry.endswith("site-packages"))
-    done = run([str(bare), *start.command(start.CLUSTER)[1:], "--help"], tmp_path, PYTHONPATH=site)
+    done = run([str(bare), *own_programs.command(own_programs.CLUSTER)[1:], "--help"], tmp_path, PYTHONPATH=site)
     assert "the embedded cluster" in done.stdout.lower(), done.stderr
 
 
@@ -114,6 +115,6 @@ def test_packages_of_the_user(tmp_path: Path) -> None:
     site = next(entry for entry in sys.path if entry.endswith("site-packages"))
     Path(folder.stdout.strip()).parent.mkdir(parents=True)
     Path(folder.stdout.strip()).symlink_to(site)
-    done = run([str(bare), *start.command(start.CLUSTER)[1:], "--help"], tmp_path,
+    done = run([str(bare), *own_programs.command(own_programs.CLUSTER)[1:], "--help"], tmp_path,
                PYTHONUSERBASE=str(tmp_path / "user"), PYTHONNOUSERSITE="")
     assert "the embedded cluster" in done.stdout.lower(), done.stderr

@@ -4,18 +4,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Callable
+from typing import Callable, Protocol
 
 from mfmesos.shared import procfs
-from mfmesos.shared.wire import ClaimData
+from mfmesos.shared.wire import ClaimData, Run
 from mfmesos_executor import files, procs, shm
 from mfmesos_executor.cache import Cache
 from mfmesos_executor.cores import Turns
 from mfmesos_executor.limits import Exceeded, Load, guard_reason, over_own_limit, victim_of_disk, victim_of_memory
 from mfmesos_executor.reap import Leader, Reaper
-
-if TYPE_CHECKING:
-    from mfmesos_executor.attempt import Attempt
 
 logger = logging.getLogger(__name__)
 MB = float(1 << 20)
@@ -28,10 +25,20 @@ peak of each one. The cost: docs/performance.md, Executor.
 """
 
 
+class Limited(Protocol):
+    """An attempt as far as its limits concern it."""
+
+    @property
+    def run(self) -> Run: ...
+
+    def exhaust(self, exceeded: Exceeded) -> None:
+        """It is over a limit: end it."""
+
+
 class Watched:
     """The recorded usage of one attempt."""
 
-    def __init__(self, attempt: Attempt, leader: Leader, started: float, folder: str) -> None:
+    def __init__(self, attempt: Limited, leader: Leader, started: float, folder: str) -> None:
         self.attempt = attempt
         self.leader = leader
         self.started = started

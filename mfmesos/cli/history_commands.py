@@ -16,7 +16,7 @@ from mfmesos.cli.failing import fail
 from mfmesos.cli.number_options import Number
 from mfmesos.shared import bounds
 from mfmesos.shared.messages import cli as m
-from mfmesos.shared.phrases import counted, printable
+from mfmesos.shared.phrases import counted, without_controls
 
 if TYPE_CHECKING:
     from mfmesos.core.attempt_record import Attempt
@@ -173,7 +173,7 @@ def summary(attempts: Sequence[Attempt]) -> list[str]:
         last = time.strftime("%Y-%m-%d", time.localtime(group[-1].ended_at))
         lines.append(f"{len(group):8} {exhausted:9} {_amount(median(memory) if memory else None):>9} "
                      f"{_amount(max(memory, default=None)):>9} {_amount(median(times) if times else None):>9} {last}  "
-                     f"{shown(name)}")
+                     f"{without_controls(name)}")
     return lines if groups else []
 
 
@@ -185,7 +185,7 @@ def details(attempts: Sequence[Attempt]) -> list[str]:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(a.ended_at))
         lines.append(f"{when} {_amount(a.input_mb):>9} {_amount(a.allocated_memory_mb):>9} "
                      f"{_amount(a.measured_memory_mb):>9} {_amount(a.measured_cores):>6} {_amount(a.wall_s):>9} "
-                     f"{a.outcome:16}  {shown(a.workflow)}")
+                     f"{a.outcome:16}  {without_controls(a.workflow)}")
     return lines if attempts else []
 
 
@@ -194,7 +194,3 @@ def _amount(value: float | None) -> str:
         return "-"
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
-
-def shown(text: str) -> str:
-    """The text without terminal controls."""
-    return printable(text, 0, instead="?")

@@ -12,7 +12,7 @@ from mfmesos.shared import bounds
 from mfmesos.shared.messages import cli as m
 
 if TYPE_CHECKING:
-    from mfmesos.engines.pool_settings import PoolSettings
+    from mfmesos.settings.pool_settings import PoolSettings
 
 DEFAULT_FOLDER = "mfmesos-pool"
 
@@ -54,7 +54,7 @@ def pool_options(command: Any) -> Any:
 def settings_of(project: str | None, options: dict[str, Any]) -> PoolSettings:
     """The settings from the command line; ConfigError in one line."""
     # Imported here, since every command of mfmesos starts with this module.
-    from mfmesos.engines.pool_settings import PoolSettings, worker_size
+    from mfmesos.settings.pool_settings import PoolSettings, worker_size
     from mfmesos.shares.pool_values import UNLIMITED, ProjectSettings
 
     size = {key: options[key] for key in ("cores", "memory", "disk") if options[key] is not None}

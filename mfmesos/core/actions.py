@@ -131,7 +131,6 @@ class ReportTask:
     attempts: int = 0
     claim_id: str = ""
     category: str = ""
-    """Empty if it was not determined yet."""
     attempt_id: str = ""
     """Id of the last attempt; empty if there was none."""
     inputs: tuple[StagedInput, ...] = ()

@@ -7,8 +7,9 @@ from mfmesos.core import claims, events, matching, outlook, recovery, shortage, 
 from mfmesos.core.actions import AcceptInverseOffer, Action, Over, Reconcile
 from mfmesos.core.model import Resources
 from mfmesos.core.needs import Needs
+from mfmesos.core.policy import Policy
 from mfmesos.core.reasons import explain_exit
-from mfmesos.core.state import Policy, State
+from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
 from mfmesos.shared.messages import core as m
 

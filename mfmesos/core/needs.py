@@ -36,7 +36,7 @@ def _least(amount: float | None, available: float) -> float | None:
 
 
 class Needs(Protocol):
-    """Learns from attempts, and answers for tasks and shapes; `estimates.needs` is the one that runs use."""
+    """Learns from attempts, and answers for tasks and shapes; `estimates.estimated_needs` is the one that runs use."""
 
     mode: str
     """OFF; FILL: what was not requested is estimated; OVERRIDE: what was requested as well."""

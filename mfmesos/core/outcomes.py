@@ -12,8 +12,8 @@ from typing import Callable
 
 from mfmesos.core.model import Resources
 from mfmesos.core.needs import OVERRIDE, Needs
+from mfmesos.core.policy import Policy
 from mfmesos.core.records import AgentRecord, TaskRecord
-from mfmesos.core.state import Policy
 from mfmesos.shared import wire
 from mfmesos.shared.messages import core as m
 

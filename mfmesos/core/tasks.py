@@ -73,10 +73,13 @@ def refuse(state: State, event: TaskRefused) -> None:
     if event.task.id in state.unwanted:
         state.unwanted.discard(event.task.id)
         state.counts[TaskState.WITHDRAWN] += 1
-        state.emit(ReportTask(event.task, finished=False, withdrawn=True, reason=m.TASK_CANCELLED()))
+        state.emit(ReportTask(
+            event.task, finished=False, withdrawn=True, reason=m.TASK_CANCELLED(),
+            category=state.needs.category(event.task)))
         return
     state.counts[TaskState.FAILED] += 1
-    state.emit(ReportTask(event.task, finished=False, reason=event.reason, exit_code=1))
+    state.emit(ReportTask(
+        event.task, finished=False, reason=event.reason, exit_code=1, category=state.needs.category(event.task)))
 
 
 def withdraw(state: State, task_id: int, why: str) -> None:

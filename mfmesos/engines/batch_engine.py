@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.model import SavedTask, Task
+from mfmesos.core.snapshot import Counts
 from mfmesos.engines.batchfile import Batch
+from mfmesos.engines.engine import Display
+from mfmesos.engines.host import Host
 from mfmesos.engines.kept import NotKept
 from mfmesos.engines.stager import INLINE_BYTES, Stager
 from mfmesos.engines.taskfile_engine import failure, shorten
@@ -29,10 +31,6 @@ from mfmesos.taskfiles.plan_graph import Status
 from mfmesos.taskfiles.reader import TaskReader
 from mfmesos.taskfiles.statefile import StateFile
 from mfmesos.taskfiles.tail import FileTail
-from mfmesos.views.progress import Counts, Progress
-
-if TYPE_CHECKING:
-    from mfmesos.scheduler.scheduler import Scheduler
 
 LOOK_AGAIN_S = 2.0
 
@@ -59,7 +57,7 @@ class BatchEngine:
     """Submits each task as soon as its inputs exist; maintains the state file and the display."""
 
     def __init__(
-        self, config: SchedulerConfig, options: Options, batch: Batch, done: set[int], shown: Progress,
+        self, config: SchedulerConfig, options: Options, batch: Batch, done: set[int], shown: Display,
     ) -> None:
         self._options = options
         self._batch = batch
@@ -87,7 +85,7 @@ class BatchEngine:
         self._stopping = False
         self._unwanted: set[int] = set()
         """Tasks that were cancelled while they ran or waited for a claim."""
-        self._scheduler: Scheduler
+        self._host: Host
         self._stager: Stager
         self.entries: list[dict[str, object]] = []
         self.problems = 0
@@ -100,9 +98,9 @@ class BatchEngine:
         self._resumed = {one.task.id for one in found}
         return found
 
-    def start(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
-        self._stager = Stager(self._workdir, scheduler.inputs, scheduler.post_threadsafe)
+    def start(self, host: Host) -> None:
+        self._host = host
+        self._stager = Stager(self._workdir, host.inputs, host.post_threadsafe)
         for task_id in self._batch.tasks:
             self._state.known(task_id)
         if self._options.follow:
@@ -136,7 +134,7 @@ class BatchEngine:
         self.entries.append(self._runlog.task_ended(report, host))
         if report.finished:
             self._tally.finished += 1
-            self._earlier.finished(report, self._scheduler.staging.members(report.attempt_id))
+            self._earlier.finished(report, self._host.members(report.attempt_id))
             self._published += task.outputs
             self._state.finished(task.id)
             self._submit(self._plan.finished(task.id))
@@ -168,7 +166,7 @@ class BatchEngine:
         return ""
 
     def close(self, failure: str | None, *, crashed: bool = False) -> None:
-        self.interrupted = bool(self._scheduler.core.state.stopping) and failure is None
+        self.interrupted = self._host.snapshot().stopping and failure is None
         if self._tail is not None:
             self._tail.stop()
         self._feeder.shutdown(wait=False, cancel_futures=True)
@@ -178,16 +176,15 @@ class BatchEngine:
         self._state.close()
 
     def counts(self) -> Counts:
-        running = self._scheduler.core.state.running()
+        run = self._host.snapshot()
         total = len(self._batch.tasks) - self._tally.dropped
         ended = self._tally.finished + self._tally.failed
-        return Counts(total, max(total - ended - running, 0), running, self._tally.finished, self._tally.failed,
-                      len(self._scheduler.core.state.claims), self._left_s)
+        return Counts(total, max(total - ended - run.running, 0), run.running, self._tally.finished, self._tally.failed,
+                      run.claims, self._left_s)
 
     def _look_ahead(self) -> None:
         """Predict the remaining time, counting tasks that wait for other tasks' outputs as average tasks."""
-        core = self._scheduler.core
-        left, known = core.seconds_left(), len(core.state.tasks)
+        left, known = self._host.seconds_left(), self._host.snapshot().tasks
         tally = self._tally
         unknown = len(self._batch.tasks) - tally.dropped - tally.finished - tally.failed - known
         self._left_s = None if left is None else left * (1 + max(unknown, 0) / known)
@@ -215,7 +212,7 @@ class BatchEngine:
             for line in self._earlier.keep_changed(task, self._plan.read()):
                 self._progress.note(line)
         except NotKept as e:
-            self._scheduler.post(ev.TaskRefused(task, str(e)))
+            self._host.post(ev.TaskRefused(task, str(e)))
             return False
         return True
 
@@ -239,7 +236,7 @@ class BatchEngine:
             self._complete = self._tail is None
             self._progress.note(
                 m.STOPPING_AFTER_FAILURE() if self._complete else m.STOPPING_FOLLOW_AFTER_FAILURE(done=DONE))
-            self._scheduler.post(ev.NothingNew(m.NOTHING_NEW(task=task.id), follow=not self._complete))
+            self._host.post(ev.NothingNew(m.NOTHING_NEW(task=task.id), follow=not self._complete))
             self._abort_rest()
 
     def _block(self, blocked: list[Blocked]) -> None:
@@ -261,7 +258,7 @@ class BatchEngine:
 
     def _end_if_complete(self) -> None:
         if self._complete and self._plan.left == 0:
-            self._scheduler.post(ev.NoMoreTasks())
+            self._host.post(ev.NoMoreTasks())
 
     def _show(self) -> None:
         self._progress.update(self.counts())
@@ -272,7 +269,7 @@ class BatchEngine:
         if reset:
             self._batch.reader = TaskReader(self._workdir)
         records = self._batch.reader.feed(data)
-        self._scheduler.loop.call_soon_threadsafe(self._add, records)
+        self._host.loop.call_soon_threadsafe(self._add, records)
 
     def _add(self, records: list[Record]) -> None:
         for record in records:
@@ -312,7 +309,7 @@ class BatchEngine:
             self._block(blocked)
         elif self._plan.status(task_id) is Status.TAKEN:
             self._unwanted.add(task_id)
-            self._scheduler.post(ev.TaskWithdrawn(task_id))
+            self._host.post(ev.TaskWithdrawn(task_id))
 
     def _say(self, problem: Malformed) -> None:
         self.problems += 1
@@ -327,7 +324,7 @@ class BatchEngine:
         if (self._workdir / DONE).exists():
             self._tail = None
             tail.stop(last_look=True)
-            self._scheduler.loop.call_soon(self._file_ended)  # after the results of the last look
+            self._host.loop.call_soon(self._file_ended)  # after the results of the last look
 
     def _file_ended(self) -> None:
         self._add(self._batch.reader.finish())

@@ -2,15 +2,14 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Callable, Protocol
+from typing import Callable, Protocol
 
 from mfmesos.core import actions as act
 from mfmesos.core.model import SavedTask
+from mfmesos.core.snapshot import Counts
+from mfmesos.engines.host import Host
 from mfmesos.settings.config import SchedulerConfig
 from mfmesos.shared.messages import engines as m
-
-if TYPE_CHECKING:
-    from mfmesos.scheduler.scheduler import Scheduler
 
 
 class Engine(Protocol):
@@ -19,7 +18,7 @@ class Engine(Protocol):
     def resume(self, saved: list[SavedTask]) -> list[SavedTask]:
         """An earlier scheduler of this run has died: return those of its tasks that continue. Called before `start`."""
 
-    def start(self, scheduler: Scheduler) -> None:
+    def start(self, host: Host) -> None:
         """Start to post tasks."""
 
     def report(self, report: act.ReportTask, host: str) -> None:
@@ -36,6 +35,17 @@ class Engine(Protocol):
 
     def close(self, failure: str | None, *, crashed: bool = False) -> None:
         """The run has ended; or the scheduler has `crashed`, and leaves everything to the next scheduler."""
+
+
+class Display(Protocol):
+    """What shows a run to its user while it lasts."""
+
+    def update(self, counts: Counts) -> None: ...
+
+    def note(self, text: str) -> None:
+        """One line for the user that stays."""
+
+    def close(self) -> None: ...
 
 
 class Launched:

@@ -12,19 +12,19 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.model import Resources, SavedTask, Task
-from mfmesos.core.states import TaskState
-from mfmesos.engines import pool_settings, pool_status
+from mfmesos.engines import pool_status
 from mfmesos.engines.engine import Launched
-from mfmesos.engines.pool_settings import PoolSettings
+from mfmesos.engines.host import Host
 from mfmesos.engines.pool_worker import MARGIN, Program, distinct_size, identity, prepare, size_of
 from mfmesos.engines.stager import Stager
 from mfmesos.engines.survey import Survey, View
+from mfmesos.settings import pool_settings
 from mfmesos.settings.config import ConfigError, SchedulerConfig
+from mfmesos.settings.pool_settings import PoolSettings
 from mfmesos.shared import atomic
 from mfmesos.shared.messages import pool as m
 from mfmesos.shared.phrases import counted
@@ -33,9 +33,6 @@ from mfmesos.shares.desk import Pool
 from mfmesos.shares.pool_values import Decisions, Pace, PoolWorker, Start
 from mfmesos.store.runlog import RunLog, more_of_it
 from mfmesos.taskfiles.watch import DirectoryWatch
-
-if TYPE_CHECKING:
-    from mfmesos.scheduler.scheduler import Scheduler
 
 log = logging.getLogger("mfmesos.pool")
 GOOD = "pool-settings.json"
@@ -102,7 +99,7 @@ class PoolEngine(Launched):
         self._survey: Survey
         self._rounds: asyncio.Task[None]
         self._watch: DirectoryWatch
-        self._scheduler: Scheduler
+        self._host: Host
         self._stager: Stager
 
     # --- the engine's interface to the scheduler ------------------------------------------------
@@ -113,18 +110,18 @@ class PoolEngine(Launched):
         self._last_id = max([self._last_id, *self._workers])
         return saved
 
-    def start(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
-        now = scheduler.clock()
+    def start(self, host: Host) -> None:
+        self._host = host
+        now = host.clock()
         for worker in self._workers.values():
             worker.asked_at = now
         if self._workers:
             self._echo(m.POOL_TOOK_OVER(workers=counted(len(self._workers), "worker")))
-        self._survey = Survey(scheduler.clock)
-        self._stager = Stager(self._folder, scheduler.inputs, scheduler.post_threadsafe)
+        self._survey = Survey(host.clock)
+        self._stager = Stager(self._folder, host.inputs, host.post_threadsafe)
         self._watch = DirectoryWatch(self._file.parent, [self._file.name], self._file_changed)
         self._watch.start()
-        self._rounds = scheduler.loop.create_task(self._go_round())
+        self._rounds = host.loop.create_task(self._go_round())
         self._rounds.add_done_callback(self._rounds_ended)
 
     def report(self, report: act.ReportTask, host: str) -> None:
@@ -132,7 +129,7 @@ class PoolEngine(Launched):
         worker = self._workers.pop(report.task.id, None)
         if worker is None or worker.draining or report.withdrawn:
             return
-        now = self._scheduler.clock()
+        now = self._host.clock()
         if not report.finished:
             line = _failure(worker, report, host, more_of_it(report, self._state_dir))
             log.warning("%s", line)
@@ -177,9 +174,9 @@ class PoolEngine(Launched):
         try:
             settings = pool_settings.read(self._file, self._base)
         except ConfigError as e:
-            self._scheduler.loop.call_soon_threadsafe(self._echo, m.POOL_SETTINGS_KEPT(problem=e))
+            self._host.loop.call_soon_threadsafe(self._echo, m.POOL_SETTINGS_KEPT(problem=e))
         else:
-            self._scheduler.loop.call_soon_threadsafe(self._take, settings)
+            self._host.loop.call_soon_threadsafe(self._take, settings)
 
     def _take(self, settings: PoolSettings) -> None:
         if settings == self._settings:
@@ -195,25 +192,25 @@ class PoolEngine(Launched):
     def _rounds_ended(self, rounds: asyncio.Task[None]) -> None:
         error = None if rounds.cancelled() else rounds.exception()
         if error is not None:
-            self._scheduler.crash(error)
+            self._host.crash(error)
 
     async def _go_round(self) -> None:
-        while not self._scheduler.core.state.stopping:
+        while not self._host.snapshot().stopping:
             await self._round()
             await asyncio.sleep(ROUND_S)
 
     async def _round(self) -> None:
-        settings, scheduler = self._settings, self._scheduler
-        now = scheduler.clock()
+        settings, host = self._settings, self._host
+        now = host.clock()
         if now - self._agents_at >= AGENTS_S:
             self._agents_at = now
-            scheduler.list_agents()
+            host.list_agents()
         view = await self._survey.look(settings)
         self._notify_once("source", m.POOL_SOURCE_FAILED(problem=view.problem) if view.problem else "")
         if view.ignored and "ignored" not in self._notified:  # once: anyone may send a catalog new ones all the time
             self._notify_once("ignored", _first_of(view.ignored))
         self._note_changes(view)
-        now = scheduler.clock()
+        now = host.clock()
         self._see(view, now)
         agent, cores = self._room()
         projects = {*(manager.project for manager in view.managers), *(w.project for w in self._workers.values())}
@@ -242,22 +239,20 @@ class PoolEngine(Launched):
 
     def _room(self) -> tuple[Resources, float]:
         """The largest worker that fits an agent, and the cores of all agents that others do not use."""
-        state = self._scheduler.core.state
-        agents = [(a - MARGIN).at_least_zero() for a in state.largest_agents()]
+        room = self._host.room()
+        agents = [(a - MARGIN).at_least_zero() for a in room.agents]
         if not self._gpus:
             agents = [replace(a, gpus=0.0) for a in agents]
         agents = [replace(a, cores=float(math.floor(a.cores + 0.0005))) for a in agents if a.memory_mb and a.disk_mb]
         if not agents:
             return Resources(), 0.0
-        ours = sum(c.resources.cores for c in state.claims.values())
-        used = sum(a.used.cores for a in state.listed or () if a.active)
-        return max(agents, key=lambda a: (a.cores, a.memory_mb)), sum(a.cores for a in agents) - max(used - ours, 0.0)
+        return max(agents, key=lambda a: (a.cores, a.memory_mb)), sum(a.cores for a in agents) - room.cores_of_others
 
     def _drain(self, number: int, reason: str) -> None:
         worker = self._workers[number]
         worker.draining = True
         log.info("event=drain worker=%d manager=%r reason=%r", number, worker.manager, reason)
-        self._scheduler.post(ev.TaskWithdrawn(number))
+        self._host.post(ev.TaskWithdrawn(number))
 
     async def _start(self, starts: Iterable[Start], now: float) -> str:
         """Start workers; returns why they cannot start, or nothing."""
@@ -283,7 +278,7 @@ class PoolEngine(Launched):
     async def _program(self, speaks: str) -> Program:
         name = self._settings.worker or speaks
         if name not in self._programs:
-            self._programs[name] = await self._scheduler.loop.run_in_executor(
+            self._programs[name] = await self._host.loop.run_in_executor(
                 self._preparer, prepare, self._folder, name, self._settings)
         return self._programs[name]
 
@@ -304,7 +299,7 @@ class PoolEngine(Launched):
         self._present = set(there)
 
     def _write_status(self, view: View, decided: Decisions, agent: Resources, cores: float, problem: str) -> None:
-        waiting = {r.task.id for r in self._scheduler.core.state.tasks.values() if r.state is TaskState.WAITING}
+        waiting = self._host.waiting()
         by_manager: dict[str, list[Worker]] = {manager.key: [] for manager in view.managers}
         abandoned = 0
         for worker in self._workers.values():

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mfmesos.core.model import Request, Resources, Task
-from mfmesos.engines.pool_settings import PoolSettings
 from mfmesos.settings.config import ConfigError
+from mfmesos.settings.pool_settings import PoolSettings
 from mfmesos.shared.atomic import replacing
 from mfmesos.shared.messages import pool as m
 from mfmesos.shared.plainerrors import plain

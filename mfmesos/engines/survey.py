@@ -13,8 +13,8 @@ from pathlib import Path
 from mfmesos.engines import catalog, manager
 from mfmesos.engines.catalog import Found, SourceError
 from mfmesos.engines.manager import Answer, Gone, Unreachable
-from mfmesos.engines.pool_settings import CATALOG_PORT, PoolSettings
 from mfmesos.engines.pool_worker import Identity
+from mfmesos.settings.pool_settings import CATALOG_PORT, PoolSettings
 from mfmesos.shared.addresses import split_host_port
 from mfmesos.shared.messages import pool as m
 from mfmesos.shares.pool_values import ManagerStatus

@@ -11,15 +11,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable
+from typing import Callable
 
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.model import SavedTask, Task
 from mfmesos.engines.engine import Launched
+from mfmesos.engines.host import Host
 from mfmesos.engines.stager import Stager
-from mfmesos.launchers.linked import end_engine, lives
 from mfmesos.settings.config import SECRET_VARIABLE, SchedulerConfig
+from mfmesos.shared import engine_programs
 from mfmesos.shared.messages import engines as m
 from mfmesos.shared.phrases import printable
 from mfmesos.shared.terminal import say
@@ -33,9 +34,6 @@ from mfmesos.taskfiles.statefile import StateFile
 from mfmesos.taskfiles.tail import FileTail
 from mfmesos.taskfiles.taskfile import TaskInfoParser
 from mfmesos.taskfiles.workers import as_worker
-
-if TYPE_CHECKING:
-    from mfmesos.scheduler.scheduler import Scheduler
 
 log = logging.getLogger("mfmesos.engine")
 ENGINE_ENDS_WITHIN_S = 6.0
@@ -67,7 +65,7 @@ class TaskFileEngine(Launched):
         self._tail: FileTail
         self._stager: Stager
         self._post: Callable[..., None]
-        self._scheduler: Scheduler
+        self._host: Host
 
     def resume(self, saved: list[SavedTask]) -> list[SavedTask]:
         """The tasks that have no line yet: the state file lists the ended tasks."""
@@ -78,20 +76,20 @@ class TaskFileEngine(Launched):
         self._taken = {*ended, *(one.task.id for one in going_on)}
         return going_on
 
-    def start(self, scheduler: Scheduler) -> None:
-        self._post = scheduler.post_threadsafe
-        self._stager = Stager(self._workdir, scheduler.inputs, self._post)
+    def start(self, host: Host) -> None:
+        self._post = host.post_threadsafe
+        self._stager = Stager(self._workdir, host.inputs, self._post)
         self._tail = FileTail(self._workdir / TASK_INFO, self._on_bytes, offset=self._offset)
         self._tail.start()
-        self._scheduler = scheduler
+        self._host = host
         self._look_for_end()
 
     def _look_for_end(self) -> None:
         word = self._last_word()
         if word:
-            self._scheduler.stop(m.ENGINE_ENDED(word=word))
+            self._host.stop(m.ENGINE_ENDED(word=word))
         else:
-            self._scheduler.loop.call_later(LOOK_S, self._look_for_end)
+            self._host.loop.call_later(LOOK_S, self._look_for_end)
 
     def _last_word(self) -> str | None:
         """makeflow's last word in mesos_done; None before."""
@@ -197,7 +195,7 @@ class TaskFileEngine(Launched):
         why = super().orphaned()
         if why and self._engine_pid is not None and not self._engine_was_ended:
             self._engine_was_ended = True
-            end_engine(self._engine_pid)
+            engine_programs.end(self._engine_pid)
         return why
 
     def _await_engine(self) -> None:
@@ -206,7 +204,7 @@ class TaskFileEngine(Launched):
         """
         deadline = time.monotonic() + ENGINE_ENDS_WITHIN_S
         while time.monotonic() < deadline and not (self._workdir / DONE).exists() and (
-                self._engine_pid is None or lives(self._engine_pid)):
+                self._engine_pid is None or engine_programs.is_running(self._engine_pid)):
             time.sleep(0.1)  # the watch has ended already
 
 

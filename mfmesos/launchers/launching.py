@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mfmesos import start
 from mfmesos.launchers import binaries
 from mfmesos.launchers.supervisor import Supervisor
 from mfmesos.settings.config import SECRET_VARIABLE, STATE_DIR, ConfigError, SchedulerConfig
-from mfmesos.shared.plainfiles import check_state
+from mfmesos.shared import own_programs
 from mfmesos.store import leftovers
+from mfmesos.store.plainfiles import check_state
 
 
 @dataclass
@@ -26,7 +26,7 @@ class LaunchOptions:
     """The launcher fills in workdir and parent_pid; --mesos-master in `argv` overrides its master."""
     echo: Callable[[str], None]
     """Shows one line to the user."""
-    scheduler_command: list[str] = field(default_factory=lambda: start.command(start.SCHEDULER))
+    scheduler_command: list[str] = field(default_factory=lambda: own_programs.command(own_programs.SCHEDULER))
     """Started with the name of the settings file as an additional argument."""
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     binary: Path | None = None

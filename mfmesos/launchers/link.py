@@ -11,16 +11,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from mfmesos import start
 from mfmesos.launchers import binaries, link_script
 from mfmesos.settings.config import ConfigError
-from mfmesos.shared import atomic
+from mfmesos.shared import atomic, own_programs
+from mfmesos.shared.engine_programs import PROGRAMS
 from mfmesos.shared.terminal import say
 
 NAME = "mf_mesos_scheduler"
 KEPT = f"{NAME}.before-mfmesos"
 MARK = "# put here by `mfmesos link`; `mfmesos unlink` takes it away"
-ENGINES = ("makeflow", "work_queue_factory")
 
 
 def link(bindir: Path, interpreter: str = sys.executable, echo: Callable[[str], None] = say) -> None:
@@ -37,14 +36,14 @@ def link(bindir: Path, interpreter: str = sys.executable, echo: Callable[[str], 
     for place in places:
         if place != bindir.resolve():
             echo(f"{bindir} leads to {place}, where makeflow looks for its scheduler: linked there")
-        _link_in(place, script_for(start.command(start.SCHEDULER, interpreter)))
+        _link_in(place, script_for(own_programs.command(own_programs.SCHEDULER, interpreter)))
 
 
 def folders(bindir: Path) -> list[Path]:
     """The folders in which the engines in `bindir` look for their scheduler: beside their own binary, whichever
     symbolic link or wrapper script starts it.
     """
-    there = [bindir / name for name in ENGINES if (bindir / name).exists()]
+    there = [bindir / name for name in PROGRAMS if (bindir / name).exists()]
     return list(dict.fromkeys(binaries.binary_of(path).parent for path in there))
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import pwd
 import secrets
-import signal
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,14 +18,13 @@ from typing import Callable
 from mfmesos.launchers.localrun import check_master
 from mfmesos.launchers.makeflow_environment import lost_by
 from mfmesos.settings.config import DEFAULT_MASTER, END, STATE_DIR, ConfigError, SchedulerConfig
-from mfmesos.shared import procfs
+from mfmesos.shared import engine_programs, procfs
+from mfmesos.shared.engine_programs import FACTORY, MAKEFLOW, program_of
 from mfmesos.shared.terminal import say
 from mfmesos.store.leftovers import RUN, TASK_INFO, TASK_STATE, clear, holds, older, owner
 from mfmesos.taskfiles.workers import for_workers
 
 VARIABLE = "MFMESOS_ENGINE"
-MAKEFLOW, FACTORY = "makeflow", "work_queue_fact"
-ENGINES = (MAKEFLOW, FACTORY)  # as in /proc/PID/comm, cut to 15 characters
 NO_PROCESS = -1
 ENGINE_STARTS_S = {MAKEFLOW: 0.03, FACTORY: 0.0}
 """An engine younger than this has written nothing. The kernel rounds its start time down to 10 ms; a factory writes its
@@ -71,16 +69,17 @@ def main(argv: list[str], run: Callable[[SchedulerConfig], int]) -> int:
         say(str(e))
         code = 1
     if code and engine.pid == os.getppid():
-        end_engine(engine.pid)
-    elif not lives(engine.pid):
+        engine_programs.end(engine.pid)
+    elif not engine_programs.is_running(engine.pid):
         _put_right(engine)
     return code
 
 
 def _engine(cwd: Path, words: list[str]) -> Plain:
     pid, _, launch = os.environ.pop(VARIABLE, str(os.getppid())).partition(" ")
-    name = procfs.name_of(int(pid))
-    if name and not name.startswith(ENGINES):
+    process = procfs.name_of(int(pid))
+    name = program_of(process)
+    if process and not name:
         return Plain(NO_PROCESS, "", tuple(words), launch, cwd)
     said = words or procfs.command_line(int(pid))
     return Plain(int(pid), name, tuple(said), launch, cwd)
@@ -100,7 +99,7 @@ def _config(engine: Plain, master: str) -> SchedulerConfig:
         workdir=str(engine.cwd), master=master.rstrip("/") or DEFAULT_MASTER, engine_pid=engine.pid,
         parent_pid=NO_PROCESS if engine.pid == NO_PROCESS else os.getppid(), engine="makeflow",
         launch=engine.launch or secrets.token_hex(8), start_at_last_run=True)
-    is_factory = engine.name == FACTORY or os.path.basename("".join(engine.words[:1])).startswith(FACTORY)
+    is_factory = engine.name == FACTORY or program_of(os.path.basename("".join(engine.words[:1]))) == FACTORY
     return for_workers(config) if is_factory else config
 
 
@@ -135,14 +134,3 @@ def _put_right(engine: Plain) -> None:
         makeflow_log.mend(log, time.time_ns() // 1000)
     except (ConfigError, OSError) as e:
         say(f"makeflow's log was not mended ({e}); continue with `mfmesos makeflow`")
-
-
-def lives(pid: int) -> bool:
-    """Whether that process is an engine that has not ended."""
-    return procfs.name_of(pid).startswith(ENGINES)
-
-
-def end_engine(pid: int) -> None:
-    """An engine without its scheduler waits for ever: end the engine."""
-    if lives(pid):
-        os.kill(pid, signal.SIGTERM)

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from mfmesos import start
 from mfmesos.mesos.masters import parse_masters
 from mfmesos.settings.config import ConfigError, SchedulerConfig
+from mfmesos.shared import own_programs
 
 START_WITHIN_S = 30.0
 PRINCIPAL = "mfmesos"
@@ -40,7 +40,7 @@ def local_cluster(config: SchedulerConfig, agents: int = 1) -> Iterator[Schedule
         file.write_text(text)
     with open(home / "log", "w+", encoding="utf-8") as log:
         child = subprocess.Popen(
-            [*start.command(start.CLUSTER), "--agents", str(agents), "--work-dir", str(home / "agents"),
+            [*own_programs.command(own_programs.CLUSTER), "--agents", str(agents), "--work-dir", str(home / "agents"),
              "--ready-file", str(ready), "--secret-file", str(credential), "--parent-pid", str(os.getpid())],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         try:

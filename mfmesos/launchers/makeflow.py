@@ -25,7 +25,7 @@ from mfmesos.launchers.makeflow_session import MakeflowSession
 from mfmesos.launchers.makeflow_verdict import Verdict
 from mfmesos.settings.config import STATE_DIR, ConfigError
 from mfmesos.shared.phrases import counted
-from mfmesos.shared.plainfiles import oddity
+from mfmesos.store.plainfiles import oddity
 
 __all__ = ["LaunchOptions", "launch"]
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mfmesos.engines import pool_settings
-from mfmesos.engines.pool_settings import PoolSettings
 from mfmesos.launchers import launching
 from mfmesos.launchers.launching import LaunchOptions
 from mfmesos.launchers.session import STOP_S, TICK_S
 from mfmesos.launchers.supervisor import WATCHED, Supervisor
+from mfmesos.settings import pool_settings
 from mfmesos.settings.config import ConfigError, SchedulerConfig
+from mfmesos.settings.pool_settings import PoolSettings
 from mfmesos.store.leftovers import FolderLock
 
 CATALOG = "catalog.cse.nd.edu:9097"

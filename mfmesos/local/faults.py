@@ -1,20 +1,29 @@
 """Fault injection for tests: through `LocalCluster.faults`, or POST /faults {"kind": ..., ...} if enabled."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable
+from typing import Callable, Protocol
 
 from mfmesos.local.agent import Agent
 from mfmesos.local.amounts import Json
+from mfmesos.local.master import Master
+from mfmesos.local.operator import OperatorCalls
 from mfmesos.local.validation import Refused
 
-if TYPE_CHECKING:
-    from mfmesos.local.cluster import LocalCluster
+
+class Faulty(Protocol):
+    """The parts of a cluster that faults befall."""
+
+    members: list[Agent]
+    leader: Master
+    operator: OperatorCalls
+
+    def new_leader(self) -> None: ...
 
 
 class Faults:
     """`agent` is an agent's number, from 0."""
 
-    def __init__(self, cluster: LocalCluster) -> None:
+    def __init__(self, cluster: Faulty) -> None:
         self._cluster = cluster
 
     async def by_name(self, body: Json) -> Json:

@@ -5,15 +5,16 @@ import json
 import logging
 import weakref
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, Callable
+from typing import Any, Callable, Protocol
 
 from mfmesos.aio import web
 from mfmesos.local import access, sandbox_files, state_pages
 from mfmesos.local.agent import Agent, CallError
+from mfmesos.local.faults import Faults
+from mfmesos.local.framework_calls import SchedulerCalls
+from mfmesos.local.master import Master
+from mfmesos.local.operator import OperatorCalls
 from mfmesos.local.validation import Refused, executor_call, scheduler_call
-
-if TYPE_CHECKING:
-    from mfmesos.local.cluster import LocalCluster
 
 log = logging.getLogger(__name__)
 MAX_BODY = 64 * 1024 * 1024
@@ -45,7 +46,18 @@ def _same_user() -> Any:
     return check
 
 
-def _basic(cluster: LocalCluster) -> Any:
+class Served(Protocol):
+    """What is answered for: a cluster's parts."""
+
+    leader: Master
+    calls: SchedulerCalls
+    operator: OperatorCalls
+    faults: Faults
+    credential: access.Credential | None
+    allow_faults: bool
+
+
+def _basic(cluster: Served) -> Any:
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         credential = cluster.credential
@@ -89,7 +101,7 @@ def _application(middlewares: list[Any]) -> web.Application:
 
 
 # --- master -------------------------------------------------------------------------------------
-def master_application(cluster: LocalCluster) -> web.Application:
+def master_application(cluster: Served) -> web.Application:
     async def scheduler(request: web.Request) -> web.StreamResponse:
         call = scheduler_call(await _json(request))
         master = cluster.leader

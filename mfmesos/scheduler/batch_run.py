@@ -15,9 +15,9 @@ from mfmesos.settings.config import STATE_DIR, ConfigError, SchedulerConfig
 from mfmesos.shared.messages import runs as m
 from mfmesos.shared.phrases import counted, duration
 from mfmesos.shared.plainerrors import plain
-from mfmesos.shared.plainfiles import check_state, oddity
 from mfmesos.shared.terminal import ending_signals, say
 from mfmesos.store.leftovers import DONE, TASK_INFO, TASK_STATE, FolderLock, begin_run, recover
+from mfmesos.store.plainfiles import check_state, oddity
 from mfmesos.views.progress import progress
 
 __all__ = ["Options", "find", "run"]

@@ -5,7 +5,7 @@ import secrets
 import socket
 from pathlib import Path
 
-from mfmesos.core.state import Policy
+from mfmesos.core.policy import Policy
 from mfmesos.mesos.master_link import FrameworkSettings
 from mfmesos.settings.config import SchedulerConfig, read_secret
 from mfmesos.store import framework

@@ -11,20 +11,24 @@ import logging
 import signal
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
+from mfmesos.core import snapshot as snapshots
 from mfmesos.core.core import Core
 from mfmesos.core.model import SavedClaim, SavedTask
+from mfmesos.core.snapshot import ClusterRoom, Snapshot
 from mfmesos.engines.engine import Engine
-from mfmesos.estimates.needs import needs_for
+from mfmesos.estimates.estimated_needs import needs_for
+from mfmesos.estimates.learning import PER_CATEGORY
 from mfmesos.mesos.master_link import MesosLink
 from mfmesos.scheduler.heldsyncs import HeldSyncs
 from mfmesos.scheduler.parts import framework_of, policy_of
+from mfmesos.scheduler.publisher import Publisher
 from mfmesos.scheduler.run_folder import RunFolder
 from mfmesos.settings.config import SchedulerConfig
 from mfmesos.shared import descriptors, wire
@@ -34,7 +38,6 @@ from mfmesos.shared.messages import runs as m
 from mfmesos.shared.plainerrors import plain
 from mfmesos.staging.archive import build_archive
 from mfmesos.staging.inputs import InputIndex
-from mfmesos.staging.publish_errors import PublishError
 from mfmesos.staging.server import StagingServer, default_host
 from mfmesos.store import framework
 from mfmesos.store.journal import FILE as JOURNAL
@@ -62,7 +65,7 @@ class Scheduler:
         self.inputs = inputs or InputIndex(self.workdir, own_files=config.own_files)
         self.staging: StagingServer
         self.journal: Journal
-        self.recorder = Recorder(config.history, self.workdir.name, self._complain)
+        self.recorder = Recorder(config.history, self.workdir.name, self._complain, PER_CATEGORY)
         self.loop: asyncio.AbstractEventLoop
         self._link: MesosLink
         self._pending: list[ev.Event] = []
@@ -74,7 +77,7 @@ class Scheduler:
         """Whether all adapters are ready: an executor of an earlier scheduler may sync before."""
         self._wakeup: asyncio.TimerHandle | None = None
         self._held = HeldSyncs(self.post)
-        self._publishing: set[asyncio.Task[None]] = set()
+        self._publisher = Publisher(self.post)
         self._hosts: dict[str, str] = {}
         self._over: asyncio.Future[str | None]
         self._folder: RunFolder
@@ -94,7 +97,7 @@ class Scheduler:
             act.GrantAttempt: self._grant,
             act.RevokeAttempt: lambda a: self.staging.revoke(a.claim_id, a.attempt_id),
             act.AnswerSync: self._held.answer,
-            act.PublishOutputs: self._publish,
+            act.PublishOutputs: lambda a: self._publisher.publish(self.staging, a.attempt_id),
             act.CloseClaim: lambda a: self.staging.close_claim(a.claim_id),
             act.RecordAttempt: lambda a: self.recorder.keep(a.attempt),
             act.Note: self._note,
@@ -157,6 +160,21 @@ class Scheduler:
         """Report the list of agents to the core."""
         self._link.list_agents()
 
+    def snapshot(self) -> Snapshot:
+        return snapshots.snapshot(self.core.state)
+
+    def seconds_left(self) -> float | None:
+        return self.core.seconds_left()
+
+    def room(self) -> ClusterRoom:
+        return snapshots.cluster_room(self.core.state)
+
+    def waiting(self) -> frozenset[int]:
+        return snapshots.waiting(self.core.state)
+
+    def members(self, attempt_id: str) -> Mapping[str, tuple[str, ...]]:
+        return self.staging.members(attempt_id)
+
     def crash(self, error: BaseException) -> None:
         """An unexpected error ends the run and never lets it hang; the next scheduler resumes."""
         if self._over.done():
@@ -218,28 +236,6 @@ class Scheduler:
 
     def _grant(self, action: act.GrantAttempt) -> None:
         self.staging.grant(action.claim_id, action.attempt_id, action.inputs, action.task.outputs)
-
-    def _publish(self, action: act.PublishOutputs) -> None:
-        if not self.staging.publishes_quickly(action.attempt_id):
-            publishing = self.loop.create_task(self._publish_slowly(action.attempt_id))
-            self._publishing.add(publishing)
-            publishing.add_done_callback(self._publishing.discard)
-            return
-        try:
-            self.staging.publish_outputs(action.attempt_id)
-        except PublishError as e:
-            self.post(ev.OutputsRefused(action.attempt_id, e.reason, e.local, e.full))
-        else:
-            self.post(ev.OutputsPublished(action.attempt_id))
-
-    async def _publish_slowly(self, attempt_id: str) -> None:
-        """Publish folders, and outputs on another file system, by copying in a thread."""
-        try:
-            await self.staging.publish(attempt_id)
-        except PublishError as e:
-            self.post(ev.OutputsRefused(attempt_id, e.reason, e.local, e.full))
-        else:
-            self.post(ev.OutputsPublished(attempt_id))
 
     def _report_all(self, actions: Iterable[Any]) -> None:
         reports: list[act.ReportTask] = list(actions)

@@ -36,6 +36,11 @@ def printable(text: str | bytes, limit: int = 80, *, instead: str | None = None)
     return without_middle(text, limit) if 0 < limit < len(text) else text
 
 
+def without_controls(text: str) -> str:
+    """The whole text, with a question mark for each character that would steer a terminal."""
+    return printable(text, 0, instead="?")
+
+
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode()
 

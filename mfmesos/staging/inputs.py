@@ -17,11 +17,12 @@ from mfmesos.core.model import StagedInput, Task
 from mfmesos.shared import descriptors
 from mfmesos.shared.holes import sparse
 from mfmesos.shared.messages import staging as m
+from mfmesos.shared.mtimes import coarse_ns
 from mfmesos.shared.symlinks import leads_out
 from mfmesos.staging import stamps
 from mfmesos.staging.check import OutputCheck
 from mfmesos.staging.names import relative
-from mfmesos.staging.stamps import coarse_ns, file_stamp, tree_stamp
+from mfmesos.staging.stamps import file_stamp, tree_stamp
 from mfmesos.staging.task_links import TaskLinks
 from mfmesos.staging.trees import Row, TreeError, stat_print, walk
 

@@ -9,14 +9,11 @@ import stat
 from collections.abc import Collection, Iterable, Iterator
 from typing import Callable, NamedTuple
 
+from mfmesos.shared.mtimes import GRAINS_NS
 from mfmesos.staging.names import ancestors
 from mfmesos.staging.trees import CHUNK, Row, TreeError, walk
 
 MOST_MEMBERS = 2_000
-GRAINS_NS = (100, 1_000, 1_000_000, 1_000_000_000, 2_000_000_000)
-"""Grains of times: of CIFS and NTFS, and of other file systems."""
-COARSE_NS = GRAINS_NS[-1]
-"""The coarsest grain of times on a file system (FAT); others have whole seconds (NFS version 2, ext3, some of CIFS)."""
 
 
 class Stamp(NamedTuple):
@@ -39,13 +36,6 @@ def stamp(
         return tree_stamp(among(rows(path), members)) if stat.S_ISDIR(found.st_mode) else None
     except (OSError, TreeError, ValueError):
         return None
-
-
-def coarse_ns(mtime_ns: int) -> int:
-    """How much later than its time a file may have been written, judging by the time itself: 0 if it has a fraction of
-    a second.
-    """
-    return 0 if mtime_ns % 1_000_000_000 else COARSE_NS
 
 
 def only_coarser(was: str, now: str) -> bool:

@@ -17,17 +17,17 @@ from pathlib import Path
 
 from mfmesos.settings.config import STATE_DIR, ConfigError
 from mfmesos.shared import atomic
+from mfmesos.shared.engine_programs import PROGRAMS
 from mfmesos.shared.messages import store as m
+from mfmesos.shared.mtimes import coarse_ns
 from mfmesos.shared.phrases import printable
 from mfmesos.shared.plainerrors import reason
-from mfmesos.shared.plainfiles import check_state
-from mfmesos.staging.stamps import coarse_ns
 from mfmesos.store import framework
+from mfmesos.store.plainfiles import check_state
 
 TASK_INFO = "mesos_task_info"
 TASK_STATE = "mesos_task_state"
 DONE = "mesos_done"
-ENGINES = (b"makeflow", b"work_queue_factory")
 FILES = (TASK_INFO, TASK_STATE, DONE)
 JOURNAL = "journal.sqlite*"
 """In .mfmesos/, with SQLite's companion files."""
@@ -139,7 +139,7 @@ def plain_engine_in(workdir: Path, proc: Path = Path("/proc")) -> int | None:
             here = os.path.samefile(entry / "cwd", workdir)
         except OSError:
             continue
-        if here and os.path.basename(words[0]) in ENGINES and any(b"mesos" in w for w in words[1:]):
+        if here and os.path.basename(os.fsdecode(words[0])) in PROGRAMS and any(b"mesos" in w for w in words[1:]):
             return int(entry.name)
     return None
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Callable
 
 from mfmesos.core.attempt_record import Attempt
-from mfmesos.estimates.learning import PER_CATEGORY
 from mfmesos.shared.messages import store as m
 from mfmesos.store.history import History, HistoryError, default_path
 
@@ -27,15 +26,18 @@ CLOSE_S = 5.0
 
 class Recorder:
     """`path` None keeps nothing; "" is the user's own history. `complain` gets one line, from any thread, when the
-    history is unusable; the history is then ignored for the rest of the run.
+    history is unusable; the history is then ignored for the rest of the run. `per_category`: how many of the newest
+    attempts of a category are learned from.
     """
 
     def __init__(
-        self, path: str | None, workflow: str, complain: Callable[[str], None], clock: Callable[[], float] = time.time,
+        self, path: str | None, workflow: str, complain: Callable[[str], None], per_category: int,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._path = path
         self._workflow = workflow
         self._complain = complain
+        self._per_category = per_category
         self._clock = clock
         self._history: History | None = None
         self._waiting: list[Attempt] = []
@@ -50,7 +52,7 @@ class Recorder:
             return ()
         try:
             self._history = History(Path(self._path) if self._path else default_path(), busy_s=BUSY_S)
-            found = self._history.load(LOADED, each=PER_CATEGORY)
+            found = self._history.load(LOADED, each=self._per_category)
         except HistoryError as e:
             self._give_up(e)
             return ()

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Callable
 
 from mfmesos.core.actions import ReportTask
-from mfmesos.estimates.category import category_of
 from mfmesos.shared.messages import store as m
 from mfmesos.shared.wholelines import open_to_append
 
@@ -56,7 +55,7 @@ class RunLog:
             "time": round(self._clock(), 3),
             "task": task.id,
             "command": task.command,
-            "category": report.category or category_of(task),
+            "category": report.category,
             "finished": report.finished,
             "withdrawn": report.withdrawn,
             "reason": report.reason,

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from mfmesos.cli.history_commands import shown
 from mfmesos.core.attempt_record import Attempt
+from mfmesos.estimates.estimated_needs import LEAST_MB
 from mfmesos.estimates.estimator import Estimate, Estimator
 from mfmesos.estimates.estimators import Estimates
 from mfmesos.estimates.learning import learn, newest
-from mfmesos.estimates.needs import LEAST_MB
 from mfmesos.shared.messages import views as m
-from mfmesos.shared.phrases import counted
+from mfmesos.shared.phrases import counted, without_controls
 
 BARS = "▁▂▃▄▅▆▇█"
 PLAIN_BARS = ".:-=+*%#"
@@ -112,7 +111,7 @@ def overview(groups: Sequence[Category], estimates: Estimates) -> list[str]:
         lines.append(
             f"{len(group.attempts):8d} {group.exhausted():9d} {_number(median(memory) if memory else None):>10} "
             f"{_number(max(memory, default=None)):>10} {_number(given(next_task(estimates, group))):>10} "
-            f"{_number(usual):>8} {'-' if waste is None else f'{waste:.2f}':>6}  {shown(group.name)}")
+            f"{_number(usual):>8} {'-' if waste is None else f'{waste:.2f}':>6}  {without_controls(group.name)}")
     return lines
 
 
@@ -120,7 +119,7 @@ def details(group: Category, estimates: Estimates, bars: str = BARS) -> list[str
     """One category: each resource's distribution, the estimate for the next task, and its reason."""
     waste = group.waste()
     attempts, finished, exhausted = counted(len(group.attempts), "attempt"), len(group.finished), group.exhausted()
-    lines = [shown(group.name), m.CATEGORY_COUNTS(attempts=attempts, finished=finished, exhausted=exhausted)
+    lines = [without_controls(group.name), m.CATEGORY_COUNTS(attempts=attempts, finished=finished, exhausted=exhausted)
              if waste is None else m.CATEGORY_COUNTS_WASTE(
                  attempts=attempts, finished=finished, exhausted=exhausted, waste=waste)]
     if not group.finished:
@@ -178,6 +177,6 @@ def plot(groups: Sequence[Category], estimates: Estimates, path: str) -> int:
             axes.legend()
         axes.set(xlabel="memory, MB", ylabel="tasks")
         # Commands contain $.
-        axes.set_title(shown(group.name), parse_math=False)
+        axes.set_title(without_controls(group.name), parse_math=False)
     figure.savefig(path)
     return len(measured) - len(drawn)

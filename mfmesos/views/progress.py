@@ -4,9 +4,9 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, Protocol
+from typing import TYPE_CHECKING, Callable
 
+from mfmesos.core.snapshot import Counts
 from mfmesos.shared import terminal
 from mfmesos.shared.phrases import duration
 
@@ -16,34 +16,7 @@ if TYPE_CHECKING:
 PLAIN_EVERY_S = 10.0
 
 
-@dataclass(frozen=True)
-class Counts:
-    """Tasks by state; `total` includes those that wait for other tasks' outputs."""
-
-    total: int = 0
-    waiting: int = 0
-    running: int = 0
-    finished: int = 0
-    failed: int = 0
-    claims: int = 0
-    left_s: float | None = None
-    """Estimated remaining seconds; None: extrapolate the rate so far."""
-
-    @property
-    def ended(self) -> int:
-        return self.finished + self.failed
-
-
-class Progress(Protocol):
-    def update(self, counts: Counts) -> None: ...
-
-    def note(self, text: str) -> None:
-        """One permanent line for the user."""
-
-    def close(self) -> None: ...
-
-
-def progress(force_plain: bool = False) -> Progress:
+def progress(force_plain: bool = False) -> PlainProgress | LiveProgress:
     """The progress display for this stderr."""
     if force_plain or not sys.stderr.isatty():
         return PlainProgress()

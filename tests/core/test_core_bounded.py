@@ -7,7 +7,7 @@ from world import FakeExecutor, World
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.model import Resources
-from mfmesos.core.state import Policy
+from mfmesos.core.policy import Policy
 from mfmesos.shared import wire
 
 

@@ -8,7 +8,7 @@ from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.model import Resources, SavedTask, Task
-from mfmesos.core.state import Policy
+from mfmesos.core.policy import Policy
 from mfmesos.core.states import ClaimState
 from mfmesos.shared import wire
 

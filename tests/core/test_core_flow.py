@@ -7,7 +7,7 @@ from world import World
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.model import Request, Resources, Task
-from mfmesos.core.state import Policy
+from mfmesos.core.policy import Policy
 from mfmesos.core.states import CLAIM_MOVES, TASK_MOVES, ClaimState, ImpossibleMove, TaskState, move
 from mfmesos.shared import wire
 

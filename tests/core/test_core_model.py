@@ -17,7 +17,7 @@ from world import World
 from mfmesos.core import events as ev
 from mfmesos.core.model import Holder, Resources
 from mfmesos.core.needs import FILL, OFF, OVERRIDE
-from mfmesos.core.state import Policy
+from mfmesos.core.policy import Policy
 from mfmesos.shared import wire
 from mfmesos.shared.wire import FOLDER_GONE
 

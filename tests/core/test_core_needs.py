@@ -12,11 +12,11 @@ from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.model import Request, Resources, StagedInput, Task
+from mfmesos.core.policy import Policy
 from mfmesos.core.records import Kind, Shape
-from mfmesos.core.state import Policy
+from mfmesos.estimates.estimated_needs import LEAST_MB, EstimatedNeeds
 from mfmesos.estimates.estimators import Estimates
 from mfmesos.estimates.learning import JUDGED, JUDGED_SHORT, PER_CATEGORY, learn, newest
-from mfmesos.estimates.needs import LEAST_MB, EstimatedNeeds
 from mfmesos.estimates.tuning import Tuning
 from mfmesos.shared import wire
 

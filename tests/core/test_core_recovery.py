@@ -8,7 +8,7 @@ from world import World
 
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
-from mfmesos.core.state import Policy
+from mfmesos.core.policy import Policy
 from mfmesos.shared import wire
 
 

@@ -7,7 +7,7 @@ from world import World
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.model import Resources
-from mfmesos.core.state import Policy
+from mfmesos.core.policy import Policy
 from mfmesos.shared import wire
 
 WHOLE = Resources(4, 3000, 20000)

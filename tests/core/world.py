@@ -13,9 +13,9 @@ from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.core import Core
 from mfmesos.core.model import Agent, Holder, Offer, Request, Resources, SavedClaim, SavedTask, Task
+from mfmesos.core.policy import Policy
 from mfmesos.core.sizing import AHEAD_MOST
-from mfmesos.core.state import Policy
-from mfmesos.estimates.needs import needs_for
+from mfmesos.estimates.estimated_needs import needs_for
 from mfmesos.shared import wire
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from mfmesos.core.model import Request, SavedTask, Task
 from mfmesos.engines.pool_engine import GOOD, PoolEngine
-from mfmesos.engines.pool_settings import PoolSettings, as_json
 from mfmesos.settings.config import ConfigError, SchedulerConfig
+from mfmesos.settings.pool_settings import PoolSettings, as_json
 from mfmesos.shares.pool_values import ProjectSettings
 
 

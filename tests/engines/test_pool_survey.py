@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from mfmesos.engines.catalog import Found, SourceError
 from mfmesos.engines.manager import Answer, Gone, Unreachable
-from mfmesos.engines.pool_settings import PoolSettings
 from mfmesos.engines.pool_worker import Identity
 from mfmesos.engines.survey import ASK_AGAIN_S, CATALOG_MOST_S, STALE_S, Survey, View
+from mfmesos.settings.pool_settings import PoolSettings
 from mfmesos.shares.pool_values import ManagerStatus, ProjectSettings
 
 ONE = ManagerStatus("p", "h", 1, tasks_waiting=3, heard_at=1.0)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mfmesos.core.model import Resources
-from mfmesos.engines.pool_settings import PoolSettings
 from mfmesos.engines.pool_worker import MARGIN, TAG, distinct_size, identity, libraries_of, prepare, size_of
 from mfmesos.settings.config import ConfigError
+from mfmesos.settings.pool_settings import PoolSettings
 from mfmesos.shares.pool_values import ManagerStatus
 from mfmesos.taskfiles.workers import OWN_MB
 

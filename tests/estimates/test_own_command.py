@@ -8,9 +8,9 @@ import pytest
 from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.records import Kind, Known, Shape
 from mfmesos.estimates.category import exact
+from mfmesos.estimates.estimated_needs import EstimatedNeeds
 from mfmesos.estimates.estimators import Estimates
 from mfmesos.estimates.learning import PER_CATEGORY
-from mfmesos.estimates.needs import EstimatedNeeds
 from mfmesos.estimates.own_command import MEMORY_STEP, Commands, Record
 
 COUNT = 80

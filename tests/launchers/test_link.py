@@ -13,7 +13,7 @@ from support import need, wait_until
 
 from mfmesos.launchers.link import KEPT, NAME, link, status, unlink
 from mfmesos.settings.config import ConfigError
-from mfmesos.start import command
+from mfmesos.shared.own_programs import command
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from mfmesos.cli.command_line import main
 from mfmesos.cli.number_options import Number
-from mfmesos.engines.pool_settings import PoolSettings, parse
 from mfmesos.settings.config import ConfigError, SchedulerConfig
+from mfmesos.settings.pool_settings import PoolSettings, parse
 from mfmesos.shared import bounds
 from mfmesos.shared.bounds import Bounds
 from mfmesos.taskfiles.entries import Malformed

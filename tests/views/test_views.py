@@ -23,7 +23,8 @@ def ended(task_id: int = 1, **more) -> ReportTask:
     result = wire.Result(f"{task_id}.1", wire.FAILED, "exit code 3", 3, stdout="out", stderr="err",
                          usage=wire.Usage(memory_mb=10 * task_id, cores=1, wall_s=2))
     return ReportTask(Task(task_id, "sort a > b", ("a",), ("b",)), finished=False, reason="exit code 3", exit_code=3,
-                      result=result, allocation=Resources(1, 100, 200), attempts=2, claim_id="c", **more)
+                      result=result, allocation=Resources(1, 100, 200), attempts=2, claim_id="c",
+                      category="sort", **more)
 
 
 def test_a_line_of_progress_says_it_all():

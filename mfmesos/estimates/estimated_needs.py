@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.model import Task
 from mfmesos.core.needs import OVERRIDE, Need
+from mfmesos.core.policy import Policy
 from mfmesos.core.records import Kind, Known, Shape
-from mfmesos.core.state import Policy
 from mfmesos.estimates.category import category_of, exact, signature
 from mfmesos.estimates.estimator import Estimator
 from mfmesos.estimates.estimators import Estimates

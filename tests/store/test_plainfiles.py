@@ -16,8 +16,8 @@ from mfmesos.engines.stager import Stager
 from mfmesos.launchers import clean, launching
 from mfmesos.scheduler import batch_run
 from mfmesos.settings.config import ConfigError
-from mfmesos.shared.plainfiles import oddity
 from mfmesos.staging.inputs import InputIndex
+from mfmesos.store.plainfiles import oddity
 
 
 def _socket(path: Path) -> None:

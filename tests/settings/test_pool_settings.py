@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mfmesos.core.model import Resources
-from mfmesos.engines.pool_settings import PoolSettings, as_json, parse, read
 from mfmesos.settings.config import ConfigError
+from mfmesos.settings.pool_settings import PoolSettings, as_json, parse, read
 from mfmesos.shares.pool_values import ProjectSettings
 
 BASE = PoolSettings({"p": ProjectSettings()}, catalog="c:1")

@@ -1,0 +1,53 @@
+"""What an engine may ask of the scheduler that runs its tasks."""
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Callable, Protocol
+
+from mfmesos.core.events import Event
+from mfmesos.core.snapshot import ClusterRoom, Snapshot
+from mfmesos.staging.inputs import InputIndex
+
+
+class Host(Protocol):
+    """All but `post_threadsafe` and `stop` are for the thread of `loop` only."""
+
+    @property
+    def inputs(self) -> InputIndex:
+        """The inputs that staging serves: tasks' inputs are looked at through it."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop: ...
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Monotonic seconds, as the core's."""
+
+    def post(self, *batch: Event) -> None:
+        """Events for the core."""
+
+    def post_threadsafe(self, *batch: Event) -> None:
+        """The same from any thread; after the loop has ended it does nothing."""
+
+    def stop(self, reason: str) -> None:
+        """Kill what runs, release what is held, and end the run. From any thread."""
+
+    def crash(self, error: BaseException) -> None:
+        """End the run on an error that nobody expected; the next scheduler resumes it."""
+
+    def list_agents(self) -> None:
+        """Ask the master for its agents; `room` reflects them later."""
+
+    def snapshot(self) -> Snapshot: ...
+
+    def seconds_left(self) -> float | None:
+        """How long the tasks known so far will probably take; None where nothing is known."""
+
+    def room(self) -> ClusterRoom: ...
+
+    def waiting(self) -> frozenset[int]:
+        """The ids of submitted tasks that wait."""
+
+    def members(self, attempt_id: str) -> Mapping[str, tuple[str, ...]]:
+        """By output folder, what the attempt, whose task is about to be reported, has made in it."""
