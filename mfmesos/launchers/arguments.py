@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mfmesos.settings.config import ConfigError
+from mfmesos.shared.messages import launchers as m
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Scanner:
 
     def _value(self, option: str) -> str:
         if not self._rest:
-            raise ConfigError(f"{option}: {self._grammar.program} wants a value after it")
+            raise ConfigError(m.VALUE_MISSING(option=option, program=self._grammar.program))
         return self._rest.pop(0)
 
     def _long(self, word: str) -> None:

@@ -19,15 +19,13 @@ from mfmesos.settings.config import ConfigError
 from mfmesos.shared import atomic
 from mfmesos.shared.atomic import replacing
 from mfmesos.shared.disk import set_times
+from mfmesos.shared.messages import launchers as m
 from mfmesos.shared.plainerrors import plain
 
 SYSTEM_PYTHON = Path("/usr/bin/python")
 STUB = "mf_mesos_scheduler"
 MAKEFLOW = "makeflow"
 FACTORY = "work_queue_factory"
-CURE_MAKEFLOW = "Debian's package coop-computing-tools 9.9 has one with -T mesos (it calls itself 8.0.0)"
-CURE_MPI = "Debian's needs openmpi-bin: apt-get install openmpi-bin"
-CURE_PYTHON = "as root: apt-get install python-is-python3"
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def find_engine(name: str, environ: Mapping[str, str]) -> Path:
             return target.resolve()
     if scripts:
         return scripts[0].resolve()
-    raise ConfigError(f"no {name} on PATH; {CURE_MAKEFLOW} (apt-get install coop-computing-tools openmpi-bin)")
+    raise ConfigError(m.PROGRAM_MISSING(name=name))
 
 
 def binary_of(path: Path) -> Path:
@@ -121,7 +119,7 @@ def needs_of_agents(program: Path) -> str:
         return ""
     libraries = sorted({name.decode() for name in re.findall(rb"(?<=\0)lib[\w+-]+\.so\.\d+(?=\0)", data)}
                        - {"libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1"})
-    return " and ".join([f"glibc {'.'.join(map(str, max(versions)))} or newer", *libraries])
+    return " and ".join([m.NEEDS_OF_AGENTS(version=".".join(map(str, max(versions)))), *libraries])
 
 
 def probe(path: Path, environ: Mapping[str, str]) -> Makeflow:
@@ -141,27 +139,24 @@ def _ask(path: Path, option: str, environ: Mapping[str, str]) -> str:
             [str(path), option], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             timeout=30, env=dict(environ), check=False)
     except (OSError, subprocess.SubprocessError) as e:
-        raise ConfigError(f"{path} does not start ({plain(e)}); {CURE_MPI}") from None
+        raise ConfigError(m.PROGRAM_BROKEN(path=path, why=plain(e))) from None
     text = done.stdout.decode(errors="replace")
     if done.returncode != 0:
-        last = text.strip().splitlines()[-1:] or ["no message"]
-        raise ConfigError(
-            f"{path} {option} fails with {done.returncode} ({last[0]}); {CURE_MPI}")
+        last = text.strip().splitlines()[-1:] or [m.NO_OUTPUT()]
+        raise ConfigError(m.PROGRAM_FAILS(path=path, option=option, code=done.returncode, why=last[0]))
     return text
 
 
 def require_mesos(makeflow: Makeflow) -> None:
     """Raises ConfigError if this makeflow has no -T mesos."""
     if not makeflow.has_mesos:
-        raise ConfigError(
-            f"{makeflow.path} (version {makeflow.version}) has no -T mesos: cctools 7.13 and newer have dropped it; "
-            f"{CURE_MAKEFLOW}; put that first on PATH")
+        raise ConfigError(m.PROGRAM_WITHOUT_MESOS(path=makeflow.path, version=makeflow.version))
 
 
 def require_python(python: Path = SYSTEM_PYTHON) -> None:
     """Raises ConfigError if the engine could not start any scheduler (the engine would spin for ever)."""
     if not os.access(python, os.X_OK):
-        raise ConfigError(f"{python} is missing, and -T mesos runs every scheduler with it; {CURE_PYTHON}")
+        raise ConfigError(m.PYTHON_MISSING(path=python))
 
 
 def private_copy(engine: Path, state_dir: Path, environ: Mapping[str, str], name: str = MAKEFLOW) -> Path:
@@ -178,13 +173,12 @@ def private_copy(engine: Path, state_dir: Path, environ: Mapping[str, str], name
         try:
             base.mkdir(parents=True, exist_ok=True)
             if os.statvfs(base).f_flag & os.ST_NOEXEC:
-                problems.append(f"{base}: nothing may be executed there (noexec)")
+                problems.append(m.NOT_EXECUTABLE_THERE(folder=base))
                 continue
             return _populate(base, engine, name)
         except OSError as e:
             problems.append(plain(e))
-    raise ConfigError(
-        f"no place for a copy of {name}: {'; '.join(problems)}; set XDG_CACHE_HOME to a folder where they do")
+    raise ConfigError(m.NO_PLACE_FOR_COPY(name=name, problems="; ".join(problems)))
 
 
 def _populate(base: Path, engine: Path, name: str) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 from mfmesos.mesos.calls import Caller, CallLost, CallRefused, basic_credential
 from mfmesos.settings.config import STATE_DIR, ConfigError
 from mfmesos.shared.disk import remove_tree
+from mfmesos.shared.messages import launchers as m
 from mfmesos.shared.plainerrors import plain
 from mfmesos.store import framework
 from mfmesos.store.leftovers import FILES, JOURNAL, FolderLock, give_back, plain_engine_in
@@ -40,11 +41,11 @@ def clean(workdir: Path, *, dry_run: bool, echo: Echo, master: str = "", princip
     """
     state_dir = workdir / STATE_DIR
     if not state_dir.is_dir():
-        echo(f"{workdir}: no run of mfmesos has left anything here")
+        echo(m.NOTHING_TO_CLEAN(folder=workdir))
         return 0
     engine = plain_engine_in(workdir)
     if engine is not None:
-        raise ConfigError(f"{workdir}: process {engine} runs -T mesos in this folder; end it first")
+        raise ConfigError(m.ENGINE_ACTIVE(folder=workdir, process=engine))
     with FolderLock(state_dir, echo):
         found = leftovers(workdir, master, basic_credential(principal, secret))
         bad = [line for leftover in found if (line := _handle(leftover, dry_run, echo))]
@@ -53,20 +54,20 @@ def clean(workdir: Path, *, dry_run: bool, echo: Echo, master: str = "", princip
     for line in bad:
         echo(line)
     if not found:
-        echo(f"{workdir}: nothing is left of earlier runs but their logs")
+        echo(m.NOTHING_BUT_LOGS(folder=workdir))
     return 1 if bad else 0
 
 
 def _handle(leftover: Leftover, dry_run: bool, echo: Echo) -> str:
     """The reason why the leftover could not be removed; empty on success."""
     if dry_run:
-        echo(f"would remove {leftover.what}")
+        echo(m.WOULD_REMOVE(what=leftover.what))
         return ""
     try:
         leftover.remove()
     except (ConfigError, OSError) as e:
-        return f"not removed: {leftover.what}: {plain(e)}"
-    echo(f"removed {leftover.what}")
+        return m.NOT_REMOVED(what=leftover.what, why=plain(e))
+    echo(m.REMOVED(what=leftover.what))
     return ""
 
 
@@ -77,7 +78,7 @@ def leftovers(workdir: Path, master: str, headers: dict[str, str]) -> list[Lefto
     if known is not None:
         address = master or known.master
         found.append(Leftover(
-            f"framework {known.id} on the Mesos master {address or '(unknown)'}, with all that it runs",
+            m.FRAMEWORK_OF_RUN(id=known.id, master=address or m.UNKNOWN_MASTER()),
             lambda: _end_framework(state_dir, known.id, address, headers)))
         if known.engine in ("makeflow", "factory"):  # the batch runner's task file is the user's own
             found += [_file(workdir / name) for name in FILES if (workdir / name).exists()]
@@ -90,7 +91,7 @@ def _file(path: Path) -> Leftover:
     def remove() -> None:
         remove_tree(str(path))
         if path.exists():
-            raise ConfigError("it is still there; look at the permissions of its folder")
+            raise ConfigError(m.STILL_EXISTS())
 
     return Leftover(str(path), remove)
 
@@ -98,18 +99,16 @@ def _file(path: Path) -> Leftover:
 def _end_framework(state_dir: Path, framework_id: str, address: str, headers: dict[str, str]) -> None:
     """Tear the framework down; a framework that the master does not know counts as torn down."""
     if not address:
-        raise ConfigError("which master it is registered with is not known; name it with --master HOST:PORT")
+        raise ConfigError(m.MASTER_NOT_RECORDED())
     caller = Caller(TIMEOUT_S)
     try:
         caller.call(address, "/api/v1", {
             "type": "TEARDOWN", "teardown": {"framework_id": {"value": framework_id}}}, headers)
     except CallRefused as e:
         if NO_FRAMEWORK not in str(e):
-            raise ConfigError(f"the master refused: {e}; give the principal that it asks for, or ask its operator") \
-                from None
+            raise ConfigError(m.MASTER_REFUSED_TEARDOWN(why=e)) from None
     except CallLost as e:
-        raise ConfigError(
-            f"the master does not answer ({e}); try again, or name another with --master HOST:PORT") from None
+        raise ConfigError(m.CLEAN_MASTER_UNREACHABLE(why=e)) from None
     finally:
         caller.close()
     framework.forget(state_dir)

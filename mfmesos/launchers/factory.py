@@ -12,6 +12,7 @@ from mfmesos.launchers.launching import LaunchOptions, shell_code
 from mfmesos.launchers.session import Session
 from mfmesos.launchers.supervisor import ending
 from mfmesos.settings.config import STATE_DIR, ConfigError
+from mfmesos.shared.messages import launchers as m
 from mfmesos.taskfiles.workers import for_workers
 
 __all__ = ["LaunchOptions", "launch"]
@@ -32,8 +33,8 @@ def launch(options: LaunchOptions) -> int:
     try:
         workdir.mkdir(exist_ok=True)
     except OSError as e:
-        raise ConfigError(f"{workdir}: {e.strerror}; name another folder for the factory's files with -S") from None
-    with launching.folder(workdir, "factory", options.echo, "name another for this factory with -S") as lock:
+        raise ConfigError(m.FACTORY_FOLDER(folder=workdir, why=e.strerror)) from None
+    with launching.folder(workdir, "factory", options.echo, m.OTHER_FACTORY_FOLDER()) as lock:
         copy = binaries.private_copy(binary, workdir / STATE_DIR, options.environ, FACTORY)
         return _run(_session(options, args, copy, workdir, lock.fd), options)
 
@@ -58,5 +59,5 @@ def _run(session: Session, options: LaunchOptions) -> int:
     if code and not session.interrupts:
         binaries.probe(session.binary, options.environ)  # reports why, if the program does not start
     if code < 0:
-        options.echo(f"{FACTORY} was {ending(code)}; its workers were ended")
+        options.echo(m.FACTORY_DIED(program=FACTORY, how=ending(code)))
     return shell_code(code)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mfmesos.launchers.arguments import Grammar, Scanner, master_of
 from mfmesos.settings.config import ConfigError
+from mfmesos.shared.messages import launchers as m
 
 PLAIN = frozenset({"autosize", "capacity", "help", "parent-death", "run-factory-as-manager", "ssl", "version"})
 WITH_VALUE = frozenset({
@@ -64,8 +65,7 @@ def parse(argv: list[str]) -> FactoryArgs:
         return result
     kind = result.options.get("batch-type", "mesos")
     if kind != "mesos":
-        raise ConfigError(f"-T {kind}: mfmesos runs work_queue_factory with -T mesos only; leave it out, or use "
-                          "work_queue_factory itself")
+        raise ConfigError(m.FACTORY_BATCH_TYPE(kind=kind))
     added = [] if "batch-type" in result.options else ["-T", "mesos"]
     if scanner.environment:
         # With -T mesos the factory does not pass --env to the scheduler, but passes on a wrapper.

@@ -12,6 +12,7 @@ from mfmesos.launchers import binaries
 from mfmesos.launchers.supervisor import Supervisor
 from mfmesos.settings.config import SECRET_VARIABLE, STATE_DIR, ConfigError, SchedulerConfig
 from mfmesos.shared import own_programs
+from mfmesos.shared.messages import launchers as m
 from mfmesos.store import leftovers
 from mfmesos.store.plainfiles import check_state
 
@@ -46,12 +47,12 @@ def ready(binary: Path, options: LaunchOptions) -> None:
 
 def say_dropped(names: Sequence[str], program: str, echo: Callable[[str], None]) -> None:
     for name in names:
-        echo(f"{name} is left out: it breaks {program}'s start, and no libraries of Mesos are needed")
+        echo(m.OPTION_DROPPED(option=name, program=program))
 
 
 @contextmanager
 def folder(
-    workdir: Path, engine: str, echo: Callable[[str], None], cure: str = "use another folder",
+    workdir: Path, engine: str, echo: Callable[[str], None], cure: str = "",
 ) -> Iterator[leftovers.FolderLock]:
     """Locks the engine's folder for the block, and removes leftovers before and after it; keeps the progress of a
     `mfmesos run` there.
@@ -64,12 +65,12 @@ def folder(
     with leftovers.FolderLock(state_dir, echo, cure=cure) as lock:
         other = leftovers.plain_engine_in(workdir)
         if other is not None:
-            raise ConfigError(f"{workdir}: process {other} runs -T mesos in this folder; wait for it or end it")
+            raise ConfigError(m.ENGINE_RUNNING(folder=workdir, process=other))
         there, kept = leftovers.take_over(workdir, engine)
         if there:
-            echo(f"cleared away what a run before left: {', '.join(there)}")
+            echo(m.LEFTOVERS_REMOVED(files=", ".join(there)))
         if kept:
-            echo(f"{', '.join(kept)} of `mfmesos run` kept in {STATE_DIR}/{leftovers.ASIDE} until this run ends")
+            echo(m.RUN_KEPT_ASIDE(files=", ".join(kept), folder=f"{STATE_DIR}/{leftovers.ASIDE}"))
         leftovers.create_state(workdir)
         try:
             yield lock
@@ -100,10 +101,8 @@ def preloaded(options: LaunchOptions, engine: Path) -> tuple[Mapping[str, str], 
     """
     environ = engine_environ(options)
     if options.preload is None or not binaries.takes_preload(engine, options.preload):
-        options.echo(
-            f"{engine.name} will see results only every 5 s: its preloaded library is not there "
-            "(install gcc, then mfmesos again)" if options.preload is None else
-            f"{engine.name} will see results only every 5 s: our library does not fit it")
+        options.echo(m.RESULTS_LATE(program=engine.name) if options.preload is None
+                     else m.RESULTS_LATE_FOREIGN(program=engine.name))
         return environ, ()
     fd = os.open(options.preload, os.O_RDONLY | os.O_CLOEXEC)
     names = [f"/proc/self/fd/{fd}", *filter(None, [environ.get("LD_PRELOAD")])]

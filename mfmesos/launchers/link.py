@@ -15,6 +15,7 @@ from mfmesos.launchers import binaries, link_script
 from mfmesos.settings.config import ConfigError
 from mfmesos.shared import atomic, own_programs
 from mfmesos.shared.engine_programs import PROGRAMS
+from mfmesos.shared.messages import launchers as m
 from mfmesos.shared.terminal import say
 
 NAME = "mf_mesos_scheduler"
@@ -30,12 +31,12 @@ def link(bindir: Path, interpreter: str = sys.executable, echo: Callable[[str], 
     """
     places = folders(bindir)
     if not places:
-        raise ConfigError(f"{bindir}: no makeflow there; name the folder in which `which makeflow` finds it")
+        raise ConfigError(m.LINK_NO_MAKEFLOW(folder=bindir))
     if not os.path.isabs(interpreter):
-        raise ConfigError(f"{interpreter}: the interpreter must be given by its whole path")
+        raise ConfigError(m.LINK_RELATIVE(interpreter=interpreter))
     for place in places:
         if place != bindir.resolve():
-            echo(f"{bindir} leads to {place}, where makeflow looks for its scheduler: linked there")
+            echo(m.LINKED_ELSEWHERE(folder=bindir, place=place))
         _link_in(place, script_for(own_programs.command(own_programs.SCHEDULER, interpreter)))
 
 
@@ -55,13 +56,16 @@ def _link_in(bindir: Path, script: str) -> None:
         atomic.write(target, script, mode=0o755, exact=True, several=True)
     except OSError as e:
         _put_back(target, kept)
-        raise ConfigError(f"{bindir}: {e.strerror}: run this as the owner of that folder (sudo?)") from None
+        raise ConfigError(m.LINK_DENIED(folder=bindir, why=e.strerror)) from None
 
 
 def script_for(command: list[str]) -> str:
-    """The text of the script beside makeflow, which starts that command."""
+    """The text of the script beside makeflow, which starts that command and knows its messages."""
     text = Path(link_script.__file__).read_text()
-    values = {"interpreter": ascii(command[0]), "arguments": ascii(command[1:])}
+    values = {
+        "interpreter": ascii(command[0]), "arguments": ascii(command[1:]), "ENDED": ascii(m.LINK_SIGNALLED()),
+        "KILLED": ascii(m.LINK_KILLED(signal="%d")), "BROKEN": ascii(m.LINK_BROKEN(why="%s")),
+        "NO_PYTHON": ascii(m.LINK_NO_PYTHON(interpreter="%s", why="%s")), "EXIT": ascii(m.PROCESS_EXIT_CODE(code="%d"))}
     lines = [f"{name} = {values.pop(name)}" if (name := line.partition(" = ")[0]) in values else line
              for line in text.splitlines()]
     return "\n".join(["#!/usr/bin/python", MARK, *lines, ""])
@@ -77,14 +81,14 @@ def unlink(bindir: Path, echo: Callable[[str], None] = say) -> None:
     ours = [place for place in places if is_ours(place / NAME) or os.path.lexists(place / KEPT)]
     other = next((place / NAME for place in places if os.path.lexists(place / NAME)), None)
     if not ours and other is not None:
-        raise ConfigError(f"{other} is not ours, and left as it is")
+        raise ConfigError(m.LINK_FOREIGN(path=other))
     for place in ours:
         if place != bindir.resolve():
-            echo(f"{bindir} leads to {place}: unlinked there")
+            echo(m.UNLINKED_ELSEWHERE(folder=bindir, place=place))
         try:
             _unlink_in(place / NAME, place / KEPT)
         except OSError as e:
-            raise ConfigError(f"{place}: {e.strerror}: run this as the owner of that folder (sudo?)") from None
+            raise ConfigError(m.LINK_DENIED(folder=place, why=e.strerror)) from None
 
 
 def _unlink_in(target: Path, kept: Path) -> None:

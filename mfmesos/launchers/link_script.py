@@ -17,7 +17,12 @@ LOOK_S = 0.1
 ENDS_WITHIN_S = 15.0
 OUTLIVES_S = 8.0
 TIDIES_WITHIN_S = 60.0
-CURE = "run `mfmesos link` again, or `mfmesos unlink`"
+# Messages, filled in by `mfmesos link` as the two above.
+ENDED = ""
+KILLED = ""
+BROKEN = ""
+NO_PYTHON = ""
+EXIT = ""
 ENGINE = os.getppid()
 STATE = os.path.join(sys.argv[1] if len(sys.argv) > 1 else ".", "mesos_task_state")
 
@@ -77,7 +82,7 @@ def start(more, environ):  # type: (list[str], dict[str, str]) -> int
     try:
         os.execve(interpreter, [interpreter] + arguments + ["--makeflow"] + sys.argv[1:3] + more, environ)
     except OSError as error:
-        sys.stderr.write("mfmesos: %s does not start (%s): %s\n" % (interpreter, error.strerror, CURE))
+        sys.stderr.write(NO_PYTHON % (interpreter, error.strerror) + "\n")
         sys.stderr.flush()
     os._exit(127)
 
@@ -99,13 +104,13 @@ def wait(child, within_s=None):  # type: (int, float | None) -> int | None
 def why(status):  # type: (int) -> str
     """The reason in one line, for the terminal."""
     if not status:
-        return "the scheduler was ended by a signal; start makeflow again to resume"
+        return ENDED
     if os.WIFSIGNALED(status):
-        return "the scheduler was killed by signal %d; start makeflow again to resume" % os.WTERMSIG(status)
+        return KILLED % os.WTERMSIG(status)
     said = [line for line in read("/proc/self/fd/2").splitlines() if line.strip()][-1:]
     if said and said[0].startswith("mfmesos: "):
         return said[0][len("mfmesos: "):]
-    return "the scheduler does not start (%s): %s" % ("".join(said) or "exit code %d" % os.WEXITSTATUS(status), CURE)
+    return BROKEN % ("".join(said) or EXIT % os.WEXITSTATUS(status))
 
 
 def terminal():  # type: () -> tuple[int, bool]

@@ -20,6 +20,7 @@ from mfmesos.launchers.makeflow_environment import lost_by
 from mfmesos.settings.config import DEFAULT_MASTER, END, STATE_DIR, ConfigError, SchedulerConfig
 from mfmesos.shared import engine_programs, procfs
 from mfmesos.shared.engine_programs import FACTORY, MAKEFLOW, program_of
+from mfmesos.shared.messages import launchers as m
 from mfmesos.shared.terminal import say
 from mfmesos.store.leftovers import RUN, TASK_INFO, TASK_STATE, clear, holds, older, owner
 from mfmesos.taskfiles.workers import for_workers
@@ -111,9 +112,7 @@ def _begin(engine: Plain) -> None:
         kept = [TASK_STATE] if state.exists() and state.stat().st_size else []
         kept += [TASK_INFO] if TASK_INFO in found else []
         if kept:
-            raise ConfigError(
-                f"{engine.cwd}: {' and '.join(kept)}: progress of `mfmesos run`, which makeflow would take for its "
-                "own: use another folder, or `mfmesos makeflow`, which keeps that aside, or delete it")
+            raise ConfigError(m.LINKED_PROGRESS(folder=engine.cwd, files=" and ".join(kept)))
     for name in found:
         (engine.cwd / name).unlink(missing_ok=True)
     state.touch()
@@ -127,10 +126,10 @@ def _put_right(engine: Plain) -> None:
 
     clear(engine.cwd)
     if holds(engine.cwd / STATE_DIR):
-        say(f"not everything was given back to Mesos: `mfmesos clean {engine.cwd}` does that")
+        say(m.RESOURCES_HELD(folder=engine.cwd))
     try:
         args = makeflow_args.parse(list(engine.words[1:]), {})
         log = engine.cwd / args.options.get("makeflow-log", f"{args.dagfile}.makeflowlog")
         makeflow_log.mend(log, time.time_ns() // 1000)
     except (ConfigError, OSError) as e:
-        say(f"makeflow's log was not mended ({e}); continue with `mfmesos makeflow`")
+        say(m.LOG_NOT_REPAIRED(why=e))

@@ -16,6 +16,7 @@ from pathlib import Path
 from mfmesos.mesos.masters import parse_masters
 from mfmesos.settings.config import ConfigError, SchedulerConfig
 from mfmesos.shared import own_programs
+from mfmesos.shared.messages import launchers as m
 
 START_WITHIN_S = 30.0
 PRINCIPAL = "mfmesos"
@@ -74,6 +75,6 @@ def _wait_ready(child: subprocess.Popen[bytes], ready: Path, log: str) -> str:
         if text:
             return str(json.loads(text)["master"])
         if child.poll() is not None or time.monotonic() > deadline:
-            last = Path(log).read_text().strip().splitlines()[-1:] or ["it said nothing"]
-            raise ConfigError(f"the embedded cluster did not start: {last[0]}")
+            last = Path(log).read_text().strip().splitlines()[-1:] or [m.CLUSTER_SILENT()]
+            raise ConfigError(m.CLUSTER_NOT_STARTED(why=last[0]))
         time.sleep(0.01)  # the file or the end of the process, whichever comes first

@@ -24,6 +24,7 @@ from mfmesos.launchers.launching import LaunchOptions, shell_code
 from mfmesos.launchers.makeflow_session import MakeflowSession
 from mfmesos.launchers.makeflow_verdict import Verdict
 from mfmesos.settings.config import STATE_DIR, ConfigError
+from mfmesos.shared.messages import rules as m
 from mfmesos.shared.phrases import counted
 from mfmesos.store.plainfiles import oddity
 
@@ -44,11 +45,10 @@ def launch(options: LaunchOptions) -> int:
     cwd = Path.cwd()
     workdir = args.workdir(cwd)
     if not workdir.is_dir():
-        raise ConfigError(f"{workdir}: no such folder (makeflow's -X)")
+        raise ConfigError(m.NO_WORKFLOW_FOLDER(folder=workdir))
     if not (cwd / args.dagfile).exists():
-        raise ConfigError(f"{args.dagfile}: no such file; name the workflow's file behind `--`")
-    _refuse_odd(cwd / args.dagfile, "write the workflow to a file")
-    _refuse_odd(args.log_path(cwd), "it is where makeflow keeps its log; move it away")
+        raise ConfigError(m.NO_WORKFLOW(file=args.dagfile))
+    _refuse_odd(cwd / args.dagfile, args.log_path(cwd))
     with launching.folder(workdir, "makeflow", options.echo) as lock:
         _mend(args.log_path(cwd), options.echo)
         copy = binaries.private_copy(binary, workdir / STATE_DIR, options.environ)
@@ -63,26 +63,27 @@ def launch(options: LaunchOptions) -> int:
                     os.close(fd)
 
 
-def _refuse_odd(path: Path, cure: str) -> None:
-    odd = oddity(path)
+def _refuse_odd(workflow: Path, log: Path) -> None:
+    odd = oddity(workflow)
     if odd:
-        raise ConfigError(f"{path}: this is {odd}, not a file; {cure}")
+        raise ConfigError(m.WORKFLOW_ODD(path=workflow, odd=odd))
+    odd = oddity(log)
+    if odd:
+        raise ConfigError(m.LOG_ODD(path=log, odd=odd))
 
 
 def _mend(log: Path, echo: Callable[[str], None]) -> None:
     mending = makeflow_log.mend(log, time.time_ns() // 1000)
     if mending.nodes and mending.backup is None:
         kind = {"batch": "local"}.get(mending.kind, mending.kind)
-        raise ConfigError(
-            f"{log}: {counted(len(mending.nodes), 'rule')} left running by makeflow -T {kind}; "
-            f"go on with -T {kind}, or delete that file to begin anew")
-    what = []
-    if mending.nodes:
-        what.append(f"{counted(len(mending.nodes), 'rule')} left running by a killed run will be run again")
-    if mending.cut:
-        what.append("its half-written last line is cut off")
-    if what:
-        echo(f"{log.name}: {'; '.join(what)} (copy: {mending.backup})")
+        raise ConfigError(m.RULES_OF_OTHER_TYPE(log=log, rules=counted(len(mending.nodes), "rule"), kind=kind))
+    rules = counted(len(mending.nodes), "rule")
+    if mending.nodes and mending.cut:
+        echo(m.RULES_AND_LINE(log=log.name, rules=rules, copy=mending.backup))
+    elif mending.nodes:
+        echo(m.RULES_RUN_AGAIN(log=log.name, rules=rules, copy=mending.backup))
+    elif mending.cut:
+        echo(m.LOG_LINE_CUT(log=log.name, copy=mending.backup))
 
 
 def _session(
@@ -118,8 +119,8 @@ def _run(
         return shell_code(code) or 1
     why = ""
     if session.spun:
-        why = why_stuck(judged) or "it found nothing to run although rules were left"
-        options.echo(f"makeflow was ended, or it would compute for ever: {why}")
+        why = why_stuck(judged) or m.SPUN_UNEXPLAINED()
+        options.echo(m.MAKEFLOW_SPUN(why=why))
     elif not code and not judged.failed and (judged.rest or not session.log.state.nodes):
         why = why_stuck(judged)  # makeflow up to 7.3 ends by itself, as if it had succeeded
         if why:
@@ -133,15 +134,15 @@ def _run(
 
 def _ended_early(code: int, session: MakeflowSession, options: LaunchOptions, fatal: str, ran: bool) -> int:
     """makeflow ended by a signal (from itself after a fatal error, or from outside), or before it ran a rule."""
-    again = "its tasks were killed; run the same command again to resume" if ran else "nothing had run"
+    what = m.TASKS_KILLED() if ran else m.NOTHING_RAN()
     if fatal:
-        options.echo(f"makeflow gave up: {fatal}; {again}")
+        options.echo(m.GAVE_UP(why=fatal, what=what))
         return 1
     if not ran:
         binaries.probe(session.binary, options.environ)  # reports why, if the program does not start
     if ran or code not in (1, -signal.SIGTERM):
-        options.echo(f"makeflow was {verdict.ending(code)}; {again}" if code < 0 else
-                     f"makeflow ended with {verdict.ending(code)}; {again}")
+        how = verdict.ending(code)
+        options.echo(m.MAKEFLOW_KILLED(how=how, what=what) if code < 0 else m.MAKEFLOW_ENDED(how=how, what=what))
         return shell_code(code)
-    options.echo("makeflow gave up, for the reason above; nothing had run")
+    options.echo(m.GAVE_UP_ABOVE())
     return 1

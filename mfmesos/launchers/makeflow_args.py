@@ -14,6 +14,7 @@ from typing import Any
 
 from mfmesos.launchers.arguments import Grammar, Scanner, master_of
 from mfmesos.settings.config import ConfigError
+from mfmesos.shared.messages import rules as m
 
 SHORT = "aAB:c::C:d:Ef:F:g:G:hj:J:l:L:m:M:N:o:Op:P:r:RS:t:T:u:vW:X:zZ:"
 """makeflow's option string for getopt."""
@@ -121,7 +122,7 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> MakeflowArgs:
     kind = result.options.get("batch-type") or environ.get("MAKEFLOW_BATCH_QUEUE_TYPE") or "mesos"
     if kind != "mesos":
         where = f"-T {kind}" if "batch-type" in result.options else f"MAKEFLOW_BATCH_QUEUE_TYPE={kind}"
-        raise ConfigError(f"{where}: mfmesos runs makeflow with -T mesos only; leave it out, or use makeflow itself")
+        raise ConfigError(m.MAKEFLOW_BATCH_TYPE(option=where))
     if "max-remote" not in result.options:
         result.argv = ["-J", AT_ONCE, *result.argv]
     if "batch-type" not in result.options:
@@ -134,22 +135,23 @@ def _from_json(name: str) -> list[tuple[str, Any]]:
     try:
         pairs = json.loads(Path(name).read_text(), object_pairs_hook=_Pairs)
     except OSError as e:
-        raise ConfigError(f"--argv {name}: it cannot be read ({e.strerror})") from None
+        raise ConfigError(m.ARGV_UNREADABLE(file=name, why=e.strerror)) from None
     except ValueError as e:
-        raise ConfigError(f"--argv {name}: not JSON ({e})") from None
+        raise ConfigError(m.ARGV_NOT_JSON(file=name, why=e)) from None
     if not isinstance(pairs, _Pairs):
-        raise ConfigError(f'--argv {name}: not an object of options and values; write {{"retry-count": 3, "jx": null}}')
+        raise ConfigError(m.ARGV_NOT_OBJECT(file=name))
     return pairs
 
 
 def _as_words(name: str, option: str, value: Any) -> list[str]:
     """One of these options in the form of command line words."""
     if option not in PLAIN | OPTIONAL | WITH_VALUE:
-        raise ConfigError(f"--argv {name}: makeflow has no option {option!r}")
+        raise ConfigError(m.ARGV_UNKNOWN(file=name, option=option))
     if isinstance(value, (list, dict)):
-        raise ConfigError(f"--argv {name}: the value of {option!r} is neither a string nor a number")
+        raise ConfigError(m.ARGV_NOT_SCALAR(file=name, option=option))
     if (value is None) != (option in PLAIN) and option not in OPTIONAL:
-        raise ConfigError(f"--argv {name}: {option!r} wants " + ("null" if option in PLAIN else "a value"))
+        raise ConfigError(m.ARGV_WANTS_NULL(file=name, option=option) if option in PLAIN
+                          else m.ARGV_WANTS_VALUE(file=name, option=option))
     if value is None:
         return [f"--{option}"]
     written = f"{value:g}" if isinstance(value, float) else value if isinstance(value, str) else json.dumps(value)
@@ -183,7 +185,7 @@ class _Scanner(Scanner):
     def _read(self, name: str) -> None:
         self._files += 1
         if self._files > MOST_FILES:
-            raise ConfigError(f"--argv {name}: such files name each other without end")
+            raise ConfigError(m.ARGV_ENDLESS(file=name))
         words: list[str] = []
         for option, value in _from_json(name):
             if option == "MAKEFLOW":

@@ -10,6 +10,7 @@ from pathlib import Path
 from mfmesos.launchers.launching import LaunchOptions
 from mfmesos.launchers.makeflow_args import MakeflowArgs, parse
 from mfmesos.settings.config import ConfigError
+from mfmesos.shared.messages import rules as m
 from mfmesos.shared.phrases import printable
 from mfmesos.taskfiles import makeflow_debug
 
@@ -51,9 +52,7 @@ def logged(args: MakeflowArgs, makeflow: Path, state_dir: Path, options: LaunchO
     if not tells(makeflow):
         named = named_in(args)
         if named:
-            raise ConfigError(
-                f"{printable(args.dagfile)}: {named}: this makeflow does not tell a Mesos scheduler of environments; "
-                "use one of cctools 7.0 to 8.0, or --ignore-environment to run the tasks without them")
+            raise ConfigError(m.ENVIRONMENT_NOT_LOGGED(file=printable(args.dagfile), what=named))
         yield Logged(argv=args.debug)
         return
     path = state_dir / DEBUG_LOG
@@ -61,7 +60,7 @@ def logged(args: MakeflowArgs, makeflow: Path, state_dir: Path, options: LaunchO
         file = makeflow_debug.LogFile(path)
         forward = _forward(args, path)
     except OSError as e:
-        raise ConfigError(f"{e.filename}: makeflow's debug log cannot be written ({e.strerror})") from None
+        raise ConfigError(m.DEBUG_LOG_NOT_WRITABLE(file=e.filename, why=e.strerror)) from None
 
     def look() -> None:
         file.reserve()
@@ -105,8 +104,7 @@ def lost_by(words: Sequence[str]) -> str:
     named = named_in(args)
     if not named:
         return ""
-    return (f"{printable(args.dagfile)}: {named}: plain makeflow keeps environments from its tasks on Mesos, which run "
-            "without; `mfmesos makeflow` passes them on")
+    return m.ENVIRONMENT_LOST(file=printable(args.dagfile), what=named)
 
 
 def named_in(args: MakeflowArgs) -> str:
@@ -119,6 +117,5 @@ def named_in(args: MakeflowArgs) -> str:
         return ""
     names = [name for line in EXPORT.findall(text) for name in re.findall(r"[A-Za-z_]\w*(?=\s*(?:=|\s|\Z))", line)[:1]]
     if names:
-        more = ", ..." if len(names) > NAMED else ""
-        return f"export {', '.join(names[:NAMED])}{more}"
+        return m.EXPORTS(names=", ".join([*names[:NAMED], *(["..."] if len(names) > NAMED else [])]))
     return "environment" if ENVIRONMENT.search(text) else ""

@@ -8,6 +8,7 @@ from typing import Any
 
 from mfmesos.launchers.makeflow_log import LogState, NodeState
 from mfmesos.launchers.supervisor import ending
+from mfmesos.shared.messages import rules as m
 from mfmesos.shared.phrases import shortened
 
 __all__ = ["Reasons", "Verdict", "ending", "judge"]
@@ -55,26 +56,28 @@ def judge(state: LogState, reports: dict[int, dict[str, Any]]) -> Verdict:
     failed = state.in_state(NodeState.FAILED)
     lines = [_line(state, node, reports) for node in failed[:SHOWN]]
     if len(failed) > SHOWN:
-        lines.append(f"{len(failed) - SHOWN} more rules failed: see {REPORT} in .mfmesos/")
+        lines.append(m.MORE_RULES_FAILED(count=len(failed) - SHOWN, report=REPORT))
     complete = len(state.in_state(NodeState.COMPLETE))
     rest = state.total - complete - len(failed)
-    if failed or rest:
-        also = f", {rest} did not run" if rest else ""
-        lines.append(f"{complete} of {state.total} rules ended well, {len(failed)} failed{also}")
+    if rest:
+        lines.append(m.RULES_SUMMARY_REST(complete=complete, total=state.total, failed=len(failed), rest=rest))
+    elif failed:
+        lines.append(m.RULES_SUMMARY(complete=complete, total=state.total, failed=len(failed)))
     return Verdict(bad=bool(failed) or rest > 0, lines=lines, failed=len(failed), rest=rest)
 
 
 def _line(state: LogState, node: int, reports: dict[int, dict[str, Any]]) -> str:
     outputs = state.outputs.get(node, [])
-    makes = f" (makes {', '.join(outputs[:3])}{', ...' if len(outputs) > 3 else ''})" if outputs else ""
+    named = ", ".join([*outputs[:3], *(["..."] if len(outputs) > 3 else [])])
+    makes = f" {m.RULE_MAKES(files=named)}" if outputs else ""
     jobs = state.nodes[node].jobs
     report = reports.get(jobs[-1]) if jobs else None
     if report is not None and outputs and not set(report.get("outputs") or outputs) & set(outputs):
         report = None  # a LOCAL rule whose pid equals the number of a task
     if report is None:
-        return f"rule {node}{makes} failed: makeflow says why above"
+        return m.RULE_FAILED_ABOVE(rule=node, makes=makes)
     if report.get("finished"):
-        return f"rule {node}{makes} failed: its command ended well, but makeflow found its outputs wanting: see above"
+        return m.RULE_OUTPUTS_MISSING(rule=node, makes=makes)
     command = str(report.get("command", ""))
-    short = shortened(command, 200)
-    return f"rule {node}{makes} failed: {report.get('reason') or 'no reason known'}; its command: {short}"
+    return m.RULE_FAILED(rule=node, makes=makes, why=report.get("reason") or m.UNKNOWN_REASON(),
+                         command=shortened(command, 200))

@@ -14,6 +14,7 @@ from mfmesos.launchers.supervisor import WATCHED, Supervisor
 from mfmesos.settings import pool_settings
 from mfmesos.settings.config import ConfigError, SchedulerConfig
 from mfmesos.settings.pool_settings import PoolSettings
+from mfmesos.shared.messages import launchers as m
 from mfmesos.store.leftovers import FolderLock
 
 CATALOG = "catalog.cse.nd.edu:9097"
@@ -31,7 +32,7 @@ def launch(settings: PoolSettings, file: Path | None, options: LaunchOptions) ->
         folder.mkdir(exist_ok=True)
         config.state_dir.mkdir(exist_ok=True)
     except OSError as e:
-        raise ConfigError(f"{folder}: {e.strerror}; name another folder for the pool with --folder") from None
+        raise ConfigError(m.POOL_FOLDER(folder=folder, why=e.strerror)) from None
     catalog = options.environ.get("CATALOG_HOST", "")
     if catalog:
         catalog += f":{options.environ.get('CATALOG_PORT', pool_settings.CATALOG_PORT)}"
@@ -43,12 +44,13 @@ def launch(settings: PoolSettings, file: Path | None, options: LaunchOptions) ->
     path = file or folder / pool_settings.FILE
     read = pool_settings.read(path, settings)
     if not read.projects:
-        raise ConfigError(f"no project is named: mfmesos pool PROJECT, or --manager, or \"projects\" in {path}")
+        raise ConfigError(m.NO_PROJECT(path=path))
     gpus = any(its.worker is not None and its.worker.gpus for its in read.projects.values())
     config = for_pool(replace(config, gpus=gpus), {**pool_settings.as_json(settings), "file": str(path.resolve())})
-    with FolderLock(config.state_dir, options.echo, cure="name another folder with --folder") as lock:
-        asked = f"manager {read.manager}" if read.manager else f"catalog {read.catalog}"
-        options.echo(f"serving {', '.join(read.projects)} ({asked}); mfmesos pool --status says how it is")
+    with FolderLock(config.state_dir, options.echo, cure=m.OTHER_POOL_FOLDER()) as lock:
+        projects = ", ".join(read.projects)
+        options.echo(m.POOL_SERVES_MANAGER(projects=projects, manager=read.manager) if read.manager
+                     else m.POOL_SERVES(projects=projects, catalog=read.catalog))
         return keep(launching.supervisor(options, config, lock.fd), options.echo)
 
 
@@ -82,7 +84,7 @@ def keep(supervisor: Supervisor, echo: Callable[[str], None], clock: Callable[[]
                 elif not supervisor.alive:
                     return 0 if stopping.signals == 1 and not supervisor.holds else 1
                 elif clock() - stopping.since > STOP_S:
-                    echo(f"stopping: the scheduler did not end within {STOP_S:g} s and is killed")
+                    echo(m.STOPPING_LATE(seconds=STOP_S))
                     return 1
                 continue
             failure = supervisor.check()
@@ -99,8 +101,8 @@ def _stop(stopping: _Stopping, supervisor: Supervisor, echo: Callable[[str], Non
     stopping.signals += 1
     if stopping.signals == 1:
         stopping.since = now
-        echo("stopping: workers leave their managers and end; Ctrl-C again kills them")
+        echo(m.STOPPING_POOL())
         supervisor.signal(signal.SIGTERM)
     elif stopping.signals == 2:
-        echo("stopping: the scheduler is killed")
+        echo(m.STOPPING_POOL_NOW())
         supervisor.kill()

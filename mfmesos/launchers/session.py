@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from mfmesos.launchers.supervisor import WATCHED, Supervisor, unblock_signals
+from mfmesos.shared.messages import launchers as m
 from mfmesos.store.leftovers import DONE
 
 TICK_S = 0.2
@@ -115,23 +116,22 @@ class Session:
         """Signals from a terminal reach the engine directly."""
         self.interrupts += 1
         if self.interrupts == 1:
-            self.echo(
-                f"stopping: {self.program} ends (within 5 s), then its {self.jobs}; {self._again(number)} to hurry")
+            self.echo(m.STOPPING_ENGINE(program=self.program, jobs=self.jobs, again=self._again(number)))
             sent = self.hangup if number == signal.SIGHUP else number
             if not from_terminal or sent != number:
                 self._to_engine(sent)
         elif self.interrupts == 2:
-            self.echo(f"stopping: {self.program} is killed; killing its {self.jobs} on the agents")
+            self.echo(m.STOPPING_JOBS(program=self.program, jobs=self.jobs))
             self._to_engine(signal.SIGKILL)
             self.supervisor.signal(signal.SIGTERM)
         else:
-            self.echo(f"stopping: the scheduler is killed; Mesos ends its {self.jobs} when its failover time is over")
+            self.echo(m.STOPPING_ALL(jobs=self.jobs))
             self._to_engine(signal.SIGKILL)
             self.supervisor.kill()
 
     @staticmethod
     def _again(number: int) -> str:
-        return "Ctrl-C again" if number == signal.SIGINT else f"{signal.Signals(number).name} again"
+        return m.CTRL_C_AGAIN() if number == signal.SIGINT else m.SIGNAL_AGAIN(signal=signal.Signals(number).name)
 
     def _to_engine(self, number: int) -> None:
         if self._engine is not None and self._engine.poll() is None:
@@ -146,7 +146,7 @@ class Session:
             return
         self.failure = self.supervisor.check()
         if self.failure:
-            self.echo(f"{self.failure}; giving up: ending {self.program}")
+            self.echo(m.GIVING_UP(why=self.failure, program=self.program))
             self._end_engine()
 
     def _watch_engine(self) -> None:
@@ -181,8 +181,8 @@ class Session:
                 asked = True
                 self.supervisor.signal(signal.SIGTERM)
             if now - start > self.stop_s:
-                self.echo(f"stopping: the scheduler did not end within {self.stop_s:g} s and is killed")
+                self.echo(m.STOPPING_LATE(seconds=self.stop_s))
                 self.supervisor.kill()
             elif now > next_line:
-                self.echo(f"stopping: {self.jobs} are being killed and claims given back ({now - start:.0f} s)")
+                self.echo(m.STOPPING_PROGRESS(jobs=self.jobs, seconds=now - start))
                 next_line = now + 5.0

@@ -16,6 +16,7 @@ from pathlib import Path
 from mfmesos.launchers.arguments import Scanner
 from mfmesos.launchers.makeflow_args import GRAMMAR, MakeflowArgs
 from mfmesos.launchers.makeflow_verdict import Verdict
+from mfmesos.shared.messages import rules as m
 from mfmesos.shared.phrases import counted
 
 VIZ = "makeflow_viz"
@@ -42,27 +43,25 @@ def reason(args: MakeflowArgs, rules: Sequence[Rule] | None, workdir: Path, judg
     """
     found = cycle(rules or ())
     if found:
-        return f"{args.dagfile}: rules need each other's outputs in a cycle: {in_words(found)}"
+        return m.RULES_IN_CYCLE(file=args.dagfile, files=in_words(found))
     if judged.failed:
-        return f"{counted(judged.rest, 'rule')} in need of what has failed"
+        return m.RULES_NEED_FAILED(rules=counted(judged.rest, "rule"))
     if STORAGE in args.options or "storage-type" in args.options:
         limit = args.options.get(STORAGE, "0")
-        return (f"the rules that are left do not fit into --{STORAGE} {limit} (bytes; makeflow counts 1 GB for each "
-                "output that does not exist yet): give a larger limit, or none")
+        return m.STORAGE_TOO_SMALL(option=STORAGE, limit=limit)
     if rules is None:
-        return ("the rules that are left wait for each other, or for files that nothing makes "
-                f"({VIZ}, which comes with makeflow and would name them, could not be run)")
+        return m.RULES_WAIT(viz=VIZ)
     return _not_started(startable(rules, workdir))
 
 
 def _not_started(rules: Sequence[Rule]) -> str:
     if not rules:
         return ""
-    names = ", ".join(" ".join(rule.outputs) for rule in rules[:SHOWN])
-    more = ", ..." if len(rules) > SHOWN else ""
-    cure = ("; a LOCAL rule must not ask for more cores, memory or disk than makeflow has here (--local-cores, "
-            "--local-memory, --local-disk)") if any(rule.local for rule in rules) else ""
-    return f"makeflow does not start what makes {names}{more}, although its inputs exist{cure}"
+    names = [*(" ".join(rule.outputs) for rule in rules[:SHOWN]), *(["..."] if len(rules) > SHOWN else [])]
+    files = ", ".join(names)
+    if any(rule.local for rule in rules):
+        return m.LOCAL_RULES_TOO_LARGE(files=files)
+    return m.RULES_NOT_STARTED(files=files)
 
 
 def read_rules(
@@ -121,9 +120,9 @@ def cycle(rules: Sequence[Rule]) -> list[str]:
 
 def in_words(names: Sequence[str]) -> str:
     """Describe a cycle: a needs b, b needs a."""
-    pairs = [f"{name} needs {names[(i + 1) % len(names)]}" for i, name in enumerate(names)]
+    pairs = [m.RULE_CYCLE_STEP(file=name, other=names[(i + 1) % len(names)]) for i, name in enumerate(names)]
     if len(pairs) > SHOWN:
-        pairs[SHOWN - 1:-1] = [f"... ({len(pairs) - SHOWN} more)"]
+        pairs[SHOWN - 1:-1] = [m.RULE_CYCLE_MORE(count=len(pairs) - SHOWN)]
     return ", ".join(pairs)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mfmesos.settings.config import END, STATE_DIR
+from mfmesos.shared.messages import launchers as m
 from mfmesos.store import leftovers
 
 GAVE_UP = 1
@@ -67,18 +68,17 @@ class Supervisor:
         if self._ended_at is not None and now - self._ended_at < GRACE_S:
             return None
         if code == GAVE_UP:
-            return "the scheduler has given up, and the reason stands above"
+            return m.SCHEDULER_GAVE_UP()
         if code == 0 and self.serves_engine:  # its state is lost: another scheduler would not answer for its tasks
-            return "the scheduler was ended by a signal, and its tasks were killed"
+            return m.SCHEDULER_ENDED()
         while self._crashes and now - self._crashes[0] > WITHIN_S:
             self._crashes.popleft()
         self._crashes.append(now)
         if len(self._crashes) > RESTARTS:
-            return f"the scheduler has died {len(self._crashes)} times within {WITHIN_S:.0f} s ({ending(code)})"
+            return m.SCHEDULER_DIES(times=len(self._crashes), seconds=WITHIN_S, how=ending(code))
         pause = min(0.2 * 2 ** (len(self._crashes) - 1), 5.0)
         self._restart_at = now + pause
-        self.echo(
-            f"the scheduler has ended ({ending(code)}); starting it again in {pause:g} s (see .mfmesos/scheduler.log)")
+        self.echo(m.SCHEDULER_RESTARTS(how=ending(code), pause=pause))
         return None
 
     def end_again(self) -> bool:
@@ -89,7 +89,7 @@ class Supervisor:
         if code is None or code in (0, GAVE_UP) or self.killed or self._endings == ENDINGS or not self.holds:
             return False
         self._endings += 1
-        self.echo(f"the scheduler has ended ({ending(code)}) before it gave back its claims; starting another to do so")
+        self.echo(m.SCHEDULER_ENDS_AGAIN(how=ending(code)))
         self.start(END)
         return True
 
@@ -101,7 +101,7 @@ class Supervisor:
     def report_held(self) -> None:
         """Notify the user in one line if something is still held although all processes have ended."""
         if not self.alive and self.holds:
-            self.echo(f"not everything was given back to Mesos: `mfmesos clean {shlex.quote(self.cwd)}` does that")
+            self.echo(m.RESOURCES_HELD(folder=shlex.quote(self.cwd)))
 
     @property
     def alive(self) -> bool:
@@ -133,8 +133,8 @@ def unblock_signals() -> None:
 def ending(code: int) -> str:
     """Describe the end of a process."""
     if code >= 0:
-        return f"exit code {code}"
+        return m.PROCESS_EXIT_CODE(code=code)
     try:
-        return f"killed by {signal.Signals(-code).name}"
+        return m.KILLED_BY(signal=signal.Signals(-code).name)
     except ValueError:
-        return f"killed by signal {-code}"
+        return m.KILLED_BY_NUMBER(signal=-code)

@@ -82,7 +82,7 @@ def test_the_scheduler_is_killed_after_the_end(flow):
     scheduler.kill()
     ended = flow.end(process, 60)
     assert ended.code == 0, ended.out
-    ended.line_with("killed by SIGKILL", "before it gave back its claims")
+    ended.line_with("killed by SIGKILL", "before it released its claims")
     assert "mfmesos clean" not in ended.out
     assert not (flow.folder / ".mfmesos" / "framework_id").exists()
     assert not list((flow.folder / ".mfmesos").glob("journal*"))

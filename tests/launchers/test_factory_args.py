@@ -34,7 +34,7 @@ def test_another_batch_type_is_refused(argv: list[str]) -> None:
 def test_a_value_is_no_option() -> None:
     """What looks like an option after one that takes a value is its value; a missing value is said."""
     assert parse(["-E", "-T local", "-M", "-Tlocal"]).argv == ["-T", "mesos", "-E", "-T local", "-M", "-Tlocal"]
-    with pytest.raises(ConfigError, match="-M: work_queue_factory wants a value"):
+    with pytest.raises(ConfigError, match="-M: work_queue_factory needs a value"):
         parse(["-M"])
 
 

@@ -96,7 +96,7 @@ def test_arguments_from_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("text", "problem"), [
     (None, "cannot be read"), ("{", "not JSON"), ('["-l", "x"]', "not an object"), ("{\"nonsense\": 1}", "no option"),
-    ('{"jx": 1}', "wants null"), ('{"retry-count": null}', "wants a value"), ('{"retry-count": [1]}', "neither"),
+    ('{"jx": 1}', "write null"), ('{"retry-count": null}', "needs a value"), ('{"retry-count": [1]}', "neither"),
     ('{"argv": "FILE"}', "without end"),
 ])
 def test_what_is_no_file_for_argv(tmp_path: Path, text: str | None, problem: str) -> None:

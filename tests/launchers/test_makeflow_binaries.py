@@ -69,7 +69,7 @@ def test_makeflow_that_does_not_start(tmp_path: Path) -> None:
     script = tmp_path / "makeflow"
     script.write_text("#!/bin/sh\necho cannot open shared object >&2\nexit 127\n")
     script.chmod(0o755)
-    with pytest.raises(ConfigError, match=r"fails with 127 \(cannot open shared object\).*openmpi-bin"):
+    with pytest.raises(ConfigError, match=r"fails with exit code 127 \(cannot open shared object\).*openmpi-bin"):
         binaries.probe(script, {})
 
 

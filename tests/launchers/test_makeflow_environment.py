@@ -22,7 +22,7 @@ def test_plain_makeflow_keeps_environments_from_tasks(
     (tmp_path / "flow").write_text(text)
     line = lost_by(["makeflow", "-T", "mesos", "flow"])
     assert line.startswith(f"flow: {named}: plain makeflow keeps environments from its tasks")
-    assert "`mfmesos makeflow` passes them on" in line
+    assert "`mfmesos makeflow`, which passes them on" in line
 
 
 def test_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -147,7 +147,7 @@ def test_failed_rule_is_told(folder: Path) -> None:
     run = Run(folder, "-r", "0")
     assert run.end() == 1
     assert "mfmesos: rule 1 (makes bad) failed: exit code 3; its command: exit 3" in run.text
-    assert "mfmesos: 1 of 2 rules ended well, 1 failed" in run.text
+    assert "mfmesos: 1 of 2 rules succeeded, 1 failed" in run.text
 
 
 def test_spinning_makeflow_is_ended(folder: Path) -> None:
@@ -155,9 +155,9 @@ def test_spinning_makeflow_is_ended(folder: Path) -> None:
     write(folder, "good:\n    echo 1 > good\nbad:\n    exit 3\nafter: bad\n    cat bad > after\n")
     run = Run(folder, "-r", "1")
     assert run.end() == 1
-    assert "1 rule in need of what has failed" in run.notes
+    assert "1 rule cannot run: outputs of failed rules are missing" in run.notes
     assert "rule 1 (makes bad) failed: exit code 3" in run.notes
-    assert "1 of 3 rules ended well, 1 failed, 1 did not run" in run.notes
+    assert "1 of 3 rules succeeded, 1 failed, 1 did not run" in run.notes
     assert (folder / "good").exists()
     assert no_leftovers(folder)
 
@@ -173,7 +173,7 @@ def test_cycle(folder: Path, environ: dict[str, str]) -> None:
     run = Run(folder, environ=environ)
     assert run.end() == 1
     assert "rules need each other's outputs in a cycle: a needs b, b needs a" in run.notes
-    assert "1 of 3 rules ended well, 0 failed, 2 did not run" in run.notes
+    assert "1 of 3 rules succeeded, 0 failed, 2 did not run" in run.notes
     assert (folder / "first").exists()
     assert no_leftovers(folder)
 
@@ -212,7 +212,7 @@ def test_local_rule_that_asks_for_too_much(folder: Path) -> None:
           ".MAKEFLOW CATEGORY small\n.MAKEFLOW CORES 1\nb: a\n    cat a > b\n")
     run = Run(folder)
     assert run.end() == 1
-    assert "makeflow does not start what makes a, although its inputs exist" in run.notes
+    assert "makeflow does not start the rules that make a, although their inputs exist" in run.notes
     assert "--local-cores" in run.notes
 
 
@@ -232,7 +232,7 @@ def test_leftovers_are_cleared(folder: Path) -> None:
     (folder / "mesos_done").write_text("finished")
     run = Run(folder)
     assert run.end() == 0, run.text
-    assert "cleared away" in run.notes
+    assert "removed leftovers" in run.notes
     assert not (folder / "stale").exists()
 
 
@@ -394,7 +394,7 @@ def test_scheduler_that_cannot_live(folder: Path) -> None:
     assert run.end(50) == 1
     assert run.notes.count("starting it again") == 5
     assert "giving up" in run.notes
-    assert "0 of 4 rules ended well" in run.notes
+    assert "0 of 4 rules succeeded" in run.notes
 
 
 def test_scheduler_that_dies_at_the_end(folder: Path) -> None:
@@ -402,7 +402,7 @@ def test_scheduler_that_dies_at_the_end(folder: Path) -> None:
     write(folder, DIAMOND)
     run = Run(folder, environ={"FAKE_SCHEDULER": "die-at-end"})
     assert run.end() == 0, run.text
-    assert run.notes.count("killed by SIGKILL) before it gave back its claims") == 1
+    assert run.notes.count("killed by SIGKILL) before it released its claims") == 1
     assert "mfmesos clean" not in run.notes
     assert not (folder / ".mfmesos" / "framework_id").exists()
     assert no_leftovers(folder)
@@ -413,7 +413,7 @@ def test_schedulers_that_die_at_every_end(folder: Path) -> None:
     write(folder, DIAMOND)
     run = Run(folder, environ={"FAKE_SCHEDULER": "die-at-every-end"})
     assert run.end() == 0, run.text
-    assert run.notes.count("before it gave back its claims") == 2
+    assert run.notes.count("before it released its claims") == 2
     assert f"`mfmesos clean '{folder}'`" in run.notes
 
 
@@ -600,7 +600,7 @@ def test_a_makeflow_that_tells_no_environments(folder: Path) -> None:
     path = {"PATH": f"{bindir}:{os.environ['PATH']}"}
     refused = Run(folder, environ=path)
     assert refused.end() == 1
-    assert "mfmesos: ./Makeflow: export DEPTH: this makeflow does not tell" in refused.text
+    assert "mfmesos: ./Makeflow: export DEPTH: this makeflow does not pass" in refused.text
     assert "--ignore-environment" in refused.text
     assert not (folder / "a").exists()
     run = Run(folder, environ={**path, "IGNORE_ENVIRONMENT": "1"})
@@ -612,8 +612,8 @@ def test_a_makeflow_that_tells_no_environments(folder: Path) -> None:
 @pytest.mark.parametrize(("text", "argv", "said"), [
     ('a:\n    cat "in > a\n', [], 'makeflow gave up: Missing closing ". line: 3 column: 2; nothing had run'),
     ('{"rules": [', ["--jx", "Makeflow"], "makeflow gave up: Makeflow: parse error: line 1: key-value pairs"),
-    ("a: none\n    cat none > a\n", [], "makeflow gave up, for the reason above; nothing had run"),
-    ("a:\n    echo 1 > a\n", ["--no-such-option"], "makeflow gave up, for the reason above; nothing had run"),
+    ("a: none\n    cat none > a\n", [], "makeflow gave up for the reason above; nothing had run"),
+    ("a:\n    echo 1 > a\n", ["--no-such-option"], "makeflow gave up for the reason above; nothing had run"),
     ('a:\n    cat "in > a\n', ["-d", "wq"], "makeflow gave up: Missing"),
 ], ids=["syntax", "jx", "missing", "option", "debug"])
 def test_makeflow_gives_up_before_it_starts(folder: Path, text: str, argv: list[str], said: str) -> None:

@@ -112,13 +112,13 @@ def test_verdict_names_rule_and_reason() -> None:
     assert verdict.bad
     assert verdict.lines == [
         "rule 1 (makes b) failed: exit code 1; its command: false",
-        "0 of 3 rules ended well, 1 failed, 2 did not run"]
+        "0 of 3 rules succeeded, 1 failed, 2 did not run"]
 
 
 def test_verdict_does_not_take_a_process_number_for_a_task() -> None:
     """A LOCAL rule's job id is a process number; a task of that number with other outputs is not its report."""
     verdict = judge(read(KILLED), {1: {"task": 1, "command": "x", "outputs": ["other"], "reason": "wrong"}})
-    assert verdict.lines[0] == "rule 1 (makes b) failed: makeflow says why above"
+    assert verdict.lines[0] == "rule 1 (makes b) failed: see makeflow's message above"
 
 
 def test_all_well() -> None:

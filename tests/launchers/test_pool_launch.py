@@ -46,6 +46,6 @@ def test_a_scheduler_that_is_killed_while_it_ends(tmp_path: Path, mode: str, cod
     launcher.send_signal(signal.SIGTERM)
     out, _ = launcher.communicate(timeout=30)
     assert launcher.returncode == code, out
-    assert "before it gave back its claims" in out
+    assert "before it released its claims" in out
     assert held.exists() == bool(code)
     assert (f"`mfmesos clean {tmp_path}`" in out) == bool(code)

@@ -49,7 +49,8 @@ def test_reason_without_the_rules(tmp_path: Path) -> None:
     args = parse(["flow"], {})
     assert read_rules(tmp_path / "makeflow", args, {"PATH": str(tmp_path)}, tmp_path) is None
     assert "makeflow_viz" in reason(args, None, tmp_path, REST)
-    assert "2 rules in need of what has failed" in reason(args, None, tmp_path, Verdict(bad=True, failed=1, rest=2))
+    assert "2 rules cannot run: outputs of failed rules are missing" in reason(
+        args, None, tmp_path, Verdict(bad=True, failed=1, rest=2))
 
 
 class Watched(MakeflowSession):

@@ -12,12 +12,13 @@ import pytest
 from mfmesos.shared.messages.message import Message
 
 PENDING = {
-    "launchers",
     "local",
     "mesos",
 }
 """Rooms whose messages are still to be moved into the table. It only shrinks."""
 NOT_MESSAGES: dict[str, tuple[str, ...]] = {
+    # What the master answers, and what marks our script in files of earlier versions.
+    "mfmesos/launchers/clean.py": ("No framework found",), "mfmesos/launchers/link.py": ("# put here by",),
     # Parts of help texts, a row of a table, and the form of log lines.
     "mfmesos/doctor/checks.py": ("preloaded library", "Debian packages", "install ok"),  # names of checks; dpkg's word
     "mfmesos/store/history.py": ("CREATE", "DELETE"), "mfmesos/store/journal.py": ("CREATE",),
