@@ -154,26 +154,26 @@ class Links:
         written = os.readlink(path)
         end = os.path.normpath(os.path.join(os.path.realpath(os.path.dirname(path)), written))
         leads_somewhere = os.path.exists(path)
-        there = _name_in_first(self._working, end)
-        if there is not None:
-            if leads_somewhere and not self._is_delivered(there, name):
+        remote = _name_in_first(self._working, end)
+        if remote is not None:
+            if leads_somewhere and not self._is_delivered(remote, name):
                 return None
-            return _target(name, written, there)
+            return _target(name, written, remote)
         if self.sandbox.contains(os.path.realpath(end)):
             return None if leads_somewhere else end
-        there = _name_in_first((self.sandbox.workdir,), end)
-        if there is not None:
-            return _target(name, written, there)
+        remote = _name_in_first((self.sandbox.workdir,), end)
+        if remote is not None:
+            return _target(name, written, remote)
         # A relative link that leads nowhere here could lead anywhere from the workflow's folder.
         relative = not os.path.isabs(written)
         if (relative and not os.path.lexists(end)) or (leads_somewhere and not may_lead_to(end)):
             raise BadOutput(m.OUTPUT_LINK_LEADS_OUT_TO(name=name, end=end))
         return end
 
-    def _is_delivered(self, there: str, name: str) -> bool:
+    def _is_delivered(self, remote: str, name: str) -> bool:
         """Whether the end is delivered, too, or `name` lies in it: then the link is circular."""
-        return (there == "." or name.startswith(there + "/") or there in self._roots
-                or not self._roots.isdisjoint(_folders(there)))
+        return (remote == "." or name.startswith(remote + "/") or remote in self._roots
+                or not self._roots.isdisjoint(_folders(remote)))
 
 
 def _name_in_first(folders: Iterable[str], path: str) -> str | None:
@@ -182,12 +182,12 @@ def _name_in_first(folders: Iterable[str], path: str) -> str | None:
     return next((name for name in names if name is not None), None)
 
 
-def _target(name: str, written: str, there: str) -> str:
+def _target(name: str, written: str, remote: str) -> str:
     """The link's text in the workflow's folder that leads to `there`: as the task wrote it, if that is correct."""
     folder = os.path.dirname(name)
-    if not os.path.isabs(written) and os.path.normpath(f"{folder}/{written}") == there:
+    if not os.path.isabs(written) and os.path.normpath(f"{folder}/{written}") == remote:
         return written
-    return os.path.relpath(there, folder)
+    return os.path.relpath(remote, folder)
 
 
 def length(members: list[Member]) -> int:

@@ -71,24 +71,24 @@ def _take_result(state: State, claim: Claim, result: wire.Result) -> None:
 
 def _compare(state: State, claim: Claim, event: ClaimSynced) -> None:
     """Compare the executor's attempts with the core's."""
-    there = set(event.running)
+    reported = set(event.running)
     ended = {r.attempt for r in event.results}
-    for attempt_id in there:
+    for attempt_id in reported:
         record = tasks.current(state, claim, attempt_id)
         if record is None:
             claim.to_kill.add(attempt_id)
         elif record.state is TaskState.ASSIGNED:
             record.move(TaskState.RUNNING)
-    claim.to_kill &= there
+    claim.to_kill &= reported
     for attempt_id, number in list(claim.sent.items()):
-        if attempt_id in there or attempt_id in ended:
+        if attempt_id in reported or attempt_id in ended:
             del claim.sent[attempt_id]
         elif number > event.got:
             del claim.sent[attempt_id]  # the answer that named it did not arrive
             claim.unsent[attempt_id] = None
     for attempt_id in list(claim.attempts):
         record = tasks.current(state, claim, attempt_id)
-        if record is None or record.state is TaskState.PUBLISHING or attempt_id in there:
+        if record is None or record.state is TaskState.PUBLISHING or attempt_id in reported:
             continue
         if attempt_id not in claim.unsent:
             tasks.lost(state, record, m.ATTEMPT_UNKNOWN())

@@ -144,11 +144,11 @@ def _python(probes: Probes) -> list[Finding]:
         found = [Finding("python", None, *m.PYTHON_UNTESTED.parts(version=version, path=sys.executable))]
     versions = {name: probes.library(name) for name in LIBRARIES}
     missing = [name for name, value in versions.items() if value is None]
-    there = ", ".join(f"{name} {value}" for name, value in versions.items() if value is not None)
+    versions_found = ", ".join(f"{name} {value}" for name, value in versions.items() if value is not None)
     if missing:
         found.append(Finding("libraries", False, *m.LIBRARIES_MISSING.parts(names=", ".join(missing))))
     else:
-        found.append(Finding("libraries", True, there))
+        found.append(Finding("libraries", True, versions_found))
     return found
 
 
@@ -198,7 +198,7 @@ def _packages(probes: Probes) -> list[Finding]:
     states = {name: probes.installed(name) for name in PACKAGES}
     if None in states.values():
         return [Finding("Debian packages", None, m.PACKAGES_UNKNOWN())]
-    missing = [name for name, there in states.items() if not there]
+    missing = [name for name, installed in states.items() if not installed]
     if not missing:
         return [Finding("Debian packages", True, ", ".join(states))]
     why = "; ".join(f"{name} ({PACKAGES[name]})" for name in missing)

@@ -100,13 +100,13 @@ class Earlier:
         """
         if not self._new:
             return
-        said = {(e["task"], e["command"]) for e in read_report(self._state_dir) if e["finished"]}  # makeflow's, too
+        reported = {(e["task"], e["command"]) for e in read_report(self._state_dir) if e["finished"]}  # makeflow's, too
         try:
             state = set(state_of_run(self._workdir).read_text(errors="replace").splitlines())
         except OSError:
             return
         for task in tasks.values():
-            if f"{task.id},finished" not in state or (task.id, task.command) not in said:
+            if f"{task.id},finished" not in state or (task.id, task.command) not in reported:
                 continue
             outputs = [self._see(name) for name in task.outputs]
             if all(outputs):

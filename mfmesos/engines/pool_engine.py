@@ -225,12 +225,12 @@ class PoolEngine(Launched):
     def _see(self, view: View, now: float) -> None:
         """Match the workers with the managers' lists."""
         for worker in self._workers.values():
-            there = view.workers.get(worker.manager)
-            busy = there.get(identity(worker.size)) if there is not None else None
+            present = view.workers.get(worker.manager)
+            busy = present.get(identity(worker.size)) if present is not None else None
             if busy is not None and not worker.seen:
                 worker.seen = True
                 self._pool.worked(worker.project)
-            elif there is None and now - worker.asked_at >= YOUNG_S:
+            elif present is None and now - worker.asked_at >= YOUNG_S:
                 worker.seen = True  # unknown; it has not failed
             if busy or (worker.seen and busy is None):
                 worker.idle_since = None
@@ -291,12 +291,12 @@ class PoolEngine(Launched):
 
     def _note_changes(self, view: View) -> None:
         """Report managers that have appeared or ended."""
-        there = {manager.key: manager for manager in view.managers}
-        for key in there.keys() - self._present:
-            self._echo(m.POOL_MANAGER_FOUND(manager=key, tasks=counted(there[key].tasks, "task")))
-        for key in self._present - there.keys():
+        present = {manager.key: manager for manager in view.managers}
+        for key in present.keys() - self._present:
+            self._echo(m.POOL_MANAGER_FOUND(manager=key, tasks=counted(present[key].tasks, "task")))
+        for key in self._present - present.keys():
             self._echo(m.POOL_MANAGER_GONE(manager=key))
-        self._present = set(there)
+        self._present = set(present)
 
     def _write_status(self, view: View, decided: Decisions, agent: Resources, cores: float, problem: str) -> None:
         waiting = self._host.waiting()

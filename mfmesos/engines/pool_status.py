@@ -60,8 +60,8 @@ def read(state_dir: Path) -> Status:
     """Raises ConfigError in one line if there is no status."""
     path = state_dir / FILE
     try:
-        said = json.loads(path.read_text())
-        return Status(**{**said, "managers": tuple(Row(**row) for row in said["managers"])})
+        stored = json.loads(path.read_text())
+        return Status(**{**stored, "managers": tuple(Row(**row) for row in stored["managers"])})
     except FileNotFoundError:
         raise ConfigError(m.POOL_NO_POOL(folder=state_dir.parent)) from None
     except (OSError, ValueError, TypeError, KeyError) as e:

@@ -97,24 +97,24 @@ class Survey:
     async def _look_into_catalog(self, host: str, port: int) -> None:
         started = self._clock()
         try:
-            said = await self._read_catalog(host, port)
+            records = await self._read_catalog(host, port)
         except SourceError as e:
             self._problem = str(e)
         else:
-            self._problem, self._ignored = "", said.ignored
+            self._problem, self._ignored = "", records.ignored
             passed = started - self._looked_at if self._looked_at is not None else 0.0
             self._looked_at = started
-            self._take(said.managers, passed)
+            self._take(records.managers, passed)
         took = self._clock() - started
         self._next_look = started + min(max(CATALOG_SHARE * took, CATALOG_LEAST_S), CATALOG_MOST_S)
 
     def _take(self, managers: tuple[ManagerStatus, ...], passed_s: float) -> None:
         """While the catalog is down, no record ages."""
-        said = {status.key: status for status in managers}
-        for key in set(self._known) - set(said):
+        records = {status.key: status for status in managers}
+        for key in set(self._known) - set(records):
             if not self._known[key].reached:  # a manager that answers itself is running
                 del self._known[key]
-        for key, status in said.items():
+        for key, status in records.items():
             one = self._known.setdefault(key, _Known(status))
             one.age_s = one.age_s + passed_s if one.status.heard_at == status.heard_at else 0.0
             one.status = status

@@ -44,8 +44,8 @@ def folders(bindir: Path) -> list[Path]:
     """The folders in which the engines in `bindir` look for their scheduler: beside their own binary, whichever
     symbolic link or wrapper script starts it.
     """
-    there = [bindir / name for name in PROGRAMS if (bindir / name).exists()]
-    return list(dict.fromkeys(binaries.binary_of(path).parent for path in there))
+    existing = [bindir / name for name in PROGRAMS if (bindir / name).exists()]
+    return list(dict.fromkeys(binaries.binary_of(path).parent for path in existing))
 
 
 def _link_in(bindir: Path, script: str) -> None:

@@ -107,10 +107,10 @@ def why(status):  # type: (int) -> str
         return ENDED
     if os.WIFSIGNALED(status):
         return KILLED % os.WTERMSIG(status)
-    said = [line for line in read("/proc/self/fd/2").splitlines() if line.strip()][-1:]
-    if said and said[0].startswith("mfmesos: "):
-        return said[0][len("mfmesos: "):]
-    return BROKEN % ("".join(said) or EXIT % os.WEXITSTATUS(status))
+    last = [line for line in read("/proc/self/fd/2").splitlines() if line.strip()][-1:]
+    if last and last[0].startswith("mfmesos: "):
+        return last[0][len("mfmesos: "):]
+    return BROKEN % ("".join(last) or EXIT % os.WEXITSTATUS(status))
 
 
 def terminal():  # type: () -> tuple[int, bool]

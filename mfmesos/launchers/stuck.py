@@ -92,8 +92,8 @@ class _Syntax(Scanner):
             self.kept.append(f"--{name}={value}" if value else f"--{name}")
 
 
-def _rule(said: Mapping[str, object]) -> Rule:
-    return Rule(_names(said["inputs"]), _names(said["outputs"]), bool(said.get("local_job")))
+def _rule(stated: Mapping[str, object]) -> Rule:
+    return Rule(_names(stated["inputs"]), _names(stated["outputs"]), bool(stated.get("local_job")))
 
 
 def _names(files: object) -> tuple[str, ...]:

@@ -14,8 +14,8 @@ from mfmesos.shared.master_address import split_address
 class CallRefused(Exception):
     """The peer answered with an error: the call had no effect."""
 
-    def __init__(self, status: int, said: str) -> None:
-        super().__init__(f"HTTP {status}{': ' + said if said else ''}")
+    def __init__(self, status: int, content: str) -> None:
+        super().__init__(f"HTTP {status}{': ' + content if content else ''}")
         self.status = status
 
 
@@ -54,13 +54,13 @@ class Caller:
             sent = True
             connection.request(method, path, body=data, headers=fields)
             response = connection.getresponse()
-            status, said = response.status, response.read()
+            status, content = response.status, response.read()
         except (OSError, HTTPException, ValueError) as e:
             self.close()
             raise CallLost(f"{address}: {e or type(e).__name__}", sent) from None
         if not 200 <= status < 300:
-            raise CallRefused(status, " ".join(said[:2000].decode("utf-8", "replace").split()))
-        return said
+            raise CallRefused(status, " ".join(content[:2000].decode("utf-8", "replace").split()))
+        return content
 
     def _connected(self, address: str) -> HTTPConnection:
         """A connection that the peer has not visibly closed."""

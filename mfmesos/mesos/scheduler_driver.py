@@ -101,8 +101,8 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
         if stream_id:
             fields["Mesos-Stream-Id"] = stream_id
         with self._caller_lock:
-            said = self._caller.call(master, path, body or None, fields, method)
-        return dict(json.loads(said)) if said.strip().startswith(b"{") else {}
+            answer = self._caller.call(master, path, body or None, fields, method)
+        return dict(json.loads(answer)) if answer.strip().startswith(b"{") else {}
 
     def call(self, kind: str, body: Mapping[str, Any]) -> None:
         """Send a call of the scheduler API with the framework id; CallRefused or CallLost."""
@@ -116,16 +116,16 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
             raise CallLost("no master is known", sent=False)
         caller = Caller(self._timing.call_s * 3)
         try:
-            said = caller.call(self._master, "/slaves", None, self._credential, "GET")
+            answer = caller.call(self._master, "/slaves", None, self._credential, "GET")
             found = self._holders(caller) if holders else None
         finally:
             caller.close()
-        return events.AgentsListed(translate.agents(json.loads(said), self._role), found)
+        return events.AgentsListed(translate.agents(json.loads(answer), self._role), found)
 
     def _holders(self, caller: Caller) -> tuple[Holder, ...]:
         try:
-            said = caller.call(str(self._master), "/state-summary", None, self._credential, "GET")
-            return translate.holders(json.loads(said), str(self.framework_id))
+            answer = caller.call(str(self._master), "/state-summary", None, self._credential, "GET")
+            return translate.holders(json.loads(answer), str(self.framework_id))
         except (CallRefused, CallLost, ValueError, KeyError, TypeError) as e:
             logger.warning("the master did not list its frameworks: %s", e)
             return ()

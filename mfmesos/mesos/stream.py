@@ -241,8 +241,8 @@ class EventStream(Connection):  # type: ignore[misc]  # pymesos has no types
         self._error_body += self._parser.recv_body()
         if not (ended or self._parser.is_message_complete() or len(self._error_body) >= _MOST_OF_AN_ERROR):
             return
-        said = " ".join(self._error_body[:_MOST_OF_AN_ERROR].decode("utf-8", "replace").split())
-        reason = f"{self.name}: SUBSCRIBE was answered with HTTP {code}{': ' + said if said else ''}"
+        text = " ".join(self._error_body[:_MOST_OF_AN_ERROR].decode("utf-8", "replace").split())
+        reason = f"{self.name}: SUBSCRIBE was answered with HTTP {code}{': ' + text if text else ''}"
         if code in _REFUSALS:
             raise StreamEnd(self._callback.explain(code, reason), final=True)
         raise StreamEnd(reason)

@@ -65,13 +65,13 @@ def read(path: Path, base: PoolSettings) -> PoolSettings:
     except (OSError, UnicodeDecodeError) as e:
         raise ConfigError(m.POOL_FILE_UNREADABLE(path=path, why=plain(e, cure=False))) from None
     try:
-        said = json.loads(text)
+        given = json.loads(text)
     except json.JSONDecodeError as e:
         raise ConfigError(m.POOL_FILE_NOT_JSON_AT(path=path, line=e.lineno, why=e.msg, column=e.colno)) from None
     except (ValueError, RecursionError):
         raise ConfigError(m.POOL_FILE_NOT_JSON(path=path)) from None
     try:
-        return parse(said, base)
+        return parse(given, base)
     except _Bad as e:
         raise ConfigError(m.POOL_BAD_KEY(path=path, line=_line_of(text, e.key), problem=e)) from None
 
@@ -82,22 +82,22 @@ def _line_of(text: str, key: str) -> int:
     return text.count("\n", 0, max(at, 0)) + 1
 
 
-def parse(said: Any, base: PoolSettings) -> PoolSettings:
+def parse(given: Any, base: PoolSettings) -> PoolSettings:
     """pool.json's object over `base`; ValueError in one line with the cure."""
-    _keys("", said, ("projects", *TEXTS, "ssl", "idle"))
+    _keys("", given, ("projects", *TEXTS, "ssl", "idle"))
     result = base
-    if "projects" in said:
-        if not isinstance(said["projects"], dict):
+    if "projects" in given:
+        if not isinstance(given["projects"], dict):
             raise _Bad("projects", m.POOL_WRITE_PROJECTS())
-        result = replace(result, projects={p: _project(p, its) for p, its in said["projects"].items()})
-    texts: dict[str, Any] = {key: _text(key, said[key]) for key in TEXTS if key in said}
+        result = replace(result, projects={p: _project(p, its) for p, its in given["projects"].items()})
+    texts: dict[str, Any] = {key: _text(key, given[key]) for key in TEXTS if key in given}
     result = replace(result, **texts)
-    if "ssl" in said:
-        if not isinstance(said["ssl"], bool):
+    if "ssl" in given:
+        if not isinstance(given["ssl"], bool):
             raise _Bad("ssl", m.POOL_WRITE_BOOLEAN())
-        result = replace(result, ssl=said["ssl"])
-    if "idle" in said:
-        result = replace(result, idle_s=_number("idle", said["idle"], bounds.WORKER_IDLE))
+        result = replace(result, ssl=given["ssl"])
+    if "idle" in given:
+        result = replace(result, idle_s=_number("idle", given["idle"], bounds.WORKER_IDLE))
     return checked(result)
 
 
@@ -120,36 +120,36 @@ def checked(settings: PoolSettings) -> PoolSettings:
     return settings
 
 
-def _keys(where: str, said: Any, known: tuple[str, ...]) -> None:
-    if not isinstance(said, dict):
+def _keys(where: str, given: Any, known: tuple[str, ...]) -> None:
+    if not isinstance(given, dict):
         raise _Bad(where or FILE, m.POOL_WRITE_OBJECT(keys=", ".join(known)))
-    for key in said:
+    for key in given:
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
             raise _Bad(f"{where}.{key}" if where else key,
                        m.POOL_MISSPELT_KEY(near=near[0]) if near else m.POOL_UNKNOWN_KEY(keys=", ".join(known)))
 
 
-def _project(name: str, said: Any) -> ProjectSettings:
-    _keys(name, said, ("min", "max", "weight", "max_cores", "worker"))
+def _project(name: str, given: Any) -> ProjectSettings:
+    _keys(name, given, ("min", "max", "weight", "max_cores", "worker"))
     its = ProjectSettings(
-        min_workers=_count(f"{name}.min", said.get("min", 0)),
-        max_workers=_count(f"{name}.max", said["max"]) if "max" in said else UNLIMITED,
-        weight=_number(f"{name}.weight", said.get("weight", 1.0), WEIGHT),
-        max_cores=_number(f"{name}.max_cores", said["max_cores"], bounds.AMOUNT) if "max_cores" in said else math.inf,
-        worker=worker_size(f"{name}.worker", said["worker"]) if said.get("worker") is not None else None)
+        min_workers=_count(f"{name}.min", given.get("min", 0)),
+        max_workers=_count(f"{name}.max", given["max"]) if "max" in given else UNLIMITED,
+        weight=_number(f"{name}.weight", given.get("weight", 1.0), WEIGHT),
+        max_cores=_number(f"{name}.max_cores", given["max_cores"], bounds.AMOUNT) if "max_cores" in given else math.inf,
+        worker=worker_size(f"{name}.worker", given["worker"]) if given.get("worker") is not None else None)
     if its.min_workers > its.max_workers:
         raise _Bad(f"{name}.min", m.POOL_MIN_OVER_MAX(max=its.max_workers))
     return its
 
 
-def worker_size(where: str, said: Any) -> Resources:
+def worker_size(where: str, given: Any) -> Resources:
     """{"cores": 4, "memory": 4000, "disk": 8000}, MB; all three are required, gpus are optional."""
-    _keys(where, said, tuple(SIZES))
+    _keys(where, given, tuple(SIZES))
     for key in ("cores", "memory", "disk"):
-        if key not in said:
+        if key not in given:
             raise _Bad(where, m.POOL_SIZE_MISSING(key=key))
-    return Resources(**{name: _number(f"{where}.{key}", said.get(key, 0), bounds.AMOUNT if key == "gpus" else SIZE)
+    return Resources(**{name: _number(f"{where}.{key}", given.get(key, 0), bounds.AMOUNT if key == "gpus" else SIZE)
                         for key, name in SIZES.items()})
 
 
@@ -180,9 +180,9 @@ def as_json(settings: PoolSettings) -> dict[str, Any]:
 
 
 def _project_json(its: ProjectSettings) -> dict[str, Any]:
-    said: dict[str, Any] = {"min": its.min_workers, "max": its.max_workers, "weight": its.weight}
+    given: dict[str, Any] = {"min": its.min_workers, "max": its.max_workers, "weight": its.weight}
     if its.max_cores < math.inf:
-        said["max_cores"] = its.max_cores
+        given["max_cores"] = its.max_cores
     if its.worker is not None:
-        said["worker"] = {key: getattr(its.worker, name) for key, name in SIZES.items()}
-    return said
+        given["worker"] = {key: getattr(its.worker, name) for key, name in SIZES.items()}
+    return given

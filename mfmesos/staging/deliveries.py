@@ -209,10 +209,10 @@ class Deliveries:
             except OSError:
                 return True  # gone: `publish` reports that at once
             try:
-                there = os.stat(os.path.dirname(os.path.join(self._workdir, name)))
+                folder_stat = os.stat(os.path.dirname(os.path.join(self._workdir, name)))
             except OSError:
-                there = found  # made while it is published
-            if stat.S_ISDIR(found.st_mode) or there.st_dev != found.st_dev:
+                folder_stat = found  # made while it is published
+            if stat.S_ISDIR(found.st_mode) or folder_stat.st_dev != found.st_dev:
                 return False
         return True
 

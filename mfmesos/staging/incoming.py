@@ -245,10 +245,10 @@ def _make_dir(path: str, member: Member) -> None:
         os.mkdir(path, mode)
         found = mode & ~umask()
     except FileExistsError:
-        there = os.lstat(path)
-        if not stat.S_ISDIR(there.st_mode):
+        existing = os.lstat(path)
+        if not stat.S_ISDIR(existing.st_mode):
             raise
-        found = stat.S_IMODE(there.st_mode) & 0o777
+        found = stat.S_IMODE(existing.st_mode) & 0o777
     if found != mode:
         set_mode(path, mode | os.lstat(path).st_mode & stat.S_ISGID)
     if member.mtime_ns is not None:

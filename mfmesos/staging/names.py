@@ -82,8 +82,8 @@ def plan_outputs(workdir: Path, outputs: Sequence[str]) -> OutputPlan:
         only = (output_name(workdir, outputs[0]),)
         return OutputPlan(only, only)
     names = tuple(dict.fromkeys(output_name(workdir, name) for name in outputs))
-    there = set(names)
-    roots = tuple(n for n in names if not any(parent in there for parent in ancestors(n)))
+    unique = set(names)
+    roots = tuple(n for n in names if not any(parent in unique for parent in ancestors(n)))
     return OutputPlan(names, roots)
 
 

@@ -170,18 +170,18 @@ def _moves(job: _Job, move: _Move, inside: bool = False) -> list[_Move]:
     """
     if move.linked:
         _check_own(job, move.name)
-    there = _lstat(move.final)
-    if there is None:
+    existing = _lstat(move.final)
+    if existing is None:
         return [move]
     if not move.is_dir:
-        if stat.S_ISDIR(there.st_mode):
+        if stat.S_ISDIR(existing.st_mode):
             raise PublishError(m.FOLDER_IN_THE_WAY(name=move.name, workdir=job.workdir), True)
         return [move]
     if not os.path.isdir(move.final):
         if inside:
             raise PublishError(m.FILE_IN_THE_WAY(name=move.name, workdir=job.workdir), True)
         return [move]
-    link = stat.S_ISLNK(there.st_mode)
+    link = stat.S_ISLNK(existing.st_mode)
     if link and leads_out(job.workdir, move.final):
         raise _outside(move.final)
     job.merged = True
@@ -264,10 +264,10 @@ def _swap(job: _Job, move: _Move, alone: bool) -> None:
 
 def _keep(job: _Job, move: _Move) -> None:
     """Back up the file with the final name, so that it can be restored."""
-    there = _lstat(move.final)
-    if there is None or stat.S_ISDIR(there.st_mode):
+    existing = _lstat(move.final)
+    if existing is None or stat.S_ISDIR(existing.st_mode):
         return
-    if move.is_dir and stat.S_ISREG(there.st_mode) and there.st_size:
+    if move.is_dir and stat.S_ISREG(existing.st_mode) and existing.st_size:
         move.backup, move.kept = free_name(f"{move.final}{KEPT}", "/"), True
         os.rename(move.final, move.backup)
         return
@@ -275,7 +275,7 @@ def _keep(job: _Job, move: _Move) -> None:
     backup = job.received.backup_path(move.final, job.backups, beside=move.beside)
     if move.beside:
         remove_tree(backup)  # of an earlier scheduler
-    if stat.S_ISREG(there.st_mode) and not move.is_dir:
+    if stat.S_ISREG(existing.st_mode) and not move.is_dir:
         try:
             # A second link to it: the final name is then replaced without a moment in which it is missing.
             os.link(move.final, backup)

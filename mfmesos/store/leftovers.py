@@ -224,16 +224,16 @@ def own(state_dir: Path, engine: str) -> None:
 
 def clear(workdir: Path) -> list[str]:
     """Delete the three files unless `mfmesos run` owns them; returns the names of deleted files."""
-    there: list[str] = []
+    deleted: list[str] = []
     if owner(workdir / STATE_DIR) == RUN:
-        return there
+        return deleted
     for name in FILES:
         try:
             (workdir / name).unlink()
-            there.append(name)
+            deleted.append(name)
         except FileNotFoundError:
             continue
-    return there
+    return deleted
 
 
 def older(workdir: Path, before: float) -> list[str]:

@@ -162,8 +162,8 @@ class Plan:
     def look_again(self) -> list[Task]:
         """Look for the missing inputs; returns the tasks that may start now."""
         for need in self._all_needs:
-            if not need.there and not need.producers and self._exists(need.name):
-                need.there = True
+            if not need.exists and not need.producers and self._exists(need.name):
+                need.exists = True
                 self._met(need)
         return self.ready()
 
@@ -282,7 +282,7 @@ class Plan:
         self.left -= 1
         for need in node.feeds:
             if need.producers.pop(node.task.id, None) is not None:
-                need.there = True
+                need.exists = True
                 if not need.producers:
                     self._met(need)
 

@@ -48,7 +48,7 @@ def missing_each(needs: Iterable[Need]) -> list[Malformed]:
 def unmade(needs: Iterable[Need]) -> Iterator[tuple[Need, list[Node]]]:
     for need in needs:
         waiting = [c for c in need.consumers if c.status in (Status.WAITING, Status.READY)]
-        if waiting and not need.there and not need.producers:
+        if waiting and not need.exists and not need.producers:
             yield need, waiting
 
 

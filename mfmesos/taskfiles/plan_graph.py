@@ -38,7 +38,7 @@ class Node:
 @dataclass(eq=False)
 class Need:
     name: str
-    there: bool
+    exists: bool
     """On disk, or made by a listed task that has finished."""
     producers: dict[int, Node] = field(default_factory=dict)
     """Makers that have not finished."""
@@ -46,7 +46,7 @@ class Need:
 
     @property
     def met(self) -> bool:
-        return self.there and not self.producers
+        return self.exists and not self.producers
 
 
 def pending(node: Node) -> bool:

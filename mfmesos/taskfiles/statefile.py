@@ -166,7 +166,7 @@ class StateFile:
 
     def _is_ours(self) -> bool:
         try:
-            there, ours = os.stat(self._path), os.fstat(self._fd)
+            named, ours = os.stat(self._path), os.fstat(self._fd)
         except FileNotFoundError:
             return False
-        return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+        return (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino)

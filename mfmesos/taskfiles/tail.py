@@ -72,10 +72,10 @@ class FileReader:
     def _still_named(self) -> bool:
         """Whether the path still leads to the open file."""
         try:
-            there, ours = os.stat(self._path), os.fstat(self._fd)
+            named, ours = os.stat(self._path), os.fstat(self._fd)
         except OSError:
             return False
-        return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+        return (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino)
 
     def _remembers(self) -> bool:
         """Whether the remembered bytes still precede the offset."""
