@@ -13,6 +13,7 @@ from pathlib import Path
 from mfmesos.core.model import Resources
 from mfmesos.shared import atomic
 from mfmesos.shared.bounds import AGENTS, AMOUNT, PORT
+from mfmesos.shared.messages import local as m
 from mfmesos.shared.phrases import counted
 from mfmesos.shared.terminal import ending_signals
 
@@ -40,16 +41,16 @@ def error_of(args: argparse.Namespace) -> str | None:
     """The mistake in the options, in one line."""
     for name in ("cpus", "mem", "disk", "gpus"):
         if (getattr(args, name) or 0) < 0:
-            return f"--{name} must not be negative, it is {getattr(args, name):g}"
+            return m.NEGATIVE_AMOUNT(name=name, value=getattr(args, name))
     if args.agents < 1:
-        return f"--agents must be 1 or more, it is {args.agents}"
+        return m.TOO_FEW_AGENTS(value=args.agents)
     if not PORT.holds(args.port):
-        return f"--port must be between 0 and 65535, it is {args.port}"
+        return m.PORT_OUT_OF_BOUNDS(value=args.port)
     limits = {**dict.fromkeys(("cpus", "mem", "disk", "gpus"), AMOUNT), "agents": AGENTS}
     for name, bounds in limits.items():
         number = getattr(args, name)
         if number is not None and not bounds.holds(number):
-            return f"--{name}: {number:g} is not {bounds}"
+            return m.AMOUNT_OUT_OF_BOUNDS(name=name, value=number, bounds=bounds)
     return None
 
 
@@ -84,10 +85,9 @@ async def run(args: argparse.Namespace) -> int:
         text = json.dumps({"pid": os.getpid(), "master": cluster.master, "agents": cluster.agents,
                            "work_dir": str(cluster.work_dir)}) + "\n"
         agents = counted(args.agents, "agent")
-        print(f"mfmesos: cluster at {cluster.master}: {agents}, each with {resources}", flush=True)
+        print(m.CLUSTER_READY(master=cluster.master, agents=agents, resources=resources), flush=True)
         if secret is None:
-            print("mfmesos: no --secret-file: every process of this user (no other user) may use the cluster",
-                  file=sys.stderr, flush=True)
+            print(m.CLUSTER_OPEN(), file=sys.stderr, flush=True)
         say_ready(args, text)
         while not stop.is_set() and (args.parent_pid is None or os.getppid() == args.parent_pid):
             try:
@@ -95,14 +95,14 @@ async def run(args: argparse.Namespace) -> int:
             except asyncio.TimeoutError:
                 continue
     except OSError as e:
-        return fail(f"cannot serve on port {args.port}: {e.strerror or e}; choose another --port")
+        return fail(m.PORT_UNUSABLE(port=args.port, why=e.strerror or e))
     finally:
         await cluster.stop()
     return 0
 
 
 def fail(text: str) -> int:
-    print(f"mfmesos: {text}", file=sys.stderr, flush=True)
+    print(m.CLUSTER_ERROR(why=text), file=sys.stderr, flush=True)
     return 1
 
 

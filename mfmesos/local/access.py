@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from mfmesos.shared.messages import local as m
+
 
 @dataclass(frozen=True)
 class Credential:
@@ -24,13 +26,13 @@ class Credential:
         """Read a file with "PRINCIPAL:SECRET" or "PRINCIPAL SECRET". Raises ValueError with the reason."""
         try:
             if path.stat().st_mode & 0o077:
-                raise ValueError(f"{path}: others may read this secret; chmod 600 it")
+                raise ValueError(m.CLUSTER_SECRET_EXPOSED(path=path))
             text = path.read_text().strip()
         except OSError as e:
-            raise ValueError(f"{path}: cannot read the secret: {e.strerror}") from None
+            raise ValueError(m.CLUSTER_SECRET_UNREADABLE(path=path, why=e.strerror)) from None
         principal, _, secret = text.partition(":") if ":" in text else text.partition(" ")
         if not principal or not secret.strip():
-            raise ValueError(f"{path}: expected one line PRINCIPAL:SECRET")
+            raise ValueError(m.CLUSTER_SECRET_MALFORMED(path=path))
         return Credential(principal, secret.strip())
 
 

@@ -20,6 +20,7 @@ from mfmesos.mesos.imports import MesosExecutorDriver, parse_duration
 from mfmesos.mesos.process import HardenedProcess
 from mfmesos.mesos.stream import Timing
 from mfmesos.shared.master_address import split_address
+from mfmesos.shared.messages import mesos as m
 
 logger = logging.getLogger(__name__)
 
@@ -232,7 +233,7 @@ class ExecutorDriver(HardenedProcess, MesosExecutorDriver):  # type: ignore[misc
     def on_error(self, event: dict[str, Any]) -> None:
         message = event.get("message", "")
         logger.error("error from the agent: %s", message)
-        self.reconnect(f"the agent says: {message}")
+        self.reconnect(m.AGENT_ERROR(why=message))
 
     def on_shutdown(self) -> None:
         # pymesos would send SIGKILL to this process group after the grace period, and stop listening at once.
@@ -247,10 +248,10 @@ class ExecutorDriver(HardenedProcess, MesosExecutorDriver):  # type: ignore[misc
             logger.warning("disconnected: %s", reason)
             self._call_back(self._events.on_disconnected)
             if not self.checkpoint:
-                self._give_up(f"the agent has gone and the framework does not checkpoint ({reason})")
+                self._give_up(m.AGENT_GONE(why=reason))
                 return
         if self._clock() - self._away_since >= self.recovery_timeout_s:
-            self._give_up(f"no way back to the agent within {self.recovery_timeout_s:g} s ({reason})")
+            self._give_up(m.AGENT_NOT_BACK(seconds=self.recovery_timeout_s, why=reason))
 
     def on_final(self, reason: str) -> None:
         self._give_up(reason)
@@ -278,14 +279,12 @@ def _check_environment(environ: Mapping[str, str]) -> str:
     """The agent's address; ExecutorRefused for an unsupported environment."""
     missing = [n for n in ("MESOS_AGENT_ENDPOINT", "MESOS_FRAMEWORK_ID", "MESOS_EXECUTOR_ID") if not environ.get(n)]
     if missing:
-        raise ExecutorRefused(f"{', '.join(missing)} not set: an executor is started by a Mesos agent, not by hand")
+        raise ExecutorRefused(m.NOT_STARTED_BY_AGENT(names=", ".join(missing)))
     if environ.get("MESOS_EXECUTOR_AUTHENTICATION_TOKEN"):
-        raise ExecutorRefused("this agent wants executors to authenticate (MESOS_EXECUTOR_AUTHENTICATION_TOKEN is "
-                              "set), which pymesos cannot: start mesos-agent with --no-authenticate_http_executors")
+        raise ExecutorRefused(m.AGENT_AUTHENTICATES())
     if (environ.get("LIBPROCESS_SSL_ENABLED", "").lower() in _TRUE
             and environ.get("LIBPROCESS_SSL_SUPPORT_DOWNGRADE", "").lower() not in _TRUE):
-        raise ExecutorRefused("this agent speaks https only (LIBPROCESS_SSL_ENABLED is set), which pymesos cannot: "
-                              "start mesos-agent with LIBPROCESS_SSL_SUPPORT_DOWNGRADE=true")
+        raise ExecutorRefused(m.AGENT_HTTPS_ONLY())
     endpoint = environ["MESOS_AGENT_ENDPOINT"]
     try:
         split_address(endpoint)

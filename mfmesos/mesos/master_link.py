@@ -21,6 +21,7 @@ from mfmesos.mesos.calls import CallLost, CallRefused
 from mfmesos.mesos.masters import LeaderWatch, parse_masters
 from mfmesos.mesos.scheduler_driver import SchedulerDriver
 from mfmesos.mesos.stream import Timing
+from mfmesos.shared.messages import mesos as m
 
 logger = logging.getLogger(__name__)
 
@@ -301,7 +302,7 @@ class MesosLink:
         try:
             self._driver.call(call.kind, call.body)
         except CallRefused as e:
-            reason = f"the master refused {call.kind}: {e}"
+            reason = m.CALL_REFUSED(call=call.kind, why=e)
             stale = e.status != 400 or "stream" in str(e).lower()
             self._failed(call, reason, sent=False, again=call.keep and stale)
             if stale:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from mfmesos.shared.master_address import split_address
+from mfmesos.shared.messages import mesos as m
 
 logger = logging.getLogger(__name__)
 
@@ -31,15 +32,15 @@ def parse_masters(text: str) -> Masters:
     """
     text = text.strip()
     if text.startswith("https://"):
-        raise ValueError(f"master {text!r}: pymesos cannot speak https; the master must accept plain http")
+        raise ValueError(m.MASTER_HTTPS(master=text))
     if text.startswith(_ZK_PREFIXES):
         return _parse_zk(text)
     if text.startswith("http://"):
         text = text[len("http://"):].rstrip("/")
     if not text:
-        raise ValueError("master: empty; give HOST:PORT, a list H1:P1,H2:P2, or zk://H1:P1,H2:P2/PATH")
+        raise ValueError(m.MASTER_EMPTY())
     if "/" in text or " " in text:
-        raise ValueError(f"master {text!r}: give HOST:PORT, a list H1:P1,H2:P2, or zk://H1:P1,H2:P2/PATH")
+        raise ValueError(m.MASTER_MALFORMED(master=text))
     return Masters(addresses=tuple(_address(part, text) for part in text.split(",")))
 
 
@@ -49,7 +50,7 @@ def _address(part: str, text: str) -> str:
     try:
         split_address(part)
     except ValueError as e:
-        raise ValueError(f"master {text!r}: {e}") from None
+        raise ValueError(m.MASTER_INVALID(master=text, why=e)) from None
     return part
 
 
@@ -58,13 +59,12 @@ def _parse_zk(text: str) -> Masters:
     hosts, slash, path = rest.partition("/")
     auth, at, hosts = hosts.rpartition("@")
     if not hosts.strip(",") or not slash or not path.strip("/"):
-        raise ValueError(f"master {text!r}: ZooKeeper's hosts and the masters' path are expected, "
-                         "as in zk://H1:2181,H2:2181/mesos")
+        raise ValueError(m.ZOOKEEPER_INCOMPLETE(master=text))
     for host in hosts.split(","):
         try:
             split_address(host if ":" in host else f"{host}:2181")
         except ValueError as e:
-            raise ValueError(f"master {text!r}: {e}") from None
+            raise ValueError(m.MASTER_INVALID(master=text, why=e)) from None
     return Masters(zk_hosts=hosts, zk_path="/" + path.strip("/"), zk_auth=auth if at else None)
 
 
@@ -135,7 +135,7 @@ class LeaderWatch:
                 logger.warning("zookeeper=%s %s: %s", self._masters.zk_hosts, type(e).__name__, e)
                 pause = self._retry_s
                 if not self._last:
-                    self._report(None, f"ZooKeeper {self._masters.zk_hosts} does not answer; trying again")
+                    self._report(None, m.ZOOKEEPER_AWAITED(hosts=self._masters.zk_hosts))
                 if client is not None and not client.connected:
                     self._close(client)
                     client = None
@@ -153,7 +153,7 @@ class LeaderWatch:
             data, _ = client.get(f"{self._masters.zk_path}/{name}")
             address = address_of(data)
         where = f"zk://{self._masters.zk_hosts}{self._masters.zk_path}"
-        self._report(address, "" if address else f"{where} knows no leading master; waiting for one")
+        self._report(address, "" if address else m.LEADER_AWAITED(path=where))
 
     def _report(self, address: str | None, why: str) -> None:
         if address != self._last:

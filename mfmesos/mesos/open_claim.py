@@ -7,6 +7,7 @@ from typing import Any
 from mfmesos.core.actions import OpenClaim
 from mfmesos.core.model import Resources
 from mfmesos.mesos.translate import FIELDS, amount, reserved_for, usable
+from mfmesos.shared.messages import mesos as m
 
 _PRECISION = 0.001
 """Mesos counts in thousandths."""
@@ -34,7 +35,7 @@ class Pool:
                 item[1] = round(left - share, 3)
                 missing = round(missing - share, 3)
         if missing > _PRECISION:
-            raise ValueError(f"the offers lack {missing:g} of {name}")
+            raise ValueError(m.OFFERS_TOO_SMALL(amount=missing, name=name))
         return pieces
 
 

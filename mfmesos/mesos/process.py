@@ -12,6 +12,7 @@ from typing import Any, Callable
 
 from mfmesos.mesos.imports import Process
 from mfmesos.mesos.stream import EventStream, StreamEnd, Timing
+from mfmesos.shared.messages import mesos as m
 
 logger = logging.getLogger(__name__)
 
@@ -157,7 +158,7 @@ class HardenedProcess(Process):  # type: ignore[misc]  # pymesos has no types
                 self._round()
         except Exception:
             logger.exception("the driver's loop failed")
-            self._call_back(self.on_final, "internal error of the Mesos driver, see the log")
+            self._call_back(self.on_final, m.DRIVER_FAILED())
         finally:
             self._subscribed = False
             with self._lock:
@@ -244,7 +245,7 @@ class HardenedProcess(Process):  # type: ignore[misc]  # pymesos has no types
                 if self._reconnect_reason is not None:
                     return StreamEnd(self._reconnect_reason)
                 if self._generation != generation:
-                    return StreamEnd("the master has changed", at_once=True)
+                    return StreamEnd(m.MASTER_CHANGED(), at_once=True)
                 stream.advance(happened)
         except StreamEnd as e:
             return e

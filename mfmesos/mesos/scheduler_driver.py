@@ -18,6 +18,7 @@ from mfmesos.mesos.calls import Caller, CallLost, CallRefused, basic_credential
 from mfmesos.mesos.imports import MesosSchedulerDriver
 from mfmesos.mesos.process import HardenedProcess
 from mfmesos.mesos.stream import StreamEnd, Timing
+from mfmesos.shared.messages import mesos as m
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def _cure(message: str) -> str:
     words = message.lower()
     flags = [flag for flag, about in (("--role", "role"), ("--user", "user"), ("--principal", "principal"))
              if about in words]
-    return f" (correct {' or '.join(flags)})" if flags else ""
+    return f" {m.CORRECT_OPTIONS(options=' or '.join(flags))}" if flags else ""
 
 
 class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[misc]  # pymesos has no types
@@ -96,7 +97,7 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
         """One call with its answer; CallRefused or CallLost. Does not hold the driver's lock while waiting."""
         master, stream_id = self._master, self.stream_id
         if not self.connected or master is None:
-            raise CallLost("not connected to a master", sent=False)
+            raise CallLost(m.NOT_CONNECTED(), sent=False)
         fields = {**(headers or {}), **self._credential}
         if stream_id:
             fields["Mesos-Stream-Id"] = stream_id
@@ -113,7 +114,7 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
         the frameworks in its /state-summary, none without the right to read it.
         """
         if self._master is None:
-            raise CallLost("no master is known", sent=False)
+            raise CallLost(m.MASTER_UNKNOWN(), sent=False)
         caller = Caller(self._timing.call_s * 3)
         try:
             answer = caller.call(self._master, "/slaves", None, self._credential, "GET")
@@ -193,7 +194,7 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
     def on_error(self, event: dict[str, Any]) -> None:
         message = event.get("message", "")
         self._errors += 1
-        raise StreamEnd(f"the Mesos master refuses this framework: {message}{_cure(message)}",
+        raise StreamEnd(m.FRAMEWORK_REFUSED(why=f"{message}{_cure(message)}"),
                         final=bool(_FINAL_ERROR.search(message)) or self._errors >= _MOST_ERRORS)
 
     # --- end of the stream ---
@@ -213,17 +214,13 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
     def explain(self, status: int, reason: str) -> str:
         if status == 401:
             if self._credential:
-                return ("the master does not accept this principal and secret: correct --principal and --secret-file "
-                        f"({reason})")
-            missing = "--secret-file FILE is missing" if self._principal else "--principal NAME --secret-file FILE"
-            return f"the master wants a principal and a secret: {missing} ({reason})"
-        return ("the master does not allow us to run as this framework: correct --principal, --role or --user "
-                f"({reason})")
+                return m.CREDENTIAL_REFUSED(why=reason)
+            return m.SECRET_REQUIRED(why=reason) if self._principal else m.CREDENTIAL_REQUIRED(why=reason)
+        return m.IDENTITY_REFUSED(why=reason)
 
     def why_closed(self, address: tuple[str, int]) -> str:
         if speaks_tls(address):
-            raise StreamEnd(f"{address[0]}:{address[1]}: the master speaks https only, which pymesos cannot; it must "
-                            "accept plain http (LIBPROCESS_SSL_SUPPORT_DOWNGRADE=true)", final=True)
+            raise StreamEnd(m.HTTPS_ONLY(address=f"{address[0]}:{address[1]}"), final=True)
         return ""
 
     def why_unknown_master(self, why: str) -> None:

@@ -13,6 +13,7 @@ from http_parser.http import HttpParser
 
 from mfmesos.mesos.imports import Connection
 from mfmesos.shared.master_address import split_address
+from mfmesos.shared.messages import mesos as m
 
 _RECEIVE = 1 << 18
 _LARGEST_EVENT = 1 << 30
@@ -89,7 +90,7 @@ class Records:
             return False
         digits = bytes(self._buffer[:max(end, 0)]).strip()
         if end < 0 or not digits.isdigit() or int(digits) > _LARGEST_EVENT:
-            raise StreamEnd(f"not an event stream: {bytes(self._buffer[:24])!r} where the length of an event belongs")
+            raise StreamEnd(m.NOT_A_STREAM(found=bytes(self._buffer[:24])))
         self._length = int(digits)
         del self._buffer[:end + 1]
         return True
@@ -120,10 +121,10 @@ class EventStream(Connection):  # type: ignore[misc]  # pymesos has no types
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as e:
             why = getattr(e, "strerror", None) or e
-            raise StreamEnd(f"{address}: the name {host!r} cannot be resolved ({why})") from None
+            raise StreamEnd(m.NAME_UNRESOLVED(address=address, host=host, why=why)) from None
         self._candidates: list[Any] = [(family, where) for family, _, _, _, where in found]
         self._since = clock()
-        self._open_next("no address")
+        self._open_next(m.NAME_WITHOUT_ADDRESS())
 
     def _open_next(self, why_not: str) -> None:
         """Begin to connect to the next address of the name; StreamEnd if none is left."""
@@ -175,11 +176,11 @@ class EventStream(Connection):  # type: ignore[misc]  # pymesos has no types
 
     def _overdue(self) -> None:
         if not self.connected:
-            self._open_next(f"no answer to a connection within {self._timing.connect_s:g} s")
+            self._open_next(m.CONNECT_TIMEOUT(seconds=self._timing.connect_s))
         elif self.subscribed:
-            raise StreamEnd(f"{self.name}: nothing heard for {self.silence_s:g} s, heartbeats included")
+            raise StreamEnd(m.STREAM_SILENT(address=self.name, seconds=self.silence_s))
         else:
-            raise StreamEnd(f"{self.name}: no answer to SUBSCRIBE within {self._timing.reply_s:g} s")
+            raise StreamEnd(m.SUBSCRIBE_TIMEOUT(address=self.name, seconds=self._timing.reply_s))
 
     def _finish_connect(self) -> None:
         assert self._sock is not None
@@ -212,22 +213,22 @@ class EventStream(Connection):  # type: ignore[misc]  # pymesos has no types
             raise StreamEnd(f"{self.name}: {e.strerror or e}") from None
         if not self._received_anything:
             if not data:
-                raise StreamEnd(
-                    f"{self.name}: closed the connection without an answer{self._callback.why_closed(self._addr)}")
+                raise StreamEnd(m.CLOSED_UNANSWERED(
+                    address=self.name, why=self._callback.why_closed(self._addr)))
             if data.startswith(_TLS_ALERT):
-                raise StreamEnd(f"{self.name}: speaks https only, which pymesos cannot", final=True)
+                raise StreamEnd(m.STREAM_HTTPS_ONLY(address=self.name), final=True)
         self._received_anything = True
         if self.subscribed:
             self._since = self._clock()
         if self._parser.execute(data, len(data)) != len(data):
-            raise StreamEnd(f"{self.name}: the answer to SUBSCRIBE is not HTTP ({self._parser.get_error()})")
+            raise StreamEnd(m.NOT_HTTP(address=self.name, why=self._parser.get_error()))
         if self._stream_id is None and self._parser.is_headers_complete():
             self._head(ended=not data)
         if self._stream_id is not None:
             for record in self._records.feed(self._parser.recv_body()):
                 self._event(record)
         if not data or self._parser.is_message_complete():
-            raise StreamEnd(f"{self.name}: closed the event stream")
+            raise StreamEnd(m.STREAM_CLOSED(address=self.name))
 
     def _head(self, ended: bool) -> None:
         code = self._parser.get_status_code()
@@ -242,7 +243,8 @@ class EventStream(Connection):  # type: ignore[misc]  # pymesos has no types
         if not (ended or self._parser.is_message_complete() or len(self._error_body) >= _MOST_OF_AN_ERROR):
             return
         text = " ".join(self._error_body[:_MOST_OF_AN_ERROR].decode("utf-8", "replace").split())
-        reason = f"{self.name}: SUBSCRIBE was answered with HTTP {code}{': ' + text if text else ''}"
+        reason = (m.SUBSCRIBE_REFUSED_BECAUSE(address=self.name, code=code, why=text) if text
+                  else m.SUBSCRIBE_REFUSED(address=self.name, code=code))
         if code in _REFUSALS:
             raise StreamEnd(self._callback.explain(code, reason), final=True)
         raise StreamEnd(reason)
@@ -251,19 +253,19 @@ class EventStream(Connection):  # type: ignore[misc]  # pymesos has no types
         scheme, slashes, rest = location.rpartition("//")
         where = rest.split("/", 1)[0]
         if scheme == "https:":
-            raise StreamEnd(f"{self.name}: redirects to {location}, and pymesos cannot speak https", final=True)
+            raise StreamEnd(m.REDIRECT_HTTPS(address=self.name, location=location), final=True)
         if not slashes or not where:
-            raise StreamEnd(f"{self.name}: redirects, but to no address ({location!r})")
-        raise StreamEnd(f"{self.name}: not the leader, which is {where}",
+            raise StreamEnd(m.REDIRECT_NOWHERE(address=self.name, location=location))
+        raise StreamEnd(m.NOT_THE_LEADER(address=self.name, leader=where),
                         redirect=where if where.rpartition(":")[2].isdigit() else f"{where}:5050", at_once=True)
 
     def _event(self, record: bytes) -> None:
         try:
             event = json.loads(record.decode("utf-8"))
             if not isinstance(event, dict):
-                raise ValueError(f"an object is expected, not {type(event).__name__}")
+                raise ValueError(m.EVENT_NOT_OBJECT(kind=type(event).__name__))
         except (ValueError, RecursionError) as e:
-            raise StreamEnd(f"{self.name}: an event is not JSON: {e}") from None
+            raise StreamEnd(m.EVENT_NOT_JSON(address=self.name, why=e)) from None
         if event.get("type") == "SUBSCRIBED":
             self.subscribed = True
             self._since = self._clock()

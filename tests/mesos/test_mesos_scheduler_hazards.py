@@ -162,7 +162,7 @@ def deaf():
 def test_a_half_open_connection_is_given_up(connect, deaf):
     """It does not count as connected, and the reason says so."""
     _, seen = connect(deaf)
-    assert "no answer to a connection within 0.4 s" in seen.wait(events.Disconnected).reason
+    assert "no connection within 0.4 s" in seen.wait(events.Disconnected).reason
 
 
 def test_plain_pymesos_takes_a_half_open_connection_for_connected(deaf):
@@ -196,7 +196,7 @@ def test_missed_heartbeats_mean_a_new_connection(connect):
     """Five intervals of silence, then SUBSCRIBE again."""
     with FakeMesos(lambda s: (s.subscribed(heartbeat_s=0.06), s.hold())) as mesos:
         _, seen = connect(mesos.address)
-        assert "nothing heard for 0.3 s" in seen.wait(events.Disconnected).reason
+        assert "no event within 0.3 s" in seen.wait(events.Disconnected).reason
         mesos.await_subscriptions(2)
         assert mesos.times[1] - mesos.times[0] > 0.3
 
@@ -251,9 +251,9 @@ def test_plain_pymesos_dies_of_an_http_500():
 
 
 @pytest.mark.parametrize(("status", "secret", "words"), [
-    (401, None, "wants a principal and a secret: --principal NAME --secret-file FILE"),
-    (401, "s", "does not accept this principal and secret: correct --principal and --secret-file"),
-    (403, None, "does not allow us to run as this framework: correct --principal, --role or --user")])
+    (401, None, "requires a principal and a secret; add --principal NAME --secret-file FILE"),
+    (401, "s", "does not accept this principal and secret; correct --principal and --secret-file"),
+    (403, None, "does not allow this framework; correct --principal, --role or --user")])
 def test_a_refusal_ends_it_in_plain_words(connect, status, secret, words):
     """Authentication and authorisation do not mend themselves."""
     with FakeMesos(lambda s: s.answer(status)) as mesos:
@@ -409,7 +409,7 @@ def test_an_https_master_is_refused_in_plain_words(connect):
         with FakeMesos(script) as mesos:
             _, seen = connect(mesos.address)
             assert "https" in seen.wait(events.FrameworkEnded).reason
-    with pytest.raises(ValueError, match="cannot speak https"):
+    with pytest.raises(ValueError, match="https is not supported"):
         connect("https://h:5050")
 
 
@@ -418,7 +418,7 @@ def test_a_master_that_hangs_up_on_plain_http_is_asked_for_tls(connect, monkeypa
     monkeypatch.setattr("mfmesos.mesos.scheduler_driver.speaks_tls", lambda address: True)
     with FakeMesos(lambda s: None) as mesos:
         _, seen = connect(mesos.address)
-        assert "speaks https only" in seen.wait(events.FrameworkEnded).reason
+        assert "supports https only" in seen.wait(events.FrameworkEnded).reason
 
 
 def test_no_delay_on_every_socket(connect, monkeypatch):
