@@ -35,7 +35,7 @@ def bundle(folder):
 
 
 def build_preload(target):
-    """True when it was built. Without a compiler all works, slower, and the launcher says so."""
+    """True if it was built. Without a compiler mfmesos works, but slower, and the launcher reports that."""
     compiler = {"cc": [os.environ.get("CC", "cc")], "zig": ZIG}.get(HOW)
     if compiler is None or (HOW == "cc" and shutil.which(compiler[0]) is None):
         return False
@@ -59,7 +59,7 @@ class BuildPy(build_py):
 
 
 class Sdist(sdist):
-    """Complete: a package can be built from it where no package index is reached."""
+    """Complete: packages can be built from it without a package index."""
 
     def make_release_tree(self, base_dir, files):
         super().make_release_tree(base_dir, files)

@@ -31,7 +31,7 @@ RESOURCES = "cpus:2;mem:4096;disk:20000"
 
 
 class Row(NamedTuple):
-    """A measured value and what it should be at most (None: only shown)."""
+    """A measured value and its target, at most (None: only shown)."""
 
     name: str
     value: float
@@ -46,7 +46,7 @@ class Row(NamedTuple):
 
 
 def rows(medians: dict[str, float]) -> list[Row]:
-    """The table out of the medians that there are."""
+    """The table of the existing medians."""
     found = [
         *_fan_rows(medians, "", ""),
         *_fan_rows(medians, "busy_", ", busy"),
@@ -59,7 +59,7 @@ def rows(medians: dict[str, float]) -> list[Row]:
 
 
 def _fan_rows(medians: dict[str, float], key: str, state: str) -> list[Row | None]:
-    """`state`: of the machine, in words that end each name; `key` begins what was measured in it."""
+    """`state`: the machine's state, the end of each name; `key`: the prefix of the values measured in that state."""
     return [
         _row(medians, f"{key}local_s", f"{RULES} rules, makeflow -T local -j 2{state}", "s"),
         _row(medians, f"{key}wq_s", f"{RULES} rules, makeflow -T wq, one 2-core worker{state}", "s"),
@@ -88,7 +88,7 @@ def table(found: Sequence[Row]) -> str:
 
 
 def measure(names: Sequence[str], rounds: int, master: str) -> tuple[dict[str, list[float]], list[str]]:
-    """Every value of every round, and what could not be measured."""
+    """Every value of every round, and the cases that could not be measured."""
     values: dict[str, list[float]] = {}
     problems: list[str] = []
     for turn in range(rounds):

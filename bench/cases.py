@@ -1,4 +1,4 @@
-"""What is measured. Each case returns its numbers for one round."""
+"""The measured cases. Each returns its numbers for one round."""
 from __future__ import annotations
 
 import os
@@ -50,7 +50,7 @@ def on_local(where: Path) -> float:
 
 
 def on_work_queue(where: Path) -> float:
-    """One worker with 2 cores. It connects as soon as makeflow listens; nothing of its start is waited for."""
+    """One worker with 2 cores. It connects as soon as makeflow listens; its start is not measured."""
     started = time.monotonic()
     with running(["makeflow", "-T", "wq", "-p", "0", "-Z", "port", "Makeflow"], where, "makeflow.log") as makeflow:
         port = wait_for(where / "port").strip()
@@ -86,7 +86,7 @@ def beside_others(case: Callable[[str], Numbers]) -> Callable[[str], Numbers]:
 
 
 def chain(master: str) -> Numbers:
-    """Seconds for CHAIN rules, each `cat` of the one before."""
+    """Seconds for CHAIN rules; each runs `cat` on the output of the previous rule."""
     with folder() as where:
         (where / "out.0").write_text("hello\n")
         rules = [f"out.{i}: out.{i - 1}\n\tcat out.{i - 1} > out.{i}\n\n" for i in range(1, CHAIN + 1)]
@@ -99,7 +99,7 @@ def chain(master: str) -> Numbers:
 
 # --- the scheduler alone, through its files -----------------------------------------------------------
 class Files:
-    """A scheduler driven as makeflow drives it: lines appended to mesos_task_info, mesos_task_state watched."""
+    """Drives a scheduler as makeflow does: appends lines to mesos_task_info, watches mesos_task_state."""
 
     def __init__(self, where: Path, scheduler_pid: int) -> None:
         self.where, self.pid = where, scheduler_pid
@@ -120,7 +120,7 @@ class Files:
         os.write(self._info, f"{self._last},,,,,,,aborting\n".encode())
 
     def wait_line(self, timeout_s: float = 60) -> str:
-        """The next whole piece that is appended to mesos_task_state; polled without a pause worth mentioning."""
+        """The next complete piece of mesos_task_state; polled almost without pause."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             if data := os.read(self._state, 65536):
@@ -150,7 +150,7 @@ def scheduler(master: str, max_running: int | None = None) -> Iterator[Files]:
 
 
 def latency(master: str) -> Numbers:
-    """Milliseconds from a task's line in task_info to its line in task_state, on a claim that is open."""
+    """Milliseconds from a task's line in task_info to its line in task_state, on an open claim."""
     taken = []
     with scheduler(master) as files:
         for n in range(LATENCY_TASKS + 5):
@@ -165,7 +165,7 @@ def latency(master: str) -> Numbers:
 
 
 def memory(master: str) -> Numbers:
-    """Most resident memory (MB) of the scheduler with WAITING tasks waiting behind one that runs."""
+    """Peak resident memory (MB) of the scheduler while WAITING tasks wait behind a running task."""
     with scheduler(master, max_running=1) as files:
         files.submit("sleep 600; cat in.txt > OUT", *["cat in.txt > OUT"] * WAITING)
         files.withdraw_last()

@@ -33,7 +33,7 @@ def milliseconds(call: Callable[[int], object]) -> str:
 
 
 def cost() -> None:
-    """Fill an estimator with records of many categories and time what a scheduler asks of it."""
+    """Fill an estimator with records of many categories and time a scheduler's calls."""
     r = random.Random(1)
     estimator = Estimator()
 
@@ -50,7 +50,7 @@ def cost() -> None:
 
 
 def scores(folder: Path) -> None:
-    """Each trace in the folder, beside the baselines."""
+    """Score each trace in the folder, beside the baselines."""
     for path in sorted(folder.glob("*.csv")):
         rows = tracefile.load(path)
         timed = all(row.start_s is not None and row.end_s is not None for row in rows)

@@ -1,4 +1,4 @@
-"""What the numbers were measured on."""
+"""Describes the machine of a measurement."""
 from __future__ import annotations
 
 import os
@@ -42,7 +42,7 @@ def _os_release() -> str:
 
 
 def _output(*argv: str) -> str:
-    """The first line that says something; "unknown" when the program is not there."""
+    """The first non-empty line; "unknown" if the program is missing."""
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
     except OSError:

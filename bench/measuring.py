@@ -26,7 +26,7 @@ def executor_of(cluster: EmbeddedMesos) -> psutil.Process:
 
 
 def main() -> int:
-    """Exit 1 when it costs more than the target."""
+    """Exit code 1 if the cost exceeds the target."""
     with tempfile.TemporaryDirectory() as folder:
         cluster = EmbeddedMesos(agents=1, resources=f"cpus:{TASKS};mem:16000;disk:20000")
         try:

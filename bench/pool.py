@@ -32,12 +32,12 @@ from mfmesos.shares.pool_values import ManagerStatus, PoolWorker, ProjectSetting
 RESOURCES = "cpus:2;mem:4096;disk:20000"
 LONGER = 60
 ASK = "CORES=1\nMEMORY=64\nDISK=64\n\n"
-"""Without that a worker of Work Queue runs one task at a time."""
+"""Without this line a Work Queue worker runs one task at a time."""
 
 
 @contextlib.contextmanager
 def pool_of(master: str, catalog: Catalog) -> Iterator[None]:
-    """A pool that is up and has nothing to do."""
+    """A running pool without work."""
     with folder() as where:
         argv = [*MFMESOS, "pool", ".*", "--master", master, "--catalog", catalog.address]
         with running(argv, where, "pool.log"):
@@ -50,7 +50,7 @@ def by_pool(catalog: Catalog, where: Path) -> float:
 
 
 def first_worker(catalog: Catalog) -> float:
-    """Seconds from the start of a manager that asks for 100 cores to its first worker."""
+    """Seconds from the start of a manager that needs 100 cores to its first worker."""
     with folder() as where:
         rules = "".join(f"out.{i}:\n\tsleep 100; echo > out.{i}\n\n" for i in range(100))
         (where / "Makeflow").write_text(ASK + rules)

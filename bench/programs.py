@@ -1,4 +1,4 @@
-"""Starts the programs that are measured, and sees to it that none of them outlives the bench."""
+"""Starts the measured programs, and ensures that none outlives the bench."""
 from __future__ import annotations
 
 import atexit
@@ -19,7 +19,7 @@ NOT_MEASURED = "PYTHONDONTWRITEBYTECODE"
 
 
 class BenchError(Exception):
-    """A program did not do what is measured; the text says which and what it said last."""
+    """A program did not do what is measured; the text names the problem and the program's last output."""
 
 
 @contextlib.contextmanager
@@ -33,7 +33,7 @@ def folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def running(argv: Sequence[str], cwd: Path, log: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A program in a session of its own that is ended, with all it started, at the end of the block."""
+    """A program in its own session that is ended, with all its children, at the end of the block."""
     environ = {name: value for name, value in os.environ.items() if name != NOT_MEASURED}
     with open(cwd / log, "ab") as out:
         process = subprocess.Popen(
@@ -46,7 +46,7 @@ def running(argv: Sequence[str], cwd: Path, log: str) -> Iterator[subprocess.Pop
 
 @contextlib.contextmanager
 def computing(count: int) -> Iterator[None]:
-    """So many processes that do nothing but compute."""
+    """`count` processes that only compute."""
     with contextlib.ExitStack() as stack:
         for _ in range(count):
             process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
@@ -65,7 +65,7 @@ def end(process: subprocess.Popen[bytes], within_s: float = 15) -> None:
 
 
 def timed(argv: Sequence[str], cwd: Path, timeout_s: float = 300) -> float:
-    """Seconds until the program ended with 0; BenchError otherwise."""
+    """Seconds until the program ended with exit code 0; BenchError otherwise."""
     log = "timed.log"
     started = time.monotonic()
     with running(argv, cwd, log) as process:
@@ -85,7 +85,7 @@ def last_line(path: Path) -> str:
 
 
 def wait_for(path: Path, timeout_s: float = 20) -> str:
-    """What a file holds as soon as it holds anything."""
+    """The content of a file as soon as it is not empty."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):

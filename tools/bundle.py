@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def bundle(folder: Path) -> None:
-    """Idempotent: what is complete stays as it is. Raises SystemExit with one line when pymesos cannot be fetched."""
+    """Idempotent: complete parts stay unchanged. Raises SystemExit with one line if pymesos cannot be fetched."""
     if complete(folder):
         return
     for name in PACKAGES:
@@ -52,7 +52,7 @@ def complete(folder: Path) -> bool:
 
 
 def download() -> bytes:
-    """pymesos's source distribution, its hash checked."""
+    """pymesos's source distribution, with its hash checked."""
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "-q", "--no-deps", "--no-binary",

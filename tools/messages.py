@@ -29,7 +29,7 @@ CURE = re.compile(r"[;:,]? ?\(?\{cure\}\)?")
 
 
 def modules() -> Iterator[ModuleType]:
-    """Those that hold messages, by name."""
+    """The modules with messages, by name."""
     for found in sorted(pkgutil.iter_modules(messages.__path__), key=lambda one: one.name):
         if found.name != "message":
             yield importlib.import_module(f"{messages.__name__}.{found.name}")

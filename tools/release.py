@@ -27,7 +27,7 @@ MADE_FOR_SDIST = re.compile(r"PKG-INFO$|mfmesos\.egg-info/|mfmesos/bundled/(pyme
 
 
 class NotReady(Exception):
-    """A check that failed: what is wrong, and what to do."""
+    """A failed check: the problem and the cure."""
 
 
 class Check(NamedTuple):
@@ -46,7 +46,7 @@ VERSION = setup()["metadata"]["version"]
 
 
 def output(*command: str, cwd: Path = ROOT) -> str:
-    """Of a command that succeeds; NotReady with its last lines otherwise."""
+    """The output of a successful command; otherwise NotReady with its last lines."""
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode:
         last = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
@@ -93,7 +93,7 @@ def lint() -> str:
 
 
 def tests() -> str:
-    """`make test` notes in build/tested the files with which it passed."""
+    """`make test` records in build/tested the files with which it passed."""
     noted = ROOT / "build" / "tested"
     if not noted.exists() or noted.read_text() != output("tools/sources-hash"):
         raise NotReady("make test has not passed on these files; run it")
@@ -101,7 +101,7 @@ def tests() -> str:
 
 
 def packages() -> str:
-    """Built where needed, installed and tried on each Python."""
+    """Built if necessary, then installed and tried on each Python."""
     lines = output("tools/test-dist").splitlines()
     return "; ".join(line for line in lines if " on Python " in line)
 
@@ -118,7 +118,7 @@ def wheels() -> list[Path]:
 
 
 def same(found: Iterable[str], expected: set[str], made: re.Pattern[str], what: str) -> None:
-    """NotReady unless the names are those expected, but for files that packaging itself makes."""
+    """NotReady unless the names are the expected ones, except files that packaging itself creates."""
     names = {name for name in found if not name.endswith("/")}
     stray = sorted(name for name in names - expected if not made.match(name))
     missing = sorted(expected - names)
@@ -145,7 +145,7 @@ def contents() -> str:
 
 
 def licenses() -> str:
-    """Ours, and that of each part that travels in a package."""
+    """The licence of mfmesos, and of each part that travels in a package."""
     for wheel in wheels():
         names = zipfile.ZipFile(wheel).namelist()
         for needed in (*BUNDLED_LICENSES, "LICENSE"):
@@ -167,7 +167,7 @@ def sizes() -> str:
 
 
 def readme() -> str:
-    """The README's commands: the demo, each command's help, its task file, completion for the three shells."""
+    """The README's commands work: the demo, each command's help, its task file, completion for the three shells."""
     text = (ROOT / "README.md").read_text()
     output("make", "demo")
     commands = sorted(set(re.findall(r"`mfmesos (\w+)`", text)))
@@ -193,7 +193,7 @@ def readme() -> str:
 
 
 def compat() -> str:
-    """A journal, a history and finished tasks as this version writes them are kept for the tests of later ones."""
+    """Files of this version (a journal, a history, finished tasks) are kept for the tests of later versions."""
     missing = [name for name in ("journal.sql", "history.sql", "run.sql") if not (COMPAT / VERSION / name).exists()]
     if missing:
         raise NotReady(f"{COMPAT.relative_to(ROOT)}/{VERSION} lacks {', '.join(missing)}; see its README")
