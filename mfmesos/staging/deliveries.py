@@ -178,8 +178,9 @@ class Deliveries:
         return True
 
     def _new_stem(self, attempt: Attempt) -> str:
-        with contextlib.suppress(FileExistsError):
-            self._incoming.mkdir(mode=0o700)  # somebody has removed the folder
+        if not os.path.isdir(self._incoming):  # somebody has removed the folder
+            with contextlib.suppress(FileExistsError):
+                self._incoming.mkdir(mode=0o700)
         return f"{self._incoming}/{stem_of(attempt.id, next(self._numbers))}"
 
     # --- publishing -----------------------------------------------------------------------------
