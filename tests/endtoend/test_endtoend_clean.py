@@ -55,7 +55,7 @@ def test_clean_after_a_killed_run(flow):
     assert kept == {"engine", "lock", "report.jsonl", "run.sqlite", "scheduler.log"}
 
     said = flow.end(flow.start("clean", "."))
-    assert (said.code, bool(said.line_with("nothing is left"))) == (0, True)
+    assert (said.code, bool(said.line_with("no leftovers"))) == (0, True)
 
 
 def test_clean_leaves_a_run_alone(flow):
