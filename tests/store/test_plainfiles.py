@@ -78,7 +78,7 @@ def test_a_makeflow_is_a_file(odd: Path) -> None:
     """So is the log beside it; makeflow itself would wait for a writer."""
     if not oddity("Makeflow"):
         odd.rename("Makeflow")
-    for cure in ("write the workflow to a file", "it is where makeflow keeps its log"):
+    for cure in ("write the workflow to a file", "makeflow keeps its log there"):
         ended = subprocess.run([sys.executable, "-m", "mfmesos", "makeflow", "--master", "127.0.0.1:1"],
                                capture_output=True, text=True, timeout=60)
         assert ended.returncode == 1
