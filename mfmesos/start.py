@@ -11,11 +11,17 @@ Until the search path is corrected this file imports only modules that every Pyt
 """
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
 HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 """The folder from which this installation was imported."""
+
+
+COLLECT_AFTER = (50_000, 20, 100)
+"""For gc.set_threshold: with Python's own, imports alone make the collector run dozens of times (docs/performance.md,
+Start-up)."""
 
 
 def isolate() -> None:
@@ -70,6 +76,7 @@ def _add_user_site() -> None:
 
 def main() -> None:
     """Run the program that the first argument names."""
+    gc.set_threshold(*COLLECT_AFTER)
     isolate()
     from mfmesos.shared.own_programs import CLUSTER, SCHEDULER
 
@@ -89,6 +96,7 @@ def main() -> None:
 
 def cli() -> None:
     """`mfmesos` on the command line."""
+    gc.set_threshold(*COLLECT_AFTER)
     isolate()
     from mfmesos.cli.command_line import main as command_line
 

@@ -6,6 +6,7 @@ handles all pending events together; each resulting action becomes one call of a
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import logging
 import signal
@@ -276,6 +277,7 @@ class Scheduler:
         self._connect()
         self.post(ev.HistoryLoaded(tuple(await history)))
         self.engine.start(self)
+        gc.freeze()  # what exists now stays to the end: no collection need look at it
         self._ready = True
         self._drain()
         if self.config.ending:

@@ -84,6 +84,9 @@ def unpack_psutil(archive):
 
 
 if __name__ == "__main__":
+    import gc
+
+    gc.set_threshold(50000, 20, 100)  # as mfmesos/start.py does
     os.environ.pop("MFMESOS_NEWER_PYTHON", None)
     unpack_psutil(sys.path[0])
     from mfmesos_executor.main import main
