@@ -3,6 +3,7 @@ memory.
 """
 from __future__ import annotations
 
+import functools
 import os
 import select
 import stat
@@ -144,8 +145,6 @@ class Links:
     def __init__(self, sandbox: Sandbox, roots: list[str]) -> None:
         self.sandbox = sandbox
         self._roots = frozenset(roots)
-        self._working = (os.path.realpath(sandbox.work), sandbox.work, sandbox.home)
-        """All names of the task's working folder."""
 
     def kept(self, name: str, path: str) -> str | None:
         """The target of the link that is `name` in the workflow's folder; None if the target's content is sent. Raises
@@ -169,6 +168,11 @@ class Links:
         if (relative and not os.path.lexists(end)) or (leads_somewhere and not may_lead_to(end)):
             raise BadOutput(m.OUTPUT_LINK_LEADS_OUT_TO(name=name, end=end))
         return end
+
+    @functools.cached_property
+    def _working(self) -> tuple[str, str, str]:
+        """All names of the task's working folder; most tasks have no links, and need none of this."""
+        return os.path.realpath(self.sandbox.work), self.sandbox.work, self.sandbox.home
 
     def _is_delivered(self, remote: str, name: str) -> bool:
         """Whether the end is delivered, too, or `name` lies in it: then the link is circular."""
