@@ -18,9 +18,12 @@ from mfmesos.estimates.category import category_of, exact, signature
 from mfmesos.estimates.estimator import Estimator
 from mfmesos.estimates.estimators import Estimates
 from mfmesos.estimates.learning import is_short, learn, newest, recall
+from mfmesos.estimates.own_command import MARGINS
 
 LEAST_MB = 16.0
 """Of memory and of disk: less is not worth the risk that a shell or a message is too large."""
+SMALLEST_OWN_MB = LEAST_MB / MARGINS[-1]
+"""What a command used before counts as no less: all that it could lead to is LEAST_MB, and each value is a shape."""
 INPUT_SLACK = 1.05
 """Inputs lie in the sandbox, too, and their size is known, but for the step of Kind.rough."""
 LEAST_CORES = 0.25
@@ -78,7 +81,8 @@ class EstimatedNeeds:
 
     def known(self, command: str, input_mb: float) -> Known:
         """What this very command used before; of a category that is expected."""
-        return self._estimates.commands.of(exact(command), input_mb)
+        own = self._estimates.commands.of(exact(command), input_mb)
+        return Known(*(max(mb, SMALLEST_OWN_MB) if mb else mb for mb in own))
 
     def learn(self, attempt: Attempt) -> None:
         """An attempt of this run has ended."""

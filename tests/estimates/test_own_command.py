@@ -98,3 +98,13 @@ def test_the_margin_follows_the_record():
     assert steady.best(Record(), price=4.0)[0] <= 1.05
     assert loose.best(Record(), price=4.0)[0] == 1.25
     assert Record().best(steady, price=4.0)[0] <= 1.1
+
+
+def test_small_commands_share_a_shape():
+    """What commands of a few MB used before makes no difference to what they are given, and none to their shape."""
+    needs = EstimatedNeeds("fill", Estimates())
+    needs.remember([ended(command, peak) for command, peak in (("a", 0.9), ("b", 3.0), ("c", 9.9), ("d", 11.0))])
+    needs.expect("t")
+    assert needs.known("a", 1.0) == needs.known("b", 1.0) == needs.known("c", 1.0)
+    assert needs.known("d", 1.0).memory_mb > needs.known("a", 1.0).memory_mb
+    assert needs.known("never seen", 1.0) == Known()
