@@ -75,19 +75,19 @@ def task_options(command: F) -> F:
         click.option("--claims", type=click.Choice(["shared", "per-task"]), default="shared", show_default=True,
                      help="Run many tasks in one claim, or give each task a claim and a container of its own."),
         click.option("--claim-idle", type=Number(bounds.SECONDS), default=5.0, show_default=True, metavar="SECONDS",
-                     help="Release a claim that has been without work for SECONDS."),
+                     help="Release a claim after SECONDS without work."),
         click.option("--claim-worklife", type=Number(bounds.SECONDS), default=3600.0, show_default=True,
-                     metavar="SECONDS", help="Give a claim no new work once it is SECONDS old."),
+                     metavar="SECONDS", help="Start no new task in a claim older than SECONDS."),
         click.option("--no-rewrite", is_flag=True,
                      help="Leave absolute paths of inputs and outputs in commands as they are."),
         click.option("--estimates", type=click.Choice(["off", "fill", "override"]), default="fill", show_default=True,
-                     help="Learn from earlier runs what a task needs: not at all, where the task requests nothing, or "
-                          "also in place of what the task requests."),
+                     help="Learn from earlier runs what tasks need: never (off), for what a task does not request "
+                          "(fill), or also in place of its requests (override)."),
         click.option("--retry-budget", type=Number(bounds.RETRY_BUDGET), default=2.0, show_default=True, metavar="N",
-                     help="Choose estimates that at most N attempts in 100 tasks exhaust."),
+                     help="Choose estimates that at most N of 100 tasks exceed."),
         click.option("--history", default="", metavar="FILE",
                      help="Learn from this history and add to it (default: your own, in ~/.local/share/mfmesos/)."),
-        click.option("--no-history", is_flag=True, help="Learn from this run alone, and record nothing of it."),
+        click.option("--no-history", is_flag=True, help="Learn from this run only, and do not record it."),
     )):
         command = option(command)
     return command
@@ -210,7 +210,7 @@ def pool(project: str | None, folder: Path, status: bool, **options: Any) -> Non
 @main.command()
 @click.argument("bindir", type=click.Path(path_type=Path))
 def link(bindir: Path) -> None:
-    """Install our scheduler beside the makeflow in BINDIR.
+    """Install the scheduler of mfmesos beside the makeflow in BINDIR.
 
     For administrators: plain `makeflow -T mesos` and `work_queue_factory -T mesos` then use it.
     """
@@ -222,7 +222,7 @@ def link(bindir: Path) -> None:
 @main.command()
 @click.argument("bindir", type=click.Path(path_type=Path))
 def unlink(bindir: Path) -> None:
-    """Remove our scheduler from BINDIR, and restore the original."""
+    """Remove the scheduler of mfmesos from BINDIR and restore the original."""
     from mfmesos.launchers import link as linking
 
     _guarded(lambda: linking.unlink(bindir))
@@ -265,7 +265,7 @@ def cluster(**options: Any) -> None:
 def doctor(master: str | None, role: str, user: str, principal: str | None, secret_file: str | None) -> None:
     """Show what works, what is missing, and how to fix it.
 
-    Prints one line for each check. Exits 1 when something that is needed is missing.
+    Prints one line for each check. Exits 1 when something required is missing.
     """
     from mfmesos.doctor import checks as doctoring
     from mfmesos.doctor.master_checks import Wanted
@@ -289,7 +289,7 @@ def doctor(master: str | None, role: str, user: str, principal: str | None, secr
 def clean(directory: Path, dry_run: bool, master: str, principal: str | None, secret_file: str | None) -> None:
     """Remove the leftovers of a crashed run from FOLDER and Mesos.
 
-    Tears down its framework with all running tasks, and removes temporary files; never an output, nor the logs in
+    Tears down its framework with all running tasks, and removes temporary files, but no outputs and no logs in
     .mfmesos/. Exits 1 when something could not be removed.
     """
     from mfmesos.launchers import clean as cleaning

@@ -37,11 +37,11 @@ def estimates() -> None:
 @click.option("--history", "path", type=click.Path(path_type=Path), metavar="FILE",
               help="Read this history (default: your own).")
 @click.option("--retry-budget", type=Number(bounds.RETRY_BUDGET), default=2.0, show_default=True, metavar="N",
-              help="Choose estimates that at most N attempts in 100 tasks exhaust.")
+              help="Choose estimates that at most N of 100 tasks exceed.")
 @click.option("--plot", "picture", metavar="FILE",
               help="Also draw a picture (PNG, PDF or SVG); needs matplotlib.")
 def show(category: str | None, path: Path | None, retry_budget: float, picture: str | None) -> None:
-    """Show one line for each category, or all that is known of one.
+    """Show one line for each category, or the details of one.
 
     The word show may be left out. Waste is memory x seconds allocated but not used, failed attempts included, divided
     by memory x seconds used.

@@ -39,7 +39,7 @@ def pool_options(command: Any) -> Any:
         click.option("--password", default="", metavar="FILE", help="Read the managers' password from this file."),
         click.option("--ssl", is_flag=True, help="Connect workers to their managers over TLS."),
         click.option("--idle", type=Number(bounds.WORKER_IDLE), default=10.0, show_default=True, metavar="SECONDS",
-                     help="End a worker that is not needed once it has had no task for SECONDS."),
+                     help="End a surplus worker after SECONDS without a task."),
         click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE",
                      help="Settings in this file override the command line and are read again when the file changes "
                           "(default: pool.json in the pool's folder)."),

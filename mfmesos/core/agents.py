@@ -94,8 +94,8 @@ class KnownAgents:
     def here(self) -> list[Resources]:
         """What each present agent could offer to tasks of one claim when empty."""
         if self._here is None:
-            there = [a for a in self.latest if a.active] if self.latest is not None else self._seen.values()
-            self._here = [self._for_tasks(agent.resources) for agent in there]
+            agents = [a for a in self.latest if a.active] if self.latest is not None else self._seen.values()
+            self._here = [self._for_tasks(agent.resources) for agent in agents]
         return self._here
 
     def away(self) -> list[tuple[str, Resources]]:

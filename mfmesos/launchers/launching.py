@@ -66,9 +66,9 @@ def folder(
         other = leftovers.plain_engine_in(workdir)
         if other is not None:
             raise ConfigError(m.ENGINE_RUNNING(folder=workdir, process=other))
-        there, kept = leftovers.take_over(workdir, engine)
-        if there:
-            echo(m.LEFTOVERS_REMOVED(files=", ".join(there)))
+        removed, kept = leftovers.take_over(workdir, engine)
+        if removed:
+            echo(m.LEFTOVERS_REMOVED(files=", ".join(removed)))
         if kept:
             echo(m.RUN_KEPT_ASIDE(files=", ".join(kept), folder=f"{STATE_DIR}/{leftovers.ASIDE}"))
         leftovers.create_state(workdir)

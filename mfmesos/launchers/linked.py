@@ -82,8 +82,8 @@ def _engine(cwd: Path, words: list[str]) -> Plain:
     name = program_of(process)
     if process and not name:
         return Plain(NO_PROCESS, "", tuple(words), launch, cwd)
-    said = words or procfs.command_line(int(pid))
-    return Plain(int(pid), name, tuple(said), launch, cwd)
+    command = words or procfs.command_line(int(pid))
+    return Plain(int(pid), name, tuple(command), launch, cwd)
 
 
 def _complete_environment() -> None:

@@ -6,9 +6,9 @@
  *   fopen   remembers the stream, and steps over the lines that earlier waits have read whole (see below);
  *   fgets, getline   clear the end-of-file first, so that they read on;
  *   ftell   counts from where the stream began for makeflow, which takes differences of it for lengths of lines;
- *   sleep   while the stream is open, ends as soon as the file has grown (inotify; polling where there is none);
- *   time    just after such a sleep that a signal or the end of a LOCAL rule's process cut short, says that it is
- *           late, so that the wait ends: makeflow looks at signals and LOCAL rules only between waits;
+ *   sleep   while the stream is open, ends as soon as the file has grown (inotify, or else polling);
+ *   time    just after such a sleep that a signal or the end of a LOCAL rule's process cut short, returns a
+ *           late time, so that the wait ends: makeflow looks at signals and LOCAL rules only between waits;
  *   access  creates the file when it is missing, since makeflow would wait for it deaf to every signal;
  *   vsnprintf   ends a variable that makeflow logs for us (makeflow_debug.py) with a mark, for spaces at its end.
  *
@@ -55,7 +55,7 @@ static off_t begun_at;     /* where the stream begins for makeflow */
 static off_t read_to;      /* the end of the last complete line read from it */
 static int half;           /* whether the line being read is incomplete */
 static int hurry;          /* the wait is to end: for the one call of time() that follows sleep() */
-static pid_t told;         /* the ended child that a wait was ended for: never twice for one */
+static pid_t reported;     /* the last ended child that cut a wait short: each child does so once */
 static off_t taken_to;     /* lines before here were taken by earlier waits */
 static dev_t device;
 static ino_t inode;
@@ -301,15 +301,15 @@ time_t time(time_t *where)
 	return now;
 }
 
-/* Whether a child has ended that makeflow has not yet heard of; it is left for makeflow to collect. */
+/* Whether another child has ended since the last call; makeflow itself collects it. */
 static int child_ended(void)
 {
 	siginfo_t info;
 
 	info.si_pid = 0;
-	if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0 || info.si_pid == told)
+	if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0 || info.si_pid == reported)
 		return 0;
-	told = info.si_pid;
+	reported = info.si_pid;
 	return 1;
 }
 
@@ -319,7 +319,7 @@ unsigned sleep(unsigned seconds)
 	if (!active || !stream)
 		return real_sleep(seconds);
 
-	static int watch = -2; /* an inotify descriptor; -1: there is none to be had */
+	static int watch = -2; /* an inotify descriptor; -1: inotify is unavailable */
 	static int watched = -1;
 	struct stat status;
 	struct timespec end;

@@ -28,10 +28,10 @@ def prepare(path: Path, move: str) -> None:
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     except FileExistsError:
-        there = path.stat()
-        if not stat.S_ISREG(there.st_mode):
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
             raise OSError(0, m.SQLITE_NOT_REGULAR()) from None
-        if 0 < there.st_size < LEAST_SIZE:
+        if 0 < found.st_size < LEAST_SIZE:
             raise UnusableFile(m.NOT_SQLITE(path=path, away=move)) from None
 
 

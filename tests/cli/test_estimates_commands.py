@@ -112,7 +112,7 @@ def test_the_plot(path, tmp_path):
     result = run(path, "--plot", str(tmp_path / "x.png"))
     assert result.exit_code == 0, result.output
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
-    assert "cannot write the picture" in run(path, "--plot", str(tmp_path / "x.nothing")).output
+    assert "cannot write the plot" in run(path, "--plot", str(tmp_path / "x.nothing")).output
 
 
 def test_names_steer_no_terminal(tmp_path):

@@ -66,7 +66,7 @@ def test_no_agent_at_all():
     world.register()
     world.submit(1)
     pass_time(world, 5)
-    assert "no agent that could offer anything" in texts(world)[0]
+    assert "the cluster has no active agent" in texts(world)[0]
 
 
 def test_room_that_is_not_offered_is_said():

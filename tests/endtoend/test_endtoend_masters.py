@@ -90,7 +90,7 @@ def test_no_leader_yet(flow, zookeeper, addresses):
     wait_until(lambda: "not reachable" in flow.log(), 30, "the missing master to be noticed")
     leader = Leader(zookeeper, addresses[0].address)
     said = all_once(flow, process)
-    assert f"zk://{zookeeper.address}{PATH} knows no leading master" in said
+    assert f"no leading master under zk://{zookeeper.address}{PATH}" in said
     leader.resign()
 
 

@@ -179,7 +179,7 @@ def test_what_has_changed_runs_again(flow, tmp_path):
     assert not [x for x in said.splitlines() if x.startswith("1: ")], said
     ended = flow.run("tasks.jsonl")
     assert ended.code == 0, ended.out
-    ended.line_with("c was changed since a task made it", "c.before-rerun")
+    ended.line_with("c has changed since a task made it", "c.before-rerun")
     assert (flow.folder / "c.before-rerun").read_text() == "by hand\n"
     assert (flow.folder / "b").read_text() == "y\na\nb\n"
     assert (flow.folder / "d").read_text() == "o\nc\no\ne\nd\n"

@@ -376,7 +376,7 @@ def test_what_somebody_changed_is_kept(folder: Folder) -> None:
     emptied(folder.path / "b")
     for task in batch.tasks.values():
         lines = batch.earlier.keep_changed(task, batch.plan.read())
-        assert lines == (["a was changed since a task made it and is kept as a.before-rerun: the task runs again"]
+        assert lines == (["a has changed since a task made it; it is kept as a.before-rerun, and the task runs again"]
                          if task.id == 1 else [])
     assert (folder.path / "a.before-rerun").read_text() == "by hand\n"
     folder.write("a", "again\n", 2e9)

@@ -113,7 +113,7 @@ def test_any_text_is_read_or_refused_in_one_line(text):
     ("a,1,100,50,inf,0,0,1", "t.csv:2: seconds is 'inf'"),
     ("a,1,,50,1,0,0,1", "t.csv:2: declared_mb is empty"),
     (",1,100,50,1,0,0,1", "t.csv:2: category is empty"),
-    ("a,1,100,50,1,0,5,1", "t.csv:2: end_s lies before start_s"),
+    ("a,1,100,50,1,0,5,1", "t.csv:2: end_s is before start_s"),
     ("a,1", "t.csv:2: the number of fields"),
     ("a,1,100,50,1,0,0,1,9", "t.csv:2: the number of fields"),
     ("a,1,100,50,1,0,,", "t.csv:2: start_s is empty, and --causal needs"),

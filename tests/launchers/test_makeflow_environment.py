@@ -21,7 +21,7 @@ def test_plain_makeflow_keeps_environments_from_tasks(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "flow").write_text(text)
     line = lost_by(["makeflow", "-T", "mesos", "flow"])
-    assert line.startswith(f"flow: {named}: plain makeflow keeps environments from its tasks")
+    assert line.startswith(f"flow: {named}: plain makeflow does not pass environments to its tasks")
     assert "`mfmesos makeflow`, which passes them on" in line
 
 

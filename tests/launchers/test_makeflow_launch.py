@@ -255,7 +255,7 @@ def test_a_mistyped_name_clears_nothing(folder: Path) -> None:
         (folder / name).write_text("x")
     run = Run(folder, "Makefile")
     assert run.end() == 1
-    assert run.text == "mfmesos: Makefile: no such file; name the workflow's file behind `--`\n"
+    assert run.text == "mfmesos: Makefile: no such file; name the workflow's file after `--`\n"
     assert all((folder / name).exists() for name in THREE_FILES)
     assert not (folder / ".mfmesos").exists()
 

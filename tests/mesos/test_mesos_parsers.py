@@ -220,7 +220,7 @@ def test_the_leader_is_waited_for_and_followed():
     wait_until(lambda: found[-1] == "10.0.0.1:7", 5)
     zoo.children = {"log_replicas": b""}
     zoo.watcher(None)
-    wait_until(lambda: "zk://a:1/mesos knows no leading master" in found[-1], 5)
+    wait_until(lambda: "no leading master under zk://a:1/mesos" in found[-1], 5)
     watch.stop()
     wait_until(lambda: not watch._thread.is_alive(), 5)
     assert zoo.stopped

@@ -204,7 +204,7 @@ def test_file_that_never_rests(work: Path, monkeypatch: pytest.MonkeyPatch) -> N
         return real()
 
     monkeypatch.setattr(module.hashlib, "sha256", appended)
-    with pytest.raises(InputError, match="changes while it is read"):
+    with pytest.raises(InputError, match="is changing while it is read"):
         stage(index, "log")
 
 

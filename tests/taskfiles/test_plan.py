@@ -82,9 +82,9 @@ def test_cycles_name_the_chain() -> None:
     p = plan(task(1, "x", "y"), task(2, "c", "a"), task(3, "a", "b"), task(4, "b", "c"), task(5, "f", "e"),
              task(6, "e", "f"), task(7, "c"), there=["x"])
     assert said(p) == [
-        "tasks:2: a cycle: task 2 needs 'c' of task 4 on line 4, which needs 'b' of task 3 on line 3, "
-        "which needs 'a' of task 2 on line 2 (remove one of these inputs)",
-        "tasks:5: a cycle: task 5 needs 'f' of task 6 on line 6, which needs 'e' of task 5 on line 5 "
+        "tasks:2: a cycle: task 2 needs 'c' from task 4 on line 4, which needs 'b' from task 3 on line 3, "
+        "which needs 'a' from task 2 on line 2 (remove one of these inputs)",
+        "tasks:5: a cycle: task 5 needs 'f' from task 6 on line 6, which needs 'e' from task 5 on line 5 "
         "(remove one of these inputs)"]
     assert ids(p.order()) == [1]
 
@@ -197,7 +197,7 @@ def test_a_later_line_that_may_not_be() -> None:
         assert words in problem.message("tasks")
         assert blocked == []
     (problem,), blocked = p.add(task(4, "b", "z"))
-    assert problem.message("tasks").startswith("tasks:1: a cycle: task 1 needs 'z' of task 4 on line 4, which needs")
+    assert problem.message("tasks").startswith("tasks:1: a cycle: task 1 needs 'z' from task 4 on line 4, which needs")
     assert {b.task.id for b in blocked} == {1, 2}
     assert p.left == 0
 

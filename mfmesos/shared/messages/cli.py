@@ -5,7 +5,7 @@ from mfmesos.shared.messages.message import Message
 
 UNKNOWN_PROGRAM = Message(
     "unknown-program", "mfmesos: cannot start {program!r}, which is not part of mfmesos; {cure}",
-    "mfmesos/start.py was called by hand, or by a file of another version.", "start mfmesos itself")
+    "mfmesos/start.py was called by hand, or by a file of another version.", "start the mfmesos command")
 INTERRUPTED = Message("interrupted", "mfmesos: interrupted", "Ctrl-C ended the command.")
 NUMBER_OUT_OF_BOUNDS = Message(
     "number-out-of-bounds", "{value!r} is not {bounds}.", "The value of an option is not a number, or out of bounds.",
@@ -19,7 +19,7 @@ MIN_ABOVE_MAX = Message(
 
 # --- the history ---
 NO_CATEGORY = Message(
-    "no-category", "no category {category!r} in this history",
+    "no-category", "no category {category!r} in this history; {cure}",
     "No attempt in the history belongs to this category.", "run mfmesos estimates for a list of all categories")
 SIMILAR_CATEGORIES = Message(
     "similar-categories", "no category {category!r} in this history; similar names: {names}",
@@ -33,7 +33,7 @@ NO_HISTORY_YET = Message(
 HISTORY_OUTPUT_FAILED = Message(
     "history-output-failed", "{file}: {why}; {cure}", "The file could not be read or written.",
     "check its permissions, or choose another file")
-STANDARD_OUTPUT = Message("standard-output", "standard output", "Part of history-output-failed: the name of the file.")
+STANDARD_OUTPUT = Message("standard-output", "standard output", "Part of history-output-failed: the file.")
 EXPORT_EXISTS = Message(
     "export-exists", "{file} already exists; {cure}", "An export never overwrites a file.",
     "remove it or choose another name")
@@ -53,7 +53,7 @@ OLDEST_REMOVED = Message(
     "The history keeps a bounded number of attempts, in total and of each category.")
 PRUNED = Message("pruned", "{attempts} removed from {path}", "What `mfmesos history prune` did.")
 PRUNE_WHAT = Message(
-    "prune-what", "choose what to remove: --older-than DAYS, --category NAME or both, or else --all",
+    "prune-what", "choose what to remove: --older-than DAYS, --category NAME, both, or --all",
     "`mfmesos history prune` needs exactly one choice.", "name the attempts to remove")
 
 # --- estimates ---
@@ -61,9 +61,9 @@ NO_MATPLOTLIB = Message(
     "no-matplotlib", "--plot needs matplotlib; {cure}", "matplotlib is not installed with mfmesos by default.",
     "install it: pip install 'mfmesos[plot]'")
 PLOT_FAILED = Message(
-    "plot-failed", "{file}: cannot write the picture ({why}); {cure}",
-    "The file cannot be written, or its ending is not one that matplotlib knows.",
+    "plot-failed", "{file}: cannot write the plot ({why}); {cure}",
+    "The file cannot be written, or matplotlib does not support its extension.",
     "give the name of a .png, .pdf or .svg file in a folder that you can write to")
 NOT_DRAWN = Message(
     "not-drawn", "mfmesos: {count} categories with fewer attempts are not drawn; {cure}",
-    "The picture shows only the categories with the most attempts.", "name a category to see it")
+    "The plot shows only the categories with the most attempts.", "name a category to see it")

@@ -1,5 +1,5 @@
-"""Messages of mfmesos/core: tasks, attempts, claims and agents. What Mesos says of a claim is in reasons.py, the lines
-about a cluster without room in shortage.py."""
+"""Messages of mfmesos/core: tasks, attempts, claims and agents. Mesos's reasons for the end of a claim are in
+reasons.py, the messages about a cluster without room in shortage.py."""
 from __future__ import annotations
 
 from mfmesos.shared.messages.message import Message
@@ -30,7 +30,8 @@ EXECUTOR_NOT_LAUNCHED = Message(
 NO_EXECUTOR_STARTS = Message(
     "no-executor-starts",
     "no executor could be started, {failures} times in a row; most recently {failure}",
-    "The run gives up: every executor failed to start, so no task can run. The reason at the end says what to correct.")
+    "The run gives up: every executor failed to start, so no task can run.",
+    "remove the reason, then run the same command again")
 NO_SUCH_USER = Message(
     "no-such-user", "no executor can run as this user on agent {agent}: {why}; {cure}",
     "The agents do not have the user that the executor is to run as.", "use --user to name a user that the agents know")
@@ -64,7 +65,8 @@ ATTEMPT_UNKNOWN = Message(
 # --- agents and the master ---
 MASTER_UNREACHABLE = Message(
     "master-unreachable", "the Mesos master is not reachable: {why}; trying again",
-    "The master is down, or the network or --master is wrong.")
+    "The master or the network is down, or --master is wrong.",
+    "correct --master, or start the master")
 MASTER_UNREACHABLE_RUNNING = Message(
     "master-unreachable-running", "the Mesos master is not reachable: {why}; tasks keep running, trying again",
     "The master is down or the network is interrupted. Claims that exist keep running tasks; no new ones open.")
@@ -75,7 +77,7 @@ AGENT_UNREACHABLE = Message(
 AGENT_AVOIDED = Message(
     "agent-avoided",
     "agent {agent} failed {failures} times in a row and is avoided for {pause:.0f} s; most recently: {why}",
-    "Executors or attempts keep failing on this agent, so that it gets no work for a while.")
+    "Executors or attempts keep failing on this agent, so it gets no work for a while.")
 EXECUTOR_DIED_THERE = Message(
     "executor-died-there", "an executor ended while running a task that finished on another agent",
     "Why an agent is avoided: a task whose executor ended there finished elsewhere, so the agent is to blame.")
@@ -100,7 +102,7 @@ ATTEMPT_RETRIED = Message(
     "attempt-retried", "attempt {attempt} is retried: {why}",
     "An attempt failed for a reason that may not come back; the task runs again.")
 DISK_FULL_PAUSE = Message(
-    "disk-full-pause", "{why}; no new task starts until there is space: {cure}",
+    "disk-full-pause", "{why}; no new task starts until space is available: {cure}",
     "Outputs cannot be stored, since the disk of the workflow's folder is full.", "free some space")
 CLUSTER_FAILURES = Message(
     "cluster-failures", "the cluster failed the task {failures} times, most recently: {why}",

@@ -14,7 +14,7 @@ LIBRARIES_MISSING = Message(
     "run pip install mfmesos, or make .venv")
 MAKEFLOW_WRAPPED_ONLY = Message(
     "makeflow-wrapped-only", "plain makeflow does not start, but mfmesos makeflow can start it: {why}",
-    "This makeflow needs a library that is not installed; mfmesos makeflow does without that library.")
+    "This makeflow needs a library that is not installed; mfmesos makeflow runs it without that library.")
 ENGINE_HAS_MESOS = Message("engine-has-mesos", "{path}, version {version}, has -T mesos", "makeflow can be used.")
 ENGINE_WITHOUT_MESOS = Message(
     "engine-without-mesos", "{path}, version {version}, has no -T mesos",
@@ -90,10 +90,10 @@ MASTER_SILENT = Message(
     "start it, or correct --master HOST:PORT")
 NOT_AN_ADDRESS = Message("not-an-address", "not HOST:PORT", "Part of master-silent: the reason.")
 NO_MASTER_ANSWER = Message(
-    "no-master-answer", "{address}: the answer is not one of a Mesos master ({kind})",
+    "no-master-answer", "{address}: the answer is not from a Mesos master ({kind})",
     "Another program listens at the address.")
 REDIRECTED = Message(
-    "redirected", "{address}: too many redirections", "Masters redirect to each other: none of them leads.")
+    "redirected", "{address}: too many redirects", "Masters redirect to each other: none of them leads.")
 NO_REASON = Message("no-reason", "no reason given", "The master refused the run without an explanation.")
 RUNS_ACCEPTED = Message("runs-accepted", "the master accepts runs ({identity})", "A run can start.")
 RUNS_REFUSED = Message(
@@ -124,7 +124,7 @@ NO_ROUTE = Message(
     "name an address with --listen and --advertise")
 LOOPBACK_ONLY = Message(
     "loopback-only", "{address}: only agents on this machine can reach it",
-    "The address of the master is one of the loopback interface.",
+    "The master's address belongs to the loopback interface.",
     "to reach other agents, give the master's address on the network")
 ADDRESS_FOUND = Message(
     "address-found", "{address}: agents must be able to connect to it (any port; otherwise use --advertise)",

@@ -1,10 +1,10 @@
-"""Messages of mfmesos/engines for task files: what becomes of tasks, and what earlier runs have left. The pool's are in
+"""Messages of mfmesos/engines for task files: the end of tasks, and outputs of earlier runs. The pool's are in
 pool.py."""
 from __future__ import annotations
 
 from mfmesos.shared.messages.message import Message
 
-# --- what became of a task ---
+# --- the end of a task ---
 TASK_FAILED = Message(
     "task-failed", "task {task} failed: {why} [{command}]{more}",
     "The task has failed for good: its command, its limits or its outputs. The end of the line names its log file.")
@@ -44,7 +44,7 @@ DEBUG_LOG_UNREADABLE = Message(
     "mfmesos reads each rule's environment from the debug log that it has makeflow write.")
 NO_ENVIRONMENT = Message(
     "no-environment", "task {task}: its environment is not in makeflow's debug log",
-    "makeflow did not log the rule's environment, so that the task might run with the wrong variables.",
+    "makeflow did not log the rule's environment, so the task might run with wrong variables.",
     "use --ignore-environment to run it without")
 LARGE_VARIABLE = Message(
     "large-variable", "task {task}: makeflow does not log a variable larger than 64 KB",
@@ -58,10 +58,10 @@ OUTPUT_TAKEN = Message(
 
 # --- outputs of earlier runs ---
 OUTPUT_KEPT = Message(
-    "output-kept", "{name} was changed since a task made it and is kept as {final}: the task runs again",
+    "output-kept", "{name} has changed since a task made it; it is kept as {final}, and the task runs again",
     "Somebody edited an output. mfmesos does not overwrite it, but moves it aside before the task makes it again.")
 OUTPUT_NOT_KEPT = Message(
-    "output-not-kept", "output {name} was changed since a task made it and cannot be kept as {final} ({why}): {cure}",
+    "output-not-kept", "output {name} has changed since a task made it and cannot be kept as {final} ({why}); {cure}",
     "Somebody edited an output, and mfmesos could not move it aside; the task is not run.", "move it away or delete it")
 RERUN_MADE_AGAIN = Message("rerun-made-again", "{name} is made again", "Why a task runs again: an input will be new.")
 RERUN_COMMAND_CHANGED = Message("rerun-command-changed", "command changed", "Why a task runs again.")

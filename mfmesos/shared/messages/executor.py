@@ -18,23 +18,23 @@ INPUT_NOT_FETCHED = Message(
     "The transfer from the scheduler failed, or the file was changed during the run.")
 INPUT_NOT_IN_PLACE = Message(
     "input-not-in-place", "input {name} could not be put in place: {why}",
-    "The agent's disk is full, or the name is one that the agent's file system does not take.")
+    "The agent's disk is full, or its file system does not accept the name.")
 EXECUTOR_BUG = Message("executor-bug", "the executor failed: {kind}: {why}", "A bug: please report it.")
 COMMAND_INVALID = Message(
     "command-invalid", "the command or its environment cannot be run: {why}",
-    "The command or a variable has a character that Linux does not take.")
+    "The command or a variable contains a character that Linux does not accept.")
 ENVIRONMENT_TOO_LARGE = Message(
     "environment-too-large",
-    "the environment of {size} KB is too large for Linux, which takes at most 128 KB in one variable: {name} has "
+    "the environment of {size} KB is too large for Linux, which allows at most 128 KB in one variable: {name} has "
     "{largest} KB; {cure}",
     "Linux does not start a command with so large an environment.", "pass it in a file")
-BAD_FILE_NAME = Message("bad-file-name", "{name!r} is not a file name", "A name is empty or has a NUL.")
+BAD_FILE_NAME = Message("bad-file-name", "{name!r} is not a file name", "A name is empty or contains a NUL.")
 
 # --- how the command ended ---
 EXIT_CODE = Message("exit-code", "exit code {code}", "The command reported a failure; its last line of stderr follows.")
 EXIT_CODE_OF_SIGNAL = Message(
     "exit-code-of-signal", "exit code {code} (killed by signal {number}, {name})",
-    "A shell reports so that a command in it was killed.")
+    "A shell exits with 128 + N when signal N kills its command.")
 KILLED_BY_SIGNAL = Message(
     "killed-by-signal", "killed by signal {number} ({name})",
     "The command crashed or was killed. SIGKILL often means that memory ran out.")
@@ -69,7 +69,8 @@ EXECUTOR_FOLDER_READ_ONLY = Message(
 
 # --- outputs ---
 OUTPUTS_INCOMPLETE = Message(
-    "outputs-incomplete", "its outputs may be incomplete", "Part of agents-disk-full-since: no exit code shows that.")
+    "outputs-incomplete", "its outputs may be incomplete",
+    "Part of agents-disk-full-since: an exit code does not show it.")
 OUTPUTS_UNREADABLE = Message(
     "outputs-unreadable", "its outputs could not be read: {why}", _AGENT)
 OUTPUT_UNREADABLE = Message(
@@ -79,9 +80,9 @@ OUTPUTS_NOT_SENT = Message(
 KILLED_WHILE_SENDING = Message(
     "killed-while-sending", "killed while its outputs were being sent", _KILLED)
 OUTPUT_NOT_MADE = Message(
-    "output-not-made", "output {name} missing{instead}", "The command ended well, but did not make its output.")
+    "output-not-made", "output {name} missing{instead}", "The command succeeded, but did not make its output.")
 OUTPUTS_NOT_MADE = Message(
-    "outputs-not-made", "outputs {names} missing{instead}", "The command ended well, but did not make its outputs.")
+    "outputs-not-made", "outputs {names} missing{instead}", "The command succeeded, but did not make its outputs.")
 AND_MORE_NAMES = Message("and-more-names", "{names} and {others} more", "Part of outputs-not-made.")
 NAME_CAME_APART = Message(
     "name-came-apart",
@@ -99,7 +100,7 @@ OUTPUT_TOO_DEEP = Message(
 OUTPUT_NOT_A_FILE = Message(
     "output-not-a-file", "output {name} is neither a file nor a folder", "The task made a device, pipe or socket.")
 OUTPUT_LINK_LOOP = Message(
-    "output-link-loop", "output {name} is a symbolic link to a folder that it lies in itself",
+    "output-link-loop", "output {name} is a symbolic link to a folder that contains it",
     "The folder would have no end.")
 OUTPUT_SHRANK = Message(
     "output-shrank", "an output became shorter while it was being sent", "A process of the task still writes to it.")
@@ -126,7 +127,7 @@ CONNECTION_LOST = Message(
 NO_THREAD = Message("no-thread", "no thread could be started: {why}", "The agent limits processes or memory.")
 
 # --- why a claim ended ---
-ANSWER_INVALID = Message("answer-invalid", "its answer makes no sense: {why}", "The scheduler is of another version.")
+ANSWER_INVALID = Message("answer-invalid", "its answer is invalid: {why}", "The scheduler is of another version.")
 ONE_CLAIM_ONLY = Message(
     "one-claim-only", "an executor of mfmesos serves only one claim", "Mesos launched a second task in it: a bug.")
 SHUTDOWN_REQUESTED = Message(
@@ -138,7 +139,7 @@ SANDBOX_READ_ONLY = Message(
     "sandbox-read-only", "the sandbox cannot be written: {why}", "The agent's disk or work directory has a problem.")
 CLAIM_REFUSED_BY_SCHEDULER = Message(
     "claim-refused-by-scheduler", "the scheduler refused this claim: {why}",
-    "The run has ended, or another scheduler has its port now.")
+    "The run has ended, or another scheduler uses its port now.")
 SCHEDULER_SILENT = Message(
     "scheduler-silent", "the scheduler did not answer for {silent:.0f} s",
     "The network between agent and scheduler, or the scheduler itself, is down.")

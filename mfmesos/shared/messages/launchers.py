@@ -77,8 +77,8 @@ SCHEDULER_ENDED = Message(
     "scheduler-ended", "the scheduler was ended by a signal, and its tasks were killed",
     "Somebody sent a signal to the scheduler.", "run the same command again to resume")
 SCHEDULER_DIES = Message(
-    "scheduler-dies", "the scheduler died {times} times within {seconds:.0f} s ({how})",
-    "Each new scheduler died, too; the reasons are in .mfmesos/scheduler.log.", "report it with the end of the log")
+    "scheduler-dies", "the scheduler died {times} times within {seconds:.0f} s ({how}); see .mfmesos/scheduler.log",
+    "Each new scheduler died, too; the log has the reasons.", "report it with the end of the log")
 SCHEDULER_RESTARTS = Message(
     "scheduler-restarts", "the scheduler died ({how}); starting it again in {pause:g} s (see .mfmesos/scheduler.log)",
     "An error in mfmesos, or the scheduler was killed. The new scheduler resumes; no finished task is lost.")
@@ -105,7 +105,7 @@ STOPPING_JOBS = Message(
     "stopping-jobs", "stopping: {program} is killed, and its {jobs} on the agents are being killed",
     "The second Ctrl-C or signal.")
 STOPPING_ALL = Message(
-    "stopping-all", "stopping: the scheduler is killed; its {jobs} end when the failover time is over; {cure}",
+    "stopping-all", "stopping: the scheduler is killed; its {jobs} end after the failover timeout; {cure}",
     "The third Ctrl-C or signal: nothing is left that could end the tasks.", "end them at once with mfmesos clean")
 CTRL_C_AGAIN = Message("ctrl-c-again", "Ctrl-C again", "Part of stopping-engine.")
 SIGNAL_AGAIN = Message("signal-again", "{signal} again", "Part of stopping-engine.")
@@ -127,7 +127,7 @@ POOL_FOLDER = Message(
     "choose another folder with --folder")
 OTHER_POOL_FOLDER = Message("other-pool-folder", "choose another folder with --folder", "Part of folder-locked.")
 NO_PROJECT = Message(
-    "no-project", "no project is named; {cure}", "The pool does not know which managers it should serve.",
+    "no-project", "no project is given; {cure}", "The pool does not know which managers it should serve.",
     "give PROJECT, or --manager, or \"projects\" in {path}")
 POOL_SERVES = Message(
     "pool-serves", "serving {projects} (catalog {catalog}); see mfmesos pool --status for its state",
@@ -150,7 +150,7 @@ ENGINE_ACTIVE = Message(
     "`mfmesos clean` does not touch the files of an active run.", "end it first")
 WOULD_REMOVE = Message("would-remove", "would remove {what}", "--dry-run: a leftover of a crashed run.")
 REMOVED = Message("removed", "removed {what}", "A leftover of a crashed run.")
-NOT_REMOVED = Message("not-removed", "not removed: {what}: {why}", "A leftover of a crashed run that is still there.")
+NOT_REMOVED = Message("not-removed", "not removed: {what}: {why}", "A leftover of a crashed run that still exists.")
 FRAMEWORK_OF_RUN = Message(
     "framework-of-run", "framework {id} on the Mesos master {master} with all of its tasks",
     "Part of removed: what Mesos still runs for the crashed run.")

@@ -21,7 +21,7 @@ AMOUNT_OUT_OF_BOUNDS = Message(
 CLUSTER_READY = Message(
     "cluster-ready", "mfmesos: cluster at {master}: {agents}, each with {resources}", "The cluster accepts frameworks.")
 CLUSTER_OPEN = Message(
-    "cluster-open", "mfmesos: no --secret-file: every process of this user (no other user) may use the cluster",
+    "cluster-open", "mfmesos: no --secret-file: every process of this user, but of no other, may use the cluster",
     "The cluster runs tasks for any process of this user.", "use --secret-file to require a secret")
 PORT_UNUSABLE = Message(
     "port-unusable", "cannot listen on port {port}: {why}; {cure}",
@@ -35,4 +35,4 @@ CLUSTER_SECRET_UNREADABLE = Message(
     "correct --secret-file or the permissions of the file")
 CLUSTER_SECRET_MALFORMED = Message(
     "cluster-secret-malformed", "{path}: not a principal and a secret; {cure}",
-    "The file given with --secret-file has another form.", "write one line PRINCIPAL:SECRET")
+    "The file given with --secret-file has the wrong form.", "write one line PRINCIPAL:SECRET")

@@ -24,7 +24,7 @@ ZOOKEEPER_AWAITED = Message(
     "zookeeper-awaited", "ZooKeeper {hosts} does not answer; trying again", "ZooKeeper is down or cannot be reached.",
     "correct --master, or start ZooKeeper")
 LEADER_AWAITED = Message(
-    "leader-awaited", "{path} knows no leading master; waiting for one", "No master has registered with ZooKeeper.",
+    "leader-awaited", "no leading master under {path}; waiting for one", "No master has registered with ZooKeeper.",
     "correct the path in --master, or start a master")
 
 # --- the master refuses ---

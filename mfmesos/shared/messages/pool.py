@@ -5,7 +5,7 @@ from mfmesos.shared.messages.message import Message
 
 # --- what a running pool reports ---
 POOL_TOOK_OVER = Message(
-    "pool-took-over", "took over {workers} of the scheduler before this one",
+    "pool-took-over", "took over {workers} from the previous scheduler",
     "The scheduler was started again; workers were not interrupted.")
 POOL_MANAGER_FOUND = Message(
     "pool-manager-found", "{manager}: found a manager with {tasks}", "A manager of a served project has appeared.")
@@ -59,11 +59,11 @@ POOL_NO_PASSWORD_ASKED = Message(
     "pool-no-password-asked", "{where}: it does not ask for a password, or is not a manager",
     "The pool has a password (--password), but what listens there does not use one.")
 POOL_OTHER_PASSWORD = Message(
-    "pool-other-password", "{where}: it has another password",
-    "The password given with --password is not the manager's.")
+    "pool-other-password", "{where}: its password is a different one; {cure}",
+    "The password given with --password is not the manager's.", "correct --password")
 POOL_PASSWORD_REJECTED = Message(
-    "pool-password-rejected", "{where}: it does not accept the password",
-    "The password given with --password is not the manager's.")
+    "pool-password-rejected", "{where}: it does not accept the password; {cure}",
+    "The password given with --password is not the manager's.", "correct --password")
 POOL_SILENT_MANAGER = Message(
     "pool-silent-manager", "manager {manager}: it is running, but does not report what it needs; {cure}",
     "The manager has a password that the pool does not know, or is too busy to answer.",
@@ -132,7 +132,7 @@ POOL_STATUS_OLD = Message(
 POOL_ROOM = Message(
     "pool-room", "largest worker: {largest}; {cores:g} cores in all", "The heading of the pool's status.")
 POOL_ROOM_UNKNOWN = Message("pool-room-unknown", "no agent is known", "The heading of the pool's status.")
-POOL_NO_MANAGERS = Message("pool-no-managers", "no managers found", "The pool has nobody to start workers for.")
+POOL_NO_MANAGERS = Message("pool-no-managers", "no managers found", "The pool starts workers only for managers.")
 POOL_ABANDONED = Message(
     "pool-abandoned", "{workers} without a manager, ending soon", "Workers whose manager has ended are drained.")
 

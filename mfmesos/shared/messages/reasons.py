@@ -1,4 +1,4 @@
-"""Messages of mfmesos/core/reasons.py: why a claim ended, in the words of the user instead of Mesos's codes."""
+"""Messages of mfmesos/core/reasons.py: why a claim ended, in plain words instead of Mesos's codes."""
 from __future__ import annotations
 
 from mfmesos.shared.messages.message import Message
@@ -24,7 +24,7 @@ CLAIM_EXECUTOR_ENDED = Message(
     "claim-executor-ended", "the executor ended", _PART)
 CLAIM_UNREGISTERED = Message(
     "claim-unregistered", "the executor never registered with its agent",
-    "The executor could not be started or could not reach its agent; its stderr in the Mesos sandbox says more.")
+    "The executor could not be started or could not reach its agent; its stderr in the Mesos sandbox has details.")
 CLAIM_SLOW_REGISTRATION = Message(
     "claim-slow-registration", "the executor took too long to register with its agent",
     "The agent was too busy to start the executor in the time that Mesos allows.")

@@ -1,4 +1,4 @@
-"""Messages of mfmesos/launchers about makeflow's options, its log, its workflows and what became of their rules."""
+"""Messages of mfmesos/launchers about makeflow's options, log and workflows, and the end of their rules."""
 from __future__ import annotations
 
 from mfmesos.shared.messages.message import Message
@@ -9,7 +9,7 @@ NO_WORKFLOW_FOLDER = Message(
     "create it or correct -X")
 NO_WORKFLOW = Message(
     "no-workflow", "{file}: no such file; {cure}", "makeflow's workflow does not exist.",
-    "name the workflow's file behind `--`")
+    "name the workflow's file after `--`")
 WORKFLOW_ODD = Message(
     "workflow-odd", "{path}: this is {odd}, not a file; {cure}", "makeflow reads its workflow several times.",
     "write the workflow to a file")
@@ -42,7 +42,8 @@ ARGV_WANTS_VALUE = Message(
     "argv-wants-value", "--argv {file}: {option!r} needs a value", "This option of makeflow takes a value.",
     "write the value instead of null")
 ARGV_ENDLESS = Message(
-    "argv-endless", "--argv {file}: files of --argv name each other without end", "A file names itself or another one.",
+    "argv-endless", "--argv {file}: these files include each other in a cycle",
+    "A file names itself, or another one that names it.",
     "remove one of the references")
 
 # --- environments ---
@@ -55,8 +56,8 @@ DEBUG_LOG_NOT_WRITABLE = Message(
     "mfmesos reads each rule's environment from the debug log that makeflow writes to .mfmesos.",
     "remove the reason, or use --ignore-environment")
 ENVIRONMENT_LOST = Message(
-    "environment-lost", "{file}: {what}: plain makeflow keeps environments from its tasks on Mesos, which run without "
-    "them; {cure}", "Plain makeflow does not pass variables to a Mesos scheduler.",
+    "environment-lost", "{file}: {what}: plain makeflow does not pass environments to its tasks on Mesos, which run "
+    "without them; {cure}", "Plain makeflow does not pass variables to a Mesos scheduler.",
     "use `mfmesos makeflow`, which passes them on")
 EXPORTS = Message("exports", "export {names}", "Part of environment-not-logged: where the workflow sets variables.")
 
@@ -78,7 +79,7 @@ RULES_AND_LINE = Message(
 
 # --- the end of makeflow ---
 MAKEFLOW_SPUN = Message(
-    "makeflow-spun", "makeflow was ended, or it would spin for ever: {why}",
+    "makeflow-spun", "makeflow was ended, since it would loop for ever: {why}",
     "makeflow computes without end when none of the remaining rules can start.")
 SPUN_UNEXPLAINED = Message(
     "spun-unexplained", "it found no rule to run although some remain", "Part of makeflow-spun: the reason is unknown.")

@@ -18,7 +18,7 @@ DONE_FILE_ODD = Message(
     "Something else has the name of a file of mfmesos.", "move it away")
 NOTHING_STARTED = Message(
     "nothing-started", "nothing was started",
-    "The task file has errors, each of which was printed before. mfmesos runs all of its tasks or none.",
+    "The task file has errors, which are printed above. mfmesos runs all of its tasks or none.",
     "correct the errors and run the same command again")
 WOULD_SKIP = Message(
     "would-skip", "{done} of {total} tasks already finished and would not run",
@@ -52,10 +52,10 @@ FOLDER_REPLACED = Message(
 STOPPED_BY_SIGNAL = Message(
     "stopped-by-signal", "stopped by {signal}", "Why the run ended: the scheduler received a signal.")
 ONLY_ENDED = Message(
-    "only-ended", "what the crashed scheduler held is being ended",
+    "only-ended", "ending the tasks and claims of the crashed scheduler",
     "This scheduler was started only to kill the tasks of a crashed one and to return its resources.")
 STOPPED_LATE = Message(
-    "stopped-late", "{why}; not everything ended within {seconds:.0f} s",
+    "stopped-late", "{why}; some tasks or claims did not end within {seconds:.0f} s",
     "The run ended, but some claims did not confirm their end in time.", "run mfmesos clean in the workflow's folder")
 SCHEDULER_CRASHED = Message(
     "scheduler-crashed", "mfmesos: the scheduler failed unexpectedly: {kind}: {why}; see {log}",

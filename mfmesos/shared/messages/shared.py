@@ -25,7 +25,7 @@ STATE_NOT_A_FOLDER = Message(
     "state-not-a-folder", "{path}: this is {what}, not a folder; mfmesos keeps its own files there; {cure}",
     "Something else has the name of the run's own folder.", "move it away")
 STATE_ODD_FILE = Message(
-    "state-odd-file", "{path}: this is {what}; only mfmesos's own files may lie there; {cure}",
+    "state-odd-file", "{path}: this is {what}; this folder is for mfmesos's own files; {cure}",
     "The run's own folder holds only files and folders, since opening a pipe would block for ever.", "remove it")
 
 # --- what to do about an error of the system ---
@@ -37,7 +37,7 @@ CHECK_NAME = Message(
 NAME_A_FILE = Message(
     "name-a-file", "name a file, not a folder", _CURE)
 LINK_LOOP = Message(
-    "link-loop", "symbolic links lead in a circle", _CURE)
+    "link-loop", "symbolic links form a loop", _CURE)
 SHORTER_NAME = Message(
     "shorter-name", "choose a shorter name", _CURE)
 FREE_SPACE = Message(

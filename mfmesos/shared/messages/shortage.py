@@ -5,16 +5,15 @@ from mfmesos.shared.messages.message import Message
 
 SHORTAGE_NOTHING_OFFERED = Message(
     "shortage-nothing-offered",
-    "{tasks}: the cluster has offered nothing large enough; who holds its agents is not visible, because the master "
-    "does not list them",
+    "{tasks}: the cluster has offered nothing large enough, and the master does not show who holds its agents",
     "No offer can hold a waiting task, and the master does not show this user its agents and frameworks.")
 SHORTAGE_NO_AGENTS = Message(
-    "shortage-no-agents", "{tasks}: the cluster has no agent that could offer anything",
+    "shortage-no-agents", "{tasks}: the cluster has no active agent",
     "No agent is registered and active, or the master hides them.")
 SHORTAGE_NOTHING_LARGE_ENOUGH = Message(
     "shortage-nothing-large-enough",
     "{tasks}: the cluster offers nothing large enough; of its {total}, {holders}{unoffered}",
-    "Others hold the agents, or the agents with room are not offered. The line says who holds what.")
+    "Others hold the agents, or the agents with room are not offered. The line names the holders.")
 SHORTAGE_HOLDS = Message(
     "shortage-holds", "{holder} holds {amount}", "Part of shortage-nothing-large-enough: a framework and what it uses.")
 SHORTAGE_OTHERS_HOLD = Message(

@@ -8,7 +8,7 @@ _OUTSIDE = "Outputs are published only inside the workflow's folder, so that no 
 
 # --- names of outputs ---
 OUTPUT_NOT_A_NAME = Message(
-    "output-not-a-name", "output {name!r} is not a file name", "The name is empty or has a NUL.")
+    "output-not-a-name", "output {name!r} is not a file name", "The name is empty or contains a NUL.")
 OUTPUT_OUTSIDE = Message(
     "output-outside", "output {name} lies outside of the workflow's folder {workdir}; {cure}", _OUTSIDE,
     "name it relative to that folder")
@@ -51,7 +51,7 @@ OUTPUTS_LARGER_THAN_DISK = Message(
 OUTPUTS_WITHOUT_SPACE = Message(
     "outputs-without-space",
     "the outputs need {needed} MB, but the disk of the workflow's folder has {free} MB left",
-    "The task waits until there is space.")
+    "The task waits until space is available.")
 
 # --- outputs that are published ---
 OUTPUT_LARGER_THAN_DISK = Message(
@@ -105,14 +105,14 @@ INPUT_WHOLE_FOLDER = Message(
     "input-whole-folder", "input {name} is the workflow's folder itself, or contains it; {cure}",
     "That would send the run's own files as well.", "name the files that the task needs")
 INPUT_CHANGING = Message(
-    "input-changing", "input {path} changes while it is read; {cure}", "Something still writes to the file.",
-    "let what writes to it end first")
+    "input-changing", "input {path} is changing while it is read; {cure}", "Something still writes to the file.",
+    "wait until the program that writes to it has ended")
 TREE_TOO_LARGE = Message(
     "tree-too-large", "it holds more than {most} files; {cure}", "Part of input-tree.", "pack them into an archive")
 TREE_CYCLE = Message("tree-cycle", "{name} is a symbolic link in a loop", "Part of input-tree.")
 TREE_NOT_A_FILE = Message(
     "tree-not-a-file", "{name} in it is a device, pipe or socket; {cure}", "Part of input-tree.",
-    "keep such things elsewhere")
+    "move it out of the folder")
 
 # --- the server and the executor's archive ---
 CANNOT_LISTEN = Message(
@@ -131,5 +131,5 @@ ARCHIVE_LACKS_SIX = Message(
     "mfmesos packs the packages that executors need into one archive for the agents.", "pip install six")
 PARSER_COMPILED = Message(
     "parser-compiled",
-    "the http-parser that is installed is compiled for this Python alone and cannot travel to the agents; {cure}",
+    "the installed http-parser is compiled for this Python alone and cannot run on the agents; {cure}",
     "Agents may have another Python or processor.", INSTALL_HTTP_PARSER.text)

@@ -121,9 +121,9 @@ MUST_EXIST = Message("must-exist", "it must have a value", "Part of csv-empty: t
 MUST_BE_A_NUMBER = Message("must-be-a-number", "it must be a number", "Part of csv-invalid: the rule.")
 MUST_BE_AN_INTEGER = Message(
     "must-be-an-integer", "it must be an integer below 2**31", "Part of csv-invalid: the rule.")
-MUST_LIE_BETWEEN = Message("must-lie-between", "it must lie between 0 and {most:g}", "Part of csv-invalid: the rule.")
+MUST_LIE_BETWEEN = Message("must-lie-between", "it must be between 0 and {most:g}", "Part of csv-invalid: the rule.")
 MUST_BE_PAST = Message(
-    "must-be-past", "it lies in the future; it counts seconds since 1970", "Part of csv-invalid: the rule.")
+    "must-be-past", "it is in the future; write seconds since 1970", "Part of csv-invalid: the rule.")
 MUST_BE_SHORT = Message(
     "must-be-short", "it must be text of at most {most} characters", "Part of csv-invalid: the rule.")
 MUST_NOT_BE_EMPTY = Message("must-not-be-empty", "it must not be empty", "Part of csv-empty: the rule.")

@@ -8,9 +8,9 @@ _REFUSED = "The server's answer to an executor; it reaches the user in the execu
 
 # --- members of a stream ---
 MEMBER_TWICE = Message(
-    "member-twice", "{name} is there twice", _DAMAGED)
+    "member-twice", "{name} appears twice", _DAMAGED)
 MEMBER_TWO_KINDS = Message(
-    "member-two-kinds", "{name} is there twice, or as a file and as a folder", _DAMAGED)
+    "member-two-kinds", "{name} appears twice, or as a file and as a folder", _DAMAGED)
 MEMBER_NAME_TOO_LONG = Message(
     "member-name-too-long", "the name {name} is too long for this file system", _DAMAGED)
 MEMBER_OUTSIDE = Message(
@@ -27,7 +27,7 @@ MEMBER_LINK_OUTSIDE = Message(
     "member-link-outside", "output {name} is a symbolic link that leads out of the workflow's folder (to {target})",
     "A task must not publish links to your other files.")
 RECEIVING_ENDED = Message(
-    "receiving-ended", "receiving was given up", _DAMAGED)
+    "receiving-ended", "the transfer was abandoned", _DAMAGED)
 KIND_HARD_LINK = Message("kind-hard-link", "a hard link", "Part of member-kind.")
 KIND_DEVICE = Message("kind-device", "a device", "Part of member-kind.")
 KIND_PIPE = Message("kind-pipe", "a named pipe", "Part of member-kind.")

@@ -1,5 +1,5 @@
-"""Messages of mfmesos/taskfiles: what is wrong in a task file, and in what the tasks of a file make of each other. They
-are shown as FILE:LINE: message (cure)."""
+"""Messages of mfmesos/taskfiles: errors in a task file and in the dependencies between its tasks. They are
+shown as FILE:LINE: message (cure)."""
 from __future__ import annotations
 
 from mfmesos.shared.messages.message import Message
@@ -33,7 +33,7 @@ COMMAND_EMPTY = Message(
     "command-empty", "the command is empty", "A task needs a command.", _LINE)
 ID_NOT_WHOLE = Message(
     "id-not-whole", "the id {value} is not a whole number from 1 to {most}", "The line has an id that is not valid.",
-    "leave the id out, and the tasks are numbered")
+    "leave out the id to have the tasks numbered")
 NAMES_ONE_STRING = Message(
     "names-one-string", "{key} is one string, not a list", "Inputs and outputs are lists of names.",
     'write "{key}": [{value}], one string per name')
@@ -146,7 +146,7 @@ INPUT_NOT_MADE_FOR_MANY = Message(
 CYCLE = Message(
     "cycle", "a cycle: task {task} {steps}{more}", "Tasks wait for each other, so that none can ever start.",
     "remove one of these inputs")
-CYCLE_STEP = Message("cycle-step", "needs {name!r} of task {task} on line {line}", "Part of cycle.")
+CYCLE_STEP = Message("cycle-step", "needs {name!r} from task {task} on line {line}", "Part of cycle.")
 CYCLE_MORE = Message("cycle-more", ", and so on through {others} more tasks", "Part of cycle: it is long.")
 NEEDS_UNMADE = Message("needs-unmade", "needs {name}, which task {task} {why}", "Part of task-blocked.")
 FAILED_TO_MAKE = Message("failed-to-make", "failed to make", "Part of task-blocked: the other task has failed.")

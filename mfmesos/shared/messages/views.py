@@ -1,4 +1,4 @@
-"""Messages of mfmesos/views: what `mfmesos estimates` prints, and what is wrong with a trace."""
+"""Messages of mfmesos/views: what `mfmesos estimates` prints, and errors in a trace."""
 from __future__ import annotations
 
 from mfmesos.shared.messages.message import Message
@@ -29,10 +29,10 @@ _COLUMNS = "give a trace as CSV with the columns {columns}"
 TRACE_UNREADABLE = Message(
     "trace-unreadable", "{path}: {why}: {cure}", "The trace cannot be opened.", _COLUMNS)
 TRACE_NOT_UTF8 = Message(
-    "trace-not-utf8", "{path}: this is not UTF-8 text; {cure}", "The trace is of another encoding, or no text.",
+    "trace-not-utf8", "{path}: this is not UTF-8 text; {cure}", "The trace has another encoding, or is not text.",
     "save the trace as CSV in UTF-8")
 TRACE_EMPTY = Message(
-    "trace-empty", "{path}: no task with a peak and a run time; there is nothing to score",
+    "trace-empty", "{path}: no task has both a peak and a run time, so that nothing can be scored",
     "No row has both a peak and a run time above 0.")
 TRACE_COLUMN_MISSING = Message(
     "trace-column-missing", "{path}:1: column {column} is missing; {cure}", "The first line names the columns.",
@@ -63,5 +63,5 @@ TRACE_NO_TIME = Message(
     "trace-no-time", "{where}: {column} is empty, and --causal needs every task's start and end; {cure}",
     "A causal replay learns from a task only after it has ended.", "replay this trace without --causal")
 TRACE_ENDS_FIRST = Message(
-    "trace-ends-first", "{where}: end_s lies before start_s; {cure}", "A task cannot end before it starts.",
+    "trace-ends-first", "{where}: end_s is before start_s; {cure}", "A task cannot end before it starts.",
     "give both in seconds of the same clock")
