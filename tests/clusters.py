@@ -38,7 +38,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class ClusterError(Exception):
-    """An operator's call was refused: the status and what the master said."""
+    """An operator's call was refused: the status and the master's answer."""
 
 
 class Cluster:

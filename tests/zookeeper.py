@@ -120,7 +120,7 @@ class Address:
         return len(ends) // 2
 
     def close(self) -> None:
-        """Nobody is there any more: connections are cut, new ones refused."""
+        """The server is gone: connections are cut, new ones refused."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()

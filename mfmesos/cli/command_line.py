@@ -210,7 +210,7 @@ def pool(project: str | None, folder: Path, status: bool, **options: Any) -> Non
 @main.command()
 @click.argument("bindir", type=click.Path(path_type=Path))
 def link(bindir: Path) -> None:
-    """Install the scheduler of mfmesos beside the makeflow in BINDIR.
+    """Install mfmesos's scheduler beside the makeflow in BINDIR.
 
     For administrators: plain `makeflow -T mesos` and `work_queue_factory -T mesos` then use it.
     """
@@ -222,7 +222,7 @@ def link(bindir: Path) -> None:
 @main.command()
 @click.argument("bindir", type=click.Path(path_type=Path))
 def unlink(bindir: Path) -> None:
-    """Remove the scheduler of mfmesos from BINDIR and restore the original."""
+    """Remove mfmesos's scheduler from BINDIR and restore the original."""
     from mfmesos.launchers import link as linking
 
     _guarded(lambda: linking.unlink(bindir))

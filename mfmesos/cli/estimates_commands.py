@@ -39,7 +39,7 @@ def estimates() -> None:
 @click.option("--retry-budget", type=Number(bounds.RETRY_BUDGET), default=2.0, show_default=True, metavar="N",
               help="Choose estimates that at most N of 100 tasks exceed.")
 @click.option("--plot", "picture", metavar="FILE",
-              help="Also draw a picture (PNG, PDF or SVG); needs matplotlib.")
+              help="Also draw a plot (PNG, PDF or SVG); needs matplotlib.")
 def show(category: str | None, path: Path | None, retry_budget: float, picture: str | None) -> None:
     """Show one line for each category, or the details of one.
 

@@ -248,7 +248,7 @@ class Workflow:
         return f"{how} {name}"
 
     def forget(self, path: Path) -> None:
-        """What was written there is removed by a later edit: there is nothing to keep any more."""
+        """Forget an output that a later edit removed: nothing of it is left to keep."""
         gone = [one.read_bytes() for one in (path, *path.rglob("*")) if one.is_file()]
         self.kept = [text for text in self.kept if text not in gone]
 

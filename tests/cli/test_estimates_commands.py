@@ -108,7 +108,7 @@ def test_the_plot_says_what_it_needs(path, monkeypatch):
 
 
 def test_the_plot(path, tmp_path):
-    """A picture with every category; a name that no picture can have is said."""
+    """A plot with every category; a file name that matplotlib does not support is reported."""
     result = run(path, "--plot", str(tmp_path / "x.png"))
     assert result.exit_code == 0, result.output
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
@@ -137,7 +137,7 @@ def test_the_table_says_what_a_task_really_gets(tmp_path):
 
 
 def test_a_picture_is_not_endless(tmp_path, monkeypatch):
-    """Those with most attempts are drawn, and what is left out is said."""
+    """The categories with the most attempts are drawn, and the number of the others is printed."""
     path = tmp_path / "h"
     monkeypatch.setattr("mfmesos.views.estimates_view.MOST_DRAWN", 2)
     with History(path) as history:
@@ -147,7 +147,7 @@ def test_a_picture_is_not_endless(tmp_path, monkeypatch):
 
 
 def test_nothing_has_finished(tmp_path):
-    """No estimate, and that is said; there is nothing to draw, which is no error."""
+    """No estimate, and a line about that; nothing is drawn, and no error is reported."""
     path = tmp_path / "h"
     with History(path) as history:
         history.add([replace(ONE, outcome="exhausted:memory"), replace(ONE, outcome="failed")])

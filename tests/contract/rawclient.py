@@ -101,7 +101,7 @@ class Framework:
             self._passed += event.get("offers", {}).get("offers", ())
 
     def nothing(self, *types: str, seconds: float) -> None:
-        """AssertionError when an event of these types comes within so many seconds."""
+        """AssertionError when an event of these types comes within that many seconds."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             try:

@@ -120,7 +120,7 @@ def test_decline_suppress_revive(linked):
 
 
 def test_too_large_a_claim(linked, archive):
-    """More than the offer holds never gets to run, and the reason is told."""
+    """A task larger than the offer never runs, and the reason is reported."""
     linked.wait(events.Registered)
     offer = linked.wait(events.OffersReceived).offers[0]
     action = OpenClaim("claim-2", (offer,), offer.agent_id, Resources(400.0, 64, 10), 64)

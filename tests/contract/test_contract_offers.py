@@ -160,7 +160,7 @@ def test_invalid_offer_drops_the_task(cluster):
     ({"agent_id": {"value": "nowhere"}}, "invalid agent nowhere"),
 ])
 def test_invalid_task(cluster, change, message):
-    """A task that cannot be: TASK_ERROR, REASON_TASK_INVALID and why; nothing starts, the offer comes back."""
+    """An invalid task: TASK_ERROR with REASON_TASK_INVALID and why; nothing starts, and the offer comes back."""
     with Framework(cluster.master) as f:
         offer = f.offer(cpus=4)
         made = {k: v for k, v in {**task(offer), **change}.items() if v is not None}
@@ -212,7 +212,7 @@ def test_malformed_calls(cluster, body, message):
 
 
 def test_stream_id_is_checked(cluster):
-    """A call with another stream's id is refused: a scheduler that was replaced cannot go on."""
+    """A call with another stream's id is refused: a scheduler that was replaced cannot continue."""
     with Framework(cluster.master) as f:
         status, text = f.raw_call({"type": "REVIVE", "framework_id": {"value": f.id}}, {"Mesos-Stream-Id": "other"})
         assert status == 400
@@ -228,7 +228,8 @@ def test_wrong_content_and_methods(cluster):
 
 
 def test_failover_of_the_scheduler(cluster):
-    """Who subscribes with the same id takes over: tasks live, the old stream is told and ends, updates come again."""
+    """A scheduler that subscribes with the same id takes over: tasks live on, the old stream gets an error and ends,
+    and updates are sent again."""
     old = Framework(cluster.master, failover_timeout=60, checkpoint=True, auto_acknowledge=False)
     made = old.run()
     status = old.state(made, "TASK_RUNNING")
@@ -296,7 +297,7 @@ def test_unknown_framework_id_is_welcome(cluster):
 
 
 def test_empty_role(cluster):
-    """A role that cannot be: ERROR, and the stream ends."""
+    """An invalid role: ERROR, and the stream ends."""
     with pytest.raises(ConnectionError, match="empty string"):
         Framework(cluster.master, role="")
 

@@ -146,7 +146,7 @@ def test_command_that_is_not_there(cluster):
 
 
 def test_uri_that_is_not_there(cluster):
-    """What cannot be fetched fails the task, with the reason."""
+    """A URI that cannot be fetched fails the task, with the reason."""
     with Framework(cluster.master) as f:
         offer = f.offer(cpus=1)
         made = task(offer)
@@ -290,7 +290,7 @@ def test_explicit_reconciliation(cluster):
 
 
 def test_reconciliation_without_partition_awareness(cluster):
-    """A framework that knows no better is told TASK_LOST."""
+    """A framework without PARTITION_AWARE is sent TASK_LOST."""
     with Framework(cluster.master) as f:
         unknown = {"task_id": {"value": "gone"}}
         f.reconcile(unknown)
@@ -298,7 +298,7 @@ def test_reconciliation_without_partition_awareness(cluster):
 
 
 def test_implicit_reconciliation(cluster):
-    """With no task named, every task that has not ended is told."""
+    """With no task named, the state of every task that has not ended is sent."""
     with Framework(cluster.master) as f:
         offer = f.offer(cpus=2)
         shared = executor("both")
@@ -335,7 +335,7 @@ def test_many_tasks_in_one_launch(cluster):
 
 
 def test_executor_reconnects(cluster):
-    """An executor that connects again replaces its old stream and goes on."""
+    """An executor that connects again replaces its old stream and continues."""
     with Framework(cluster.master, checkpoint=True) as f:
         made = f.run("tell")
         told = tell(f, made)

@@ -216,7 +216,7 @@ def test_an_answer_that_is_lost_is_given_again():
 
 
 def test_a_newer_sync_supersedes_the_held_one():
-    """At most one sync of a claim is held; the older one is told so at once."""
+    """At most one sync of a claim is held; the older one is answered at once."""
     world = World()
     world.submit(1)
     (executor,) = started(world)
@@ -295,7 +295,7 @@ def test_a_held_sync_is_answered_in_time():
 
 
 def test_a_withdrawn_task_is_killed():
-    """An aborting line of a running task: it is reported withdrawn, and the executor told to kill it."""
+    """An aborting line of a running task: the task is reported as withdrawn, and the executor is ordered to kill it."""
     world = World()
     world.submit(1)
     (executor,) = started(world)
@@ -382,7 +382,8 @@ CHOWN = ("Failed to create executor directory '/var/lib/mesos/slaves/S0/framewor
 @pytest.mark.parametrize(
     "message", [CHOWN, "Failed to get user information for 'x'", "Not authorized to run as user 'x'"])
 def test_a_user_that_agents_do_not_know_is_the_runs_fault(message):
-    """Three executors in a row that could not run as that user: said once, with the option, and no task has failed."""
+    """Three executors in a row that could not run as that user: reported once, with the option, and no task has
+    failed."""
     world = World()
     world.submit(1, 2)
     world.register()
@@ -425,7 +426,7 @@ def test_a_claim_that_never_syncs_is_given_up():
 
 
 def test_executors_that_never_start_end_the_run():
-    """When no executor starts, many times in a row, the run ends with the reason instead of going on for ever."""
+    """When no executor starts, many times in a row, the run ends with the reason instead of trying for ever."""
     world = World(Policy(workdir="/w", batch_delay_s=0, launch_failures=4, avoid_s=0))
     world.submit(1)
     world.register()
@@ -544,7 +545,7 @@ def test_late_result_of_an_old_attempt_is_thrown_away():
 
 
 def test_a_master_that_was_never_there_is_said():
-    """Nobody waits without knowing why: the first try that fails is told, and then once a minute."""
+    """Nobody waits without knowing why: the first failed try is reported, and then one a minute."""
     world = World()
     for _ in range(3):
         world.send(ev.Disconnected("connection refused"))
@@ -584,7 +585,7 @@ def test_only_the_moves_of_the_table_are_possible(moves, kind):
 
 
 def test_a_full_folder_holds_everything_up_and_fails_nothing():
-    """While the workflow's folder has no room nothing new starts and the user is told; then all tasks finish. It
+    """While the workflow's folder has no room, nothing new starts and the user is notified; then all tasks finish. It
     uses up no retries, however often it happens."""
     world = World()
     world.submit(*range(1, 9))

@@ -24,7 +24,7 @@ BIG = {"a1": Resources(8.0, 8096.0, 80000.0)}
 
 
 def past(category: str = "c", memory_mb: float = 100.0, count: int = 20, **more: object) -> ev.HistoryLoaded:
-    """An earlier run of so many tasks."""
+    """An earlier run of `count` tasks."""
     one = Attempt(
         1e9, category, "finished", measured_memory_mb=memory_mb, measured_disk_mb=5.0, measured_cores=1.0, wall_s=10.0)
     return ev.HistoryLoaded((replace(one, **more),) * count)  # type: ignore[arg-type]

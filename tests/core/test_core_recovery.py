@@ -13,7 +13,7 @@ from mfmesos.shared import wire
 
 
 def running(count: int = 1, **settings: object) -> World:
-    """Tasks at work in one claim."""
+    """Running tasks in one claim."""
     world = World(Policy(workdir="/w", batch_delay_s=0.0, **settings))  # type: ignore[arg-type]
     world.submit(*range(1, count + 1))
     world.register()
@@ -57,7 +57,7 @@ def test_what_runs_goes_on():
 
 
 def test_what_was_answered_but_did_not_arrive_is_sent_again():
-    """It died with the answer that named the attempt: the executor is told again, of the same attempt."""
+    """The scheduler died with the answer that named the attempt: the next answer names the same attempt again."""
     world = World()
     world.submit(1)
     world.register()
@@ -164,7 +164,7 @@ def test_what_was_exhausted_stays_known():
 
 
 def test_a_task_that_the_engine_forgot_is_killed():
-    """Restored are only tasks that the engine still wants: what runs of others is told to end."""
+    """Only tasks that the engine still wants are restored: running attempts of others are ended."""
     world = running(2)
     (executor,) = world.live()
     world.sync(executor)
@@ -231,7 +231,7 @@ def test_answers_after_a_restart_are_numbered_on():
 
 
 def test_a_restored_claim_is_waited_for_as_one_that_had_started():
-    """Cut off when the scheduler came back: five minutes later its executor syncs, and what it ran goes on."""
+    """Cut off when the scheduler came back: five minutes later its executor syncs, and its tasks continue."""
     world = running()
     (executor,) = world.live()
     world.sync(executor)

@@ -119,8 +119,8 @@ class World:
         self.dropped.clear()
 
     def _restart(self) -> None:
-        """The scheduler has died and is started again; Mesos and the executors go on, and the engine says it all
-        once more but for what it knows the end of."""
+        """The scheduler has died and is started again. Mesos and the executors continue, and the engine submits every
+        task again whose end it does not know."""
         self.crash_after = None
         self.lives += 1
         policy = self.core.state.policy
@@ -137,7 +137,7 @@ class World:
         self.register()
 
     def _reconciled(self) -> None:
-        """The master says of a claim that never reached it that there is no such task."""
+        """The master's answer about a claim that never reached it: no such task."""
         unknown, self.asked_of = self.asked_of, []
         for claim_id in unknown:
             if claim_id not in self.executors:

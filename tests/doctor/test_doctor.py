@@ -1,4 +1,4 @@
-"""What the doctor finds, on machines that are told to it."""
+"""What the doctor finds, on machines that the tests describe."""
 from __future__ import annotations
 
 import asyncio
@@ -100,7 +100,7 @@ def test_a_healthy_machine(tmp_path: Path) -> None:
 def test_what_is_wrong_is_named_with_its_cure(
     tmp_path: Path, change: dict[str, Any], name: str, ok: bool | None, text: str, cure: str,
 ) -> None:
-    """One thing is wrong: its line says what, and what to do."""
+    """One thing is wrong: its line names it and the cure."""
     finding = by_name(healthy(tmp_path, **change))[name]
     assert finding.ok is ok
     assert text in finding.text
@@ -122,7 +122,7 @@ def test_a_makeflow_without_its_mpi(tmp_path: Path) -> None:
 
 
 def test_masters_are_tried_in_turn(tmp_path: Path) -> None:
-    """The first that answers counts; ZooKeeper and nonsense are said."""
+    """The first master that answers counts; ZooKeeper and invalid addresses are reported."""
     def get_json(url: str) -> Any:
         if "//a:1/" in url:
             raise OSError("refused")

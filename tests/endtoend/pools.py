@@ -88,7 +88,7 @@ class WorkerFlow(Flow):
         return found
 
     def connected(self, count: int) -> bool:
-        """Whether there are so many workers, and each has made its own folder: it has read its arguments."""
+        """Whether `count` workers exist, and each has made its own folder: it has read its arguments."""
         return sum(bool(list(Path(w.cwd()).parent.rglob("worker-*"))) for w in self.workers()) == count
 
     def kill_started(self) -> None:

@@ -59,7 +59,7 @@ def test_clean_after_a_killed_run(flow):
 
 
 def test_clean_leaves_a_run_alone(flow):
-    """While a run is at work in the folder nothing is removed; the line says which process it is."""
+    """While a run uses the folder nothing is removed; the line names the process."""
     flow.write("tasks.jsonl", json.dumps({"command": " ".join(SLEEP)}) + "\n")
     process = flow.start("run", "--master", flow.cluster.master, "tasks.jsonl")
     wait_until(sleeping, 40, "the task to run")

@@ -101,7 +101,7 @@ def test_through_a_foreman(cluster: Cluster, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_working_workers(factory: Factory, catalog: Catalog, tmp_path: Path) -> None:
-    """With tasks at work in them: workers leave their manager, and nothing of them or of their tasks stays."""
+    """While tasks run in them: workers leave their manager, and nothing of them or of their tasks stays."""
     flow = Flow(tmp_path / "flow", factory.cluster)
     seconds = f"300.6{os.getpid()}"
     flow.write("Makeflow", "CORES=1\nMEMORY=50\nDISK=50\n" + "".join(
@@ -164,7 +164,7 @@ def test_the_factory_is_killed(factory: Factory) -> None:
 
 
 def test_no_worker_is_wanted(factory: Factory) -> None:
-    """-w 0 without a manager: no worker, no spinning, and it ends at once when told to."""
+    """-w 0 without a manager: no worker, no busy loop, and it ends at once on request."""
     process = factory.factory("-w", "0")
     wait_until(lambda: process.poll() is not None or factory.cluster.get("/state")["frameworks"], 30, "a framework")
     engine = engine_of(process)

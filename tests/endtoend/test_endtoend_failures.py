@@ -1,4 +1,4 @@
-"""What goes wrong in tasks, with real makeflow on both clusters: the reason in one line, the rest goes on."""
+"""Failures of tasks, with real makeflow on both clusters: the reason in one line, and the rest continues."""
 from __future__ import annotations
 
 import json
@@ -62,7 +62,7 @@ def test_an_input_that_vanishes(flow):
 
 
 def test_a_failed_rule_with_dependants_does_not_spin(flow):
-    """makeflow -T mesos alone would spin for ever; the launcher ends it and names the rule and why."""
+    """makeflow -T mesos alone would loop for ever; the launcher ends it and names the rule and the reason."""
     flow.write("Makeflow", "mid: in.txt\n\techo broken >&2; exit 7\n\nend: mid\n\tcat mid > end\n\n" + GOOD)
     ended = flow.makeflow("-r", "0", "Makeflow")
     assert ended.code != 0

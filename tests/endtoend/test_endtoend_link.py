@@ -39,7 +39,7 @@ class Linked:
         return not [name for name in FILES if (self.folder / name).exists()] and not schedulers(self.folder)
 
     def said(self) -> str:
-        """What the scheduler told the user: makeflow sends it to a file."""
+        """The scheduler's messages to the user: makeflow sends them to a file."""
         return (self.folder / "Makeflow.mesoslog").read_text()
 
 
@@ -121,7 +121,7 @@ def test_a_failing_rule(linked):
 
 
 def test_an_environment_is_not_lost_in_silence(linked):
-    """Plain makeflow keeps what a workflow exports from its tasks: said in makeflow's mesoslog."""
+    """Plain makeflow does not pass exported variables to its tasks: reported in makeflow's mesoslog."""
     linked.flow.write("Makeflow", "export DEPTH=3\n" + GOOD)
     ended = linked.run()
     assert ended.code == 0, ended.out + linked.flow.log()
@@ -136,7 +136,7 @@ def start_slow(linked: Linked) -> subprocess.Popen[str]:
 
 
 def test_ctrl_c(linked):
-    """SIGINT to the whole group, scheduler included: makeflow exits 1, tasks die, and a rerun goes on."""
+    """SIGINT to the whole group, scheduler included: makeflow exits 1, tasks die, and a rerun resumes."""
     process = start_slow(linked)
     os.killpg(process.pid, signal.SIGINT)
     ended = linked.flow.end(process, 20)
@@ -150,7 +150,8 @@ def test_ctrl_c(linked):
 
 
 def test_makeflow_is_killed(linked):
-    """kill -9 of makeflow: noticed within 5 s, all cleaned up; `mfmesos makeflow` then goes on without a crash."""
+    """kill -9 of makeflow: noticed within 5 s, everything cleaned up; `mfmesos makeflow` then resumes without a
+    crash."""
     process = start_slow(linked)
     process.kill()
     process.wait()

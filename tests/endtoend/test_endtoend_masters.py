@@ -1,4 +1,4 @@
-"""The leading master changes while tasks run: told by a real ZooKeeper, or found in a list of hosts."""
+"""The leading master changes while tasks run: reported by a real ZooKeeper, or found in a list of hosts."""
 from __future__ import annotations
 
 import contextlib
@@ -51,7 +51,7 @@ def start(flow: Flow, master: str):
 
 
 def all_once(flow: Flow, process) -> str:
-    """It ends well, and every task has run once; gives what was said."""
+    """It ends well, and every task has run once; returns its output."""
     ended = flow.end(process, 90)
     assert ended.code == 0, ended.out + flow.log()
     assert tally(flow) == [str(i) for i in range(1, TASKS + 1)]
@@ -59,7 +59,7 @@ def all_once(flow: Flow, process) -> str:
 
 
 def test_zookeeper_tells_of_another_leader(flow, zookeeper, addresses):
-    """The leader's node goes with its session, another appears: claims and tasks go on, nothing runs twice."""
+    """The leader's node vanishes with its session, another appears: claims and tasks continue, nothing runs twice."""
     first = Leader(zookeeper, addresses[0].address)
     process = start(flow, f"zk://{zookeeper.address}{PATH}")
     wait_until(lambda: tally(flow), 40, "tasks at work")
@@ -95,7 +95,7 @@ def test_no_leader_yet(flow, zookeeper, addresses):
 
 
 def test_no_zookeeper_there(flow, zookeeper, addresses):
-    """Nobody listens where ZooKeeper should be: one line with the address, and the run begins when it is there."""
+    """Nothing listens at ZooKeeper's address: one line with the address, and the run begins once ZooKeeper is up."""
     zookeeper.kill()
     process = start(flow, f"zk://{zookeeper.address}{PATH}")
     wait_until(lambda: "not reachable" in flow.log(), 40, "the missing ZooKeeper to be noticed")

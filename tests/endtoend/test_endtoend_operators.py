@@ -1,4 +1,4 @@
-"""What operators do to a cluster at work: drain, plan maintenance, remove the framework; agents that come back."""
+"""What operators do to a busy cluster: drain, plan maintenance, remove the framework; agents that come back."""
 from __future__ import annotations
 
 import time
@@ -39,7 +39,7 @@ def began(tally: Path) -> Counter[str]:
 
 
 def reported(flow: Flow) -> set[str]:
-    """The tasks that are known as finished. One of which only the output is there may be run again."""
+    """The tasks that are recorded as finished. A task of which only the output exists may run again."""
     state = flow.folder / "mesos_task_state"
     return {line.split(",")[0] for line in state.read_text().splitlines()} if state.exists() else set()
 
@@ -96,7 +96,7 @@ def test_maintenance_is_planned(flow):
 
 
 def test_the_framework_is_removed(flow):
-    """One line says that an operator did it; tasks are gone from the agents; the same command goes on later."""
+    """One line reports that an operator did it; tasks are gone from the agents; the same command resumes later."""
     tally = write_tasks(flow, 8, 1.0)
     process = start(flow)
     wait_until(lambda: len(began(tally)) >= 6 and reported(flow), 40, "some to be done and some at work")
@@ -111,7 +111,7 @@ def test_the_framework_is_removed(flow):
 
 
 def test_the_framework_is_removed_while_nobody_is_there(flow):
-    """The runner is killed, an operator clears away its framework: the same command begins a new one and goes on."""
+    """The runner is killed and an operator removes its framework: the same command begins a new one and resumes."""
     tally = write_tasks(flow, 8, 1.0)
     process = start(flow)
     wait_until(lambda: len(began(tally)) >= 6 and reported(flow), 40, "some to be done and some at work")
@@ -125,7 +125,7 @@ def test_the_framework_is_removed_while_nobody_is_there(flow):
 
 
 def test_an_agent_that_comes_back(make_embedded, tmp_path):
-    """Unreachable for the master for a while: its executor goes on, and nothing is run twice."""
+    """The master cannot reach the agent for a while: its executor continues, and nothing runs twice."""
     cluster = make_embedded(agents=2, resources="cpus:2;mem:1024;disk:5000")
     flow = Flow(tmp_path / "flow", cluster)
     flow.write("in.txt", "x\n")

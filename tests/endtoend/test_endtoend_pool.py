@@ -46,7 +46,7 @@ class PoolFlow(WorkerFlow):
         return said[0] if said else None
 
     def has(self, workers: int) -> bool:
-        """Whether the manager tells of so many of our workers."""
+        """Whether the manager reports `workers` of our workers."""
         row = self.row()
         return row is not None and row.connected == workers
 
@@ -70,7 +70,7 @@ def wide(make_cluster: MakeCluster, tmp_path: Path, catalog: Catalog) -> Iterato
 
 
 def end(flow: Flow, manager: subprocess.Popen[str]) -> None:
-    """Have a manager go, whatever it still waits for. (Told to end, makeflow waits for the tasks at work.)"""
+    """Kill a manager, whatever it still waits for. (On SIGTERM makeflow would wait for its running tasks.)"""
     manager.kill()
     flow.end(manager, 30)
 
@@ -88,7 +88,7 @@ def pids(pool: PoolFlow) -> set[int]:
 
 
 def sleeping(flow: Flow, count: int, seconds: str, cores: int = 1) -> None:
-    """A Makeflow of so many tasks."""
+    """A Makeflow of `count` tasks."""
     flow.write("Makeflow", f"CORES={cores}\nMEMORY=50\nDISK=50\n" + "".join(
         f"out.{i}:\n\tsleep {seconds}; echo {i} > out.{i}\n\n" for i in range(count)))
 
@@ -123,7 +123,7 @@ def test_the_pool_example(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("cluster", ["real"], indirect=True)
 def test_zero_after_its_manager(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
-    """When the manager has ended, so do its workers, within a minute; the pool itself goes on, without any claim."""
+    """When the manager has ended, so do its workers, within a minute; the pool itself continues, without any claim."""
     flow = Flow(tmp_path / "flow", pool.cluster)
     sleeping(flow, 3, "0.5")
     process = pool.pool(PROJECT)
@@ -134,7 +134,7 @@ def test_zero_after_its_manager(pool: PoolFlow, catalog: Catalog, tmp_path: Path
 
 
 def test_an_agent_is_lost(make_cluster: MakeCluster, catalog: Catalog, tmp_path: Path) -> None:
-    """Its worker is started again on another agent, and the workflow goes on."""
+    """Its worker is started again on another agent, and the workflow continues."""
     cluster = make_cluster(agents=3)
     flow = Flow(tmp_path / "flow", cluster)
     sleeping(flow, 2, "100", cores=4)
@@ -201,7 +201,7 @@ def told_since(pool: PoolFlow, written_at: float) -> bool:
 
 
 def registered(pool: PoolFlow, tasks: int) -> bool:
-    """Whether the master knows of so many running claims."""
+    """Whether the master lists `tasks` running claims."""
     try:
         frameworks = pool.cluster.get("/state")["frameworks"]
     except OSError:
@@ -265,7 +265,8 @@ def test_a_password(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
 
 
 def test_settings_change_while_it_runs(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
-    """pool.json is read again: what cannot be is one line, and what was before goes on; then a bound takes effect."""
+    """pool.json is read again: an invalid one is reported in one line, and the previous settings stay; then a bound
+    takes effect."""
     flow = Flow(tmp_path / "flow", pool.cluster)
     sleeping(flow, 20, "100")
     manager = start_manager(flow, catalog)
@@ -301,8 +302,8 @@ def wait_for_line(process: subprocess.Popen[str], words: str) -> str:
 
 @pytest.mark.parametrize("cluster", ["embedded"], indirect=True)
 def test_the_catalog_is_down(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
-    """What is there is kept, and goes on to follow what its manager needs; it is said once, and when it is back all
-    is as before."""
+    """Existing workers are kept and still follow what their manager needs; the outage is reported once, and after it
+    all is as before."""
     flow = Flow(tmp_path / "flow", pool.cluster)
     sleeping(flow, 3, "100")
     manager = start_manager(flow, catalog)
@@ -375,7 +376,7 @@ class VineManager(socketserver.BaseRequestHandler):
 @pytest.mark.parametrize("cluster", ["embedded"], indirect=True)
 def test_a_manager_of_task_vine_gets_its_own_worker(
         pool: PoolFlow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which program a manager speaks with follows from its record; it is told its size and where to go."""
+    """A manager's record decides which program works for it; the program gets its size and the manager's address."""
     told = tmp_path / "told"
     script = pool.write("bin/vine_worker", f"#!/bin/sh\necho $@ > {told}.new; mv {told}.new {told}; exec sleep 100\n",
                         mode=0o755)

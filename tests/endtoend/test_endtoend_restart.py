@@ -1,4 +1,4 @@
-"""The scheduler is killed with SIGKILL, and another goes on: real processes, real files, both clusters."""
+"""The scheduler is killed with SIGKILL, and another resumes: real processes, real files, both clusters."""
 from __future__ import annotations
 
 import json
@@ -89,8 +89,8 @@ def test_the_scheduler_is_killed_after_the_end(flow):
 
 
 def test_the_batch_runner_is_killed(flow, tmp_path):
-    """kill -9 of `mfmesos run`; the same command goes on: what ran meanwhile is collected, not run again. Once more,
-    and there is nothing to do, which is said."""
+    """kill -9 of `mfmesos run`; the same command resumes: results of the meantime are collected, not computed again. A
+    third time nothing is left to do, and a line reports that."""
     tally = tmp_path / "tally"
     flow.write("tasks.info", "".join(
         f"{i},{command(i, tally)},in.txt,o{i},-1,-1,-1,submitted\n" for i in range(1, RULES + 1)))
@@ -111,7 +111,7 @@ def test_the_batch_runner_is_killed(flow, tmp_path):
 
 
 def test_a_changed_task_file_is_believed(flow, tmp_path):
-    """A task at work when the runner died reads otherwise now: the old one is killed, the new one runs."""
+    """A task that ran when the runner died is edited: the old attempt is killed, the new one runs."""
     tally = tmp_path / "tally"
     flow.write("tasks.info", f"1,echo old >> {tally}; sleep 300,in.txt,o1,-1,-1,-1,submitted\n")
     process = flow.start("run", "--master", flow.cluster.master, "tasks.info")
@@ -126,7 +126,7 @@ def test_a_changed_task_file_is_believed(flow, tmp_path):
 
 def test_edits_after_a_kill(flow, tmp_path):
     """While the runner is dead, an input of one task and the command of another are edited, and a line is inserted
-    above all: no result of the old attempts is taken, and what was not edited goes on and does not run twice."""
+    above all: no result of the old attempts is used, and tasks that were not edited continue and do not run twice."""
     tally, go = tmp_path / "tally", tmp_path / "go"
     wait = f"while [ ! -e {go} ]; do sleep 0.05; done"
 
@@ -188,7 +188,8 @@ def test_what_has_changed_runs_again(flow, tmp_path):
 
 
 def test_a_damaged_journal_is_refused(flow):
-    """Not begun anew behind the user's back: one line with the file and the cure, and nothing runs."""
+    """It does not start from the beginning behind the user's back: one line with the file and the cure, and nothing
+    runs."""
     flow.write("tasks.info", "1,cat in.txt > o1,in.txt,o1,-1,-1,-1,submitted\n")
     journal = flow.folder / ".mfmesos" / "journal.sqlite"
     journal.parent.mkdir()

@@ -28,8 +28,8 @@ def executors(cluster) -> list[int]:
 
 
 def test_a_crumb_is_not_used_and_its_holder_is_named(make_cluster, tmp_path):
-    """Another run holds all but 100 MB: tasks that declare nothing wait, the line says for whom, and none is tried
-    twice (they were given a few MB each and killed)."""
+    """Another run holds all but 100 MB: tasks that declare nothing wait, the line names the holder, and none is tried
+    twice (they used to get a few MB each and were killed)."""
     cluster = make_cluster(agents=1, resources="cpus:4;mem:3000;disk:8000")
     holder, waiter = Flow(tmp_path / "holder", cluster), Flow(tmp_path / "waiter", cluster)
     free = tmp_path / "free"

@@ -173,7 +173,8 @@ def flow(guarded: Cluster, tmp_path: Path) -> Flow:
 
 @contextlib.contextmanager
 def running(flow: Flow, *args: str) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    """A run whose one task waits, and then looks around as a curious one would; the file that lets it go on."""
+    """A run whose one task waits and then looks around as a curious one would; returns the file that lets it
+    continue."""
     go = flow.folder / "go"
     look = (
         "env > env.txt; cat /proc/$PPID/environ /proc/$PPID/cmdline > parent.txt; "
@@ -283,7 +284,7 @@ def test_no_secret_is_seen(flow: Flow, tmp_path: Path, own_history: None) -> Non
 
 
 def test_wrong_secret(flow: Flow) -> None:
-    """Refused by the master, said in one plain line without the secret; so is a secret that others may read."""
+    """Refused by the master, reported in one plain line without the secret; so is a secret that others may read."""
     flow.write("secret", "not-the-right-one\n", 0o600)
     flow.write("tasks.jsonl", '{"command": "true"}\n')
     argv = ("--principal", PRINCIPAL, "--secret-file", "secret", "tasks.jsonl")

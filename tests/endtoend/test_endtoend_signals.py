@@ -47,7 +47,7 @@ def makeflow_of(launcher: int) -> psutil.Process:
 
 
 def finish(flow: Flow) -> None:
-    """The workflow with nothing slow in it goes on where it stopped and ends well; the quick rule is not run again."""
+    """Without the slow rule the workflow resumes where it stopped and ends well; the quick rule does not run again."""
     flow.write("Makeflow", QUICK + SLOW.replace(f"sleep 300.{os.getpid()}; ", ""))
     done_before = [e["task"] for e in flow.report() if e["finished"]]
     ended = flow.makeflow()
@@ -65,7 +65,8 @@ def start_and_wait(flow: Flow):
 
 
 def test_ctrl_c(flow):
-    """SIGINT to the whole group, as a terminal sends it: tasks die, all is torn down, and a second run goes on."""
+    """SIGINT to the whole group, as a terminal sends it: tasks die, everything is torn down, and a second run
+    resumes."""
     process = start_and_wait(flow)
     os.killpg(process.pid, signal.SIGINT)
     ended = flow.end(process, 60)
@@ -86,7 +87,7 @@ def test_ctrl_c_twice(flow):
 
 
 def test_makeflow_is_killed(flow):
-    """kill -9 of makeflow: noticed within 5 s, everything is cleaned up, the next run goes on without a crash."""
+    """kill -9 of makeflow: noticed within 5 s, everything is cleaned up, the next run resumes without a crash."""
     process = start_and_wait(flow)
     makeflow_of(process.pid).kill()
     wait_until(lambda: not sleepers(), 5 + 2, "the tasks to be killed")
@@ -137,7 +138,7 @@ def test_ctrl_c_of_the_batch_runner(flow, number):
 
 
 def test_the_terminal_of_the_batch_runner_is_closed(flow):
-    """With a terminal that is gone nothing can be said any more, yet all ends in order."""
+    """When the terminal is gone nothing can be printed any more, yet everything ends in order."""
     flow.write("tasks.info", "1,cat in.txt > a,in.txt,a,-1,-1,-1,submitted\n"
                f"2,sleep 300.{os.getpid()},,,-1,-1,-1,submitted\n")
     ours, theirs = os.openpty()

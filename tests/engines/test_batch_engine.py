@@ -79,7 +79,7 @@ def test_what_has_other_inputs_begins_again(folder: Folder) -> None:
 
 
 def test_what_waits_for_a_task_that_runs_again_begins_again(folder: Folder) -> None:
-    """Its input is there, of the earlier run: another one will be made."""
+    """Its input exists, from the earlier run, but will be made again."""
     count = {"command": "wc a > b", "inputs": ["a"], "outputs": ["b"]}
     folder.write("a", "1\n")
     batch = folder.tasks(SORT, count)

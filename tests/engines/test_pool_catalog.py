@@ -38,7 +38,7 @@ def test_a_recorded_status() -> None:
     ({"tasks_waiting": "many"}, "tasks_waiting is 'many'"), ({"tasks_waiting": 1e300}, "tasks_waiting is 1e+300"),
     ({"tasks_total_cores": [1]}, "tasks_total_cores is [1]")])
 def test_hostile_records(change: dict[str, object], line: str) -> None:
-    """A record that cannot be is left out with one line that names the field; the others stay."""
+    """An invalid record is left out with one line that names the field; the others stay."""
     good = {"type": "wq_manager", "project": "p", "address": "10.0.0.1", "port": 9123}
     found = parse(json.dumps([{**good, **change}, good, "x", {"type": "chirp"}]).encode(), "catalog h:1")
     assert [m.key for m in found.managers] == ["p 10.0.0.1:9123"]

@@ -1,4 +1,4 @@
-"""The pool's engine, as far as it is not seen at work in tests/endtoend."""
+"""The pool's engine, as far as tests/endtoend does not cover it."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -20,7 +20,7 @@ def made(folder: Path, said: list[str]) -> PoolEngine:
 
 
 def test_another_life_with_a_broken_file(tmp_path: Path) -> None:
-    """A scheduler that is started again goes on with the last settings that could be; a first one refuses."""
+    """A scheduler that is started again continues with the last valid settings; a first one refuses."""
     said: list[str] = []
     file = tmp_path / "pool.json"
     file.write_text("{")

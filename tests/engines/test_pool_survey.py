@@ -1,4 +1,4 @@
-"""Who is there, out of what the catalog and the managers say and do not say."""
+"""Which managers exist, from what the catalog and the managers report and do not report."""
 from __future__ import annotations
 
 import asyncio
@@ -17,7 +17,7 @@ SETTINGS = PoolSettings({"p": ProjectSettings()}, catalog="c:9")
 
 
 class World:
-    """A catalog and managers that say what they are told to; time passes by hand."""
+    """A catalog and managers with answers that the tests set; time passes by hand."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -94,8 +94,8 @@ def test_one_that_cannot_be_reached_is_asked_seldom() -> None:
 
 
 def test_a_stale_record() -> None:
-    """A manager that cannot be asked and that the catalog hears no more of is not there; while the catalog is down
-    nobody grows older."""
+    """A manager that does not answer and that the catalog no longer lists is gone; while the catalog is down no record
+    gets older."""
     world = World()
     world.answers[1] = Unreachable("no route")
     assert world.look().managers == (ONE,)

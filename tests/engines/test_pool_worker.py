@@ -21,7 +21,7 @@ MANAGER = ManagerStatus("my project", "h", 9123)
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.floats(1, 1000), st.floats(1, 1000)), max_size=60))
 def test_no_two_alike(sizes: list[tuple[int, float, float]]) -> None:
-    """Up to TAG * TAG workers of one manager are told apart, and none takes more than the margin."""
+    """Up to TAG * TAG workers of one manager are distinguished, and none takes more than the margin."""
     taken = set()
     for cores, memory, disk in sizes:
         size = distinct_size(Resources(cores, memory, disk), taken)

@@ -34,7 +34,7 @@ class FakeScheduler:
 
 
 class Place:
-    """A workflow's folder with an engine at work in it."""
+    """A workflow's folder with a running engine."""
 
     def __init__(self, folder, **settings):
         self.folder, self.said, self.parent = folder, [], 10
@@ -97,7 +97,7 @@ def test_a_failure_has_a_code_in_the_file_and_its_reason_for_the_user(place):
 
 
 def test_a_missing_input_is_refused(place):
-    """The core is told why the task cannot run."""
+    """The core gets the reason why the task cannot run."""
     place.append(line(1, inputs="gone"))
     assert "gone" in place.event(ev.TaskRefused).reason
 
@@ -261,7 +261,7 @@ def test_a_task_gets_what_makeflow_logged_of_it(logged):
 
 
 def test_names_that_the_record_cannot_hold(logged):
-    """Outputs are taken from the log, inputs from what is there: names with spaces and commas are whole."""
+    """Outputs are taken from the log, inputs from the existing files: names with spaces and commas are whole."""
     (logged.folder / "in,c").touch()
     (logged.folder / "sub d").mkdir()
     (logged.folder / "sub d" / "in").touch()

@@ -44,7 +44,7 @@ def workflow(kind: str, seed: int, categories: int, samples: tuple[int, int]) ->
 
 
 def with_times(rows: list[Row], slots: int) -> list[Row]:
-    """The same tasks as so many slots would run them, each as soon as one is free."""
+    """The same tasks as `slots` slots would run them, each as soon as one is free."""
     free = [0.0] * slots
     result = []
     for row in rows:

@@ -159,7 +159,7 @@ def test_most_families_are_served_better():
 def family_score(
     policy: Callable[[], Policy], kind: str, categories: int, samples: tuple[int, int], seeds: int
 ) -> Score:
-    """The mean over so many seeds, each with a new policy: over few, chance alone is a few per cent."""
+    """The mean over `seeds` seeds, each with a new policy: over few, chance alone is a few per cent."""
     scores = [replay(families.workflow(kind, seed, categories, samples), policy()) for seed in range(seeds)]
     return Score(sum(s.waste for s in scores) / seeds, sum(s.retries for s in scores) / seeds)
 
@@ -243,7 +243,7 @@ def test_a_budget_that_cannot_be_is_refused(budget):
 
 
 def test_places_in_the_workflow_tell_tasks_apart():
-    """Two kinds of tasks under one category, told apart by what was submitted before them, each get their own."""
+    """Two kinds of tasks under one category, distinguished by the tasks submitted before them, each get their own."""
     rows = []
     for i in range(40):
         rows.append(Row("split", 1000.0, 60.0, 1500.0, context="split" if i else ""))

@@ -98,7 +98,7 @@ def test_tovar_settles_on_a_bucket_after_25_tasks():
 
 @given(st.text(max_size=200) | st.lists(st.text("a1.,-\n\"e", max_size=30)).map(lambda x: "\n".join([HEADER, *x])))
 def test_any_text_is_read_or_refused_in_one_line(text):
-    """A trace that cannot be used is a ConfigError of one line that begins with file and line."""
+    """An invalid trace is a ConfigError of one line that begins with file and line."""
     refused = ""
     try:
         tracefile.parse(text.splitlines(keepends=True), "t.csv")

@@ -319,7 +319,7 @@ def gone(pid: int) -> bool:
 
 
 def number_in(path: Path, timeout: float = 20.0) -> int:
-    """A number that a task writes to a file, once it is there."""
+    """A number that a task writes to a file, once the file exists."""
     until = time.monotonic() + timeout
     while time.monotonic() < until:
         try:

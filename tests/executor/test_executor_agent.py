@@ -1,4 +1,4 @@
-"""What is wrong with an agent, seen from an executor there, is told apart from what is wrong with a task."""
+"""Faults of an agent, as an executor on it sees them, are distinguished from faults of a task."""
 from __future__ import annotations
 
 import errno

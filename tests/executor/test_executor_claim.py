@@ -47,7 +47,7 @@ def test_syncs_tell_the_whole_truth(executor, staging):
 
 
 def test_a_result_that_got_lost_is_told_after_the_next_answer(executor, staging):
-    """A connection may be dead without anybody noticing: what was told on it counts as under way only until a newer
+    """A connection may be dead without anybody noticing: what was sent over it counts as under way only until a newer
     sync is answered."""
     staging.swallow = 1
     staging.run(run("1.1", "true"))
@@ -67,7 +67,7 @@ def test_a_result_that_got_lost_is_told_with_the_next_heartbeat(start, staging):
 
 
 def test_acknowledged_results_are_forgotten(executor, staging):
-    """A result is told once when its acknowledgement arrives."""
+    """A result is reported once when its acknowledgement arrives."""
     one(staging, "1.1", "true")
     one(staging, "2.1", "true")
     wait_until(lambda: not staging.syncs[-1].results)
@@ -266,7 +266,7 @@ def test_a_refused_token(executor, staging, tmp_path, status):
 
 
 def test_the_agent_may_go_and_come_back(executor, staging):
-    """Disconnected from the agent, tasks and syncs go on."""
+    """When the agent is disconnected, tasks and syncs continue."""
     executor.say("disconnected")
     assert one(staging, "1.1", "true").outcome == "finished"
     executor.say("connected")

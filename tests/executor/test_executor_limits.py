@@ -100,7 +100,7 @@ def test_what_is_mapped_of_shared_memory_is_counted_once(executor, staging, in_s
 
 
 def test_shared_memory_of_others_is_not_counted(executor, staging, in_shm):
-    """What was there before, and what somebody else writes meanwhile."""
+    """Files from before the task, and files that somebody else writes meanwhile."""
     staging.run(run("1.1", "sleep 1.2", limit_memory_mb=60.0))
     wait_until(lambda: staging.running() == ["1.1"])
     with open(in_shm, "wb") as f:
@@ -149,7 +149,7 @@ def test_over_its_time(executor, staging):
 
 
 def test_the_claims_memory_is_guarded(start, staging):
-    """When the claim's memory is used up, the one most over its own share is killed; the others go on."""
+    """When the claim's memory is used up, the attempt furthest above its share is killed; the others continue."""
     start(memory_mb=300.0)
     staging.run(run("1.1", "python3 -c \"x = bytearray(80 << 20); import time; time.sleep(1.5)\"", memory_mb=150.0),
                 run("2.1", EAT.format(mb=260), memory_mb=150.0))

@@ -83,7 +83,7 @@ def test_the_ends_of_stdout_and_stderr(executor, staging):
     ("sh -c 'kill -KILL $$'; exit $?", 137, None, "exit code 137 (killed by signal 9, SIGKILL)"),
 ])
 def test_failures(executor, staging, command, exit_code, number, reason):
-    """Exit code, signal and the last line of stderr are told in one line."""
+    """Exit code, signal and the last line of stderr are reported in one line."""
     result = one(staging, "1.1", command, [], ["o"])
     assert (result.outcome, result.exit_code, result.signal) == ("failed", exit_code, number)
     assert result.reason.startswith(reason)
@@ -138,7 +138,7 @@ def test_named_twice_runs_once(executor, staging):
 
 
 def test_files_go_as_soon_as_an_attempt_ends(executor, staging):
-    """Inputs, outputs and all else of an attempt are gone when its result is there, before the claim ends."""
+    """Inputs, outputs and all else of an attempt are removed once its result is reported, before the claim ends."""
     one(staging, "1.1", "echo 1 > o; mkdir d; echo 2 > d/x; chmod 0 d", [staging.add("in", b"x")], ["o"])
     wait_until(lambda: not left_of_tasks(executor.folder))
 

@@ -87,6 +87,6 @@ def test_a_run_at_work_is_left_alone(folder):
 
 
 def test_nothing_there(tmp_path):
-    """A folder without .mfmesos/ is said to be clean, and none is made."""
+    """A folder without .mfmesos/ is reported as clean, and none is made."""
     code, said = said_by(tmp_path)
     assert (code, len(said), list(tmp_path.iterdir())) == (0, 1, [])

@@ -32,7 +32,7 @@ def test_another_batch_type_is_refused(argv: list[str]) -> None:
 
 
 def test_a_value_is_no_option() -> None:
-    """What looks like an option after one that takes a value is its value; a missing value is said."""
+    """What looks like an option after one that takes a value is its value; a missing value is reported."""
     assert parse(["-E", "-T local", "-M", "-Tlocal"]).argv == ["-T", "mesos", "-E", "-T local", "-M", "-Tlocal"]
     with pytest.raises(ConfigError, match="-M: work_queue_factory needs a value"):
         parse(["-M"])
@@ -101,7 +101,7 @@ def test_a_worker_with_a_size_keeps_it() -> None:
 
 
 def test_a_size_in_the_extra_options_counts() -> None:
-    """-E --cores=4: only what nobody has said is added."""
+    """-E --cores=4: only options that the user did not give are added."""
     worker = as_worker(task(BARE.replace(b"worker.log   ,", b"worker.log  --cores=4 ,")))
     assert worker.command.endswith(' --cores=4 --memory="$MEMORY" --disk="$DISK"')
 

@@ -87,8 +87,8 @@ def test_after_an_upgrade(bindir: Path) -> None:
 
 @pytest.mark.parametrize("wrapper", [False, True])
 def test_makeflow_that_lies_elsewhere(tmp_path: Path, bindir: Path, wrapper: bool) -> None:
-    """A symbolic link or a wrapper script in BINDIR (modules, stow): makeflow looks beside its own binary, so that is
-    where our scheduler goes, and where it is taken away; the user reads which folder that is."""
+    """A symbolic link or a wrapper script in BINDIR (modules, stow): makeflow looks beside its own binary, so our
+    scheduler is installed and removed there; a line names that folder."""
     (bindir / "makeflow").write_bytes(b"\x7fELF...")
     other, said = tmp_path / "other", []
     other.mkdir()

@@ -151,7 +151,8 @@ def test_failed_rule_is_told(folder: Path) -> None:
 
 
 def test_spinning_makeflow_is_ended(folder: Path) -> None:
-    """A rule that others depend on fails for good: makeflow would compute for ever; it is ended, and why is said."""
+    """A rule that others depend on fails for good: makeflow would compute for ever; it is ended, and the reason is
+    printed."""
     write(folder, "good:\n    echo 1 > good\nbad:\n    exit 3\nafter: bad\n    cat bad > after\n")
     run = Run(folder, "-r", "1")
     assert run.end() == 1
@@ -225,7 +226,8 @@ def test_running_rules_are_no_spin(folder: Path) -> None:
 
 
 def test_leftovers_are_cleared(folder: Path) -> None:
-    """Stale files would end a job falsely, crash makeflow, or stop the scheduler; they go, and this is said."""
+    """Stale files would end a job falsely, crash makeflow, or stop the scheduler; they are removed, with a line about
+    it."""
     write(folder, DIAMOND)
     (folder / "mesos_task_state").write_text("1,failed,1\n77,finished\nabc\n")
     (folder / "mesos_task_info").write_text("1,touch stale,,stale,-1,-1,-1,submitted\n")
@@ -261,7 +263,7 @@ def test_a_mistyped_name_clears_nothing(folder: Path) -> None:
 
 
 def test_kill_9_of_makeflow_and_the_next_run(folder: Path) -> None:
-    """The scheduler is ended in good order at once; the next run goes on, and runs only what had not finished."""
+    """The scheduler is ended in good order at once; the next run resumes, and runs only what had not finished."""
     write(folder, "a:\n    echo x >> count; echo 1 > a\nb: a\n    test -e go && echo 2 > b || sleep 60\n")
     run = Run(folder, "-r", "0")
     wait_until(lambda: (folder / "a").exists() and "job 1 completed" in run.text, what="the first rule")
@@ -282,7 +284,7 @@ def test_kill_9_of_makeflow_and_the_next_run(folder: Path) -> None:
 
 
 def test_kill_9_of_the_launcher(folder: Path) -> None:
-    """makeflow and the scheduler notice and end by themselves; the next run goes on."""
+    """makeflow and the scheduler notice and end by themselves; the next run resumes."""
     write(folder, "a:\n    test -e go && echo 2 > a || sleep 60\n")
     run = Run(folder)
     run.wait_for_rule()
@@ -296,7 +298,7 @@ def test_kill_9_of_the_launcher(folder: Path) -> None:
 
 
 def test_interrupt_once(folder: Path) -> None:
-    """SIGINT to the launcher: makeflow aborts, tasks are killed, its exit code is passed; the next run goes on."""
+    """SIGINT to the launcher: makeflow aborts, tasks are killed, its exit code is passed on; the next run resumes."""
     write(folder, "a:\n    test -e go && echo 2 > a || sleep 60\n")
     run = Run(folder)
     run.wait_for_rule()
@@ -322,7 +324,7 @@ def test_other_signals_are_passed_on(folder: Path, number: signal.Signals) -> No
 
 
 def test_nohup(folder: Path) -> None:
-    """A launcher under nohup: neither it nor makeflow takes notice of SIGHUP, the run goes on to its end."""
+    """A launcher under nohup: neither it nor makeflow takes notice of SIGHUP, and the run continues to its end."""
     write(folder, "a:\n    while ! test -e go; do sleep 0.1; done; echo 1 > a\n")
     run = Run(folder, nohup=True)
     run.wait_for_rule()
@@ -468,7 +470,7 @@ def test_change_directory(folder: Path) -> None:
 
 
 def test_a_run_of_another_batch_type(folder: Path) -> None:
-    """Rules left running by makeflow -T wq may still run: that log is not touched, and this is said in one line."""
+    """Rules left running by makeflow -T wq may still run: that log is not touched, and one line reports them."""
     write(folder, "a:\n    echo 1 > a\n")
     text = "# FILE 1 Makeflow.wqlog 1 0\n# STARTED 2\n# FILE 3 a 1 10\n4 0 1 1 0 1 0 0 0 1\n"
     (folder / "Makeflow.makeflowlog").write_text(text)
@@ -513,7 +515,7 @@ case $1 in --version) echo "makeflow version 7.14.2 FINAL (released)";;
 
 
 def test_makeflow_without_mesos(folder: Path) -> None:
-    """7.13 and newer have no -T mesos: said in one line with the cure."""
+    """7.13 and newer have no -T mesos: reported in one line with the cure."""
     write(folder, DIAMOND)
     bindir = fake_makeflow(folder, "local, wq, condor, slurm")
     run = Run(folder, environ={"PATH": str(bindir)})
@@ -532,7 +534,7 @@ def test_no_makeflow(folder: Path) -> None:
 
 
 def test_no_system_python(folder: Path) -> None:
-    """Without /usr/bin/python makeflow would spin for ever: refused in one line with the cure."""
+    """Without /usr/bin/python makeflow would loop for ever: refused in one line with the cure."""
     write(folder, DIAMOND)
     run = Run(folder, environ={"SYSTEM_PYTHON": str(folder / "python")})
     assert run.end() == 1
@@ -577,7 +579,7 @@ def test_more_than_a_hundred_jobs_at_a_time(folder: Path, argv: tuple[str, ...],
 
 
 def test_what_the_user_wants_logged(folder: Path) -> None:
-    """-d and -o go on as ever, though makeflow's debug log comes to the scheduler; ours is gone at the end."""
+    """-d and -o work as ever, though makeflow's debug log goes to the scheduler; ours is gone at the end."""
     write(folder, "export HIDDEN=hidden-value\na:\n    echo 1 > a\n")
     run = Run(folder, "-d", "batch", "-o", "my log")
     assert run.end() == 0, run.text
@@ -589,7 +591,8 @@ def test_what_the_user_wants_logged(folder: Path) -> None:
 
 
 def test_a_makeflow_that_tells_no_environments(folder: Path) -> None:
-    """Its tasks would run without what the workflow exports: refused before the start, naming it; run when told to."""
+    """Its tasks would run without what the workflow exports: refused before the start, naming it; run with
+    --ignore-environment."""
     need(shutil.which("makeflow"), "no makeflow on PATH", "apt-get install coop-computing-tools openmpi-bin")
     write(folder, "export DEPTH=30\na:\n    echo 1 > a\n")
     bindir = folder / "bin"

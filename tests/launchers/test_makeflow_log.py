@@ -54,7 +54,7 @@ def test_running_nodes_are_set_to_aborted(tmp_path: Path) -> None:
 
 
 def test_half_line_is_cut_off(tmp_path: Path) -> None:
-    """A half-written last line, which makeflow calls corrupt, goes; what it said of its node is not believed."""
+    """An incomplete last line, which makeflow calls corrupt, is removed; its state of the node does not count."""
     log = tmp_path / "m"
     log.write_text(KILLED + "8 0 2 2 1")
     mending = mend(log, 99)
@@ -63,7 +63,7 @@ def test_half_line_is_cut_off(tmp_path: Path) -> None:
 
 
 def test_logs_of_others_are_left_alone(tmp_path: Path) -> None:
-    """A log that another batch type wrote last is not touched, and its kind is said."""
+    """A log that another batch type wrote last is not touched, and its type is named."""
     text = KILLED.replace("mesoslog", "wqlog")
     log = tmp_path / "m"
     log.write_text(text)
@@ -82,7 +82,7 @@ def test_sound_and_missing_logs(tmp_path: Path) -> None:
 
 
 def test_follower_reads_on(tmp_path: Path) -> None:
-    """Half lines wait for their end; a replaced file is read anew."""
+    """Half lines wait for their end; a replaced file is read from its start."""
     log = tmp_path / "m"
     follower = LogFollower(log)
     assert not follower.read()

@@ -177,7 +177,8 @@ class Reader:
 
 
 def test_taken_lines_are_stepped_over(tmp_path: Path, library: Path) -> None:
-    """A wait reads on from the last line that was taken; a file that was cut, changed or replaced is read anew."""
+    """A wait reads on from the last line that was taken; a file that was cut, changed or replaced is read from its
+    start."""
     state = tmp_path / "mesos_task_state"
     state.write_text("1,finished\n2,finished\n3,finished\n")
     reader = Reader(tmp_path, library)
@@ -248,7 +249,7 @@ def test_environment_is_cleaned(tmp_path: Path, library: Path) -> None:
 
 
 def test_mpi_is_not_started(tmp_path: Path, library: Path) -> None:
-    """makeflow is told that it is alone; in a program of another name the real MPI answers."""
+    """makeflow gets the answer that it is alone; in a program of another name the real MPI answers."""
     reader = Reader(tmp_path, library)
     assert reader.ask("mpi") == "0 0 1 0"
     reader.close()

@@ -44,7 +44,7 @@ def test_agent_lost_and_back(cluster):
 
 
 def test_agent_lost_without_partition_awareness(cluster):
-    """Who knows no better is told TASK_LOST."""
+    """A framework without PARTITION_AWARE is sent TASK_LOST."""
     with Framework(cluster.master) as f:
         made = f.run()
         f.state(made, "TASK_RUNNING")
@@ -63,7 +63,7 @@ def test_agent_gone(cluster):
 
 
 def test_scheduler_dropped(cluster):
-    """The stream ends; who subscribes again in time goes on."""
+    """The stream ends; a framework that subscribes again in time continues."""
     with framework(cluster) as f:
         made = f.run()
         f.state(made, "TASK_RUNNING")
@@ -75,7 +75,7 @@ def test_scheduler_dropped(cluster):
 
 
 def test_executor_dropped(cluster):
-    """The executor subscribes again and its task goes on."""
+    """The executor subscribes again and its task continues."""
     with framework(cluster) as f:
         made = f.run()
         f.state(made, "TASK_RUNNING")

@@ -18,7 +18,7 @@ FAST = Timing(connect_s=0.4, reply_s=2, first_backoff_s=0.05, most_backoff_s=0.2
 
 
 class Log(ExecutorEvents):
-    """What the driver said; may fail on purpose."""
+    """Records the driver's callbacks; may fail on purpose."""
 
     def __init__(self, fail=False):
         self.said = []
@@ -176,7 +176,7 @@ def test_an_update_while_disconnected_is_kept(drive):
 
 
 def test_an_update_that_the_agent_could_not_take_is_sent_again(drive):
-    """503, or no answer: again. 400: logged, and the next one goes on."""
+    """503, or no answer: sent again. 400: logged, and the next update is sent."""
     with FakeMesos(serve()) as agent:
         agent.answer = lambda call: {1: (503, ""), 2: None, 4: (400, "odd")}.get(len(agent.calls), (202, ""))
         driver, log = drive(agent.address)
@@ -190,7 +190,7 @@ def test_an_update_that_the_agent_could_not_take_is_sent_again(drive):
 
 @pytest.mark.parametrize("checkpoint", ["0", "", "false"])
 def test_without_checkpointing_a_lost_agent_is_the_end(drive, checkpoint):
-    """MESOS_CHECKPOINT=0 means no; the executor is told, and nothing is killed by force."""
+    """MESOS_CHECKPOINT=0 means no; the executor is notified, and nothing is killed by force."""
     with FakeMesos(serve(hold=False)) as agent:
         driver, log = drive(agent.address, MESOS_CHECKPOINT=checkpoint)
         assert "does not checkpoint" in log.wait("lost")[1]
@@ -209,7 +209,7 @@ def test_the_recovery_timeout_is_kept(drive):
 
 
 def test_nothing_of_the_executor_is_killed_by_the_driver(drive, monkeypatch):
-    """SHUTDOWN is passed on, and the driver goes on, so that the last updates reach the agent; pymesos would send
+    """SHUTDOWN is passed on, and the driver continues, so that the last updates reach the agent; pymesos would send
     SIGKILL to the process group."""
     monkeypatch.setattr(os, "killpg", lambda *a: pytest.fail("killpg"))
     with FakeMesos(serve({"type": "SHUTDOWN"})) as agent:

@@ -1,4 +1,4 @@
-"""What the link says to the master, and what it makes of what the master says: the checklist of a good framework."""
+"""The link's calls to the master, and how it handles the master's answers: the checklist of a good framework."""
 from __future__ import annotations
 
 import json

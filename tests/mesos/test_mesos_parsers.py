@@ -202,7 +202,7 @@ class FakeZoo:
 
 
 def test_the_leader_is_waited_for_and_followed():
-    """No ZooKeeper, no node: keep looking. A new leader: told. No leader: told. Nothing ends the watch."""
+    """No ZooKeeper, no node: keep looking. A new leader, or no leader: reported. Nothing ends the watch."""
     zoo, found = FakeZoo(), []
     watch = LeaderWatch(
         parse_masters("zk://a:1/mesos"), lambda address, why: found.append(address or why), client=lambda m: zoo,

@@ -27,7 +27,7 @@ def with_offers(s):
 
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), OSError("disk full")])
 def test_an_exception_in_a_callback_changes_nothing(connect, error):
-    """The stream goes on, nothing is torn down, nothing is subscribed again: OSError included."""
+    """The stream continues, nothing is torn down, nothing is subscribed again: OSError included."""
     def post(event):
         raise error
 
@@ -126,7 +126,7 @@ def test_no_storm_when_streams_end_at_once(connect):
 
 
 def test_an_unknown_error_event_is_retried_a_few_times(connect):
-    """With pauses; then FrameworkEnded says what the master said."""
+    """With pauses; then FrameworkEnded with the master's message."""
     with FakeMesos(lambda s: s.send({"type": "ERROR", "error": {"message": "odd mood"}})) as mesos:
         _, seen = connect(mesos.address)
         assert "odd mood" in seen.wait(events.FrameworkEnded).reason
@@ -136,7 +136,7 @@ def test_an_unknown_error_event_is_retried_a_few_times(connect):
 @pytest.mark.parametrize("message", [
     "Framework has been removed", "Framework failed over", "Not authorized to use role 'x'"])
 def test_a_final_error_event_ends_it(connect, message):
-    """There is no way on: said once, with the master's words, and no other SUBSCRIBE."""
+    """The refusal is final: reported once, with the master's words, and without another SUBSCRIBE."""
     with FakeMesos(lambda s: (s.send({"type": "ERROR", "error": {"message": message}}), s.hold())) as mesos:
         link, seen = connect(mesos.address)
         assert message in seen.wait(events.FrameworkEnded).reason

@@ -34,7 +34,7 @@ DEBIAN_LIBRARIES = {
 
 
 class InstallError(Exception):
-    """One line that says why real Mesos cannot be had here, with the cure."""
+    """One line on why real Mesos is unavailable here, with the cure."""
 
 
 def home() -> Path:

@@ -40,7 +40,7 @@ def test_gone(run, tmp_path, which, how):
 
 
 def test_a_server_that_does_not_answer(run, monkeypatch):
-    """A folder that cannot be looked at is not gone."""
+    """A folder that this user may not look at is not gone."""
     folder = RunFolder(run, run / ".mfmesos")
 
     def fail(path):

@@ -14,7 +14,7 @@ from mfmesos.settings.config import SchedulerConfig
 
 
 class Engine:
-    """Does nothing until it is told to fail."""
+    """Does nothing until the test has it fail."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None
@@ -94,7 +94,7 @@ def test_an_error_of_the_clockwork(folder):
 
 
 def test_a_good_end_leaves_no_journal(folder):
-    """A run without tasks ends by itself; nothing is left to go on with."""
+    """A run without tasks ends by itself; nothing is left to resume."""
     engine = Engine()
     run(folder, engine, lambda scheduler: scheduler.post(ev.NoMoreTasks()))
     assert engine.closed == [False]

@@ -26,7 +26,7 @@ def test_broken_settings_are_one_line(tmp_path, text):
 
 
 def test_a_secret_that_others_can_read_is_refused(tmp_path):
-    """Mode 0644: refused with the cure; 0600: read; missing: said."""
+    """Mode 0644: refused with the cure; 0600: read; missing: reported."""
     path = tmp_path / "secret"
     path.write_text("s3cret\n")
     path.chmod(0o644)

@@ -1,4 +1,4 @@
-"""Folders that ext4 is told to keep apart."""
+"""Folders that ext4 is asked to keep apart."""
 from __future__ import annotations
 
 import fcntl

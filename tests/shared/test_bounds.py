@@ -1,4 +1,4 @@
-"""Every number that a user can give is within bounds, wherever it is given, and said in one line where it is not."""
+"""Every number that a user can give is within bounds, wherever it is given, and reported in one line otherwise."""
 from __future__ import annotations
 
 import json
@@ -86,7 +86,7 @@ def test_a_settings_file_holds_no_number_beyond_its_bounds(name, value, tmp_path
     *(lambda v, key=key: {"projects": {"p": {"worker": {"cores": 1, "memory": 1, "disk": 1, key: v}}}}
       for key in ("cores", "memory", "disk", "gpus"))])
 def test_pool_json_holds_no_number_beyond_its_bounds(said, value):
-    """Each number of pool.json is refused where it cannot be."""
+    """Each invalid number in pool.json is refused."""
     with pytest.raises(ValueError, match="is not a number from"):
         parse(said(value), PoolSettings())
 

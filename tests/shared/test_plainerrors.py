@@ -38,7 +38,7 @@ def test_the_reason_alone(error: Exception, text: str) -> None:
 
 
 def test_the_end_is_never_cut() -> None:
-    """It says most: of Mesos's words, of a command, of a name."""
+    """The end matters most: in Mesos's messages, in commands, in names."""
     path = "/var/lib/mesos/" + "x" * 500
     assert explain("TASK_FAILED", "", f"Failed to make '{path}': No such user 'me'").endswith("No such user 'me')")
     assert shortened("a" * 100 + "\n the end", 20) == "a" * 9 + "…aa the end"

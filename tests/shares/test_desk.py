@@ -74,7 +74,7 @@ def test_memory_bounds_the_slots() -> None:
 
 
 def test_why_not_more() -> None:
-    """Each thing that keeps a project from more workers is said."""
+    """Each thing that keeps a project from more workers is named."""
     def why(its: ProjectSettings, status: ManagerStatus, cores: float = math.inf) -> str:
         return Pool().decide([status], {"p": its}, [], AGENT, 0.0, cluster_cores=cores).why_not_more.get("p", "")
     assert why(ProjectSettings(), manager(waiting=3)) == ""

@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 
 
 class Siege:
-    """A server in a process of its own in `folder`, and what was answered to whom."""
+    """A server in a process of its own in `folder`, and its answers to each client."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder / "flow"
@@ -147,7 +147,7 @@ def request(method: str, path: str, token: str | None = None, body: bytes | None
 
 
 class GoodClient:
-    """An executor that goes on working in a thread: fetches its input, delivers an output after the other."""
+    """An executor that keeps working in a thread: fetches its input, delivers one output after the other."""
 
     def __init__(self, siege: Siege, most: int = 2000) -> None:
         self.siege, self.most = siege, most

@@ -489,7 +489,7 @@ def bad_http(siege: Siege, chance: random.Random) -> Iterator[Bad]:
 
 
 def replays(siege: Siege) -> Iterator[Bad]:
-    """Results and outputs that were taken, reported and settled are told again, and old syncs are repeated."""
+    """Results and outputs that were taken, reported and settled are reported again, and old syncs are repeated."""
     from staging_help import files_tar
 
     token, evil = siege.tokens["good"], files_tar(**{"result.txt": b"evil"})

@@ -45,7 +45,7 @@ def inline(tar: bytes) -> str:
 
 
 class Bench:
-    """A server, an HTTP client that bears no token by itself, and what the scheduler was told."""
+    """A server, an HTTP client that bears no token by itself, and what the scheduler received."""
 
     def __init__(self, workdir: Path, server: StagingServer, client: aiohttp.ClientSession, index: InputIndex) -> None:
         self.workdir, self.server, self.client, self.index = workdir, server, client, index

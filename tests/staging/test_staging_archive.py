@@ -192,7 +192,7 @@ def test_damaged_archive(tmp_path: Path, built: Archive) -> None:
 
 
 def test_a_full_disk_hides_no_exit_code(tmp_path: Path, built: Archive) -> None:
-    """stderr is a file in the sandbox: what cannot be written there changes nothing else."""
+    """stderr is a file in the sandbox: failing to write to it changes nothing else."""
     with (sandbox(tmp_path, built) / PYZ).open("ab") as f:
         f.write(b"x")
     assert start(tmp_path, f"exec 2>/dev/full; {built.command()}", PATH=os.environ["PATH"]).returncode == EXIT_DAMAGED

@@ -400,7 +400,7 @@ def test_strangers_that_never_shake_hands(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_no_descriptor_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Inputs that cannot be opened for the moment are asked for again; outputs wait as for a full disk."""
+    """Inputs that cannot be opened at the moment are requested again; outputs wait as for a full disk."""
 
     async def test(b: Bench) -> None:
         (tmp_path / "in").write_bytes(b"x")

@@ -98,7 +98,7 @@ def test_special_files_are_refused(work: Path) -> None:
 
 
 def test_unreadable(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Permission denied is told with the path and the cure (root may read anything, so it is imitated)."""
+    """Permission denied is reported with the path and the cure (root may read anything, so it is imitated)."""
     old(work / "a")
 
     def denied(*_: object) -> int:

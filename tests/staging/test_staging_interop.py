@@ -59,8 +59,8 @@ def test_size_over_8_gib() -> None:
 
 
 def test_input_folders_arrive_as_they_are(tmp_path: Path) -> None:
-    """The stream of an input folder, links inside it included, is unpacked by the executor as it is here,
-    and it finds the digest that it was told."""
+    """The executor unpacks the stream of an input folder, links inside it included, just as this side does, and finds
+    the announced digest."""
     source = tmp_path / "source"
     (source / "b" / "empty").mkdir(parents=True)
     (source / "b" / "run").write_bytes(b"#!/bin/sh\n")

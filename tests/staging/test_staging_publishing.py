@@ -1,4 +1,4 @@
-"""From delivered outputs to final names: all or nothing, and what was there before is safe."""
+"""From delivered outputs to final names: all or nothing, and existing files are safe."""
 from __future__ import annotations
 
 import errno
@@ -60,7 +60,7 @@ def fail(work: Path, what: Received) -> PublishError:
 
 
 def test_files_and_folders_land(work: Path) -> None:
-    """Files, files in folders that do not exist yet, and folders, merged into what was there; nothing is left over."""
+    """Files, files in folders that do not exist yet, and folders, merged into existing ones; nothing is left over."""
     (work / "a").write_bytes(b"old")
     (work / "d").mkdir()
     (work / "d" / "old").write_bytes(b"old")
@@ -102,7 +102,7 @@ def test_a_file_and_a_folder_of_one_name_in_a_merged_folder(work: Path) -> None:
 
 
 def test_a_merge_fails_half_way(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was replaced is back, what was new is gone, what the user had is there."""
+    """Replaced files are back, new files are gone, and the user's files still exist."""
     for name in ("a", "b", "notes"):
         (work / "d").mkdir(exist_ok=True)
         (work / "d" / name).write_bytes(b"old " + name.encode())
@@ -247,7 +247,7 @@ def test_parent_that_is_a_file(work: Path) -> None:
 
 @pytest.mark.parametrize("number", range(3))
 def test_rename_fails_half_way(work: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whichever rename fails: those done before are undone, what was there is back, new folders are gone."""
+    """Whichever rename fails: those done before are undone, replaced files are back, new folders are gone."""
     (work / "b").write_bytes(b"old b")
     (work / "d").mkdir()
     (work / "d" / "x").write_bytes(b"old x")
@@ -284,7 +284,7 @@ def test_other_file_system(work: Path) -> None:
 
 
 def test_other_file_system_keeps_what_the_task_made(work: Path) -> None:
-    """Links, modes, times and holes; merged into what is there as on the same file system."""
+    """Links, modes, times and holes; merged into existing folders as on the same file system."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
         (work / ".mfmesos" / "incoming").rmdir()
         (work / ".mfmesos" / "incoming").symlink_to(other)
@@ -382,7 +382,8 @@ def test_other_mount_of_the_same_file_system(work: Path, monkeypatch: pytest.Mon
 
 
 def test_undo_with_one_file_of_two_names(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The backup is a second name of what was there; when nothing was replaced yet, it goes and the first stays."""
+    """The backup is a second name of the replaced file; when nothing was replaced yet, it is removed and the first name
+    stays."""
     (work / "a").write_bytes(b"old")
     what = staged(work, a=b"A", b=b"B")
     real = os.rename

@@ -43,7 +43,7 @@ def incoming(workdir: Path) -> list[str]:
 
 
 def test_what_arrived_whole_is_placed_by_the_next_scheduler(tmp_path: Path, two_files: bytes) -> None:
-    """Granted again after a restart, the attempt's outputs are there already."""
+    """Granted again after a restart, the attempt's outputs have already arrived."""
     delivered(tmp_path, two_files, "a", "d/b")
     after = deliveries(tmp_path, resume=True)
     after.grant("c", "1.1", (), ("a", "d/b"))

@@ -126,7 +126,7 @@ def test_no_token_in_any_log(
 
 # --- sync ---------------------------------------------------------------------------------------
 def test_sync_carries_results_and_outputs(tmp_path: Path) -> None:
-    """Outputs that ride in a sync are staged when the scheduler hears of it, and published when it says so."""
+    """Outputs that ride in a sync are staged when the scheduler receives it, and published on its order."""
     async def test(b: Bench) -> None:
         b.grant("1.1")
         b.grant("2.1", ("sub/p", "d"))
@@ -185,7 +185,7 @@ def test_many_results_in_one_sync(tmp_path: Path) -> None:
 
 
 def test_replayed_results(tmp_path: Path) -> None:
-    """A result told again before it is published replaces what was staged; after that it changes nothing."""
+    """A result reported again before it is published replaces what was staged; after that it changes nothing."""
     async def test(b: Bench) -> None:
         b.grant()
         await b.sync(done(tar=files_tar(o=b"1")), seq=1)
@@ -316,7 +316,7 @@ def test_input_folder(tmp_path: Path) -> None:
 
 
 def test_only_while_granted(tmp_path: Path) -> None:
-    """An input is there as long as one attempt that was given it is; a digest of anything else never is."""
+    """An input is served as long as one attempt has been granted it; a digest of anything else never is."""
     async def test(b: Bench) -> None:
         (tmp_path / "in").write_bytes(b"1")
         staged = b.grant("1.1", inputs=("in",))
@@ -624,7 +624,7 @@ def test_slow_body(tmp_path: Path) -> None:
 
 
 def test_large_heads_are_refused(tmp_path: Path) -> None:
-    """Headers over the limit: 400, and the server goes on."""
+    """Headers over the limit: 400, and the server continues."""
     async def test(b: Bench) -> None:
         b.open()
         status, _ = await b.call("POST", "sync", token="x" * 20_000, data=b"{}")

@@ -230,7 +230,7 @@ def test_nothing_comes_by_way_of_a_link(work: Path, target: str) -> None:
 
 
 def test_times_and_modes_as_the_executor_says_them(work: Path) -> None:
-    """To the nanosecond; a folder's after its content; modes whatever our umask is; nothing said: now."""
+    """To the nanosecond; a folder's after its content; modes whatever our umask is; without a time: now."""
     def said(name: str, ns: int, mode: int, kind: bytes = tarfile.REGTYPE) -> Any:
         made = member(name, b"1" if kind == tarfile.REGTYPE else b"", mode, kind)
         made[0].mtime, made[0].uname = ns // 10**9, tar_owner(ns % 10**9)

@@ -20,7 +20,7 @@ def nothing(text: str) -> None:
 
 
 def test_a_holder_on_another_machine(tmp_path: Path) -> None:
-    """Its host is named; that its process is not here says nothing of it."""
+    """Its host is named; that no such process exists here means nothing."""
     with leftovers.FolderLock(tmp_path, nothing):
         (tmp_path / "lock").write_text(f"{2**22 + 1}\nlogin2.example\n")
         with pytest.raises(ConfigError, match=r"process 4194305 on login2\.example\) uses this folder"):
@@ -52,7 +52,7 @@ def test_a_lock_that_is_never_answered(tmp_path: Path) -> None:
 
 
 def test_lock_is_exclusive_and_let_go(tmp_path: Path) -> None:
-    """A second run is refused and told of the first; after the first it may."""
+    """A second run is refused, and the refusal names the first; after the first it may start."""
     first, second = leftovers.FolderLock(tmp_path, nothing), leftovers.FolderLock(tmp_path, nothing)
     with first, pytest.raises(ConfigError, match=f"process {os.getpid()}"), second:
         pass
@@ -61,7 +61,7 @@ def test_lock_is_exclusive_and_let_go(tmp_path: Path) -> None:
 
 
 def test_scheduler_of_a_killed_run_is_waited_for(tmp_path: Path) -> None:
-    """When the launcher is dead, the lock is held by its ending scheduler: the next run waits, and says so."""
+    """When the launcher is dead, its ending scheduler holds the lock: the next run waits, with a line about it."""
     with leftovers.FolderLock(tmp_path, nothing) as lock:
         scheduler = subprocess.Popen(
             [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE, pass_fds=(lock.fd,))
@@ -76,7 +76,7 @@ def test_scheduler_of_a_killed_run_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_clear_and_create(tmp_path: Path) -> None:
-    """The three files go, and only they; then an empty state file is there."""
+    """The three files are removed, and only they; then an empty state file exists."""
     (tmp_path / "mesos_done").write_text("finished")
     (tmp_path / "mesos_task_state").write_text("1,finished\n")
     (tmp_path / "mine").touch()

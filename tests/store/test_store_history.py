@@ -1,4 +1,4 @@
-"""The history of attempts: kept, bounded, shared by processes, and refused with one line when it cannot be used."""
+"""The history of attempts: kept, bounded, shared by processes, and refused with one line when unusable."""
 from __future__ import annotations
 
 import math
@@ -56,7 +56,7 @@ def refusal(path: Path) -> str:
 
 
 def test_what_is_added_is_there_newest_last(path):
-    """Every value comes back as it was, in the order in which attempts ended, also after opening anew."""
+    """Every value comes back unchanged, in the order in which attempts ended, also after the file is opened again."""
     with opened(path) as h:
         assert h.load() == []
         assert h.add([FULL, attempt(20), attempt(1, "b")]) == 3
@@ -124,7 +124,7 @@ def test_several_processes_write_at_once(path):
 
 
 def test_a_killed_writer_leaves_a_history(path):
-    """Whole batches are there after SIGKILL, and the next one can write."""
+    """Whole batches survive SIGKILL, and the next process can write."""
     code = WRITER.replace("h.load(5)", "print(batch, flush=True); batch == 3 and __import__('os').kill("
                           "__import__('os').getpid(), 9)")
     subprocess.run([sys.executable, "-c", code, str(path), "c"], stdout=subprocess.DEVNULL, check=False)
@@ -192,7 +192,7 @@ def raw(path: Path, *statements: str) -> None:
     ("host", "printf('%300d', 1)"), ("outcome", "'fine'"), ("outcome", "NULL"),
 ])
 def test_poisoned_rows_are_dropped_and_counted(path, column, value):
-    """A row with a value that cannot be is not used; the others are."""
+    """A row with an invalid value is not used; the others are."""
     with opened(path) as h:
         h.add([FULL, attempt(100, measured_memory_mb=7)])
     raw(path, f"UPDATE attempts SET {column} = {value} WHERE id = 1")
@@ -298,7 +298,7 @@ def test_damage_that_comes_later_is_told_as_well(path):
 
 
 def test_a_full_disk_is_told(path):
-    """SQLITE_FULL, made with a bound on the file's pages: nothing half written, and later it goes on."""
+    """SQLITE_FULL, made with a bound on the file's pages: nothing is half written, and later writes succeed."""
     with opened(path) as h:
         h.add([FULL])
         h._db.execute("PRAGMA max_page_count = 8")

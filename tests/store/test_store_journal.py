@@ -1,4 +1,4 @@
-"""The journal: what was saved is there after the process died, whenever it died, and nobody else's file is touched."""
+"""The journal: what was saved survives the process, whenever it dies, and nobody else's file is touched."""
 from __future__ import annotations
 
 import os
@@ -126,7 +126,7 @@ while True:
 
 
 def test_a_process_that_is_killed_while_it_writes(path: Path):
-    """After SIGKILL at any moment: what it said was saved is there, and the file is whole."""
+    """After SIGKILL at any moment: what it reported as saved exists, and the file is whole."""
     for count in (1, 7, 60):
         program = SAVES.format(tests=str(Path(__file__).parent), path=str(path))
         process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
@@ -197,7 +197,7 @@ def test_it_is_marked_as_ours(path: Path):
 
 
 def test_a_full_disk_is_said_and_loses_nothing(path: Path):
-    """A write that finds no room fails in one line; what was there before stays, and the next write may go well."""
+    """A write that finds no room fails in one line; the previous content stays, and the next write may succeed."""
     journal = Journal(path, "r")
     journal.write([act.SaveTask(task(1))])
     journal._db.execute(f"PRAGMA max_page_count = {sqlitefile.pragma(journal._db, 'page_count')}")

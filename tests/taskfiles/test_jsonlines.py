@@ -1,4 +1,4 @@
-"""JSON lines: what they may say, and what a wrong one is told."""
+"""JSON lines: what is allowed, and the messages about the rest."""
 from __future__ import annotations
 
 import json
@@ -97,7 +97,7 @@ def test_cures(stated: dict[str, object], said: str) -> None:
 
 
 def test_the_format_is_recognised() -> None:
-    """By the first line that is neither blank nor a comment; line numbers go on from there; a BOM is no matter."""
+    """By the first line that is neither blank nor a comment; line numbers continue from it; a BOM does not matter."""
     found = read(b"\xef\xbb\xbf\n# tasks\n\n  {\"command\": \"a\"}\n")
     assert [(type(r), r.line) for r in found] == [(Submitted, 4)]
     found = read(b"\xef\xbb\xbf# tasks\n1,c,a,b,-1,-1,-1,submitted\n")

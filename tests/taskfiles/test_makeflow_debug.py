@@ -138,7 +138,7 @@ def test_fatal_error_on_one_line(tmp_path):
     (["notice: job 1 failed", "fatal: no room"], "no room"),
 ])
 def test_why_a_workflow_cannot_be_loaded(tmp_path, messages, reason):
-    """For JSON and JX what the parser said, and not the system's error that makeflow adds, which is of no meaning."""
+    """For JSON and JX the parser's message, and not the system's error that makeflow adds, which means nothing."""
     path = tmp_path / "log"
     path.write_bytes(log(*messages))
     assert last_fatal(path) == reason
@@ -152,7 +152,7 @@ def test_why_a_workflow_cannot_be_loaded(tmp_path, messages, reason):
     ([], []),
 ])
 def test_what_the_user_wanted_logged(tmp_path, flags, shown):
-    """-d and -o go on as before; what only we asked for is left out, variables above all."""
+    """-d and -o work as before; only what we asked for is left out, variables above all."""
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(log("makeflow: m", "batch: b"))
     forward = Forward(source, flags, str(target))

@@ -1,4 +1,4 @@
-"""The batch runner's plan: who waits for whom, what stands in the way, what can never run."""
+"""The batch runner's plan: which tasks wait for which, conflicts, and tasks that can never run."""
 from __future__ import annotations
 
 import time
@@ -134,7 +134,7 @@ def test_a_task_that_fills_a_folder_which_it_reads() -> None:
 
 # --- failures ---------------------------------------------------------------------------------------
 def test_what_can_never_run_after_a_failure() -> None:
-    """Each with its reason, once; what does not depend on it goes on."""
+    """Each with its reason, once; tasks that do not depend on it continue."""
     p = plan(task(1, "", "a"), task(2, "a", "b"), task(3, "b c"), task(4, "", "c"), task(5, "c"))
     assert ids(p.ready()) == [1, 4]
     blocked = p.failed(1)
@@ -190,7 +190,7 @@ def test_a_missing_input_that_somebody_else_makes() -> None:
 
 
 def test_a_later_line_that_may_not_be() -> None:
-    """A second maker, a second id, a cycle: refused with a line, the plan goes on."""
+    """A second maker, a second id, a cycle: refused with a line, and the plan stays valid."""
     p = plan(task(1, "z", "a"), task(2, "a", "b"))
     for wrong, words in ((task(3, "", "a", 9), "makes as well"), (task(2, line=9), "already on line 2")):
         (problem,), blocked = p.add(wrong)
@@ -277,7 +277,7 @@ def test_a_plan_without_problems_ends(listed: list[Submitted], fail: set[int]) -
 @given(records, st.sets(st.integers(1, 9)), st.integers(0, 9))
 @settings(max_examples=300)
 def test_a_growing_plan_ends(listed: list[Submitted], fail: set[int], cut: int) -> None:
-    """Lines that come later: every task ends or is told to be stuck, no task twice, whatever comes."""
+    """Lines that come later: every task ends or is reported as stuck, no task twice, whatever comes."""
     p = plan(*listed[:cut], there=["in", "d"])
     if p.check(follow=True):
         return

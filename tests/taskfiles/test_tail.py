@@ -1,4 +1,4 @@
-"""Following a file: late, growing, emptied, replaced; told by inotify or found by looking."""
+"""Following a file: late, growing, emptied, replaced; notified by inotify or found by looking."""
 from __future__ import annotations
 
 import os
@@ -15,7 +15,7 @@ from mfmesos.taskfiles.watch import DirectoryWatch
 
 
 class Got:
-    """What a tail has given: one bytes object per time that it began anew."""
+    """What a tail has delivered: one bytes object for each time that it started over."""
 
     def __init__(self) -> None:
         self.parts = [b""]
@@ -45,7 +45,7 @@ class BrokenObserver:
 
 
 class DeafObserver(BrokenObserver):
-    """As watchdog on a network file system: all is well, and nothing is ever told."""
+    """Like watchdog on a network file system: it starts without an error and never notifies."""
 
     def schedule(self, *args: object, **kw: object) -> None: ...
 
@@ -94,7 +94,7 @@ def test_it_appears_late(path: Path, got: Got, tail: FileTail) -> None:
 
 
 def test_it_is_emptied(path: Path, got: Got, tail: FileTail) -> None:
-    """A file that shrinks is read anew."""
+    """A file that shrinks is read from its start."""
     append(path, b"one\ntwo\n")
     tail.start()
     expect(got, b"one\ntwo\n")
@@ -190,7 +190,8 @@ def test_something_else_under_the_name(path: Path, got: Got, make: object) -> No
 
 
 def test_latency(path: Path, got: Got) -> None:
-    """An append is told in a few ms, also while files are moved out of the folder; the poll has no part in it."""
+    """An append is noticed within a few ms, also while files are moved out of the folder; the poll has no part in
+    it."""
     tail = FileTail(path, got, poll_s=60)
     tail.start()
     append(path, b"0")
@@ -210,7 +211,7 @@ def test_latency(path: Path, got: Got) -> None:
 
 
 def test_many_changes_are_looked_for_and_not_told(path: Path, got: Got) -> None:
-    """While they come, watchdog is not there to cost anything; nothing is missed, and afterwards it is there again."""
+    """During such changes watchdog is off and costs nothing; nothing is missed, and afterwards it is on again."""
     began = threading.active_count()
     tail = FileTail(path, got, poll_s=60)
     tail.start()
@@ -324,7 +325,7 @@ def test_nothing_after_stop(path: Path, got: Got, tail: FileTail) -> None:
 
 
 def test_several_names_with_one_watch(tmp_path: Path) -> None:
-    """Each name is told of, others in the folder are not."""
+    """Each name is reported, others in the folder are not."""
     seen: list[str] = []
     watch = DirectoryWatch(tmp_path, ["mesos_task_info", "mesos_done"], seen.append, poll_s=60)
     watch.start()

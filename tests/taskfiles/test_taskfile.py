@@ -87,7 +87,7 @@ def test_names_that_came_apart_at_commas() -> None:
 ])
 def test_names_with_commas_that_are_known(
     names: list[str], words: list[str], files: set[str], whole: list[str]) -> None:
-    """Commas at the ends, two in a row, and pieces that are files, too: every name that is meant is there."""
+    """Commas at the ends, two in a row, and pieces that are files, too: every intended name is found."""
     known, folder = entries.CommaNames(), entries.Folder(CWD)
     for name in names:
         known.add(folder.relative(name), folder.pieces(name))
@@ -185,7 +185,8 @@ def test_any_file_name_survives() -> None:
 
 
 def test_half_a_line_waits_for_its_rest() -> None:
-    """Nothing is told before a record's newline is there; at the end of a complete file a whole record counts."""
+    """Nothing is reported before a record's newline has arrived; at the end of a complete file a whole record
+    counts."""
     parser = TaskInfoParser(CWD)
     assert parser.feed(line()[:-1]) == []
     assert parser.unfinished == 1
@@ -213,7 +214,7 @@ def test_each_id_once() -> None:
 
 
 def test_who_waits_for_an_answer_is_named() -> None:
-    """The engine waits for a submission that cannot be run: its ID comes with the problem. A removal has no such ID."""
+    """The engine waits for an invalid submission: its ID comes with the problem. A removal has no such ID."""
     found = parse(line(1, "") + line(2, "a\0b") + line(3, rest="x,1,1") + b"4,half\n" + b"5,,x,,,,,aborting\n")
     assert [(r.task_id if isinstance(r, Malformed) else r) for r in found] == [1, 2, 3, None]
     assert all(isinstance(r, Malformed) for r in found)

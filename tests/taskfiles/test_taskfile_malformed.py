@@ -113,7 +113,7 @@ JSON = [
 
 
 def run(data: bytes, pieces: int = 1) -> list[Malformed]:
-    """What a task file's reader says to it, all checks on the messages made; fails when it takes seconds."""
+    """The messages of a task file's reader, with every check of messages made; fails when it takes seconds."""
     started = time.monotonic()
     reader = TaskReader("/cwd")
     step = max(1, len(data) // pieces + 1)
@@ -136,7 +136,7 @@ def shortened(text: str) -> str:
 
 @pytest.mark.parametrize("text", TASK_INFO, ids=shortened)
 def test_by_hand(text: str) -> None:
-    """Each is told with file and line, alone and after a good record, and a good record before it is not lost."""
+    """Each is reported with file and line, alone and after a good record, and a good record before it is not lost."""
     data = text.encode("utf-8", "surrogateescape")
     assert run(data)
     assert run(data + b"\n")
@@ -151,7 +151,7 @@ def test_by_hand(text: str) -> None:
 
 @pytest.mark.parametrize("text", JSON, ids=shortened)
 def test_json_by_hand(text: str) -> None:
-    """Each is told with file and line; good lines before and after it are not lost."""
+    """Each is reported with file and line; good lines before and after it are not lost."""
     data = text.encode("utf-8", "surrogateescape")
     if text[0] in '{["':  # else the format is not recognised as JSON lines
         assert run(data)

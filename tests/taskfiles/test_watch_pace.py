@@ -17,7 +17,7 @@ def busy_pace(now: float) -> Pace:
 
 
 def missing_pace(count: int) -> Pace:
-    """One that has found so many changes in a row by the poll alone."""
+    """A pace that has found `count` changes in a row by the poll alone."""
     pace = Pace(POLL_S)
     for _ in range(count):
         pace.missed()

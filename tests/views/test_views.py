@@ -153,7 +153,7 @@ def test_half_a_line_of_a_killed_writer_spoils_no_other(tmp_path):
 
 
 def test_a_full_disk_loses_no_line(tmp_path, monkeypatch):
-    """What cannot be written waits for the next line; nothing is raised, and half a line is completed."""
+    """A line that cannot be written waits for the next one; nothing is raised, and half a line is completed."""
     log = RunLog(tmp_path / "s")
     real, left = os.write, [10]
 
