@@ -240,7 +240,7 @@ class EmbeddedMesos(Cluster):
 
 @functools.lru_cache(maxsize=1)
 def why_no_real_mesos() -> str:
-    """Empty when real Mesos can be had here; else the reason with its cure."""
+    """Empty when real Mesos is available here; else the reason with its cure."""
     try:
         install.install()
     except install.InstallError as e:

@@ -26,7 +26,7 @@ def wait_until(predicate: Callable[[], T], timeout: float = 20.0, what: str = "t
 
 
 def free_port() -> int:
-    """A port on loopback that the kernel says is free."""
+    """A port on loopback that the kernel reports as free."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return int(s.getsockname()[1])

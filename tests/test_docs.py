@@ -1,4 +1,4 @@
-"""The documentation says what is: its commands, options, links, targets and task files are looked at."""
+"""The documentation is true: its commands, options, links, targets and task files are checked."""
 from __future__ import annotations
 
 import json
@@ -84,7 +84,7 @@ def test_every_command_is_documented():
 
 
 def anchors(page: Path) -> set[str]:
-    """What GitHub makes of the headings."""
+    """The anchors that GitHub makes of the headings."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
 

@@ -1,4 +1,4 @@
-"""What the package is made of: setup.cfg names every folder with modules, and one version stands everywhere."""
+"""The contents of the package: setup.cfg names every folder with modules, and the version is the same everywhere."""
 from __future__ import annotations
 
 import configparser

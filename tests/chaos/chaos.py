@@ -43,10 +43,10 @@ BLOWS = {
 COSTLY = {"kill_executor", "kill_launcher", "restart_cluster", "lose_agent", "remove_folder", "fill_disk", "poison"}
 """After these, attempts that had ended but were not collected may be run again."""
 POISONED, KILLS = 3, 2
-"""So many tasks become poisonous at once, and kill so many executors each before they are well."""
+"""How many tasks become poisonous at once, and how many executors each of them kills before it behaves."""
 FULL_S = 1.5
 AGAIN = 6
-"""So often the same command is given again after the launcher was killed."""
+"""How often the same command is run again, at most, after the launcher was killed."""
 
 
 @dataclass
@@ -317,7 +317,7 @@ def last_words(left: list[str]) -> str:
 
 
 def run_seed(schedule: Schedule, cluster: Cluster, folder: Path) -> Chaos:
-    """Run and check one; AssertionError says how to repeat it."""
+    """Run and check one; the AssertionError explains how to repeat it."""
     before = set(cluster.sandboxes())
     chaos = Chaos(schedule, cluster, folder)
     try:

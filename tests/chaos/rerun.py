@@ -330,8 +330,8 @@ class Fuzz:
         assert ended.code == 0, self.with_story("not all finished", ended.out)
 
     def run_following(self) -> None:
-        """The file grows while it runs; what is done already may come late as well. Makers come first: a task whose
-        inputs are there starts at once."""
+        """The file grows while it runs; finished tasks may come late as well. Makers come first: a task whose inputs
+        exist starts at once."""
         self.story.append("FOLLOW")
         self.workflow.order = list(self.workflow.steps)
         lines = self.workflow.text().splitlines(keepends=True)

@@ -224,7 +224,7 @@ def executor(executor_id: str, cpus: float = 0.05, mem: float = 32, role: str = 
 
 def task(offer: Event, do: str = "run", *, id: str | None = None, cpus: float = 0.1, mem: float = 32,
          role: str = "*", executor_info: Event | None = None, **more: Any) -> Event:
-    """A TaskInfo on the offer's agent; `do` tells the test's executor what to do, see rawexecutor.py."""
+    """A TaskInfo on the offer's agent; `do` is the test's order to its executor, see rawexecutor.py."""
     id = id or uuid.uuid4().hex[:8]
     return {"name": f"task {id}", "task_id": {"value": id}, "agent_id": offer["agent_id"],
             "resources": resources(cpus, mem, role=role),

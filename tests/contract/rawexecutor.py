@@ -1,4 +1,4 @@
-"""A test's executor: v1 executor API over http.client. The task's data says what to do:
+"""A test's executor: v1 executor API over http.client. The task's data is the order:
 
     finish          RUNNING, then FINISHED            run           RUNNING, until killed or shut down
     exit N          RUNNING, then the process ends    silent        nothing at all

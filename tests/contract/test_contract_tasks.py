@@ -165,7 +165,7 @@ def tell(framework, made):
 
 
 def test_environment_and_sandbox(cluster):
-    """An executor runs in its sandbox, in a session of its own, with what Mesos tells it; files are as asked for."""
+    """An executor runs in its sandbox, in a session of its own, with the variables of Mesos; files are as requested."""
     with Framework(cluster.master, checkpoint=True) as f:
         offer = f.offer(cpus=1)
         made = task(offer, "tell")
@@ -240,7 +240,7 @@ def test_messages_both_ways(cluster):
 
 
 def test_shutdown_of_an_executor(cluster):
-    """SHUTDOWN lets the executor say how its tasks end, and its end is reported."""
+    """SHUTDOWN lets the executor report how its tasks end, and its end is reported."""
     with Framework(cluster.master) as f:
         made = f.run()
         f.state(made, "TASK_RUNNING")

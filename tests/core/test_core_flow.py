@@ -247,7 +247,7 @@ def test_an_answer_waits_while_outputs_are_published():
 
 
 def test_an_answer_does_not_wait_long_for_outputs():
-    """Large ones may take minutes: what else there is to say is said when the core asked to be woken."""
+    """Large outputs may take minutes: everything else is answered when the core asked to be woken."""
     world = World()
     world.submit(1, 2)
     (executor,) = started(world)

@@ -1,4 +1,4 @@
-"""What tests of workers share: a catalog server of their own, real managers that tell it of themselves."""
+"""What tests of workers share: a catalog server of their own, real managers that report to it."""
 from __future__ import annotations
 
 import json
@@ -21,7 +21,7 @@ PROJECT = "p"
 
 
 class Catalog:
-    """A catalog server of Debian's, by default on loopback, that tells nobody else."""
+    """Debian's catalog server, by default on loopback, which reports to no other."""
 
     def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
         folder.mkdir()
@@ -45,7 +45,7 @@ class Catalog:
         return True
 
     def managers(self) -> list[str]:
-        """The projects it knows of."""
+        """The projects that it lists."""
         with urllib.request.urlopen(f"http://{self.address}/query.json", timeout=5) as answer:
             return [found["project"] for found in json.load(answer) if found.get("type") == "wq_master"]
 
@@ -107,7 +107,7 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 
 
 def start_manager(flow: Flow, catalog: Catalog, *args: str, project: str = PROJECT) -> subprocess.Popen[str]:
-    """makeflow -T wq, once the catalog knows of it."""
+    """makeflow -T wq, once the catalog lists it."""
     process = subprocess.Popen(
         ["makeflow", "-T", "wq", "-N", project, "-p", "0", "-C", catalog.address, *args], cwd=flow.folder,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)

@@ -1,4 +1,4 @@
-"""What a real catalog server and a real manager say, as the pool reads it."""
+"""Answers of a real catalog server and a real manager, as the pool reads them."""
 from __future__ import annotations
 
 import asyncio
@@ -15,7 +15,7 @@ from mfmesos.engines.manager import Answer, ask
 
 
 def test_the_real_programs(tmp_path: Path, embedded_mesos: Cluster, catalog: Catalog) -> None:
-    """A real catalog_server says what a real makeflow -T wq needs, and the manager itself says the same."""
+    """A real catalog_server reports what a real makeflow -T wq needs, and the manager itself reports the same."""
     flow = Flow(tmp_path / "flow", embedded_mesos)
     flow.write("Makeflow", "".join(f"CORES=2\nMEMORY=300\nDISK=50\no{i}:\n\techo {i} > o{i}\n\n" for i in range(3)))
     manager = start_manager(flow, catalog)

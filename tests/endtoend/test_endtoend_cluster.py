@@ -23,7 +23,7 @@ def flow(tmp_path):
 
 
 def test_cluster_in_the_foreground(flow, tmp_path):
-    """It says where it is; makeflow runs on it, the doctor sees it; Ctrl-C ends it, exit 0, nothing of ours left."""
+    """It prints its address; makeflow runs on it, the doctor sees it; Ctrl-C ends it, exit 0, nothing of ours left."""
     boxes = tmp_path / "agents"
     process = subprocess.Popen(
         [*MFMESOS, "cluster", "--agents", "2", "--cpus", "1", "--mem", "500", "--disk", "1000",

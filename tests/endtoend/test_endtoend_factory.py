@@ -153,7 +153,7 @@ def test_told_to_hang_up(factory: Factory) -> None:
 
 
 def test_the_factory_is_killed(factory: Factory) -> None:
-    """kill -9 of work_queue_factory: its workers end within seconds, and the launcher says why."""
+    """kill -9 of work_queue_factory: its workers end within seconds, and the launcher reports why."""
     process = factory.factory("-w", "1")
     wait_until(lambda: factory.connected(1), 30, "a worker")
     engine = engine_of(process)

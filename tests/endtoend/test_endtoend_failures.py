@@ -110,9 +110,9 @@ def test_the_kernel_kills_a_container_over_its_memory(make_real_mesos, tmp_path)
 
 @pytest.mark.parametrize("size", [40000, 400000])
 def test_the_workflows_folder_is_full(embedded_mesos, tmp_path, size):
-    """Nothing fails and nothing partial is left: the user is told, and when there is room again all tasks finish.
+    """Nothing fails and nothing partial is left: the user is notified, and once room is available all tasks finish.
 
-    With outputs that ride in the results, and with such that are sent by themselves."""
+    With outputs that ride in the results, and with larger ones that are sent separately."""
     flow = Flow(tmp_path / "full", embedded_mesos)
     need(os.system(f"mount -t tmpfs -o size=26m none {flow.folder} 2>/dev/null") == 0,
          "a small file system could not be mounted", "run the tests as root")

@@ -85,7 +85,7 @@ def test_zookeeper_is_away_for_a_while(flow, zookeeper, addresses):
 
 
 def test_no_leader_yet(flow, zookeeper, addresses):
-    """A ZooKeeper that knows no master: one line that says so, and the run begins when there is one."""
+    """A ZooKeeper that knows no master: one line about that, and the run begins when a master registers."""
     process = start(flow, f"zk://{zookeeper.address}{PATH}")
     wait_until(lambda: "not reachable" in flow.log(), 30, "the missing master to be noticed")
     leader = Leader(zookeeper, addresses[0].address)

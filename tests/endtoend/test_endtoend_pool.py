@@ -38,7 +38,7 @@ class PoolFlow(WorkerFlow):
         return process
 
     def row(self) -> Row | None:
-        """What the pool says of the one manager."""
+        """The pool's status of the one manager."""
         try:
             said = pool_status.read(self.work / ".mfmesos").managers
         except ValueError:
@@ -112,7 +112,7 @@ def test_a_workflow_by_a_pool(pool: PoolFlow, catalog: Catalog, tmp_path: Path, 
 
 
 def test_the_pool_example(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
-    """The example with its own pool.json, as its README says; nothing of it is left to do afterwards."""
+    """The example with its own pool.json, as its README describes; nothing of it is left to do afterwards."""
     flow = Flow(tmp_path / "flow", pool.cluster)
     shutil.copytree(EXAMPLES / "pool", flow.folder, dirs_exist_ok=True)
     process = pool.pool("--config", str(flow.folder / "pool.json"))
@@ -321,7 +321,7 @@ def test_the_catalog_is_down(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -
 
 
 def test_workers_that_crash_at_their_start(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
-    """The last line that one wrote is shown, the next is tried after a while, and the status says so."""
+    """The last line of a failed worker is shown, the next worker is tried after a while, and the status explains it."""
     flow = Flow(tmp_path / "flow", pool.cluster)
     sleeping(flow, 3, "100")
     bad = flow.write("work_queue_worker", "#!/bin/sh\necho no such luck >&2\nexit 3\n", mode=0o755)

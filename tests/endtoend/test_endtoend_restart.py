@@ -158,7 +158,7 @@ def test_edits_after_a_kill(flow, tmp_path):
 
 def test_what_has_changed_runs_again(flow, tmp_path):
     """An edited input, an output that was edited by hand, one that was deleted: these are made again, with all that
-    comes after them, and --dry-run gives the reasons; lines with other numbers by then are not."""
+    depends on them, and --dry-run gives the reasons; lines that only moved are not."""
     tally = tmp_path / "tally"
 
     def line(name: str, *inputs: str) -> str:

@@ -352,7 +352,7 @@ def test_a_task_that_writes_to_its_input_spoils_nothing(flow):
 
 
 def test_an_up_to_date_workflow_runs_nothing_again(flow):
-    """A second run finds nothing to do and says so, and leaves no stale file behind that would harm a third."""
+    """A second run finds nothing to do and reports that, and leaves no stale file behind that would harm a third."""
     flow.write("in.txt", "1\n")
     flow.write("Makeflow", "out: in.txt\n\tcat in.txt > out\n")
     for _ in range(3):

@@ -55,7 +55,7 @@ FIELDS = st.dictionaries(st.sampled_from(["type", "project", "address", "name", 
 
 @given(st.lists(JSON | FIELDS, max_size=4))
 def test_any_json(records: list[object]) -> None:
-    """Whatever the catalog says, there is an answer, and each line is one line."""
+    """Whatever the catalog sends, parsing succeeds, and each message is one line."""
     for line in parse(json.dumps(records).encode(), "c").ignored:
         assert line.isprintable()
 
@@ -83,7 +83,7 @@ def test_any_record(record: dict[str, object]) -> None:
 
 
 def test_nobody_there() -> None:
-    """A catalog or a manager that is down is one line that says which."""
+    """A catalog or a manager that is down is named in one line."""
     port = free_port()
     with pytest.raises(SourceError, match=f"catalog 127.0.0.1:{port}: "):
         asyncio.run(from_catalog("127.0.0.1", port))

@@ -50,7 +50,7 @@ class World:
 
 
 def test_a_manager_s_own_words_win() -> None:
-    """What it says itself is newer than the catalog's record; a busy one is taken at its last word."""
+    """A manager's own answer is newer than the catalog's record; of a busy manager the last answer counts."""
     world = World()
     own = replace(ONE, tasks_waiting=8)
     world.answers[1] = Answer(own, {Identity(1, 2, 3): 1})
@@ -62,7 +62,7 @@ def test_a_manager_s_own_words_win() -> None:
 
 
 def test_one_that_tells_the_catalog_alone() -> None:
-    """With another password, or behind a firewall, what the catalog says counts."""
+    """With another password, or behind a firewall, the catalog's record counts."""
     for answer in (BUSY, Unreachable("no route")):
         world = World()
         world.answers[1] = answer
@@ -70,7 +70,8 @@ def test_one_that_tells_the_catalog_alone() -> None:
 
 
 def test_one_that_is_gone() -> None:
-    """Nobody listens: not there, whatever the catalog still says; nor is one that was reached before and no more."""
+    """Nothing listens: the manager is gone, whatever the catalog lists; so is one that answered before and no longer
+    does."""
     world = World()
     world.answers[1] = Gone("nobody")
     assert world.look().managers == ()

@@ -33,7 +33,7 @@ def test_no_two_alike(sizes: list[tuple[int, float, float]]) -> None:
 
 
 def test_a_task_and_back(tmp_path: Path) -> None:
-    """What another scheduler finds in the journal says whose worker it is and how large; the command says it, too."""
+    """A resumed scheduler learns from the journal whose worker it is and how large; the command has both, too."""
     (tmp_path / "password").write_text("sesame")
     script = tmp_path / "my_worker"
     script.write_text("#!/bin/sh\n")

@@ -1,4 +1,4 @@
-"""The file protocol from the scheduler's side: what the engine writes becomes events, what the core says lines."""
+"""The file protocol from the scheduler's side: the engine's records become events, the core's reports become lines."""
 from __future__ import annotations
 
 import threading
@@ -85,7 +85,7 @@ def test_a_line_becomes_a_task_and_its_end_a_line(place):
 
 
 def test_a_failure_has_a_code_in_the_file_and_its_reason_for_the_user(place):
-    """`N,failed,CODE`, never without a code, and one line that says why and where."""
+    """`N,failed,CODE`, never without a code, and one line with the reason and the place."""
     place.append(line(1))
     task = place.event(ev.TaskSubmitted).task
     result = wire.Result("1.1", wire.FAILED, "exit code 3: oops", 3, stderr="a\noops\n")
@@ -201,7 +201,7 @@ def test_an_engine_whose_launcher_is_gone_is_waited_for(place):
 
 
 def test_the_end_of_the_engine_is_looked_for_often(place):
-    """What mesos_done says stops the scheduler at the next look, 0.05 s later; an empty one is not complete yet."""
+    """The word in mesos_done stops the scheduler at the next look, 0.05 s later; an empty file is not complete yet."""
     (place.folder / "mesos_done").touch()
     place.scheduler.later.pop()()
     assert place.scheduler.stopped == []
@@ -251,7 +251,7 @@ def logged(tmp_path):
 
 
 def test_a_task_gets_what_makeflow_logged_of_it(logged):
-    """Its record says nothing of its environment; the debug log does, before the record is written."""
+    """Its record has nothing about its environment; the debug log has, before the record is written."""
     logged.submit(1, "A=1", "CORES=2")
     logged.append(line(1))
     assert logged.event(ev.TaskSubmitted).task.env == {"A": "1", "CORES": "2", "OMP_NUM_THREADS": "2"}

@@ -143,7 +143,7 @@ def test_the_category_of_real_commands(command, category):
 
 
 def test_a_stated_file_is_no_subcommand():
-    """A task's inputs and outputs tell names from subcommands; so does a prefix of an output."""
+    """A task's inputs and outputs distinguish names from subcommands; so does a prefix of an output."""
     assert category_of(Task(1, "count words -o res", inputs=("words",), outputs=("res.txt",))) == "count -o"
     assert category_of(Task(1, "count words -o res")) == "count words -o"
     assert category_of(Task(1, "make_all dir/out 3", outputs=("dir/out.bam", "dir/out.bai"))) == "make_all"
@@ -165,7 +165,7 @@ def test_a_subcommand_stays_one_whatever_a_file_is_called(command, files):
 
 
 def test_a_given_category_wins_over_the_command():
-    """What the user says is taken as it is, however long."""
+    """A category that the user names is used as it is, however long."""
     assert category_of(Task(1, "sort x", category="c" * 300)) == "c" * 300
 
 

@@ -224,7 +224,7 @@ def test_all_resources_learn_from_one_observation():
 
 
 def test_only_the_exhausted_resource_grows():
-    """Exhausted memory says nothing about disk."""
+    """Exhausted memory means nothing for disk."""
     estimates = Estimates()
     estimates.observe("sim", None, Usage(memory_mb=200.0, disk_mb=50.0, wall_s=30.0))
     disk = estimates.disk.predict("sim")

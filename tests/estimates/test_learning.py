@@ -29,7 +29,7 @@ def test_what_finished_tells_its_need():
 
 
 def test_what_was_not_measured_is_not_learned():
-    """No memory of 0 MB, and no cores of what was too short to tell."""
+    """No memory of 0 MB, and no cores of a run too short to measure."""
     known = learned(replace(ONE, measured_memory_mb=0.0, measured_disk_mb=None, wall_s=0.5))
     assert [e.recent("sim") for e in (known.memory, known.disk, known.cores)] == [[], [], []]
     assert known.wall.recent("sim") == [0.5]

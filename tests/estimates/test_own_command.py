@@ -47,7 +47,7 @@ def test_the_same_commands_again_are_given_about_what_each_used(older):
 
 
 def test_commands_that_do_not_repeat_themselves_are_not_believed():
-    """Where a command's peak says nothing of its next one, its own record says so, and the category decides."""
+    """Where a command's peaks do not predict the next one, its own record shows it, and the category decides."""
     r, needs = random.Random(5), EstimatedNeeds("fill", Estimates())
     failed = 0
     for run in range(4):

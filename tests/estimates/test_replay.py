@@ -17,7 +17,7 @@ HEADER = ",".join(tracefile.COLUMNS)
 
 
 class Fixed:
-    """Gives the same to all, doubles, and writes down what it hears."""
+    """Gives the same to all, doubles, and records each call."""
 
     def __init__(self, first: float) -> None:
         self.amount = first
@@ -47,7 +47,7 @@ def test_waste_is_summed_over_the_trace():
 
 
 def test_sequentially_every_earlier_task_is_known():
-    """Each task ends before the next starts, and says how many attempts failed."""
+    """Each task ends before the next starts, and its failed attempts are counted."""
     policy = Fixed(100)
     replay([Row("a", 150.0, 1.0, 200.0), Row("b", 50.0, 1.0, 200.0)], policy)
     assert policy.heard == ["a starts", "a ends after 1", "b starts", "b ends after 0"]

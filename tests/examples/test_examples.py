@@ -31,7 +31,7 @@ def test_each_has_a_readme_and_a_makeflow(name):
 
 
 def test_the_sweep_is_the_same_in_both_formats():
-    """tasks.info holds the tasks of tasks.jsonl; it cannot say their category."""
+    """tasks.info holds the tasks of tasks.jsonl; it cannot hold their category."""
     jsonl, info = tasks_of(EXAMPLES / "sweep/tasks.jsonl"), tasks_of(EXAMPLES / "sweep/tasks.info")
     assert [replace(task, category=None) for task in jsonl] == info
 

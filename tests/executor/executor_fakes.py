@@ -25,7 +25,7 @@ from mfmesos.staging.trees import tar_stream, walk
 TOKEN = "s3cret-token-of-the-claim"
 
 class FakeStaging:
-    """Speaks wire.py's protocol; what it is asked is on record, what it says is decided by the test."""
+    """Speaks wire.py's protocol; requests to it are recorded, its answers are decided by the test."""
 
     def __init__(self, tls: tuple[str, str] | None = None) -> None:
         self.changed = threading.Condition()
@@ -230,7 +230,7 @@ class FakeStaging:
 
 
 class Running:
-    """An executor that serves a claim, in a process of its own, with a driver that says what the test says."""
+    """An executor that serves a claim, in a process of its own, with a driver that the test scripts."""
 
     def __init__(self, folder: Path, staging: FakeStaging, environ: dict[str, str] | None = None,
                  grace_s: float = 5.0, python: str = sys.executable, launch: bool = True, **claim: object) -> None:

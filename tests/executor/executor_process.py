@@ -1,4 +1,4 @@
-"""A whole executor in a process of its own, with a driver that is told over stdin what Mesos would say.
+"""A whole executor in a process of its own, with a driver that takes Mesos's events from stdin.
 
     python executor_process.py SANDBOX GRACE_S      commands on stdin, one JSON list a line; updates on stdout
 

@@ -168,7 +168,7 @@ def test_a_name_too_long_fails_its_task(executor, staging):
 
 
 def test_an_input_that_changed_ends_the_task(executor, staging):
-    """The scheduler says that the input is no more what was submitted: no other agent would get it."""
+    """The scheduler answers that the input is no longer what was submitted: no other agent would get it."""
     item = staging.add("in", b"x")
     staging.file_status = 409
     staging.run(run("1.1", "true", [item]))

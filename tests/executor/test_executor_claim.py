@@ -207,7 +207,7 @@ def test_sigterm(executor, staging, tmp_path):
 
 
 def test_a_silent_scheduler(start, staging, tmp_path):
-    """After give_up_s without an answer: everything is killed and removed, TASK_FAILED says why."""
+    """After give_up_s without an answer: everything is killed and removed, and TASK_FAILED has the reason."""
     executor = start(give_up_s=1.5, kill_grace_s=0.5)
     staging.run(run("1.1", f"echo $$ > {tmp_path}/pid; sleep 300"))
     pid = number_in(tmp_path / "pid")
@@ -298,7 +298,7 @@ def test_a_second_launch(executor, staging):
     ("{", "not JSON"), ("{}", "missing"), (None, "protocol 99"),
 ])
 def test_claim_data_that_makes_no_sense(start, staging, data, words):
-    """TASK_FAILED with one line that tells no secret."""
+    """TASK_FAILED with one line that reveals no secret."""
     executor = start(launch=False)
     if data is None:
         data = json.dumps({**vars(staging.claim()), "protocol": 99})

@@ -27,7 +27,7 @@ def one(staging, attempt: str, command: str, *args, **kw):
 
 
 def test_over_its_memory(executor, staging, tmp_path):
-    """A tree over its memory is killed, grandchildren too, and the reason says used and given."""
+    """A tree over its memory is killed, grandchildren too, and the reason names what it used and was given."""
     pid = tmp_path / "pid"
     command = f"{EAT.format(mb=200)} & echo $! > {pid}; wait"
     result = one(staging, "1.1", command, limit_memory_mb=100.0, memory_mb=100.0)
@@ -214,7 +214,7 @@ def test_no_more_gpus_are_used_than_the_claim_has(start, staging, tmp_path):
 
 
 def test_the_sync_tells_what_is_used(start, staging):
-    """A heartbeat tells memory, disk and free disk of the claim as they are."""
+    """A heartbeat reports memory, disk and free disk of the claim as they are."""
     start(give_up_s=2.0)
     staging.run(run("1.1", EAT.format(mb=100) + " & head -c 5000000 /dev/zero > x; wait"))
     wait_until(lambda: any(s.memory_mb > 110 and s.disk_mb > 4 and s.free_disk_mb > 0 for s in staging.syncs))

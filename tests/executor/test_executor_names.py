@@ -193,14 +193,14 @@ def test_rubbish_is_no_folder(tmp_path_factory, raw):
 
 
 def test_secrets_stay_behind():
-    """Variables of Mesos, and those whose names say secret, are not for tasks; PATH is always there."""
+    """Variables of Mesos, and those with secret in their names, are not for tasks; PATH is always set."""
     agent = {"PATH": "", "MESOS_X": "1", "GITHUB_TOKEN": "1", "DB_PASSWORD": "1", "LANG": "C", "OLDPWD": "/", "_": "x"}
     assert set(base_environment(agent)) == {"PATH", "LANG"}
     assert base_environment(agent)["PATH"].endswith("/bin")
 
 
 def test_psutil_in_place_of_proc():
-    """Where there is no /proc, psutil tells the same."""
+    """Without /proc, psutil gives the same."""
     here = procs.table()[os.getpid()]
     there = {p.pid: p for p in procs._all_of_psutil()}[os.getpid()]
     assert (there.ppid, there.session, there.group) == (here.ppid, here.session, here.group)

@@ -58,7 +58,7 @@ def test_descendants_are_those_of_the_whole_table(nested):
 
 
 def test_children_of_every_thread_are_found():
-    """The kernel tells a child with the thread that started it."""
+    """The kernel lists a child under the thread that started it."""
     go, made = threading.Event(), []
 
     def start() -> None:

@@ -390,7 +390,7 @@ def test_what_an_answer_orders(row):
 
 
 def test_the_last_sync_reports_everything():
-    """A sync in flight will not be waited for: what it reports is repeated, and `closing` says that it is the last."""
+    """Nothing waits for a sync in flight: its reports are repeated, and `closing` marks the last sync."""
     talk = play([ended("a"), sync, ended("b"), runs("c")])
     request = talk.state.last_sync(talk.attempts)
     assert request.closing

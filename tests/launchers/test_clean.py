@@ -1,4 +1,4 @@
-"""What `mfmesos clean` takes for a leftover, and what it says when the master does not help."""
+"""What `mfmesos clean` takes for a leftover, and its messages when the master does not help."""
 from __future__ import annotations
 
 from pathlib import Path

@@ -63,7 +63,7 @@ def test_what_runs_nothing_is_passed_on_unchanged(argv: list[str]) -> None:
 
 
 def test_env_reaches_the_workers() -> None:
-    """--env, of which the factory tells no scheduler, becomes a wrapper, before the user's own."""
+    """--env, which the factory passes to no scheduler, becomes a wrapper, before the user's own."""
     assert parse(["--env", "A=b c", "-Mp", "--env=D=e"]).argv == [
         "-T", "mesos", "--wrapper", "env 'A=b c' D=e", "-Mp"]
     assert parse(["--wrapper", "nice -n 5", "--env=A=b"]).argv == [
@@ -107,7 +107,7 @@ def test_a_size_in_the_extra_options_counts() -> None:
 
 
 def test_gpus_are_asked_for() -> None:
-    """The factory says them to the worker only, not in the record."""
+    """The factory passes them to the worker only, not in the record."""
     worker = as_worker(task(BARE.replace(b"worker.log   ,", b"worker.log   --gpus=2 ,")))
     assert worker.request == Request(gpus=2.0)
 

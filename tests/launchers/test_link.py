@@ -160,7 +160,7 @@ def test_the_script_runs_our_interpreter(bindir: Path, tmp_path: Path) -> None:
 
 
 def test_interpreter_that_is_gone(bindir: Path) -> None:
-    """The line says what to do; it lands in makeflow's mesoslog."""
+    """The line names the cure; it lands in makeflow's mesoslog."""
     link(bindir, "/nowhere/python")
     done = subprocess.run([sys.executable, str(bindir / NAME), "/", "m"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
@@ -182,7 +182,7 @@ def real_makeflow(tmp_path: Path) -> Path:
     ("kill -9 $$", "killed by signal 9")])
 def test_scheduler_that_does_not_start(tmp_path: Path, text: str, said: str) -> None:
     """A Python environment that has moved or cannot be read: plain makeflow would wait for ever, deaf to SIGTERM. It
-    is ended, and what to do stands on its own stderr."""
+    is ended, and the cure is printed on its own stderr."""
     bindir, interpreter = real_makeflow(tmp_path), tmp_path / "python"
     if text:
         interpreter.write_text(f"#!/bin/sh\n{text}\n")

@@ -79,7 +79,7 @@ def test_missing_value() -> None:
 
 
 def test_arguments_from_a_file(tmp_path: Path) -> None:
-    """--argv FILE: what the file says counts, and the file's arguments take the option's place."""
+    """--argv FILE: the options in the file count, and the file's arguments take the option's place."""
     (tmp_path / "a.json").write_text(
         f'''{{"makeflow-log": "x.log", "jx": null, "MAKEFLOW": "flow", "wq-fast-abort": 2.5, "debug": "wq",
              "argv": "{tmp_path}/b.json", "cache": true, "debug": "batch"}}''')

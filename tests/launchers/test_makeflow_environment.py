@@ -26,7 +26,7 @@ def test_plain_makeflow_keeps_environments_from_tasks(
 
 
 def test_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No environment, no file, or words that are not makeflow's: nothing to say."""
+    """No environment, no file, or options that are not makeflow's: no message."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "flow").write_text("A=1\na:\n\techo export A > a\n")
     assert lost_by(["makeflow", "-T", "mesos", "flow"]) == lost_by(["makeflow", "none"]) == lost_by([]) == ""

@@ -72,8 +72,8 @@ class Run:
 
 
 def wait_for_rule(folder: Path, number: int) -> None:
-    """Until its command runs: makeflow says "submitted" before the scheduler has read of it, and what ends in
-    between was never started."""
+    """Until its command runs: makeflow logs "submitted" before the scheduler has read the rule, and a rule that
+    ends in between was never started."""
     log = folder / ".mfmesos" / "fake.log"
     wait_until(lambda: log.exists() and f"started {number}\n" in log.read_text(), what=f"the command of job {number}")
 
@@ -122,7 +122,7 @@ d: b c
 
 
 def test_all_well(folder: Path) -> None:
-    """Every rule ends well: exit 0, outputs there, the three files gone, nothing to say."""
+    """Every rule ends well: exit 0, outputs in place, the three files gone, no message."""
     write(folder, DIAMOND)
     run = Run(folder)
     assert run.end() == 0, run.text
@@ -142,7 +142,7 @@ def test_up_to_date_rerun(folder: Path) -> None:
 
 
 def test_failed_rule_is_told(folder: Path) -> None:
-    """makeflow exits 0 when a rule failed for good; the launcher does not, and says which and why."""
+    """makeflow exits 0 when a rule failed for good; the launcher does not, and names the rule and the reason."""
     write(folder, "good:\n    echo 1 > good\nbad:\n    exit 3\n")
     run = Run(folder, "-r", "0")
     assert run.end() == 1
@@ -382,7 +382,7 @@ def test_ctrl_c_on_a_terminal(folder: Path) -> None:
 
 
 def test_scheduler_that_crashes_once(folder: Path) -> None:
-    """It is started again, and the run ends well; one line says so."""
+    """It is started again, with one line about that, and the run ends well."""
     write(folder, DIAMOND)
     run = Run(folder, environ={"FAKE_SCHEDULER": "crash-once"})
     assert run.end() == 0, run.text
@@ -563,7 +563,7 @@ def test_refused_workflow(folder: Path) -> None:
 
 @pytest.mark.parametrize(("argv", "count"), [((), 120), (("-J", "7"), 7)])
 def test_more_than_a_hundred_jobs_at_a_time(folder: Path, argv: tuple[str, ...], count: int) -> None:
-    """Of 120 rules that wait for each other all are submitted, unless -J says otherwise."""
+    """Of 120 rules that wait for each other all are submitted, unless -J sets another limit."""
     write(folder, "".join(f"o{n}:\n    until [ -e go ]; do sleep 0.2; done; touch o{n}\n" for n in range(120)))
     run = Run(folder, *argv)
 

@@ -122,7 +122,7 @@ def test_verdict_does_not_take_a_process_number_for_a_task() -> None:
 
 
 def test_all_well() -> None:
-    """Nothing to say."""
+    """No message."""
     verdict = judge(read("5 0 1 1 0 1 0 0 0 1\n6 0 2 1 0 0 1 0 0 1\n"), {})
     assert (verdict.bad, verdict.lines) == (False, [])
 

@@ -44,7 +44,7 @@ def timed(folder: Path, **environ: str) -> tuple[float, str]:
 
 
 def test_chain_is_quick(tmp_path: Path, library: Path) -> None:
-    """A chain of 20 rules takes less than one rule without the library; there, the launcher says why it is slow."""
+    """A chain of 20 rules takes less than one rule without the library; without it the launcher explains the delay."""
     with_library, without = tmp_path / "with", tmp_path / "without"
     with_library.mkdir()
     without.mkdir()

@@ -54,7 +54,7 @@ def test_reason_without_the_rules(tmp_path: Path) -> None:
 
 
 class Watched(MakeflowSession):
-    """A session whose clock and makeflow's effort are set by the test; `spun` tells whether makeflow was ended."""
+    """A session whose clock and makeflow's effort are set by the test; `spun` shows whether makeflow was ended."""
 
     effort = Effort()
     now = 0.0

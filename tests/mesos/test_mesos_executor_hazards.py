@@ -269,7 +269,7 @@ def test_what_we_cannot_do_is_refused_in_plain_words(more, words):
 
 
 def test_https_with_downgrade_is_fine():
-    """An agent that takes plain http as well."""
+    """An agent that accepts plain http as well."""
     ExecutorDriver(Log(), environment("h:1", LIBPROCESS_SSL_ENABLED="1", LIBPROCESS_SSL_SUPPORT_DOWNGRADE="true"))
 
 

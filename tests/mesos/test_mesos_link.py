@@ -220,8 +220,8 @@ def test_every_other_event_is_translated(connect):
 
 
 def test_agents_are_listed(connect):
-    """What our role can have of each, active or not, and what is kept for others; those that a new master has not heard
-    of yet are away."""
+    """What our role can have of each, active or not, and what is reserved for others; agents that a new master does
+    not list yet are away."""
     slaves = {"slaves": [{
         "id": "A-1", "hostname": "n", "active": False, "resources": {"cpus": 9, "mem": 9, "disk": 9, "gpus": 1},
         "unreserved_resources": {"cpus": 4, "mem": 100, "disk": 10, "gpus": 1, "ports": "[1-2]"},
@@ -240,7 +240,7 @@ def test_agents_are_listed(connect):
 
 # --- calls that cannot be sent, or are not answered ---
 def test_a_launch_while_disconnected_is_reported(connect):
-    """LaunchDropped; pymesos says nothing."""
+    """LaunchDropped; pymesos reports nothing."""
     link, seen = connect(f"127.0.0.1:{free_port()}")
     link.open_claim(claim(offer()), **RUN)
     assert seen.wait(events.LaunchDropped).claim_id == "c-1"
@@ -278,7 +278,7 @@ def test_a_refused_launch_is_reported_and_the_stream_renewed(connect):
 
 
 def test_an_unanswered_launch_is_neither_repeated_nor_given_up(connect):
-    """Nobody knows whether it arrived: reconciliation tells. A kill in the same place is repeated."""
+    """Nobody knows whether it arrived: reconciliation finds out. A kill in the same place is repeated."""
     with FakeMesos() as mesos:
         mesos.answer = lambda call: None if len(mesos.calls) in (1, 2) else (202, "")
         link, seen = connect(mesos.address)
@@ -376,7 +376,7 @@ def test_the_task_is_as_mesos_wants_it():
 
 
 def test_zookeeper_leads_to_the_master(connect):
-    """No leader: Disconnected says so. A leader: Registered. Another: a new connection to that one."""
+    """No leader: Disconnected with that reason. A leader: Registered. Another: a new connection to that one."""
     from mfmesos.mesos.master_link import FrameworkSettings, MesosLink
 
     tell = []
@@ -436,7 +436,7 @@ def test_events_arrive_while_a_call_waits_for_its_answer(connect):
 @pytest.mark.parametrize(("answer", "tls"), [
     (b"\x15\x03\x03\x00\x02\x02\x28", True), (b"HTTP/1.1 400 Bad\r\n\r\n", False), (b"", False)])
 def test_tls_is_told_from_http(answer, tls):
-    """By what the peer says to a TLS greeting."""
+    """From the peer's answer to a TLS greeting."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         def serve():
             sock, _ = listener.accept()

@@ -63,7 +63,7 @@ def test_any_cut_of_an_answer_with_a_length_gives_the_same_body(content, at):
 
 
 def test_an_answer_without_length_ends_with_the_connection():
-    """execute with no bytes says so."""
+    """A call of execute with no bytes marks the end of the answer."""
     parser, body = parse(b"HTTP/1.0 200 OK\r\n\r\nabc", [])
     assert (body, parser.is_message_complete(), parser.get_version()) == (b"abc", False, (1, 0))
     parser.execute(b"", 0)
@@ -72,7 +72,7 @@ def test_an_answer_without_length_ends_with_the_connection():
 
 @given(st.binary(min_size=1, max_size=300))
 def test_no_bytes_make_the_parser_raise(data):
-    """It takes them or says by count and errno that they are not HTTP."""
+    """It accepts them, or its count and errno show that they are not HTTP."""
     parser = HttpParser()
     taken = parser.execute(data, len(data))
     assert (taken == len(data)) is (parser.get_errno() == 0)
@@ -132,7 +132,7 @@ def test_zookeeper_addresses():
     "", " ", "h:", "h:0", "h:x", "h:70000", ":5050", "a,,b", "h/x", "a b", "https://h", "zk://", "zk://a", "zk://a/",
     "zk:///m", "zk://a:x/m", "zk://a,,b/m"])
 def test_bad_masters_are_refused_in_one_line(text):
-    """ValueError that names what was given, or says what to give."""
+    """ValueError that names the given value, or what to give."""
     with pytest.raises(ValueError, match="master") as refused:
         parse_masters(text)
     assert "\n" not in str(refused.value)

@@ -54,7 +54,7 @@ def test_plain_pymesos_takes_an_oserror_for_a_network_fault():
 
 
 def test_stop_keeps_the_framework_unless_told(connect):
-    """stop(teardown=False) says nothing to the master."""
+    """stop(teardown=False) sends nothing to the master."""
     with FakeMesos() as mesos:
         link, seen = connect(mesos.address)
         seen.wait(events.Registered)
@@ -70,7 +70,7 @@ def test_plain_pymesos_tears_down_on_stop():
 
 
 def test_stop_with_teardown_flushes_first(connect):
-    """What was queued goes out before TEARDOWN, and what the master says to it is not posted as news."""
+    """Queued calls are sent before TEARDOWN, and the master's answer to it is not posted as an event."""
     with FakeMesos() as mesos:
         link, seen = connect(mesos.address)
         seen.wait(events.Registered)
@@ -160,7 +160,7 @@ def deaf():
 
 
 def test_a_half_open_connection_is_given_up(connect, deaf):
-    """It does not count as connected, and the reason says so."""
+    """It does not count as connected, and the reason is reported."""
     _, seen = connect(deaf)
     assert "no connection within 0.4 s" in seen.wait(events.Disconnected).reason
 

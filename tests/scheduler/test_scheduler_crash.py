@@ -1,4 +1,4 @@
-"""An error that nobody expected, anywhere in the scheduler's loop: it ends, says so, and leaves all to the next one."""
+"""An unexpected error, anywhere in the scheduler's loop: it ends, reports it, and leaves all to the next one."""
 from __future__ import annotations
 
 import asyncio

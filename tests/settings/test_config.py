@@ -19,7 +19,7 @@ def test_settings_come_back_as_they_were(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"master": "x"}', "null"])
 def test_broken_settings_are_one_line(tmp_path, text):
-    """Whatever stands in the file: ConfigError that names it."""
+    """Whatever the file holds: ConfigError that names it."""
     (tmp_path / "c.json").write_text(text)
     with pytest.raises(ConfigError, match=r"c\.json"):
         SchedulerConfig.load(tmp_path / "c.json")
@@ -40,14 +40,14 @@ def test_a_secret_that_others_can_read_is_refused(tmp_path):
 
 
 def test_the_policy_follows_the_settings():
-    """What the command line says reaches the core."""
+    """The options of the command line reach the core."""
     policy = policy_of(SchedulerConfig(workdir="/w", retries=2, max_running=7, claims="per-task", claim_idle_s=1))
     assert (policy.retries, policy.max_running, policy.per_task_claims, policy.claim_idle_s) == (2, 7, True, 1)
 
 
 @pytest.mark.parametrize("command", ["run", "makeflow", "link", "unlink", "cluster", "doctor"])
 def test_every_command_explains_itself(command):
-    """--help of each command works and says something."""
+    """--help of each command works and prints something."""
     result = CliRunner().invoke(main, [command, "--help"])
     assert result.exit_code == 0
     assert len(result.output) > 200 or command in ("link", "unlink", "doctor")

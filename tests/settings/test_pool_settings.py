@@ -17,7 +17,7 @@ BASE = PoolSettings({"p": ProjectSettings()}, catalog="c:1")
 
 
 def test_the_file_wins(tmp_path: Path) -> None:
-    """What pool.json names stands over the command line; what it does not name stays."""
+    """What pool.json names overrides the command line; what it does not name stays."""
     file = tmp_path / "pool.json"
     assert read(file, BASE) == BASE
     file.write_text('{"idle": 3, "projects": {"q": {"min": 1, "max": 2, "weight": 3, "max_cores": 8,'
@@ -75,7 +75,7 @@ VALUES = st.recursive(
 @given(st.dictionaries(
     st.sampled_from(["projects", "catalog", "manager", "worker", "password", "ssl", "idle"]), VALUES))
 def test_any_object(tmp_path: Path, said: dict[str, object]) -> None:
-    """Whatever stands there, it is settings that can be handed on, or one line."""
+    """Any content gives either settings that can be handed on, or one line."""
     file = tmp_path / "pool.json"
     file.write_text(json.dumps(said))
     problem = ""

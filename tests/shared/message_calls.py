@@ -1,4 +1,4 @@
-"""What the sources say to users, read from their syntax trees: calls of messages, and text outside the table."""
+"""The sources' messages to users, read from their syntax trees: calls of messages, and text outside the table."""
 from __future__ import annotations
 
 import ast

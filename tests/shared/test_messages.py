@@ -158,6 +158,6 @@ def test_exceptions_are_needed(file):
 
 
 def test_the_docs_list_all():
-    """docs/messages.md is what tools/messages.py makes of the table."""
+    """docs/messages.md is what tools/messages.py prints of the table."""
     assert (source.ROOT / "docs/messages.md").read_text() == TOOL.page(), (
         "run .venv/bin/python tools/messages.py > docs/messages.md")

@@ -22,7 +22,7 @@ from mfmesos.shared.plainerrors import plain, reason
     (OSError("[Errno 5] in the words of a library"), "in the words of a library"),
     (TimeoutError(), "TimeoutError"), (ValueError("another kind"), "another kind")])
 def test_file_reason_and_cure(error: Exception, text: str) -> None:
-    """One line without the number, which tells users nothing."""
+    """One line without the number, which means nothing to users."""
     assert plain(error) == text
 
 

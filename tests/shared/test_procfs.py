@@ -32,7 +32,7 @@ def child(tmp_path):
 
 
 def test_ourselves():
-    """Numbers agree with what Python knows of its own process."""
+    """Numbers agree with those that Python has of its own process."""
     found = procfs.read(os.getpid())
     assert (found.pid, found.ppid) == (os.getpid(), os.getppid())
     assert (found.session, found.group) == (os.getsid(0), os.getpgid(0))

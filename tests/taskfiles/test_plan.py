@@ -262,7 +262,7 @@ def drive(p: Plan, fail: set[int]) -> dict[int, str]:
 @given(records, st.sets(st.integers(1, 9)))
 @settings(max_examples=300)
 def test_a_plan_without_problems_ends(listed: list[Submitted], fail: set[int]) -> None:
-    """If nothing stands in the way every task ends, once, and the order on paper holds them all."""
+    """Without conflicts every task ends, once, and the printed order holds them all."""
     there = {"in", "a", "d", "."}
     p = plan(*listed, there=there)
     if p.check():

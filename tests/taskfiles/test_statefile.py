@@ -59,7 +59,7 @@ def test_an_unknown_id_is_refused(tmp_path: Path, state: StateFile) -> None:
 
 
 def test_one_line_per_task_ever(tmp_path: Path, state: StateFile) -> None:
-    """A second one is refused, also when it says the same."""
+    """A second one is refused, even if it is the same."""
     state.known(1)
     state.finished(1)
     state.known(1)

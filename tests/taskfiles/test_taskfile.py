@@ -1,4 +1,4 @@
-"""mesos_task_info: what genuine files say, and what becomes of everything else."""
+"""mesos_task_info: what genuine files contain, and how everything else is handled."""
 from __future__ import annotations
 
 import os

@@ -137,7 +137,7 @@ def test_the_category_of_a_command(command, category):
 
 
 def test_a_given_category_wins():
-    """What the user says is not guessed."""
+    """A category that the user names is not guessed."""
     assert category_of(Task(1, "sort x", category="merge")) == "merge"
 
 
