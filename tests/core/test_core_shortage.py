@@ -55,7 +55,7 @@ def test_a_master_that_lists_nothing_is_no_reason_for_silence():
     world = waiting()
     world.lists = False
     pass_time(world, 5)
-    assert "not visible" in texts(world)[0]
+    assert "does not show who holds its agents" in texts(world)[0]
     assert len(texts(world)) == 1
 
 

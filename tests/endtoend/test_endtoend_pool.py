@@ -407,7 +407,7 @@ def test_the_launcher_is_killed(pool: PoolFlow, catalog: Catalog, tmp_path: Path
 
 
 @pytest.mark.parametrize(("args", "line"), [
-    ((), "no project is named"), (("p", "--min", "3", "--max", "2"), "--min 3 is more than --max 2"),
+    ((), "no project is given"), (("p", "--min", "3", "--max", "2"), "--min 3 is more than --max 2"),
     (("p", "--cores", "2"), "the size of a worker needs --cores, --memory and --disk together"),
     (("p(",), "p(: not a regular expression"), (("p", "--catalog", "h:x"), "catalog: 'h:x'")])
 def test_what_cannot_be(tmp_path: Path, args: tuple[str, ...], line: str) -> None:

@@ -316,7 +316,7 @@ def test_an_answer_that_makes_no_sense(executor, staging):
     try:
         wire.dumps = lambda message: b"[]"
         staging.kill("0.1")
-        wait_until(lambda: "makes no sense" in executor.log.read_text())
+        wait_until(lambda: "its answer is invalid" in executor.log.read_text())
     finally:
         wire.dumps = whole
     assert one(staging, "1.1", "true").outcome == "finished"

@@ -97,7 +97,7 @@ def test_arguments_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("text", "problem"), [
     (None, "cannot be read"), ("{", "not JSON"), ('["-l", "x"]', "not an object"), ("{\"nonsense\": 1}", "no option"),
     ('{"jx": 1}', "write null"), ('{"retry-count": null}', "needs a value"), ('{"retry-count": [1]}', "neither"),
-    ('{"argv": "FILE"}', "without end"),
+    ('{"argv": "FILE"}', "in a cycle"),
 ])
 def test_what_is_no_file_for_argv(tmp_path: Path, text: str | None, problem: str) -> None:
     """One line that names the file and what is wrong; makeflow dies of the same."""
