@@ -125,7 +125,8 @@ def test_an_environment_is_not_lost_in_silence(linked):
     linked.flow.write("Makeflow", "export DEPTH=3\n" + GOOD)
     ended = linked.run()
     assert ended.code == 0, ended.out + linked.flow.log()
-    Ended(0, linked.said()).line_with("mfmesos: Makeflow: export DEPTH: plain makeflow does not pass", "`mfmesos makeflow`")
+    Ended(0, linked.said()).line_with(
+        "mfmesos: Makeflow: export DEPTH: plain makeflow does not pass", "`mfmesos makeflow`")
 
 
 def start_slow(linked: Linked) -> subprocess.Popen[str]:

@@ -20,7 +20,8 @@ EXECUTOR_BACK = Message(
     "An executor that was reported as silent has synced again; its tasks were not interrupted.")
 EXECUTOR_NOT_STARTED = Message(
     "executor-not-started", "the executor did not start {failure}",
-    "A claim ended before its executor synced for the first time. The line names the agent and the reason.")
+    "A claim ended before its executor synced for the first time. The line names the agent and the reason.",
+    "remove the reason that the message names")
 EXECUTOR_FAILURE = Message(
     "executor-failure", "on agent {agent}: {why}",
     "Part of other messages: where an executor failed to start, and why.")
@@ -90,7 +91,8 @@ RESERVED_FOR_ROLES = Message(
 WAITING_FOR_AGENT = Message(
     "waiting-for-agent",
     "tasks are waiting for agent {agent}, which is unavailable; no other agent is large enough",
-    "The only agent that can hold these tasks is restarting or cut off. They fail if it does not come back.")
+    "The only agent that can hold these tasks is restarting or cut off. They fail if it does not come back.",
+    "restart the agent, or add one that is large enough")
 
 # --- tasks and attempts ---
 TASK_TWICE = Message(
@@ -106,7 +108,8 @@ DISK_FULL_PAUSE = Message(
     "Outputs cannot be stored, since the disk of the workflow's folder is full.", "free some space")
 CLUSTER_FAILURES = Message(
     "cluster-failures", "the cluster failed the task {failures} times, most recently: {why}",
-    "The task has failed: each of its attempts ended because of an executor, an agent or the network, not by itself.")
+    "The task has failed: each of its attempts ended because of an executor, an agent or the network, not by itself.",
+    "remove the reason, then run the same command again")
 GPUS_NOT_OFFERED = Message(
     "gpus-not-offered",
     "the task requests {gpus:g} GPUs, but this run is offered none, since no task requested GPUs when it "
@@ -118,10 +121,12 @@ TASK_TOO_LARGE = Message(
     "No agent of the cluster could hold this task even if it were empty.", "request less or add a larger agent")
 DECLARED_TOO_SMALL = Message(
     "declared-too-small", "{why}; declared {declared:.0f} MB, used more than {used:.0f} MB: declare about {more} MB",
-    "The task used more memory or disk than its request declares, and no attempt is allowed more than that.")
+    "The task used more memory or disk than its request declares, and no attempt is allowed more than that.",
+    "declare the amount that the message names")
 NO_AGENT_HAS_MORE = Message(
     "no-agent-has-more", "{why}; no agent has more{reserved}",
-    "The task already had all the memory or disk of the largest agent, and needed more.")
+    "The task already had all the memory or disk of the largest agent, and needed more.",
+    "add a larger agent, or let the task use less")
 MORE_NEXT_TIME = Message(
     "more-next-time", "{why}; trying again with {grown:.0f} MB",
     "The estimate was too low: the next attempt gets more.")

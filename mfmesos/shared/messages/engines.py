@@ -7,13 +7,16 @@ from mfmesos.shared.messages.message import Message
 # --- the end of a task ---
 TASK_FAILED = Message(
     "task-failed", "task {task} failed: {why} [{command}]{more}",
-    "The task has failed for good: its command, its limits or its outputs. The end of the line names its log file.")
+    "The task has failed for good: its command, its limits or its outputs. The end of the line names its log file.",
+    "correct the reason, then run the same command again")
 TASK_FAILED_ON = Message(
     "task-failed-on", "task {task} failed on {host}: {why} [{command}]{more}",
-    "The task has failed for good: its command, its limits or its outputs. The end of the line names its log file.")
+    "The task has failed for good: its command, its limits or its outputs. The end of the line names its log file.",
+    "correct the reason, then run the same command again")
 TASK_BLOCKED = Message(
     "task-blocked", "task {task} cannot run: it {why} [{command}]",
-    "Another task that should make one of its inputs has failed.")
+    "Another task that should make one of its inputs has failed.",
+    "correct the task that failed, then run the same command again")
 NOT_MADE_NOT_RUN = Message(
     "not-made-not-run", "did not make because it was not run", "Part of task-blocked: why an input will not be made.")
 STOPPING_AFTER_FAILURE = Message(
@@ -29,7 +32,9 @@ OUTPUTS_NOT_FLUSHED = Message(
     "outputs-not-flushed", "outputs could not be flushed to disk ({why}); {cure}",
     "With --fsync, outputs are written to the disk before a task counts as finished. The disk reported an error.",
     "check the disk of the workflow's folder")
-INPUT_NOT_READ = Message("input-not-read", "an input cannot be read: {why}", "Why a task failed before it was started.")
+INPUT_NOT_READ = Message(
+    "input-not-read", "an input cannot be read: {why}", "Why a task failed before it was started.",
+    "make it readable for you")
 
 # --- the engine ---
 ENGINE_ENDED = Message(

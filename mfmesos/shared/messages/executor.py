@@ -22,16 +22,19 @@ INPUT_NOT_IN_PLACE = Message(
 EXECUTOR_BUG = Message("executor-bug", "the executor failed: {kind}: {why}", "A bug: please report it.")
 COMMAND_INVALID = Message(
     "command-invalid", "the command or its environment cannot be run: {why}",
-    "The command or a variable contains a character that Linux does not accept.")
+    "The command or a variable contains a character that Linux does not accept.", "remove the character")
 ENVIRONMENT_TOO_LARGE = Message(
     "environment-too-large",
     "the environment of {size} KB is too large for Linux, which allows at most 128 KB in one variable: {name} has "
     "{largest} KB; {cure}",
     "Linux does not start a command with so large an environment.", "pass it in a file")
-BAD_FILE_NAME = Message("bad-file-name", "{name!r} is not a file name", "A name is empty or contains a NUL.")
+BAD_FILE_NAME = Message(
+    "bad-file-name", "{name!r} is not a file name", "A name is empty or contains a NUL.", "correct the name")
 
 # --- how the command ended ---
-EXIT_CODE = Message("exit-code", "exit code {code}", "The command reported a failure; its last line of stderr follows.")
+EXIT_CODE = Message(
+    "exit-code", "exit code {code}", "The command reported a failure; its last line of stderr follows.",
+    "see the task's log, correct the command and run again")
 EXIT_CODE_OF_SIGNAL = Message(
     "exit-code-of-signal", "exit code {code} (killed by signal {number}, {name})",
     "A shell exits with 128 + N when signal N kills its command.")
@@ -43,14 +46,14 @@ KILLED_ON_REQUEST = Message(
 OVER_MEMORY_LIMIT = Message(
     "over-memory-limit", "memory: used {used}, more than its limit of {limit}",
     "The attempt needs more than the task declares, or more than was estimated. An estimate grows and the task runs "
-    "again.")
+    "again.", "if the task declares memory, declare more")
 OVER_DISK_LIMIT = Message(
     "over-disk-limit", "disk: used {used}, more than its limit of {limit}",
     "The attempt needs more than the task declares, or more than was estimated. An estimate grows and the task runs "
-    "again.")
+    "again.", "if the task declares disk, declare more")
 OVER_WALL_LIMIT = Message(
     "over-wall-limit", "wall time: ran for {ran:.1f} s, longer than its limit of {limit:g} s",
-    "The task declares a wall_time that is too short.")
+    "The task declares a wall_time that is too short.", "declare a longer wall_time")
 CLAIM_USED_UP = Message(
     "claim-used-up", "{resource}: used {used}, more than its share of {given}, when the claim's {whole} were used up",
     "Attempts may use more than their share while the claim has room; this one was furthest above its share.")
@@ -74,15 +77,18 @@ OUTPUTS_INCOMPLETE = Message(
 OUTPUTS_UNREADABLE = Message(
     "outputs-unreadable", "its outputs could not be read: {why}", _AGENT)
 OUTPUT_UNREADABLE = Message(
-    "output-unreadable", "an output cannot be read: {why}", "The task made an output whose name or link is not valid.")
+    "output-unreadable", "an output cannot be read: {why}", "The task made an output whose name or link is not valid.",
+    "correct the name or the link")
 OUTPUTS_NOT_SENT = Message(
     "outputs-not-sent", "its outputs could not be delivered: {why}", "The transfer to the scheduler failed.")
 KILLED_WHILE_SENDING = Message(
     "killed-while-sending", "killed while its outputs were being sent", _KILLED)
 OUTPUT_NOT_MADE = Message(
-    "output-not-made", "output {name} missing{instead}", "The command succeeded, but did not make its output.")
+    "output-not-made", "output {name} missing{instead}", "The command succeeded, but did not make its output.",
+    "correct the command or the name of the output")
 OUTPUTS_NOT_MADE = Message(
-    "outputs-not-made", "outputs {names} missing{instead}", "The command succeeded, but did not make its outputs.")
+    "outputs-not-made", "outputs {names} missing{instead}", "The command succeeded, but did not make its outputs.",
+    "correct the command or the names of the outputs")
 AND_MORE_NAMES = Message("and-more-names", "{names} and {others} more", "Part of outputs-not-made.")
 NAME_CAME_APART = Message(
     "name-came-apart",
@@ -90,20 +96,22 @@ NAME_CAME_APART = Message(
     "Part of output-not-made: makeflow separates names by blanks and commas.", "rename it, or use JSON lines")
 OUTPUT_LINK_LEADS_OUT = Message(
     "output-link-leads-out", "output {name} is a symbolic link that leads out of the task's folder",
-    "A task must not publish links to files of the agent.")
+    "A task must not publish links to files of the agent.", "copy the file instead of linking to it")
 OUTPUT_LINK_LEADS_OUT_TO = Message(
     "output-link-leads-out-to", "output {name} is a symbolic link that leads out of the task's folder (to {end})",
-    "A task must not publish links to files of the agent.")
+    "A task must not publish links to files of the agent.", "copy the file instead of linking to it")
 OUTPUT_TOO_DEEP = Message(
     "output-too-deep", "output {name} is nested more than {most} folders deep; {cure}", "Such a tree is not sent.",
     "pack it into an archive")
 OUTPUT_NOT_A_FILE = Message(
-    "output-not-a-file", "output {name} is neither a file nor a folder", "The task made a device, pipe or socket.")
+    "output-not-a-file", "output {name} is neither a file nor a folder", "The task made a device, pipe or socket.",
+    "declare only files and folders as outputs")
 OUTPUT_LINK_LOOP = Message(
     "output-link-loop", "output {name} is a symbolic link to a folder that contains it",
-    "The folder would have no end.")
+    "The folder would have no end.", "remove the link")
 OUTPUT_SHRANK = Message(
-    "output-shrank", "an output became shorter while it was being sent", "A process of the task still writes to it.")
+    "output-shrank", "an output became shorter while it was being sent", "A process of the task still writes to it.",
+    "have the command wait for its background processes")
 
 # --- transfers ---
 AFTER_TRIES = Message(
@@ -124,19 +132,23 @@ OTHER_CERTIFICATE = Message(
     "Something between agent and scheduler answers in its place, or the scheduler's key was replaced.")
 CONNECTION_LOST = Message(
     "connection-lost", "the connection was lost", _TRANSFER)
-NO_THREAD = Message("no-thread", "no thread could be started: {why}", "The agent limits processes or memory.")
+NO_THREAD = Message(
+    "no-thread", "no thread could be started: {why}", "The agent limits processes or memory.",
+    "raise the limits of the agent")
 
 # --- why a claim ended ---
-ANSWER_INVALID = Message("answer-invalid", "its answer is invalid: {why}", "The scheduler is of another version.")
+ANSWER_INVALID = Message(
+    "answer-invalid", "its answer is invalid: {why}", "The scheduler is of another version.", "start the run again")
 ONE_CLAIM_ONLY = Message(
     "one-claim-only", "an executor of mfmesos serves only one claim", "Mesos launched a second task in it: a bug.")
 SHUTDOWN_REQUESTED = Message(
     "shutdown-requested", "the agent asked the executor to shut down", "Mesos removes the framework or the agent.")
 CLAIM_DATA_INVALID = Message(
     "claim-data-invalid", "the data that the scheduler sent with the claim is not valid: {why}",
-    "The scheduler is of another version.")
+    "The scheduler is of another version.", "start the run again")
 SANDBOX_READ_ONLY = Message(
-    "sandbox-read-only", "the sandbox cannot be written: {why}", "The agent's disk or work directory has a problem.")
+    "sandbox-read-only", "the sandbox cannot be written: {why}", "The agent's disk or work directory has a problem.",
+    "check the agent's disk")
 CLAIM_REFUSED_BY_SCHEDULER = Message(
     "claim-refused-by-scheduler", "the scheduler refused this claim: {why}",
     "The run has ended, or another scheduler uses its port now.")

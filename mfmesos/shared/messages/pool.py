@@ -54,10 +54,12 @@ POOL_BAD_FIELD = Message(
 POOL_NO_HOST = Message(
     "pool-no-host", "neither address nor name is a host ({address})", "Part of pool-record-ignored: no usable address.")
 POOL_NOBODY_LISTENS = Message(
-    "pool-nobody-listens", "{where}: nothing is listening there", "The manager has ended, or the port is wrong.")
+    "pool-nobody-listens", "{where}: nothing is listening there", "The manager has ended, or the port is wrong.",
+    "correct --manager if the manager is running")
 POOL_NO_PASSWORD_ASKED = Message(
     "pool-no-password-asked", "{where}: it does not ask for a password, or is not a manager",
-    "The pool has a password (--password), but what listens there does not use one.")
+    "The pool has a password (--password), but what listens there does not use one.",
+    "correct --manager, or leave out --password")
 POOL_OTHER_PASSWORD = Message(
     "pool-other-password", "{where}: its password is a different one; {cure}",
     "The password given with --password is not the manager's.", "correct --password")
@@ -70,7 +72,8 @@ POOL_SILENT_MANAGER = Message(
     "if it has a password, name its file with --password")
 POOL_OTHER_PROJECT = Message(
     "pool-other-project", "manager {manager}: its project {project} is not among those to serve",
-    "The manager given with --manager has a project name that no setting matches.")
+    "The manager given with --manager has a project name that no setting matches.",
+    "add the project to PROJECT or to pool.json")
 
 # --- pool.json and options ---
 POOL_FILE_UNREADABLE = Message(
@@ -89,16 +92,19 @@ POOL_WRITE_STRING = Message("pool-write-string", "write one string", "How a text
 POOL_WRITE_OBJECT = Message(
     "pool-write-object", "write an object with {keys}", "How an object is written in pool.json.")
 POOL_BAD_PATTERN = Message(
-    "pool-bad-pattern", "not a regular expression ({why})", "Names of projects are regular expressions.")
+    "pool-bad-pattern", "not a regular expression ({why})", "Names of projects are regular expressions.",
+    "correct the name")
 POOL_UNKNOWN_KEY = Message(
     "pool-unknown-key", "unknown; the keys are {keys}", "pool.json has a key that mfmesos does not know.")
 POOL_MISSPELT_KEY = Message(
     "pool-misspelt-key", "unknown; did you mean {near!r}?", "pool.json has a key that mfmesos does not know.")
-POOL_MIN_OVER_MAX = Message("pool-min-over-max", "more than max ({max})", "A project's min is larger than its max.")
+POOL_MIN_OVER_MAX = Message(
+    "pool-min-over-max", "more than max ({max})", "A project's min is larger than its max.", "lower min or raise max")
 POOL_SIZE_MISSING = Message(
     "pool-size-missing", '{key} is missing; write {{"cores": 4, "memory": 4000, "disk": 8000}} (MB)',
     "A worker's size needs cores, memory and disk.")
-POOL_NOT_WHOLE = Message("pool-not-whole", "{value!r} is not a whole number", "A number of workers is whole.")
+POOL_NOT_WHOLE = Message(
+    "pool-not-whole", "{value!r} is not a whole number", "A number of workers is whole.", "write a whole number")
 POOL_NOT_IN_BOUNDS = Message(
     "pool-not-in-bounds", "{value!r} is not a number from {least:g} to {most:g}", "A number is out of range.")
 
@@ -125,10 +131,10 @@ POOL_NO_POOL = Message(
     "The folder has no status of a running pool.",
     "name the pool's folder with --folder")
 POOL_NOT_A_STATUS = Message(
-    "pool-not-a-status", "{path}: not a pool's status ({why})", "The file was damaged or edited.")
+    "pool-not-a-status", "{path}: not a pool's status ({why})", "The file was damaged or edited.", "remove the file")
 POOL_STATUS_OLD = Message(
     "pool-status-old", "this status is {age:.0f} s old: the pool has ended or hangs",
-    "A pool writes its status each second.")
+    "A pool writes its status each second.", "start the pool again")
 POOL_ROOM = Message(
     "pool-room", "largest worker: {largest}; {cores:g} cores in all", "The heading of the pool's status.")
 POOL_ROOM_UNKNOWN = Message("pool-room-unknown", "no agent is known", "The heading of the pool's status.")
@@ -151,10 +157,10 @@ POOL_DRAIN_SHARE = Message(
     "pool-drain-share", "another project's share", "Why a worker is drained: others are short of cores.")
 POOL_FITS_NOWHERE = Message(
     "pool-fits-nowhere", "a worker of {worker} fits on no agent; the largest has {agent}",
-    "The size of a worker in pool.json is larger than every agent.")
+    "The size of a worker in pool.json is larger than every agent.", "choose a smaller size of worker")
 POOL_TASK_FITS_NOWHERE = Message(
     "pool-task-fits-nowhere", "its largest task requests {task}; the largest agent has {agent}",
-    "No worker can be large enough for the manager's largest task.")
+    "No worker can be large enough for the manager's largest task.", "request less, or add a larger agent")
 POOL_NEXT_ROUND = Message("pool-next-round", "more are started in the next round", "The pool grows step by step.")
 POOL_CORES_IN_USE = Message(
     "pool-cores-in-use", "all of the pool's cores are in use; waiting for draining workers to end",

@@ -7,10 +7,10 @@ _PART = "Part of other messages: why Mesos ended or refused a claim."
 
 CLAIM_OVER_MEMORY = Message(
     "claim-over-memory", "the container used more memory than the claim had and was killed",
-    "The tasks of a claim and its executor together used more memory than the claim holds.")
+    "The tasks of a claim and its executor together used more memory than the claim holds.", "request more memory")
 CLAIM_OVER_DISK = Message(
     "claim-over-disk", "the container used more disk than the claim had and was killed",
-    "The tasks of a claim together wrote more than the disk that the claim holds.")
+    "The tasks of a claim together wrote more than the disk that the claim holds.", "request more disk")
 CLAIM_OVER_LIMIT = Message(
     "claim-over-limit", "the container exceeded a limit and was killed", _PART)
 CLAIM_LAUNCH_FAILED = Message(

@@ -80,7 +80,8 @@ RULES_AND_LINE = Message(
 # --- the end of makeflow ---
 MAKEFLOW_SPUN = Message(
     "makeflow-spun", "makeflow was ended, since it would loop for ever: {why}",
-    "makeflow computes without end when none of the remaining rules can start.")
+    "makeflow computes without end when none of the remaining rules can start.",
+    "correct the reason, then run the same command again")
 SPUN_UNEXPLAINED = Message(
     "spun-unexplained", "it found no rule to run although some remain", "Part of makeflow-spun: the reason is unknown.")
 GAVE_UP = Message(

@@ -8,7 +8,8 @@ _OUTSIDE = "Outputs are published only inside the workflow's folder, so that no 
 
 # --- names of outputs ---
 OUTPUT_NOT_A_NAME = Message(
-    "output-not-a-name", "output {name!r} is not a file name", "The name is empty or contains a NUL.")
+    "output-not-a-name", "output {name!r} is not a file name", "The name is empty or contains a NUL.",
+    "correct the name")
 OUTPUT_OUTSIDE = Message(
     "output-outside", "output {name} lies outside of the workflow's folder {workdir}; {cure}", _OUTSIDE,
     "name it relative to that folder")
@@ -31,7 +32,7 @@ OUTPUT_LINK_OUTSIDE = Message(
     "output-link-outside",
     "output {name}: {path} is a symbolic link that leads out of the workflow's folder; outputs are published only in "
     "it",
-    _OUTSIDE)
+    _OUTSIDE, "name an output inside the folder")
 BAD_ATTEMPT_ID = Message("bad-attempt-id", "{id!r} is not the id of an attempt", "A bug, or a hostile executor.")
 
 # --- outputs that arrive ---
@@ -47,17 +48,17 @@ OUTPUTS_NOT_STORED = Message(
 OUTPUTS_LARGER_THAN_DISK = Message(
     "outputs-larger-than-disk",
     "the outputs need {needed} MB, more than the whole disk of the workflow's folder could hold ({most} MB)",
-    "The task's outputs can never be stored there.")
+    "The task's outputs can never be stored there.", "use a workflow folder on a larger disk")
 OUTPUTS_WITHOUT_SPACE = Message(
     "outputs-without-space",
     "the outputs need {needed} MB, but the disk of the workflow's folder has {free} MB left",
-    "The task waits until space is available.")
+    "The task waits until space is available.", "free some space")
 
 # --- outputs that are published ---
 OUTPUT_LARGER_THAN_DISK = Message(
     "output-larger-than-disk",
     "output {name} takes {needed} MB, more than the whole disk of {folder} holds ({most} MB)",
-    "The output can never be stored there.")
+    "The output can never be stored there.", "use a workflow folder on a larger disk")
 OUTPUT_NOT_PUBLISHED = Message(
     "output-not-published", "output {name} could not be published", "The system's reason follows.")
 OUTPUT_VANISHED = Message(
@@ -68,9 +69,11 @@ PATH_IN_THE_WAY = Message(
     "An output needs a folder where a file already exists.", "move it away")
 PATH_LINK_OUTSIDE = Message(
     "path-link-outside",
-    "{path} is a symbolic link that leads out of the workflow's folder; outputs are published only in it", _OUTSIDE)
+    "{path} is a symbolic link that leads out of the workflow's folder; outputs are published only in it", _OUTSIDE,
+    "name an output inside the folder")
 LEADS_TO_OWN = Message(
-    "leads-to-own", "{problem} ({name} leads to it)", "A link makes an output one of the run's own files.")
+    "leads-to-own", "{problem} ({name} leads to it)", "A link makes an output one of the run's own files.",
+    "remove the link")
 FOLDER_IN_THE_WAY = Message(
     "folder-in-the-way", "output {name} is a file, but a folder of that name is in {workdir}; {cure}",
     "A folder is never replaced by a file.", "move it away")
@@ -80,18 +83,22 @@ FILE_IN_THE_WAY = Message(
 
 # --- inputs ---
 INPUTS_MISSING = Message(
-    "inputs-missing", "inputs missing: {names} (looked for in {workdir})", "The task's inputs do not exist.")
+    "inputs-missing", "inputs missing: {names} (looked for in {workdir})", "The task's inputs do not exist.",
+    "create the files, or correct their names")
 INPUT_MISSING = Message(
-    "input-missing", "input missing: {name} (looked for in {workdir})", "The task's input does not exist.")
+    "input-missing", "input missing: {name} (looked for in {workdir})", "The task's input does not exist.",
+    "create the file, or correct its name")
 INPUT_TREE = Message("input-tree", "input {name}: {why}", "A folder that is an input cannot be sent.")
 INPUT_UNREADABLE = Message(
     "input-unreadable", "input {name} cannot be read: {why} ({path}); {cure}",
     "This user may not read the file, or the file system failed.", "make it readable for you")
 INPUT_GONE = Message(
-    "input-gone", "input {name} no longer exists, or can no longer be read", "Somebody removed it during the run.")
+    "input-gone", "input {name} no longer exists, or can no longer be read", "Somebody removed it during the run.",
+    "put it back and run again")
 INPUT_HAS_CHANGED = Message(
     "input-has-changed", "input {name} has changed since its task was submitted",
-    "Somebody edited it during the run. Attempts never see two versions of one file.")
+    "Somebody edited it during the run. Attempts never see two versions of one file.",
+    "run again, and leave inputs alone during the run")
 INPUT_LINK_OUTSIDE = Message(
     "input-link-outside",
     "input {name} is, or lies behind, a symbolic link that a task has made and that leads out of the workflow's "
@@ -100,7 +107,7 @@ INPUT_LINK_OUTSIDE = Message(
     "A task must not choose which of your other files are read.", "replace it by a copy")
 INPUT_NOT_A_FILE = Message(
     "input-not-a-file", "input {name} is neither a file nor a folder (a device, pipe or socket)",
-    "Only files and folders can be sent to agents.")
+    "Only files and folders can be sent to agents.", "list only files and folders as inputs")
 INPUT_WHOLE_FOLDER = Message(
     "input-whole-folder", "input {name} is the workflow's folder itself, or contains it; {cure}",
     "That would send the run's own files as well.", "name the files that the task needs")
@@ -109,7 +116,8 @@ INPUT_CHANGING = Message(
     "wait until the program that writes to it has ended")
 TREE_TOO_LARGE = Message(
     "tree-too-large", "it holds more than {most} files; {cure}", "Part of input-tree.", "pack them into an archive")
-TREE_CYCLE = Message("tree-cycle", "{name} is a symbolic link in a loop", "Part of input-tree.")
+TREE_CYCLE = Message(
+    "tree-cycle", "{name} is a symbolic link in a loop", "Part of input-tree.", "remove the link")
 TREE_NOT_A_FILE = Message(
     "tree-not-a-file", "{name} in it is a device, pipe or socket; {cure}", "Part of input-tree.",
     "move it out of the folder")
@@ -117,7 +125,8 @@ TREE_NOT_A_FILE = Message(
 # --- the server and the executor's archive ---
 CANNOT_LISTEN = Message(
     "cannot-listen", "cannot listen on {host} port {port}: {why}",
-    "The port is taken, or the address is not one of this machine. See --listen.")
+    "The port is taken, or the address is not one of this machine. See --listen.",
+    "choose another port or address with --listen")
 PIP_INSTALL = Message("pip-install", "pip install {package}", "Part of other messages.")
 REINSTALL = Message("reinstall", "it is part of mfmesos: install mfmesos again", "Part of other messages.")
 INSTALL_HTTP_PARSER = Message(

@@ -25,7 +25,7 @@ MEMBER_LINK_ITSELF = Message(
     "member-link-itself", "output {name} is a symbolic link itself", _DAMAGED)
 MEMBER_LINK_OUTSIDE = Message(
     "member-link-outside", "output {name} is a symbolic link that leads out of the workflow's folder (to {target})",
-    "A task must not publish links to your other files.")
+    "A task must not publish links to your other files.", "copy the file instead of linking to it")
 RECEIVING_ENDED = Message(
     "receiving-ended", "the transfer was abandoned", _DAMAGED)
 KIND_HARD_LINK = Message("kind-hard-link", "a hard link", "Part of member-kind.")

@@ -170,11 +170,11 @@ WATCH_POLLS = Message(
     "On NFS and similar file systems, changes are found only by looking.")
 WATCH_UNAVAILABLE = Message(
     "watch-unavailable", "{folder}: no notification of changes ({why}); checking every {pause} s ({cure})",
-    "The system's limit of watches is used up, or watches do not work there.",
-    "fs.inotify.max_user_watches or max_user_instances may be too low")
+    "The limit of inotify watches is reached, or watches do not work there.",
+    "raise fs.inotify.max_user_watches or max_user_instances if they are too low")
 WORKFLOW_INVALID = Message(
     "workflow-invalid", "{name}: not a valid workflow, for the reason above",
-    "makeflow could not load the workflow and has printed why.")
+    "makeflow could not load the workflow and has printed why.", "correct the workflow")
 WORKFLOW_NOTICE = Message("workflow-notice", "{name}: {notice}", "makeflow could not load the workflow.")
 NOT_A_REGULAR_FILE = Message(
     "not-a-regular-file", "not a regular file", "Part of log lines: a task file is something else.")

@@ -33,7 +33,7 @@ TRACE_NOT_UTF8 = Message(
     "save the trace as CSV in UTF-8")
 TRACE_EMPTY = Message(
     "trace-empty", "{path}: no task has both a peak and a run time, so that nothing can be scored",
-    "No row has both a peak and a run time above 0.")
+    "No row has both a peak and a run time above 0.", "give a trace with peak_mb and seconds")
 TRACE_COLUMN_MISSING = Message(
     "trace-column-missing", "{path}:1: column {column} is missing; {cure}", "The first line names the columns.",
     "the first line must be {columns}")
