@@ -268,7 +268,7 @@ def test_what_cannot_be_kept_is_not_overwritten(folder: Folder) -> None:
     batch.earlier.close()
     folder.write(name, "by hand\n", 2e9)
     batch, _, _ = folder.batch(task)
-    with pytest.raises(NotKept, match=r"cannot be kept as .*too long\): move it away or delete it"):
+    with pytest.raises(NotKept, match=r"cannot be kept as .*too long\); move it away or delete it"):
         batch.earlier.keep_changed(batch.tasks[1], ())
     assert (folder.path / name).read_text() == "by hand\n"
 
