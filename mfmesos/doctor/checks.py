@@ -21,6 +21,7 @@ from mfmesos import bundled
 from mfmesos.doctor import master_checks
 from mfmesos.launchers import binaries
 from mfmesos.settings.config import ConfigError
+from mfmesos.shared.addresses import split_address
 from mfmesos.shared.messages import doctor as m
 from mfmesos.shared.plainerrors import plain, reason
 
@@ -250,7 +251,11 @@ def _master(master: str, probes: Probes, wanted: master_checks.Wanted) -> list[F
     failures = []
     for address in master.rstrip("/").split(","):
         try:
-            host, port = _split(address)
+            host, port = split_address(address)
+        except ValueError as e:
+            failures.append(str(e))
+            continue
+        try:
             version = str(probes.get_json(f"http://{address}/version").get("version", "unknown"))
         except (OSError, ValueError, AttributeError) as e:
             failures.append(f"{address}: {_why(e)}")
@@ -259,13 +264,6 @@ def _master(master: str, probes: Probes, wanted: master_checks.Wanted) -> list[F
         return [*found, _agents(address, probes, wanted), *_framework(address, probes, wanted),
                 *_way_back(host, port, probes)]
     return [Finding("master", False, *m.MASTER_SILENT.parts(failures="; ".join(failures)))]
-
-
-def _split(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
-        raise ValueError(m.NOT_AN_ADDRESS())
-    return host.strip("[]"), int(port)
 
 
 def _why(error: BaseException) -> str:

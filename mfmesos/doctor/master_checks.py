@@ -11,7 +11,7 @@ from typing import Any
 
 from mfmesos.mesos.calls import basic_credential
 from mfmesos.mesos.masters import address_of, leader_of, make_client, parse_masters
-from mfmesos.shared.master_address import split_address
+from mfmesos.shared.addresses import split_address
 from mfmesos.shared.messages import doctor as m
 from mfmesos.shared.phrases import shortened
 

@@ -8,7 +8,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 from mfmesos.mesos.stream import tune
-from mfmesos.shared.master_address import split_address
+from mfmesos.shared.addresses import split_address
 
 
 class CallRefused(Exception):

@@ -19,7 +19,7 @@ from mfmesos.mesos.calls import Caller, CallLost, CallRefused
 from mfmesos.mesos.imports import MesosExecutorDriver, parse_duration
 from mfmesos.mesos.process import HardenedProcess
 from mfmesos.mesos.stream import Timing
-from mfmesos.shared.master_address import split_address
+from mfmesos.shared.addresses import split_address
 from mfmesos.shared.messages import mesos as m
 
 logger = logging.getLogger(__name__)

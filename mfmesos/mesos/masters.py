@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from mfmesos.shared.master_address import split_address
+from mfmesos.shared.addresses import split_address
 from mfmesos.shared.messages import mesos as m
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from typing import Any, Callable, Iterator
 from http_parser.http import HttpParser
 
 from mfmesos.mesos.imports import Connection
-from mfmesos.shared.master_address import split_address
+from mfmesos.shared.addresses import split_address
 from mfmesos.shared.messages import mesos as m
 
 _RECEIVE = 1 << 18

@@ -1,7 +1,6 @@
 """Addresses: parse them, and find the address of this machine that agents can reach."""
 from __future__ import annotations
 
-import ipaddress
 import socket
 
 from mfmesos.shared.messages import shared as m
@@ -9,6 +8,8 @@ from mfmesos.shared.messages import shared as m
 
 def is_loopback(host: str) -> bool:
     """Whether an address or name means this machine only."""
+    import ipaddress  # here: executors, which only split addresses, start sooner without it
+
     try:
         return ipaddress.ip_address(host.strip("[]").split("%")[0]).is_loopback
     except ValueError:
@@ -30,7 +31,20 @@ def split_host_port(text: str, port: int) -> tuple[str, int]:
     return host, _port(number, text) if colon else port
 
 
+def split_address(address: str) -> tuple[str, int]:
+    """Split the address of a master or an agent, "host:5050", "10.0.0.1:5050" or "[::1]:5050", which must name a port;
+    ValueError with a plain reason.
+    """
+    host, colon, port = address.rpartition(":")
+    host = host.strip("[]")
+    if not colon or not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
+        raise ValueError(m.NOT_HOST_AND_PORT(address=address))
+    return host, int(port)
+
+
 def _is_v6(text: str) -> bool:
+    import ipaddress
+
     try:
         return ipaddress.ip_address(text.split("%")[0]).version == 6
     except ValueError:
@@ -63,6 +77,8 @@ def advertised(host: str) -> str:
     """The address under which other machines reach a server that listens on `host`. For a wildcard: the source address
     of outgoing packets, of an address family that the server listens to.
     """
+    import ipaddress
+
     try:
         bound = socket.getaddrinfo(host or None, 0, type=socket.SOCK_STREAM,
                                    flags=socket.AI_NUMERICHOST | socket.AI_PASSIVE)[0][4][0]

@@ -13,7 +13,7 @@ from support import wait_until
 
 from mfmesos.mesos.masters import LeaderWatch, Masters, address_of, leader_of, parse_masters
 from mfmesos.mesos.stream import Records, StreamEnd
-from mfmesos.shared.master_address import split_address
+from mfmesos.shared.addresses import split_address
 
 cuts = st.lists(st.integers(0, 2000), max_size=12)
 

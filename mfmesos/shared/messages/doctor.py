@@ -88,7 +88,6 @@ MASTER_ANSWERS = Message("master-answers", "{address} answers, Mesos {version}",
 MASTER_SILENT = Message(
     "master-silent", "{failures}", "No master answered at the given addresses.",
     "start it, or correct --master HOST:PORT")
-NOT_AN_ADDRESS = Message("not-an-address", "not HOST:PORT", "Part of master-silent: the reason.")
 NO_MASTER_ANSWER = Message(
     "no-master-answer", "{address}: the answer is not from a Mesos master ({kind})",
     "Another program listens at the address.")
