@@ -76,7 +76,7 @@ class ListAgents:
 
 # --- to executors and the workflow's folder -----------------------------------------------------
 @dataclass(frozen=True)
-class GrantAttempt:
+class PermitAttempt:
     """Permit the claim to fetch these inputs and deliver these outputs from now on."""
 
     claim_id: str
@@ -86,8 +86,8 @@ class GrantAttempt:
 
 
 @dataclass(frozen=True)
-class RevokeAttempt:
-    """Revoke the permit; unpublished deliveries are discarded."""
+class WithdrawPermit:
+    """Withdraw the permit; unpublished deliveries are discarded."""
 
     claim_id: str
     attempt_id: str
@@ -197,6 +197,6 @@ class Over:
 
 Action = Union[
     OpenClaim, DeclineOffers, Revive, Suppress, AcknowledgeUpdate, KillClaim, Reconcile, AcceptInverseOffer, ListAgents,
-    GrantAttempt, RevokeAttempt, AnswerSync, PublishOutputs, CloseClaim, ReportTask, RecordAttempt,
+    PermitAttempt, WithdrawPermit, AnswerSync, PublishOutputs, CloseClaim, ReportTask, RecordAttempt,
     SaveClaim, SaveTask, DropClaim, DropTask, Note, Over,
 ]

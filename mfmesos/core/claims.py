@@ -9,7 +9,7 @@ from mfmesos.core.actions import (
     DropClaim,
     KillClaim,
     Reconcile,
-    RevokeAttempt,
+    WithdrawPermit,
 )
 from mfmesos.core.events import ClaimSynced, ClaimUpdated
 from mfmesos.core.reasons import EXECUTOR_ENDED, LIMITS, about_user, explain
@@ -62,7 +62,7 @@ def _take_result(state: State, claim: Claim, result: wire.Result) -> None:
     record = tasks.current(state, claim, result.attempt)
     if record is None:
         claim.attempts.pop(result.attempt, None)
-        state.emit(RevokeAttempt(claim.id, result.attempt))
+        state.emit(WithdrawPermit(claim.id, result.attempt))
     elif record.state is not TaskState.PUBLISHING:
         tasks.attempt_ended(state, claim, record, result)
     if record is None or record.state is not TaskState.PUBLISHING:

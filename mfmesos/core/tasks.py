@@ -4,12 +4,12 @@ from __future__ import annotations
 from mfmesos.core import outcomes, trust
 from mfmesos.core.actions import (
     DropTask,
-    GrantAttempt,
+    PermitAttempt,
     PublishOutputs,
     RecordAttempt,
     ReportTask,
-    RevokeAttempt,
     SaveTask,
+    WithdrawPermit,
 )
 from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.attemptid import attempt_id, attempt_stem
@@ -113,7 +113,7 @@ def assign(state: State, record: TaskRecord, claim: Claim, allocation: Resources
     record.claim_id, record.agent_id, record.assigned_at = claim.id, claim.agent_id, state.now
     record.allocation = allocation
     claim.take(record.attempt_id, record.task.id, allocation)
-    state.emit(GrantAttempt(claim.id, record.attempt_id, record.task, record.inputs))
+    state.emit(PermitAttempt(claim.id, record.attempt_id, record.task, record.inputs))
 
 
 def run_message(state: State, record: TaskRecord) -> wire.Run:
@@ -204,7 +204,7 @@ def drain(state: State, claim: Claim) -> None:
 def take_back(state: State, claim: Claim, record: TaskRecord) -> None:
     """The task waits again, whatever happened to the attempt."""
     claim.recall(record.attempt_id)
-    state.emit(RevokeAttempt(claim.id, record.attempt_id))
+    state.emit(WithdrawPermit(claim.id, record.attempt_id))
     leave_claim(state, record)
     wait_again(state, record)
 
@@ -296,7 +296,7 @@ def carry_out(state: State, record: TaskRecord, decision: Decision, result: wire
         return
     state.note_alike(f"again at {record.agent_id}", "info",
                      m.ATTEMPT_RETRIED(attempt=record.attempt_id, why=decision.reason), record.task.id)
-    state.emit(RevokeAttempt(record.claim_id, record.attempt_id))
+    state.emit(WithdrawPermit(record.claim_id, record.attempt_id))
     leave_claim(state, record)
     wait_again(state, record)
 
@@ -318,7 +318,7 @@ def end(
         state.queue.remove(record)
     else:
         if how is not TaskState.FINISHED:
-            state.emit(RevokeAttempt(record.claim_id, record.attempt_id))
+            state.emit(WithdrawPermit(record.claim_id, record.attempt_id))
         leave_claim(state, record)
     record.move(how)
     state.counts[how] += 1

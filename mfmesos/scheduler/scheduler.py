@@ -95,8 +95,8 @@ class Scheduler:
             act.Reconcile: lambda a: self._link.reconcile(a.claims),
             act.AcceptInverseOffer: lambda a: self._link.accept_inverse_offer(a.inverse_offer_id),
             act.ListAgents: lambda a: self._link.list_agents(a.holders),
-            act.GrantAttempt: self._grant,
-            act.RevokeAttempt: lambda a: self.staging.revoke(a.claim_id, a.attempt_id),
+            act.PermitAttempt: self._permit,
+            act.WithdrawPermit: lambda a: self.staging.withdraw_permit(a.claim_id, a.attempt_id),
             act.AnswerSync: self._held.answer,
             act.PublishOutputs: lambda a: self._publisher.publish(self.staging, a.attempt_id),
             act.CloseClaim: lambda a: self.staging.close_claim(a.claim_id),
@@ -235,8 +235,8 @@ class Scheduler:
             command=self._archive.command("" if elsewhere else self.staging.archive_url()), data=wire.dumps(data),
             task_name=f"mfmesos claim {action.claim_id}")
 
-    def _grant(self, action: act.GrantAttempt) -> None:
-        self.staging.grant(action.claim_id, action.attempt_id, action.inputs, action.task.outputs)
+    def _permit(self, action: act.PermitAttempt) -> None:
+        self.staging.permit(action.claim_id, action.attempt_id, action.inputs, action.task.outputs)
 
     def _report_all(self, actions: Iterable[Any]) -> None:
         reports: list[act.ReportTask] = list(actions)

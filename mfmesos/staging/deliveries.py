@@ -83,7 +83,7 @@ class Deliveries:
     def stop(self) -> None:
         """Remove all deliveries that were not published."""
         for attempt_id in list(self._attempts):
-            self.revoke(attempt_id)
+            self.withdraw_permit(attempt_id)
         remove_tree(str(self._incoming))
 
     @property
@@ -92,10 +92,10 @@ class Deliveries:
         return self._incoming
 
     # --- permits --------------------------------------------------------------------------------
-    def grant(self, claim_id: str, attempt_id: str, inputs: Sequence[StagedInput], outputs: Sequence[str]) -> Attempt:
+    def permit(self, claim_id: str, attempt_id: str, inputs: Sequence[StagedInput], outputs: Sequence[str]) -> Attempt:
         """Raises names.NameRefused for invalid outputs, ValueError for an invalid id."""
         attempt = Attempt(check_attempt(attempt_id), claim_id, plan_outputs(self._workdir, outputs), tuple(inputs))
-        self.revoke(attempt_id)
+        self.withdraw_permit(attempt_id)
         self._attempts[attempt_id] = attempt
         stem = self._kept.pop(attempt_id, None)
         if stem is not None:
@@ -110,7 +110,7 @@ class Deliveries:
     def find(self, attempt_id: str) -> Attempt | None:
         return self._attempts.get(attempt_id)
 
-    def revoke(self, attempt_id: str) -> Attempt | None:
+    def withdraw_permit(self, attempt_id: str) -> Attempt | None:
         """Remove the attempt's deliveries, and accept no more from it."""
         attempt = self._attempts.pop(attempt_id, None)
         if attempt is not None and attempt.received is not None:
@@ -154,7 +154,7 @@ class Deliveries:
         return Unpacker(self._new_stem(attempt), attempt.plan, partial)
 
     def commit(self, attempt: Attempt, received: Received, alone: bool = False) -> bool:
-        """Keep this delivery instead of an earlier one; False if the attempt was revoked meanwhile.
+        """Keep this delivery instead of an earlier one; False if the attempt's permit was withdrawn meanwhile.
 
         `alone`: keep it also for the next scheduler, since the executor will not send it again.
         """

@@ -20,7 +20,7 @@ def derived_token(secret: bytes, purpose: str) -> str:
 
 
 class Access(Enum):
-    GRANTED = "granted"
+    PERMITTED = "permitted"
     UNKNOWN = "unknown"
     """No such claim, or a wrong token: the two get the same answer."""
     CLOSED = "closed"
@@ -37,14 +37,14 @@ class ClaimAccess:
         """Syncs that have not arrived completely, the oldest first."""
         self._files: dict[str, dict[str, tuple[StagedInput, int]]] = {}
 
-    def grant(self, inputs: Sequence[StagedInput]) -> None:
-        """The claim may fetch these inputs, until each was revoked as often as it was granted."""
+    def permit(self, inputs: Sequence[StagedInput]) -> None:
+        """The claim may fetch these inputs, until each permit was withdrawn as often as it was given."""
         for item in inputs:
             same = self._files.setdefault(item.digest, {})
             _, count = same.get(item.name, (item, 0))
             same[item.name] = (item, count + 1)
 
-    def revoke(self, inputs: Sequence[StagedInput]) -> None:
+    def withdraw_permit(self, inputs: Sequence[StagedInput]) -> None:
         for item in inputs:
             same = self._files.get(item.digest, {})
             found, count = same.get(item.name, (item, 0))
@@ -95,4 +95,4 @@ class ClaimTable:
         same = hmac.compare_digest(authorization.encode("utf-8", "replace"), f"Bearer {expected}".encode())
         if not same:
             return Access.UNKNOWN
-        return Access.GRANTED if claim else Access.CLOSED
+        return Access.PERMITTED if claim else Access.CLOSED

@@ -133,7 +133,7 @@ class StagingServer:
 
     # --- for the scheduler ----------------------------------------------------------------------
     def open_up(self) -> None:
-        """All permits of an earlier scheduler are granted again: accept executors, and remove deliveries of other
+        """All permits of an earlier scheduler are given again: accept executors, and remove deliveries of other
         attempts.
         """
         self.starting = False
@@ -148,19 +148,19 @@ class StagingServer:
         self._claims.close(claim_id)
         self._deliveries.close_claim(claim_id)
 
-    def grant(self, claim_id: str, attempt_id: str, inputs: Sequence[StagedInput], outputs: Sequence[str]) -> None:
+    def permit(self, claim_id: str, attempt_id: str, inputs: Sequence[StagedInput], outputs: Sequence[str]) -> None:
         """The claim may fetch these inputs and deliver these outputs from now on. Raises names.NameRefused."""
-        self.revoke(claim_id, attempt_id)
-        self._deliveries.grant(claim_id, attempt_id, inputs, outputs)
+        self.withdraw_permit(claim_id, attempt_id)
+        self._deliveries.permit(claim_id, attempt_id, inputs, outputs)
         claim = self._claims.get(claim_id)
         if claim is not None:
-            claim.grant(inputs)
+            claim.permit(inputs)
 
-    def revoke(self, claim_id: str, attempt_id: str) -> None:
-        """Revoke the permit; unpublished deliveries are removed."""
+    def withdraw_permit(self, claim_id: str, attempt_id: str) -> None:
+        """Withdraw the permit; unpublished deliveries are removed."""
         if self._deliveries.get(claim_id, attempt_id) is not None:
             self._withdraw_inputs(attempt_id)
-            self._deliveries.revoke(attempt_id)
+            self._deliveries.withdraw_permit(attempt_id)
 
     def publish_outputs(self, attempt_id: str) -> None:
         """Move the attempt's delivery to its final names, all of it or nothing. Raises PublishError.
@@ -192,7 +192,7 @@ class StagingServer:
         attempt = self._deliveries.find(attempt_id)
         claim = self._claims.get(attempt.claim) if attempt is not None else None
         if attempt is not None and claim is not None:
-            claim.revoke(attempt.inputs)
+            claim.withdraw_permit(attempt.inputs)
 
     def serve_archive(self, path: Path) -> None:
         """Serve this file, the executor's archive, from memory."""
@@ -210,7 +210,7 @@ class StagingServer:
             claim = self._claims.get(claim_id)
             if access is Access.CLOSED:
                 return _refusal(request, 410, m.CLAIM_IS_CLOSED())
-            if access is not Access.GRANTED or claim is None:
+            if access is not Access.PERMITTED or claim is None:
                 return _refusal(request, 401, "")
             try:
                 if self.starting:

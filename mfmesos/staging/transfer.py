@@ -158,7 +158,7 @@ class Transfer:
                     await asyncio.shield(self._blocking(unpacker.abort))
                 raise self._explained(attempt, e) from None
             if not self._deliveries.commit(attempt, received, alone=not partial):
-                raise Refused(404, refusals.ATTEMPT_REVOKED())
+                raise Refused(404, refusals.PERMIT_WITHDRAWN())
 
     def _explained(self, attempt: Attempt, e: BaseException) -> BaseException:
         if isinstance(e, LeadsOut):
@@ -185,7 +185,7 @@ class Transfer:
             buffer += data
             if len(buffer) >= PIECE or (not data and buffer):
                 if self._deliveries.get(attempt.claim, attempt.id) is not attempt:
-                    raise Refused(404, refusals.ATTEMPT_REVOKED())
+                    raise Refused(404, refusals.PERMIT_WITHDRAWN())
                 self._check_room(attempt, len(buffer))
                 await self._blocking(unpacker.feed, bytes(buffer))
                 buffer.clear()

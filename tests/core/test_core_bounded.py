@@ -19,12 +19,12 @@ def world_of(count: int = 1, agents: dict[str, Resources] | None = None, **setti
     return world
 
 
-def grants(world: World) -> list[act.GrantAttempt]:
-    return [a for a in world.actions if isinstance(a, act.GrantAttempt)]
+def permits(world: World) -> list[act.PermitAttempt]:
+    return [a for a in world.actions if isinstance(a, act.PermitAttempt)]
 
 
 def running(world: World) -> FakeExecutor:
-    """The one executor, with what was granted to it."""
+    """The one executor, with the permits that it got."""
     world.offer()
     (executor,) = world.live()
     world.sync(executor)
@@ -52,7 +52,7 @@ def test_an_executor_that_forgets_its_attempts_ends_the_task():
             executor.running.clear()
             world.sync(executor)
         world.pass_time(0.1)
-    assert len(grants(world)) == 4
+    assert len(permits(world)) == 4
     assert "failed the task 4 times" in world.reports[1].reason
 
 
@@ -75,7 +75,7 @@ def test_a_task_alone_in_a_claim_that_was_too_small_gets_a_larger_one(alone: str
         world.pass_time(0.1)
     given = [g.memory_mb for g in (c.resources for c in world.actions if isinstance(c, act.OpenClaim))]
     assert "no agent has more" in world.reports[1].reason
-    assert len(grants(world)) < 8
+    assert len(permits(world)) < 8
     assert given[-1] > given[0]
 
 
@@ -103,7 +103,7 @@ def test_a_task_that_is_not_wanted_any_more_is_not_tried_again(how: ev.Event):
     world.place_all()
     assert world.reports[1].withdrawn
     world.run_to_end()
-    assert len(grants(world)) == 1
+    assert len(permits(world)) == 1
 
 
 def test_a_framework_that_is_removed_fails_no_task():
@@ -135,7 +135,7 @@ def test_a_claim_that_is_drained_after_a_restart_keeps_what_it_runs():
     world.place_all()
     world.run_to_end()
     assert all(r.finished for r in world.reports.values())
-    assert [g.attempt_id for g in grants(world) if g.task.id in (1, 5)] == ["1.1", "5.1", "1.1", "5.1"]
+    assert [g.attempt_id for g in permits(world) if g.task.id in (1, 5)] == ["1.1", "5.1", "1.1", "5.1"]
 
 
 @pytest.mark.parametrize("large", [True, False])

@@ -37,7 +37,7 @@ def finish_all(world: World) -> None:
 
 
 def attempts(world: World) -> set[str]:
-    return {a.attempt_id for a in world.actions if isinstance(a, act.GrantAttempt)}
+    return {a.attempt_id for a in world.actions if isinstance(a, act.PermitAttempt)}
 
 
 def test_what_runs_goes_on():

@@ -37,9 +37,9 @@ class Fort:
             f"{result.reason}{result.stdout}{result.stderr}".encode()
         return wire.SyncAnswer(number=request.seq, acked=[r.attempt for r in request.results])
 
-    def grant(self, claim: str, attempt: str, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> list[str]:
+    def permit(self, claim: str, attempt: str, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> list[str]:
         staged = self.index.stage(Task(1, "x", inputs))
-        self.server.grant(claim, attempt, staged, outputs)
+        self.server.permit(claim, attempt, staged, outputs)
         return [item.digest for item in staged]
 
     async def begin(self) -> dict[str, Any]:
@@ -48,13 +48,13 @@ class Fort:
         self.server.serve_archive(archive)
         tokens = {claim: self.server.open_claim(claim) for claim in ("good", "thief", "ended")}
         digests = {
-            "good": self.grant("good", "1.1", ("secret.txt",), ("result.txt",)),
-            "thief": self.grant("thief", "2.1", ("own.txt",), ("own.out", "folder", "folder/twice")),
-            "ended": self.grant("ended", "3.1", ("secret.txt",), ("ended.out",)),
+            "good": self.permit("good", "1.1", ("secret.txt",), ("result.txt",)),
+            "thief": self.permit("thief", "2.1", ("own.txt",), ("own.out", "folder", "folder/twice")),
+            "ended": self.permit("ended", "3.1", ("secret.txt",), ("ended.out",)),
         }
-        self.grant("good", "4.1", ("secret.txt",), ())  # which goes on running
+        self.permit("good", "4.1", ("secret.txt",), ())  # which goes on running
         for number in range(2000):
-            self.grant("good", f"{100 + number}.1", (), (f"good-{number}.out",))
+            self.permit("good", f"{100 + number}.1", (), (f"good-{number}.out",))
         self.server.close_claim("ended")
         return {"url": self.server.url, "archive": self.server.archive_url(), "tokens": tokens, "digests": digests}
 

@@ -64,12 +64,12 @@ class Bench:
         self.tokens[claim] = self.server.open_claim(claim)
         return self.tokens[claim]
 
-    def grant(self, attempt: str = "1.1", outputs: tuple[str, ...] = ("o",), inputs: tuple[str, ...] = (),
+    def permit(self, attempt: str = "1.1", outputs: tuple[str, ...] = ("o",), inputs: tuple[str, ...] = (),
               claim: str = "c1") -> Any:
         if claim not in self.tokens:
             self.open(claim)
         staged = self.index.stage(Task(1, "x", inputs))
-        self.server.grant(claim, attempt, staged, outputs)
+        self.server.permit(claim, attempt, staged, outputs)
         return staged
 
     async def call(self, method: str, path: str, claim: str = "c1", token: str | None = None, **more: Any) -> Any:

@@ -290,8 +290,8 @@ def test_outputs_that_drip(tmp_path: Path) -> None:
     """Whoever sends his outputs drop by drop is cut off, and keeps nobody else from delivering meanwhile."""
 
     async def test(b: Bench) -> None:
-        b.grant("1.1", claim="c1")
-        b.grant("2.1", claim="c2")
+        b.permit("1.1", claim="c1")
+        b.permit("2.1", claim="c2")
         head = (
             f"PUT /claims/c1/attempts/1.1/outputs HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n"
             f"Authorization: Bearer {b.tokens['c1']}\r\n\r\n"
@@ -311,7 +311,7 @@ def test_heads_that_drip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(listener, "KEEPALIVE_S", 0.5)
 
     async def test(b: Bench) -> None:
-        staged = b.grant(inputs=("/etc/hostname",))
+        staged = b.permit(inputs=("/etc/hostname",))
         good = request("GET", f"/claims/c1/files/{staged[0].digest}", b.tokens["c1"]).decode()
         for head in ("GET / HTTP/1.1\r\nX: ", good + "GET / HTTP/1.1\r\nX: "):
             answer = await send_drops(b, head, to_the_end=True)
@@ -404,7 +404,7 @@ def test_no_descriptor_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     async def test(b: Bench) -> None:
         (tmp_path / "in").write_bytes(b"x")
-        staged = b.grant(inputs=("in",))
+        staged = b.permit(inputs=("in",))
         real = os.open
 
         def none_left(path: Any, *args: Any, **more: Any) -> int:
@@ -429,7 +429,7 @@ def test_answers_that_are_not_taken(tmp_path: Path) -> None:
 
     async def test(b: Bench) -> None:
         (tmp_path / "in").write_bytes(bytes(200_000))
-        staged = b.grant(inputs=("in",))
+        staged = b.permit(inputs=("in",))
         host, port = b.server.url.split("//")[1].split(":")
         _, writer = await asyncio.open_connection(host, int(port), limit=1000)
         writer.write(request("GET", f"/claims/c1/files/{staged[0].digest}", b.tokens["c1"]) * 200)
@@ -482,7 +482,7 @@ def test_fuller_than_announced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """Outputs that announce no size are stopped before the disk is full, and leave nothing."""
 
     async def test(b: Bench) -> None:
-        b.grant()
+        b.permit()
         tar = files_tar(o=b"x" * 6_000_000)
 
         async def pieces() -> Any:
@@ -505,7 +505,7 @@ def test_names_in_refusals_are_harmless(tmp_path: Path) -> None:
     """A name chosen to write a line of its own, or to a terminal's controls, is quoted."""
 
     async def test(b: Bench) -> None:
-        b.grant()
+        b.permit()
         for name in ("x\nmfmesos: all is well", "\x1b[2J", "\udcff", "y" * 4000):
             result = wire.Result("1.1", wire.FINISHED, tar=inline(tar_of(member(name, b"1"))))
             await b.sync(result)
@@ -528,7 +528,7 @@ def test_spoilt_by_chance(tmp_path: Path) -> None:
 
     async def test(b: Bench) -> None:
         chance = random.Random(1)
-        b.grant(outputs=("o", "d"))
+        b.permit(outputs=("o", "d"))
         good = tar_of(member("o", b"1" * 600), member("d/" + "x" * 120, b"2"), member("d/e", b""))
         for _ in range(1500):
             tar = bytearray(good)

@@ -104,7 +104,7 @@ def test_the_executors_client(tmp_path: Path, tls: bool) -> None:
 
     async def main() -> None:
         async with bench(tmp_path, tls=tls) as b:
-            staged = b.grant(inputs=("big",))
+            staged = b.permit(inputs=("big",))
             data = ClaimData(b.server.url, "c1", b.tokens["c1"], b.server.fingerprint, give_up_s=5)
             await asyncio.get_running_loop().run_in_executor(None, talk, data, staged[0].digest)
             b.server.publish_outputs("1.1")

@@ -33,7 +33,7 @@ def deliveries(workdir: Path, resume: bool = False) -> Deliveries:
 def delivered(workdir: Path, tar: bytes, *names: str) -> Deliveries:
     """One attempt's outputs, arrived whole by a PUT."""
     made = deliveries(workdir)
-    attempt = made.grant("c", "1.1", (), names)
+    attempt = made.permit("c", "1.1", (), names)
     made.commit(attempt, unpack(made._new_stem(attempt), attempt.plan, tar), alone=True)
     return made
 
@@ -43,10 +43,10 @@ def incoming(workdir: Path) -> list[str]:
 
 
 def test_what_arrived_whole_is_placed_by_the_next_scheduler(tmp_path: Path, two_files: bytes) -> None:
-    """Granted again after a restart, the attempt's outputs have already arrived."""
+    """With a permit again after a restart, the attempt's outputs have already arrived."""
     delivered(tmp_path, two_files, "a", "d/b")
     after = deliveries(tmp_path, resume=True)
-    after.grant("c", "1.1", (), ("a", "d/b"))
+    after.permit("c", "1.1", (), ("a", "d/b"))
     assert not after.publishes_quickly("1.1")
     after.publish(after.take("1.1"))
     after.settle("1.1")
@@ -58,7 +58,7 @@ def test_what_arrived_whole_is_placed_by_the_next_scheduler(tmp_path: Path, two_
 def test_what_did_not_arrive_whole_is_removed(tmp_path: Path, two_files: bytes) -> None:
     """Half an upload, or outputs that rode in a result, come again; a new run knows nothing of the old one's."""
     before = delivered(tmp_path, two_files, "a", "d/b")
-    half = before.grant("c", "2.1", (), ("a", "d/b"))
+    half = before.permit("c", "2.1", (), ("a", "d/b"))
     before.commit(half, unpack(before._new_stem(half), half.plan, two_files))
     assert len(incoming(tmp_path)) == 5
     deliveries(tmp_path, resume=True)
@@ -68,15 +68,15 @@ def test_what_did_not_arrive_whole_is_removed(tmp_path: Path, two_files: bytes) 
 
 
 def test_what_arrived_for_an_attempt_that_is_not_wanted_any_more_is_removed(tmp_path: Path, two_files: bytes) -> None:
-    """Its task was edited after the scheduler had died: only what was granted again stays."""
+    """Its task was edited after the scheduler had died: only what has a permit again stays."""
     before = delivered(tmp_path, two_files, "a", "d/b")
-    edited = before.grant("c", "2.1", (), ("a", "d/b"))
+    edited = before.permit("c", "2.1", (), ("a", "d/b"))
     before.commit(edited, unpack(before._new_stem(edited), edited.plan, two_files), alone=True)
     after = deliveries(tmp_path, resume=True)
-    after.grant("c", "1.1", (), ("a", "d/b"))
+    after.permit("c", "1.1", (), ("a", "d/b"))
     after.forget_kept()
     assert {name.partition("-")[0] for name in incoming(tmp_path)} == {"1.1"}
-    assert after.grant("c", "2.1", (), ("a", "d/b")).received is None
+    assert after.permit("c", "2.1", (), ("a", "d/b")).received is None
 
 
 def died_at_a_rename(
@@ -106,7 +106,7 @@ def test_a_publishing_that_died_between_its_renames(
     (tmp_path / "a").write_text("old")
     before = delivered(tmp_path, two_files, "a", "d/b")
     after = died_at_a_rename(tmp_path, before, monkeypatch, die_at)
-    after.grant("c", "1.1", (), ("a", "d/b"))
+    after.permit("c", "1.1", (), ("a", "d/b"))
     after.publish(after.take("1.1"))
     assert (tmp_path / "a").read_bytes() == b"A"
     assert (tmp_path / "d" / "b").read_bytes() == b"B"
@@ -126,7 +126,7 @@ def test_a_merge_that_died_between_its_renames(
     tar = tar_of(member("d", kind=b"5"), member("d/x", b"X"), member("d/new/y", b"Y"), member("d/sub/z", b"Z"))
     before = delivered(tmp_path, tar, "d")
     after = died_at_a_rename(tmp_path, before, monkeypatch, die_at)
-    after.grant("c", "1.1", (), ("d",))
+    after.permit("c", "1.1", (), ("d",))
     after.publish(after.take("1.1"))
     assert after.members("1.1") == {"d": ("new/y", "sub/z", "x")}
     after.settle("1.1")
@@ -158,7 +158,7 @@ def test_numbers_do_not_meet_those_of_the_earlier_life(tmp_path: Path, two_files
     """What arrives after a restart never overwrites what had arrived before."""
     delivered(tmp_path, two_files, "a", "d/b")
     after = deliveries(tmp_path, resume=True)
-    attempt = after.grant("c", "1.1", (), ("a", "d/b"))
+    attempt = after.permit("c", "1.1", (), ("a", "d/b"))
     assert not list(tmp_path.glob(f".mfmesos/incoming/{Path(after._new_stem(attempt)).name}*"))
 
 

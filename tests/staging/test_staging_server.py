@@ -29,7 +29,7 @@ def test_every_route_wants_the_claims_own_token(tmp_path: Path) -> None:
     async def test(b: Bench) -> None:
         (tmp_path / "in").write_bytes(b"1")
         mine, other = b.open("c1"), b.open("c2")
-        staged = b.grant(inputs=("in",))
+        staged = b.permit(inputs=("in",))
         for token in ("", "wrong", other, mine[:-1], mine + "x", "ü"):
             for method, path in (("POST", "sync"), ("GET", f"files/{staged[0].digest}"),
                                  ("PUT", "attempts/1.1/outputs")):
@@ -64,7 +64,7 @@ def test_a_server_that_is_starting_asks_to_come_again(tmp_path: Path) -> None:
         assert (await b.put(files_tar(o=b"1")))[0] == 503
         assert (await b.call("POST", "sync", token="wrong", data=b"{}"))[0] == 401
         b.server.starting = False
-        b.grant(inputs=("in",))
+        b.permit(inputs=("in",))
         assert (await b.call("GET", f"files/{staged.digest}")) == (200, b"x")
     run(tmp_path, test)
 
@@ -84,7 +84,7 @@ def test_another_claims_things(tmp_path: Path) -> None:
     """With its own good token a claim gets no other claim's input, and delivers no other claim's output."""
     async def test(b: Bench) -> None:
         (tmp_path / "in").write_bytes(b"secret")
-        staged = b.grant("1.1", inputs=("in",), claim="c1")
+        staged = b.permit("1.1", inputs=("in",), claim="c1")
         b.open("c2")
         assert (await b.call("GET", f"files/{staged[0].digest}", claim="c2"))[0] == 404
         assert (await b.put(files_tar(o=b"evil"), "1.1", claim="c2"))[0] == 404
@@ -128,8 +128,8 @@ def test_no_token_in_any_log(
 def test_sync_carries_results_and_outputs(tmp_path: Path) -> None:
     """Outputs that ride in a sync are staged when the scheduler receives it, and published on its order."""
     async def test(b: Bench) -> None:
-        b.grant("1.1")
-        b.grant("2.1", ("sub/p", "d"))
+        b.permit("1.1")
+        b.permit("2.1", ("sub/p", "d"))
         two = tar_of(member("sub/p", b"P", 0o755), member("d/x", b"X"))
         status, answer = await b.sync(done("1.1", files_tar(o=b"O")), done("2.1", two))
         assert status == 200
@@ -152,8 +152,8 @@ def test_sync_carries_results_and_outputs(tmp_path: Path) -> None:
 def test_bad_tar_makes_a_broken_result(tmp_path: Path, tar: bytes) -> None:
     """The rest of the sync is heard all the same; the reason is one plain line; nothing is staged."""
     async def test(b: Bench) -> None:
-        b.grant("1.1")
-        b.grant("2.1")
+        b.permit("1.1")
+        b.permit("2.1")
         await b.sync(done("1.1", tar), done("2.1", files_tar(o=b"good")))
         bad, good = b.syncs[0][1].results
         assert (bad.outcome, good.outcome) == (wire.BROKEN, wire.FINISHED)
@@ -166,7 +166,7 @@ def test_bad_tar_makes_a_broken_result(tmp_path: Path, tar: bytes) -> None:
 def test_not_base64(tmp_path: Path) -> None:
     """Text that is no base64 makes that result BROKEN."""
     async def test(b: Bench) -> None:
-        b.grant()
+        b.permit()
         await b.sync(wire.Result("1.1", wire.FINISHED, tar="%%%"))
         assert b.syncs[0][1].results[0].outcome == wire.BROKEN
     run(tmp_path, test)
@@ -176,7 +176,7 @@ def test_many_results_in_one_sync(tmp_path: Path) -> None:
     """More than is unpacked at once goes through a thread, with the same effect."""
     async def test(b: Bench) -> None:
         for i in range(12):
-            b.grant(f"{i}.1", (f"o{i}",))
+            b.permit(f"{i}.1", (f"o{i}",))
         await b.sync(*(done(f"{i}.1", files_tar(**{f"o{i}": bytes([i]) * 40_000})) for i in range(12)))
         for i in range(12):
             b.server.publish_outputs(f"{i}.1")
@@ -187,7 +187,7 @@ def test_many_results_in_one_sync(tmp_path: Path) -> None:
 def test_replayed_results(tmp_path: Path) -> None:
     """A result reported again before it is published replaces what was staged; after that it changes nothing."""
     async def test(b: Bench) -> None:
-        b.grant()
+        b.permit()
         await b.sync(done(tar=files_tar(o=b"1")), seq=1)
         await b.sync(done(tar=files_tar(o=b"2")), seq=2)
         assert len(b.leftovers()) == 1
@@ -292,7 +292,7 @@ def test_input_files(tmp_path: Path, size: int) -> None:
         content = os.urandom(size)
         (tmp_path / "in").write_bytes(content)
         (tmp_path / "in.gz").write_bytes(b"evil")
-        staged = b.grant(inputs=("in",))
+        staged = b.permit(inputs=("in",))
         fds = len(os.listdir("/proc/self/fd"))
         for _ in range(3):
             assert await b.call("GET", f"files/{staged[0].digest}") == (200, content)
@@ -307,7 +307,7 @@ def test_input_folder(tmp_path: Path) -> None:
     async def test(b: Bench) -> None:
         (tmp_path / "d").mkdir()
         (tmp_path / "d" / "x").write_bytes(b"1" * 3_000_000)
-        staged = b.grant(inputs=("d",))
+        staged = b.permit(inputs=("d",))
         status, body = await b.call("GET", f"files/{staged[0].digest}")
         assert status == 200
         assert body.count(b"1") >= 3_000_000
@@ -315,18 +315,18 @@ def test_input_folder(tmp_path: Path) -> None:
     run(tmp_path, test)
 
 
-def test_only_while_granted(tmp_path: Path) -> None:
-    """An input is served as long as one attempt has been granted it; a digest of anything else never is."""
+def test_only_with_a_permit(tmp_path: Path) -> None:
+    """An input is served as long as one attempt has a permit for it; a digest of anything else never is."""
     async def test(b: Bench) -> None:
         (tmp_path / "in").write_bytes(b"1")
-        staged = b.grant("1.1", inputs=("in",))
-        b.grant("2.1", inputs=("in",))
+        staged = b.permit("1.1", inputs=("in",))
+        b.permit("2.1", inputs=("in",))
         path = f"files/{staged[0].digest}"
         for wrong in ("files/" + "0" * 64, "files/..%2F..%2Fetc%2Fpasswd", "files/in", f"files/{'9' * 5000}"):
             assert (await b.call("GET", wrong))[0] in (404, 400)
-        b.server.revoke("c1", "1.1")
-        b.server.revoke("c1", "1.1")
-        b.server.revoke("c2", "2.1")
+        b.server.withdraw_permit("c1", "1.1")
+        b.server.withdraw_permit("c1", "1.1")
+        b.server.withdraw_permit("c2", "2.1")
         assert (await b.call("GET", path))[0] == 200
         await b.sync(done("2.1", files_tar(o=b"1")))
         b.server.publish_outputs("2.1")
@@ -342,7 +342,7 @@ def test_changed_input(tmp_path: Path) -> None:
         (tmp_path / "big").write_bytes(bytes(2_000_000))
         (tmp_path / "d").mkdir()
         (tmp_path / "d" / "x").write_bytes(b"1")
-        staged = b.grant(inputs=("a", "big", "d"))
+        staged = b.permit(inputs=("a", "big", "d"))
         (tmp_path / "a").write_bytes(b"2")
         (tmp_path / "big").write_bytes(bytes(1_999_999) + b"1")
         (tmp_path / "d" / "x").unlink()
@@ -350,7 +350,7 @@ def test_changed_input(tmp_path: Path) -> None:
             status, text = await b.call("GET", f"files/{item.digest}")
             assert status == 409
             assert f"input {item.name} has changed" in text.decode()
-        b.grant("2.1", inputs=("copy",))
+        b.permit("2.1", inputs=("copy",))
         assert await b.call("GET", f"files/{staged[0].digest}") == (200, b"1")
     run(tmp_path, test)
 
@@ -359,7 +359,7 @@ def test_changed_input(tmp_path: Path) -> None:
 def test_large_outputs_as_a_stream(tmp_path: Path) -> None:
     """Many pieces, announced or chunked; several files; a second delivery replaces the first."""
     async def test(b: Bench) -> None:
-        b.grant(outputs=("o", "d"))
+        b.permit(outputs=("o", "d"))
         big = os.urandom(5_000_000)
         for content in (b"first" * 1000, big):
             tar = tar_of(member("o", content), member("d/x", content[:100], 0o755))
@@ -384,7 +384,7 @@ def test_partial_outputs_of_a_failed_attempt(tmp_path: Path) -> None:
     or damaged changes nothing of the result, and an attempt that was taken back puts nothing anywhere."""
     async def test(b: Bench) -> None:
         for attempt, path in (("1.1", "o"), ("2.1", "p"), ("3.1", "q")):
-            b.grant(attempt, (path, "d", f"none.{path}"))
+            b.permit(attempt, (path, "d", f"none.{path}"))
         seen: list[bytes] = []
 
         async def answer(_: str, request: wire.SyncRequest) -> wire.SyncAnswer:
@@ -395,14 +395,14 @@ def test_partial_outputs_of_a_failed_attempt(tmp_path: Path) -> None:
         tar = tar_of(member("p", b"P" * 100_000), member("d/x", b"X", 0o755))
         assert await b.put(tar, attempt="2.1", params={"partial": "1"}) == (204, "")
         assert not (tmp_path / "p").exists()
-        b.server.revoke("c1", "3.1")
+        b.server.withdraw_permit("c1", "3.1")
         await b.sync(*(wire.Result(f"{n}.1", wire.FAILED, "exit code 1", 1, tar=inline(one) if one else None)
                        for n, one in ((1, files_tar(o=b"half")), (2, b""), (3, files_tar(q=b"late")))))
         assert seen == [b"half", b"P" * 100_000]
         b.answer = b._at_once
         assert (tmp_path / "d" / "x").read_bytes() == b"X"
         assert not (tmp_path / "q").exists()
-        b.grant("4.1", ("r",))
+        b.permit("4.1", ("r",))
         await b.sync(wire.Result("4.1", wire.FAILED, "exit code 1", 1, tar=inline(b"junk")), seq=2)
         last = b.syncs[-1][1].results[0]
         assert (last.outcome, last.reason) == (wire.FAILED, "exit code 1")
@@ -413,7 +413,7 @@ def test_partial_outputs_of_a_failed_attempt(tmp_path: Path) -> None:
 def test_bad_streams(tmp_path: Path) -> None:
     """400 with the reason, nothing kept, what was delivered before stays."""
     async def test(b: Bench) -> None:
-        b.grant()
+        b.permit()
         good = files_tar(o=b"good")
         await b.put(good)
         for bad in (b"", b"junk" * 1000, good[:600], files_tar(o=b"1", p=b"2"), tar_of(member("/etc/x", b"1")),
@@ -430,7 +430,7 @@ def test_bad_streams(tmp_path: Path) -> None:
 def test_connection_lost_half_way(tmp_path: Path) -> None:
     """A stream that breaks off leaves nothing; one that stops is given up after the time for silence."""
     async def test(b: Bench) -> None:
-        b.grant()
+        b.permit()
         host, port = b.server.url.split("//")[1].split(":")
         for close in (True, False):
             reader, writer = await asyncio.open_connection(host, int(port))
@@ -448,17 +448,17 @@ def test_connection_lost_half_way(tmp_path: Path) -> None:
     run(tmp_path, test, idle_s=0.5)
 
 
-def test_revoked_while_it_arrives(tmp_path: Path) -> None:
+def test_permit_withdrawn_while_it_arrives(tmp_path: Path) -> None:
     """An attempt taken back in the middle of its delivery delivers nothing."""
     async def test(b: Bench) -> None:
-        b.grant()
+        b.permit()
         tar = files_tar(o=b"x" * 6_000_000)
 
         async def pieces() -> Any:
             yield tar[:3_000_000]
             while not b.leftovers():
                 await asyncio.sleep(0.01)
-            b.server.revoke("c1", "1.1")
+            b.server.withdraw_permit("c1", "1.1")
             yield tar[3_000_000:]
 
         assert (await b.put(pieces()))[0] == 404
@@ -471,7 +471,7 @@ def test_more_than_there_is_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """413: announced, and when the disk fills while it arrives. The executor's complaint about that is not held against
     it: publishing fails as our own doing, for want of room."""
     async def test(b: Bench) -> None:
-        b.grant()
+        b.permit()
         monkeypatch.setattr(transfer, "SPARE_BYTES", 1 << 60)
         status, text = await b.put(bytes(100))
         assert status == 413
@@ -498,7 +498,7 @@ def test_more_than_there_is_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_more_than_the_disk_could_ever_hold(tmp_path: Path) -> None:
     """Nothing to wait for: publishing fails for good, and says how much the whole disk holds."""
     async def test(b: Bench) -> None:
-        b.grant()
+        b.permit()
         claim = b.tokens["c1"]
         reader, writer = await asyncio.open_connection("127.0.0.1", b.server.port)
         writer.write(f"PUT /claims/c1/attempts/1.1/outputs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {claim}\r\n"
@@ -517,7 +517,7 @@ def test_links_that_lead_out_are_the_tasks_fault(tmp_path: Path) -> None:
     async def test(b: Bench) -> None:
         tar = tar_of(member("o", kind=b"5"), member("o/l", kind=b"2", link="/etc/passwd"))
         for attempt in ("1.1", "2.1"):
-            b.grant(attempt)
+            b.permit(attempt)
             if attempt == "1.1":
                 await b.sync(wire.Result(attempt, wire.FINISHED, tar=inline(tar)))
             else:
@@ -534,7 +534,7 @@ def test_links_that_lead_out_are_the_tasks_fault(tmp_path: Path) -> None:
 def test_a_local_problem_is_raised_when_publishing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Our own full disk does not blame the attempt: the result stays FINISHED, publishing it fails as local."""
     async def test(b: Bench) -> None:
-        b.grant()
+        b.permit()
 
         def full(*_: Any) -> Any:
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -552,7 +552,7 @@ def test_uploads_are_bounded(tmp_path: Path) -> None:
     """More at once than allowed wait for their turn, and all arrive."""
     async def test(b: Bench) -> None:
         for i in range(12):
-            b.grant(f"{i}.1", (f"o{i}",))
+            b.permit(f"{i}.1", (f"o{i}",))
         answers = await asyncio.gather(*(b.put(files_tar(**{f"o{i}": bytes(300_000)}), f"{i}.1") for i in range(12)))
         assert [status for status, _ in answers] == [204] * 12
     run(tmp_path, test, uploads=2)
@@ -561,8 +561,8 @@ def test_uploads_are_bounded(tmp_path: Path) -> None:
 def test_claim_closed_after_delivery(tmp_path: Path) -> None:
     """What a claim delivered whole before it ended can still be published."""
     async def test(b: Bench) -> None:
-        b.grant("1.1")
-        b.grant("2.1", ("p",))
+        b.permit("1.1")
+        b.permit("2.1", ("p",))
         await b.sync(done(tar=files_tar(o=b"1")))
         b.server.close_claim("c1")
         b.server.publish_outputs("1.1")
@@ -575,7 +575,7 @@ def test_claim_closed_after_delivery(tmp_path: Path) -> None:
 def test_attempt_without_outputs(tmp_path: Path) -> None:
     """Nothing to deliver, nothing to place, no error."""
     async def test(b: Bench) -> None:
-        b.grant(outputs=())
+        b.permit(outputs=())
         await b.sync(done())
         b.server.publish_outputs("1.1")
     run(tmp_path, test)
@@ -587,7 +587,7 @@ def test_leftovers_of_a_dead_run_go(tmp_path: Path) -> None:
 
     async def test(b: Bench) -> None:
         assert b.leftovers() == []
-        b.grant()
+        b.permit()
         await b.sync(done(tar=files_tar(o=b"1")))
         assert len(b.leftovers()) == 1
     run(tmp_path, test)
@@ -652,7 +652,7 @@ def test_client_that_does_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     async def test(b: Bench) -> None:
         with (tmp_path / "in").open("wb") as f:
             f.truncate(60 << 20)
-        staged = b.grant(inputs=("in",))
+        staged = b.permit(inputs=("in",))
         host, port = b.server.url.split("//")[1].split(":")
         _, writer = await asyncio.open_connection(host, int(port), limit=1000)
         writer.write(f"GET /claims/c1/files/{staged[0].digest} HTTP/1.1\r\nHost: x\r\n"

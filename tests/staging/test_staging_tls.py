@@ -60,7 +60,7 @@ def test_everything_works_over_tls(tmp_path: Path) -> None:
 
     async def main() -> None:
         async with bench(tmp_path, tls=True) as b:
-            staged = b.grant(inputs=("big", "d"))
+            staged = b.permit(inputs=("big", "d"))
             assert await b.call("GET", f"files/{staged[0].digest}") == (200, b"z" * 3_000_000)
             assert (await b.call("GET", f"files/{staged[1].digest}"))[0] == 200
             assert await b.put(files_tar(o=b"y" * 3_000_000)) == (204, "")

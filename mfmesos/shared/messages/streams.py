@@ -94,7 +94,7 @@ NO_DESCRIPTORS = Message(
     "no-descriptors", "no file descriptor is free at the moment", _REFUSED)
 INPUT_LOST = Message(
     "input-lost", "input {name} can no longer be read", _REFUSED)
-ATTEMPT_REVOKED = Message(
-    "attempt-revoked", "the attempt was revoked meanwhile", _REFUSED)
+PERMIT_WITHDRAWN = Message(
+    "permit-withdrawn", "the attempt's permit was withdrawn meanwhile", _REFUSED)
 OUTPUTS_TOO_SLOW = Message(
     "outputs-too-slow", "the outputs arrived too slowly, or not at all", _REFUSED)
