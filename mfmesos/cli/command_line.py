@@ -222,7 +222,7 @@ def link(bindir: Path) -> None:
 @main.command()
 @click.argument("bindir", type=click.Path(path_type=Path))
 def unlink(bindir: Path) -> None:
-    """Remove mfmesos's scheduler from BINDIR and restore the original."""
+    """Remove mfmesos's scheduler from BINDIR; restore the original."""
     from mfmesos.launchers import link as linking
 
     _guarded(lambda: linking.unlink(bindir))
