@@ -12,7 +12,6 @@ import pytest
 from executor_fakes import gone, number_in, run
 from mfmesos_executor.attempt import Attempt
 from mfmesos_executor.main import Executor
-from mfmesos_executor.reap import Reaper
 from mfmesos_executor.threads import Pool
 from support import need, wait_until
 
@@ -52,7 +51,7 @@ def test_whoever_removes_the_folder_may_still_be_at_it(tmp_path, monkeypatch):
         rmdir(held)
 
     monkeypatch.setattr(os, "rmdir", busy)
-    process = Executor(str(tmp_path), {}, Reaper(), clock=lambda: 0.0, pause=pause)
+    process = Executor(str(tmp_path), {}, SimpleNamespace(), clock=lambda: 0.0, pause=pause)
     process._remove_beside_others()
     assert cleaner
     assert not (tmp_path / ".mfmesos").exists()
