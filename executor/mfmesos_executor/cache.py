@@ -1,19 +1,15 @@
 """The inputs of a claim, by digest: each is fetched once, kept while space allows, and handed out as copies."""
 from __future__ import annotations
 
-import os
 import threading
-from typing import Callable, Iterable, Tuple
+from typing import Callable, Sequence, Tuple
 
-from mfmesos.shared.messages import executor as m
 from mfmesos.shared.wire import Input
-from mfmesos_executor.client import Cancelled, Client
-from mfmesos_executor.files import copy_file, copy_tree, remove_tree, unlink
-from mfmesos_executor.spares import Spares
-from mfmesos_executor.unpack import BadStream, unpack, write_verified
+from mfmesos_executor.client import Cancelled
+from mfmesos_executor.fetching import Source, fetch
+from mfmesos_executor.files import remove_tree
+from mfmesos_executor.placing import Placer
 
-TRIES = 3
-"""A damaged transfer is tried this many times."""
 Key = Tuple[str, str]
 
 
@@ -30,10 +26,10 @@ class _Entry:
 class Cache:
     """Thread-safe. `folder` must exist. `room_bytes` bounds the cached bytes; inputs in use may exceed it."""
 
-    def __init__(self, folder: str, client: Client, room_bytes: int | None, spares: Spares) -> None:
+    def __init__(self, folder: str, sources: Sequence[Source], room_bytes: int | None, placer: Placer) -> None:
         self._folder = folder
-        self._client = client
-        self._spares = spares
+        self._sources = sources
+        self._placer = placer
         self._room = room_bytes
         self._entries: dict[Key, _Entry] = {}
         self._changed = threading.Condition()
@@ -73,13 +69,7 @@ class Cache:
 
     def _fetch(self, entry: _Entry, item: Input, cancelled: Callable[[], bool]) -> None:
         try:
-            for left in reversed(range(TRIES)):
-                try:
-                    self._client.download(item.digest, lambda pieces: _take(item, pieces, entry.path), cancelled)
-                    break
-                except BadStream as e:
-                    if not left:
-                        raise BadStream(m.AFTER_TRIES(tries=TRIES, why=e)) from None
+            fetch(self._sources, item, entry.path, cancelled)
         except BaseException as e:
             with self._changed:
                 entry.error = e
@@ -108,24 +98,10 @@ class Cache:
             if alone:
                 del self._entries[key]
                 self.bytes -= entry.size
-        mode = item.mode & 0o777 | 0o400
-        if item.kind == "dir":
-            if alone and not os.path.lexists(target):
-                os.rename(entry.path, target)
-            else:
-                copy_tree(entry.path, target)
-            if item.mtime_ns:
-                os.utime(target, ns=(item.mtime_ns, item.mtime_ns))
-        elif alone:
-            os.chmod(entry.path, mode)
-            if item.mtime_ns:
-                os.utime(entry.path, ns=(item.mtime_ns, item.mtime_ns))
-            os.rename(entry.path, target)
-        else:
-            unlink(target)
-            copy_file(entry.path, target, mode, self._spares.take(), item.mtime_ns)
         if alone:
-            remove_tree(entry.path)
+            self._placer.move(entry.path, item, target)
+        else:
+            self._placer.copy(entry.path, item, target)
 
     def _leave(self, key: Key, entry: _Entry, item: Input) -> None:
         with self._changed:
@@ -156,16 +132,3 @@ class Cache:
                 gone.append(entry.path)
         for path in gone:
             remove_tree(path)
-
-
-def _take(item: Input, pieces: Iterable[bytes], path: str) -> None:
-    """One try of a download."""
-    if item.kind != "dir":
-        write_verified(pieces, path, item.digest, item.sparse)
-        return
-    try:
-        if unpack(pieces, path) != item.digest:
-            raise BadStream(m.DIGEST_OF_FOLDER())
-    except BaseException:
-        remove_tree(path)
-        raise

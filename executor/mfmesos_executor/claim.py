@@ -17,8 +17,10 @@ from mfmesos_executor.cache import Cache
 from mfmesos_executor.channel import Answered, Channel
 from mfmesos_executor.client import Client, Refused, Unreachable
 from mfmesos_executor.environ import base_environment
+from mfmesos_executor.fetching import Scheduler
 from mfmesos_executor.files import remove_tree
 from mfmesos_executor.monitor import MB, Monitor
+from mfmesos_executor.placing import Placer
 from mfmesos_executor.reap import Reaper
 from mfmesos_executor.room import Room
 from mfmesos_executor.shortcut import Shortcut
@@ -71,7 +73,8 @@ class Claim:
         for name in FOLDERS:
             os.makedirs(f"{folder}/{name}", exist_ok=True)
         spares = Spares(f"{folder}/spare", SPARES)
-        cache = Cache(f"{folder}/cache", client, int(data.disk_mb * MB / 2) if data.disk_mb > 0 else None, spares)
+        cache = Cache(f"{folder}/cache", (Scheduler(client),), int(data.disk_mb * MB / 2) if data.disk_mb > 0 else None,
+                      Placer(spares))
         monitor = Monitor(data, reaper, cache, clock)
         self._reaper = reaper
         shortcut = self._shortcut = Shortcut(f"{folder}/tasks")
