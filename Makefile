@@ -56,8 +56,9 @@ lint: .venv  ## run ruff and strict mypy on mfmesos and the executor
 	.venv/bin/mypy
 
 .PHONY: bench
-bench: debian-packages .venv preload real-mesos  ## compare the speed with makeflow -T local and Work Queue; results in bench-results/
-	.venv/bin/python bench/bench.py
+bench: debian-packages .venv preload real-mesos  ## compare the speed with peers and limits, in 30 minutes; ROWS="..." chooses; bench-results/table.md
+	@tools/debian-packages parallel slurm-wlm
+	.venv/bin/python bench/bench.py $(ROWS)
 
 .PHONY: bench-estimates
 bench-estimates: .venv  ## measure the cost of an estimate; with MFMESOS_TRACES=DIR also score estimates on those traces
@@ -70,10 +71,6 @@ bench-packing: debian-packages .venv preload real-mesos  ## measure the benefit 
 .PHONY: bench-pool
 bench-pool: debian-packages .venv preload real-mesos  ## measure a pool: time to the first worker, cost of a decision, comparison with single tasks
 	.venv/bin/python bench/pool.py
-
-.PHONY: bench-measuring
-bench-measuring: .venv  ## measure the cost of the executor's measurements with 50 running tasks
-	.venv/bin/python bench/measuring.py
 
 .PHONY: dist
 dist:  ## build the packages for users: source distribution, wheels, mfmesos.pyz

@@ -1,143 +1,121 @@
-"""Speed of mfmesos against makeflow's own ways to run, on a real Mesos with two agents on this machine.
+"""Speed of mfmesos against its peers, and against limits, as one table: bench-results/table.md and table.json.
 
-    bench.py [--rounds 3] [--only local,wq,mfmesos,chain,latency,memory,busy-local,busy-wq,busy-mfmesos]
-             [--master HOST:PORT] [--output DIR]
+    bench.py [ROW...] [--list] [--rounds N] [--scale X] [--within MINUTES] [--output DIR]
 
-Rounds are interleaved (each case once, then again), so that a busy spell of the machine hits all alike; what counts is
-the median. "busy": beside as many computing processes as there are cores, as on a machine that others use. Prints a
-table with targets and writes it, as text and JSON, with a description of the machine.
-Exits 0 when all was measured, whether or not the targets are met; 1 when something could not be measured.
+Without ROW all rows are measured. Each row measures its peers in the same round, one after the other, and rounds of
+all rows take turns, so that a busy spell of the machine hits all alike; what counts is the median. A row is measured as
+often as it says (--list) while the time lasts. --scale 0.01 makes everything small, to see whether a row works at all.
+Exits 0 when all was measured that this machine can measure, whether or not the bars are met; 1 otherwise.
 """
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(ROOT / "tests")]
 
-from cases import CASES, CHAIN, RULES, WAITING  # noqa: E402  needs the path above
-from machine import describe  # noqa: E402
+import core_rows  # noqa: E402  needs the path above
+import latency_rows  # noqa: E402
+import small_rows  # noqa: E402
+from machine import busy_cores, describe  # noqa: E402
 from programs import BenchError  # noqa: E402
+from realmesos import install  # noqa: E402
+from rows import Bench, NotHere, Row  # noqa: E402
+from table import Result, as_json, markdown  # noqa: E402
 
-RESOURCES = "cpus:2;mem:4096;disk:20000"
-
-
-class Row(NamedTuple):
-    """A measured value and its target, at most (None: only shown)."""
-
-    name: str
-    value: float
-    unit: str
-    at_most: float | None = None
-
-    @property
-    def verdict(self) -> str:
-        if self.at_most is None:
-            return ""
-        return "met" if self.value <= self.at_most else "MISSED"
+ROWS: dict[str, Row] = {row.name: row for row in (*small_rows.ROWS, *latency_rows.ROWS, *core_rows.ROWS)}
+MINUTES = 30.0
 
 
-def rows(medians: dict[str, float]) -> list[Row]:
-    """The table of the existing medians."""
-    found = [
-        *_fan_rows(medians, "", ""),
-        *_fan_rows(medians, "busy_", ", busy"),
-        _row(medians, "chain_s", f"chain of {CHAIN} rules, mfmesos makeflow", "s", 3.0),
-        _row(medians, "latency_ms", "one task on an open claim, median", "ms", 30.0),
-        _row(medians, "latency_p95_ms", "  95th percentile", "ms"),
-        _row(medians, "memory_mb", f"scheduler with {WAITING} tasks waiting, peak", "MB", 150.0),
-    ]
-    return [row for row in found if row is not None]
+def measure(rows: Sequence[Row], bench: Bench, rounds: int | None, until: float) -> list[Result]:
+    """Measures each row once, then again those that want more rounds; no round begins that would end after `until`
+    (monotonic) if it took as long as the last one of that row."""
+    results = [Result(row) for row in rows]
+    for turn in range(max(rounds or row.rounds for row in rows)):
+        bench.turn = turn
+        for result in results:
+            if turn < (rounds or result.row.rounds) and result.here and not _late(result, until):
+                _round(result, bench)
+    return results
 
 
-def _fan_rows(medians: dict[str, float], key: str, state: str) -> list[Row | None]:
-    """`state`: the machine's state, the end of each name; `key`: the prefix of the values measured in that state."""
-    return [
-        _row(medians, f"{key}local_s", f"{RULES} rules, makeflow -T local -j 2{state}", "s"),
-        _row(medians, f"{key}wq_s", f"{RULES} rules, makeflow -T wq, one 2-core worker{state}", "s"),
-        _row(medians, f"{key}mfmesos_s", f"{RULES} rules, mfmesos makeflow, real Mesos{state}", "s"),
-        _ratio(medians, f"{key}mfmesos_s", f"{key}wq_s", f"  mfmesos / wq{state}", 0.35),
-        _ratio(medians, f"{key}mfmesos_s", f"{key}local_s", f"  mfmesos / local{state}", 1.5),
-    ]
+def _late(result: Result, until: float) -> bool:
+    last = result.seconds[-1] if result.seconds else 0.0
+    if time.monotonic() + last <= until:
+        return False
+    result.problem = result.problem or "no time for another round"
+    return True
 
 
-def _row(medians: dict[str, float], key: str, name: str, unit: str, at_most: float | None = None) -> Row | None:
-    return Row(name, medians[key], unit, at_most) if key in medians else None
+def _round(result: Result, bench: Bench) -> None:
+    result.others.append(round(busy_cores(), 2))
+    started = time.monotonic()
+    try:
+        result.rounds.append(result.row.measure(bench))
+    except NotHere as e:
+        result.problem, result.here = str(e), False
+    except (BenchError, AssertionError, OSError, subprocess.SubprocessError) as e:
+        result.problem = f"{type(e).__name__}: {e}".partition("\n")[0]
+    result.seconds.append(time.monotonic() - started)
+    print(f"{result.row.name}, round {bench.turn + 1}: {result.seconds[-1]:.1f} s, {result.problem or 'measured'}",
+          file=sys.stderr, flush=True)
 
 
-def _ratio(medians: dict[str, float], over: str, under: str, name: str, at_most: float) -> Row | None:
-    if over not in medians or under not in medians:
-        return None
-    return Row(name, medians[over] / medians[under], "", at_most)
-
-
-def table(found: Sequence[Row]) -> str:
-    lines = [f"{'what':<54} {'measured':>12} {'at most':>10}", "-" * 86]
-    for row in found:
-        target = "" if row.at_most is None else f"{row.at_most:g} {row.unit}".strip()
-        lines.append(f"{row.name:<54} {f'{row.value:.2f} {row.unit}'.strip():>12} {target:>10}  {row.verdict}".rstrip())
-    return "\n".join(lines)
-
-
-def measure(names: Sequence[str], rounds: int, master: str) -> tuple[dict[str, list[float]], list[str]]:
-    """Every value of every round, and the cases that could not be measured."""
-    values: dict[str, list[float]] = {}
-    problems: list[str] = []
-    for turn in range(rounds):
-        for name in names:
-            started = time.monotonic()
-            try:
-                for key, value in CASES[name](master).items():
-                    values.setdefault(key, []).append(value)
-            except BenchError as e:
-                problems.append(f"{name}: {e}")
-                print(f"bench: {problems[-1]}", file=sys.stderr, flush=True)
-            took = time.monotonic() - started
-            print(f"round {turn + 1}/{rounds} {name}: {took:.1f} s", file=sys.stderr, flush=True)
-    return values, problems
-
-
-def write(folder: Path, text: str, data: dict[str, object]) -> Path:
+def write(folder: Path, text: str, data: object) -> None:
+    """As the newest results, and by their time."""
     folder.mkdir(parents=True, exist_ok=True)
-    stem = time.strftime("bench-%Y%m%d-%H%M%S")
-    (folder / f"{stem}.json").write_text(json.dumps(data, indent=1) + "\n")
-    (folder / f"{stem}.txt").write_text(text + "\n")
-    return folder / f"{stem}.txt"
+    for stem in ("table", time.strftime("bench-%Y%m%d-%H%M%S")):
+        (folder / f"{stem}.md").write_text(text)
+        (folder / f"{stem}.json").write_text(json.dumps(data, indent=1) + "\n")
 
 
-def main() -> int:
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", default=",".join(CASES), help="cases, separated by commas")
-    parser.add_argument("--master", help="a Mesos master that is there already; else a real Mesos is started")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="rows to measure; all by default")
+    parser.add_argument("--list", action="store_true", help="list the rows with their bars, and measure nothing")
+    parser.add_argument("--rounds", type=int, help="rounds of each row, instead of what the row says")
+    parser.add_argument("--scale", type=float, default=1.0, help="multiplies numbers of tasks and sizes of files")
+    parser.add_argument("--within", type=float, default=MINUTES, metavar="MINUTES",
+                        help="begin no round that would end later")
     parser.add_argument("--output", type=Path, default=ROOT / "bench-results")
-    args = parser.parse_args()
-    names = args.only.split(",")
-    if unknown := [n for n in names if n not in CASES]:
-        parser.error(f"no case {', '.join(unknown)}; there are {', '.join(CASES)}")
-    with ExitStack() as stack:
-        master, version = args.master, "as given"
-        if not master:
-            from clusters import RealMesos
+    args = parser.parse_args(argv)
+    if unknown := [name for name in args.rows if name not in ROWS]:
+        parser.error(f"no row {', '.join(unknown)}; there are {', '.join(ROWS)}")
+    return args
 
-            cluster = RealMesos(agents=2, resources=RESOURCES)
-            stack.callback(cluster.stop)
-            master, version = cluster.master, cluster.info["version"]
-        machine = describe(version)
-        values, problems = measure(names, args.rounds, master)
-    found = rows({key: statistics.median(v) for key, v in values.items()})
-    text = "\n".join([table(found), "", *(f"{k}: {v}" for k, v in machine.items()), *problems])
+
+def listed(row: Row) -> str:
+    bars = "; ".join(f"{figure.what}: {figure.bar or 'reported'}" for figure in row.figures)
+    scaled = f" ({row.scaled})" if row.scaled else ""
+    return f"{row.name} (rounds: {row.rounds})\n    {row.title}{scaled}, against {row.against}\n    {bars}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = arguments(argv)
+    rows = [ROWS[name] for name in args.rows] or list(ROWS.values())
+    if args.list:
+        print("\n".join(listed(row) for row in rows))
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything is cleaned up
+    machine = {**describe(install.VERSION), "scale": f"{args.scale:g}"}
+    bench = Bench(args.scale)
+    started = time.monotonic()
+    try:
+        results = measure(rows, bench, args.rounds, started + args.within * 60)
+    finally:
+        bench.close()
+    machine["took"] = f"{(time.monotonic() - started) / 60:.1f} min"
+    text = markdown(results, machine)
+    write(args.output, text, as_json(results, machine))
     print(text)
-    print(f"written to {write(args.output, text, {'machine': machine, 'rounds': values, 'problems': problems})}")
-    return 1 if problems else 0
+    return 1 if any(result.here and not result.rounds for result in results) else 0
 
 
 if __name__ == "__main__":

@@ -48,3 +48,26 @@ def _output(*argv: str) -> str:
     except OSError:
         return "unknown"
     return next((line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()), "unknown")
+
+
+def written_mb(folder: Path) -> float:
+    """MB that the block device of `folder` has written since the start of the machine, by all processes."""
+    device = os.stat(folder).st_dev
+    path = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat")
+    try:
+        return int(path.read_text().split()[6]) * 512 / 1e6
+    except OSError:  # tmpfs and overlays have none
+        return 0.0
+
+
+def busy_cores(over_s: float = 0.3) -> float:
+    """How many cores all processes of the machine use, at present."""
+    before, started = _busy_s(), time.monotonic()
+    time.sleep(over_s)
+    return max(0.0, (_busy_s() - before) / (time.monotonic() - started))
+
+
+def _busy_s() -> float:
+    """Seconds of CPU since the start of the machine, but for idle and waiting ones."""
+    fields = [int(word) for word in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")

@@ -18,58 +18,60 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(ROOT / "tests"), str(ROOT / "tests" / "endtoend")]
 
-from cases import fan, mfmesos_makeflow, on_local  # noqa: E402  needs the path above
-from clusters import RealMesos  # noqa: E402
+from engines import Workflow, compare, expect, local, mfmesos  # noqa: E402  needs the path above
 from machine import describe  # noqa: E402
 from pools import Catalog  # noqa: E402
-from programs import MFMESOS, folder, running, timed, wait_for  # noqa: E402
+from programs import MFMESOS, running, timed, wait_for  # noqa: E402
+from realmesos import install  # noqa: E402
+from rows import Bench  # noqa: E402
+from small_rows import ONE_CORE, RULES, fan  # noqa: E402
 
 from mfmesos.core.model import Resources  # noqa: E402
 from mfmesos.engines.manager import ask  # noqa: E402
 from mfmesos.shares.desk import Pool  # noqa: E402
 from mfmesos.shares.pool_values import ManagerStatus, PoolWorker, ProjectSettings  # noqa: E402
 
-RESOURCES = "cpus:2;mem:4096;disk:20000"
 LONGER = 60
-ASK = "CORES=1\nMEMORY=64\nDISK=64\n\n"
-"""Without this line a Work Queue worker runs one task at a time."""
 
 
 @contextlib.contextmanager
-def pool_of(master: str, catalog: Catalog) -> Iterator[None]:
+def pool_of(bench: Bench, master: str, catalog: Catalog) -> Iterator[None]:
     """A running pool without work."""
-    with folder() as where:
-        argv = [*MFMESOS, "pool", ".*", "--master", master, "--catalog", catalog.address]
-        with running(argv, where, "pool.log"):
-            wait_for(where / "mfmesos-pool" / ".mfmesos" / "pool-status.json")
-            yield
+    where = bench.new_folder()
+    argv = [*MFMESOS, "pool", ".*", "--master", master, "--catalog", catalog.address]
+    with running(argv, where, "pool.log"):
+        wait_for(where / "mfmesos-pool" / ".mfmesos" / "pool-status.json")
+        yield
 
 
 def by_pool(catalog: Catalog, where: Path) -> float:
-    return timed(["makeflow", "-T", "wq", "-N", "bench", "-p", "0", "-C", catalog.address, "Makeflow"], where)
+    return timed(["makeflow", "-T", "wq", "-N", "bench", "-p", "0", "-C", catalog.address, "Makeflow"], where).seconds
 
 
-def first_worker(catalog: Catalog) -> float:
+def first_worker(bench: Bench, catalog: Catalog) -> float:
     """Seconds from the start of a manager that needs 100 cores to its first worker."""
-    with folder() as where:
-        rules = "".join(f"out.{i}:\n\tsleep 100; echo > out.{i}\n\n" for i in range(100))
-        (where / "Makeflow").write_text(ASK + rules)
-        argv = ["makeflow", "-T", "wq", "-N", "bench", "-p", "0", "-Z", "port", "-C", catalog.address, "Makeflow"]
-        started = time.monotonic()
-        with running(argv, where, "makeflow.log") as manager:
-            port = int(wait_for(where / "port").strip())
-            while True:
-                status = asyncio.run(ask("127.0.0.1", port)).status
-                if status is not None and status.workers_connected:
-                    manager.kill()  # told to end, it would wait for its tasks
-                    return time.monotonic() - started
-                time.sleep(0.02)
+    where = bench.new_folder()
+    rules = "".join(f"out.{i}:\n\tsleep 100; echo > out.{i}\n\n" for i in range(100))
+    (where / "Makeflow").write_text(ONE_CORE + rules)
+    argv = ["makeflow", "-T", "wq", "-N", "bench", "-p", "0", "-Z", "port", "-C", catalog.address, "Makeflow"]
+    started = time.monotonic()
+    with running(argv, where, "makeflow.log") as manager:
+        port = int(wait_for(where / "port").strip())
+        while True:
+            status = asyncio.run(ask("127.0.0.1", port)).status
+            if status is not None and status.workers_connected:
+                manager.kill()  # told to end, it would wait for its tasks
+                return time.monotonic() - started
+            time.sleep(0.02)
 
 
-def longer(where: Path) -> None:
+def longer() -> Workflow:
     """Tasks of half a second."""
-    (where / "Makeflow").write_text(ASK + "".join(
-        f"out.{i}:\n\tsleep 0.5; echo {i} > out.{i}\n\n" for i in range(LONGER)))
+    text = "".join(f"out.{i}:\n\tsleep 0.5; echo {i} > out.{i}\n\n" for i in range(LONGER))
+
+    def prepare(where: Path) -> None:
+        (where / "Makeflow").write_text(ONE_CORE + text)
+    return Workflow(prepare, lambda where: expect(where, *(f"out.{i}" for i in range(LONGER))))
 
 
 def decision_ms(cores: float) -> float:
@@ -94,28 +96,27 @@ def main() -> int:
 
     def note(name: str, value: float) -> None:
         found.setdefault(name, []).append(value)
-    with folder() as place:
-        cluster, catalog = RealMesos(agents=2, resources=RESOURCES), Catalog(place / "catalog")
+    workflows = {"1,000 rules `cat in > out`": fan(RULES, ONE_CORE), f"{LONGER} rules of 0.5 s": longer()}
+    bench = Bench()
+    try:
+        master, catalog = bench.mesos(agents=2, memory_mb=4096), Catalog(bench.new_folder() / "catalog")
         try:
-            for _ in range(rounds):
-                note("1,000 rules `cat in > out`, by makeflow -T local -j 2, s", fan(on_local, ASK))
-                note("1,000 rules `cat in > out`, by mfmesos makeflow, s", fan(mfmesos_makeflow(cluster.master), ASK))
-                with pool_of(cluster.master, catalog):
-                    note("1,000 rules `cat in > out`, by a pool, s", fan(lambda where: by_pool(catalog, where), ASK))
-                with folder() as where:
-                    longer(where)
-                    note(f"{LONGER} rules of 0.5 s, by mfmesos makeflow, s", mfmesos_makeflow(cluster.master)(where))
-                with folder() as where, pool_of(cluster.master, catalog):
-                    longer(where)
-                    note(f"{LONGER} rules of 0.5 s, by a pool, s", by_pool(catalog, where))
-                with pool_of(cluster.master, catalog):
-                    note("first worker connected, 100 cores asked for, s (at most 3)", first_worker(catalog))
+            for bench.turn in range(rounds):
+                for what, workflow in workflows.items():
+                    for name, seconds in compare(bench, workflow, local=local, mfmesos=mfmesos(master)).items():
+                        note(f"{what}, {name.removesuffix('_s')}, s", seconds)
+                    with pool_of(bench, master, catalog):
+                        seconds = compare(bench, workflow, pool=lambda where: by_pool(catalog, where))["pool_s"]
+                        note(f"{what}, by a pool, s", seconds)
+                with pool_of(bench, master, catalog):
+                    note("first worker connected, 100 cores asked for, s (at most 3)", first_worker(bench, catalog))
         finally:
             catalog.stop()
-            cluster.stop()
+    finally:
+        bench.close()
     for cores in (math.inf, 4000.0):
         note(f"a decision for 50 managers, {cores:g} cores, ms (at most 100)", decision_ms(cores))
-    print(", ".join(f"{key} {value}" for key, value in describe("1.11.0").items()))
+    print(", ".join(f"{key} {value}" for key, value in describe(install.VERSION).items()))
     for name, values in found.items():
         print(f"{statistics.median(values):8.2f}  {name}")
     return 0

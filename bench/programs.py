@@ -1,43 +1,42 @@
 """Starts the measured programs, and ensures that none outlives the bench."""
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Timer
+from typing import NamedTuple
 
 MFMESOS = [sys.executable, "-m", "mfmesos"]
 NOT_MEASURED = "PYTHONDONTWRITEBYTECODE"
 """Set in some containers: then every start of Python compiles all of its modules."""
+LIMIT_S = 600.0
 
 
 class BenchError(Exception):
     """A program did not do what is measured; the text names the problem and the program's last output."""
 
 
-@contextlib.contextmanager
-def folder() -> Iterator[Path]:
-    """A new one, removed when the bench ends: what one case removes would slow down the next
-    (docs/performance.md, Staging)."""
-    path = tempfile.mkdtemp(prefix="mfmesos-bench-")
-    atexit.register(shutil.rmtree, path, ignore_errors=True)
-    yield Path(path).resolve()
+class Took(NamedTuple):
+    """What a program used, with the children that it has waited for."""
+
+    seconds: float
+    cpu_s: float
 
 
 @contextlib.contextmanager
-def running(argv: Sequence[str], cwd: Path, log: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A program in its own session that is ended, with all its children, at the end of the block."""
+def running(argv: Sequence[str], cwd: Path, log: str, **more: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A program in its own session that is ended, with all its children, at the end of the block. `more`: variables."""
     environ = {name: value for name, value in os.environ.items() if name != NOT_MEASURED}
     with open(cwd / log, "ab") as out:
         process = subprocess.Popen(
-            argv, cwd=cwd, env=environ, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+            argv, cwd=cwd, env={**environ, **more}, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+            start_new_session=True)
     try:
         yield process
     finally:
@@ -55,6 +54,8 @@ def computing(count: int) -> Iterator[None]:
 
 
 def end(process: subprocess.Popen[bytes], within_s: float = 15) -> None:
+    if process.poll() is not None:
+        return
     process.terminate()
     try:
         process.wait(within_s)
@@ -64,24 +65,35 @@ def end(process: subprocess.Popen[bytes], within_s: float = 15) -> None:
         process.wait()
 
 
-def timed(argv: Sequence[str], cwd: Path, timeout_s: float = 300) -> float:
-    """Seconds until the program ended with exit code 0; BenchError otherwise."""
+def timed(argv: Sequence[str], cwd: Path, timeout_s: float = LIMIT_S, **more: str) -> Took:
+    """Runs a program until it ends with exit code 0; BenchError otherwise."""
     log = "timed.log"
     started = time.monotonic()
-    with running(argv, cwd, log) as process:
-        try:
-            code = process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            raise BenchError(f"{argv[0]} took more than {timeout_s:g} s; {last_line(cwd / log)}") from None
-    took = time.monotonic() - started
-    if code:
-        raise BenchError(f"{' '.join(argv)} ended with {code}; {last_line(cwd / log)}")
-    return took
+    with running(argv, cwd, log, **more) as process:
+        alarm = _end_after(process, timeout_s)
+        _, status, usage = os.wait4(process.pid, 0)
+        took = time.monotonic() - started
+        alarm.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        late = f" (ended after {timeout_s:g} s)" if took >= timeout_s else ""
+        raise BenchError(f"{' '.join(argv)[:200]} ended with {process.returncode}{late}; {last_line(cwd / log)}")
+    return Took(took, usage.ru_utime + usage.ru_stime)
+
+
+def _end_after(process: subprocess.Popen[bytes], seconds: float) -> Timer:
+    def kill() -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+    alarm = Timer(seconds, kill)
+    alarm.daemon = True
+    alarm.start()
+    return alarm
 
 
 def last_line(path: Path) -> str:
     lines = path.read_text(errors="replace").split("\n")
-    return "it said last: " + next((line for line in reversed(lines) if line.strip()), "nothing")
+    return "its last line: " + next((line for line in reversed(lines) if line.strip()), "nothing")
 
 
 def wait_for(path: Path, timeout_s: float = 20) -> str:

@@ -1,35 +1,165 @@
-"""The bench's own arithmetic: ratios and verdicts (what it measures is not run here)."""
+"""The bench: its rows, its table, and one row from end to end. What it measures is not judged here."""
 from __future__ import annotations
 
+import json
+import math
 import sys
 from pathlib import Path
 
+import pytest
+from clusters import why_no_real_mesos
+from support import need
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bench"))
+
+from rows import Bench, Figure, NotHere, Row, Values, ratio, value
+from table import Result, amount, as_json, line, markdown
 
 import bench
 
-
-def test_ratios_are_held_against_their_targets():
-    """mfmesos over Work Queue and over -T local, each with its target and verdict."""
-    rows = {row.name.strip(): row for row in bench.rows({"local_s": 4.0, "wq_s": 10.0, "mfmesos_s": 4.0})}
-    assert (rows["mfmesos / wq"].value, rows["mfmesos / wq"].verdict) == (0.4, "MISSED")
-    assert (rows["mfmesos / local"].value, rows["mfmesos / local"].verdict) == (1.0, "met")
+MACHINE = {"cpu": "one", "cores": "2"}
 
 
-def test_a_busy_machine_has_rows_of_its_own():
-    """With the same targets, and nothing of the idle one's in them."""
-    rows = {row.name.strip(): row for row in bench.rows({"wq_s": 1.0, "busy_wq_s": 10.0, "busy_mfmesos_s": 3.0})}
-    assert (rows["mfmesos / wq, busy"].value, rows["mfmesos / wq, busy"].verdict) == (0.3, "met")
-    assert "mfmesos / wq" not in rows
+def row(*figures: Figure, name: str = "a-row") -> Row:
+    return Row(name, "some work", "a peer", figures, lambda _: {})
 
 
-def test_what_was_not_measured_is_not_in_the_table():
-    """--only shows its own rows; a ratio needs both of its values."""
-    assert [row.name for row in bench.rows({"mfmesos_s": 4.0, "chain_s": 2.0})] == [
-        "1000 rules, mfmesos makeflow, real Mesos", "chain of 20 rules, mfmesos makeflow"]
+def measured(*figures: Figure, rounds: list[Values], **more: object) -> Result:
+    return Result(row(*figures), rounds, **more)  # type: ignore[arg-type]
 
 
-def test_the_table_has_value_target_and_verdict_on_a_line():
-    """One line a row, readable without the code."""
-    line = bench.table([bench.Row("latency", 12.345, "ms", 30)]).splitlines()[-1]
-    assert line.split() == ["latency", "12.35", "ms", "30", "ms", "met"]
+# --- figures --------------------------------------------------------------------------------------------
+def test_a_ratio_is_made_within_each_round_and_held_against_its_bar():
+    """A slow round hits both sides: the median is that of the rounds' ratios, not the ratio of the medians."""
+    figure = ratio("ours / theirs", "ours_s", "theirs_s", at_most=0.5)
+    found = line(figure, [
+        {"ours_s": 4, "theirs_s": 10}, {"ours_s": 30, "theirs_s": 50}, {"ours_s": 4, "theirs_s": 8}])
+    assert (found.median, found.low, found.high, found.verdict) == (0.5, 0.4, 0.6, "met")
+
+
+def test_a_bar_is_an_upper_or_a_lower_limit_or_missing():
+    """Each has its own verdict, on either side of the limit."""
+    upper, lower = value("time", "t_s", "s", at_most=1), value("speed", "v", "", at_least=2)
+    assert [upper.verdict(1.0), upper.verdict(1.01)] == ["met", "NOT MET"]
+    assert [lower.verdict(2.0), lower.verdict(1.99)] == ["met", "NOT MET"]
+    assert value("time", "t_s", "s").verdict(7) == "reported"
+    assert [upper.bar, lower.bar] == ["at most 1 s", "at least 2"]
+
+
+def test_what_the_disk_does_not_count_is_unknown():
+    """A ratio over zero bytes is neither met nor missed."""
+    found = line(ratio("bytes", "ours_mb", "local_mb", at_most=1.2), [{"ours_mb": 5, "local_mb": 0}])
+    assert math.isnan(found.median)
+    assert found.verdict == "unknown"
+
+
+def test_numbers_have_three_digits():
+    """Small ones keep theirs, large ones lose what means nothing."""
+    assert [amount(n) for n in (0.456, 12.34, 1234.5, math.nan)] == ["0.46", "12.3", "1,234", "?"]
+
+
+# --- the table ------------------------------------------------------------------------------------------
+def test_a_line_of_the_table_has_figure_spread_bar_and_verdict():
+    """And what it was computed from is below, with the machine."""
+    text = markdown([measured(
+        ratio("ours / theirs", "ours_s", "theirs_s", at_most=1.0),
+        rounds=[{"ours_s": 1.0, "theirs_s": 2.0}, {"ours_s": 1.5, "theirs_s": 2.0}])], MACHINE)
+    assert "| some work | a peer | ours / theirs | 0.62 | 0.50 to 0.75 | at most 1 | met |" in text.splitlines()
+    assert "- `a-row` (2 rounds): ours 1.25 s (1.00 to 1.50), theirs 2.00 s (2.00 to 2.00)" in text.splitlines()
+    assert "Machine: cpu one; cores 2" in text.splitlines()
+
+
+def test_further_figures_of_a_row_have_lines_of_their_own():
+    """The row's name stands once."""
+    text = markdown([measured(
+        value("time", "t_s", "s", at_most=1.0), value("size", "n_mb", "MB"),
+        rounds=[{"t_s": 2.0, "n_mb": 3.0}])], MACHINE)
+    assert "| some work | a peer | time | 2.00 s | | at most 1 s | NOT MET |" in text.splitlines()
+    assert "| | | size | 3.00 MB | | | reported |" in text.splitlines()
+
+
+def test_a_row_that_was_not_measured_says_why_beside_its_bar():
+    """It is neither missing nor met."""
+    text = markdown([measured(
+        value("time", "t_s", "s", at_most=1.0), rounds=[], problem="no slurm", here=False)], MACHINE)
+    assert "| some work | a peer | not measured: no slurm | | | at most 1 s | |" in text.splitlines()
+
+
+def test_figures_under_load_are_marked():
+    """Others used the machine before one of the rounds."""
+    text = markdown([measured(value("time", "t_s", "s"), rounds=[{"t_s": 2.0}], others=[0.1, 1.4])], MACHINE)
+    assert "| some work \\* | a peer | time | 2.00 s | | | reported |" in text.splitlines()
+    assert "\\* Measured under load" in text
+
+
+def test_the_json_holds_all_rounds_and_each_bar():
+    """What is unknown is null."""
+    result = measured(ratio("bytes", "ours_mb", "local_mb", at_most=1.2), rounds=[{"ours_mb": 5, "local_mb": 0}])
+    data = json.loads(json.dumps(as_json([result], MACHINE), allow_nan=False))
+    assert data["rows"][0]["rounds"] == [{"ours_mb": 5, "local_mb": 0}]
+    assert data["rows"][0]["figures"][0] == {
+        "what": "bytes", "unit": "", "median": None, "low": None, "high": None, "at_most": 1.2, "at_least": None,
+        "verdict": "unknown"}
+
+
+# --- rows -----------------------------------------------------------------------------------------------
+NO_BAR = {"slurm"}
+"""Issue: reported, no bar."""
+
+
+def test_every_row_is_listed_with_its_bars(capsys):
+    """--list names each row once, with what it is compared with."""
+    assert bench.main(["--list"]) == 0
+    text = capsys.readouterr().out
+    for one in bench.ROWS.values():
+        assert f"{one.name} (rounds: {one.rounds})" in text
+        assert one.against in text
+        assert one.name in NO_BAR or any(figure.bar for figure in one.figures), one.name
+
+
+def test_an_unknown_row_is_refused_with_the_names_that_exist(capsys):
+    """Before anything is started."""
+    with pytest.raises(SystemExit):
+        bench.main(["rules-17"])
+    assert "no row rules-17; there are " in capsys.readouterr().err
+
+
+def test_rows_are_repeated_while_time_lasts():
+    """Each is measured at least once; a further round that would end too late does not begin, and the table says so."""
+    turns = []
+    one = Row("a", "", "", (), lambda b: turns.append(b.turn) or {}, rounds=3)
+    shared = Bench()
+    try:
+        assert [len(r.rounds) for r in bench.measure([one], shared, None, math.inf)] == [3]
+        assert turns == [0, 1, 2]
+        [late] = bench.measure([one], shared, None, 0.0)
+        assert (late.rounds, late.problem) == ([], "no time for another round")
+    finally:
+        shared.close()
+    assert not shared.folder.exists()
+
+
+def test_a_row_that_this_machine_cannot_measure_is_tried_once():
+    """And is no error."""
+    def measure(_: Bench) -> Values:
+        raise NotHere("no slurm")
+
+    shared = Bench()
+    try:
+        [result] = bench.measure([Row("a", "", "", (), measure)], shared, None, math.inf)
+    finally:
+        shared.close()
+    assert (result.here, result.problem, len(result.seconds)) == (False, "no slurm", 1)
+
+
+@pytest.mark.parametrize("name", ["rules-1000", "run-10000", "latency", "first-result", "memory", "executor-idle"])
+def test_a_row_runs_from_end_to_end(name, tmp_path, capsys):
+    """Very small, on a real Mesos: it has all its figures, and the results are written."""
+    need(not why_no_real_mesos(), "no real Mesos here", why_no_real_mesos())
+    assert bench.main([name, "--scale", "0.01", "--rounds", "1", "--output", str(tmp_path)]) == 0, capsys.readouterr()
+    [found] = json.loads((tmp_path / "table.json").read_text())["rows"]
+    if found["problem"]:
+        need(False, f"{name} cannot be measured here", found["problem"])
+    assert len(found["figures"]) == len(bench.ROWS[name].figures)
+    assert all(figure["median"] > 0 for figure in found["figures"])
+    assert bench.ROWS[name].title in (tmp_path / "table.md").read_text()
