@@ -3,6 +3,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+WROTE_INPUT = "wrote_input"
+"""The outcome of the first attempt of a category that wrote to an input."""
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -12,7 +15,7 @@ class Attempt:
     """0 in the core, which has no calendar."""
     category: str
     outcome: str
-    """finished, failed, killed, broken, or exhausted:RESOURCE (memory, disk, ...)."""
+    """finished, failed, killed, broken, exhausted:RESOURCE (memory, disk, ...), or WROTE_INPUT."""
     workflow: str = ""
     """The name of the workflow's folder."""
     signature: str = ""

@@ -23,7 +23,7 @@ class Core:
         self.state = State(policy, needs)
         self._handlers: dict[type, Callable[..., None]] = {
             events.Restored: lambda e: recovery.restore(self.state, e),
-            events.HistoryLoaded: lambda e: self.state.needs.remember(e.attempts),
+            events.HistoryLoaded: lambda e: tasks.remember(self.state, e.attempts),
             events.TaskSubmitted: lambda e: tasks.submit(self.state, e),
             events.TaskRefused: lambda e: tasks.refuse(self.state, e),
             events.TaskWithdrawn: lambda e: tasks.withdraw(self.state, e.task_id, m.TASK_CANCELLED()),

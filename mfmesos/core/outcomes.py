@@ -48,6 +48,8 @@ def decide(
     """
     if result.outcome == wire.FINISHED:
         return Decision(Verdict.DONE)
+    if result.outcome == wire.BROKEN and result.wrote_input and not record.copies:
+        return Decision(Verdict.RETRY, result.reason)
     if result.final:
         return Decision(Verdict.GIVE_UP, result.reason)
     if result.outcome == wire.EXHAUSTED and result.resource in ("memory", "disk"):

@@ -88,6 +88,8 @@ class TaskRecord:
     """Agents at which the cluster failed it, with the agent's spell (see AgentRecord) at the last failure."""
     deaths: int = 0
     """Executors that ended by themselves while the task ran alone in them."""
+    copies: bool = False
+    """Whether the current attempt has its own copies of its inputs."""
     result: Result | None = None
     """Set while its outputs are being published."""
 

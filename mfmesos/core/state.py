@@ -42,6 +42,8 @@ class State:
     """The category of the last submitted task."""
     digests: Counter[str] = field(default_factory=Counter)
     """Number of live tasks that need an input with that content."""
+    writers: set[str] = field(default_factory=set)
+    """Categories one of whose attempts wrote to an input, in this run or an earlier one."""
 
     claims: dict[str, Claim] = field(default_factory=dict)
     """Claims that have not ended."""

@@ -1,6 +1,9 @@
 """The life of a task: submitted, tried, retried, reported once."""
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from mfmesos.core import outcomes, trust
 from mfmesos.core.actions import (
     DropTask,
@@ -11,7 +14,7 @@ from mfmesos.core.actions import (
     SaveTask,
     WithdrawPermit,
 )
-from mfmesos.core.attempt_record import Attempt
+from mfmesos.core.attempt_record import WROTE_INPUT, Attempt
 from mfmesos.core.attemptid import attempt_id, attempt_stem
 from mfmesos.core.events import OutputsRefused, TaskRefused, TaskSubmitted
 from mfmesos.core.model import Resources, StagedInput, Task
@@ -118,6 +121,7 @@ def assign(state: State, record: TaskRecord, claim: Claim, allocation: Resources
 
 def run_message(state: State, record: TaskRecord) -> wire.Run:
     """The attempt's message to its executor."""
+    record.copies = record.kind.category in state.writers
     given, asked, claim = record.allocation, record.task.request, state.claims[record.claim_id].resources
     return wire.Run(
         attempt=record.attempt_id,
@@ -137,6 +141,7 @@ def run_message(state: State, record: TaskRecord) -> wire.Run:
         keep_partial=state.policy.keep_partial and record.own_failures >= state.policy.retries,
         most_memory_mb=_most(state, asked.memory_mb, record.limit_memory_mb, claim.memory_mb),
         most_disk_mb=_most(state, asked.disk_mb, record.limit_disk_mb, claim.disk_mb),
+        copies=record.copies,
     )
 
 
@@ -181,6 +186,8 @@ def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.R
         state.publishing[record.attempt_id] = record.task.id
         state.emit(PublishOutputs(claim.id, record.attempt_id))
         return
+    if result.wrote_input:
+        _wrote_input(state, claim, record, result)
     agent = state.agent(claim.agent_id, claim.hostname)
     decision = outcomes.decide(
         record, result, state.largest_agent(), state.policy, state.needs, agent, state.known.reserved)
@@ -190,6 +197,24 @@ def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.R
         avoided = trust.blame(state, agent, result.reason)
         if (avoided or trust.breaks_all(claim)) and claim.state is ClaimState.OPEN:
             drain(state, claim)
+
+
+def _wrote_input(state: State, claim: Claim, record: TaskRecord, result: wire.Result) -> None:
+    """From now on tasks of its category get copies, in later runs as well."""
+    category = record.kind.category
+    if category in state.writers:
+        return
+    state.writers.add(category)
+    state.note("warning", m.INPUT_WRITTEN(category=category, name=result.wrote_input), record.task.id)
+    attempt = as_attempt(record, result, claim.hostname, state.needs.signature(record.task))
+    state.emit(RecordAttempt(replace(attempt, outcome=WROTE_INPUT)))
+
+
+def remember(state: State, attempts: Iterable[Attempt]) -> None:
+    """Attempts of earlier runs, oldest first."""
+    known = tuple(attempts)
+    state.writers.update(a.category for a in known if a.outcome == WROTE_INPUT)
+    state.needs.remember(known)
 
 
 def drain(state: State, claim: Claim) -> None:

@@ -142,6 +142,8 @@ class Run:
     most_disk_mb: float | None = None
     keep_partial: bool = False
     """If the attempt fails, deliver its existing outputs before its result."""
+    copies: bool = False
+    """Whether it needs its own copies of its inputs: an attempt of its category wrote to an input."""
 
 
 @dataclass
@@ -183,6 +185,10 @@ class Result:
     usage: Usage = field(default_factory=Usage)
     final: bool = False
     """A retry cannot succeed, on any agent."""
+    wrote_input: str = ""
+    """With BROKEN: the name of an input that it shared with others and that was changed while it ran, probably by
+    itself; it needs another attempt, with `copies`.
+    """
     tar: str | None = None
     """Small outputs as a base64 tar stream (up to `INLINE_OUTPUTS_BYTES`); None: PUT before, or no outputs. With
     FAILED: the existing outputs, for a run with `keep_partial`.
@@ -287,8 +293,8 @@ def load_result(data: Any) -> Result:
     _check(_is_id(result.attempt), "result", "attempt is not an id")
     where = f"result of {result.attempt}"
     _check(result.outcome in OUTCOMES, where, f"unknown outcome {str(result.outcome)[:40]!r}")
-    for text in (result.reason, result.stdout, result.stderr):
-        _check(isinstance(text, str), where, "reason, stdout and stderr are text")
+    for text in (result.reason, result.stdout, result.stderr, result.wrote_input):
+        _check(isinstance(text, str), where, "reason, stdout, stderr and wrote_input are text")
     for number in (result.exit_code, result.signal):
         _check(number is None or _is_code(number), where, "exit_code and signal are whole numbers")
     _check(result.resource in (None, "memory", "disk", "wall"), where, "resource is memory, disk or wall")
@@ -299,6 +305,7 @@ def load_result(data: Any) -> Result:
         where, "missing_outputs is a list of names")
     # Everyone with the token can send this text: no line breaks, no terminal controls.
     result.reason = printable(_text(result.reason), 0, instead=" ")
+    result.wrote_input = printable(_text(result.wrote_input), 0, instead=" ")
     result.stdout, result.stderr = _text(result.stdout), _text(result.stderr)
     result.missing_outputs = [_text(n) for n in result.missing_outputs]
     usage: Usage = _fields(Usage, result.usage, where)

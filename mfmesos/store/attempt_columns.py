@@ -6,12 +6,12 @@ import re
 from dataclasses import fields
 from typing import Any
 
-from mfmesos.core.attempt_record import Attempt
+from mfmesos.core.attempt_record import WROTE_INPUT, Attempt
 from mfmesos.shared.messages import store as m
 
 MOST_TEXT = 200
 """Characters of a text column; longer texts are cut when they are stored."""
-_OUTCOME = re.compile(r"finished|failed|killed|broken|exhausted:[a-z_]{1,20}")
+_OUTCOME = re.compile(rf"finished|failed|killed|broken|exhausted:[a-z_]{{1,20}}|{WROTE_INPUT}")
 _FUTURE_S = 86400.0
 """Clocks differ; a later end than this from now is invalid."""
 

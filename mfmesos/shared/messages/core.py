@@ -103,6 +103,13 @@ TASK_CANCELLED = Message(
 ATTEMPT_RETRIED = Message(
     "attempt-retried", "attempt {attempt} is retried: {why}",
     "An attempt failed for a reason that may not come back; the task runs again.")
+INPUT_WRITTEN = Message(
+    "input-written",
+    "a task of category {category} wrote to its input {name}, which it shared with other tasks; it runs again, and "
+    "tasks of this category get copies of their inputs from now on",
+    "Large inputs are linked, not copied. The attempt that wrote to a linked input was ended, and no other task uses "
+    "what it wrote. Later runs remember the category. Copies are slower.",
+    "let the command write to a copy of the file, or declare the file as an output as well")
 DISK_FULL_PAUSE = Message(
     "disk-full-pause", "{why}; no new task starts until space is available: {cure}",
     "Outputs cannot be stored, since the disk of the workflow's folder is full.", "free some space")

@@ -128,7 +128,8 @@ MUST_BE_SHORT = Message(
     "must-be-short", "it must be text of at most {most} characters", "Part of csv-invalid: the rule.")
 MUST_NOT_BE_EMPTY = Message("must-not-be-empty", "it must not be empty", "Part of csv-empty: the rule.")
 MUST_BE_AN_OUTCOME = Message(
-    "must-be-an-outcome", "it must be finished, failed, killed, broken or exhausted:RESOURCE",
+    "must-be-an-outcome",
+    "it must be finished, failed, killed, broken, exhausted:RESOURCE or wrote_input",
     "Part of csv-invalid: the rule.")
 
 # --- logs of tasks ---
