@@ -2,7 +2,8 @@
 
 This module is used on both sides and travels to the agents: standard library only, Python 3.8 or newer.
 
-An executor serves one claim. The executor always sends the first message; the scheduler never connects to it.
+An executor serves one claim. The executor always sends the first message; the scheduler never connects to it. With
+--peer-transfers, executors also fetch inputs from each other: see peer_wire.py.
 
     POST /claims/{claim}/sync                      SyncRequest -> SyncAnswer (held open while there is no answer)
     GET  /claims/{claim}/files/{digest}            an input of an attempt that this claim was given, nothing else
@@ -90,6 +91,12 @@ class ClaimData:
     """The umask of tasks, from the user who runs the workflow; -1: the agent's umask."""
     gpus: float = 0.0
     protocol: int = PROTOCOL
+    peer_secret: str = ""
+    """From which the tokens of this claim's inputs are derived, see peer_wire.py; empty: no peer transfers, and then
+    the executor does not listen.
+    """
+    peer_pem: str = ""
+    """Key and certificate for its peers; empty where the staging server does not use TLS, either."""
 
 
 @dataclass
@@ -248,7 +255,8 @@ def _parts(raw: bytes) -> int:
     return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
 
 
-def _fields(cls: Any, data: Any, where: str) -> Any:
+def fields_of(cls: Any, data: Any, where: str) -> Any:
+    """A message of that class from decoded JSON; unknown fields are ignored. Raises WireError."""
     if not isinstance(data, dict):
         raise WireError(f"{where}: a JSON object is expected, not {type(data).__name__}")
     try:
@@ -257,7 +265,8 @@ def _fields(cls: Any, data: Any, where: str) -> Any:
         raise WireError(f"{where}: {e}") from None
 
 
-def _load(raw: bytes, where: str) -> Any:
+def parsed(raw: bytes, where: str) -> Any:
+    """Decoded JSON; raises WireError."""
     try:
         return json.loads(raw)
     except ValueError as e:
@@ -289,7 +298,7 @@ def _text(value: str) -> str:
 
 def load_result(data: Any) -> Result:
     """A Result from decoded JSON, every field checked; raises WireError."""
-    result: Result = _fields(Result, data, "result")
+    result: Result = fields_of(Result, data, "result")
     _check(_is_id(result.attempt), "result", "attempt is not an id")
     where = f"result of {result.attempt}"
     _check(result.outcome in OUTCOMES, where, f"unknown outcome {str(result.outcome)[:40]!r}")
@@ -308,7 +317,7 @@ def load_result(data: Any) -> Result:
     result.wrote_input = printable(_text(result.wrote_input), 0, instead=" ")
     result.stdout, result.stderr = _text(result.stdout), _text(result.stderr)
     result.missing_outputs = [_text(n) for n in result.missing_outputs]
-    usage: Usage = _fields(Usage, result.usage, where)
+    usage: Usage = fields_of(Usage, result.usage, where)
     _check(all(_is_number(v) and v >= 0 for v in vars(usage).values()), where, "usage: numbers from 0 on")
     result.usage = usage
     return result
@@ -318,7 +327,7 @@ def load_sync_request(raw: bytes) -> SyncRequest:
     """Parse and check a sync of an executor; raises WireError."""
     if _parts(raw) > MOST_PARTS and _parts(_STRINGS.sub(b"", raw)) > MOST_PARTS:
         raise WireError(f"sync: more than {MOST_PARTS} values")
-    request: SyncRequest = _fields(SyncRequest, _load(raw, "sync"), "sync")
+    request: SyncRequest = fields_of(SyncRequest, parsed(raw, "sync"), "sync")
     for number in (request.seq, request.got):
         _check(isinstance(number, int) and 0 <= number < 1 << 63, "sync", "seq and got: whole numbers from 0 on")
     for value in (request.memory_mb, request.disk_mb, request.free_disk_mb):
@@ -332,11 +341,11 @@ def load_sync_request(raw: bytes) -> SyncRequest:
 
 def load_sync_answer(raw: bytes) -> SyncAnswer:
     """Parse the scheduler's answer; raises WireError."""
-    answer: SyncAnswer = _fields(SyncAnswer, _load(raw, "answer"), "answer")
+    answer: SyncAnswer = fields_of(SyncAnswer, parsed(raw, "answer"), "answer")
     runs = []
     for item in answer.run:
-        run: Run = _fields(Run, item, "run")
-        run.inputs = [_fields(Input, i, f"input of {run.attempt}") for i in run.inputs]
+        run: Run = fields_of(Run, item, "run")
+        run.inputs = [fields_of(Input, i, f"input of {run.attempt}") for i in run.inputs]
         runs.append(run)
     answer.run = runs
     return answer
@@ -344,6 +353,6 @@ def load_sync_answer(raw: bytes) -> SyncAnswer:
 
 def load_claim_data(raw: bytes) -> ClaimData:
     """Parse TaskInfo.data; raises WireError."""
-    data: ClaimData = _fields(ClaimData, _load(raw, "claim data"), "claim data")
+    data: ClaimData = fields_of(ClaimData, parsed(raw, "claim data"), "claim data")
     _check(data.protocol == PROTOCOL, "claim data", f"protocol {data.protocol}, this executor speaks {PROTOCOL}")
     return data
