@@ -15,7 +15,7 @@ from typing import Callable, Mapping
 from mfmesos.shared import plainerrors, wire
 from mfmesos.shared.messages import executor as m
 from mfmesos.shared.wire import BROKEN, EXHAUSTED, FAILED, FINISHED, KILLED, TAIL_BYTES, ClaimData, Result, Run, Usage
-from mfmesos_executor import cores, outputs, verdict
+from mfmesos_executor import cores, keeping, outputs, verdict
 from mfmesos_executor.cache import Cache
 from mfmesos_executor.client import Cancelled, Client, Refused, Unreachable
 from mfmesos_executor.environ import task_environment
@@ -307,8 +307,10 @@ class Attempt:
             length = outputs.length(members)
             if length <= wire.INLINE_OUTPUTS_BYTES:
                 result.tar = base64.b64encode(outputs.small_tar(members)).decode("ascii")
-            else:
-                self._put(members, length)
+                return
+            answer = self._put(members, length, "digests=1" if self.run.keep else "")
+            if not self._haunted:
+                result.kept = keeping.keep(self._tools.cache, self.run, members, answer)
         except outputs.BadOutput as e:
             result.outcome, result.reason = FAILED, str(e)
         except OSError as e:
@@ -332,14 +334,14 @@ class Attempt:
             if length <= wire.INLINE_OUTPUTS_BYTES:
                 result.tar = base64.b64encode(outputs.small_tar(members)).decode("ascii")
             else:
-                self._put(members, length, partial=True)
+                self._put(members, length, "partial=1")
         except (outputs.BadOutput, Cancelled, Unreachable, Refused, OSError):
             result.tar = None
 
-    def _put(self, members: list[outputs.Member], length: int, partial: bool = False) -> None:
-        self._tools.client.upload(
+    def _put(self, members: list[outputs.Member], length: int, query: str) -> bytes:
+        return self._tools.client.upload(
             self.run.attempt, length, lambda sock: outputs.send_tar(members, sock, self._raise_if_cancelled),
-            self._is_cancelled, partial)
+            self._is_cancelled, query)
 
     def _result(self, outcome: str, reason: str) -> Result:
         return Result(self.run.attempt, outcome, reason)

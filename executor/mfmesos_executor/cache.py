@@ -1,6 +1,7 @@
 """The inputs of a claim, by digest: each is fetched once, kept while space allows, and handed out as copies."""
 from __future__ import annotations
 
+import os
 import threading
 from typing import Callable, Sequence, Tuple
 
@@ -51,6 +52,23 @@ class Cache:
                 return
             finally:
                 self._leave(key, entry, item)
+
+    def keep(self, item: Input, path: str) -> bool:
+        """Take over the file or folder at `path`, an attempt's output that later attempts may read as `item`, with its
+        mode and time; False if there is no room for it. Nobody may have it open. Raises OSError.
+        """
+        key = (item.kind, item.digest)
+        with self._changed:
+            if key in self._entries or self._room is None or item.size > self._room:
+                return key in self._entries
+            self._count += 1
+            entry = _Entry(f"{self._folder}/{self._count}", item.size)
+            os.rename(path, entry.path)
+            entry.ready, entry.used = True, self._count
+            self._entries[key] = entry
+            self.bytes += item.size
+        self.shrink()
+        return True
 
     def _enter(self, key: Key, item: Input) -> tuple[_Entry, bool]:
         with self._changed:

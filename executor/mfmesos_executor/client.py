@@ -216,15 +216,14 @@ class Client:
         self.patiently(once, cancelled)
 
     def upload(self, attempt: str, length: int, stream: Callable[[Any], None], cancelled: Callable[[], bool],
-               partial: bool = False) -> None:
-        """PUT the outputs, `length` bytes, which `stream` writes to the socket, once per try. `partial`: outputs of a
-        failed attempt, some of which may be missing.
-
-        Raises Unreachable, Refused, Cancelled, OSError.
+               query: str = "") -> bytes:
+        """PUT the outputs, `length` bytes, which `stream` writes to the socket, once per try; returns the answer.
+        `query`: see mfmesos.shared.wire. Raises Unreachable, Refused, Cancelled, OSError.
         """
-        path = f"{self._base}/attempts/{quote(attempt, safe='')}/outputs{'?partial=1' if partial else ''}"
+        path = f"{self._base}/attempts/{quote(attempt, safe='')}/outputs{query and '?' + query}"
 
         begun = [0]
+        answer = [b""]
 
         def counted(sock: Any) -> None:
             begun[0] += 1
@@ -233,7 +232,7 @@ class Client:
         def once() -> None:
             connection = self._mine()
             try:
-                self._read_all(connection, connection.send("PUT", path, None, TRANSFER_S, counted, length))
+                answer[0] = self._read_all(connection, connection.send("PUT", path, None, TRANSFER_S, counted, length))
             except Unreachable as e:
                 # Not for ever if it breaks each time: it may be many GB.
                 if begun[0] >= UPLOADS:
@@ -241,6 +240,7 @@ class Client:
                 raise
 
         self.patiently(once, cancelled)
+        return answer[0]
 
 
 def _pieces(response: http.client.HTTPResponse, cancelled: Callable[[], bool]) -> Iterable[bytes]:

@@ -71,6 +71,8 @@ class Task:
     request: Request = Request()
     category: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    read: tuple[str, ...] | None = None
+    """The outputs that later tasks read; None if that is unknown."""
 
 
 @dataclass(frozen=True)

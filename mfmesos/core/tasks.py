@@ -142,6 +142,7 @@ def run_message(state: State, record: TaskRecord) -> wire.Run:
         most_memory_mb=_most(state, asked.memory_mb, record.limit_memory_mb, claim.memory_mb),
         most_disk_mb=_most(state, asked.disk_mb, record.limit_disk_mb, claim.disk_mb),
         copies=record.copies,
+        keep=list(record.task.outputs if record.task.read is None else record.task.read),
     )
 
 

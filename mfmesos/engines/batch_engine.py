@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mfmesos.core import actions as act
@@ -200,7 +200,8 @@ class BatchEngine:
                 ready.extend(self._plan.finished(task.id))
                 continue
             if self._keep_changed(task):
-                to_run.append(task)
+                # Later lines may read outputs, too.
+                to_run.append(replace(task, read=self._plan.read_of(task)) if self._tail is None else task)
         if to_run:
             self._feeder.submit(self._stager.submit_all, to_run)
 

@@ -9,7 +9,8 @@ An executor serves one claim. The executor always sends the first message; the s
     GET  /claims/{claim}/files/{digest}            an input of an attempt that this claim was given, nothing else
     PUT  /claims/{claim}/attempts/{attempt}/outputs  one tar stream with every output of the attempt; with
                                                    ?partial=1 the existing outputs of a failed attempt, for a run
-                                                   with keep_partial
+                                                   with keep_partial; with ?digests=1 the answer is a JSON object:
+                                                   output -> its digest as an input (see Input)
 
 Every request carries `Authorization: Bearer TOKEN`, the claim's own token. A sync is level-triggered: it reports the
 complete state (all running attempts, all unacknowledged results), so a lost request, a lost answer or a restarted
@@ -151,6 +152,8 @@ class Run:
     """If the attempt fails, deliver its existing outputs before its result."""
     copies: bool = False
     """Whether it needs its own copies of its inputs: an attempt of its category wrote to an input."""
+    keep: list[str] = field(default_factory=list)
+    """Outputs that later tasks read, as far as known: large ones stay in the claim's cache while there is room."""
 
 
 @dataclass
@@ -172,6 +175,15 @@ EXHAUSTED = "exhausted"  # over a limit: `resource` names it
 KILLED = "killed"  # by request of the scheduler, or because the claim ended
 BROKEN = "broken"  # failed by the cluster: an input could not be fetched, the agent's disk is full, ...
 OUTCOMES = (FINISHED, FAILED, EXHAUSTED, KILLED, BROKEN)
+
+
+@dataclass
+class Kept:
+    """An output that stays in the claim's cache after its attempt, as a later attempt's input of that digest."""
+
+    name: str
+    digest: str
+    size: int
 
 
 @dataclass
@@ -200,6 +212,7 @@ class Result:
     """Small outputs as a base64 tar stream (up to `INLINE_OUTPUTS_BYTES`); None: PUT before, or no outputs. With
     FAILED: the existing outputs, for a run with `keep_partial`.
     """
+    kept: list[Kept] = field(default_factory=list)
 
     def tar_bytes(self) -> bytes | None:
         """The inline outputs; raises WireError for invalid base64."""
@@ -318,9 +331,24 @@ def load_result(data: Any) -> Result:
     result.stdout, result.stderr = _text(result.stdout), _text(result.stderr)
     result.missing_outputs = [_text(n) for n in result.missing_outputs]
     usage: Usage = fields_of(Usage, result.usage, where)
+    _check(isinstance(result.kept, list), where, "kept is a list")
+    result.kept = [_load_kept(kept, where) for kept in result.kept]
     _check(all(_is_number(v) and v >= 0 for v in vars(usage).values()), where, "usage: numbers from 0 on")
     result.usage = usage
     return result
+
+
+def _load_kept(data: Any, where: str) -> Kept:
+    kept: Kept = fields_of(Kept, data, where)
+    _check(isinstance(kept.name, str), where, "kept: name is text")
+    _check(is_digest(kept.digest), where, "kept: digest is a sha256")
+    _check(isinstance(kept.size, int) and 0 <= kept.size < 1 << 63, where, "kept: size is a number of bytes")
+    return kept
+
+
+def is_digest(value: Any) -> bool:
+    """Whether it is a sha256 in hex."""
+    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) is not None
 
 
 def load_sync_request(raw: bytes) -> SyncRequest:

@@ -17,13 +17,13 @@ from mfmesos.shared.apart import set_apart
 from mfmesos.shared.disk import remove_tree
 from mfmesos.shared.messages import staging as m
 from mfmesos.staging.incoming import LeadsOut, Unpacker, unpack
+from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.names import OutputPlan, check_attempt, plan_outputs
 from mfmesos.staging.publish_errors import PublishError, not_stored
 from mfmesos.staging.publishing import publish
 from mfmesos.staging.received import OLD, WHOLE, Received, attempt_of, number_of, owner_of, stem_of
 from mfmesos.staging.stamps import members_of
 from mfmesos.staging.tarstream import BadTar
-from mfmesos.staging.task_links import TaskLinks
 
 log = logging.getLogger("mfmesos.staging")
 
@@ -44,9 +44,10 @@ class Attempt:
 class Deliveries:
     """The attempts that may deliver. Methods are for the loop's thread, unless they are marked as blocking."""
 
-    def __init__(self, workdir: Path, own_files: Sequence[str] = (), links: TaskLinks | None = None) -> None:
+    def __init__(self, workdir: Path, own_files: Sequence[str] = (), inputs: InputIndex | None = None) -> None:
         self._workdir = workdir
-        self._links = links or TaskLinks(workdir)
+        self._inputs = inputs or InputIndex(workdir)
+        self._links = self._inputs.links
         self._own_files = own_files
         self._incoming = workdir / ".mfmesos" / "incoming"
         self._attempts: dict[str, Attempt] = {}
@@ -149,9 +150,9 @@ class Deliveries:
             result.tar = None
         return None
 
-    def unpacker(self, attempt: Attempt, partial: bool = False) -> Unpacker:
+    def unpacker(self, attempt: Attempt, partial: bool = False, hashing: bool = False) -> Unpacker:
         """For a stream of outputs; `commit` the result of its `finish`."""
-        return Unpacker(self._new_stem(attempt), attempt.plan, partial)
+        return Unpacker(self._new_stem(attempt), attempt.plan, partial, hashing)
 
     def commit(self, attempt: Attempt, received: Received, alone: bool = False) -> bool:
         """Keep this delivery instead of an earlier one; False if the attempt's permit was withdrawn meanwhile.
@@ -228,6 +229,8 @@ class Deliveries:
                 received.discard()
                 raise not_stored(e, self._incoming) from None
         publish(self._workdir, received, self._own_files)
+        for name, hashed in received.published():
+            self._inputs.learn(name, hashed)
 
     def _members_in(self, received: Received) -> dict[str, tuple[str, ...]]:
         """The members of each output folder. Written to the mark before the first file is moved, since the next

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import posixpath
 import stat
@@ -14,7 +15,7 @@ from mfmesos.shared.messages import streams as m
 from mfmesos.shared.symlinks import lies_in, may_lead_to
 from mfmesos.shared.wire import MAX_DEPTH
 from mfmesos.staging.names import RESERVED, OutputPlan, ancestors, lies_outside
-from mfmesos.staging.received import Received
+from mfmesos.staging.received import Hashed, Received
 from mfmesos.staging.tarstream import BadTar, Member, TarReader, shown
 
 
@@ -82,11 +83,14 @@ class Unpacker:
 
     A member's name is a declared output, or lies in a declared output that is a folder. `feed` and `finish` raise
     BadTar for an invalid stream, and OSError for this machine's disk; call `abort` afterwards to remove everything.
-    Nothing is ever created or written through a link in the stream.
+    Nothing is ever created or written through a link in the stream. `hashing`: files without holes are hashed as they
+    arrive.
     """
 
-    def __init__(self, stem: str, plan: OutputPlan, partial: bool = False) -> None:
+    def __init__(self, stem: str, plan: OutputPlan, partial: bool = False, hashing: bool = False) -> None:
         self._received = Received(stem, plan, partial=partial)
+        self._hashing = hashing
+        self._hashed: dict[str, Hashed] = {}
         self._names = MemberNames(plan)
         self._file: _File | None = None
         self._parent = ""
@@ -109,7 +113,7 @@ class Unpacker:
             missing = self._names.missing()
             if missing is not None and not self._received.partial:
                 raise BadTar(m.MEMBER_MISSING(name=missing))
-            return replace(self._received, links=True) if self._links else self._received
+            return replace(self._received, links=self._links, hashed=self._hashed)
 
     def abort(self) -> None:
         """Give up and remove everything; waits for a `feed` in another thread."""
@@ -132,7 +136,7 @@ class Unpacker:
                 os.symlink(self._target(member), path)
                 self._links = True
             else:
-                self._file = _File(path, member)
+                self._file = _File(path, member, self._hashing)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
             raise BadTar(m.MEMBER_TWO_KINDS(name=shown(member.name))) from None
         except OSError as e:
@@ -148,7 +152,9 @@ class Unpacker:
     def end(self) -> None:
         if self._file is not None:
             file, self._file = self._file, None
-            file.finish()
+            hashed = file.finish()
+            if hashed is not None:
+                self._hashed[file.path] = hashed
 
     # --------------------------------------------------------------------------------------------
     def _target(self, member: Member) -> str:
@@ -202,7 +208,9 @@ class Unpacker:
 class _File:
     """One file while its content arrives."""
 
-    def __init__(self, path: str, member: Member) -> None:
+    def __init__(self, path: str, member: Member, hashing: bool) -> None:
+        self.path = path
+        self._total = hashlib.sha256() if hashing and member.pieces is None else None
         mode = member.mode | 0o400
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         self._size = member.size
@@ -213,6 +221,8 @@ class _File:
             set_mode(self._fd, mode)
 
     def write(self, data: memoryview) -> None:
+        if self._total is not None:
+            self._total.update(data)
         while data:
             if not self._sparse:
                 data = data[os.write(self._fd, data):]
@@ -223,12 +233,13 @@ class _File:
                 self._pieces.append((start + done, length - done))
             data = data[done:]
 
-    def finish(self) -> None:
+    def finish(self) -> Hashed | None:
         try:
             if self._sparse:
                 os.ftruncate(self._fd, self._size)
             if self._mtime_ns is not None:
                 set_times(self._fd, self._mtime_ns, self._mtime_ns)
+            return None if self._total is None else Hashed(self._total.hexdigest(), os.fstat(self._fd))
         finally:
             self.close()
 

@@ -22,9 +22,10 @@ from mfmesos.shared.symlinks import leads_out
 from mfmesos.staging import stamps
 from mfmesos.staging.check import OutputCheck
 from mfmesos.staging.names import relative
+from mfmesos.staging.received import Hashed
 from mfmesos.staging.stamps import file_stamp, tree_stamp
 from mfmesos.staging.task_links import TaskLinks
-from mfmesos.staging.trees import Row, TreeError, stat_print, walk
+from mfmesos.staging.trees import Row, TreeError, manifest, stat_print, walk
 
 CHUNK = 1 << 20
 MOST_ENTRIES = 100_000
@@ -130,6 +131,19 @@ class InputIndex:
             return self._look(name, trust=False)
         except TreeError as e:
             raise InputError(f"{name}: {e}") from None
+
+    def learn(self, name: str, hashed: Hashed) -> None:
+        """A file was published under that name, and hashed before (blocking). Nothing is learned if it may have changed
+        since, or may change without a trace: a later write sets a time after that of the rename, which must differ from
+        the present one.
+        """
+        path = self.path_of(name)
+        try:
+            now = os.lstat(path)
+        except OSError:
+            return
+        if _stamp(now)[:4] == _stamp(hashed.made)[:4] and now.st_mtime_ns < now.st_ctime_ns:
+            self._remember(path, _Entry(_stamp(now), hashed.digest, now.st_size))
 
     # --- stage in -------------------------------------------------------------------------------
     def path_of(self, name: str) -> str:
@@ -278,15 +292,4 @@ class InputIndex:
         return entry
 
     def _manifest(self, rows: tuple[Row, ...]) -> str:
-        """sha256 over name, kind, mode (octal), and digest or link target of each row, each followed by a zero byte.
-
-        In the order of the stream: the executor computes the same from the received stream.
-        """
-        total = hashlib.sha256()
-        for row in rows:
-            content = row.target
-            if row.kind == "file":
-                content = self._file(row.path, os.stat(row.path)).digest
-            for part in (row.name, row.kind, f"{row.mode:o}", content):
-                total.update(os.fsencode(part) + b"\0")
-        return total.hexdigest()
+        return manifest(rows, lambda row: self._file(row.path, os.stat(row.path)).digest)

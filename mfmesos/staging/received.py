@@ -18,10 +18,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mfmesos.shared.disk import remove_tree
 from mfmesos.staging.names import OutputPlan
+from mfmesos.staging.trees import TreeError, manifest, walk
 
 WHOLE = ".whole"
 OLD = ".old"
@@ -45,6 +48,13 @@ def owner_of(name: str) -> str:
     return name.rpartition(".")[0]
 
 
+class Hashed(NamedTuple):
+    """A received file: the digest of its content, and its stat result when it was complete."""
+
+    digest: str
+    made: os.stat_result
+
+
 @dataclass(frozen=True)
 class Received:
     """A delivery whose outputs have all arrived."""
@@ -60,6 +70,8 @@ class Received:
     """It arrived at an earlier scheduler, which may have died while publishing it, or after that."""
     links: bool = False
     """Whether one of its folders has symbolic links."""
+    hashed: Mapping[str, Hashed] = field(default_factory=dict, compare=False)
+    """By path: the files that were hashed as they arrived."""
 
     @property
     def attempt_id(self) -> str:
@@ -76,6 +88,30 @@ class Received:
     def path(self, index: int) -> str:
         """The path of the root `plan.roots[index]`."""
         return f"{self.stem}.{index}"
+
+    def digests(self) -> dict[str, str]:
+        """By output: its digest as an input, as far as all of it was hashed (blocking)."""
+        if not self.hashed:
+            return {}
+        found = {}
+        for index, name in enumerate(self.plan.roots):
+            path = self.path(index)
+            with contextlib.suppress(KeyError, OSError, TreeError):
+                if os.path.isdir(path):
+                    # What a folder's links lead to depends on where the folder lies.
+                    if not self.links:
+                        found[name] = manifest(walk(path), lambda row: self.hashed[row.path].digest)
+                else:
+                    found[name] = self.hashed[path].digest
+        return found
+
+    def published(self) -> Iterator[tuple[str, Hashed]]:
+        """The hashed files, with their names in the workflow's folder."""
+        for index, name in enumerate(self.plan.roots if self.hashed else ()):
+            root = self.path(index)
+            for path, hashed in self.hashed.items():
+                if path == root or path.startswith(root + "/"):
+                    yield name + path[len(root):], hashed
 
     def copy_path(self, final: str, number: int) -> str:
         """The path of a copy beside that final path."""

@@ -54,7 +54,7 @@ class StagingServer:
         self._claims = ClaimTable(secret)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="staging")
         self._inputs = inputs or InputIndex(self._workdir)
-        self._deliveries = Deliveries(self._workdir, own_files, self._inputs.links)
+        self._deliveries = Deliveries(self._workdir, own_files, self._inputs)
         self._uploads = uploads
         self._transfer: Transfer
         self._listeners: list[Listener] = []
@@ -69,6 +69,8 @@ class StagingServer:
         """Executors get 503 and must retry: their permits from an earlier scheduler are not known yet."""
         self.certificate = b""
         """Key and certificate (PEM), with TLS."""
+        self.sent_bytes = 0
+        """Of inputs, to all executors."""
         self.port = 0
         self.url = ""
         """URL for executors, without a trailing slash; known after `start`, and so are these."""
@@ -123,6 +125,7 @@ class StagingServer:
     async def stop(self, keep: bool = False) -> None:
         """Close every connection and remove unpublished deliveries, or `keep` them for the next scheduler."""
         if self._listeners:
+            log.info("event=staging_ended inputs_sent_bytes=%d", self.sent_bytes)
             self._stopping.set()
         for listener in self._listeners:
             await listener.stop()
@@ -287,14 +290,18 @@ class StagingServer:
             stopping.cancel()
 
     async def _get_file(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
-        return await self._transfer.send(request, claim.files(request.match_info["digest"]))
+        choices = claim.files(request.match_info["digest"])
+        response = await self._transfer.send(request, choices)
+        self.sent_bytes += choices[0].size
+        return response
 
     async def _put_outputs(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
         attempt = self._deliveries.get(claim.id, request.match_info["attempt"])
         if attempt is None:
             raise Refused(404, m.NO_SUCH_ATTEMPT())
-        await self._transfer.receive(request, attempt, partial="partial" in request.query)
-        return web.Response(status=204)
+        digests = await self._transfer.receive(
+            request, attempt, partial="partial" in request.query, hashing="digests" in request.query)
+        return web.json_response(digests) if "digests" in request.query else web.Response(status=204)
 
     async def _get_archive(self, request: web.Request) -> web.StreamResponse:
         given = f"{request.match_info['token']}/{request.match_info['name']}".encode()

@@ -138,9 +138,11 @@ class Transfer:
         return response
 
     # --- outputs --------------------------------------------------------------------------------
-    async def receive(self, request: web.Request, attempt: Attempt, partial: bool = False) -> None:
+    async def receive(
+        self, request: web.Request, attempt: Attempt, partial: bool = False, hashing: bool = False,
+    ) -> dict[str, str]:
         """A tar stream with every output of the attempt, kept after all of it arrived; with `partial`, with the outputs
-        of a failed attempt. Raises Refused.
+        of a failed attempt. With `hashing` returns the digests of the outputs. Raises Refused.
         """
         self._check_room(attempt, request.content_length)
         # No claim, and no thief of its token, can keep others from delivering.
@@ -149,9 +151,10 @@ class Transfer:
         async with own, self._uploads:
             unpacker = None
             try:
-                unpacker = self._deliveries.unpacker(attempt, partial)
+                unpacker = self._deliveries.unpacker(attempt, partial, hashing)
                 await self._pump(request, attempt, unpacker)
                 received = await self._blocking(unpacker.finish)
+                digests = await self._blocking(received.digests) if hashing else {}
             except BaseException as e:
                 if unpacker is not None:
                     # Running already when this is a cancellation, and the wait is cut short.
@@ -159,6 +162,7 @@ class Transfer:
                 raise self._explained(attempt, e) from None
             if not self._deliveries.commit(attempt, received, alone=not partial):
                 raise Refused(404, refusals.PERMIT_WITHDRAWN())
+            return digests
 
     def _explained(self, attempt: Attempt, e: BaseException) -> BaseException:
         if isinstance(e, LeadsOut):

@@ -5,7 +5,7 @@ import hashlib
 import os
 import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Callable
 
@@ -135,6 +135,20 @@ def stat_print(rows: tuple[Row, ...]) -> str:
     total = hashlib.sha256()
     for r in rows:
         total.update(os.fsencode(f"{r.name}\0{r.kind}\0{r.mode}\0{r.size}\0{r.mtime_ns}\0{r.inode}\0{r.ctime_ns}\0{r.target}\0"))
+    return total.hexdigest()
+
+
+def manifest(rows: Iterable[Row], digest_of: Callable[[Row], str]) -> str:
+    """The digest of a folder: sha256 over name, kind, mode (octal), and digest or link target of each row, each
+    followed by a zero byte.
+
+    In the order of the stream: the executor computes the same from the received stream. `digest_of` a file.
+    """
+    total = hashlib.sha256()
+    for row in rows:
+        content = digest_of(row) if row.kind == "file" else row.target
+        for part in (row.name, row.kind, f"{row.mode:o}", content):
+            total.update(os.fsencode(part) + b"\0")
     return total.hexdigest()
 
 

@@ -177,6 +177,7 @@ def _task(data: dict[str, Any]) -> SavedTask:
         "stem": str(task["id"]),  # an older mfmesos saved none
         **data,
         "task": _made(Task, {**task, "inputs": tuple(task["inputs"]), "outputs": tuple(task["outputs"]),
+                             "read": None if task.get("read") is None else tuple(task["read"]),
                              "request": _made(Request, task["request"])}),
         "inputs": tuple(_made(StagedInput, i) for i in data["inputs"]),
         "failed_at": tuple(data.get("failed_at", ())),

@@ -17,7 +17,7 @@ from mfmesos.shared.messages import taskfiles as m
 from mfmesos.shared.phrases import printable
 from mfmesos.taskfiles import plan_check
 from mfmesos.taskfiles.entries import Malformed, Submitted
-from mfmesos.taskfiles.plan_graph import GONE, Need, Node, Status, folders_above
+from mfmesos.taskfiles.plan_graph import GONE, Need, Node, Status, folders_above, pending
 
 FAILED = m.FAILED_TO_MAKE()
 
@@ -134,6 +134,11 @@ class Plan:
     def read(self) -> Container[str]:
         """The names of all inputs of tasks."""
         return self._needs
+
+    def read_of(self, task: Task) -> tuple[str, ...]:
+        """Its outputs that tasks name as inputs which have not ended."""
+        needs = ((name, self._needs.get(name)) for name in task.outputs)
+        return tuple(name for name, need in needs if need and any(map(pending, need.consumers)))
 
     def status(self, task_id: int) -> Status:
         """KeyError: no such task."""

@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import sys
 import tarfile
+import tempfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +20,9 @@ import mfmesos_executor
 
 import mfmesos
 from mfmesos.shared import wire
+from mfmesos.staging.incoming import Unpacker
 from mfmesos.staging.inputs import InputIndex
+from mfmesos.staging.names import plan_outputs
 from mfmesos.staging.trees import tar_stream, walk
 
 TOKEN = "s3cret-token-of-the-claim"
@@ -39,6 +42,8 @@ class FakeStaging:
         self.results: dict[str, wire.Result] = {}
         self.result_count: dict[str, int] = {}
         self.to_run: list[wire.Run] = []
+        self.outputs: dict[str, list[str]] = {}
+        """By attempt."""
         self.to_kill: list[str] = []
         self.release = False
         self.acking = True
@@ -127,6 +132,7 @@ class FakeStaging:
     def run(self, *runs: wire.Run) -> None:
         with self.changed:
             self.to_run.extend(runs)
+            self.outputs.update((run.attempt, run.outputs) for run in runs)
             self.changed.notify_all()
 
     def kill(self, *attempts: str) -> None:
@@ -226,7 +232,18 @@ class FakeStaging:
             if self.keep_puts:
                 parts.append(bytes(buffer[:count]))
         self.puts[attempt] = b"".join(parts)
-        self._answer(handler, self.put_status, b"out of my sight" if self.put_status >= 300 else b"")
+        answer = b"out of my sight" if self.put_status >= 300 else b""
+        if "digests=1" in handler.path and not answer:
+            answer = json.dumps(self._digests(attempt)).encode()
+        self._answer(handler, self.put_status, answer)
+
+    def _digests(self, attempt: str) -> dict[str, str]:
+        """As the real staging server computes them."""
+        with tempfile.TemporaryDirectory() as folder:
+            plan = plan_outputs(Path(folder), self.outputs[attempt])
+            unpacker = Unpacker(f"{folder}/{attempt}-1", plan, hashing=True)
+            unpacker.feed(self.puts[attempt])
+            return unpacker.finish().digests()
 
 
 class Running:

@@ -319,3 +319,13 @@ def test_a_hundred_thousand_tasks(shape: str) -> None:
     assert p.check() == []
     assert len(drive(p, set())) == count
     assert time.monotonic() - began < 40
+
+
+def test_what_later_tasks_read():
+    """Of a task's outputs, those that tasks name which have not ended: neither what lies in a folder that they read,
+    nor what only ended tasks have read."""
+    tasks = [Task(1, "a", (), ("x", "y", "d/z", "w")), Task(2, "b", ("x", "d"), ()), Task(3, "c", ("y",), ())]
+    plan = Plan([Submitted(task, n) for n, task in enumerate(tasks, 1)], lambda name: False)
+    assert plan.read_of(tasks[0]) == ("x", "y")
+    plan.withdraw(3)
+    assert plan.read_of(tasks[0]) == ("x",)

@@ -1,0 +1,105 @@
+"""Outputs that stay in the claim's cache, for the attempts that read them."""
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tarfile
+from pathlib import Path
+
+from executor_fakes import contents, run
+
+from mfmesos.shared import wire
+from mfmesos.staging.inputs import InputIndex
+from mfmesos.staging.trees import walk
+
+BIG = "head -c 300000 /dev/zero | tr '\\0' x"
+DIGEST = hashlib.sha256(b"x" * 300000).hexdigest()
+
+
+def ended(staging, attempt: str, command: str, inputs=(), outputs=(), **kw):
+    staging.run(run(attempt, command, list(inputs), list(outputs), **kw))
+    return staging.wait(attempt)[0]
+
+
+def as_input(name: str, result: wire.Result, mode: int = 0o644, **kw) -> wire.Input:
+    kept = next(k for k in result.kept if k.name == name)
+    return wire.Input(name, kept.digest, kept.size, mode, **kw)
+
+
+def test_a_kept_output_is_read_without_being_fetched(executor, staging):
+    """An output that later tasks read reaches the scheduler once, and the next attempt of the claim reads it with the
+    mode and time that the scheduler gives it, without any GET."""
+    made = ended(staging, "1.1", f"{BIG} > a; {BIG} > b; echo small > c", (), ["a", "b", "c"], keep=["a"])
+    assert [(k.name, k.digest, k.size) for k in made.kept] == [("a", DIGEST, 300000)]
+    assert b"x" * 300000 in staging.puts["1.1"]
+    read = ended(staging, "2.1", "stat -c '%a %Y' a > o; wc -c < a >> o",
+                 [as_input("a", made, 0o750, shared=False, mtime_ns=1_500_000_000 * 10**9)], ["o"])
+    assert contents(read) == {"o": b"750 1500000000\n300000\n"}
+    assert staging.gets == []
+
+
+def test_a_chain_of_five(executor, staging):
+    """Each reads what the one before has made: nothing is fetched."""
+    before = ended(staging, "1.1", f"{BIG} > f1", (), ["f1"], keep=["f1"])
+    for step in range(2, 6):
+        before = ended(staging, f"{step}.1", f"(cat f{step - 1}; echo {step}) > f{step}",
+                       [as_input(f"f{step - 1}", before, shared=False)], [f"f{step}"], keep=[f"f{step}"])
+        assert before.kept[0].size == 300000 + 2 * (step - 1)
+    assert staging.gets == []
+
+
+def test_a_kept_folder(executor, staging, tmp_path):
+    """A folder stays with the digest that it has as an input: modes, and files that nobody may read, included."""
+    made = ended(staging, "1.1", f"mkdir -p d/e; {BIG} > d/e/x; echo y > d/y; chmod 200 d/y; chmod 755 d/e/x",
+                 (), ["d"], keep=["d"])
+    with tarfile.open(fileobj=io.BytesIO(staging.puts["1.1"])) as tar:
+        tar.extractall(tmp_path)
+    (tmp_path / "d/y").chmod(0o600)  # as it is published
+    assert made.kept[0].digest == InputIndex(tmp_path)._manifest(walk(str(tmp_path / "d")))
+    read = ended(staging, "2.1", "find d | sort > o; cat d/y >> o; test -x d/e/x",
+                 [as_input("d", made, 0o755, kind="dir")], ["o"])
+    assert contents(read) == {"o": b"d\nd/e\nd/e/x\nd/y\ny\n"}
+    assert staging.gets == []
+
+
+def test_what_is_not_kept(executor, staging):
+    """A small delivery travels in the result; a file with a second name, or one reached through a link in a folder,
+    could change or does not lie where it seems to: these are fetched again."""
+    made = ended(staging, "1.1", "echo 1 > a", (), ["a"], keep=["a"])
+    assert made.kept == []
+    made = ended(staging, "2.1", f"{BIG} > a; ln a twin", (), ["a"], keep=["a"])
+    assert made.kept == []
+    made = ended(staging, "3.1", f"mkdir d; {BIG} > x; ln -s ../x d/x", (), ["d"], keep=["d"])
+    assert made.kept == []
+    made = ended(staging, "4.1", f"{BIG} > a; exit 3", (), ["a"], keep=["a"])
+    assert made.outcome == wire.FAILED
+    assert made.kept == []
+
+
+def test_no_room(start, staging):
+    """Half of the claim's disk at most is cache: what does not fit is not kept, and what was kept makes room."""
+    start(disk_mb=2.0)  # a cache of 1 MiB
+    made = ended(staging, "1.1", "head -c 1200000 /dev/urandom > a", (), ["a"], keep=["a"], disk_mb=2.0)
+    assert made.kept == []
+    digests = []
+    for n in range(2, 5):
+        made = ended(staging, f"{n}.1", "head -c 400000 /dev/urandom > a", (), ["a"], keep=["a"], disk_mb=2.0)
+        digests.append(made.kept[0].digest)
+    staging.files[digests[0]] = b"fetched again"  # found damaged
+    last = ended(staging, "5.1", "wc -c < a > o", [wire.Input("a", digests[-1], 400000)], ["o"], disk_mb=2.0)
+    assert contents(last) == {"o": b"400000\n"}
+    assert staging.gets == []
+    assert ended(staging, "6.1", "true", [wire.Input("a", digests[0], 400000)], disk_mb=2.0).outcome == wire.BROKEN
+    assert staging.gets[0] == digests[0]
+
+
+def test_nothing_stays_of_it(start, staging):
+    """The claim's end removes what was kept."""
+    running = start()
+    ended(staging, "1.1", f"{BIG} > a", (), ["a"], keep=["a"])
+    cache = [p for p in Path(running.folder).rglob("*") if p.is_file() and os.stat(p).st_size == 300000]
+    assert len(cache) == 1
+    staging.let_go()
+    running.process.wait(20)
+    assert not cache[0].exists()
