@@ -21,16 +21,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(ROOT / "tests")]
 
-import core_rows  # noqa: E402  needs the path above
+import broadcast_rows  # noqa: E402  needs the path above
+import core_rows  # noqa: E402
+import data_rows  # noqa: E402
 import latency_rows  # noqa: E402
 import small_rows  # noqa: E402
+import workflow_rows  # noqa: E402
 from machine import busy_cores, describe  # noqa: E402
 from programs import BenchError  # noqa: E402
 from realmesos import install  # noqa: E402
 from rows import Bench, NotHere, Row  # noqa: E402
 from table import Result, as_json, markdown  # noqa: E402
 
-ROWS: dict[str, Row] = {row.name: row for row in (*small_rows.ROWS, *latency_rows.ROWS, *core_rows.ROWS)}
+FAMILIES = (workflow_rows, data_rows, broadcast_rows, small_rows, latency_rows, core_rows)
+ROWS: dict[str, Row] = {
+    row.name: row for family in FAMILIES for row in family.ROWS}
 MINUTES = 30.0
 
 

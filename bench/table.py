@@ -60,7 +60,7 @@ def line(figure: Figure, rounds: Sequence[Values]) -> Line:
 def _of(figure: Figure, values: Values) -> float:
     try:
         return figure.of(values)
-    except ZeroDivisionError:  # bytes, on a disk that does not count them
+    except (ZeroDivisionError, KeyError):  # a disk that does not count, a part that could not be measured
         return math.nan
 
 

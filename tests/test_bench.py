@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -152,14 +153,23 @@ def test_a_row_that_this_machine_cannot_measure_is_tried_once():
     assert (result.here, result.problem, len(result.seconds)) == (False, "no slurm", 1)
 
 
-@pytest.mark.parametrize("name", ["rules-1000", "run-10000", "latency", "first-result", "memory", "executor-idle"])
-def test_a_row_runs_from_end_to_end(name, tmp_path, capsys):
-    """Very small, on a real Mesos: it has all its figures, and the results are written."""
+@pytest.mark.parametrize("names", [
+    ["rules-1000", "run-10000", "latency", "first-result", "memory", "executor-idle"],
+    ["shared-input-4", "chain", "many-inputs", "many-outputs", "large-outputs"],
+    ["broadcast"],
+    ["images", "trainings", "genomics"],
+], ids=lambda names: names[0])
+def test_rows_run_from_end_to_end(names, tmp_path, capsys):
+    """Very small, on a real Mesos: they have all their figures, the results are written, and nothing is left."""
     need(not why_no_real_mesos(), "no real Mesos here", why_no_real_mesos())
-    assert bench.main([name, "--scale", "0.01", "--rounds", "1", "--output", str(tmp_path)]) == 0, capsys.readouterr()
-    [found] = json.loads((tmp_path / "table.json").read_text())["rows"]
-    if found["problem"]:
-        need(False, f"{name} cannot be measured here", found["problem"])
-    assert len(found["figures"]) == len(bench.ROWS[name].figures)
-    assert all(figure["median"] > 0 for figure in found["figures"])
-    assert bench.ROWS[name].title in (tmp_path / "table.md").read_text()
+    before = set(Path(tempfile.gettempdir()).glob("mfmesos-*"))
+    code = bench.main([*names, "--scale", "0.01", "--rounds", "1", "--output", str(tmp_path)])
+    assert code == 0, capsys.readouterr()
+    rows = json.loads((tmp_path / "table.json").read_text())["rows"]
+    assert [found["name"] for found in rows] == names
+    for found in rows:
+        if found["problem"]:
+            need(False, f"{found['name']} cannot be measured here", found["problem"])
+        assert len(found["figures"]) == len(bench.ROWS[found["name"]].figures)
+        assert bench.ROWS[found["name"]].title in (tmp_path / "table.md").read_text()
+    assert set(Path(tempfile.gettempdir()).glob("mfmesos-*")) <= before
