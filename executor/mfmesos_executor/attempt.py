@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from dataclasses import dataclass
-from typing import Callable, Mapping
+from typing import Callable, Iterator, Mapping
 
 from mfmesos.shared import plainerrors, wire
 from mfmesos.shared.messages import executor as m
@@ -20,6 +20,7 @@ from mfmesos_executor.cache import Cache
 from mfmesos_executor.client import Cancelled, Client, Refused, Unreachable
 from mfmesos_executor.environ import task_environment
 from mfmesos_executor.files import remove_tree
+from mfmesos_executor.gathering import FetchMany, Wanted, is_small, place_all
 from mfmesos_executor.limits import Exceeded, hard_limit
 from mfmesos_executor.monitor import MB, Monitor, Watched
 from mfmesos_executor.reap import Leader, Reaper
@@ -48,6 +49,7 @@ class Tools:
     pool: Pool
     environment: Mapping[str, str]
     skeletons: Skeletons
+    fetch_many: FetchMany
     clock: Callable[[], float] = time.monotonic
     folders: tuple[str, ...] = ()
     """The claim's folders: without them no attempt can run."""
@@ -145,13 +147,8 @@ class Attempt:
             self._root = self._tools.skeletons.take()
             sandbox = self._sandbox = Sandbox(self._root, self.run, self._tools.seen(self._root))
             sandbox.make()
-            # Folders first: a file that is also in one of them replaces the folder's copy.
-            for name, item in sorted(sandbox.inputs.items(), key=lambda found: (found[1].kind != "dir", found[0])):
+            for name in self._place_inputs(sandbox):  # noqa: B007  the errors below name it
                 self._raise_if_cancelled()
-                target = sandbox.path(name)
-                if "/" in name:
-                    os.makedirs(os.path.dirname(target), exist_ok=True)
-                self._tools.cache.place(item, target, self._is_cancelled)
             name = ""
             self._spawn(sandbox)
         except Cancelled:
@@ -169,6 +166,23 @@ class Attempt:
                 return self._hopeless(reason)
             return self._result(BROKEN, self._trouble() or reason)
         return None
+
+    def _place_inputs(self, sandbox: Sandbox) -> Iterator[str]:
+        """Puts all inputs in place; yields the name of each before its error would be raised."""
+        cache, made = self._tools.cache, {sandbox.work}
+        wanted = [Wanted(name, item, sandbox.path(name)) for name, item in sorted(sandbox.inputs.items())]
+        # Folders first: a file that is also in one of them replaces the folder's copy.
+        wanted.sort(key=lambda one: one.item.kind != "dir")
+        small = [one for one in wanted if is_small(one.item)]
+        for one in wanted if len(small) < 2 else [one for one in wanted if not is_small(one.item)]:
+            yield one.name
+            _make_parent(one, made)
+            cache.place(one.item, one.target, self._is_cancelled)
+        if len(small) > 1:
+            for one in small:
+                yield one.name
+                _make_parent(one, made)
+            yield from place_all(small, cache, self._tools.fetch_many, self._is_cancelled)
 
     def _fault(self, e: Exception) -> Result:
         """An error of the executor. Whatever it is, the attempt ends: otherwise the scheduler would wait for ever."""
@@ -357,6 +371,13 @@ class Attempt:
         elif self._root:
             self._tools.skeletons.give_back(self._root)
         self._on_end(result)
+
+
+def _make_parent(wanted: Wanted, made: set[str]) -> None:
+    parent = os.path.dirname(wanted.target)
+    if parent not in made:
+        os.makedirs(parent, exist_ok=True)
+        made.add(parent)
 
 
 def given(run: Run) -> dict[str, str]:

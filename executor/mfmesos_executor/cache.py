@@ -14,7 +14,9 @@ from mfmesos_executor.placing import Placer
 Key = Tuple[str, str]
 
 
-class _Entry:
+class Entry:
+    """An input in the cache, or on its way there."""
+
     def __init__(self, path: str, size: int) -> None:
         self.path = path
         self.size = size
@@ -32,7 +34,7 @@ class Cache:
         self._sources = sources
         self._placer = placer
         self._room = room_bytes
-        self._entries: dict[Key, _Entry] = {}
+        self._entries: dict[Key, Entry] = {}
         self._changed = threading.Condition()
         self._count = 0
         self.bytes = 0
@@ -40,18 +42,15 @@ class Cache:
 
     def place(self, item: Input, target: str, cancelled: Callable[[], bool]) -> None:
         """Put a copy of the input at `target`. Raises Unreachable, Refused, Cancelled, BadStream, OSError."""
-        key = (item.kind, item.digest)
-        while True:
-            entry, mine = self._enter(key, item)
+        placed = False
+        while not placed:
+            entry, mine = self.enter(item)
             try:
                 if mine:
                     self._fetch(entry, item, cancelled)
-                elif not self._wait(entry, cancelled):
-                    continue
-                self._give(key, entry, item, target)
-                return
+                placed = self.give(entry, item, target, cancelled)
             finally:
-                self._leave(key, entry, item)
+                self.leave(entry, item)
 
     def keep(self, item: Input, path: str) -> bool:
         """Take over the file or folder at `path`, an attempt's output that later attempts may read as `item`, with its
@@ -62,7 +61,7 @@ class Cache:
             if key in self._entries or self._room is None or item.size > self._room:
                 return key in self._entries
             self._count += 1
-            entry = _Entry(f"{self._folder}/{self._count}", item.size)
+            entry = Entry(f"{self._folder}/{self._count}", item.size)
             os.rename(path, entry.path)
             entry.ready, entry.used = True, self._count
             self._entries[key] = entry
@@ -70,13 +69,16 @@ class Cache:
         self.shrink()
         return True
 
-    def _enter(self, key: Key, item: Input) -> tuple[_Entry, bool]:
+    # --- the steps of it, for several inputs at once ---
+    def enter(self, item: Input) -> tuple[Entry, bool]:
+        """The input's entry, which stays until `leave`; and whether the caller must fetch it, and call `arrived`."""
+        key = (item.kind, item.digest)
         with self._changed:
             entry = self._entries.get(key)
             mine = entry is None
             if entry is None:
                 self._count += 1
-                entry = self._entries[key] = _Entry(f"{self._folder}/{self._count}", item.size)
+                entry = self._entries[key] = Entry(f"{self._folder}/{self._count}", item.size)
                 self.bytes += item.size
             self._count += 1
             entry.users += 1
@@ -85,43 +87,50 @@ class Cache:
             self.shrink()
         return entry, mine
 
-    def _fetch(self, entry: _Entry, item: Input, cancelled: Callable[[], bool]) -> None:
+    def has(self, item: Input) -> bool:
+        """Whether it is in the cache, or on its way there."""
+        return (item.kind, item.digest) in self._entries
+
+    def _fetch(self, entry: Entry, item: Input, cancelled: Callable[[], bool]) -> None:
         try:
             fetch(self._sources, item, entry.path, cancelled)
         except BaseException as e:
-            with self._changed:
-                entry.error = e
-                self._changed.notify_all()
+            self.arrived(entry, e)
             raise
+        self.arrived(entry)
+
+    def arrived(self, entry: Entry, error: BaseException | None = None) -> None:
+        """It lies at `entry.path`, or does not, because of `error`."""
         with self._changed:
-            entry.ready = True
+            entry.ready, entry.error = error is None, error
             self._changed.notify_all()
 
-    def _wait(self, entry: _Entry, cancelled: Callable[[], bool]) -> bool:
-        """Whether the input is there; False if the attempt that fetched it was killed meanwhile: try again."""
+    def give(self, entry: Entry, item: Input, target: str, cancelled: Callable[[], bool]) -> bool:
+        """Wait for it, and put it at `target`; False if the attempt that fetched it was killed meanwhile: try again.
+        Raises its error, Cancelled, OSError.
+        """
         with self._changed:
             while not entry.ready and entry.error is None:
                 if cancelled():
                     raise Cancelled
                 self._changed.wait(0.2)
-        if entry.error is None:
-            return True
-        if isinstance(entry.error, Cancelled):
-            return False
-        raise entry.error
-
-    def _give(self, key: Key, entry: _Entry, item: Input, target: str) -> None:
-        with self._changed:
+            if isinstance(entry.error, Cancelled):
+                return False
+            if entry.error is not None:
+                raise entry.error
             alone = not item.shared and entry.users == 1
             if alone:
-                del self._entries[key]
+                del self._entries[(item.kind, item.digest)]
                 self.bytes -= entry.size
         if alone:
             self._placer.move(entry.path, item, target)
         else:
             self._placer.copy(entry.path, item, target)
+        return True
 
-    def _leave(self, key: Key, entry: _Entry, item: Input) -> None:
+    def leave(self, entry: Entry, item: Input) -> None:
+        """It is not needed any more by who has entered."""
+        key = (item.kind, item.digest)
         with self._changed:
             entry.users -= 1
             # Failed, or needed by no other attempt: nothing to keep.

@@ -73,13 +73,14 @@ class Claim:
         for name in FOLDERS:
             os.makedirs(f"{folder}/{name}", exist_ok=True)
         spares = Spares(f"{folder}/spare", SPARES)
-        cache = Cache(f"{folder}/cache", (Scheduler(client),), int(data.disk_mb * MB / 2) if data.disk_mb > 0 else None,
+        scheduler = Scheduler(client)
+        cache = Cache(f"{folder}/cache", (scheduler,), int(data.disk_mb * MB / 2) if data.disk_mb > 0 else None,
                       Placer(spares))
         monitor = Monitor(data, reaper, cache, clock)
         self._reaper = reaper
         shortcut = self._shortcut = Shortcut(f"{folder}/tasks")
         self._tools = Tools(data, client, cache, reaper, monitor, Pool(WORKERS), base_environment(environ),
-                            Skeletons(f"{folder}/tasks", WORKERS, spares), clock,
+                            Skeletons(f"{folder}/tasks", WORKERS, spares), scheduler.fetch_many, clock,
                             tuple(f"{folder}/{name}" for name in FOLDERS), lambda: self.post(Vanished()),
                             lambda root: f"{shortcut.path}/{os.path.basename(root)}")
         self._channel = Channel(client, self.post, READ_S)

@@ -137,14 +137,20 @@ class Connection:
         status = response.status
         if status < 300:
             return response
-        text = response.read(2000).decode("utf-8", "replace").strip()
+        text = response.read(2000)
         response.read()
         if response.will_close:
             self.close()
-        line = text.splitlines()[0][:300] if text else response.reason
-        if status >= 500 or status in (408, 425, 429):
-            raise Unreachable(f"HTTP {status}: {line}")
-        raise Refused(status, line or f"HTTP {status}")
+        raise refusal(status, text, response.reason)
+
+
+def refusal(status: int, body: bytes, otherwise: str = "") -> Unreachable | Refused:
+    """The error for an answer with that status: whether another try is worthwhile."""
+    text = body.decode("utf-8", "replace").strip()
+    line = text.splitlines()[0][:300] if text else otherwise
+    if status >= 500 or status in (408, 425, 429):
+        return Unreachable(f"HTTP {status}: {line}")
+    return Refused(status, line or f"HTTP {status}")
 
 
 class Client:
@@ -203,17 +209,24 @@ class Client:
 
     def download(self, digest: str, take: Callable[[Iterable[bytes]], None], cancelled: Callable[[], bool]) -> None:
         """GET a file; `take` gets its pieces, once per try. Raises Unreachable, Refused, Cancelled, OSError."""
-        def once() -> None:
-            connection = self._mine()
-            response = connection.send("GET", f"{self._base}/files/{quote(digest, safe='')}", None, TRANSFER_S)
-            whole = False
-            try:
-                take(_pieces(response, cancelled))
-                whole = response.isclosed() or response.read(1) == b""
-            finally:
-                if not whole or response.will_close:
-                    connection.close()
-        self.patiently(once, cancelled)
+        path = f"{self._base}/files/{quote(digest, safe='')}"
+        self.patiently(lambda: self._streamed("GET", path, None, take, cancelled), cancelled)
+
+    def batch(self, request: bytes, take: Callable[[Iterable[bytes]], None], cancelled: Callable[[], bool]) -> None:
+        """POST a request for many small files (see mfmesos.shared.batches), one try; raises like `download`."""
+        self._streamed("POST", f"{self._base}/files", request, take, cancelled)
+
+    def _streamed(self, method: str, path: str, body: bytes | None, take: Callable[[Iterable[bytes]], None],
+                  cancelled: Callable[[], bool]) -> None:
+        connection = self._mine()
+        response = connection.send(method, path, body, TRANSFER_S)
+        whole = False
+        try:
+            take(_pieces(response, cancelled))
+            whole = response.isclosed() or response.read(1) == b""
+        finally:
+            if not whole or response.will_close:
+                connection.close()
 
     def upload(self, attempt: str, length: int, stream: Callable[[Any], None], cancelled: Callable[[], bool],
                query: str = "") -> bytes:

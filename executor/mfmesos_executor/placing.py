@@ -21,7 +21,7 @@ class Placer:
             _set_mtime(item, target)
         else:
             unlink(target)
-            copy_file(cached, target, _mode(item), self._spares.take(), item.mtime_ns)
+            copy_file(cached, target, mode_of(item), self._spares.take(), item.mtime_ns)
 
     def move(self, cached: str, item: Input, target: str) -> None:
         """Nobody else needs the cached file or folder. Raises OSError."""
@@ -33,12 +33,12 @@ class Placer:
             os.rename(cached, target)
             _set_mtime(item, target)
         else:
-            os.chmod(cached, _mode(item))
+            os.chmod(cached, mode_of(item))
             _set_mtime(item, cached)
             os.rename(cached, target)
 
 
-def _mode(item: Input) -> int:
+def mode_of(item: Input) -> int:
     return item.mode & 0o777 | 0o400
 
 

@@ -7,6 +7,7 @@ An executor serves one claim. The executor always sends the first message; the s
 
     POST /claims/{claim}/sync                      SyncRequest -> SyncAnswer (held open while there is no answer)
     GET  /claims/{claim}/files/{digest}            an input of an attempt that this claim was given, nothing else
+    POST /claims/{claim}/files                     many small ones of them in one answer, see mfmesos.shared.batches
     PUT  /claims/{claim}/attempts/{attempt}/outputs  one tar stream with every output of the attempt; with
                                                    ?partial=1 the existing outputs of a failed attempt, for a run
                                                    with keep_partial; with ?digests=1 the answer is a JSON object:

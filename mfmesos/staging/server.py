@@ -11,14 +11,15 @@ from typing import Any, Callable
 
 from mfmesos.aio import web
 from mfmesos.core.model import StagedInput
-from mfmesos.shared import wire
+from mfmesos.shared import batches, wire
 from mfmesos.shared.addresses import advertised, default_host, is_loopback, join_host_port, split_host_port
 from mfmesos.shared.messages import streams as m
 from mfmesos.staging.deliveries import Deliveries
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.listener import Listener
 from mfmesos.staging.permits import Access, ClaimAccess, ClaimTable, derived_token
-from mfmesos.staging.transfer import Refused, Transfer
+from mfmesos.staging.smallfiles import Refused
+from mfmesos.staging.transfer import Transfer
 
 __all__ = ["StagingServer", "default_host"]
 log = logging.getLogger("mfmesos.staging")
@@ -103,6 +104,7 @@ class StagingServer:
         app = web.Application(client_max_size=self._max_sync_bytes)
         app.router.add_post("/claims/{claim}/sync", self._guarded(self._sync))
         app.router.add_get("/claims/{claim}/files/{digest}", self._guarded(self._get_file), allow_head=False)
+        app.router.add_post("/claims/{claim}/files", self._guarded(self._get_files))
         app.router.add_put("/claims/{claim}/attempts/{attempt}/outputs", self._guarded(self._put_outputs))
         if not tls:
             app.router.add_get("/archive/{token}/{name}", self._get_archive)
@@ -294,6 +296,18 @@ class StagingServer:
         response = await self._transfer.send(request, choices)
         self.sent_bytes += choices[0].size
         return response
+
+    async def _get_files(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
+        if request.content_length is None or request.content_length > batches.REQUEST_BYTES:
+            raise Refused(413, m.REQUEST_TOO_LARGE())
+        try:
+            raw = await asyncio.wait_for(request.read(), self._idle_s)
+            digests = batches.asked(raw)
+        except asyncio.TimeoutError:
+            raise Refused(408, m.REQUEST_TOO_SLOW()) from None
+        except batches.BadBatch as e:
+            raise Refused(400, str(e)) from None
+        return await self._transfer.send_many(request, [claim.files(digest) for digest in digests])
 
     async def _put_outputs(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
         attempt = self._deliveries.get(claim.id, request.match_info["attempt"])

@@ -4,27 +4,29 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from mfmesos.aio import web
 from mfmesos.core.model import StagedInput
-from mfmesos.shared import descriptors
+from mfmesos.shared.batches import FILE_BYTES
 from mfmesos.shared.disk import capacity
 from mfmesos.shared.messages import staging as m
 from mfmesos.shared.messages import streams as refusals
+from mfmesos.staging import smallfiles
 from mfmesos.staging.deliveries import Attempt, Deliveries
 from mfmesos.staging.incoming import LeadsOut, Unpacker
 from mfmesos.staging.inputs import InputChanged, InputIndex
 from mfmesos.staging.publish_errors import PublishError, not_stored
+from mfmesos.staging.smallfiles import Refused
 from mfmesos.staging.tarstream import BadTar
 from mfmesos.staging.trees import TreeChanged, tar_stream
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
-AT_ONCE = 256 * 1024
+AT_ONCE = FILE_BYTES
 """Files up to this size are read into the answer; the kernel sends larger ones."""
 PIECE = 1 << 20
 SPARE_BYTES = 16 << 20
@@ -32,15 +34,6 @@ SPARE_BYTES = 16 << 20
 SLOWEST_BYTES_PER_S = 16 * 1024
 """A client that reads a large file, or sends outputs, more slowly than this is disconnected."""
 T = TypeVar("T")
-
-
-class Refused(Exception):
-    """The request is answered with this status and one plain line."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
 
 
 class _OpenFile(web.FileResponse):
@@ -92,42 +85,39 @@ class Transfer:
     # --- inputs ---------------------------------------------------------------------------------
     async def send(self, request: web.Request, choices: Sequence[StagedInput]) -> web.StreamResponse:
         """Send any of `choices`, all with the same content, that is unchanged. Raises Refused."""
-        if not choices:
-            raise Refused(404, refusals.NOT_AN_INPUT())
-        problem = ""
+        refused = Refused(404, refusals.NOT_AN_INPUT())
         for staged in choices:
             try:
                 quick = self._inputs.quick(staged)
                 path = self._inputs.verify(staged) if quick else await self._blocking(self._inputs.verify, staged)
                 if staged.kind == "dir":
-                    return await self._send_dir(request, staged)
+                    pieces = tar_stream(await self._blocking(self._inputs.rows, staged))
+                    return await self._send_pieces(request, pieces, "application/x-tar")
                 return self._send_file(path, staged)
             except (InputChanged, OSError) as e:
-                if isinstance(e, OSError) and e.errno in descriptors.SHORT:
-                    raise Refused(503, refusals.NO_DESCRIPTORS()) from None
-                problem = str(e) if isinstance(e, InputChanged) else refusals.INPUT_LOST(name=staged.name)
-        raise Refused(409, problem)
+                refused = smallfiles.unavailable(staged, e)
+                if refused.status != 409:
+                    break
+        raise refused
+
+    async def send_many(self, request: web.Request, wanted: Sequence[Sequence[StagedInput]]) -> web.StreamResponse:
+        """Send small files; for each, `wanted` lists the inputs with its content."""
+        return await self._send_pieces(request, smallfiles.answer(self._inputs, wanted), "application/octet-stream")
 
     def _send_file(self, path: str, staged: StagedInput) -> web.StreamResponse:
+        if staged.size <= AT_ONCE:
+            return web.Response(body=smallfiles.read(path, staged), content_type="application/octet-stream")
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        if staged.size > AT_ONCE:
-            return _OpenFile(fd, self._idle_s + staged.size / SLOWEST_BYTES_PER_S)
-        with open(fd, "rb", buffering=0) as f:
-            data = f.read(staged.size + 1)
-        if len(data) != staged.size:
-            raise InputChanged(m.INPUT_HAS_CHANGED(name=staged.name))
-        return web.Response(body=data, content_type="application/octet-stream")
+        return _OpenFile(fd, self._idle_s + staged.size / SLOWEST_BYTES_PER_S)
 
-    async def _send_dir(self, request: web.Request, staged: StagedInput) -> web.StreamResponse:
-        pieces = tar_stream(await self._blocking(self._inputs.rows, staged))
-        response = web.StreamResponse(headers={"Content-Type": "application/x-tar"})
+    async def _send_pieces(
+        self, request: web.Request, pieces: Iterator[bytes], content_type: str,
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": content_type})
         response.enable_chunked_encoding()
         await response.prepare(request)
         try:
-            while True:
-                piece = await self._blocking(next, pieces, b"")
-                if not piece:
-                    break
+            while piece := await self._blocking(next, pieces, b""):
                 await asyncio.wait_for(response.write(piece), self._idle_s)
         except (TreeChanged, asyncio.TimeoutError):
             # Too late for a status: without its end the client refuses the stream, and asks again.

@@ -15,11 +15,12 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Callable
 
 import mfmesos_executor
 
 import mfmesos
-from mfmesos.shared import wire
+from mfmesos.shared import batches, wire
 from mfmesos.staging.incoming import Unpacker
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.names import plan_outputs
@@ -34,6 +35,11 @@ class FakeStaging:
         self.changed = threading.Condition()
         self.files: dict[str, bytes] = {}
         self.gets: list[str] = []
+        self.batches: list[list[str]] = []
+        self.statuses: dict[str, int] = {}
+        """By digest, what a batch has instead of the file."""
+        self.spoil: Callable[[bytes], bytes] = lambda body: body
+        """Makes of a batch what is sent."""
         self.puts: dict[str, bytes] = {}
         self.put_sizes: dict[str, int] = {}
         self.keep_puts = True
@@ -72,7 +78,10 @@ class FakeStaging:
                 pass
 
             def do_POST(self) -> None:
-                outer.on_sync(self)
+                if self.path.endswith("/files"):
+                    outer.on_batch(self)
+                else:
+                    outer.on_sync(self)
 
             def do_GET(self) -> None:
                 outer.on_get(self)
@@ -216,6 +225,23 @@ class FakeStaging:
             self.damage -= 1
             content = bytes(len(content))
         self._answer(handler, 200, content)
+
+    def on_batch(self, handler: BaseHTTPRequestHandler) -> None:
+        digests = batches.asked(handler.rfile.read(int(handler.headers["Content-Length"])))
+        self.gets += digests
+        self.batches.append(digests)
+        if not self._accept(handler):
+            return
+        self.get_delay.wait(60)
+        body = b""
+        for digest in digests:
+            status = self.statuses.get(digest, self.file_status or 200)
+            content = self.files[digest] if status == 200 else b"no such file"
+            if self.damage > 0:
+                self.damage -= 1
+                content = bytes(len(content))
+            body += batches.head(status, len(content)) + content
+        self._answer(handler, 200, self.spoil(body))
 
     def on_put(self, handler: BaseHTTPRequestHandler) -> None:
         if not self._accept(handler):

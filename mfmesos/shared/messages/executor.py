@@ -116,6 +116,14 @@ OUTPUT_SHRANK = Message(
 # --- transfers ---
 AFTER_TRIES = Message(
     "after-tries", "after {tries} tries {why}", _TRANSFER)
+BATCH_NOT_A_LIST = Message(
+    "batch-not-a-list", "a list of 1 to {most} digests is expected",
+    "The staging server refuses an invalid request for many inputs; it reaches the user in the executor's log.")
+BATCH_NO_DIGEST = Message(
+    "batch-no-digest", "the list holds something other than a digest",
+    "The staging server refuses an invalid request for many inputs; it reaches the user in the executor's log.")
+BATCH_DAMAGED = Message(
+    "batch-damaged", "the answer with many inputs is incomplete or damaged", _TRANSFER)
 DIGEST_OF_FOLDER = Message(
     "digest-of-folder",
     "the received data differs from what was announced (the digest of the folder differs)", _TRANSFER)

@@ -84,6 +84,10 @@ SYNC_OUTDATED = Message(
     "sync-outdated", "a newer sync of this claim has arrived", _REFUSED)
 REQUEST_TOO_SLOW = Message(
     "request-too-slow", "the request arrived too slowly", _REFUSED)
+REQUEST_TOO_LARGE = Message(
+    "request-too-large", "the request is too large", _REFUSED)
+FETCH_SINGLY = Message(
+    "fetch-singly", "not a small file: it is sent alone", _REFUSED)
 NO_SUCH_ATTEMPT = Message(
     "no-such-attempt", "the claim has no such attempt, or no longer has it", _REFUSED)
 CLIENT_TOO_SLOW = Message(

@@ -1,0 +1,137 @@
+"""Puts the small inputs of an attempt in place, many with one request."""
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Callable, Iterator, NamedTuple, Sequence
+
+from mfmesos.shared.batches import FILE_BYTES, MOST
+from mfmesos.shared.holes import write_at
+from mfmesos.shared.wire import Input
+from mfmesos_executor.cache import Cache, Entry
+from mfmesos_executor.fetching import Arrived
+from mfmesos_executor.files import unlink
+from mfmesos_executor.placing import mode_of
+
+FetchMany = Callable[[Sequence[Input], Callable[[int, Arrived], None], Callable[[], bool]], None]
+
+
+class Wanted(NamedTuple):
+    name: str
+    item: Input
+    target: str
+
+
+def is_small(item: Input) -> bool:
+    return item.kind == "file" and item.size <= FILE_BYTES
+
+
+def place_all(wanted: Sequence[Wanted], cache: Cache, fetch_many: FetchMany,
+              cancelled: Callable[[], bool]) -> Iterator[str]:
+    """Put each of the small files at its target; yields its name before its error would be raised. Raises like
+    Cache.place.
+    """
+    for start in range(0, len(wanted), MOST):
+        yield from _place_some(wanted[start:start + MOST], cache, fetch_many, cancelled)
+
+
+def _place_some(wanted: Sequence[Wanted], cache: Cache, fetch_many: FetchMany,
+                cancelled: Callable[[], bool]) -> Iterator[str]:
+    with _Gathering(wanted, cache) as gathering:
+        gathering.fetch(fetch_many, cancelled)
+        for index, one in enumerate(wanted):
+            yield one.name
+            gathering.place(index, cancelled)
+
+
+class _Gathering:
+    """Inputs that no other attempt needs are written to their targets at once, without the cache."""
+
+    def __init__(self, wanted: Sequence[Wanted], cache: Cache) -> None:
+        self._wanted = wanted
+        self._cache = cache
+        self._entries: dict[int, Entry] = {}
+        self._waiting: dict[int, None] = {}
+        """Indexes of the files to be fetched."""
+        self._errors: dict[int, BaseException] = {}
+
+    def __enter__(self) -> _Gathering:
+        for index, one in enumerate(self._wanted):
+            mine = True
+            if one.item.shared or self._cache.has(one.item):
+                self._entries[index], mine = self._cache.enter(one.item)
+            if mine:
+                self._waiting[index] = None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for index, entry in self._entries.items():
+            self._cache.leave(entry, self._wanted[index].item)
+
+    def fetch(self, fetch_many: FetchMany, cancelled: Callable[[], bool]) -> None:
+        """Fetch what the cache lacks; errors are kept for `place`."""
+        indexes = list(self._waiting)
+        if not indexes:
+            return
+        try:
+            fetch_many([self._wanted[index].item for index in indexes],
+                       lambda at, arrived: self._take(indexes[at], arrived), cancelled)
+        except BaseException as e:
+            for index in list(self._waiting):
+                self._arrived(index, e)
+            if not isinstance(e, Exception):
+                raise
+
+    def _take(self, index: int, arrived: Arrived) -> None:
+        error: BaseException | None = None
+        if isinstance(arrived, Exception):
+            error = arrived
+        else:
+            self._write(index, arrived)
+        self._arrived(index, error)
+
+    def _write(self, index: int, content: bytes) -> None:
+        one, entry = self._wanted[index], self._entries.get(index)
+        path, mode, mtime_ns = one.target, mode_of(one.item), one.item.mtime_ns
+        if entry is not None:
+            path, mode, mtime_ns = entry.path, 0o600, 0
+        write_new(path, content, mode, mtime_ns, one.item.sparse)
+
+    def _arrived(self, index: int, error: BaseException | None = None) -> None:
+        del self._waiting[index]
+        if error is not None:
+            self._errors[index] = error
+        if index in self._entries:
+            self._cache.arrived(self._entries[index], error)
+
+    def place(self, index: int, cancelled: Callable[[], bool]) -> None:
+        one, entry = self._wanted[index], self._entries.get(index)
+        if index in self._errors:
+            raise self._errors[index]
+        if entry is not None and not self._cache.give(entry, one.item, one.target, cancelled):
+            self._cache.place(one.item, one.target, cancelled)
+
+
+def write_new(path: str, content: bytes, mode: int, mtime_ns: int, holes: bool) -> None:
+    """A new file at `path`, instead of whatever file is there. Raises OSError; then nothing is left there."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        fd = os.open(path, flags, mode)
+    except FileExistsError:
+        unlink(path)
+        fd = os.open(path, flags, mode)
+    try:
+        if holes:
+            write_at(fd, content, 0, True)
+            os.ftruncate(fd, len(content))
+        elif content and os.write(fd, content) != len(content):
+            write_at(fd, content, 0, False)
+        os.fchmod(fd, mode)
+        if mtime_ns:
+            os.utime(fd, ns=(mtime_ns, mtime_ns))
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
+    finally:
+        os.close(fd)

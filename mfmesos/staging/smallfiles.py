@@ -1,0 +1,72 @@
+"""Many small inputs in one answer; see mfmesos.shared.batches."""
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+from mfmesos.core.model import StagedInput
+from mfmesos.shared import batches, descriptors
+from mfmesos.shared.messages import staging as m
+from mfmesos.shared.messages import streams as refusals
+from mfmesos.staging.inputs import InputChanged, InputIndex
+
+PIECE = 1 << 20
+
+
+class Refused(Exception):
+    """The request, or one file of it, is answered with this status and one plain line."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+def answer(inputs: InputIndex, wanted: Sequence[Sequence[StagedInput]]) -> Iterator[bytes]:
+    """The stream with one member for each of `wanted`, which lists the inputs that have its content; in pieces of about
+    1 MiB (blocking).
+    """
+    pending = bytearray()
+    for choices in wanted:
+        try:
+            status, body = batches.OK, _content(inputs, choices)
+        except Refused as e:
+            status, body = e.status, " ".join(e.reason.split()).encode("utf-8", "backslashreplace")
+            body = body[:batches.REASON_BYTES]
+        pending += batches.head(status, len(body))
+        pending += body
+        if len(pending) >= PIECE:
+            yield bytes(pending)
+            pending.clear()
+    if pending:
+        yield bytes(pending)
+
+
+def _content(inputs: InputIndex, choices: Sequence[StagedInput]) -> bytes:
+    refused = Refused(404, refusals.NOT_AN_INPUT())
+    for staged in choices:
+        if staged.kind != "file" or staged.size > batches.FILE_BYTES:
+            raise Refused(413, refusals.FETCH_SINGLY())
+        try:
+            return read(inputs.verify(staged), staged)
+        except (InputChanged, OSError) as e:
+            refused = unavailable(staged, e)
+            if refused.status != 409:
+                break
+    raise refused
+
+
+def read(path: str, staged: StagedInput) -> bytes:
+    """The content of a small input. Raises InputChanged, OSError."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as f:
+        data = f.read(staged.size + 1)
+    if len(data) != staged.size:
+        raise InputChanged(m.INPUT_HAS_CHANGED(name=staged.name))
+    return data
+
+
+def unavailable(staged: StagedInput, e: InputChanged | OSError) -> Refused:
+    """Why the input cannot be sent."""
+    if isinstance(e, OSError) and e.errno in descriptors.SHORT:
+        return Refused(503, refusals.NO_DESCRIPTORS())
+    return Refused(409, str(e) if isinstance(e, InputChanged) else refusals.INPUT_LOST(name=staged.name))
