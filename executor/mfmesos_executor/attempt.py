@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from dataclasses import dataclass
-from typing import Callable, Iterator, Mapping
+from typing import Callable, Mapping
 
 from mfmesos.shared import plainerrors, wire
 from mfmesos.shared.messages import executor as m
@@ -20,7 +20,7 @@ from mfmesos_executor.cache import Cache
 from mfmesos_executor.client import Cancelled, Client, Refused, Unreachable
 from mfmesos_executor.environ import task_environment
 from mfmesos_executor.files import remove_tree
-from mfmesos_executor.gathering import FetchMany, Wanted, is_small, place_all
+from mfmesos_executor.gathering import FetchMany, place_inputs
 from mfmesos_executor.limits import Exceeded, hard_limit
 from mfmesos_executor.monitor import MB, Monitor, Watched
 from mfmesos_executor.reap import Leader, Reaper
@@ -142,12 +142,12 @@ class Attempt:
 
     def _try_to_start(self) -> Result | None:
         """None if the command runs."""
-        name = ""
+        name, tools = "", self._tools
         try:
-            self._root = self._tools.skeletons.take()
-            sandbox = self._sandbox = Sandbox(self._root, self.run, self._tools.seen(self._root))
+            self._root = tools.skeletons.take()
+            sandbox = self._sandbox = Sandbox(self._root, self.run, tools.seen(self._root))
             sandbox.make()
-            for name in self._place_inputs(sandbox):  # noqa: B007  the errors below name it
+            for name in place_inputs(sandbox, tools.cache, tools.fetch_many, self._is_cancelled):  # noqa: B007  the errors below name it
                 self._raise_if_cancelled()
             name = ""
             self._spawn(sandbox)
@@ -166,23 +166,6 @@ class Attempt:
                 return self._hopeless(reason)
             return self._result(BROKEN, self._trouble() or reason)
         return None
-
-    def _place_inputs(self, sandbox: Sandbox) -> Iterator[str]:
-        """Puts all inputs in place; yields the name of each before its error would be raised."""
-        cache, made = self._tools.cache, {sandbox.work}
-        wanted = [Wanted(name, item, sandbox.path(name)) for name, item in sorted(sandbox.inputs.items())]
-        # Folders first: a file that is also in one of them replaces the folder's copy.
-        wanted.sort(key=lambda one: one.item.kind != "dir")
-        small = [one for one in wanted if is_small(one.item)]
-        for one in wanted if len(small) < 2 else [one for one in wanted if not is_small(one.item)]:
-            yield one.name
-            _make_parent(one, made)
-            cache.place(one.item, one.target, self._is_cancelled)
-        if len(small) > 1:
-            for one in small:
-                yield one.name
-                _make_parent(one, made)
-            yield from place_all(small, cache, self._tools.fetch_many, self._is_cancelled)
 
     def _fault(self, e: Exception) -> Result:
         """An error of the executor. Whatever it is, the attempt ends: otherwise the scheduler would wait for ever."""
@@ -371,13 +354,6 @@ class Attempt:
         elif self._root:
             self._tools.skeletons.give_back(self._root)
         self._on_end(result)
-
-
-def _make_parent(wanted: Wanted, made: set[str]) -> None:
-    parent = os.path.dirname(wanted.target)
-    if parent not in made:
-        os.makedirs(parent, exist_ok=True)
-        made.add(parent)
 
 
 def given(run: Run) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Puts the small inputs of an attempt in place, many with one request."""
+"""Puts the inputs of an attempt in place: small ones with one request for many."""
 from __future__ import annotations
 
 import contextlib
@@ -12,30 +12,52 @@ from mfmesos_executor.cache import Cache, Entry
 from mfmesos_executor.fetching import Arrived
 from mfmesos_executor.files import unlink
 from mfmesos_executor.placing import mode_of
+from mfmesos_executor.sandbox import Sandbox
 
 FetchMany = Callable[[Sequence[Input], Callable[[int, Arrived], None], Callable[[], bool]], None]
 
 
-class Wanted(NamedTuple):
+def place_inputs(sandbox: Sandbox, cache: Cache, fetch_many: FetchMany,
+                 cancelled: Callable[[], bool]) -> Iterator[str]:
+    """Put all inputs of an attempt into its sandbox; yields the name of each before its error would be raised. Raises
+    like Cache.place.
+    """
+    wanted = [_Wanted(name, item, sandbox.path(name)) for name, item in sorted(sandbox.inputs.items())]
+    # Folders first: a file that is also in one of them replaces the folder's copy.
+    wanted.sort(key=lambda one: one.item.kind != "dir")
+    small = [one for one in wanted if _is_small(one.item)]
+    made = {sandbox.work}
+    for one in wanted if len(small) < 2 else [one for one in wanted if not _is_small(one.item)]:
+        yield one.name
+        _make_parent(one, made)
+        cache.place(one.item, one.target, cancelled)
+    if len(small) < 2:
+        return
+    for one in small:
+        yield one.name
+        _make_parent(one, made)
+    for start in range(0, len(small), MOST):
+        yield from _place_some(small[start:start + MOST], cache, fetch_many, cancelled)
+
+
+class _Wanted(NamedTuple):
     name: str
     item: Input
     target: str
 
 
-def is_small(item: Input) -> bool:
+def _is_small(item: Input) -> bool:
     return item.kind == "file" and item.size <= FILE_BYTES
 
 
-def place_all(wanted: Sequence[Wanted], cache: Cache, fetch_many: FetchMany,
-              cancelled: Callable[[], bool]) -> Iterator[str]:
-    """Put each of the small files at its target; yields its name before its error would be raised. Raises like
-    Cache.place.
-    """
-    for start in range(0, len(wanted), MOST):
-        yield from _place_some(wanted[start:start + MOST], cache, fetch_many, cancelled)
+def _make_parent(wanted: _Wanted, made: set[str]) -> None:
+    parent = os.path.dirname(wanted.target)
+    if parent not in made:
+        os.makedirs(parent, exist_ok=True)
+        made.add(parent)
 
 
-def _place_some(wanted: Sequence[Wanted], cache: Cache, fetch_many: FetchMany,
+def _place_some(wanted: Sequence[_Wanted], cache: Cache, fetch_many: FetchMany,
                 cancelled: Callable[[], bool]) -> Iterator[str]:
     with _Gathering(wanted, cache) as gathering:
         gathering.fetch(fetch_many, cancelled)
@@ -47,7 +69,7 @@ def _place_some(wanted: Sequence[Wanted], cache: Cache, fetch_many: FetchMany,
 class _Gathering:
     """Inputs that no other attempt needs are written to their targets at once, without the cache."""
 
-    def __init__(self, wanted: Sequence[Wanted], cache: Cache) -> None:
+    def __init__(self, wanted: Sequence[_Wanted], cache: Cache) -> None:
         self._wanted = wanted
         self._cache = cache
         self._entries: dict[int, Entry] = {}
@@ -95,7 +117,7 @@ class _Gathering:
         path, mode, mtime_ns = one.target, mode_of(one.item), one.item.mtime_ns
         if entry is not None:
             path, mode, mtime_ns = entry.path, 0o600, 0
-        write_new(path, content, mode, mtime_ns, one.item.sparse)
+        _write_new(path, content, mode, mtime_ns, one.item.sparse)
 
     def _arrived(self, index: int, error: BaseException | None = None) -> None:
         del self._waiting[index]
@@ -112,7 +134,7 @@ class _Gathering:
             self._cache.place(one.item, one.target, cancelled)
 
 
-def write_new(path: str, content: bytes, mode: int, mtime_ns: int, holes: bool) -> None:
+def _write_new(path: str, content: bytes, mode: int, mtime_ns: int, holes: bool) -> None:
     """A new file at `path`, instead of whatever file is there. Raises OSError; then nothing is left there."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
