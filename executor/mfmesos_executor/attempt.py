@@ -14,6 +14,7 @@ from typing import Callable, Mapping
 
 from mfmesos.shared import plainerrors, wire
 from mfmesos.shared.messages import executor as m
+from mfmesos.shared.webrequest import Hope, WebError
 from mfmesos.shared.wire import BROKEN, EXHAUSTED, FAILED, FINISHED, KILLED, TAIL_BYTES, ClaimData, Result, Run, Usage
 from mfmesos_executor import cores, keeping, outputs, verdict
 from mfmesos_executor.cache import Cache
@@ -158,6 +159,10 @@ class Attempt:
         except (Unreachable, Refused, BadStream) as e:
             result = self._result(BROKEN, m.INPUT_NOT_FETCHED(name=name, why=e))
             result.final = isinstance(e, Refused) and e.status == CONFLICT
+            return result
+        except WebError as e:
+            result = self._result(BROKEN, m.INPUT_NOT_FETCHED(name=name, why=e))
+            result.final, result.outside = e.hope is Hope.NOWHERE, True
             return result
         except OSError as e:
             why = verdict.agents_reason(e)

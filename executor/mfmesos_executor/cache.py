@@ -17,9 +17,10 @@ Key = Tuple[str, str]
 class Entry:
     """An input in the cache, or on its way there."""
 
-    def __init__(self, path: str, size: int) -> None:
+    def __init__(self, path: str, item: Input) -> None:
         self.path = path
-        self.size = size
+        self.size = max(item.size, 0)
+        self.url = item.url
         self.ready = False
         self.error: BaseException | None = None
         self.users = 0
@@ -41,7 +42,7 @@ class Cache:
         """Approximate size of the cache."""
 
     def place(self, item: Input, target: str, cancelled: Callable[[], bool]) -> None:
-        """Put a copy of the input at `target`. Raises Unreachable, Refused, Cancelled, BadStream, OSError."""
+        """Put a copy of the input at `target`. Raises Unreachable, Refused, Cancelled, BadStream, WebError, OSError."""
         placed = False
         while not placed:
             entry, mine = self.enter(item)
@@ -61,7 +62,7 @@ class Cache:
             if key in self._entries or self._room is None or item.size > self._room:
                 return key in self._entries
             self._count += 1
-            entry = Entry(f"{self._folder}/{self._count}", item.size)
+            entry = Entry(f"{self._folder}/{self._count}", item)
             os.rename(path, entry.path)
             entry.ready, entry.used = True, self._count
             self._entries[key] = entry
@@ -78,8 +79,8 @@ class Cache:
             mine = entry is None
             if entry is None:
                 self._count += 1
-                entry = self._entries[key] = Entry(f"{self._folder}/{self._count}", item.size)
-                self.bytes += item.size
+                entry = self._entries[key] = Entry(f"{self._folder}/{self._count}", item)
+                self.bytes += entry.size
             self._count += 1
             entry.users += 1
             entry.used = self._count
@@ -97,7 +98,16 @@ class Cache:
         except BaseException as e:
             self.arrived(entry, e)
             raise
+        if item.size < 0:
+            self._measure(entry)
         self.arrived(entry)
+
+    def _measure(self, entry: Entry) -> None:
+        """Its size was unknown."""
+        size = os.stat(entry.path).st_size
+        with self._changed:
+            self.bytes += size - entry.size
+            entry.size = size
 
     def arrived(self, entry: Entry, error: BaseException | None = None) -> None:
         """It lies at `entry.path`, or does not, because of `error`."""
@@ -106,15 +116,15 @@ class Cache:
             self._changed.notify_all()
 
     def give(self, entry: Entry, item: Input, target: str, cancelled: Callable[[], bool]) -> bool:
-        """Wait for it, and put it at `target`; False if the attempt that fetched it was killed meanwhile: try again.
-        Raises its error, Cancelled, OSError.
+        """Wait for it, and put it at `target`; False if the attempt that fetched it was killed meanwhile, or fetched
+        it in vain from elsewhere: try again. Raises its error, Cancelled, OSError.
         """
         with self._changed:
             while not entry.ready and entry.error is None:
                 if cancelled():
                     raise Cancelled
                 self._changed.wait(0.2)
-            if isinstance(entry.error, Cancelled):
+            if isinstance(entry.error, Cancelled) or (entry.error is not None and entry.url != item.url):
                 return False
             if entry.error is not None:
                 raise entry.error

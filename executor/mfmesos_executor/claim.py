@@ -28,6 +28,7 @@ from mfmesos_executor.skeletons import Skeletons
 from mfmesos_executor.spares import Spares
 from mfmesos_executor.sync_state import Close, Orders, SyncState
 from mfmesos_executor.threads import Pool
+from mfmesos_executor.webfiles import Web
 
 logger = logging.getLogger(__name__)
 READ_S = 75.0
@@ -74,7 +75,7 @@ class Claim:
             os.makedirs(f"{folder}/{name}", exist_ok=True)
         spares = Spares(f"{folder}/spare", SPARES)
         scheduler = Scheduler(client)
-        cache = Cache(f"{folder}/cache", (scheduler,), int(data.disk_mb * MB / 2) if data.disk_mb > 0 else None,
+        cache = Cache(f"{folder}/cache", (Web(), scheduler), int(data.disk_mb * MB / 2) if data.disk_mb > 0 else None,
                       Placer(spares))
         monitor = Monitor(data, reaper, cache, clock)
         self._reaper = reaper

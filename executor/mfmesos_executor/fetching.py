@@ -22,17 +22,19 @@ class Source(Protocol):
 
     def fetch(self, item: Input, path: str, cancelled: Callable[[], bool]) -> bool:
         """Make the input, verified, at `path`, which does not exist; False if this source does not have it, and then
-        nothing is left at `path`. Raises Unreachable, Refused, Cancelled, BadStream, OSError.
+        nothing is left at `path`. Raises Unreachable, Refused, Cancelled, BadStream, WebError, OSError.
         """
 
 
 class Scheduler:
-    """The staging server: it has every input."""
+    """The staging server: it has every input but those on web servers."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     def fetch(self, item: Input, path: str, cancelled: Callable[[], bool]) -> bool:
+        if item.url:
+            return False
         for left in reversed(range(TRIES)):
             try:
                 self._client.download(item.digest, lambda pieces: take(item, pieces, path), cancelled)

@@ -47,7 +47,7 @@ class _Wanted(NamedTuple):
 
 
 def _is_small(item: Input) -> bool:
-    return item.kind == "file" and item.size <= FILE_BYTES
+    return item.kind == "file" and item.size <= FILE_BYTES and not item.url
 
 
 def _make_parent(wanted: _Wanted, made: set[str]) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,15 @@ class Request:
     gpus: float | None = None
 
 
+class Remote(NamedTuple):
+    """A file on a web server."""
+
+    url: str
+    """http or https; may hold secrets, so messages and logs name it by shared.webrequest.shown."""
+    sha256: str = ""
+    """Of its content, hex; empty: any content, see shared.webrequest.Version."""
+
+
 @dataclass(frozen=True)
 class Task:
     """One task as the engine submitted it.
@@ -73,11 +83,13 @@ class Task:
     env: Mapping[str, str] = field(default_factory=dict)
     read: tuple[str, ...] | None = None
     """The outputs that later tasks read; None if that is unknown."""
+    urls: Mapping[str, Remote] = field(default_factory=dict)
+    """Further inputs, by name: the executor fetches them from web servers."""
 
 
 @dataclass(frozen=True)
 class StagedInput:
-    """An input in the workflow's folder when its task was submitted (see wire.Input)."""
+    """An input in the workflow's folder, or on a web server, when its task was submitted (see wire.Input)."""
 
     name: str
     digest: str
@@ -88,6 +100,8 @@ class StagedInput:
     """Its stat result (see staging.stamps); empty if not reliable."""
     mtime_ns: int = field(default=0, compare=False)
     sparse: bool = field(default=False, compare=False)
+    url: str = ""
+    tag: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ task's own retries; the last has its own bound.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Callable
 
@@ -19,6 +19,9 @@ from mfmesos.shared.messages import core as m
 
 GROWTH = 2.0
 """An exhausted resource that was not requested grows by this factor for the next attempt."""
+
+OUTSIDE_RETRIES = 3
+"""After failures whose cause lies outside of the cluster."""
 
 DECLARE_MORE = 1.25
 """The recommended amount relative to the usage when the attempt was killed, which was before its peak."""
@@ -59,6 +62,9 @@ def decide(
         again = record.own_failures <= policy.retries and result.outcome == wire.FAILED
         reason = m.WALL_TIME_EXCEEDED(why=result.reason) if result.resource == "wall" else result.reason
         return Decision(Verdict.RETRY if again else Verdict.GIVE_UP, reason)
+    if result.outside:  # the executor has been patient: other agents may have other ways to the web
+        retries = min(OUTSIDE_RETRIES, policy.cluster_retries)
+        return replace(after_cluster_failure(record, result.reason, retries, agent), blames_cluster=False)
     return after_cluster_failure(record, result.reason, policy.cluster_retries, agent, once_a_spell=True)
 
 

@@ -58,7 +58,7 @@ def new_record(
     state: State, task: Task, inputs: tuple[StagedInput, ...], order: int, context: str,
 ) -> TaskRecord:
     """A task that is new to the core; it is in no queue yet."""
-    category, input_mb = state.needs.category(task), sum(i.size for i in inputs) / MB
+    category, input_mb = state.needs.category(task), sum(max(i.size, 0) for i in inputs) / MB
     state.needs.expect(category)
     kind = Kind(category, context, input_mb, state.needs.known(task.command, input_mb))
     record = TaskRecord(task, inputs, state.now, order, kind, attempt_stem(task.id, state.policy.nonce),
@@ -127,7 +127,8 @@ def run_message(state: State, record: TaskRecord) -> wire.Run:
         attempt=record.attempt_id,
         command=record.task.command,
         inputs=[
-            wire.Input(i.name, i.digest, i.size, i.mode, i.kind, state.digests[i.digest] > 1, i.mtime_ns, i.sparse)
+            wire.Input(i.name, i.digest, i.size, i.mode, i.kind, state.digests[i.digest] > 1, i.mtime_ns, i.sparse,
+                       i.url, i.tag)
             for i in record.inputs
         ],
         outputs=list(record.task.outputs),
@@ -198,6 +199,8 @@ def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.R
         avoided = trust.blame(state, agent, result.reason)
         if (avoided or trust.breaks_all(claim)) and claim.state is ClaimState.OPEN:
             drain(state, claim)
+    elif result.outside:
+        agent.failed_last = state.now  # other agents are preferred for the task: they may reach what this one does not
 
 
 def _wrote_input(state: State, claim: Claim, record: TaskRecord, result: wire.Result) -> None:

@@ -221,6 +221,8 @@ class BatchEngine:
         """Whether an earlier run finished this task, whose line came after the start."""
         if task.id in self._judged or self._earlier.why(task, most=INLINE_BYTES) is not None:
             return False
+        for line in self._earlier.unchecked():
+            self._progress.note(line)
         self._done.add(task.id)
         self._tally.finished += 1
         self._state.finished(task.id)
@@ -270,6 +272,7 @@ class BatchEngine:
         if reset:
             self._batch.reader = TaskReader(self._workdir)
         records = self._batch.reader.feed(data)
+        self._earlier.ask_servers(r.task for r in records if isinstance(r, Submitted))
         self._host.loop.call_soon_threadsafe(self._add, records)
 
     def _add(self, records: list[Record]) -> None:

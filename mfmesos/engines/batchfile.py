@@ -12,6 +12,7 @@ from mfmesos.core.model import SavedTask, StagedInput, Task
 from mfmesos.engines.done import Earlier
 from mfmesos.shared.messages import engines as m
 from mfmesos.shared.phrases import printable
+from mfmesos.shared.webrequest import Version
 from mfmesos.staging.check import OutputCheck
 from mfmesos.staging.inputs import InputError, InputIndex
 from mfmesos.taskfiles.entries import Malformed, Submitted, Withdrawn
@@ -77,6 +78,7 @@ class Batch:
         """
         self.earlier = Earlier(self.workdir, state_dir, self.inputs, verify)
         self.earlier.take_up(self.tasks)
+        self.earlier.ask_servers(self.tasks.values())
         done, reasons = self.plan.done_before(self.earlier.why)
         return {task.id for task in done}, reasons
 
@@ -93,9 +95,17 @@ class Batch:
             if attempt_id(one.stem, one.attempts) in self.earlier.attempts:
                 continue  # it has finished: the scheduler died before the journal dropped it
             same = ready.get(statement(one.task))
+            if same:
+                self._adopt(one.inputs)
             if same and self._staged(same[0]) == one.inputs:
                 found.append(replace(one, task=same.popleft()))
         return found
+
+    def _adopt(self, inputs: Iterable[StagedInput]) -> None:
+        """The crashed scheduler has asked the web servers: the run continues with the same versions of files."""
+        for item in inputs:
+            if item.tag:
+                self.inputs.remotes.adopt(item.url, Version(item.tag, item.size))
 
     def _staged(self, task: Task) -> tuple[StagedInput, ...] | None:
         try:
@@ -106,4 +116,5 @@ class Batch:
 
 def statement(task: Task) -> object:
     """Everything that defines the work and the allocation of an attempt; not its number."""
-    return task.command, task.inputs, task.outputs, frozenset(task.env.items()), task.request
+    return (task.command, task.inputs, task.outputs, frozenset(task.env.items()), task.request,
+            frozenset(task.urls.items()))

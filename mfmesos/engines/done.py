@@ -17,11 +17,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from mfmesos.core.actions import ReportTask
-from mfmesos.core.model import Task
+from mfmesos.core.model import Remote, Task
 from mfmesos.engines import kept
 from mfmesos.shared.messages import engines as m
-from mfmesos.staging.inputs import InputError, InputIndex
+from mfmesos.shared.webrequest import WebError
+from mfmesos.staging.inputs import InputError, InputIndex, unpinned
 from mfmesos.staging.names import relative
+from mfmesos.staging.remotes import version_in
 from mfmesos.staging.stamps import among, only_coarser, tree_digest, tree_stamp
 from mfmesos.staging.trees import TreeError
 from mfmesos.store.finished import EMPTY, FILE, Finished, FinishedError, FinishedTasks, Seen
@@ -86,6 +88,10 @@ class Earlier:
             self._enter(number, row)
         self.attempts = {row.attempt for row in self._rows.values() if row.attempt}
         """Attempts with a known end."""
+        self._unchecked: dict[str, str] = {}
+        """By URL, one line about each input whose web server did not answer: its tasks stay done."""
+        self._shown: set[str] = set()
+        """Such URLs that the user knows of."""
 
     def _enter(self, number: int, row: Finished) -> None:
         self._alike.setdefault(_key_of(row), deque()).append(number)
@@ -116,6 +122,11 @@ class Earlier:
                 self._enter(self._of.pop(task.id), self._rows[self._last])
 
     # --- queries --------------------------------------------------------------------------------
+    def ask_servers(self, tasks: Iterable[Task]) -> None:
+        """Ask the web servers for the versions of those inputs on which `why` will depend (blocking)."""
+        self._inputs.remotes.ask_all(
+            url for task in tasks if task.urls and self._alike.get(self._key(task)) for url in unpinned(task))
+
     def why(self, task: Task, made_again: str | None = None, most: float = math.inf) -> str | None:
         """Why the task runs; None if it is done, NEW if it has not finished before. Call once per task. `made_again`
         names an input that a preceding task will make. A file larger than `most` bytes is not digested: a new time
@@ -129,7 +140,7 @@ class Earlier:
         if made_again is not None:
             return m.RERUN_MADE_AGAIN(name=made_again)
         row = self._rows[number]
-        inputs, why = self._look(row.inputs, most=most)
+        inputs, why = self._look(row.inputs, most=most, urls=task.urls)
         if why:
             return why
         outputs, why = self._look(row.outputs, "output ", self._verify, most)
@@ -152,10 +163,18 @@ class Earlier:
 
     def _look(
         self, was: tuple[Seen, ...], what: str = "", verify: bool = False, most: float = math.inf,
+        urls: Mapping[str, Remote] = MappingProxyType({}),
     ) -> tuple[tuple[Seen, ...], str]:
         """The present state of these files if none has changed; otherwise the name and the kind of the change."""
         found = []
+        remotes = {relative(self._workdir, name): one for name, one in urls.items()}
         for seen in was:
+            if seen.name in remotes:
+                why = self._look_at_url(seen, remotes[seen.name])
+                if why:
+                    return (), why
+                found.append(seen)
+                continue
             now = self._inputs.stamp(seen.name, seen.members)
             if now is None:
                 return (), m.RERUN_MISSING(what=f"{what}{seen.name}")
@@ -170,6 +189,26 @@ class Earlier:
                 return (), m.RERUN_CHANGED(what=f"{what}{seen.name}")
             found.append(same)
         return tuple(found), ""
+
+    def _look_at_url(self, seen: Seen, remote: Remote) -> str:
+        """Why the file on the web server makes its task run again; empty if nothing shows that it has changed."""
+        if remote.sha256 or seen.digest:
+            return "" if remote.sha256 == seen.digest else m.RERUN_CHANGED(what=seen.name)
+        was = version_in(seen.stamp, remote.url)
+        if was is None:
+            return m.RERUN_CHANGED(what=seen.name)
+        try:
+            now = self._inputs.remotes.version(remote.url)
+        except WebError as e:
+            self._unchecked[remote.url] = m.RERUN_NOT_CHECKED(name=seen.name, why=e)
+            return ""
+        return "" if now.is_same(was) else m.RERUN_CHANGED(what=seen.name)
+
+    def unchecked(self) -> list[str]:
+        """One line for each input that `why` could not compare with its web server; each once."""
+        found = [line for url, line in self._unchecked.items() if url not in self._shown]
+        self._shown.update(self._unchecked)
+        return found
 
     def _digest(self, seen: Seen) -> str:
         return seen.digest or self._digests.get((seen.name, seen.stamp), "")
@@ -192,7 +231,7 @@ class Earlier:
         return command_of(task), env_of(task), self._inputs_of(task), frozenset(task.outputs)
 
     def _inputs_of(self, task: Task) -> frozenset[str]:
-        return frozenset(relative(self._workdir, name) for name in task.inputs)
+        return frozenset(relative(self._workdir, name) for name in (*task.inputs, *task.urls))
 
     def _path(self, name: str) -> str:
         return os.path.join(self._folder, name)
@@ -212,7 +251,7 @@ class Earlier:
         made in it; everything else there belongs to others.
         """
         task = report.task
-        inputs = tuple(Seen(i.name, i.stamp, i.digest, i.size) for i in report.inputs)
+        inputs = tuple(Seen(i.name, i.stamp, "" if i.tag else i.digest, i.size) for i in report.inputs)
         for name, made in members.items():
             self._remove_stale(name, made)
         outputs = tuple(

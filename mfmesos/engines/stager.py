@@ -1,6 +1,8 @@
 """Makes a stated task ready for submission: looks at and hashes its inputs, off the loop."""
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import stat
 import threading
@@ -14,10 +16,12 @@ from mfmesos.core.model import Task
 from mfmesos.shared import descriptors
 from mfmesos.shared.messages import engines as m
 from mfmesos.shared.plainerrors import plain
-from mfmesos.staging.inputs import InputError, InputIndex
+from mfmesos.staging.inputs import InputError, InputIndex, unpinned
 
 INLINE_BYTES = 4 << 20
-"""Inputs of up to this total size are hashed at once; larger inputs, and folders, by a pool of threads."""
+"""Inputs of up to this total size are hashed at once; larger inputs, and folders, by a pool of threads. That pool never
+waits for web servers.
+"""
 
 AGAIN_S = 0.5
 TOGETHER = 100
@@ -48,7 +52,9 @@ class Stager:
                 if not self._is_quick(task):
                     with self._lock:
                         self._looking[task.id] = task
-                    self._pool.submit(self._look_later, task)
+                    later = functools.partial(self._look_soon, task)
+                    if not self._index.ask_first(task, later):
+                        later()
                     continue
                 quick.append(self.look(task))
                 if len(quick) >= TOGETHER:
@@ -57,6 +63,10 @@ class Stager:
         finally:
             if quick:
                 self._post(*quick)
+
+    def _look_soon(self, task: Task) -> None:
+        with contextlib.suppress(RuntimeError):  # closed meanwhile
+            self._pool.submit(self._look_later, task)
 
     def _look_later(self, task: Task) -> None:
         with self._lock:
@@ -94,9 +104,12 @@ class Stager:
 
     def close(self) -> None:
         self._closed.set()
+        self._index.remotes.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _is_quick(self, task: Task) -> bool:
+        if any(not self._index.remotes.is_known(url) for url in unpinned(task)):
+            return False
         total = 0
         for name in task.inputs:
             try:

@@ -75,6 +75,8 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
         say(m.NOTHING_STARTED())
         return 2
     done, reasons = batch.skip_done(config.state_dir, options.verify)
+    for line in batch.earlier.unchecked():
+        say(line)
     if options.dry_run:
         return dry_run(batch, done, reasons)
     config.state_dir.mkdir(exist_ok=True)

@@ -6,7 +6,8 @@ An executor serves one claim. The executor always sends the first message; the s
 --peer-transfers, executors also fetch inputs from each other: see peer_wire.py.
 
     POST /claims/{claim}/sync                      SyncRequest -> SyncAnswer (held open while there is no answer)
-    GET  /claims/{claim}/files/{digest}            an input of an attempt that this claim was given, nothing else
+    GET  /claims/{claim}/files/{digest}            an input of an attempt that this claim was given, nothing else;
+                                                   not an input with a URL, which the executor fetches from there
     POST /claims/{claim}/files                     many small ones of them in one answer, see mfmesos.shared.batches
     PUT  /claims/{claim}/attempts/{attempt}/outputs  one tar stream with every output of the attempt; with
                                                    ?partial=1 the existing outputs of a failed attempt, for a run
@@ -109,9 +110,9 @@ class Input:
 
     name: str
     digest: str
-    """sha256, hex: of a file's content, or of a directory's manifest."""
+    """sha256, hex: of a file's content, or of a directory's manifest; with a `tag` of URL, tag and size."""
     size: int
-    """Bytes; for a directory the sum of its files."""
+    """Bytes; for a directory the sum of its files; -1: unknown, of a file on a web server."""
     mode: int = 0o644
     kind: str = "file"
     """"file" or "dir"; a dir is served as one tar stream of its content, without the folder's own name."""
@@ -121,6 +122,10 @@ class Input:
     """Modification time of the content; 0: unknown. A folder's stream holds the time of each member."""
     sparse: bool = False
     """Whether the file has holes: long runs of zeros need not be written."""
+    url: str = ""
+    """The file is fetched from this web server, not from the scheduler. May hold secrets."""
+    tag: str = ""
+    """The version of the file on the web server (see shared.webrequest.Version), where its sha256 is not known."""
 
 
 @dataclass
@@ -209,6 +214,8 @@ class Result:
     """With BROKEN: the name of an input that it shared with others and that was changed while it ran, probably by
     itself; it needs another attempt, with `copies`.
     """
+    outside: bool = False
+    """With BROKEN: the cause may lie outside of the cluster, so the agent is not blamed."""
     tar: str | None = None
     """Small outputs as a base64 tar stream (up to `INLINE_OUTPUTS_BYTES`); None: PUT before, or no outputs. With
     FAILED: the existing outputs, for a run with `keep_partial`.
@@ -321,7 +328,8 @@ def load_result(data: Any) -> Result:
     for number in (result.exit_code, result.signal):
         _check(number is None or _is_code(number), where, "exit_code and signal are whole numbers")
     _check(result.resource in (None, "memory", "disk", "wall"), where, "resource is memory, disk or wall")
-    _check(isinstance(result.final, bool), where, "final is true or false")
+    _check(isinstance(result.final, bool) and isinstance(result.outside, bool), where,
+           "final and outside are true or false")
     _check(result.tar is None or isinstance(result.tar, str), where, "tar is base64 text")
     _check(
         isinstance(result.missing_outputs, list) and all(isinstance(n, str) for n in result.missing_outputs),

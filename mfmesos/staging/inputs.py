@@ -8,7 +8,7 @@ import stat
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
@@ -19,10 +19,12 @@ from mfmesos.shared.holes import sparse
 from mfmesos.shared.messages import staging as m
 from mfmesos.shared.mtimes import coarse_ns
 from mfmesos.shared.symlinks import leads_out
+from mfmesos.shared.webrequest import WebError
 from mfmesos.staging import stamps
 from mfmesos.staging.check import OutputCheck
 from mfmesos.staging.names import relative
 from mfmesos.staging.received import Hashed
+from mfmesos.staging.remotes import Remotes
 from mfmesos.staging.stamps import file_stamp, tree_stamp
 from mfmesos.staging.task_links import TaskLinks
 from mfmesos.staging.trees import Row, TreeError, manifest, stat_print, walk
@@ -80,6 +82,11 @@ def _young(mtime_ns: int) -> bool:
     return -RACY_NS <= time.time_ns() - mtime_ns <= RACY_NS + coarse_ns(mtime_ns)
 
 
+def unpinned(task: Task) -> list[str]:
+    """The URLs of its inputs without a sha256: their servers are asked for the version."""
+    return [one.url for one in task.urls.values() if not one.sha256]
+
+
 class InputIndex:
     """Digests of inputs, by path, size, time, inode and device. May be used from several threads. `own_files`: names in
     the workflow's folder that no task may write.
@@ -90,6 +97,8 @@ class InputIndex:
         self._workdir = Path(workdir)
         self._check = OutputCheck(workdir, own_files)
         self.links = TaskLinks(workdir)
+        self.remotes = Remotes()
+        """Inputs on web servers."""
         self._clock = clock
         self._most = most
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
@@ -119,7 +128,24 @@ class InputIndex:
                     name=name, why=os.strerror(e.errno or 0), path=self.path_of(name))) from None
         if missing:
             raise MissingInputs(tuple(missing), self._workdir)
-        return tuple(staged)
+        return (*staged, *self._stage_urls(task)) if task.urls else tuple(staged)
+
+    def _stage_urls(self, task: Task) -> Iterator[StagedInput]:
+        self.remotes.ask_all(unpinned(task))
+        for name, one in task.urls.items():
+            try:
+                yield self.remotes.stage(relative(self._workdir, name), one)
+            except WebError as e:
+                raise InputError(m.INPUT_NOT_ASKED(name=name, why=e)) from None
+
+    def ask_first(self, task: Task, then: Callable[[], None]) -> bool:
+        """Whether `stage` would have to wait for web servers; if so, `then` is called when it need not, on any
+        thread.
+        """
+        asking = [url for url in unpinned(task) if not self.remotes.is_known(url)] if task.urls else []
+        if asking:
+            self.remotes.begin(asking, then)
+        return bool(asking)
 
     def outputs_problem(self, task: Task) -> str:
         """Why the task's outputs are impossible, in one plain line; empty if they are possible."""

@@ -154,8 +154,11 @@ class StagingServer:
         self._deliveries.close_claim(claim_id)
 
     def permit(self, claim_id: str, attempt_id: str, inputs: Sequence[StagedInput], outputs: Sequence[str]) -> None:
-        """The claim may fetch these inputs and deliver these outputs from now on. Raises names.NameRefused."""
+        """The claim may fetch these inputs, but those on web servers, and deliver these outputs from now on. Raises
+        names.NameRefused.
+        """
         self.withdraw_permit(claim_id, attempt_id)
+        inputs = [item for item in inputs if not item.url]
         self._deliveries.permit(claim_id, attempt_id, inputs, outputs)
         claim = self._claims.get(claim_id)
         if claim is not None:

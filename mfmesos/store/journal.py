@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Callable, TypeVar
 
 from mfmesos.core import actions as act
-from mfmesos.core.model import Request, Resources, SavedClaim, SavedTask, StagedInput, Task
+from mfmesos.core.model import Remote, Request, Resources, SavedClaim, SavedTask, StagedInput, Task
 from mfmesos.settings.config import ConfigError
 from mfmesos.shared.messages import store as m
 from mfmesos.store import sqlitefile
@@ -178,7 +178,8 @@ def _task(data: dict[str, Any]) -> SavedTask:
         **data,
         "task": _made(Task, {**task, "inputs": tuple(task["inputs"]), "outputs": tuple(task["outputs"]),
                              "read": None if task.get("read") is None else tuple(task["read"]),
-                             "request": _made(Request, task["request"])}),
+                             "request": _made(Request, task["request"]),
+                             "urls": {name: Remote(*one) for name, one in task.get("urls", {}).items()}}),
         "inputs": tuple(_made(StagedInput, i) for i in data["inputs"]),
         "failed_at": tuple(data.get("failed_at", ())),
         "allocation": _made(Resources, data["allocation"])})

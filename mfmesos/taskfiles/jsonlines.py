@@ -3,8 +3,9 @@
 `{"command": "cat in > out", "inputs": ["in"], "outputs": ["out"], "cores": 1, "memory": 200, "disk": 100, "category":
 "cat", "wall_time": 60, "gpus": 0, "env": {"A": "1"}, "id": 7}`: only `command` is required. memory and disk in MB,
 wall_time in seconds; null or a missing key requests nothing. A task without an `id` gets the number after the highest
-one so far. `{"cancel": 7}` (or `7,,,,,,,aborting`, from the other format) cancels task 7. Blank lines and lines that
-begin with # are ignored.
+one so far. An input may also be a file on a web server: `{"name": "in", "url": "https://...", "sha256": "..."}`, where
+the sha256 may be missing. `{"cancel": 7}` (or `7,,,,,,,aborting`, from the other format) cancels task 7. Blank lines
+and lines that begin with # are ignored.
 """
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ import os
 import re
 from typing import Any, NoReturn
 
-from mfmesos.core.model import Request, Task
+from mfmesos.core.model import Remote, Request, Task
+from mfmesos.shared import webrequest as web
 from mfmesos.shared.bounds import AMOUNT
 from mfmesos.shared.messages import taskfiles as m
 from mfmesos.shared.phrases import printable
@@ -32,12 +34,14 @@ from mfmesos.taskfiles.entries import (
 
 KEYS = ("command", "inputs", "outputs", "cores", "memory", "disk", "category", "wall_time", "gpus", "env", "id")
 UNITS = {"memory": "MB", "disk": "MB", "wall_time": "seconds"}
-WRITE_COMMAND, WRITE_CATEGORY, WRITE_ENV, WRITE_VALUE = (
-    m.WRITE_LINE(), m.WRITE_CATEGORY(), m.WRITE_ENV(), m.WRITE_VALUE())
+WRITE_COMMAND, WRITE_CATEGORY, WRITE_ENV, WRITE_VALUE, WRITE_URL = (
+    m.WRITE_LINE(), m.WRITE_CATEGORY(), m.WRITE_ENV(), m.WRITE_VALUE(), m.WRITE_URL())
 WRITE_NAMES = {key: m.WRITE_NAMES(key=key) for key in ("inputs", "outputs")}
 """Cures, made once: they are given with each value that is read."""
 ABORTING = re.compile(rb"([1-9]\d{0,9}),{7}aborting")
 KEPT = 400
+URL_KEYS = ("name", "url", "sha256")
+SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 
 
 class JsonLinesParser:
@@ -132,12 +136,16 @@ class JsonLinesParser:
         request = Request(
             cores=amount("cores", stated), memory_mb=amount("memory", stated), disk_mb=amount("disk", stated),
             wall_s=amount("wall_time", stated), gpus=amount("gpus", stated))
-        inputs, outputs = self._names("inputs", stated), self._names("outputs", stated)
+        urls, listed = self._urls(stated)
+        inputs, outputs = self._names("inputs", listed), self._names("outputs", stated)
+        for name in (*inputs, *outputs):
+            if name in urls:
+                raise Problem(*m.URL_NAME_TWICE.parts(name=printable(name)))
         category = stated.get("category")
         if category is not None:
             category = text_of("category", category, WRITE_CATEGORY)
         env = environment(stated.get("env"))
-        return Task(self._id(stated.get("id"), number), command, inputs, outputs, request, category, env)
+        return Task(self._id(stated.get("id"), number), command, inputs, outputs, request, category, env, urls=urls)
 
     def _id(self, stated: Any, line: int) -> int:
         if stated is None:
@@ -146,6 +154,23 @@ class JsonLinesParser:
             raise Problem(*m.ID_NOT_WHOLE.parts(value=shown(stated), most=MAX_ID))
         self._ids.take(stated, line)
         return int(stated)
+
+    def _urls(self, stated: dict[str, Any]) -> tuple[dict[str, Remote], dict[str, Any]]:
+        """The inputs on web servers, and what is stated besides them."""
+        listed = stated.get("inputs")
+        if not isinstance(listed, list) or not any(isinstance(item, dict) for item in listed):
+            return {}, stated
+        urls: dict[str, Remote] = {}
+        for item in listed:
+            if isinstance(item, dict):
+                written, found = remote(item)
+                name = self._folder.relative(written)
+                if name in urls:
+                    raise Problem(*m.URL_NAME_TWICE.parts(name=printable(name)))
+                if name in (".", ".."):
+                    raise Problem(*m.URL_NAME_FOLDER.parts(name=printable(written)))
+                urls[name] = found
+        return urls, {"inputs": [item for item in listed if not isinstance(item, dict)]}
 
     def _names(self, key: str, stated: dict[str, Any]) -> tuple[str, ...]:
         names = stated.get(key)
@@ -231,6 +256,28 @@ def _write_number(key: str) -> str:
     return m.WRITE_NUMBER_OF(key=key, unit=unit) if unit else m.WRITE_NUMBER(key=key)
 
 
+def remote(stated: dict[str, Any]) -> tuple[str, Remote]:
+    """The name of an input on a web server as written, and where it is; raises Problem, without secrets of the URL."""
+    for key in stated:
+        if key not in URL_KEYS:
+            raise Problem(*m.URL_KEY_UNKNOWN.parts(key=printable(key, 40)))
+    name = text_of("name", stated.get("name"), WRITE_URL)
+    if not name:
+        raise Problem(*m.NAME_EMPTY.parts(key="inputs"))
+    url, digest = text_of("url", stated.get("url"), WRITE_URL), stated.get("sha256")
+    scheme = web.scheme(url)
+    if scheme not in web.SCHEMES:
+        raise Problem(*m.URL_SCHEME.parts(name=printable(name), scheme=printable(scheme, 40)) if scheme
+                      else m.URL_INVALID.parts(name=printable(name)))
+    if not web.is_valid(url):
+        raise Problem(*m.URL_INVALID.parts(name=printable(name)))
+    if digest is None:
+        return name, Remote(url)
+    if not isinstance(digest, str) or not SHA256.fullmatch(digest):
+        raise Problem(*m.URL_BAD_SHA256.parts(name=printable(name), value=shown(digest)))
+    return name, Remote(url, digest.lower())
+
+
 def environment(stated: Any) -> dict[str, str]:
     """The task's variables; raises Problem."""
     if stated is None:
@@ -253,8 +300,10 @@ def shown(value: Any) -> str:
 def format_json(task: Task) -> bytes:
     """One line that parses to the same task."""
     asked = task.request
+    urls = [{"name": name, "url": one.url, **({"sha256": one.sha256} if one.sha256 else {})}
+            for name, one in task.urls.items()]
     stated = {
-        "id": task.id, "command": task.command, "inputs": list(task.inputs), "outputs": list(task.outputs),
+        "id": task.id, "command": task.command, "inputs": [*task.inputs, *urls], "outputs": list(task.outputs),
         "cores": asked.cores, "memory": asked.memory_mb, "disk": asked.disk_mb, "wall_time": asked.wall_s,
         "gpus": asked.gpus, "category": task.category, "env": dict(task.env) or None}
     kept = {key: value for key, value in stated.items() if value is not None}

@@ -134,8 +134,8 @@ def diagnose(record: bytes) -> Problem:
 
 def format_task(task: Task) -> bytes:
     """One record; raises ValueError for a task that this format cannot hold (JSON lines can)."""
-    for name in (*task.inputs, *task.outputs):
-        if re.search(r"[ ,\n]", name) or not name:
+    for name in (*task.inputs, *task.outputs, *task.urls):
+        if re.search(r"[ ,\n]", name) or not name or name in task.urls:
             raise ValueError(m.NAME_NOT_WRITABLE(task=task.id, name=printable(name)))
     if not task.command.strip() or "\0" in task.command:
         raise ValueError(m.COMMAND_NOT_WRITABLE(task=task.id))

@@ -139,6 +139,43 @@ def test_failures_without_end_do_not_overflow():
     assert len(world.core.state.notified) < 100
 
 
+@pytest.mark.parametrize("agents", [None, TWO])
+def test_a_web_server_that_fails_is_no_agents_fault(agents: dict[str, Resources] | None):
+    """Every attempt breaks because of what lies outside of the cluster: no agent is avoided, no claim drained, and each
+    task fails after a few tries, with the reason."""
+    world = world_of(4, agents)
+    tries = 0
+    while not world.over and world.now < 1000:
+        if not world.suppressed:
+            world.offer()
+        for executor in world.live():
+            for attempt in list(executor.running):
+                tries += 1
+                world.finish(executor, attempt, wire.BROKEN, reason="HTTP 500", outside=True)
+            world.sync(executor)
+        world.pass_time(1.0)
+    assert tries == 4 * 4
+    assert {r.reason for r in world.reports.values()} == {
+        "the cluster failed the task 4 times, most recently: HTTP 500"}
+    assert not any(agent.failures or agent.avoided for agent in world.core.state.agents.values())
+    assert not any("avoided" in note.text for note in world.notes)
+
+
+def test_another_agent_may_reach_the_web_server():
+    """The next attempt is made at the other agent."""
+    world = world_of(1, TWO)
+    world.offer()
+    first = next(e for e in world.live())
+    world.sync(first)
+    (attempt,) = first.running
+    world.finish(first, attempt, wire.BROKEN, reason="no route", outside=True)
+    world.sync(first)
+    tried: list[str] = []
+    world.fate = lambda executor, run: tried.append(executor.claim.agent_id) or wire.FINISHED
+    world.run_to_end()
+    assert tried == [({*TWO} - {first.claim.agent_id}).pop()]
+
+
 # --- launches -----------------------------------------------------------------------------------
 @pytest.mark.parametrize("reason", ["REASON_EXECUTOR_TERMINATED", "REASON_CONTAINER_LIMITATION_MEMORY",
                                     "REASON_CONTAINER_LIMITATION_DISK", "REASON_CONTAINER_LAUNCH_FAILED"])

@@ -1,6 +1,7 @@
 """What counts as finished by an earlier run, and the reason that is given for each task that runs again."""
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -13,7 +14,9 @@ import pytest
 from mfmesos.core.actions import ReportTask
 from mfmesos.engines.batchfile import Batch
 from mfmesos.engines.kept import NotKept, aside
+from mfmesos.shared.webrequest import Hope, Version, WebError
 from mfmesos.staging import durable
+from mfmesos.staging.remotes import Remotes
 from mfmesos.store.finished import FILE, FinishedError
 
 SORT = {"command": "sort in > a", "inputs": ["in"], "outputs": ["a"]}
@@ -432,3 +435,113 @@ def test_its_file(folder: Folder) -> None:
     path.write_bytes(b"SQLite format 3\0" + b"x" * 5000)
     with pytest.raises(FinishedError, match="move it away"):
         folder.batch(SORT)
+
+
+# --- inputs on web servers ------------------------------------------------------------------------
+class Servers:
+    """In place of the web servers: each URL's version; a text is a failure."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.versions: dict[str, Version | str] = {}
+        self.asked: list[str] = []
+        monkeypatch.setattr(Remotes.__init__, "__defaults__", (self.ask, *(Remotes.__init__.__defaults__ or ())[1:]))
+
+    def ask(self, url: str) -> Version:
+        self.asked.append(url)
+        found = self.versions[url]
+        if isinstance(found, str):
+            raise WebError(found, Hope.NOWHERE, 404)
+        return found
+
+
+@pytest.fixture
+def servers(monkeypatch: pytest.MonkeyPatch) -> Servers:
+    return Servers(monkeypatch)
+
+
+URL = "https://u:pw@h/g?k"
+V1 = Version('"1"', 3)
+
+
+def with_url(url: str = URL, sha256: str | None = None) -> dict[str, Any]:
+    item = {"name": "g", "url": url, **({"sha256": sha256} if sha256 else {})}
+    return {"command": "wc in g > o", "inputs": ["in", item], "outputs": ["o"]}
+
+
+def test_a_file_on_a_web_server(folder: Folder, servers: Servers) -> None:
+    """Done while ETag and size are the same, whoever asks; a change of either makes it run again, once."""
+    servers.versions[URL] = V1
+    assert folder.run(with_url()) == [1]
+    assert folder.batch(with_url())[1] == [1]
+    assert servers.asked == [URL] * 2
+    other = URL.replace("pw", "new")
+    servers.versions[other] = V1
+    assert folder.batch(with_url(other))[1] == [1]
+    for changed in (Version('"2"', 3), Version('"1"', 4)):
+        servers.versions[URL] = changed
+        assert folder.batch(with_url())[2] == {1: "g changed"}
+    assert folder.run(with_url()) == [1]
+    assert folder.batch(with_url())[1] == [1]
+
+
+def test_another_url(folder: Folder, servers: Servers) -> None:
+    """The same version of another URL is another file."""
+    servers.versions = {URL: V1, URL + "2": V1}
+    folder.run(with_url())
+    assert folder.batch(with_url(URL + "2"))[2] == {1: "g changed"}
+
+
+def test_a_pinned_file(folder: Folder, servers: Servers) -> None:
+    """With a sha256 the server is not asked, and the URL does not matter; the first sha256 makes it run again."""
+    assert folder.run(with_url(sha256="ab" * 32)) == [1]
+    assert folder.batch(with_url("http://mirror/g", "ab" * 32))[1] == [1]
+    assert folder.batch(with_url(sha256="cd" * 32))[2] == {1: "g changed"}
+    assert servers.asked == []
+    servers.versions[URL] = V1
+    assert folder.batch(with_url())[2] == {1: "g changed"}
+    folder.run(with_url())
+    assert folder.batch(with_url(sha256="ab" * 32))[2] == {1: "g changed"}
+
+
+def test_a_server_that_cannot_be_asked(folder: Folder, servers: Servers) -> None:
+    """Its tasks stay done, and one line names the input; a change of anything else still counts."""
+    second = {**with_url(), "command": "cat g > p", "inputs": with_url()["inputs"][1:], "outputs": ["p"]}
+    servers.versions[URL] = V1
+    folder.run(with_url(), second)
+    servers.versions[URL] = "https://h/g?...: HTTP 404 (Not Found)"
+    batch, done, _ = folder.batch(with_url(), second)
+    assert done == [1, 2]
+    assert batch.earlier.unchecked() == [
+        "input g was not compared with its web server (https://h/g?...: HTTP 404 (Not Found)); its finished tasks stay "
+        "done"]
+    assert batch.earlier.unchecked() == []
+    folder.write("in", "2\n", 2e9)
+    assert folder.batch(with_url(), second)[2] == {1: "in changed"}
+
+
+def test_only_what_may_be_done_is_asked(folder: Folder, servers: Servers) -> None:
+    """A task that never finished asks no server before it starts."""
+    servers.versions = {URL: V1}
+    folder.run(with_url())
+    servers.asked.clear()
+    folder.batch(with_url(), {"command": "x", "inputs": [{"name": "y", "url": "http://nobody/"}], "outputs": ["y2"]})
+    assert servers.asked == [URL]
+
+
+def test_a_url_is_no_secret_of_the_records(folder: Folder, servers: Servers) -> None:
+    """run.sqlite, which stays, holds neither password nor query."""
+    servers.versions[URL] = V1
+    folder.run(with_url())
+    raw = (folder.state / FILE).read_bytes()
+    assert b"pw@" not in raw
+    assert b"h/g" not in raw
+
+
+def test_a_file_that_moved_to_a_web_server(folder: Folder, servers: Servers) -> None:
+    """With the same sha256 it is the same file."""
+    task = with_url(sha256=hashlib.sha256(b"1\n").hexdigest())
+    folder.write("g", "1\n")
+    folder.run({**task, "inputs": ["in", "g"]})
+    assert folder.batch(task)[1] == [1]
+    folder.run(task)
+    assert folder.batch({**task, "inputs": ["in", "g"]})[1] == [1]

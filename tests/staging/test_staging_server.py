@@ -5,6 +5,7 @@ import asyncio
 import errno
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,23 @@ def test_tokens_follow_from_the_secret(tmp_path: Path) -> None:
     tokens = {server.open_claim(claim) for server in (one, same, other) for claim in ("c1", "c2")}
     assert len(tokens) == 4
     assert one.open_claim("c1") == same.open_claim("c1")
+
+
+def test_no_permit_for_inputs_from_web_servers(tmp_path: Path) -> None:
+    """The executor fetches such an input from its web server: the staging server serves no file in its place, not even
+    one of the same name and content."""
+    async def test(b: Bench) -> None:
+        (tmp_path / "in").write_bytes(b"1")
+        b.open("c1")
+        (staged,) = b.index.stage(Task(1, "x", ("in",)))
+        web = replace(staged, url="https://h/in")
+        b.server.permit("c1", "1.1", (web,), ())
+        assert (await b.call("GET", f"files/{staged.digest}"))[0] == 404
+        b.server.permit("c1", "2.1", (staged, web), ())
+        assert (await b.call("GET", f"files/{staged.digest}")) == (200, b"1")
+        b.server.withdraw_permit("c1", "2.1")
+        assert (await b.call("GET", f"files/{staged.digest}"))[0] == 404
+    run(tmp_path, test)
 
 
 def test_another_claims_things(tmp_path: Path) -> None:

@@ -1,18 +1,20 @@
 """The journal: what was saved survives the process, whenever it dies, and nobody else's file is touched."""
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mfmesos.core import actions as act
-from mfmesos.core.model import Request, Resources, SavedClaim, SavedTask, StagedInput, Task
+from mfmesos.core.model import Remote, Request, Resources, SavedClaim, SavedTask, StagedInput, Task
 from mfmesos.store import sqlitefile
 from mfmesos.store.journal import APPLICATION_ID, SCHEMA_VERSION, Journal, JournalError
 
@@ -209,7 +211,27 @@ def test_a_full_disk_is_said_and_loses_nothing(path: Path):
     assert len(Journal(path, "r").load()[0]) == 299
 
 
+def test_inputs_on_web_servers(path: Path):
+    """They come back as they were saved; a task of an older mfmesos has none."""
+    journal = Journal(path, "r")
+    inputs = (StagedInput("g", "d" * 64, -1, 0o644, url="https://u:p@h/g"),
+              StagedInput("h", "e" * 64, 3, 0o644, url="http://h/h", tag='"1"'))
+    saved = replace(task(1), inputs=inputs, task=replace(
+        task(1).task, urls={"g": Remote("https://u:p@h/g", "d" * 64), "h": Remote("http://h/h")}))
+    journal.write([act.SaveTask(saved)])
+    assert journal.load()[0] == [saved]
+    data = json.loads(journal._db.execute("SELECT data FROM tasks").fetchone()[0])
+    del data["task"]["urls"]
+    for item in data["inputs"]:
+        del item["url"], item["tag"]
+    journal._db.execute("UPDATE tasks SET data = ?", (json.dumps(data),))
+    (older,) = journal.load()[0]
+    assert (older.task.urls, [(i.url, i.tag) for i in older.inputs]) == ({}, [("", "")] * 2)
+    journal.close()
+
+
 @given(st.text(max_size=40), st.lists(st.text(max_size=10), max_size=3), st.floats(0, 1e9), st.booleans())
+@settings(deadline=None)
 def test_any_task_comes_back(tmp_path_factory, command, names, memory, solo):
     """Whatever is in a command or a name, bytes that are no UTF-8 included."""
     path = tmp_path_factory.mktemp("j") / "journal.sqlite"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mfmesos.core.model import Request, Task
+from mfmesos.core.model import Remote, Request, Task
 from mfmesos.taskfiles.entries import Malformed, Record, Submitted, Withdrawn
 from mfmesos.taskfiles.jsonlines import JsonLinesParser, format_json
 from mfmesos.taskfiles.reader import TaskReader, open_parser
@@ -135,8 +135,50 @@ several = st.lists(st.builds(
     lambda command, inputs, outputs, *rest: (command, tuple(inputs), tuple(outputs), *rest),
     text.filter(str.strip), st.lists(name, max_size=3, unique=True), st.lists(name, max_size=3, unique=True),
     st.builds(Request, amount, amount, amount, amount, amount), st.none() | text,
-    st.dictionaries(text.filter(lambda s: "=" not in s), text, max_size=2)), max_size=4).map(
+    st.dictionaries(text.filter(lambda s: "=" not in s), text, max_size=2), st.none(),
+    st.dictionaries(name.map("web/{}".format), st.builds(Remote, st.sampled_from(["http://h/x", "https://u:p@h/?q"]),
+                                                         st.sampled_from(["", "0" * 64])), max_size=2)),
+    max_size=4).map(
     lambda parts: [Task(i, *part) for i, part in enumerate(parts, 1)])
+
+
+DIGEST = "0" * 60 + "aBcD"
+
+
+def test_inputs_on_web_servers() -> None:
+    """By name, beside others; a sha256 in any case, or none; the name is relative like any other."""
+    task = one(command="x", inputs=["a", {"name": "/cwd/g.fa", "url": "https://u:p@h/g?t", "sha256": DIGEST}, "b",
+                                    {"name": "../m", "url": "http://h/m"}])
+    assert task == Task(1, "x", ("a", "b"), urls={
+        "g.fa": Remote("https://u:p@h/g?t", DIGEST.lower()), "../m": Remote("http://h/m")})
+
+
+@pytest.mark.parametrize(("item", "message"), [
+    ({"url": "https://h/g"}, "no name (write {"),
+    ({"name": "g"}, "no url (write {"),
+    ({"name": "", "url": "https://h/g"}, "an empty name in inputs"),
+    ({"name": 1, "url": "https://h/g"}, "name: 1 is not a string"),
+    ({"name": "g", "url": 1}, "url: 1 is not a string"),
+    ({"name": "g", "url": "https://h/g", "size": 1}, "an input has the unknown key 'size'"),
+    ({"name": "g", "url": "file:///etc/passwd"}, "input g: a URL that begins with file: is not fetched"),
+    ({"name": "g", "url": "FTP://u:p@h/g"}, "input g: a URL that begins with ftp: is not fetched"),
+    ({"name": "g", "url": "/etc/secret"}, "input g: its URL is not valid"),
+    ({"name": "g", "url": "https://u:secret@/g"}, "input g: its URL is not valid"),
+    ({"name": "g", "url": "https://h/secret g"}, "input g: its URL is not valid"),
+    ({"name": "g", "url": "https://h/g", "sha256": "abc"}, 'the sha256 "abc" is not 64 hexadecimal digits'),
+    ({"name": "g", "url": "https://h/g", "sha256": 1}, "the sha256 1 is not 64"),
+    ({"name": "a", "url": "https://h/g"}, "'a' comes from a URL, and is named again"),
+    ({"name": "o", "url": "https://h/g"}, "'o' comes from a URL, and is named again"),
+    ({"name": "./t", "url": "https://h/g"}, "'t' comes from a URL, and is named again"),
+    ({"name": ".", "url": "https://h/g"}, "'.' is the name of a folder"),
+])
+def test_wrong_inputs_on_web_servers(item: dict[str, object], message: str) -> None:
+    """Each mistake in one line with file, line and cure, and nothing of a URL that may be secret."""
+    line = problem(command="x", inputs=["a", {"name": "t", "url": "https://h/t"}, item], outputs=["o"])
+    assert message in line
+    assert line.startswith("tasks.jsonl:1: ")
+    assert "secret" not in line
+    assert "u:p" not in line
 
 
 @given(several)

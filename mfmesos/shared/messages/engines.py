@@ -68,6 +68,10 @@ OUTPUT_KEPT = Message(
 OUTPUT_NOT_KEPT = Message(
     "output-not-kept", "output {name} has changed since a task made it and cannot be kept as {final} ({why}); {cure}",
     "Somebody edited an output, and mfmesos could not move it aside; the task is not run.", "move it away or delete it")
+RERUN_NOT_CHECKED = Message(
+    "rerun-not-checked", "input {name} was not compared with its web server ({why}); its finished tasks stay done",
+    "The server cannot be asked whether the file is still the same as when the tasks ran.",
+    "run again when the server answers, or give the input's sha256")
 RERUN_MADE_AGAIN = Message("rerun-made-again", "{name} is made again", "Why a task runs again: an input will be new.")
 RERUN_COMMAND_CHANGED = Message("rerun-command-changed", "command changed", "Why a task runs again.")
 RERUN_ENV_CHANGED = Message("rerun-env-changed", "env changed", "Why a task runs again.")

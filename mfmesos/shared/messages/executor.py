@@ -15,7 +15,7 @@ KILLED_BEFORE_START = Message(
     "killed-before-start", "killed before it started", _KILLED)
 INPUT_NOT_FETCHED = Message(
     "input-not-fetched", "input {name} could not be fetched: {why}",
-    "The transfer from the scheduler failed, or the file was changed during the run.")
+    "The transfer from the scheduler or a web server failed, or the file was changed during the run.")
 INPUT_NOT_IN_PLACE = Message(
     "input-not-in-place", "input {name} could not be put in place: {why}",
     "The agent's disk is full, or its file system does not accept the name.")

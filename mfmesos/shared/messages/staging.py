@@ -85,6 +85,10 @@ FILE_IN_THE_WAY = Message(
 INPUTS_MISSING = Message(
     "inputs-missing", "inputs missing: {names} (looked for in {workdir})", "The task's inputs do not exist.",
     "create the files, or correct their names")
+INPUT_NOT_ASKED = Message(
+    "input-not-asked", "input {name} is not available: {why}",
+    "The scheduler asks the web server for the version of a file without a sha256 before its task starts.",
+    "correct the URL, or give the input's sha256: then only agents need to reach the server")
 INPUT_MISSING = Message(
     "input-missing", "input missing: {name} (looked for in {workdir})", "The task's input does not exist.",
     "create the file, or correct its name")

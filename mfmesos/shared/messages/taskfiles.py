@@ -79,6 +79,30 @@ WRITE_NUMBER_OF = Message(
 WRITE_ENV = Message("write-env", 'write "env": {{"NAME": "VALUE"}}', "How variables are written.")
 WRITE_VALUE = Message("write-value", 'write the value in quotes: "8", not 8', "Values of variables are text.")
 
+_URL = '{{"name": "NAME", "url": "https://...", "sha256": "..."}}'
+_WRITE_URL = f"write {_URL}; the sha256 may be left out"
+WRITE_URL = Message("write-url", _WRITE_URL, "How an input on a web server is written.")
+URL_KEY_UNKNOWN = Message(
+    "url-key-unknown", "an input has the unknown key {key!r}", "The line has a key that mfmesos does not know.",
+    _WRITE_URL)
+URL_SCHEME = Message(
+    "url-scheme", "input {name}: a URL that begins with {scheme}: is not fetched",
+    "Only http and https URLs are fetched. A file of this machine is given by its name alone.",
+    'write "url": "https://...", or the name alone of a file of this machine')
+URL_INVALID = Message(
+    "url-invalid", "input {name}: its URL is not valid (the URL is not shown, since it may hold a password)",
+    "The URL has no server, a blank, a backslash, or a port that is not a number.",
+    'write "url": "https://SERVER/PATH"')
+URL_BAD_SHA256 = Message(
+    "url-bad-sha256", "input {name}: the sha256 {value} is not 64 hexadecimal digits", "The value is no sha256.",
+    "write what `sha256sum FILE` prints, or leave it out")
+URL_NAME_TWICE = Message(
+    "url-name-twice", "{name!r} comes from a URL, and is named again as an input or output of the same task",
+    "A task cannot have two files of one name.", "give one of them another name")
+URL_NAME_FOLDER = Message(
+    "url-name-folder", "{name!r} is the name of a folder, not of a file from a URL",
+    "A file from a web server cannot take the place of the task's own folder.", "give it the name of a file")
+
 # --- mesos_task_info ---
 RECORD_TOO_LONG = Message(
     "record-too-long", "a record of more than {limit} MB", "The record is not read.", "put the command into a script")
