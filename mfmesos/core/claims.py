@@ -8,12 +8,12 @@ from mfmesos.core.actions import (
     CloseClaim,
     DropClaim,
     KillClaim,
-    Reconcile,
     WithdrawPermit,
 )
+from mfmesos.core.claim_table import Claim
 from mfmesos.core.events import ClaimSynced, ClaimUpdated
 from mfmesos.core.reasons import EXECUTOR_ENDED, LIMITS, about_user, explain
-from mfmesos.core.records import Claim, TaskRecord
+from mfmesos.core.records import TaskRecord
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
 from mfmesos.shared import wire
@@ -42,6 +42,7 @@ def synced(state: State, event: ClaimSynced) -> None:
         claim.silence_noted = False
         state.note("warning", m.EXECUTOR_BACK(agent=claim.hostname))
     claim.seq, claim.held, claim.heard_at = event.seq, True, state.now
+    claim.touch()
     claim.number = max(claim.number, event.got)
     claim.synced = True
     state.launch_failures = state.user_failures = 0
@@ -66,7 +67,7 @@ def _take_result(state: State, claim: Claim, result: wire.Result) -> None:
     elif record.state is not TaskState.PUBLISHING:
         tasks.attempt_ended(state, claim, record, result)
     if record is None or record.state is not TaskState.PUBLISHING:
-        claim.to_ack[result.attempt] = None
+        claim.acknowledge(result.attempt)
 
 
 def _compare(state: State, claim: Claim, event: ClaimSynced) -> None:
@@ -234,7 +235,7 @@ def ended(state: State, claim: Claim, why: str) -> None:
     if claim.held:
         state.emit(AnswerSync(claim.id, claim.seq, wire.SyncAnswer(number=claim.number + 1, release=True)))
     claim.move(ClaimState.ENDED)
-    del state.claims[claim.id]
+    state.claims.remove(claim)
     state.emit(CloseClaim(claim.id))
     state.emit(DropClaim(claim.id))
 
@@ -248,75 +249,3 @@ def _requeue(state: State, claim: Claim, why: str) -> None:
             tasks.take_back(state, claim, record)  # its executor never received it
         else:
             tasks.lost(state, record, why)
-
-
-def look_at_timers(state: State) -> None:
-    """Reconcile silent claims, later give them up."""
-    policy, now = state.policy, state.now
-    for claim in list(state.claims.values()):
-        if claim.state is ClaimState.RELEASING:
-            _overdue(state, claim)
-            continue
-        silent = now - claim.heard_at
-        _note_silence(state, claim, silent)
-        started = claim.synced or claim.restored
-        ask_after = policy.silence_s if started else policy.launch_timeout_s
-        give_up_after = policy.silence_lost_s if started else 2 * policy.launch_timeout_s
-        if silent > give_up_after and state.connected:
-            why = m.EXECUTOR_SENT_NOTHING(silent=silent)
-            state.emit(KillClaim(claim.id, claim.agent_id, policy.kill_grace_s))
-            failed(state, claim, why)
-            ended(state, claim, why)
-        elif silent > ask_after and now - claim.asked_at > ask_after and state.connected:
-            claim.asked_at = now
-            state.emit(Reconcile(((claim.id, claim.agent_id),)))
-
-
-def let_go(state: State) -> None:
-    """End claims whose time is over, and idle claims after every waiting task had its chance to use them."""
-    for claim in list(state.claims.values()):
-        if claim.state is ClaimState.OPEN and claim.worked and (
-                state.now - claim.opened_at >= state.policy.claim_worklife_s):
-            claim.move(ClaimState.DRAINING)
-        if (claim.state in (ClaimState.OPEN, ClaimState.DRAINING) and claim.synced and not claim.attempts
-                and _may_go(state, claim)):
-            release(state, claim)
-
-
-def _note_silence(state: State, claim: Claim, silent: float) -> None:
-    """An executor syncs again right after each answer: a silent one is stopped, disconnected, or very slow."""
-    if claim.silence_noted or silent < state.policy.hold_s + state.policy.silence_note_s:
-        return
-    if claim.synced and not claim.attempts:
-        return
-    claim.silence_noted = True
-    if claim.synced or claim.restored:
-        running = m.ONE_TASK_RUNS() if len(claim.attempts) == 1 else m.SOME_TASKS_RUN(count=len(claim.attempts))
-        text = m.EXECUTOR_SILENT(
-            agent=claim.hostname, tasks=running, silent=silent, limit=state.policy.silence_lost_s)
-    else:
-        text = m.EXECUTOR_STARTING(agent=claim.hostname, silent=silent, limit=2 * state.policy.launch_timeout_s)
-    state.note("warning", text)
-
-
-def _may_go(state: State, claim: Claim) -> bool:
-    """Whether an empty claim has no reason to stay."""
-    if claim.state is ClaimState.DRAINING:
-        return True
-    if claim.solo_task is not None:
-        record = state.tasks.get(claim.solo_task)
-        return record is None or record.state is not TaskState.WAITING
-    if state.complete and not state.tasks:
-        return True
-    return state.now - claim.idle_since >= state.policy.claim_idle_s
-
-
-def _overdue(state: State, claim: Claim) -> None:
-    waited = state.now - claim.releasing_since
-    release_s = state.policy.release_s
-    if waited > 2 * release_s:
-        state.note("warning", m.CLAIM_NOT_ENDED(claim=claim.id, agent=claim.hostname, waited=waited))
-        ended(state, claim, m.CLAIM_STUCK())
-    elif waited > (release_s if claim.synced else state.policy.starting_s) and state.now - claim.asked_at > release_s:
-        claim.asked_at = state.now
-        state.emit(KillClaim(claim.id, claim.agent_id, state.policy.kill_grace_s))

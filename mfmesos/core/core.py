@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Callable
 
-from mfmesos.core import claims, events, matching, outlook, recovery, shortage, tasks
+from mfmesos.core import claim_timers, claims, events, matching, outlook, recovery, shortage, tasks
 from mfmesos.core.actions import AcceptInverseOffer, Action, Over, Reconcile
 from mfmesos.core.model import Resources
 from mfmesos.core.needs import Needs
@@ -58,21 +58,28 @@ class Core:
         for event in batch:
             self._handlers[type(event)](event)
         if not state.over:
-            claims.look_at_timers(state)
+            claim_timers.look_at_silence(state, claim_timers.due(state))
             matching.match(state)
-            claims.let_go(state)
-            for claim in list(state.claims.values()):
-                claims.answer(state, claim)
+            self._look_at_changed()
             self._give_up_if_hopeless()
             self._reconcile_sometimes()
             self._end_if_done()
         out, state.out = state.out, []
         return out
 
+    def _look_at_changed(self) -> None:
+        state = self.state
+        changed = state.claims.take_changed()
+        claim_timers.let_go(state, changed)
+        for claim in changed:
+            claims.answer(state, claim)
+            claim_timers.arm(state, claim)
+
     def wakeup(self) -> float | None:
         """The latest time for the next call, besides the Tick of every second; may be in the past."""
         state = self.state
-        times = [claim.publishing_until for claim in state.claims.values() if claim.held and claim.publishing]
+        soon = state.soon.first()
+        times = [] if soon is None else [soon]
         if state.wanted_since is not None:
             times.append(state.wanted_since + state.policy.batch_delay_s)
             times += [a.unlisted_until for a in state.agents.values() if a.offers and a.unlisted_until is not None]
@@ -109,6 +116,7 @@ class Core:
         state = self.state
         self._void_offers()
         state.connected, state.suppressed, state.filtered = True, False, False
+        state.claims.touch_all()  # what was due and needs a connection
         if state.claims:
             state.emit(Reconcile(tuple((c.id, c.agent_id) for c in state.claims.values())))
         state.emit(Reconcile())  # other tasks of this framework belong to nobody, and are killed
@@ -145,7 +153,7 @@ class Core:
             agent.offers[offer.id] = offer
             if not state.known.is_listed(agent.id):
                 held = [c.resources + Resources(memory_mb=state.policy.executor_memory_mb)
-                        for c in state.claims_of(agent.id)]
+                        for c in state.claims.of_agent(agent.id)]
                 state.known.saw(agent.id, agent.hostname, sum(held, agent.offered()))
 
     def _rescinded(self, event: events.OfferRescinded) -> None:
@@ -199,10 +207,13 @@ class Core:
     def _end_if_done(self) -> None:
         state = self.state
         if not state.complete or state.tasks or state.over:
+            state.ending = False
             return
-        for claim in list(state.claims.values()):
+        for claim in state.claims.take_changed() if state.ending else list(state.claims.values()):
             claims.release(state, claim)
             claims.answer(state, claim)
+            claim_timers.arm(state, claim)
+        state.ending = True
         if not state.claims:
             state.over = True
             state.emit(Over(state.failure))

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from mfmesos.core import claims, shortage, tasks, trust
 from mfmesos.core.actions import DeclineOffers, ListAgents, OpenClaim, Revive, SaveClaim, Suppress
+from mfmesos.core.claim_table import Claim
 from mfmesos.core.model import Resources, SavedClaim
-from mfmesos.core.records import AgentRecord, Claim, Shape, TaskRecord
+from mfmesos.core.records import AgentRecord, Shape, TaskRecord
 from mfmesos.core.sizing import AHEAD_PACE_S, ahead, allocation, how_many_fit, is_crumb, size_claim
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
@@ -73,7 +74,7 @@ def _start_solo(state: State, claim: Claim) -> None:
         claims.release(state, claim)
         return
     if claim.solo_task != record.task.id:
-        claim.solo_task = record.task.id
+        claim.reserve(record.task.id)
         state.emit(SaveClaim(SavedClaim(claim.id, claim.agent_id, claim.hostname, claim.resources, claim.solo_task)))
     tasks.start_attempt(state, record, claim, claim.resources)
 
@@ -215,7 +216,7 @@ def _open_one(state: State, agent: AgentRecord, wanted: Wanted) -> Wanted:
     agent.offers.clear()
     state.claim_number += 1
     claim = Claim(f"{state.policy.run_id}-{state.claim_number}", agent.id, agent.hostname, size, state.now, solo_task)
-    state.claims[claim.id] = claim
+    state.claims.add(claim)
     state.emit(SaveClaim(SavedClaim(claim.id, agent.id, agent.hostname, size, solo_task)))
     state.emit(OpenClaim(claim.id, offers, agent.id, size, state.policy.executor_memory_mb))
     return [(s, n - c) for (s, n), c in zip(wanted, counts) if n > c]
@@ -315,7 +316,7 @@ def _drain_for(state: State, shape: Shape) -> None:
     for agent in state.agents.values():
         if trust.shunned(state, shape, agent.id):
             continue
-        own = [c for c in state.claims_of(agent.id) if c.state is ClaimState.OPEN]
+        own = [c for c in state.claims.of_agent(agent.id) if c.state is ClaimState.OPEN]
         total = agent.offered()
         for claim in own:
             total = total + claim.resources + share

@@ -1,4 +1,4 @@
-"""The core's records of each task, claim and agent. Only the core's own modules change them."""
+"""The core's records of each task and agent. Only the core's own modules change them."""
 from __future__ import annotations
 
 import math
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mfmesos.core.model import Offer, Resources, SavedTask, StagedInput, Task
-from mfmesos.core.states import CLAIM_MOVES, TASK_MOVES, ClaimState, TaskState, move
+from mfmesos.core.states import TASK_MOVES, TaskState, move
 from mfmesos.shared.wire import Result
 
 INPUT_STEP = 1.05
@@ -108,93 +108,6 @@ class TaskRecord:
         return Shape(
             r.cores, r.memory_mb, r.disk_mb, r.gpus or 0.0, self.floor_memory_mb, self.floor_disk_mb, self.solo,
             self.kind.rough() if self.estimated else None, tuple(sorted(self.failed_at)))
-
-
-@dataclass
-class Claim:
-    id: str
-    agent_id: str
-    hostname: str
-    resources: Resources
-    """For tasks; without the executor's own memory."""
-    opened_at: float
-    solo_task: int | None = None
-    """The only task of this claim; None: any task that fits."""
-    state: ClaimState = ClaimState.LAUNCHING
-    free: Resources = Resources()
-    """Negative while attempts are queued ahead."""
-    pace_s: float | None = None
-    """Recent duration of attempts here; None before the first has ended."""
-    attempts: dict[str, int] = field(default_factory=dict)
-    """Attempt id -> task id, for all attempts that hold resources here."""
-    unsent: dict[str, None] = field(default_factory=dict)
-    """Attempts for the next answer, in order."""
-    sent: dict[str, int] = field(default_factory=dict)
-    """Attempt -> number of the answer that named it, until the executor confirms it."""
-    to_ack: dict[str, None] = field(default_factory=dict)
-    to_kill: set[str] = field(default_factory=set)
-    publishing: set[str] = field(default_factory=set)
-    """Attempts whose outputs are being published."""
-    publishing_until: float = 0.0
-    """An answer waits until then for the publishing, to acknowledge these attempts and to fill their resources."""
-    seq: int = 0
-    """Number of the newest sync."""
-    held: bool = False
-    """Whether sync `seq` waits for its answer."""
-    number: int = 0
-    """Number of the newest answer."""
-    heard_at: float = 0.0
-    synced: bool = False
-    idle_since: float = 0.0
-    releasing_since: float = 0.0
-    asked_at: float = 0.0
-    """Time of the last reconciliation because of its silence."""
-    restored: bool = False
-    """Opened by an earlier scheduler."""
-    silence_noted: bool = False
-    """Whether the user was notified of its silence."""
-    exit_reason: str = ""
-    """Why its executor ended, by its exit status."""
-    worked: bool = False
-    """Whether it was ever assigned an attempt."""
-    broken: int = 0
-    """Broken attempts in a row."""
-
-    def __post_init__(self) -> None:
-        self.free = self.resources
-        self.heard_at = self.idle_since = self.opened_at
-
-    def move(self, new: ClaimState) -> None:
-        self.state = move(CLAIM_MOVES, self.state, new)
-
-    def take(self, attempt_id: str, task_id: int, allocation: Resources) -> None:
-        """Allocate resources to a new attempt and queue it for the next answer."""
-        self.worked = True
-        self.attempts[attempt_id] = task_id
-        self.unsent[attempt_id] = None
-        self.free = self.free - allocation
-
-    def took(self, wall_s: float) -> None:
-        """An attempt ended after that time."""
-        self.pace_s = wall_s if self.pace_s is None else 0.7 * self.pace_s + 0.3 * wall_s
-
-    def recall(self, attempt_id: str) -> None:
-        """The executor must end it, if it received it: in the same answer that assigns its resources to another
-        attempt.
-        """
-        if attempt_id in self.attempts and attempt_id not in self.unsent:
-            self.to_kill.add(attempt_id)
-
-    def drop(self, attempt_id: str, allocation: Resources, now: float) -> None:
-        """The attempt holds no resources here any more."""
-        self.publishing.discard(attempt_id)
-        if self.attempts.pop(attempt_id, None) is None:
-            return
-        self.unsent.pop(attempt_id, None)
-        self.sent.pop(attempt_id, None)
-        self.free = self.free + allocation if self.attempts else self.resources  # no rounding error left over
-        if not self.attempts:
-            self.idle_since = now
 
 
 @dataclass

@@ -6,9 +6,9 @@ is assumed to be with its executor or in transit: the claim's first sync shows w
 from __future__ import annotations
 
 from mfmesos.core import tasks
+from mfmesos.core.claim_table import Claim
 from mfmesos.core.events import Restored
 from mfmesos.core.model import SavedTask
-from mfmesos.core.records import Claim
 from mfmesos.core.state import State
 
 
@@ -17,7 +17,7 @@ def restore(state: State, event: Restored) -> None:
     for saved in event.claims:
         claim = Claim(saved.id, saved.agent_id, saved.hostname, saved.resources, state.now, saved.solo_task)
         claim.restored = True
-        state.claims[claim.id] = claim
+        state.claims.add(claim)
     for one in sorted(event.tasks, key=lambda t: t.order):
         _restore_task(state, one)
         state.restored.add(one.task.id)

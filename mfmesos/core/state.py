@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 
 from mfmesos.core.actions import Action, Note
 from mfmesos.core.agents import KnownAgents
+from mfmesos.core.claim_table import Claim, ClaimTable
+from mfmesos.core.deadlines import Deadlines
 from mfmesos.core.model import Agent, Resources
 from mfmesos.core.needs import Need, Needs
 from mfmesos.core.policy import Policy
 from mfmesos.core.queue import WaitingQueue
-from mfmesos.core.records import AgentRecord, Claim, Shape, Shortage, TaskRecord
+from mfmesos.core.records import AgentRecord, Shape, Shortage, TaskRecord
 from mfmesos.core.sizing import Wanted, allocation
 from mfmesos.core.states import ClaimState, TaskState
 from mfmesos.shared.messages import core as m
@@ -45,8 +47,12 @@ class State:
     writers: set[str] = field(default_factory=set)
     """Categories one of whose attempts wrote to an input, in this run or an earlier one."""
 
-    claims: dict[str, Claim] = field(default_factory=dict)
+    claims: ClaimTable = field(default_factory=ClaimTable)
     """Claims that have not ended."""
+    looks: Deadlines = field(default_factory=Deadlines)
+    """By claim: when something about it is due (see claim_timers), at the precision of a Tick."""
+    soon: Deadlines = field(default_factory=Deadlines)
+    """By claim: when its answer waits no longer; the core is called then."""
     claim_number: int = 0
     launch_failures: int = 0
     last_launch_failure: str = ""
@@ -84,6 +90,8 @@ class State:
     """Cancelled before their submission: checking a task's inputs takes time."""
     complete: bool = False
     """No more tasks will come."""
+    ending: bool = False
+    """Whether all claims were released since the last task ended."""
     stopping: str = ""
     failure: str | None = None
     over: bool = False
@@ -163,11 +171,8 @@ class State:
             record.hostname = hostname
         return record
 
-    def claims_of(self, agent_id: str) -> list[Claim]:
-        return [c for c in self.claims.values() if c.agent_id == agent_id]
-
     def claims_in(self, *states: ClaimState) -> list[Claim]:
-        return [c for c in self.claims.values() if c.state in states]
+        return self.claims.in_states(*states)
 
     def largest_agents(self) -> list[Resources]:
         """What each present agent could offer to tasks of one claim when empty."""

@@ -16,11 +16,12 @@ from mfmesos.core.actions import (
 )
 from mfmesos.core.attempt_record import WROTE_INPUT, Attempt
 from mfmesos.core.attemptid import attempt_id, attempt_stem
+from mfmesos.core.claim_table import Claim
 from mfmesos.core.events import OutputsRefused, TaskRefused, TaskSubmitted
 from mfmesos.core.model import Resources, StagedInput, Task
 from mfmesos.core.needs import OFF, OVERRIDE
 from mfmesos.core.outcomes import Decision, Verdict
-from mfmesos.core.records import Claim, Kind, TaskRecord
+from mfmesos.core.records import Kind, TaskRecord
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
 from mfmesos.shared import wire
@@ -106,6 +107,7 @@ def start_attempt(state: State, record: TaskRecord, claim: Claim, allocation: Re
     record.attempts += 1
     record.limit_memory_mb, record.limit_disk_mb = need.memory_mb, need.disk_mb
     assign(state, record, claim, allocation)
+    state.claims.touch_own(record.task.id)
     state.emit(SaveTask(record.saved()))
 
 
@@ -297,7 +299,7 @@ def _settle(state: State, record: TaskRecord) -> Claim | None:
     """
     claim = state.claims.get(record.claim_id)
     if claim is not None:
-        claim.to_ack[record.attempt_id] = None
+        claim.acknowledge(record.attempt_id)
     return claim
 
 
@@ -352,6 +354,7 @@ def end(
     record.move(how)
     state.counts[how] += 1
     del state.tasks[task.id]
+    state.claims.touch_own(task.id)
     state.unwanted.discard(task.id)
     state.digests.subtract(i.digest for i in record.inputs)
     for digest in {i.digest for i in record.inputs}:

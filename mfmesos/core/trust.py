@@ -3,7 +3,8 @@ failed at an agent prefers the others.
 """
 from __future__ import annotations
 
-from mfmesos.core.records import AgentRecord, Claim, Shape
+from mfmesos.core.claim_table import Claim
+from mfmesos.core.records import AgentRecord, Shape
 from mfmesos.core.state import State
 from mfmesos.shared.messages import core as m
 

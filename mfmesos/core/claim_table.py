@@ -1,0 +1,206 @@
+"""The core's records of its claims, and the table that finds them: by agent, by state, and those that have changed."""
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, ValuesView
+from dataclasses import dataclass, field
+
+from mfmesos.core.model import Resources
+from mfmesos.core.states import CLAIM_MOVES, ClaimState, move
+
+
+@dataclass
+class Claim:
+    id: str
+    agent_id: str
+    hostname: str
+    resources: Resources
+    """For tasks; without the executor's own memory."""
+    opened_at: float
+    solo_task: int | None = None
+    """The only task of this claim; None: any task that fits."""
+    state: ClaimState = ClaimState.LAUNCHING
+    free: Resources = Resources()
+    """Negative while attempts are queued ahead."""
+    pace_s: float | None = None
+    """Recent duration of attempts here; None before the first has ended."""
+    attempts: dict[str, int] = field(default_factory=dict)
+    """Attempt id -> task id, for all attempts that hold resources here."""
+    unsent: dict[str, None] = field(default_factory=dict)
+    """Attempts for the next answer, in order."""
+    sent: dict[str, int] = field(default_factory=dict)
+    """Attempt -> number of the answer that named it, until the executor confirms it."""
+    to_ack: dict[str, None] = field(default_factory=dict)
+    to_kill: set[str] = field(default_factory=set)
+    publishing: set[str] = field(default_factory=set)
+    """Attempts whose outputs are being published."""
+    publishing_until: float = 0.0
+    """An answer waits until then for the publishing, to acknowledge these attempts and to fill their resources."""
+    seq: int = 0
+    """Number of the newest sync."""
+    held: bool = False
+    """Whether sync `seq` waits for its answer."""
+    number: int = 0
+    """Number of the newest answer."""
+    heard_at: float = 0.0
+    synced: bool = False
+    idle_since: float = 0.0
+    releasing_since: float = 0.0
+    asked_at: float = 0.0
+    """Time of the last reconciliation because of its silence."""
+    restored: bool = False
+    """Opened by an earlier scheduler."""
+    silence_noted: bool = False
+    """Whether the user was notified of its silence."""
+    exit_reason: str = ""
+    """Why its executor ended, by its exit status."""
+    worked: bool = False
+    """Whether it was ever assigned an attempt."""
+    broken: int = 0
+    """Broken attempts in a row."""
+    table: ClaimTable | None = field(default=None, repr=False)
+    """The table that it is in."""
+
+    def __post_init__(self) -> None:
+        self.free = self.resources
+        self.heard_at = self.idle_since = self.opened_at
+
+    def touch(self) -> None:
+        """Something about it has changed: it is looked at in this call of the core."""
+        if self.table is not None:
+            self.table.changed[self.id] = self
+
+    def move(self, new: ClaimState) -> None:
+        old, self.state = self.state, move(CLAIM_MOVES, self.state, new)
+        if self.table is not None:
+            self.table.moved(self, old)
+
+    def reserve(self, task_id: int) -> None:
+        """From now on the claim is that task's alone."""
+        if self.table is not None:
+            self.table.reserved(self, task_id)
+        self.solo_task = task_id
+
+    def take(self, attempt_id: str, task_id: int, allocation: Resources) -> None:
+        """Allocate resources to a new attempt and queue it for the next answer."""
+        self.worked = True
+        self.touch()
+        self.attempts[attempt_id] = task_id
+        self.unsent[attempt_id] = None
+        self.free = self.free - allocation
+
+    def took(self, wall_s: float) -> None:
+        """An attempt ended after that time."""
+        self.pace_s = wall_s if self.pace_s is None else 0.7 * self.pace_s + 0.3 * wall_s
+
+    def recall(self, attempt_id: str) -> None:
+        """The executor must end it, if it received it: in the same answer that assigns its resources to another
+        attempt.
+        """
+        if attempt_id in self.attempts and attempt_id not in self.unsent:
+            self.to_kill.add(attempt_id)
+            self.touch()
+
+    def acknowledge(self, attempt_id: str) -> None:
+        """In the next answer."""
+        self.to_ack[attempt_id] = None
+        self.touch()
+
+    def drop(self, attempt_id: str, allocation: Resources, now: float) -> None:
+        """The attempt holds no resources here any more."""
+        self.publishing.discard(attempt_id)
+        self.touch()
+        if self.attempts.pop(attempt_id, None) is None:
+            return
+        self.unsent.pop(attempt_id, None)
+        self.sent.pop(attempt_id, None)
+        self.free = self.free + allocation if self.attempts else self.resources  # no rounding error left over
+        if not self.attempts:
+            self.idle_since = now
+
+
+class ClaimTable:
+    """The claims that have not ended, in the order in which they were opened."""
+
+    def __init__(self) -> None:
+        self._claims: dict[str, Claim] = {}
+        self._by_agent: defaultdict[str, dict[str, Claim]] = defaultdict(dict)
+        self._by_state: dict[ClaimState, dict[str, Claim]] = {state: {} for state in ClaimState}
+        self._solo: dict[int, Claim] = {}
+        self.changed: dict[str, Claim] = {}
+        """Claims about which something has changed since the core last looked at them; ended ones, too."""
+
+    def __len__(self) -> int:
+        return len(self._claims)
+
+    def __contains__(self, claim_id: str) -> bool:
+        return claim_id in self._claims
+
+    def __getitem__(self, claim_id: str) -> Claim:
+        return self._claims[claim_id]
+
+    def __iter__(self) -> Iterator[Claim]:
+        return iter(self._claims.values())
+
+    def get(self, claim_id: str) -> Claim | None:
+        return self._claims.get(claim_id)
+
+    def values(self) -> ValuesView[Claim]:
+        return self._claims.values()
+
+    def add(self, claim: Claim) -> None:
+        self._claims[claim.id] = self._by_agent[claim.agent_id][claim.id] = claim
+        self._by_state[claim.state][claim.id] = claim
+        if claim.solo_task is not None:
+            self._solo[claim.solo_task] = claim
+        claim.table = self
+        claim.touch()
+
+    def remove(self, claim: Claim) -> None:
+        """The claim has ended."""
+        del self._claims[claim.id]
+        del self._by_state[claim.state][claim.id]
+        del self._by_agent[claim.agent_id][claim.id]
+        if not self._by_agent[claim.agent_id]:
+            del self._by_agent[claim.agent_id]
+        if claim.solo_task is not None and self._solo.get(claim.solo_task) is claim:
+            del self._solo[claim.solo_task]
+        claim.table = None
+
+    def reserved(self, claim: Claim, task_id: int) -> None:
+        """It becomes that task's own."""
+        if claim.solo_task is not None and self._solo.get(claim.solo_task) is claim:
+            del self._solo[claim.solo_task]
+        self._solo[task_id] = claim
+
+    def touch_own(self, task_id: int) -> None:
+        """The task has ended or started: the claim that is its own, if any, may have no reason to stay."""
+        claim = self._solo.get(task_id)
+        if claim is not None:
+            claim.touch()
+
+    def moved(self, claim: Claim, old: ClaimState) -> None:
+        """Its state was `old` before."""
+        del self._by_state[old][claim.id]
+        self._by_state[claim.state][claim.id] = claim
+        claim.touch()
+
+    def of_agent(self, agent_id: str) -> list[Claim]:
+        return list(self._by_agent.get(agent_id, {}).values())
+
+    def in_states(self, *states: ClaimState) -> list[Claim]:
+        """By state, and in each in the order in which they came to it."""
+        return [claim for state in states for claim in self._by_state[state].values()]
+
+    def any_in(self, state: ClaimState) -> bool:
+        return bool(self._by_state[state])
+
+    def touch_all(self) -> None:
+        """Something changed that concerns all of them."""
+        for claim in self._claims.values():
+            claim.touch()
+
+    def take_changed(self) -> list[Claim]:
+        """The changed claims that have not ended, once, in the order in which they changed."""
+        changed, self.changed = self.changed, {}
+        return [claim for claim in changed.values() if claim.id in self._claims]
