@@ -43,9 +43,12 @@ class KnownAgents:
     """Cached results of `whole`."""
     _here: list[Resources] | None = None
     """Cached result of `here`."""
+    _least_cores: float | None = None
+    """Of any of them."""
 
-    def take(self, agents: Sequence[Agent], now: float) -> None:
-        """The master's list has arrived."""
+    def take(self, agents: Sequence[Agent], now: float) -> bool:
+        """The master's list has arrived; returns whether what is known of the agents has changed."""
+        totals = self._totals()
         self.with_gpus = frozenset(a.id for a in agents if a.resources.gpus)
         if not self.gpus:
             agents = [replace(a, resources=replace(a.resources, gpus=0.0)) for a in agents]
@@ -67,18 +70,25 @@ class KnownAgents:
         self._known = {i: k for i, k in self._known.items() if i in named or now - k.active_at <= self.away_s}
         self._wholes.clear()
         self._here = None
+        return self._totals() != totals
+
+    def _totals(self) -> dict[str, tuple[Resources, bool]]:
+        return {**{i: (a.resources, a.active) for i, a in self._seen.items()},
+                **{i: (k.agent.resources, k.agent.active) for i, k in self._known.items()}}
 
     def is_listed(self, agent_id: str) -> bool:
         return agent_id in self._known
 
-    def saw(self, agent_id: str, hostname: str, total: Resources) -> None:
-        """An unlisted agent has at least that much: offered, or held by own claims."""
+    def saw(self, agent_id: str, hostname: str, total: Resources) -> bool:
+        """An unlisted agent has at least that much: offered, or held by own claims. Returns whether that is news."""
         known = self._seen.get(agent_id)
         seen = known.resources if known is not None else Resources()
-        if not total.fits_in(seen):
-            self._seen[agent_id] = Agent(agent_id, hostname, _most(seen, total))
-            self._wholes.pop(agent_id, None)
-            self._here = None
+        if total.fits_in(seen):
+            return False
+        self._seen[agent_id] = Agent(agent_id, hostname, _most(seen, total))
+        self._wholes.pop(agent_id, None)
+        self._here = None
+        return True
 
     def whole(self, agent_id: str) -> Resources | None:
         """What the empty agent could offer to the tasks of one claim; None: unknown."""
@@ -95,8 +105,16 @@ class KnownAgents:
         """What each present agent could offer to tasks of one claim when empty."""
         if self._here is None:
             agents = [a for a in self.latest if a.active] if self.latest is not None else self._seen.values()
+            self._least_cores = None
             self._here = [self._for_tasks(agent.resources) for agent in agents]
         return self._here
+
+    def all_have(self, cores: float) -> bool:
+        """Whether every present agent has that many cores, and any is known."""
+        here = self.here()
+        if self._least_cores is None:
+            self._least_cores = min((r.cores for r in here), default=0.0)
+        return self._least_cores >= cores
 
     def away(self) -> list[tuple[str, Resources]]:
         """The same for agents that are away, with their host names."""

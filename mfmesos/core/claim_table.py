@@ -1,11 +1,12 @@
 """The core's records of its claims, and the table that finds them: by agent, by state, and those that have changed."""
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, ValuesView
 from dataclasses import dataclass, field
 
 from mfmesos.core.model import Resources
+from mfmesos.core.records import Shape
 from mfmesos.core.states import CLAIM_MOVES, ClaimState, move
 
 
@@ -58,6 +59,8 @@ class Claim:
     """Whether it was ever assigned an attempt."""
     broken: int = 0
     """Broken attempts in a row."""
+    expects: dict[Shape, int] = field(default_factory=dict)
+    """Waiting tasks that it was opened for, until it is open."""
     table: ClaimTable | None = field(default=None, repr=False)
     """The table that it is in."""
 
@@ -129,6 +132,10 @@ class ClaimTable:
         self._solo: dict[int, Claim] = {}
         self.changed: dict[str, Claim] = {}
         """Claims about which something has changed since the core last looked at them; ended ones, too."""
+        self.expected: Counter[Shape] = Counter()
+        """Waiting tasks for which claims are being launched."""
+        self.moves = 0
+        """Counts claims that were added, moved to another state, or ended."""
 
     def __len__(self) -> int:
         return len(self._claims)
@@ -153,7 +160,9 @@ class ClaimTable:
         self._by_state[claim.state][claim.id] = claim
         if claim.solo_task is not None:
             self._solo[claim.solo_task] = claim
+        self.expected.update(claim.expects)
         claim.table = self
+        self.moves += 1
         claim.touch()
 
     def remove(self, claim: Claim) -> None:
@@ -166,6 +175,7 @@ class ClaimTable:
         if claim.solo_task is not None and self._solo.get(claim.solo_task) is claim:
             del self._solo[claim.solo_task]
         claim.table = None
+        self.moves += 1
 
     def reserved(self, claim: Claim, task_id: int) -> None:
         """It becomes that task's own."""
@@ -183,6 +193,12 @@ class ClaimTable:
         """Its state was `old` before."""
         del self._by_state[old][claim.id]
         self._by_state[claim.state][claim.id] = claim
+        self.moves += 1
+        for shape, count in claim.expects.items():
+            self.expected[shape] -= count
+            if self.expected[shape] <= 0:
+                del self.expected[shape]
+        claim.expects = {}
         claim.touch()
 
     def of_agent(self, agent_id: str) -> list[Claim]:
@@ -190,10 +206,12 @@ class ClaimTable:
 
     def in_states(self, *states: ClaimState) -> list[Claim]:
         """By state, and in each in the order in which they came to it."""
-        return [claim for state in states for claim in self._by_state[state].values()]
+        return list(self.each_in(*states))
 
-    def any_in(self, state: ClaimState) -> bool:
-        return bool(self._by_state[state])
+    def each_in(self, *states: ClaimState) -> Iterator[Claim]:
+        """The same one by one, while none changes its state."""
+        for state in states:
+            yield from self._by_state[state].values()
 
     def touch_all(self) -> None:
         """Something changed that concerns all of them."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Callable
 
-from mfmesos.core import claim_timers, claims, events, matching, outlook, recovery, shortage, tasks
+from mfmesos.core import claim_timers, claims, demand, events, matching, outlook, recovery, shortage, tasks
 from mfmesos.core.actions import AcceptInverseOffer, Action, Over, Reconcile
 from mfmesos.core.model import Resources
 from mfmesos.core.needs import Needs
@@ -16,6 +16,10 @@ from mfmesos.shared.messages import core as m
 UNREACHABLE_EVERY_S = 60.0
 
 
+QUIET = frozenset({events.ClaimSynced, events.OutputsPublished, events.TaskSubmitted})
+"""Frequent events: what they change is matched at once, the rest with the next Tick."""
+
+
 class Core:
     """Owns the state. Call `handle` from one thread only, with a clock that never goes back."""
 
@@ -23,7 +27,7 @@ class Core:
         self.state = State(policy, needs)
         self._handlers: dict[type, Callable[..., None]] = {
             events.Restored: lambda e: recovery.restore(self.state, e),
-            events.HistoryLoaded: lambda e: tasks.remember(self.state, e.attempts),
+            events.HistoryLoaded: self._history_loaded,
             events.TaskSubmitted: lambda e: tasks.submit(self.state, e),
             events.TaskRefused: lambda e: tasks.refuse(self.state, e),
             events.TaskWithdrawn: lambda e: tasks.withdraw(self.state, e.task_id, m.TASK_CANCELLED()),
@@ -59,7 +63,7 @@ class Core:
             self._handlers[type(event)](event)
         if not state.over:
             claim_timers.look_at_silence(state, claim_timers.due(state))
-            matching.match(state)
+            matching.match(state, everything=state.unfinished or not all(type(event) in QUIET for event in batch))
             self._look_at_changed()
             self._give_up_if_hopeless()
             self._reconcile_sometimes()
@@ -74,20 +78,27 @@ class Core:
         for claim in changed:
             claims.answer(state, claim)
             claim_timers.arm(state, claim)
+            matching.note_room(state, claim)
 
     def wakeup(self) -> float | None:
         """The latest time for the next call, besides the Tick of every second; may be in the past."""
         state = self.state
+        if state.unfinished:
+            return state.now
         soon = state.soon.first()
         times = [] if soon is None else [soon]
         if state.wanted_since is not None:
             times.append(state.wanted_since + state.policy.batch_delay_s)
-            times += [a.unlisted_until for a in state.agents.values() if a.offers and a.unlisted_until is not None]
+            times += [a.unlisted_until for a in state.offering.values() if a.unlisted_until is not None]
         return min((at for at in times if at > state.now), default=None)
 
     def seconds_left(self) -> float | None:
         """Estimated seconds until all known tasks have ended; None if unknown."""
         return outlook.seconds_left(self.state)
+
+    def _history_loaded(self, event: events.HistoryLoaded) -> None:
+        tasks.remember(self.state, event.attempts)
+        demand.renew_all(self.state)
 
     # --- the workflow ---------------------------------------------------------------------------
     def _no_more(self, _: events.NoMoreTasks) -> None:
@@ -143,22 +154,25 @@ class Core:
         state.stopping = event.reason
 
     def _void_offers(self) -> None:
-        for agent in self.state.agents.values():
-            agent.offers.clear()
+        for agent in list(self.state.offering.values()):
+            self.state.void_offers(agent)
 
     def _offers(self, event: events.OffersReceived) -> None:
         state = self.state
         for offer in event.offers:
             agent = state.agent(offer.agent_id, offer.hostname)
             agent.offers[offer.id] = offer
+            state.offering[agent.id] = agent
             if not state.known.is_listed(agent.id):
                 held = [c.resources + Resources(memory_mb=state.policy.executor_memory_mb)
                         for c in state.claims.of_agent(agent.id)]
-                state.known.saw(agent.id, agent.hostname, sum(held, agent.offered()))
+                if state.known.saw(agent.id, agent.hostname, sum(held, agent.offered())):
+                    demand.agents_changed(state)
 
     def _rescinded(self, event: events.OfferRescinded) -> None:
-        for agent in self.state.agents.values():
-            agent.offers.pop(event.offer_id, None)
+        for agent in list(self.state.offering.values()):
+            if agent.offers.pop(event.offer_id, None) is not None and not agent.offers:
+                self.state.void_offers(agent)
 
     def _inverse_offer(self, event: events.InverseOfferReceived) -> None:
         """Drain: no new work on that agent; running attempts may finish, then the claim is released."""
@@ -182,7 +196,8 @@ class Core:
             claim.exit_reason = explain_exit(event.status)
 
     def _agents_listed(self, event: events.AgentsListed) -> None:
-        self.state.known.take(event.agents, self.state.now)
+        if self.state.known.take(event.agents, self.state.now):
+            demand.agents_changed(self.state)
         if event.holders is not None:
             shortage.listed(self.state, event.holders)
 

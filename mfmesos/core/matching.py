@@ -5,11 +5,14 @@ task that fits nowhere. Large tasks do not starve: after `drain_after_s` claims 
 """
 from __future__ import annotations
 
-from mfmesos.core import claims, shortage, tasks, trust
+from heapq import merge
+
+from mfmesos.core import claims, demand, shortage, tasks, trust
 from mfmesos.core.actions import DeclineOffers, ListAgents, OpenClaim, Revive, SaveClaim, Suppress
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.model import Resources, SavedClaim
 from mfmesos.core.records import AgentRecord, Shape, TaskRecord
+from mfmesos.core.room_index import amounts, least_of
 from mfmesos.core.sizing import AHEAD_PACE_S, ahead, allocation, how_many_fit, is_crumb, size_claim
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
@@ -20,27 +23,50 @@ REVIVE_AT_LEAST_S = 1.0
 REVIVE_AT_MOST_S = 60.0
 """After a revive the master offers again what was declined: useful when the need is new, rarely later."""
 AGENTS_EVERY_S = 30.0
+AT_ONCE = 16
+"""Claims that are opened in one call: a thousand take longer than executors should wait for their answers."""
 
 
-def match(state: State) -> None:
-    """Match tasks with claims and offers as far as possible."""
-    state.reset_cached()
-    if not state.stopping and state.now >= state.paused_until:
+def match(state: State, everything: bool) -> None:
+    """Match tasks with claims and offers as far as possible. What fits nowhere is looked at again when something has
+    changed that could let it start; `everything`: also count the waiting tasks against all claims and offers.
+    """
+    state.unfinished = False
+    demand.refresh(state)
+    new = len(state.fresh) > len(state.retried) or (state.queue.take_grown() and state.wanted_since is None)
+    if state.stopping or state.now < state.paused_until:
+        state.try_all = True
+    else:
         _fill_claims(state)
-        wanted = _unmet(state)
-        if wanted:
-            if state.wanted_since is None:
-                state.wanted_since = state.now
-            if state.now - state.wanted_since >= state.policy.batch_delay_s:
-                _open_claims(state, wanted)
-                _look_further(state, _unmet(state))
-                shortage.look(state, [shape for shape, _, _ in state.queue.shapes()])
-        else:
-            state.wanted_since = None
-            state.revive_pause = REVIVE_AT_LEAST_S
-            state.unsatisfiable_since.clear()
-            state.shortage.clear()
+        if not state.queue:
+            _nothing_waits(state)
+        elif everything or new or state.offering or state.claims.moves != state.moves_seen:
+            state.moves_seen = state.claims.moves
+            _match_offers(state)
     _settle_offers(state)
+
+
+def _match_offers(state: State) -> None:
+    wanted = _unmet(state)
+    if not wanted:
+        _nothing_waits(state)
+        return
+    if state.wanted_since is None:
+        state.wanted_since = state.now
+    if state.now - state.wanted_since >= state.policy.batch_delay_s:
+        _open_claims(state, wanted)
+        if state.unfinished:
+            return
+        _look_further(state, _unmet(state))
+        shortage.look(state, [shape for shape, _, _ in state.queue.shapes()])
+
+
+def _nothing_waits(state: State) -> None:
+    """Every waiting task, if there is any, has a claim that will take it."""
+    state.wanted_since = None
+    state.revive_pause = REVIVE_AT_LEAST_S
+    state.unsatisfiable_since.clear()
+    state.shortage.clear()
 
 
 def _room_to_run(state: State) -> int:
@@ -49,18 +75,41 @@ def _room_to_run(state: State) -> int:
     return max(state.policy.max_running - state.running(), 0)
 
 
+def note_room(state: State, claim: Claim) -> None:
+    """Keep the index of free room up to date with the claim."""
+    if claim.state is ClaimState.OPEN and claim.solo_task is None and not state.policy.per_task_claims:
+        state.room.set(claim.id, amounts(claim.free))
+    elif claim.id in state.room:
+        state.room.remove(claim.id)
+
+
 def _fill_claims(state: State) -> None:
-    for claim in state.claims.values():
-        if claim.state is not ClaimState.OPEN or not state.queue:
-            continue
-        if claim.solo_task is not None:
+    """Start what fits in the claims that have changed, and in the others what may fit now and did not before."""
+    changed = [claim for claim in state.claims.changed.values() if claim.state is ClaimState.OPEN]
+    for claim in changed:
+        if claim.solo_task is not None and state.queue:
             _start_solo(state, claim)
-        elif not state.policy.per_task_claims:
-            if claim.free.cores > 0:
-                _fill(state, claim, claim.free, len(state.queue))
-            extra = ahead(claim.resources, claim.pace_s)
-            if extra.cores > 0 and state.queue:
-                _fill(state, claim, claim.free + extra, len(state.queue) // len(state.claims), short_only=True)
+        note_room(state, claim)
+    limited = state.policy.max_running is not None
+    fresh = state.waiting.least() if state.try_all or limited else least_of(
+        state.waiting.needs_of(shape) for shape in state.fresh if shape in state.waiting)
+    own = sorted((claim for claim in changed if claim.id in state.room), key=lambda c: state.room.place_of(c.id))
+    others = map(state.claims.__getitem__, state.room.with_room(fresh))
+    for claim in merge(own, others, key=lambda c: state.room.place_of(c.id)):
+        if not state.queue or not _room_to_run(state):
+            break
+        _fill(state, claim)
+        note_room(state, claim)
+    state.fresh.clear()
+    state.try_all = False
+
+
+def _fill(state: State, claim: Claim) -> None:
+    if claim.free.cores > 0:
+        _start(state, claim, claim.free, len(state.queue))
+    extra = ahead(claim.resources, claim.pace_s)
+    if extra.cores > 0 and state.queue:
+        _start(state, claim, claim.free + extra, len(state.queue) // len(state.claims), short_only=True)
 
 
 def _start_solo(state: State, claim: Claim) -> None:
@@ -104,20 +153,25 @@ def _reserved(state: State) -> set[int]:
     return {c.solo_task for c in state.claims_in(ClaimState.LAUNCHING, ClaimState.OPEN) if c.solo_task is not None}
 
 
-def _fill(state: State, claim: Claim, room: Resources, at_most: int, short_only: bool = False) -> None:
+def _start(state: State, claim: Claim, room: Resources, at_most: int, short_only: bool = False) -> None:
     """`short_only`: only short tasks; a long one would wait here while another claim becomes free."""
-    for shape, count, _ in state.queue.shapes():
-        if shape.solo or (short_only and not _is_short(state, shape)) or trust.shunned(state, shape, claim.agent_id):
+    left = [room]
+    for shape in state.waiting.fitting(lambda: amounts(left[0])):
+        at_most = min(at_most, _room_to_run(state))
+        if at_most <= 0:
+            break
+        if (short_only and not _is_short(state, shape)) or trust.shunned(state, shape, claim.agent_id):
             continue
         need = state.allocation(shape, claim.resources, claim.agent_id)
         if not need.fits_in(claim.resources):
             continue
-        n = how_many_fit(need, room, min(count, _room_to_run(state), at_most))
-        room, at_most = room - need * n, at_most - n
+        n = how_many_fit(need, left[0], min(state.queue.count(shape), at_most))
+        left[0], at_most = left[0] - need * n, at_most - n
         for _ in range(n):
             record = state.queue.first(shape)
             assert record is not None
             tasks.start_attempt(state, record, claim, need)
+    demand.follow_queue(state)
 
 
 def _is_short(state: State, shape: Shape) -> bool:
@@ -128,17 +182,17 @@ def _is_short(state: State, shape: Shape) -> bool:
 
 def _unmet(state: State) -> Wanted:
     """The waiting tasks that fit neither the open claims nor the claims that are being launched."""
-    room = _room_to_run(state)
-    coming = state.claims_in(ClaimState.LAUNCHING)
-    reserved = {c.solo_task for c in coming if c.solo_task is not None}
-    free = [[c, c.free] for c in coming if c.solo_task is None]
+    room = _room_to_run(state) - sum(state.claims.expected.values())
+    earlier = [c for c in state.claims.each_in(ClaimState.LAUNCHING) if c.restored]
+    restored = [[c, c.free] for c in earlier if c.solo_task is None]
+    alone = {c.solo_task for c in earlier}
     wanted: Wanted = []
     for shape, count, _ in state.queue.shapes():
-        if shape.solo or state.policy.per_task_claims:
-            count -= sum(1 for t in reserved if (r := state.tasks.get(t)) is not None
-                         and r.state is TaskState.WAITING and r.shape() == shape)
-        else:
-            count -= _absorb(state, shape, count, free)
+        count -= state.claims.expected[shape]
+        if alone and (shape.solo or state.policy.per_task_claims):
+            count -= sum(r.task.id in alone for r in state.queue.of(shape))
+        if restored and not shape.solo and not state.policy.per_task_claims:
+            count -= _absorb(state, shape, count, restored)
         count = min(count, room)
         if count > 0:
             room -= count
@@ -160,8 +214,13 @@ def _absorb(state: State, shape: Shape, count: int, free: list[list]) -> int:  #
 
 
 def _open_claims(state: State, wanted: Wanted) -> None:
-    for agent in list(state.agents.values()):
-        if not agent.offers or agent.avoid_until > state.now or _leaving(state, agent) or _list_first(state, agent):
+    """At most AT_ONCE in one call: the rest of the agents keep their offers until the next."""
+    opened = state.claim_number
+    for agent in list(state.offering.values()):
+        if state.claim_number - opened >= AT_ONCE:
+            state.unfinished = True
+            return
+        if agent.avoid_until > state.now or _leaving(state, agent) or _list_first(state, agent):
             continue
         wanted = _open_one(state, agent, wanted)
         if not wanted:
@@ -203,7 +262,8 @@ def _open_one(state: State, agent: AgentRecord, wanted: Wanted) -> Wanted:
     whole = state.known.whole(agent.id) or room
     size, taken = size_claim([(state.need(s), wanted[i][1]) for i, s in shared], room, whole, state.policy.defaults)
     if not any(taken) or _alone_first(state, alone):
-        found = next(((i, s) for i, s in alone if state.allocation(s, room, agent.id).fits_in(room)), None)
+        found = next(((i, s) for i, s in alone if state.allocation(s, room, agent.id).fits_in(room)
+                      and _next_solo(state, s) is not None), None)
         if found is not None:
             size, solo_task = state.allocation(found[1], room, agent.id), _next_solo(state, found[1])
             taken = [0] * len(shared)
@@ -212,10 +272,12 @@ def _open_one(state: State, agent: AgentRecord, wanted: Wanted) -> Wanted:
             return wanted
     for (i, _), n in zip(shared, taken):
         counts[i] = n
+    expects = {shape: n for (shape, _), n in zip(wanted, counts) if n}
     offers = tuple(agent.offers.values())
-    agent.offers.clear()
+    state.void_offers(agent)
     state.claim_number += 1
-    claim = Claim(f"{state.policy.run_id}-{state.claim_number}", agent.id, agent.hostname, size, state.now, solo_task)
+    claim = Claim(f"{state.policy.run_id}-{state.claim_number}", agent.id, agent.hostname, size, state.now, solo_task,
+                  expects=expects)
     state.claims.add(claim)
     state.emit(SaveClaim(SavedClaim(claim.id, agent.id, agent.hostname, size, solo_task)))
     state.emit(OpenClaim(claim.id, offers, agent.id, size, state.policy.executor_memory_mb))
@@ -232,9 +294,10 @@ def _alone_first(state: State, alone: list[tuple[int, Shape]]) -> bool:
     return any(not (solo and _is_short(state, shape)) for _, shape in alone)
 
 
-def _next_solo(state: State, shape: Shape) -> int:
+def _next_solo(state: State, shape: Shape) -> int | None:
+    """The first task of the shape that has no claim of its own."""
     reserved = _reserved(state)
-    return next(r.task.id for r in state.queue.of(shape) if r.task.id not in reserved)
+    return next((r.task.id for r in state.queue.of(shape) if r.task.id not in reserved), None)
 
 
 def _look_further(state: State, wanted: Wanted) -> None:
@@ -297,9 +360,9 @@ def _make_room(state: State, wanted: Wanted) -> None:
         if state.policy.per_task_claims:
             continue
         need = state.need(shape)
-        claimed = [c for c in state.claims_in(ClaimState.OPEN, ClaimState.LAUNCHING)
-                   if (c.solo_task is not None) == shape.solo]
-        if any(state.fits(need, c.resources, c.agent_id) for c in claimed):
+        if any(state.fits(need, c.resources, c.agent_id)
+               for c in state.claims.each_in(ClaimState.OPEN, ClaimState.LAUNCHING)
+               if (c.solo_task is not None) == shape.solo):
             continue
         for claim in state.claims_in(ClaimState.OPEN):
             if not claim.attempts and state.now - claim.idle_since > state.policy.batch_delay_s:
@@ -334,18 +397,20 @@ def _kept(state: State, agent: AgentRecord) -> bool:
 
 def _settle_offers(state: State) -> None:
     """Decline useless offers; suppress offers when no task needs any."""
+    if state.unfinished:
+        return
     waiting_for_more = state.wanted_since is not None and (
         state.now - state.wanted_since < state.policy.batch_delay_s) and not state.stopping
     if waiting_for_more:
         return
-    useless = [agent for agent in state.agents.values() if agent.offers and not _kept(state, agent)]
+    useless = [agent for agent in state.offering.values() if not _kept(state, agent)]
     if useless:
         wanted = state.wanted_since is not None or any(a.avoid_until > state.now for a in useless)
         ids = tuple(offer_id for agent in useless for offer_id in agent.offers)
         state.emit(DeclineOffers(ids, state.policy.refuse_wanted_s if wanted else state.policy.refuse_s))
         state.filtered = True
         for agent in useless:
-            agent.offers.clear()
+            state.void_offers(agent)
     if not state.queue and not state.suppressed and state.connected:
         state.suppressed = True
         state.emit(Suppress())

@@ -60,7 +60,10 @@ class Needs(Protocol):
         """An attempt of this run has ended."""
 
     def of(self, shape: Shape, now: float) -> Need:
-        """What a task of that shape is given at `now` (monotonic seconds)."""
+        """What a task of that shape is given at `now` (monotonic seconds), by all that was learned."""
+
+    def lasts_s(self, category: str) -> float:
+        """Seconds for which a need of the category may be used after it was asked for, although attempts end."""
 
     def retry(
         self, kind: Kind, resource: str, allocation: float, declared: float | None, largest: float | None,

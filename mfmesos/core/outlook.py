@@ -1,6 +1,7 @@
 """Predicts the remaining time, from the usual run times of each category."""
 from __future__ import annotations
 
+from mfmesos.core.records import Shape
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
 
@@ -20,9 +21,13 @@ def seconds_left(state: State) -> float | None:
         else:
             work += count * need.wall_s * _cores(state, need.cores)
             longest = max(longest, need.wall_s)
+    usual: dict[Shape, float | None] = {}
     for record in state.tasks.values():
         if record.state in (TaskState.ASSIGNED, TaskState.RUNNING):
-            wall_s = state.need(record.shape()).wall_s
+            shape = record.shape()
+            if shape not in usual:
+                usual[shape] = state.need(shape).wall_s
+            wall_s = usual[shape]
             if wall_s is None:
                 unknown += 1
             else:

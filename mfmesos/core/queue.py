@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from bisect import bisect
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator
 
 from mfmesos.core.records import Shape, TaskRecord
@@ -15,7 +15,10 @@ class WaitingQueue:
 
     def __init__(self) -> None:
         self._by_shape: dict[Shape, deque[TaskRecord]] = {}
+        self._by_category: defaultdict[str, dict[Shape, None]] = defaultdict(dict)
+        self._changed: dict[Shape, None] = {}
         self._count = 0
+        self._grown = False
 
     def __len__(self) -> int:
         return self._count
@@ -25,7 +28,14 @@ class WaitingQueue:
             yield from tasks
 
     def add(self, record: TaskRecord) -> None:
-        tasks = self._by_shape.setdefault(record.shape(), deque())
+        shape = record.shape()
+        tasks = self._by_shape.get(shape)
+        if tasks is None:
+            tasks = self._by_shape[shape] = deque()
+            if shape.kind is not None:
+                self._by_category[shape.kind.category][shape] = None
+        if not tasks or record.order < tasks[0].order:
+            self._changed[shape] = None
         if not tasks or tasks[-1].order < record.order:
             tasks.append(record)
         elif record.order < tasks[0].order:
@@ -33,8 +43,9 @@ class WaitingQueue:
         else:
             ordered = list(tasks)
             ordered.insert(bisect([r.order for r in ordered], record.order), record)
-            self._by_shape[record.shape()] = deque(ordered)
+            self._by_shape[shape] = deque(ordered)
         self._count += 1
+        self._grown = True
 
     def remove(self, record: TaskRecord) -> None:
         """Remove a waiting task; it must have the same shape as when it was added."""
@@ -42,14 +53,39 @@ class WaitingQueue:
         tasks = self._by_shape[shape]
         if tasks[0] is record:
             tasks.popleft()
+            self._changed[shape] = None
         else:
             tasks.remove(record)
         if not tasks:
-            del self._by_shape[shape]
+            self._forget(shape)
         self._count -= 1
 
+    def _forget(self, shape: Shape) -> None:
+        del self._by_shape[shape]
+        if shape.kind is not None:
+            alike = self._by_category[shape.kind.category]
+            del alike[shape]
+            if not alike:
+                del self._by_category[shape.kind.category]
+
+    def take_changed(self) -> list[Shape]:
+        """The shapes whose first task is another than at the last call, or that have none now, or had none."""
+        changed, self._changed = self._changed, {}
+        return list(changed)
+
+    def take_grown(self) -> bool:
+        """Whether a task was added since the last call."""
+        grown, self._grown = self._grown, False
+        return grown
+
+    def of_category(self, category: str) -> list[Shape]:
+        return list(self._by_category.get(category, ()))
+
+    def count(self, shape: Shape) -> int:
+        return len(self._by_shape.get(shape, ()))
+
     def shapes(self) -> list[tuple[Shape, int, TaskRecord]]:
-        """(shape, count, first task), in the order of the first tasks."""
+        """(shape, count, first task), in the order of the first tasks; costs as much as there are shapes."""
         return sorted(((s, len(t), t[0]) for s, t in self._by_shape.items()), key=lambda item: item[2].order)
 
     def first(self, shape: Shape) -> TaskRecord | None:

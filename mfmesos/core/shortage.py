@@ -35,7 +35,7 @@ class _View:
 def look(state: State, wanted: Sequence[Shape]) -> None:
     """Tasks of these shapes wait. Asks the master after a while; `listed` handles the answer."""
     own = state.shortage
-    going_on = state.running() or not state.connected or state.claims_in(ClaimState.LAUNCHING)
+    going_on = state.running() or not state.connected or any(state.claims.each_in(ClaimState.LAUNCHING))
     if going_on or not _possible(state, wanted):
         own.clear()
         return

@@ -13,6 +13,7 @@ from mfmesos.core.needs import Need, Needs
 from mfmesos.core.policy import Policy
 from mfmesos.core.queue import WaitingQueue
 from mfmesos.core.records import AgentRecord, Shape, Shortage, TaskRecord
+from mfmesos.core.room_index import LeastNeeds, MostRoom
 from mfmesos.core.sizing import Wanted, allocation
 from mfmesos.core.states import ClaimState, TaskState
 from mfmesos.shared.messages import core as m
@@ -38,8 +39,20 @@ class State:
     counts: Counter[TaskState] = field(default_factory=Counter)
     order: int = 0
     needed: dict[Shape, Need] = field(default_factory=dict)
-    """From the present matching, like the agents' totals."""
+    """The needs of waiting shapes; see demand."""
+    waiting: LeastNeeds[Shape] = field(default_factory=LeastNeeds)
+    """Waiting shapes by what they need at least; without those that get claims of their own."""
+    fresh: dict[Shape, None] = field(default_factory=dict)
+    """Waiting shapes that may fit where they did not before."""
+    retried: dict[Shape, None] = field(default_factory=dict)
+    """Waiting shapes that failed somewhere: where they may start also depends on the time."""
+    stale: dict[Shape, None] = field(default_factory=dict)
+    """Waiting shapes whose need may be another one now."""
+    renewals: Deadlines = field(default_factory=Deadlines)
+    renewed_at: dict[str, float] = field(default_factory=dict)
+    """By category, like `renewals`."""
     able: list[Resources] | None = None
+    """What each agent could offer to tasks of one claim; None: look again."""
     last_category: str = ""
     """The category of the last submitted task."""
     digests: Counter[str] = field(default_factory=Counter)
@@ -49,6 +62,12 @@ class State:
 
     claims: ClaimTable = field(default_factory=ClaimTable)
     """Claims that have not ended."""
+    room: MostRoom[str] = field(default_factory=MostRoom)
+    """Free room of the open claims that any task may share."""
+    try_all: bool = False
+    """Whether any task may fit now in any claim."""
+    moves_seen: int = 0
+    """ClaimTable.moves when the waiting tasks were last counted against all claims."""
     looks: Deadlines = field(default_factory=Deadlines)
     """By claim: when something about it is due (see claim_timers), at the precision of a Tick."""
     soon: Deadlines = field(default_factory=Deadlines)
@@ -64,6 +83,8 @@ class State:
     """When the first of those claims was opened."""
 
     agents: dict[str, AgentRecord] = field(default_factory=dict)
+    offering: dict[str, AgentRecord] = field(default_factory=dict)
+    """Agents with offers."""
     known: KnownAgents = field(init=False)
     asked_agents_at: float = -1e9
 
@@ -73,6 +94,8 @@ class State:
     """Whether offers were declined since the last revive, so that the master keeps some back."""
     revive_after: float = -1e9
     revive_pause: float = 1.0
+    unfinished: bool = False
+    """Whether more claims could be opened on present offers: the core is called again at once."""
     wanted_since: float | None = None
     """Since when tasks wait that no claim will accept; None: no such task."""
     paused_until: float = -1e9
@@ -110,14 +133,10 @@ class State:
         hold the request.
         """
         need = self.needed.get(shape)
-        if need is None:
-            need = self.needed[shape] = self._within_agents(shape, self.needs.of(shape, self.now))
-        return need
+        return need if need is not None else self.fresh_need(shape)
 
-    def reset_cached(self) -> None:
-        """The needs of tasks and the agents' totals may have changed."""
-        self.needed.clear()
-        self.able = None
+    def fresh_need(self, shape: Shape) -> Need:
+        return self._within_agents(shape, self.needs.of(shape, self.now))
 
     def _within_agents(self, shape: Shape, need: Need) -> Need:
         if shape.kind is None:
@@ -170,6 +189,11 @@ class State:
         if hostname:
             record.hostname = hostname
         return record
+
+    def void_offers(self, agent: AgentRecord) -> None:
+        """Accepted, declined, or withdrawn by the master."""
+        agent.offers.clear()
+        self.offering.pop(agent.id, None)
 
     def claims_in(self, *states: ClaimState) -> list[Claim]:
         return self.claims.in_states(*states)

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from mfmesos.core import outcomes, trust
+from mfmesos.core import demand, outcomes, trust
 from mfmesos.core.actions import (
     DropTask,
     PermitAttempt,
@@ -179,6 +179,7 @@ def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.R
     if result.outcome in (wire.FINISHED, wire.FAILED, wire.EXHAUSTED):
         attempt = as_attempt(record, result, claim.hostname, state.needs.signature(record.task))
         state.needs.learn(attempt)
+        demand.learned(state, attempt)
         state.emit(RecordAttempt(attempt))
         claim.broken = 0
     if result.outcome == wire.FINISHED:

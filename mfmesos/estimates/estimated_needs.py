@@ -56,7 +56,7 @@ class EstimatedNeeds:
         self._expected: set[str] = set()
         self._seen: Counter[str] = Counter()
         self._exhausted: Counter[str] = Counter()
-        self._cache: dict[Shape, tuple[tuple[int, int], float, Need]] = {}
+        self._cache: dict[Shape, tuple[tuple[int, int], Need]] = {}
 
     def remember(self, attempts: Iterable[Attempt]) -> None:
         """What earlier runs left, oldest first. Tasks that were restored have come before."""
@@ -98,6 +98,10 @@ class EstimatedNeeds:
             self._exhausted[attempt.category] += 1
         learn(self._estimates, attempt, judge=judge)
 
+    def lasts_s(self, category: str) -> float:
+        few = self._seen[category] <= FRESH_SAMPLES
+        return 0.0 if few else REFRESH_S
+
     def retry(
         self, kind: Kind, resource: str, allocation: float, declared: float | None, largest: float | None,
     ) -> float:
@@ -112,15 +116,12 @@ class EstimatedNeeds:
         category = shape.kind.category
         version = self._seen[category], self._exhausted[category]
         known = self._cache.get(shape)
-        if known is not None:
-            (seen, exhausted), made_at, need = known
-            few = seen <= FRESH_SAMPLES or version[1] != exhausted
-            if version == (seen, exhausted) or (not few and now - made_at < REFRESH_S):
-                return need
+        if known is not None and known[0] == version:
+            return known[1]
         if len(self._cache) >= MOST_CACHED:
             self._cache.clear()
         need = self._estimate(shape, shape.kind)
-        self._cache[shape] = version, now, need
+        self._cache[shape] = version, need
         return need
 
     def _estimate(self, shape: Shape, kind: Kind) -> Need:

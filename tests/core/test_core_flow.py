@@ -466,6 +466,23 @@ def test_a_large_task_gets_its_room():
     assert world.reports[2].finished
 
 
+def test_max_running_bounds_the_claims_as_well():
+    """Two tasks at once of twenty, on six agents: no more than two claims are opened, whatever comes and goes."""
+    agents = {f"a{i}": Resources(1, 1024, 5000) for i in range(6)}
+    world = World(Policy(workdir="/w", batch_delay_s=0, max_running=2), agents)
+    world.submit(*range(1, 21), cores=1)
+    world.register()
+    for _ in range(3):
+        world.offer()
+        world.pass_time(1.0)
+        for executor in world.live():
+            world.sync(executor)
+    assert len(world.executors) == 2
+    world.send(ev.NoMoreTasks())
+    world.run_to_end()
+    assert len(of_type(world, act.OpenClaim)) == 2
+
+
 def test_max_running_is_kept():
     """Never more tasks in claims than allowed."""
     world = World(Policy(workdir="/w", batch_delay_s=0, max_running=2))

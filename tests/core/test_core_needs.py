@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from world import World
 
 from mfmesos.core import actions as act
+from mfmesos.core import demand
 from mfmesos.core import events as ev
 from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.model import Request, Resources, StagedInput, Task
@@ -267,18 +268,30 @@ def test_many_short_attempts_are_not_all_learned():
     assert 95 <= counted.count <= 110
 
 
-def test_an_estimate_is_renewed_at_once_while_little_is_known_later_by_the_second():
-    """A hundredth sample a moment after the last estimate does not cost a new one."""
-    known, kind = needs(), Kind("c", "", 0.0)
-    for attempt in past(count=30).attempts:
-        known.learn(attempt)
-    before = known.of(shape_of(kind), 0.0)
-    for attempt in past(memory_mb=300.0, count=3).attempts:
-        known.learn(attempt)
-    assert known.of(shape_of(kind), 0.5) is before
-    assert known.of(shape_of(kind), 1.5).memory_mb > before.memory_mb
-    known.learn(past(outcome="exhausted:memory", allocated_memory_mb=310.0, measured_memory_mb=320.0).attempts[0])
-    assert known.of(shape_of(kind), 1.6).memory_mb is not before.memory_mb
+def test_needs_are_renewed_at_once_while_little_is_known_later_by_the_second():
+    """After many samples waiting tasks keep their need for a second, whatever was learned; a limit that was exceeded
+    counts at once.
+    """
+    world = World(Policy(workdir="/w", batch_delay_s=0.0), dict(BIG))
+    world.send(past(count=30), ev.TaskSubmitted(task(1)), ev.TaskSubmitted(task(2)))
+    state = world.core.state
+    shape = next(iter(state.needed))
+
+    def learn(history: ev.HistoryLoaded) -> float | None:
+        for attempt in history.attempts:
+            state.needs.learn(attempt)
+            demand.learned(state, attempt)
+        demand.refresh(state)
+        return state.needed[shape].memory_mb
+
+    before = learn(past(memory_mb=300.0, count=1))
+    assert learn(past(memory_mb=300.0, count=3)) == before
+    state.now += 1.0
+    demand.refresh(state)
+    assert state.needed[shape].memory_mb > before
+    last = state.needed[shape]
+    learn(past(outcome="exhausted:memory", allocated_memory_mb=900.0, measured_memory_mb=950.0, count=1))
+    assert state.needed[shape] is not last
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6))

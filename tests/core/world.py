@@ -14,7 +14,9 @@ from mfmesos.core import events as ev
 from mfmesos.core.core import Core
 from mfmesos.core.model import Agent, Holder, Offer, Request, Resources, SavedClaim, SavedTask, Task
 from mfmesos.core.policy import Policy
-from mfmesos.core.sizing import AHEAD_MOST
+from mfmesos.core.sizing import AHEAD_MOST, how_many_fit
+from mfmesos.core.states import ClaimState
+from mfmesos.core.trust import shunned
 from mfmesos.estimates.estimated_needs import needs_for
 from mfmesos.shared import wire
 
@@ -102,6 +104,7 @@ class World:
             self.list_agents(any(a.holders for a in asked))
         self.dropped += [a for a in out if isinstance(a, (act.DropTask, act.DropClaim))]
         self._check()
+        self._check_started()
         if self.auto_place:
             self.place_all()
         return out
@@ -211,6 +214,22 @@ class World:
                 most = claim.resources * (1 if self.ahead is False else 1 + AHEAD_MOST)
                 most = replace(most, gpus=claim.resources.gpus)
                 assert total.fits_in(most), "a claim is given more than it has"
+
+    def _check_started(self) -> None:
+        """What fits into an open claim has started there."""
+        state = self.core.state
+        limited = state.policy.max_running is not None and state.running() >= state.policy.max_running
+        if state.over or state.stopping or state.now < state.paused_until or state.policy.per_task_claims or limited:
+            return
+        for claim in state.claims.each_in(ClaimState.OPEN):
+            if claim.solo_task is not None or claim.free.cores <= 0:
+                continue
+            for shape, _, first in state.queue.shapes():
+                if shape.solo or shunned(state, shape, claim.agent_id):
+                    continue
+                need = state.allocation(shape, claim.resources, claim.agent_id)
+                assert not (need.fits_in(claim.resources) and how_many_fit(need, claim.free, 1)), (
+                    f"task {first.task.id} waits although {claim.id} has room")
 
     # --- what can happen ------------------------------------------------------------------------
     def submit(self, *ids: int, **request: float) -> None:

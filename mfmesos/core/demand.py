@@ -1,0 +1,100 @@
+"""What waits, prepared for matching: the need of each waiting shape, renewed when more is known of its category, and a
+tree that finds the shapes which fit into a room.
+"""
+from __future__ import annotations
+
+import math
+
+from mfmesos.core.attempt_record import Attempt
+from mfmesos.core.needs import Need
+from mfmesos.core.records import Shape
+from mfmesos.core.room_index import Amounts
+from mfmesos.core.sizing import USEFUL_MEMORY_MB
+from mfmesos.core.state import State
+
+AT_ONCE = 50
+"""Needs that are renewed in one call: a category may have thousands of shapes."""
+
+
+def learned(state: State, attempt: Attempt) -> None:
+    """The attempt was learned from: the needs of its category's shapes are renewed, at once or soon."""
+    category, exhausted = attempt.category, attempt.outcome.startswith("exhausted:")
+    lasts_s = 0.0 if exhausted else state.needs.lasts_s(category)
+    state.renewals.arm(category, max(state.renewed_at.get(category, -math.inf) + lasts_s, state.now))
+
+
+def agents_changed(state: State) -> None:
+    """What the agents have is no longer what it was: needs and allocations may be other ones."""
+    state.able = None
+    state.stale.update(dict.fromkeys(state.needed))
+    state.try_all = True
+
+
+def renew_all(state: State) -> None:
+    """What earlier runs left is known now."""
+    state.stale.update(dict.fromkeys(state.needed))
+
+
+def refresh(state: State) -> None:
+    """Bring needs and tree up to date with the queue, the estimates and the agents."""
+    for category in state.renewals.due(state.now):
+        state.renewed_at[category] = state.now
+        state.stale.update(dict.fromkeys(state.queue.of_category(category)))
+    follow_queue(state)
+    for shape in list(state.stale)[:AT_ONCE]:
+        del state.stale[shape]
+        _renew(state, shape)
+    state.fresh.update(state.retried)
+
+
+def follow_queue(state: State) -> None:
+    """Tasks have come to the queue or left it."""
+    for shape in state.queue.take_changed():
+        first = state.queue.first(shape)
+        if first is None:
+            _forget(state, shape)
+        elif shape in state.needed:
+            _rank(state, shape, first.order)
+        else:
+            _take_in(state, shape, first.order)
+
+
+def _forget(state: State, shape: Shape) -> None:
+    state.needed.pop(shape, None)
+    for shapes in (state.fresh, state.stale, state.retried):
+        shapes.pop(shape, None)
+    if shape in state.waiting:
+        state.waiting.remove(shape)
+
+
+def _take_in(state: State, shape: Shape, order: int) -> None:
+    state.needed[shape] = state.fresh_need(shape)
+    state.fresh[shape] = None
+    if shape.failed_at:
+        state.retried[shape] = None
+    _rank(state, shape, order)
+
+
+def _renew(state: State, shape: Shape) -> None:
+    first = state.queue.first(shape)
+    if first is None:
+        return
+    old = _least(state, state.needed[shape])
+    state.needed[shape] = state.fresh_need(shape)
+    new = _least(state, state.needed[shape])
+    _rank(state, shape, first.order)
+    if any(now < before for now, before in zip(new, old)):
+        state.fresh[shape] = None
+
+
+def _rank(state: State, shape: Shape, order: int) -> None:
+    if not shape.solo:  # these have claims of their own
+        state.waiting.set(shape, order, _least(state, state.needed[shape]))
+
+
+def _least(state: State, need: Need) -> Amounts:
+    """What sizing.allocation gives at least, on whatever agent."""
+    defaults = state.policy.defaults
+    cores = need.cores if need.cores is not None else defaults.cores if state.known.all_have(defaults.cores) else 0.0
+    memory = need.memory_mb if need.memory_mb is not None else max(need.floor_memory_mb, USEFUL_MEMORY_MB)
+    return Amounts(cores, memory, need.disk_mb if need.disk_mb is not None else need.floor_disk_mb, need.gpus)

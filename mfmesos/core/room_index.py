@@ -1,0 +1,225 @@
+"""Finds, among many, what fits: waiting shapes by their least needs, open claims by their free room.
+
+Both are segment trees. A node of the one holds the least of each resource below it, a node of the other the most, so a
+branch in which nothing can fit is passed over at once. Both give candidates only: who asks checks each of them.
+"""
+from __future__ import annotations
+
+import functools
+import heapq
+from collections.abc import Hashable, Iterable, Iterator
+from typing import Callable, Generic, NamedTuple, TypeVar
+
+from mfmesos.core.model import Resources
+
+SLACK = 0.0005
+"""Mesos counts in thousandths; see Resources.fits_in."""
+K = TypeVar("K", bound=Hashable)
+INF = float("inf")
+
+
+class Amounts(NamedTuple):
+    """Of each resource, in the units of Resources."""
+
+    cores: float
+    memory_mb: float
+    disk_mb: float
+    gpus: float
+
+    def fit_in(self, room: Amounts) -> bool:
+        return (self[0] <= room[0] + SLACK and self[1] <= room[1] + SLACK and self[2] <= room[2] + SLACK
+                and self[3] <= room[3] + SLACK)
+
+
+NOTHING = Amounts(-INF, -INF, -INF, -INF)
+EVERYTHING = Amounts(INF, INF, INF, INF)
+
+
+def amounts(r: Resources) -> Amounts:
+    return Amounts(r.cores, r.memory_mb, r.disk_mb, r.gpus)
+
+
+def least_of(needs: Iterable[Amounts]) -> Amounts:
+    """The least of each resource; of nothing more than any room."""
+    return functools.reduce(lambda one, other: Amounts(*map(min, one, other)), needs, EVERYTHING)
+
+
+class _Slots(Generic[K]):
+    """The leaves of a tree: a slot for each key; freed slots are used again if `reuse`."""
+
+    def __init__(self, reuse: bool) -> None:
+        self._reuse = reuse
+        self.keys: list[K | None] = []
+        self.of: dict[K, int] = {}
+        self._free: list[int] = []
+
+    def add(self, key: K) -> int:
+        if self._free:
+            slot = self._free.pop()
+            self.keys[slot] = key
+        else:
+            slot = len(self.keys)
+            self.keys.append(key)
+        self.of[key] = slot
+        return slot
+
+    def remove(self, key: K) -> int:
+        slot = self.of.pop(key)
+        self.keys[slot] = None
+        if self._reuse:
+            self._free.append(slot)
+        return slot
+
+    def compact(self) -> None:
+        """In the same order, without gaps."""
+        self.keys = [key for key in self.keys if key is not None]
+        self.of = {key: slot for slot, key in enumerate(self.keys) if key is not None}
+        self._free = []
+
+
+class LeastNeeds(Generic[K]):
+    """Keys with a rank and a least need each."""
+
+    def __init__(self) -> None:
+        self._slots: _Slots[K] = _Slots(reuse=True)
+        self._width = 1
+        self._rank: list[float] = [INF, INF]
+        self._least: list[Amounts] = [EVERYTHING, EVERYTHING]
+
+    def __len__(self) -> int:
+        return len(self._slots.of)
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._slots.of
+
+    def least(self) -> Amounts:
+        """The least of each resource that any key needs."""
+        return self._least[1]
+
+    def needs_of(self, key: K) -> Amounts:
+        return self._least[self._width + self._slots.of[key]]
+
+    def set(self, key: K, rank: float, least: Amounts) -> None:
+        """Add the key, or change it."""
+        slot = self._slots.of.get(key)
+        if slot is None:
+            slot = self._slots.add(key)
+            while slot >= self._width:
+                self._grow()
+        self._put(slot, rank, least)
+
+    def remove(self, key: K) -> None:
+        self._put(self._slots.remove(key), INF, EVERYTHING)
+
+    def _grow(self) -> None:
+        ranks, least = self._rank[self._width:], self._least[self._width:]
+        self._width *= 2
+        missing = self._width - len(ranks)
+        self._rank = [INF] * self._width + ranks + [INF] * missing
+        self._least = [EVERYTHING] * self._width + least + [EVERYTHING] * missing
+        for node in range(self._width - 1, 0, -1):
+            self._join(node)
+
+    def _put(self, slot: int, rank: float, least: Amounts) -> None:
+        node = self._width + slot
+        self._rank[node], self._least[node] = rank, least
+        node //= 2
+        while node:
+            if not self._join(node):
+                return
+            node //= 2
+
+    def _join(self, node: int) -> bool:
+        """Whether the node has changed."""
+        one, other = 2 * node, 2 * node + 1
+        rank = min(self._rank[one], self._rank[other])
+        least = Amounts(*map(min, self._least[one], self._least[other]))
+        if rank == self._rank[node] and least == self._least[node]:
+            return False
+        self._rank[node], self._least[node] = rank, least
+        return True
+
+    def fitting(self, room: Callable[[], Amounts]) -> Iterator[K]:
+        """The keys whose least need fits into the room, by rank. Meanwhile the room may shrink, and keys may change if
+        their ranks grow, but none may be added.
+        """
+        waiting = [(self._rank[1], 1)]
+        while waiting:
+            rank, node = heapq.heappop(waiting)
+            if rank == INF or not self._least[node].fit_in(room()):
+                continue
+            if node >= self._width:
+                key = self._slots.keys[node - self._width]
+                if key is not None:
+                    yield key
+                continue
+            for child in (2 * node, 2 * node + 1):
+                if self._rank[child] != INF:
+                    heapq.heappush(waiting, (self._rank[child], child))
+
+
+class MostRoom(Generic[K]):
+    """Keys with free room each, in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._slots: _Slots[K] = _Slots(reuse=False)
+        self._width = 1
+        self._most: list[Amounts] = [NOTHING, NOTHING]
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._slots.of
+
+    def place_of(self, key: K) -> int:
+        """Keys that were added later have larger ones; valid until a key is added."""
+        return self._slots.of[key]
+
+    def set(self, key: K, room: Amounts) -> None:
+        """Add the key, or change it."""
+        slot = self._slots.of.get(key)
+        if slot is None:
+            if len(self._slots.keys) == self._width:
+                self._rebuild()
+            slot = self._slots.add(key)
+        self._put(slot, room)
+
+    def remove(self, key: K) -> None:
+        self._put(self._slots.remove(key), NOTHING)
+
+    def _rebuild(self) -> None:
+        rooms = [self._most[self._width + slot] for slot, key in enumerate(self._slots.keys) if key is not None]
+        self._slots.compact()
+        while self._width < 2 * len(rooms):
+            self._width *= 2
+        self._most = [NOTHING] * self._width + rooms + [NOTHING] * (self._width - len(rooms))
+        for node in range(self._width - 1, 0, -1):
+            self._join(node)
+
+    def _put(self, slot: int, room: Amounts) -> None:
+        node = self._width + slot
+        self._most[node] = room
+        node //= 2
+        while node:
+            if not self._join(node):
+                return
+            node //= 2
+
+    def _join(self, node: int) -> bool:
+        most = Amounts(*map(max, self._most[2 * node], self._most[2 * node + 1]))
+        if most == self._most[node]:
+            return False
+        self._most[node] = most
+        return True
+
+    def with_room(self, need: Amounts) -> Iterator[K]:
+        """The keys with room for that much, in order. Meanwhile rooms may shrink, but no key may be added."""
+        waiting = [1]
+        while waiting:
+            node = waiting.pop()
+            if not need.fit_in(self._most[node]):
+                continue
+            if node >= self._width:
+                key = self._slots.keys[node - self._width]
+                if key is not None:
+                    yield key
+                continue
+            waiting += (2 * node + 1, 2 * node)

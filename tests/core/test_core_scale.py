@@ -1,0 +1,119 @@
+"""What an event costs does not grow with the number of agents, nor with the kinds of tasks that wait."""
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import pytest
+from world import FakeExecutor, core_with
+
+from mfmesos.core import actions as act
+from mfmesos.core import events as ev
+from mfmesos.core.model import Agent, Offer, Request, Resources, Task
+from mfmesos.core.policy import Policy
+from mfmesos.shared import wire
+
+CORES = 4
+ROOM = Resources(CORES, 8192, 50000)
+ENDED = 60
+
+
+class Cluster:
+    """Agents that are full, with as much again waiting in `kinds` kinds; World would check too much for so many."""
+
+    def __init__(self, agents: int, kinds: int) -> None:
+        self.core = core_with(Policy(workdir="/w", batch_delay_s=0.0))
+        self.now = 0.0
+        self.executors: dict[str, FakeExecutor] = {}
+        self.declined: list[str] = []
+        tasks = range(1, agents * CORES + 200 + 10 * kinds)
+        self.send(*(ev.TaskSubmitted(Task(
+            i, f"p{i % kinds} {i}", (), (), Request(1.0, 500.0 + i % kinds), category=f"c{i % kinds}")) for i in tasks))
+        self.send(ev.Registered("f", "m"))
+        self.send(ev.AgentsListed(tuple(Agent(f"a{i}", f"a{i}", ROOM) for i in range(agents)), None))
+        self.send(ev.OffersReceived(tuple(Offer(f"o{i}", f"a{i}", f"a{i}", ROOM) for i in range(agents))))
+        self.calls_to_open = 1
+        while self.core.wakeup() is not None:
+            self.calls_to_open += 1
+            self.send(ev.Tick())
+        for _ in range(2):
+            for executor in list(self.executors.values()):
+                self.sync(executor)
+
+    def send(self, *batch: ev.Event) -> None:
+        published = []
+        for action in self.core.handle_all(batch, self.now):
+            if isinstance(action, act.OpenClaim):
+                self.executors[action.claim_id] = FakeExecutor(action)
+            elif isinstance(action, act.DeclineOffers):
+                self.declined += action.offer_ids
+            elif isinstance(action, act.AnswerSync):
+                executor = self.executors[action.claim_id]
+                executor.got = action.answer.number
+                executor.running.update((run.attempt, run) for run in action.answer.run)
+            elif isinstance(action, act.PublishOutputs):
+                published.append(ev.OutputsPublished(action.attempt_id))
+        if published:
+            self.send(*published)
+
+    def sync(self, executor: FakeExecutor, *results: wire.Result) -> None:
+        executor.seq += 1
+        self.send(ev.ClaimSynced(
+            executor.claim.claim_id, executor.seq, executor.got, tuple(executor.running), results))
+
+    def end_one(self, number: int) -> None:
+        executor = list(self.executors.values())[number % len(self.executors)]
+        attempt = next(iter(executor.running))
+        del executor.running[attempt]
+        self.now += 0.01
+        usage = wire.Usage(400.0, 1.0, 1.0, 30.0, 30.0)
+        self.sync(executor, wire.Result(attempt, wire.FINISHED, usage=usage))
+
+
+def calls_of_core(do: Callable[[], None]) -> int:
+    """Python calls of the core's own functions."""
+    count = 0
+
+    def seen(frame, what, _):
+        nonlocal count
+        count += what == "call" and "mfmesos/core" in frame.f_code.co_filename
+
+    sys.setprofile(seen)
+    try:
+        do()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def per_ended_task(agents: int, kinds: int) -> float:
+    cluster = Cluster(agents, kinds)
+    running = sum(len(e.running) for e in cluster.executors.values())
+    assert running == agents * CORES
+    for number in range(30):  # estimates of categories with few samples are renewed with each
+        cluster.end_one(number)
+    calls = calls_of_core(lambda: [cluster.end_one(n) for n in range(ENDED)] and None)
+    assert sum(len(e.running) for e in cluster.executors.values()) == running
+    return calls / ENDED
+
+
+@pytest.mark.timeout(240)
+def test_an_ended_task_costs_the_same_whatever_the_number_of_agents():
+    """A task that ends on a full cluster, and whose place is taken: calls in the core at 10, 100 and 1,000 agents."""
+    found = {agents: per_ended_task(agents, 10) for agents in (10, 100, 1000)}
+    assert max(found.values()) <= 2 * min(found.values()), found
+
+
+@pytest.mark.timeout(240)
+def test_an_ended_task_costs_the_same_whatever_the_number_of_kinds():
+    """The same for 1, 100 and 1,000 kinds of tasks that wait."""
+    found = {kinds: per_ended_task(20, kinds) for kinds in (1, 100, 1000)}
+    assert max(found.values()) <= 2 * min(found.values()), found
+
+
+def test_claims_on_many_offers_are_opened_in_several_calls():
+    """Offers of 100 agents at once: the core is called again until all are used, and declines none meanwhile."""
+    cluster = Cluster(100, 3)
+    assert len(cluster.executors) == 100
+    assert cluster.calls_to_open > 5
+    assert not cluster.declined
