@@ -60,6 +60,10 @@ bench: debian-packages .venv preload real-mesos  ## compare the speed with peers
 	@tools/debian-packages parallel slurm-wlm
 	.venv/bin/python bench/bench.py $(ROWS)
 
+.PHONY: bench-core
+bench-core: .venv  ## measure the core alone: cost of an ended task at 10 and 1,000 agents, and of filling 1,000
+	.venv/bin/python bench/core.py
+
 .PHONY: bench-estimates
 bench-estimates: .venv  ## measure the cost of an estimate; with MFMESOS_TRACES=DIR also score estimates on those traces
 	.venv/bin/python bench/estimator.py

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Callable
 
-from mfmesos.core import claim_timers, claims, demand, events, matching, outlook, recovery, shortage, tasks
+from mfmesos.core import claim_timers, claims, demand, events, filling, matching, outlook, recovery, shortage, tasks
 from mfmesos.core.actions import AcceptInverseOffer, Action, Over, Reconcile
 from mfmesos.core.model import Resources
 from mfmesos.core.needs import Needs
@@ -78,7 +78,7 @@ class Core:
         for claim in changed:
             claims.answer(state, claim)
             claim_timers.arm(state, claim)
-            matching.note_room(state, claim)
+            filling.note_room(state, claim)
 
     def wakeup(self) -> float | None:
         """The latest time for the next call, besides the Tick of every second; may be in the past."""
