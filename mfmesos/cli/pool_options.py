@@ -27,16 +27,17 @@ def pool_options(command: Any) -> Any:
         click.option("--catalog", default="", metavar="HOST:PORT",
                      help="Find managers in this catalog (default: $CATALOG_HOST, or the catalog of cctools)."),
         click.option("--manager", default="", metavar="HOST:PORT", help="Serve this one manager, without a catalog."),
-        click.option("--worker", default="", metavar="PROGRAM",
-                     help="Run work_queue_worker, vine_worker, or the worker at this path (default: the one that "
-                          "each manager works with)."),
+        click.option("--worker", "workers", multiple=True, metavar="PROGRAM",
+                     help="Run work_queue_worker, vine_worker, or the worker at this path; may be repeated: each "
+                          "manager gets the first that speaks its protocol (default: the one on PATH)."),
         click.option("--cores", type=Number(bounds.SOME), metavar="N",
                      help="Cores of each worker; needs --memory and --disk."),
         click.option("--memory", type=Number(bounds.SOME), metavar="MB", help="Memory of each worker."),
         click.option("--disk", type=Number(bounds.SOME), metavar="MB", help="Disk of each worker."),
         click.option("--gpus", type=Number(bounds.COUNT), default=0, show_default=True, metavar="N",
                      help="GPUs of each worker."),
-        click.option("--password", default="", metavar="FILE", help="Read the managers' password from this file."),
+        click.option("--password", "passwords", multiple=True, metavar="FILE",
+                     help="Read the managers' password from this file; may be repeated."),
         click.option("--ssl", is_flag=True, help="Connect workers to their managers over TLS."),
         click.option("--idle", type=Number(bounds.WORKER_IDLE), default=10.0, show_default=True, metavar="SECONDS",
                      help="End a surplus worker after SECONDS without a task."),
@@ -67,6 +68,6 @@ def settings_of(project: str | None, options: dict[str, Any]) -> PoolSettings:
     its = ProjectSettings(options["least"], most, worker=worker)
     return PoolSettings(
         {project: its} if project is not None else {".*": its} if options["manager"] else {},
-        catalog=options["catalog"], manager=options["manager"], worker=options["worker"],
-        password=str(Path(options["password"]).expanduser().resolve()) if options["password"] else "",
+        catalog=options["catalog"], manager=options["manager"], workers=options["workers"],
+        passwords=tuple(str(Path(one).expanduser().resolve()) for one in options["passwords"]),
         ssl=options["ssl"], idle_s=options["idle"])

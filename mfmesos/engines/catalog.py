@@ -1,9 +1,13 @@
 """Reads the catalog's /query.json: which managers need workers. A manager answers with the same records (manager.py).
 
-Measured with cctools 8.0.0: makeflow publishes its own record with the same project (type "makeflow", no port) beside
-its manager's record (type "wq_master"; later versions "wq_manager", TaskVine "vine_manager"). tasks_total_* are of all
-tasks that wait or run; the largest task is max_* of the category "whole queue", as text, and missing if no task states
-a request. A manager answers the line "queue_status" with the same record in a list, and closes.
+Recorded from Debian's cctools and from cctools' main branch (tests/engines/*.json): makeflow publishes its own record
+with the same project (type "makeflow", no port) beside its manager's record (type "wq_master" or "wq_manager", TaskVine
+"vine_manager"). tasks_total_* are what the waiting tasks request and what the running tasks have (*_inuse).
+
+The largest task is max_* of the category "whole queue" in Debian's version, missing if no task states a request. Later
+versions have no such category: each category has the maximum that was declared for it ("2.000"), or measured ("~300",
+">300"), or neither ("na"); the requests of single tasks are only in the totals. So the largest task is then estimated:
+as large as the largest category, and at least as large as the mean of the waiting tasks.
 """
 from __future__ import annotations
 
@@ -24,6 +28,7 @@ from mfmesos.shares.pool_values import ManagerStatus
 WORKERS = {"wq_master": "work_queue_worker", "wq_manager": "work_queue_worker", "vine_manager": "vine_worker"}
 """The worker program for each type of a manager's record."""
 WHOLE = "whole queue"
+NAMES = ("cores", "memory", "disk", "gpus")
 MAX_BYTES = 16 * 1024 * 1024
 MAX_TEXT = 256
 MAX_COUNT = 1e9
@@ -114,7 +119,8 @@ def manager_of(record: dict[str, Any], asked: tuple[str, int] | None = None) -> 
         project, host, port, int(_number(record, "tasks_waiting")), int(_number(record, "tasks_running")),
         _resources(record, "tasks_total_{}"), _largest(record), int(_number(record, "workers_connected", "workers")),
         _resources(record, "{}_total"), WORKERS.get(str(record.get("type")), ""),
-        _number(record, "lastheardfrom", most=1e12))
+        int(_number(record, "protocol")), record.get("ssl") is True,
+        heard_at=_number(record, "lastheardfrom", most=1e12))
 
 
 def _host(record: dict[str, Any]) -> str:
@@ -155,15 +161,39 @@ def whole_number(record: dict[str, Any], name: str) -> int:
 
 
 def _resources(record: dict[str, Any], form: str) -> Resources:
-    return Resources(*(_number(record, form.format(name)) for name in ("cores", "memory", "disk", "gpus")))
+    return Resources(*(_number(record, form.format(name)) for name in NAMES))
 
 
 def _largest(record: dict[str, Any]) -> Resources:
-    categories = record.get("categories")
-    for one in categories if isinstance(categories, list) else ():
-        if isinstance(one, dict) and one.get("category") == WHOLE:
+    listed = record.get("categories")
+    categories = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    for one in categories:
+        if one.get("category") == WHOLE:
             return _resources(one, "max_{}")
-    return Resources()
+    mean = _mean(record)
+    active = [one for one in categories if _number(one, "tasks_waiting") + _number(one, "tasks_running")]
+    return Resources(*(max([at_least, *(_maximum(one, f"max_{name}") for one in active)])
+                       for name, at_least in zip(NAMES, (mean.cores, mean.memory_mb, mean.disk_mb, mean.gpus))))
+
+
+def _mean(record: dict[str, Any]) -> Resources:
+    """What the average waiting task requests, rounded up; of the running tasks if none waits."""
+    totals, used = _resources(record, "tasks_total_{}"), _resources(record, "{}_inuse")
+    waiting, running = _number(record, "tasks_waiting"), _number(record, "tasks_running")
+    if waiting and (not running or any(f"{name}_inuse" in record for name in NAMES)):
+        of, tasks = (totals - used).at_least_zero(), waiting
+    else:
+        of, tasks = totals, waiting + running
+    return Resources(*(float(math.ceil(one / tasks)) for one in (of.cores, of.memory_mb, of.disk_mb, of.gpus))
+                     ) if tasks else Resources()
+
+
+def _maximum(category: dict[str, Any], name: str) -> float:
+    """A category's maximum: declared, or measured with a mark before the number; 0 if there is none."""
+    value = category.get(name)
+    if isinstance(value, str):
+        value = None if value == "na" else value.lstrip("~>")
+    return 0.0 if value is None else _number({name: value}, name)
 
 
 def shown(value: object, limit: int = 80) -> str:

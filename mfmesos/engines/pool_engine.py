@@ -9,17 +9,19 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
-from mfmesos.core.model import Resources, SavedTask, Task
+from mfmesos.core.model import Resources, SavedTask
+from mfmesos.core.policy import Policy
 from mfmesos.engines import pool_status
 from mfmesos.engines.engine import Launched
 from mfmesos.engines.host import Host
-from mfmesos.engines.pool_worker import MARGIN, Program, distinct_size, identity, prepare, size_of
+from mfmesos.engines.pool_programs import Programs
+from mfmesos.engines.pool_worker import MARGIN, distinct_size, identity
+from mfmesos.engines.pool_workers import YOUNG_S, Worker, cannot_join, see, strangers
 from mfmesos.engines.stager import Stager
 from mfmesos.engines.survey import Survey, View
 from mfmesos.settings import pool_settings
@@ -30,7 +32,7 @@ from mfmesos.shared.messages import pool as m
 from mfmesos.shared.phrases import counted
 from mfmesos.shared.terminal import say
 from mfmesos.shares.desk import Pool
-from mfmesos.shares.pool_values import Decisions, Pace, PoolWorker, Start
+from mfmesos.shares.pool_values import Decisions, Pace, Start
 from mfmesos.store.runlog import RunLog, more_of_it
 from mfmesos.taskfiles.watch import DirectoryWatch
 
@@ -39,39 +41,7 @@ GOOD = "pool-settings.json"
 """The last valid settings, for the next scheduler."""
 ROUND_S = 1.0
 AGENTS_S = 5.0
-YOUNG_S = 20.0
-"""A worker that ends within this time, and that no manager has listed, was useless."""
-
-
-@dataclass
-class Worker:
-    """A worker that was started and has not ended. Times by the scheduler's clock."""
-
-    task: Task
-    asked_at: float
-    idle_since: float | None
-    seen: bool = False
-    """Its manager has listed it."""
-    draining: bool = False
-
-    @property
-    def manager(self) -> str:
-        return self.task.category or ""
-
-    @property
-    def project(self) -> str:
-        return self.manager.rpartition(" ")[0]
-
-    @property
-    def size(self) -> Resources:
-        return size_of(self.task)
-
-    @property
-    def idle(self) -> bool:
-        return self.seen and self.idle_since is not None
-
-    def as_core(self) -> PoolWorker:
-        return PoolWorker(str(self.task.id), self.manager, self.size, self.asked_at, self.idle_since, self.draining)
+EXECUTOR_MB = Policy().executor_memory_mb
 
 
 class PoolEngine(Launched):
@@ -90,12 +60,11 @@ class PoolEngine(Launched):
         self._runlog = RunLog(config.state_dir, config.keep_output)
         self._workers: dict[int, Worker] = {}
         self._last_id = int(time.time())  # never the number of an earlier run
-        self._programs: dict[str, Program] = {}
+        self._programs = Programs(self._folder, self._settings)
         self._notified: dict[str, str] = {}
         self._present: set[str] = set()
         """Keys of the managers in the last round."""
         self._agents_at = -math.inf
-        self._preparer = ThreadPoolExecutor(1, thread_name_prefix="pool")
         self._survey: Survey
         self._rounds: asyncio.Task[None]
         self._watch: DirectoryWatch
@@ -134,7 +103,7 @@ class PoolEngine(Launched):
             line = _failure(worker, report, host, more_of_it(report, self._state_dir))
             log.warning("%s", line)
             self._notify_once(worker.project, line)
-        if not worker.seen and (not report.finished or now - worker.asked_at < YOUNG_S):
+        if not worker.seen and (not report.finished or now - worker.asked_at < YOUNG_S or not worker.presumed):
             ended = m.POOL_WORKER_ENDED_ON(host=host) if host else m.POOL_WORKER_ENDED()
             self._pool.crashed(worker.project, report.reason or ended, now)
 
@@ -144,7 +113,7 @@ class PoolEngine(Launched):
     def close(self, failure: str | None, *, crashed: bool = False) -> None:
         self._rounds.cancel()
         self._watch.stop()
-        self._preparer.shutdown(wait=False, cancel_futures=True)
+        self._programs.close()
         self._stager.close()
         self._runlog.close()
         if not crashed:
@@ -183,7 +152,7 @@ class PoolEngine(Launched):
             return
         self._settings = settings
         self._keep(settings)
-        self._programs.clear()
+        self._programs.take(settings)
         self._pool.pace = replace(self._pool.pace, idle_s=settings.idle_s)
         self._echo(m.POOL_SETTINGS_CHANGED(
             path=self._file, projects=counted(len(settings.projects), "project")))
@@ -211,31 +180,40 @@ class PoolEngine(Launched):
             self._notify_once("ignored", _first_of(view.ignored))
         self._note_changes(view)
         now = host.clock()
-        self._see(view, now)
+        for project in see(self._workers.values(), view, host.waiting(), now):
+            self._pool.worked(project)
+        self._drain_rejected(view, now)
+        view = await self._with_refusals(view)
         agent, cores = self._room()
         projects = {*(manager.project for manager in view.managers), *(w.project for w in self._workers.values())}
         bounds = {p: its for p in projects if (its := settings.of(p)) is not None}
         decided = self._pool.decide(
-            view.managers, bounds, [w.as_core() for w in self._workers.values()], agent, now, cluster_cores=cores)
+            view.managers, bounds, [w.as_core() for w in self._workers.values()], agent, now, cluster_cores=cores,
+            overhead=self._overhead(), strangers=strangers(self._workers.values(), view))
         for drain in decided.drains:
             self._drain(int(drain.worker_id), drain.reason)
-        problem = await self._start(decided.starts, now)
-        self._write_status(view, decided, agent, cores, problem)
+        await self._start(decided.starts, now)
+        self._write_status(view, decided, agent, cores)
 
-    def _see(self, view: View, now: float) -> None:
-        """Match the workers with the managers' lists."""
+    def _drain_rejected(self, view: View, now: float) -> None:
         for worker in self._workers.values():
-            present = view.workers.get(worker.manager)
-            busy = present.get(identity(worker.size)) if present is not None else None
-            if busy is not None and not worker.seen:
-                worker.seen = True
-                self._pool.worked(worker.project)
-            elif present is None and now - worker.asked_at >= YOUNG_S:
-                worker.seen = True  # unknown; it has not failed
-            if busy or (worker.seen and busy is None):
-                worker.idle_since = None
-            elif worker.idle_since is None:
-                worker.idle_since = now
+            if cannot_join(worker, view, now):
+                self._pool.crashed(worker.project, m.POOL_NEVER_JOINED(manager=worker.manager), now)
+                self._drain(worker.task.id, m.POOL_DRAIN_CANNOT_JOIN())
+
+    async def _with_refusals(self, view: View) -> View:
+        """Managers that need workers, with the reason where no configured worker could join."""
+        managers = []
+        for manager in view.managers:
+            if manager.tasks and not manager.refuses:
+                try:
+                    await self._programs.of(manager)
+                except ConfigError as e:
+                    manager = replace(manager, refuses=str(e))
+            if manager.refuses:
+                self._notify_once(f"refused {manager.key}", manager.refuses)
+            managers.append(manager)
+        return replace(view, managers=tuple(managers))
 
     def _room(self) -> tuple[Resources, float]:
         """The largest worker that fits an agent, and the cores of all agents that others do not use."""
@@ -248,39 +226,32 @@ class PoolEngine(Launched):
             return Resources(), 0.0
         return max(agents, key=lambda a: (a.cores, a.memory_mb)), sum(a.cores for a in agents) - room.cores_of_others
 
+    def _overhead(self) -> Resources:
+        """What each worker costs an agent beside its size."""
+        return replace(MARGIN, memory_mb=MARGIN.memory_mb + EXECUTOR_MB)
+
     def _drain(self, number: int, reason: str) -> None:
         worker = self._workers[number]
         worker.draining = True
         log.info("event=drain worker=%d manager=%r reason=%r", number, worker.manager, reason)
         self._host.post(ev.TaskWithdrawn(number))
 
-    async def _start(self, starts: Iterable[Start], now: float) -> str:
-        """Start workers; returns why they cannot start, or nothing."""
-        problem = ""
+    async def _start(self, starts: Iterable[Start], now: float) -> None:
         for start in starts:
             try:
-                program = await self._program(start.manager.worker)
-            except ConfigError as e:
-                problem = str(e)
+                program, secret = await self._programs.of(start.manager)
+            except ConfigError as e:  # of a manager without tasks that keeps a minimum of workers
+                self._notify_once(f"refused {start.manager.key}", str(e))
                 continue
             taken = {identity(w.size) for w in self._workers.values() if w.manager == start.manager.key}
             for _ in range(start.count):
                 size = distinct_size(start.size, taken)
                 taken.add(identity(size))
                 self._last_id += 1
-                task = program.task(self._last_id, start.manager, size)
+                task = program.task(self._last_id, start.manager, size, secret)
                 self._workers[task.id] = Worker(task, now, now)
                 log.info("event=start worker=%d manager=%r size=%r", task.id, start.manager.key, str(size))
                 self._stager.submit(task)
-        self._notify_once("program", problem)
-        return problem
-
-    async def _program(self, speaks: str) -> Program:
-        name = self._settings.worker or speaks
-        if name not in self._programs:
-            self._programs[name] = await self._host.loop.run_in_executor(
-                self._preparer, prepare, self._folder, name, self._settings)
-        return self._programs[name]
 
     # --- notifications --------------------------------------------------------------------------
     def _notify_once(self, subject: str, text: str) -> None:
@@ -298,7 +269,7 @@ class PoolEngine(Launched):
             self._echo(m.POOL_MANAGER_GONE(manager=key))
         self._present = set(present)
 
-    def _write_status(self, view: View, decided: Decisions, agent: Resources, cores: float, problem: str) -> None:
+    def _write_status(self, view: View, decided: Decisions, agent: Resources, cores: float) -> None:
         waiting = self._host.waiting()
         by_manager: dict[str, list[Worker]] = {manager.key: [] for manager in view.managers}
         abandoned = 0
@@ -316,7 +287,7 @@ class PoolEngine(Launched):
                 needs, sum(w.size.cores for w in mine if not w.draining), len(mine),
                 sum(w.task.id in waiting for w in mine), sum(w.seen for w in mine),
                 sum(w.idle for w in mine), sum(w.draining for w in mine),
-                problem or decided.why_not_more.get(manager.project, "")))
+                decided.why_not_more.get(manager.key) or decided.why_not_more.get(manager.project, "")))
         pool_status.write(self._state_dir, pool_status.Status(
             time.time(), tuple(rows), str(agent) if agent.cores else "", cores, view.problem, abandoned))
 

@@ -6,12 +6,16 @@ than decided distinguish the workers.
 """
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import shlex
 import shutil
+import signal
+import socket
 import subprocess
+import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +23,7 @@ from typing import NamedTuple
 
 from mfmesos.core.model import Request, Resources, Task
 from mfmesos.settings.config import ConfigError
-from mfmesos.settings.pool_settings import PoolSettings
+from mfmesos.settings.pool_settings import TASK_VINE, WORK_QUEUE
 from mfmesos.shared.atomic import replacing
 from mfmesos.shared.messages import pool as m
 from mfmesos.shared.plainerrors import plain
@@ -35,6 +39,17 @@ CONNECT_S = 60
 """A worker that finds no manager for this long ends by itself."""
 IDLE_S = 300
 """A worker without tasks for this long ends by itself, in case the pool is gone."""
+
+
+HELLO = re.compile(rb"(workqueue|taskvine) (\d{1,4}) ")
+TYPES = {b"workqueue": WORK_QUEUE, b"taskvine": TASK_VINE}
+
+
+class Protocol(NamedTuple):
+    """What a worker speaks: the name of its type's usual program, and the version."""
+
+    worker: str
+    version: int
 
 
 class Identity(NamedTuple):
@@ -63,22 +78,26 @@ def distinct_size(size: Resources, taken: Collection[Identity]) -> Resources:
 class Program:
     """A worker's program in the pool's folder."""
 
+    name: str
+    """As the user named it."""
     command: str
     """The command that starts it, without its own arguments."""
     inputs: tuple[str, ...]
-    secret: bool = False
-    ssl: bool = False
+    speaks: Protocol | None = None
+    """None: unknown, as of a script."""
 
-    def task(self, number: int, manager: ManagerStatus, size: Resources) -> Task:
-        """A worker for `manager` that runs until it is ended. `size` is unique already."""
+    def task(self, number: int, manager: ManagerStatus, size: Resources, secret: str = "") -> Task:
+        """A worker for `manager` that runs until it is ended. `size` is unique already; `secret`: the password's file
+        in the pool's folder.
+        """
         who = identity(size)
         words = [f"--cores={who.cores}", f"--memory={who.memory_mb}", f"--disk={who.disk_mb}",
                  *([f"--gpus={int(size.gpus)}"] if size.gpus else []),
                  f"--connect-timeout={CONNECT_S}", f"--idle-timeout={IDLE_S}", "--max-backoff=5",
-                 *([f"--password={PASSWORD}"] if self.secret else []), *(["--ssl"] if self.ssl else []),
+                 *([f"--password={secret}"] if secret else []), *(["--ssl"] if manager.ssl else []),
                  manager.host, str(manager.port)]
         return Task(
-            number, f"{self.command} {shlex.join(words)}", self.inputs,
+            number, f"{self.command} {shlex.join(words)}", (*self.inputs, *([secret] if secret else [])),
             request=Request(size.cores, size.memory_mb + OWN_MB, size.disk_mb + OWN_MB, gpus=size.gpus or None),
             category=manager.key)
 
@@ -90,8 +109,8 @@ def size_of(task: Task) -> Resources:
                      asked.gpus or 0.0)
 
 
-def prepare(folder: Path, name: str, settings: PoolSettings) -> Program:
-    """Copy the program `name` (on PATH, or a path), its libraries and the password into the folder.
+def prepare(folder: Path, name: str) -> Program:
+    """Copy the program `name` (on PATH, or a path) and its libraries into the folder; find out its protocol.
 
     Raises ConfigError, with the cure, if the program could not start.
     """
@@ -99,8 +118,10 @@ def prepare(folder: Path, name: str, settings: PoolSettings) -> Program:
     if found is None:
         raise ConfigError(m.POOL_NO_PROGRAM(name=name))
     program = Path(found).resolve()
-    own = os.path.basename(name)
     libraries = libraries_of(program)
+    own = os.path.basename(name)
+    if (folder / own).exists() and _digest(folder / own) != _digest(program):
+        own += f"-{_digest(program).hex()[:8]}"  # several of one name may be configured
     _copy(program, folder / own)
     inputs = [own]
     command = f"exec ./{own}"
@@ -116,10 +137,40 @@ def prepare(folder: Path, name: str, settings: PoolSettings) -> Program:
         # Not by LD_LIBRARY_PATH: the worker's tasks would inherit it.
         command = f'exec ./{place}/{loader} --library-path "$PWD/{place}" ./{own}'
         inputs.append(place)
-    if settings.password:
-        _copy(Path(settings.password).expanduser(), folder / PASSWORD, mode=0o600)
-        inputs.append(PASSWORD)
-    return Program(command, tuple(inputs), bool(settings.password), settings.ssl)
+    return Program(name, command, tuple(inputs), protocol_of(program) if libraries else None)
+
+
+def copied_password(folder: Path, file: str) -> str:
+    """The name of a private copy of the password in the pool's folder. Raises ConfigError if it cannot be read."""
+    name = f"{PASSWORD}-{hashlib.sha256(file.encode()).hexdigest()[:8]}"
+    _copy(Path(file).expanduser(), folder / name, mode=0o600)
+    return name
+
+
+def protocol_of(program: Path, timeout_s: float = 3.0) -> Protocol | None:
+    """What a worker says first to a manager: it is started here and connects to a socket that answers nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, tempfile.TemporaryDirectory() as folder:
+        host, port = listening.getsockname()
+        try:
+            worker = subprocess.Popen(
+                [program, "--cores=1", "--memory=16", "--disk=16", "--single-shot", "-t", "5", "-s", folder, host,
+                 str(port)], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL, start_new_session=True)
+        except OSError:
+            return None
+        try:
+            listening.settimeout(timeout_s)
+            connection, _ = listening.accept()
+            with connection:
+                connection.settimeout(timeout_s)
+                found = HELLO.match(connection.makefile("rb").readline(200))
+        except OSError:  # no worker, or one that waits
+            return None
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait()
+    return Protocol(TYPES[found[1]], int(found[2])) if found else None
 
 
 def libraries_of(program: Path) -> dict[str, Path]:

@@ -21,7 +21,9 @@ from mfmesos.shares.pool_values import UNLIMITED, ProjectSettings
 FILE = "pool.json"
 WORK_QUEUE, TASK_VINE = "work_queue_worker", "vine_worker"
 CATALOG_PORT = 9097
-TEXTS = ("catalog", "manager", "worker", "password")
+TEXTS = ("catalog", "manager")
+LISTS = {"worker": "workers", "password": "passwords"}
+"""Keys whose value is one text, or several in a list."""
 WEIGHT, SIZE = bounds.Bounds(0.001, 1e9), bounds.Bounds(1, bounds.MOST)
 SIZES = {"cores": "cores", "memory": "memory_mb", "disk": "disk_mb", "gpus": "gpus"}
 
@@ -35,10 +37,11 @@ class PoolSettings:
     """HOST:PORT."""
     manager: str = ""
     """HOST:PORT of one manager, asked directly without a catalog."""
-    worker: str = ""
-    """The worker's program, a name or a path; empty: the program for each manager's protocol."""
-    password: str = ""
-    """A file with the managers' password."""
+    workers: tuple[str, ...] = ()
+    """The programs of workers, names or paths: each manager gets the first that has its type and protocol. Empty: the
+    program on PATH for its type."""
+    passwords: tuple[str, ...] = ()
+    """Files with the managers' passwords: each manager gets the first that it accepts."""
     ssl: bool = False
     idle_s: float = 10.0
     """A worker that is not needed is drained after this many seconds without a task."""
@@ -84,13 +87,14 @@ def _line_of(text: str, key: str) -> int:
 
 def parse(given: Any, base: PoolSettings) -> PoolSettings:
     """pool.json's object over `base`; ValueError in one line with the cure."""
-    _keys("", given, ("projects", *TEXTS, "ssl", "idle"))
+    _keys("", given, ("projects", *TEXTS, *LISTS, "ssl", "idle"))
     result = base
     if "projects" in given:
         if not isinstance(given["projects"], dict):
             raise _Bad("projects", m.POOL_WRITE_PROJECTS())
         result = replace(result, projects={p: _project(p, its) for p, its in given["projects"].items()})
     texts: dict[str, Any] = {key: _text(key, given[key]) for key in TEXTS if key in given}
+    texts.update({name: _texts(key, given[key]) for key, name in LISTS.items() if key in given})
     result = replace(result, **texts)
     if "ssl" in given:
         if not isinstance(given["ssl"], bool):
@@ -171,12 +175,19 @@ def _text(key: str, value: Any) -> str:
     return value
 
 
+def _texts(key: str, value: Any) -> tuple[str, ...]:
+    several = value if isinstance(value, list) else [value] if value else []
+    if not all(isinstance(one, str) and one and one.isprintable() for one in several):
+        raise _Bad(key, m.POOL_WRITE_STRINGS())
+    return tuple(several)
+
+
 def as_json(settings: PoolSettings) -> dict[str, Any]:
     """In the format that `parse` reads."""
     return {
         "projects": {p: _project_json(its) for p, its in settings.projects.items()},
-        "catalog": settings.catalog, "manager": settings.manager, "worker": settings.worker,
-        "password": settings.password, "ssl": settings.ssl, "idle": settings.idle_s}
+        "catalog": settings.catalog, "manager": settings.manager, "worker": [*settings.workers],
+        "password": [*settings.passwords], "ssl": settings.ssl, "idle": settings.idle_s}
 
 
 def _project_json(its: ProjectSettings) -> dict[str, Any]:

@@ -17,9 +17,20 @@ from dataclasses import dataclass
 from mfmesos.core.model import Resources
 from mfmesos.shared.messages import pool as m
 from mfmesos.shares import pool_steps as steps
-from mfmesos.shares.pool_steps import Account
-from mfmesos.shares.pool_values import Decisions, Drain, ManagerStatus, Pace, PoolWorker, ProjectSettings, Start
+from mfmesos.shares.pool_steps import Account, Learned
+from mfmesos.shares.pool_values import (
+    NOTHING_SAID,
+    Decisions,
+    Drain,
+    ManagerStatus,
+    Pace,
+    PoolWorker,
+    ProjectSettings,
+    Start,
+)
 from mfmesos.shares.water_filling import EPS
+
+NO_STRANGERS: Mapping[str, float] = {}
 
 
 @dataclass
@@ -52,6 +63,7 @@ class Pool:
         self.pace = pace or Pace()
         self._heard: dict[str, tuple[float, ManagerStatus]] = {}
         self._backoffs: dict[str, Backoff] = {}
+        self._sizes: dict[str, _Sizes] = {}
 
     def crashed(self, project: str, reason: str, now: float) -> None:
         """A worker ended before it was useful: none starts for a while, twice as long each time in a row."""
@@ -63,20 +75,62 @@ class Pool:
 
     def decide(self, managers: Sequence[ManagerStatus], settings: Mapping[str, ProjectSettings],
                workers: Sequence[PoolWorker], agent: Resources, now: float, *,
-               cluster_cores: float = math.inf) -> Decisions:
+               cluster_cores: float = math.inf, overhead: Resources = NOTHING_SAID,
+               strangers: Mapping[str, float] = NO_STRANGERS) -> Decisions:
         """Which workers to start and to drain now.
 
-        `settings` are by project; a manager whose project has none gets no workers. `agent` is the largest agent,
-        `cluster_cores` the total that the pool may use.
+        `settings` are by project; a manager whose project has none gets no workers. `agent` is the largest worker that
+        fits an agent, `overhead` what each worker costs an agent beside its size, `cluster_cores` the total that the
+        pool may use. `strangers`: by manager, the cores of workers that others have started.
         """
         active = [w for w in workers if not w.draining]
         self._record_reports(managers, {w.manager for w in active}, now)
         drains = steps.orphans(active, self._heard, settings, now, self.pace)
         if agent.cores <= EPS:
             return Decisions((), tuple(drains), {p: m.POOL_AGENTS_UNKNOWN() for p in settings})
-        accounts = steps.with_targets(_accounts(managers, settings, active, agent), cluster_cores)
-        draining = sum(w.size.cores for w in workers if w.draining)
-        return self._change(accounts, agent, now, drains, cluster_cores - draining)
+        served = _served(managers, settings, active)
+        why: dict[str, str] = {}
+        for status, its in served:
+            drains += self._learn(status, its, settings[status.project].worker, agent, overhead, now, why)
+        gone = {drain.worker_id for drain in drains}
+        accounts = steps.with_targets([
+            steps.account(status, settings[status.project], [w for w in its if w.id not in gone], agent,
+                          self._sizes[status.key].learned(strangers.get(status.key, 0.0), now))
+            for status, its in served], cluster_cores, agent)
+        draining = sum(w.size.cores for w in workers if w.draining or w.id in gone)
+        return self._change(accounts, agent, now, drains, cluster_cores - draining, overhead, why)
+
+    def _learn(self, status: ManagerStatus, its: Sequence[PoolWorker], fixed: Resources | None, agent: Resources,
+               overhead: Resources, now: float, why: dict[str, str]) -> list[Drain]:
+        """Workers that are too small for the manager's tasks, or too large for any agent's free room, are drained.
+
+        They count for no minimum: larger or smaller workers replace them. `fixed`: the size that the user gave.
+        """
+        sizes = self._sizes.setdefault(status.key, _Sizes())
+        if not status.tasks:
+            sizes.at_least = NOTHING_SAID
+        is_stuck = steps.stuck(status, its, now, self.pace)
+        if fixed is not None:
+            if is_stuck:
+                why[status.key] = m.POOL_SIZE_TOO_SMALL(worker=fixed)
+            return []
+        small: list[PoolWorker] = []
+        if is_stuck:
+            next_size = steps.larger(its, agent, overhead)
+            if next_size is None:
+                why[status.key] = m.POOL_NO_WORKER_FITS(agent=agent)
+            else:
+                sizes.at_least = next_size
+                small = [w for w in its if w.connected and not next_size.fits_in(w.size)]
+        if sizes.at_least != NOTHING_SAID and status.key not in why:
+            why[status.key] = m.POOL_TRYING_LARGER(worker=sizes.at_least)
+        homeless = steps.without_room(its, now, self.pace)
+        if homeless:
+            sizes.most_cores = max(math.floor(max(w.size.cores for w in homeless) / 2 + EPS), 1)
+            sizes.until = now + self.pace.smaller_s
+            homeless = [w for w in homeless if w.size.cores > max(sizes.most_cores, sizes.at_least.cores) + EPS]
+        return [*(Drain(w.id, m.POOL_DRAIN_TOO_SMALL()) for w in small),
+                *(Drain(w.id, m.POOL_DRAIN_NO_ROOM()) for w in homeless)]
 
     def _record_reports(self, managers: Sequence[ManagerStatus], with_workers: set[str], now: float) -> None:
         """Record when each manager was last reported; forget ended managers without workers."""
@@ -85,12 +139,13 @@ class Pool:
         for key, (at, _) in list(self._heard.items()):
             if now - at > self.pace.gone_s and key not in with_workers:
                 del self._heard[key]
+                self._sizes.pop(key, None)
 
     def _change(self, accounts: Sequence[Account], agent: Resources, now: float, drains: list[Drain],
-                pool_cores: float) -> Decisions:
-        """Manager by manager: the changes of one count for the following managers of the same project."""
+                pool_cores: float, overhead: Resources, why: dict[str, str]) -> Decisions:
+        """Manager by manager: the changes of one count for the following managers of the same project. `why` is
+        completed."""
         starts: list[Start] = []
-        why: dict[str, str] = {}
         rounds = self._project_rounds(accounts)
         room = pool_cores - sum(its.held for its in accounts)
         short = steps.others_are_short(accounts)
@@ -102,12 +157,14 @@ class Pool:
             if ended:
                 continue
             missing = steps.missing_workers(its, agent, project.workers, project.may_start, room,
-                                            self._backoff(its.project, now))
+                                            self._backoff(its.project, now), overhead)
             if missing.count:
                 starts.append(Start(its.status, missing.size, missing.count))
                 project.start(missing.count)
                 room -= missing.count * missing.size.cores
-            if missing.reason:
+            if its.status.refuses:
+                why[its.status.key] = its.status.refuses
+            elif missing.reason:
                 why.setdefault(its.project, missing.reason)
         return Decisions(tuple(starts), tuple(drains), why, {its.status.key: its.need for its in accounts})
 
@@ -142,12 +199,25 @@ class _ProjectRound:
         self.may_end -= count
 
 
-def _accounts(managers: Sequence[ManagerStatus], settings: Mapping[str, ProjectSettings],
-              active: Sequence[PoolWorker], agent: Resources) -> list[Account]:
-    """Accounts of the managers whose project is served, in the order of their keys; of two with one key, the last."""
+@dataclass
+class _Sizes:
+    """What is known about the sizes of one manager's workers."""
+
+    at_least: Resources = NOTHING_SAID
+    most_cores: float = math.inf
+    until: float = -math.inf
+    """`most_cores` holds until then."""
+
+    def learned(self, strangers: float, now: float) -> Learned:
+        return Learned(self.at_least, self.most_cores if now < self.until else math.inf, strangers)
+
+
+def _served(managers: Sequence[ManagerStatus], settings: Mapping[str, ProjectSettings],
+            active: Sequence[PoolWorker]) -> list[tuple[ManagerStatus, list[PoolWorker]]]:
+    """The managers whose project is served, with their workers, in the order of their keys; of two with one key, the
+    last."""
     by_manager: dict[str, list[PoolWorker]] = {}
     for w in active:
         by_manager.setdefault(w.manager, []).append(w)
     served = {manager.key: manager for manager in managers if manager.project in settings}
-    return [steps.account(status, settings[status.project], by_manager.get(key, []), agent)
-            for key, status in sorted(served.items())]
+    return [(status, by_manager.get(key, [])) for key, status in sorted(served.items())]

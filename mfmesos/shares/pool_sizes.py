@@ -8,16 +8,19 @@ from mfmesos.core.sizing import how_many_fit
 from mfmesos.shares.pool_values import UNLIMITED, ManagerStatus
 from mfmesos.shares.water_filling import EPS
 
+NONE = Resources()
 
-def task_size(status: ManagerStatus, agent: Resources) -> Resources:
+
+def task_size(status: ManagerStatus, agent: Resources, at_least: Resources = NONE) -> Resources:
     """The assumed size of each task: the largest one's request in whole cores, but no more than an agent has.
 
-    Work Queue gives a task without requests a whole worker, so such a task counts as one core.
+    A task without requests is given a whole worker, so such a task counts as one core. `at_least`: what smaller workers
+    were too small for.
     """
     task = status.largest
-    cores = float(math.ceil(max(task.cores, 1.0) - EPS))
-    return Resources(min(cores, agent.cores), min(task.memory_mb, agent.memory_mb),
-                     min(task.disk_mb, agent.disk_mb), min(task.gpus, agent.gpus))
+    cores = float(math.ceil(max(task.cores, at_least.cores, 1.0) - EPS))
+    return Resources(min(cores, agent.cores), min(max(task.memory_mb, at_least.memory_mb), agent.memory_mb),
+                     min(max(task.disk_mb, at_least.disk_mb), agent.disk_mb), min(task.gpus, agent.gpus))
 
 
 def slots_in(size: Resources, task: Resources) -> int:
@@ -25,22 +28,36 @@ def slots_in(size: Resources, task: Resources) -> int:
     return max(how_many_fit(task, size, UNLIMITED), 1)
 
 
-def worker_size(task: Resources, missing_cores: float, agent: Resources) -> Resources:
-    """A worker for as many tasks as are missing, at most a whole agent; memory and disk in proportion to its cores."""
-    slots = max(min(slots_in(agent, task), int((missing_cores + EPS) / task.cores)), 1)
-    cores = task.cores * slots
+def part_of(agent: Resources, cores: float, overhead: Resources = NONE) -> Resources:
+    """A worker with these cores of an agent, and as much of its memory and disk in proportion.
+
+    Each worker costs the agent `overhead` beside its own size, so that as many such workers fit beside each other as
+    the agent has cores for. `agent` is the largest worker, whose overhead is already taken off.
+    """
     part = cores / agent.cores
-    return Resources(cores, max(task.memory_mb * slots, math.floor(agent.memory_mb * part)),
-                     max(task.disk_mb * slots, math.floor(agent.disk_mb * part)), task.gpus * slots)
+    memory = math.floor((agent.memory_mb + overhead.memory_mb) * part) - overhead.memory_mb
+    disk = math.floor((agent.disk_mb + overhead.disk_mb) * part) - overhead.disk_mb
+    return Resources(cores, max(memory, 0.0), max(disk, 0.0))
 
 
-def cores_needed(status: ManagerStatus, worker: Resources | None, agent: Resources) -> float:
+def worker_size(task: Resources, missing_cores: float, agent: Resources, overhead: Resources = NONE,
+                most_cores: float = math.inf) -> Resources:
+    """A worker for as many tasks as are missing, at most a whole agent, and no more than `most_cores` if one task has
+    less; memory and disk in proportion to its cores."""
+    slots = max(min(slots_in(agent, task), int((min(missing_cores, most_cores) + EPS) / task.cores)), 1)
+    part = part_of(agent, task.cores * slots, overhead)
+    return Resources(part.cores, max(task.memory_mb * slots, part.memory_mb),
+                     max(task.disk_mb * slots, part.disk_mb), task.gpus * slots)
+
+
+def cores_needed(status: ManagerStatus, worker: Resources | None, agent: Resources, at_least: Resources = NONE,
+                 ) -> float:
     """The cores of a manager's workers when all its tasks run at once. `worker`: their fixed size, if any.
 
     The smaller of two upper bounds: every task is as large as the largest; or workers are packed without a gap with the
     total request of all tasks.
     """
-    task = task_size(status, agent)
+    task = task_size(status, agent, at_least)
     unit = worker or task
     if not status.tasks or not unit.fits_in(agent) or none_fits(status, agent):
         return 0.0

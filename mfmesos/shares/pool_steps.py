@@ -7,7 +7,7 @@ A manager's *account* holds the terms, all in cores of workers:
 | need | what all tasks of the manager take when they run at once |
 | demand | the need, but no more than the project's `max_workers` may have |
 | target | what its workers are to have: the demand, or less where projects share the pool or `max_cores` binds |
-| held | what its workers have that are not draining |
+| held | what its workers have that are not draining, and what workers have that others started for it |
 | missing | target - held: workers are started while that is a whole worker |
 | surplus | held - target: workers are drained while that is a whole worker |
 
@@ -22,9 +22,12 @@ from dataclasses import dataclass, replace
 from mfmesos.core.model import Resources
 from mfmesos.shared.messages import pool as m
 from mfmesos.shared.phrases import counted
-from mfmesos.shares.pool_sizes import cores_needed, task_size, worker_size, workers_in
-from mfmesos.shares.pool_values import Drain, ManagerStatus, Pace, PoolWorker, ProjectSettings
+from mfmesos.shares.pool_sizes import cores_needed, part_of, task_size, worker_size, workers_in
+from mfmesos.shares.pool_values import NOTHING_SAID, Drain, ManagerStatus, Pace, PoolWorker, ProjectSettings
 from mfmesos.shares.water_filling import EPS, Claimant, share
+
+SHARED_PARTS = 4
+"""While projects compete, a worker for several tasks has at most this part of an agent."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,10 @@ class Account:
     need: float
     demand: float
     target: float = 0.0
+    strangers: float = 0.0
+    """The cores of its workers that others started."""
+    most_cores: float = math.inf
+    """Workers for several tasks have no more."""
 
     @property
     def project(self) -> str:
@@ -47,7 +54,7 @@ class Account:
 
     @property
     def held(self) -> float:
-        return sum(w.size.cores for w in self.workers)
+        return sum(w.size.cores for w in self.workers) + self.strangers
 
     @property
     def missing(self) -> float:
@@ -63,18 +70,56 @@ class Account:
         return (self.settings.worker or self.task).cores
 
 
+# --- learned sizes ------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Learned:
+    """What earlier rounds have shown about a manager's workers."""
+
+    at_least: Resources = NOTHING_SAID
+    """Tasks did not fit into smaller workers."""
+    most_cores: float = math.inf
+    """No agent had room for larger workers."""
+    strangers: float = 0.0
+
+
+def stuck(status: ManagerStatus, workers: Sequence[PoolWorker], now: float, pace: Pace) -> bool:
+    """Whether tasks wait though workers have idled for a while, and none runs: no task fits into any worker."""
+    connected = [w for w in workers if w.connected]
+    return (status.tasks_waiting > 0 and not status.tasks_running and bool(connected)
+            and all(w.idle_since is not None and now - w.idle_since >= pace.stuck_s for w in connected))
+
+
+def larger(workers: Sequence[PoolWorker], agent: Resources, overhead: Resources) -> Resources | None:
+    """The next size to try: twice the largest worker's cores, up to a whole agent; None if that has been tried."""
+    most = max(w.size.cores for w in workers if w.connected)
+    if most >= agent.cores - EPS:
+        return None
+    return part_of(agent, min(2 * most, agent.cores), overhead)
+
+
+def without_room(workers: Sequence[PoolWorker], now: float, pace: Pace) -> list[PoolWorker]:
+    """Workers that wait for an agent with room for them, and have waited for long."""
+    return [w for w in workers if not w.placed and now - w.asked_at >= pace.unplaced_s]
+
+
 # --- targets ------------------------------------------------------------------------------------
-def account(status: ManagerStatus, settings: ProjectSettings, workers: Sequence[PoolWorker],
-            agent: Resources) -> Account:
-    """Need and demand; the target is still open."""
-    task = task_size(status, agent)
-    need = cores_needed(status, settings.worker, agent)
-    largest = settings.worker or worker_size(task, need, agent)
-    return Account(status, settings, workers, task, need, min(need, settings.max_workers * largest.cores))
+def account(status: ManagerStatus, settings: ProjectSettings, workers: Sequence[PoolWorker], agent: Resources,
+            learned: Learned = Learned()) -> Account:
+    """Need and demand; the target is still open. Of a manager that refuses the pool's workers both are 0."""
+    task = task_size(status, agent, learned.at_least)
+    need = 0.0 if status.refuses else cores_needed(status, settings.worker, agent, learned.at_least)
+    # A task without requests takes a whole worker.
+    most = min(learned.most_cores, task.cores if status.largest == NOTHING_SAID else math.inf)
+    largest = settings.worker or worker_size(task, need, agent, most_cores=most)
+    demand = min(need, settings.max_workers * largest.cores + learned.strangers)
+    return Account(status, settings, workers, task, need, demand, strangers=learned.strangers, most_cores=most)
 
 
-def with_targets(accounts: Sequence[Account], pool_cores: float) -> list[Account]:
-    """The pool's cores are shared between projects by weight, and a project's share evenly between its managers."""
+def with_targets(accounts: Sequence[Account], pool_cores: float, agent: Resources = NOTHING_SAID) -> list[Account]:
+    """The pool's cores are shared between projects by weight, and a project's share evenly between its managers.
+
+    What has to be shared is shared in parts of an agent: so a project's last tasks hold little that others wait for.
+    """
     by_project: dict[str, list[Account]] = {}
     for one in accounts:
         by_project.setdefault(one.project, []).append(one)
@@ -83,14 +128,24 @@ def with_targets(accounts: Sequence[Account], pool_cores: float) -> list[Account
     for project, cores in shares.items():
         targets.update(share([Claimant(one.status.key, one.demand, 1.0, 0.0, one.unit)
                               for one in by_project[project]], cores))
-    return [replace(one, target=targets[one.status.key]) for one in accounts]
+    shared = sum(one.demand for one in accounts) > pool_cores + EPS and sum(one.demand > EPS for one in accounts) > 1
+    part = max(math.floor(agent.cores / SHARED_PARTS + EPS), 1.0) if shared else math.inf
+    return [_with_target(one, targets[one.status.key], part) for one in accounts]
+
+
+def _with_target(its: Account, target: float, part: float) -> Account:
+    """`part` of an agent is the most for a worker, unless `max_workers` such workers could not have the target."""
+    most = max(part, math.ceil(target / max(its.settings.max_workers, 1) - EPS))
+    return replace(its, target=target, most_cores=min(its.most_cores, most))
 
 
 def _as_claimant(project: str, accounts: Sequence[Account]) -> Claimant:
-    """A project: demands the sum of its managers' demands up to `max_cores`, and at least its least workers."""
+    """A project: demands the sum of its managers' demands up to `max_cores`, and at least its least workers, if any of
+    its managers accepts them.
+    """
     its = accounts[0].settings
     unit = min(one.unit for one in accounts)
-    floor = its.min_workers * unit
+    floor = 0.0 if all(one.status.refuses for one in accounts) else its.min_workers * unit
     demand = min(sum(one.demand for one in accounts), its.max_cores)
     return Claimant(project, max(demand, floor), its.weight, floor, unit)
 
@@ -137,7 +192,8 @@ def surplus_workers(its: Account, workers: int, at_most: int, now: float, short:
     """Those of a manager that are to end, never below `min_workers`. `workers`: how many its project has.
 
     Above `max_workers` any ends. Within it a worker ends only when its cores are surplus: because it is idle; or, when
-    `short` (another manager misses cores), busy ones as well where sharing has cut this manager's target.
+    `short` (another manager misses cores), busy ones as well where sharing has cut this manager's target. If what is
+    surplus is less than any worker, one ends that a smaller one replaces.
     """
     over = workers - its.settings.max_workers
     surplus = its.surplus
@@ -147,9 +203,11 @@ def surplus_workers(its: Account, workers: int, at_most: int, now: float, short:
             break
         idle = w.idle_since is not None and now - w.idle_since >= pace.idle_s
         taken = short and now - w.asked_at >= pace.busy_s and its.target < its.demand - EPS
+        fits = w.size.cores <= surplus + EPS
+        resized = short and not drains and surplus >= its.unit - EPS and w.size.cores >= its.unit + surplus - EPS
         if over > 0:
             drains.append(Drain(w.id, m.POOL_DRAIN_OVER_MAX(workers=counted(its.settings.max_workers, "worker"))))
-        elif w.size.cores <= surplus + EPS and (idle or taken):
+        elif (fits or resized) and (idle or taken):
             drains.append(Drain(w.id, m.POOL_DRAIN_IDLE() if idle else m.POOL_DRAIN_SHARE()))
         else:
             continue
@@ -174,13 +232,15 @@ class Missing:
 
 
 def missing_workers(its: Account, agent: Resources, workers: int, at_most: int, room: float,
-                    backoff: str) -> Missing:
+                    backoff: str, overhead: Resources = NOTHING_SAID) -> Missing:
     """`workers`: how many its project has; `room`: the pool's cores that no worker has; `backoff`: why none may be
-    started now, or empty."""
+    started now, or empty; `overhead`: what each worker costs an agent beside its size."""
     fixed = its.settings.worker
+    if its.status.refuses:
+        return Missing(agent, 0, its.status.refuses)
     if fixed is not None and not fixed.fits_in(agent):
         return Missing(fixed, 0, m.POOL_FITS_NOWHERE(worker=fixed, agent=agent))
-    size = fixed or worker_size(its.task, its.missing, agent)
+    size = fixed or worker_size(its.task, its.missing, agent, overhead, its.most_cores)
     count = max(math.floor((its.missing + EPS) / size.cores), its.settings.min_workers - workers, 0)
     if count and backoff:
         return Missing(size, 0, backoff)

@@ -27,7 +27,15 @@ class ManagerStatus:
     workers_connected: int = 0
     connected: Resources = NOTHING_SAID
     worker: str = "work_queue_worker"
-    """The worker program for its protocol."""
+    """The name of the worker program for its type."""
+    protocol: int = 0
+    """The version of the protocol that its workers must use; 0: not reported, as by cctools before 7.13."""
+    ssl: bool = False
+    """It accepts TLS connections only."""
+    password: str = ""
+    """The file with the password that it accepts; empty: none is needed, or none is known."""
+    refuses: str = ""
+    """Why no worker of this pool could connect to it; empty: nothing is known against it."""
     heard_at: float = field(default=0.0, compare=False)
     """By the catalog's clock: when the manager last reported to the catalog."""
 
@@ -65,6 +73,12 @@ class Pace:
     """An unneeded worker is drained only after this long without a task."""
     busy_s: float = 30.0
     """A busy worker is drained in favour of another project only at this age."""
+    stuck_s: float = 4.0
+    """Workers that idle for this long while tasks wait and none runs are too small for the tasks."""
+    unplaced_s: float = 8.0
+    """A worker that no agent had room for in this time is replaced by smaller ones."""
+    smaller_s: float = 60.0
+    """For how long a project's workers then stay smaller."""
     gone_s: float = 20.0
     """A manager that was not reported for this long has ended."""
     backoff_s: float = 5.0
@@ -84,6 +98,10 @@ class PoolWorker:
     idle_since: float | None = None
     """None: it has a task."""
     draining: bool = False
+    connected: bool = True
+    """Its manager has listed it."""
+    placed: bool = True
+    """It has its resources."""
 
 
 @dataclass(frozen=True)

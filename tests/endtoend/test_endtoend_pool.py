@@ -5,10 +5,8 @@ import contextlib
 import json
 import os
 import shutil
-import socketserver
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import psutil
 import pytest
 from clusters import Cluster, MakeCluster
 from flows import MFMESOS, Flow, nothing_stays, plain_makeflow, steady
+from managers import manager
 from pools import EXAMPLES, PROJECT, Catalog, WorkerFlow, start_manager
 from support import free_port, wait_until
 
@@ -259,7 +258,7 @@ def test_a_password(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
     process = pool.pool(PROJECT, "--password", str(password))
     wait_until(lambda: (row := pool.row()) is not None and row.connected, 40, "a worker")
     assert flow.end(manager, 60).code == 0
-    assert [oct(p.stat().st_mode & 0o777) for p in pool.work.glob("worker-password")] == ["0o600"]
+    assert [oct(p.stat().st_mode & 0o777) for p in pool.work.glob("worker-password-*")] == ["0o600"]
     assert pool.interrupt(process).code == 0
     assert "sesame" not in pool.log()
 
@@ -363,16 +362,6 @@ def test_one_manager_without_a_catalog(pool: PoolFlow, catalog: Catalog, tmp_pat
     assert pool.interrupt(process).code == 0
 
 
-class VineManager(socketserver.BaseRequestHandler):
-    """Answers as a TaskVine manager of two tasks does, by its records as they are published; no vine_worker is in
-    Debian."""
-
-    def handle(self) -> None:
-        asked = self.request.makefile("rb").readline()
-        said = [{"type": "vine_manager", "project": "v", "tasks_waiting": 2, "workers_connected": 0}]
-        self.request.sendall(json.dumps(said if asked == b"queue_status\n" else []).encode())
-
-
 @pytest.mark.parametrize("cluster", ["embedded"], indirect=True)
 def test_a_manager_of_task_vine_gets_its_own_worker(
         pool: PoolFlow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -381,16 +370,15 @@ def test_a_manager_of_task_vine_gets_its_own_worker(
     script = pool.write("bin/vine_worker", f"#!/bin/sh\necho $@ > {told}.new; mv {told}.new {told}; exec sleep 100\n",
                         mode=0o755)
     monkeypatch.setenv("PATH", str(script.parent), prepend=os.pathsep)
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), VineManager) as manager:
-        threading.Thread(target=manager.serve_forever, daemon=True).start()
-        port = manager.server_address[1]
+    with manager("taskvine-main", tasks_waiting=2, workers_connected=0) as one:
+        port = one.port
         process = pool.start("pool", "--master", pool.cluster.master, "--manager", f"127.0.0.1:{port}", *SMALL)
         pool.started.append(process)
         words = wait_until(lambda: told.exists() and told.read_text(), 30, "the worker").split()
         assert words[:1] == ["--cores=1"]
         assert words[-2:] == ["127.0.0.1", str(port)]
         assert pool.interrupt(process).code == 0
-        manager.shutdown()
+        assert one.lost == 0
 
 
 def test_the_launcher_is_killed(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:

@@ -21,15 +21,49 @@ ONE = Resources(1, 200, 100)
 
 def test_a_recorded_catalog() -> None:
     """makeflow's own record is not taken for a manager; what tasks ask for and the largest one are read."""
-    found = parse((HERE / "catalog-8.0.json").read_bytes(), "catalog h:1")
+    found = parse((HERE / "catalog-debian.json").read_bytes(), "catalog h:1")
     assert found == Found((ManagerStatus("poolm", "127.0.0.1", 1025, 6, 0, ONE * 6, ONE),))
 
 
 def test_a_recorded_status() -> None:
     """A manager's own answer, with a worker of 2 cores; its workers go to where it was asked."""
-    found = parse((HERE / "status-8.0.json").read_bytes(), "manager m:7", ("m", 7))
+    found = parse((HERE / "status-debian.json").read_bytes(), "manager m:7", ("m", 7))
     assert found.managers == (
         ManagerStatus("poolm", "m", 7, 4, 2, ONE * 6, ONE, 1, Resources(2, 500, 300)),)
+
+
+@pytest.mark.parametrize(("name", "worker", "protocol"), [
+    ("taskvine-main", "vine_worker", 13), ("workqueue-main", "work_queue_worker", 11)])
+def test_the_largest_task_of_todays_managers(name: str, worker: str, protocol: int) -> None:
+    """No category "whole queue": three tasks of 4 cores, two without a request and one of at most 2 cores are at least
+    as large as their mean; the record names the protocol."""
+    found = parse((HERE / f"status-waiting-{name}.json").read_bytes(), "manager m:7", ("m", 7)).managers[0]
+    assert (found.tasks, found.wanted, found.largest) == (6, Resources(13, 1200, 300), Resources(3, 200, 50))
+    assert (found.worker, found.protocol, found.ssl) == (worker, protocol, False)
+
+
+def test_running_tasks_are_no_part_of_the_mean() -> None:
+    """Four waiting tasks request 8 cores; what the running one has is left out."""
+    found = parse((HERE / "status-taskvine-main.json").read_bytes(), "manager m:7", ("m", 7)).managers[0]
+    assert (found.wanted.cores, found.tasks_waiting, found.largest) == (12, 4, Resources(2, 200, 50))
+
+
+@pytest.mark.parametrize(("category", "largest"), [
+    ({"max_cores": "4.000", "max_memory": "na"}, Resources(4, 50)), ({"max_memory": "~300"}, Resources(1, 300)),
+    ({"max_memory": ">300"}, Resources(1, 300)), ({"tasks_waiting": 0, "max_cores": "4.000"}, Resources(1, 50)),
+    ({"category": "whole queue", "max_cores": "8"}, Resources(8))])
+def test_maxima_of_categories(category: dict[str, object], largest: Resources) -> None:
+    """Declared or measured, where tasks of the category wait; Debian's category of the whole queue decides alone."""
+    record = {"type": "vine_manager", "project": "p", "tasks_waiting": 2, "tasks_total_cores": 2,
+              "tasks_total_memory": 100, "categories": [{"category": "c", "tasks_waiting": 2, **category}]}
+    assert manager_of(record, ("h", 1)).largest == largest
+
+
+def test_a_recorded_catalog_of_today() -> None:
+    """Both managers are found, with what they need."""
+    found = parse((HERE / "catalog-main.json").read_bytes(), "catalog h:1").managers
+    assert {(m.project, m.worker, m.tasks_waiting, m.largest.cores) for m in found} == {
+        ("rec-vine", "vine_worker", 6, 3), ("rec-wq", "work_queue_worker", 6, 3)}
 
 
 @pytest.mark.parametrize(("change", "line"), [

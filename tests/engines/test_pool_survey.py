@@ -5,9 +5,9 @@ import asyncio
 from dataclasses import replace
 
 from mfmesos.engines.catalog import Found, SourceError
-from mfmesos.engines.manager import Answer, Gone, Unreachable
+from mfmesos.engines.manager import Access, Answer, Gone, Listed, Password, Unreachable
 from mfmesos.engines.pool_worker import Identity
-from mfmesos.engines.survey import ASK_AGAIN_S, CATALOG_MOST_S, STALE_S, Survey, View
+from mfmesos.engines.survey import ASK_AGAIN_S, CATALOG_MOST_S, IDLE_MOST_S, STALE_S, Survey, View
 from mfmesos.settings.pool_settings import PoolSettings
 from mfmesos.shares.pool_values import ManagerStatus, ProjectSettings
 
@@ -23,14 +23,14 @@ class World:
         self.now = 0.0
         self.catalog: list[ManagerStatus] | SourceError = [ONE]
         self.answers: dict[int, Answer | Exception] = {1: BUSY}
-        self.passwords: set[bytes] = set()
+        self.accesses: list[Access] = []
         self.asked = 0
         self.looks = 0
         self.catalog_takes_s = 0.0
         self.survey = Survey(lambda: self.now, self.ask, self.read)
 
-    async def ask(self, host: str, port: int, password: bytes) -> Answer:
-        self.passwords.add(password)
+    async def ask(self, host: str, port: int, access: Access, passwords: tuple[Password, ...]) -> Answer:
+        self.accesses.append(access)
         self.asked += 1
         answer = self.answers[port]
         if isinstance(answer, Exception):
@@ -53,9 +53,9 @@ def test_a_manager_s_own_words_win() -> None:
     """A manager's own answer is newer than the catalog's record; of a busy manager the last answer counts."""
     world = World()
     own = replace(ONE, tasks_waiting=8)
-    world.answers[1] = Answer(own, {Identity(1, 2, 3): 1})
+    world.answers[1] = Answer(own, {Identity(1, 2, 3): Listed(1, 1)})
     view = world.look()
-    assert view == View((own,), {own.key: {Identity(1, 2, 3): 1}}, "", ("catalog: record 9 is ignored",))
+    assert view == View((own,), {own.key: {Identity(1, 2, 3): Listed(1, 1)}}, "", ("catalog: record 9 is ignored",))
     world.answers[1] = BUSY
     view = world.look()
     assert (view.managers, view.workers[own.key]) == ((own,), None)
@@ -145,8 +145,8 @@ def test_only_those_that_are_served() -> None:
     world.catalog = [ONE, vine, ManagerStatus("q", "h", 3)]
     world.answers.update({2: BUSY})
     assert world.look().managers == (ONE, vine)
-    assert world.look(settings=replace(SETTINGS, worker="/opt/bin/vine_worker")).managers == (vine,)
-    assert world.look(settings=replace(SETTINGS, worker="/opt/bin/my_worker")).managers == (ONE, vine)
+    assert world.look(settings=replace(SETTINGS, workers=("/opt/bin/vine_worker",))).managers == (vine,)
+    assert world.look(settings=replace(SETTINGS, workers=("/opt/bin/my_worker",))).managers == (ONE, vine)
 
 
 def test_one_manager_without_a_catalog() -> None:
@@ -154,7 +154,7 @@ def test_one_manager_without_a_catalog() -> None:
     world = World()
     alone = PoolSettings({"p": ProjectSettings()}, manager="h:7")
     world.answers[7] = BUSY
-    assert "name its file with --password" in world.look(settings=alone).problem
+    assert "does not report what it needs" in world.look(settings=alone).problem
     world.answers[7] = Answer(replace(ONE, port=7), {})
     assert [m.key for m in world.look(settings=alone).managers] == ["p h:7"]
     world.answers[7] = BUSY
@@ -163,3 +163,66 @@ def test_one_manager_without_a_catalog() -> None:
     assert world.look(settings=alone).problem == "manager h:7: nothing is listening there"
     world.answers[7] = Answer(replace(ONE, project="q"), {})
     assert "'q' is not among those" in world.look(settings=alone).problem
+
+
+def test_idle_managers_are_asked_seldom() -> None:
+    """Each second while there are tasks; without, less often, down to once in five seconds; with a new task at once."""
+    world = World()
+    world.answers[1] = Answer(replace(ONE, tasks_waiting=1), {})
+    for _ in range(10):
+        world.look(1.0)
+    assert world.asked == 10
+    world.answers[1] = Answer(replace(ONE, tasks_waiting=0), {})
+    for _ in range(60):
+        world.look(1.0)
+    before = world.asked
+    for _ in range(50):
+        assert [m.tasks for m in world.look(1.0).managers] == [0]
+    assert world.asked - before == 50 / IDLE_MOST_S
+    world.answers[1] = Answer(replace(ONE, tasks_waiting=7), {})
+    for _ in range(int(IDLE_MOST_S)):
+        view = world.look(1.0)
+    assert [m.tasks for m in view.managers] == [7]
+
+
+def test_one_that_refuses_us_is_asked_once_a_minute() -> None:
+    """Its reason is passed on, and the catalog's record counts; with --manager the reason is the problem."""
+    world = World()
+    world.answers[1] = world.answers[7] = Answer(None, refuses="it requires a password")
+    for _ in range(50):
+        assert [(m.tasks_waiting, m.refuses) for m in world.look().managers] == [(3, "it requires a password")]
+    assert world.asked == 1
+    world.answers[1] = Answer(ONE, {})
+    assert [m.refuses for m in world.look(ASK_AGAIN_S).managers] == [""]
+    alone = PoolSettings({"p": ProjectSettings()}, manager="h:7")
+    asked = world.asked
+    for _ in range(50):
+        assert world.look(settings=alone).problem == "it requires a password"
+    assert world.asked == asked + 1
+
+
+def test_one_that_says_nothing_is_asked_less_and_less() -> None:
+    """What listens may be no manager, and each question may count as a lost worker there."""
+    world = World()
+    for _ in range(300):
+        world.look(1.0)
+    assert world.asked < 15
+
+
+def test_tls_from_the_record() -> None:
+    """The record says whether a manager has TLS; how it was asked at last is how it is asked again."""
+    world = World()
+    world.catalog = [replace(ONE, ssl=True, protocol=13)]
+    found = Access(True, Password("/pw", b"x"), tls_possible=False)
+    world.answers[1] = Answer(ONE, {}, found)
+    world.look()
+    world.look()
+    assert world.accesses == [Access(True, tls_possible=False), found]
+
+
+def test_a_record_s_worker_has_our_password_and_tls() -> None:
+    """A manager that cannot be asked may have a password: its workers get the first that we have."""
+    world = World()
+    world.answers[1] = Unreachable("no route")
+    view = world.look(settings=replace(SETTINGS, passwords=("/no/such",), ssl=True))
+    assert [(m.password, m.ssl) for m in view.managers] == [("/no/such", True)]

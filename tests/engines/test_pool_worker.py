@@ -3,16 +3,30 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import need
 
 from mfmesos.core.model import Resources
-from mfmesos.engines.pool_worker import MARGIN, TAG, distinct_size, identity, libraries_of, prepare, size_of
+from mfmesos.engines.pool_programs import choose
+from mfmesos.engines.pool_worker import (
+    MARGIN,
+    TAG,
+    Program,
+    Protocol,
+    copied_password,
+    distinct_size,
+    identity,
+    libraries_of,
+    prepare,
+    protocol_of,
+    size_of,
+)
 from mfmesos.settings.config import ConfigError
-from mfmesos.settings.pool_settings import PoolSettings
 from mfmesos.shares.pool_values import ManagerStatus
 from mfmesos.taskfiles.workers import OWN_MB
 
@@ -40,20 +54,21 @@ def test_a_task_and_back(tmp_path: Path) -> None:
     script.chmod(0o755)
     folder = tmp_path / "pool"
     folder.mkdir()
-    program = prepare(folder, str(script), PoolSettings(password=str(tmp_path / "password"), ssl=True))
-    task = program.task(7, MANAGER, Resources(2, 300, 400, 1))
+    program = prepare(folder, str(script))
+    secret = copied_password(folder, str(tmp_path / "password"))
+    task = program.task(7, replace(MANAGER, ssl=True), Resources(2, 300, 400, 1), secret)
     assert (task.category, size_of(task)) == ("my project h:9123", Resources(2, 300, 400, 1))
     assert task.command == (
         "exec ./my_worker --cores=2 --memory=300 --disk=400 --gpus=1 --connect-timeout=60 --idle-timeout=300 "
-        "--max-backoff=5 --password=worker-password --ssl h 9123")
-    assert task.inputs == ("my_worker", "worker-password")
-    assert (folder / "worker-password").stat().st_mode & 0o777 == 0o600
+        f"--max-backoff=5 --password={secret} --ssl h 9123")
+    assert task.inputs == ("my_worker", secret)
+    assert (folder / secret).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_program_with_its_libraries(tmp_path: Path) -> None:
     """Started as an agent starts it, by its own loader, it finds every library in its folder; a second time nothing is
     copied."""
-    program = prepare(tmp_path, str(shutil.which("env")), PoolSettings())
+    program = prepare(tmp_path, str(shutil.which("env")))
     assert program.inputs == ("env", "worker-lib-env")
     shown = subprocess.run(["/bin/sh", "-c", f"LD_TRACE_LOADED_OBJECTS=1 {program.command}"], cwd=tmp_path,
                            capture_output=True, text=True, timeout=30, check=True).stdout
@@ -65,14 +80,14 @@ def test_a_program_with_its_libraries(tmp_path: Path) -> None:
     assert "LD_LIBRARY_PATH" not in done.stdout
     times = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
     (tmp_path / "worker-lib-env" / "libold.so").touch()
-    prepare(tmp_path, str(shutil.which("env")), PoolSettings())
+    prepare(tmp_path, str(shutil.which("env")))
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()} == times
 
 
 def test_what_cannot_start(tmp_path: Path) -> None:
     """No such program, no program at all, no password: one line with the cure."""
     with pytest.raises(ConfigError, match="no work_queue_nobody on PATH; install"):
-        prepare(tmp_path, "work_queue_nobody", PoolSettings())
+        prepare(tmp_path, "work_queue_nobody")
     text = tmp_path / "text"
     text.write_text("hello")
     text.chmod(0o755)
@@ -80,4 +95,36 @@ def test_what_cannot_start(tmp_path: Path) -> None:
         libraries_of(text)
     text.write_text("#!/bin/sh\n")
     with pytest.raises(ConfigError, match="nowhere: No such file"):
-        prepare(tmp_path / ".", str(text), PoolSettings(password=str(tmp_path / "nowhere")))
+        copied_password(tmp_path, str(tmp_path / "nowhere"))
+
+
+def test_a_real_worker_s_protocol() -> None:
+    """It is started here, and says what it speaks; another program says nothing."""
+    worker = shutil.which("work_queue_worker")
+    need(worker, "no work_queue_worker here", "apt-get install coop-computing-tools")
+    assert protocol_of(Path(str(worker))) == Protocol("work_queue_worker", 9)
+    assert protocol_of(Path("/bin/true"), 0.3) is None
+
+
+@pytest.mark.parametrize(("worker", "protocol", "chosen"), [
+    ("work_queue_worker", 0, "old"), ("work_queue_worker", 9, "old"), ("work_queue_worker", 11, "new"),
+    ("vine_worker", 13, "vine"), ("vine_worker", 12, None), ("work_queue_worker", 12, None)])
+def test_which_program_works_for_a_manager(worker: str, protocol: int, chosen: str | None) -> None:
+    """The first of its type and protocol; a manager that reports none is an old one. Without one, what they speak."""
+    programs = [Program("vine", "", (), Protocol("vine_worker", 13)),
+                Program("new", "", (), Protocol("work_queue_worker", 11)),
+                Program("old", "", (), Protocol("work_queue_worker", 9))]
+    manager = replace(MANAGER, worker=worker, protocol=protocol)
+    if chosen is not None:
+        assert choose(programs, manager).name == chosen
+        return
+    with pytest.raises(ConfigError, match=f"needs a {worker} with protocol 12, not .* with protocol 1"):
+        choose(programs, manager)
+
+
+def test_a_script_works_for_any_manager() -> None:
+    """What it speaks is unknown; only the name of a usual program says the type."""
+    script = Program("/opt/my_worker", "", ())
+    assert choose([script], replace(MANAGER, worker="vine_worker", protocol=13)) == script
+    with pytest.raises(ConfigError, match="needs a vine_worker"):
+        choose([Program("/opt/work_queue_worker", "", ())], replace(MANAGER, worker="vine_worker"))

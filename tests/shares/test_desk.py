@@ -191,21 +191,23 @@ def cluster_of(projects: list[tuple[int, int, int, int, float, Resources | None]
 @settings(max_examples=150, deadline=None)
 @given(PROJECTS, PROJECTS, st.sampled_from([math.inf, 8.0, 37.0, 200.0]))
 def test_bounds_hold_always(first: list, then: list, cores: float) -> None:  # type: ignore[type-arg]
-    """Never over the maximum nor the pool's cores; never drained below the minimum; the ramp is bounded."""
+    """Never over the maximum nor the pool's cores; never drained below the minimum, unless workers are too small for
+    any task; the ramp is bounded."""
     cluster, managers = cluster_of(first, cores)
     for step in range(80):
         if step == 40:
             managers = [replace(m, tasks_waiting=then[i % len(then)][0]) for i, m in enumerate(managers)]
             cluster.idle(0.0)
         before = {p: sum(w.manager.startswith(f"{p} ") for w in cluster.workers) for p in cluster.settings}
-        cluster.round(managers, step * 2.0)
+        made = cluster.round(managers, step * 2.0)
+        small = {d.worker_id for d in made.drains if "too small" in d.reason}
         assert sum(w.size.cores for w in cluster.workers) <= cores + 0.01
         for project, its in cluster.settings.items():
             count = sum(w.manager.startswith(f"{project} ") for w in cluster.workers)
             assert count <= its.max_workers
             lightest = min(one.weight for one in cluster.settings.values())
             assert count <= before[project] + max(PACE.ramp_floor * its.weight / lightest, before[project])
-            assert count >= min(its.min_workers, before[project])
+            assert small or count >= min(its.min_workers, before[project])
             if cores == math.inf and step == 39:
                 assert count >= its.min_workers
 
@@ -242,3 +244,135 @@ def test_shares_follow_weights(wishes: list, total: int) -> None:  # type: ignor
         for other in claimants:
             level = got[one.name] / one.weight + 2 * one.unit / one.weight
             assert got[other.name] / other.weight <= level + 2 * other.unit / other.weight + 0.01
+
+
+class Agents:
+    """Two agents with room for workers; a worker that fits on none waits."""
+
+    def __init__(self, cores: float = 2, memory: float = 4000, overhead: float = 160) -> None:
+        self.overhead = Resources(0, overhead, 64)
+        self.raw = Resources(cores, memory, 20000)
+
+    @property
+    def largest(self) -> Resources:
+        return self.raw - self.overhead
+
+    def places(self, workers: list[PoolWorker]) -> int:
+        """How many of the workers fit beside each other on one agent."""
+        left, count = self.raw, 0
+        for w in workers:
+            if (w.size + self.overhead).fits_in(left):
+                left, count = left - w.size - self.overhead, count + 1
+        return count
+
+
+@pytest.mark.parametrize("cores", [2, 8])
+def test_parts_of_an_agent_fit_beside_each_other(cores: int) -> None:
+    """One task at a time: as many workers of one core as an agent has cores, each with its own overhead."""
+    agents = Agents(cores)
+    workers: list[PoolWorker] = []
+    for running in range(cores):
+        made = Pool().decide([manager(running=running, waiting=1, memory=10)], {"p": ProjectSettings()}, workers,
+                             agents.largest, 0.0, overhead=agents.overhead)
+        workers += [PoolWorker(f"w{running}", start.manager.key, start.size, 0.0) for start in made.starts]
+    assert [w.size.cores for w in workers] == [1] * cores
+    assert agents.places(workers) == cores
+    assert min(w.size.memory_mb for w in workers) > 4000 / cores - 162
+
+
+def idle_worker(name: str, size: Resources, since: float = 0.0) -> PoolWorker:
+    return PoolWorker(name, "p h:9123", size, since, since)
+
+
+def waiting(tasks: int, largest: Resources = Resources()) -> ManagerStatus:
+    return ManagerStatus("p", "h", 9123, tasks, 0, largest * tasks, largest)
+
+
+def test_larger_workers_are_tried_up_to_a_whole_agent() -> None:
+    """Tasks wait, none runs, the worker idles: twice the cores each time, and it is said; at last nothing fits."""
+    pool, its = Pool(), {"p": ProjectSettings()}
+    worker, now, sizes = Resources(1, 1000, 5000), 0.0, []
+    for _ in range(3):
+        held = [idle_worker(f"w{now}", worker, now)]
+        early = pool.decide([waiting(1)], its, held, AGENT, now + PACE.stuck_s - 1)
+        assert (early.starts, early.drains) == ((), ())
+        now += PACE.stuck_s
+        made = pool.decide([waiting(1)], its, held, AGENT, now)
+        assert {d.reason for d in made.drains} == {"too small for the tasks that wait"}
+        assert "trying workers of" in made.why_not_more["p h:9123"]
+        worker = made.starts[0].size
+        assert made.starts[0].count == 1
+        sizes.append(worker.cores)
+    assert sizes == [2, 4, 8]
+    made = pool.decide([waiting(1)], its, [idle_worker("last", worker, now)], AGENT, now + PACE.stuck_s)
+    assert "a worker of a whole agent" in made.why_not_more["p h:9123"]
+    assert not made.starts
+    assert not made.drains
+
+
+def test_a_running_task_is_no_sign_of_small_workers() -> None:
+    """Nor is a worker that has just been idle, or one that has not connected."""
+    its = {"p": ProjectSettings()}
+    small = idle_worker("w", Resources(1, 1000, 5000))
+    for status, worker in ((replace(waiting(1), tasks_running=1), small), (waiting(1), replace(small, idle_since=None)),
+                           (waiting(1), replace(small, connected=False))):
+        assert not [d for d in Pool().decide([status], its, [worker], AGENT, 99.0).drains if "small" in d.reason]
+
+
+def test_a_given_size_is_kept_and_the_reason_told() -> None:
+    """The user's size is too small for the tasks: nothing else is tried."""
+    its = {"p": ProjectSettings(worker=Resources(1, 100, 100))}
+    made = Pool().decide([waiting(1)], its, [idle_worker("w", Resources(1, 100, 100))], AGENT, 9.0)
+    assert "give a larger size" in made.why_not_more["p h:9123"]
+    assert not made.starts
+
+
+def test_what_cannot_be_placed_is_made_smaller() -> None:
+    """No agent has room for half an agent: workers of a quarter take its place, for a while; of one core none is."""
+    pool, its, status = Pool(), {"p": ProjectSettings()}, manager(waiting=4, memory=10)
+    large = PoolWorker("w", status.key, Resources(4, 8000, 40000), 0.0, 0.0, connected=False, placed=False)
+    assert not pool.decide([status], its, [large], AGENT, PACE.unplaced_s - 1).drains
+    made = pool.decide([status], its, [large], AGENT, PACE.unplaced_s)
+    assert [d.reason for d in made.drains] == ["no agent has room for it; smaller workers replace it"]
+    assert [(start.size.cores, start.count) for start in made.starts] == [(2, 2)]
+    one = PoolWorker("v", status.key, Resources(1, 100), 0.0, 0.0, connected=False, placed=False)
+    assert not pool.decide([manager(waiting=1)], its, [one], AGENT, 99.0).drains
+
+
+def test_tasks_without_a_request_get_a_worker_each() -> None:
+    """Their manager would give a whole worker to each, however large it is."""
+    cluster = Cluster({"p": ProjectSettings()})
+    cluster.settle([waiting(6)])
+    assert [w.size.cores for w in cluster.workers] == [1] * 6
+
+
+def test_strangers_are_subtracted() -> None:
+    """Workers that a user started by hand have their part of the need."""
+    made = Pool().decide([manager(waiting=6)], {"p": ProjectSettings()}, [], AGENT, 0.0, strangers={"p h:9123": 4.0})
+    assert [(start.size.cores, start.count) for start in made.starts] == [(2, 1)]
+
+
+def test_a_manager_that_refuses_gets_none_and_claims_no_share() -> None:
+    """The reason is its status; the other project gets all."""
+    no = replace(manager("no", 100), refuses="it requires a password")
+    cluster = Cluster({"no": ProjectSettings(min_workers=2), "yes": ProjectSettings()}, cores=16)
+    made = cluster.round([no, manager("yes", 100)], 0.0)
+    assert made.why_not_more[no.key] == "it requires a password"
+    assert (cluster.of("no"), cluster.of("yes")) == (0, 16)
+
+
+def test_two_projects_share_one_small_agent() -> None:
+    """A worker of the whole agent ends for a smaller one, so that the second project gets its share."""
+    agent = Resources(2, 3840, 19936)
+    cluster = Cluster({"a": ProjectSettings(), "b": ProjectSettings()}, cores=2)
+    cluster.workers = [PoolWorker("w0", "a h:9123", agent, 0.0)]
+    managers = [manager("a", 200, memory=10), manager("b", 200, memory=10)]
+    now = PACE.busy_s
+    for _ in range(4):
+        made = cluster.pool.decide(managers, cluster.settings, cluster.workers, agent, now, cluster_cores=2)
+        gone = {d.worker_id for d in made.drains}
+        cluster.workers = [w for w in cluster.workers if w.id not in gone]
+        cluster.workers += [PoolWorker(f"n{now}{i}", start.manager.key, start.size, now)
+                            for start in made.starts for i in range(start.count)]
+        now += 1
+    assert (cluster.of("a"), cluster.of("b")) == (1, 1)

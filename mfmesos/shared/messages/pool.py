@@ -60,16 +60,19 @@ POOL_NO_PASSWORD_ASKED = Message(
     "pool-no-password-asked", "{where}: it does not ask for a password, or is not a manager",
     "The pool has a password (--password), but what listens there does not use one.",
     "correct --manager, or leave out --password")
+POOL_NEEDS_PASSWORD = Message(
+    "pool-needs-password", "{where}: it requires a password; {cure}",
+    "The manager accepts only workers that prove that they know its password.", "name its file with --password")
 POOL_OTHER_PASSWORD = Message(
     "pool-other-password", "{where}: its password is a different one; {cure}",
-    "The password given with --password is not the manager's.", "correct --password")
-POOL_PASSWORD_REJECTED = Message(
-    "pool-password-rejected", "{where}: it does not accept the password; {cure}",
-    "The password given with --password is not the manager's.", "correct --password")
+    "No password given with --password is the manager's.", "correct --password")
+POOL_NO_TLS = Message(
+    "pool-no-tls", "{where}: it does not accept TLS ({why}); {cure}",
+    "According to --ssl or to the manager's record the manager accepts TLS only.", "leave out --ssl")
 POOL_SILENT_MANAGER = Message(
     "pool-silent-manager", "manager {manager}: it is running, but does not report what it needs; {cure}",
-    "The manager has a password that the pool does not know, or is too busy to answer.",
-    "if it has a password, name its file with --password")
+    "The manager is too busy to answer, or what listens there is not a manager.",
+    "correct --manager if that is not a manager")
 POOL_OTHER_PROJECT = Message(
     "pool-other-project", "manager {manager}: its project {project} is not among those to serve",
     "The manager given with --manager has a project name that no setting matches.",
@@ -89,6 +92,8 @@ POOL_WRITE_PROJECTS = Message(
     "pool-write-projects", 'write {{"NAME": {{"max": 10}}}}', "How projects are written in pool.json.")
 POOL_WRITE_BOOLEAN = Message("pool-write-boolean", "write true or false", "How a switch is written in pool.json.")
 POOL_WRITE_STRING = Message("pool-write-string", "write one string", "How a text is written in pool.json.")
+POOL_WRITE_STRINGS = Message(
+    "pool-write-strings", "write one string, or a list of strings", "How several texts are written in pool.json.")
 POOL_WRITE_OBJECT = Message(
     "pool-write-object", "write an object with {keys}", "How an object is written in pool.json.")
 POOL_BAD_PATTERN = Message(
@@ -155,6 +160,37 @@ POOL_DRAIN_OVER_MAX = Message(
 POOL_DRAIN_IDLE = Message("pool-drain-idle", "idle", "Why a worker is drained.")
 POOL_DRAIN_SHARE = Message(
     "pool-drain-share", "another project's share", "Why a worker is drained: others are short of cores.")
+POOL_DRAIN_TOO_SMALL = Message(
+    "pool-drain-too-small", "too small for the tasks that wait", "Why a worker is drained: it idles, and no task runs.")
+POOL_DRAIN_NO_ROOM = Message(
+    "pool-drain-no-room", "no agent has room for it; smaller workers replace it",
+    "Why a worker is drained: other tasks of the cluster hold the resources.")
+POOL_TRYING_LARGER = Message(
+    "pool-trying-larger", "tasks wait although its workers are idle: trying workers of {worker}",
+    "The manager does not report how large its tasks are; the pool starts larger workers until one fits.",
+    "give the size with --cores, --memory and --disk if you know it")
+POOL_NO_WORKER_FITS = Message(
+    "pool-no-worker-fits", "tasks wait although a worker of a whole agent ({agent}) is idle; {cure}",
+    "No worker is large enough for the manager's tasks, or none has a feature that they need.",
+    "request less, add a larger agent, or give the workers what the tasks need (--feature)")
+POOL_SIZE_TOO_SMALL = Message(
+    "pool-size-too-small", "tasks wait although its workers of {worker} are idle; {cure}",
+    "The size that was given for workers is too small for the manager's tasks, or the workers lack a feature.",
+    "give a larger size, or none")
+POOL_NEVER_JOINED = Message(
+    "pool-never-joined", "{manager}: a worker runs, but its manager does not list it; {cure}",
+    "The worker cannot reach the manager from its agent, or the manager rejects it.",
+    "check that agents can reach the manager's address")
+POOL_DRAIN_CANNOT_JOIN = Message(
+    "pool-drain-cannot-join", "its manager does not list it", "Why a worker is drained: it does not reach the manager.")
+POOL_SPEAKS = Message("pool-speaks", "{program} with protocol {protocol}", "Part of pool-other-protocol.")
+POOL_OTHER_PROTOCOL = Message(
+    "pool-other-protocol", "{manager}: it needs a {worker} with protocol {protocol}, not {spoken}; {cure}",
+    "The worker program is of another version of cctools than the manager; the manager would reject it.",
+    "name the worker of the manager's cctools with --worker")
+POOL_NO_WORKER_OF_TYPE = Message(
+    "pool-no-worker-of-type", "{manager}: it needs a {worker}, and --worker names another; {cure}",
+    "Managers of Work Queue and of TaskVine need different workers.", "name a {worker} with --worker as well")
 POOL_FITS_NOWHERE = Message(
     "pool-fits-nowhere", "a worker of {worker} fits on no agent; the largest has {agent}",
     "The size of a worker in pool.json is larger than every agent.", "choose a smaller size of worker")
