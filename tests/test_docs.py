@@ -157,13 +157,13 @@ VOCABULARY = [
     "acknowledge", "action", "agent", "allocation", "attempt", "attempt id", "avoided", "cancel", "candidate",
     "catalog", "category", "claim", "core", "default", "delivery", "demand", "desk", "digest", "draining",
     "embedded cluster", "ended", "engine", "estimate", "event", "executor", "exhausted", "factory", "finished tasks",
-    "floor", "framework", "free", "grant", "history", "hold", "input", "journal", "kill", "kind", "launcher",
-    "leftovers", "level", "limit", "lock", "manager", "margin", "master", "matching", "need", "notify", "offer",
-    "output", "peak", "permit", "placement", "plan", "pool", "project", "publish", "receive", "recovery", "released",
-    "report", "request", "reservation", "resources", "result", "retry", "retry budget", "revoke", "round", "run",
-    "run id", "sandbox", "scheduler", "shape", "share", "shortage", "solo claim", "stage in", "staging", "stamp",
-    "state file", "sync", "target", "task", "task file", "token", "trace", "waste", "withdrawn", "worker", "workflow",
-    "worklife",
+    "floor", "framework", "free", "grant", "history", "hold", "input", "journal", "kept output", "kill", "kind",
+    "launcher", "leftovers", "level", "limit", "lock", "manager", "margin", "master", "matching", "nearness", "need",
+    "notify", "offer", "output", "peak", "permit", "placement", "plan", "pool", "project", "publish", "receive",
+    "recovery", "released", "report", "request", "reservation", "resources", "result", "retry", "retry budget",
+    "revoke", "round", "run", "run id", "sandbox", "scheduler", "shape", "share", "shortage", "solo claim", "stage in",
+    "staging", "stamp", "state file", "sync", "target", "task", "task file", "token", "trace", "waste", "withdrawn",
+    "worker", "workflow", "worklife",
 ]
 
 

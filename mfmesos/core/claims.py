@@ -236,6 +236,7 @@ def ended(state: State, claim: Claim, why: str) -> None:
         state.emit(AnswerSync(claim.id, claim.seq, wire.SyncAnswer(number=claim.number + 1, release=True)))
     claim.move(ClaimState.ENDED)
     state.claims.remove(claim)
+    state.near.forget(claim.id)
     if claim.id in state.room:
         state.room.remove(claim.id)
     state.emit(CloseClaim(claim.id))

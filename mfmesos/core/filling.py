@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from heapq import merge
 
-from mfmesos.core import claims, demand, tasks, trust
+from mfmesos.core import claims, demand, nearest, tasks, trust
 from mfmesos.core.actions import SaveClaim
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.model import Resources, SavedClaim
@@ -42,6 +42,8 @@ def fill_claims(state: State) -> None:
         state.waiting.needs_of(shape) for shape in state.fresh if shape in state.waiting)
     own = sorted((claim for claim in changed if claim.id in state.room), key=lambda c: state.room.place_of(c.id))
     others = map(state.claims.__getitem__, state.room.with_room(fresh))
+    for claim in nearest.start_near(state, own) if state.queue.large else ():
+        note_room(state, claim)
     for claim in merge(own, others, key=lambda c: state.room.place_of(c.id)):
         if not state.queue or not room_to_run(state):
             break
@@ -115,7 +117,7 @@ def _start(state: State, claim: Claim, room: Resources, at_most: int, short_only
         n = how_many_fit(need, left[0], min(state.queue.count(shape), at_most))
         left[0], at_most = left[0] - need * n, at_most - n
         for _ in range(n):
-            record = state.queue.first(shape)
+            record = nearest.pick(state, shape, claim)
             assert record is not None
             tasks.start_attempt(state, record, claim, need)
     demand.follow_queue(state)

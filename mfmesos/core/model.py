@@ -85,6 +85,8 @@ class Task:
     """The outputs that later tasks read; None if that is unknown."""
     urls: Mapping[str, Remote] = field(default_factory=dict)
     """Further inputs, by name: the executor fetches them from web servers."""
+    also_read: tuple[str, ...] = ()
+    """The inputs that later tasks read as well, as far as known."""
 
 
 @dataclass(frozen=True)

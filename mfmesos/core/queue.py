@@ -4,6 +4,7 @@ from __future__ import annotations
 from bisect import bisect
 from collections import defaultdict, deque
 from collections.abc import Iterator
+from itertools import islice
 
 from mfmesos.core.records import Shape, TaskRecord
 
@@ -19,6 +20,8 @@ class WaitingQueue:
         self._changed: dict[Shape, None] = {}
         self._count = 0
         self._grown = False
+        self.large = 0
+        """Number of tasks with large inputs."""
 
     def __len__(self) -> int:
         return self._count
@@ -46,6 +49,7 @@ class WaitingQueue:
             self._by_shape[shape] = deque(ordered)
         self._count += 1
         self._grown = True
+        self.large += bool(record.large)
 
     def remove(self, record: TaskRecord) -> None:
         """Remove a waiting task; it must have the same shape as when it was added."""
@@ -59,6 +63,7 @@ class WaitingQueue:
         if not tasks:
             self._forget(shape)
         self._count -= 1
+        self.large -= bool(record.large)
 
     def _forget(self, shape: Shape) -> None:
         del self._by_shape[shape]
@@ -91,6 +96,10 @@ class WaitingQueue:
     def first(self, shape: Shape) -> TaskRecord | None:
         tasks = self._by_shape.get(shape)
         return tasks[0] if tasks else None
+
+    def head(self, shape: Shape, count: int) -> list[TaskRecord]:
+        """The first tasks of that shape."""
+        return list(islice(self._by_shape.get(shape, ()), count))
 
     def of(self, shape: Shape) -> list[TaskRecord]:
         return list(self._by_shape.get(shape, ()))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mfmesos.core.model import Offer, Resources, SavedTask, StagedInput, Task
+from mfmesos.core.nearness import Large
 from mfmesos.core.states import TASK_MOVES, TaskState, move
 from mfmesos.shared.wire import Result
 
@@ -88,6 +89,10 @@ class TaskRecord:
     """Agents at which the cluster failed it, with the agent's spell (see AgentRecord) at the last failure."""
     deaths: int = 0
     """Executors that ended by themselves while the task ran alone in them."""
+    large: Large = ()
+    """Its large inputs."""
+    passed: int = 0
+    """How often a later task of its shape was started before it, since that one's inputs lay nearer."""
     copies: bool = False
     """Whether the current attempt has its own copies of its inputs."""
     result: Result | None = None

@@ -9,6 +9,7 @@ from mfmesos.core.agents import KnownAgents
 from mfmesos.core.claim_table import Claim, ClaimTable
 from mfmesos.core.deadlines import Deadlines
 from mfmesos.core.model import Agent, Resources
+from mfmesos.core.nearness import Nearness
 from mfmesos.core.needs import Need, Needs
 from mfmesos.core.policy import Policy
 from mfmesos.core.queue import WaitingQueue
@@ -57,6 +58,7 @@ class State:
     """The category of the last submitted task."""
     digests: Counter[str] = field(default_factory=Counter)
     """Number of live tasks that need an input with that content."""
+    near: Nearness = field(default_factory=Nearness)
     writers: set[str] = field(default_factory=set)
     """Categories one of whose attempts wrote to an input, in this run or an earlier one."""
 

@@ -19,6 +19,7 @@ from mfmesos.core.attemptid import attempt_id, attempt_stem
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.events import OutputsRefused, TaskRefused, TaskSubmitted
 from mfmesos.core.model import Resources, StagedInput, Task
+from mfmesos.core.nearness import LARGE_BYTES, large
 from mfmesos.core.needs import OFF, OVERRIDE
 from mfmesos.core.outcomes import Decision, Verdict
 from mfmesos.core.records import Kind, TaskRecord
@@ -63,7 +64,7 @@ def new_record(
     state.needs.expect(category)
     kind = Kind(category, context, input_mb, state.needs.known(task.command, input_mb))
     record = TaskRecord(task, inputs, state.now, order, kind, attempt_stem(task.id, state.policy.nonce),
-                        estimated=state.policy.estimates != OFF)
+                        estimated=state.policy.estimates != OFF, large=large(inputs))
     state.last_category = kind.category
     state.tasks[task.id] = record
     state.digests.update(i.digest for i in inputs)
@@ -101,7 +102,7 @@ def withdraw(state: State, task_id: int, why: str) -> None:
 
 
 def start_attempt(state: State, record: TaskRecord, claim: Claim, allocation: Resources) -> None:
-    """Assign the first task of its shape to a claim, where it holds resources from now on."""
+    """Assign a waiting task to a claim, where it holds resources from now on."""
     need = state.need(record.shape())
     state.queue.remove(record)
     record.attempts += 1
@@ -118,6 +119,9 @@ def assign(state: State, record: TaskRecord, claim: Claim, allocation: Resources
     record.claim_id, record.agent_id, record.assigned_at = claim.id, claim.agent_id, state.now
     record.allocation = allocation
     claim.take(record.attempt_id, record.task.id, allocation)
+    for digest, _ in record.large:
+        if state.digests[digest] > 1:  # otherwise it need not stay there
+            state.near.add(claim.id, digest)
     state.emit(PermitAttempt(claim.id, record.attempt_id, record.task, record.inputs))
 
 
@@ -129,7 +133,7 @@ def run_message(state: State, record: TaskRecord) -> wire.Run:
         attempt=record.attempt_id,
         command=record.task.command,
         inputs=[
-            wire.Input(i.name, i.digest, i.size, i.mode, i.kind, state.digests[i.digest] > 1, i.mtime_ns, i.sparse,
+            wire.Input(i.name, i.digest, i.size, i.mode, i.kind, _stays(state, record, i), i.mtime_ns, i.sparse,
                        i.url, i.tag)
             for i in record.inputs
         ],
@@ -147,6 +151,13 @@ def run_message(state: State, record: TaskRecord) -> wire.Run:
         copies=record.copies,
         keep=list(record.task.outputs if record.task.read is None else record.task.read),
     )
+
+
+def _stays(state: State, record: TaskRecord, item: StagedInput) -> bool:
+    """Whether other tasks need the input in the claim, or may need it."""
+    if state.digests[item.digest] > 1 or item.name in record.task.also_read:
+        return True
+    return record.task.read is None and state.near.bytes_at(((item.digest, item.size),), record.claim_id) > 0
 
 
 def _most(state: State, declared: float | None, limit: float | None, whole: float) -> float | None:
@@ -183,6 +194,9 @@ def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.R
         state.emit(RecordAttempt(attempt))
         claim.broken = 0
     if result.outcome == wire.FINISHED:
+        for kept in result.kept:
+            if kept.size >= LARGE_BYTES:
+                state.near.add(claim.id, kept.digest)
         record.move(TaskState.PUBLISHING)
         record.result = result
         if not claim.publishing:

@@ -200,8 +200,9 @@ class BatchEngine:
                 ready.extend(self._plan.finished(task.id))
                 continue
             if self._keep_changed(task):
-                # Later lines may read outputs, too.
-                to_run.append(replace(task, read=self._plan.read_of(task)) if self._tail is None else task)
+                known = self._tail is None  # otherwise later lines may read outputs, too
+                to_run.append(replace(task, read=self._plan.read_of(task) if known else None,
+                                      also_read=self._plan.also_read(task)))
         if to_run:
             self._feeder.submit(self._stager.submit_all, to_run)
 

@@ -310,7 +310,10 @@ class StagingServer:
             raise Refused(408, m.REQUEST_TOO_SLOW()) from None
         except batches.BadBatch as e:
             raise Refused(400, str(e)) from None
-        return await self._transfer.send_many(request, [claim.files(digest) for digest in digests])
+        choices = [claim.files(digest) for digest in digests]
+        response = await self._transfer.send_many(request, choices)
+        self.sent_bytes += sum(same[0].size for same in choices if same)
+        return response
 
     async def _put_outputs(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
         attempt = self._deliveries.get(claim.id, request.match_info["attempt"])

@@ -177,6 +177,7 @@ def _task(data: dict[str, Any]) -> SavedTask:
         "stem": str(task["id"]),  # an older mfmesos saved none
         **data,
         "task": _made(Task, {**task, "inputs": tuple(task["inputs"]), "outputs": tuple(task["outputs"]),
+                             "also_read": tuple(task.get("also_read", ())),
                              "read": None if task.get("read") is None else tuple(task["read"]),
                              "request": _made(Request, task["request"]),
                              "urls": {name: Remote(*one) for name, one in task.get("urls", {}).items()}}),

@@ -8,6 +8,7 @@ heap.
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Callable
@@ -19,6 +20,8 @@ from mfmesos.taskfiles import plan_check
 from mfmesos.taskfiles.entries import Malformed, Submitted
 from mfmesos.taskfiles.plan_graph import GONE, Need, Node, Status, folders_above, pending
 
+MOST_CONSUMERS = 100
+"""An input of more tasks is expected to have more readers."""
 FAILED = m.FAILED_TO_MAKE()
 
 
@@ -139,6 +142,15 @@ class Plan:
         """Its outputs that tasks name as inputs which have not ended."""
         needs = ((name, self._needs.get(name)) for name in task.outputs)
         return tuple(name for name, need in needs if need and any(map(pending, need.consumers)))
+
+    def also_read(self, task: Task) -> tuple[str, ...]:
+        """Its inputs that other tasks name which have not ended."""
+        found = []
+        for need in self._nodes[task.id].needs:
+            later = itertools.islice(reversed(need.consumers), MOST_CONSUMERS + 1)
+            if len(need.consumers) > MOST_CONSUMERS or any(c.task.id != task.id and pending(c) for c in later):
+                found.append(need.name)
+        return tuple(found)
 
     def status(self, task_id: int) -> Status:
         """KeyError: no such task."""

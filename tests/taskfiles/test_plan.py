@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mfmesos.core.model import Task
 from mfmesos.taskfiles.entries import Submitted
-from mfmesos.taskfiles.plan import Plan, Status
+from mfmesos.taskfiles.plan import MOST_CONSUMERS, Plan, Status
 
 
 def task(task_id: int, inputs: str = "", outputs: str = "", line: int = 0) -> Submitted:
@@ -327,5 +327,17 @@ def test_what_later_tasks_read():
     tasks = [Task(1, "a", (), ("x", "y", "d/z", "w")), Task(2, "b", ("x", "d"), ()), Task(3, "c", ("y",), ())]
     plan = Plan([Submitted(task, n) for n, task in enumerate(tasks, 1)], lambda name: False)
     assert plan.read_of(tasks[0]) == ("x", "y")
+    assert plan.also_read(tasks[1]) == ()
     plan.withdraw(3)
     assert plan.read_of(tasks[0]) == ("x",)
+
+
+def test_what_others_read_as_well():
+    """Inputs that another task names which has not ended; one of very many tasks counts without a look at each."""
+    tasks = [Task(1, "a", ("x", "y"), ()), Task(2, "b", ("x",), ()), Task(3, "c", ("y",), ())]
+    many = [Task(n, "d", ("z",), ()) for n in range(4, 4 + 1 + MOST_CONSUMERS)]
+    plan = Plan([Submitted(task, n) for n, task in enumerate((*tasks, *many), 1)], lambda name: True)
+    assert plan.also_read(tasks[0]) == ("x", "y")
+    plan.withdraw(2)
+    assert plan.also_read(tasks[0]) == ("y",)
+    assert plan.also_read(many[0]) == ("z",)

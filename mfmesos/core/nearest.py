@@ -1,0 +1,88 @@
+"""Which waiting tasks start in a claim first: those whose large inputs lie there, without starving the others."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+
+from mfmesos.core import demand, tasks, trust
+from mfmesos.core.claim_table import Claim
+from mfmesos.core.records import Shape, TaskRecord
+from mfmesos.core.room_index import amounts
+from mfmesos.core.state import State
+from mfmesos.core.states import ClaimState
+
+LOOK_AHEAD = 16
+"""This many waiting tasks of a shape are compared, and the first is passed over this many times at most."""
+LOOK_SHAPES = 8
+"""This many shapes are looked at for one claim, or of those that have just come."""
+
+
+def start_near(state: State, changed: Iterable[Claim]) -> list[Claim]:
+    """Before all others, start tasks that have just come where most of their inputs lie, and in the claims with new
+    room the first ones whose inputs lie there. Returns the claims that got any.
+    """
+    filled: dict[str, Claim] = {}
+    for shape in list(islice(state.fresh, LOOK_SHAPES)):
+        for record in _head(state, shape):
+            claim = _best(state, shape, record)
+            if claim is not None and _start(state, shape, record, claim):
+                filled[claim.id] = claim
+    for claim in changed:
+        for shape in list(islice(state.waiting.fitting(lambda one=claim: amounts(one.free)), LOOK_SHAPES)):  # type: ignore[misc]
+            for record in _head(state, shape):
+                if state.near.bytes_at(record.large, claim.id) and _start(state, shape, record, claim):
+                    filled[claim.id] = claim
+    demand.follow_queue(state)
+    return list(filled.values())
+
+
+def pick(state: State, shape: Shape, claim: Claim) -> TaskRecord | None:
+    """The waiting task of that shape to start in the claim: among the first few the one with most of its bytes there,
+    otherwise the first.
+    """
+    first = state.queue.first(shape)
+    if first is None or not state.queue.large:
+        return first
+    here = [(state.near.bytes_at(record.large, claim.id), -n, record) for n, record in enumerate(_head(state, shape))]
+    _, _, found = max(here, key=lambda one: one[:2])
+    if found is not first:
+        first.passed += 1
+    return found
+
+
+def _head(state: State, shape: Shape) -> list[TaskRecord]:
+    """The first few of that shape, or the first alone if it was passed over often enough."""
+    first = state.queue.first(shape)
+    return state.queue.head(shape, LOOK_AHEAD if first is not None and first.passed < LOOK_AHEAD else 1)
+
+
+def _best(state: State, shape: Shape, record: TaskRecord) -> Claim | None:
+    """Of the claims that have some of its inputs, and room for it, the one with most of its bytes."""
+    found, most = None, 0
+    for claim_id in state.near.claims(record.large):
+        here = state.near.bytes_at(record.large, claim_id)
+        claim = state.claims.get(claim_id)
+        if here > most and claim is not None and _fits(state, shape, claim):
+            found, most = claim, here
+    return found
+
+
+def _fits(state: State, shape: Shape, claim: Claim) -> bool:
+    if claim.state is not ClaimState.OPEN or claim.solo_task is not None or shape.solo:
+        return False
+    if state.policy.per_task_claims or trust.shunned(state, shape, claim.agent_id):
+        return False
+    return state.allocation(shape, claim.resources, claim.agent_id).fits_in(claim.free)
+
+
+def _start(state: State, shape: Shape, record: TaskRecord, claim: Claim) -> bool:
+    """Start it there if it fits, and if nobody is passed over too often."""
+    first = state.queue.first(shape)
+    if first is None or state.running() >= (state.policy.max_running or state.running() + 1):
+        return False
+    if (record is not first and first.passed >= LOOK_AHEAD) or not _fits(state, shape, claim):
+        return False
+    if record is not first:
+        first.passed += 1
+    tasks.start_attempt(state, record, claim, state.allocation(shape, claim.resources, claim.agent_id))
+    return True
