@@ -25,6 +25,7 @@ import broadcast_rows  # noqa: E402  needs the path above
 import core_rows  # noqa: E402
 import data_rows  # noqa: E402
 import latency_rows  # noqa: E402
+import slurm_rows  # noqa: E402
 import small_rows  # noqa: E402
 import workflow_rows  # noqa: E402
 from machine import busy_cores, describe  # noqa: E402
@@ -33,7 +34,7 @@ from realmesos import install  # noqa: E402
 from rows import Bench, NotHere, Row  # noqa: E402
 from table import Result, as_json, markdown  # noqa: E402
 
-FAMILIES = (workflow_rows, data_rows, broadcast_rows, small_rows, latency_rows, core_rows)
+FAMILIES = (workflow_rows, data_rows, broadcast_rows, small_rows, latency_rows, slurm_rows, core_rows)
 ROWS: dict[str, Row] = {
     row.name: row for family in FAMILIES for row in family.ROWS}
 MINUTES = 30.0

@@ -153,6 +153,18 @@ def test_a_row_that_this_machine_cannot_measure_is_tried_once():
     assert (result.here, result.problem, len(result.seconds)) == (False, "no slurm", 1)
 
 
+def test_without_slurm_its_row_says_how_to_get_it(monkeypatch):
+    """And nothing is started."""
+    monkeypatch.setenv("PATH", "/nonexistent")
+    shared = Bench()
+    try:
+        [result] = bench.measure([bench.ROWS["slurm"]], shared, None, math.inf)
+    finally:
+        shared.close()
+    assert (result.here, result.rounds) == (False, [])
+    assert result.problem == "no munged, slurmctld, slurmd, sbatch: apt-get install slurm-wlm"
+
+
 @pytest.mark.parametrize("names", [
     ["rules-1000", "run-10000", "latency", "first-result", "memory", "executor-idle"],
     ["shared-input-4", "chain", "many-inputs", "many-outputs", "large-outputs"],
