@@ -2,32 +2,30 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import errno
 import logging
 import os
 import re
 import signal
 import threading
-import time
-from dataclasses import dataclass
-from typing import Callable, Mapping
+from typing import Callable, NamedTuple
 
 from mfmesos.shared import plainerrors, wire
+from mfmesos.shared.batches import FILE_BYTES
 from mfmesos.shared.messages import executor as m
 from mfmesos.shared.webrequest import Hope, WebError
-from mfmesos.shared.wire import BROKEN, EXHAUSTED, FAILED, FINISHED, KILLED, TAIL_BYTES, ClaimData, Result, Run, Usage
+from mfmesos.shared.wire import BROKEN, EXHAUSTED, FAILED, FINISHED, KILLED, Result, Run, Usage
 from mfmesos_executor import cores, keeping, outputs, verdict
-from mfmesos_executor.cache import Cache
-from mfmesos_executor.client import Cancelled, Client, Refused, Unreachable
-from mfmesos_executor.environ import task_environment
-from mfmesos_executor.files import remove_tree
-from mfmesos_executor.gathering import FetchMany, place_inputs
+from mfmesos_executor.client import Cancelled, Refused, Unreachable
+from mfmesos_executor.environ import given, task_environment
+from mfmesos_executor.files import remove_tree, tail
+from mfmesos_executor.gathering import Placing, place_inputs
 from mfmesos_executor.limits import Exceeded, hard_limit
-from mfmesos_executor.monitor import MB, Monitor, Watched
-from mfmesos_executor.reap import Leader, Reaper
+from mfmesos_executor.monitor import MB, Watched
+from mfmesos_executor.reap import Leader
 from mfmesos_executor.sandbox import BadName, Sandbox
-from mfmesos_executor.skeletons import Skeletons
-from mfmesos_executor.threads import Pool
+from mfmesos_executor.tools import Tools
 from mfmesos_executor.unpack import BadStream
 
 logger = logging.getLogger(__name__)
@@ -38,26 +36,12 @@ _FULL_BYTES = 64 << 20
 _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
 
 
-@dataclass
-class Tools:
-    """Objects shared by all attempts of a claim."""
+class _Outgoing(NamedTuple):
+    """Outputs to be sent."""
 
-    claim: ClaimData
-    client: Client
-    cache: Cache
-    reaper: Reaper
-    monitor: Monitor
-    pool: Pool
-    environment: Mapping[str, str]
-    skeletons: Skeletons
-    fetch_many: FetchMany
-    clock: Callable[[], float] = time.monotonic
-    folders: tuple[str, ...] = ()
-    """The claim's folders: without them no attempt can run."""
-    vanished: Callable[[], None] = lambda: None
-    """Callback, to be called when one of them is gone."""
-    seen: Callable[[str], str] = lambda root: root
-    """The name by which a task finds its sandbox."""
+    members: list[outputs.Member]
+    length: int
+    query: str
 
 
 class Attempt:
@@ -79,13 +63,20 @@ class Attempt:
         self._ended = False
         self._grace_until = 0.0
         self._status: int | None = None
+        self._inputs: Placing | None = None
+        self._input = ""
+        """Its next input, for which it waits."""
+        self._large = False
+        self._step: Callable[[], None] | None = None
+        """What it does in its turn, and whether that is large; see Lanes."""
+        self._outgoing: _Outgoing | None = None
         self._haunted = False
         """Whether processes of it could not be killed: its sandbox must not be used again."""
 
     # --- for other threads ---
     def start(self) -> None:
         try:
-            self._tools.pool.submit(self._prepare)
+            self._take_turn(self._prepare, large=False)
         except OSError as e:
             self._end(self._result(BROKEN, m.NOT_STARTED(why=verdict.agents_reason(e))))
 
@@ -94,6 +85,12 @@ class Attempt:
         with self._lock:
             self._killed = True
         self._ask_to_end(grace_s)
+        step = self._step
+        if step is not None and self._tools.lanes.withdraw(step, self._large):
+            try:
+                self._tools.pool.submit(step)  # which ends it at once
+            except OSError:
+                step()
 
     def exhaust(self, exceeded: Exceeded) -> None:
         """It exceeds a limit: for wall time it gets the grace period of a kill, for memory and disk none."""
@@ -132,6 +129,10 @@ class Attempt:
         until = self._tools.clock() if self._status is None else leader.ended_at
         return max(until - watched.started, 0.0)
 
+    def _take_turn(self, step: Callable[[], None], large: bool) -> None:
+        self._step, self._large = step, large
+        self._tools.lanes.submit(step, large)
+
     # --- start ---
     def _prepare(self) -> None:
         try:
@@ -142,16 +143,24 @@ class Attempt:
             self._end(result)
 
     def _try_to_start(self) -> Result | None:
-        """None if the command runs."""
+        """None if the command runs, or waits until it is its turn to fetch the next input."""
         name, tools = "", self._tools
         try:
-            self._root = tools.skeletons.take()
-            sandbox = self._sandbox = Sandbox(self._root, self.run, tools.seen(self._root))
-            sandbox.make()
-            for name in place_inputs(sandbox, tools.cache, tools.fetch_many, self._is_cancelled):  # noqa: B007  the errors below name it
+            self._raise_if_cancelled()
+            if self._sandbox is None or self._inputs is None:
+                self._root = tools.skeletons.take()
+                self._sandbox = Sandbox(self._root, self.run, tools.seen(self._root))
+                self._sandbox.make()
+                self._inputs = place_inputs(self._sandbox, tools.cache, tools.fetch_many, self._is_cancelled)
+            name = self._input
+            for name, large in self._inputs:
                 self._raise_if_cancelled()
+                if large is not None and (large != self._large or tools.lanes.crowded(large)):
+                    self._input = name
+                    self._take_turn(self._prepare, large)
+                    return None
             name = ""
-            self._spawn(sandbox)
+            self._spawn(self._sandbox)
         except Cancelled:
             return self._result(KILLED, m.KILLED_BEFORE_START())
         except BadName as e:
@@ -229,13 +238,14 @@ class Attempt:
             usage = self._usage(leader, watched)
             result = self._judge(sandbox, leader.status or 0)
             result.usage = usage
+            if self._outgoing is not None:
+                self._take_turn(lambda: self._send(result), self._outgoing.length > FILE_BYTES)
+                return
         except OSError as e:
             result = self._result(
                 BROKEN, self._trouble() or m.OUTPUTS_UNREADABLE(why=verdict.agents_reason(e)))
         except Exception as e:
             result = self._fault(e)
-        finally:
-            tools.monitor.unwatch(watched)
         self._end(result)
 
     def _usage(self, leader: Leader, watched: Watched) -> Usage:
@@ -302,48 +312,53 @@ class Attempt:
             instead = verdict.made_instead(sandbox.outputs, lambda name: os.path.exists(sandbox.path(name)))
             self._judge_failure(result, verdict.missing_outputs(gone, instead))
             return
-        if not sandbox.outputs:
-            return
         try:
-            members = outputs.collect(sandbox)
-            length = outputs.length(members)
-            if length <= wire.INLINE_OUTPUTS_BYTES:
-                result.tar = base64.b64encode(outputs.small_tar(members)).decode("ascii")
-                return
-            answer = self._put(members, length, "digests=1" if self.run.keep else "")
-            if not self._haunted:
-                result.kept = keeping.keep(self._tools.cache, self.run, members, answer)
-        except outputs.BadOutput as e:
-            result.outcome, result.reason = FAILED, str(e)
-        except OSError as e:
-            if e.errno not in verdict.TASKS_OWN:
-                raise
-            result.outcome, result.reason = FAILED, m.OUTPUT_UNREADABLE(why=verdict.agents_reason(e))
-        except Cancelled:
-            result.outcome, result.reason = KILLED, m.KILLED_WHILE_SENDING()
-        except (Unreachable, Refused) as e:
-            result.outcome, result.reason = BROKEN, m.OUTPUTS_NOT_SENT(why=plainerrors.reason(e))
+            self._pack(result, outputs.collect(sandbox), "digests=1" if self.run.keep else "")
+        except (outputs.BadOutput, OSError) as e:
+            self._undelivered(result, e)
 
     def _deliver_partial(self, sandbox: Sandbox, result: Result) -> None:
         """Deliver the existing outputs of a failed command for the user to look at; the result is valid without
         them.
         """
-        try:
-            members = outputs.collect_present(sandbox)
-            if not members:
-                return
-            length = outputs.length(members)
-            if length <= wire.INLINE_OUTPUTS_BYTES:
-                result.tar = base64.b64encode(outputs.small_tar(members)).decode("ascii")
-            else:
-                self._put(members, length, "partial=1")
-        except (outputs.BadOutput, Cancelled, Unreachable, Refused, OSError):
-            result.tar = None
+        with contextlib.suppress(OSError):
+            self._pack(result, outputs.collect_present(sandbox), "partial=1")
 
-    def _put(self, members: list[outputs.Member], length: int, query: str) -> bytes:
-        return self._tools.client.upload(
-            self.run.attempt, length, lambda sock: outputs.send_tar(members, sock, self._raise_if_cancelled),
-            self._is_cancelled, query)
+    def _pack(self, result: Result, members: list[outputs.Member], query: str) -> None:
+        """Small outputs travel in the result, larger ones are sent before it."""
+        length = outputs.length(members) if members else 0
+        if length > wire.INLINE_OUTPUTS_BYTES:
+            self._outgoing = _Outgoing(members, length, query)
+        elif members:
+            result.tar = base64.b64encode(outputs.small_tar(members)).decode("ascii")
+
+    def _send(self, result: Result) -> None:
+        members, length, query = self._outgoing or _Outgoing([], 0, "")
+        try:
+            answer = self._tools.client.upload(
+                self.run.attempt, length, lambda sock: outputs.send_tar(members, sock, self._raise_if_cancelled),
+                self._is_cancelled, query)
+            if self.run.keep and result.outcome == FINISHED and not self._haunted:
+                result.kept = keeping.keep(self._tools.cache, self.run, members, answer)
+        except Exception as e:
+            if result.outcome == FINISHED:
+                self._undelivered(result, e)
+        self._end(result)
+
+    def _undelivered(self, result: Result, e: Exception) -> None:
+        if isinstance(e, outputs.BadOutput):
+            result.outcome, result.reason = FAILED, str(e)
+        elif isinstance(e, Cancelled):
+            result.outcome, result.reason = KILLED, m.KILLED_WHILE_SENDING()
+        elif isinstance(e, (Unreachable, Refused)):
+            result.outcome, result.reason = BROKEN, m.OUTPUTS_NOT_SENT(why=plainerrors.reason(e))
+        elif not isinstance(e, OSError):
+            result.outcome, result.reason = BROKEN, self._fault(e).reason
+        elif e.errno in verdict.TASKS_OWN:
+            result.outcome, result.reason = FAILED, m.OUTPUT_UNREADABLE(why=verdict.agents_reason(e))
+        else:
+            why = self._trouble() or m.OUTPUTS_UNREADABLE(why=verdict.agents_reason(e))
+            result.outcome, result.reason = BROKEN, why
 
     def _result(self, outcome: str, reason: str) -> Result:
         return Result(self.run.attempt, outcome, reason)
@@ -353,38 +368,16 @@ class Attempt:
             if self._ended:
                 return
             self._ended = True
+        if self._watched is not None:
+            self._tools.monitor.unwatch(self._watched)
+        if self._inputs is not None:
+            self._inputs.close()
         # The delivery is in the result or was sent: nothing here is needed any more.
         if self._haunted:
             remove_tree(self._root)
         elif self._root:
             self._tools.skeletons.give_back(self._root)
         self._on_end(result)
-
-
-def given(run: Run) -> dict[str, str]:
-    """The attempt's allocation, in the variables that makeflow and Work Queue use."""
-    return {"CORES": str(max(1, int(run.cores))), "MEMORY": str(int(run.memory_mb)), "DISK": str(int(run.disk_mb))}
-
-
-def tail(path: str) -> str:
-    """The last TAIL_BYTES of a file, decoded; empty if it does not exist."""
-    try:
-        if not os.lstat(path).st_size:
-            return ""
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return ""
-    try:
-        size = os.fstat(fd).st_size
-        raw = os.pread(fd, TAIL_BYTES, max(0, size - TAIL_BYTES)) if size else b""
-    except OSError:
-        return ""
-    finally:
-        os.close(fd)
-    # A character that is cut at the front is left out, not shown broken.
-    while size > TAIL_BYTES and raw and raw[0] & 0xC0 == 0x80:
-        raw = raw[1:]
-    return raw.decode("utf-8", "replace")
 
 
 def _free_bytes(path: str) -> int:

@@ -12,7 +12,7 @@ from typing import Callable, Mapping, Union
 from mfmesos.shared import wire
 from mfmesos.shared.messages import executor as m
 from mfmesos.shared.wire import ClaimData, Result, Run, SyncRequest
-from mfmesos_executor.attempt import Attempt, Tools
+from mfmesos_executor.attempt import Attempt
 from mfmesos_executor.cache import Cache
 from mfmesos_executor.channel import Answered, Channel
 from mfmesos_executor.client import Client, Refused, Unreachable
@@ -27,7 +27,8 @@ from mfmesos_executor.shortcut import Shortcut
 from mfmesos_executor.skeletons import Skeletons
 from mfmesos_executor.spares import Spares
 from mfmesos_executor.sync_state import Close, Orders, SyncState
-from mfmesos_executor.threads import Pool
+from mfmesos_executor.threads import Lanes, Pool
+from mfmesos_executor.tools import Tools
 from mfmesos_executor.webfiles import Web
 
 logger = logging.getLogger(__name__)
@@ -80,7 +81,8 @@ class Claim:
         monitor = Monitor(data, reaper, cache, clock)
         self._reaper = reaper
         shortcut = self._shortcut = Shortcut(f"{folder}/tasks")
-        self._tools = Tools(data, client, cache, reaper, monitor, Pool(WORKERS), base_environment(environ),
+        self._tools = Tools(data, client, cache, reaper, monitor, Pool(WORKERS), Lanes(WORKERS),
+                            base_environment(environ),
                             Skeletons(f"{folder}/tasks", WORKERS, spares), scheduler.fetch_many, clock,
                             tuple(f"{folder}/{name}" for name in FOLDERS), lambda: self.post(Vanished()),
                             lambda root: f"{shortcut.path}/{os.path.basename(root)}")

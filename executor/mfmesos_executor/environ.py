@@ -4,6 +4,8 @@ from __future__ import annotations
 import re
 from typing import Mapping
 
+from mfmesos.shared.wire import Run
+
 MARKER = "MFMESOS_ATTEMPT"
 """Set for every process of an attempt, so that processes that left the session are recognised."""
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -27,3 +29,8 @@ def task_environment(base: Mapping[str, str], own: Mapping[str, str], attempt: s
     made.update(own)
     made[MARKER] = attempt
     return made
+
+
+def given(run: Run) -> dict[str, str]:
+    """The attempt's allocation, in the variables that makeflow and Work Queue use."""
+    return {"CORES": str(max(1, int(run.cores))), "MEMORY": str(int(run.memory_mb)), "DISK": str(int(run.disk_mb))}

@@ -8,6 +8,7 @@ import stat
 from typing import Iterator
 
 from mfmesos.shared.holes import extents, sparse
+from mfmesos.shared.wire import TAIL_BYTES
 
 _LONG_PATH = 3000
 """The system accepts paths of 4095 bytes; deeper files are moved up before they are removed."""
@@ -165,6 +166,27 @@ def _open_up(folder: str, only_if_needed: bool = False) -> None:
         return
     with contextlib.suppress(OSError):
         os.chmod(folder, 0o700)
+
+
+def tail(path: str) -> str:
+    """The last TAIL_BYTES of a file, decoded; empty if it does not exist."""
+    try:
+        if not os.lstat(path).st_size:
+            return ""
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return ""
+    try:
+        size = os.fstat(fd).st_size
+        raw = os.pread(fd, TAIL_BYTES, max(0, size - TAIL_BYTES)) if size else b""
+    except OSError:
+        return ""
+    finally:
+        os.close(fd)
+    # A character that is cut at the front is left out, not shown broken.
+    while size > TAIL_BYTES and raw and raw[0] & 0xC0 == 0x80:
+        raw = raw[1:]
+    return raw.decode("utf-8", "replace")
 
 
 def disk_bytes(path: str) -> int:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Callable, Iterator, NamedTuple, Sequence
+from typing import Callable, Generator, NamedTuple, Optional, Sequence, Tuple
 
 from mfmesos.shared.batches import FILE_BYTES, MOST
 from mfmesos.shared.holes import write_at
@@ -14,13 +14,14 @@ from mfmesos_executor.files import unlink
 from mfmesos_executor.placing import mode_of
 from mfmesos_executor.sandbox import Sandbox
 
+Placing = Generator[Tuple[str, Optional[bool]], None, None]
 FetchMany = Callable[[Sequence[Input], Callable[[int, Arrived], None], Callable[[], bool]], None]
 
 
 def place_inputs(sandbox: Sandbox, cache: Cache, fetch_many: FetchMany,
-                 cancelled: Callable[[], bool]) -> Iterator[str]:
-    """Put all inputs of an attempt into its sandbox; yields the name of each before its error would be raised. Raises
-    like Cache.place.
+                 cancelled: Callable[[], bool]) -> Placing:
+    """Put all inputs of an attempt into its sandbox. Yields before each of them its name, and whether a large transfer
+    may follow; None if none follows. Raises like Cache.place.
     """
     wanted = [_Wanted(name, item, sandbox.path(name)) for name, item in sorted(sandbox.inputs.items())]
     # Folders first: a file that is also in one of them replaces the folder's copy.
@@ -28,13 +29,13 @@ def place_inputs(sandbox: Sandbox, cache: Cache, fetch_many: FetchMany,
     small = [one for one in wanted if _is_small(one.item)]
     made = {sandbox.work}
     for one in wanted if len(small) < 2 else [one for one in wanted if not _is_small(one.item)]:
-        yield one.name
+        yield one.name, one.item.size > FILE_BYTES
         _make_parent(one, made)
         cache.place(one.item, one.target, cancelled)
     if len(small) < 2:
         return
     for one in small:
-        yield one.name
+        yield one.name, None
         _make_parent(one, made)
     for start in range(0, len(small), MOST):
         yield from _place_some(small[start:start + MOST], cache, fetch_many, cancelled)
@@ -58,11 +59,12 @@ def _make_parent(wanted: _Wanted, made: set[str]) -> None:
 
 
 def _place_some(wanted: Sequence[_Wanted], cache: Cache, fetch_many: FetchMany,
-                cancelled: Callable[[], bool]) -> Iterator[str]:
+                cancelled: Callable[[], bool]) -> Placing:
+    yield wanted[0].name, False
     with _Gathering(wanted, cache) as gathering:
         gathering.fetch(fetch_many, cancelled)
         for index, one in enumerate(wanted):
-            yield one.name
+            yield one.name, None
             gathering.place(index, cancelled)
 
 

@@ -1,10 +1,12 @@
-"""Worker threads, started on demand and bounded in number."""
+"""Worker threads, started on demand and bounded in number; and lanes for what may take long."""
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import queue
 import threading
+from collections import deque
 from typing import Callable
 
 from mfmesos.shared.messages import executor as m
@@ -55,3 +57,60 @@ class Pool:
                 logger.exception("a worker's job failed")
             with self._lock:
                 self._spare += 1
+
+
+class Lanes:
+    """Steps that may wait for the network. At most `size` run at the same time, and at most half as many `large` steps,
+    so that a small step never waits for large ones. Steps of a lane run in their order of arrival: a job that submits
+    its next step when one has ended takes turns with others.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._pool = Pool(size)
+        self._most_large = max(1, size // 2)
+        self._lock = threading.Lock()
+        self._small: deque[Callable[[], None]] = deque()
+        self._large: deque[Callable[[], None]] = deque()
+        self._running_large = 0
+
+    def submit(self, step: Callable[[], None], large: bool) -> None:
+        """Raises OSError if no thread can be started."""
+        lane = self._lane(large)
+        with self._lock:
+            lane.append(step)
+        try:
+            self._pool.submit(self._work)
+        except OSError:
+            if self.withdraw(step, large):
+                raise
+
+    def withdraw(self, step: Callable[[], None], large: bool) -> bool:
+        """It will not run; False if it has begun, or was never submitted."""
+        with self._lock, contextlib.suppress(ValueError):
+            self._lane(large).remove(step)
+            return True
+        return False
+
+    def crowded(self, large: bool) -> bool:
+        """Whether such steps are waiting."""
+        return bool(self._lane(large))
+
+    def _lane(self, large: bool) -> deque[Callable[[], None]]:
+        return self._large if large else self._small
+
+    def _work(self) -> None:
+        # Until nothing is left, since a thread may have found only large steps, and too many of them running.
+        while True:
+            with self._lock:
+                large = bool(self._large) and self._running_large < self._most_large
+                if not large and not self._small:
+                    return
+                step = self._lane(large).popleft()
+                self._running_large += large
+            try:
+                step()
+            except Exception:
+                logger.exception("a step failed")
+            finally:
+                with self._lock:
+                    self._running_large -= large
