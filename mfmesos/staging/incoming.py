@@ -100,7 +100,7 @@ class Unpacker:
         self._lock = threading.Lock()
         self._aborted = False
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | bytearray) -> None:
         with self._lock:
             if self._aborted:
                 raise BadTar(m.RECEIVING_ENDED())

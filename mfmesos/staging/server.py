@@ -42,7 +42,7 @@ class StagingServer:
 
     def __init__(
         self, workdir: Path, on_sync: OnSync, *, inputs: InputIndex | None = None, hold_s: float = 40.0,
-        max_sync_bytes: int = 32 << 20, idle_s: float = 60.0, uploads: int = 8, threads: int = 4,
+        max_sync_bytes: int = 32 << 20, idle_s: float = 60.0, uploads: int = 128, threads: int = 4,
         tls: bool | None = False, secret: bytes | None = None, own_files: Sequence[str] = (),
     ) -> None:
         self._workdir = Path(workdir)
@@ -53,7 +53,9 @@ class StagingServer:
         self._tls = tls
         secret = secret or secrets.token_bytes(32)
         self._claims = ClaimTable(secret)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="staging")
+        # Hashing a large input may take minutes: results do not wait for it.
+        self._reading = ThreadPoolExecutor(threads, thread_name_prefix="inputs")
+        self._writing = ThreadPoolExecutor(threads, thread_name_prefix="outputs")
         self._inputs = inputs or InputIndex(self._workdir)
         self._deliveries = Deliveries(self._workdir, own_files, self._inputs)
         self._uploads = uploads
@@ -91,7 +93,8 @@ class StagingServer:
         # On Python 3.9 these belong to the loop that runs when they are made.
         self._stopping = asyncio.Event()
         self._transfer = Transfer(
-            self._inputs, self._deliveries, self._pool, idle_s=self._idle_s, uploads=self._uploads)
+            self._inputs, self._deliveries, self._reading, self._writing, idle_s=self._idle_s,
+            uploads=self._uploads)
         tls = self._tls if self._tls is not None else not is_loopback(host)
         shown = advertise or advertised(host)
         name, _ = split_host_port(shown, 0)
@@ -132,7 +135,8 @@ class StagingServer:
         for listener in self._listeners:
             await listener.stop()
         self._listeners.clear()
-        self._pool.shutdown(wait=False)
+        self._reading.shutdown(wait=False)
+        self._writing.shutdown(wait=False)
         if not keep:
             self._deliveries.stop()
 
@@ -186,7 +190,7 @@ class StagingServer:
         """`publish_outputs` in a thread: for outputs that may have to be copied, or that replace a large folder."""
         self._withdraw_inputs(attempt_id)
         received = self._deliveries.take(attempt_id)
-        await asyncio.get_running_loop().run_in_executor(self._pool, self._deliveries.publish, received)
+        await asyncio.get_running_loop().run_in_executor(self._writing, self._deliveries.publish, received)
 
     def members(self, attempt_id: str) -> Mapping[str, tuple[str, ...]]:
         """Output folder -> what the attempt, whose task is about to be reported, made in it."""
@@ -274,11 +278,11 @@ class StagingServer:
             if together <= INLINE_TOGETHER:
                 received = self._deliveries.unpack_result(attempt, result)
             else:
-                received = await loop.run_in_executor(self._pool, self._deliveries.unpack_result, attempt, result)
+                received = await loop.run_in_executor(self._writing, self._deliveries.unpack_result, attempt, result)
             if attempt is not None and received is not None:
                 self._deliveries.commit(attempt, received)
             if attempt is not None and result.outcome == wire.FAILED and attempt.received is not None:
-                await loop.run_in_executor(self._pool, self._deliveries.publish_partial, attempt)
+                await loop.run_in_executor(self._writing, self._deliveries.publish_partial, attempt)
 
     async def _held(self, claim: ClaimAccess, message: wire.SyncRequest) -> wire.SyncAnswer:
         answering = asyncio.ensure_future(self._on_sync(claim.id, message))

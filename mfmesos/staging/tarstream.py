@@ -135,7 +135,7 @@ class TarReader:
         self._long_link: bytes | None = None
         self._zeros = 0
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | bytearray) -> None:
         """Raises BadTar, and all exceptions of the sink."""
         view = memoryview(data)
         while view:

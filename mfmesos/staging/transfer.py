@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 AT_ONCE = FILE_BYTES
 """Files up to this size are read into the answer; the kernel sends larger ones."""
 PIECE = 1 << 20
+FEW = 16
+"""With more deliveries at once, less than PIECE of each is held in memory."""
+MOST_OF_ONE = 16
+"""Deliveries of one claim at once."""
 SPARE_BYTES = 16 << 20
 """This much of the disk stays free."""
 SLOWEST_BYTES_PER_S = 16 * 1024
@@ -69,18 +73,25 @@ class Transfer:
     """Sends and receives. `idle_s`: a client that is silent for this long within a transfer is disconnected."""
 
     def __init__(
-        self, inputs: InputIndex, deliveries: Deliveries, pool: Executor, *, idle_s: float, uploads: int,
+        self, inputs: InputIndex, deliveries: Deliveries, reading: Executor, writing: Executor, *, idle_s: float,
+        uploads: int,
     ) -> None:
+        """`reading` has the threads for inputs, `writing` those for outputs."""
         self._inputs = inputs
         self._deliveries = deliveries
-        self._pool = pool
+        self._reading = reading
+        self._writing = writing
         self._idle_s = idle_s
         self._uploads = asyncio.Semaphore(uploads)
-        self._most_of_one = max(1, uploads // 2)
+        self._receiving = 0
+        self._most_of_one = min(max(1, uploads // 2), MOST_OF_ONE)
         self._by_claim: weakref.WeakValueDictionary[str, asyncio.Semaphore] = weakref.WeakValueDictionary()
 
     async def _blocking(self, function: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
+        return await asyncio.get_running_loop().run_in_executor(self._reading, function, *args)
+
+    def _feed(self, function: Callable[..., T], *args: Any) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._writing, function, *args)
 
     # --- inputs ---------------------------------------------------------------------------------
     async def send(self, request: web.Request, choices: Sequence[StagedInput]) -> web.StreamResponse:
@@ -140,16 +151,19 @@ class Transfer:
         self._by_claim[attempt.claim] = own
         async with own, self._uploads:
             unpacker = None
+            self._receiving += 1
             try:
                 unpacker = self._deliveries.unpacker(attempt, partial, hashing)
                 await self._pump(request, attempt, unpacker)
-                received = await self._blocking(unpacker.finish)
-                digests = await self._blocking(received.digests) if hashing else {}
+                received = await self._feed(unpacker.finish)
+                digests = await self._feed(received.digests) if hashing else {}
             except BaseException as e:
                 if unpacker is not None:
                     # Running already when this is a cancellation, and the wait is cut short.
-                    await asyncio.shield(self._blocking(unpacker.abort))
+                    await asyncio.shield(self._feed(unpacker.abort))
                 raise self._explained(attempt, e) from None
+            finally:
+                self._receiving -= 1
             if not self._deliveries.commit(attempt, received, alone=not partial):
                 raise Refused(404, refusals.PERMIT_WITHDRAWN())
             return digests
@@ -168,23 +182,29 @@ class Transfer:
         return e
 
     async def _pump(self, request: web.Request, attempt: Attempt, unpacker: Unpacker) -> None:
+        """The next piece arrives while one is written."""
         buffer, received, waited = bytearray(), 0, 0.0
+        feeding: asyncio.Future[None] | None = None
         clock = asyncio.get_running_loop().time
-        while True:
+        data = b"?"
+        while data:
             began = clock()
-            patience = min(self._idle_s, self._idle_s + received / SLOWEST_BYTES_PER_S - waited)
-            data = await asyncio.wait_for(request.content.readany(), patience)
+            data = await _read(request, min(self._idle_s, self._idle_s + received / SLOWEST_BYTES_PER_S - waited))
             waited += clock() - began
             received += len(data)
             buffer += data
-            if len(buffer) >= PIECE or (not data and buffer):
+            # With many deliveries at once, all their pieces together are bounded.
+            if len(buffer) >= (PIECE if self._receiving <= FEW else 1) or (not data and buffer):
                 if self._deliveries.get(attempt.claim, attempt.id) is not attempt:
                     raise Refused(404, refusals.PERMIT_WITHDRAWN())
                 self._check_room(attempt, len(buffer))
-                await self._blocking(unpacker.feed, bytes(buffer))
-                buffer.clear()
-            if not data:
-                return
+                if feeding is not None:
+                    await feeding
+                feeding = self._feed(unpacker.feed, buffer)
+                feeding.add_done_callback(_look_at)
+                buffer = bytearray()
+        if feeding is not None:
+            await feeding
 
     def _check_room(self, attempt: Attempt, coming: int | None) -> None:
         room = os.statvfs(self._deliveries.folder)
@@ -199,3 +219,19 @@ class Transfer:
             reason = m.OUTPUTS_WITHOUT_SPACE(needed=needed >> 20, free=max(free, 0) >> 20)
         attempt.problem = PublishError(reason, local=True, full=needed <= most)
         raise Refused(413, reason)
+
+
+async def _read(request: web.Request, patience_s: float) -> bytes:
+    """What has arrived; raises TimeoutError if nothing does. Without a task for each piece, unlike wait_for."""
+    timer = asyncio.get_running_loop().call_later(
+        patience_s, request.content.set_exception, asyncio.TimeoutError())
+    try:
+        return await request.content.readany()
+    finally:
+        timer.cancel()
+
+
+def _look_at(done: asyncio.Future[None]) -> None:
+    """Its exception is raised elsewhere, unless the delivery has failed already."""
+    if not done.cancelled():
+        done.exception()
