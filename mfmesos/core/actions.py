@@ -1,16 +1,16 @@
 """Actions: the core's outputs. The scheduler turns each into one call of an adapter, in order."""
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Union
 
 from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.model import Offer, Resources, SavedClaim, SavedTask, StagedInput, Task
+from mfmesos.shared.values import value
 from mfmesos.shared.wire import Result, SyncAnswer
 
 
 # --- to Mesos -----------------------------------------------------------------------------------
-@dataclass(frozen=True)
+@value(frozen=True)
 class OpenClaim:
     """ACCEPT these offers, all of one agent, and launch one Mesos task, the claim, with its own executor."""
 
@@ -22,30 +22,30 @@ class OpenClaim:
     executor_memory_mb: float
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class DeclineOffers:
     offer_ids: tuple[str, ...]
     refuse_s: float
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Revive:
     pass
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Suppress:
     pass
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class AcknowledgeUpdate:
     claim_id: str
     agent_id: str
     uuid: str
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class KillClaim:
     """KILL of the Mesos task: for claims that do not sync; others are released by their sync."""
 
@@ -54,19 +54,19 @@ class KillClaim:
     grace_s: float
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Reconcile:
     """Explicit for these claims (claim id, agent id or None), implicit without any."""
 
     claims: tuple[tuple[str, str | None], ...] = ()
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class AcceptInverseOffer:
     inverse_offer_id: str
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class ListAgents:
     """Ask the master for its agents; answered by events.AgentsListed."""
 
@@ -75,7 +75,7 @@ class ListAgents:
 
 
 # --- to executors and the workflow's folder -----------------------------------------------------
-@dataclass(frozen=True)
+@value(frozen=True)
 class PermitAttempt:
     """Permit the claim to fetch these inputs and deliver these outputs from now on."""
 
@@ -85,7 +85,7 @@ class PermitAttempt:
     inputs: tuple[StagedInput, ...]
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class WithdrawPermit:
     """Withdraw the permit; unpublished deliveries are discarded."""
 
@@ -93,7 +93,7 @@ class WithdrawPermit:
     attempt_id: str
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class AnswerSync:
     """Answer the claim's held sync `seq`."""
 
@@ -102,7 +102,7 @@ class AnswerSync:
     answer: SyncAnswer
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class PublishOutputs:
     """Publish the received outputs; answered by OutputsPublished or OutputsRefused."""
 
@@ -110,14 +110,14 @@ class PublishOutputs:
     attempt_id: str
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class CloseClaim:
     """The claim has ended: its token is void."""
 
     claim_id: str
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class ReportTask:
     """The task has ended for good: one line in the state file. `reason` is for the user, empty if it finished."""
 
@@ -137,7 +137,7 @@ class ReportTask:
     """The inputs of that attempt."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class RecordAttempt:
     """An attempt has ended by itself or over a limit: store it in the history. The caller sets `ended_at` and
     `workflow`.
@@ -147,28 +147,28 @@ class RecordAttempt:
 
 
 # --- to the journal -----------------------------------------------------------------------------
-@dataclass(frozen=True)
+@value(frozen=True)
 class SaveClaim:
     """Must be on disk before any other action of the same batch is carried out."""
 
     claim: SavedClaim
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class SaveTask:
     """The same for a task."""
 
     task: SavedTask
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class DropClaim:
     """The claim has ended. Removed after the other actions of the batch are carried out."""
 
     claim_id: str
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class DropTask:
     """The task has ended and was reported. The same."""
 
@@ -179,7 +179,7 @@ JOURNALED = (SaveClaim, SaveTask, DropClaim, DropTask)
 
 
 # --- to the user --------------------------------------------------------------------------------
-@dataclass(frozen=True)
+@value(frozen=True)
 class Note:
     """One line for the user and the log. level: "info", "warning" or "error"."""
 
@@ -188,7 +188,7 @@ class Note:
     task_id: int | None = None
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Over:
     """Nothing is left to do and no claim is left: tear down and end. `failure` is None or the reason."""
 

@@ -1,13 +1,13 @@
 """An ended attempt, as history stores it and estimates learn from it."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from mfmesos.shared.values import value
 
 WROTE_INPUT = "wrote_input"
 """The outcome of the first attempt of a category that wrote to an input."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Attempt:
     """An ended attempt. Units: seconds (ended_at since the epoch), MB, cores; None where unknown."""
 

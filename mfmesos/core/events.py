@@ -1,22 +1,22 @@
 """Events: the core's inputs. Adapters create them; the core handles them one at a time."""
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Union
 
 from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.model import Agent, Holder, Offer, SavedClaim, SavedTask, StagedInput, Task
+from mfmesos.shared.values import value
 from mfmesos.shared.wire import Result
 
 
 # --- from the workflow --------------------------------------------------------------------------
-@dataclass(frozen=True)
+@value(frozen=True)
 class TaskSubmitted:
     task: Task
     inputs: tuple[StagedInput, ...] = ()
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Restored:
     """The saved state of an earlier scheduler; precedes all other events. A task is not restored if the engine knows
     that it has ended, or does not know it any more.
@@ -26,14 +26,14 @@ class Restored:
     claims: tuple[SavedClaim, ...]
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class HistoryLoaded:
     """Attempts of earlier runs for the estimates, oldest first; precedes the first task, except restored ones."""
 
     attempts: tuple[Attempt, ...]
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class TaskRefused:
     """A task that cannot run as stated (a missing input, an output outside the folder)."""
 
@@ -41,19 +41,19 @@ class TaskRefused:
     reason: str
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class TaskWithdrawn:
     """The engine cancelled the task; may precede its submission."""
 
     task_id: int
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class NoMoreTasks:
     """The task file is complete: the workflow ends when all known tasks have ended."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class NothingNew:
     """Start nothing more; running attempts may finish, then the workflow ends. `follow`: not before NoMoreTasks."""
 
@@ -61,7 +61,7 @@ class NothingNew:
     follow: bool = False
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class StopRequested:
     """The engine is done or gone: kill all attempts, release every claim, end."""
 
@@ -69,7 +69,7 @@ class StopRequested:
 
 
 # --- from Mesos ---------------------------------------------------------------------------------
-@dataclass(frozen=True)
+@value(frozen=True)
 class Registered:
     """SUBSCRIBED, the first time or again."""
 
@@ -78,14 +78,14 @@ class Registered:
     heartbeat_s: float = 15.0
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Disconnected:
     """The master is unreachable; the driver keeps trying. Every outstanding offer is void."""
 
     reason: str
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class FrameworkEnded:
     """The framework cannot continue: removed, authentication refused, an https-only master, ..."""
 
@@ -94,17 +94,17 @@ class FrameworkEnded:
     """The master no longer knows the framework's id; another framework may be accepted."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class OffersReceived:
     offers: tuple[Offer, ...]
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class OfferRescinded:
     offer_id: str
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class InverseOfferReceived:
     """The operator wants the agent (or all) drained from `unavailable_from` on (seconds since the epoch)."""
 
@@ -113,7 +113,7 @@ class InverseOfferReceived:
     unavailable_from: float
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class ClaimUpdated:
     """A status update of a claim (a Mesos task). `uuid` is None if no acknowledgement is needed."""
 
@@ -129,7 +129,7 @@ class ClaimUpdated:
     source: str = ""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class LaunchDropped:
     """An ACCEPT that never reached the master (not connected, refused): the claim does not exist."""
 
@@ -137,7 +137,7 @@ class LaunchDropped:
     reason: str
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class ExecutorExited:
     """FAILURE event with an executor id: the claim's executor ended with `status` (a wait status) on the agent."""
 
@@ -146,12 +146,12 @@ class ExecutorExited:
     status: int
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class AgentFailed:
     agent_id: str
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class AgentsListed:
     """The master's list of agents; the answer to actions.ListAgents."""
 
@@ -161,7 +161,7 @@ class AgentsListed:
 
 
 # --- from executors -----------------------------------------------------------------------------
-@dataclass(frozen=True)
+@value(frozen=True)
 class ClaimSynced:
     """An executor's sync arrived (see wire.SyncRequest; the outputs in it are staged already).
 
@@ -177,14 +177,14 @@ class ClaimSynced:
     memory_mb: float = 0.0
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class OutputsPublished:
     """Every output of the attempt has its final name: the answer to actions.PublishOutputs."""
 
     attempt_id: str
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class OutputsRefused:
     """The outputs could not be published. `local`: this machine is at fault (for example permissions); `full`: only
     disk space is missing.
@@ -197,7 +197,7 @@ class OutputsRefused:
 
 
 # --- time ---------------------------------------------------------------------------------------
-@dataclass(frozen=True)
+@value(frozen=True)
 class Tick:
     """Time has passed; the core checks its timers. At least once a second."""
 

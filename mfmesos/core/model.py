@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
+from mfmesos.shared.values import value
 
-@dataclass(frozen=True)
+
+@value(frozen=True)
 class Resources:
     """Cores, memory and disk (MB), GPUs: of an offer, a claim, an agent, or an allocation."""
 
@@ -46,7 +48,7 @@ class Resources:
         return f"{self.cores:g} cores, {self.memory_mb:g} MB memory, {self.disk_mb:g} MB disk{gpus}"
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Request:
     """What the user asked for; None without a request."""
 
@@ -66,7 +68,7 @@ class Remote(NamedTuple):
     """Of its content, hex; empty: any content, see shared.webrequest.Version."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Task:
     """One task as the engine submitted it.
 
@@ -89,7 +91,7 @@ class Task:
     """The inputs that later tasks read as well, as far as known."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class StagedInput:
     """An input in the workflow's folder, or on a web server, when its task was submitted (see wire.Input)."""
 
@@ -106,7 +108,7 @@ class StagedInput:
     tag: str = ""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Offer:
     """A Mesos offer: resources of this role and unreserved ones, as far as usable; the rest is named, not dropped."""
 
@@ -121,7 +123,7 @@ class Offer:
     """The offer's resources as Mesos sent them: an ACCEPT must name the same role and reservations."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Agent:
     """An agent in the master's list, with all its resources, used or not."""
 
@@ -135,7 +137,7 @@ class Agent:
     """Reserved for other roles, by role; not included in `resources`."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Holder:
     """A framework that holds resources of the agents."""
 
@@ -148,7 +150,7 @@ class Holder:
     own: bool = False
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class SavedClaim:
     """A claim in the journal, for the next scheduler."""
 
@@ -159,7 +161,7 @@ class SavedClaim:
     solo_task: int | None = None
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class SavedTask:
     """A task with attempts in the journal."""
 

@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from mfmesos.shared.values import value
 
 
 def one_of(words: str) -> frozenset[str]:
@@ -40,7 +41,7 @@ _INTERPRETERS = re.compile(r"(?:sh|bash|dash|ksh|zsh|Rscript|java|julia|(?:pytho
 _INTERPRETERS_VALUES = one_of("-W -X -cp -classpath --class-path -O +O -o -I")
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Step:
     """One program and its words, without redirections, assignments, wrappers and interpreters before it."""
 

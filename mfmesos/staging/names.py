@@ -4,11 +4,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from mfmesos.shared.messages import staging as m
 from mfmesos.shared.symlinks import name_in
+from mfmesos.shared.values import value
 from mfmesos.staging.tarstream import shown
 
 RESERVED = (".mfmesos", "mesos_task_info", "mesos_task_state", "mesos_done")
@@ -22,7 +22,7 @@ class NameRefused(ValueError):
     """A name that is invalid for an output; the text is the reason, in one plain line."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class OutputPlan:
     """The declared outputs of an attempt, normalised and relative to the workflow's folder.
 

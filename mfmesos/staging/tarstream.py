@@ -7,11 +7,11 @@ GNU's tar write them, and the executor's own fields (see mfmesos.shared.wire).
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from mfmesos.shared.messages import streams as m
 from mfmesos.shared.phrases import printable
+from mfmesos.shared.values import value
 from mfmesos.shared.wire import TAR_HOLES, tar_mtime_ns
 
 BLOCK = 512
@@ -38,7 +38,7 @@ class BadTar(ValueError):
     """The stream is no tar of plain files, folders and links; the text is the reason, in one plain line."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Member:
     """A file, folder or link in the stream. `name` as in the stream, but without a trailing slash."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Callable, Union
 
 from mfmesos.core.model import Task
 from mfmesos.shared.messages import taskfiles as m
 from mfmesos.shared.phrases import printable
+from mfmesos.shared.values import value
 
 MAX_RECORD = 16 << 20
 """Bytes. A longer record is refused, so that a file that is no task file cannot fill the memory."""
@@ -19,7 +19,7 @@ SHOWN = 100
 """This many malformed records are reported one by one; the others are counted."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Submitted:
     """A task; `line` is the first line of its record, counted from 1."""
 
@@ -27,7 +27,7 @@ class Submitted:
     line: int
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Withdrawn:
     """The engine has cancelled that task."""
 
@@ -35,7 +35,7 @@ class Withdrawn:
     line: int
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Malformed:
     """A record that cannot be run. Its neighbours are not affected.
 
