@@ -140,8 +140,9 @@ class TaskFileEngine(Launched):
 
     def _with_whole_inputs(self, task: Task) -> Task:
         """makeflow cuts names at commas; the inputs exist by now, which shows the whole names."""
-        names = self._comma_names.whole(task.inputs, lambda name: os.path.lexists(self._workdir / name))
-        return replace(task, inputs=tuple(dict.fromkeys(names)))
+        names = tuple(dict.fromkeys(self._comma_names.whole(
+            task.inputs, lambda name: os.path.lexists(self._workdir / name))))
+        return task if names == task.inputs else replace(task, inputs=names)
 
     def _refuse(self, record: Malformed) -> None:
         if record.task_id is not None and self._state.is_ended(record.task_id):

@@ -88,6 +88,7 @@ def _chief(found: list[Step]) -> list[Step]:
     return found[:1]
 
 
+@lru_cache(maxsize=1024)
 def _program(name: str) -> str:
     """Without what numbers scripts or versions."""
     name = _HEX.sub("#", name)

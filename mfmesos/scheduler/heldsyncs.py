@@ -16,7 +16,7 @@ class HeldSyncs:
         self._post = post
         self._held: dict[tuple[str, int], asyncio.Future[wire.SyncAnswer]] = {}
 
-    async def on_sync(self, claim_id: str, request: wire.SyncRequest) -> wire.SyncAnswer:
+    def on_sync(self, claim_id: str, request: wire.SyncRequest) -> asyncio.Future[wire.SyncAnswer]:
         """Hold the sync until `answer`. The same sync over a new connection supersedes the earlier one."""
         future: asyncio.Future[wire.SyncAnswer] = asyncio.get_running_loop().create_future()
         key = (claim_id, request.seq)
@@ -27,7 +27,7 @@ class HeldSyncs:
         self._post(ClaimSynced(
             claim_id, request.seq, request.got, tuple(request.running), tuple(request.results), request.closing,
             request.memory_mb))
-        return await future
+        return future
 
     def answer(self, action: AnswerSync) -> None:
         future = self._held.pop((action.claim_id, action.seq), None)

@@ -267,9 +267,12 @@ class SyncAnswer:
     """No content: a newer sync of the same claim has replaced this one."""
 
 
+_ENCODER = json.JSONEncoder(default=vars, separators=(",", ":"))
+
+
 def dumps(message: Any) -> bytes:
     """A message (any dataclass of this module) as JSON bytes."""
-    return json.dumps(message, default=vars, separators=(",", ":")).encode()
+    return _ENCODER.encode(message).encode()
 
 
 def _parts(raw: bytes) -> int:
@@ -281,6 +284,8 @@ def fields_of(cls: Any, data: Any, where: str) -> Any:
     if not isinstance(data, dict):
         raise WireError(f"{where}: a JSON object is expected, not {type(data).__name__}")
     try:
+        if data.keys() <= cls.__dataclass_fields__.keys():
+            return cls(**data)
         return cls(**{k: v for k, v in data.items() if k in cls.__dataclass_fields__})
     except TypeError as e:
         raise WireError(f"{where}: {e}") from None
@@ -301,7 +306,7 @@ def _check(condition: bool, where: str, what: str) -> None:
 
 def _is_number(value: Any) -> bool:
     """Whether the value is a finite number: Python's JSON also accepts NaN and Infinity."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e18
+    return type(value) in (int, float) and -1e18 < value < 1e18
 
 
 def _is_code(value: Any) -> bool:
@@ -314,7 +319,7 @@ def _is_id(value: Any) -> bool:
 
 def _text(value: str) -> str:
     """The text without lone surrogates, which JSON can hold but no file or terminal."""
-    return value.encode("utf-8", "replace").decode()
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
 def load_result(data: Any) -> Result:

@@ -6,7 +6,6 @@ import itertools
 import json
 import logging
 import os
-import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from mfmesos.staging.stamps import members_of
 from mfmesos.staging.tarstream import BadTar
 
 log = logging.getLogger("mfmesos.staging")
+MOST_BESIDE = 1000
 
 
 @dataclass
@@ -55,6 +55,8 @@ class Deliveries:
         self._members: dict[str, dict[str, tuple[str, ...]]] = {}
         self._published: dict[str, Received] = {}
         """By attempt: delivered separately and published, but the task is not reported yet."""
+        self._beside: set[str] = set()
+        """Folders of outputs on the file system of deliveries."""
         self._kept: dict[str, str] = {}
         """Attempt id -> stem of a complete delivery to an earlier scheduler."""
 
@@ -135,8 +137,7 @@ class Deliveries:
             result.outcome, result.reason = wire.FINISHED, ""
         try:
             if result.tar is not None and attempt is not None and result.outcome in (wire.FINISHED, wire.FAILED):
-                return unpack(self._new_stem(attempt), attempt.plan, result.tar_bytes() or b"",
-                              result.outcome == wire.FAILED)
+                return self._unpack(attempt, result.tar_bytes() or b"", result.outcome == wire.FAILED)
         except LeadsOut as e:
             if attempt is not None and result.outcome == wire.FINISHED:
                 attempt.problem = PublishError(str(e), True)
@@ -150,8 +151,16 @@ class Deliveries:
             result.tar = None
         return None
 
+    def _unpack(self, attempt: Attempt, data: bytes, partial: bool) -> Received:
+        try:
+            return unpack(self._new_stem(attempt), attempt.plan, data, partial)
+        except FileNotFoundError:
+            self._make_again()
+            return unpack(self._new_stem(attempt), attempt.plan, data, partial)
+
     def unpacker(self, attempt: Attempt, partial: bool = False, hashing: bool = False) -> Unpacker:
         """For a stream of outputs; `commit` the result of its `finish`."""
+        self._make_again()
         return Unpacker(self._new_stem(attempt), attempt.plan, partial, hashing)
 
     def commit(self, attempt: Attempt, received: Received, alone: bool = False) -> bool:
@@ -172,16 +181,19 @@ class Deliveries:
                 attempt.problem = not_stored(e, self._incoming)
                 received.discard()
                 return True
-        attempt.received, attempt.problem = replace(received, alone=alone), None
+        attempt.received, attempt.problem = replace(received, alone=True) if alone else received, None
         if alone:
             with contextlib.suppress(OSError):  # then it is sent again
                 os.close(os.open(received.mark, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         return True
 
-    def _new_stem(self, attempt: Attempt) -> str:
-        if not os.path.isdir(self._incoming):  # somebody has removed the folder
+    def _make_again(self) -> None:
+        """Make the folder for deliveries again if somebody has removed it."""
+        if not os.path.isdir(self._incoming):
             with contextlib.suppress(FileExistsError):
                 self._incoming.mkdir(mode=0o700)
+
+    def _new_stem(self, attempt: Attempt) -> str:
         return f"{self._incoming}/{stem_of(attempt.id, next(self._numbers))}"
 
     # --- publishing -----------------------------------------------------------------------------
@@ -203,20 +215,25 @@ class Deliveries:
         attempt = self._attempts.get(attempt_id)
         if attempt is None or attempt.received is None:
             return True
-        if attempt.received.resumed:
+        if attempt.received.resumed or attempt.received.folders:
             return False
-        for index, name in enumerate(attempt.received.plan.roots):
-            try:
-                found = os.lstat(attempt.received.path(index))
-            except OSError:
-                return True  # gone: `publish` reports that at once
-            try:
-                folder_stat = os.stat(os.path.dirname(os.path.join(self._workdir, name)))
-            except OSError:
-                folder_stat = found  # made while it is published
-            if stat.S_ISDIR(found.st_mode) or folder_stat.st_dev != found.st_dev:
-                return False
-        return True
+        return all(self._is_beside(os.path.dirname(name)) for name in attempt.received.plan.roots)
+
+    def _is_beside(self, folder: str) -> bool:
+        """Whether a folder of the workflow is on the file system of deliveries. Remembered, since renames find out
+        anyway; one that does not exist yet is made while its outputs are published.
+        """
+        if folder in self._beside:
+            return True
+        try:
+            beside = os.stat(self._workdir / folder).st_dev == os.stat(self._incoming).st_dev
+        except OSError:
+            return True  # `publish` reports that at once, if need be
+        if beside:
+            if len(self._beside) >= MOST_BESIDE:
+                self._beside.clear()
+            self._beside.add(folder)
+        return beside
 
     def publish(self, received: Received | None) -> None:
         """Blocking; may run in any thread. Raises PublishError."""
@@ -236,6 +253,8 @@ class Deliveries:
         """The members of each output folder. Written to the mark before the first file is moved, since the next
         scheduler finds only the remaining files. Raises OSError.
         """
+        if not (received.folders or received.resumed):
+            return {}
         if received.resumed:
             with contextlib.suppress(OSError, ValueError), open(received.mark, encoding="ascii") as f:
                 return {name: tuple(members) for name, members in json.load(f).items()}

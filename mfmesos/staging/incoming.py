@@ -95,7 +95,7 @@ class Unpacker:
         self._file: _File | None = None
         self._parent = ""
         """The last folder that was made or checked: neither it nor a folder above it is a link."""
-        self._links = False
+        self._links = self._folders = False
         self._reader = TarReader(self)
         self._lock = threading.Lock()
         self._aborted = False
@@ -113,7 +113,9 @@ class Unpacker:
             missing = self._names.missing()
             if missing is not None and not self._received.partial:
                 raise BadTar(m.MEMBER_MISSING(name=missing))
-            return replace(self._received, links=self._links, hashed=self._hashed)
+            if not (self._folders or self._hashed):
+                return self._received
+            return replace(self._received, links=self._links, folders=self._folders, hashed=self._hashed)
 
     def abort(self) -> None:
         """Give up and remove everything; waits for a `feed` in another thread."""
@@ -179,6 +181,8 @@ class Unpacker:
         index, rest = self._names.locate(name)
         again = self._names.note(name, index)
         path = self._received.path(index)
+        if rest or member.is_dir:
+            self._folders = True
         if rest:
             self._make_parents(path, rest.split("/")[:-1])
             path = f"{path}/{rest}"

@@ -64,6 +64,8 @@ def publish(workdir: Path, received: Received, own_files: Iterable[str] = ()) ->
     `own_files`: names in the workflow's folder that no task may write, besides mfmesos's own. Raises PublishError; then
     nothing of `received` is in the workflow's folder, and everything is as before.
     """
+    if _publish_file(workdir, received):
+        return
     job = _Job(str(workdir), received, own_files)
     name = ""
     try:
@@ -91,6 +93,20 @@ def publish(workdir: Path, received: Received, own_files: Iterable[str] = ()) ->
         remove_tree(path)
     if job.merged or job.temporaries:
         received.clear()
+
+
+def _publish_file(workdir: Path, received: Received) -> bool:
+    """Publish one new file in the workflow's folder itself, the usual delivery, with one call of the system; False if
+    it is something else, or something is in the way (docs/performance.md, Staging).
+    """
+    roots = received.plan.roots
+    if len(roots) != 1 or "/" in roots[0] or received.folders or received.resumed:
+        return False
+    try:
+        os.rename(received.path(0), f"{workdir}/{roots[0]}")
+    except OSError:
+        return False
+    return True
 
 
 def _problem(job: _Job, name: str, e: OSError) -> PublishError:

@@ -19,10 +19,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from mfmesos.shared.disk import remove_tree
+from mfmesos.shared.values import value
 from mfmesos.staging.names import OutputPlan
 from mfmesos.staging.trees import TreeError, manifest, walk
 
@@ -55,7 +56,7 @@ class Hashed(NamedTuple):
     made: os.stat_result
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Received:
     """A delivery whose outputs have all arrived."""
 
@@ -72,6 +73,8 @@ class Received:
     """Whether one of its folders has symbolic links."""
     hashed: Mapping[str, Hashed] = field(default_factory=dict, compare=False)
     """By path: the files that were hashed as they arrived."""
+    folders: bool = False
+    """Whether one of its roots is a folder; unknown if `resumed`."""
 
     @property
     def attempt_id(self) -> str:

@@ -14,10 +14,11 @@ from mfmesos.core.model import StagedInput
 from mfmesos.shared import batches, wire
 from mfmesos.shared.addresses import advertised, default_host, is_loopback, join_host_port, split_host_port
 from mfmesos.shared.messages import streams as m
-from mfmesos.staging.deliveries import Deliveries
+from mfmesos.staging.deliveries import Attempt, Deliveries
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.listener import Listener
 from mfmesos.staging.permits import Access, ClaimAccess, ClaimTable, derived_token
+from mfmesos.staging.received import Received
 from mfmesos.staging.smallfiles import Refused
 from mfmesos.staging.transfer import Transfer
 
@@ -65,7 +66,7 @@ class StagingServer:
         self._archive_name = ""
         self._archive = b""
         self._archive_base = ""
-        self._stopping: asyncio.Event
+        self._stopping: asyncio.Future[None]
         self.fingerprint: str | None = None
         """sha256 of the certificate in DER form, hex; None without TLS."""
         self.starting = False
@@ -91,7 +92,7 @@ class StagingServer:
         """
         self._deliveries.start(resume)
         # On Python 3.9 these belong to the loop that runs when they are made.
-        self._stopping = asyncio.Event()
+        self._stopping = asyncio.get_running_loop().create_future()
         self._transfer = Transfer(
             self._inputs, self._deliveries, self._reading, self._writing, idle_s=self._idle_s,
             uploads=self._uploads)
@@ -129,9 +130,9 @@ class StagingServer:
 
     async def stop(self, keep: bool = False) -> None:
         """Close every connection and remove unpublished deliveries, or `keep` them for the next scheduler."""
-        if self._listeners:
+        if self._listeners and not self._stopping.done():
             log.info("event=staging_ended inputs_sent_bytes=%d", self.sent_bytes)
-            self._stopping.set()
+            self._stopping.set_result(None)
         for listener in self._listeners:
             await listener.stop()
         self._listeners.clear()
@@ -245,7 +246,7 @@ class StagingServer:
         except (wire.WireError, RecursionError) as e:
             raise Refused(400, str(e)) from None
         del raw
-        await asyncio.shield(self._take_results(claim, message.results))
+        await self._take_results(claim, message.results)
         answer = await self._held(claim, message)
         claim.number = max(claim.number, answer.number, message.got)
         return web.Response(body=wire.dumps(answer), content_type="application/json")
@@ -254,6 +255,8 @@ class StagingServer:
         """An executor has one sync at a time, and possibly one more on a connection that broke unnoticed: beyond that
         the oldest is dropped, so that endless bodies cannot fill the memory.
         """
+        if request.content.is_eof():
+            return await request.read()  # it has arrived, as nearly always: this waits for nothing
         reading = asyncio.ensure_future(request.read())
         claim.reading.append(reading)
         if len(claim.reading) > MOST_SYNCS:
@@ -271,32 +274,43 @@ class StagingServer:
                 claim.reading.remove(reading)
 
     async def _take_results(self, claim: ClaimAccess, results: Sequence[wire.Result]) -> None:
+        small = sum(len(r.tar) for r in results if r.tar) <= INLINE_TOGETHER
+        if small and not any(r.outcome == wire.FAILED for r in results):
+            for result in results:
+                attempt = self._deliveries.get(claim.id, result.attempt)
+                self._commit(attempt, self._deliveries.unpack_result(attempt, result))
+        else:
+            await asyncio.shield(self._take_slowly(claim, results, small))
+
+    async def _take_slowly(self, claim: ClaimAccess, results: Sequence[wire.Result], small: bool) -> None:
+        """With threads for what takes long: outputs that are not small, and those of failed attempts."""
         loop = asyncio.get_running_loop()
-        together = sum(len(r.tar) for r in results if r.tar)
         for result in results:
             attempt = self._deliveries.get(claim.id, result.attempt)
-            if together <= INLINE_TOGETHER:
+            if small:
                 received = self._deliveries.unpack_result(attempt, result)
             else:
                 received = await loop.run_in_executor(self._writing, self._deliveries.unpack_result, attempt, result)
-            if attempt is not None and received is not None:
-                self._deliveries.commit(attempt, received)
+            self._commit(attempt, received)
             if attempt is not None and result.outcome == wire.FAILED and attempt.received is not None:
                 await loop.run_in_executor(self._writing, self._deliveries.publish_partial, attempt)
 
+    def _commit(self, attempt: Attempt | None, received: Received | None) -> None:
+        if attempt is not None and received is not None:
+            self._deliveries.commit(attempt, received)
+
     async def _held(self, claim: ClaimAccess, message: wire.SyncRequest) -> wire.SyncAnswer:
         answering = asyncio.ensure_future(self._on_sync(claim.id, message))
-        stopping = asyncio.ensure_future(self._stopping.wait())
         try:
-            await asyncio.wait((answering, stopping), timeout=self._hold_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                (answering, self._stopping), timeout=self._hold_s, return_when=asyncio.FIRST_COMPLETED)
             if answering.done():
                 return answering.result()
-            if self._stopping.is_set():
+            if self._stopping.done():
                 raise Refused(503, m.SCHEDULER_ENDING())
             return wire.SyncAnswer(number=claim.number)
         finally:
             answering.cancel()
-            stopping.cancel()
 
     async def _get_file(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
         choices = claim.files(request.match_info["digest"])

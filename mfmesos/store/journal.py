@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import fields
 from pathlib import Path
@@ -162,13 +162,12 @@ class Journal:
         return sqlitefile.translated_errors(self.path, JournalError, _MOVE)
 
 
-def _dumps(saved: SavedTask | SavedClaim) -> str:
-    return json.dumps(saved, default=_plain, separators=(",", ":"))
-
-
 def _plain(value: Any) -> Any:
     """Dataclasses and mappings as plain dicts."""
-    return dict(value) if isinstance(value, Mapping) else vars(value)
+    return vars(value) if hasattr(value, "__dataclass_fields__") else dict(value)
+
+
+_dumps: Callable[[SavedTask | SavedClaim], str] = json.JSONEncoder(default=_plain, separators=(",", ":")).encode
 
 
 def _task(data: dict[str, Any]) -> SavedTask:

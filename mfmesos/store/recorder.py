@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
-from dataclasses import replace
 from pathlib import Path
 from typing import Callable
 
@@ -63,7 +62,7 @@ class Recorder:
     def keep(self, attempt: Attempt) -> None:
         """Store the attempt together with others, by `flush` at the latest."""
         if self._path is not None:
-            self._waiting.append(replace(attempt, ended_at=self._clock(), workflow=self._workflow))
+            self._waiting.append(Attempt(**{**vars(attempt), "ended_at": self._clock(), "workflow": self._workflow}))
             if len(self._waiting) >= AT_ONCE:
                 self.flush()
 

@@ -69,6 +69,32 @@ def test_files_and_folders_land(work: Path) -> None:
     assert list((work / ".mfmesos" / "incoming").iterdir()) == []
 
 
+@pytest.mark.parametrize(("outputs", "folders"), [
+    ({"a": b"A"}, False), ({"a__b": b"A"}, False), ({"d": {}}, True), ({"a": b"A", "d": {"x": b"X"}}, True)])
+def test_a_delivery_knows_whether_it_has_folders(work: Path, outputs: dict[str, Any], folders: bool) -> None:
+    """Those are looked at more closely, and published by a thread; a file in a folder is none."""
+    assert staged(work, **outputs).folders is folders
+
+
+def test_a_delivery_of_nothing(work: Path) -> None:
+    """A task without outputs whose executor sends an empty stream all the same."""
+    publishing.publish(work, staged(work))
+    assert contents(work) == {}
+
+
+def test_one_file_takes_one_call(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The usual delivery, a new file in the workflow's folder itself, is renamed without looking at anything; with
+    anything in the way it is published like any other."""
+    def unwanted(*_: Any) -> None:
+        raise AssertionError("it was prepared")
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing, "_prepare", unwanted)
+        publishing.publish(work, staged(work, a=b"new"))
+    assert contents(work) == {"a": b"new"}
+    (work / "b").mkdir()
+    assert "b" in fail(work, staged(work, b=b"B")).reason
+
+
 def folders(work: Path, **files: bytes) -> Received:
     """Delivered: the folder d with these files, "__" for "/", and an empty folder d/empty."""
     tar = tar_of(member("d", kind=b"5", mode=0o755), member("d/empty", kind=b"5", mode=0o755),
