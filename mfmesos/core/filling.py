@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from heapq import merge
 
-from mfmesos.core import claims, demand, nearest, tasks, trust
+from mfmesos.core import claims, demand, nearest, planned_start, tasks, trust
 from mfmesos.core.actions import SaveClaim
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.model import Resources, SavedClaim
@@ -57,7 +57,7 @@ def _fill(state: State, claim: Claim) -> None:
     if claim.free.cores > 0:
         _start(state, claim, claim.free, len(state.queue))
     extra = ahead(claim.resources, claim.pace_s)
-    if extra.cores > 0 and state.queue:
+    if extra.cores > 0 and state.queue and not planned_start.is_held(state, claim):
         _start(state, claim, claim.free + extra, len(state.queue) // len(state.claims), short_only=True)
 
 
@@ -115,9 +115,16 @@ def _start(state: State, claim: Claim, room: Resources, at_most: int, short_only
         if not need.fits_in(claim.resources):
             continue
         n = how_many_fit(need, left[0], min(state.queue.count(shape), at_most))
+        first = state.queue.first(shape)
+        held = False
+        if n and first is not None:
+            planned_start.make(state, first)
+            held = planned_start.is_held(state, claim)
+            if held:
+                n = 0 if planned_start.delayed_by(state, first, shape) else 1
         left[0], at_most = left[0] - need * n, at_most - n
         for _ in range(n):
-            record = nearest.pick(state, shape, claim)
+            record = first if held else nearest.pick(state, shape, claim)
             assert record is not None
             tasks.start_attempt(state, record, claim, need)
     demand.follow_queue(state)

@@ -5,7 +5,7 @@ task that fits nowhere. Large tasks do not starve: after `drain_after_s` claims 
 """
 from __future__ import annotations
 
-from mfmesos.core import claims, demand, shortage, tasks, trust
+from mfmesos.core import claims, demand, planned_start, shortage, tasks, trust
 from mfmesos.core.actions import DeclineOffers, ListAgents, OpenClaim, Revive, SaveClaim, Suppress
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.filling import fill_claims, is_short, room_to_run, with_own_claim
@@ -35,6 +35,7 @@ def match(state: State, everything: bool) -> None:
     if state.stopping or state.now < state.paused_until:
         state.try_all = True
     else:
+        planned_start.follow(state)
         fill_claims(state)
         if not state.queue:
             _nothing_waits(state)

@@ -22,6 +22,8 @@ class Need(NamedTuple):
     floor_disk_mb: float = 0.0
     wall_s: float | None = None
     """How long the task will probably run; None: not known."""
+    longest_s: float | None = None
+    """How long tasks of the category have run at most, of late."""
 
     def within(self, requested: Shape, agent: Resources) -> Need:
         """What was not requested is no more than the agent has."""

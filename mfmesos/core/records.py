@@ -115,6 +115,18 @@ class TaskRecord:
             self.kind.rough() if self.estimated else None, tuple(sorted(self.failed_at)))
 
 
+@dataclass(frozen=True)
+class PlannedStart:
+    claim_id: str
+    shape: Shape
+    order: int
+    """Of the task in the queue."""
+    at: float
+    """When there will be room, by the usual run times of what runs there; infinity if that is unknown."""
+    until: float
+    """The deadline."""
+
+
 @dataclass
 class Shortage:
     """How long tasks have been waiting with nothing running, and what the user was notified of."""

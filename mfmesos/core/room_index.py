@@ -96,6 +96,13 @@ class LeastNeeds(Generic[K]):
         """The least of each resource that any key needs."""
         return self._least[1]
 
+    def first(self) -> K | None:
+        """The key of the lowest rank."""
+        node = 1
+        while node < self._width:
+            node = 2 * node + (self._rank[2 * node + 1] < self._rank[2 * node])
+        return None if self._rank[1] == INF else self._slots.keys[node - self._width]
+
     def needs_of(self, key: K) -> Amounts:
         return self._least[self._width + self._slots.of[key]]
 

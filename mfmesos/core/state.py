@@ -13,7 +13,7 @@ from mfmesos.core.nearness import Nearness
 from mfmesos.core.needs import Need, Needs
 from mfmesos.core.policy import Policy
 from mfmesos.core.queue import WaitingQueue
-from mfmesos.core.records import AgentRecord, Shape, Shortage, TaskRecord
+from mfmesos.core.records import AgentRecord, PlannedStart, Shape, Shortage, TaskRecord
 from mfmesos.core.room_index import LeastNeeds, MostRoom
 from mfmesos.core.sizing import Wanted, allocation
 from mfmesos.core.states import ClaimState, TaskState
@@ -49,6 +49,10 @@ class State:
     """Waiting shapes that failed somewhere: where they may start also depends on the time."""
     stale: dict[Shape, None] = field(default_factory=dict)
     """Waiting shapes whose need may be another one now."""
+    planned: PlannedStart | None = None
+    """Of the first waiting task, if others would overtake it."""
+    planned_at: float = -1e9
+    """When it, or the last one, was planned."""
     renewals: Deadlines = field(default_factory=Deadlines)
     renewed_at: dict[str, float] = field(default_factory=dict)
     """By category, like `renewals`."""

@@ -43,7 +43,7 @@ MOST_CACHED = 10_000
 
 def needs_for(policy: Policy) -> EstimatedNeeds:
     """For a run under `policy`: its mode, retry budget and defaults."""
-    return EstimatedNeeds(policy.estimates, Estimates.with_budget(policy.retry_budget, policy.defaults))
+    return EstimatedNeeds(policy.estimates, Estimates.for_run(policy.retry_budget, policy.defaults))
 
 
 class EstimatedNeeds:
@@ -131,7 +131,8 @@ class EstimatedNeeds:
         return Need(
             self._cores(kind, shape.cores), _at_least(memory, shape.memory_mb, shape.floor_memory_mb),
             _at_least(disk, shape.disk_mb, shape.floor_disk_mb, LEAST_MB + INPUT_SLACK * kind.input_mb), shape.gpus,
-            shape.floor_memory_mb, shape.floor_disk_mb, estimates.seconds(kind.category, kind.input_mb))
+            shape.floor_memory_mb, shape.floor_disk_mb, estimates.seconds(kind.category, kind.input_mb),
+            estimates.longest_s(kind.category))
 
     def _cores(self, kind: Kind, declared: float | None) -> float | None:
         """What such tasks usually use: a task that gets too few is only slower, so there is no margin."""

@@ -34,6 +34,16 @@ class Estimates:
         self.cores = Estimator(tuning, defaults.cores)
         self.wall = Estimator(tuning, 3600.0)
         self.commands = Commands()
+        self._judged = [self.memory, self.disk, self.cores, self.wall]
+
+    @classmethod
+    def for_run(cls, retries_per_100: float, defaults: Defaults | None = None) -> Estimates:
+        """A run asks of cores and wall time only what is usual, for which no candidates are judged: half of the cost of
+        learning. Raises like `with_budget`.
+        """
+        made = cls.with_budget(retries_per_100, defaults)
+        made._judged = [made.memory, made.disk]
+        return made
 
     @classmethod
     def with_budget(cls, retries_per_100: float, defaults: Defaults | None = None) -> Estimates:
@@ -57,8 +67,8 @@ class Estimates:
         ):
             if peak is not None and peak >= 0.0:
                 weight = 1.0 if estimator is self.wall else seconds
-                estimator.observe(category, peak, weight, input_mb, declared=requested, context=context, judge=judge,
-                                  own=before)
+                estimator.observe(category, peak, weight, input_mb, declared=requested, context=context,
+                                  judge=judge and estimator in self._judged, own=before)
         self.commands.add(command, input_mb, usage.memory_mb, usage.disk_mb)
 
     def exhausted(self, category: str, resource: str, allocation: float) -> None:
@@ -75,6 +85,10 @@ class Estimates:
     def seconds(self, category: str, input_mb: float | None = None) -> float | None:
         """How long a task will probably run, for placement and ETA; None for an unknown category."""
         return self.wall.typical(category, input_mb)
+
+    def longest_s(self, category: str) -> float | None:
+        """The longest run time of the category's last tasks; None for an unknown category."""
+        return max(self.wall.recent(category), default=None)
 
     def _of(self, resource: str) -> Estimator:
         if resource not in ("memory", "disk", "cores", "wall"):

@@ -13,6 +13,7 @@ from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.core import Core
 from mfmesos.core.model import Agent, Holder, Offer, Request, Resources, SavedClaim, SavedTask, Task
+from mfmesos.core.planned_start import is_held
 from mfmesos.core.policy import Policy
 from mfmesos.core.sizing import AHEAD_MOST, how_many_fit
 from mfmesos.core.states import ClaimState
@@ -222,7 +223,7 @@ class World:
         if state.over or state.stopping or state.now < state.paused_until or state.policy.per_task_claims or limited:
             return
         for claim in state.claims.each_in(ClaimState.OPEN):
-            if claim.solo_task is not None or claim.free.cores <= 0:
+            if claim.solo_task is not None or claim.free.cores <= 0 or is_held(state, claim):
                 continue
             for shape, _, first in state.queue.shapes():
                 if shape.solo or shunned(state, shape, claim.agent_id):

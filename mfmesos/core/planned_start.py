@@ -1,0 +1,116 @@
+"""The planned start of the first waiting task that others overtook: one claim is held until there is room for the task.
+
+Backfilling as EASY does it (Lifka 1995): only the first task that cannot start has a planned start, and tasks that come
+later still start in its claim if they are expected to end before. Without a planned start a large task would wait for
+as long as small ones keep coming. It is given up at a deadline, and may be made again in another claim.
+"""
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import islice
+
+from mfmesos.core import trust
+from mfmesos.core.claim_table import Claim
+from mfmesos.core.model import Resources
+from mfmesos.core.records import PlannedStart, Shape, TaskRecord
+from mfmesos.core.state import State
+from mfmesos.core.states import ClaimState
+
+PATIENCE_S = 60.0
+"""A planned start is given up this long, and as long as it was planned ahead, after its time."""
+BLIND_S = 600.0
+"""The same where no run time is known."""
+OVERRUN = 0.1
+"""What runs longer than usual is expected to run for this part of its time so far."""
+MOST_CLAIMS = 32
+"""That many are compared: what runs in each is looked at."""
+EVERY_S = 1.0
+"""Pause between two plans: tasks that need only a little more than others become the first all the time."""
+
+
+def follow(state: State) -> None:
+    """Forget the planned start when its task has started or ended, its claim takes no more tasks, or it is overdue."""
+    planned = state.planned
+    if planned is None:
+        return
+    first = state.queue.first(planned.shape)
+    claim = state.claims.get(planned.claim_id)
+    started = first is None or first.order > planned.order
+    if started or claim is None or claim.state is not ClaimState.OPEN or state.now >= planned.until:
+        state.planned = None
+    if state.planned is None and claim is not None:
+        claim.touch()  # other tasks may start there again
+
+
+def make(state: State, overtaking: TaskRecord) -> None:
+    """Hold a claim for the first waiting task before this one overtakes it, unless something else is coming for it."""
+    shape = state.waiting.first()
+    if shape is None or state.planned is not None or state.policy.per_task_claims:
+        return
+    record = state.queue.first(shape)
+    if record is None or record.order >= overtaking.order or state.now - state.planned_at < EVERY_S:
+        return
+    if not (state.claims.expected[shape] or state.offering):
+        state.planned, state.planned_at = _best(state, shape, record), state.now
+
+
+def _best(state: State, shape: Shape, record: TaskRecord) -> PlannedStart | None:
+    """In the claim that will have room first; without known run times, in the one with the least work."""
+    found: list[tuple[float, float, PlannedStart]] = []
+    usual: dict[Shape, float | None] = {}
+    for claim, need in islice(_able(state, shape), MOST_CLAIMS):
+        at = _room_at(state, claim, need, usual)
+        ahead = at - state.now if at < math.inf else BLIND_S
+        planned = PlannedStart(claim.id, shape, record.order, at, state.now + 2 * ahead + PATIENCE_S)
+        found.append((at, claim.resources.cores - claim.free.cores, planned))
+    return min(found, key=lambda item: item[:2])[2] if found else None
+
+
+def _able(state: State, shape: Shape) -> Iterator[tuple[Claim, Resources]]:
+    """The claims that could hold such a task if they were empty, and what it would be given there."""
+    for claim in state.claims.each_in(ClaimState.OPEN):
+        if claim.solo_task is None and not trust.shunned(state, shape, claim.agent_id):
+            need = state.allocation(shape, claim.resources, claim.agent_id)
+            if need.fits_in(claim.resources):
+                yield claim, need
+
+
+def _room_at(state: State, claim: Claim, need: Resources, usual: dict[Shape, float | None]) -> float:
+    """When enough of what runs in the claim will have ended; `usual` run times are kept from one claim to the next."""
+    ends = []
+    for task_id in claim.attempts.values():
+        running = state.tasks.get(task_id)
+        if running is not None:
+            shape = running.shape()
+            if shape not in usual:
+                usual[shape] = state.need(shape).wall_s
+            ends.append((_end_of(state, claim, running, usual[shape]), running.allocation))
+    free = claim.free
+    for at, allocation in sorted(ends, key=lambda end: end[0]):
+        free = free + allocation
+        if need.fits_in(free):
+            return at
+    return math.inf
+
+
+def _end_of(state: State, claim: Claim, running: TaskRecord, usual_s: float | None) -> float:
+    """What runs longer than usual is expected to end soon; the prediction is corrected with each plan."""
+    lasts_s = claim.pace_s if usual_s is None else usual_s
+    if lasts_s is None:
+        return math.inf
+    lasted_s = state.now - running.assigned_at
+    return state.now + max(lasts_s - lasted_s, OVERRUN * lasted_s)
+
+
+def is_held(state: State, claim: Claim) -> bool:
+    return state.planned is not None and state.planned.claim_id == claim.id
+
+
+def delayed_by(state: State, first: TaskRecord, shape: Shape) -> bool:
+    """Whether the planned start could be delayed if this task, the first of its shape, started in the held claim."""
+    planned = state.planned
+    if planned is None or first.order <= planned.order:
+        return False
+    longest_s = state.need(shape).longest_s
+    return longest_s is None or state.now + longest_s > planned.at
