@@ -6,7 +6,6 @@ import contextlib
 import errno
 import logging
 import os
-import re
 import signal
 import threading
 from typing import Callable, NamedTuple
@@ -15,8 +14,8 @@ from mfmesos.shared import plainerrors, wire
 from mfmesos.shared.batches import FILE_BYTES
 from mfmesos.shared.messages import executor as m
 from mfmesos.shared.webrequest import Hope, WebError
-from mfmesos.shared.wire import BROKEN, EXHAUSTED, FAILED, FINISHED, KILLED, Result, Run, Usage
-from mfmesos_executor import cores, keeping, outputs, verdict
+from mfmesos.shared.wire import BROKEN, EXHAUSTED, FAILED, FINISHED, KILLED, Result, Run
+from mfmesos_executor import keeping, outputs, verdict
 from mfmesos_executor.client import Cancelled, Refused, Unreachable
 from mfmesos_executor.environ import given, task_environment
 from mfmesos_executor.files import remove_tree, tail
@@ -31,9 +30,6 @@ from mfmesos_executor.unpack import BadStream
 logger = logging.getLogger(__name__)
 CONFLICT = 409
 """The input has changed since the task was submitted."""
-_FULL_BYTES = 64 << 20
-"""A disk with less free space than this may have been full a moment ago."""
-_NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
 
 
 class _Outgoing(NamedTuple):
@@ -70,6 +66,7 @@ class Attempt:
         self._step: Callable[[], None] | None = None
         """What it does in its turn, and whether that is large; see Lanes."""
         self._outgoing: _Outgoing | None = None
+        self._changed_input = ""
         self._haunted = False
         """Whether processes of it could not be killed: its sandbox must not be used again."""
 
@@ -99,6 +96,21 @@ class Attempt:
                 return
             self._exhausted = exceeded
         self._ask_to_end(self._tools.claim.kill_grace_s if exceeded.resource == "wall" else 0.0)
+
+    def processes(self) -> set[int]:
+        """All its processes now; empty before its command runs and after its end."""
+        leader = self._leader
+        if leader is None:
+            return set()
+        return self._tools.reaper.processes(self._tools.reaper.table(), leader)
+
+    def input_changed(self, name: str) -> None:
+        """It wrote to an input that it shares, or another attempt did: it must run again, with copies."""
+        with self._lock:
+            first = not self._changed_input
+            self._changed_input = self._changed_input or name
+        if first:
+            self._ask_to_end(0.0)
 
     def _ask_to_end(self, grace_s: float) -> None:
         with self._lock:
@@ -151,7 +163,8 @@ class Attempt:
                 self._root = tools.skeletons.take()
                 self._sandbox = Sandbox(self._root, self.run, tools.seen(self._root))
                 self._sandbox.make()
-                self._inputs = place_inputs(self._sandbox, tools.cache, tools.fetch_many, self._is_cancelled)
+                self._inputs = place_inputs(self._sandbox, tools.cache, tools.fetch_many, self._is_cancelled,
+                                            None if self.run.copies else self)
             name = self._input
             for name, large in self._inputs:
                 self._raise_if_cancelled()
@@ -219,7 +232,7 @@ class Attempt:
                 if e.errno == errno.E2BIG:
                     raise BadName(verdict.too_large(env)) from None
                 raise
-            self._watched = Watched(self, self._leader, tools.clock(), self._root)
+            self._watched = Watched(self, self._leader, tools.clock(), self._root, tools.cache.inodes(self))
             tools.monitor.watch(self._watched)
 
     # --- end ---
@@ -234,8 +247,9 @@ class Attempt:
             self._haunted = not tools.reaper.clear(leader, self._grace_until)
             tools.reaper.forget(leader)
             watched.over, watched.memory = True, 0
+            self._let_go()
             watched.scan_disk()
-            usage = self._usage(leader, watched)
+            usage = watched.usage()
             result = self._judge(sandbox, leader.status or 0)
             result.usage = usage
             if self._outgoing is not None:
@@ -248,14 +262,11 @@ class Attempt:
             result = self._fault(e)
         self._end(result)
 
-    def _usage(self, leader: Leader, watched: Watched) -> Usage:
-        wall = max(leader.ended_at - watched.started, 0.001)
-        # Too short to be measured: an upper bound is better than nothing.
-        peak = max(leader.peak_bytes, watched.memory_peak) or leader.at_most_bytes
-        wait = watched.turns.wait_s(leader.cpu_s)
-        used = cores.usable(leader.cpu_s, wait, wall, cores.of_machine())
-        return Usage(memory_mb=round(peak / MB, 3), disk_mb=round(watched.disk_peak / MB, 3), cores=round(used, 3),
-                     cpu_s=round(leader.cpu_s, 3), wall_s=round(wall, 3), wait_s=round(wait, 3))
+    def _let_go(self) -> None:
+        """Its processes are gone, so what it has read and written stays as it is."""
+        changed = self._tools.cache.let_go(self)
+        with self._lock:
+            self._changed_input = self._changed_input or changed
 
     def _judge(self, sandbox: Sandbox, status: int) -> Result:
         code, number = verdict.split_status(status)
@@ -265,6 +276,8 @@ class Attempt:
         limit = hard_limit(self.run.limit_disk_mb, self.run.most_disk_mb)
         if self._killed:
             result.outcome, result.reason = KILLED, m.KILLED_ON_REQUEST()
+        elif self._changed_input:
+            self._judge_change(result, self._changed_input)
         elif self._exhausted is not None:
             result.outcome, result.resource, result.reason = EXHAUSTED, self._exhausted.resource, self._exhausted.reason
         elif code != 0:
@@ -281,7 +294,16 @@ class Attempt:
             self._deliver_partial(sandbox, result)
         return result
 
+    @staticmethod
+    def _judge_change(result: Result, name: str) -> None:
+        result.outcome, result.wrote_input, result.reason = BROKEN, name, m.INPUT_CHANGED(name=name)
+
     def _judge_failure(self, result: Result, reason: str) -> None:
+        program = verdict.busy_program(self.run, result.stderr)
+        if program:
+            # Linux lets nobody write to a program that runs. With a copy nobody else would run it.
+            self._judge_change(result, program)
+            return
         result.outcome, result.reason = FAILED, verdict.with_last_line(reason, result.stderr, result.stdout)
         trouble = self._trouble()
         if trouble:
@@ -291,9 +313,7 @@ class Attempt:
             self._judge_full_disk(result, reason)
 
     def _disk_was_full(self, result: Result) -> bool:
-        """On a full disk, the message about it may not be written, either."""
-        free = _free_bytes(self._tools.folders[0] if self._tools.folders else self._root)
-        return free < _FULL_BYTES and (free < _FULL_BYTES >> 6 or bool(_NO_SPACE.search(result.stderr)))
+        return verdict.disk_was_full(self._tools.folders[0] if self._tools.folders else self._root, result.stderr)
 
     def _judge_full_disk(self, result: Result, reason: str) -> None:
         """The agent is at fault, unless the attempt itself used more than its allocation."""
@@ -372,14 +392,10 @@ class Attempt:
             self._tools.monitor.unwatch(self._watched)
         if self._inputs is not None:
             self._inputs.close()
+        self._tools.cache.let_go(self)
         # The delivery is in the result or was sent: nothing here is needed any more.
         if self._haunted:
             remove_tree(self._root)
         elif self._root:
             self._tools.skeletons.give_back(self._root)
         self._on_end(result)
-
-
-def _free_bytes(path: str) -> int:
-    found = os.statvfs(path)
-    return found.f_bavail * found.f_frsize

@@ -1,15 +1,18 @@
-"""The inputs of a claim, by digest: each is fetched once, kept while space allows, and handed out as copies."""
+"""The inputs of a claim, by digest: each is fetched once, kept while space allows, and handed out as links or
+copies.
+"""
 from __future__ import annotations
 
 import os
 import threading
-from typing import Callable, Sequence, Tuple
+from typing import Callable, Container, Sequence, Tuple
 
 from mfmesos.shared.wire import Input
 from mfmesos_executor.client import Cancelled
 from mfmesos_executor.fetching import Source, fetch
-from mfmesos_executor.files import remove_tree
+from mfmesos_executor.files import Inode, remove_tree
 from mfmesos_executor.placing import Placer
+from mfmesos_executor.shared import Shared, Sharer
 
 Key = Tuple[str, str]
 
@@ -23,8 +26,15 @@ class Entry:
         self.url = item.url
         self.ready = False
         self.error: BaseException | None = None
+        self.shared: Shared | None = None
+        """Set when it is ready."""
         self.users = 0
+        """Attempts that wait for it, copy it or have it linked."""
         self.used = 0
+
+    @property
+    def spoilt(self) -> bool:
+        return self.shared is not None and self.shared.spoilt
 
 
 class Cache:
@@ -36,22 +46,43 @@ class Cache:
         self._placer = placer
         self._room = room_bytes
         self._entries: dict[Key, Entry] = {}
+        self._linked: dict[Sharer, list[tuple[Entry, Input]]] = {}
         self._changed = threading.Condition()
         self._count = 0
         self.bytes = 0
         """Approximate size of the cache."""
 
-    def place(self, item: Input, target: str, cancelled: Callable[[], bool]) -> None:
-        """Put a copy of the input at `target`. Raises Unreachable, Refused, Cancelled, BadStream, WebError, OSError."""
+    def place(self, item: Input, target: str, cancelled: Callable[[], bool], sharer: Sharer | None = None,
+              own: Container[str] = ()) -> None:
+        """Put the input at `target`: as a copy or, for a `sharer`, perhaps as a link, except for paths in `own`; the
+        sharer must `let_go` when its processes are gone. Raises Unreachable, Refused, Cancelled, BadStream, WebError,
+        OSError.
+        """
         placed = False
         while not placed:
             entry, mine = self.enter(item)
+            linked = False
             try:
                 if mine:
                     self._fetch(entry, item, cancelled)
-                placed = self.give(entry, item, target, cancelled)
+                linked = sharer is not None and self._link(entry, item, target, cancelled, sharer, own)
+                placed = linked or self.give(entry, item, target, cancelled)
             finally:
-                self.leave(entry, item)
+                if not linked:
+                    self.leave(entry, item)
+
+    def let_go(self, sharer: Sharer) -> str:
+        """The name of an input that was changed while the attempt had it linked; empty if none. May be called twice."""
+        changed = ""
+        for entry, item in self._linked.pop(sharer, ()):
+            if entry.shared is not None and not self._placer.unlink(entry.shared, sharer):
+                changed = changed or item.name
+            self.leave(entry, item)
+        return changed
+
+    def inodes(self, sharer: Sharer) -> list[frozenset[Inode]]:
+        """Of the inputs that the attempt has linked."""
+        return [entry.shared.inodes for entry, _ in self._linked.get(sharer, ()) if entry.shared is not None]
 
     def keep(self, item: Input, path: str) -> bool:
         """Take over the file or folder at `path`, an attempt's output that later attempts may read as `item`, with its
@@ -64,7 +95,7 @@ class Cache:
             self._count += 1
             entry = Entry(f"{self._folder}/{self._count}", item)
             os.rename(path, entry.path)
-            entry.ready, entry.used = True, self._count
+            entry.ready, entry.used, entry.shared = True, self._count, Shared(entry.path)
             self._entries[key] = entry
             self.bytes += item.size
         self.shrink()
@@ -76,6 +107,9 @@ class Cache:
         key = (item.kind, item.digest)
         with self._changed:
             entry = self._entries.get(key)
+            if entry is not None and entry.spoilt:
+                self._forget(entry, item)
+                entry = None
             mine = entry is None
             if entry is None:
                 self._count += 1
@@ -95,6 +129,8 @@ class Cache:
     def _fetch(self, entry: Entry, item: Input, cancelled: Callable[[], bool]) -> None:
         try:
             fetch(self._sources, item, entry.path, cancelled)
+            self._placer.seal(entry.path, item)
+            entry.shared = Shared(entry.path)
         except BaseException as e:
             self.arrived(entry, e)
             raise
@@ -120,38 +156,58 @@ class Cache:
         it in vain from elsewhere: try again. Raises its error, Cancelled, OSError.
         """
         with self._changed:
-            while not entry.ready and entry.error is None:
-                if cancelled():
-                    raise Cancelled
-                self._changed.wait(0.2)
+            self._wait(entry, cancelled)
             if isinstance(entry.error, Cancelled) or (entry.error is not None and entry.url != item.url):
                 return False
             if entry.error is not None:
                 raise entry.error
-            alone = not item.shared and entry.users == 1
+            alone = self._alone(entry, item) and self._entries.get((item.kind, item.digest)) is entry
             if alone:
-                del self._entries[(item.kind, item.digest)]
-                self.bytes -= entry.size
+                self._forget(entry, item)
         if alone:
             self._placer.move(entry.path, item, target)
         else:
             self._placer.copy(entry.path, item, target)
         return True
 
+    def _wait(self, entry: Entry, cancelled: Callable[[], bool]) -> None:
+        while not entry.ready and entry.error is None:
+            if cancelled():
+                raise Cancelled
+            self._changed.wait(0.2)
+
+    def _link(self, entry: Entry, item: Input, target: str, cancelled: Callable[[], bool], sharer: Sharer,
+              own: Container[str]) -> bool:
+        with self._changed:
+            self._wait(entry, cancelled)
+            if not entry.ready or entry.shared is None or self._alone(entry, item):
+                return False
+        if not self._placer.link(entry.shared, item, target, sharer, own):
+            return False
+        self._linked.setdefault(sharer, []).append((entry, item))
+        return True
+
+    @staticmethod
+    def _alone(entry: Entry, item: Input) -> bool:
+        """Whether the attempt can have the cached file itself."""
+        return not item.shared and entry.users == 1
+
     def leave(self, entry: Entry, item: Input) -> None:
         """It is not needed any more by who has entered."""
         key = (item.kind, item.digest)
         with self._changed:
             entry.users -= 1
-            # Failed, or needed by no other attempt: nothing to keep.
-            gone = self._entries.get(key) is entry and not entry.users and (not item.shared or entry.error is not None)
-            if entry.error is not None and self._entries.get(key) is entry:
-                gone = True
-            if gone:
-                del self._entries[key]
-                self.bytes -= entry.size
+            # Failed, changed, or needed by no other attempt: nothing to keep.
+            if self._entries.get(key) is entry and (
+                    entry.error is not None or entry.spoilt or not (entry.users or item.shared)):
+                self._forget(entry, item)
+            gone = not entry.users and self._entries.get(key) is not entry
         if gone:
             remove_tree(entry.path)
+
+    def _forget(self, entry: Entry, item: Input) -> None:
+        del self._entries[(item.kind, item.digest)]
+        self.bytes -= entry.size
 
     def shrink(self, to_bytes: int | None = None) -> None:
         """Remove unused inputs, the least recently used first, until at most that much is kept."""

@@ -23,6 +23,7 @@ from mfmesos_executor.monitor import MB, Monitor
 from mfmesos_executor.placing import Placer
 from mfmesos_executor.reap import Reaper
 from mfmesos_executor.room import Room
+from mfmesos_executor.shared import Links
 from mfmesos_executor.shortcut import Shortcut
 from mfmesos_executor.skeletons import Skeletons
 from mfmesos_executor.spares import Spares
@@ -74,11 +75,12 @@ class Claim:
         client = self._client = Client(data, clock)
         for name in FOLDERS:
             os.makedirs(f"{folder}/{name}", exist_ok=True)
+        links = Links(f"{folder}/cache")
         spares = Spares(f"{folder}/spare", SPARES)
         scheduler = Scheduler(client)
         cache = Cache(f"{folder}/cache", (Web(), scheduler), int(data.disk_mb * MB / 2) if data.disk_mb > 0 else None,
-                      Placer(spares))
-        monitor = Monitor(data, reaper, cache, clock)
+                      Placer(spares, links))
+        monitor = Monitor(data, reaper, cache, links, clock)
         self._reaper = reaper
         shortcut = self._shortcut = Shortcut(f"{folder}/tasks")
         self._tools = Tools(data, client, cache, reaper, monitor, Pool(WORKERS), Lanes(WORKERS),

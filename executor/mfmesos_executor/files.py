@@ -5,13 +5,15 @@ import contextlib
 import errno
 import os
 import stat
-from typing import Iterator
+from typing import Callable, Container, Iterable, Iterator, NamedTuple, Tuple
 
 from mfmesos.shared.holes import extents, sparse
 from mfmesos.shared.wire import TAIL_BYTES
 
 _LONG_PATH = 3000
 """The system accepts paths of 4095 bytes; deeper files are moved up before they are removed."""
+Inode = Tuple[int, int]
+"""Device and number."""
 _NO_COPY_RANGE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EIO)
 
 
@@ -69,6 +71,15 @@ def _copy_sparse(from_fd: int, to_fd: int, size: int) -> None:
 
 def copy_tree(source: str, target: str) -> None:
     """Copy a folder's content into `target`, which may exist; files there are replaced."""
+    _tree(source, target, lambda path: True)
+
+
+def link_tree(source: str, target: str, own: Container[str] = ()) -> None:
+    """The same with hard links for files, except those whose paths in `target` are in `own`."""
+    _tree(source, target, own.__contains__)
+
+
+def _tree(source: str, target: str, copies: Callable[[str], bool]) -> None:
     os.makedirs(target, exist_ok=True)
     waiting, done = [(source, target)], []
     while waiting:
@@ -83,6 +94,8 @@ def copy_tree(source: str, target: str) -> None:
                 unlink(to)
                 if entry.is_symlink():
                     os.symlink(os.readlink(entry.path), to)
+                elif not copies(to):
+                    os.link(entry.path, to, follow_symlinks=False)
                 else:
                     found = entry.stat(follow_symlinks=False)
                     copy_file(entry.path, to, found.st_mode & 0o777, mtime_ns=found.st_mtime_ns)
@@ -168,6 +181,48 @@ def _open_up(folder: str, only_if_needed: bool = False) -> None:
         os.chmod(folder, 0o700)
 
 
+class Disk(NamedTuple):
+    """Disk usage of a folder in bytes (in blocks, so holes do not count and hard links count once)."""
+
+    total: int
+    linked: int
+    """The part that other folders have as well."""
+
+
+def disk_usage(path: str, linked: Iterable[Container[Inode]] = ()) -> Disk:
+    """Zeros if the folder does not exist. `linked`: inodes that other folders link as well."""
+    total = common = 0
+    seen = set()
+    for found in _stats(path):
+        if found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode):
+            key = (found.st_dev, found.st_ino)
+            if key in seen:
+                continue
+            seen.add(key)
+            if any(key in inodes for inodes in linked):
+                common += found.st_blocks * 512
+        total += found.st_blocks * 512
+    return Disk(total, common)
+
+
+def _stats(path: str) -> Iterator[os.stat_result]:
+    waiting = [path]
+    while waiting:
+        try:
+            entries = os.scandir(waiting.pop())
+        except OSError:
+            continue
+        with entries:
+            for entry in entries:
+                try:
+                    found = entry.stat(follow_symlinks=False)
+                    if stat.S_ISDIR(found.st_mode):
+                        waiting.append(entry.path)
+                except OSError:
+                    continue
+                yield found
+
+
 def tail(path: str) -> str:
     """The last TAIL_BYTES of a file, decoded; empty if it does not exist."""
     try:
@@ -187,35 +242,3 @@ def tail(path: str) -> str:
     while size > TAIL_BYTES and raw and raw[0] & 0xC0 == 0x80:
         raw = raw[1:]
     return raw.decode("utf-8", "replace")
-
-
-def disk_bytes(path: str) -> int:
-    """Disk usage of a folder (in blocks, so holes do not count and hard links count once); 0 if it does not exist."""
-    total = 0
-    seen = set()
-    for found in _stats(path):
-        if found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode):
-            key = (found.st_dev, found.st_ino)
-            if key in seen:
-                continue
-            seen.add(key)
-        total += found.st_blocks * 512
-    return total
-
-
-def _stats(path: str) -> Iterator[os.stat_result]:
-    waiting = [path]
-    while waiting:
-        try:
-            entries = os.scandir(waiting.pop())
-        except OSError:
-            continue
-        with entries:
-            for entry in entries:
-                try:
-                    found = entry.stat(follow_symlinks=False)
-                    if stat.S_ISDIR(found.st_mode):
-                        waiting.append(entry.path)
-                except OSError:
-                    continue
-                yield found

@@ -7,22 +7,26 @@ from typing import Callable, Generator, NamedTuple, Optional, Sequence, Tuple
 
 from mfmesos.shared.batches import FILE_BYTES, MOST
 from mfmesos.shared.holes import write_at
+from mfmesos.shared.symlinks import lies_in
 from mfmesos.shared.wire import Input
 from mfmesos_executor.cache import Cache, Entry
 from mfmesos_executor.fetching import Arrived
 from mfmesos_executor.files import unlink
 from mfmesos_executor.placing import mode_of
 from mfmesos_executor.sandbox import Sandbox
+from mfmesos_executor.shared import Sharer
 
 Placing = Generator[Tuple[str, Optional[bool]], None, None]
 FetchMany = Callable[[Sequence[Input], Callable[[int, Arrived], None], Callable[[], bool]], None]
 
 
 def place_inputs(sandbox: Sandbox, cache: Cache, fetch_many: FetchMany,
-                 cancelled: Callable[[], bool]) -> Placing:
+                 cancelled: Callable[[], bool], sharer: Sharer | None = None) -> Placing:
     """Put all inputs of an attempt into its sandbox. Yields before each of them its name, and whether a large transfer
-    may follow; None if none follows. Raises like Cache.place.
+    may follow; None if none follows. Raises like Cache.place. `sharer`: the attempt if inputs may be links; then those
+    that are outputs as well are not.
     """
+    own = frozenset(map(sandbox.path, sandbox.outputs))
     wanted = [_Wanted(name, item, sandbox.path(name)) for name, item in sorted(sandbox.inputs.items())]
     # Folders first: a file that is also in one of them replaces the folder's copy.
     wanted.sort(key=lambda one: one.item.kind != "dir")
@@ -31,7 +35,8 @@ def place_inputs(sandbox: Sandbox, cache: Cache, fetch_many: FetchMany,
     for one in wanted if len(small) < 2 else [one for one in wanted if not _is_small(one.item)]:
         yield one.name, one.item.size > FILE_BYTES
         _make_parent(one, made)
-        cache.place(one.item, one.target, cancelled)
+        may_link = sharer is not None and not any(lies_in(output, one.target) for output in own)
+        cache.place(one.item, one.target, cancelled, sharer if may_link else None, own)
     if len(small) < 2:
         return
     for one in small:

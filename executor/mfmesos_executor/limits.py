@@ -56,7 +56,9 @@ def victim_of_memory(claim: ClaimData, loads: list[Load]) -> int | None:
 
 
 def victim_of_disk(claim: ClaimData, loads: list[Load], cache_mb: float) -> int | None:
-    """The same for disk; the cache was shrunk before."""
+    """The same for disk; the cache was shrunk before. What attempts link of it counts in their loads, so it is no part
+    of `cache_mb`, which may be negative then.
+    """
     over = [x.disk_mb - x.run.disk_mb for x in loads]
     soft = [x.run.most_disk_mb is not None for x in loads]
     return _victim(claim.disk_mb, sum(x.disk_mb for x in loads) + cache_mb, 0.0, over, soft)

@@ -4,15 +4,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import Callable, Protocol
+from typing import Callable, Container, Protocol, Sequence
 
 from mfmesos.shared import procfs
-from mfmesos.shared.wire import ClaimData, Run
+from mfmesos.shared.wire import ClaimData, Run, Usage
 from mfmesos_executor import files, procs, shm
 from mfmesos_executor.cache import Cache
-from mfmesos_executor.cores import Turns
+from mfmesos_executor.cores import Turns, of_machine, usable
 from mfmesos_executor.limits import Exceeded, Load, guard_reason, over_own_limit, victim_of_disk, victim_of_memory
 from mfmesos_executor.reap import Leader, Reaper
+from mfmesos_executor.shared import Links
 
 logger = logging.getLogger(__name__)
 MB = float(1 << 20)
@@ -38,15 +39,18 @@ class Limited(Protocol):
 class Watched:
     """The recorded usage of one attempt."""
 
-    def __init__(self, attempt: Limited, leader: Leader, started: float, folder: str) -> None:
+    def __init__(self, attempt: Limited, leader: Leader, started: float, folder: str,
+                 linked: Sequence[Container[files.Inode]] = ()) -> None:
+        """`linked`: the inodes of inputs in its sandbox that the cache has as well."""
         self.attempt = attempt
         self.leader = leader
         self.started = started
         self.folder = folder
+        self._linked = linked
         self.memory = self.memory_peak = 0
         self.growth = 0
         """Growth of memory between the last two measurements."""
-        self.disk = self.disk_peak = 0
+        self.disk = self.disk_peak = self.linked_disk = 0
         self.disk_due = started + QUICK_S
         self.turns = Turns()
         self.kill_at: float | None = None
@@ -56,8 +60,19 @@ class Watched:
         """Its processes are gone; its outputs are still to be delivered."""
 
     def scan_disk(self) -> None:
-        self.disk = files.disk_bytes(self.folder)
+        self.disk, self.linked_disk = files.disk_usage(self.folder, self._linked)
         self.disk_peak = max(self.disk_peak, self.disk)
+
+    def usage(self) -> Usage:
+        """Of the attempt, whose processes are gone."""
+        leader = self.leader
+        wall = max(leader.ended_at - self.started, 0.001)
+        # Too short to be measured: an upper bound is better than nothing.
+        peak = max(leader.peak_bytes, self.memory_peak) or leader.at_most_bytes
+        wait = self.turns.wait_s(leader.cpu_s)
+        used = usable(leader.cpu_s, wait, wall, of_machine())
+        return Usage(memory_mb=round(peak / MB, 3), disk_mb=round(self.disk_peak / MB, 3), cores=round(used, 3),
+                     cpu_s=round(leader.cpu_s, 3), wall_s=round(wall, 3), wait_s=round(wait, 3))
 
     def load(self) -> Load:
         return Load(self.attempt.run, self.memory / MB, self.disk / MB, self.growth / MB)
@@ -66,11 +81,12 @@ class Watched:
 class Monitor:
     """Thread-safe. Attempts are watched from their command's start to its end."""
 
-    def __init__(self, claim: ClaimData, reaper: Reaper, cache: Cache,
+    def __init__(self, claim: ClaimData, reaper: Reaper, cache: Cache, links: Links,
                  clock: Callable[[], float] = time.monotonic) -> None:
         self._claim = claim
         self._reaper = reaper
         self._cache = cache
+        self._links = links
         self._clock = clock
         self._changed = threading.Condition()
         self._watched: dict[str, Watched] = {}
@@ -102,7 +118,7 @@ class Monitor:
             watched = list(self._watched.values())
         own = procfs.read(_me())
         return ((sum(w.memory for w in watched) + (own.rss_bytes if own else 0)) / MB,
-                (sum(w.disk for w in watched) + self._cache.bytes) / MB)
+                (sum(w.disk - w.linked_disk for w in watched) + self._cache.bytes) / MB)
 
     def _processes(self) -> dict[str, set[int]]:
         with self._changed:
@@ -142,6 +158,7 @@ class Monitor:
     def _look(self, watched: list[Watched], now: float) -> None:
         if now >= self._sample_due:
             self._sample([w for w in watched if now - w.started >= QUICK_S / 2 and not w.over], now)
+        self._links.look()
         watched = [w for w in watched if not w.over]
         for w in watched:
             if w.kill_at is not None:
@@ -188,9 +205,10 @@ class Monitor:
         resource = "memory"
         if index is None and self._claim.disk_mb > 0:
             resource = "disk"
-            spare = self._claim.disk_mb - sum(x.disk_mb for x in loads)
+            linked = sum(w.linked_disk for w in watched) / MB
+            spare = self._claim.disk_mb - sum(x.disk_mb for x in loads) + linked
             self._cache.shrink(int(max(0.0, spare) * MB))
-            index = victim_of_disk(self._claim, loads, self._cache.bytes / MB)
+            index = victim_of_disk(self._claim, loads, self._cache.bytes / MB - linked)
         if index is not None:
             exceeded: Exceeded = guard_reason(resource, self._claim, loads[index])
             watched[index].attempt.exhaust(exceeded)

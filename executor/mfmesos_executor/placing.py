@@ -1,18 +1,65 @@
-"""How a cached input gets into a sandbox."""
+"""How a cached input gets into a sandbox: as a hard link where that is safe and pays, otherwise as a copy."""
 from __future__ import annotations
 
+import errno
 import os
+import stat
+from typing import Container
 
 from mfmesos.shared.wire import Input
-from mfmesos_executor.files import copy_file, copy_tree, remove_tree, unlink
+from mfmesos_executor.files import copy_file, copy_tree, link_tree, remove_tree, unlink
+from mfmesos_executor.shared import Links, Shared, Sharer
 from mfmesos_executor.spares import Spares
+
+LEAST_LINKED = 64 << 10
+"""Bytes of the smallest file that is linked (docs/performance.md, Inputs): a copy of less costs about as much."""
+LEAST_MEMBERS = 16
+"""A folder with at least this many files is linked, whatever their size."""
+_NO_LINK = (errno.EMLINK, errno.EPERM, errno.EXDEV, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class Placer:
     """Thread-safe."""
 
-    def __init__(self, spares: Spares) -> None:
+    def __init__(self, spares: Spares, links: Links) -> None:
         self._spares = spares
+        self._links = links
+
+    def seal(self, cached: str, item: Input) -> None:
+        """A file that was just fetched gets the mode and time that its links will have. Raises OSError."""
+        if item.kind != "dir" and os.lstat(cached).st_nlink == 1:
+            os.chmod(cached, mode_of(item))
+            _set_mtime(item, cached)
+
+    def link(self, shared: Shared, item: Input, target: str, sharer: Sharer, own: Container[str] = ()) -> bool:
+        """Whether the input is now linked at `target`; if so, `unlink` must follow when the attempt's processes are
+        gone. `own`: paths of members that get a copy. Raises OSError.
+        """
+        if not self._links.possible or not _worthwhile(shared, item) or target in own:
+            return False
+        if not self._links.attach(shared, sharer, item.name):
+            return False
+        try:
+            if item.kind == "dir":
+                link_tree(shared.path, target, own)
+                _set_mtime(item, target)
+            else:
+                unlink(target)
+                os.link(shared.path, target, follow_symlinks=False)
+            return True
+        except OSError as e:
+            # A member of a folder may have been linked already, which the attempt's copies replace.
+            self._links.detach(shared, sharer)
+            if e.errno not in _NO_LINK:
+                raise
+            return False
+        except BaseException:
+            self._links.detach(shared, sharer)
+            raise
+
+    def unlink(self, shared: Shared, sharer: Sharer) -> bool:
+        """The attempt's processes are gone. False if the input was changed since it was cached."""
+        return self._links.detach(shared, sharer)
 
     def copy(self, cached: str, item: Input, target: str) -> None:
         """The cached file or folder stays. Raises OSError."""
@@ -36,6 +83,14 @@ class Placer:
             os.chmod(cached, mode_of(item))
             _set_mtime(item, cached)
             os.rename(cached, target)
+
+
+def _worthwhile(shared: Shared, item: Input) -> bool:
+    """Whether a link costs less than a copy and is as good."""
+    if item.kind == "dir":
+        return item.size >= LEAST_LINKED or shared.count_members() >= LEAST_MEMBERS
+    fits = stat.S_IMODE(shared.top.mode) == mode_of(item) and item.mtime_ns in (0, shared.top.mtime_ns)
+    return fits and shared.top.size >= LEAST_LINKED
 
 
 def mode_of(item: Input) -> int:

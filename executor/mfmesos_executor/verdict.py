@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import threading
 from typing import Callable, Mapping
@@ -10,6 +11,7 @@ from typing import Callable, Mapping
 from mfmesos.shared.messages import executor as m
 from mfmesos.shared.phrases import printable
 from mfmesos.shared.plainerrors import reason
+from mfmesos.shared.wire import Run
 
 MOST_REASON = 400
 MOST_WORDS = 6
@@ -19,6 +21,10 @@ TASKS_OWN = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
 """Errors of names that the task chose: the same on every agent."""
 VANISHED = m.EXECUTOR_FOLDER_GONE()
 _PROBE = bytes(4096)
+_FULL_BYTES = 64 << 20
+"""A disk with less free space than this may have been full a moment ago."""
+_NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
+_BUSY = re.compile(r"Text file busy")
 
 
 def split_status(status: int) -> tuple[int | None, int | None]:
@@ -92,6 +98,20 @@ def trouble_of(folders: tuple[str, ...]) -> str:
     except OSError as e:
         return m.EXECUTOR_FOLDER_READ_ONLY(why=agents_reason(e))
     return ""
+
+
+def disk_was_full(folder: str, stderr: str) -> bool:
+    """On a full disk, the message about it may not be written, either. Raises OSError."""
+    found = os.statvfs(folder)
+    free = found.f_bavail * found.f_frsize
+    return free < _FULL_BYTES and (free < _FULL_BYTES >> 6 or bool(_NO_SPACE.search(stderr)))
+
+
+def busy_program(run: Run, stderr: str) -> str:
+    """The program among its inputs that a failed attempt could not write to since another attempt runs it, or empty."""
+    if run.copies or not _BUSY.search(stderr):
+        return ""
+    return next((item.name for item in run.inputs if item.mode & 0o111), "")
 
 
 def too_large(env: Mapping[str, str]) -> str:

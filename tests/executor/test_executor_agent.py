@@ -148,7 +148,8 @@ def test_an_error_of_the_executor_itself_ends_the_attempt(when):
     def fail(*_: object) -> bool:
         raise RecursionError("too deep")
     parts = {"skeletons": SimpleNamespace(take=fail), "reaper": SimpleNamespace(clear=fail),
-             "monitor": SimpleNamespace(unwatch=lambda watched: None)}
+             "monitor": SimpleNamespace(unwatch=lambda watched: None),
+             "cache": SimpleNamespace(let_go=lambda attempt: "")}
     results: list[wire.Result] = []
     attempt = Attempt(run("1.1", "x"), SimpleNamespace(**parts), results.append)  # type: ignore[arg-type]
     if when == "before":

@@ -105,8 +105,8 @@ ATTEMPT_RETRIED = Message(
     "An attempt failed for a reason that may not come back; the task runs again.")
 INPUT_WRITTEN = Message(
     "input-written",
-    "a task of category {category} wrote to its input {name}, which it shared with other tasks; it runs again, and "
-    "tasks of this category get copies of their inputs from now on",
+    "input {name}, which tasks shared, was changed by a task, probably of category {category}; the task runs again, "
+    "and tasks of this category get copies of their inputs from now on",
     "Large inputs are linked, not copied. The attempt that wrote to a linked input was ended, and no other task uses "
     "what it wrote. Later runs remember the category. Copies are slower.",
     "let the command write to a copy of the file, or declare the file as an output as well")

@@ -19,6 +19,11 @@ INPUT_NOT_FETCHED = Message(
 INPUT_NOT_IN_PLACE = Message(
     "input-not-in-place", "input {name} could not be put in place: {why}",
     "The agent's disk is full, or its file system does not accept the name.")
+INPUT_CHANGED = Message(
+    "input-changed",
+    "its input {name}, which it shared with other tasks, was changed while it ran; it runs again with copies",
+    "The task wrote to the input, or another task did. Nothing that was made from changed content is used.",
+    "let the command write to a copy of the file, or declare the file as an output as well")
 EXECUTOR_BUG = Message("executor-bug", "the executor failed: {kind}: {why}", "A bug: please report it.")
 COMMAND_INVALID = Message(
     "command-invalid", "the command or its environment cannot be run: {why}",
