@@ -99,10 +99,8 @@ class Attempt:
 
     def processes(self) -> set[int]:
         """All its processes now; empty before its command runs and after its end."""
-        leader = self._leader
-        if leader is None:
-            return set()
-        return self._tools.reaper.processes(self._tools.reaper.table(), leader)
+        leader, reaper = self._leader, self._tools.reaper
+        return set() if leader is None else reaper.processes(reaper.table(), leader)
 
     def input_changed(self, name: str) -> None:
         """It wrote to an input that it shares, or another attempt did: it must run again, with copies."""
