@@ -20,7 +20,7 @@ from mfmesos.engines import pool_status
 from mfmesos.engines.engine import Launched
 from mfmesos.engines.host import Host
 from mfmesos.engines.pool_programs import Programs
-from mfmesos.engines.pool_worker import MARGIN, distinct_size, identity
+from mfmesos.engines.pool_worker import IDLE_S, MARGIN, distinct_size, identity
 from mfmesos.engines.pool_workers import YOUNG_S, Worker, cannot_join, see, strangers
 from mfmesos.engines.stager import Stager
 from mfmesos.engines.survey import Survey, View
@@ -65,6 +65,8 @@ class PoolEngine(Launched):
         self._present: set[str] = set()
         """Keys of the managers in the last round."""
         self._agents_at = -math.inf
+        self._served_at = 0.0
+        """When a manager was last found."""
         self._survey: Survey
         self._rounds: asyncio.Task[None]
         self._watch: DirectoryWatch
@@ -81,7 +83,7 @@ class PoolEngine(Launched):
 
     def start(self, host: Host) -> None:
         self._host = host
-        now = host.clock()
+        now = self._served_at = host.clock()
         for worker in self._workers.values():
             worker.asked_at = now
         if self._workers:
@@ -180,6 +182,13 @@ class PoolEngine(Launched):
             self._notify_once("ignored", _first_of(view.ignored))
         self._note_changes(view)
         now = host.clock()
+        if view.managers:
+            self._served_at = now
+        elif settings.factory_timeout_s and now - self._served_at >= settings.factory_timeout_s:
+            reason = m.POOL_TIMED_OUT(seconds=settings.factory_timeout_s)
+            self._echo(reason)
+            host.stop(reason)
+            return
         for project in see(self._workers.values(), view, host.waiting(), now):
             self._pool.worked(project)
         self._drain_rejected(view, now)
@@ -243,12 +252,14 @@ class PoolEngine(Launched):
             except ConfigError as e:  # of a manager without tasks that keeps a minimum of workers
                 self._notify_once(f"refused {start.manager.key}", str(e))
                 continue
+            its = self._settings.of(start.manager.project)
+            idle_s = IDLE_S if its is not None and its.min_workers else self._settings.idle_s
             taken = {identity(w.size) for w in self._workers.values() if w.manager == start.manager.key}
             for _ in range(start.count):
                 size = distinct_size(start.size, taken)
                 taken.add(identity(size))
                 self._last_id += 1
-                task = program.task(self._last_id, start.manager, size, secret)
+                task = program.task(self._last_id, start.manager, size, secret, idle_s=idle_s)
                 self._workers[task.id] = Worker(task, now, now)
                 log.info("event=start worker=%d manager=%r size=%r", task.id, start.manager.key, str(size))
                 self._stager.submit(task)

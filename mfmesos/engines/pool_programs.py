@@ -41,7 +41,8 @@ class Programs:
         loop = asyncio.get_running_loop()
         for name in self._settings.workers or (manager.worker,):
             if name not in self._found:
-                self._found[name] = await loop.run_in_executor(self._thread, prepare, self._folder, name)
+                self._found[name] = await loop.run_in_executor(
+                    self._thread, prepare, self._folder, name, self._settings.options)
         program = choose(self._found.values(), manager)
         file = manager.password
         if file and file not in self._secrets:

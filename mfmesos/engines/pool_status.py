@@ -15,6 +15,8 @@ from mfmesos.shared.phrases import counted
 
 FILE = "pool-status.json"
 OLD_S = 15.0
+PIPE_WIDTH = 500
+"""In a pipe no name is folded."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,10 @@ def show(status: Status, echo: Callable[[str], None], now: Callable[[], float] =
         table.add_row(
             f"{row.project} {row.host}:{row.port}", str(row.tasks_waiting), str(row.tasks_running), f"{row.needs:g}",
             f"{row.has:g}", str(row.workers), ", ".join(f"{count} {kind}" for kind, count in kinds if count))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPE_WIDTH)
+    console.print(table)
     for row in status.managers:
         if row.why_not_more:
             echo(f"{row.project} {row.host}:{row.port}: {row.why_not_more}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import re
 import shlex
@@ -24,6 +25,7 @@ from typing import NamedTuple
 from mfmesos.core.model import Request, Resources, Task
 from mfmesos.settings.config import ConfigError
 from mfmesos.settings.pool_settings import TASK_VINE, WORK_QUEUE
+from mfmesos.settings.worker_options import WorkerOptions
 from mfmesos.shared.atomic import replacing
 from mfmesos.shared.messages import pool as m
 from mfmesos.shared.plainerrors import plain
@@ -33,12 +35,14 @@ from mfmesos.taskfiles.workers import OWN_MB
 TAG = 32
 MARGIN = Resources(0.0, OWN_MB + TAG, OWN_MB + TAG)
 """The largest amount that a worker's claim holds beyond the worker's size."""
+PONCHO = "poncho_package_run"
+NO_OPTIONS = WorkerOptions()
 LIBRARIES = "worker-lib"
 PASSWORD = "worker-password"
 CONNECT_S = 60
 """A worker that finds no manager for this long ends by itself."""
 IDLE_S = 300
-"""A worker without tasks for this long ends by itself, in case the pool is gone."""
+"""A worker of a project with a minimum that has had no tasks for this long ends by itself, in case the pool is gone."""
 
 
 HELLO = re.compile(rb"(workqueue|taskvine) (\d{1,4}) ")
@@ -85,21 +89,30 @@ class Program:
     inputs: tuple[str, ...]
     speaks: Protocol | None = None
     """None: unknown, as of a script."""
+    more: tuple[str, ...] = ()
+    """Arguments that the user gave."""
 
-    def task(self, number: int, manager: ManagerStatus, size: Resources, secret: str = "") -> Task:
-        """A worker for `manager` that runs until it is ended. `size` is unique already; `secret`: the password's file
-        in the pool's folder.
+    def task(self, number: int, manager: ManagerStatus, size: Resources, secret: str = "", *,
+             idle_s: float = IDLE_S) -> Task:
+        """A worker for `manager` that runs until it is ended, or has idled for `idle_s` and may leave. `size` is unique
+        already; `secret`: the password's file in the pool's folder.
         """
         who = identity(size)
         words = [f"--cores={who.cores}", f"--memory={who.memory_mb}", f"--disk={who.disk_mb}",
                  *([f"--gpus={int(size.gpus)}"] if size.gpus else []),
-                 f"--connect-timeout={CONNECT_S}", f"--idle-timeout={IDLE_S}", "--max-backoff=5",
+                 f"--connect-timeout={CONNECT_S}", f"--idle-timeout={max(math.ceil(idle_s), 1)}", "--max-backoff=5",
                  *([f"--password={secret}"] if secret else []), *(["--ssl"] if manager.ssl else []),
                  manager.host, str(manager.port)]
+        words = [*self.more, *words]
         return Task(
-            number, f"{self.command} {shlex.join(words)}", (*self.inputs, *([secret] if secret else [])),
+            number, f"exec {self.command} {shlex.join(words)}", (*self.inputs, *([secret] if secret else [])),
             request=Request(size.cores, size.memory_mb + OWN_MB, size.disk_mb + OWN_MB, gpus=size.gpus or None),
             category=manager.key)
+
+
+def leaves(task: Task) -> bool:
+    """Whether a worker from Program.task ends by itself as soon as it has been idle for the pool's time."""
+    return f"--idle-timeout={IDLE_S} " not in task.command
 
 
 def size_of(task: Task) -> Resources:
@@ -109,7 +122,7 @@ def size_of(task: Task) -> Resources:
                      asked.gpus or 0.0)
 
 
-def prepare(folder: Path, name: str) -> Program:
+def prepare(folder: Path, name: str, options: WorkerOptions = NO_OPTIONS) -> Program:
     """Copy the program `name` (on PATH, or a path) and its libraries into the folder; find out its protocol.
 
     Raises ConfigError, with the cure, if the program could not start.
@@ -124,7 +137,7 @@ def prepare(folder: Path, name: str) -> Program:
         own += f"-{_digest(program).hex()[:8]}"  # several of one name may be configured
     _copy(program, folder / own)
     inputs = [own]
-    command = f"exec ./{own}"
+    command = f"./{own}"
     if libraries:
         place = f"{LIBRARIES}-{own}"
         (folder / place).mkdir(exist_ok=True)
@@ -135,9 +148,39 @@ def prepare(folder: Path, name: str) -> Program:
             _copy(path, folder / place / library)
         loader = next(n for n in libraries if n.startswith("ld"))
         # Not by LD_LIBRARY_PATH: the worker's tasks would inherit it.
-        command = f'exec ./{place}/{loader} --library-path "$PWD/{place}" ./{own}'
+        command = f'./{place}/{loader} --library-path "$PWD/{place}" ./{own}'
         inputs.append(place)
-    return Program(name, command, tuple(inputs), protocol_of(program) if libraries else None)
+    speaks = protocol_of(program) if libraries else None
+    inputs += [_travelling(folder, file) for file in options.wrapper_input]
+    return Program(name, " ".join([*_starters(folder, options, inputs), command]), tuple(inputs), speaks,
+                   _arguments(options, own if speaks is None else speaks.worker))
+
+
+def _starters(folder: Path, options: WorkerOptions, inputs: list[str]) -> list[str]:
+    """The commands that start the worker, the outermost first; adds the files they need to `inputs`."""
+    found = [f"env {shlex.join(options.env)}"] if options.env else []
+    if options.wrapper:
+        found.append(options.wrapper)
+    if options.poncho_env:
+        unpacker = shutil.which(PONCHO)
+        if unpacker is None:
+            raise ConfigError(m.POOL_NO_PONCHO(name=PONCHO))
+        archive = _travelling(folder, options.poncho_env)
+        inputs += [_travelling(folder, unpacker), archive]
+        found.append(f"./{PONCHO} -e {shlex.quote(archive)} --")
+    return found
+
+
+def _travelling(folder: Path, file: str) -> str:
+    """Copy a file beside the worker; its name there."""
+    source = Path(file).expanduser()
+    _copy(source, folder / source.name)
+    return source.name
+
+
+def _arguments(options: WorkerOptions, worker: str) -> tuple[str, ...]:
+    ports = (f"--transfer-port={options.transfer_port}",) if options.transfer_port and worker == TASK_VINE else ()
+    return (*(f"--feature={one}" for one in options.feature), *ports, *shlex.split(options.extra_options))
 
 
 def copied_password(folder: Path, file: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from mfmesos.core.model import Resources, Task
-from mfmesos.engines.pool_worker import identity, size_of
+from mfmesos.engines.pool_worker import identity, leaves, size_of
 from mfmesos.engines.survey import View
 from mfmesos.shares.pool_values import PoolWorker
 
@@ -48,7 +48,7 @@ class Worker:
 
     def as_core(self) -> PoolWorker:
         return PoolWorker(str(self.task.id), self.manager, self.size, self.asked_at, self.idle_since, self.draining,
-                          self.seen, self.placed_at is not None)
+                          self.seen, self.placed_at is not None, leaves(self.task))
 
 
 def see(workers: Iterable[Worker], view: View, waiting: Collection[int], now: float) -> set[str]:

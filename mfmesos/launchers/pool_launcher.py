@@ -45,6 +45,9 @@ def launch(settings: PoolSettings, file: Path | None, options: LaunchOptions) ->
     read = pool_settings.read(path, settings)
     if not read.projects:
         raise ConfigError(m.NO_PROJECT(path=path))
+    left_out = ", ".join(project for project in settings.projects if project not in read.projects)
+    if left_out and not settings.manager:
+        raise ConfigError(m.PROJECT_AND_FILE(project=left_out, path=path))
     gpus = any(its.worker is not None and its.worker.gpus for its in read.projects.values())
     config = for_pool(replace(config, gpus=gpus), {**pool_settings.as_json(settings), "file": str(path.resolve())})
     with FolderLock(config.state_dir, options.echo, cure=m.OTHER_POOL_FOLDER()) as lock:
@@ -87,6 +90,8 @@ def keep(supervisor: Supervisor, echo: Callable[[str], None], clock: Callable[[]
                     echo(m.STOPPING_LATE(seconds=STOP_S))
                     return 1
                 continue
+            if supervisor.ended_in_order:
+                return 0
             failure = supervisor.check()
             if failure:
                 echo(failure)

@@ -52,6 +52,11 @@ class Supervisor:
             [*self.command, *more], cwd=self.cwd, env=dict(self.environ), stdin=subprocess.DEVNULL, stdout=2,
             start_new_session=True, pass_fds=self.pass_fds, preexec_fn=unblock_signals)
 
+    @property
+    def ended_in_order(self) -> bool:
+        """Whether the scheduler has ended the run by itself, without an error."""
+        return self._restart_at is None and self.process is not None and self.process.poll() == 0
+
     def check(self) -> str | None:
         """Restart a scheduler that has died; returns the reason to give up, or None."""
         now = self.clock()

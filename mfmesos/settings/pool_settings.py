@@ -5,18 +5,20 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mfmesos.core.model import Resources
+from mfmesos.settings import worker_options
 from mfmesos.settings.config import ConfigError
+from mfmesos.settings.worker_options import WorkerOptions
 from mfmesos.shared import bounds
 from mfmesos.shared.addresses import split_host_port
 from mfmesos.shared.messages import pool as m
 from mfmesos.shared.plainerrors import plain
-from mfmesos.shares.pool_values import UNLIMITED, ProjectSettings
+from mfmesos.shares.pool_values import ProjectSettings
 
 FILE = "pool.json"
 WORK_QUEUE, TASK_VINE = "work_queue_worker", "vine_worker"
@@ -45,6 +47,11 @@ class PoolSettings:
     ssl: bool = False
     idle_s: float = 10.0
     """A worker that is not needed is drained after this many seconds without a task."""
+    factory_timeout_s: float = 0.0
+    """The pool ends after this many seconds without a manager; 0: never."""
+    options: WorkerOptions = field(default_factory=WorkerOptions)
+    default: ProjectSettings = field(default_factory=ProjectSettings)
+    """For what a project of pool.json does not name."""
 
     def of(self, project: str) -> ProjectSettings | None:
         """The project's settings; None: do not serve it."""
@@ -87,12 +94,15 @@ def _line_of(text: str, key: str) -> int:
 
 def parse(given: Any, base: PoolSettings) -> PoolSettings:
     """pool.json's object over `base`; ValueError in one line with the cure."""
-    _keys("", given, ("projects", *TEXTS, *LISTS, "ssl", "idle"))
+    _keys("", given, ("projects", *TEXTS, *LISTS, "ssl", "idle", "factory_timeout", "defaults", *worker_options.NAMES))
     result = base
+    if "defaults" in given:
+        result = replace(result, default=_project("defaults", given["defaults"], result.default))
     if "projects" in given:
         if not isinstance(given["projects"], dict):
             raise _Bad("projects", m.POOL_WRITE_PROJECTS())
-        result = replace(result, projects={p: _project(p, its) for p, its in given["projects"].items()})
+        result = replace(result, projects={
+            p: _project(p, its, result.default) for p, its in given["projects"].items()})
     texts: dict[str, Any] = {key: _text(key, given[key]) for key in TEXTS if key in given}
     texts.update({name: _texts(key, given[key]) for key, name in LISTS.items() if key in given})
     result = replace(result, **texts)
@@ -102,7 +112,10 @@ def parse(given: Any, base: PoolSettings) -> PoolSettings:
         result = replace(result, ssl=given["ssl"])
     if "idle" in given:
         result = replace(result, idle_s=_number("idle", given["idle"], bounds.WORKER_IDLE))
-    return checked(result)
+    if "factory_timeout" in given:
+        result = replace(result, factory_timeout_s=_number("factory_timeout", given["factory_timeout"], bounds.SECONDS))
+    options: dict[str, Any] = {key: _option(key, given[key]) for key in worker_options.NAMES if key in given}
+    return checked(replace(result, options=replace(result.options, **options)))
 
 
 def checked(settings: PoolSettings) -> PoolSettings:
@@ -115,7 +128,7 @@ def checked(settings: PoolSettings) -> PoolSettings:
             except ValueError as e:
                 raise _Bad(key, str(e)) from None
     if settings.manager and not settings.projects:
-        settings = replace(settings, projects={".*": ProjectSettings()})
+        settings = replace(settings, projects={".*": settings.default})
     for pattern in settings.projects:
         try:
             re.compile(pattern)
@@ -134,27 +147,29 @@ def _keys(where: str, given: Any, known: tuple[str, ...]) -> None:
                        m.POOL_MISSPELT_KEY(near=near[0]) if near else m.POOL_UNKNOWN_KEY(keys=", ".join(known)))
 
 
-def _project(name: str, given: Any) -> ProjectSettings:
-    _keys(name, given, ("min", "max", "weight", "max_cores", "worker"))
-    its = ProjectSettings(
-        min_workers=_count(f"{name}.min", given.get("min", 0)),
-        max_workers=_count(f"{name}.max", given["max"]) if "max" in given else UNLIMITED,
-        weight=_number(f"{name}.weight", given.get("weight", 1.0), WEIGHT),
-        max_cores=_number(f"{name}.max_cores", given["max_cores"], bounds.AMOUNT) if "max_cores" in given else math.inf,
-        worker=worker_size(f"{name}.worker", given["worker"]) if given.get("worker") is not None else None)
+def _project(name: str, given: Any, default: ProjectSettings) -> ProjectSettings:
+    _keys(name, given, ("min", "max", "weight", "max_cores", "worker", "tasks_per_worker", "workers_per_cycle"))
+    read: dict[str, Callable[[], Any]] = {
+        "min_workers": lambda: _count(f"{name}.min", given["min"]),
+        "max_workers": lambda: _count(f"{name}.max", given["max"]),
+        "weight": lambda: _number(f"{name}.weight", given["weight"], WEIGHT),
+        "max_cores": lambda: _number(f"{name}.max_cores", given["max_cores"], bounds.AMOUNT),
+        "worker": lambda: worker_size(f"{name}.worker", given["worker"]) if given["worker"] is not None else None,
+        "tasks_per_worker": lambda: _number(f"{name}.tasks_per_worker", given["tasks_per_worker"], WEIGHT),
+        "workers_per_cycle": lambda: _count(f"{name}.workers_per_cycle", given["workers_per_cycle"])}
+    its = replace(default, **{key: read_it() for key, read_it in read.items() if key.removesuffix("_workers") in given})
     if its.min_workers > its.max_workers:
         raise _Bad(f"{name}.min", m.POOL_MIN_OVER_MAX(max=its.max_workers))
     return its
 
 
 def worker_size(where: str, given: Any) -> Resources:
-    """{"cores": 4, "memory": 4000, "disk": 8000}, MB; all three are required, gpus are optional."""
+    """{"cores": 4, "memory": 4000, "disk": 8000}, MB; what is missing is 0, and follows from an agent's proportions."""
     _keys(where, given, tuple(SIZES))
-    for key in ("cores", "memory", "disk"):
-        if key not in given:
-            raise _Bad(where, m.POOL_SIZE_MISSING(key=key))
-    return Resources(**{name: _number(f"{where}.{key}", given.get(key, 0), bounds.AMOUNT if key == "gpus" else SIZE)
-                        for key, name in SIZES.items()})
+    if not given:
+        raise _Bad(where, m.POOL_SIZE_MISSING())
+    return Resources(**{name: _number(f"{where}.{key}", given[key], bounds.AMOUNT if key == "gpus" else SIZE)
+                        if key in given else 0.0 for key, name in SIZES.items()})
 
 
 def _count(key: str, value: Any) -> int:
@@ -175,6 +190,14 @@ def _text(key: str, value: Any) -> str:
     return value
 
 
+def _option(key: str, value: Any) -> Any:
+    several = value if isinstance(value, list) and key in worker_options.LISTS else [value]
+    for one in several:
+        if not worker_options.is_valid(key, one):
+            raise _Bad(key, m.POOL_WRITE_STRINGS() if key in worker_options.LISTS else m.POOL_WRITE_STRING())
+    return tuple(several) if key in worker_options.LISTS else value
+
+
 def _texts(key: str, value: Any) -> tuple[str, ...]:
     several = value if isinstance(value, list) else [value] if value else []
     if not all(isinstance(one, str) and one and one.isprintable() for one in several):
@@ -187,7 +210,9 @@ def as_json(settings: PoolSettings) -> dict[str, Any]:
     return {
         "projects": {p: _project_json(its) for p, its in settings.projects.items()},
         "catalog": settings.catalog, "manager": settings.manager, "worker": [*settings.workers],
-        "password": [*settings.passwords], "ssl": settings.ssl, "idle": settings.idle_s}
+        "password": [*settings.passwords], "ssl": settings.ssl, "idle": settings.idle_s,
+        "factory_timeout": settings.factory_timeout_s, "defaults": _project_json(settings.default),
+        **{key: [*value] if isinstance(value, tuple) else value for key, value in vars(settings.options).items()}}
 
 
 def _project_json(its: ProjectSettings) -> dict[str, Any]:
@@ -195,5 +220,9 @@ def _project_json(its: ProjectSettings) -> dict[str, Any]:
     if its.max_cores < math.inf:
         given["max_cores"] = its.max_cores
     if its.worker is not None:
-        given["worker"] = {key: getattr(its.worker, name) for key, name in SIZES.items()}
+        given["worker"] = {key: getattr(its.worker, name) for key, name in SIZES.items() if getattr(its.worker, name)}
+    if its.tasks_per_worker:
+        given["tasks_per_worker"] = its.tasks_per_worker
+    if its.workers_per_cycle:
+        given["workers_per_cycle"] = its.workers_per_cycle
     return given

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mfmesos.core.model import Resources
 from mfmesos.shared.messages import pool as m
 from mfmesos.shares import pool_steps as steps
+from mfmesos.shares.pool_sizes import completed
 from mfmesos.shares.pool_steps import Account, Learned
 from mfmesos.shares.pool_values import (
     NOTHING_SAID,
@@ -88,6 +89,8 @@ class Pool:
         drains = steps.orphans(active, self._heard, settings, now, self.pace)
         if agent.cores <= EPS:
             return Decisions((), tuple(drains), {p: m.POOL_AGENTS_UNKNOWN() for p in settings})
+        settings = {project: its if its.worker is None else replace(its, worker=completed(its.worker, agent, overhead))
+                    for project, its in settings.items()}
         served = _served(managers, settings, active)
         why: dict[str, str] = {}
         for status, its in served:
@@ -119,6 +122,7 @@ class Pool:
             next_size = steps.larger(its, agent, overhead)
             if next_size is None:
                 why[status.key] = m.POOL_NO_WORKER_FITS(agent=agent)
+                sizes.rest_until = now + self.pace.smaller_s
             else:
                 sizes.at_least = next_size
                 small = [w for w in its if w.connected and not next_size.fits_in(w.size)]
@@ -158,7 +162,7 @@ class Pool:
                 continue
             missing = steps.missing_workers(its, agent, project.workers, project.may_start, room,
                                             self._backoff(its.project, now), overhead)
-            if missing.count:
+            if missing.count and now >= self._sizes[its.status.key].rest_until:
                 starts.append(Start(its.status, missing.size, missing.count))
                 project.start(missing.count)
                 room -= missing.count * missing.size.cores
@@ -207,6 +211,8 @@ class _Sizes:
     most_cores: float = math.inf
     until: float = -math.inf
     """`most_cores` holds until then."""
+    rest_until: float = -math.inf
+    """No worker is large enough; none starts until then."""
 
     def learned(self, strangers: float, now: float) -> Learned:
         return Learned(self.at_least, self.most_cores if now < self.until else math.inf, strangers)

@@ -40,6 +40,16 @@ def part_of(agent: Resources, cores: float, overhead: Resources = NONE) -> Resou
     return Resources(cores, max(memory, 0.0), max(disk, 0.0))
 
 
+def completed(given: Resources, agent: Resources, overhead: Resources = NONE) -> Resources:
+    """A size of which a user gave only a part: the rest in proportion to an agent."""
+    if given.cores and given.memory_mb and given.disk_mb:
+        return given
+    parts = [each / most for each, most in zip(amounts(given), amounts(agent)) if each and most]
+    part = part_of(agent, min(max([*parts, 1.0 / agent.cores]), 1.0) * agent.cores, overhead)
+    return Resources(given.cores or float(math.floor(part.cores + EPS)), given.memory_mb or part.memory_mb,
+                     given.disk_mb or part.disk_mb, given.gpus)
+
+
 def worker_size(task: Resources, missing_cores: float, agent: Resources, overhead: Resources = NONE,
                 most_cores: float = math.inf) -> Resources:
     """A worker for as many tasks as are missing, at most a whole agent, and no more than `most_cores` if one task has

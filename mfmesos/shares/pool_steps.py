@@ -111,6 +111,8 @@ def account(status: ManagerStatus, settings: ProjectSettings, workers: Sequence[
     # A task without requests takes a whole worker.
     most = min(learned.most_cores, task.cores if status.largest == NOTHING_SAID else math.inf)
     largest = settings.worker or worker_size(task, need, agent, most_cores=most)
+    if settings.tasks_per_worker:
+        need = min(need, math.ceil(status.tasks / settings.tasks_per_worker) * largest.cores)
     demand = min(need, settings.max_workers * largest.cores + learned.strangers)
     return Account(status, settings, workers, task, need, demand, strangers=learned.strangers, most_cores=most)
 
@@ -156,6 +158,8 @@ def may_start(settings: ProjectSettings, workers: int, lightest: float, pace: Pa
 
     `lightest`: the least weight of all projects.
     """
+    if settings.workers_per_cycle:
+        return settings.workers_per_cycle
     factor = min(settings.weight / lightest, pace.ramp_factor_max)
     return max(int(pace.ramp_floor * factor), workers)
 
@@ -201,7 +205,7 @@ def surplus_workers(its: Account, workers: int, at_most: int, now: float, short:
     for w in sorted(its.workers, key=_drained_first):
         if len(drains) >= at_most or workers - len(drains) <= its.settings.min_workers:
             break
-        idle = w.idle_since is not None and now - w.idle_since >= pace.idle_s
+        idle = w.idle_since is not None and now - w.idle_since >= pace.idle_s and not w.leaves
         taken = short and now - w.asked_at >= pace.busy_s and its.target < its.demand - EPS
         fits = w.size.cores <= surplus + EPS
         resized = short and not drains and surplus >= its.unit - EPS and w.size.cores >= its.unit + surplus - EPS

@@ -57,7 +57,11 @@ class ProjectSettings:
     weight: float = 1.0
     max_cores: float = math.inf
     worker: Resources | None = None
-    """Each worker's size; None: sized to the tasks."""
+    """Each worker's size; None: sized to the tasks. What is 0 in it follows from an agent's proportions."""
+    tasks_per_worker: float = 0.0
+    """The number of tasks for which one worker is enough; 0: as many as fit."""
+    workers_per_cycle: int = 0
+    """The number of workers that may start in a round; 0: as `Pace` allows."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,9 @@ class PoolWorker:
     """Its manager has listed it."""
     placed: bool = True
     """It has its resources."""
+    leaves: bool = False
+    """It asks its manager for leave when it has idled for `Pace.idle_s`: the manager knows whether the worker has the
+    only copy of a file, and does not count it as lost. So it is not drained for being idle."""
 
 
 @dataclass(frozen=True)

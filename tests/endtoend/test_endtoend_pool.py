@@ -381,6 +381,23 @@ def test_a_manager_of_task_vine_gets_its_own_worker(
         assert one.lost == 0
 
 
+@pytest.mark.parametrize("cluster", ["embedded"], indirect=True)
+def test_nobody_needs_it(pool: PoolFlow, catalog: Catalog) -> None:
+    """With --factory-timeout it ends in order when it has found no manager for that time."""
+    ended = pool.end(pool.pool(PROJECT, "--factory-timeout", "1"), 30)
+    assert ended.code == 0
+    assert "no manager for 1 s" in ended.out
+
+
+def test_a_project_that_the_file_does_not_serve(tmp_path: Path) -> None:
+    """PROJECT beside a file with other projects is refused, not dropped."""
+    (tmp_path / "pool.json").write_text('{"projects": {"q": {}}}')
+    said = subprocess.run([*MFMESOS, "pool", "p", "--master", "127.0.0.1:1", "--config", "pool.json"], cwd=tmp_path,
+                          capture_output=True, text=True, timeout=30)
+    assert said.returncode == 1
+    assert "pool.json names the projects to serve, and p is not among them" in said.stderr
+
+
 def test_the_launcher_is_killed(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
     """kill -9 of `mfmesos pool` itself: its workers end, and nothing is left."""
     flow = Flow(tmp_path / "flow", pool.cluster)
@@ -396,7 +413,7 @@ def test_the_launcher_is_killed(pool: PoolFlow, catalog: Catalog, tmp_path: Path
 
 @pytest.mark.parametrize(("args", "line"), [
     ((), "no project is given"), (("p", "--min", "3", "--max", "2"), "--min 3 is more than --max 2"),
-    (("p", "--cores", "2"), "the size of a worker needs --cores, --memory and --disk together"),
+    (("p", "--env", "2"), "--env: '2' is not valid"), (("p", "--transfer-port", "0"), "--transfer-port: '0' is not"),
     (("p(",), "p(: not a regular expression"), (("p", "--catalog", "h:x"), "catalog: 'h:x'")])
 def test_what_cannot_be(tmp_path: Path, args: tuple[str, ...], line: str) -> None:
     """One line, exit 1, and nothing was started."""

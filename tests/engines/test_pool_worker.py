@@ -1,6 +1,7 @@
 """A worker's program, its command and its size."""
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from dataclasses import replace
@@ -21,12 +22,14 @@ from mfmesos.engines.pool_worker import (
     copied_password,
     distinct_size,
     identity,
+    leaves,
     libraries_of,
     prepare,
     protocol_of,
     size_of,
 )
 from mfmesos.settings.config import ConfigError
+from mfmesos.settings.worker_options import WorkerOptions
 from mfmesos.shares.pool_values import ManagerStatus
 from mfmesos.taskfiles.workers import OWN_MB
 
@@ -62,6 +65,10 @@ def test_a_task_and_back(tmp_path: Path) -> None:
         "exec ./my_worker --cores=2 --memory=300 --disk=400 --gpus=1 --connect-timeout=60 --idle-timeout=300 "
         f"--max-backoff=5 --password={secret} --ssl h 9123")
     assert task.inputs == ("my_worker", secret)
+    assert not leaves(task)
+    short = program.task(7, MANAGER, Resources(2, 300, 400), idle_s=9.5)
+    assert "--idle-timeout=10 " in short.command
+    assert leaves(short)
     assert (folder / secret).stat().st_mode & 0o777 == 0o600
 
 
@@ -128,3 +135,25 @@ def test_a_script_works_for_any_manager() -> None:
     assert choose([script], replace(MANAGER, worker="vine_worker", protocol=13)) == script
     with pytest.raises(ConfigError, match="needs a vine_worker"):
         choose([Program("/opt/work_queue_worker", "", ())], replace(MANAGER, worker="vine_worker"))
+
+
+def test_what_a_worker_is_started_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables, wrapper and environment come before it, features and options of its own after it; files travel."""
+    for name in ("poncho_package_run", "vine_worker", "helper", "env.tar.gz"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    folder = tmp_path / "pool"
+    folder.mkdir()
+    options = WorkerOptions(("big disk",), ("A=1 2",), "./helper -x", (str(tmp_path / "helper"),),
+                            str(tmp_path / "env.tar.gz"), "-d all", "9000:9010")
+    task = prepare(folder, "vine_worker", options).task(7, MANAGER, Resources(1, 2, 3))
+    assert task.command.startswith(
+        "exec env 'A=1 2' ./helper -x ./poncho_package_run -e env.tar.gz -- ./vine_worker '--feature=big disk' "
+        "--transfer-port=9000:9010 -d all --cores=1 --memory=2 --disk=3 ")
+    assert sorted(task.inputs) == ["env.tar.gz", "helper", "poncho_package_run", "vine_worker"]
+    assert "--transfer-port" not in prepare(folder, str(shutil.which("env")), options).task(
+        7, MANAGER, Resources(1, 2, 3)).command
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(ConfigError, match="no poncho_package_run on PATH"):
+        prepare(folder, str(tmp_path / "vine_worker"), options)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from mfmesos.core.model import Resources
 from mfmesos.settings.config import ConfigError
 from mfmesos.settings.pool_settings import PoolSettings, as_json, parse, read
+from mfmesos.settings.worker_options import WorkerOptions
 from mfmesos.shares.pool_values import ProjectSettings
 
 BASE = PoolSettings({"p": ProjectSettings()}, catalog="c:1")
@@ -43,7 +45,10 @@ def test_the_first_that_matches() -> None:
     ('{"projects": {"p": {"weight": 0}}}', "p.weight: '0' is not a number from 0.001 to"),
     ('{"projects": {"p": {"min": true}}}', "p.min: 'True' is not a number"),
     ('{"projects": {"p": {"min": 3, "max": 2}}}', "p.min: more than max (2)"),
-    ('{"projects": {"p": {"worker": {"cores": 2}}}}', "p.worker: memory is missing; write"),
+    ('{"projects": {"p": {"worker": {}}}}', "p.worker: it is empty; write"),
+    ('{"worker": [3]}', "worker: write one string, or a list of strings"),
+    ('{"env": ["A"]}', "env: write one string, or a list of strings"),
+    ('{"transfer_port": "9:8"}', "transfer_port: write one string"),
     ('{"projects": {"p(": {}}}', "p(: not a regular expression"),
     ('{"catalog": "h:x"}', "catalog: 'h:x': 'x' is not a port"),
     ('{"catalog": 3}', "catalog: write one string"), ('{"ssl": 1}', "ssl: write true or false")])
@@ -84,3 +89,24 @@ def test_any_object(tmp_path: Path, said: dict[str, object]) -> None:
     except ConfigError as e:
         problem = str(e)
     assert problem.startswith(str(file)) if problem else parse(as_json(found), PoolSettings()) == found
+
+
+def test_options_are_defaults_for_the_file_s_projects(tmp_path: Path) -> None:
+    """What a project of pool.json does not name is what the command line says, also after another life of the pool."""
+    given = ProjectSettings(2, 5, worker=Resources(2), tasks_per_worker=3, workers_per_cycle=7)
+    base = PoolSettings(catalog="c:1", default=given)
+    file = tmp_path / "pool.json"
+    file.write_text('{"projects": {"q": {"max": 9}, "r": {"worker": {"memory": 300}}}}')
+    found = read(file, base)
+    assert found.projects == {"q": replace(given, max_workers=9), "r": replace(given, worker=Resources(0, 300))}
+    assert read(file, parse(as_json(base), PoolSettings())) == found
+
+
+def test_worker_options_of_the_file() -> None:
+    """They are read, and written as they are read."""
+    given = {"feature": ["gpu-a100"], "env": ["A=1"], "wrapper": "nice", "extra_options": "--single-shot",
+             "transfer_port": "9000:9010", "worker": ["a", "b"], "password": "/pw", "factory_timeout": 60}
+    found = parse(given, BASE)
+    assert found.options == WorkerOptions(("gpu-a100",), ("A=1",), "nice", (), "", "--single-shot", "9000:9010")
+    assert (found.workers, found.passwords, found.factory_timeout_s) == (("a", "b"), ("/pw",), 60)
+    assert parse(as_json(found), PoolSettings()) == found

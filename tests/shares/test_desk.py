@@ -126,6 +126,15 @@ def test_tasks_that_fit_nowhere_get_no_worker() -> None:
     assert Pool().decide([mixed], {"p": ProjectSettings()}, [], AGENT, 0.0).starts
 
 
+def test_workers_that_leave_are_left_alone() -> None:
+    """They ask their manager, which knows whether a worker has the only copy of a file."""
+    cluster = Cluster({"p": ProjectSettings()})
+    now = cluster.settle([manager(waiting=20)])
+    cluster.idle(now)
+    cluster.workers = [replace(w, leaves=True) for w in cluster.workers]
+    assert not cluster.round([manager()], now + 1000).drains
+
+
 def test_busy_workers_stay() -> None:
     """A queue that shrinks takes no worker away that has work."""
     cluster = Cluster({"p": ProjectSettings()})

@@ -226,3 +226,19 @@ def test_backoff(crashes: list[float], until: float) -> None:
     assert backoff.until == until
     assert backoff.text(until) == ""
     assert "exit 1; trying again in 1 s" in backoff.text(until - 0.5)
+
+
+@pytest.mark.parametrize(("given", "size"), [
+    (Resources(4), Resources(4, 8000, 40000)), (Resources(0, 4000), Resources(2, 4000, 20000)),
+    (Resources(0, 0, 1), Resources(1, 2000, 1)), (Resources(2, 300, 400), Resources(2, 300, 400)),
+    (Resources(0, 0, 0, 1), Resources(4, 8000, 40000, 1))])
+def test_a_part_of_a_size(given: Resources, size: Resources) -> None:
+    """What the user left out is in proportion to an agent, here with two GPUs; at least a core."""
+    assert sizes.completed(given, replace(AGENT, gpus=2)) == size
+
+
+def test_tasks_per_worker() -> None:
+    """Ten tasks at five per worker are two workers, and no more start in a round than the user allows."""
+    its = ProjectSettings(worker=Resources(1, 100, 100), tasks_per_worker=5)
+    assert steps.account(status(10), its, [], AGENT).need == 2
+    assert steps.may_start(ProjectSettings(workers_per_cycle=2), 40, 1.0, PACE) == 2

@@ -10,9 +10,9 @@ INTERRUPTED = Message("interrupted", "mfmesos: interrupted", "Ctrl-C ended the c
 NUMBER_OUT_OF_BOUNDS = Message(
     "number-out-of-bounds", "{value!r} is not {bounds}.", "The value of an option is not a number, or out of bounds.",
     "give a number within the bounds")
-INCOMPLETE_WORKER_SIZE = Message(
-    "incomplete-worker-size", "the size of a worker needs --cores, --memory and --disk together",
-    "Only a part of the size of a worker was given.", "give all three options, or none of them")
+BAD_WORKER_OPTION = Message(
+    "bad-worker-option", "{option}: {value} is not valid; {cure}", "The value has another form than the option takes.",
+    "see mfmesos pool --help")
 MIN_ABOVE_MAX = Message(
     "min-above-max", "--min {least} is more than --max {most}", "The bounds of `mfmesos pool` exclude each other.",
     "lower --min or raise --max")

@@ -19,7 +19,8 @@ ENGINE_HAS_MESOS = Message("engine-has-mesos", "{path}, version {version}, has -
 ENGINE_WITHOUT_MESOS = Message(
     "engine-without-mesos", "{path}, version {version}, has no -T mesos",
     "cctools 7.13 and later have no support for Mesos.",
-    "install Debian's package coop-computing-tools 9.9, which has it (its makeflow reports version 8.0.0)")
+    "install Debian's package coop-computing-tools 9.9, which has it (its makeflow reports version 8.0.0), or use "
+    "makeflow -T wq or -T vine with mfmesos pool")
 FACTORY_UNUSABLE = Message(
     "factory-unusable", "{why}; only mfmesos factory needs it", "work_queue_factory is missing or does not start.")
 FACTORY_FOUND = Message(

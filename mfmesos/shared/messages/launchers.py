@@ -23,7 +23,7 @@ PROGRAM_WITHOUT_MESOS = Message(
     "{path} (version {version}) has no -T mesos, which cctools dropped in version 7.13; {cure}",
     "This makeflow cannot run workflows on Mesos.",
     "install Debian's coop-computing-tools 9.9, which supports it (its makeflow reports version 8.0.0), and put it "
-    "first on PATH")
+    "first on PATH; or run this makeflow with -T wq or -T vine, and its workers with mfmesos pool")
 PYTHON_MISSING = Message(
     "python-missing", "{path} is missing, and makeflow runs every Mesos scheduler with it; {cure}",
     "Debian installs no /usr/bin/python by default.", "as root: apt-get install python-is-python3")
@@ -41,7 +41,8 @@ VALUE_MISSING = Message(
     "write the value after the option")
 FACTORY_BATCH_TYPE = Message(
     "factory-batch-type", "-T {kind}: mfmesos runs work_queue_factory with -T mesos only; {cure}",
-    "Another batch type was given.", "leave the option out, or use work_queue_factory itself")
+    "Another batch type was given.",
+    "leave the option out, or use mfmesos pool, which needs no factory, or work_queue_factory itself")
 OPTION_DROPPED = Message(
     "option-dropped", "{option} is ignored: {program} would not start with it, and mfmesos needs no libraries of Mesos",
     "The option names Mesos's own libraries, which mfmesos does not use.")
@@ -129,6 +130,10 @@ OTHER_POOL_FOLDER = Message("other-pool-folder", "choose another folder with --f
 NO_PROJECT = Message(
     "no-project", "no project is given; {cure}", "The pool does not know which managers it should serve.",
     "give PROJECT, or --manager, or \"projects\" in {path}")
+PROJECT_AND_FILE = Message(
+    "project-and-file", "{path} names the projects to serve, and {project} is not among them; {cure}",
+    "The projects of pool.json replace PROJECT; the other options are defaults for them.",
+    "leave out PROJECT, or add it to the file")
 POOL_SERVES = Message(
     "pool-serves", "serving {projects} (catalog {catalog}); see mfmesos pool --status for its state",
     "The pool has started.")

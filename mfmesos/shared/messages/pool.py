@@ -106,8 +106,8 @@ POOL_MISSPELT_KEY = Message(
 POOL_MIN_OVER_MAX = Message(
     "pool-min-over-max", "more than max ({max})", "A project's min is larger than its max.", "lower min or raise max")
 POOL_SIZE_MISSING = Message(
-    "pool-size-missing", '{key} is missing; write {{"cores": 4, "memory": 4000, "disk": 8000}} (MB)',
-    "A worker's size needs cores, memory and disk.")
+    "pool-size-missing", 'it is empty; write {{"cores": 4, "memory": 4000, "disk": 8000}} (MB), or a part of it',
+    "A worker's size needs cores, memory, disk or GPUs.")
 POOL_NOT_WHOLE = Message(
     "pool-not-whole", "{value!r} is not a whole number", "A number of workers is whole.", "write a whole number")
 POOL_NOT_IN_BOUNDS = Message(
@@ -117,6 +117,13 @@ POOL_NOT_IN_BOUNDS = Message(
 POOL_NO_PROGRAM = Message(
     "pool-no-program", "no {name} on PATH; {cure}", "The program that works for the manager is not installed.",
     "install Debian's coop-computing-tools, or name another worker with --worker")
+POOL_NO_PONCHO = Message(
+    "pool-no-poncho", "no {name} on PATH, which unpacks the environment; {cure}",
+    "--poncho-env needs the program of cctools that unpacks environments on agents.",
+    "put cctools' bin folder on PATH, or leave out --poncho-env")
+POOL_TIMED_OUT = Message(
+    "pool-timed-out", "no manager for {seconds:g} s (--factory-timeout): the pool ends",
+    "The pool was started with a time after which it ends if it is not needed.")
 POOL_BAD_PROGRAM = Message(
     "pool-bad-program", "{program}: not a program for this machine; {cure}", "The worker is not an ELF program.",
     POOL_NO_PROGRAM.cure)

@@ -18,7 +18,8 @@ LOG_ODD = Message(
     "Something else has the name of makeflow's log.", "move it away")
 MAKEFLOW_BATCH_TYPE = Message(
     "makeflow-batch-type", "{option}: mfmesos runs makeflow with -T mesos only; {cure}",
-    "Another batch type was given, as an option or in the environment.", "leave it out, or use makeflow itself")
+    "Another batch type was given, as an option or in the environment.",
+    "leave it out, or use makeflow itself: for -T wq and -T vine, mfmesos pool runs the workers")
 ARGV_UNREADABLE = Message(
     "argv-unreadable", "--argv {file}: cannot be read ({why})", "The file with makeflow's options cannot be read.",
     "correct the name or the permissions of the file")
