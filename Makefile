@@ -50,6 +50,11 @@ chaos: debian-packages .venv preload real-mesos  ## run workflows on a real Meso
 soak: debian-packages .venv preload real-mesos  ## run the long versions of some tests: random edits and reruns, 500 rounds
 	.venv/bin/python tests/chaos/rerun.py --rounds 500
 
+.PHONY: test-vine
+test-vine: debian-packages .venv  ## run the tests with the real TaskVine and Work Queue of cctools' main branch; VINE=PREFIX names them
+	@test -x "$(VINE)/bin/vine_worker" || { echo "VINE=PREFIX is missing: the folder that cctools was installed to"; exit 1; }
+	VINE="$(VINE)" .venv/bin/pytest tests/endtoend/test_endtoend_vine.py
+
 .PHONY: lint
 lint: .venv  ## run ruff and strict mypy on mfmesos and the executor
 	.venv/bin/ruff check .
