@@ -154,6 +154,7 @@ def test_all_json_keys_are_documented():
 
 
 VOCABULARY = [
+    "block", "peer", "peer transfer", "tracker",
     "acknowledge", "action", "agent", "allocation", "attempt", "attempt id", "avoided", "cancel", "candidate",
     "catalog", "category", "claim", "core", "default", "delivery", "demand", "desk", "digest", "draining",
     "embedded cluster", "ended", "engine", "estimate", "event", "executor", "exhausted", "factory", "finished tasks",

@@ -3,9 +3,10 @@ copies.
 """
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
-from typing import Callable, Container, Sequence, Tuple
+from typing import Callable, Container, Iterator, Sequence, Tuple
 
 from mfmesos.shared.wire import Input
 from mfmesos_executor.client import Cancelled
@@ -22,6 +23,7 @@ class Entry:
 
     def __init__(self, path: str, item: Input) -> None:
         self.path = path
+        self.item = item
         self.size = max(item.size, 0)
         self.url = item.url
         self.ready = False
@@ -31,6 +33,8 @@ class Entry:
         self.users = 0
         """Attempts that wait for it, copy it or have it linked."""
         self.used = 0
+        self.unwanted = False
+        """Whether no other attempt needs it."""
 
     @property
     def spoilt(self) -> bool:
@@ -194,20 +198,44 @@ class Cache:
 
     def leave(self, entry: Entry, item: Input) -> None:
         """It is not needed any more by who has entered."""
-        key = (item.kind, item.digest)
+        self._leave(entry, item, not item.shared)
+
+    def _leave(self, entry: Entry, item: Input, unwanted: bool) -> None:
         with self._changed:
             entry.users -= 1
+            entry.unwanted = unwanted
             # Failed, changed, or needed by no other attempt: nothing to keep.
-            if self._entries.get(key) is entry and (
-                    entry.error is not None or entry.spoilt or not (entry.users or item.shared)):
+            if self._entries.get((item.kind, item.digest)) is entry and (
+                    entry.error is not None or entry.spoilt or (unwanted and not entry.users)):
                 self._forget(entry, item)
-            gone = not entry.users and self._entries.get(key) is not entry
+            gone = not entry.users and self._entries.get((item.kind, item.digest)) is not entry
         if gone:
             remove_tree(entry.path)
 
     def _forget(self, entry: Entry, item: Input) -> None:
         del self._entries[(item.kind, item.digest)]
         self.bytes -= entry.size
+
+    @contextlib.contextmanager
+    def lent(self, digest: str) -> Iterator[Entry | None]:
+        """A file that is cached or being fetched, which stays so within the block; None if there is none."""
+        with self._changed:
+            entry = self._entries.get(("file", digest))
+            if entry is not None and entry.spoilt:
+                entry = None
+            if entry is not None:
+                entry.users += 1
+        try:
+            yield entry
+        finally:
+            if entry is not None:
+                self._leave(entry, entry.item, entry.unwanted)
+
+    def is_ready(self, entry: Entry, patience_s: float) -> bool:
+        """Whether a lent file is there as a whole, at the latest after this time."""
+        with self._changed:
+            self._changed.wait_for(lambda: entry.ready or entry.error is not None, patience_s)
+            return entry.ready
 
     def shrink(self, to_bytes: int | None = None) -> None:
         """Remove unused inputs, the least recently used first, until at most that much is kept."""

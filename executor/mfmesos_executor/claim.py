@@ -7,7 +7,7 @@ import queue
 import random
 import time
 from dataclasses import dataclass
-from typing import Callable, Mapping, Union
+from typing import TYPE_CHECKING, Callable, Mapping, Union
 
 from mfmesos.shared import wire
 from mfmesos.shared.messages import executor as m
@@ -17,7 +17,7 @@ from mfmesos_executor.cache import Cache
 from mfmesos_executor.channel import Answered, Channel
 from mfmesos_executor.client import Client, Refused, Unreachable
 from mfmesos_executor.environ import base_environment
-from mfmesos_executor.fetching import Scheduler
+from mfmesos_executor.fetching import Scheduler, Source
 from mfmesos_executor.files import remove_tree
 from mfmesos_executor.monitor import MB, Monitor
 from mfmesos_executor.placing import Placer
@@ -31,6 +31,9 @@ from mfmesos_executor.sync_state import Close, Orders, SyncState
 from mfmesos_executor.threads import Lanes, Pool
 from mfmesos_executor.tools import Tools
 from mfmesos_executor.webfiles import Web
+
+if TYPE_CHECKING:
+    from mfmesos_executor.peers import Peers
 
 logger = logging.getLogger(__name__)
 READ_S = 75.0
@@ -78,8 +81,17 @@ class Claim:
         links = Links(f"{folder}/cache")
         spares = Spares(f"{folder}/spare", SPARES)
         scheduler = Scheduler(client)
-        cache = Cache(f"{folder}/cache", (Web(), scheduler), int(data.disk_mb * MB / 2) if data.disk_mb > 0 else None,
+        sources: list[Source] = [Web(), scheduler]
+        self._peers: Peers | None = None
+        if data.peer_secret:
+            from mfmesos_executor.peers import Peers  # few executors need it
+
+            self._peers = Peers(client, data, folder, clock)
+            sources.insert(1, self._peers)
+        cache = Cache(f"{folder}/cache", sources, int(data.disk_mb * MB / 2) if data.disk_mb > 0 else None,
                       Placer(spares, links))
+        if self._peers is not None:
+            self._peers.serve_from(cache)
         monitor = Monitor(data, reaper, cache, links, clock)
         self._reaper = reaper
         shortcut = self._shortcut = Shortcut(f"{folder}/tasks")
@@ -206,6 +218,8 @@ class Claim:
         while self._running() and self._clock() < until:
             self._handle_all(max(0.001, until - self._clock()))
         self._reaper.kill_all()
+        if self._peers is not None:
+            self._peers.close()
         if close.say_goodbye:
             self._say_goodbye()
         for name in FOLDERS:

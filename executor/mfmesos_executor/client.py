@@ -1,13 +1,14 @@
 """HTTP to the staging server: kept connections, the claim's token, a certificate pinned by its fingerprint."""
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import random
 import socket
 import threading
 import time
-from typing import Any, Callable, Iterable
+from typing import Any, Callable, Iterable, Iterator
 from urllib.parse import quote, urlsplit
 
 from mfmesos.shared import plainerrors
@@ -93,15 +94,16 @@ class Connection:
         return made
 
     def send(self, method: str, path: str, body: bytes | None, timeout_s: float,
-             stream: Callable[[Any], None] | None = None, length: int = 0) -> http.client.HTTPResponse:
+             stream: Callable[[Any], None] | None = None, length: int = 0, start: int = 0) -> http.client.HTTPResponse:
         """Send one request and return the head of the answer. Raises Unreachable, Refused.
 
-        If the server has closed a kept connection meanwhile, a new one is opened at once, one time.
+        `start`: the first byte that is wanted of a file. If the server has closed a kept connection meanwhile, a new
+        one is opened at once, one time.
         """
         while True:
             kept = self._http is not None
             try:
-                return self._exchange(method, path, body, timeout_s, stream, length)
+                return self._exchange(method, path, body, timeout_s, stream, length, start)
             except (OSError, http.client.HTTPException) as e:
                 self.close()
                 stale = isinstance(e, (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError))
@@ -112,12 +114,14 @@ class Connection:
                 raise
 
     def _exchange(self, method: str, path: str, body: bytes | None, timeout_s: float,
-                  stream: Callable[[Any], None] | None, length: int) -> http.client.HTTPResponse:
+                  stream: Callable[[Any], None] | None, length: int, start: int) -> http.client.HTTPResponse:
         if self._http is None:
             self._http = self._connect(min(CONNECT_S, timeout_s))
         connection = self._http
         connection.sock.settimeout(timeout_s)
         headers = {"Authorization": self._authorization}
+        if start:
+            headers["Range"] = f"bytes={start}-"
         if stream is None:
             connection.request(method, self._prefix + path, body, headers)
         else:
@@ -226,6 +230,25 @@ class Client:
             whole = response.isclosed() or response.read(1) == b""
         finally:
             if not whole or response.will_close:
+                connection.close()
+
+    def source(self, connection: Connection, digest: str, body: bytes) -> bytes:
+        """Ask where to fetch an input, see peer_wire.py. Raises Unreachable, Refused."""
+        path = f"{self._base}/sources/{quote(digest, safe='')}"
+        return self._read_all(connection, connection.send("POST", path, body, TRANSFER_S))
+
+    @contextlib.contextmanager
+    def rest_of(self, digest: str, start: int, cancelled: Callable[[], bool]) -> Iterator[Iterable[bytes]]:
+        """The pieces of a file from that byte on, one try. Raises Unreachable, Refused, Cancelled."""
+        connection = self._mine()
+        response = connection.send(
+            "GET", f"{self._base}/files/{quote(digest, safe='')}", None, TRANSFER_S, start=start)
+        try:
+            if start and response.status != 206:
+                raise Unreachable(m.ANSWER_INVALID(why=f"HTTP {response.status}"))
+            yield _pieces(response, cancelled)
+        finally:
+            if not response.isclosed() or response.will_close:
                 connection.close()
 
     def upload(self, attempt: str, length: int, stream: Callable[[Any], None], cancelled: Callable[[], bool],

@@ -58,6 +58,8 @@ def cluster_options(command: F) -> F:
                      help="Address and port where the staging server listens."),
         click.option("--advertise", default="", metavar="HOST[:PORT]", callback=address,
                      help="Address where executors reach the staging server, if not the one of --listen."),
+        click.option("--peer-transfers", is_flag=True,
+                     help="Let executors fetch large inputs from each other; each then listens on a port of its own."),
         click.option("--executor-uri", default="", metavar="URI",
                      help="Let agents fetch the executor's archive from this URI."),
         click.option("--local-agents", type=Number(bounds.AGENTS), default=1, show_default=True, metavar="N",
@@ -98,7 +100,8 @@ def scheduler_config(workdir: Path, options: dict[str, Any], **more: Any) -> Sch
     return SchedulerConfig(
         workdir=str(workdir), master=options["master"], role=options["role"], user=options["user"],
         principal=options["principal"], secret_file=options["secret_file"], listen=options["listen"],
-        advertise=options["advertise"], executor_uri=options["executor_uri"], verbose=options["verbose"], **more)
+        advertise=options["advertise"], executor_uri=options["executor_uri"], peer_transfers=options["peer_transfers"],
+        verbose=options["verbose"], **more)
 
 
 def task_settings(options: dict[str, Any]) -> dict[str, Any]:
@@ -209,14 +212,15 @@ def pool(project: str | None, folder: Path, status: bool, **options: Any) -> Non
 
 @main.command()
 @click.argument("bindir", type=click.Path(path_type=Path))
-def link(bindir: Path) -> None:
+@click.option("--peer-transfers", is_flag=True, help="Let executors fetch large inputs from each other.")
+def link(bindir: Path, peer_transfers: bool) -> None:
     """Install mfmesos's scheduler beside the makeflow in BINDIR.
 
     For administrators: plain `makeflow -T mesos` and `work_queue_factory -T mesos` then use it.
     """
     from mfmesos.launchers import link as linking
 
-    _guarded(lambda: linking.link(bindir))
+    _guarded(lambda: linking.link(bindir, peer_transfers=peer_transfers))
 
 
 @main.command()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mfmesos.launchers import binaries, link_script
-from mfmesos.settings.config import ConfigError
+from mfmesos.settings.config import PEER_TRANSFERS, ConfigError
 from mfmesos.shared import atomic, own_programs
 from mfmesos.shared.engine_programs import PROGRAMS
 from mfmesos.shared.messages import launchers as m
@@ -23,8 +23,10 @@ KEPT = f"{NAME}.before-mfmesos"
 MARK = "# put here by `mfmesos link`; `mfmesos unlink` takes it away"
 
 
-def link(bindir: Path, interpreter: str = sys.executable, echo: Callable[[str], None] = say) -> None:
-    """Put the script beside the engines in `bindir`, and keep the original. A second call, with another interpreter or
+def link(
+    bindir: Path, interpreter: str = sys.executable, echo: Callable[[str], None] = say, peer_transfers: bool = False,
+) -> None:
+    """Put the script beside the engines in `bindir`, and keep the original. A second call, with other arguments or
     after an upgrade of the engine, replaces the script, and the kept original.
 
     Raises ConfigError if no makeflow is found, or without the right to write.
@@ -37,7 +39,8 @@ def link(bindir: Path, interpreter: str = sys.executable, echo: Callable[[str], 
     for place in places:
         if place != bindir.resolve():
             echo(m.LINKED_ELSEWHERE(folder=bindir, place=place))
-        _link_in(place, script_for(own_programs.command(own_programs.SCHEDULER, interpreter)))
+        command = own_programs.command(own_programs.SCHEDULER, interpreter)
+        _link_in(place, script_for([*command, *([PEER_TRANSFERS] if peer_transfers else [])]))
 
 
 def folders(bindir: Path) -> list[Path]:

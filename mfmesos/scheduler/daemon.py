@@ -1,8 +1,8 @@
 """The scheduler as a process of its own, beside makeflow.
 
     mfmesos.scheduler CONFIG.json [--end]    started by our launcher, see mfmesos.start
-    mfmesos.scheduler --makeflow CWD MASTER  started by an installed makeflow (after `mfmesos link`), see
-                                             mfmesos.launchers.linked
+    mfmesos.scheduler [--peer-transfers] --makeflow CWD MASTER    started by an installed makeflow (after `mfmesos
+                                             link`), see mfmesos.launchers.linked
 """
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from mfmesos.settings.config import END, ConfigError, SchedulerConfig
+from mfmesos.settings.config import END, PEER_TRANSFERS, ConfigError, SchedulerConfig
 from mfmesos.shared.messages import runs as m
 from mfmesos.shared.plainerrors import plain
 
@@ -34,10 +34,12 @@ def main(argv: list[str] | None = None) -> int:
     """
     argv = sys.argv[1:] if argv is None else argv
     try:
+        peer_transfers = argv[:1] == [PEER_TRANSFERS]
+        argv = argv[peer_transfers:]
         if len(argv) >= 3 and argv[0] == "--makeflow":
             from mfmesos.launchers import linked
 
-            return linked.main(argv[1:], _run)
+            return linked.main(argv[1:], lambda config: _run(replace(config, peer_transfers=peer_transfers)))
         if len(argv) == 1 or argv[1:] == [END]:
             config = replace(SchedulerConfig.load(Path(argv[0])), ending=len(argv) > 1)
         else:

@@ -223,10 +223,11 @@ class Scheduler:
     def _open_claim(self, action: act.OpenClaim) -> None:
         self._hosts[action.claim_id] = action.offers[0].hostname
         token = self.staging.open_claim(action.claim_id)
+        peer_secret, peer_pem = self.staging.peer_keys(action.claim_id)
         data = wire.ClaimData(
             url=self.staging.url, claim=action.claim_id, token=token, fingerprint=self.staging.fingerprint,
             memory_mb=action.resources.memory_mb, disk_mb=action.resources.disk_mb, cores=action.resources.cores,
-            gpus=action.resources.gpus, umask=umask())
+            gpus=action.resources.gpus, umask=umask(), peer_secret=peer_secret, peer_pem=peer_pem)
         log.info("event=open_claim claim=%s host=%s resources=%r",
                  action.claim_id, self._hosts[action.claim_id], str(action.resources))
         elsewhere = self.config.executor_uri
@@ -313,7 +314,7 @@ class Scheduler:
         for wanted in dict.fromkeys((known or port, port)):
             self.staging = StagingServer(
                 self.workdir, self._held.on_sync, inputs=self.inputs, tls=None, secret=journal.secret,
-                own_files=config.own_files)
+                own_files=config.own_files, peer_transfers=config.peer_transfers)
             self.staging.starting = True
             for claim in claims:
                 self.staging.open_claim(claim.id)

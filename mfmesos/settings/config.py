@@ -18,6 +18,8 @@ STATE_DIR = ".mfmesos"
 
 END = "--end"
 """Argument after the settings' name: the scheduler only ends what a crashed scheduler of the same launch held."""
+PEER_TRANSFERS = "--peer-transfers"
+"""Argument before the others of a linked scheduler."""
 
 
 class ConfigError(ValueError):
@@ -71,6 +73,8 @@ class SchedulerConfig:
     """
     advertise: str = ""
     """HOST or HOST:PORT that executors connect to, if different from `listen`."""
+    peer_transfers: bool = False
+    """Whether executors fetch large inputs from each other, and listen for that."""
     executor_uri: str = ""
     """Where agents fetch the executor's archive, if not from the staging server."""
     keep_output: bool = True

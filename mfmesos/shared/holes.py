@@ -43,7 +43,7 @@ def extents(fd: int, size: int, most: int | None = None) -> list[tuple[int, int]
     return found
 
 
-def write_at(fd: int, data: bytes, position: int, holes: bool) -> None:
+def write_at(fd: int, data: bytes | memoryview, position: int, holes: bool) -> None:
     """Write at that offset of a file that is empty from there on. With `holes` long runs of zeros become holes; the
     file may then be too short: `os.ftruncate` it to its size. Raises OSError.
     """

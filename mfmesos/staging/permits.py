@@ -78,6 +78,10 @@ class ClaimTable:
         self._closed.pop(claim_id, None)
         return claim.token
 
+    def peer_secret(self, claim_id: str) -> str:
+        """The secret that only this scheduler and the claim's executor know, for the tokens of peers."""
+        return derived_token(self._secret, f"peer {claim_id}")
+
     def close(self, claim_id: str) -> None:
         claim = self._open.pop(claim_id, None)
         if claim is not None:

@@ -17,6 +17,7 @@ from mfmesos.shared.messages import streams as m
 from mfmesos.staging.deliveries import Attempt, Deliveries
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.listener import Listener
+from mfmesos.staging.peer_sources import PeerSources
 from mfmesos.staging.permits import Access, ClaimAccess, ClaimTable, derived_token
 from mfmesos.staging.received import Received
 from mfmesos.staging.smallfiles import Refused
@@ -38,13 +39,14 @@ class StagingServer:
 
     `hold_s`: an answer is sent after this time in any case (a safety net: the scheduler answers earlier by itself).
     `tls`: True, False, or None for TLS exactly if `start` binds an address other than loopback. `own_files`: names in
-    the workflow's folder that no task may write.
+    the workflow's folder that no task may write. `peer_transfers`: executors may fetch inputs from each other.
     """
 
     def __init__(
         self, workdir: Path, on_sync: OnSync, *, inputs: InputIndex | None = None, hold_s: float = 40.0,
         max_sync_bytes: int = 32 << 20, idle_s: float = 60.0, uploads: int = 128, threads: int = 4,
         tls: bool | None = False, secret: bytes | None = None, own_files: Sequence[str] = (),
+        peer_transfers: bool = False,
     ) -> None:
         self._workdir = Path(workdir)
         self._on_sync = on_sync
@@ -61,6 +63,8 @@ class StagingServer:
         self._deliveries = Deliveries(self._workdir, own_files, self._inputs)
         self._uploads = uploads
         self._transfer: Transfer
+        self._peer_transfers = peer_transfers
+        self._peers: PeerSources | None = None
         self._listeners: list[Listener] = []
         self._archive_token = derived_token(secret, "archive")
         self._archive_name = ""
@@ -73,8 +77,6 @@ class StagingServer:
         """Executors get 503 and must retry: their permits from an earlier scheduler are not known yet."""
         self.certificate = b""
         """Key and certificate (PEM), with TLS."""
-        self.sent_bytes = 0
-        """Of inputs, to all executors."""
         self.port = 0
         self.url = ""
         """URL for executors, without a trailing slash; known after `start`, and so are these."""
@@ -105,10 +107,15 @@ class StagingServer:
 
             made = make_tls((name,), self._deliveries.folder, certificate)
             context, self.fingerprint, self.certificate = made.context, made.fingerprint, made.pem
+        if self._peer_transfers:
+            self._peers = PeerSources(
+                self._inputs, self._reading, self._claims.peer_secret, tls=bool(tls), idle_s=self._idle_s)
         app = web.Application(client_max_size=self._max_sync_bytes)
         app.router.add_post("/claims/{claim}/sync", self._guarded(self._sync))
         app.router.add_get("/claims/{claim}/files/{digest}", self._guarded(self._get_file), allow_head=False)
         app.router.add_post("/claims/{claim}/files", self._guarded(self._get_files))
+        if self._peers is not None:
+            app.router.add_post("/claims/{claim}/sources/{digest}", self._guarded(self._name_source))
         app.router.add_put("/claims/{claim}/attempts/{attempt}/outputs", self._guarded(self._put_outputs))
         if not tls:
             app.router.add_get("/archive/{token}/{name}", self._get_archive)
@@ -131,7 +138,8 @@ class StagingServer:
     async def stop(self, keep: bool = False) -> None:
         """Close every connection and remove unpublished deliveries, or `keep` them for the next scheduler."""
         if self._listeners and not self._stopping.done():
-            log.info("event=staging_ended inputs_sent_bytes=%d", self.sent_bytes)
+            peers = "" if self._peers is None else f" peers_sent_bytes={self._peers.tracker.from_peers}"
+            log.info("event=staging_ended inputs_sent_bytes=%d%s", self._transfer.sent_bytes, peers)
             self._stopping.set_result(None)
         for listener in self._listeners:
             await listener.stop()
@@ -157,6 +165,21 @@ class StagingServer:
         """Its token becomes invalid; complete deliveries may still be published."""
         self._claims.close(claim_id)
         self._deliveries.close_claim(claim_id)
+        if self._peers is not None:
+            self._peers.tracker.forget(claim_id)
+
+    def peer_keys(self, claim_id: str) -> tuple[str, str]:
+        """What the claim's executor needs to serve others: its secret, and with TLS key and certificate (PEM). Empty
+        without peer transfers.
+        """
+        if not self._peer_transfers:
+            return "", ""
+        pem = ""
+        if self.fingerprint is not None:
+            from mfmesos.staging.tls import peer_pem
+
+            pem = peer_pem()
+        return self._claims.peer_secret(claim_id), pem
 
     def permit(self, claim_id: str, attempt_id: str, inputs: Sequence[StagedInput], outputs: Sequence[str]) -> None:
         """The claim may fetch these inputs, but those on web servers, and deliver these outputs from now on. Raises
@@ -313,10 +336,7 @@ class StagingServer:
             answering.cancel()
 
     async def _get_file(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
-        choices = claim.files(request.match_info["digest"])
-        response = await self._transfer.send(request, choices)
-        self.sent_bytes += choices[0].size
-        return response
+        return await self._transfer.send(request, claim.files(request.match_info["digest"]))
 
     async def _get_files(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
         if request.content_length is None or request.content_length > batches.REQUEST_BYTES:
@@ -328,10 +348,11 @@ class StagingServer:
             raise Refused(408, m.REQUEST_TOO_SLOW()) from None
         except batches.BadBatch as e:
             raise Refused(400, str(e)) from None
-        choices = [claim.files(digest) for digest in digests]
-        response = await self._transfer.send_many(request, choices)
-        self.sent_bytes += sum(same[0].size for same in choices if same)
-        return response
+        return await self._transfer.send_many(request, [claim.files(digest) for digest in digests])
+
+    async def _name_source(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
+        assert self._peers is not None
+        return await self._peers.answer(request, claim.id, claim.files(request.match_info["digest"]))
 
     async def _put_outputs(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
         attempt = self._deliveries.get(claim.id, request.match_info["attempt"])

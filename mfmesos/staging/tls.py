@@ -51,20 +51,25 @@ def make_tls(
     return ServerTls(context, pem, hashlib.sha256(der).hexdigest())
 
 
-def _new_pem(hosts: tuple[str, ...], now: datetime.datetime) -> bytes:
+def peer_pem() -> str:
+    """Key and certificate for an executor, which cannot make any: its Python has the standard library only."""
+    return _new_pem((), datetime.datetime.now(datetime.timezone.utc), "mfmesos executor").decode()
+
+
+def _new_pem(hosts: tuple[str, ...], now: datetime.datetime, owner: str = "mfmesos staging server") -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
     secret = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mfmesos staging server")])
-    certificate = (
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, owner)])
+    builder = (
         x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         # Clocks of agents may be behind.
         .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=VALID_DAYS))
-        .add_extension(x509.SubjectAlternativeName([_alternative(h) for h in hosts]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .sign(key, hashes.SHA256()))
-    return secret + certificate.public_bytes(serialization.Encoding.PEM)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True))
+    if hosts:
+        builder = builder.add_extension(x509.SubjectAlternativeName([_alternative(h) for h in hosts]), critical=False)
+    return secret + builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 def _alternative(host: str) -> x509.GeneralName:

@@ -43,15 +43,18 @@ T = TypeVar("T")
 class _OpenFile(web.FileResponse):
     """Sends the file behind a descriptor, even if another file has its name by now, and closes the descriptor."""
 
-    def __init__(self, fd: int, patience_s: float) -> None:
+    def __init__(self, fd: int, patience_s: float, sent: Callable[[int], None]) -> None:
         super().__init__(f"/proc/self/fd/{fd}", chunk_size=PIECE)
         self._fd = fd
+        self._sent = sent
         self._patience_s = patience_s
         self.content_type = "application/octet-stream"
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         try:
-            return await asyncio.wait_for(super().prepare(request), self._patience_s)
+            writer = await asyncio.wait_for(super().prepare(request), self._patience_s)
+            self._sent(self.content_length or 0)
+            return writer
         except asyncio.TimeoutError:
             if request.transport is not None:
                 request.transport.abort()
@@ -86,6 +89,11 @@ class Transfer:
         self._receiving = 0
         self._most_of_one = min(max(1, uploads // 2), MOST_OF_ONE)
         self._by_claim: weakref.WeakValueDictionary[str, asyncio.Semaphore] = weakref.WeakValueDictionary()
+        self.sent_bytes = 0
+        """Of inputs, to all executors; of a large file nothing if its transfer broke."""
+
+    def _count(self, count: int) -> None:
+        self.sent_bytes += count
 
     async def _blocking(self, function: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._reading, function, *args)
@@ -117,9 +125,11 @@ class Transfer:
 
     def _send_file(self, path: str, staged: StagedInput) -> web.StreamResponse:
         if staged.size <= AT_ONCE:
-            return web.Response(body=smallfiles.read(path, staged), content_type="application/octet-stream")
+            data = smallfiles.read(path, staged)
+            self._count(len(data))
+            return web.Response(body=data, content_type="application/octet-stream")
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        return _OpenFile(fd, self._idle_s + staged.size / SLOWEST_BYTES_PER_S)
+        return _OpenFile(fd, self._idle_s + staged.size / SLOWEST_BYTES_PER_S, self._count)
 
     async def _send_pieces(
         self, request: web.Request, pieces: Iterator[bytes], content_type: str,
@@ -130,6 +140,7 @@ class Transfer:
         try:
             while piece := await self._blocking(next, pieces, b""):
                 await asyncio.wait_for(response.write(piece), self._idle_s)
+                self._count(len(piece))
         except (TreeChanged, asyncio.TimeoutError):
             # Too late for a status: without its end the client refuses the stream, and asks again.
             if request.transport is not None:

@@ -34,6 +34,9 @@ NOT_MESSAGES: dict[str, tuple[str, ...]] = {
     # What makeflow prints, and a kind of record.
     "mfmesos/taskfiles/makeflow_debug.py": ("couldn't load ",), "mfmesos/taskfiles/splitter.py": ("too long",),
     "mfmesos/taskfiles/taskfile.py": ("too long",),
+    # Heads of HTTP.
+    "executor/mfmesos_executor/peer_server.py": ("HTTP/1.1 ",),
+    "executor/mfmesos_executor/peer_stream.py": ("GET /inputs/",),
     # What the phases of an executor's syncs mean.
     "executor/mfmesos_executor/sync_state.py": (
         "every connection carries a sync:", "no sync awaits its answer,", "the newest sync is held"),
