@@ -15,7 +15,8 @@ from typing import NamedTuple
 MFMESOS = [sys.executable, "-m", "mfmesos"]
 NOT_MEASURED = "PYTHONDONTWRITEBYTECODE"
 """Set in some containers: then every start of Python compiles all of its modules."""
-LIMIT_S = 600.0
+LIMIT_S = 300.0
+"""A program that takes longer is ended, and its row is not measured."""
 
 
 class BenchError(Exception):

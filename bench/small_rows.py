@@ -100,7 +100,7 @@ def scheduler_cpu(bench: Bench) -> Values:
 
 
 OF_FLOOR, OF_WQ, OF_LOCAL = "mfmesos / floor", "mfmesos / -T wq", "mfmesos / -T local -j 2"
-FLOOR = "makeflow with an instant scheduler that only runs the tasks' own processes; -T wq; -T local -j 2"
+FLOOR = "makeflow's floor; -T wq; -T local -j 2"
 ROWS = (
     Row("rules-1000", "1,000 rules that declare nothing", FLOOR, (
         ratio(OF_FLOOR, "mfmesos_s", "floor_s", at_most=1.5),
