@@ -17,9 +17,9 @@ from typing import Any, Callable
 from mfmesos_executor.cache import Cache
 from mfmesos_executor.client import Client
 from mfmesos_executor.fetching import Scheduler
-from mfmesos_executor.links import Links
 from mfmesos_executor.peers import Peers
 from mfmesos_executor.placing import Placer
+from mfmesos_executor.shared import Links
 from mfmesos_executor.spares import Spares
 
 from mfmesos.core.model import Task
