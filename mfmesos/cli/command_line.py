@@ -74,6 +74,10 @@ def task_options(command: F) -> F:
     """Options for tasks, shared by all commands that run tasks."""
     for option in reversed((
         click.option("--max-running", type=Number(bounds.SOME), metavar="N", help="Run at most N tasks at once."),
+        click.option("--max-cores", type=Number(bounds.BOUND), metavar="N",
+                     help="Hold at most N cores of the cluster at once."),
+        click.option("--max-memory", type=Number(bounds.BOUND), metavar="MB",
+                     help="Hold at most MB of the cluster's memory at once, executors included."),
         click.option("--claims", type=click.Choice(["shared", "per-task"]), default="shared", show_default=True,
                      help="Run many tasks in one claim, or give each task a claim and a container of its own."),
         click.option("--claim-idle", type=Number(bounds.SECONDS), default=5.0, show_default=True, metavar="SECONDS",
@@ -108,7 +112,8 @@ def task_settings(options: dict[str, Any]) -> dict[str, Any]:
     """The settings from `task_options`."""
     file = options["history"]
     return {
-        "max_running": options["max_running"], "claims": options["claims"], "claim_idle_s": options["claim_idle"],
+        "max_running": options["max_running"], "max_cores": options["max_cores"],
+        "max_memory_mb": options["max_memory"], "claims": options["claims"], "claim_idle_s": options["claim_idle"],
         "claim_worklife_s": options["claim_worklife"], "estimates": options["estimates"],
         "retry_budget": options["retry_budget"], "rewrite": not options["no_rewrite"],
         "history": None if options["no_history"] else os.path.abspath(file) if file else ""}

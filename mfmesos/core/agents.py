@@ -6,6 +6,7 @@ held by claims at one time.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -31,6 +32,8 @@ class KnownAgents:
     executor_mb: float
     away_s: float
     gpus: bool = True
+    most_of_one: Resources = Resources(math.inf, math.inf, math.inf, math.inf)
+    """No claim may have more, whatever the agent has."""
     latest: tuple[Agent, ...] | None = None
     """The newest list; None: not known yet."""
     listed_at: float = -1e9
@@ -151,7 +154,7 @@ class KnownAgents:
         return m.RESERVED(kept=amount, whole=whole, unit=UNITS[name], agent=agent, role=roles)
 
     def _for_tasks(self, total: Resources) -> Resources:
-        return (total - Resources(memory_mb=self.executor_mb)).at_least_zero()
+        return (total - Resources(memory_mb=self.executor_mb)).at_least_zero().at_most(self.most_of_one)
 
 
 def _most(one: Resources, other: Resources) -> Resources:

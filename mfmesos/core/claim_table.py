@@ -132,6 +132,8 @@ class ClaimTable:
         self._solo: dict[int, Claim] = {}
         self.changed: dict[str, Claim] = {}
         """Claims about which something has changed since the core last looked at them; ended ones, too."""
+        self.held = Resources()
+        """By all of them together, without their executors."""
         self.expected: Counter[Shape] = Counter()
         """Waiting tasks for which claims are being launched."""
         self.moves = 0
@@ -161,6 +163,7 @@ class ClaimTable:
         if claim.solo_task is not None:
             self._solo[claim.solo_task] = claim
         self.expected.update(claim.expects)
+        self.held = self.held + claim.resources
         claim.table = self
         self.moves += 1
         claim.touch()
@@ -168,6 +171,7 @@ class ClaimTable:
     def remove(self, claim: Claim) -> None:
         """The claim has ended."""
         del self._claims[claim.id]
+        self.held = self.held - claim.resources if self._claims else Resources()  # no rounding error left over
         del self._by_state[claim.state][claim.id]
         del self._by_agent[claim.agent_id][claim.id]
         if not self._by_agent[claim.agent_id]:

@@ -133,8 +133,9 @@ def _list_first(state: State, agent: AgentRecord) -> bool:
 
 
 def _room(state: State, agent: AgentRecord) -> Resources:
-    """The agent's offers, less the claim's executor."""
-    return (agent.offered() - Resources(memory_mb=state.policy.executor_memory_mb)).at_least_zero()
+    """The agent's offers, less the claim's executor, as far as the run's bounds allow."""
+    room = agent.offered() - Resources(memory_mb=state.policy.executor_memory_mb)
+    return room.at_least_zero().at_most(state.left_to_claim())
 
 
 def _open_one(state: State, agent: AgentRecord, wanted: Wanted) -> Wanted:
@@ -148,7 +149,9 @@ def _open_one(state: State, agent: AgentRecord, wanted: Wanted) -> Wanted:
     solo_task = None
     counts = [0] * len(wanted)
     whole = state.known.whole(agent.id) or room
-    size, taken = size_claim([(state.need(s), wanted[i][1]) for i, s in shared], room, whole, state.policy.defaults)
+    size, taken = size_claim(
+        [(state.need(s), wanted[i][1]) for i, s in shared], room, whole, state.policy.defaults,
+        spare=state.policy.max_memory_mb is None)
     if not any(taken) or _alone_first(state, alone):
         found = next(((i, s) for i, s in alone if state.allocation(s, room, agent.id).fits_in(room)
                       and _next_solo(state, s) is not None), None)

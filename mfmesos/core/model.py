@@ -43,6 +43,11 @@ class Resources:
     def at_least_zero(self) -> Resources:
         return Resources(max(self.cores, 0.0), max(self.memory_mb, 0.0), max(self.disk_mb, 0.0), max(self.gpus, 0.0))
 
+    def at_most(self, other: Resources) -> Resources:
+        """The smaller amount of each resource."""
+        return Resources(min(self.cores, other.cores), min(self.memory_mb, other.memory_mb),
+                         min(self.disk_mb, other.disk_mb), min(self.gpus, other.gpus))
+
     def __str__(self) -> str:
         gpus = f", {self.gpus:g} gpus" if self.gpus else ""
         return f"{self.cores:g} cores, {self.memory_mb:g} MB memory, {self.disk_mb:g} MB disk{gpus}"

@@ -23,6 +23,10 @@ class Policy:
     retries: int = 0
     cluster_retries: int = 10
     max_running: int | None = None
+    max_cores: float | None = None
+    """What all claims together may hold; None: no bound."""
+    max_memory_mb: float | None = None
+    """The same, their executors included."""
     per_task_claims: bool = False
     executor_memory_mb: float = 96.0
     defaults: Defaults = Defaults()

@@ -103,13 +103,13 @@ def ahead(resources: Resources, pace_s: float | None) -> Resources:
 
 
 def size_claim(
-    wanted: Sequence[tuple[Wanted, int]], room: Resources, whole: Resources, defaults: Defaults,
+    wanted: Sequence[tuple[Wanted, int]], room: Resources, whole: Resources, defaults: Defaults, *, spare: bool = True,
 ) -> tuple[Resources, list[int]]:
     """The smallest claim within `room`, on an agent that has `whole`, that holds as many of the wanted tasks as fit,
     and the number of each kind.
 
-    Memory and disk are rounded up in proportion to the cores: the rest of an agent without cores is useless to others,
-    and tasks without requests are safer with it.
+    With `spare` memory and disk are rounded up in proportion to the cores: the rest of an agent without cores is
+    useless to others, and tasks without requests are safer with it.
     """
     left, taken = room, []
     for need, count in wanted:
@@ -118,7 +118,7 @@ def size_claim(
         taken.append(n)
         left = left - each * n
     used = room - left
-    share = min(used.cores / room.cores, 1.0) if room.cores > 0 else 1.0
+    share = 0.0 if not spare else min(used.cores / room.cores, 1.0) if room.cores > 0 else 1.0
     return Resources(
         max(used.cores, min(LEAST_CORES, room.cores)),
         max(used.memory_mb, float(int(room.memory_mb * share))),

@@ -1,6 +1,7 @@
 """The state of the core in one place, and its policy. The modules beside it change the state."""
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -127,7 +128,7 @@ class State:
 
     def __post_init__(self) -> None:
         policy = self.policy
-        self.known = KnownAgents(policy.executor_memory_mb, policy.away_s, policy.gpus)
+        self.known = KnownAgents(policy.executor_memory_mb, policy.away_s, policy.gpus, self._bound(Resources(), 1))
 
     @property
     def listed(self) -> tuple[Agent, ...] | None:
@@ -195,6 +196,17 @@ class State:
         if hostname:
             record.hostname = hostname
         return record
+
+    def left_to_claim(self) -> Resources:
+        """What one more claim may have of --max-cores and --max-memory; infinite where there is no bound."""
+        return self._bound(self.claims.held, len(self.claims) + 1).at_least_zero()
+
+    def _bound(self, held: Resources, executors: int) -> Resources:
+        cores, memory = self.policy.max_cores, self.policy.max_memory_mb
+        return Resources(
+            math.inf if cores is None else cores - held.cores,
+            math.inf if memory is None else memory - held.memory_mb - executors * self.policy.executor_memory_mb,
+            math.inf, math.inf)
 
     def void_offers(self, agent: AgentRecord) -> None:
         """Accepted, declined, or withdrawn by the master."""

@@ -23,6 +23,7 @@ from mfmesos.core.nearness import LARGE_BYTES, large
 from mfmesos.core.needs import OFF, OVERRIDE
 from mfmesos.core.outcomes import Decision, Verdict
 from mfmesos.core.records import Kind, TaskRecord
+from mfmesos.core.room_index import SLACK
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
 from mfmesos.shared import wire
@@ -49,6 +50,20 @@ def submit(state: State, event: TaskSubmitted) -> None:
     unwanted = _unwanted(state, task) or state.nothing_new
     if unwanted:
         end(state, record, TaskState.WITHDRAWN, unwanted)
+        return
+    beyond = _beyond_bounds(state, task)
+    if beyond:
+        end(state, record, TaskState.FAILED, beyond)
+
+
+def _beyond_bounds(state: State, task: Task) -> str:
+    """Why no claim of this run may ever hold it, or empty."""
+    most, request = state.known.most_of_one, task.request
+    if request.cores is not None and request.cores > most.cores + SLACK:
+        return m.BEYOND_MAX_CORES(need=request.cores, most=most.cores)
+    if request.memory_mb is not None and request.memory_mb > most.memory_mb + SLACK:
+        return m.BEYOND_MAX_MEMORY(need=request.memory_mb, most=most.memory_mb, share=state.policy.executor_memory_mb)
+    return ""
 
 
 def _unwanted(state: State, task: Task) -> str:

@@ -55,6 +55,9 @@ class SchedulerConfig:
     gpus: bool = False
     """Whether to accept agents with GPUs: Mesos offers them only to frameworks that ask for GPUs."""
     max_running: int | None = None
+    max_cores: float | None = None
+    max_memory_mb: float | None = None
+    """Of all claims together, with their executors."""
     claims: str = "shared"
     """"shared": one claim runs many tasks; "per-task": each task has its own claim, container and limits."""
     claim_idle_s: float = 5.0

@@ -42,10 +42,13 @@ AGENTS = Bounds(1, 1000, whole=True)
 PORT = Bounds(0, 65535, whole=True)
 AMOUNT = Bounds(0, MOST)
 """For cores, MB, GPUs."""
+BOUND = Bounds(0, MOST, above=True)
+"""For what a run may hold of a resource."""
 WORKER_IDLE = Bounds(1, LONGEST_S)
 RETRY_BUDGET = Bounds(0, 100, above=True)
 SETTINGS = {
-    "retries": COUNT, "max_running": SOME, "claim_idle_s": SECONDS, "claim_worklife_s": SECONDS,
+    "retries": COUNT, "max_running": SOME, "max_cores": BOUND, "max_memory_mb": BOUND,
+    "claim_idle_s": SECONDS, "claim_worklife_s": SECONDS,
     "unsatisfiable_s": SECONDS, "retry_budget": RETRY_BUDGET,
 }
 """For a scheduler's settings (config.SchedulerConfig)."""

@@ -483,6 +483,53 @@ def test_max_running_bounds_the_claims_as_well():
     assert len(of_type(world, act.OpenClaim)) == 2
 
 
+def held(world: World) -> tuple[float, float]:
+    """Cores and memory (MB) of all claims and their executors."""
+    claims = [e.claim for e in world.live()]
+    return (sum(c.resources.cores for c in claims),
+            sum(c.resources.memory_mb + c.executor_memory_mb for c in claims))
+
+
+@pytest.mark.parametrize("bound", [{"max_cores": 6.0}, {"max_memory_mb": 1500.0}])
+def test_a_run_holds_no_more_than_it_may(bound):
+    """Forty tasks on six agents: all end, and at no time did the claims hold more than the bound."""
+    world = World(Policy(workdir="/w", batch_delay_s=0, claim_idle_s=1.0, **bound),
+                  {f"a{i}": Resources(4, 4096, 20000) for i in range(6)})
+    world.submit(*range(1, 41), cores=1, memory_mb=200)
+    world.register()
+    world.send(ev.NoMoreTasks())
+    most = (0.0, 0.0)
+    for _ in range(400):
+        if world.over:
+            break
+        if not world.suppressed:
+            world.offer()
+        for executor in world.live():
+            world._run_all(executor)
+            world.sync(executor)
+        most = max(most[0], held(world)[0]), max(most[1], held(world)[1])
+        world.pass_time(0.5)
+    assert world.over is not None
+    assert all(r.finished for r in world.reports.values())
+    assert most[0] <= bound.get("max_cores", 24)
+    assert most[1] <= bound.get("max_memory_mb", 1e9)
+    assert most[0] >= 5  # and it used what it may
+
+
+def test_a_task_beyond_the_bounds_of_its_run_fails_at_once():
+    """Before any offer came, with the option's name; one that fits to the last bit runs."""
+    world = World(Policy(workdir="/w", batch_delay_s=0, max_cores=2.0, max_memory_mb=1000.0))
+    world.submit(1, cores=3)
+    world.submit(2, memory_mb=905)
+    assert "--max-cores" in world.reports[1].reason
+    assert "--max-memory" in world.reports[2].reason
+    world.submit(3, cores=2, memory_mb=904)
+    world.register()
+    world.send(ev.NoMoreTasks())
+    world.run_to_end()
+    assert world.reports[3].finished
+
+
 def test_max_running_is_kept():
     """Never more tasks in claims than allowed."""
     world = World(Policy(workdir="/w", batch_delay_s=0, max_running=2))

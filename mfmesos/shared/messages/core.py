@@ -126,6 +126,15 @@ GPUS_NOT_OFFERED = Message(
 TASK_TOO_LARGE = Message(
     "task-too-large", "the task needs {need}, but the largest agent has {largest} for tasks{reserved}; {cure}",
     "No agent of the cluster could hold this task even if it were empty.", "request less or add a larger agent")
+BEYOND_MAX_CORES = Message(
+    "beyond-max-cores", "the task requests {need:g} cores, but --max-cores allows this run {most:g}; {cure}",
+    "All claims of the run together may hold no more, so the task could never start.",
+    "request less or raise --max-cores")
+BEYOND_MAX_MEMORY = Message(
+    "beyond-max-memory", "the task requests {need:.0f} MB of memory, but --max-memory leaves {most:.0f} MB for it, "
+    "beside {share:.0f} MB for its executor; {cure}",
+    "All claims of the run together, with their executors, may hold no more, so the task could never start.",
+    "request less or raise --max-memory")
 DECLARED_TOO_SMALL = Message(
     "declared-too-small", "{why}; declared {declared:.0f} MB, used more than {used:.0f} MB: declare about {more} MB",
     "The task used more memory or disk than its request declares, and no attempt is allowed more than that.",
