@@ -1,7 +1,7 @@
 """The life of a claim: syncs of its executor, reports of Mesos, and its end."""
 from __future__ import annotations
 
-from mfmesos.core import tasks, trust
+from mfmesos.core import attempts, tasks, trust
 from mfmesos.core.actions import (
     AcknowledgeUpdate,
     AnswerSync,
@@ -110,7 +110,7 @@ def answer(state: State, claim: Claim) -> None:
     for attempt_id in () if releasing else list(claim.unsent):
         record = tasks.current(state, claim, attempt_id)
         if record is not None:
-            runs.append(tasks.run_message(state, record))
+            runs.append(attempts.run_message(state, record))
             claim.sent[attempt_id] = claim.number
     claim.unsent.clear()
     state.emit(AnswerSync(claim.id, claim.seq, wire.SyncAnswer(

@@ -16,11 +16,12 @@ from mfmesos.core.actions import (
 )
 from mfmesos.core.attempt_record import WROTE_INPUT, Attempt
 from mfmesos.core.attemptid import attempt_id, attempt_stem
+from mfmesos.core.attempts import as_attempt
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.events import OutputsRefused, TaskRefused, TaskSubmitted
 from mfmesos.core.model import Resources, StagedInput, Task
 from mfmesos.core.nearness import LARGE_BYTES, large
-from mfmesos.core.needs import OFF, OVERRIDE
+from mfmesos.core.needs import OFF
 from mfmesos.core.outcomes import Decision, Verdict
 from mfmesos.core.records import Kind, TaskRecord
 from mfmesos.core.room_index import SLACK
@@ -33,8 +34,6 @@ MB = 2**20
 PUBLISHING_S = 0.02
 """Small outputs are published sooner; an answer waits no longer for the outputs of an ended attempt."""
 
-CONTENDED = 0.1
-"""An attempt that waited for CPUs for a larger share of its wall time ran beside other computing processes."""
 
 
 def submit(state: State, event: TaskSubmitted) -> None:
@@ -140,50 +139,6 @@ def assign(state: State, record: TaskRecord, claim: Claim, allocation: Resources
     state.emit(PermitAttempt(claim.id, record.attempt_id, record.task, record.inputs))
 
 
-def run_message(state: State, record: TaskRecord) -> wire.Run:
-    """The attempt's message to its executor."""
-    record.copies = record.kind.category in state.writers
-    given, asked, claim = record.allocation, record.task.request, state.claims[record.claim_id].resources
-    return wire.Run(
-        attempt=record.attempt_id,
-        command=record.task.command,
-        inputs=[
-            wire.Input(i.name, i.digest, i.size, i.mode, i.kind, _stays(state, record, i), i.mtime_ns, i.sparse,
-                       i.url, i.tag)
-            for i in record.inputs
-        ],
-        outputs=list(record.task.outputs),
-        workdir=state.policy.workdir,
-        cores=given.cores, memory_mb=given.memory_mb, disk_mb=given.disk_mb,
-        limit_memory_mb=record.limit_memory_mb, limit_disk_mb=record.limit_disk_mb,
-        limit_wall_s=record.task.request.wall_s,
-        env=dict(record.task.env),
-        rewrite=state.policy.rewrite, gpus=given.gpus,
-        # The next attempt's outputs would be mixed with them.
-        keep_partial=state.policy.keep_partial and record.own_failures >= state.policy.retries,
-        most_memory_mb=_most(state, asked.memory_mb, record.limit_memory_mb, claim.memory_mb),
-        most_disk_mb=_most(state, asked.disk_mb, record.limit_disk_mb, claim.disk_mb),
-        copies=record.copies,
-        keep=list(record.task.outputs if record.task.read is None else record.task.read),
-    )
-
-
-def _stays(state: State, record: TaskRecord, item: StagedInput) -> bool:
-    """Whether other tasks need the input in the claim, or may need it."""
-    if state.digests[item.digest] > 1 or item.name in record.task.also_read:
-        return True
-    return record.task.read is None and state.near.bytes_at(((item.digest, item.size),), record.claim_id) > 0
-
-
-def _most(state: State, declared: float | None, limit: float | None, whole: float) -> float | None:
-    """How far the attempt may exceed its limit while its claim has free resources; None: not at all, since it was
-    declared.
-    """
-    if limit is None or (declared is not None and (state.policy.estimates != OVERRIDE or limit >= declared)):
-        return None
-    return whole if declared is None else min(declared, whole)
-
-
 def current(state: State, claim: Claim, attempt_id: str) -> TaskRecord | None:
     """The task whose current attempt this is, in this claim; None: the attempt is stale."""
     record = state.tasks.get(claim.attempts.get(attempt_id, -1))
@@ -268,25 +223,6 @@ def take_back(state: State, claim: Claim, record: TaskRecord) -> None:
     state.emit(WithdrawPermit(claim.id, record.attempt_id))
     leave_claim(state, record)
     wait_again(state, record)
-
-
-def as_attempt(record: TaskRecord, result: wire.Result, host: str, signature: str) -> Attempt:
-    """The attempt's record for the history."""
-    task, given, used = record.task, record.allocation, result.usage
-    outcome = f"exhausted:{result.resource}" if result.outcome == wire.EXHAUSTED else result.outcome
-    return Attempt(
-        0.0, record.kind.category, outcome, signature=signature,
-        context=record.kind.context, input_mb=record.kind.input_mb, requested_cores=task.request.cores,
-        requested_memory_mb=task.request.memory_mb, requested_disk_mb=task.request.disk_mb,
-        allocated_cores=given.cores, allocated_memory_mb=given.memory_mb, allocated_disk_mb=given.disk_mb,
-        measured_cores=_cores(used, given), measured_memory_mb=used.memory_mb, measured_disk_mb=used.disk_mb,
-        wall_s=used.wall_s, cpu_s=used.cpu_s, exit_code=result.exit_code, host=host)
-
-
-def _cores(used: wire.Usage, given: Resources) -> float | None:
-    """A measurement beside other computing processes shows that a task needs as much, not that less would do."""
-    contended = used.wait_s > CONTENDED * used.wall_s
-    return None if contended and used.cores < given.cores else used.cores
 
 
 def outputs_published(state: State, attempt_id: str) -> None:
