@@ -14,6 +14,7 @@ from mfmesos_executor.fetching import Source, fetch
 from mfmesos_executor.files import Inode, remove_tree
 from mfmesos_executor.placing import Placer
 from mfmesos_executor.shared import Shared, Sharer
+from mfmesos_executor.siblings import Siblings
 
 Key = Tuple[str, str]
 
@@ -44,10 +45,12 @@ class Entry:
 class Cache:
     """Thread-safe. `folder` must exist. `room_bytes` bounds the cached bytes; inputs in use may exceed it."""
 
-    def __init__(self, folder: str, sources: Sequence[Source], room_bytes: int | None, placer: Placer) -> None:
+    def __init__(self, folder: str, sources: Sequence[Source], room_bytes: int | None, placer: Placer,
+                 siblings: Siblings) -> None:
         self._folder = folder
         self._sources = sources
         self._placer = placer
+        self._siblings = siblings
         self._room = room_bytes
         self._entries: dict[Key, Entry] = {}
         self._linked: dict[Sharer, list[tuple[Entry, Input]]] = {}
@@ -102,6 +105,7 @@ class Cache:
             entry.ready, entry.used, entry.shared = True, self._count, Shared(entry.path)
             self._entries[key] = entry
             self.bytes += item.size
+        self._siblings.publish(item, entry.path)
         self.shrink()
         return True
 
@@ -135,6 +139,7 @@ class Cache:
             fetch(self._sources, item, entry.path, cancelled)
             self._placer.seal(entry.path, item)
             entry.shared = Shared(entry.path)
+            self._siblings.publish(item, entry.path)
         except BaseException as e:
             self.arrived(entry, e)
             raise
@@ -194,7 +199,7 @@ class Cache:
     @staticmethod
     def _alone(entry: Entry, item: Input) -> bool:
         """Whether the attempt can have the cached file itself."""
-        return not item.shared and entry.users == 1
+        return not item.shared and entry.users == 1 and (item.kind == "dir" or os.lstat(entry.path).st_nlink == 1)
 
     def leave(self, entry: Entry, item: Input) -> None:
         """It is not needed any more by who has entered."""
@@ -215,6 +220,7 @@ class Cache:
     def _forget(self, entry: Entry, item: Input) -> None:
         del self._entries[(item.kind, item.digest)]
         self.bytes -= entry.size
+        self._siblings.withdraw(item.kind, item.digest)
 
     @contextlib.contextmanager
     def lent(self, digest: str) -> Iterator[Entry | None]:
@@ -250,6 +256,7 @@ class Cache:
                     break
                 entry = self._entries.pop(key)
                 self.bytes -= entry.size
+                self._siblings.withdraw(*key)
                 gone.append(entry.path)
         for path in gone:
             remove_tree(path)

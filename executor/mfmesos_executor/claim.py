@@ -25,8 +25,8 @@ from mfmesos_executor.reap import Reaper
 from mfmesos_executor.room import Room
 from mfmesos_executor.shared import Links
 from mfmesos_executor.shortcut import Shortcut
+from mfmesos_executor.siblings import Siblings
 from mfmesos_executor.skeletons import Skeletons
-from mfmesos_executor.spares import Spares
 from mfmesos_executor.sync_state import Close, Orders, SyncState
 from mfmesos_executor.threads import Lanes, Pool
 from mfmesos_executor.tools import Tools
@@ -43,8 +43,7 @@ MOST_WAIT_S = 5.0
 CLOSING_S = 2.0
 """For the last sync."""
 WORKERS = 16
-SPARES = 1000
-FOLDERS = ("tasks", "cache", "spare")
+FOLDERS = ("tasks", "cache")
 
 
 class FolderGone(Exception):
@@ -79,17 +78,17 @@ class Claim:
         for name in FOLDERS:
             os.makedirs(f"{folder}/{name}", exist_ok=True)
         links = Links(f"{folder}/cache")
-        spares = Spares(f"{folder}/spare", SPARES)
         scheduler = Scheduler(client)
-        sources: list[Source] = [Web(), scheduler]
+        siblings = Siblings(folder, clock)
+        sources: list[Source] = [siblings, Web(), scheduler]
         self._peers: Peers | None = None
         if data.peer_secret:
             from mfmesos_executor.peers import Peers  # few executors need it
 
             self._peers = Peers(client, data, folder, clock)
-            sources.insert(1, self._peers)
+            sources.insert(2, self._peers)
         cache = Cache(f"{folder}/cache", sources, int(data.disk_mb * MB / 2) if data.disk_mb > 0 else None,
-                      Placer(spares, links))
+                      Placer(links), siblings)
         if self._peers is not None:
             self._peers.serve_from(cache)
         monitor = Monitor(data, reaper, cache, links, clock)
@@ -97,7 +96,7 @@ class Claim:
         shortcut = self._shortcut = Shortcut(f"{folder}/tasks")
         self._tools = Tools(data, client, cache, reaper, monitor, Pool(WORKERS), Lanes(WORKERS),
                             base_environment(environ),
-                            Skeletons(f"{folder}/tasks", WORKERS, spares), scheduler.fetch_many, clock,
+                            Skeletons(f"{folder}/tasks", WORKERS), scheduler.fetch_many, clock,
                             tuple(f"{folder}/{name}" for name in FOLDERS), lambda: self.post(Vanished()),
                             lambda root: f"{shortcut.path}/{os.path.basename(root)}")
         self._channel = Channel(client, self.post, READ_S)

@@ -17,16 +17,13 @@ Inode = Tuple[int, int]
 _NO_COPY_RANGE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EIO)
 
 
-def copy_file(source: str, target: str, mode: int, spare: str | None = None, mtime_ns: int = 0) -> None:
+def copy_file(source: str, target: str, mode: int, mtime_ns: int = 0) -> None:
     """A copy that shares blocks if the file system supports it (reflink), and otherwise never passes through Python;
-    holes stay holes. `spare`: an empty file to reuse. `mtime_ns`: its modification time; 0: now.
+    holes stay holes. `mtime_ns`: its modification time; 0: now.
     """
     from_fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        if spare is not None:
-            os.rename(spare, target)
-        new = os.O_CREAT | os.O_EXCL if spare is None else 0
-        to_fd = os.open(target, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | new, 0o600)
+        to_fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             found = os.fstat(from_fd)
             if sparse(found):

@@ -9,7 +9,6 @@ from typing import Container
 from mfmesos.shared.wire import Input
 from mfmesos_executor.files import copy_file, copy_tree, link_tree, remove_tree, unlink
 from mfmesos_executor.shared import Links, Shared, Sharer
-from mfmesos_executor.spares import Spares
 
 LEAST_LINKED = 64 << 10
 """Bytes of the smallest file that is linked (docs/performance.md, Inputs): a copy of less costs about as much."""
@@ -21,8 +20,7 @@ _NO_LINK = (errno.EMLINK, errno.EPERM, errno.EXDEV, errno.EACCES, errno.EOPNOTSU
 class Placer:
     """Thread-safe."""
 
-    def __init__(self, spares: Spares, links: Links) -> None:
-        self._spares = spares
+    def __init__(self, links: Links) -> None:
         self._links = links
 
     def seal(self, cached: str, item: Input) -> None:
@@ -68,7 +66,7 @@ class Placer:
             _set_mtime(item, target)
         else:
             unlink(target)
-            copy_file(cached, target, mode_of(item), self._spares.take(), item.mtime_ns)
+            copy_file(cached, target, mode_of(item), item.mtime_ns)
 
     def move(self, cached: str, item: Input, target: str) -> None:
         """Nobody else needs the cached file or folder. Raises OSError."""
@@ -80,9 +78,14 @@ class Placer:
             os.rename(cached, target)
             _set_mtime(item, target)
         else:
-            os.chmod(cached, mode_of(item))
-            _set_mtime(item, cached)
             os.rename(cached, target)
+            if os.lstat(target).st_nlink > 1:  # another claim has linked it meanwhile
+                os.rename(target, cached)
+                self.copy(cached, item, target)
+                unlink(cached)
+            else:
+                os.chmod(target, mode_of(item))
+                _set_mtime(item, target)
 
 
 def _worthwhile(shared: Shared, item: Input) -> bool:

@@ -22,6 +22,8 @@ LEASED_MEMBERS = 16
 """The members of a folder with at most this many files are leased."""
 LOST_S = 5.0
 """A file whose lease cannot be had again for this long is given up: somebody keeps it open for writing."""
+SIBLINGS_S = 2.0
+"""A writer is ended this long after it was found if claims beside this one share the file."""
 COMPARE_S, COST = 2.0, 50.0
 """Files in use are compared this often, and no more often than once in this many times the duration."""
 
@@ -103,6 +105,10 @@ class Shared:
     def all_hold(self) -> bool:
         """Whether no lease is broken."""
         return all(map(leases.holds, self.leases))
+
+    def has_siblings(self) -> bool:
+        """Whether other claims have linked a file of it. Raises OSError."""
+        return not self.is_folder and os.fstat(self.leases[0]).st_nlink > 1 + sum(map(len, self.users.values()))
 
     def waiting(self) -> set[int]:
         """The processes that wait for its leases."""
@@ -195,6 +201,9 @@ class Links:
                 return  # the writer may be about to wait
             # It did not wait (O_NONBLOCK), or the kernel does not show who waits: it may be any of them.
             guilty = list(shared.users)
+        if guilty and now - shared.broken_at < SIBLINGS_S and shared.has_siblings():
+            shared.guilty = shared.guilty or set()
+            return  # while the writer waits, the other claims see that it is none of theirs
         shared.guilty = {*(shared.guilty or ()), *guilty}
         self._end(shared, guilty)
         if shared.guilty & shared.users.keys():

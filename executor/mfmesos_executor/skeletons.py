@@ -10,7 +10,6 @@ import stat
 import threading
 
 from mfmesos_executor.files import remove_tree
-from mfmesos_executor.spares import Spares
 
 FOLDERS = ("work", "tmp")
 FILES = ("out", "err")
@@ -20,10 +19,9 @@ MODE = 0o755
 class Skeletons:
     """Thread-safe. `folder` must exist and be private; at most `most` skeletons are kept."""
 
-    def __init__(self, folder: str, most: int, spares: Spares) -> None:
+    def __init__(self, folder: str, most: int) -> None:
         self._folder = folder
         self._most = most
-        self._spares = spares
         self._lock = threading.Lock()
         self._made = 0
         self._spare: list[str] = []
@@ -63,10 +61,9 @@ class Skeletons:
             if entry.name in FOLDERS and stat.S_ISDIR(info.st_mode) and stat.S_IMODE(info.st_mode) == MODE:
                 found.add(entry.name)
                 for inner in _listed(entry.path):
-                    if not self._spares.keep(inner.path):
-                        remove_tree(inner.path)
-                        if os.path.lexists(inner.path):
-                            return False
+                    remove_tree(inner.path)
+                    if os.path.lexists(inner.path):
+                        return False
             elif entry.name in FILES and stat.S_ISREG(info.st_mode) and info.st_nlink == 1:
                 if info.st_size:
                     os.truncate(entry.path, 0)

@@ -18,7 +18,7 @@ from support import need, wait_until
 from mfmesos.shared import wire
 
 
-@pytest.mark.parametrize("what", ["", "/tasks", "/cache", "/spare", "/tasks/2"])
+@pytest.mark.parametrize("what", ["", "/tasks", "/cache", "/tasks/2"])
 def test_an_executor_whose_folder_is_removed_ends_badly(executor, staging, tmp_path, what):
     """A cleaner, or a task, removes the claim's folder or a part of it: the executor reports no failure of tasks, kills
     what runs and exits with a code that says why."""

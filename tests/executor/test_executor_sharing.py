@@ -13,7 +13,6 @@ from executor_fakes import FakeStaging, Running, contents, run
 from mfmesos_executor import files, leases
 from mfmesos_executor.placing import LEAST_LINKED, Placer
 from mfmesos_executor.shared import LOST_S, Links, Shared
-from mfmesos_executor.spares import Spares
 from support import need, wait_until
 
 from mfmesos.shared import wire
@@ -335,8 +334,7 @@ def item_of(cached: Shared, size: int = len(BIG)) -> wire.Input:
 
 
 def placer_of(tmp_path, **kw) -> Placer:
-    (tmp_path / "spare").mkdir(exist_ok=True)
-    return Placer(Spares(str(tmp_path / "spare"), 0), Links(str(tmp_path / "cache"), **kw))
+    return Placer(Links(str(tmp_path / "cache"), **kw))
 
 
 def test_where_leases_do_not_hold_nothing_is_linked(cached, tmp_path):
