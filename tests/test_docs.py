@@ -158,7 +158,7 @@ VOCABULARY = [
     "acknowledge", "action", "agent", "allocation", "attempt", "attempt id", "avoided", "cancel", "candidate",
     "catalog", "category", "claim", "core", "default", "delivery", "demand", "desk", "digest", "draining",
     "embedded cluster", "ended", "engine", "estimate", "event", "executor", "exhausted", "factory", "finished tasks",
-    "floor", "framework", "free", "grant", "history", "hold", "input", "journal", "kept output", "kill", "kind",
+    "floor", "framework", "free", "grant", "history", "hold", "input", "journal", "kept output", "shared input", "sibling", "kill", "kind",
     "launcher", "leftovers", "level", "limit", "lock", "manager", "margin", "master", "matching", "nearness", "need",
     "notify", "offer", "output", "peak", "permit", "placement", "plan", "planned start", "pool", "project", "publish",
     "receive",

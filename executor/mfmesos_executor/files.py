@@ -77,18 +77,19 @@ def link_tree(source: str, target: str, own: Container[str] = ()) -> None:
 
 
 def _tree(source: str, target: str, copies: Callable[[str], bool]) -> None:
-    os.makedirs(target, exist_ok=True)
     waiting, done = [(source, target)], []
     while waiting:
         from_dir, to_dir = waiting.pop()
+        is_new = not os.path.lexists(to_dir)
+        os.makedirs(to_dir, exist_ok=True)
         with os.scandir(from_dir) as entries:
             for entry in entries:
                 to = f"{to_dir}/{entry.name}"
                 if entry.is_dir(follow_symlinks=False):
-                    os.makedirs(to, exist_ok=True)
                     waiting.append((entry.path, to))
                     continue
-                unlink(to)
+                if not is_new:
+                    unlink(to)
                 if entry.is_symlink():
                     os.symlink(os.readlink(entry.path), to)
                 elif not copies(to):

@@ -11,13 +11,16 @@ import os
 import stat
 import threading
 import time
+from pathlib import Path
 from typing import Callable, Iterable, NamedTuple, Protocol
 
+from mfmesos.shared.descriptors import limit
+from mfmesos.shared.netfs import MOUNTS, on_network
 from mfmesos_executor import leases
 from mfmesos_executor.files import Inode
 
 MOST_LEASES = 256
-"""Each costs a descriptor."""
+"""Each costs a descriptor; at most a quarter of what this process may have."""
 LEASED_MEMBERS = 16
 """The members of a folder with at most this many files are leased."""
 LOST_S = 5.0
@@ -119,15 +122,20 @@ class Shared:
         return len(self.files) <= LEASED_MEMBERS
 
 
+def possible_in(folder: str, mounts: Path = MOUNTS) -> bool:
+    """Whether inputs in the folder may be linked: on a file server, others could write to them without our notice."""
+    return not on_network(Path(folder), mounts) and leases.work_in(folder)
+
+
 class Links:
     """Thread-safe. Keeps watch over all shared inputs of a claim; the monitor calls `look`."""
 
-    def __init__(self, folder: str, possible: Callable[[str], bool] = leases.work_in, most_leases: int = MOST_LEASES,
+    def __init__(self, folder: str, possible: Callable[[str], bool] = possible_in, most_leases: int | None = None,
                  clock: Callable[[], float] = time.monotonic) -> None:
         """`folder`: of the cached inputs."""
         self.possible = possible(folder)
         """Whether inputs may be linked here at all."""
-        self._left = most_leases
+        self._left = min(MOST_LEASES, limit() // 4) if most_leases is None else most_leases
         self._clock = clock
         self._lock = threading.Lock()
         self._used: dict[Shared, None] = {}

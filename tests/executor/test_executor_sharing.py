@@ -12,7 +12,7 @@ import pytest
 from executor_fakes import FakeStaging, Running, contents, run
 from mfmesos_executor import files, leases
 from mfmesos_executor.placing import LEAST_LINKED, Placer
-from mfmesos_executor.shared import LOST_S, Links, Shared
+from mfmesos_executor.shared import LOST_S, Links, Shared, possible_in
 from support import need, wait_until
 
 from mfmesos.shared import wire
@@ -360,6 +360,14 @@ def test_who_waits_for_a_lease(tmp_path):
     assert leases.waiting({215, 217}, str(tmp_path / "locks")) == {7334, 7335}
     assert leases.waiting({216, 217}, str(tmp_path / "locks")) == set()
     assert leases.waiting({215}, str(tmp_path / "missing")) == set()
+
+
+@pytest.mark.parametrize(("kind", "possible"), [("nfs4", False), ("fuse.sshfs", False), ("ext4", True)])
+def test_nothing_is_linked_on_a_file_server(tmp_path, kind, possible):
+    """Leases may seem to hold there, but not against other machines."""
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"36 35 0:40 / {tmp_path} rw - {kind} server:/x rw\n")
+    assert possible_in(str(tmp_path), mounts) == possible
 
 
 def test_leases_are_found_to_work_here_and_not_in_proc(tmp_path):
