@@ -20,7 +20,7 @@ from mfmesos_executor.fetching import Scheduler
 from mfmesos_executor.peers import Peers
 from mfmesos_executor.placing import Placer
 from mfmesos_executor.shared import Links
-from mfmesos_executor.spares import Spares
+from mfmesos_executor.siblings import Siblings
 
 from mfmesos.core.model import Task
 from mfmesos.shared.wire import ClaimData, Input, SyncAnswer, SyncRequest
@@ -94,12 +94,12 @@ class Agent:
     def __init__(self, data: ClaimData, folder: Path) -> None:
         self.data = data
         self.folder = folder
-        for name in ("cache", "spare", "placed"):
+        for name in ("cache", "placed"):
             os.makedirs(folder / name, exist_ok=True)
         client = Client(data)
         self.peers = Peers(client, data, str(folder))
         self.cache = Cache(str(folder / "cache"), (self.peers, Scheduler(client)), None,
-                           Placer(Spares(str(folder / "spare"), 10), Links(str(folder / "cache"))))
+                           Placer(Links(str(folder / "cache"))), Siblings(str(folder)))
         self.peers.serve_from(self.cache)
         self.cancelled = False
         self._threads = ThreadPoolExecutor(2)
