@@ -230,7 +230,7 @@ class Attempt:
                 if e.errno == errno.E2BIG:
                     raise BadName(verdict.too_large(env)) from None
                 raise
-            self._watched = Watched(self, self._leader, tools.clock(), self._root, tools.cache.inodes(self))
+            self._watched = Watched(self, self._leader, tools.clock(), self._root, tools.cache.linked(self))
             tools.monitor.watch(self._watched)
 
     # --- end ---

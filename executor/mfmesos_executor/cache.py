@@ -6,12 +6,12 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from typing import Callable, Container, Iterator, Sequence, Tuple
+from typing import Callable, Container, Iterator, Mapping, Sequence, Tuple
 
 from mfmesos.shared.wire import Input
 from mfmesos_executor.client import Cancelled
 from mfmesos_executor.fetching import Source, fetch
-from mfmesos_executor.files import Inode, remove_tree
+from mfmesos_executor.files import remove_tree
 from mfmesos_executor.placing import Placer
 from mfmesos_executor.shared import Shared, Sharer
 from mfmesos_executor.siblings import Siblings
@@ -87,9 +87,9 @@ class Cache:
             self.leave(entry, item)
         return changed
 
-    def inodes(self, sharer: Sharer) -> list[frozenset[Inode]]:
-        """Of the inputs that the attempt has linked."""
-        return [entry.shared.inodes for entry, _ in self._linked.get(sharer, ()) if entry.shared is not None]
+    def linked(self, sharer: Sharer) -> list[Mapping[int, int]]:
+        """The files that the attempt has linked, by inode number, with their bytes on disk."""
+        return [entry.shared.sizes for entry, _ in self._linked.get(sharer, ()) if entry.shared is not None]
 
     def keep(self, item: Input, path: str) -> bool:
         """Take over the file or folder at `path`, an attempt's output that later attempts may read as `item`, with its

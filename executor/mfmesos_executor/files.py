@@ -5,15 +5,13 @@ import contextlib
 import errno
 import os
 import stat
-from typing import Callable, Container, Iterable, Iterator, NamedTuple, Tuple
+from typing import Callable, Container, Iterable, Iterator, Mapping, NamedTuple
 
 from mfmesos.shared.holes import extents, sparse
 from mfmesos.shared.wire import TAIL_BYTES
 
 _LONG_PATH = 3000
 """The system accepts paths of 4095 bytes; deeper files are moved up before they are removed."""
-Inode = Tuple[int, int]
-"""Device and number."""
 _NO_COPY_RANGE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EIO)
 
 
@@ -187,23 +185,34 @@ class Disk(NamedTuple):
     """The part that other folders have as well."""
 
 
-def disk_usage(path: str, linked: Iterable[Container[Inode]] = ()) -> Disk:
-    """Zeros if the folder does not exist. `linked`: inodes that other folders link as well."""
+def disk_usage(path: str, linked: Iterable[Mapping[int, int]] = ()) -> Disk:
+    """Zeros if the folder does not exist. `linked`: files of its file system that other folders link as well, by inode
+    number, with their bytes. The system is asked nothing about these.
+    """
     total = common = 0
     seen = set()
-    for found in _stats(path):
+    for entry in _files_in(path):
+        number = entry.inode()
+        known = next((files[number] for files in linked if number in files), None)
+        if known is not None:
+            if number not in seen:
+                seen.add(number)
+                total, common = total + known, common + known
+            continue
+        try:
+            found = entry.stat(follow_symlinks=False)
+        except OSError:
+            continue
         if found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode):
-            key = (found.st_dev, found.st_ino)
-            if key in seen:
+            if number in seen:
                 continue
-            seen.add(key)
-            if any(key in inodes for inodes in linked):
-                common += found.st_blocks * 512
+            seen.add(number)
         total += found.st_blocks * 512
     return Disk(total, common)
 
 
-def _stats(path: str) -> Iterator[os.stat_result]:
+def _files_in(path: str) -> Iterator[os.DirEntry[str]]:
+    """Everything below a folder."""
     waiting = [path]
     while waiting:
         try:
@@ -213,12 +222,12 @@ def _stats(path: str) -> Iterator[os.stat_result]:
         with entries:
             for entry in entries:
                 try:
-                    found = entry.stat(follow_symlinks=False)
-                    if stat.S_ISDIR(found.st_mode):
-                        waiting.append(entry.path)
+                    is_dir = entry.is_dir(follow_symlinks=False)
                 except OSError:
                     continue
-                yield found
+                if is_dir:
+                    waiting.append(entry.path)
+                yield entry
 
 
 def tail(path: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import Callable, Container, Protocol, Sequence
+from typing import Callable, Mapping, Protocol, Sequence
 
 from mfmesos.shared import procfs
 from mfmesos.shared.wire import ClaimData, Run, Usage
@@ -40,8 +40,8 @@ class Watched:
     """The recorded usage of one attempt."""
 
     def __init__(self, attempt: Limited, leader: Leader, started: float, folder: str,
-                 linked: Sequence[Container[files.Inode]] = ()) -> None:
-        """`linked`: the inodes of inputs in its sandbox that the cache has as well."""
+                 linked: Sequence[Mapping[int, int]] = ()) -> None:
+        """`linked`: the inputs in its sandbox that the cache has as well, as for `disk_usage`."""
         self.attempt = attempt
         self.leader = leader
         self.started = started

@@ -17,7 +17,6 @@ from typing import Callable, Iterable, NamedTuple, Protocol
 from mfmesos.shared.descriptors import limit
 from mfmesos.shared.netfs import MOUNTS, on_network
 from mfmesos_executor import leases
-from mfmesos_executor.files import Inode
 
 MOST_LEASES = 256
 """Each costs a descriptor; at most a quarter of what this process may have."""
@@ -52,7 +51,11 @@ class Identity(NamedTuple):
 
 
 def identity(path: str) -> Identity:
-    found = os.lstat(path)
+    """Raises OSError."""
+    return _identity(os.lstat(path))
+
+
+def _identity(found: os.stat_result) -> Identity:
     return Identity(found.st_dev, found.st_ino, found.st_size, found.st_mode, found.st_mtime_ns)
 
 
@@ -69,7 +72,10 @@ class Shared:
         """With the names of the input, one for each link."""
         self.lock = threading.Lock()
         self.files: dict[str, Identity] = {} if self.is_folder else {path: self.top}
-        self.inodes: frozenset[Inode] = frozenset((i.device, i.inode) for i in self.files.values())
+        self.sizes: dict[int, int] = {}
+        """Bytes on disk of its files, by inode number."""
+        if not self.is_folder:
+            self.sizes[self.top.inode] = os.lstat(path).st_blocks * 512
         self.leases: list[int] = []
         self.broken_at: float | None = None
         """Since when a lease is broken; None: each holds."""
@@ -90,8 +96,9 @@ class Shared:
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
                     elif entry.is_file(follow_symlinks=False):
-                        self.files[entry.path] = identity(entry.path)
-        self.inodes = frozenset((i.device, i.inode) for i in self.files.values())
+                        found = entry.stat(follow_symlinks=False)
+                        self.files[entry.path] = _identity(found)
+                        self.sizes[found.st_ino] = found.st_blocks * 512
 
     def count_members(self) -> int:
         """The files of a folder. Raises OSError."""
@@ -115,7 +122,7 @@ class Shared:
 
     def waiting(self) -> set[int]:
         """The processes that wait for its leases."""
-        return leases.waiting({number for _, number in self.inodes})
+        return leases.waiting(self.sizes)
 
     @property
     def leasable(self) -> bool:

@@ -201,6 +201,16 @@ def test_twenty_attempts_of_one_input_copy_nothing(plain, staging):
     assert max(s.disk_mb for s in staging.syncs) < 1.0
 
 
+def test_the_claims_guard_counts_a_shared_input_once(start, staging):
+    """Twelve attempts link an input, which would not fit twelve times into the claim's disk: none is ended for that."""
+    start(disk_mb=2.0)
+    staging.run(*(run(f"{n}.1", "sleep 2.5", [big(staging)], cores=0.1, memory_mb=10.0, disk_mb=0.1)
+                  for n in range(12)))
+    results = staging.wait(*(f"{n}.1" for n in range(12)))
+    assert {r.outcome for r in results} == {"finished"}, results
+    assert sum(r.usage.disk_mb for r in results) > 3.0
+
+
 def test_what_is_not_linked(plain, staging, tmp_path):
     """Small files, inputs that are outputs as well or lie in an output's folder, other modes or times than the cached
     file's, and everything of an attempt that asks for copies."""
@@ -465,5 +475,5 @@ def test_usage_tells_linked_bytes_apart(tmp_path):
     os.link(tmp_path / "own", tmp_path / "a" / "link")
     os.link(tmp_path / "own", tmp_path / "a" / "link2")
     shared = Shared(str(tmp_path / "own"))
-    used = files.disk_usage(str(tmp_path / "a"), [shared.inodes])
+    used = files.disk_usage(str(tmp_path / "a"), [shared.sizes])
     assert used.linked == files.disk_usage(str(tmp_path / "own")).linked + used.total // 2
