@@ -110,6 +110,7 @@ class Probes:
     cwd: Path = field(default_factory=Path.cwd)
     find_makeflow: Callable[[Mapping[str, str]], Path] = binaries.find_makeflow
     find_factory: Callable[[Mapping[str, str]], Path] = binaries.find_factory
+    speaks_mesos: Callable[[Path], bool] = binaries.speaks_mesos
     worker_needs: Callable[[Mapping[str, str]], str] = _worker_needs
     probe: Callable[[Path, Mapping[str, str]], binaries.Makeflow] = binaries.probe
     preload: Callable[[], Path | None] = binaries.preload_library
@@ -176,6 +177,8 @@ def _factory(probes: Probes) -> Finding:
         path, needs = probes.find_factory(probes.environ), probes.worker_needs(probes.environ)
     except (ConfigError, OSError) as e:
         return Finding(binaries.FACTORY, None, m.FACTORY_UNUSABLE(why=plain(e)))
+    if not probes.speaks_mesos(path):
+        return Finding(binaries.FACTORY, None, *m.FACTORY_WITHOUT_MESOS.parts(path=path))
     return Finding(binaries.FACTORY, True, m.FACTORY_FOUND(path=path, needs=needs) if needs
                    else m.FACTORY_FOUND_STATIC(path=path))
 

@@ -16,7 +16,7 @@ from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.model import Resources, SavedTask
 from mfmesos.core.policy import Policy
-from mfmesos.engines import pool_status
+from mfmesos.engines import pool_record, pool_status
 from mfmesos.engines.engine import Launched
 from mfmesos.engines.host import Host
 from mfmesos.engines.pool_programs import Programs
@@ -26,8 +26,9 @@ from mfmesos.engines.stager import Stager
 from mfmesos.engines.survey import Survey, View
 from mfmesos.settings import pool_settings
 from mfmesos.settings.config import ConfigError, SchedulerConfig
-from mfmesos.settings.pool_settings import PoolSettings
+from mfmesos.settings.pool_settings import CATALOG_PORT, PoolSettings
 from mfmesos.shared import atomic
+from mfmesos.shared.addresses import split_host_port
 from mfmesos.shared.messages import pool as m
 from mfmesos.shared.phrases import counted
 from mfmesos.shared.terminal import say
@@ -65,6 +66,7 @@ class PoolEngine(Launched):
         self._present: set[str] = set()
         """Keys of the managers in the last round."""
         self._agents_at = -math.inf
+        self._published_at = -math.inf
         self._served_at = 0.0
         """When a manager was last found."""
         self._survey: Survey
@@ -299,8 +301,24 @@ class PoolEngine(Launched):
                 sum(w.task.id in waiting for w in mine), sum(w.seen for w in mine),
                 sum(w.idle for w in mine), sum(w.draining for w in mine),
                 decided.why_not_more.get(manager.key) or decided.why_not_more.get(manager.project, "")))
+        self._publish(rows)
         pool_status.write(self._state_dir, pool_status.Status(
             time.time(), tuple(rows), str(agent) if agent.cores else "", cores, view.problem, abandoned))
+
+    def _publish(self, rows: list[pool_status.Row]) -> None:
+        """Send the pool's record to the catalog, once a minute."""
+        now = self._host.clock()
+        if self._settings.manager or now - self._published_at < pool_record.EVERY_S:
+            return
+        self._published_at = now
+        host, port = split_host_port(self._settings.catalog, CATALOG_PORT)
+        data = pool_record.record(self._settings, rows)
+        self._host.loop.run_in_executor(None, pool_record.send, host, port, data).add_done_callback(_published)
+
+
+def _published(sent: asyncio.Future[None]) -> None:
+    if not sent.cancelled() and sent.exception() is not None:
+        log.info("event=record_not_sent reason=%r", str(sent.exception()))
 
 
 def _failure(worker: Worker, report: act.ReportTask, host: str, more: str) -> str:

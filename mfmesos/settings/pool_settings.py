@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mfmesos.core.model import Resources
-from mfmesos.settings import worker_options
+from mfmesos.settings import factory_file, worker_options
 from mfmesos.settings.config import ConfigError
 from mfmesos.settings.worker_options import WorkerOptions
 from mfmesos.shared import bounds
@@ -94,6 +94,8 @@ def _line_of(text: str, key: str) -> int:
 
 def parse(given: Any, base: PoolSettings) -> PoolSettings:
     """pool.json's object over `base`; ValueError in one line with the cure."""
+    if factory_file.is_one(given):
+        given = factory_file.translated(given)
     _keys("", given, ("projects", *TEXTS, *LISTS, "ssl", "idle", "factory_timeout", "defaults", *worker_options.NAMES))
     result = base
     if "defaults" in given:

@@ -49,6 +49,12 @@ class Catalog:
         with urllib.request.urlopen(f"http://{self.address}/query.json", timeout=5) as answer:
             return [found["project"] for found in json.load(answer) if found.get("type") == "wq_master"]
 
+    def factories(self) -> list[str]:
+        """The projects that factories serve, as it lists them."""
+        with urllib.request.urlopen(f"http://{self.address}/query.json", timeout=5) as answer:
+            return [found["project_regex"].strip("()") for found in json.load(answer)
+                    if found.get("type") == "vine_factory"]
+
     def stop(self) -> None:
         """And the managers of a test that failed."""
         for manager in self.told:

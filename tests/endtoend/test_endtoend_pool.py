@@ -1,6 +1,7 @@
 """Our own pool, real programs throughout: makeflow -T wq gets its workers from Mesos, without any factory program."""
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -19,6 +20,7 @@ from pools import EXAMPLES, PROJECT, Catalog, WorkerFlow, start_manager
 from support import free_port, wait_until
 
 from mfmesos.engines import pool_status
+from mfmesos.engines.manager import ask
 from mfmesos.engines.pool_status import Row
 
 SMALL = ("--cores", "1", "--memory", "200", "--disk", "200")
@@ -379,6 +381,38 @@ def test_a_manager_of_task_vine_gets_its_own_worker(
         assert words[-2:] == ["127.0.0.1", str(port)]
         assert pool.interrupt(process).code == 0
         assert one.lost == 0
+
+
+@pytest.mark.parametrize("cluster", ["embedded"], indirect=True)
+def test_a_worker_that_the_user_started(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
+    """Its cores are subtracted from the need; the catalog lists the pool as a factory; a pipe shows whole addresses."""
+    flow = Flow(tmp_path / "flow", pool.cluster)
+    sleeping(flow, 3, "100")
+    manager = start_manager(flow, catalog, "-Z", "port")
+    port = (flow.folder / "port").read_text().strip()
+    own = subprocess.Popen(["work_queue_worker", "--cores=2", "--memory=500", "--disk=500", "-s", str(tmp_path),
+                            "127.0.0.1", port], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: manager_reports(port, 2), 30, "the user's worker to have two tasks")
+        process = pool.pool(PROJECT)
+        wait_until(lambda: pool.has(1), 40, "one worker for the third task")
+        row = pool.row()
+        assert row is not None
+        assert (row.needs, row.has) == (3, 1)
+        wait_until(lambda: PROJECT in catalog.factories(), 20, "the pool's own record")
+        said = subprocess.run([*MFMESOS, "pool", "--status"], cwd=pool.folder, capture_output=True, text=True,
+                              timeout=30).stdout
+        assert f"{PROJECT} 127.0.0.1:{port} " in said
+        end(flow, manager)
+        assert pool.interrupt(process).code == 0
+    finally:
+        own.kill()
+        own.wait()
+
+
+def manager_reports(port: str, running: int) -> bool:
+    status = asyncio.run(ask("127.0.0.1", int(port))).status
+    return status is not None and status.tasks_running == running
 
 
 @pytest.mark.parametrize("cluster", ["embedded"], indirect=True)

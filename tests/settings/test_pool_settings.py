@@ -110,3 +110,17 @@ def test_worker_options_of_the_file() -> None:
     assert found.options == WorkerOptions(("gpu-a100",), ("A=1",), "nice", (), "", "--single-shot", "9000:9010")
     assert (found.workers, found.passwords, found.factory_timeout_s) == (("a", "b"), ("/pw",), 60)
     assert parse(as_json(found), PoolSettings()) == found
+
+
+def test_a_factory_s_configuration_file() -> None:
+    """What users have from cctools' factories is read; what the pool cannot do is refused by name."""
+    given = {"manager-name": "my_.*", "max-workers": 20, "min-workers": 2, "cores": 4, "memory": 4000, "timeout": 60,
+             "workers-per-cycle": 5, "factory-timeout": 100, "worker-extra-options": "-d all", "transfer-port": "9000",
+             "condor-requirements": "X", "capacity": 1}
+    found = parse(given, BASE)
+    assert found.projects == {"my_.*": ProjectSettings(2, 20, worker=Resources(4, 4000), workers_per_cycle=5)}
+    assert (found.idle_s, found.factory_timeout_s) == (60, 100)
+    assert (found.options.extra_options, found.options.transfer_port) == ("-d all", "9000")
+    assert parse({"cores": 2}, PoolSettings()).default == ProjectSettings(worker=Resources(2))
+    with pytest.raises(ValueError, match="workers-blocked: unknown"):
+        parse({"manager-name": "p", "workers-blocked": "host"}, BASE)

@@ -23,6 +23,9 @@ ENGINE_WITHOUT_MESOS = Message(
     "makeflow -T wq or -T vine with mfmesos pool")
 FACTORY_UNUSABLE = Message(
     "factory-unusable", "{why}; only mfmesos factory needs it", "work_queue_factory is missing or does not start.")
+FACTORY_WITHOUT_MESOS = Message(
+    "factory-without-mesos", "{path} has no -T mesos; only mfmesos factory needs it",
+    "cctools 7.13 and later have no support for Mesos.", "use mfmesos pool, which needs no factory")
 FACTORY_FOUND = Message(
     "factory-found", "{path}; its workers need {needs} on agents", "work_queue_factory can be used.")
 FACTORY_FOUND_STATIC = Message(

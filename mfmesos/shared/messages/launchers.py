@@ -134,6 +134,9 @@ PROJECT_AND_FILE = Message(
     "project-and-file", "{path} names the projects to serve, and {project} is not among them; {cure}",
     "The projects of pool.json replace PROJECT; the other options are defaults for them.",
     "leave out PROJECT, or add it to the file")
+POOL_PROCESS_FAILED = Message(
+    "pool-process-failed", "mfmesos pool has ended with exit code {code}",
+    "A pool that a Python program started by mfmesos.Pool has failed; its reason is on standard error.")
 POOL_SERVES = Message(
     "pool-serves", "serving {projects} (catalog {catalog}); see mfmesos pool --status for its state",
     "The pool has started.")

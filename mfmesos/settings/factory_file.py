@@ -1,0 +1,37 @@
+"""The configuration file of cctools' factories (-C of work_queue_factory and vine_factory), in pool.json's keys."""
+from __future__ import annotations
+
+from typing import Any
+
+PROJECT = {"min-workers": "min", "max-workers": "max", "tasks-per-worker": "tasks_per_worker",
+           "workers-per-cycle": "workers_per_cycle"}
+POOL = {"timeout": "idle", "factory-timeout": "factory_timeout", "worker-extra-options": "extra_options",
+        "transfer-port": "transfer_port"}
+SIZE = ("cores", "memory", "disk", "gpus")
+NAMES = ("manager-name", "master-name", "foremen-name")
+WITHOUT_EFFECT = ("capacity", "autosize", "factory-name", "condor-requirements")
+"""The pool sizes workers by its agents; the last is for HTCondor."""
+ALL = {*PROJECT, *POOL, *SIZE, *NAMES, *WITHOUT_EFFECT}
+
+
+def is_one(given: Any) -> bool:
+    """Whether it is a factory's file and not a pool.json."""
+    return isinstance(given, dict) and "projects" not in given and bool(
+        {*PROJECT, *NAMES, "worker-extra-options", "factory-name", "workers-blocked"} & given.keys()
+        or set(SIZE) & given.keys())
+
+
+def translated(given: dict[str, Any]) -> dict[str, Any]:
+    """In pool.json's keys; keys that the pool does not know stay, so that they are refused by name."""
+    its: dict[str, Any] = {ours: given[key] for key, ours in PROJECT.items() if key in given}
+    size = {key: given[key] for key in SIZE if given.get(key)}
+    if size:
+        its["worker"] = size
+    result: dict[str, Any] = {ours: given[key] for key, ours in POOL.items() if key in given}
+    result.update({key: value for key, value in given.items() if key not in ALL})
+    projects = [given[key] for key in NAMES if given.get(key)]
+    if projects:
+        result["projects"] = {str(project): its for project in projects}
+    elif its:
+        result["defaults"] = its
+    return result
