@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -126,6 +127,7 @@ class Survey:
         if self._clock() >= self._next_look:
             await self._look_into_catalog(*split_host_port(settings.catalog, CATALOG_PORT))
         ours = {key: one for key, one in self._known.items() if one.record and wanted(one.record, settings)}
+        self._spread(list(ours.values()))
         limit = asyncio.Semaphore(AT_ONCE)
         answers = await asyncio.gather(*(self._answer_of(one, limit, settings) for one in ours.values()))
         found, workers = [], {}
@@ -134,6 +136,14 @@ class Survey:
                 found.append(answer.status)
                 workers[answer.status.key] = answer.workers
         return View(tuple(found), workers, self._problem, self._ignored)
+
+    def _spread(self, ours: list[_Known]) -> None:
+        """Of many idle managers, that all have been found at once, each round asks only a part."""
+        now = self._clock()
+        due = sorted((one for one in ours if one.idle_since is not None and one.ask_at <= now),
+                     key=lambda one: one.ask_at)
+        for one in due[math.ceil(len(ours) / IDLE_MOST_S):]:
+            one.ask_at = now + TICK_S
 
     async def _look_into_catalog(self, host: str, port: int) -> None:
         started = self._clock()

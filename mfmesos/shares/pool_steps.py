@@ -26,8 +26,9 @@ from mfmesos.shares.pool_sizes import cores_needed, part_of, task_size, worker_s
 from mfmesos.shares.pool_values import NOTHING_SAID, Drain, ManagerStatus, Pace, PoolWorker, ProjectSettings
 from mfmesos.shares.water_filling import EPS, Claimant, share
 
-SHARED_PARTS = 4
-"""While projects compete, a worker for several tasks has at most this part of an agent."""
+SHARED_PARTS = 2
+"""While projects compete, a worker for several tasks has at most this part of an agent: half of it still holds large
+tasks, which managers do not report one by one."""
 
 
 @dataclass(frozen=True)

@@ -185,6 +185,19 @@ def test_idle_managers_are_asked_seldom() -> None:
     assert [m.tasks for m in view.managers] == [7]
 
 
+def test_many_idle_managers_are_asked_in_turn() -> None:
+    """Of 200, found at once, each round asks 40; each is asked once in five seconds."""
+    world = World()
+    world.catalog = [replace(ONE, port=port, tasks_waiting=0) for port in range(1, 201)]
+    world.answers = {port: Answer(replace(ONE, port=port, tasks_waiting=0), {}) for port in range(1, 201)}
+    for _ in range(60):
+        world.look(1.0)
+    for _ in range(5):
+        before = world.asked
+        assert len(world.look(1.0).managers) == 200
+        assert world.asked - before == 40
+
+
 def test_one_that_refuses_us_is_asked_once_a_minute() -> None:
     """Its reason is passed on, and the catalog's record counts; with --manager the reason is the problem."""
     world = World()
