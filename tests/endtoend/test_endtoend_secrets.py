@@ -76,7 +76,9 @@ class Secrets:
         self.tokens = {claim: derived_token(run, f"claim {claim}") for claim in self.claims}
         self.url = f"{'https' if meta['tls'] else 'http'}://{{host}}:{meta['port']}"
         self.wanted = {f"token of {claim}": token.encode() for claim, token in self.tokens.items()}
+        self.wanted |= {f"peers' secret of {c}": derived_token(run, f"peer {c}").encode() for c in self.claims}
         self.wanted |= {
+            "any key, PEM": b"-----BEGIN PRIVATE KEY",  # executors have keys for their peers
             "secret of the run": meta["secret"].encode(),
             "secret of the run, raw": run,
             "principal's": WORD.encode(),
@@ -167,7 +169,7 @@ def guarded(make_cluster: Any, tmp_path: Path) -> Cluster:
 def flow(guarded: Cluster, tmp_path: Path) -> Flow:
     made = Flow(tmp_path / "flow", guarded)
     made.write("secret", WORD + "\n", 0o600)
-    made.write("in.txt", "x\n")
+    made.write("in.txt", "x\n" * (1 << 20))
     return made
 
 
@@ -229,8 +231,10 @@ def status_of(url: str, token: str) -> int:
 
 
 def test_no_secret_is_seen(flow: Flow, tmp_path: Path, own_history: None) -> None:
-    """During and after a run with authentication and TLS: claims' tokens, the run's secret, the principal's and the TLS
-    key are in files of mode 0600 alone, in no process list, environment, log, endpoint, event, sandbox or output."""
+    """During and after a run with authentication, TLS and peer transfers: claims' tokens, their secrets for peers, the
+    run's secret, the principal's and TLS keys are in files of mode 0600 alone, in no process list, environment, log,
+    endpoint, event, sandbox or output.
+    """
     cluster, address = flow.cluster, outer_address()
     need(
         address,
@@ -241,7 +245,7 @@ def test_no_secret_is_seen(flow: Flow, tmp_path: Path, own_history: None) -> Non
     if events is not None:
         events.start()
     folders = (tmp_path, cluster.work_dir, Path(os.environ["XDG_DATA_HOME"]))
-    with running(flow, "--listen", address) as (process, go):
+    with running(flow, "--listen", address, "--peer-transfers") as (process, go):
         assert process.poll() is None, flow.end(process).out
         secrets = Secrets(flow.folder / ".mfmesos" / "journal.sqlite")
         assert len(secrets.claims) == 1
