@@ -59,7 +59,7 @@ def test_only_its_category_gets_copies_and_hears_of_it_once():
     runs = wrote(world)
     assert all(r.finished for r in world.reports.values())
     assert {run.copies for run in runs if run.command == READS} == {False}
-    notes = [n for n in world.notes if "wrote to its input" in n.text]
+    notes = [n for n in world.notes if "which tasks shared" in n.text]
     assert len(notes) == 1
     assert "big.dat" in notes[0].text
     kept = [a.attempt for a in world.actions if isinstance(a, act.RecordAttempt) and a.attempt.outcome == WROTE_INPUT]
