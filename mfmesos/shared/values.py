@@ -1,7 +1,8 @@
 """Dataclasses for values: nothing changes them after they are made, which mypy checks.
 
 `dataclass(frozen=True)` also checks that at run time, and so assigns each field through a function: such a value takes
-three times as long to make (docs/performance.md, Core).
+three times as long to make. It also compiles six functions for each class at every start; here that is one
+(docs/performance.md, Core).
 """
 from __future__ import annotations
 
@@ -10,11 +11,38 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dataclasses import dataclass as value
 else:
-    from dataclasses import dataclass
+    import functools
+    import operator
+    from dataclasses import dataclass, fields
 
     def value(*, frozen):
-        """The decorator: compared and hashed by its fields, as a frozen dataclass."""
+        """The decorator: compared, hashed and shown by its fields, as a frozen dataclass."""
         assert frozen
-        return dataclass(unsafe_hash=True)
+        return _made
+
+    def _made(cls):
+        for name, method in (("__repr__", _repr), ("__eq__", _eq), ("__hash__", _hash)):
+            if name not in cls.__dict__:
+                setattr(cls, name, method)
+        return dataclass(repr=False, eq=False)(cls)
+
+    @functools.lru_cache(maxsize=None)
+    def _key_of(cls):
+        """The function that gives what an instance is compared by."""
+        names = [field.name for field in fields(cls) if field.compare]
+        return operator.attrgetter(*names) if names else lambda _: ()
+
+    def _eq(self, other):
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        key = _key_of(self.__class__)
+        return key(self) == key(other)
+
+    def _hash(self):
+        return hash(_key_of(self.__class__)(self))
+
+    def _repr(self):
+        shown = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.repr)
+        return f"{self.__class__.__qualname__}({shown})"
 
 __all__ = ["value"]

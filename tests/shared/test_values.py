@@ -29,6 +29,30 @@ def test_values_are_compared_and_hashed_by_their_fields():
     assert repr(Point(1)) == "Point(x=1, y=0)"
 
 
+@value(frozen=True)
+class Nothing:
+    pass
+
+
+@value(frozen=True)
+class Named:
+    name: str
+    seen: int = dataclasses.field(default=0, compare=False, repr=False)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def test_fields_that_do_not_count_and_methods_of_its_own():
+    """As in a frozen dataclass: a field may be left out of comparisons, and a class's own methods stay."""
+    assert Nothing() == Nothing()
+    assert hash(Nothing()) == hash(Nothing())
+    assert repr(Nothing()) == "Nothing()"
+    assert Named("a", 1) == Named("a", 2) != Named("b", 1)
+    assert hash(Named("a", 1)) == hash(Named("a", 2))
+    assert repr(Named("a")) == "a"
+
+
 def test_mypy_refuses_a_change_of_a_value():
     """What a frozen dataclass refuses at run time is refused before: mypy reports an assignment to a field."""
     api = pytest.importorskip("mypy.api")
