@@ -101,7 +101,7 @@ def fetch(sources: Sequence[Source], item: Input, path: str, cancelled: Callable
 def take(item: Input, pieces: Iterable[bytes], path: str) -> None:
     """Write one try of a transfer to `path`. Raises BadStream, OSError; then nothing of it is left."""
     if item.kind != "dir":
-        write_verified(pieces, path, item.digest, item.sparse)
+        write_verified(pieces, path, item.digest, item.sparse, item.size if item.late else None)
         return
     try:
         if unpack(pieces, path) != item.digest:

@@ -33,7 +33,7 @@ def place_inputs(sandbox: Sandbox, cache: Cache, fetch_many: FetchMany,
     small = [one for one in wanted if _is_small(one.item)]
     made = {sandbox.work}
     for one in wanted if len(small) < 2 else [one for one in wanted if not _is_small(one.item)]:
-        yield one.name, one.item.size > FILE_BYTES
+        yield one.name, bool(one.item.url) or one.item.size > FILE_BYTES
         _make_parent(one, made)
         may_link = sharer is not None and not any(lies_in(output, one.target) for output in own)
         cache.place(one.item, one.target, cancelled, sharer if may_link else None, own)

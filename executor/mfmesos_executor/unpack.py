@@ -5,6 +5,7 @@ import hashlib
 import os
 from typing import Any, Iterable, Iterator
 
+from mfmesos.shared.hashing import HEX_BYTES, Hasher
 from mfmesos.shared.holes import write_at
 from mfmesos.shared.messages import executor as m
 from mfmesos.shared.symlinks import lies_in, may_lead_to
@@ -122,22 +123,46 @@ def _link(folder: str, target: str, to: str) -> None:
     os.symlink(to, target)
 
 
-def write_verified(pieces: Iterable[bytes], target: str, digest: str, holes: bool = False) -> None:
-    """Write a file whose sha256 must be `digest`; with `holes`, runs of zeros become holes. Raises BadStream, OSError;
-    then nothing of it is left.
+def write_verified(pieces: Iterable[bytes], target: str, digest: str, holes: bool = False,
+                   late: int | None = None) -> None:
+    """Write a file whose sha256 must be `digest`; with `holes`, runs of zeros become holes. With `late` that many bytes
+    are the file, and its sha256 follows. Raises BadStream, OSError; then nothing of it is left.
     """
-    found, size = hashlib.sha256(), 0
+    found, size = Hasher(), 0
     fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        for piece in pieces:
+        end = _End(late)
+        for piece in pieces if late is None else end.before(pieces):
             found.update(piece)
             write_at(fd, piece, size, holes)
             size += len(piece)
         os.ftruncate(fd, size)
-        if found.hexdigest() != digest:
+        if found.hexdigest() != (digest if late is None else end.text()):
             raise BadStream(m.DIGEST_OF_FILE())
     except BaseException:
+        found.close()
         os.close(fd)
         os.unlink(target)
         raise
     os.close(fd)
+
+
+class _End:
+    """The digest after the file."""
+
+    def __init__(self, size: int | None) -> None:
+        self._left = size or 0
+        self._end = b""
+
+    def before(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            content, more = piece[:self._left], piece[self._left:]
+            self._left -= len(content)
+            self._end += more
+            if len(self._end) > HEX_BYTES:
+                raise BadStream(m.DIGEST_OF_FILE())
+            if content:
+                yield content
+
+    def text(self) -> str:
+        return self._end.decode("ascii", "replace") if not self._left else ""

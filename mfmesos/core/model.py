@@ -111,6 +111,7 @@ class StagedInput:
     sparse: bool = field(default=False, compare=False)
     url: str = ""
     tag: str = ""
+    late: bool = False
 
 
 @value(frozen=True)

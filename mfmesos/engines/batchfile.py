@@ -97,7 +97,7 @@ class Batch:
             same = ready.get(statement(one.task))
             if same:
                 self._adopt(one.inputs)
-            if same and self._staged(same[0]) == one.inputs:
+            if same and self._staged(same[0], one.inputs) == one.inputs:
                 found.append(replace(one, task=same.popleft()))
         return found
 
@@ -107,9 +107,9 @@ class Batch:
             if item.tag:
                 self.inputs.remotes.adopt(item.url, Version(item.tag, item.size))
 
-    def _staged(self, task: Task) -> tuple[StagedInput, ...] | None:
+    def _staged(self, task: Task, before: Iterable[StagedInput]) -> tuple[StagedInput, ...] | None:
         try:
-            return self.inputs.stage(task)
+            return self.inputs.stage(task, [item.name for item in before if not item.late])
         except (InputError, OSError):
             return None
 

@@ -251,7 +251,7 @@ class Earlier:
         made in it; everything else there belongs to others.
         """
         task = report.task
-        inputs = tuple(Seen(i.name, i.stamp, "" if i.tag else i.digest, i.size) for i in report.inputs)
+        inputs = tuple(Seen(i.name, i.stamp, "" if i.tag else self._inputs.digest_of(i), i.size) for i in report.inputs)
         for name, made in members.items():
             self._remove_stale(name, made)
         outputs = tuple(

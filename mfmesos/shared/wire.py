@@ -42,6 +42,8 @@ MAX_DEPTH = 200
 FOLDER_GONE = 85
 """The executor's exit code when the folder of its claim was removed."""
 TAR_HOLES = "MFMESOS.holes"
+TAR_SPARSE = "sparse"
+"""The group's name of a sparse file in an input folder's stream."""
 INLINE_OUTPUTS_BYTES = 64 * 1024
 """A tar stream of outputs up to this size travels in the result itself; a larger stream is PUT first."""
 TAIL_BYTES = 16 * 1024
@@ -60,10 +62,6 @@ def tar_owner(nanoseconds: int) -> str:
 def tar_mtime_ns(seconds: int, owner: str) -> int | None:
     """A member's modification time in nanoseconds; None if unknown."""
     return seconds * 1_000_000_000 + int(owner[2:]) if re.fullmatch(r"ns[0-9]{9}", owner) else None
-
-
-TAR_SPARSE = "sparse"
-"""The group's name of a sparse file in an input folder's stream."""
 
 
 class WireError(ValueError):
@@ -126,6 +124,8 @@ class Input:
     """The file is fetched from this web server, not from the scheduler. May hold secrets."""
     tag: str = ""
     """The version of the file on the web server (see shared.webrequest.Version), where its sha256 is not known."""
+    late: bool = False
+    """`digest` is a name of this version; the content's sha256 follows it when it is fetched (staging/late.py)."""
 
 
 @dataclass

@@ -22,6 +22,7 @@ from mfmesos.shared.symlinks import leads_out
 from mfmesos.shared.webrequest import WebError
 from mfmesos.staging import stamps
 from mfmesos.staging.check import OutputCheck
+from mfmesos.staging.late import LEAST_BYTES, LateDigests, name_of, pieces
 from mfmesos.staging.names import relative
 from mfmesos.staging.received import Hashed
 from mfmesos.staging.remotes import Remotes
@@ -93,7 +94,8 @@ class InputIndex:
     """
 
     def __init__(self, workdir: Path, clock: Callable[[], float] = time.monotonic, most: int = MOST_ENTRIES,
-                 own_files: Sequence[str] = ()) -> None:
+                 own_files: Sequence[str] = (), late: bool = True) -> None:
+        """With `late`, large files are hashed while they are sent the first time (see staging.late)."""
         self._workdir = Path(workdir)
         self._check = OutputCheck(workdir, own_files)
         self.links = TaskLinks(workdir)
@@ -102,18 +104,21 @@ class InputIndex:
         self._clock = clock
         self._most = most
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._late = LateDigests(most)
+        self.late = late
         self._busy: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
 
     # --- submission -----------------------------------------------------------------------------
-    def stage(self, task: Task) -> tuple[StagedInput, ...]:
-        """Check and hash every input (blocking). Raises MissingInputs with all missing names, InputError for an
-        unusable input, OSError if no file descriptor is free.
+    def stage(self, task: Task, hash_now: Collection[str] = ()) -> tuple[StagedInput, ...]:
+        """Check every input, and hash it (blocking); a large file is hashed when it is sent, unless it is in
+        `hash_now`. Raises MissingInputs with all missing names, InputError for an unusable input, OSError if no file
+        descriptor is free.
         """
         staged, missing = [], []
         for name in dict.fromkeys(relative(self._workdir, name) for name in task.inputs):
             try:
-                staged.append(self._look(name))
+                staged.append(self._look(name, late=name not in hash_now))
             except FileNotFoundError:
                 missing.append(name)
             except TreeError as e:
@@ -152,7 +157,7 @@ class InputIndex:
         return self._check.problem(task)
 
     def look(self, name: str) -> StagedInput:
-        """The present state of a file or folder (blocking). Raises InputError, OSError."""
+        """The present state of a file or folder, with its digest (blocking). Raises InputError, OSError."""
         try:
             return self._look(name, trust=False)
         except TreeError as e:
@@ -185,6 +190,8 @@ class InputIndex:
         OSError if no file descriptor is free.
         """
         try:
+            if staged.late:
+                return self._verify_late(staged)
             found = self._look(staged.name, trust=False)
         except (OSError, InputError, TreeError) as e:
             if isinstance(e, OSError) and e.errno in descriptors.SHORT:
@@ -193,6 +200,36 @@ class InputIndex:
         if found.digest != staged.digest or found.kind != staged.kind:
             raise InputChanged(m.INPUT_HAS_CHANGED(name=staged.name))
         return self.path_of(staged.name)
+
+    def _verify_late(self, staged: StagedInput) -> str:
+        path = self._allowed(staged.name)
+        found, digest = os.stat(path), self._late.digest(staged.digest)
+        same = name_of(found) == staged.digest and stat.S_ISREG(found.st_mode)
+        if same and (not digest or self._known(path, _stamp(found))):
+            return path
+        if digest and self._file(path, found).digest == digest:
+            return path
+        raise InputChanged(m.INPUT_HAS_CHANGED(name=staged.name))
+
+    def late_pieces(self, staged: StagedInput, most: Callable[[], int]) -> Iterator[bytes]:
+        """The content of a verified large input in pieces of at most that many bytes, then its digest (blocking);
+        without an end if it changes meanwhile. Raises OSError.
+        """
+        path = self.path_of(staged.name)
+
+        def hashed(before: os.stat_result, digest: str) -> bool:
+            after = os.stat(path)
+            if _stamp(before) != _stamp(after) or name_of(after) != staged.digest:
+                return False
+            self._late.use(staged.digest, digest)
+            self._remember(path, _Entry(_stamp(after), digest, staged.size))
+            return True
+
+        return pieces(path, staged.size, self._late.digest(staged.digest), hashed, most)
+
+    def digest_of(self, staged: StagedInput) -> str:
+        """The digest of its content; empty if it is not known yet."""
+        return self._late.digest(staged.digest) if staged.late else staged.digest
 
     def rows(self, staged: StagedInput) -> tuple[Row, ...]:
         """The members of an input folder to send; raises like `verify`."""
@@ -216,13 +253,21 @@ class InputIndex:
     def _rows(self, path: str) -> tuple[Row, ...]:
         return walk(path, self.links.covers, os.path.realpath(self._workdir)) if self.links.some() else walk(path)
 
-    def _look(self, name: str, trust: bool = True) -> StagedInput:
-        path = self.path_of(name)
+    def _allowed(self, name: str) -> str:
         if self.links.some() and self.links.leads_out(name):
             raise InputError(m.INPUT_LINK_OUTSIDE(name=name))
+        return self.path_of(name)
+
+    def _look(self, name: str, trust: bool = True, late: bool = False) -> StagedInput:
+        path = self._allowed(name)
         found = os.stat(path)
         mode = stat.S_IMODE(found.st_mode) & 0o777
         if stat.S_ISREG(found.st_mode):
+            if late and self.late and self._waits(path, found):
+                shown = file_stamp(found.st_size, found.st_mtime_ns).text
+                return StagedInput(
+                    name, name_of(found), found.st_size, mode, "file", shown, found.st_mtime_ns, sparse(found),
+                    late=True)
             entry = self._file(path, found)
             shown = "" if _young(entry.stamp[1]) else file_stamp(*entry.stamp[:2]).text
             return StagedInput(
@@ -233,6 +278,16 @@ class InputIndex:
             raise InputError(m.INPUT_WHOLE_FOLDER(name=name))
         entry = self._dir(path, found, trust)
         return StagedInput(name, entry.digest, entry.size, mode, "dir", entry.shown, found.st_mtime_ns)
+
+    def _waits(self, path: str, found: os.stat_result) -> bool:
+        """Whether the file is hashed when it is sent. A version with a name keeps it, for the caches of the claims."""
+        if found.st_size < LEAST_BYTES or _young(found.st_mtime_ns):
+            return False
+        name = name_of(found)
+        if name not in self._late and self._known(path, _stamp(found)):
+            return False
+        self._late.use(name)
+        return True
 
     def _known(self, path: str, stamp: Stamp) -> _Entry | None:
         with self._lock:

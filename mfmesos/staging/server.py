@@ -64,6 +64,8 @@ class StagingServer:
         self._uploads = uploads
         self._transfer: Transfer
         self._peer_transfers = peer_transfers
+        if peer_transfers:
+            self._inputs.late = False  # peers compare what they send each other with the digest
         self._peers: PeerSources | None = None
         self._listeners: list[Listener] = []
         self._archive_token = derived_token(secret, "archive")

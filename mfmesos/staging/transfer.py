@@ -12,6 +12,7 @@ from mfmesos.aio import web
 from mfmesos.core.model import StagedInput
 from mfmesos.shared.batches import FILE_BYTES
 from mfmesos.shared.disk import capacity
+from mfmesos.shared.hashing import HEX_BYTES
 from mfmesos.shared.messages import staging as m
 from mfmesos.shared.messages import streams as refusals
 from mfmesos.staging import smallfiles
@@ -30,7 +31,8 @@ AT_ONCE = FILE_BYTES
 """Files up to this size are read into the answer; the kernel sends larger ones."""
 PIECE = 1 << 20
 FEW = 16
-"""With more deliveries at once, less than PIECE of each is held in memory."""
+"""With more transfers at once, less of each is held in memory."""
+PIECE_OF_MANY = 64 * 1024
 MOST_OF_ONE = 16
 """Deliveries of one claim at once."""
 SPARE_BYTES = 16 << 20
@@ -86,7 +88,7 @@ class Transfer:
         self._writing = writing
         self._idle_s = idle_s
         self._uploads = asyncio.Semaphore(uploads)
-        self._receiving = 0
+        self._receiving = self._sending = 0
         self._most_of_one = min(max(1, uploads // 2), MOST_OF_ONE)
         self._by_claim: weakref.WeakValueDictionary[str, asyncio.Semaphore] = weakref.WeakValueDictionary()
         self.sent_bytes = 0
@@ -111,7 +113,10 @@ class Transfer:
                 path = self._inputs.verify(staged) if quick else await self._blocking(self._inputs.verify, staged)
                 if staged.kind == "dir":
                     pieces = tar_stream(await self._blocking(self._inputs.rows, staged))
-                    return await self._send_pieces(request, pieces, "application/x-tar")
+                    return await self._send_pieces(request, pieces)
+                if staged.late:
+                    return await self._send_pieces(
+                        request, self._inputs.late_pieces(staged, self._piece_bytes), staged.size + HEX_BYTES)
                 return self._send_file(path, staged)
             except (InputChanged, OSError) as e:
                 refused = smallfiles.unavailable(staged, e)
@@ -121,7 +126,7 @@ class Transfer:
 
     async def send_many(self, request: web.Request, wanted: Sequence[Sequence[StagedInput]]) -> web.StreamResponse:
         """Send small files; for each, `wanted` lists the inputs with its content."""
-        return await self._send_pieces(request, smallfiles.answer(self._inputs, wanted), "application/octet-stream")
+        return await self._send_pieces(request, smallfiles.answer(self._inputs, wanted))
 
     def _send_file(self, path: str, staged: StagedInput) -> web.StreamResponse:
         if staged.size <= AT_ONCE:
@@ -131,23 +136,44 @@ class Transfer:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         return _OpenFile(fd, self._idle_s + staged.size / SLOWEST_BYTES_PER_S, self._count)
 
+    def _piece_bytes(self) -> int:
+        """With many transfers at once, all that is in memory of them together is bounded."""
+        return PIECE if self._sending <= FEW else PIECE_OF_MANY
+
     async def _send_pieces(
-        self, request: web.Request, pieces: Iterator[bytes], content_type: str,
+        self, request: web.Request, pieces: Iterator[bytes], length: int | None = None,
     ) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": content_type})
-        response.enable_chunked_encoding()
+        """The next piece is made while one is sent."""
+        response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
+        response.content_length = length
+        if length is None:
+            response.enable_chunked_encoding()
         await response.prepare(request)
+        self._sending += 1
+        sent = 0
         try:
-            while piece := await self._blocking(next, pieces, b""):
+            coming = self._next(pieces)
+            while piece := await coming:
+                sent += len(piece)
+                coming = self._next(pieces)
                 await asyncio.wait_for(response.write(piece), self._idle_s)
                 self._count(len(piece))
-        except (TreeChanged, asyncio.TimeoutError):
+            whole = length is None or sent == length
+        except (TreeChanged, OSError, asyncio.TimeoutError):
+            whole = False
+        finally:
+            self._sending -= 1
+        if whole:
+            await response.write_eof()
+        elif request.transport is not None:
             # Too late for a status: without its end the client refuses the stream, and asks again.
-            if request.transport is not None:
-                request.transport.abort()
-            return response
-        await response.write_eof()
+            request.transport.abort()
         return response
+
+    def _next(self, pieces: Iterator[bytes]) -> asyncio.Future[bytes]:
+        made = asyncio.get_running_loop().run_in_executor(self._reading, next, pieces, b"")
+        made.add_done_callback(_look_at)
+        return made
 
     # --- outputs --------------------------------------------------------------------------------
     async def receive(
@@ -242,7 +268,7 @@ async def _read(request: web.Request, patience_s: float) -> bytes:
         timer.cancel()
 
 
-def _look_at(done: asyncio.Future[None]) -> None:
-    """Its exception is raised elsewhere, unless the delivery has failed already."""
+def _look_at(done: asyncio.Future[Any]) -> None:
+    """Its exception is raised where it is awaited, unless the transfer has failed before."""
     if not done.cancelled():
         done.exception()

@@ -61,6 +61,8 @@ class Folder:
             ran.append(task.id)
             self.attempts += 1
             inputs = batch.inputs.stage(task)
+            for late in (item for item in inputs if item.late):
+                assert list(batch.inputs.late_pieces(late, lambda: 1 << 20))  # it is sent
             batch.earlier.keep_changed(task, batch.plan.read())
             for name in task.outputs:
                 self.write(f"{name}/x" if name == "d" else name, f"{task.command}\n", 1e9 + self.attempts)
@@ -123,6 +125,16 @@ def test_touch_runs_nothing_again(folder: Folder) -> None:
     batch, done, _ = folder.batch(*ALL)
     assert done == [1, 2, 3, 4]
     assert not batch.earlier._changed
+
+
+def test_touch_of_an_input_that_was_hashed_late(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The digest that was computed while a large input was sent is kept like any other."""
+    monkeypatch.setattr("mfmesos.staging.inputs.LEAST_BYTES", 1)
+    assert folder.run(*ALL) == [1, 2, 3, 4]
+    folder.write("in", (folder.path / "in").read_text(), 2e9)
+    assert folder.run(*ALL) == []
+    folder.write("in", "other\n", 1e9)
+    assert folder.run(*ALL)[0] == 1
 
 
 def test_a_copy_of_the_folder_runs_nothing_again(folder: Folder, tmp_path: Path) -> None:

@@ -135,6 +135,12 @@ class FakeStaging:
         self.files[digest] = content
         return wire.Input(name, digest, len(content), mode, "file", shared)
 
+    def add_late(self, name: str, content: bytes) -> wire.Input:
+        """A large file whose digest follows its content."""
+        digest = hashlib.sha256(b"name of " + content).hexdigest()
+        self.files[digest] = content + hashlib.sha256(content).hexdigest().encode()
+        return wire.Input(name, digest, len(content), late=True)
+
     def add_dir(self, name: str, folder: Path, shared: bool = True) -> wire.Input:
         """As the real staging server serves it, its manifest's digest included."""
         rows = walk(str(folder))

@@ -351,3 +351,18 @@ def test_a_full_disk_is_the_agents_fault(staging, start, tmp_path):
         started.close()
     finally:
         os.system(f"umount -l {small}")
+
+
+def test_inputs_whose_digest_follows(executor, staging):
+    """Fetched once for all, and verified; a damaged one comes again, and what stays damaged is refused."""
+    item = staging.add_late("in", b"x" * 3_000_000)
+    staging.damage = 1
+    staging.run(*(run(f"{i}.1", "sha256sum < in > o", [item], ["o"]) for i in range(4)))
+    digest = hashlib.sha256(b"x" * 3_000_000).hexdigest().encode()
+    assert {contents(r)["o"].split()[0] for r in staging.wait(*(f"{i}.1" for i in range(4)))} == {digest}
+    assert staging.gets == [item.digest] * 2
+    other = staging.add_late("in", b"y" * 3_000_000)
+    staging.files[other.digest] = b"z" + staging.files[other.digest][1:]
+    result = one(staging, "5.1", "true", [other])
+    assert result.outcome == "broken"
+    assert "its sha256 differs" in result.reason
