@@ -162,7 +162,7 @@ class Cache:
 
     def give(self, entry: Entry, item: Input, target: str, cancelled: Callable[[], bool]) -> bool:
         """Wait for it, and put it at `target`; False if the attempt that fetched it was killed meanwhile, or fetched
-        it in vain from elsewhere: try again. Raises its error, Cancelled, OSError.
+        it in vain from elsewhere, or if the cached file was changed: try again. Raises its error, Cancelled, OSError.
         """
         with self._changed:
             self._wait(entry, cancelled)
@@ -177,6 +177,8 @@ class Cache:
             self._placer.move(entry.path, item, target)
         else:
             self._placer.copy(entry.path, item, target)
+            # Who writes to it in spite of all, while it is copied, spoils the copy.
+            return entry.shared is None or self._placer.is_good(entry.shared)
         return True
 
     def _wait(self, entry: Entry, cancelled: Callable[[], bool]) -> None:

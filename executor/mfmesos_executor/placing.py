@@ -59,6 +59,10 @@ class Placer:
         """The attempt's processes are gone. False if the input was changed since it was cached."""
         return self._links.detach(shared, sharer)
 
+    def is_good(self, shared: Shared) -> bool:
+        """Whether the cached input was not changed."""
+        return self._links.is_good(shared)
+
     def copy(self, cached: str, item: Input, target: str) -> None:
         """The cached file or folder stays. Raises OSError."""
         if item.kind == "dir":

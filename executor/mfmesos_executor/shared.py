@@ -187,6 +187,13 @@ class Links:
                     self._used.pop(shared, None)
             return not (shared.spoilt or suspect)
 
+    def is_good(self, shared: Shared) -> bool:
+        """Whether it was never changed."""
+        with shared.lock:
+            if not shared.spoilt and not shared.unchanged():
+                self._spoil(shared)
+            return not shared.spoilt
+
     def look(self) -> None:
         """End the attempts that wait for a lease, and those that share an input that was changed."""
         with self._lock:

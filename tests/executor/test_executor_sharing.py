@@ -211,6 +211,19 @@ def test_the_claims_guard_counts_a_shared_input_once(start, staging):
     assert sum(r.usage.disk_mb for r in results) > 3.0
 
 
+@pytest.mark.parametrize("copies", [False, True])
+def test_a_cached_file_that_somebody_changed_is_fetched_again(plain, staging, copies):
+    """Before it is linked, and after it was copied, it is compared."""
+    staging.run(run("1.1", "cat big > /dev/null", [big(staging)]))
+    staging.wait("1.1")
+    (cached,) = plain.folder.glob(".mfmesos/*/cache/[0-9]*")
+    cached.write_bytes(b"x" * len(BIG))
+    staging.run(run("2.1", "sha256sum big", [big(staging)], copies=copies))
+    (result,) = staging.wait("2.1")
+    assert result.stdout.startswith(big(staging).digest)
+    assert len(staging.gets) == 2
+
+
 def test_what_is_not_linked(plain, staging, tmp_path):
     """Small files, inputs that are outputs as well or lie in an output's folder, other modes or times than the cached
     file's, and everything of an attempt that asks for copies."""
