@@ -168,10 +168,12 @@ def test_a_kill_ends_a_pause(server: WebServer, tmp_path: Path):
 
 # --- in a claim ---
 def test_once_per_claim(executor, staging, server: WebServer):
-    """Many tasks, one request; each has a copy of its own that it may change; nothing is asked of the scheduler."""
+    """Many tasks, one request; each has its own copy, if it needs one, that it may change; nothing is asked of the
+    scheduler."""
     server.pages["/a"] = Page(BODY, '"1"')
     item = tagged(f"{server.url}/a")
-    staging.run(*(run(f"{i}.1", "cat in | sha256sum > o; echo x >> in", [item], ["o"]) for i in range(6)))
+    staging.run(*(run(f"{i}.1", "cat in | sha256sum > o; echo x >> in", [item], ["o"], copies=True)
+                  for i in range(6)))
     results = staging.wait(*(f"{i}.1" for i in range(6)))
     assert {contents(r)["o"].split()[0].decode() for r in results} == {sha256(BODY)}
     assert (len(server.requests), staging.gets) == (1, [])
