@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 
 import pytest
@@ -11,6 +12,8 @@ from flows import Ended, Flow, nothing_stays
 BIG = bytes(range(256)) * (3 << 12)  # 3 MB
 DIGEST = hashlib.sha256(BIG).hexdigest()
 READS, WRITES = 6, 3
+AGENTS = 2
+"""Of either cluster, at most."""
 CHANGED = hashlib.sha256(BIG + b"x\n").hexdigest()
 
 
@@ -53,3 +56,21 @@ def test_writers_and_readers_of_one_input(flow, tmp_path, engine):
         for path in flow.folder.iterdir():
             if path.name != "big":
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def test_claims_of_one_agent_fetch_once(flow, tmp_path):
+    """Each task in a claim of its own, all at the same time: of eight claims, one on each agent fetches the input; on a
+    machine so slow that another loses patience with it, two.
+    """
+    (flow.folder / "big").write_bytes(BIG)
+    together = tmp_path / "together"
+    together.mkdir()
+    meet = f"while [ $(ls {together} | wc -l) -lt 8 ]; do sleep 0.05; done"
+    tasks = [{"command": f"touch {together}/{n}; {meet}; sha256sum big | cut -d ' ' -f 1 > o{n}", "inputs": ["big"],
+              "outputs": [f"o{n}"], "cores": 0.5, "memory": 50, "disk": 20} for n in range(8)]
+    flow.write("tasks.jsonl", "".join(json.dumps(task) + "\n" for task in tasks))
+    ended = flow.run("--claims", "per-task", "tasks.jsonl")
+    assert ended.code == 0, ended.out + flow.log()
+    assert {(flow.folder / f"o{n}").read_text().strip() for n in range(8)} == {DIGEST}
+    (sent,) = re.findall(r"inputs_sent_bytes=(\d+)", flow.log())
+    assert len(BIG) <= int(sent) <= 2 * AGENTS * len(BIG)
