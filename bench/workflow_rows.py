@@ -149,7 +149,7 @@ ROWS = (
     Row("images", "image pipeline: 300 steps in 4 stages, intermediates of 2 x 147 and 2 x 61 MB", PEERS, FIGURES,
         images, scaled=f"{STEPS} steps, full sizes"),
     Row("trainings", "80 trainings of 130 to 1,019 MB of memory", PEERS, FIGURES, trainings,
-        scaled=f"{TRAININGS} trainings, full sizes"),
+        rounds=2, scaled=f"{TRAININGS} trainings, full sizes"),
     Row("genomics", "90 BLAST searches that share 83 MB", PEERS, FIGURES, genomics,
         scaled=f"{QUERIES} searches, full database"),
 )

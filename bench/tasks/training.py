@@ -3,7 +3,7 @@ import sys
 
 import numpy as np
 
-COLUMNS, PASSES = 64, 3
+COLUMNS, PASSES = 64, 1
 
 megabytes, out = int(sys.argv[1]), sys.argv[2]
 rng = np.random.default_rng(megabytes)
