@@ -154,19 +154,17 @@ def test_all_json_keys_are_documented():
 
 
 VOCABULARY = [
-    "block", "peer", "peer transfer", "tracker",
-    "acknowledge", "action", "agent", "allocation", "attempt", "attempt id", "avoided", "cancel", "candidate",
+    "acknowledge", "action", "agent", "allocation", "attempt", "attempt id", "avoided", "block", "cancel", "candidate",
     "catalog", "category", "claim", "core", "default", "delivery", "demand", "desk", "digest", "draining",
     "embedded cluster", "ended", "engine", "estimate", "event", "executor", "exhausted", "factory", "finished tasks",
     "floor", "framework", "free", "grant", "history", "hold", "input", "journal", "kept output", "kill", "kind",
     "launcher", "leftovers", "level", "limit", "lock", "manager", "margin", "master", "matching", "nearness", "need",
-    "notify", "offer", "output", "peak", "permit", "placement", "plan", "planned start", "pool", "project", "publish",
-    "receive",
-    "recovery", "released", "report", "request", "reservation", "resources", "result", "retry", "retry budget",
-    "revoke", "round", "run", "run id", "sandbox", "scheduler", "shape", "share", "shared input", "shortage", "sibling",
-    "solo claim", "stage in",
-    "staging", "stamp", "state file", "sync", "target", "task", "task file", "token", "trace", "waste", "withdrawn",
-    "worker", "workflow", "worklife",
+    "notify", "offer", "output", "peak", "peer", "peer transfer", "permit", "placement", "plan", "planned start",
+    "pool", "project", "publish", "receive", "recovery", "released", "report", "request", "reservation", "resources",
+    "result", "retry", "retry budget", "revoke", "round", "run", "run id", "sandbox", "scheduler", "shape", "share",
+    "shared input", "shortage", "sibling", "solo claim", "stage in", "staging", "stamp", "state file", "sync", "target",
+    "task", "task file", "temporary output", "token", "trace", "tracker", "waste", "withdrawn", "worker", "workflow",
+    "worklife",
 ]
 
 

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import threading
-from typing import Callable, NamedTuple
+from typing import Callable
 
 from mfmesos.shared import plainerrors, wire
 from mfmesos.shared.batches import FILE_BYTES
@@ -31,13 +31,6 @@ logger = logging.getLogger(__name__)
 CONFLICT = 409
 """The input has changed since the task was submitted."""
 
-
-class _Outgoing(NamedTuple):
-    """Outputs to be sent."""
-
-    members: list[outputs.Member]
-    length: int
-    query: str
 
 
 class Attempt:
@@ -65,7 +58,7 @@ class Attempt:
         self._large = False
         self._step: Callable[[], None] | None = None
         """What it does in its turn, and whether that is large; see Lanes."""
-        self._outgoing: _Outgoing | None = None
+        self._outgoing: outputs.Outgoing | None = None
         self._changed_input = ""
         self._haunted = False
         """Whether processes of it could not be killed: its sandbox must not be used again."""
@@ -179,6 +172,7 @@ class Attempt:
         except (Unreachable, Refused, BadStream) as e:
             result = self._result(BROKEN, m.INPUT_NOT_FETCHED(name=name, why=e))
             result.final = isinstance(e, Refused) and e.status == CONFLICT
+            tools.temporaries.not_fetched(self._sandbox, name, e)
             return result
         except WebError as e:
             result = self._result(BROKEN, m.INPUT_NOT_FETCHED(name=name, why=e))
@@ -346,18 +340,23 @@ class Attempt:
         """Small outputs travel in the result, larger ones are sent before it."""
         length = outputs.length(members) if members else 0
         if length > wire.INLINE_OUTPUTS_BYTES:
-            self._outgoing = _Outgoing(members, length, query)
-        elif members:
+            self._outgoing = outputs.Outgoing(members, length, query)
+            return
+        if self.run.temporary:
+            self._outgoing = outputs.Outgoing([], 0, "")
+        if members:
             result.tar = base64.b64encode(outputs.small_tar(members)).decode("ascii")
 
     def _send(self, result: Result) -> None:
-        members, length, query = self._outgoing or _Outgoing([], 0, "")
+        members, length, query = self._outgoing or outputs.Outgoing([], 0, "")
         try:
-            answer = self._tools.client.upload(
+            answer = b"" if not members else self._tools.client.upload(
                 self.run.attempt, length, lambda sock: outputs.send_tar(members, sock, self._raise_if_cancelled),
                 self._is_cancelled, query)
-            if self.run.keep and result.outcome == FINISHED and not self._haunted:
-                result.kept = keeping.keep(self._tools.cache, self.run, members, answer)
+            if self._sandbox is not None and result.outcome == FINISHED:
+                result.kept = self._tools.temporaries.keep(self.run, self._sandbox)
+            if members and self.run.keep and result.outcome == FINISHED and not self._haunted:
+                result.kept += keeping.keep(self._tools.cache, self.run, members, answer)
         except Exception as e:
             if result.outcome == FINISHED:
                 self._undelivered(result, e)

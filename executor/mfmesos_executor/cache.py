@@ -33,6 +33,8 @@ class Entry:
         """Set when it is ready."""
         self.users = 0
         """Attempts that wait for it, copy it or have it linked."""
+        self.pins: set[str] = set()
+        """Why it must stay: see kept_files.pin."""
         self.used = 0
         self.unwanted = False
         """Whether no other attempt needs it."""
@@ -109,6 +111,49 @@ class Cache:
         self.shrink()
         return True
 
+    def pin(self, item: Input, path: str, pin: str) -> bool:
+        """Take over a temporary output, whether or not there is room, until `unpin`. Returns whether there is. Raises
+        OSError.
+        """
+        key = (item.kind, item.digest)
+        with self._changed:
+            entry = self._entries.get(key)
+            if entry is None or entry.spoilt or not entry.ready:
+                self._count += 1
+                made = Entry(f"{self._folder}/{self._count}", item)
+                os.rename(path, made.path)
+                self.bytes += made.size - (entry.size if entry is not None else 0)
+                made.ready, made.shared, entry = True, Shared(made.path), made
+                self._entries[key] = made
+            entry.pins.add(pin)
+            entry.used = self._count
+        self.shrink()
+        return self._room is None or self.bytes <= self._room
+
+    def unpin(self, pin: str) -> None:
+        """Without another pin, and while no attempt uses it, it is removed."""
+        key = ("file", pin.rpartition(" ")[2])
+        with self._changed:
+            entry = self._entries.get(key)
+            if entry is None or pin not in entry.pins:
+                return
+            entry.pins.remove(pin)
+            gone = not entry.pins and not entry.users
+            if gone:
+                del self._entries[key]
+                self.bytes -= entry.size
+        if gone:
+            remove_tree(entry.path)
+
+    def pinned(self, digest: str) -> Entry | None:
+        """The entry of a temporary output, which stays until `leave`."""
+        with self._changed:
+            entry = self._entries.get(("file", digest))
+            if entry is None or entry.spoilt or not entry.pins:
+                return None
+            entry.users += 1
+            return entry
+
     # --- the steps of it, for several inputs at once ---
     def enter(self, item: Input) -> tuple[Entry, bool]:
         """The input's entry, which stays until `leave`; and whether the caller must fetch it, and call `arrived`."""
@@ -170,7 +215,7 @@ class Cache:
                 return False
             if entry.error is not None:
                 raise entry.error
-            alone = self._alone(entry, item) and self._entries.get((item.kind, item.digest)) is entry
+            alone = not entry.pins and self._alone(entry, item) and self._entries.get((item.kind, item.digest)) is entry
             if alone:
                 self._forget(entry, item)
         if alone:
@@ -213,7 +258,7 @@ class Cache:
             entry.unwanted = unwanted
             # Failed, changed, or needed by no other attempt: nothing to keep.
             if self._entries.get((item.kind, item.digest)) is entry and (
-                    entry.error is not None or entry.spoilt or (unwanted and not entry.users)):
+                    entry.error is not None or entry.spoilt or (unwanted and not entry.users and not entry.pins)):
                 self._forget(entry, item)
             gone = not entry.users and self._entries.get((item.kind, item.digest)) is not entry
         if gone:
@@ -252,7 +297,7 @@ class Cache:
             return
         gone = []
         with self._changed:
-            idle = [(e.used, k) for k, e in self._entries.items() if e.ready and not e.users]
+            idle = [(e.used, k) for k, e in self._entries.items() if e.ready and not e.users and not e.pins]
             for _, key in sorted(idle):
                 if self.bytes <= room:
                     break

@@ -20,6 +20,7 @@ from mfmesos_executor.environ import base_environment
 from mfmesos_executor.fetching import Scheduler, Source
 from mfmesos_executor.files import remove_tree
 from mfmesos_executor.monitor import MB, Monitor
+from mfmesos_executor.pinning import Temporaries
 from mfmesos_executor.placing import Placer
 from mfmesos_executor.reap import Reaper
 from mfmesos_executor.room import Room
@@ -61,7 +62,14 @@ class Ended:
     result: Result
 
 
-Event = Union[Ended, Answered, Vanished, Close]
+@dataclass
+class Lacking:
+    """A temporary output of that digest is needed, and is not there."""
+
+    digest: str
+
+
+Event = Union[Ended, Answered, Vanished, Lacking, Close]
 
 
 class Claim:
@@ -94,11 +102,13 @@ class Claim:
         monitor = Monitor(data, reaper, cache, links, clock)
         self._reaper = reaper
         shortcut = self._shortcut = Shortcut(f"{folder}/tasks")
+        temporaries = Temporaries(cache, client, lambda digest: self.post(Lacking(digest)))
         self._tools = Tools(data, client, cache, reaper, monitor, Pool(WORKERS), Lanes(WORKERS),
                             base_environment(environ),
-                            Skeletons(f"{folder}/tasks", WORKERS), scheduler.fetch_many, clock,
+                            Skeletons(f"{folder}/tasks", WORKERS), scheduler.fetch_many, temporaries, clock,
                             tuple(f"{folder}/{name}" for name in FOLDERS), lambda: self.post(Vanished()),
                             lambda root: f"{shortcut.path}/{os.path.basename(root)}")
+        self._temporaries = temporaries
         self._channel = Channel(client, self.post, READ_S)
         self._room = Room(data)
         self._attempts: dict[str, Attempt] = {}
@@ -155,6 +165,8 @@ class Claim:
             self._attempt_ended(event.result)
         elif isinstance(event, Answered):
             self._answered(event)
+        elif isinstance(event, Lacking):
+            self._state.lacks(event.digest)
         elif isinstance(event, Vanished):
             if self._state.close is None:
                 raise FolderGone
@@ -183,8 +195,11 @@ class Claim:
     def _obey(self, orders: Orders) -> None:
         for name in orders.forget:
             self._attempts.pop(name, None)
+        self._temporaries.drop(orders.drop)
         for run in orders.run:
             self._take_on(run)
+        for digest in orders.send:
+            self._temporaries.send(digest)
         for name in orders.kill:
             if name in self._attempts and name not in self._state.results:
                 self._kill(name, self._data.kill_grace_s)
@@ -209,6 +224,7 @@ class Claim:
 
     # --- the end ---
     def _end(self, close: Close) -> None:
+        self._temporaries.close()
         grace = self._data.kill_grace_s if close.grace_s is None else min(close.grace_s, self._data.kill_grace_s)
         # In reverse order: an attempt that waits for resources must not start because another one ends.
         for name in reversed(self._running()):

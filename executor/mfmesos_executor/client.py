@@ -256,8 +256,12 @@ class Client:
         """PUT the outputs, `length` bytes, which `stream` writes to the socket, once per try; returns the answer.
         `query`: see mfmesos.shared.wire. Raises Unreachable, Refused, Cancelled, OSError.
         """
-        path = f"{self._base}/attempts/{quote(attempt, safe='')}/outputs{query and '?' + query}"
+        path = f"attempts/{quote(attempt, safe='')}/outputs{query and '?' + query}"
+        return self.put(path, length, stream, cancelled)
 
+    def put(self, path: str, length: int, stream: Callable[[Any], None], cancelled: Callable[[], bool]) -> bytes:
+        """The same for any path below the claim's."""
+        path = f"{self._base}/{path}"
         begun = [0]
         answer = [b""]
 

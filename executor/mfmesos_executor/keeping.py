@@ -6,7 +6,8 @@ import json
 import os
 import stat
 
-from mfmesos.shared.wire import INLINE_OUTPUTS_BYTES, Input, Kept, Run, is_digest
+from mfmesos.shared.kept_files import Kept, is_digest
+from mfmesos.shared.wire import INLINE_OUTPUTS_BYTES, Input, Run
 from mfmesos_executor.cache import Cache
 from mfmesos_executor.outputs import Member
 from mfmesos_executor.sandbox import normal

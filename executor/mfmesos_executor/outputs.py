@@ -41,6 +41,14 @@ class Member(NamedTuple):
     """For a sparse file: offset and length of each piece of data. None: the whole file."""
 
 
+class Outgoing(NamedTuple):
+    """Outputs to be sent."""
+
+    members: list[Member]
+    length: int
+    query: str
+
+
 def missing(sandbox: Sandbox) -> list[str]:
     """The declared outputs that do not exist (a dangling link does not count as existing)."""
     return [name for name in sandbox.outputs if not os.path.exists(sandbox.path(name))]
@@ -63,8 +71,8 @@ def collect_present(sandbox: Sandbox) -> list[Member]:
 
 def roots(sandbox: Sandbox) -> list[str]:
     """The outputs that lie in no other output."""
-    declared = frozenset(sandbox.outputs)
-    return [name for name in sandbox.outputs if declared.isdisjoint(_folders(name))]
+    declared = frozenset(sandbox.delivered)
+    return [name for name in sandbox.delivered if declared.isdisjoint(_folders(name))]
 
 
 def _folders(name: str) -> Iterator[str]:

@@ -54,6 +54,9 @@ class Sandbox:
         for item in run.inputs:
             self.inputs.setdefault(normal(run.workdir, item.name), item)
         self.outputs: list[str] = list(dict.fromkeys(normal(run.workdir, name) for name in run.outputs))
+        kept_back = {normal(run.workdir, name) for name in (*run.temporary, *run.discard)}
+        self.delivered = [name for name in self.outputs if name not in kept_back] if kept_back else self.outputs
+        """The outputs that are delivered."""
         depth = max([_depth(name) for name in [*self.inputs, *self.outputs]] or [0])
         parts = [p for p in run.workdir.split("/") if p not in ("", ".", "..")]
         folders = (["up"] * depth + parts)[-depth:] if depth else []

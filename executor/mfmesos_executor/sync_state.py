@@ -57,6 +57,10 @@ class Orders:
     run: list[Run] = field(default_factory=list)
     """Attempts that no earlier answer named."""
     kill: list[str] = field(default_factory=list)
+    send: list[str] = field(default_factory=list)
+    """Temporary outputs that the scheduler needs, by digest."""
+    drop: list[str] = field(default_factory=list)
+    """Temporary outputs that nobody needs any more."""
 
 
 class Phase(Enum):
@@ -91,6 +95,8 @@ class SyncState:
         """The last sync sent, while it has no answer."""
         self._in_flight: dict[int, list[str]] = {}
         """For each sync that may still be answered, the attempts whose results it reports."""
+        self._lacking: dict[str, int] = {}
+        """Requested temporary outputs that are not there, with the first sync that reports it; 0: none yet."""
         self._repeat: set[str] = set()
         """Results whose sync was lost or superseded: the scheduler may not have them."""
         self._news = True
@@ -159,8 +165,9 @@ class SyncState:
                 break
             results[name] = result
         self._in_flight[self._seq] = list(results)
+        self._lacking = {digest: first or self._seq for digest, first in self._lacking.items()}
         return SyncRequest(seq=self._seq, got=self._got, running=[name for name in attempts if name not in results],
-                           results=list(results.values()))
+                           results=list(results.values()), lacking=list(self._lacking))
 
     def _reported_in_flight(self) -> set[str]:
         return {name for names in self._in_flight.values() for name in names}
@@ -169,6 +176,11 @@ class SyncState:
     def ended(self, result: Result) -> None:
         """An attempt has ended."""
         self.results[result.attempt] = result
+        self._news = True
+
+    def lacks(self, digest: str) -> None:
+        """A requested temporary output is not there."""
+        self._lacking.setdefault(digest, 0)
         self._news = True
 
     def answered(self, seq: int, answer: SyncAnswer, now: float) -> Orders:
@@ -184,10 +196,12 @@ class SyncState:
         # Whatever became of older syncs: what they reported, and this answer does not acknowledge, is reported again.
         self._in_flight = {newer: names for newer, names in self._in_flight.items() if newer > seq}
         self._got = max(self._got, answer.number)
-        orders = Orders(forget=self._acknowledge(answer.acked))
+        orders = Orders(forget=self._acknowledge(answer.acked), drop=answer.drop)
+        self._lacking = {digest: first for digest, first in self._lacking.items() if not 0 < first <= seq}
         if self.close is None:
             orders.run = [run for run in answer.run if self._is_first(run.attempt)]
             orders.kill = answer.kill
+            orders.send = answer.send
             if answer.release:
                 self.end(Close("TASK_FINISHED", say_goodbye=False))
         return orders

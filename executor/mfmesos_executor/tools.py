@@ -10,6 +10,7 @@ from mfmesos_executor.cache import Cache
 from mfmesos_executor.client import Client
 from mfmesos_executor.gathering import FetchMany
 from mfmesos_executor.monitor import Monitor
+from mfmesos_executor.pinning import Temporaries
 from mfmesos_executor.reap import Reaper
 from mfmesos_executor.skeletons import Skeletons
 from mfmesos_executor.threads import Lanes, Pool
@@ -30,6 +31,7 @@ class Tools:
     environment: Mapping[str, str]
     skeletons: Skeletons
     fetch_many: FetchMany
+    temporaries: Temporaries
     clock: Callable[[], float] = time.monotonic
     folders: tuple[str, ...] = ()
     """The claim's folders: without them no attempt can run."""

@@ -83,6 +83,8 @@ class PermitAttempt:
     attempt_id: str
     task: Task
     inputs: tuple[StagedInput, ...]
+    outputs: tuple[str, ...]
+    """Those that it delivers."""
 
 
 @value(frozen=True)
@@ -100,6 +102,22 @@ class AnswerSync:
     claim_id: str
     seq: int
     answer: SyncAnswer
+
+
+@value(frozen=True)
+class ReceiveTemporary:
+    """The claim was asked to send a temporary output; answered by TemporaryReceived."""
+
+    claim_id: str
+    digest: str
+    size: int
+
+
+@value(frozen=True)
+class DropTemporary:
+    """Nobody needs the scheduler's copy of that temporary output any more."""
+
+    digest: str
 
 
 @value(frozen=True)
@@ -197,6 +215,7 @@ class Over:
 
 Action = Union[
     OpenClaim, DeclineOffers, Revive, Suppress, AcknowledgeUpdate, KillClaim, Reconcile, AcceptInverseOffer, ListAgents,
-    PermitAttempt, WithdrawPermit, AnswerSync, PublishOutputs, CloseClaim, ReportTask, RecordAttempt,
+    PermitAttempt, WithdrawPermit, AnswerSync, ReceiveTemporary, DropTemporary, PublishOutputs, CloseClaim, ReportTask,
+    RecordAttempt,
     SaveClaim, SaveTask, DropClaim, DropTask, Note, Over,
 ]

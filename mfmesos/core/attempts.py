@@ -21,7 +21,7 @@ def run_message(state: State, record: TaskRecord) -> wire.Run:
         command=record.task.command,
         inputs=[
             wire.Input(i.name, i.digest, i.size, i.mode, i.kind, _stays(state, record, i), i.mtime_ns, i.sparse,
-                       i.url, i.tag, i.late)
+                       i.url, i.tag, i.late, temporary=i.temporary)
             for i in record.inputs
         ],
         outputs=list(record.task.outputs),
@@ -36,13 +36,21 @@ def run_message(state: State, record: TaskRecord) -> wire.Run:
         most_memory_mb=_most(state, asked.memory_mb, record.limit_memory_mb, claim.memory_mb),
         most_disk_mb=_most(state, asked.disk_mb, record.limit_disk_mb, claim.disk_mb),
         copies=record.copies,
-        keep=list(record.task.outputs if record.task.read is None else record.task.read),
+        keep=[o for o in delivered(record) if record.task.read is None or o in record.task.read],
+        temporary=list(record.task.temporary),
+        discard=[o for o in record.task.outputs if o not in record.task.temporary] if record.again else [],
     )
+
+
+def delivered(record: TaskRecord) -> tuple[str, ...]:
+    """The outputs that its attempt delivers."""
+    outputs, temporary = record.task.outputs, record.task.temporary
+    return () if record.again else outputs if not temporary else tuple(o for o in outputs if o not in temporary)
 
 
 def _stays(state: State, record: TaskRecord, item: StagedInput) -> bool:
     """Whether other tasks need the input in the claim, or may need it."""
-    if state.digests[item.digest] > 1 or item.name in record.task.also_read:
+    if item.temporary or state.digests[item.digest] > 1 or item.name in record.task.also_read:
         return True
     return record.task.read is None and state.near.bytes_at(((item.digest, item.size),), record.claim_id) > 0
 

@@ -33,6 +33,14 @@ class Claim:
     """Attempt -> number of the answer that named it, until the executor confirms it."""
     to_ack: dict[str, None] = field(default_factory=dict)
     to_kill: set[str] = field(default_factory=set)
+    to_send: dict[str, None] = field(default_factory=dict)
+    """Digests of temporary outputs that the scheduler needs."""
+    to_drop: dict[str, None] = field(default_factory=dict)
+    """Temporary outputs that nobody needs any more."""
+    asked: dict[tuple[str, bool], int] = field(default_factory=dict)
+    """Both, with the number of the answer that named them, until the executor confirms it; True: to send."""
+    held_back_since: float | None = None
+    """Since when it could end but for its temporary outputs."""
     publishing: set[str] = field(default_factory=set)
     """Attempts whose outputs are being published."""
     publishing_until: float = 0.0
@@ -108,6 +116,32 @@ class Claim:
         """In the next answer."""
         self.to_ack[attempt_id] = None
         self.touch()
+
+    def ask_for(self, digest: str) -> None:
+        """In the next answer."""
+        self.to_send[digest] = None
+        self.touch()
+
+    def unpin(self, pin: str) -> None:
+        """In the next answer."""
+        self.to_drop[pin] = None
+        self.touch()
+
+    def named(self) -> tuple[list[str], list[str]]:
+        """What the answer `number` asks for and drops."""
+        send, drop = list(self.to_send), list(self.to_drop)
+        self.asked.update({(what, True): self.number for what in send})
+        self.asked.update({(what, False): self.number for what in drop})
+        self.to_send.clear()
+        self.to_drop.clear()
+        return send, drop
+
+    def confirmed(self, got: int) -> None:
+        """The executor has carried out the answers up to `got`; a later one did not arrive."""
+        for (what, is_send), number in list(self.asked.items()):
+            del self.asked[what, is_send]
+            if number > got:
+                (self.to_send if is_send else self.to_drop)[what] = None
 
     def drop(self, attempt_id: str, allocation: Resources, now: float) -> None:
         """The attempt holds no resources here any more."""

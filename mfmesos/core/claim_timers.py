@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from mfmesos.core import temporaries
 from mfmesos.core.actions import KillClaim, Reconcile
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.claims import ended, failed, release
@@ -55,7 +56,7 @@ def let_go(state: State, claims: Iterable[Claim]) -> None:
                 state.now - claim.opened_at >= state.policy.claim_worklife_s):
             claim.move(ClaimState.DRAINING)
         if (claim.state in (ClaimState.OPEN, ClaimState.DRAINING) and claim.synced and not claim.attempts
-                and _may_go(state, claim)):
+                and _may_go(state, claim) and not temporaries.hold_back(state, claim)):
             release(state, claim)
 
 

@@ -1,7 +1,7 @@
 """The life of a claim: syncs of its executor, reports of Mesos, and its end."""
 from __future__ import annotations
 
-from mfmesos.core import attempts, tasks, trust
+from mfmesos.core import attempts, tasks, temporaries, trust
 from mfmesos.core.actions import (
     AcknowledgeUpdate,
     AnswerSync,
@@ -54,6 +54,8 @@ def synced(state: State, event: ClaimSynced) -> None:
     for result in event.results:
         _take_result(state, claim, result)
     _compare(state, claim, event)
+    claim.confirmed(event.got)
+    temporaries.lacking(state, claim, event.lacking)
     if event.closing and claim.state in (ClaimState.OPEN, ClaimState.DRAINING):
         release(state, claim)
 
@@ -62,6 +64,7 @@ def _take_result(state: State, claim: Claim, result: wire.Result) -> None:
     claim.to_kill.discard(result.attempt)
     record = tasks.current(state, claim, result.attempt)
     if record is None:
+        temporaries.unwanted(claim, result)
         claim.attempts.pop(result.attempt, None)
         state.emit(WithdrawPermit(claim.id, result.attempt))
     elif record.state is not TaskState.PUBLISHING:
@@ -101,7 +104,7 @@ def answer(state: State, claim: Claim) -> None:
         return
     releasing = claim.state is ClaimState.RELEASING
     due = state.now - claim.heard_at >= state.policy.hold_s
-    if not (claim.to_ack or claim.to_kill or claim.unsent or releasing or due):
+    if not (claim.to_ack or claim.to_kill or claim.unsent or claim.to_send or claim.to_drop or releasing or due):
         return
     if claim.publishing and state.now < claim.publishing_until and not releasing:
         return  # wait a moment: one answer will then carry more
@@ -113,8 +116,10 @@ def answer(state: State, claim: Claim) -> None:
             runs.append(attempts.run_message(state, record))
             claim.sent[attempt_id] = claim.number
     claim.unsent.clear()
+    send, drop = claim.named()
     state.emit(AnswerSync(claim.id, claim.seq, wire.SyncAnswer(
-        number=claim.number, acked=list(claim.to_ack), run=runs, kill=sorted(claim.to_kill), release=releasing)))
+        number=claim.number, acked=list(claim.to_ack), run=runs, kill=sorted(claim.to_kill), send=send, drop=drop,
+        release=releasing)))
     claim.to_ack.clear()
     claim.held = False
 
@@ -127,6 +132,7 @@ def release(state: State, claim: Claim) -> None:
         return
     claim.move(ClaimState.RELEASING)
     claim.releasing_since = state.now
+    temporaries.claim_gone(state, claim.id)
     _requeue(state, claim, m.CLAIM_RELEASED())
 
 
@@ -231,6 +237,7 @@ def _isolate(state: State, claim: Claim, suspects: list[TaskRecord]) -> None:
 
 def ended(state: State, claim: Claim, why: str) -> None:
     """The claim is gone, and with it every attempt that had not delivered its outputs."""
+    temporaries.claim_gone(state, claim.id)
     _requeue(state, claim, why)
     if claim.held:
         state.emit(AnswerSync(claim.id, claim.seq, wire.SyncAnswer(number=claim.number + 1, release=True)))

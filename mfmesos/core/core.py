@@ -3,7 +3,20 @@ from __future__ import annotations
 
 from typing import Callable
 
-from mfmesos.core import claim_timers, claims, demand, events, filling, matching, outlook, recovery, shortage, tasks
+from mfmesos.core import (
+    claim_timers,
+    claims,
+    demand,
+    events,
+    filling,
+    matching,
+    outlook,
+    recovery,
+    remaking,
+    shortage,
+    tasks,
+    temporaries,
+)
 from mfmesos.core.actions import AcceptInverseOffer, Action, Over, Reconcile
 from mfmesos.core.model import Resources
 from mfmesos.core.needs import Needs
@@ -29,6 +42,9 @@ class Core:
             events.Restored: lambda e: recovery.restore(self.state, e),
             events.HistoryLoaded: self._history_loaded,
             events.TaskSubmitted: lambda e: tasks.submit(self.state, e),
+            events.TaskRemembered: lambda e: remaking.remember(self.state, e.submitted),
+            events.TemporariesUnneeded: lambda e: remaking.unneeded(self.state, e.names),
+            events.TemporaryReceived: lambda e: temporaries.received(self.state, e.digest),
             events.TaskRefused: lambda e: tasks.refuse(self.state, e),
             events.TaskWithdrawn: lambda e: tasks.withdraw(self.state, e.task_id, m.TASK_CANCELLED()),
             events.NoMoreTasks: self._no_more,
@@ -63,6 +79,7 @@ class Core:
             self._handlers[type(event)](event)
         if not state.over:
             claim_timers.look_at_silence(state, claim_timers.due(state))
+            remaking.refresh(state)
             matching.match(state, everything=state.unfinished or not all(type(event) in QUIET for event in batch))
             self._look_at_changed()
             self._give_up_if_hopeless()

@@ -7,7 +7,7 @@ import math
 
 from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.needs import Need
-from mfmesos.core.records import Shape
+from mfmesos.core.records import NOWHERE, Shape
 from mfmesos.core.room_index import Amounts
 from mfmesos.core.sizing import USEFUL_MEMORY_MB
 from mfmesos.core.state import State
@@ -88,7 +88,7 @@ def _renew(state: State, shape: Shape) -> None:
 
 
 def _rank(state: State, shape: Shape, order: int) -> None:
-    if not shape.solo:  # these have claims of their own
+    if not shape.solo and shape.at != NOWHERE:  # these have claims of their own, or cannot start yet
         state.waiting.set(shape, order, _least(state, state.needed[shape]))
 
 

@@ -14,6 +14,29 @@ from mfmesos.shared.wire import Result
 class TaskSubmitted:
     task: Task
     inputs: tuple[StagedInput, ...] = ()
+    temporaries: tuple[str, ...] = ()
+    """Its other inputs: temporary outputs of other tasks."""
+
+
+@value(frozen=True)
+class TaskRemembered:
+    """An earlier run finished the task, whose temporary outputs a later task may read: it runs again then."""
+
+    submitted: TaskSubmitted
+
+
+@value(frozen=True)
+class TemporariesUnneeded:
+    """The last reader of these temporary outputs has ended, or there never was any."""
+
+    names: tuple[str, ...]
+
+
+@value(frozen=True)
+class TemporaryReceived:
+    """The scheduler has a copy of that temporary output."""
+
+    digest: str
 
 
 @value(frozen=True)
@@ -175,6 +198,7 @@ class ClaimSynced:
     results: tuple[Result, ...] = ()
     closing: bool = False
     memory_mb: float = 0.0
+    lacking: tuple[str, ...] = ()
 
 
 @value(frozen=True)
@@ -203,7 +227,8 @@ class Tick:
 
 
 Event = Union[
-    Restored, HistoryLoaded, TaskSubmitted, TaskRefused, TaskWithdrawn, NoMoreTasks, NothingNew, StopRequested,
+    Restored, HistoryLoaded, TaskRemembered, TemporariesUnneeded, TemporaryReceived,
+    TaskSubmitted, TaskRefused, TaskWithdrawn, NoMoreTasks, NothingNew, StopRequested,
     Registered, Disconnected, FrameworkEnded, OffersReceived, OfferRescinded, InverseOfferReceived,
     ClaimUpdated, LaunchDropped, ExecutorExited, AgentFailed, AgentsListed,
     ClaimSynced, OutputsPublished, OutputsRefused, Tick,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from heapq import merge
 
-from mfmesos.core import claims, demand, nearest, planned_start, tasks, trust
+from mfmesos.core import claims, demand, nearest, planned_start, tasks, temporaries, trust
 from mfmesos.core.actions import SaveClaim
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.model import Resources, SavedClaim
@@ -69,7 +69,8 @@ def _start_solo(state: State, claim: Claim) -> None:
     if record is None or record.state is not TaskState.WAITING or not _may_stay(state, record, claim):
         record = None if state.policy.per_task_claims else _next_suspect(state, claim)
     if record is None or not room_to_run(state):
-        claims.release(state, claim)
+        if not temporaries.hold_back(state, claim):
+            claims.release(state, claim)
         return
     if claim.solo_task != record.task.id:
         claim.reserve(record.task.id)
@@ -82,12 +83,14 @@ def _may_stay(state: State, record: TaskRecord, claim: Claim) -> bool:
     preferred.
     """
     floor = Resources(memory_mb=record.floor_memory_mb, disk_mb=record.floor_disk_mb)
-    return floor.fits_in(claim.resources) and not trust.shunned(state, record.shape(), claim.agent_id)
+    return (record.at in ("", claim.id) and floor.fits_in(claim.resources)
+            and not trust.shunned(state, record.shape(), claim.agent_id))
 
 
 def _next_suspect(state: State, claim: Claim) -> TaskRecord | None:
     """The first suspect without a claim opened for it, otherwise the first one."""
-    fitting = [s for s, _, _ in state.queue.shapes() if s.solo and not trust.shunned(state, s, claim.agent_id)
+    fitting = [s for s, _, _ in state.queue.shapes() if s.solo and s.at in ("", claim.id)
+               and not trust.shunned(state, s, claim.agent_id)
                and state.allocation(s, claim.resources, claim.agent_id).fits_in(claim.resources)]
     taken = with_own_claim(state)
     for shape in fitting:
@@ -109,7 +112,9 @@ def _start(state: State, claim: Claim, room: Resources, at_most: int, short_only
         at_most = min(at_most, room_to_run(state))
         if at_most <= 0:
             break
-        if (short_only and not is_short(state, shape)) or trust.shunned(state, shape, claim.agent_id):
+        if shape.at not in ("", claim.id) or (short_only and not is_short(state, shape)):
+            continue
+        if trust.shunned(state, shape, claim.agent_id):
             continue
         need = state.allocation(shape, claim.resources, claim.agent_id)
         if not need.fits_in(claim.resources):

@@ -5,7 +5,7 @@ task that fits nowhere. Large tasks do not starve: after `drain_after_s` claims 
 """
 from __future__ import annotations
 
-from mfmesos.core import claims, demand, planned_start, shortage, tasks, trust
+from mfmesos.core import claims, demand, planned_start, shortage, tasks, temporaries, trust
 from mfmesos.core.actions import DeclineOffers, ListAgents, OpenClaim, Revive, SaveClaim, Suppress
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.filling import fill_claims, is_short, room_to_run, with_own_claim
@@ -76,6 +76,8 @@ def _unmet(state: State) -> Wanted:
     alone = {c.solo_task for c in earlier}
     wanted: Wanted = []
     for shape, count, _ in state.queue.shapes():
+        if shape.at:
+            continue  # it waits for its temporary inputs, or for room where they are
         count -= state.claims.expected[shape]
         if alone and (shape.solo or state.policy.per_task_claims):
             count -= sum(r.task.id in alone for r in state.queue.of(shape))
@@ -256,7 +258,8 @@ def _make_room(state: State, wanted: Wanted) -> None:
                if (c.solo_task is not None) == shape.solo):
             continue
         for claim in state.claims_in(ClaimState.OPEN):
-            if not claim.attempts and state.now - claim.idle_since > state.policy.batch_delay_s:
+            if not claim.attempts and state.now - claim.idle_since > state.policy.batch_delay_s and (
+                    not temporaries.hold_back(state, claim)):
                 claims.release(state, claim)
         first = state.queue.first(shape)
         late = first is not None and state.now - first.waiting_since > state.policy.drain_after_s

@@ -92,6 +92,8 @@ class Task:
     """The outputs that later tasks read; None if that is unknown."""
     urls: Mapping[str, Remote] = field(default_factory=dict)
     """Further inputs, by name: the executor fetches them from web servers."""
+    temporary: tuple[str, ...] = ()
+    """Outputs that stay where they were made; normalised, and some of `outputs`."""
     also_read: tuple[str, ...] = ()
     """The inputs that later tasks read as well, as far as known."""
 
@@ -109,6 +111,8 @@ class StagedInput:
     """Its stat result (see staging.stamps); empty if not reliable."""
     mtime_ns: int = field(default=0, compare=False)
     sparse: bool = field(default=False, compare=False)
+    temporary: bool = False
+    """Whether it is a temporary output of another task (see temporaries)."""
     url: str = ""
     tag: str = ""
     late: bool = False
@@ -168,6 +172,17 @@ class SavedClaim:
 
 
 @value(frozen=True)
+class MadeTemporary:
+    """A temporary output and its copies, in the journal."""
+
+    file: StagedInput
+    holders: Mapping[str, str] = field(default_factory=dict)
+    """Claim -> the attempt that made it there."""
+    here: bool = False
+    """Whether the scheduler has a copy."""
+
+
+@value(frozen=True)
 class SavedTask:
     """A task with attempts in the journal."""
 
@@ -192,3 +207,12 @@ class SavedTask:
     """Agents at which the cluster failed it."""
     deaths: int = 0
     """Executors that ended by themselves while the task ran alone in them."""
+    temporaries: tuple[str, ...] = ()
+    """Its inputs that are temporary outputs of other tasks."""
+    made: tuple[MadeTemporary, ...] = ()
+    """Its own temporary outputs, once it has finished."""
+    finished: bool = False
+    again: bool = False
+    """It had finished, and makes its temporary outputs again."""
+    remakes: int = 0
+    """How many times it did so."""

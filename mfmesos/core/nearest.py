@@ -68,7 +68,8 @@ def _best(state: State, shape: Shape, record: TaskRecord) -> Claim | None:
 
 
 def _fits(state: State, shape: Shape, claim: Claim) -> bool:
-    if claim.state is not ClaimState.OPEN or claim.solo_task is not None or shape.solo:
+    if claim.state is not ClaimState.OPEN or claim.solo_task is not None or shape.solo or (
+            shape.at not in ("", claim.id)):
         return False
     if state.policy.per_task_claims or trust.shunned(state, shape, claim.agent_id):
         return False

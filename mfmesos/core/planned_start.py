@@ -70,7 +70,7 @@ def _best(state: State, shape: Shape, record: TaskRecord) -> PlannedStart | None
 def _able(state: State, shape: Shape) -> Iterator[tuple[Claim, Resources]]:
     """The claims that could hold such a task if they were empty, and what it would be given there."""
     for claim in state.claims.each_in(ClaimState.OPEN):
-        if claim.solo_task is None and not trust.shunned(state, shape, claim.agent_id):
+        if claim.solo_task is None and shape.at in ("", claim.id) and not trust.shunned(state, shape, claim.agent_id):
             need = state.allocation(shape, claim.resources, claim.agent_id)
             if need.fits_in(claim.resources):
                 yield claim, need

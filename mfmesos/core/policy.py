@@ -75,4 +75,10 @@ class Policy:
     them if that takes `launch_give_up_s`.
     """
     launch_give_up_s: float = 300.0
+    remakes: int = 3
+    """A task runs again this many times since its temporary outputs were lost; after that their readers fail."""
+    bring_s: float = 3.0
+    """A task waits this long for room where its temporary inputs are; after that they are brought in."""
+    send_s: float = 300.0
+    """A claim that ends is held back this long at most until it has sent its temporary outputs."""
     reconcile_s: float = 900.0

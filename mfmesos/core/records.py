@@ -55,6 +55,11 @@ class Shape(NamedTuple):
     solo: bool
     kind: Kind | None = None
     failed_at: tuple[str, ...] = ()
+    at: str = ""
+    """The only claim in which it may start, since its temporary inputs are there; NOWHERE; empty: any."""
+
+
+NOWHERE = "-"
 
 
 @dataclass
@@ -95,6 +100,13 @@ class TaskRecord:
     """How often a later task of its shape was started before it, since that one's inputs lay nearer."""
     copies: bool = False
     """Whether the current attempt has its own copies of its inputs."""
+    temporaries: tuple[str, ...] = ()
+    """Its inputs that are temporary outputs of other tasks."""
+    at: str = ""
+    """See Shape."""
+    again: bool = False
+    """It had finished, and makes its temporary outputs again."""
+    remakes: int = 0
     result: Result | None = None
     """Set while its outputs are being published."""
 
@@ -106,13 +118,14 @@ class TaskRecord:
         return SavedTask(
             self.task, self.inputs, self.order, self.kind.context, self.attempts, self.claim_id, self.allocation,
             self.limit_memory_mb, self.limit_disk_mb, self.own_failures, self.cluster_failures, self.floor_memory_mb,
-            self.floor_disk_mb, self.solo, self.stem, tuple(sorted(self.failed_at)), self.deaths)
+            self.floor_disk_mb, self.solo, self.stem, tuple(sorted(self.failed_at)), self.deaths, self.temporaries,
+            again=self.again, remakes=self.remakes)
 
     def shape(self) -> Shape:
         r = self.task.request
         return Shape(
             r.cores, r.memory_mb, r.disk_mb, r.gpus or 0.0, self.floor_memory_mb, self.floor_disk_mb, self.solo,
-            self.kind.rough() if self.estimated else None, tuple(sorted(self.failed_at)))
+            self.kind.rough() if self.estimated else None, tuple(sorted(self.failed_at)), self.at)
 
 
 @dataclass(frozen=True)

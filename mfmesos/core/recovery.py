@@ -5,7 +5,7 @@ is assumed to be with its executor or in transit: the claim's first sync shows w
 """
 from __future__ import annotations
 
-from mfmesos.core import tasks
+from mfmesos.core import tasks, temporaries
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.events import Restored
 from mfmesos.core.model import SavedTask
@@ -32,9 +32,14 @@ def _restore_task(state: State, saved: SavedTask) -> None:
     record.floor_memory_mb, record.floor_disk_mb = saved.floor_memory_mb, saved.floor_disk_mb
     record.solo, record.deaths = saved.solo, saved.deaths
     record.failed_at = dict.fromkeys(saved.failed_at, 0)
+    record.temporaries, record.again, record.remakes = saved.temporaries, saved.again, saved.remakes
+    if saved.finished or saved.again:
+        temporaries.restore(state, record, saved)
+    if saved.finished:
+        return
     claim = state.claims.get(saved.claim_id)
     if claim is None:
-        state.queue.add(record)
+        tasks.enqueue(state, record)
         return
     record.limit_memory_mb, record.limit_disk_mb = saved.limit_memory_mb, saved.limit_disk_mb
     tasks.assign(state, record, claim, saved.allocation)

@@ -18,6 +18,7 @@ from mfmesos.core.records import AgentRecord, PlannedStart, Shape, Shortage, Tas
 from mfmesos.core.room_index import LeastNeeds, MostRoom
 from mfmesos.core.sizing import Wanted, allocation
 from mfmesos.core.states import ClaimState, TaskState
+from mfmesos.core.temporary_table import Temporaries
 from mfmesos.shared.messages import core as m
 
 MOST_ALIKE, ALIKE_S = 5, 10.0
@@ -64,6 +65,7 @@ class State:
     digests: Counter[str] = field(default_factory=Counter)
     """Number of live tasks that need an input with that content."""
     near: Nearness = field(default_factory=Nearness)
+    temporaries: Temporaries = field(default_factory=Temporaries)
     writers: set[str] = field(default_factory=set)
     """Categories one of whose attempts wrote to an input, in this run or an earlier one."""
 

@@ -34,7 +34,7 @@ TASK_MOVES: Mapping[TaskState, frozenset[TaskState]] = {
     T.ASSIGNED: frozenset({T.RUNNING, T.PUBLISHING, T.WAITING, T.FAILED, T.WITHDRAWN}),
     T.RUNNING: frozenset({T.PUBLISHING, T.WAITING, T.FAILED, T.WITHDRAWN}),
     T.PUBLISHING: frozenset({T.FINISHED, T.WAITING, T.FAILED, T.WITHDRAWN}),
-    T.FINISHED: frozenset(),
+    T.FINISHED: frozenset({T.WAITING}),  # its temporary outputs are lost, and needed
     T.FAILED: frozenset(),
     T.WITHDRAWN: frozenset(),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from mfmesos.core import demand, outcomes, trust
+from mfmesos.core import demand, outcomes, temporaries, trust
 from mfmesos.core.actions import (
     DropTask,
     PermitAttempt,
@@ -16,14 +16,14 @@ from mfmesos.core.actions import (
 )
 from mfmesos.core.attempt_record import WROTE_INPUT, Attempt
 from mfmesos.core.attemptid import attempt_id, attempt_stem
-from mfmesos.core.attempts import as_attempt
+from mfmesos.core.attempts import as_attempt, delivered
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.events import OutputsRefused, TaskRefused, TaskSubmitted
 from mfmesos.core.model import Resources, StagedInput, Task
 from mfmesos.core.nearness import LARGE_BYTES, large
 from mfmesos.core.needs import OFF
 from mfmesos.core.outcomes import Decision, Verdict
-from mfmesos.core.records import Kind, TaskRecord
+from mfmesos.core.records import NOWHERE, Kind, TaskRecord
 from mfmesos.core.room_index import SLACK
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
@@ -45,7 +45,8 @@ def submit(state: State, event: TaskSubmitted) -> None:
         return
     state.order += 1
     record = new_record(state, task, event.inputs, state.order, state.last_category)
-    state.queue.add(record)
+    record.temporaries = event.temporaries
+    enqueue(state, record)
     unwanted = _unwanted(state, task) or state.nothing_new
     if unwanted:
         end(state, record, TaskState.WITHDRAWN, unwanted)
@@ -65,6 +66,14 @@ def _beyond_bounds(state: State, task: Task) -> str:
     return ""
 
 
+def enqueue(state: State, record: TaskRecord) -> None:
+    """It waits, and starts nowhere before it is known where its temporary inputs are."""
+    if record.temporaries:
+        record.at = NOWHERE
+        state.temporaries.wait(record)
+    state.queue.add(record)
+
+
 def _unwanted(state: State, task: Task) -> str:
     """Why the task must not start, or empty."""
     return state.stopping or (m.TASK_CANCELLED() if task.id in state.unwanted else "")
@@ -81,7 +90,7 @@ def new_record(
                         estimated=state.policy.estimates != OFF, large=large(inputs))
     state.last_category = kind.category
     state.tasks[task.id] = record
-    state.digests.update(i.digest for i in inputs)
+    state.digests.update(i.digest for i in inputs if not i.temporary)
     return record
 
 
@@ -119,6 +128,7 @@ def start_attempt(state: State, record: TaskRecord, claim: Claim, allocation: Re
     """Assign a waiting task to a claim, where it holds resources from now on."""
     need = state.need(record.shape())
     state.queue.remove(record)
+    state.temporaries.started(record)
     record.attempts += 1
     record.limit_memory_mb, record.limit_disk_mb = need.memory_mb, need.disk_mb
     assign(state, record, claim, allocation)
@@ -136,7 +146,7 @@ def assign(state: State, record: TaskRecord, claim: Claim, allocation: Resources
     for digest, _ in record.large:
         if state.digests[digest] > 1:  # otherwise it need not stay there
             state.near.add(claim.id, digest)
-    state.emit(PermitAttempt(claim.id, record.attempt_id, record.task, record.inputs))
+    state.emit(PermitAttempt(claim.id, record.attempt_id, record.task, record.inputs, delivered(record)))
 
 
 def current(state: State, claim: Claim, attempt_id: str) -> TaskRecord | None:
@@ -247,6 +257,9 @@ def outputs_refused(state: State, event: OutputsRefused) -> None:
         return
     _settle(state, record)
     result, record.result = record.result, None
+    claim = state.claims.get(record.claim_id)
+    if claim is not None and result is not None:
+        temporaries.unwanted(claim, result)
     if event.full:
         state.paused_until = state.now + state.policy.full_pause_s
         state.note("warning", m.DISK_FULL_PAUSE(why=event.reason), every_s=60.0)
@@ -302,7 +315,7 @@ def wait_again(state: State, record: TaskRecord) -> None:
     """It holds no resources any more, and is retried."""
     record.move(TaskState.WAITING)
     record.claim_id, record.waiting_since = "", state.now
-    state.queue.add(record)
+    enqueue(state, record)
     state.emit(SaveTask(record.saved()))
 
 
@@ -313,25 +326,32 @@ def end(
     task, result = record.task, result or record.result
     if record.state is TaskState.WAITING:
         state.queue.remove(record)
+        state.temporaries.started(record)
     else:
         if how is not TaskState.FINISHED:
             state.emit(WithdrawPermit(record.claim_id, record.attempt_id))
         leave_claim(state, record)
     record.move(how)
-    state.counts[how] += 1
     del state.tasks[task.id]
     state.claims.touch_own(task.id)
     state.unwanted.discard(task.id)
-    state.digests.subtract(i.digest for i in record.inputs)
-    for digest in {i.digest for i in record.inputs}:
+    ordinary = [i.digest for i in record.inputs if not i.temporary]
+    state.digests.subtract(ordinary)
+    for digest in ordinary:
         if state.digests[digest] <= 0:
             del state.digests[digest]
+    if record.again:
+        temporaries.made_again(state, record, reason)
+        return
+    state.counts[how] += 1
     state.emit(ReportTask(
         task, finished=how is TaskState.FINISHED, withdrawn=how is TaskState.WITHDRAWN, reason=reason,
         exit_code=_exit_code(how, result), result=result, allocation=record.allocation,
         attempts=record.attempts, claim_id=record.claim_id, category=record.kind.category,
         attempt_id=record.attempt_id, inputs=record.inputs))
-    if record.attempts:
+    if task.temporary and how is TaskState.FINISHED:
+        temporaries.made(state, record)
+    elif record.attempts:
         state.emit(DropTask(task.id))
 
 

@@ -74,6 +74,9 @@ class BatchEngine:
         self._judged = frozenset(batch.tasks)
         """Tasks that are known not to be done, unless they are in _done."""
         self._resumed: set[int] = set()
+        self._readers = batch.temporaries
+        self._remembered: set[int] = set()
+        """Done tasks whose temporary outputs the core can have made again."""
         self._published: list[str] = []
         """Published outputs of tasks that are not reported yet."""
         self._tally = Tally(finished=len(done))
@@ -108,6 +111,10 @@ class BatchEngine:
                 self._abort(task_id)
             self._tail = FileTail(self._batch.source, self._on_bytes, offset=self._batch.offset)
             self._tail.start()
+        for task_id in self._done:
+            self._readers.ended(self._batch.tasks[task_id], finished=True)
+        self._readers.complete = self._complete
+        self._free()
         self._submit(self._plan.ready())
         self._end_if_complete()
 
@@ -131,11 +138,12 @@ class BatchEngine:
 
     def report(self, report: act.ReportTask, host: str) -> None:
         task = report.task
+        self._readers.ended(task, report.finished)
         self.entries.append(self._runlog.task_ended(report, host))
         if report.finished:
             self._tally.finished += 1
             self._earlier.finished(report, self._host.members(report.attempt_id))
-            self._published += task.outputs
+            self._published += (name for name in task.outputs if name not in task.temporary)
             self._state.finished(task.id)
             self._submit(self._plan.finished(task.id))
         elif report.withdrawn:
@@ -149,6 +157,7 @@ class BatchEngine:
                     self._state.aborted(one.task.id)
         else:
             self._failed(report, host)
+        self._free()
         self._end_if_complete()
         self._show()
 
@@ -197,6 +206,7 @@ class BatchEngine:
         while ready:
             task = ready.popleft()
             if self._is_done(task):
+                self._readers.ended(task, finished=True)
                 ready.extend(self._plan.finished(task.id))
                 continue
             if self._keep_changed(task):
@@ -204,7 +214,24 @@ class BatchEngine:
                 to_run.append(replace(task, read=self._plan.read_of(task) if known else None,
                                       also_read=self._plan.also_read(task)))
         if to_run:
+            makers = self._readers.needed_makers(to_run, self._done - self._remembered)
+            self._remembered.update(maker.id for maker in makers)
+            if makers:
+                self._feeder.submit(self._remember, makers)
             self._feeder.submit(self._stager.submit_all, to_run)
+
+    def _remember(self, makers: list[Task]) -> None:
+        """Earlier runs finished them, and left no temporary outputs."""
+        for maker in makers:
+            event = self._stager.look(maker)
+            if isinstance(event, ev.TaskSubmitted):
+                self._host.post_threadsafe(ev.TaskRemembered(event))
+
+    def _free(self) -> None:
+        """Nobody needs these any more."""
+        names = self._readers.take_unneeded()
+        if names:
+            self._host.post(ev.TemporariesUnneeded(names))
 
     def _keep_changed(self, task: Task) -> bool:
         """Whether the task would overwrite no file that somebody has changed."""
@@ -246,6 +273,7 @@ class BatchEngine:
     def _block(self, blocked: list[Blocked]) -> None:
         for one in blocked:
             self._tally.failed += 1
+            self._readers.ended(one.task, finished=False)
             self._state.failed(one.task.id)
             self._progress.note(m.TASK_BLOCKED(
                 task=one.task.id, why=one.reason, command=shorten(one.task.command)))
@@ -294,6 +322,8 @@ class BatchEngine:
             self._refuse(problem)
         if not problems:
             self._batch.tasks[record.task.id] = record.task
+            self._readers.add(record.task)
+            self._batch.inputs.temporaries.update(record.task.temporary)
             self._state.known(record.task.id)
         self._block(blocked)
 
@@ -310,6 +340,7 @@ class BatchEngine:
         waited, blocked = self._plan.withdraw(task_id)
         if waited:
             self._tally.dropped += 1
+            self._readers.ended(self._batch.tasks[task_id], finished=False)
             self._state.aborted(task_id)
             self._block(blocked)
         elif self._plan.status(task_id) is Status.TAKEN:
@@ -333,13 +364,14 @@ class BatchEngine:
 
     def _file_ended(self) -> None:
         self._add(self._batch.reader.finish())
-        self._complete = True
+        self._complete = self._readers.complete = True
         for problem in self._plan.stuck():
             self._say(problem)
             if problem.task_id is not None:
                 self._tally.failed += 1
                 self._state.failed(problem.task_id)
                 self._block(self._plan.failed(problem.task_id))
+        self._free()
         self._end_if_complete()
 
 

@@ -8,18 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from mfmesos.core.attemptid import attempt_id
-from mfmesos.core.model import SavedTask, StagedInput, Task
+from mfmesos.core.model import MadeTemporary, SavedTask, StagedInput, Task
 from mfmesos.engines.done import Earlier
 from mfmesos.shared.messages import engines as m
 from mfmesos.shared.phrases import printable
 from mfmesos.shared.webrequest import Version
 from mfmesos.staging.check import OutputCheck
-from mfmesos.staging.inputs import InputError, InputIndex
+from mfmesos.staging.inputs import TEMPORARY, InputError, InputIndex
 from mfmesos.taskfiles.entries import Malformed, Submitted, Withdrawn
 from mfmesos.taskfiles.overlaps import Overlaps
 from mfmesos.taskfiles.plan import Plan
 from mfmesos.taskfiles.plan_graph import Status
 from mfmesos.taskfiles.reader import TaskReader
+from mfmesos.taskfiles.temporary_readers import TemporaryReaders
 
 
 class Batch:
@@ -35,6 +36,7 @@ class Batch:
         self.withdrawn: set[int] = set()
         """Tasks that were cancelled before the start."""
         self.plan: Plan
+        self.temporaries = TemporaryReaders()
         self.overlapping: list[str] = []
         """Nested outputs of different tasks, one line each."""
         self.earlier: Earlier
@@ -50,6 +52,8 @@ class Batch:
         submitted = [r for r in records if isinstance(r, Submitted) and r.task.id not in self.withdrawn]
         self.tasks = {r.task.id: r.task for r in submitted}
         self.plan = Plan(submitted, self.exists)
+        self.temporaries = TemporaryReaders(self.tasks.values())
+        self.inputs.temporaries.update(self.temporaries.makers)
         problems = [r for r in records if isinstance(r, Malformed)]
         problems += self._output_problems(submitted)
         return sorted(problems + self.plan.check(follow=not whole), key=lambda problem: problem.line)
@@ -84,21 +88,31 @@ class Batch:
 
     def still_wanted(self, saved: Iterable[SavedTask]) -> list[SavedTask]:
         """The crashed run's tasks that the file still states unchanged, under their present numbers. A task whose
-        inputs have changed, or one of whose predecessors runs again, starts from the beginning.
+        inputs have changed, or one of whose predecessors runs again, starts from the beginning. Finished tasks are
+        among them if they may have to make temporary outputs again.
         """
         ready: dict[object, deque[Task]] = {}
+        finished: dict[object, deque[Task]] = {}
         for task in self.tasks.values():
-            if self.plan.status(task.id) is Status.READY:
+            status = self.plan.status(task.id)
+            if status is Status.READY:
                 ready.setdefault(statement(task), deque()).append(task)
+            elif status is Status.FINISHED and task.temporary:
+                finished.setdefault(statement(task), deque()).append(task)
         found = []
         for one in saved:
-            if attempt_id(one.stem, one.attempts) in self.earlier.attempts:
-                continue  # it has finished: the scheduler died before the journal dropped it
+            if one.again or attempt_id(one.stem, one.attempts) in self.earlier.attempts:
+                # It has finished. Without temporary outputs the scheduler died before the journal dropped it.
+                same = finished.get(statement(one.task))
+                if same and (one.finished or one.again):
+                    found.append(replace(one, task=same.popleft(), made=tuple(map(self._as_found, one.made))))
+                continue
             same = ready.get(statement(one.task))
             if same:
                 self._adopt(one.inputs)
-            if same and self._staged(same[0], one.inputs) == one.inputs:
-                found.append(replace(one, task=same.popleft()))
+            ordinary = tuple(i for i in one.inputs if not i.temporary)
+            if same and self._staged(same[0], ordinary) == ordinary:
+                found.append(replace(one, task=same.popleft(), finished=False))
         return found
 
     def _adopt(self, inputs: Iterable[StagedInput]) -> None:
@@ -106,6 +120,10 @@ class Batch:
         for item in inputs:
             if item.tag:
                 self.inputs.remotes.adopt(item.url, Version(item.tag, item.size))
+
+    def _as_found(self, made: MadeTemporary) -> MadeTemporary:
+        copy = self.workdir / TEMPORARY / made.file.digest
+        return replace(made, here=made.here and copy.is_file())
 
     def _staged(self, task: Task, before: Iterable[StagedInput]) -> tuple[StagedInput, ...] | None:
         try:
@@ -116,5 +134,5 @@ class Batch:
 
 def statement(task: Task) -> object:
     """Everything that defines the work and the allocation of an attempt; not its number."""
-    return (task.command, task.inputs, task.outputs, frozenset(task.env.items()), task.request,
+    return (task.command, task.inputs, task.outputs, task.temporary, frozenset(task.env.items()), task.request,
             frozenset(task.urls.items()))

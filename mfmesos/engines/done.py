@@ -37,6 +37,8 @@ DIGESTED = 64 << 10
 """The content of outputs up to this size is digested when they are published: a new time alone then causes no new
 run.
 """
+TEMPORARY = "temporary"
+"""The stamp of a temporary output, of which nothing is in the workflow's folder."""
 FEW = 100
 """Also for folders with at most this many members."""
 
@@ -140,10 +142,10 @@ class Earlier:
         if made_again is not None:
             return m.RERUN_MADE_AGAIN(name=made_again)
         row = self._rows[number]
-        inputs, why = self._look(row.inputs, most=most, urls=task.urls)
+        inputs, why = self._look(row.inputs, most=most, urls=task.urls, temporary=self._inputs.temporaries)
         if why:
             return why
-        outputs, why = self._look(row.outputs, "output ", self._verify, most)
+        outputs, why = self._look(row.outputs, "output ", self._verify, most, temporary=task.temporary)
         if why:
             return why
         if (inputs, outputs) != (row.inputs, row.outputs):
@@ -163,12 +165,17 @@ class Earlier:
 
     def _look(
         self, was: tuple[Seen, ...], what: str = "", verify: bool = False, most: float = math.inf,
-        urls: Mapping[str, Remote] = MappingProxyType({}),
+        urls: Mapping[str, Remote] = MappingProxyType({}), temporary: Container[str] = (),
     ) -> tuple[tuple[Seen, ...], str]:
-        """The present state of these files if none has changed; otherwise the name and the kind of the change."""
+        """The present state of these files if none has changed; otherwise the name and the kind of the change. Nothing
+        is known of `temporary` ones; what a task reads of them is what their makers make.
+        """
         found = []
         remotes = {relative(self._workdir, name): one for name, one in urls.items()}
         for seen in was:
+            if seen.name in temporary:
+                found.append(seen)
+                continue
             if seen.name in remotes:
                 why = self._look_at_url(seen, remotes[seen.name])
                 if why:
@@ -251,10 +258,12 @@ class Earlier:
         made in it; everything else there belongs to others.
         """
         task = report.task
-        inputs = tuple(Seen(i.name, i.stamp, "" if i.tag else self._inputs.digest_of(i), i.size) for i in report.inputs)
+        inputs = tuple(Seen(i.name, TEMPORARY if i.temporary else i.stamp, "" if i.tag else self._inputs.digest_of(i),
+                            i.size) for i in report.inputs)
         for name, made in members.items():
             self._remove_stale(name, made)
         outputs = tuple(
+            Seen(name, TEMPORARY, "", 0) if name in task.temporary else
             self._published(name, (members[name] or EMPTY) if name in members else ()) for name in task.outputs)
         self._add(task.id, Finished(command_of(task), env_of(task), inputs, outputs, report.attempt_id))
 
@@ -330,7 +339,7 @@ class Earlier:
         for name in task.outputs:
             was = self._was(name)
             now = self._inputs.stamp(name, was.members) if was else None
-            if was is None or now is None or not now.size or now.text == was.stamp:
+            if name in task.temporary or was is None or now is None or not now.size or now.text == was.stamp:
                 continue
             digest = self._digest(was)
             found = self._found(was) if digest else None

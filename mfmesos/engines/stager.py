@@ -98,7 +98,7 @@ class Stager:
             problem = self._index.outputs_problem(task)
             if problem:
                 return TaskRefused(task, problem)
-            return TaskSubmitted(task, self._index.stage(task))
+            return TaskSubmitted(task, self._index.stage(task), self._index.temporaries_of(task))
         except InputError as e:
             return TaskRefused(task, str(e))
 

@@ -17,7 +17,8 @@ from mfmesos.store.leftovers import FILES, JOURNAL, FolderLock, give_back, plain
 
 Echo = Callable[[str], None]
 TIMEOUT_S = 10.0
-TEMPORARY = ("incoming", JOURNAL, "scheduler.json", "makeflow.debug", "mfmesos-executor*", "framework_id.new")
+TEMPORARY = ("incoming", "temporary", JOURNAL, "scheduler.json", "makeflow.debug", "mfmesos-executor*",
+             "framework_id.new")
 """In .mfmesos/; the records of the run (scheduler.log, report.jsonl, logs/) stay."""
 NO_FRAMEWORK = "No framework found"
 

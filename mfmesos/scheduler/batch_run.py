@@ -117,7 +117,10 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
 
 
 def dry_run(batch: Batch, done: set[int], reasons: Mapping[int, str]) -> int:
-    for task in batch.plan.order():
+    order = batch.plan.order()
+    for task in batch.temporaries.needed_makers(order, done):
+        print(m.WOULD_MAKE_AGAIN(task=task.id, command=shorten(task.command), names=", ".join(task.temporary)))
+    for task in order:
         why = reasons.get(task.id)
         command = shorten(task.command)
         print(m.WOULD_RUN_AGAIN(task=task.id, command=command, why=why) if why

@@ -98,6 +98,8 @@ class Scheduler:
             act.PermitAttempt: self._permit,
             act.WithdrawPermit: lambda a: self.staging.withdraw_permit(a.claim_id, a.attempt_id),
             act.AnswerSync: self._held.answer,
+            act.ReceiveTemporary: lambda a: self.staging.temporaries.expect(a.claim_id, a.digest, a.size),
+            act.DropTemporary: lambda a: self.staging.temporaries.drop(a.digest),
             act.PublishOutputs: lambda a: self._publisher.publish(self.staging, a.attempt_id),
             act.CloseClaim: lambda a: self.staging.close_claim(a.claim_id),
             act.RecordAttempt: lambda a: self.recorder.keep(a.attempt),
@@ -237,7 +239,7 @@ class Scheduler:
             task_name=f"mfmesos claim {action.claim_id}")
 
     def _permit(self, action: act.PermitAttempt) -> None:
-        self.staging.permit(action.claim_id, action.attempt_id, action.inputs, action.task.outputs)
+        self.staging.permit(action.claim_id, action.attempt_id, action.inputs, action.outputs)
 
     def _report_all(self, actions: Iterable[Any]) -> None:
         reports: list[act.ReportTask] = list(actions)
@@ -314,7 +316,8 @@ class Scheduler:
         for wanted in dict.fromkeys((known or port, port)):
             self.staging = StagingServer(
                 self.workdir, self._held.on_sync, inputs=self.inputs, tls=None, secret=journal.secret,
-                own_files=config.own_files, peer_transfers=config.peer_transfers)
+                own_files=config.own_files, peer_transfers=config.peer_transfers,
+                on_temporary=lambda digest: self.post(ev.TemporaryReceived(digest)))
             self.staging.starting = True
             for claim in claims:
                 self.staging.open_claim(claim.id)

@@ -11,8 +11,8 @@ import json
 import re
 from typing import Iterable, Iterator, NamedTuple, Sequence
 
+from mfmesos.shared.kept_files import is_digest
 from mfmesos.shared.messages import executor as m
-from mfmesos.shared.wire import is_digest
 
 MOST = 1000
 """Files in one request."""

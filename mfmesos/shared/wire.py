@@ -9,6 +9,7 @@ An executor serves one claim. The executor always sends the first message; the s
     GET  /claims/{claim}/files/{digest}            an input of an attempt that this claim was given, nothing else;
                                                    not an input with a URL, which the executor fetches from there
     POST /claims/{claim}/files                     many small ones of them in one answer, see mfmesos.shared.batches
+    PUT  /claims/{claim}/temporary/{digest}        the content of a temporary output for which an answer asked
     PUT  /claims/{claim}/attempts/{attempt}/outputs  one tar stream with every output of the attempt; with
                                                    ?partial=1 the existing outputs of a failed attempt, for a run
                                                    with keep_partial; with ?digests=1 the answer is a JSON object:
@@ -34,6 +35,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from mfmesos.shared import kept_files
+from mfmesos.shared.kept_files import Kept
 from mfmesos.shared.phrases import printable
 
 PROTOCOL = 1
@@ -126,6 +129,8 @@ class Input:
     """The version of the file on the web server (see shared.webrequest.Version), where its sha256 is not known."""
     late: bool = False
     """`digest` is a name of this version; the content's sha256 follows it when it is fetched (staging/late.py)."""
+    temporary: bool = False
+    """Whether it is a temporary output: the scheduler may not have it."""
 
 
 @dataclass
@@ -160,6 +165,10 @@ class Run:
     """Whether it needs its own copies of its inputs: an attempt of its category wrote to an input."""
     keep: list[str] = field(default_factory=list)
     """Outputs that later tasks read, as far as known: large ones stay in the claim's cache while there is room."""
+    temporary: list[str] = field(default_factory=list)
+    """Outputs that are not delivered: they stay in the cache until the scheduler drops them."""
+    discard: list[str] = field(default_factory=list)
+    """Outputs that are neither delivered nor kept: the scheduler has them from an earlier attempt."""
 
 
 @dataclass
@@ -181,15 +190,6 @@ EXHAUSTED = "exhausted"  # over a limit: `resource` names it
 KILLED = "killed"  # by request of the scheduler, or because the claim ended
 BROKEN = "broken"  # failed by the cluster: an input could not be fetched, the agent's disk is full, ...
 OUTCOMES = (FINISHED, FAILED, EXHAUSTED, KILLED, BROKEN)
-
-
-@dataclass
-class Kept:
-    """An output that stays in the claim's cache after its attempt, as a later attempt's input of that digest."""
-
-    name: str
-    digest: str
-    size: int
 
 
 @dataclass
@@ -251,6 +251,8 @@ class SyncRequest:
     """Free space of the file system under the sandbox; -1: unknown."""
     closing: bool = False
     """The executor is about to end (SHUTDOWN, KILL, gave up) and accepts no more attempts."""
+    lacking: list[str] = field(default_factory=list)
+    """Digests that an answer's `send` named and that the claim does not have."""
 
 
 @dataclass
@@ -265,6 +267,10 @@ class SyncAnswer:
     """End the claim now: kill the attempts, remove all files, report TASK_FINISHED, exit."""
     superseded: bool = False
     """No content: a newer sync of the same claim has replaced this one."""
+    send: list[str] = field(default_factory=list)
+    """Digests of temporary outputs to PUT to the scheduler, since a task elsewhere needs them."""
+    drop: list[str] = field(default_factory=list)
+    """Temporary outputs that nobody needs any more, as "ATTEMPT DIGEST" (see kept_files.pin)."""
 
 
 _ENCODER = json.JSONEncoder(default=vars, separators=(",", ":"))
@@ -346,23 +352,11 @@ def load_result(data: Any) -> Result:
     result.missing_outputs = [_text(n) for n in result.missing_outputs]
     usage: Usage = fields_of(Usage, result.usage, where)
     _check(isinstance(result.kept, list), where, "kept is a list")
-    result.kept = [_load_kept(kept, where) for kept in result.kept]
+    _check(all(map(kept_files.is_kept, result.kept)), where, "kept holds name, digest and size of outputs")
+    result.kept = [fields_of(Kept, kept, where) for kept in result.kept]
     _check(all(_is_number(v) and v >= 0 for v in vars(usage).values()), where, "usage: numbers from 0 on")
     result.usage = usage
     return result
-
-
-def _load_kept(data: Any, where: str) -> Kept:
-    kept: Kept = fields_of(Kept, data, where)
-    _check(isinstance(kept.name, str), where, "kept: name is text")
-    _check(is_digest(kept.digest), where, "kept: digest is a sha256")
-    _check(isinstance(kept.size, int) and 0 <= kept.size < 1 << 63, where, "kept: size is a number of bytes")
-    return kept
-
-
-def is_digest(value: Any) -> bool:
-    """Whether it is a sha256 in hex."""
-    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) is not None
 
 
 def load_sync_request(raw: bytes) -> SyncRequest:
@@ -377,6 +371,8 @@ def load_sync_request(raw: bytes) -> SyncRequest:
     _check(isinstance(request.running, list) and all(map(_is_id, request.running)), "sync",
            "running is a list of attempt ids")
     _check(isinstance(request.results, list), "sync", "results is a list")
+    _check(isinstance(request.lacking, list) and all(map(kept_files.is_digest, request.lacking)), "sync",
+           "lacking is a list of digests")
     request.results = [load_result(r) for r in request.results]
     return request
 

@@ -31,6 +31,8 @@ from mfmesos.staging.task_links import TaskLinks
 from mfmesos.staging.trees import Row, TreeError, manifest, stat_print, walk
 
 CHUNK = 1 << 20
+TEMPORARY = ".mfmesos/temporary"
+"""The folder with copies of temporary outputs, in the workflow's folder."""
 MOST_ENTRIES = 100_000
 """Maximum number of remembered digests of files and folders; others are hashed again."""
 TRUST_DIR_S = 2.0
@@ -99,6 +101,8 @@ class InputIndex:
         self._workdir = Path(workdir)
         self._check = OutputCheck(workdir, own_files)
         self.links = TaskLinks(workdir)
+        self.temporaries: set[str] = set()
+        """Inputs that are temporary outputs of other tasks: they are not staged."""
         self.remotes = Remotes()
         """Inputs on web servers."""
         self._clock = clock
@@ -117,6 +121,8 @@ class InputIndex:
         """
         staged, missing = [], []
         for name in dict.fromkeys(relative(self._workdir, name) for name in task.inputs):
+            if name in self.temporaries:
+                continue
             try:
                 staged.append(self._look(name, late=name not in hash_now))
             except FileNotFoundError:
@@ -151,6 +157,12 @@ class InputIndex:
         if asking:
             self.remotes.begin(asking, then)
         return bool(asking)
+
+    def temporaries_of(self, task: Task) -> tuple[str, ...]:
+        """The inputs that `stage` leaves out."""
+        if not self.temporaries:
+            return ()
+        return tuple(dict.fromkeys(name for name in task.inputs if name in self.temporaries))
 
     def outputs_problem(self, task: Task) -> str:
         """Why the task's outputs are impossible, in one plain line; empty if they are possible."""
@@ -189,6 +201,11 @@ class InputIndex:
         """The path of an input that is unchanged since it was hashed (blocking); raises InputChanged if it has changed,
         OSError if no file descriptor is free.
         """
+        if staged.temporary:
+            copy = f"{self._workdir}/{TEMPORARY}/{staged.digest}"
+            if not os.path.isfile(copy):
+                raise InputChanged(m.INPUT_GONE(name=staged.name))
+            return copy
         try:
             if staged.late:
                 return self._verify_late(staged)

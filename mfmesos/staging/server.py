@@ -21,6 +21,7 @@ from mfmesos.staging.peer_sources import PeerSources
 from mfmesos.staging.permits import Access, ClaimAccess, ClaimTable, derived_token
 from mfmesos.staging.received import Received
 from mfmesos.staging.smallfiles import Refused
+from mfmesos.staging.temporary_store import TemporaryStore
 from mfmesos.staging.transfer import Transfer
 
 __all__ = ["StagingServer", "default_host"]
@@ -40,6 +41,7 @@ class StagingServer:
     `hold_s`: an answer is sent after this time in any case (a safety net: the scheduler answers earlier by itself).
     `tls`: True, False, or None for TLS exactly if `start` binds an address other than loopback. `own_files`: names in
     the workflow's folder that no task may write. `peer_transfers`: executors may fetch inputs from each other.
+    `on_temporary` gets the digest of each copy of a temporary output that has arrived.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class StagingServer:
         max_sync_bytes: int = 32 << 20, idle_s: float = 60.0, uploads: int = 128, threads: int = 4,
         tls: bool | None = False, secret: bytes | None = None, own_files: Sequence[str] = (),
         peer_transfers: bool = False,
+        on_temporary: Callable[[str], None] = lambda digest: None,
     ) -> None:
         self._workdir = Path(workdir)
         self._on_sync = on_sync
@@ -61,6 +64,7 @@ class StagingServer:
         self._writing = ThreadPoolExecutor(threads, thread_name_prefix="outputs")
         self._inputs = inputs or InputIndex(self._workdir)
         self._deliveries = Deliveries(self._workdir, own_files, self._inputs)
+        self.temporaries = TemporaryStore(self._workdir, on_temporary)
         self._uploads = uploads
         self._transfer: Transfer
         self._peer_transfers = peer_transfers
@@ -95,6 +99,7 @@ class StagingServer:
         the unavailable address, ValueError for an invalid `advertise`.
         """
         self._deliveries.start(resume)
+        self.temporaries.start(resume)
         # On Python 3.9 these belong to the loop that runs when they are made.
         self._stopping = asyncio.get_running_loop().create_future()
         self._transfer = Transfer(
@@ -118,6 +123,7 @@ class StagingServer:
         app.router.add_post("/claims/{claim}/files", self._guarded(self._get_files))
         if self._peers is not None:
             app.router.add_post("/claims/{claim}/sources/{digest}", self._guarded(self._name_source))
+        app.router.add_put("/claims/{claim}/temporary/{digest}", self._guarded(self._put_temporary))
         app.router.add_put("/claims/{claim}/attempts/{attempt}/outputs", self._guarded(self._put_outputs))
         if not tls:
             app.router.add_get("/archive/{token}/{name}", self._get_archive)
@@ -150,6 +156,7 @@ class StagingServer:
         self._writing.shutdown(wait=False)
         if not keep:
             self._deliveries.stop()
+            self.temporaries.stop()
 
     # --- for the scheduler ----------------------------------------------------------------------
     def open_up(self) -> None:
@@ -167,6 +174,7 @@ class StagingServer:
         """Its token becomes invalid; complete deliveries may still be published."""
         self._claims.close(claim_id)
         self._deliveries.close_claim(claim_id)
+        self.temporaries.close_claim(claim_id)
         if self._peers is not None:
             self._peers.tracker.forget(claim_id)
 
@@ -363,6 +371,12 @@ class StagingServer:
         digests = await self._transfer.receive(
             request, attempt, partial="partial" in request.query, hashing="digests" in request.query)
         return web.json_response(digests) if "digests" in request.query else web.Response(status=204)
+
+    async def _put_temporary(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
+        loop = asyncio.get_running_loop()
+        await self.temporaries.receive(request, claim.id, request.match_info["digest"],
+                                       lambda *work: loop.run_in_executor(self._writing, *work), self._idle_s)
+        return web.Response(status=204)
 
     async def _get_archive(self, request: web.Request) -> web.StreamResponse:
         given = f"{request.match_info['token']}/{request.match_info['name']}".encode()

@@ -69,4 +69,6 @@ def unavailable(staged: StagedInput, e: InputChanged | OSError) -> Refused:
     """Why the input cannot be sent."""
     if isinstance(e, OSError) and e.errno in descriptors.SHORT:
         return Refused(503, refusals.NO_DESCRIPTORS())
+    if staged.temporary:
+        return Refused(404, refusals.TEMPORARY_AWAY())  # its claim may send it yet
     return Refused(409, str(e) if isinstance(e, InputChanged) else refusals.INPUT_LOST(name=staged.name))

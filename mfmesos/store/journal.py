@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Callable, TypeVar
 
 from mfmesos.core import actions as act
-from mfmesos.core.model import Remote, Request, Resources, SavedClaim, SavedTask, StagedInput, Task
+from mfmesos.core.model import MadeTemporary, Remote, Request, Resources, SavedClaim, SavedTask, StagedInput, Task
 from mfmesos.settings.config import ConfigError
 from mfmesos.shared.messages import store as m
 from mfmesos.store import sqlitefile
@@ -176,12 +176,16 @@ def _task(data: dict[str, Any]) -> SavedTask:
         "stem": str(task["id"]),  # an older mfmesos saved none
         **data,
         "task": _made(Task, {**task, "inputs": tuple(task["inputs"]), "outputs": tuple(task["outputs"]),
+                             "temporary": tuple(task.get("temporary", ())),
                              "also_read": tuple(task.get("also_read", ())),
                              "read": None if task.get("read") is None else tuple(task["read"]),
                              "request": _made(Request, task["request"]),
                              "urls": {name: Remote(*one) for name, one in task.get("urls", {}).items()}}),
         "inputs": tuple(_made(StagedInput, i) for i in data["inputs"]),
         "failed_at": tuple(data.get("failed_at", ())),
+        "temporaries": tuple(data.get("temporaries", ())),
+        "made": tuple(_made(MadeTemporary, {**one, "file": _made(StagedInput, one["file"])})
+                      for one in data.get("made", ())),
         "allocation": _made(Resources, data["allocation"])})
 
 

@@ -4,7 +4,9 @@
 "cat", "wall_time": 60, "gpus": 0, "env": {"A": "1"}, "id": 7}`: only `command` is required. memory and disk in MB,
 wall_time in seconds; null or a missing key requests nothing. A task without an `id` gets the number after the highest
 one so far. An input may also be a file on a web server: `{"name": "in", "url": "https://...", "sha256": "..."}`, where
-the sha256 may be missing. `{"cancel": 7}` (or `7,,,,,,,aborting`, from the other format) cancels task 7. Blank lines
+the sha256 may be missing. An output `{"name": "out", "temporary": true}` stays on the agents.
+
+`{"cancel": 7}` (or `7,,,,,,,aborting`, from the other format) cancels task 7. Blank lines
 and lines that begin with # are ignored.
 """
 from __future__ import annotations
@@ -137,7 +139,8 @@ class JsonLinesParser:
             cores=amount("cores", stated), memory_mb=amount("memory", stated), disk_mb=amount("disk", stated),
             wall_s=amount("wall_time", stated), gpus=amount("gpus", stated))
         urls, listed = self._urls(stated)
-        inputs, outputs = self._names("inputs", listed), self._names("outputs", stated)
+        inputs = self._names("inputs", listed)
+        outputs, temporary = self._outputs(stated)
         for name in (*inputs, *outputs):
             if name in urls:
                 raise Problem(*m.URL_NAME_TWICE.parts(name=printable(name)))
@@ -145,7 +148,8 @@ class JsonLinesParser:
         if category is not None:
             category = text_of("category", category, WRITE_CATEGORY)
         env = environment(stated.get("env"))
-        return Task(self._id(stated.get("id"), number), command, inputs, outputs, request, category, env, urls=urls)
+        return Task(self._id(stated.get("id"), number), command, inputs, outputs, request, category, env, urls=urls,
+                    temporary=temporary)
 
     def _id(self, stated: Any, line: int) -> int:
         if stated is None:
@@ -171,6 +175,28 @@ class JsonLinesParser:
                     raise Problem(*m.URL_NAME_FOLDER.parts(name=printable(written)))
                 urls[name] = found
         return urls, {"inputs": [item for item in listed if not isinstance(item, dict)]}
+
+    def _outputs(self, stated: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """All outputs, and those that are temporary."""
+        listed = stated.get("outputs")
+        if not isinstance(listed, list) or not any(isinstance(item, dict) for item in listed):
+            return self._names("outputs", stated), ()
+        written, marked = [], []
+        for item in listed:
+            name = item
+            if isinstance(item, dict):
+                if set(item) != {"name", "temporary"} or type(item["temporary"]) is not bool:
+                    raise Problem(*m.OUTPUT_FORM.parts(value=shown(item)))
+                name = item["name"]
+                marked += [name] if item["temporary"] else []
+            written.append(name)
+        outputs = self._names("outputs", {"outputs": written})
+        temporary = self._folder.names(marked)
+        for name in temporary:
+            other = next((o for o in outputs if o.startswith(name + "/") or name.startswith(o + "/")), None)
+            if other is not None:
+                raise Problem(*m.TEMPORARY_NESTED.parts(name=printable(name), other=printable(other)))
+        return outputs, temporary
 
     def _names(self, key: str, stated: dict[str, Any]) -> tuple[str, ...]:
         names = stated.get(key)
@@ -303,7 +329,8 @@ def format_json(task: Task) -> bytes:
     urls = [{"name": name, "url": one.url, **({"sha256": one.sha256} if one.sha256 else {})}
             for name, one in task.urls.items()]
     stated = {
-        "id": task.id, "command": task.command, "inputs": [*task.inputs, *urls], "outputs": list(task.outputs),
+        "id": task.id, "command": task.command, "inputs": [*task.inputs, *urls],
+        "outputs": [{"name": o, "temporary": True} if o in task.temporary else o for o in task.outputs],
         "cores": asked.cores, "memory": asked.memory_mb, "disk": asked.disk_mb, "wall_time": asked.wall_s,
         "gpus": asked.gpus, "category": task.category, "env": dict(task.env) or None}
     kept = {key: value for key, value in stated.items() if value is not None}

@@ -81,7 +81,8 @@ class Plan:
 
         With `follow` a missing input is no problem: a later line may make it.
         """
-        found = [*self._problems, *plan_check.cycles(list(self._nodes.values()))]
+        found = [*self._problems, *plan_check.cycles(list(self._nodes.values())),
+                 *plan_check.temporaries(self._all_needs)]
         if not follow:
             found += plan_check.missing(self._all_needs)
         return sorted(found, key=lambda problem: problem.line)
@@ -168,6 +169,11 @@ class Plan:
         if node is None:
             return problems, []
         self._connect(node)
+        problems += [one for one in plan_check.temporaries(node.needs) if one.line == record.line]
+        if problems:
+            node.status = Status.FAILED
+            self.left -= 1
+            return problems, self._block_after(node, FAILED)
         chain = plan_check.chain_to_itself(node)
         if chain:
             problems.append(plan_check.cycle_problem(chain))

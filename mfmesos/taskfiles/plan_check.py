@@ -17,6 +17,20 @@ CHAIN = 6
 """Maximum number of tasks to name in a long cycle."""
 
 
+def temporaries(needs: Iterable[Need]) -> list[Malformed]:
+    """Inputs that hold, or lie in, a temporary output of another task."""
+    found = []
+    for need in needs:
+        for maker in need.producers.values():
+            for name in maker.task.temporary:
+                inside = need.name == "." or name.startswith(need.name + "/") or need.name.startswith(name + "/")
+                for reader in need.consumers if inside else ():
+                    found.append(Malformed(reader.line, printable(reader.task.command), *m.TEMPORARY_IN_FOLDER.parts(
+                        task=reader.task.id, name=printable(need.name), maker=maker.task.id,
+                        temporary=printable(name))))
+    return found
+
+
 def missing(needs: Iterable[Need]) -> list[Malformed]:
     """Missing inputs that no task makes, each once."""
     found = []

@@ -5,6 +5,7 @@ thing happen, so a test (or Hypothesis) chooses the order. The invariants of ARC
 """
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Callable
@@ -20,11 +21,17 @@ from mfmesos.core.states import ClaimState
 from mfmesos.core.trust import shunned
 from mfmesos.estimates.estimated_needs import needs_for
 from mfmesos.shared import wire
+from mfmesos.shared.kept_files import Kept, pin
 
 
 def core_with(policy: Policy) -> Core:
     """With the estimates that runs use."""
     return Core(policy, needs_for(policy))
+
+
+def digest_of(name: str) -> str:
+    """Of what any attempt makes under that name."""
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 DIES = "dies"
@@ -39,6 +46,10 @@ class FakeExecutor:
     known: set[str] = field(default_factory=set)
     seq: int = 0
     got: int = 0
+    pins: set[str] = field(default_factory=set)
+    """Temporary outputs that it keeps, see kept_files.pin."""
+    outputs: dict[str, list[str]] = field(default_factory=dict)
+    """Temporary outputs of its attempts."""
     alive: bool = True
     released: bool = False
 
@@ -75,6 +86,12 @@ class World:
         """How an attempt ends in `run_to_end`: an outcome, or DIES."""
         self.ahead = False
         """Whether attempts may be queued ahead; results say that they took 10 s when not."""
+
+        self.here: set[str] = set()
+        """Temporary outputs that the scheduler has."""
+        self.to_receive: list[tuple[str, str]] = []
+        """(claim, digest): executors were asked for them."""
+        self.remembered: list[ev.TaskRemembered] = []
 
         self.stated: dict[int, ev.TaskSubmitted] = {}
         self.said_later: list[ev.Event] = []
@@ -134,7 +151,9 @@ class World:
         self.pending_place.clear()
         self.offers.clear()
         self.suppressed = False
-        tasks = tuple(t for i, t in self.saved_tasks.items() if i not in self.reports)
+        # As an engine does: of the tasks that have ended, those that may have to make temporary outputs again.
+        tasks = tuple(replace(t, finished=t.finished and i in self.reports) for i, t in self.saved_tasks.items()
+                      if i not in self.reports or t.finished or t.again)
         self.send(ev.Restored(tasks, tuple(self.saved_claims.values())))
         again, self.said_later = self.said_later, []
         self.send(*(e for i, e in self.stated.items() if i not in self.reports), *again)
@@ -166,6 +185,8 @@ class World:
             self._answered(action)
         elif isinstance(action, act.PublishOutputs):
             self.pending_place.append(action.attempt_id)
+        elif isinstance(action, act.DropTemporary):
+            self.here.discard(action.digest)
         elif isinstance(action, act.ReportTask):
             assert action.task.id not in self.reports, f"task {action.task.id} reported twice"
             if action.finished:
@@ -193,14 +214,34 @@ class World:
         executor.got = max(executor.got, action.answer.number)
         for attempt in action.answer.acked:
             executor.results.pop(attempt, None)
+        self.to_receive += [(action.claim_id, digest) for digest in action.answer.send]
+        executor.pins -= set(action.answer.drop)
         for run in action.answer.run:
             if run.attempt not in executor.known:
+                self._check_temporaries(executor, run)
+                executor.outputs[run.attempt] = run.temporary
                 executor.known.add(run.attempt)
                 executor.running[run.attempt] = run
         for attempt in action.answer.kill:
             if executor.running.pop(attempt, None) is not None:
                 executor.results[attempt] = wire.Result(attempt, wire.KILLED, "killed")
         executor.released = executor.released or action.answer.release
+
+    def _check_temporaries(self, executor: FakeExecutor, run: wire.Run) -> None:
+        """Every temporary input of an attempt is in its claim, or with the scheduler."""
+        pinned = {pin.rpartition(" ")[2] for pin in executor.pins}
+        for item in run.inputs:
+            if item.temporary:
+                assert item.digest in pinned | self.here, f"{run.attempt} starts without {item.name}"
+
+    def receive_all(self) -> None:
+        """Executors send the temporary outputs that they were asked for."""
+        asked, self.to_receive = self.to_receive, []
+        for claim_id, digest in asked:
+            executor = self.executors.get(claim_id)
+            if executor is not None and any(pin.endswith(digest) for pin in executor.pins):
+                self.here.add(digest)
+                self.send(ev.TemporaryReceived(digest))
 
     def _check(self) -> None:
         """No claim is given more than it has; nor, when its attempts are short, more than what is queued ahead."""
@@ -226,7 +267,7 @@ class World:
             if claim.solo_task is not None or claim.free.cores <= 0 or is_held(state, claim):
                 continue
             for shape, _, first in state.queue.shapes():
-                if shape.solo or shunned(state, shape, claim.agent_id):
+                if shape.solo or shape.at not in ("", claim.id) or shunned(state, shape, claim.agent_id):
                     continue
                 need = state.allocation(shape, claim.resources, claim.agent_id)
                 assert not (need.fits_in(claim.resources) and how_many_fit(need, claim.free, 1)), (
@@ -279,6 +320,10 @@ class World:
 
     def finish(self, executor: FakeExecutor, attempt: str, outcome: str = wire.FINISHED, **kw: object) -> None:
         del executor.running[attempt]
+        if outcome == wire.FINISHED:
+            kept = [Kept(name, digest_of(name), 5 << 20) for name in executor.outputs.get(attempt, ())]
+            executor.pins.update(pin(attempt, one.digest) for one in kept)
+            kw.setdefault("kept", kept)
         kw.setdefault("usage", wire.Usage(wall_s=0.01 if self.ahead else 10.0, cores=1.0))
         executor.results[attempt] = wire.Result(attempt, outcome, **kw)  # type: ignore[arg-type]
 
@@ -344,5 +389,6 @@ class World:
                 self._run_all(executor)
                 if executor.alive:
                     self.sync(executor)
+            self.receive_all()
             self.pass_time(0.1)
         raise AssertionError(f"not over after {steps} steps; {len(self.core.state.queue)} wait")

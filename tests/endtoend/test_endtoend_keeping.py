@@ -46,3 +46,59 @@ def test_a_chain_of_makeflow_fetches_nothing(make_embedded, tmp_path: Path) -> N
     assert ended.code == 0, ended.out
     assert (flow.folder / "c").stat().st_size == 9 * MB
     assert sent_bytes(flow) == 0
+
+
+def temporary(name: str) -> dict[str, object]:
+    return {"name": name, "temporary": True}
+
+
+def made(flow: Flow) -> list[str]:
+    return sorted(name for name in flow.files() if name not in ("tasks.jsonl", "mesos_task_state"))
+
+
+def test_temporary_outputs_are_not_brought_back(make_cluster, tmp_path: Path) -> None:
+    """A chain in one claim: only the last output is in the folder, and nothing of the others was sent to anybody. A
+    second run runs nothing; after the last output was removed, all run again."""
+    tally = tmp_path / "tally"
+    flow = Flow(tmp_path / "flow", make_cluster(agents=1, resources="cpus:1;mem:2000;disk:8000"))
+    flow.write("tasks.jsonl", lines(
+        {"command": f"echo 1 >> {tally}; head -c 5M /dev/zero | tr '\\0' 1 > a", "outputs": [temporary("a")]},
+        {"command": f"echo 2 >> {tally}; tr 1 2 < a > b", "inputs": ["a"], "outputs": [temporary("b")]},
+        {"command": f"echo 3 >> {tally}; tail -c 3 b > c", "inputs": ["b"], "outputs": ["c"]},
+        {"command": f"echo 4 >> {tally}; echo > nobody", "outputs": [temporary("nobody")]}))
+    with nothing_stays(flow.cluster):
+        ended = flow.run("tasks.jsonl")
+    assert ended.code == 0, ended.out
+    assert made(flow) == ["c"]
+    assert (flow.folder / "c").read_text() == "222"
+    assert sent_bytes(flow) == 0
+    again = flow.run("tasks.jsonl")
+    assert again.code == 0
+    assert sorted(tally.read_text().split()) == ["1", "2", "3", "4"]
+    (flow.folder / "c").unlink()
+    shown = flow.run("--dry-run", "tasks.jsonl")
+    assert "again, for its temporary a" in shown.out
+    assert "again, for its temporary b" in shown.out
+    with nothing_stays(flow.cluster):
+        third = flow.run("tasks.jsonl")
+    assert third.code == 0, third.out
+    assert (flow.folder / "c").read_text() == "222"
+    assert sorted(tally.read_text().split()) == ["1", "1", "2", "2", "3", "3", "4"]
+    assert (flow.folder / "mesos_task_state").read_text().count("1,finished") == 1
+
+
+def test_temporary_outputs_between_two_agents(make_cluster, tmp_path: Path) -> None:
+    """Two makers at once on two agents, and a reader of both: one of the outputs at least travels through the
+    scheduler, and none is left there."""
+    flow = Flow(tmp_path / "flow", make_cluster(agents=2, resources="cpus:1;mem:2000;disk:8000"))
+    flow.write("tasks.jsonl", lines(
+        *({"command": f"sleep 2; head -c 1M /dev/zero | tr '\\0' {n} > t{n}", "outputs": [temporary(f"t{n}")],
+           "cores": 1} for n in (1, 2)),
+        {"command": "cat t1 t2 > o", "inputs": ["t1", "t2"], "outputs": ["o"], "cores": 1}))
+    with nothing_stays(flow.cluster):
+        ended = flow.run("tasks.jsonl")
+    assert ended.code == 0, ended.out
+    assert (flow.folder / "o").read_bytes() == b"1" * MB + b"2" * MB
+    assert made(flow) == ["o"]
+    assert sent_bytes(flow) > 0
+    assert not (flow.folder / ".mfmesos" / "temporary").exists()

@@ -13,6 +13,7 @@ import tarfile
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Callable
@@ -51,6 +52,8 @@ class FakeStaging:
         self.outputs: dict[str, list[str]] = {}
         """By attempt."""
         self.to_kill: list[str] = []
+        self.to_send: list[str] = []
+        self.to_drop: list[str] = []
         self.release = False
         self.acking = True
         self.refuse_with = 0
@@ -159,6 +162,13 @@ class FakeStaging:
             self.to_kill.extend(attempts)
             self.changed.notify_all()
 
+    def ask(self, send: Sequence[str] = (), drop: Sequence[str] = ()) -> None:
+        """For copies of temporary outputs, and to drop others."""
+        with self.changed:
+            self.to_send.extend(send)
+            self.to_drop.extend(drop)
+            self.changed.notify_all()
+
     def let_go(self) -> None:
         with self.changed:
             self.release = True
@@ -212,13 +222,14 @@ class FakeStaging:
             self.changed.notify_all()
             acked = [r.attempt for r in request.results] if self.acking else []
             if not acked and not request.closing:
-                self.changed.wait_for(lambda: self.to_run or self.to_kill or self.release or self.newest > request.seq,
-                                      600.0)
+                self.changed.wait_for(lambda: self.to_run or self.to_kill or self.to_send or self.to_drop
+                                      or self.release or self.newest > request.seq, 600.0)
             answer = wire.SyncAnswer(superseded=True)
             if self.newest == request.seq:
                 self.number += 1
-                answer = wire.SyncAnswer(self.number, acked, self.to_run, self.to_kill, self.release)
-                self.to_run, self.to_kill = [], []
+                answer = wire.SyncAnswer(self.number, acked, self.to_run, self.to_kill, self.release,
+                                         send=self.to_send, drop=self.to_drop)
+                self.to_run, self.to_kill, self.to_send, self.to_drop = [], [], [], []
         self._answer(handler, 200, wire.dumps(answer))
 
     def on_get(self, handler: BaseHTTPRequestHandler) -> None:
@@ -258,7 +269,7 @@ class FakeStaging:
         if not self._accept(handler):
             return
         left = int(handler.headers["Content-Length"])
-        attempt = handler.path.split("/")[-2]
+        attempt = handler.path.split("/")[-1 if "/temporary/" in handler.path else -2]
         self.put_sizes[attempt] = left
         self.put_delay.wait(60)
         parts, buffer = [], bytearray(1 << 20)

@@ -8,6 +8,7 @@ import tarfile
 from pathlib import Path
 
 from executor_fakes import contents, run
+from support import wait_until
 
 from mfmesos.shared import wire
 from mfmesos.staging.inputs import InputIndex
@@ -103,3 +104,60 @@ def test_nothing_stays_of_it(start, staging):
     staging.let_go()
     running.process.wait(20)
     assert not cache[0].exists()
+
+
+def test_temporary_outputs(executor, staging):
+    """They are not delivered, and stay pinned until they are dropped; a small one as well."""
+    made = ended(staging, "1.1", f"{BIG} > t; echo s > u; echo out > o", (), ["t", "u", "o"], temporary=["t", "u"])
+    assert contents(made) == {"o": b"out\n"}
+    assert [(k.name, k.size) for k in made.kept] == [("t", 300000), ("u", 2)]
+    read = ended(staging, "2.1", "wc -c < t > o; cat u >> o",
+                 [as_input("t", made, shared=False, temporary=True), as_input("u", made, shared=False, temporary=True)],
+                 ["o"])
+    assert contents(read) == {"o": b"300000\ns\n"}
+    again = ended(staging, "3.1", "wc -c < t > o", [as_input("t", made, temporary=True)], ["o"])
+    assert again.outcome == wire.FINISHED
+    assert staging.gets == []
+    staging.file_status = 404
+    staging.ask(drop=[f"1.1 {DIGEST}"])
+    gone = ended(staging, "4.1", "true", [as_input("t", made, temporary=True)])
+    assert gone.outcome == wire.BROKEN
+    assert DIGEST in {digest for sync in staging.syncs for digest in sync.lacking}
+
+
+def test_a_copy_for_the_scheduler(executor, staging):
+    """It is sent on request; what is not there is reported."""
+    made = ended(staging, "1.1", f"{BIG} > t", (), ["t"], temporary=["t"])
+    assert made.tar is None
+    staging.ask(send=[DIGEST, "0" * 64])
+    wait_until(lambda: staging.puts.get(DIGEST) == b"x" * 300000, 10, "the copy")
+    wait_until(lambda: any("0" * 64 in sync.lacking for sync in staging.syncs), 10, "what is lacking")
+
+
+def test_discarded_outputs_and_equal_ones(executor, staging):
+    """Outputs that the scheduler has are not sent again; one of two pins of the same content keeps it."""
+    first = ended(staging, "1.1", f"{BIG} > t; echo o > o", (), ["t", "o"], temporary=["t"], discard=["o"])
+    assert first.tar is None
+    assert "1.1" not in staging.puts
+    ended(staging, "2.1", f"{BIG} > v", (), ["v"], temporary=["v"])
+    staging.ask(drop=[f"1.1 {DIGEST}", f"1.1 {DIGEST}"])
+    read = ended(staging, "3.1", "wc -c < v > o", [wire.Input("v", DIGEST, 300000, temporary=True)], ["o"])
+    assert contents(read) == {"o": b"300000\n"}
+    assert staging.gets == []
+
+
+def test_a_temporary_folder_is_refused(executor, staging):
+    """With a reason and a cure; nothing of the attempt is kept."""
+    failed = ended(staging, "1.1", "mkdir t; echo u > u", (), ["u", "t"], temporary=["u", "t"])
+    assert failed.outcome == wire.FAILED
+    assert "must be a file" in failed.reason
+    assert failed.kept == []
+
+
+def test_more_temporary_outputs_than_room(start, staging):
+    """They stay all the same, and the scheduler learns that there is no room."""
+    start(disk_mb=2.0)
+    made = ended(staging, "1.1", "head -c 1200000 /dev/zero > a", (), ["a"], temporary=["a"], disk_mb=2.0)
+    assert [k.crowded for k in made.kept] == [True]
+    read = ended(staging, "2.1", "wc -c < a > o", [as_input("a", made, temporary=True)], ["o"], disk_mb=2.0)
+    assert contents(read) == {"o": b"1200000\n"}

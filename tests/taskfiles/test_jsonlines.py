@@ -209,3 +209,20 @@ def test_pieces_make_no_difference(data: bytes, cuts: list[int]) -> None:
     found = [r for a, b in zip(at, at[1:]) for r in reader.feed(data[a:b])] + reader.finish()
     assert found == read(data)
     assert all(r.message("f").isprintable() for r in found if isinstance(r, Malformed))
+
+
+def test_temporary_outputs():
+    """An object marks an output as temporary; anything else is one line with the cure, and the line survives a
+    round trip."""
+    def parse(outputs: object) -> Record:
+        parser = JsonLinesParser("/w")
+        return parser.feed(json.dumps({"command": "x", "outputs": outputs}).encode() + b"\n")[0]
+
+    found = parse(["a", {"name": "./b", "temporary": True}, {"name": "c", "temporary": False}])
+    assert isinstance(found, Submitted)
+    assert (found.task.outputs, found.task.temporary) == (("a", "b", "c"), ("b",))
+    assert JsonLinesParser("/w").feed(format_json(found.task))[0].task == found.task
+    for wrong in ({"name": "b"}, {"name": "b", "temporary": 1}, {"name": "b", "temporary": True, "x": 1}):
+        assert '"temporary": true' in parse([wrong]).cure
+    assert "lie in each other" in parse(["d", {"name": "d/b", "temporary": True}]).problem
+    assert isinstance(parse([{"name": 3, "temporary": True}]), Malformed)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mfmesos.core.model import Task
 from mfmesos.taskfiles.entries import Submitted
 from mfmesos.taskfiles.plan import MOST_CONSUMERS, Plan, Status
+from mfmesos.taskfiles.temporary_readers import TemporaryReaders
 
 
 def task(task_id: int, inputs: str = "", outputs: str = "", line: int = 0) -> Submitted:
@@ -341,3 +342,28 @@ def test_what_others_read_as_well():
     plan.withdraw(2)
     assert plan.also_read(tasks[0]) == ("y",)
     assert plan.also_read(many[0]) == ("z",)
+
+
+def test_a_folder_with_a_temporary_output_is_no_input():
+    """Only a task that names it finds it."""
+    maker = Task(1, "a", (), ("d/x", "y"), temporary=("d/x",))
+    readers = [Task(2, "b", ("d/x",)), Task(3, "c", ("d",)), Task(4, "d", ("y",))]
+    plan = Plan([Submitted(one, n) for n, one in enumerate((maker, *readers), 1)], lambda name: False)
+    assert [(p.line, "d/x" in p.problem) for p in plan.check()] == [(3, True)]
+
+
+def test_readers_of_temporary_outputs():
+    """Unneeded when it was made and the last reader has ended; makers of done tasks are found through others."""
+    tasks = [Task(1, "a", (), ("x",), temporary=("x",)), Task(2, "b", ("x",), ("y",), temporary=("y",)),
+             Task(3, "c", ("y", "x"))]
+    readers = TemporaryReaders(tasks)
+    assert {task.id for task in readers.needed_makers([tasks[2]], {1, 2})} == {1, 2}
+    readers.ended(tasks[0], True)
+    readers.ended(tasks[1], True)
+    assert readers.take_unneeded() == ()
+    readers.complete = False
+    readers.ended(tasks[2], False)
+    assert readers.take_unneeded() == ()
+    readers.complete = True
+    assert readers.take_unneeded() == ("x", "y")
+    assert readers.take_unneeded() == ()

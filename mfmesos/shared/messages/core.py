@@ -154,3 +154,25 @@ MORE_ALIKE = Message(
     "Many messages of one kind came at once.")
 ONE_TASK_RUNS = Message("one-task-runs", "1 task runs", "Part of other messages.")
 SOME_TASKS_RUN = Message("some-tasks-run", "{count} tasks run", "Part of other messages.")
+
+# --- temporary outputs ---
+TEMPORARY_REMADE = Message(
+    "temporary-remade",
+    "task {task} runs again: task {reader} reads its temporary output {name}, of which no copy is left",
+    "The agent or the claim with the only copy is gone, or an earlier run made it. The line in mesos_task_state stays.")
+TEMPORARY_LOST_OFTEN = Message(
+    "temporary-lost-often", "its input {name}, a temporary output of task {task}, was lost {times} times ({cure})",
+    "Each time the agent or claim with the only copy ended before the readers had read it.",
+    "remove \"temporary\" from that output, so that it is kept in the workflow's folder")
+TEMPORARY_NOT_REMADE = Message(
+    "temporary-not-remade",
+    "its input {name}, a temporary output, was lost, and task {task} failed to make it again: {why}",
+    "The task that makes the input ran again since no copy was left, and failed this time.")
+TEMPORARY_UNKNOWN = Message(
+    "temporary-unknown",
+    "its input {name}, a temporary output, is lost, and the task that made it is not known any more ({cure})",
+    "A line that reads a temporary output was added after its last known reader had ended.",
+    "run the file again")
+TEMPORARY_UNNEEDED = Message(
+    "temporary-unneeded", "no task reads its temporary outputs any more",
+    "The task ran again to make them, and their last reader ended meanwhile.")

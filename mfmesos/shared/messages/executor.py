@@ -171,3 +171,7 @@ SCHEDULER_SILENT = Message(
 SCHEDULER_GONE = Message(
     "scheduler-gone", "the scheduler has been gone for {gone:.0f} s",
     "Nothing listens where the scheduler was. The executor ends, and a resumed run opens new claims.")
+TEMPORARY_NOT_A_FILE = Message(
+    "temporary-not-a-file", "the output {name} is temporary and must be a file ({cure})",
+    "The task made a folder, or something else, where a temporary output was declared.",
+    "pack the folder into one file, or remove \"temporary\"")

@@ -23,6 +23,9 @@ NOTHING_STARTED = Message(
 WOULD_SKIP = Message(
     "would-skip", "{done} of {total} tasks already finished and would not run",
     "--dry-run: an earlier run finished them, and their command, inputs and outputs have not changed.")
+WOULD_MAKE_AGAIN = Message(
+    "would-make-again", "{task}: {command} [again, for its temporary {names}]",
+    "--dry-run: an earlier run finished the task, and a task that will run reads its temporary outputs.")
 WOULD_RUN = Message("would-run", "{task}: {command}", "--dry-run: one line for each task, in the order of the run.")
 WOULD_RUN_AGAIN = Message(
     "would-run-again", "{task}: {command} (runs again: {why})",

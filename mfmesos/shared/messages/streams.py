@@ -102,3 +102,19 @@ PERMIT_WITHDRAWN = Message(
     "permit-withdrawn", "the attempt's permit was withdrawn meanwhile", _REFUSED)
 OUTPUTS_TOO_SLOW = Message(
     "outputs-too-slow", "the outputs arrived too slowly, or not at all", _REFUSED)
+TEMPORARY_NOT_EXPECTED = Message(
+    "temporary-not-expected", "no copy of that temporary output is needed now",
+    "An executor sends a copy for which nobody asks any more.")
+TEMPORARY_SIZE = Message(
+    "temporary-size", "the copy of a temporary output has another size than was announced",
+    "The executor's copy was damaged, or the request is not an executor's.")
+TEMPORARY_DAMAGED = Message(
+    "temporary-damaged", "the copy of a temporary output arrived damaged",
+    "The content does not have the digest that was announced.")
+TEMPORARY_NO_ROOM = Message(
+    "temporary-no-room", "no space for a copy of a temporary output in the workflow's folder",
+    "A task elsewhere needs a temporary output, and the disk of the workflow's folder is full; the copy comes later.",
+    "free disk space")
+TEMPORARY_AWAY = Message(
+    "temporary-away", "no copy of the temporary output is with the scheduler",
+    "Its claim has lost it; the task that makes it runs again.")

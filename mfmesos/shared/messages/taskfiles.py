@@ -40,6 +40,17 @@ NAMES_ONE_STRING = Message(
 NAMES_NOT_LIST = Message(
     "names-not-list", "{key} is {value}, not a list", "Inputs and outputs are lists of names.",
     'write "{key}": ["NAME", "NAME"]')
+OUTPUT_FORM = Message(
+    "output-form", "the output {value} is no name", "An output is a name, or an object with just these two keys.",
+    'write "NAME", or {{"name": "NAME", "temporary": true}}')
+TEMPORARY_NESTED = Message(
+    "temporary-nested", "the temporary output {name} and the output {other} lie in each other",
+    "A temporary output is a file that stays on the agents; a folder of outputs is brought back as a whole.",
+    "put it beside the other output")
+TEMPORARY_IN_FOLDER = Message(
+    "temporary-in-folder", "task {task} reads {name}, and task {maker} makes {temporary}, which is temporary",
+    "A temporary output is not in the workflow's folder: only a task that names it finds it.",
+    "name {temporary} itself among the inputs")
 NAME_EMPTY = Message("name-empty", "an empty name in {key}", "A file must have a name.", "remove it")
 NESTED_TOO_DEEPLY = Message(
     "nested-too-deeply", "brackets nested too deeply", "The line is not a task.", _LINE)
