@@ -2,10 +2,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 from pathlib import Path
 
 from flows import Flow, nothing_stays
+from support import wait_until
 
 MB = 1 << 20
 
@@ -102,3 +105,26 @@ def test_temporary_outputs_between_two_agents(make_cluster, tmp_path: Path) -> N
     assert made(flow) == ["o"]
     assert sent_bytes(flow) > 0
     assert not (flow.folder / ".mfmesos" / "temporary").exists()
+
+
+def test_a_lost_temporary_output_is_made_again(make_embedded, tmp_path: Path) -> None:
+    """The only executor is killed while a third task runs: the maker runs again, which one line says, and it keeps its
+    one line in the state file."""
+    tally, go = tmp_path / "tally", tmp_path / "go"
+    flow = Flow(tmp_path / "flow", make_embedded(agents=1, resources="cpus:1;mem:2000;disk:8000"))
+    flow.write("tasks.jsonl", lines(
+        {"command": f"echo 1 >> {tally}; echo data > a", "outputs": [temporary("a")]},
+        {"command": f"echo 2 >> {tally}; until [ -e {go} ]; do sleep 0.1; done; echo > w", "outputs": ["w"]},
+        {"command": f"echo 3 >> {tally}; cat a w > o", "inputs": ["a", "w"], "outputs": ["o"]}))
+    process = flow.start("run", "--master", flow.cluster.master, "tasks.jsonl")
+    wait_until(lambda: tally.exists() and tally.read_text().split() == ["1", "2"], 30, "the second task")
+    for pid in flow.cluster.processes():
+        if b"mfmesos-executor" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGKILL)
+    go.touch()
+    ended = flow.end(process)
+    assert ended.code == 0, ended.out
+    ended.line_with("task 1 runs again", "temporary output a")
+    assert (flow.folder / "o").read_text() == "data\n\n"
+    assert tally.read_text().split().count("1") == 2
+    assert (flow.folder / "mesos_task_state").read_text().count("1,finished") == 1
