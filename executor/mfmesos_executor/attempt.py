@@ -13,9 +13,9 @@ from typing import Callable
 from mfmesos.shared import plainerrors, wire
 from mfmesos.shared.batches import FILE_BYTES
 from mfmesos.shared.messages import executor as m
-from mfmesos.shared.webrequest import Hope, WebError
+from mfmesos.shared.webrequest import WebError
 from mfmesos.shared.wire import BROKEN, EXHAUSTED, FAILED, FINISHED, KILLED, Result, Run
-from mfmesos_executor import keeping, outputs, verdict
+from mfmesos_executor import keeping, outputs, shared_folders, verdict
 from mfmesos_executor.client import Cancelled, Refused, Unreachable
 from mfmesos_executor.environ import given, task_environment
 from mfmesos_executor.files import remove_tree, tail
@@ -154,6 +154,7 @@ class Attempt:
                 self._root = tools.skeletons.take()
                 self._sandbox = Sandbox(self._root, self.run, tools.seen(self._root))
                 self._sandbox.make()
+                shared_folders.use(self.run, self._sandbox, self._is_cancelled)
                 self._inputs = place_inputs(self._sandbox, tools.cache, tools.fetch_many, self._is_cancelled,
                                             None if self.run.copies else self)
             name = self._input
@@ -174,10 +175,8 @@ class Attempt:
             result.final = isinstance(e, Refused) and e.status == CONFLICT
             tools.temporaries.not_fetched(self._sandbox, name, e)
             return result
-        except WebError as e:
-            result = self._result(BROKEN, m.INPUT_NOT_FETCHED(name=name, why=e))
-            result.final, result.outside = e.hope is Hope.NOWHERE, True
-            return result
+        except (WebError, shared_folders.NotReady) as e:
+            return verdict.outside(self.run.attempt, name, e)
         except OSError as e:
             why = verdict.agents_reason(e)
             reason = m.INPUT_NOT_IN_PLACE(name=name, why=why) if name else m.NOT_STARTED(why=why)
@@ -350,6 +349,8 @@ class Attempt:
     def _send(self, result: Result) -> None:
         members, length, query = self._outgoing or outputs.Outgoing([], 0, "")
         try:
+            if shared_folders.place_outputs(members, self.run, result, self._is_cancelled):
+                return self._end(result)
             answer = b"" if not members else self._tools.client.upload(
                 self.run.attempt, length, lambda sock: outputs.send_tar(members, sock, self._raise_if_cancelled),
                 self._is_cancelled, query)

@@ -9,7 +9,7 @@ import select
 import stat
 from typing import Any, Iterable, Iterator, NamedTuple
 
-from mfmesos.shared import wire
+from mfmesos.shared import tarmarks
 from mfmesos.shared.holes import extents, sparse
 from mfmesos.shared.messages import executor as m
 from mfmesos.shared.symlinks import may_lead_to, name_in
@@ -51,7 +51,8 @@ class Outgoing(NamedTuple):
 
 def missing(sandbox: Sandbox) -> list[str]:
     """The declared outputs that do not exist (a dangling link does not count as existing)."""
-    return [name for name in sandbox.outputs if not os.path.exists(sandbox.path(name))]
+    gone = [name for name in sandbox.outputs if not os.path.exists(sandbox.path(name))]
+    return gone + [path for path in sandbox.stay if not os.path.exists(path)]
 
 
 def collect_present(sandbox: Sandbox) -> list[Member]:
@@ -218,7 +219,7 @@ def header(member: Member) -> bytes:
     before = b""
     if member.pieces is not None:
         words = [member.size, *(number for piece in member.pieces for number in piece)]
-        before += _extra(b"././@PaxHeader", _record(wire.TAR_HOLES, b" ".join(b"%d" % n for n in words)), b"x")
+        before += _extra(b"././@PaxHeader", _record(tarmarks.TAR_HOLES, b" ".join(b"%d" % n for n in words)), b"x")
     raw = member.name.encode("utf-8", "surrogateescape") + (b"/" if member.is_dir else b"")
     if len(raw) > 100:
         before += _extra(b"././@LongLink", raw + b"\0", b"L")
@@ -244,7 +245,7 @@ def _block(name: bytes, mode: int, size: int, kind: bytes, target: bytes = b"", 
     length_field = b"%011o\0" % size if size < 1 << 33 else b"\x80" + size.to_bytes(11, "big")
     seconds, ns = divmod(min(max(mtime_ns, 0), _LAST_NS), 1_000_000_000)
     start = b"%s%07o\0%07o\0%07o\0%s%011o\0" % (name.ljust(100, b"\0"), mode, 0, 0, length_field, seconds)
-    owner = wire.tar_owner(ns).encode() if mtime_ns else b""
+    owner = tarmarks.tar_owner(ns).encode() if mtime_ns else b""
     end = (kind + target.ljust(100, b"\0") + b"ustar  \0" + owner).ljust(BLOCK - 156, b"\0")
     checksum = sum(start) + 8 * 32 + sum(end)
     return start + b"%06o\0 " % checksum + end

@@ -72,7 +72,7 @@ class Peers:
                     self.from_scheduler, server.sent if server is not None else 0)
 
     def fetch(self, item: Input, path: str, cancelled: Callable[[], bool]) -> bool:
-        if item.kind != "file" or item.size < SMALLEST_BYTES or item.late:
+        if item.kind != "file" or item.size < SMALLEST_BYTES or item.late or item.url:
             return False
         arriving = Arriving(path, item.size, item.sparse)
         fetching = _Fetch(self, item, arriving, cancelled)

@@ -51,13 +51,18 @@ class Sandbox:
         self.root = root
         self._seen = seen or root
         self.inputs: dict[str, Input] = {}
+        self.in_place: dict[str, Input] = {}
+        """Inputs in shared folders."""
         for item in run.inputs:
-            self.inputs.setdefault(normal(run.workdir, item.name), item)
-        self.outputs: list[str] = list(dict.fromkeys(normal(run.workdir, name) for name in run.outputs))
+            (self.in_place if item.in_place else self.inputs).setdefault(normal(run.workdir, item.name), item)
+        self.stay: list[str] = list(dict.fromkeys(normal(run.workdir, name) for name in run.stay))
+        """Outputs that the command writes into shared folders by itself."""
+        names = [normal(run.workdir, name) for name in run.outputs]
+        self.outputs: list[str] = [name for name in dict.fromkeys(names) if name not in self.stay]
         kept_back = {normal(run.workdir, name) for name in (*run.temporary, *run.discard)}
         self.delivered = [name for name in self.outputs if name not in kept_back] if kept_back else self.outputs
         """The outputs that are delivered."""
-        depth = max([_depth(name) for name in [*self.inputs, *self.outputs]] or [0])
+        depth = max([_depth(name) for name in [*self.inputs, *self.in_place, *self.outputs]] or [0])
         parts = [p for p in run.workdir.split("/") if p not in ("", ".", "..")]
         folders = (["up"] * depth + parts)[-depth:] if depth else []
         self.work = "/".join([root, "work", *folders])
@@ -94,7 +99,9 @@ class Sandbox:
         return any(lies_in(f"{root}/{part}", path) for part in ("work", "abs", "tmp"))
 
     def command(self) -> str:
-        """The command, with each absolute path of a declared file replaced by its path here."""
+        """The command, with each absolute path of a declared file replaced by its path here, unless the file is used in
+        place.
+        """
         if "/" not in self._run.command or not self._run.rewrite:
             return self._run.command
         places: dict[str, str] = {}
@@ -103,7 +110,9 @@ class Sandbox:
                 places[name] = self._as_seen(self.path(name))
             elif name != "." and self._run.workdir:
                 places[os.path.normpath(f"{self._run.workdir}/{name}")] = self._as_seen(self.path(name))
-        for declared in [*(i.name for i in self._run.inputs), *self._run.outputs]:
+        for declared in [*(i.name for i in self._run.inputs if not i.in_place), *self._run.outputs]:
+            if declared in self._run.stay:
+                continue
             literal = declared if declared.startswith("/") else f"{self._run.workdir}/{declared}"
             places.setdefault(literal, self._as_seen(self.path(normal(self._run.workdir, declared))))
         return rewrite(self._run.command, places)

@@ -9,7 +9,7 @@ from mfmesos.shared.hashing import HEX_BYTES, Hasher
 from mfmesos.shared.holes import write_at
 from mfmesos.shared.messages import executor as m
 from mfmesos.shared.symlinks import lies_in, may_lead_to
-from mfmesos.shared.wire import TAR_SPARSE, tar_mtime_ns
+from mfmesos.shared.tarmarks import TAR_SPARSE, tar_mtime_ns
 
 CHUNK = 256 * 1024
 

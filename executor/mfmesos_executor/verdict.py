@@ -11,7 +11,9 @@ from typing import Callable, Mapping
 from mfmesos.shared.messages import executor as m
 from mfmesos.shared.phrases import printable
 from mfmesos.shared.plainerrors import reason
-from mfmesos.shared.wire import Run
+from mfmesos.shared.webrequest import Hope, WebError
+from mfmesos.shared.wire import BROKEN, Result, Run
+from mfmesos_executor.shared_folders import NotReady
 
 MOST_REASON = 400
 MOST_WORDS = 6
@@ -25,6 +27,15 @@ _FULL_BYTES = 64 << 20
 """A disk with less free space than this may have been full a moment ago."""
 _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
 _BUSY = re.compile(r"Text file busy")
+
+
+def outside(attempt: str, name: str, e: WebError | NotReady) -> Result:
+    """The result of an attempt whose input `name` is not to be had here, for a reason that may lie outside of the
+    cluster.
+    """
+    if isinstance(e, NotReady):
+        return Result(attempt, BROKEN, str(e), outside=not e.folder, lacks=e.folder)
+    return Result(attempt, BROKEN, m.INPUT_NOT_FETCHED(name=name, why=e), outside=True, final=e.hope is Hope.NOWHERE)
 
 
 def split_status(status: int) -> tuple[int | None, int | None]:

@@ -43,6 +43,16 @@ def address(context: click.Context, option: click.Parameter, text: str) -> str:
     return text
 
 
+def folders(context: click.Context, option: click.Parameter, names: tuple[str, ...]) -> list[str]:
+    """Shared folders of this machine, under each of their names; anything else is bad usage."""
+    from mfmesos.settings.folders import shared_folders
+
+    try:
+        return shared_folders(names)
+    except ConfigError as e:
+        raise click.BadParameter(str(e)) from None
+
+
 def cluster_options(command: F) -> F:
     """Options for the cluster, shared by all commands that connect to a master."""
     for option in reversed((
@@ -84,6 +94,8 @@ def task_options(command: F) -> F:
                      help="Release a claim after SECONDS without work."),
         click.option("--claim-worklife", type=Number(bounds.SECONDS), default=3600.0, show_default=True,
                      metavar="SECONDS", help="Start no new task in a claim older than SECONDS."),
+        click.option("--shared-fs", multiple=True, metavar="DIR", callback=folders,
+                     help="Use files below DIR in place on agents that have it, without staging. May be repeated."),
         click.option("--no-rewrite", is_flag=True,
                      help="Leave absolute paths of inputs and outputs in commands as they are."),
         click.option("--estimates", type=click.Choice(["off", "fill", "override"]), default="fill", show_default=True,
@@ -116,6 +128,7 @@ def task_settings(options: dict[str, Any]) -> dict[str, Any]:
         "max_memory_mb": options["max_memory"], "claims": options["claims"], "claim_idle_s": options["claim_idle"],
         "claim_worklife_s": options["claim_worklife"], "estimates": options["estimates"],
         "retry_budget": options["retry_budget"], "rewrite": not options["no_rewrite"],
+        "shared_fs": options["shared_fs"],
         "history": None if options["no_history"] else os.path.abspath(file) if file else ""}
 
 

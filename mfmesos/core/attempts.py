@@ -21,7 +21,7 @@ def run_message(state: State, record: TaskRecord) -> wire.Run:
         command=record.task.command,
         inputs=[
             wire.Input(i.name, i.digest, i.size, i.mode, i.kind, _stays(state, record, i), i.mtime_ns, i.sparse,
-                       i.url, i.tag, i.late, temporary=i.temporary)
+                       i.url, i.tag, i.late, i.temporary, i.in_place)
             for i in record.inputs
         ],
         outputs=list(record.task.outputs),

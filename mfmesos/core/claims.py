@@ -1,7 +1,7 @@
 """The life of a claim: syncs of its executor, reports of Mesos, and its end."""
 from __future__ import annotations
 
-from mfmesos.core import attempts, tasks, temporaries, trust
+from mfmesos.core import attempts, sharing, tasks, temporaries, trust
 from mfmesos.core.actions import (
     AcknowledgeUpdate,
     AnswerSync,
@@ -67,7 +67,7 @@ def _take_result(state: State, claim: Claim, result: wire.Result) -> None:
         temporaries.unwanted(claim, result)
         claim.attempts.pop(result.attempt, None)
         state.emit(WithdrawPermit(claim.id, result.attempt))
-    elif record.state is not TaskState.PUBLISHING:
+    elif record.state is not TaskState.PUBLISHING and not sharing.lacking(state, claim, record, result):
         tasks.attempt_ended(state, claim, record, result)
     if record is None or record.state is not TaskState.PUBLISHING:
         claim.acknowledge(result.attempt)
@@ -114,6 +114,8 @@ def answer(state: State, claim: Claim) -> None:
         record = tasks.current(state, claim, attempt_id)
         if record is not None:
             runs.append(attempts.run_message(state, record))
+            if record.task.shared:
+                sharing.add_to(runs[-1], state, record)
             claim.sent[attempt_id] = claim.number
     claim.unsent.clear()
     send, drop = claim.named()

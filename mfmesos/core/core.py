@@ -40,6 +40,7 @@ class Core:
         self.state = State(policy, needs)
         self._handlers: dict[type, Callable[..., None]] = {
             events.Restored: lambda e: recovery.restore(self.state, e),
+            events.SharedFolders: lambda e: self.state.shared.update(e.markers),
             events.HistoryLoaded: self._history_loaded,
             events.TaskSubmitted: lambda e: tasks.submit(self.state, e),
             events.TaskRemembered: lambda e: remaking.remember(self.state, e.submitted),

@@ -70,7 +70,7 @@ def _forget(state: State, shape: Shape) -> None:
 def _take_in(state: State, shape: Shape, order: int) -> None:
     state.needed[shape] = state.fresh_need(shape)
     state.fresh[shape] = None
-    if shape.failed_at:
+    if shape.failed_at or (shape.shared and state.lacking):
         state.retried[shape] = None
     _rank(state, shape, order)
 

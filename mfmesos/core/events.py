@@ -1,6 +1,7 @@
 """Events: the core's inputs. Adapters create them; the core handles them one at a time."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Union
 
 from mfmesos.core.attempt_record import Attempt
@@ -47,6 +48,13 @@ class Restored:
 
     tasks: tuple[SavedTask, ...]
     claims: tuple[SavedClaim, ...]
+
+
+@value(frozen=True)
+class SharedFolders:
+    """The shared folders of the run, and the name of the marker in each, empty if none; precedes all other events."""
+
+    markers: Mapping[str, str]
 
 
 @value(frozen=True)
@@ -227,7 +235,7 @@ class Tick:
 
 
 Event = Union[
-    Restored, HistoryLoaded, TaskRemembered, TemporariesUnneeded, TemporaryReceived,
+    SharedFolders, Restored, HistoryLoaded, TaskRemembered, TemporariesUnneeded, TemporaryReceived,
     TaskSubmitted, TaskRefused, TaskWithdrawn, NoMoreTasks, NothingNew, StopRequested,
     Registered, Disconnected, FrameworkEnded, OffersReceived, OfferRescinded, InverseOfferReceived,
     ClaimUpdated, LaunchDropped, ExecutorExited, AgentFailed, AgentsListed,

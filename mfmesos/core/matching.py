@@ -5,7 +5,7 @@ task that fits nowhere. Large tasks do not starve: after `drain_after_s` claims 
 """
 from __future__ import annotations
 
-from mfmesos.core import claims, demand, planned_start, shortage, tasks, temporaries, trust
+from mfmesos.core import claims, demand, planned_start, sharing, shortage, tasks, temporaries, trust
 from mfmesos.core.actions import DeclineOffers, ListAgents, OpenClaim, Revive, SaveClaim, Suppress
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.filling import fill_claims, is_short, room_to_run, with_own_claim
@@ -65,6 +65,7 @@ def _nothing_waits(state: State) -> None:
     state.wanted_since = None
     state.revive_pause = REVIVE_AT_LEAST_S
     state.unsatisfiable_since.clear()
+    state.sharing_since.clear()
     state.shortage.clear()
 
 
@@ -202,7 +203,8 @@ def _look_further(state: State, wanted: Wanted) -> None:
         state.suppressed = state.filtered = False
         state.revive_after = state.now + state.revive_pause
         state.revive_pause = min(state.revive_pause * 2, REVIVE_AT_MOST_S)
-    _find_unsatisfiable(state, wanted)
+    sharing.look(state, wanted)
+    _find_unsatisfiable(state, [(shape, count) for shape, count in wanted if state.queue.first(shape) is not None])
     _make_room(state, wanted)
 
 
@@ -219,7 +221,7 @@ def _find_unsatisfiable(state: State, wanted: Wanted) -> None:
             _fail_hopeless(state, shape)
     stale = state.now - state.asked_agents_at > AGENTS_EVERY_S
     newly = any(since > state.asked_agents_at for since in state.unsatisfiable_since.values())
-    if state.connected and (stale or newly):
+    if state.connected and (stale or newly or sharing.waits_for_list(state)):
         state.asked_agents_at = state.now
         state.emit(ListAgents())
 

@@ -96,6 +96,8 @@ class Task:
     """Outputs that stay where they were made; normalised, and some of `outputs`."""
     also_read: tuple[str, ...] = ()
     """The inputs that later tasks read as well, as far as known."""
+    shared: tuple[str, ...] = ()
+    """The shared folders (--shared-fs) that it uses in place; set when it is submitted to the core."""
 
 
 @value(frozen=True)
@@ -116,6 +118,7 @@ class StagedInput:
     url: str = ""
     tag: str = ""
     late: bool = False
+    in_place: str = ""
 
 
 @value(frozen=True)

@@ -24,7 +24,7 @@ Large = Sequence[tuple[str, int]]
 
 def large(inputs: Iterable[StagedInput]) -> Large:
     """Those that count."""
-    found = [(i.digest, i.size) for i in inputs if i.size >= LARGE_BYTES]
+    found = [(i.digest, i.size) for i in inputs if i.size >= LARGE_BYTES and not i.in_place]
     return tuple(sorted(found, key=lambda one: -one[1])[:MOST_INPUTS]) if found else ()
 
 

@@ -43,7 +43,7 @@ class Shape(NamedTuple):
     """The known needs of a waiting task: the matcher treats tasks of one shape alike.
 
     None without a request; then `floor_*` (0 at first) grows with each exhaustion. A `solo` task gets its own claim.
-    `kind` is None if nothing is estimated. `failed_at`: agents to be shunned.
+    `kind` is None if nothing is estimated. `failed_at`: agents to be shunned. `shared`: folders that agents must have.
     """
 
     cores: float | None
@@ -57,6 +57,7 @@ class Shape(NamedTuple):
     failed_at: tuple[str, ...] = ()
     at: str = ""
     """The only claim in which it may start, since its temporary inputs are there; NOWHERE; empty: any."""
+    shared: tuple[str, ...] = ()
 
 
 NOWHERE = "-"
@@ -125,7 +126,8 @@ class TaskRecord:
         r = self.task.request
         return Shape(
             r.cores, r.memory_mb, r.disk_mb, r.gpus or 0.0, self.floor_memory_mb, self.floor_disk_mb, self.solo,
-            self.kind.rough() if self.estimated else None, tuple(sorted(self.failed_at)), self.at)
+            self.kind.rough() if self.estimated else None, tuple(sorted(self.failed_at)), self.at,
+            self.task.shared)
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,8 @@ class AgentRecord:
     """Until then an offer of it that looks like a crumb is kept: the master may list the agent."""
     spell: int = 0
     """Counts the agent's bad spells: a task counts its failures there once per spell."""
+    lacks: dict[str, float] = field(default_factory=dict)
+    """The shared folders that it does not have, and until when that counts."""
 
     def offered(self) -> Resources:
         total = Resources()

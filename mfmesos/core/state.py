@@ -62,6 +62,12 @@ class State:
     """What each agent could offer to tasks of one claim; None: look again."""
     last_category: str = ""
     """The category of the last submitted task."""
+    shared: dict[str, str] = field(default_factory=dict)
+    """The shared folders, and the name of the marker in each."""
+    lacking: bool = False
+    """Whether an agent was found to lack one."""
+    sharing_since: dict[object, float] = field(default_factory=dict)
+    """By shape: since when no agent is known that has its shared folders."""
     digests: Counter[str] = field(default_factory=Counter)
     """Number of live tasks that need an input with that content."""
     near: Nearness = field(default_factory=Nearness)

@@ -83,7 +83,7 @@ def new_record(
     state: State, task: Task, inputs: tuple[StagedInput, ...], order: int, context: str,
 ) -> TaskRecord:
     """A task that is new to the core; it is in no queue yet."""
-    category, input_mb = state.needs.category(task), sum(max(i.size, 0) for i in inputs) / MB
+    category, input_mb = state.needs.category(task), sum(_copied(i) for i in inputs) / MB
     state.needs.expect(category)
     kind = Kind(category, context, input_mb, state.needs.known(task.command, input_mb))
     record = TaskRecord(task, inputs, state.now, order, kind, attempt_stem(task.id, state.policy.nonce),
@@ -92,6 +92,11 @@ def new_record(
     state.tasks[task.id] = record
     state.digests.update(i.digest for i in inputs if not i.temporary)
     return record
+
+
+def _copied(item: StagedInput) -> int:
+    """Bytes of the input on the agent's own disk, as far as known."""
+    return 0 if item.in_place else max(item.size, 0)
 
 
 def refuse(state: State, event: TaskRefused) -> None:

@@ -13,6 +13,9 @@ IN_A_ROW = 3
 MOST_DOUBLINGS = 10
 LONGEST_S, LONGEST_ALONE_S = 600.0, 30.0
 """Maximum time to avoid an agent; the second while no other agent is usable."""
+LACKS_S = 600.0
+"""An agent that lacks a shared folder is tried again after this: somebody may have mounted the folder."""
+FOR_EVER_S = 1e9
 SHUN_S = 60.0
 """After an agent's last failure, tasks that failed there wait this long for another agent."""
 
@@ -51,12 +54,22 @@ def breaks_all(claim: Claim) -> bool:
 
 
 def shunned(state: State, shape: Shape, agent_id: str) -> bool:
-    """Whether tasks of that shape wait for another agent, since they failed at this one."""
+    """Whether tasks of that shape wait for another agent, since they failed at this one, or since it does not have a
+    shared folder of theirs.
+    """
+    if shape.shared and lacks(state, shape, agent_id):
+        return True
     if agent_id not in shape.failed_at:
         return False
     if state.now - state.agent(agent_id).failed_last >= SHUN_S:
         return False
     return any(other not in shape.failed_at for other in _others(state, agent_id, shape))
+
+
+def lacks(state: State, shape: Shape, agent_id: str) -> str:
+    """A shared folder of tasks of that shape that the agent does not have; empty if none is known."""
+    missing = state.agent(agent_id).lacks
+    return next((folder for folder in shape.shared if missing.get(folder, 0.0) > state.now), "")
 
 
 def _others(state: State, agent_id: str, shape: Shape | None = None) -> list[str]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from mfmesos.shared.messages import engines as m
 from mfmesos.shared.phrases import printable
 from mfmesos.shared.webrequest import Version
 from mfmesos.staging.check import OutputCheck
-from mfmesos.staging.inputs import TEMPORARY, InputError, InputIndex
+from mfmesos.staging.input_errors import InputError
+from mfmesos.staging.inputs import TEMPORARY, InputIndex
 from mfmesos.taskfiles.entries import Malformed, Submitted, Withdrawn
 from mfmesos.taskfiles.overlaps import Overlaps
 from mfmesos.taskfiles.plan import Plan
@@ -26,11 +27,12 @@ from mfmesos.taskfiles.temporary_readers import TemporaryReaders
 class Batch:
     """The task file as far as it was read, and its plan."""
 
-    def __init__(self, source: Path, workdir: Path) -> None:
+    def __init__(self, source: Path, workdir: Path, shared: Sequence[str] = ()) -> None:
+        """`shared`: the shared folders."""
         self.source = source
         self.workdir = workdir
         self.reader = TaskReader(workdir)
-        self.inputs = InputIndex(workdir, own_files=[source.name])
+        self.inputs = InputIndex(workdir, own_files=[source.name], shared=shared)
         self.tasks: dict[int, Task] = {}
         self.offset = 0
         self.withdrawn: set[int] = set()
@@ -60,7 +62,7 @@ class Batch:
 
     def _output_problems(self, submitted: list[Submitted]) -> list[Malformed]:
         """Outputs that can never be published."""
-        check, overlaps, found = OutputCheck(self.workdir, [self.source.name]), Overlaps(), []
+        check, overlaps, found = OutputCheck(self.workdir, [self.source.name], self.inputs.in_place), Overlaps(), []
         for record in submitted:
             found += [Malformed(record.line, printable(record.task.command),
                                 m.OUTPUT_PROBLEM(task=record.task.id, problem=what), "")
@@ -112,7 +114,9 @@ class Batch:
                 self._adopt(one.inputs)
             ordinary = tuple(i for i in one.inputs if not i.temporary)
             if same and self._staged(same[0], ordinary) == ordinary:
-                found.append(replace(one, task=same.popleft(), finished=False))
+                task = same.popleft()
+                task = replace(task, shared=self.inputs.in_place.used_by(task))
+                found.append(replace(one, task=task, finished=False))
         return found
 
     def _adopt(self, inputs: Iterable[StagedInput]) -> None:

@@ -21,7 +21,8 @@ from mfmesos.core.model import Remote, Task
 from mfmesos.engines import kept
 from mfmesos.shared.messages import engines as m
 from mfmesos.shared.webrequest import WebError
-from mfmesos.staging.inputs import InputError, InputIndex, unpinned
+from mfmesos.staging.input_errors import InputError
+from mfmesos.staging.inputs import InputIndex, unpinned
 from mfmesos.staging.names import relative
 from mfmesos.staging.remotes import version_in
 from mfmesos.staging.stamps import among, only_coarser, tree_digest, tree_stamp
@@ -191,6 +192,8 @@ class Earlier:
                 continue
             if seen.size and not now.size:
                 return (), m.RERUN_EMPTY(what=f"{what}{seen.name}")
+            if not digest and now.text != seen.stamp:  # no content to compare with: it need not be read
+                return (), m.RERUN_CHANGED(what=f"{what}{seen.name}")
             same = self._found(seen) if now.size <= most else None
             if same is None or (digest != same.digest and (digest or now.text != seen.stamp)):
                 return (), m.RERUN_CHANGED(what=f"{what}{seen.name}")
@@ -339,8 +342,10 @@ class Earlier:
         for name in task.outputs:
             was = self._was(name)
             now = self._inputs.stamp(name, was.members) if was else None
-            if name in task.temporary or was is None or now is None or not now.size or now.text == was.stamp:
+            if was is None or now is None or not now.size or now.text == was.stamp:
                 continue
+            if name in task.temporary or os.path.isabs(name):
+                continue  # the command itself writes an absolute name, in a shared folder: nothing of it is moved
             digest = self._digest(was)
             found = self._found(was) if digest else None
             if found is None or digest != found.digest:

@@ -8,6 +8,7 @@ import stat
 import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable
 
@@ -16,7 +17,8 @@ from mfmesos.core.model import Task
 from mfmesos.shared import descriptors
 from mfmesos.shared.messages import engines as m
 from mfmesos.shared.plainerrors import plain
-from mfmesos.staging.inputs import InputError, InputIndex, unpinned
+from mfmesos.staging.input_errors import InputError
+from mfmesos.staging.inputs import InputIndex, unpinned
 
 INLINE_BYTES = 4 << 20
 """Inputs of up to this total size are hashed at once; larger inputs, and folders, by a pool of threads. That pool never
@@ -98,7 +100,9 @@ class Stager:
             problem = self._index.outputs_problem(task)
             if problem:
                 return TaskRefused(task, problem)
-            return TaskSubmitted(task, self._index.stage(task), self._index.temporaries_of(task))
+            used = self._index.in_place.used_by(task)
+            return TaskSubmitted(replace(task, shared=used) if used else task, self._index.stage(task),
+                                 self._index.temporaries_of(task))
         except InputError as e:
             return TaskRefused(task, str(e))
 

@@ -14,10 +14,12 @@ from mfmesos.shared.messages import launchers as m
 from mfmesos.shared.plainerrors import plain
 from mfmesos.store import framework
 from mfmesos.store.leftovers import FILES, JOURNAL, FolderLock, give_back, plain_engine_in
+from mfmesos.store.markers import FILE as MARKERS
+from mfmesos.store.markers import markers_in
 
 Echo = Callable[[str], None]
 TIMEOUT_S = 10.0
-TEMPORARY = ("incoming", "temporary", JOURNAL, "scheduler.json", "makeflow.debug", "mfmesos-executor*",
+TEMPORARY = ("incoming", "temporary", JOURNAL, "scheduler.json", "makeflow.debug", MARKERS, "mfmesos-executor*",
              "framework_id.new")
 """In .mfmesos/; the records of the run (scheduler.log, report.jsonl, logs/) stay."""
 NO_FRAMEWORK = "No framework found"
@@ -83,6 +85,7 @@ def leftovers(workdir: Path, master: str, headers: dict[str, str]) -> list[Lefto
             lambda: _end_framework(state_dir, known.id, address, headers)))
         if known.engine in ("makeflow", "factory"):  # the batch runner's task file is the user's own
             found += [_file(workdir / name) for name in FILES if (workdir / name).exists()]
+    found += [_file(path) for path in markers_in(state_dir)]
     for pattern in TEMPORARY:
         found += [_file(path) for path in sorted(state_dir.glob(pattern))]
     return found

@@ -24,6 +24,7 @@ from mfmesos.launchers.launching import LaunchOptions, shell_code
 from mfmesos.launchers.makeflow_session import MakeflowSession
 from mfmesos.launchers.makeflow_verdict import Verdict
 from mfmesos.settings.config import STATE_DIR, ConfigError
+from mfmesos.settings.folders import shared_folders
 from mfmesos.shared.messages import rules as m
 from mfmesos.shared.phrases import counted
 from mfmesos.store.plainfiles import oddity
@@ -53,6 +54,7 @@ def launch(options: LaunchOptions) -> int:
         _mend(args.log_path(cwd), options.echo)
         copy = binaries.private_copy(binary, workdir / STATE_DIR, options.environ)
         with makeflow_environment.logged(args, copy, workdir / STATE_DIR, options) as debug:
+            _share(options, args, copy)
             session = _session(options, args, debug, copy, workdir, lock.fd)
             session.named = str(binary.absolute())  # makeflow runs rules that are workflows by this name
             try:
@@ -61,6 +63,16 @@ def launch(options: LaunchOptions) -> int:
             finally:
                 for fd in session.pass_fds:
                     os.close(fd)
+
+
+def _share(options: LaunchOptions, args: makeflow_args.MakeflowArgs, binary: Path) -> None:
+    """makeflow leaves absolute names in shared folders out of its records if it knows of the folders."""
+    given = options.scheduler.shared_fs
+    if not given:
+        return
+    known = subprocess.run([str(binary), "--help"], env=dict(options.environ), capture_output=True, check=False)
+    if b"--shared-fs" in known.stdout + known.stderr:
+        args.argv = [*(word for folder in given for word in ("--shared-fs", folder)), *args.argv]
 
 
 def _refuse_odd(workflow: Path, log: Path) -> None:
@@ -93,7 +105,8 @@ def _session(
     config = replace(
         options.scheduler, workdir=str(workdir), engine="makeflow", master=args.master or options.scheduler.master,
         debug_log=debug.path, send_environment="send-environment" in args.options,
-        own_files=args.own_files(Path.cwd()))
+        own_files=args.own_files(Path.cwd()),
+        shared_fs=shared_folders([*options.scheduler.shared_fs, *args.shared_fs]))
     supervisor = launching.supervisor(options, config, lock_fd)
     environ, pass_fds = launching.preloaded(options, copy)
     log = makeflow_log.LogFollower(args.log_path(Path.cwd()))

@@ -74,6 +74,8 @@ class MakeflowArgs:
     """The options for makeflow's debug log, as written."""
     debug_flags: list[str] = field(default_factory=list)
     """The value of each -d."""
+    shared_fs: list[str] = field(default_factory=list)
+    """The value of each --shared-fs."""
 
     @property
     def starts_nothing(self) -> bool:
@@ -113,7 +115,8 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> MakeflowArgs:
     marked = ["--"] if any(word.startswith("-") for word in scanner.operands) else []
     result = MakeflowArgs(
         argv=[*scanner.kept, *marked, *scanner.operands], options=scanner.options, dropped=scanner.dropped,
-        debug=scanner.debug, debug_flags=scanner.debug_flags)
+        debug=scanner.debug, debug_flags=scanner.debug_flags,
+        shared_fs=scanner.shared_fs)
     if len(scanner.operands) == 1:
         result.dagfile = scanner.operands[0]
     if result.starts_nothing:
@@ -171,6 +174,7 @@ class _Scanner(Scanner):
         super().__init__(grammar, argv)
         self.debug: list[str] = []
         self.debug_flags: list[str] = []
+        self.shared_fs: list[str] = []
         self._files = 0
 
     def take(self, name: str, value: str, words: list[str]) -> None:
@@ -178,6 +182,8 @@ class _Scanner(Scanner):
             self.debug += words
         if name == "debug":
             self.debug_flags.append(value)
+        if name == "shared-fs":
+            self.shared_fs.append(value)
         if name == "argv":
             self._read(value)
         super().take(name, value, [] if name == "argv" or name in DEBUG else words)

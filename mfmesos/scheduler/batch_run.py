@@ -65,7 +65,7 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
     from mfmesos.views import summary
 
     workdir = Path(config.workdir)
-    batch = Batch(source, workdir)
+    batch = Batch(source, workdir, config.shared_fs)
     problems = batch.read(whole=not options.follow)
     for problem in problems:
         say(problem.message(source))

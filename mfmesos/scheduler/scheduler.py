@@ -39,10 +39,12 @@ from mfmesos.shared.messages import runs as m
 from mfmesos.shared.plainerrors import plain
 from mfmesos.staging.archive import build_archive
 from mfmesos.staging.inputs import InputIndex
+from mfmesos.staging.permits import derived_token
 from mfmesos.staging.server import StagingServer, default_host
 from mfmesos.store import framework
 from mfmesos.store.journal import FILE as JOURNAL
 from mfmesos.store.journal import Journal, JournalError
+from mfmesos.store.markers import Markers
 from mfmesos.store.recorder import Recorder
 
 log = logging.getLogger("mfmesos.scheduler")
@@ -63,7 +65,8 @@ class Scheduler:
         self.workdir = Path(config.workdir)
         policy = policy_of(config)
         self.core = Core(policy, needs_for(policy))
-        self.inputs = inputs or InputIndex(self.workdir, own_files=config.own_files)
+        self.inputs = inputs or InputIndex(
+            self.workdir, own_files=config.own_files, shared=config.shared_fs)
         self.staging: StagingServer
         self.journal: Journal
         self.recorder = Recorder(config.history, self.workdir.name, self._complain, PER_CATEGORY)
@@ -82,6 +85,7 @@ class Scheduler:
         self._hosts: dict[str, str] = {}
         self._over: asyncio.Future[str | None]
         self._folder: RunFolder
+        self._markers: Markers
         self._lost = ""
         """Why the folder is unusable; the journal is unusable with it."""
         self._registered = False
@@ -276,6 +280,10 @@ class Scheduler:
         history = asyncio.wrap_future(self.recorder.load())  # meanwhile: a short workflow feels each part of the start
         self._archive = await self.loop.run_in_executor(None, build_archive, self.config.state_dir)
         self.journal = Journal(self.config.state_dir / JOURNAL, self.config.launch)
+        self._markers = Markers(
+            self.config.state_dir, self.config.shared_fs, derived_token(self.journal.secret, "shared")[:16])
+        found = await self.loop.run_in_executor(None, self._markers.write, self._complain)
+        self.post(ev.SharedFolders(found))
         await self._start_staging()
         self._connect()
         self.post(ev.HistoryLoaded(tuple(await history)))
@@ -301,6 +309,7 @@ class Scheduler:
             if crashed:
                 self.journal.close()
             else:
+                await self.loop.run_in_executor(None, self._markers.remove)
                 framework.forget(self.config.state_dir)
                 self.journal.end()
         return failure

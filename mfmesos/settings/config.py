@@ -91,6 +91,8 @@ class SchedulerConfig:
     """makeflow's own debug log, which holds the environment of each task; empty: no such log."""
     send_environment: bool = False
     """Every task gets makeflow's environment."""
+    shared_fs: list[str] = field(default_factory=list)
+    """Shared folders: absolute paths below which files are used in place on agents, and never staged."""
     own_files: list[str] = field(default_factory=list)
     """Names in the workflow's folder that no task may write: the task file, the engine's own log."""
     pool: dict[str, Any] | None = None

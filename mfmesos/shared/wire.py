@@ -19,10 +19,10 @@ Every request carries `Authorization: Bearer TOKEN`, the claim's own token. A sy
 complete state (all running attempts, all unacknowledged results), so a lost request, a lost answer or a restarted
 scheduler loses nothing. An attempt that is named twice runs once, since an attempt id is never used twice.
 
-The streams of outputs and of input folders are tar (ustar, with GNU's long names or pax) with two additions: the
-owner's name holds the nanoseconds of a member's modification time (`tar_owner`; without it the time is unknown), and a
-pax record TAR_HOLES announces a sparse file in the outputs: the full size, then offset and length of each piece of
-data; the member's content is these pieces.
+The streams of outputs and of input folders are tar (ustar, with GNU's long names or pax) with two additions (see
+tarmarks.py): the owner's name holds the nanoseconds of a member's modification time (without it the time is unknown),
+and a pax record announces a sparse file in the outputs: the full size, then offset and length of each piece of data;
+the member's content is these pieces.
 
 The scheduler holds at most one sync per claim: when a newer sync arrives, the scheduler answers the older one at once
 with `superseded`. A sync whose `seq` is not larger than an earlier one is late and gets the same answer.
@@ -44,9 +44,6 @@ MAX_DEPTH = 200
 """Components in the name of a member of an output."""
 FOLDER_GONE = 85
 """The executor's exit code when the folder of its claim was removed."""
-TAR_HOLES = "MFMESOS.holes"
-TAR_SPARSE = "sparse"
-"""The group's name of a sparse file in an input folder's stream."""
 INLINE_OUTPUTS_BYTES = 64 * 1024
 """A tar stream of outputs up to this size travels in the result itself; a larger stream is PUT first."""
 TAIL_BYTES = 16 * 1024
@@ -55,16 +52,6 @@ TAIL_BYTES = 16 * 1024
 MOST_PARTS = 1_000_000
 """Values in one sync; a result counts as 20: an empty list takes 3 bytes in a sync and 20 times as much in memory."""
 _STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-
-
-def tar_owner(nanoseconds: int) -> str:
-    """The owner's name of a tar member with that modification time."""
-    return f"ns{nanoseconds:09d}"
-
-
-def tar_mtime_ns(seconds: int, owner: str) -> int | None:
-    """A member's modification time in nanoseconds; None if unknown."""
-    return seconds * 1_000_000_000 + int(owner[2:]) if re.fullmatch(r"ns[0-9]{9}", owner) else None
 
 
 class WireError(ValueError):
@@ -111,7 +98,7 @@ class Input:
 
     name: str
     digest: str
-    """sha256, hex: of a file's content, or of a directory's manifest; with a `tag` of URL, tag and size."""
+    """sha256, hex: of a file's content, or of a directory's manifest; with a `tag` of where it lies, tag and size."""
     size: int
     """Bytes; for a directory the sum of its files; -1: unknown, of a file on a web server."""
     mode: int = 0o644
@@ -126,11 +113,15 @@ class Input:
     url: str = ""
     """The file is fetched from this web server, not from the scheduler. May hold secrets."""
     tag: str = ""
-    """The version of the file on the web server (see shared.webrequest.Version), where its sha256 is not known."""
+    """The version of the file on the web server (see shared.webrequest.Version), or of a large one in place, where its
+    sha256 is not known.
+    """
     late: bool = False
     """`digest` is a name of this version; the content's sha256 follows it when it is fetched (staging/late.py)."""
     temporary: bool = False
     """Whether it is a temporary output: the scheduler may not have it."""
+    in_place: str = ""
+    """Its path in a shared folder, where it is used: a name that is not absolute gets a symbolic link."""
 
 
 @dataclass
@@ -159,6 +150,12 @@ class Run:
     memory.
     """
     most_disk_mb: float | None = None
+    shared: dict[str, str] = field(default_factory=dict)
+    """The shared folders that it needs, and the name of the marker in each (empty: none)."""
+    place: str = ""
+    """The workflow's folder is shared: each root of the outputs is put at this path and its number, if possible."""
+    stay: list[str] = field(default_factory=list)
+    """Outputs in shared folders outside of the workflow's folder: the command writes them itself."""
     keep_partial: bool = False
     """If the attempt fails, deliver its existing outputs before its result."""
     copies: bool = False
@@ -214,6 +211,10 @@ class Result:
     """With BROKEN: the name of an input that it shared with others and that was changed while it ran, probably by
     itself; it needs another attempt, with `copies`.
     """
+    lacks: str = ""
+    """With BROKEN: a shared folder of the attempt that the agent does not have."""
+    placed: bool = False
+    """The outputs lie where Run.place says, all of them."""
     outside: bool = False
     """With BROKEN: the cause may lie outside of the cluster, so the agent is not blamed."""
     tar: str | None = None
@@ -339,8 +340,9 @@ def load_result(data: Any) -> Result:
     for number in (result.exit_code, result.signal):
         _check(number is None or _is_code(number), where, "exit_code and signal are whole numbers")
     _check(result.resource in (None, "memory", "disk", "wall"), where, "resource is memory, disk or wall")
-    _check(isinstance(result.final, bool) and isinstance(result.outside, bool), where,
-           "final and outside are true or false")
+    for flag in (result.final, result.outside, result.placed):
+        _check(isinstance(flag, bool), where, "final, outside and placed are true or false")
+    _check(isinstance(result.lacks, str), where, "lacks is text")
     _check(result.tar is None or isinstance(result.tar, str), where, "tar is base64 text")
     _check(
         isinstance(result.missing_outputs, list) and all(isinstance(n, str) for n in result.missing_outputs),

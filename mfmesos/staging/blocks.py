@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from mfmesos.core.model import StagedInput
 from mfmesos.shared.messages import staging as m
 from mfmesos.shared.peer_wire import DIGEST_BYTES, block_bytes, blocks_in
-from mfmesos.staging.inputs import InputChanged
+from mfmesos.staging.input_errors import InputChanged
 
 AT_ONCE = 64 << 20
 """Bytes that are hashed before the first answer: an executor need not wait until a whole file is hashed."""

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mfmesos.core.model import Task
+from mfmesos.shared.messages import sharedfs as shared
 from mfmesos.shared.messages import staging as m
 from mfmesos.shared.symlinks import leads_out
+from mfmesos.staging.inplace import InPlace
 from mfmesos.staging.names import NameRefused, ancestors, check_own, output_name, real_name
 from mfmesos.staging.tarstream import shown
 
@@ -22,8 +24,9 @@ class OutputCheck:
     Thread-safe.
     """
 
-    def __init__(self, workdir: Path, own_files: Sequence[str] = ()) -> None:
+    def __init__(self, workdir: Path, own_files: Sequence[str] = (), in_place: InPlace | None = None) -> None:
         self._workdir = Path(workdir)
+        self._in_place = in_place or InPlace(workdir)
         self._own_files = frozenset(own_files)
 
     def problem(self, task: Task) -> str:
@@ -39,6 +42,11 @@ class OutputCheck:
                 yield str(e)
 
     def _check(self, written: str) -> None:
+        if self._in_place.output_stays(written):
+            if self._in_place.leads_out(written):
+                raise NameRefused(shared.SHARED_OUTPUT_ELSEWHERE(
+                    name=shown(written), path=shown(written), folder=self._in_place.folder(written)))
+            return
         name = output_name(self._workdir, written)
         if any(len(os.fsencode(part)) > LONGEST_NAME for part in name.split("/")):
             raise NameRefused(m.OUTPUT_PART_TOO_LONG(name=shown(name), limit=LONGEST_NAME))

@@ -14,13 +14,26 @@ from mfmesos.core.model import StagedInput
 from mfmesos.shared import wire
 from mfmesos.shared.apart import set_apart
 from mfmesos.shared.disk import remove_tree
+from mfmesos.shared.messages import sharedfs as shared
 from mfmesos.shared.messages import staging as m
+from mfmesos.shared.plainerrors import plain
+from mfmesos.shared.sharedfs import placed_stem
 from mfmesos.staging.incoming import LeadsOut, Unpacker, unpack
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.names import OutputPlan, check_attempt, plan_outputs
 from mfmesos.staging.publish_errors import PublishError, not_stored
 from mfmesos.staging.publishing import publish
-from mfmesos.staging.received import OLD, WHOLE, Received, attempt_of, number_of, owner_of, stem_of
+from mfmesos.staging.received import (
+    OLD,
+    WHOLE,
+    Received,
+    attempt_of,
+    check_plain,
+    is_placed,
+    number_of,
+    owner_of,
+    stem_of,
+)
 from mfmesos.staging.stamps import members_of
 from mfmesos.staging.tarstream import BadTar
 
@@ -59,6 +72,8 @@ class Deliveries:
         """Folders of outputs on the file system of deliveries."""
         self._kept: dict[str, str] = {}
         """Attempt id -> stem of a complete delivery to an earlier scheduler."""
+        self._shared = bool(self._inputs.in_place.folder(str(workdir / ".mfmesos")))
+        """Whether executors may place outputs in the incoming folder by themselves."""
 
     def start(self, resume: bool = False) -> None:
         """Create the folder for deliveries. Leftovers of a crashed scheduler are removed; with `resume` complete
@@ -69,7 +84,8 @@ class Deliveries:
         self._kept = {attempt_of(stem): stem for stem in stems}
         self._numbers = itertools.count(1 + max(map(number_of, stems), default=0))
         for path in found:
-            if owner_of(path.name) not in stems or path.name.endswith(OLD):
+            placed = resume and self._shared and is_placed(path.name)  # by an executor that goes on
+            if (owner_of(path.name) not in stems and not placed) or path.name.endswith(OLD):
                 remove_tree(str(path))
         self._incoming.parent.mkdir(parents=True, exist_ok=True)
         set_apart(self._incoming.parent)
@@ -78,8 +94,9 @@ class Deliveries:
     def forget_kept(self) -> None:
         """Remove deliveries to an earlier scheduler from attempts that got no new permit."""
         unwanted = set(self._kept.values())
-        for path in self._incoming.iterdir() if unwanted else ():
-            if owner_of(path.name) in unwanted:
+        for path in self._incoming.iterdir() if unwanted or self._shared else ():
+            stem = owner_of(path.name)
+            if stem in unwanted or (is_placed(path.name) and attempt_of(stem) not in self._attempts):
                 remove_tree(str(path))
         self._kept.clear()
 
@@ -118,6 +135,8 @@ class Deliveries:
         attempt = self._attempts.pop(attempt_id, None)
         if attempt is not None and attempt.received is not None:
             attempt.received.discard()
+        elif attempt is not None and self._shared:
+            self._placed(attempt).clear()
         return attempt
 
     def close_claim(self, claim_id: str) -> None:
@@ -135,6 +154,8 @@ class Deliveries:
         """
         if attempt is not None and attempt.problem is not None and result.outcome == wire.BROKEN:
             result.outcome, result.reason = wire.FINISHED, ""
+        if result.placed and attempt is not None and result.outcome == wire.FINISHED:
+            return self._look_at_placed(attempt, result)
         try:
             if result.tar is not None and attempt is not None and result.outcome in (wire.FINISHED, wire.FAILED):
                 return self._unpack(attempt, result.tar_bytes() or b"", result.outcome == wire.FAILED)
@@ -157,6 +178,26 @@ class Deliveries:
         except FileNotFoundError:
             self._make_again()
             return unpack(self._new_stem(attempt), attempt.plan, data, partial)
+
+    def _placed(self, attempt: Attempt) -> Received:
+        return Received(placed_stem(str(self._workdir), attempt.id), attempt.plan)
+
+    def _look_at_placed(self, attempt: Attempt, result: wire.Result) -> Received | None:
+        """Outputs that the executor has put into the incoming folder, which it shares: files and folders, all of them,
+        and no links. Otherwise the result becomes BROKEN, with the reason.
+        """
+        received = self._placed(attempt)
+        if attempt.received is not None and attempt.received.stem == received.stem:
+            return None  # the result was sent before
+        try:
+            if not self._shared:
+                raise OSError(0, m.OUTPUTS_NOT_RECEIVED())
+            for index in range(len(attempt.plan.roots)):
+                check_plain(received.path(index))
+            return received
+        except OSError as e:
+            result.outcome, result.reason = wire.BROKEN, shared.SHARED_PLACED_BAD(why=plain(e, cure=False))
+            return None
 
     def unpacker(self, attempt: Attempt, partial: bool = False, hashing: bool = False) -> Unpacker:
         """For a stream of outputs; `commit` the result of its `finish`."""

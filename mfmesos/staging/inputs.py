@@ -9,19 +9,23 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable
 
 from mfmesos.core.model import StagedInput, Task
 from mfmesos.shared import descriptors
 from mfmesos.shared.holes import sparse
+from mfmesos.shared.messages import sharedfs as places
 from mfmesos.shared.messages import staging as m
 from mfmesos.shared.mtimes import coarse_ns
+from mfmesos.shared.sharedfs import path_of
 from mfmesos.shared.symlinks import leads_out
 from mfmesos.shared.webrequest import WebError
 from mfmesos.staging import stamps
 from mfmesos.staging.check import OutputCheck
+from mfmesos.staging.inplace import InPlace
+from mfmesos.staging.input_errors import InputChanged, InputError, MissingInputs
 from mfmesos.staging.late import LEAST_BYTES, LateDigests, name_of, pieces
 from mfmesos.staging.names import relative
 from mfmesos.staging.received import Hashed
@@ -41,24 +45,6 @@ RACY_NS = 50_000_000
 """A file that changed less than this (or than its file system's time grain) before it was hashed may change again
 without a new time.
 """
-
-
-class InputError(Exception):
-    """An input is not available as stated; the text is one plain line for the user."""
-
-
-class MissingInputs(InputError):
-    """Inputs that do not exist."""
-
-    def __init__(self, names: tuple[str, ...], workdir: Path) -> None:
-        shown = ", ".join(names)
-        super().__init__(m.INPUT_MISSING(name=shown, workdir=workdir) if len(names) == 1
-                         else m.INPUTS_MISSING(names=shown, workdir=workdir))
-        self.names = names
-
-
-class InputChanged(InputError):
-    """The input has changed since its task was submitted."""
 
 
 Stamp = tuple[int, int, int, int, int]
@@ -96,10 +82,12 @@ class InputIndex:
     """
 
     def __init__(self, workdir: Path, clock: Callable[[], float] = time.monotonic, most: int = MOST_ENTRIES,
-                 own_files: Sequence[str] = (), late: bool = True) -> None:
+                 own_files: Sequence[str] = (), late: bool = True, shared: Sequence[str] = ()) -> None:
         """With `late`, large files are hashed while they are sent the first time (see staging.late)."""
         self._workdir = Path(workdir)
-        self._check = OutputCheck(workdir, own_files)
+        self.in_place = InPlace(workdir, shared)
+        """Files in shared folders."""
+        self._check = OutputCheck(workdir, own_files, self.in_place)
         self.links = TaskLinks(workdir)
         self.temporaries: set[str] = set()
         """Inputs that are temporary outputs of other tasks: they are not staged."""
@@ -120,11 +108,13 @@ class InputIndex:
         descriptor is free.
         """
         staged, missing = [], []
+        in_place = self.in_place.inputs(task)
         for name in dict.fromkeys(relative(self._workdir, name) for name in task.inputs):
             if name in self.temporaries:
                 continue
             try:
-                staged.append(self._look(name, late=name not in hash_now))
+                staged.append(self._look_in_place(name) if name in in_place
+                              else self._look(name, late=name not in hash_now))
             except FileNotFoundError:
                 missing.append(name)
             except TreeError as e:
@@ -305,6 +295,23 @@ class InputIndex:
             return False
         self._late.use(name)
         return True
+
+    def _look_in_place(self, name: str) -> StagedInput:
+        """A file in a shared folder: large ones and folders are not read, so their stat results stand for them."""
+        path = path_of(str(self._workdir), name)
+        if self.in_place.leads_out(name):
+            raise InputError(places.SHARED_INPUT_ELSEWHERE(name=name, path=path, folder=self.in_place.folder(name)))
+        found = os.stat(path)
+        if stat.S_ISREG(found.st_mode) and found.st_size <= CHUNK:
+            return replace(self._look(name), in_place=path)
+        if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+            raise InputError(m.INPUT_NOT_A_FILE(name=name))
+        is_file = stat.S_ISREG(found.st_mode)
+        shown = file_stamp(found.st_size, found.st_mtime_ns) if is_file else tree_stamp(self._rows(path))
+        key = hashlib.sha256(os.fsencode(f"{path}\0{shown.text}")).hexdigest()
+        return StagedInput(
+            name, key, shown.size, stat.S_IMODE(found.st_mode) & 0o777, "file" if is_file else "dir", shown.text,
+            found.st_mtime_ns, tag=shown.text, in_place=path)
 
     def _known(self, path: str, stamp: Stamp) -> _Entry | None:
         with self._lock:

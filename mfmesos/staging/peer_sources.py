@@ -16,7 +16,8 @@ from mfmesos.shared.messages import streams as refusals
 from mfmesos.shared.peer_wire import MOST_REQUEST_BYTES, SourceAnswer, SourceRequest, file_token, load_source_request
 from mfmesos.staging import smallfiles
 from mfmesos.staging.blocks import BlockDigests
-from mfmesos.staging.inputs import InputChanged, InputIndex
+from mfmesos.staging.input_errors import InputChanged
+from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.peer_tracker import Serving, Tracker
 from mfmesos.staging.smallfiles import Refused
 

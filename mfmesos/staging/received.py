@@ -7,7 +7,7 @@ would cost more than all the rest (docs/performance.md, Staging).
 | path in the workflow's folder | is |
 | --- | --- |
 | NAME | final: a published output |
-| .mfmesos/incoming/STEM.I | temporary: a root that has arrived |
+| .mfmesos/incoming/STEM.I | temporary: a root that has arrived; with N = 0 an executor that shares the folder has put it there |
 | .mfmesos/incoming/STEM.whole | mark: all of it has arrived, by itself. Empty until it is published, then with what its folders hold (JSON) |
 | .mfmesos/incoming/STEM.K.old | backup: what had a final name before, until all of the delivery is published |
 | FOLDER/.mfmesos-STEM.K | temporary: a root's copy beside its final name, where that is on another file system |
@@ -17,7 +17,9 @@ would cost more than all the rest (docs/performance.md, Staging).
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from typing import NamedTuple
@@ -47,6 +49,24 @@ def number_of(stem: str) -> int:
 def owner_of(name: str) -> str:
     """The stem of the delivery that a root or mark in the incoming folder belongs to; no stem for a backup."""
     return name.rpartition(".")[0]
+
+
+def is_placed(name: str) -> bool:
+    """Whether an executor has put this root into the incoming folder by itself (see sharedfs.placed_stem)."""
+    stem = owner_of(name)
+    return stem.endswith("-0") and not name.endswith(WHOLE)
+
+
+def check_plain(path: str) -> None:
+    """Raises OSError, unless that is a file, or a folder with only files and folders (blocking)."""
+    waiting = [path]
+    while waiting:
+        one = waiting.pop()
+        found = os.lstat(one)
+        if stat.S_ISDIR(found.st_mode):
+            waiting += [f"{one}/{name}" for name in os.listdir(one)]
+        elif not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), one)
 
 
 class Hashed(NamedTuple):

@@ -192,11 +192,12 @@ class StagingServer:
         return self._claims.peer_secret(claim_id), pem
 
     def permit(self, claim_id: str, attempt_id: str, inputs: Sequence[StagedInput], outputs: Sequence[str]) -> None:
-        """The claim may fetch these inputs, but those on web servers, and deliver these outputs from now on. Raises
-        names.NameRefused.
+        """The claim may fetch these inputs and deliver these outputs from now on, except inputs on web servers and what
+        lies in shared folders. Raises names.NameRefused.
         """
         self.withdraw_permit(claim_id, attempt_id)
-        inputs = [item for item in inputs if not item.url]
+        inputs = [item for item in inputs if not (item.url or item.in_place)]
+        outputs = [name for name in outputs if not self._inputs.in_place.output_stays(name)]
         self._deliveries.permit(claim_id, attempt_id, inputs, outputs)
         claim = self._claims.get(claim_id)
         if claim is not None:
@@ -307,7 +308,7 @@ class StagingServer:
                 claim.reading.remove(reading)
 
     async def _take_results(self, claim: ClaimAccess, results: Sequence[wire.Result]) -> None:
-        small = sum(len(r.tar) for r in results if r.tar) <= INLINE_TOGETHER
+        small = sum(len(r.tar) for r in results if r.tar) <= INLINE_TOGETHER and not any(r.placed for r in results)
         if small and not any(r.outcome == wire.FAILED for r in results):
             for result in results:
                 attempt = self._deliveries.get(claim.id, result.attempt)
@@ -316,7 +317,7 @@ class StagingServer:
             await asyncio.shield(self._take_slowly(claim, results, small))
 
     async def _take_slowly(self, claim: ClaimAccess, results: Sequence[wire.Result], small: bool) -> None:
-        """With threads for what takes long: outputs that are not small, and those of failed attempts."""
+        """With threads for what takes long: outputs that are large or lie in place, and those of failed attempts."""
         loop = asyncio.get_running_loop()
         for result in results:
             attempt = self._deliveries.get(claim.id, result.attempt)
@@ -324,13 +325,13 @@ class StagingServer:
                 received = self._deliveries.unpack_result(attempt, result)
             else:
                 received = await loop.run_in_executor(self._writing, self._deliveries.unpack_result, attempt, result)
-            self._commit(attempt, received)
+            self._commit(attempt, received, result.placed)
             if attempt is not None and result.outcome == wire.FAILED and attempt.received is not None:
                 await loop.run_in_executor(self._writing, self._deliveries.publish_partial, attempt)
 
-    def _commit(self, attempt: Attempt | None, received: Received | None) -> None:
+    def _commit(self, attempt: Attempt | None, received: Received | None, placed: bool = False) -> None:
         if attempt is not None and received is not None:
-            self._deliveries.commit(attempt, received)
+            self._deliveries.commit(attempt, received, alone=placed)
 
     async def _held(self, claim: ClaimAccess, message: wire.SyncRequest) -> wire.SyncAnswer:
         answering = asyncio.ensure_future(self._on_sync(claim.id, message))

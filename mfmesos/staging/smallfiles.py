@@ -8,7 +8,8 @@ from mfmesos.core.model import StagedInput
 from mfmesos.shared import batches, descriptors
 from mfmesos.shared.messages import staging as m
 from mfmesos.shared.messages import streams as refusals
-from mfmesos.staging.inputs import InputChanged, InputIndex
+from mfmesos.staging.input_errors import InputChanged
+from mfmesos.staging.inputs import InputIndex
 
 PIECE = 1 << 20
 

@@ -11,8 +11,8 @@ from typing import Protocol
 
 from mfmesos.shared.messages import streams as m
 from mfmesos.shared.phrases import printable
+from mfmesos.shared.tarmarks import TAR_HOLES, tar_mtime_ns
 from mfmesos.shared.values import value
-from mfmesos.shared.wire import TAR_HOLES, tar_mtime_ns
 
 BLOCK = 512
 MAX_META_BYTES = 64 * 1024

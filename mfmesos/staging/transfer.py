@@ -18,7 +18,8 @@ from mfmesos.shared.messages import streams as refusals
 from mfmesos.staging import smallfiles
 from mfmesos.staging.deliveries import Attempt, Deliveries
 from mfmesos.staging.incoming import LeadsOut, Unpacker
-from mfmesos.staging.inputs import InputChanged, InputIndex
+from mfmesos.staging.input_errors import InputChanged
+from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.publish_errors import PublishError, not_stored
 from mfmesos.staging.smallfiles import Refused
 from mfmesos.staging.tarstream import BadTar

@@ -13,7 +13,7 @@ from mfmesos.settings.config import STATE_DIR
 from mfmesos.shared.holes import sparse
 from mfmesos.shared.messages import staging as m
 from mfmesos.shared.symlinks import lies_in
-from mfmesos.shared.wire import TAR_SPARSE, tar_owner
+from mfmesos.shared.tarmarks import TAR_SPARSE, tar_owner
 
 CHUNK = 1 << 20
 MOST_ROWS = 1_000_000

@@ -180,6 +180,7 @@ def _task(data: dict[str, Any]) -> SavedTask:
                              "also_read": tuple(task.get("also_read", ())),
                              "read": None if task.get("read") is None else tuple(task["read"]),
                              "request": _made(Request, task["request"]),
+                             "shared": tuple(task.get("shared", ())),
                              "urls": {name: Remote(*one) for name, one in task.get("urls", {}).items()}}),
         "inputs": tuple(_made(StagedInput, i) for i in data["inputs"]),
         "failed_at": tuple(data.get("failed_at", ())),

@@ -65,7 +65,7 @@ def test_failures(embedded_mesos, tmp_path, server: WebServer):
     flow = Flow(tmp_path / "flow", embedded_mesos)
     secret = server.url.replace("://", "://me:s3cret@")
     server.pages["/late"] = Page(BODY, '"2"', etags=['"1"'])
-    lines(flow, task(1, f"{secret}/gone?key=s3cret"), task(2, f"{secret}/gone?key=s3cret", sha256=SUM),
+    lines(flow, task(1, f"{secret}/gone?key=s3cret"), task(2, f"{secret}/gone?key=s3cret", sha256="1" * 64),
           task(3, f"{secret}/g?key=s3cret", sha256="0" * 64), task(4, f"{server.url}/g", sha256=SUM),
           task(5, f"{server.url}/late"))
     ended = flow.run("--keep-going", "-v", "tasks.jsonl")

@@ -16,6 +16,7 @@ from mfmesos.engines.batchfile import Batch
 from mfmesos.engines.kept import NotKept, aside
 from mfmesos.shared.webrequest import Hope, Version, WebError
 from mfmesos.staging import durable
+from mfmesos.staging.inputs import CHUNK, InputIndex
 from mfmesos.staging.remotes import Remotes
 from mfmesos.store.finished import FILE, FinishedError
 
@@ -557,3 +558,44 @@ def test_a_file_that_moved_to_a_web_server(folder: Folder, servers: Servers) -> 
     assert folder.batch(task)[1] == [1]
     folder.run(task)
     assert folder.batch({**task, "inputs": ["in", "g"]})[1] == [1]
+
+
+# --- files in shared folders ----------------------------------------------------------------------
+def test_large_inputs_in_place_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Size and time decide: the same, done, even if the file was young; another time alone, it runs again. Absolute
+    outputs count like others."""
+    (tmp_path / "wf").mkdir()
+    folder = Folder(tmp_path / "wf")
+    (tmp_path / "res").mkdir()
+    big = tmp_path / "big"
+    big.write_bytes(b"x" * (CHUNK + 1))
+    task = {"command": "cat", "inputs": [str(big)], "outputs": ["o", str(tmp_path / "res/p")]}
+    hashed: list[str] = []
+    hash_file = InputIndex._hash
+    monkeypatch.setattr(InputIndex, "_hash", lambda self, path: hashed.append(path) or hash_file(self, path))
+
+    def batch() -> tuple[list[int], dict[int, str]]:
+        (folder.path / "tasks.jsonl").write_text(json.dumps(task) + "\n")
+        made = Batch(folder.path / "tasks.jsonl", folder.path, [str(tmp_path)])
+        assert made.read(whole=True) == []
+        done, reasons = made.skip_done(folder.state)
+        if not done:
+            made.earlier.begin()
+            (one,) = made.plan.ready()
+            (folder.path / "o").write_text("1")
+            (tmp_path / "res/p").write_text("2")
+            made.earlier.keep_changed(one, made.plan.read())
+            made.earlier.finished(ReportTask(one, finished=True, attempt_id="1", inputs=made.inputs.stage(one)))
+            made.earlier.close()
+        return sorted(done), {i: why for i, why in reasons.items() if why}
+
+    assert batch() == ([], {})
+    assert batch() == ([1], {})
+    os.utime(big, (1e9, 1e9))
+    assert batch() == ([], {1: f"{big} changed"})
+    (tmp_path / "res/p").write_text("other")
+    assert batch() == ([], {1: f"output {tmp_path}/res/p changed"})
+    assert not list(tmp_path.rglob("*.before-rerun"))
+    (tmp_path / "res/p").unlink()
+    assert batch() == ([], {1: f"output {tmp_path}/res/p is missing"})
+    assert str(big) not in hashed

@@ -11,7 +11,7 @@ import pytest
 from executor_fakes import contents, run
 from support import need, wait_until
 
-from mfmesos.shared import wire
+from mfmesos.shared import tarmarks, wire
 from mfmesos.staging.incoming import unpack
 from mfmesos.staging.names import plan_outputs
 
@@ -216,7 +216,7 @@ def test_modes_and_times_of_outputs(executor, staging):
                "chmod 664 d/x; chmod 2775 d; touch -d '2002-02-03 04:05:06.5 UTC' d; chmod 600 o")
     result = one(staging, "1.1", command, [], ["d", "o"])
     with tarfile.open(fileobj=io.BytesIO(result.tar_bytes() or b"")) as tar:
-        found = {m.name: (m.mode, wire.tar_mtime_ns(int(m.mtime), m.uname)) for m in tar}
+        found = {m.name: (m.mode, tarmarks.tar_mtime_ns(int(m.mtime), m.uname)) for m in tar}
     assert found["d/x"] == (0o664, 981173106_000000007)
     assert found["d"] == (0o775, 1012709106_500000000)
     assert found["o"][0] == 0o600

@@ -172,8 +172,7 @@ def test_once_per_claim(executor, staging, server: WebServer):
     scheduler."""
     server.pages["/a"] = Page(BODY, '"1"')
     item = tagged(f"{server.url}/a")
-    staging.run(*(run(f"{i}.1", "cat in | sha256sum > o; echo x >> in", [item], ["o"], copies=True)
-                  for i in range(6)))
+    staging.run(*(run(f"{i}.1", "cat in | sha256sum > o; echo x >> in", [item], ["o"], copies=True) for i in range(6)))
     results = staging.wait(*(f"{i}.1" for i in range(6)))
     assert {contents(r)["o"].split()[0].decode() for r in results} == {sha256(BODY)}
     assert (len(server.requests), staging.gets) == (1, [])

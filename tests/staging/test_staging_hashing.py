@@ -13,7 +13,7 @@ import pytest
 from staging_help import Bench, member, run, tar_of
 
 from mfmesos.core.model import Task
-from mfmesos.shared import wire
+from mfmesos.shared import tarmarks
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.received import Hashed
 
@@ -25,7 +25,7 @@ def made_at(name: str, data: bytes, when_ns: int, mode: int = 0o644) -> tuple[ta
     """A member with its time as executors send it."""
     info, data = member(name, data, mode)
     info.mtime, ns = divmod(when_ns, 10**9)
-    info.uname = wire.tar_owner(ns)
+    info.uname = tarmarks.tar_owner(ns)
     return info, data
 
 
@@ -69,7 +69,7 @@ def test_digests_only_on_request(tmp_path: Path) -> None:
         out = io.BytesIO()
         with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar:
             info, _ = member("o")
-            info.size, info.pax_headers = 4, {wire.TAR_HOLES: "10 0 4"}
+            info.size, info.pax_headers = 4, {tarmarks.TAR_HOLES: "10 0 4"}
             tar.addfile(info, io.BytesIO(b"data"))
         assert await b.put(out.getvalue(), "3.1", params={"digests": "1"}) == (200, "{}")
 

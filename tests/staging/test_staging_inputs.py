@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mfmesos.core.model import StagedInput, Task
-from mfmesos.shared import wire
+from mfmesos.shared import tarmarks
 from mfmesos.staging import inputs as module
-from mfmesos.staging.inputs import InputChanged, InputError, InputIndex, MissingInputs
+from mfmesos.staging.input_errors import InputChanged, InputError, MissingInputs
+from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.trees import TreeChanged, TreeError, tar_stream, walk
 
 
@@ -345,7 +346,7 @@ def test_times_of_inputs(work: Path) -> None:
     assert [one.mtime_ns for one in stage(index, "a", "d")] == [10**18 + 7, (work / "d").stat().st_mtime_ns]
     with tarfile.open(fileobj=BytesIO(b"".join(tar_stream(walk(str(work / "d")))))) as tar:
         one = tar.getmember("a.txt")
-    assert wire.tar_mtime_ns(int(one.mtime), one.uname) == 10**18 + 9
+    assert tarmarks.tar_mtime_ns(int(one.mtime), one.uname) == 10**18 + 9
 
 
 def test_a_change_within_the_grain_of_times(work: Path) -> None:

@@ -18,7 +18,8 @@ from mfmesos.core.model import StagedInput, Task
 from mfmesos.shared import wire
 from mfmesos.staging import inputs as module
 from mfmesos.staging import transfer
-from mfmesos.staging.inputs import InputChanged, InputIndex
+from mfmesos.staging.input_errors import InputChanged
+from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.late import LateDigests, name_of
 
 CONTENT = random.Random(1).randbytes(3_000_000)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from staging_help import member, tar_of
 from support import need
 
-from mfmesos.shared.wire import tar_owner
+from mfmesos.shared.tarmarks import tar_owner
 from mfmesos.staging import publishing
 from mfmesos.staging.incoming import unpack
 from mfmesos.staging.names import NameRefused, check_attempt, output_name, plan_outputs, relative

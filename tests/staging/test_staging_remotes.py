@@ -13,7 +13,8 @@ from mfmesos.core.model import Remote, Task
 from mfmesos.engines.stager import Stager
 from mfmesos.shared.webrequest import UNKNOWN, Hope, Version, WebError
 from mfmesos.staging import remotes as module
-from mfmesos.staging.inputs import InputError, InputIndex
+from mfmesos.staging.input_errors import InputError
+from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.remotes import AGAIN_S, AT_ONCE, Remotes, ask, stamp, version_in
 
 V1 = Version('"1"', 3)

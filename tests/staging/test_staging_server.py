@@ -16,6 +16,7 @@ from mfmesos.core.model import Task
 from mfmesos.shared import wire
 from mfmesos.staging import incoming as outputs_module
 from mfmesos.staging import transfer
+from mfmesos.staging.inplace import InPlace
 from mfmesos.staging.publish_errors import PublishError
 from mfmesos.staging.server import StagingServer
 
@@ -95,6 +96,20 @@ def test_no_permit_for_inputs_from_web_servers(tmp_path: Path) -> None:
         assert (await b.call("GET", f"files/{staged.digest}")) == (200, b"1")
         b.server.withdraw_permit("c1", "2.1")
         assert (await b.call("GET", f"files/{staged.digest}"))[0] == 404
+    run(tmp_path, test)
+
+
+def test_no_permit_for_files_in_place(tmp_path: Path) -> None:
+    """Executors use files in shared folders by themselves: none is served, and outputs there need no delivery."""
+    async def test(b: Bench) -> None:
+        (tmp_path / "in").write_bytes(b"1")
+        b.open("c1")
+        (staged,) = b.index.stage(Task(1, "x", ("in",)))
+        b.index.in_place = InPlace(tmp_path, ["/nfs"])
+        b.server.permit("c1", "1.1", (replace(staged, in_place="/nfs/in"),), ("/nfs/out",))
+        assert (await b.call("GET", f"files/{staged.digest}"))[0] == 404
+        assert (await b.sync(done()))[0] == 200
+        b.server.publish_outputs("1.1")
     run(tmp_path, test)
 
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from staging_help import member, tar_of
 
-from mfmesos.shared.wire import TAR_HOLES, tar_owner
+from mfmesos.shared.tarmarks import TAR_HOLES, tar_owner
 from mfmesos.staging.incoming import LeadsOut, Unpacker, unpack
 from mfmesos.staging.names import plan_outputs
 from mfmesos.staging.received import Received
