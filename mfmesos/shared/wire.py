@@ -113,9 +113,7 @@ class Input:
     url: str = ""
     """The file is fetched from this web server, not from the scheduler. May hold secrets."""
     tag: str = ""
-    """The version of the file on the web server (see shared.webrequest.Version), or of a large one in place, where its
-    sha256 is not known.
-    """
+    """Version of a file whose sha256 is unknown: on a web server (shared.webrequest.Version), or large and in place."""
     late: bool = False
     """`digest` is a name of this version; the content's sha256 follows it when it is fetched (staging/late.py)."""
     temporary: bool = False
