@@ -223,7 +223,7 @@ def test_a_command_that_is_to_be_left_as_it_is():
 def test_outputs_that_lie_in_others():
     """What lies in another output is part of it; 20,000 outputs take no longer than their names are read."""
     names = ["a", "a/b", "ab", "c/d", "/x/y", "/x/y/z", "..", "../e"]
-    assert outputs.roots(SimpleNamespace(outputs=names)) == ["a", "ab", "c/d", "/x/y", ".."]
+    assert outputs.roots(SimpleNamespace(delivered=names)) == ["a", "ab", "c/d", "/x/y", ".."]
     begin = time.process_time()
-    assert len(outputs.roots(SimpleNamespace(outputs=[f"out/{i}" for i in range(20_000)]))) == 20_000
+    assert len(outputs.roots(SimpleNamespace(delivered=[f"out/{i}" for i in range(20_000)]))) == 20_000
     assert time.process_time() - begin < 5.0
