@@ -118,7 +118,7 @@ def test_the_protocols(vine: Path, make_cluster: MakeCluster) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_tasks_of_any_size(vine: Path, pool: PoolFlow, managers: MakeManager, kind: str) -> None:
     """One task of 4 cores, three of 4 cores at once, then small and large ones together: all run; later tasks start
-    soon, idle workers leave, and no worker counts as lost."""
+    soon, idle workers leave, and none counts as lost but those that left."""
     one = managers(kind)
     process = serve(pool, vine, one)
     one.submit("sleep 0.1", cores=4, memory=100, disk=50)
@@ -131,7 +131,9 @@ def test_tasks_of_any_size(vine: Path, pool: PoolFlow, managers: MakeManager, ki
     wait_until(lambda: one.stats()["workers_connected"] == 0, 60, "the idle workers to leave")
     one.submit("sleep 0.1", cores=1, memory=100, disk=50)
     one.wait_for(16, 30)
-    assert one.stats()["workers_lost"] == 0
+    stats = one.stats()
+    # TaskVine also counts those that it has let go as lost, when their connections end.
+    assert stats["workers_lost"] <= stats["workers_idled_out"]
     assert pool.interrupt(process).code == 0
 
 

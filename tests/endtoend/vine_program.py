@@ -14,7 +14,8 @@ import threading
 import time
 from typing import Any
 
-NUMBERS = ("workers_lost", "workers_joined", "workers_removed", "workers_connected", "tasks_waiting", "tasks_running")
+NUMBERS = ("workers_lost", "workers_idled_out", "workers_joined", "workers_removed", "workers_connected",
+           "tasks_waiting", "tasks_running")
 
 
 def made(kind: str, given: dict[str, Any]) -> tuple[Any, Any, str]:
