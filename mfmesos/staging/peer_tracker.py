@@ -158,7 +158,7 @@ class Tracker:
             return ""
         if agreed and request.failed and source:
             self._blame(swarm, claim, me, source, request.failed)
-        elif agreed and not self._moves(swarm, me, now):
+        elif agreed and not (source and self._peers[source].banned) and not self._moves(swarm, me, now):
             return source
         self._attach(swarm, me, self._choose(swarm, claim, me, now), now)
         return me.source

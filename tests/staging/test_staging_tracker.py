@@ -206,6 +206,17 @@ def test_bytes_are_counted_once():
     assert (tracker.from_peers, tracker.from_scheduler) == (70, 30)
 
 
+def test_a_banned_peer_is_left_by_those_who_still_read_from_it():
+    """Damaged data that one executor found may reach the others from the same peer: their next request leads on."""
+    world = World()
+    world.chain("a", "b")
+    world.ask("a", 6 * MB)
+    world.join("c")
+    assert world.ask("c", 3 * MB) == "a"
+    world.ask("b", failed=DAMAGED)
+    assert world.ask("c", 3 * MB) != "a"
+
+
 NAMES = st.sampled_from("abcdefgh")
 STEPS = st.lists(st.one_of(
     st.tuples(st.just("join"), NAMES, st.sampled_from(["", "", "nat", "none"])),
