@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import islice
 
-from mfmesos.core import demand, tasks, trust
+from mfmesos.core import demand, planned_start, tasks, trust
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.records import Shape, TaskRecord
 from mfmesos.core.room_index import amounts
@@ -82,6 +82,11 @@ def _start(state: State, shape: Shape, record: TaskRecord, claim: Claim) -> bool
     if first is None or state.running() >= (state.policy.max_running or state.running() + 1):
         return False
     if (record is not first and first.passed >= LOOK_AHEAD) or not _fits(state, shape, claim):
+        return False
+    head = state.waiting.first()
+    if head is not None and head != shape and not _fits(state, head, claim):
+        planned_start.make(state, record)
+    if planned_start.is_held(state, claim) and planned_start.delayed_by(state, record, shape):
         return False
     if record is not first:
         first.passed += 1

@@ -107,10 +107,10 @@ def is_held(state: State, claim: Claim) -> bool:
     return state.planned is not None and state.planned.claim_id == claim.id
 
 
-def delayed_by(state: State, first: TaskRecord, shape: Shape) -> bool:
-    """Whether the planned start could be delayed if this task, the first of its shape, started in the held claim."""
+def delayed_by(state: State, record: TaskRecord, shape: Shape) -> bool:
+    """Whether the planned start could be delayed if this task, of that shape, started in the held claim."""
     planned = state.planned
-    if planned is None or first.order <= planned.order:
+    if planned is None or record.order <= planned.order:
         return False
     longest_s = state.need(shape).longest_s
     return longest_s is None or state.now + longest_s > planned.at

@@ -10,7 +10,7 @@ from world import World
 
 from mfmesos.core import events as ev
 from mfmesos.core.attempt_record import Attempt
-from mfmesos.core.model import Request, Resources, Task
+from mfmesos.core.model import Request, Resources, StagedInput, Task
 from mfmesos.core.needs import OFF
 from mfmesos.core.policy import Policy
 from mfmesos.shared import wire
@@ -187,3 +187,32 @@ def test_with_several_claims_the_one_is_held_that_has_room_first():
     assert world.core.state.planned.claim_id == short_one.claim.claim_id
     world.sync(long_one)
     assert "6.1" in long_one.running  # the other claim is free for all
+
+
+def test_a_task_whose_input_lies_in_the_held_claim_does_not_overtake_either():
+    """The large task was there first; the bytes of the next one keep."""
+    world = World(Policy(workdir="/w", batch_delay_s=0.0), {"a1": Resources(2, 4096, 20000)})
+    data = StagedInput("big", "d" * 64, 100 << 20, 0o644)
+
+    def submit(number: int, command: str, cores: float, *inputs: StagedInput) -> None:
+        task = Task(number, command, tuple(i.name for i in inputs), (f"o{number}",), Request(cores, 100.0, 200.0),
+                    command)
+        world.send(ev.TaskSubmitted(task, inputs))
+
+    submit(1, "first", 1.0, data)
+    submit(2, "second", 1.0, data)
+    world.register()
+    world.offer()
+    (executor,) = world.live()
+    world.sync(executor)
+    submit(3, "large", 2.0)
+    submit(4, "near", 1.0, data)
+    world.now = 5.0
+    world.finish(executor, "1.1", usage=wire.Usage(50.0, 1.0, 1.0, 5.0, 5.0))
+    world.sync(executor)
+    world.sync(executor)
+    assert sorted(run.command for run in executor.running.values()) == ["second"]
+    world.finish(executor, "2.1", usage=wire.Usage(50.0, 1.0, 1.0, 5.0, 5.0))
+    world.sync(executor)
+    world.sync(executor)
+    assert sorted(run.command for run in executor.running.values()) == ["large"]
