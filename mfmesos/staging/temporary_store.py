@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import os
 from collections.abc import Awaitable
 from pathlib import Path
@@ -25,6 +26,7 @@ class TemporaryStore:
         self.folder = workdir / ".mfmesos" / "temporary"
         self._arrived = arrived
         self._expected: dict[tuple[str, str], int] = {}
+        self._numbers = itertools.count()
 
     def start(self, resume: bool) -> None:
         """Leftovers of another run are removed."""
@@ -63,7 +65,7 @@ class TemporaryStore:
         room = os.statvfs(self.folder)
         if size > room.f_bavail * room.f_frsize - SPARE_BYTES:
             raise Refused(413, m.TEMPORARY_NO_ROOM())
-        part = f"{self.path(digest)}.{claim_id}"
+        part = f"{self.path(digest)}.{next(self._numbers)}"  # it may be arriving twice, after a lost connection
         total = hashlib.sha256()
 
         def write(fd: int, data: bytes) -> None:
@@ -75,7 +77,11 @@ class TemporaryStore:
         fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             while data := await asyncio.wait_for(request.content.read(1 << 20), idle_s):
-                await asyncio.shield(blocking(write, fd, data))
+                writing = asyncio.ensure_future(blocking(write, fd, data))
+                try:
+                    await asyncio.shield(writing)
+                finally:
+                    await asyncio.wait((writing,))  # a thread must not write to a number that is closed
             if total.hexdigest() != digest:
                 raise Refused(400, m.TEMPORARY_DAMAGED())
             os.rename(part, self.path(digest))
