@@ -8,7 +8,7 @@ SHELL := /bin/bash
 # What needs a cluster, a real makeflow or processes of its own is not run on every Python
 # (tests/executor runs the executor on each by itself).
 PURE := $(filter-out tests/contract tests/chaos tests/endtoend tests/realmesos tests/executor tests/local tests/__pycache__,\
-	$(patsubst %/,%,$(wildcard tests/*/))) $(wildcard tests/test_*.py)
+	$(patsubst %/,%,$(wildcard tests/*/))) $(filter-out tests/test_bench.py,$(wildcard tests/test_*.py))
 
 # Tests mostly wait; a file's tests stay together, so that they share their cluster.
 WORKERS ?= 2

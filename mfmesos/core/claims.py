@@ -64,7 +64,7 @@ def _take_result(state: State, claim: Claim, result: wire.Result) -> None:
     claim.to_kill.discard(result.attempt)
     record = tasks.current(state, claim, result.attempt)
     if record is None:
-        temporaries.unwanted(claim, result)
+        temporaries.unwanted(state, claim, result)
         claim.attempts.pop(result.attempt, None)
         state.emit(WithdrawPermit(claim.id, result.attempt))
     elif record.state is not TaskState.PUBLISHING and not sharing.lacking(state, claim, record, result):

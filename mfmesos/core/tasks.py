@@ -264,7 +264,7 @@ def outputs_refused(state: State, event: OutputsRefused) -> None:
     result, record.result = record.result, None
     claim = state.claims.get(record.claim_id)
     if claim is not None and result is not None:
-        temporaries.unwanted(claim, result)
+        temporaries.unwanted(state, claim, result)
     if event.full:
         state.paused_until = state.now + state.policy.full_pause_s
         state.note("warning", m.DISK_FULL_PAUSE(why=event.reason), every_s=60.0)

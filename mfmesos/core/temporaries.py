@@ -105,10 +105,14 @@ def save(state: State, maker: TaskRecord) -> None:
     state.emit(SaveTask(saved(state, maker)))
 
 
-def unwanted(claim: Claim, result: wire.Result) -> None:
-    """The result counts for nothing, and so does what its attempt has kept."""
+def unwanted(state: State, claim: Claim, result: wire.Result) -> None:
+    """The result counts for nothing, and so does what its attempt has kept; unless the result is only repeated, after a
+    scheduler died before it could acknowledge it.
+    """
+    known = {one.digest for one in state.temporaries.held_by(claim.id) if one.holders[claim.id] == result.attempt}
     for kept in result.kept:
-        claim.unpin(pin(result.attempt, kept.digest))
+        if kept.digest not in known:
+            claim.unpin(pin(result.attempt, kept.digest))
 
 
 def claim_gone(state: State, claim_id: str) -> None:

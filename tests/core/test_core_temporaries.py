@@ -5,7 +5,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from world import World, digest_of
 
@@ -307,6 +307,8 @@ def files(draw):
     return lines
 
 
+# A result that was counted but not yet acknowledged comes again after a restart: its copy stays.
+@example([Line(1, (), False), Line(2), Line(3, (1,), False), Line(4, (), False), Line(5, (1, 2), False)], 1980, 2)
 @settings(max_examples=150, deadline=None)
 @given(files(), st.integers(0, 10**6), st.integers(1, 3))
 def test_whatever_is_lost(lines, seed, agents):
