@@ -119,12 +119,15 @@ def test_without_any_thread_a_step_is_refused(monkeypatch):
 
 
 def stuck_downloads(staging, count: int = STUCK):
-    """Attempts that wait for ever for one large input each; returns when as many as may are being fetched."""
+    """Attempts that wait for ever for one large input each; returns when as many as may are being fetched: first those
+    that fetch, then those that wait for their turn.
+    """
     inputs = [staging.add("in", LARGE + b"%d" % i, shared=False) for i in range(count)]
     staging.get_delay.clear()
     staging.run(*(run(f"s{i}.1", "true", [item], memory_mb=10.0) for i, item in enumerate(inputs)))
     wait_until(lambda: len(staging.gets) == 8)
-    return [f"s{i}.1" for i in range(count)]
+    waits = [item.digest not in staging.gets for item in inputs]
+    return [f"s{i}.1" for i in sorted(range(count), key=waits.__getitem__)]
 
 
 def test_ends_do_not_wait_for_downloads(executor, staging):
@@ -181,7 +184,7 @@ def test_kills_do_not_wait_for_transfers(executor, staging):
     """An attempt that waits for its turn ends at once when it is killed, and leaves nothing to run later."""
     stuck = stuck_downloads(staging)
     fetched = len(staging.gets)
-    waiting = [name for i, name in enumerate(stuck) if i >= 8]
+    waiting = stuck[8:]
     staging.kill(*waiting)
     assert {r.outcome for r in staging.wait(*waiting)} == {"killed"}
     staging.get_delay.set()
