@@ -178,7 +178,7 @@ def test_rows_run_from_end_to_end(names, tmp_path, capsys, monkeypatch):
         monkeypatch.setattr(tempfile, "tempdir", own)
         monkeypatch.setenv("TMPDIR", own)
         run_rows(names, tmp_path, capsys)
-        assert not list(Path(own).iterdir())
+        assert not list(Path(own).glob("mfmesos-*"))
 
 
 def run_rows(names, tmp_path, capsys):
