@@ -7,13 +7,13 @@ import logging
 import os
 import re
 import socket
-import tempfile
 import threading
 import time
 from typing import Any, Callable, ContextManager, NamedTuple
 
 from mfmesos.shared.addresses import join_host_port
 from mfmesos.shared.peer_wire import file_token
+from mfmesos.shared.servertls import server_context
 from mfmesos.shared.wire import ClaimData
 from mfmesos_executor.arriving import Arriving, Gone
 
@@ -24,7 +24,7 @@ MOST_SERVED = 8
 HEAD_S = 10.0
 """For the TLS handshake and the head of a request together."""
 SILENT_S = 30.0
-"""A peer that takes nothing for so long is disconnected."""
+"""A peer that takes nothing for this long is disconnected."""
 SLOWEST_BYTES_PER_S = 16 * 1024
 """And one that takes less than this, in the end."""
 MOST_HEAD = 4096
@@ -62,7 +62,7 @@ class PeerServer:
         self._hold = hold
         self._head_s = head_s
         self._context: Any
-        self._context, self.fingerprint = _tls(data.peer_pem, folder) if data.peer_pem else (None, "")
+        self._context, self.fingerprint = server_context(data.peer_pem, folder) if data.peer_pem else (None, "")
         self._lock = threading.Lock()
         self._strangers: dict[int, tuple[float, socket.socket]] = {}
         self._threads = 0
@@ -237,23 +237,3 @@ def _head(connection: socket.socket) -> bytes:
         if len(head) > MOST_HEAD:
             raise _Refused(400)
     return head.partition(b"\r\n\r\n")[0]
-
-
-def _tls(pem: str, folder: str) -> tuple[Any, str]:
-    """A context with that key and certificate, and the certificate's fingerprint. They are in a file (0600, in
-    `folder`) only while OpenSSL loads them. Raises OSError, ValueError.
-    """
-    import hashlib
-    import ssl
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    fd, path = tempfile.mkstemp(prefix=".tls-", dir=folder)
-    try:
-        with os.fdopen(fd, "w") as f:
-            f.write(pem)
-        context.load_cert_chain(path)
-    finally:
-        os.unlink(path)
-    der = ssl.PEM_cert_to_DER_cert(pem[pem.index("-----BEGIN CERTIFICATE"):])
-    return context, hashlib.sha256(der).hexdigest()

@@ -3,13 +3,9 @@ data.
 """
 from __future__ import annotations
 
-import contextlib
 import datetime
-import hashlib
 import ipaddress
-import os
 import ssl
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from mfmesos.shared.servertls import server_context
 
 VALID_DAYS = 365
 
@@ -37,18 +35,8 @@ def make_tls(
     OpenSSL loads them.
     """
     pem = pem or _new_pem(hosts, now or datetime.datetime.now(datetime.timezone.utc))
-    der = x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    fd, path = tempfile.mkstemp(prefix=".tls-", dir=folder)
-    try:
-        with os.fdopen(fd, "wb") as f:
-            f.write(pem)
-        context.load_cert_chain(path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-    return ServerTls(context, pem, hashlib.sha256(der).hexdigest())
+    context, fingerprint = server_context(pem.decode(), str(folder))
+    return ServerTls(context, pem, fingerprint)
 
 
 def peer_pem() -> str:
