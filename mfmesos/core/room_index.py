@@ -77,20 +77,41 @@ class _Slots(Generic[K]):
         self._free = []
 
 
-class LeastNeeds(Generic[K]):
+class _Tree(Generic[K]):
+    """A segment tree: node 1 is the root, the children of node n are 2 n and 2 n + 1, leaves begin at `_width`."""
+
+    def __init__(self, reuse: bool) -> None:
+        self._slots: _Slots[K] = _Slots(reuse)
+        self._width = 1
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._slots.of
+
+    def _join(self, node: int) -> bool:
+        """Make the node from its children; returns whether it has changed."""
+        raise NotImplementedError
+
+    def _climb(self, leaf: int) -> None:
+        """The leaf has changed: bring the nodes above it up to date."""
+        node = leaf // 2
+        while node and self._join(node):
+            node //= 2
+
+    def _join_all(self) -> None:
+        for node in range(self._width - 1, 0, -1):
+            self._join(node)
+
+
+class LeastNeeds(_Tree[K]):
     """Keys with a rank and a least need each."""
 
     def __init__(self) -> None:
-        self._slots: _Slots[K] = _Slots(reuse=True)
-        self._width = 1
+        super().__init__(reuse=True)
         self._rank: list[float] = [INF, INF]
         self._least: list[Amounts] = [EVERYTHING, EVERYTHING]
 
     def __len__(self) -> int:
         return len(self._slots.of)
-
-    def __contains__(self, key: K) -> bool:
-        return key in self._slots.of
 
     def least(self) -> Amounts:
         """The least of each resource that any key needs."""
@@ -124,20 +145,14 @@ class LeastNeeds(Generic[K]):
         missing = self._width - len(ranks)
         self._rank = [INF] * self._width + ranks + [INF] * missing
         self._least = [EVERYTHING] * self._width + least + [EVERYTHING] * missing
-        for node in range(self._width - 1, 0, -1):
-            self._join(node)
+        self._join_all()
 
     def _put(self, slot: int, rank: float, least: Amounts) -> None:
         node = self._width + slot
         self._rank[node], self._least[node] = rank, least
-        node //= 2
-        while node:
-            if not self._join(node):
-                return
-            node //= 2
+        self._climb(node)
 
     def _join(self, node: int) -> bool:
-        """Whether the node has changed."""
         one, other = 2 * node, 2 * node + 1
         rank = min(self._rank[one], self._rank[other])
         least = Amounts(*map(min, self._least[one], self._least[other]))
@@ -165,16 +180,12 @@ class LeastNeeds(Generic[K]):
                     heapq.heappush(waiting, (self._rank[child], child))
 
 
-class MostRoom(Generic[K]):
+class MostRoom(_Tree[K]):
     """Keys with free room each, in the order in which they were added."""
 
     def __init__(self) -> None:
-        self._slots: _Slots[K] = _Slots(reuse=False)
-        self._width = 1
+        super().__init__(reuse=False)
         self._most: list[Amounts] = [NOTHING, NOTHING]
-
-    def __contains__(self, key: K) -> bool:
-        return key in self._slots.of
 
     def place_of(self, key: K) -> int:
         """Keys that were added later have larger ones; valid until a key is added."""
@@ -198,17 +209,12 @@ class MostRoom(Generic[K]):
         while self._width < 2 * len(rooms):
             self._width *= 2
         self._most = [NOTHING] * self._width + rooms + [NOTHING] * (self._width - len(rooms))
-        for node in range(self._width - 1, 0, -1):
-            self._join(node)
+        self._join_all()
 
     def _put(self, slot: int, room: Amounts) -> None:
         node = self._width + slot
         self._most[node] = room
-        node //= 2
-        while node:
-            if not self._join(node):
-                return
-            node //= 2
+        self._climb(node)
 
     def _join(self, node: int) -> bool:
         most = Amounts(*map(max, self._most[2 * node], self._most[2 * node + 1]))

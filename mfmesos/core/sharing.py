@@ -1,8 +1,6 @@
 """Shared folders (--shared-fs): which agents lack one, and the end of tasks that no agent can run."""
 from __future__ import annotations
 
-import os
-
 from mfmesos.core import tasks, trust
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.outcomes import Decision, Verdict
@@ -22,7 +20,7 @@ def add_to(run: wire.Run, state: State, record: TaskRecord) -> None:
     task, workdir = record.task, state.policy.workdir
     run.shared = {folder: state.shared.get(folder, "") for folder in task.shared}
     run.stay = [name for name in task.outputs
-                if os.path.isabs(name) and folder_of(task.shared, path_of(workdir, name))]
+                if name.startswith("/") and folder_of(task.shared, path_of(workdir, name))]
     if len(run.stay) < len(task.outputs) and folder_of(task.shared, path_of(workdir, ".mfmesos")):
         run.place = placed_stem(workdir, record.attempt_id)
 
