@@ -41,7 +41,7 @@ def waiting(bench: Bench) -> Values:
 
 @contextmanager
 def executors(bench: Bench, cores: int, command: str) -> Iterator[list[psutil.Process]]:
-    """Those of the claims, mostly one, whose tasks fill an agent with so many cores."""
+    """Those of the claims, mostly one, whose tasks fill an agent with that many cores."""
     with scheduler(bench, bench.mesos(cores=cores)) as files:
         files.submit(*[command] * cores)
         deadline = time.monotonic() + 30
@@ -57,7 +57,7 @@ def executors(bench: Bench, cores: int, command: str) -> Iterator[list[psutil.Pr
 
 
 def executors_on(bench: Bench, cores: int) -> list[psutil.Process]:
-    """All on the cluster that has an agent with so many cores."""
+    """All on the cluster that has an agent with that many cores."""
     found = []
     for pid in bench.cluster(cores=cores).processes():
         with contextlib.suppress(psutil.Error):

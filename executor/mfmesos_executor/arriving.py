@@ -69,7 +69,7 @@ class Arriving:
             self._at, self._hash = self.have, hashlib.sha256()
 
     def end(self) -> None:
-        """No more is written. Those who wait are told if that was not all."""
+        """Nothing more is written. Waiting readers are notified if the file is incomplete."""
         os.close(self._fd)
         with self._changed:
             self._failed = self.have < self._size

@@ -1,7 +1,7 @@
 """Read leases: the kernel holds whoever opens a leased file for writing, or truncates it, until the lease is released.
 
 Readers, hard links, renames, chmod and utime pass. The kernel waits /proc/sys/fs/lease-break-time (45 s by default),
-then the writer goes on; an open with O_NONBLOCK fails at once with EWOULDBLOCK.
+then the writer continues; an open with O_NONBLOCK fails at once with EWOULDBLOCK.
 """
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def holds(fd: int) -> bool:
 
 
 def renew(fd: int) -> bool:
-    """Release the lease, which lets waiting writers go on, and take it again; False if somebody has the file open for
-    writing. The file may have been changed between the two.
+    """Release the lease, which lets waiting writers continue, and take it again; False if somebody has the file open
+    for writing. The file may have been changed between the two.
     """
     try:
         fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 SILENT_S = 30.0
-"""A peer without a byte for so long is given up, if the scheduler did not do so before."""
+"""A peer that sends nothing for this long is given up, unless the scheduler gave it up before."""
 SOON_S = 5.0
 
 

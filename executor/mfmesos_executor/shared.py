@@ -229,7 +229,7 @@ class Links:
         shared.guilty = {*(shared.guilty or ()), *guilty}
         self._end(shared, guilty)
         if shared.guilty & shared.users.keys():
-            return  # a dying writer goes on for a moment if the lease is released
+            return  # a dying writer continues for a moment if the lease is released
         if all([leases.renew(fd) for fd in shared.leases]):
             shared.broken_at, shared.guilty = None, None
             if not shared.unchanged():

@@ -84,7 +84,7 @@ class Deliveries:
         self._kept = {attempt_of(stem): stem for stem in stems}
         self._numbers = itertools.count(1 + max(map(number_of, stems), default=0))
         for path in found:
-            placed = resume and self._shared and is_placed(path.name)  # by an executor that goes on
+            placed = resume and self._shared and is_placed(path.name)  # by an executor that is still running
             if (owner_of(path.name) not in stems and not placed) or path.name.endswith(OLD):
                 remove_tree(str(path))
         self._incoming.parent.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,7 @@ SETTLED_S = 6.0
 SLOW = 4
 """Slow is a rate below this part of the best rate of the same input."""
 CAUGHT_UP = 2
-"""Blocks. An executor that has all but so many of its source's blocks waits for its source."""
+"""Blocks. An executor that lags behind its source by at most this waits for its source."""
 BEST_S = 30.0
 """For this long the best rate is remembered: networks have better and worse times."""
 LONG_S = 60.0
