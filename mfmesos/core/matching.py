@@ -8,8 +8,9 @@ from __future__ import annotations
 from mfmesos.core import claims, demand, planned_start, sharing, shortage, tasks, temporaries, trust
 from mfmesos.core.actions import DeclineOffers, ListAgents, OpenClaim, Revive, SaveClaim, Suppress
 from mfmesos.core.claim_table import Claim
-from mfmesos.core.filling import fill_claims, is_short, room_to_run, with_own_claim
+from mfmesos.core.filling import fill_claims
 from mfmesos.core.model import Resources, SavedClaim
+from mfmesos.core.planning import is_short, room_to_run, with_own_claim
 from mfmesos.core.records import AgentRecord, Shape
 from mfmesos.core.sizing import allocation, how_many_fit, is_crumb, size_claim
 from mfmesos.core.state import State

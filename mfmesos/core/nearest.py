@@ -1,11 +1,12 @@
 """Which waiting tasks start in a claim first: those whose large inputs lie there, without starving the others."""
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from mfmesos.core import demand, planned_start, tasks, trust
+from mfmesos.core import planned_start, trust
 from mfmesos.core.claim_table import Claim
+from mfmesos.core.decisions import Assignment, Decision, Reason
 from mfmesos.core.records import Shape, TaskRecord
 from mfmesos.core.room_index import amounts
 from mfmesos.core.state import State
@@ -17,23 +18,20 @@ LOOK_SHAPES = 8
 """This many shapes are looked at for one claim, or of those that have just come."""
 
 
-def start_near(state: State, changed: Iterable[Claim]) -> list[Claim]:
-    """Before all others, start tasks that have just come where most of their inputs lie, and in the claims with new
-    room the first ones whose inputs lie there. Returns the claims that got any.
+def starts(state: State, changed: Iterable[Claim]) -> Iterator[Decision]:
+    """Before all others start tasks that have just come where most of their inputs lie, and in the claims with new room
+    the first ones whose inputs lie there.
     """
-    filled: dict[str, Claim] = {}
     for shape in list(islice(state.fresh, LOOK_SHAPES)):
         for record in _head(state, shape):
             claim = _best(state, shape, record)
-            if claim is not None and _start(state, shape, record, claim):
-                filled[claim.id] = claim
+            if claim is not None:
+                yield from _start(state, shape, record, claim)
     for claim in changed:
         for shape in list(islice(state.waiting.fitting(lambda one=claim: amounts(one.free)), LOOK_SHAPES)):  # type: ignore[misc]
             for record in _head(state, shape):
-                if state.near.bytes_at(record.large, claim.id) and _start(state, shape, record, claim):
-                    filled[claim.id] = claim
-    demand.follow_queue(state)
-    return list(filled.values())
+                if state.near.bytes_at(record.large, claim.id):
+                    yield from _start(state, shape, record, claim)
 
 
 def pick(state: State, shape: Shape, claim: Claim) -> TaskRecord | None:
@@ -44,10 +42,7 @@ def pick(state: State, shape: Shape, claim: Claim) -> TaskRecord | None:
     if first is None or not state.queue.large:
         return first
     here = [(state.near.bytes_at(record.large, claim.id), -n, record) for n, record in enumerate(_head(state, shape))]
-    _, _, found = max(here, key=lambda one: one[:2])
-    if found is not first:
-        first.passed += 1
-    return found
+    return max(here, key=lambda one: one[:2])[2]
 
 
 def _head(state: State, shape: Shape) -> list[TaskRecord]:
@@ -76,19 +71,17 @@ def _fits(state: State, shape: Shape, claim: Claim) -> bool:
     return state.allocation(shape, claim.resources, claim.agent_id).fits_in(claim.free)
 
 
-def _start(state: State, shape: Shape, record: TaskRecord, claim: Claim) -> bool:
+def _start(state: State, shape: Shape, record: TaskRecord, claim: Claim) -> Iterator[Decision]:
     """Start it there if it fits, and if nobody is passed over too often."""
     first = state.queue.first(shape)
     if first is None or state.running() >= (state.policy.max_running or state.running() + 1):
-        return False
+        return
     if (record is not first and first.passed >= LOOK_AHEAD) or not _fits(state, shape, claim):
-        return False
+        return
     head = state.waiting.first()
     if head is not None and head != shape and not _fits(state, head, claim):
-        planned_start.make(state, record)
+        yield from planned_start.plan(state, record)
     if planned_start.is_held(state, claim) and planned_start.delayed_by(state, record, shape):
-        return False
-    if record is not first:
-        first.passed += 1
-    tasks.start_attempt(state, record, claim, state.allocation(shape, claim.resources, claim.agent_id))
-    return True
+        return
+    need = state.allocation(shape, claim.resources, claim.agent_id)
+    yield Assignment(record.task.id, claim.id, need, Reason.NEAR, first.task.id if first is not record else None)

@@ -12,6 +12,7 @@ from itertools import islice
 
 from mfmesos.core import trust
 from mfmesos.core.claim_table import Claim
+from mfmesos.core.decisions import Decision, Hold, Refusal, Why
 from mfmesos.core.model import Resources
 from mfmesos.core.records import PlannedStart, Shape, TaskRecord
 from mfmesos.core.state import State
@@ -43,7 +44,7 @@ def follow(state: State) -> None:
         claim.touch()  # other tasks may start there again
 
 
-def make(state: State, overtaking: TaskRecord) -> None:
+def plan(state: State, overtaking: TaskRecord) -> Iterator[Decision]:
     """Hold a claim for the first waiting task before this one overtakes it, unless something else is coming for it."""
     shape = state.waiting.first()
     if shape is None or state.planned is not None or state.policy.per_task_claims:
@@ -52,7 +53,8 @@ def make(state: State, overtaking: TaskRecord) -> None:
     if record is None or record.order >= overtaking.order or state.now - state.planned_at < EVERY_S:
         return
     if not (state.claims.expected[shape] or state.offering):
-        state.planned, state.planned_at = _best(state, shape, record), state.now
+        start = _best(state, shape, record)
+        yield Hold(record.task.id, start) if start is not None else Refusal(record.task.id, "", Why.LARGE)
 
 
 def _best(state: State, shape: Shape, record: TaskRecord) -> PlannedStart | None:

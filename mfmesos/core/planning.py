@@ -1,0 +1,140 @@
+"""Decides which waiting tasks start in an open claim: first fit, tasks in the order they were submitted; later tasks
+may overtake a task that fits nowhere.
+
+Planners are generators that only read the state. Each decision is made for the state as it is when the planner is asked
+for it: apply it, ask again.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mfmesos.core import nearest, planned_start, trust
+from mfmesos.core.claim_table import Claim
+from mfmesos.core.decisions import Assignment, Decision, Reason, Refusal, Release, Why
+from mfmesos.core.model import Resources
+from mfmesos.core.records import Shape, TaskRecord
+from mfmesos.core.room_index import amounts
+from mfmesos.core.sizing import AHEAD_PACE_S, ahead, how_many_fit
+from mfmesos.core.state import State
+from mfmesos.core.states import ClaimState, TaskState
+
+
+def room_to_run(state: State) -> int:
+    """Number of tasks that may start before --max-running is reached."""
+    if state.policy.max_running is None:
+        return len(state.queue)
+    return max(state.policy.max_running - state.running(), 0)
+
+
+def in_free_room(state: State, claim: Claim) -> Iterator[Decision]:
+    """What starts in the claim's free room."""
+    if claim.free.cores > 0:
+        yield from _starts(state, claim, claim.free, len(state.queue), Reason.FIRST)
+
+
+def queued_ahead(state: State, claim: Claim) -> Iterator[Decision]:
+    """Short tasks that the executor gets before there is room; a long one would wait here while another claim becomes
+    free.
+    """
+    extra = ahead(claim.resources, claim.pace_s)
+    if extra.cores > 0 and state.queue and not planned_start.is_held(state, claim):
+        yield from _starts(state, claim, claim.free + extra, len(state.queue) // len(state.claims), Reason.AHEAD)
+
+
+def _starts(state: State, claim: Claim, room: Resources, at_most: int, reason: Reason) -> Iterator[Decision]:
+    left = [room]
+    for shape in state.waiting.fitting(lambda: amounts(left[0])):
+        at_most = min(at_most, room_to_run(state))
+        if at_most <= 0:
+            break
+        if unsuited(state, shape, claim, reason) is not None:
+            continue
+        need = state.allocation(shape, claim.resources, claim.agent_id)
+        if not need.fits_in(claim.resources):
+            continue
+        n = how_many_fit(need, left[0], min(state.queue.count(shape), at_most))
+        first = state.queue.first(shape)
+        held = False
+        if n and first is not None:
+            yield from planned_start.plan(state, first)
+            held = planned_start.is_held(state, claim)
+            if held:
+                n = 0 if planned_start.delayed_by(state, first, shape) else 1
+        left[0], at_most = left[0] - need * n, at_most - n
+        for _ in range(n):
+            record = first if held else nearest.pick(state, shape, claim)
+            assert record is not None
+            passed = state.queue.first(shape)
+            assert passed is not None
+            yield Assignment(record.task.id, claim.id, need, reason, passed.task.id if passed is not record else None)
+
+
+def unsuited(state: State, shape: Shape, claim: Claim, reason: Reason = Reason.FIRST) -> Why | None:
+    """Why no task of that shape may start in the claim, whatever its room; None: it may."""
+    if shape.at not in ("", claim.id):
+        return Why.ELSEWHERE
+    if reason is Reason.AHEAD and not is_short(state, shape):
+        return Why.LONG
+    return Why.SHUNNED if trust.shunned(state, shape, claim.agent_id) else None
+
+
+def refusals(state: State, record: TaskRecord) -> Iterator[Refusal]:
+    """Why the waiting task starts in none of the open claims; costs as much as there are claims."""
+    shape = record.shape()
+    for claim in state.claims.each_in(ClaimState.OPEN):
+        why = unsuited(state, shape, claim)
+        need = state.allocation(shape, claim.resources, claim.agent_id)
+        if why is None and not need.fits_in(claim.resources):
+            why = Why.LARGE
+        elif why is None and not need.fits_in(claim.free):
+            why = Why.FULL
+        elif why is None and planned_start.is_held(state, claim):
+            why = Why.HELD
+        if why is not None:
+            yield Refusal(record.task.id, claim.id, why)
+
+
+def is_short(state: State, shape: Shape) -> bool:
+    """Without estimates tasks cannot be distinguished, and recent ones were short."""
+    wall_s = state.need(shape).wall_s
+    return wall_s <= AHEAD_PACE_S if wall_s is not None else shape.kind is None
+
+
+def alone(state: State, claim: Claim) -> Iterator[Decision]:
+    """The claim's task or, after its end, another suspect: each runs alone in the claim, which saves a claim."""
+    if claim.attempts:
+        return
+    record = state.tasks.get(claim.solo_task or -1)
+    if record is None or record.state is not TaskState.WAITING or not _may_stay(state, record, claim):
+        record = None if state.policy.per_task_claims else _next_suspect(state, claim)
+    if record is None or not room_to_run(state):
+        yield Release(claim.id)
+    else:
+        yield Assignment(record.task.id, claim.id, claim.resources, Reason.ALONE)
+
+
+def _may_stay(state: State, record: TaskRecord, claim: Claim) -> bool:
+    """Whether a retried task can use its claim again: the claim's size was not found too small, and no other agent is
+    preferred.
+    """
+    floor = Resources(memory_mb=record.floor_memory_mb, disk_mb=record.floor_disk_mb)
+    return (record.at in ("", claim.id) and floor.fits_in(claim.resources)
+            and not trust.shunned(state, record.shape(), claim.agent_id))
+
+
+def _next_suspect(state: State, claim: Claim) -> TaskRecord | None:
+    """The first suspect without a claim opened for it, otherwise the first one."""
+    fitting = [s for s, _, _ in state.queue.shapes() if s.solo and s.at in ("", claim.id)
+               and not trust.shunned(state, s, claim.agent_id)
+               and state.allocation(s, claim.resources, claim.agent_id).fits_in(claim.resources)]
+    taken = with_own_claim(state)
+    for shape in fitting:
+        found = next((r for r in state.queue.of(shape) if r.task.id not in taken), None)
+        if found is not None:
+            return found
+    return state.queue.first(fitting[0]) if fitting else None
+
+
+def with_own_claim(state: State) -> set[int]:
+    """Tasks that have, or will have, their own claim."""
+    return {c.solo_task for c in state.claims_in(ClaimState.LAUNCHING, ClaimState.OPEN) if c.solo_task is not None}
