@@ -20,24 +20,28 @@ this factor.
 
 
 class Turns:
-    """Running time and waiting time for a CPU of an attempt's processes, as far as they were checked."""
+    """Running time and waiting time for a CPU of an attempt's processes, as far as they were checked. Those that have
+    not run since the last check are not read again.
+    """
 
     def __init__(self) -> None:
-        self._alive: dict[int, procs.Turn] = {}
+        self._alive: dict[int, tuple[Process, procs.Turn]] = {}
         self._ended = procs.Turn(0.0, 0.0)
 
     def look(self, processes: Iterable[Process]) -> None:
         before, self._alive = self._alive, {}
         for process in processes:
-            turn = procs.turn(process, MOST_THREADS) or before.get(process.pid)
+            known, turn = before.get(process.pid, (None, None))
+            if known != process:
+                turn = procs.turn(process, MOST_THREADS) or turn
             if turn is not None:
-                self._alive[process.pid] = turn
-        gone = [turn for pid, turn in before.items() if pid not in self._alive]
+                self._alive[process.pid] = process, turn
+        gone = [turn for pid, (_, turn) in before.items() if pid not in self._alive]
         self._ended = _sum([self._ended, *gone])
 
     def wait_s(self, cpu_s: float) -> float:
         """Their total waiting time, if all of them ran for that time."""
-        seen = _sum([self._ended, *self._alive.values()])
+        seen = _sum([self._ended, *(turn for _, turn in self._alive.values())])
         return seen.wait_s * min(cpu_s / seen.cpu_s, MOST_UNSEEN) if seen.cpu_s > 0.0 else 0.0
 
 

@@ -19,10 +19,11 @@ logger = logging.getLogger(__name__)
 MB = float(1 << 20)
 QUICK_S, SLOW_S = 0.2, 1.0
 """Minimum time between samples; and the maximum, unless COST requires more."""
+YOUNG_S = 5.0
 COST, CALM_COST = 20.0, 100.0
 """Measurements start no more often than once in this many times their own duration: while an attempt is young or large,
-and otherwise. Rare samples would miss the total usage of several short-lived processes; the kernel records only the
-peak of each one. The cost: docs/performance.md, Executor.
+and otherwise; more seldom where nothing has run meanwhile. Rare samples would miss the total usage of several
+short-lived processes; the kernel records only the peak of each one. The cost: docs/performance.md, Executor.
 """
 
 
@@ -53,6 +54,7 @@ class Watched:
         self.disk = self.disk_peak = self.linked_disk = 0
         self.disk_due = started + QUICK_S
         self.turns = Turns()
+        self.charges = procs.Charges()
         self.kill_at: float | None = None
         """Time of the SIGKILL, once the attempt was asked to end."""
 
@@ -183,17 +185,22 @@ class Monitor:
                     spent = self._clock() - begin
                     w.disk_due = self._clock() + max(min(2 * SLOW_S, (now - w.started) / 4), COST * spent, QUICK_S)
         spent = self._clock() - now
-        young = any(now - w.started < 5.0 for w in watched) or not watched
+        youngest_s = min((now - w.started for w in watched), default=0.0)
         large = sum(w.memory for w in watched) > 0.7 * self._claim.memory_mb * MB or any(
             w.memory > 0.7 * (w.attempt.run.limit_memory_mb or 1e12) * MB for w in watched)
-        calm = 0.0 if young or large else min(SLOW_S, CALM_COST * spent)
+        if large:
+            calm = 0.0
+        elif not any(w.charges.changed for w in watched):
+            calm = min(SLOW_S, youngest_s / 4)
+        else:
+            calm = 0.0 if youngest_s < YOUNG_S else min(SLOW_S, CALM_COST * spent)
         self._sample_due = self._clock() + max(QUICK_S, calm, COST * spent)
 
     def _measure(self, w: Watched, table: procfs.Table, shm_bytes: int) -> None:
-        charges: dict[int, procs.Charge] = {}
         pids = self._reaper.processes(table, w.leader)
         w.turns.look(table[pid] for pid in pids)
-        w.memory = procs.memory_bytes(table, pids, charges)
+        charges = w.charges.look(table[pid] for pid in pids)
+        w.memory = procs.memory_bytes(charges)
         # Mapped parts of its files in /dev/shm were counted already.
         w.memory += max(0, shm_bytes - sum(c.shared_bytes for c in charges.values()))
         w.memory_peak = max(w.memory_peak, w.memory)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Iterator, NamedTuple
+from typing import Iterable, Iterator, Mapping, NamedTuple
 
 from mfmesos.shared import procfs
 from mfmesos.shared.procfs import Process, Table
@@ -114,25 +114,40 @@ def charge(process: Process) -> Charge:
     return Charge(anonymous + shared, shared, files)
 
 
-def memory_bytes(processes: Table, pids: set[int], charges: dict[int, Charge] | None = None,
-                 share_matters_bytes: int = 32 << 20) -> int:
-    """Total memory of processes: memory that forked children share counts once, if that could matter. Stores the charge
-    of each in `charges`.
+class Charges:
+    """The charges of an attempt's processes. Those that have not run since the last look are not read again."""
+
+    def __init__(self) -> None:
+        self._of: dict[int, tuple[Process, Charge]] = {}
+        self.changed = True
+        """Whether any process came, ran or ended between the last two looks."""
+
+    def look(self, processes: Iterable[Process]) -> dict[int, Charge]:
+        before, self._of = self._of, {}
+        for process in processes:
+            known, charged = before.get(process.pid, (None, None))
+            if charged is None or known != process:
+                charged = charge(process)
+            self._of[process.pid] = process, charged
+        self.changed = self._of != before
+        return {pid: charged for pid, (_, charged) in self._of.items()}
+
+
+def memory_bytes(charges: Mapping[int, Charge], share_matters_bytes: int = 32 << 20) -> int:
+    """Total memory of processes: memory that forked children share counts once, if that could matter.
 
     When a process ends during the measurement, its share moves to the others: then the remaining ones are measured
     again.
     """
-    charges = {} if charges is None else charges
-    charges.update((pid, charge(processes[pid])) for pid in pids)
-    total = sum(charges[pid].bytes for pid in pids)
-    if len(pids) < 2 or total < share_matters_bytes or not os.path.exists("/proc/self/smaps_rollup"):
+    total = sum(charged.bytes for charged in charges.values())
+    if len(charges) < 2 or total < share_matters_bytes or not os.path.exists("/proc/self/smaps_rollup"):
         return total
-    staying = set(pids)
+    staying = set(charges)
     while True:
         shared = sum(_share_bytes(pid, charges[pid]) for pid in staying)
         ended = {pid for pid in staying if _has_ended(pid)}
         if not ended:
-            return max(shared, max(charges[pid].bytes for pid in pids))
+            return max(shared, max(charged.bytes for charged in charges.values()))
         staying -= ended
 
 

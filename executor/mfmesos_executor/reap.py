@@ -166,15 +166,13 @@ class Reaper:
 
     def processes(self, processes: procfs.Table, leader: Leader) -> set[int]:
         """Every process of an attempt, in whichever session."""
-        with self._lock:
-            others = {x.pid for x in self._leaders.values()} - {leader.pid}
-        me = os.getpid()
         # After it was reaped, another process may have its pid.
         roots = [leader.pid] if leader.status is None else []
-        for p in processes.values():
-            lost = p.ppid == me and p.pid not in others and p.session not in others
-            if p.session == leader.pid or (lost and self._is_of(p.pid, leader)):
-                roots.append(p.pid)
+        roots += processes.session(leader.pid)
+        adopted = processes.children(os.getpid())
+        with self._lock:
+            lost = [pid for pid in adopted if pid not in self._leaders and processes[pid].session not in self._leaders]
+        roots += (pid for pid in lost if self._is_of(pid, leader))
         found = processes.tree(roots)
         leader.seen |= found
         return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import struct
 import threading
 import time
 from typing import Callable, Iterable, Mapping, Tuple
@@ -16,6 +17,7 @@ from typing import Callable, Iterable, Mapping, Tuple
 logger = logging.getLogger(__name__)
 FOLDER = "/dev/shm"
 _CREATE, _MODIFY, _OPEN = 0x100, 0x2, 0x20
+_EVENT = struct.Struct("iIII")
 _LEAST_BYTES = 1 << 20
 """Smaller files are not attributed: mostly semaphores."""
 _PAUSE_S = 0.02
@@ -73,7 +75,9 @@ class Files:
         self._others.update((key, changed) for key, _, changed in found if key in wanted and key not in self._owners)
 
     def _follow(self, watch: int) -> None:
-        while os.read(watch, 65536):
+        while True:
+            if not _about_files(os.read(watch, 65536)):
+                continue  # somebody looked at the folder, maybe this very thread
             begin = time.monotonic()
             try:
                 found = _files(self._folder)
@@ -102,6 +106,17 @@ def _files(folder: str) -> list[tuple[Key, int, int]]:
         except OSError:
             continue
     return found
+
+
+def _about_files(events: bytes) -> bool:
+    """Whether any of the events of inotify names a file in the folder."""
+    at = 0
+    while at < len(events):
+        _, _, _, length = _EVENT.unpack_from(events, at)
+        if length:
+            return True
+        at += _EVENT.size
+    return False
 
 
 def _held(pid: int, folder: str) -> set[Key]:

@@ -39,21 +39,28 @@ class Table(Dict[int, Process]):
 
     def __init__(self, processes: Iterable[Process]) -> None:
         super().__init__((p.pid, p) for p in processes)
-        self._children: dict[int, list[int]] | None = None
+        self._children: dict[int, list[int]] = {}
+        self._sessions: dict[int, list[int]] = {}
+        for p in self.values():
+            self._children.setdefault(p.ppid, []).append(p.pid)
+            self._sessions.setdefault(p.session, []).append(p.pid)
+
+    def children(self, pid: int) -> list[int]:
+        return self._children.get(pid, [])
+
+    def session(self, session: int) -> list[int]:
+        """The processes of that session."""
+        return self._sessions.get(session, [])
 
     def tree(self, roots: Iterable[int]) -> set[int]:
         """The existing roots and all their descendants."""
-        if self._children is None:
-            self._children = {}
-            for p in self.values():
-                self._children.setdefault(p.ppid, []).append(p.pid)
         found: set[int] = set()
         waiting = [pid for pid in roots if pid in self]
         while waiting:
             pid = waiting.pop()
             if pid not in found:
                 found.add(pid)
-                waiting.extend(self._children.get(pid, ()))
+                waiting.extend(self.children(pid))
         return found
 
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 from executor_fakes import gone, number_in, run
-from mfmesos_executor import procs
+from mfmesos_executor import procs, shm
 from mfmesos_executor.cores import Turns, usable
 from mfmesos_executor.limits import Load, over_own_limit, victim_of_disk, victim_of_memory
 from mfmesos_executor.verdict import MOST_REASON, failure, with_last_line
@@ -317,3 +317,40 @@ def test_words():
     assert len(long) == MOST_REASON
     assert long.startswith("exit code 1: Error: x")
     assert long.endswith("x: permission denied")
+
+
+def test_a_process_that_has_not_run_is_not_read_again(monkeypatch):
+    """Neither its memory nor its waiting; one that has run, come or gone is a change."""
+    read = []
+    monkeypatch.setattr(procs, "charge", lambda p: read.append(p.pid) or procs.Charge(p.rss_bytes, 0, 0))
+    monkeypatch.setattr(procs, "turn", lambda p, most: read.append(-p.pid) or procs.Turn(p.cpu_s, 1.0))
+    still, busy = Process(1, 1, 1, 1, "S", 10, 0.0), Process(2, 1, 1, 1, "R", 20, 0.5)
+    more = busy._replace(rss_bytes=50, cpu_s=1.0)
+    charges, turns = procs.Charges(), Turns()
+
+    def look(*processes: Process) -> tuple[list[int], int, bool]:
+        read.clear()
+        turns.look(processes)
+        memory = procs.memory_bytes(charges.look(processes))
+        return sorted(read), memory, charges.changed
+
+    assert look(still, busy) == ([-2, -1, 1, 2], 30, True)
+    assert look(still, busy) == ([], 30, False)
+    assert look(still, more) == ([-2, 2], 60, True)
+    assert look(still) == ([], 10, True)
+    assert look(still) == ([], 10, False)
+    assert turns.wait_s(1.0) == pytest.approx(2.0)
+
+
+def test_looking_at_shared_memory_is_no_reason_to_look_again(tmp_path):
+    """Neither for the executor that looks, nor for the others on the agent: that would never end."""
+    watch = shm._watch(str(tmp_path))
+    assert watch is not None
+    try:
+        assert shm._files(str(tmp_path)) == []
+        assert not shm._about_files(os.read(watch, 4096))
+        (tmp_path / "new").write_text("")
+        shm._files(str(tmp_path))
+        assert shm._about_files(os.read(watch, 4096))
+    finally:
+        os.close(watch)

@@ -149,20 +149,20 @@ def test_what_forks_share_is_counted_once_whoever_ends_while_we_look(forks, monk
         return found
 
     monkeypatch.setattr(procs, "pss_bytes", pss)
-    assert procs.memory_bytes(table, set(table)) / 2**20 == pytest.approx(115, abs=20)
+    assert procs.memory_bytes(procs.Charges().look(table.values())) / 2**20 == pytest.approx(115, abs=20)
     assert len(measured) >= 4
 
 
 def test_what_forks_share_is_counted_once_while_all_of_them_stay(forks):
     _, table = forks
-    assert procs.memory_bytes(table, set(table)) / 2**20 == pytest.approx(120, abs=20)
+    assert procs.memory_bytes(procs.Charges().look(table.values())) / 2**20 == pytest.approx(120, abs=20)
 
 
 def test_where_the_kernel_does_not_tell_what_is_shared(forks, monkeypatch):
     """All is counted, rather too much than too little."""
     _, table = forks
     monkeypatch.setattr(os.path, "exists", lambda path: False)
-    assert procs.memory_bytes(table, set(table)) / 2**20 > 400
+    assert procs.memory_bytes(procs.Charges().look(table.values())) / 2**20 > 400
 
 
 def test_a_process_that_is_not_there():
