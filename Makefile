@@ -10,10 +10,8 @@ SHELL := /bin/bash
 PURE := $(filter-out tests/contract tests/chaos tests/endtoend tests/realmesos tests/executor tests/local tests/__pycache__,\
 	$(patsubst %/,%,$(wildcard tests/*/))) $(filter-out tests/test_bench.py,$(wildcard tests/test_*.py))
 
-# Tests mostly wait; a file's tests stay together, so that they share their cluster.
-WORKERS ?= 2
-# These need ports that were free a moment ago, and an even share of the machine.
-ALONE := $(patsubst %,tests/endtoend/test_endtoend_%.py,catalog factory pool)
+# Tests mostly wait; a file's tests stay together, so that they share their cluster, in the order of tests/conftest.py.
+WORKERS ?= $(shell echo $$((2 * $$(nproc))))
 
 .PHONY: help
 help:  ## show this list
@@ -33,9 +31,9 @@ demo: .venv  ## run an example workflow on the embedded cluster
 
 .PHONY: test
 test: debian-packages .venv preload real-mesos test-pure  ## run all tests; missing requirements skip tests on a user's machine, and fail in CI
-	.venv/bin/pytest -n $(WORKERS) --dist loadfile $(ALONE:%=--ignore=%)
-	.venv/bin/pytest $(ALONE)
-	@mkdir -p build && { tools/sources-hash >build/tested || rm -f build/tested; }  # for release-check
+	tools/timed "the whole suite" .venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@{ tools/sources-hash >build/tested || rm -f build/tested; }  # for release-check
+	@echo "Times: $$(paste -sd, build/times | sed 's/,/, /g')"
 
 .PHONY: test-pure
 test-pure: .venv  ## run the tests that need no cluster, on each installed Python 3.9 to 3.13

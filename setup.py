@@ -39,8 +39,11 @@ def build_preload(target):
     compiler = {"cc": [os.environ.get("CC", "cc")], "zig": ZIG}.get(HOW)
     if compiler is None or (HOW == "cc" and shutil.which(compiler[0]) is None):
         return False
-    command = [*compiler, "-O2", "-g0", "-s", "-fPIC", "-shared", "-o", str(target), str(ROOT / SOURCE), "-ldl"]
+    fresh = f"{target}.{os.getpid()}"
+    command = [*compiler, "-O2", "-g0", "-s", "-fPIC", "-shared", "-o", fresh, str(ROOT / SOURCE), "-ldl"]
     done = subprocess.run(command, check=False)
+    if done.returncode == 0:
+        os.replace(fresh, target)  # whole at any moment: of a working copy it may be in use
     if done.returncode and HOW == "zig":
         raise SystemExit("the preloaded library could not be built")
     return done.returncode == 0

@@ -1,4 +1,5 @@
-"""Makes tests/support.py importable from every test folder; gives signals their usual meaning."""
+"""Makes tests/support.py importable from every test folder; gives signals their usual meaning; sets how many examples
+Hypothesis tries, and which tests come first."""
 import signal
 import sys
 from pathlib import Path
@@ -14,11 +15,25 @@ from clusters import (  # noqa: F401  fixtures: pytest finds them by these names
     make_real_mesos,
     real_mesos,
 )
+from hypothesis import HealthCheck, settings
+from support import examples
+
+# Tests have a time limit; single examples have none, since a busy machine makes them slow.
+settings.register_profile("mfmesos", settings(), max_examples=examples(100), deadline=None,
+                          suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("mfmesos")
 
 # A shell that starts the tests in the background lets these be ignored, and every program that a test starts with them.
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, usual)
+
+WAITING = {"chaos", "contract", "endtoend", "executor"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits long comes first: no worker is left alone with a long file at the end, when there are several."""
+    items.sort(key=lambda item: not WAITING & set(item.path.parts))
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,10 @@
-"""What several tests need: waiting without a fixed sleep, free ports, what to do when something is missing."""
+"""What several tests need: waiting without a fixed sleep, free ports, how many examples Hypothesis tries, what to do
+when something is missing."""
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import socket
 import threading
 import time
@@ -26,10 +29,19 @@ def wait_until(predicate: Callable[[], T], timeout: float = 20.0, what: str = "t
 
 
 def free_port() -> int:
-    """A port on loopback that the kernel reports as free."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
+    """A free port on loopback, as is the one after it. The kernel gives such ports to nobody who names none: to no
+    client, and to no server of another test."""
+    while True:
+        port = random.SystemRandom().randrange(20000, 32000)
+        with contextlib.suppress(OSError), socket.socket() as one, socket.socket() as next_one:
+            one.bind(("127.0.0.1", port))
+            next_one.bind(("127.0.0.1", port + 1))
+            return port
+
+
+def examples(count: int) -> int:
+    """The number of examples for Hypothesis: `count`, or the share of it that MFMESOS_EXAMPLES (0 to 1) names."""
+    return max(1, round(count * float(os.environ.get("MFMESOS_EXAMPLES", "1"))))
 
 
 def need(condition: object, reason: str, cure: str) -> None:

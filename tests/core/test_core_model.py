@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from support import examples
 from world import World
 
 from mfmesos.core import events as ev
@@ -22,7 +23,7 @@ from mfmesos.shared import wire
 from mfmesos.shared.wire import FOLDER_GONE
 
 STEPS = int(os.environ.get("MFMESOS_MODEL_STEPS", "60"))
-EXAMPLES = int(os.environ.get("MFMESOS_MODEL_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("MFMESOS_MODEL_EXAMPLES") or examples(200))
 REASONS = ("", "REASON_CONTAINER_LIMITATION_MEMORY", "REASON_AGENT_REMOVED", "REASON_EXECUTOR_TERMINATED")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support import examples
 from world import World, digest_of
 
 from mfmesos.core import actions as act
@@ -309,7 +310,7 @@ def files(draw):
 
 # A result that was counted but not yet acknowledged comes again after a restart: its copy stays.
 @example([Line(1, (), False), Line(2), Line(3, (1,), False), Line(4, (), False), Line(5, (1, 2), False)], 1980, 2)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(files(), st.integers(0, 10**6), st.integers(1, 3))
 def test_whatever_is_lost(lines, seed, agents):
     """Executors die and the scheduler restarts at random: every task is reported once and finished, no attempt starts

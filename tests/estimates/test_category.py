@@ -8,6 +8,7 @@ import time
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from support import examples
 
 from mfmesos.core.model import Task
 from mfmesos.estimates.category import LONGEST, category_of, derive, signature
@@ -87,7 +88,7 @@ SHELL = st.lists(st.sampled_from([
 
 
 @given(st.one_of(SHELL, st.text(max_size=300)), st.lists(st.text(max_size=10), max_size=3))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_any_text_gives_something_short_and_printable(command, files):
     """Never an exception, never empty, never longer than the bound, one line, the same every time."""
     category = derive(command, files)

@@ -123,6 +123,7 @@ def test_input_size_is_used_where_it_explains():
     assert 1050 <= large <= 1300
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kind", families.KINDS)
 @pytest.mark.parametrize(("categories", "samples"), [(8, (3, 40)), (30, (3, 12))])
 def test_no_family_is_served_worse_than_by_the_largest_seen_and_a_tenth(kind, categories, samples):

@@ -23,6 +23,7 @@ from mfmesos_executor.sync_state import (
     Phase,
     SyncState,
 )
+from support import examples
 
 from mfmesos.shared.wire import FINISHED, Result, Run, SyncAnswer, SyncRequest
 
@@ -561,4 +562,4 @@ class AnyConversation(RuleBasedStateMachine):
 
 
 TestAnyConversation = AnyConversation.TestCase
-TestAnyConversation.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestAnyConversation.settings = settings(max_examples=examples(100), stateful_step_count=40, deadline=None)

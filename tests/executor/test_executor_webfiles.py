@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mfmesos_executor.client import Cancelled
 from mfmesos_executor.webfiles import Web
-from support import wait_until
+from support import examples, wait_until
 from webserver import Page, WebServer, web_server
 
 from mfmesos.shared import wire
@@ -82,7 +82,7 @@ def test_a_body_that_is_always_cut_short(server: WebServer, tmp_path: Path):
 
 
 @given(st.lists(st.integers(0, 3000), max_size=8), st.booleans(), st.booleans(), st.integers(0, 3000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_any_breaks(tmp_path_factory, cuts: list[int], ranges: bool, length: bool, size: int):
     """Wherever a server breaks off, with and without ranges and lengths: the whole file, or an error and no file."""
     with web_server() as server:

@@ -176,6 +176,7 @@ def real_makeflow(tmp_path: Path) -> Path:
     return bindir
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("text", "said"), [
     ("", "No such file or directory"), ("echo \"No module named 'mfmesos'\" >&2; exit 1", "No module named 'mfmesos'"),
     ("echo mfmesos: the master is away >&2; exit 1", "mfmesos: the master is away"),
@@ -199,6 +200,7 @@ def test_scheduler_that_does_not_start(tmp_path: Path, text: str, said: str) -> 
     wait_until(lambda: not (tmp_path / "mesos_task_state").exists(), what="the folder to be put right")
 
 
+@pytest.mark.once
 def test_a_master_that_is_no_address(tmp_path: Path) -> None:
     """One line with what is expected, on makeflow's own stderr as in its mesoslog, as `mfmesos makeflow` has it."""
     bindir = real_makeflow(tmp_path)
@@ -214,6 +216,7 @@ def test_a_master_that_is_no_address(tmp_path: Path) -> None:
     wait_until(lambda: not (tmp_path / "mesos_task_state").exists(), what="the folder to be put right")
 
 
+@pytest.mark.once
 def test_real_makeflow_starts_it(tmp_path: Path) -> None:
     """A plain makeflow -T mesos with the linked scheduler in its folder runs ours."""
     bindir = real_makeflow(tmp_path)

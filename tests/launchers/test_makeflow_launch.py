@@ -17,6 +17,7 @@ from support import need, wait_until
 
 LAUNCH = Path(__file__).with_name("launch_makeflow.py")
 THREE_FILES = ("mesos_task_info", "mesos_task_state", "mesos_done")
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ from mfmesos.launchers import binaries
 
 LAUNCH = Path(__file__).with_name("launch_makeflow.py")
 SOURCE = Path(binaries.__file__).with_name("makeflow_preload.c")
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture(scope="module")

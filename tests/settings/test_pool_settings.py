@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import examples
 
 from mfmesos.core.model import Resources
 from mfmesos.settings.config import ConfigError
@@ -76,7 +77,7 @@ VALUES = st.recursive(
         max_size=4))
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(
     st.sampled_from(["projects", "catalog", "manager", "worker", "password", "ssl", "idle"]), VALUES))
 def test_any_object(tmp_path: Path, said: dict[str, object]) -> None:

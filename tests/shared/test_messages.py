@@ -11,6 +11,8 @@ import pytest
 
 from mfmesos.shared.messages.message import Message
 
+pytestmark = pytest.mark.once
+
 NOT_MESSAGES: dict[str, tuple[str, ...]] = {
     # The embedded cluster answers frameworks and executors in Mesos's own words, which programs match; faults are asked
     # for by tests alone.

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import examples
 
 from mfmesos.core.model import Resources
 from mfmesos.shares.desk import Pool
@@ -197,7 +198,7 @@ def cluster_of(projects: list[tuple[int, int, int, int, float, Resources | None]
     return Cluster(its, cores), [manager(f"p{i}", one[0], one[1], 10) for i, one in enumerate(projects)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(PROJECTS, PROJECTS, st.sampled_from([math.inf, 8.0, 37.0, 200.0]))
 def test_bounds_hold_always(first: list, then: list, cores: float) -> None:  # type: ignore[type-arg]
     """Never over the maximum nor the pool's cores; never drained below the minimum, unless workers are too small for
@@ -221,7 +222,7 @@ def test_bounds_hold_always(first: list, then: list, cores: float) -> None:  # t
                 assert count >= its.min_workers
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(PROJECTS, st.sampled_from([math.inf, 8.0, 37.0, 200.0]), st.booleans())
 def test_stable_input_needs_no_further_decisions(projects: list, cores: float, idle: bool) -> None:  # type: ignore[type-arg]
     """After it has settled nothing is started or drained, however long it lasts."""
@@ -236,7 +237,7 @@ def test_stable_input_needs_no_further_decisions(projects: list, cores: float, i
         assert not made.drains
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 500), st.sampled_from([1.0, 2.0, 3.0, 10.0]), st.sampled_from([1, 2, 4])),
                 min_size=1, max_size=8), st.integers(0, 1000))
 def test_shares_follow_weights(wishes: list, total: int) -> None:  # type: ignore[type-arg]

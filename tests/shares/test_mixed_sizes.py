@@ -96,6 +96,7 @@ class Simulated:
             Resources(cores + sum(slot.used for slot in mine)), Resources(math.ceil(cores / max(len(waiting), 1))))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("seed", range(4))
 def test_shares_and_idle_cores(seed: int) -> None:
     """Weights 3:1, tasks of 1, 2 and 4 cores: the shares are within 10 %, and at most 2 % of the cores idle."""

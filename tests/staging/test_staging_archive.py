@@ -143,6 +143,7 @@ def test_every_source_is_watched() -> None:
     assert [name for name, path in sources.find_sources().items() if not {path, path.parent} & watched] == []
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("version", sorted(pythons()))
 def test_everything_imports(version: str, tmp_path: Path) -> None:
     """On each Python: its __main__ unpacks psutil into the sandbox, and every part imports out of the archive."""
@@ -159,6 +160,7 @@ def test_everything_imports(version: str, tmp_path: Path) -> None:
     assert (done.stdout, done.returncode) == ("rss True\n", 0), done.stderr
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("version", sorted(pythons()))
 def test_starts_as_mesos_starts_it(version: str, tmp_path: Path, built: Archive) -> None:
     """The claim's command, with an empty environment but PATH, gets as far as the executor's own message that it was

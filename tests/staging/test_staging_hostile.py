@@ -20,7 +20,7 @@ from hostile_requests import all_of_them
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from staging_help import Bench, files_tar, inline, member, run, tar_of
-from support import wait_until
+from support import examples, wait_until
 
 from mfmesos.shared import wire
 from mfmesos.staging import listener, transfer
@@ -131,7 +131,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     method=st.sampled_from(["GET", "PUT", "POST", "HEAD", "DELETE", "OPTIONS"]),
     pieces=st.lists(PIECES | TEXT, max_size=7),
@@ -158,7 +158,7 @@ def test_any_route(
     assert fort.tree() == before
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=list(HealthCheck))
 @given(value=VALUES)
 def test_any_sync(fort: Siege, value: Any) -> None:
     """Whatever JSON a stolen token says, the scheduler hears of it only if it is a sync of sane values."""
@@ -177,7 +177,7 @@ MEMBERS = st.tuples(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     members=st.lists(MEMBERS, max_size=5),
     spoil=st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), max_size=3),

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import examples
 
 from mfmesos.core.model import StagedInput, Task
 from mfmesos.shared import tarmarks
@@ -435,7 +436,7 @@ FILE_NAMES = st.text(st.characters(blacklist_categories=["Cs"], blacklist_charac
 
 
 @given(st.dictionaries(FILE_NAMES.filter(lambda n: n not in (".", "..")), st.binary(max_size=2000), max_size=6))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_names_survive(work: Path, files: dict[str, bytes]) -> None:
     """Whatever files are called, the stream holds them as they are."""
     folder = work / str(time.monotonic_ns())

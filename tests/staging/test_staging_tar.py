@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from staging_help import member, tar_of
+from support import examples
 
 from mfmesos.shared.tarmarks import TAR_HOLES, tar_owner
 from mfmesos.staging.incoming import LeadsOut, Unpacker, unpack
@@ -84,7 +85,7 @@ NAMES = st.lists(st.text(st.characters(blacklist_categories=["Cs"], blacklist_ch
 
 @given(st.lists(st.tuples(NAMES, st.binary(max_size=1500)), max_size=5, unique_by=lambda t: t[0]),
        st.sampled_from([tarfile.PAX_FORMAT, tarfile.GNU_FORMAT]), st.integers(1, 3000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_reads_what_tarfile_writes(files: list[tuple[str, bytes]], form: int, step: int) -> None:
     """Any names and contents, in both formats, fed in pieces of any size, come out as they went in."""
     tar = tar_of(*(member(n, d) for n, d in files), format=form)
@@ -92,7 +93,7 @@ def test_reads_what_tarfile_writes(files: list[tuple[str, bytes]], form: int, st
 
 
 @given(st.binary(max_size=3000), st.integers(1, 700))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_noise_is_refused(noise: bytes, step: int) -> None:
     """Whatever is no tar is a BadTar and nothing else."""
     with pytest.raises(BadTar):
@@ -100,7 +101,7 @@ def test_noise_is_refused(noise: bytes, step: int) -> None:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_damaged_streams_never_crash(data: st.DataObject) -> None:
     """A tar with bytes changed is read, or is a BadTar: no other error, no endless loop."""
     tar = bytearray(tar_of(member("a" * 150, b"12345"), member("d", kind=tarfile.DIRTYPE), member("d/ü", b"x" * 600)))
@@ -164,7 +165,7 @@ def test_traversal_is_refused(work: Path, name: str) -> None:
 
 
 @given(st.text(alphabet="./ad\\~\n", min_size=1, max_size=12))
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(120), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_name_leads_out(work: Path, name: str) -> None:
     """Whatever a member is called, nothing is made outside of the attempt's own folder."""
     try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import examples
 
 from mfmesos.shared import peer_wire
 from mfmesos.shared.peer_wire import BROKEN, BUSY, DAMAGED, FAILURES, MISSING, REPORT_S, UNREACHABLE, SourceRequest
@@ -228,7 +229,7 @@ STEPS = st.lists(st.one_of(
 ), max_size=80)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(STEPS)
 def test_whatever_happens(steps):
     """Every asker gets a source that serves and has or is receiving the input; no cycles; few children; and if all

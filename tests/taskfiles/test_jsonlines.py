@@ -6,6 +6,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import examples
 
 from mfmesos.core.model import Remote, Request, Task
 from mfmesos.taskfiles.entries import Malformed, Record, Submitted, Withdrawn
@@ -201,7 +202,7 @@ def test_names_that_are_not_utf8_survive() -> None:
     st.sampled_from([b"\n", b" ", b"#", b"# x\n", b"{", b"}", b'"', b"[]\n", b"\xef\xbb\xbf", b"\xef",
                      b'{"command": "a"}\n', b"\r\n"])),
     max_size=7).map(b"".join), st.lists(st.integers(0, 10**6), max_size=10))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_pieces_make_no_difference(data: bytes, cuts: list[int]) -> None:
     """Of either format, however the bytes arrive: the same records, no exception."""
     at = sorted({0, len(data), *(c % (len(data) + 1) for c in cuts)})

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support import examples
 
 from mfmesos.core.model import Task
 from mfmesos.taskfiles.entries import Submitted
@@ -261,7 +262,7 @@ def drive(p: Plan, fail: set[int]) -> dict[int, str]:
 
 
 @given(records, st.sets(st.integers(1, 9)))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_a_plan_without_problems_ends(listed: list[Submitted], fail: set[int]) -> None:
     """Without conflicts every task ends, once, and the printed order holds them all."""
     there = {"in", "a", "d", "."}
@@ -276,7 +277,7 @@ def test_a_plan_without_problems_ends(listed: list[Submitted], fail: set[int]) -
 
 @example([task(1, "a", ""), task(2, "d", "a"), task(3, "a b", "d")], set(), 0)
 @given(records, st.sets(st.integers(1, 9)), st.integers(0, 9))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_a_growing_plan_ends(listed: list[Submitted], fail: set[int], cut: int) -> None:
     """Lines that come later: every task ends or is reported as stuck, no task twice, whatever comes."""
     p = plan(*listed[:cut], there=["in", "d"])

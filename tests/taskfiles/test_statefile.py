@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import examples
 
 from mfmesos.taskfiles.statefile import StateFile, StateFileError
 
@@ -189,7 +190,7 @@ calls = st.tuples(st.sampled_from(["known", "finished", "failed", "aborted"]), s
 
 
 @given(st.lists(calls))
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_only_safe_lines_whatever_is_called(
         tmp_path_factory: pytest.TempPathFactory, calls: list[tuple[str, int, int]]) -> None:
     """Any calls in any order: each line is one that makeflow survives, of an ID that was announced, once."""

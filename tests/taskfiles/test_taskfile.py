@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import examples
 
 from mfmesos.core.model import Request, Task
 from mfmesos.taskfiles import entries
@@ -324,7 +325,7 @@ fragments = st.lists(st.one_of(
 
 
 @given(fragments, st.lists(st.integers(0, 10**6), max_size=12))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_pieces_make_no_difference(data: bytes, cuts: list[int]) -> None:
     """However the bytes arrive, the records are the same; nothing raises; every message is one line with its place."""
     parser = TaskInfoParser(CWD)
@@ -338,7 +339,7 @@ def test_pieces_make_no_difference(data: bytes, cuts: list[int]) -> None:
 
 
 @given(fragments)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_no_id_twice(data: bytes) -> None:
     """Whatever the bytes: each ID is submitted at most once, and only what was submitted is withdrawn."""
     seen: set[int] = set()
@@ -349,7 +350,7 @@ def test_no_id_twice(data: bytes) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_the_start_is_always_somewhere(data: bytes) -> None:
     """The search for the last run never raises and stays within the file."""
     assert 0 <= start_at_last_first_id(data) <= len(data)
