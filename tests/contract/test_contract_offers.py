@@ -56,7 +56,7 @@ def test_role_of_its_own(cluster):
 def test_heartbeat_follows_subscribed(cluster):
     """The first HEARTBEAT comes at once."""
     with Framework(cluster.master) as f:
-        f.wait("HEARTBEAT", timeout=2)
+        f.wait("HEARTBEAT", timeout=8)
 
 
 def test_declined_offer_returns_after_filter(cluster):
@@ -75,7 +75,7 @@ def test_revive_clears_filters(cluster):
             f.decline(offer, 1000)
         f.nothing("OFFERS", seconds=1.3)
         f.call("REVIVE")
-        assert f.wait("OFFERS", timeout=3)["offers"]["offers"]
+        assert f.wait("OFFERS", timeout=15)["offers"]["offers"]
 
 
 def test_suppress_until_revive(cluster):
@@ -87,7 +87,7 @@ def test_suppress_until_revive(cluster):
             f.decline(offer, 0)
         f.nothing("OFFERS", seconds=2.2)
         f.call("REVIVE")
-        f.wait("OFFERS", timeout=3)
+        f.wait("OFFERS", timeout=15)
 
 
 def test_rest_of_an_offer_comes_back(cluster):

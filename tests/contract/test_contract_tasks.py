@@ -48,7 +48,7 @@ def test_next_update_waits_for_the_acknowledgement(cluster):
         assert running["state"] == "TASK_RUNNING"
         f.nothing("UPDATE", seconds=1.0)
         f.acknowledge(running)
-        assert f.state(made, timeout=3)["state"] == "TASK_FINISHED"
+        assert f.state(made, timeout=8)["state"] == "TASK_FINISHED"
 
 
 def test_unacknowledged_update_is_sent_again(cluster):

@@ -272,7 +272,7 @@ def test_kill_9_of_makeflow_and_the_next_run(folder: Path) -> None:
     begun = time.monotonic()
     run.makeflow().kill()
     assert run.end() == 128 + 9
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20
     assert "killed by SIGKILL" in run.notes
     assert "killed 1" in (folder / ".mfmesos" / "fake.log").read_text()
     assert no_leftovers(folder)

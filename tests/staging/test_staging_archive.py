@@ -87,9 +87,9 @@ def test_rebuilt_only_when_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     first = build_archive(tmp_path)
     real = module.make_pyz
     monkeypatch.setattr(module, "make_pyz", lambda found: pytest.fail("built again"))
-    start_at = time.perf_counter()
+    start_at = time.process_time()
     assert build_archive(tmp_path) == first
-    assert time.perf_counter() - start_at < 0.2
+    assert time.process_time() - start_at < 0.2
     monkeypatch.setattr(module, "make_pyz", real)
     monkeypatch.setattr(module, "MAIN", module.MAIN + "# new\n")
     second = build_archive(tmp_path)

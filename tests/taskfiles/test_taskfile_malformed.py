@@ -114,11 +114,11 @@ JSON = [
 
 def run(data: bytes, pieces: int = 1) -> list[Malformed]:
     """The messages of a task file's reader, with every check of messages made; fails when it takes seconds."""
-    started = time.monotonic()
+    started = time.process_time()
     reader = TaskReader("/cwd")
     step = max(1, len(data) // pieces + 1)
     found = [r for at in range(0, len(data), step) for r in reader.feed(data[at:at + step])] + reader.finish()
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
     problems = [r for r in found if isinstance(r, Malformed)]
     for problem in problems:
         message = problem.message("tasks")
