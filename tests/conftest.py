@@ -28,7 +28,7 @@ for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQU
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, usual)
 
-WAITING = {"chaos", "contract", "endtoend", "executor"}
+WAITING = {"chaos", "contract", "endtoend", "executor", "test_bench.py"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
