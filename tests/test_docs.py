@@ -155,7 +155,7 @@ def test_all_json_keys_are_documented():
 
 VOCABULARY = [
     "acknowledge", "action", "agent", "allocation", "attempt", "attempt id", "avoided", "block", "cancel", "candidate",
-    "catalog", "category", "claim", "core", "default", "delivery", "demand", "desk", "digest", "draining",
+    "catalog", "category", "claim", "cluster", "core", "default", "delivery", "demand", "desk", "digest", "draining",
     "embedded cluster", "ended", "engine", "estimate", "event", "executor", "exhausted", "factory", "finished tasks",
     "floor", "framework", "free", "grant", "history", "hold", "input", "journal", "kept output", "kill", "kind",
     "launcher", "leftovers", "level", "limit", "lock", "manager", "margin", "master", "matching", "nearness", "need",

@@ -9,7 +9,7 @@ from mfmesos.shared.values import value
 from mfmesos.shared.wire import Result, SyncAnswer
 
 
-# --- to Mesos -----------------------------------------------------------------------------------
+# --- to Mesos: `cluster` is empty if the run has only one -----------------------------------------
 @value(frozen=True)
 class OpenClaim:
     """ACCEPT these offers, all of one agent, and launch one Mesos task, the claim, with its own executor."""
@@ -20,22 +20,24 @@ class OpenClaim:
     resources: Resources
     """For tasks. The executor's own memory is added to it."""
     executor_memory_mb: float
+    cluster: str = ""
 
 
 @value(frozen=True)
 class DeclineOffers:
     offer_ids: tuple[str, ...]
     refuse_s: float
+    cluster: str = ""
 
 
 @value(frozen=True)
 class Revive:
-    pass
+    cluster: str = ""
 
 
 @value(frozen=True)
 class Suppress:
-    pass
+    cluster: str = ""
 
 
 @value(frozen=True)
@@ -43,6 +45,7 @@ class AcknowledgeUpdate:
     claim_id: str
     agent_id: str
     uuid: str
+    cluster: str = ""
 
 
 @value(frozen=True)
@@ -52,6 +55,7 @@ class KillClaim:
     claim_id: str
     agent_id: str | None
     grace_s: float
+    cluster: str = ""
 
 
 @value(frozen=True)
@@ -59,11 +63,13 @@ class Reconcile:
     """Explicit for these claims (claim id, agent id or None), implicit without any."""
 
     claims: tuple[tuple[str, str | None], ...] = ()
+    cluster: str = ""
 
 
 @value(frozen=True)
 class AcceptInverseOffer:
     inverse_offer_id: str
+    cluster: str = ""
 
 
 @value(frozen=True)
@@ -72,6 +78,7 @@ class ListAgents:
 
     holders: bool = False
     """Also ask what each framework holds."""
+    cluster: str = ""
 
 
 # --- to executors and the workflow's folder -----------------------------------------------------

@@ -127,34 +127,42 @@ class KnownAgents:
 
     def most(self) -> Resources | None:
         """The maximum of each resource on any agent, including agents that are away; None: no agent is known."""
-        known = [*self.here(), *(r for _, r in self.away())]
-        if not known:
-            return None
-        return functools.reduce(_most, known)
+        return most_of((*self.here(), *(r for _, r in self.away())))
 
-    def reserved(self, fields: Iterable[str]) -> str:
-        """For each resource in `fields`: what other roles have reserved on the agent that would otherwise have most of
-        it: "; 2,900 of the 3,000 MB memory of agent a1 are reserved for role other", or empty.
-        """
-        return "".join(self._reserved_of(name) for name in fields)
-
-    def _reserved_of(self, name: str) -> str:
-        best, whole = None, 0.0
-        for known in self._known.values():
-            total = getattr(known.agent.resources, name) + sum(getattr(r, name) for _, r in known.agent.reserved)
-            if total > whole:
-                best, whole = known.agent, total
-        kept = [(role, getattr(r, name)) for role, r in best.reserved if getattr(r, name) > 0] if best else []
-        if best is None or not kept:
-            return ""
-        roles = ", ".join(role for role, _ in kept)
-        amount, agent = sum(much for _, much in kept), best.hostname or best.id
-        if len(kept) > 1:
-            return m.RESERVED_FOR_ROLES(kept=amount, whole=whole, unit=UNITS[name], agent=agent, roles=roles)
-        return m.RESERVED(kept=amount, whole=whole, unit=UNITS[name], agent=agent, role=roles)
+    def ever_listed(self) -> Iterable[Agent]:
+        """The agents of the master's lists that are there, or away."""
+        return (known.agent for known in self._known.values())
 
     def _for_tasks(self, total: Resources) -> Resources:
         return (total - Resources(memory_mb=self.executor_mb)).at_least_zero().at_most(self.most_of_one)
+
+
+def most_of(amounts: Iterable[Resources]) -> Resources | None:
+    """The maximum of each resource alone; None if there is none."""
+    return functools.reduce(lambda one, other: other if one is None else _most(one, other), amounts, None)
+
+
+def reserved_of(clusters: Sequence[KnownAgents], fields: Iterable[str]) -> str:
+    """For each resource in `fields`: what other roles have reserved on the agent that would otherwise have most of
+    it: "; 2,900 of the 3,000 MB memory of agent a1 are reserved for role other", or empty.
+    """
+    return "".join(_reserved_of(clusters, name) for name in fields)
+
+
+def _reserved_of(clusters: Sequence[KnownAgents], name: str) -> str:
+    best, whole = None, 0.0
+    for agent in (agent for known in clusters for agent in known.ever_listed()):
+        total = getattr(agent.resources, name) + sum(getattr(r, name) for _, r in agent.reserved)
+        if total > whole:
+            best, whole = agent, total
+    kept = [(role, getattr(r, name)) for role, r in best.reserved if getattr(r, name) > 0] if best else []
+    if best is None or not kept:
+        return ""
+    roles = ", ".join(role for role, _ in kept)
+    amount, host = sum(much for _, much in kept), best.hostname or best.id
+    if len(kept) > 1:
+        return m.RESERVED_FOR_ROLES(kept=amount, whole=whole, unit=UNITS[name], agent=host, roles=roles)
+    return m.RESERVED(kept=amount, whole=whole, unit=UNITS[name], agent=host, role=roles)
 
 
 def _most(one: Resources, other: Resources) -> Resources:

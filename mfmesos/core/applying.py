@@ -5,7 +5,6 @@ from mfmesos.core import claims, tasks, temporaries
 from mfmesos.core.actions import SaveClaim
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Assignment, Decision, Hold, Reason, Refusal, Release
-from mfmesos.core.model import SavedClaim
 from mfmesos.core.state import State
 
 
@@ -32,7 +31,7 @@ def _assign(state: State, decision: Assignment) -> None:
 
 def _reserve(state: State, claim: Claim, task_id: int) -> None:
     claim.reserve(task_id)
-    state.emit(SaveClaim(SavedClaim(claim.id, claim.agent_id, claim.hostname, claim.resources, task_id)))
+    state.emit(SaveClaim(claim.saved()))
 
 
 def _release(state: State, decision: Release) -> None:

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, ValuesView
 from dataclasses import dataclass, field
 
-from mfmesos.core.model import Resources
+from mfmesos.core.model import AgentId, Resources, SavedClaim
 from mfmesos.core.records import Shape
 from mfmesos.core.states import CLAIM_MOVES, ClaimState, move
 
@@ -13,7 +13,7 @@ from mfmesos.core.states import CLAIM_MOVES, ClaimState, move
 @dataclass
 class Claim:
     id: str
-    agent_id: str
+    agent_id: AgentId
     hostname: str
     resources: Resources
     """For tasks; without the executor's own memory."""
@@ -75,6 +75,11 @@ class Claim:
     def __post_init__(self) -> None:
         self.free = self.resources
         self.heard_at = self.idle_since = self.opened_at
+
+    def saved(self) -> SavedClaim:
+        """As stored in the journal."""
+        return SavedClaim(
+            self.id, self.agent_id.agent, self.hostname, self.resources, self.solo_task, self.agent_id.cluster)
 
     def touch(self) -> None:
         """Something about it has changed: it is looked at in this call of the core."""
@@ -161,7 +166,7 @@ class ClaimTable:
 
     def __init__(self) -> None:
         self._claims: dict[str, Claim] = {}
-        self._by_agent: defaultdict[str, dict[str, Claim]] = defaultdict(dict)
+        self._by_agent: defaultdict[AgentId, dict[str, Claim]] = defaultdict(dict)
         self._by_state: dict[ClaimState, dict[str, Claim]] = {state: {} for state in ClaimState}
         self._solo: dict[int, Claim] = {}
         self.changed: dict[str, Claim] = {}
@@ -239,8 +244,12 @@ class ClaimTable:
         claim.expects = {}
         claim.touch()
 
-    def of_agent(self, agent_id: str) -> list[Claim]:
+    def of_agent(self, agent_id: AgentId) -> list[Claim]:
         return list(self._by_agent.get(agent_id, {}).values())
+
+    def of_cluster(self, cluster: str) -> list[Claim]:
+        """Costs as much as there are claims."""
+        return [claim for claim in self._claims.values() if claim.agent_id.cluster == cluster]
 
     def in_states(self, *states: ClaimState) -> list[Claim]:
         """By state, and in each in the order in which they came to it."""

@@ -39,14 +39,14 @@ def look_at_silence(state: State, claims: Iterable[Claim]) -> None:
         started = claim.synced or claim.restored
         ask_after = policy.silence_s if started else policy.launch_timeout_s
         give_up_after = policy.silence_lost_s if started else 2 * policy.launch_timeout_s
-        if silent > give_up_after and state.connected:
+        if silent > give_up_after and state.cluster_of(claim).connected:
             why = m.EXECUTOR_SENT_NOTHING(silent=silent)
-            state.emit(KillClaim(claim.id, claim.agent_id, policy.kill_grace_s))
+            state.emit(KillClaim(claim.id, claim.agent_id.agent, policy.kill_grace_s, claim.agent_id.cluster))
             failed(state, claim, why)
             ended(state, claim, why)
-        elif silent > ask_after and now - claim.asked_at > ask_after and state.connected:
+        elif silent > ask_after and now - claim.asked_at > ask_after and state.cluster_of(claim).connected:
             claim.asked_at = now
-            state.emit(Reconcile(((claim.id, claim.agent_id),)))
+            state.emit(Reconcile(((claim.id, claim.agent_id.agent),), claim.agent_id.cluster))
 
 
 def let_go(state: State, claims: Iterable[Claim]) -> None:
@@ -129,4 +129,4 @@ def _overdue(state: State, claim: Claim) -> None:
         ended(state, claim, m.CLAIM_STUCK())
     elif waited > (release_s if claim.synced else state.policy.starting_s) and state.now - claim.asked_at > release_s:
         claim.asked_at = state.now
-        state.emit(KillClaim(claim.id, claim.agent_id, state.policy.kill_grace_s))
+        state.emit(KillClaim(claim.id, claim.agent_id.agent, state.policy.kill_grace_s, claim.agent_id.cluster))

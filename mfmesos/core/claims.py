@@ -45,7 +45,8 @@ def synced(state: State, event: ClaimSynced) -> None:
     claim.touch()
     claim.number = max(claim.number, event.got)
     claim.synced = True
-    state.launch_failures = state.user_failures = 0
+    cluster = state.cluster_of(claim)
+    cluster.launch_failures = cluster.user_failures = 0
     if claim.state is ClaimState.LAUNCHING:
         claim.move(ClaimState.OPEN)
         claim.idle_since = state.now
@@ -143,13 +144,13 @@ def updated(state: State, event: ClaimUpdated) -> None:
     claim = state.claims.get(event.claim_id)
     if claim is None:
         if event.state not in ENDED_STATES and event.state != "TASK_UNREACHABLE":
-            state.emit(KillClaim(event.claim_id, event.agent_id, state.policy.kill_grace_s))
+            state.emit(KillClaim(event.claim_id, event.agent_id, state.policy.kill_grace_s, event.cluster))
     elif event.state in ENDED_STATES:
         _claim_over(state, claim, event)
     elif event.state == "TASK_UNREACHABLE":
         state.note("warning", m.AGENT_UNREACHABLE(agent=claim.hostname))
     if event.uuid and event.agent_id:
-        state.emit(AcknowledgeUpdate(event.claim_id, event.agent_id, event.uuid))
+        state.emit(AcknowledgeUpdate(event.claim_id, event.agent_id, event.uuid, event.cluster))
 
 
 def _claim_over(state: State, claim: Claim, event: ClaimUpdated) -> None:
@@ -172,19 +173,20 @@ def failed(state: State, claim: Claim, why: str) -> None:
     configuration.
     """
     never = not (claim.synced or claim.restored)
-    state.user_failures = state.user_failures + 1 if never and about_user(why) else 0
-    if state.user_failures >= trust.IN_A_ROW:
-        state.hopeless = m.NO_SUCH_USER(agent=claim.hostname, why=why)
+    cluster = state.cluster_of(claim)
+    cluster.user_failures = cluster.user_failures + 1 if never and about_user(why) else 0
+    if cluster.user_failures >= trust.IN_A_ROW:
+        cluster.hopeless = m.NO_SUCH_USER(agent=claim.hostname, why=why)
         return
     trust.blame(state, state.agent(claim.agent_id, claim.hostname), why)
     if not never:
         return
-    if not state.launch_failures:
-        state.launch_failing_since = claim.opened_at
-    state.launch_failures += 1
-    state.last_launch_failure = m.EXECUTOR_FAILURE(agent=claim.hostname, why=why)
-    if not state.user_failures:  # these get one line at the end
-        state.note_alike("launch", "warning", m.EXECUTOR_NOT_STARTED(failure=state.last_launch_failure))
+    if not cluster.launch_failures:
+        cluster.launch_failing_since = claim.opened_at
+    cluster.launch_failures += 1
+    cluster.last_launch_failure = m.EXECUTOR_FAILURE(agent=claim.hostname, why=why)
+    if not cluster.user_failures:  # these get one line at the end
+        state.note_alike("launch", "warning", m.EXECUTOR_NOT_STARTED(failure=cluster.last_launch_failure))
 
 
 def _suspects(state: State, claim: Claim) -> list[TaskRecord]:
@@ -235,6 +237,14 @@ def _isolate(state: State, claim: Claim, suspects: list[TaskRecord]) -> None:
     for record in suspects:
         record.solo = True
         tasks.take_back(state, claim, record)
+
+
+def give_back(state: State, claim: Claim) -> None:
+    """Its tasks wait again, uncharged, except those whose outputs are being published."""
+    for attempt_id in list(claim.attempts):
+        record = tasks.current(state, claim, attempt_id)
+        if record is not None and record.state is not TaskState.PUBLISHING:
+            tasks.take_back(state, claim, record)
 
 
 def ended(state: State, claim: Claim, why: str) -> None:

@@ -1,11 +1,13 @@
 """The core: events in, actions out. No clock, no randomness, no I/O; see docs/design.md."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Callable
 
 from mfmesos.core import (
     claim_timers,
     claims,
+    cluster_end,
     demand,
     events,
     filling,
@@ -34,10 +36,13 @@ QUIET = frozenset({events.ClaimSynced, events.OutputsPublished, events.TaskSubmi
 
 
 class Core:
-    """Owns the state. Call `handle` from one thread only, with a clock that never goes back."""
+    """Owns the state. Call `handle` from one thread only, with a clock that never goes back.
 
-    def __init__(self, policy: Policy, needs: Needs) -> None:
-        self.state = State(policy, needs)
+    `clusters` are the names of the clusters whose offers the run uses, the first one first; one needs no name.
+    """
+
+    def __init__(self, policy: Policy, needs: Needs, clusters: Sequence[str] = ("",)) -> None:
+        self.state = State(policy, needs, clusters)
         self._handlers: dict[type, Callable[..., None]] = {
             events.Restored: lambda e: recovery.restore(self.state, e),
             events.SharedFolders: lambda e: self.state.shared.update(e.markers),
@@ -107,7 +112,8 @@ class Core:
         times = [] if soon is None else [soon]
         if state.wanted_since is not None:
             times.append(state.wanted_since + state.policy.batch_delay_s)
-            times += [a.unlisted_until for a in state.offering.values() if a.unlisted_until is not None]
+            offering = (agent for cluster in state.live() for agent in cluster.offering.values())
+            times += [a.unlisted_until for a in offering if a.unlisted_until is not None]
         return min((at for at in times if at > state.now), default=None)
 
     def seconds_left(self) -> float | None:
@@ -141,63 +147,55 @@ class Core:
             claims.release(state, claim)
 
     # --- Mesos ----------------------------------------------------------------------------------
-    def _registered(self, _: events.Registered) -> None:
-        state = self.state
-        self._void_offers()
-        state.connected, state.suppressed, state.filtered = True, False, False
-        state.claims.touch_all()  # what was due and needs a connection
-        if state.claims:
-            state.emit(Reconcile(tuple((c.id, c.agent_id) for c in state.claims.values())))
-        state.emit(Reconcile())  # other tasks of this framework belong to nobody, and are killed
-        state.reconciled_at = state.now
+    def _registered(self, event: events.Registered) -> None:
+        state, cluster = self.state, self.state.clusters[event.cluster]
+        cluster.void_all_offers()
+        cluster.connected, cluster.suppressed, cluster.filtered = True, False, False
+        own = state.claims.of_cluster(cluster.name)
+        for claim in own:
+            claim.touch()  # what was due and needs a connection
+        if own:
+            state.emit(Reconcile(tuple((c.id, c.agent_id.agent) for c in own), cluster.name))
+        state.emit(Reconcile(cluster=cluster.name))  # other tasks of this framework belong to nobody, and are killed
+        cluster.reconciled_at = state.now
 
     def _disconnected(self, event: events.Disconnected) -> None:
-        self._void_offers()
+        state, cluster = self.state, self.state.clusters[event.cluster]
+        cluster.void_all_offers()
         why = event.reason
-        text = m.MASTER_UNREACHABLE_RUNNING(why=why) if self.state.claims else m.MASTER_UNREACHABLE(why=why)
+        runs = bool(state.claims.of_cluster(cluster.name))
+        text = m.MASTER_UNREACHABLE_RUNNING(why=why) if runs else m.MASTER_UNREACHABLE(why=why)
         # Every disconnection is reported; a master that stays away is reported once a minute.
-        self.state.note(
-            "warning", text,
-            every_s=0.0 if self.state.connected else UNREACHABLE_EVERY_S)
-        self.state.connected = False
+        state.note("warning", cluster.named(text), every_s=0.0 if cluster.connected else UNREACHABLE_EVERY_S)
+        cluster.connected = False
 
     def _framework_ended(self, event: events.FrameworkEnded) -> None:
-        state = self.state
-        state.failure, state.complete = event.reason, True
-        for record in list(state.tasks.values()):
-            if record.state is not TaskState.PUBLISHING:
-                tasks.end(state, record, TaskState.WITHDRAWN, event.reason)  # the run's fault, not the task's
-        for claim in list(state.claims.values()):
-            claims.ended(state, claim, event.reason)
-        state.stopping = event.reason
-
-    def _void_offers(self) -> None:
-        for agent in list(self.state.offering.values()):
-            self.state.void_offers(agent)
+        cluster_end.framework_ended(self.state, self.state.clusters[event.cluster], event.reason)
 
     def _offers(self, event: events.OffersReceived) -> None:
-        state = self.state
+        state, cluster = self.state, self.state.clusters[event.cluster]
         for offer in event.offers:
-            agent = state.agent(offer.agent_id, offer.hostname)
+            agent = cluster.agent(offer.agent_id, offer.hostname)
             agent.offers[offer.id] = offer
-            state.offering[agent.id] = agent
-            if not state.known.is_listed(agent.id):
+            cluster.offering[offer.agent_id] = agent
+            if not cluster.known.is_listed(offer.agent_id):
                 held = [c.resources + Resources(memory_mb=state.policy.executor_memory_mb)
                         for c in state.claims.of_agent(agent.id)]
-                if state.known.saw(agent.id, agent.hostname, sum(held, agent.offered())):
+                if cluster.known.saw(offer.agent_id, agent.hostname, sum(held, agent.offered())):
                     demand.agents_changed(state)
 
     def _rescinded(self, event: events.OfferRescinded) -> None:
-        for agent in list(self.state.offering.values()):
+        cluster = self.state.clusters[event.cluster]
+        for agent in list(cluster.offering.values()):
             if agent.offers.pop(event.offer_id, None) is not None and not agent.offers:
-                self.state.void_offers(agent)
+                cluster.void_offers(agent)
 
     def _inverse_offer(self, event: events.InverseOfferReceived) -> None:
         """Drain: no new work on that agent; running attempts may finish, then the claim is released."""
         state = self.state
-        state.emit(AcceptInverseOffer(event.inverse_offer_id))
-        for claim in list(state.claims.values()):
-            if event.agent_id in (None, claim.agent_id) and claim.state is ClaimState.OPEN:
+        state.emit(AcceptInverseOffer(event.inverse_offer_id, event.cluster))
+        for claim in state.claims.of_cluster(event.cluster):
+            if event.agent_id in (None, claim.agent_id.agent) and claim.state is ClaimState.OPEN:
                 claim.move(ClaimState.DRAINING)
 
     def _launch_dropped(self, event: events.LaunchDropped) -> None:
@@ -214,28 +212,25 @@ class Core:
             claim.exit_reason = explain_exit(event.status)
 
     def _agents_listed(self, event: events.AgentsListed) -> None:
-        if self.state.known.take(event.agents, self.state.now):
+        cluster = self.state.clusters[event.cluster]
+        if cluster.known.take(event.agents, self.state.now):
             demand.agents_changed(self.state)
         if event.holders is not None:
-            shortage.listed(self.state, event.holders)
+            shortage.listed(self.state, cluster, event.holders)
 
     # --- timers ---------------------------------------------------------------------------------
     def _reconcile_sometimes(self) -> None:
         state = self.state
-        if state.connected and state.now - state.reconciled_at >= state.policy.reconcile_s:
-            state.reconciled_at = state.now
-            state.emit(Reconcile())
+        for cluster in state.clusters.values():
+            if cluster.connected and state.now - cluster.reconciled_at >= state.policy.reconcile_s:
+                cluster.reconciled_at = state.now
+                state.emit(Reconcile(cluster=cluster.name))
 
     def _give_up_if_hopeless(self) -> None:
-        state, policy = self.state, self.state.policy
-        often = state.launch_failures >= policy.launch_failures
-        long = 4 * state.launch_failures >= policy.launch_failures and (
-            state.now - state.launch_failing_since >= policy.launch_give_up_s)
-        if state.hopeless and not state.failure:
-            self._framework_ended(events.FrameworkEnded(state.hopeless))
-        if (often or long) and not state.failure:
-            self._framework_ended(events.FrameworkEnded(m.NO_EXECUTOR_STARTS(
-                failures=state.launch_failures, failure=state.last_launch_failure)))
+        for cluster in self.state.live():
+            why = cluster_end.hopeless(self.state, cluster)
+            if why and not self.state.failure:
+                cluster_end.give_up(self.state, cluster, why)
 
     def _end_if_done(self) -> None:
         state = self.state

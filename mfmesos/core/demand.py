@@ -95,6 +95,6 @@ def _rank(state: State, shape: Shape, order: int) -> None:
 def _least(state: State, need: Need) -> Amounts:
     """What sizing.allocation gives at least, on whatever agent."""
     defaults = state.policy.defaults
-    cores = need.cores if need.cores is not None else defaults.cores if state.known.all_have(defaults.cores) else 0.0
+    cores = need.cores if need.cores is not None else defaults.cores if state.all_have(defaults.cores) else 0.0
     memory = need.memory_mb if need.memory_mb is not None else max(need.floor_memory_mb, USEFUL_MEMORY_MB)
     return Amounts(cores, memory, need.disk_mb if need.disk_mb is not None else need.floor_disk_mb, need.gpus)

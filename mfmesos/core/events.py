@@ -99,7 +99,7 @@ class StopRequested:
     reason: str
 
 
-# --- from Mesos ---------------------------------------------------------------------------------
+# --- from Mesos: `cluster` is empty if the run has only one ---------------------------------------
 @value(frozen=True)
 class Registered:
     """SUBSCRIBED, the first time or again."""
@@ -107,6 +107,7 @@ class Registered:
     framework_id: str
     master: str
     heartbeat_s: float = 15.0
+    cluster: str = ""
 
 
 @value(frozen=True)
@@ -114,6 +115,7 @@ class Disconnected:
     """The master is unreachable; the driver keeps trying. Every outstanding offer is void."""
 
     reason: str
+    cluster: str = ""
 
 
 @value(frozen=True)
@@ -123,16 +125,19 @@ class FrameworkEnded:
     reason: str
     removed: bool = False
     """The master no longer knows the framework's id; another framework may be accepted."""
+    cluster: str = ""
 
 
 @value(frozen=True)
 class OffersReceived:
     offers: tuple[Offer, ...]
+    cluster: str = ""
 
 
 @value(frozen=True)
 class OfferRescinded:
     offer_id: str
+    cluster: str = ""
 
 
 @value(frozen=True)
@@ -142,6 +147,7 @@ class InverseOfferReceived:
     inverse_offer_id: str
     agent_id: str | None
     unavailable_from: float
+    cluster: str = ""
 
 
 @value(frozen=True)
@@ -158,6 +164,7 @@ class ClaimUpdated:
     uuid: str | None = None
     """Base64, as Mesos sent it."""
     source: str = ""
+    cluster: str = ""
 
 
 @value(frozen=True)
@@ -166,6 +173,7 @@ class LaunchDropped:
 
     claim_id: str
     reason: str
+    cluster: str = ""
 
 
 @value(frozen=True)
@@ -175,11 +183,13 @@ class ExecutorExited:
     claim_id: str
     agent_id: str
     status: int
+    cluster: str = ""
 
 
 @value(frozen=True)
 class AgentFailed:
     agent_id: str
+    cluster: str = ""
 
 
 @value(frozen=True)
@@ -189,6 +199,7 @@ class AgentsListed:
     agents: tuple[Agent, ...]
     holders: tuple[Holder, ...] | None = None
     """None: not requested. Empty also if the master does not show them."""
+    cluster: str = ""
 
 
 # --- from executors -----------------------------------------------------------------------------

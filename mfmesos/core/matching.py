@@ -8,8 +8,9 @@ from __future__ import annotations
 from mfmesos.core import claims, demand, planned_start, sharing, shortage, tasks, temporaries, trust
 from mfmesos.core.actions import DeclineOffers, ListAgents, OpenClaim, Revive, SaveClaim, Suppress
 from mfmesos.core.claim_table import Claim
+from mfmesos.core.cluster_state import REVIVE_AT_LEAST_S, ClusterState
 from mfmesos.core.filling import fill_claims
-from mfmesos.core.model import Resources, SavedClaim
+from mfmesos.core.model import Resources
 from mfmesos.core.planning import is_short, room_to_run, with_own_claim
 from mfmesos.core.records import AgentRecord, Shape
 from mfmesos.core.sizing import allocation, how_many_fit, is_crumb, size_claim
@@ -18,7 +19,6 @@ from mfmesos.core.states import ClaimState, TaskState
 from mfmesos.shared.messages import core as m
 
 Wanted = list[tuple[Shape, int]]
-REVIVE_AT_LEAST_S = 1.0
 REVIVE_AT_MOST_S = 60.0
 """After a revive the master offers again what was declined: useful when the need is new, rarely later."""
 AGENTS_EVERY_S = 30.0
@@ -40,7 +40,7 @@ def match(state: State, everything: bool) -> None:
         fill_claims(state)
         if not state.queue:
             _nothing_waits(state)
-        elif everything or new or state.offering or state.claims.moves != state.moves_seen:
+        elif everything or new or state.has_offers or state.claims.moves != state.moves_seen:
             state.moves_seen = state.claims.moves
             _match_offers(state)
     _settle_offers(state)
@@ -64,10 +64,11 @@ def _match_offers(state: State) -> None:
 def _nothing_waits(state: State) -> None:
     """Every waiting task, if there is any, has a claim that will take it."""
     state.wanted_since = None
-    state.revive_pause = REVIVE_AT_LEAST_S
     state.unsatisfiable_since.clear()
     state.sharing_since.clear()
-    state.shortage.clear()
+    for cluster in state.clusters.values():
+        cluster.revive_pause = REVIVE_AT_LEAST_S
+        cluster.shortage.clear()
 
 
 def _unmet(state: State) -> Wanted:
@@ -108,31 +109,32 @@ def _absorb(state: State, shape: Shape, count: int, free: list[list]) -> int:  #
 def _open_claims(state: State, wanted: Wanted) -> None:
     """At most AT_ONCE in one call: the rest of the agents keep their offers until the next."""
     opened = state.claim_number
-    for agent in list(state.offering.values()):
-        if state.claim_number - opened >= AT_ONCE:
-            state.unfinished = True
-            return
-        if agent.avoid_until > state.now or _leaving(state, agent) or _list_first(state, agent):
-            continue
-        wanted = _open_one(state, agent, wanted)
-        if not wanted:
-            return
+    for cluster in state.live():
+        for agent in list(cluster.offering.values()):
+            if state.claim_number - opened >= AT_ONCE:
+                state.unfinished = True
+                return
+            if agent.avoid_until > state.now or _leaving(agent) or _list_first(state, cluster, agent):
+                continue
+            wanted = _open_one(state, cluster, agent, wanted)
+            if not wanted:
+                return
 
 
-def _leaving(state: State, agent: AgentRecord) -> bool:
+def _leaving(agent: AgentRecord) -> bool:
     """Whether maintenance of the agent is planned: no new work there."""
     return any(o.unavailable_from is not None for o in agent.offers.values())
 
 
-def _list_first(state: State, agent: AgentRecord) -> bool:
+def _list_first(state: State, cluster: ClusterState, agent: AgentRecord) -> bool:
     """Whether the agent's offer may be a crumb, and its total will be known in a moment."""
-    if state.known.is_listed(agent.id) or not is_crumb(_room(state, agent), state.policy.defaults):
+    if cluster.known.is_listed(agent.id.agent) or not is_crumb(_room(state, agent), state.policy.defaults):
         return False
     if agent.unlisted_until is None:
         agent.unlisted_until = state.now + state.policy.list_wait_s
-        if state.now - state.asked_agents_at >= state.policy.list_wait_s:
-            state.asked_agents_at = state.now
-            state.emit(ListAgents())
+        if state.now - cluster.asked_agents_at >= state.policy.list_wait_s:
+            cluster.asked_agents_at = state.now
+            state.emit(ListAgents(cluster=cluster.name))
     return state.now < agent.unlisted_until
 
 
@@ -142,7 +144,7 @@ def _room(state: State, agent: AgentRecord) -> Resources:
     return room.at_least_zero().at_most(state.left_to_claim())
 
 
-def _open_one(state: State, agent: AgentRecord, wanted: Wanted) -> Wanted:
+def _open_one(state: State, cluster: ClusterState, agent: AgentRecord, wanted: Wanted) -> Wanted:
     """Open one claim on all offers of the agent, if any task fits; returns the remaining tasks."""
     room = _room(state, agent)
     if room.memory_mb <= 0 or room.cores <= 0:
@@ -152,7 +154,7 @@ def _open_one(state: State, agent: AgentRecord, wanted: Wanted) -> Wanted:
     shared = [(i, s) for i, s in mine if not (s.solo or state.policy.per_task_claims)]
     solo_task = None
     counts = [0] * len(wanted)
-    whole = state.known.whole(agent.id) or room
+    whole = state.whole(agent.id) or room
     size, taken = size_claim(
         [(state.need(s), wanted[i][1]) for i, s in shared], room, whole, state.policy.defaults,
         spare=state.policy.max_memory_mb is None)
@@ -169,13 +171,14 @@ def _open_one(state: State, agent: AgentRecord, wanted: Wanted) -> Wanted:
         counts[i] = n
     expects = {shape: n for (shape, _), n in zip(wanted, counts) if n}
     offers = tuple(agent.offers.values())
-    state.void_offers(agent)
+    cluster.void_offers(agent)
     state.claim_number += 1
     claim = Claim(f"{state.policy.run_id}-{state.claim_number}", agent.id, agent.hostname, size, state.now, solo_task,
                   expects=expects)
     state.claims.add(claim)
-    state.emit(SaveClaim(SavedClaim(claim.id, agent.id, agent.hostname, size, solo_task)))
-    state.emit(OpenClaim(claim.id, offers, agent.id, size, state.policy.executor_memory_mb))
+    state.emit(SaveClaim(claim.saved()))
+    state.emit(OpenClaim(
+        claim.id, offers, agent.id.agent, size, state.policy.executor_memory_mb, cluster.name))
     return [(s, n - c) for (s, n), c in zip(wanted, counts) if n > c]
 
 
@@ -199,11 +202,12 @@ def _look_further(state: State, wanted: Wanted) -> None:
     """For the remaining tasks: request more offers, drain claims, or report that no agent could ever hold them."""
     if not wanted:
         return
-    if (state.suppressed or state.filtered) and state.now >= state.revive_after:
-        state.emit(Revive())
-        state.suppressed = state.filtered = False
-        state.revive_after = state.now + state.revive_pause
-        state.revive_pause = min(state.revive_pause * 2, REVIVE_AT_MOST_S)
+    for cluster in state.live():
+        if (cluster.suppressed or cluster.filtered) and state.now >= cluster.revive_after:
+            state.emit(Revive(cluster.name))
+            cluster.suppressed = cluster.filtered = False
+            cluster.revive_after = state.now + cluster.revive_pause
+            cluster.revive_pause = min(cluster.revive_pause * 2, REVIVE_AT_MOST_S)
     sharing.look(state, wanted)
     _find_unsatisfiable(state, [(shape, count) for shape, count in wanted if state.queue.first(shape) is not None])
     _make_room(state, wanted)
@@ -211,20 +215,21 @@ def _look_further(state: State, wanted: Wanted) -> None:
 
 def _find_unsatisfiable(state: State, wanted: Wanted) -> None:
     known = state.largest_agents()
-    away = state.known.away()
+    away = state.agents_away()
     unfit = [s for s, _ in wanted if (known or away) and not any(state.fits(s, agent) for agent in known)]
     hopeless = [s for s in unfit if not _waits_for_one_away(state, s, away)]
     for shape in set(state.unsatisfiable_since) - set(hopeless):
         del state.unsatisfiable_since[shape]
     for shape in hopeless:
         since = state.unsatisfiable_since.setdefault(shape, state.now)
-        if state.known.listed_at >= since and state.now - since >= state.policy.unsatisfiable_s:
+        if state.listed_since(since) and state.now - since >= state.policy.unsatisfiable_s:
             _fail_hopeless(state, shape)
-    stale = state.now - state.asked_agents_at > AGENTS_EVERY_S
-    newly = any(since > state.asked_agents_at for since in state.unsatisfiable_since.values())
-    if state.connected and (stale or newly or sharing.waits_for_list(state)):
-        state.asked_agents_at = state.now
-        state.emit(ListAgents())
+    for cluster in state.live():
+        stale = state.now - cluster.asked_agents_at > AGENTS_EVERY_S
+        newly = any(since > cluster.asked_agents_at for since in state.unsatisfiable_since.values())
+        if cluster.connected and (stale or newly or sharing.waits_for_list(state, cluster)):
+            cluster.asked_agents_at = state.now
+            state.emit(ListAgents(cluster=cluster.name))
 
 
 def _waits_for_one_away(state: State, shape: Shape, away: list[tuple[str, Resources]]) -> bool:
@@ -243,7 +248,7 @@ def _fail_hopeless(state: State, shape: Shape) -> None:
     if need.gpus and not state.policy.gpus:
         reason = m.GPUS_NOT_OFFERED(gpus=need.gpus)
     else:
-        reason = m.TASK_TOO_LARGE(need=need, largest=largest, reserved=state.known.reserved(short))
+        reason = m.TASK_TOO_LARGE(need=need, largest=largest, reserved=state.reserved(short))
     for record in state.queue.of(shape):
         tasks.end(state, record, TaskState.FAILED, reason)
 
@@ -273,7 +278,7 @@ def _make_room(state: State, wanted: Wanted) -> None:
 
 def _drain_for(state: State, shape: Shape) -> None:
     share = Resources(memory_mb=state.policy.executor_memory_mb)
-    for agent in state.agents.values():
+    for agent in (agent for cluster in state.live() for agent in cluster.agents.values()):
         if trust.shunned(state, shape, agent.id):
             continue
         own = [c for c in state.claims.of_agent(agent.id) if c.state is ClaimState.OPEN]
@@ -286,10 +291,10 @@ def _drain_for(state: State, shape: Shape) -> None:
             return
 
 
-def _kept(state: State, agent: AgentRecord) -> bool:
+def _kept(state: State, cluster: ClusterState, agent: AgentRecord) -> bool:
     until = agent.unlisted_until
     return (until is not None and state.now < until and state.wanted_since is not None and not state.stopping
-            and not state.known.is_listed(agent.id))
+            and not cluster.ended and not cluster.known.is_listed(agent.id.agent))
 
 
 def _settle_offers(state: State) -> None:
@@ -300,14 +305,16 @@ def _settle_offers(state: State) -> None:
         state.now - state.wanted_since < state.policy.batch_delay_s) and not state.stopping
     if waiting_for_more:
         return
-    useless = [agent for agent in state.offering.values() if not _kept(state, agent)]
-    if useless:
-        wanted = state.wanted_since is not None or any(a.avoid_until > state.now for a in useless)
-        ids = tuple(offer_id for agent in useless for offer_id in agent.offers)
-        state.emit(DeclineOffers(ids, state.policy.refuse_wanted_s if wanted else state.policy.refuse_s))
-        state.filtered = True
-        for agent in useless:
-            state.void_offers(agent)
-    if not state.queue and not state.suppressed and state.connected:
-        state.suppressed = True
-        state.emit(Suppress())
+    for cluster in state.clusters.values():
+        useless = [agent for agent in cluster.offering.values() if not _kept(state, cluster, agent)]
+        if useless:
+            wanted = state.wanted_since is not None or any(a.avoid_until > state.now for a in useless)
+            ids = tuple(offer_id for agent in useless for offer_id in agent.offers)
+            refuse_s = state.policy.refuse_wanted_s if wanted and not cluster.ended else state.policy.refuse_s
+            state.emit(DeclineOffers(ids, refuse_s, cluster.name))
+            cluster.filtered = True
+            for agent in useless:
+                cluster.void_offers(agent)
+        if (cluster.ended or not state.queue) and not cluster.suppressed and cluster.connected:
+            cluster.suppressed = True
+            state.emit(Suppress(cluster.name))

@@ -8,6 +8,15 @@ from typing import NamedTuple
 from mfmesos.shared.values import value
 
 
+class AgentId(NamedTuple):
+    """An agent: two clusters may use the same id."""
+
+    cluster: str
+    """Empty if the run has only one."""
+    agent: str
+    """Mesos's id."""
+
+
 @value(frozen=True)
 class Resources:
     """Cores, memory and disk (MB), GPUs: of an offer, a claim, an agent, or an allocation."""
@@ -172,6 +181,7 @@ class SavedClaim:
     hostname: str
     resources: Resources
     solo_task: int | None = None
+    cluster: str = ""
 
 
 @value(frozen=True)
@@ -219,3 +229,5 @@ class SavedTask:
     """It had finished, and makes its temporary outputs again."""
     remakes: int = 0
     """How many times it did so."""
+    failed_clusters: tuple[str, ...] = ()
+    """The cluster of each agent in `failed_at`; empty if the run has only one."""

@@ -52,7 +52,7 @@ def plan(state: State, overtaking: TaskRecord) -> Iterator[Decision]:
     record = state.queue.first(shape)
     if record is None or record.order >= overtaking.order or state.now - state.planned_at < EVERY_S:
         return
-    if not (state.claims.expected[shape] or state.offering):
+    if not (state.claims.expected[shape] or state.has_offers):
         start = _best(state, shape, record)
         yield Hold(record.task.id, start) if start is not None else Refusal(record.task.id, "", Why.LARGE)
 

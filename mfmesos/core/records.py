@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mfmesos.core.model import Offer, Resources, SavedTask, StagedInput, Task
+from mfmesos.core.model import AgentId, Offer, Resources, SavedTask, StagedInput, Task
 from mfmesos.core.nearness import Large
 from mfmesos.core.states import TASK_MOVES, TaskState, move
 from mfmesos.shared.wire import Result
@@ -54,13 +54,14 @@ class Shape(NamedTuple):
     floor_disk_mb: float
     solo: bool
     kind: Kind | None = None
-    failed_at: tuple[str, ...] = ()
+    failed_at: tuple[AgentId, ...] = ()
     at: str = ""
     """The only claim in which it may start, since its temporary inputs are there; NOWHERE; empty: any."""
     shared: tuple[str, ...] = ()
 
 
 NOWHERE = "-"
+NOT_YET = AgentId("", "")
 
 
 @dataclass
@@ -79,7 +80,7 @@ class TaskRecord:
     attempts: int = 0
     attempt_id: str = ""
     claim_id: str = ""
-    agent_id: str = ""
+    agent_id: AgentId = NOT_YET
     """The agent of the current attempt or, while the task waits, of the last one."""
     assigned_at: float = 0.0
     allocation: Resources = Resources()
@@ -91,7 +92,7 @@ class TaskRecord:
     floor_memory_mb: float = 0.0
     floor_disk_mb: float = 0.0
     solo: bool = False
-    failed_at: dict[str, int] = field(default_factory=dict)
+    failed_at: dict[AgentId, int] = field(default_factory=dict)
     """Agents at which the cluster failed it, with the agent's spell (see AgentRecord) at the last failure."""
     deaths: int = 0
     """Executors that ended by themselves while the task ran alone in them."""
@@ -116,11 +117,13 @@ class TaskRecord:
 
     def saved(self) -> SavedTask:
         """As stored in the journal."""
+        failed_at = sorted(self.failed_at)
         return SavedTask(
             self.task, self.inputs, self.order, self.kind.context, self.attempts, self.claim_id, self.allocation,
             self.limit_memory_mb, self.limit_disk_mb, self.own_failures, self.cluster_failures, self.floor_memory_mb,
-            self.floor_disk_mb, self.solo, self.stem, tuple(sorted(self.failed_at)), self.deaths, self.temporaries,
-            again=self.again, remakes=self.remakes)
+            self.floor_disk_mb, self.solo, self.stem, tuple(a.agent for a in failed_at), self.deaths, self.temporaries,
+            again=self.again, remakes=self.remakes,
+            failed_clusters=tuple(a.cluster for a in failed_at) if any(a.cluster for a in failed_at) else ())
 
     def shape(self) -> Shape:
         r = self.task.request
@@ -160,7 +163,7 @@ class Shortage:
 class AgentRecord:
     """An agent's trustworthiness, and its present offers."""
 
-    id: str
+    id: AgentId
     hostname: str = ""
     offers: dict[str, Offer] = field(default_factory=dict)
     failures: int = 0
@@ -175,6 +178,11 @@ class AgentRecord:
     """Counts the agent's bad spells: a task counts its failures there once per spell."""
     lacks: dict[str, float] = field(default_factory=dict)
     """The shared folders that it does not have, and until when that counts."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self.hostname or self.id.agent
 
     def offered(self) -> Resources:
         total = Resources()

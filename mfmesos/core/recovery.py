@@ -6,16 +6,23 @@ is assumed to be with its executor or in transit: the claim's first sync shows w
 from __future__ import annotations
 
 from mfmesos.core import tasks, temporaries
+from mfmesos.core.actions import DropClaim
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.events import Restored
-from mfmesos.core.model import SavedTask
+from mfmesos.core.model import AgentId, SavedTask
 from mfmesos.core.state import State
 
 
 def restore(state: State, event: Restored) -> None:
-    """Precedes everything else. A task whose claim was not saved waits again."""
+    """Precedes everything else. A task waits again if its claim was not saved, or is in a cluster that the run does not
+    use any more.
+    """
     for saved in event.claims:
-        claim = Claim(saved.id, saved.agent_id, saved.hostname, saved.resources, state.now, saved.solo_task)
+        if saved.cluster not in state.clusters:
+            state.emit(DropClaim(saved.id))
+            continue
+        claim = Claim(saved.id, AgentId(saved.cluster, saved.agent_id), saved.hostname, saved.resources, state.now,
+                      saved.solo_task)
         claim.restored = True
         state.claims.add(claim)
     for one in sorted(event.tasks, key=lambda t: t.order):
@@ -31,7 +38,8 @@ def _restore_task(state: State, saved: SavedTask) -> None:
     record.own_failures, record.cluster_failures = saved.own_failures, saved.cluster_failures
     record.floor_memory_mb, record.floor_disk_mb = saved.floor_memory_mb, saved.floor_disk_mb
     record.solo, record.deaths = saved.solo, saved.deaths
-    record.failed_at = dict.fromkeys(saved.failed_at, 0)
+    clusters = saved.failed_clusters or ("",) * len(saved.failed_at)
+    record.failed_at = dict.fromkeys(map(AgentId, clusters, saved.failed_at), 0)
     record.temporaries, record.again, record.remakes = saved.temporaries, saved.again, saved.remakes
     if saved.finished or saved.again:
         temporaries.restore(state, record, saved)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from mfmesos.core import tasks, trust
 from mfmesos.core.claim_table import Claim
+from mfmesos.core.cluster_state import ClusterState
 from mfmesos.core.outcomes import Decision, Verdict
 from mfmesos.core.records import Shape, TaskRecord
 from mfmesos.core.state import State
@@ -34,7 +35,7 @@ def lacking(state: State, claim: Claim, record: TaskRecord, result: wire.Result)
         return False
     agent = state.agent(claim.agent_id, claim.hostname)
     if agent.lacks.get(folder, 0.0) <= state.now:
-        state.note("warning", m.SHARED_AGENT_LACKS(agent=agent.hostname or agent.id, folder=folder),
+        state.note("warning", m.SHARED_AGENT_LACKS(agent=agent.name, folder=folder),
                    every_s=trust.FOR_EVER_S)
     agent.lacks[folder], state.lacking = state.now + trust.LACKS_S, True
     state.retried.update(dict.fromkeys(shape for shape in state.needed if folder in shape.shared))
@@ -53,27 +54,28 @@ def look(state: State, wanted: list[tuple[Shape, int]]) -> None:
         del state.sharing_since[shape]
     for shape, folder in lost.items():
         since = state.sharing_since.setdefault(shape, state.now)
-        if state.known.listed_at >= since and state.now - since >= state.policy.unsatisfiable_s:
+        if state.listed_since(since) and state.now - since >= state.policy.unsatisfiable_s:
             reason = m.SHARED_NO_AGENT_HAS(folder=folder, agents=_tried(state, folder))
             for record in state.queue.of(shape):
                 tasks.end(state, record, TaskState.FAILED, reason)
 
 
-def waits_for_list(state: State) -> bool:
-    """Whether the decision needs a newer list of agents."""
-    return any(since > state.asked_agents_at for since in state.sharing_since.values())
+def waits_for_list(state: State, cluster: ClusterState) -> bool:
+    """Whether the decision needs a newer list of the cluster's agents."""
+    return any(since > cluster.asked_agents_at for since in state.sharing_since.values())
 
 
 def _nowhere(state: State, shape: Shape) -> str:
     """A shared folder that every agent lacks that could run tasks of that shape; empty if one may have it."""
-    present = [a.id for a in state.listed if a.active] if state.listed is not None else list(state.agents)
-    able = [agent_id for agent_id in present if (whole := state.known.whole(agent_id)) is None
+    present = [agent_id for cluster in state.live() for agent_id in cluster.present()]
+    able = [agent_id for agent_id in present if (whole := state.whole(agent_id)) is None
             or state.fits(state.need(shape), whole, agent_id)]
     missing = [trust.lacks(state, shape, agent_id) for agent_id in able]
     return missing[0] if missing and all(missing) else ""
 
 
 def _tried(state: State, folder: str) -> str:
-    names = sorted(agent.hostname or agent.id for agent in state.agents.values() if folder in agent.lacks)
+    names = sorted(agent.name for cluster in state.live() for agent in cluster.agents.values()
+                   if folder in agent.lacks)
     more = [m.SHARED_AND_MORE(others=len(names) - NAMED)] if len(names) > NAMED else []
     return ", ".join(names[:NAMED] + more)

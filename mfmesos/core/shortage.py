@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from mfmesos.core import trust
 from mfmesos.core.actions import ListAgents
-from mfmesos.core.model import Agent, Holder, Resources
+from mfmesos.core.cluster_state import ClusterState
+from mfmesos.core.model import Agent, AgentId, Holder, Resources
 from mfmesos.core.records import Shape
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState
@@ -33,21 +34,26 @@ class _View:
 
 
 def look(state: State, wanted: Sequence[Shape]) -> None:
-    """Tasks of these shapes wait. Asks the master after a while; `listed` handles the answer."""
-    own = state.shortage
-    going_on = state.running() or not state.connected or any(state.claims.each_in(ClaimState.LAUNCHING))
-    if going_on or not _possible(state, wanted):
-        own.clear()
-        return
+    """Tasks of these shapes wait. Asks the masters after a while; `listed` handles their answers."""
+    going_on = state.running() or any(state.claims.each_in(ClaimState.LAUNCHING)) or not _possible(state, wanted)
+    for cluster in state.live():
+        if going_on or not cluster.connected:
+            cluster.shortage.clear()
+        else:
+            _look(state, cluster)
+
+
+def _look(state: State, cluster: ClusterState) -> None:
+    own = cluster.shortage
     if own.since is None:
         own.since = state.now
     if state.now - own.since < AFTER_S:
         return
     if state.now - own.asked_at >= EVERY_S:
         own.asked_at = state.now
-        state.emit(ListAgents(holders=True))
+        state.emit(ListAgents(True, cluster.name))
     if not own.text and state.now - own.since >= BLIND_AFTER_S:
-        _say(state, _View(m.SHORTAGE_NOTHING_OFFERED(tasks=_tasks(state)), ()))
+        _say(state, cluster, _View(m.SHORTAGE_NOTHING_OFFERED(tasks=_tasks(state)), ()))
 
 
 def _possible(state: State, wanted: Sequence[Shape]) -> bool:
@@ -56,28 +62,28 @@ def _possible(state: State, wanted: Sequence[Shape]) -> bool:
     """
     known, since = state.largest_agents(), state.unsatisfiable_since
     return bool(wanted) and (not known or any(
-        state.known.listed_at < since.get(shape, -math.inf) or any(state.fits(shape, agent) for agent in known)
+        not state.listed_since(since.get(shape, -math.inf)) or any(state.fits(shape, agent) for agent in known)
         for shape in wanted))
 
 
-def listed(state: State, holders: Sequence[Holder]) -> None:
+def listed(state: State, cluster: ClusterState, holders: Sequence[Holder]) -> None:
     """The master has listed its agents, and the frameworks that hold resources as far as it shows them."""
-    own = state.shortage
+    own = cluster.shortage
     if own.since is None or state.now - own.since < AFTER_S:
         return
-    view = _view(state, holders)
+    view = _view(state, cluster, holders)
     if not own.text or view.who != own.who or (view.text != own.text and state.now - own.noted_at >= AGAIN_S):
-        _say(state, view)
+        _say(state, cluster, view)
 
 
-def _say(state: State, view: _View) -> None:
-    own = state.shortage
+def _say(state: State, cluster: ClusterState, view: _View) -> None:
+    own = cluster.shortage
     own.text, own.who, own.noted_at = view.text, view.who, state.now
-    state.note("warning", view.text)
+    state.note("warning", cluster.named(view.text))
 
 
-def _view(state: State, holders: Sequence[Holder]) -> _View:
-    agents = [a for a in state.listed or () if a.active]
+def _view(state: State, cluster: ClusterState, holders: Sequence[Holder]) -> _View:
+    agents = [a for a in cluster.listed or () if a.active]
     if not agents:
         return _View(m.SHORTAGE_NO_AGENTS(tasks=_tasks(state)), ())
     total, used = _sum(a.resources for a in agents), _sum(a.used for a in agents)
@@ -92,24 +98,24 @@ def _view(state: State, holders: Sequence[Holder]) -> _View:
     parts += [m.SHORTAGE_MORE_RESERVED(role=role) for role in sorted(kept)[:MOST_NAMED]]
     text = m.SHORTAGE_NOTHING_LARGE_ENOUGH(
         tasks=_tasks(state), total=_amount(total), holders="; ".join(parts) or m.SHORTAGE_NOBODY_HOLDS(),
-        unoffered=_unoffered(state, agents))
+        unoffered=_unoffered(state, cluster, agents))
     return _View(text, tuple((h.id, h.active) for h in named))
 
 
-def _unoffered(state: State, agents: Sequence[Agent]) -> str:
+def _unoffered(state: State, cluster: ClusterState, agents: Sequence[Agent]) -> str:
     """Why an agent with free resources is of no use."""
     own = Resources(memory_mb=state.policy.executor_memory_mb)
     for agent in agents:
-        free = (agent.resources - agent.used - own).at_least_zero()
-        fitting = [shape for shape, _, _ in state.queue.shapes() if state.fits(shape, free, agent.id)]
+        free, agent_id = (agent.resources - agent.used - own).at_least_zero(), AgentId(cluster.name, agent.id)
+        fitting = [shape for shape, _, _ in state.queue.shapes() if state.fits(shape, free, agent_id)]
         if not fitting:
             continue
-        record = state.agents.get(agent.id)
+        record = cluster.agents.get(agent.id)
         if record is not None and record.avoid_until > state.now:
             return m.SHORTAGE_AVOIDED(agent=agent.hostname)
-        if all(trust.shunned(state, shape, agent.id) for shape in fitting):
+        if all(trust.shunned(state, shape, agent_id) for shape in fitting):
             return m.SHORTAGE_SHUNNED(agent=agent.hostname, pause=trust.SHUN_S)
-        if agent.id in state.known.with_gpus and not state.policy.gpus:
+        if agent.id in cluster.known.with_gpus and not state.policy.gpus:
             return m.SHORTAGE_HAS_GPUS(agent=agent.hostname)
         return m.SHORTAGE_NOT_OFFERED(agent=agent.hostname)
     return ""

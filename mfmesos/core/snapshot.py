@@ -56,7 +56,7 @@ def snapshot(state: State) -> Snapshot:
 def cluster_room(state: State) -> ClusterRoom:
     """Costs as much as the run has claims and the cluster has agents."""
     ours = sum(claim.resources.cores for claim in state.claims.values())
-    used = sum(agent.used.cores for agent in state.listed or () if agent.active)
+    used = sum(agent.used.cores for cluster in state.live() for agent in cluster.listed or () if agent.active)
     return ClusterRoom(tuple(state.largest_agents()), max(used - ours, 0.0))
 
 

@@ -3,18 +3,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import InitVar, dataclass, field
 
 from mfmesos.core.actions import Action, Note
-from mfmesos.core.agents import KnownAgents
+from mfmesos.core.agents import KnownAgents, most_of, reserved_of
 from mfmesos.core.claim_table import Claim, ClaimTable
+from mfmesos.core.cluster_state import ClusterState
 from mfmesos.core.deadlines import Deadlines
-from mfmesos.core.model import Agent, Resources
+from mfmesos.core.model import AgentId, Resources
 from mfmesos.core.nearness import Nearness
 from mfmesos.core.needs import Need, Needs
 from mfmesos.core.policy import Policy
 from mfmesos.core.queue import WaitingQueue
-from mfmesos.core.records import AgentRecord, PlannedStart, Shape, Shortage, TaskRecord
+from mfmesos.core.records import AgentRecord, PlannedStart, Shape, TaskRecord
 from mfmesos.core.room_index import LeastNeeds, MostRoom
 from mfmesos.core.sizing import Wanted, allocation
 from mfmesos.core.states import ClaimState, TaskState
@@ -29,6 +31,8 @@ MOST_ALIKE, ALIKE_S = 5, 10.0
 class State:
     policy: Policy
     needs: Needs
+    names: InitVar[Sequence[str]] = ("",)
+    """Of the clusters."""
     now: float = 0.0
     out: list[Action] = field(default_factory=list)
 
@@ -88,36 +92,18 @@ class State:
     soon: Deadlines = field(default_factory=Deadlines)
     """By claim: when its answer waits no longer; the core is called then."""
     claim_number: int = 0
-    launch_failures: int = 0
-    last_launch_failure: str = ""
-    user_failures: int = 0
-    """The last of those in a row that failed because of the user that executors run as."""
-    hopeless: str = ""
-    """Why no executor will ever start."""
-    launch_failing_since: float = 0.0
-    """When the first of those claims was opened."""
 
-    agents: dict[str, AgentRecord] = field(default_factory=dict)
-    offering: dict[str, AgentRecord] = field(default_factory=dict)
-    """Agents with offers."""
-    known: KnownAgents = field(init=False)
-    asked_agents_at: float = -1e9
-
-    connected: bool = False
-    suppressed: bool = False
-    filtered: bool = False
-    """Whether offers were declined since the last revive, so that the master keeps some back."""
-    revive_after: float = -1e9
-    revive_pause: float = 1.0
+    clusters: dict[str, ClusterState] = field(init=False)
+    """By name, in the order in which their offers are used."""
+    most_of_one: Resources = field(init=False)
+    """No claim may have more, whatever the agent has."""
     unfinished: bool = False
     """Whether more claims could be opened on present offers: the core is called again at once."""
     wanted_since: float | None = None
     """Since when tasks wait that no claim will accept; None: no such task."""
     paused_until: float = -1e9
     """Nothing new starts before: the workflow's folder is full."""
-    shortage: Shortage = field(default_factory=Shortage)
     unsatisfiable_since: dict[object, float] = field(default_factory=dict)
-    reconciled_at: float = 0.0
     notified: dict[str, float] = field(default_factory=dict)
     alike: dict[str, tuple[float, int]] = field(default_factory=dict)
     """By kind of note: since when, and how many."""
@@ -134,14 +120,11 @@ class State:
     failure: str | None = None
     over: bool = False
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, names: Sequence[str]) -> None:
         policy = self.policy
-        self.known = KnownAgents(policy.executor_memory_mb, policy.away_s, policy.gpus, self._bound(Resources(), 1))
-
-    @property
-    def listed(self) -> tuple[Agent, ...] | None:
-        """The agents in the master's last list; None: not known yet."""
-        return self.known.latest
+        self.most_of_one = self._bound(Resources(), 1)
+        self.clusters = {name: ClusterState(name, KnownAgents(
+            policy.executor_memory_mb, policy.away_s, policy.gpus, self.most_of_one)) for name in names}
 
     def need(self, shape: Shape) -> Need:
         """The need of a task of that shape. An estimate alone never asks for more than the largest agent that could
@@ -164,13 +147,13 @@ class State:
         able = [agent for agent in agents if self.fits(shape, agent)]
         return need.within(shape, max(able, key=lambda a: (a.memory_mb, a.cores))) if able else need
 
-    def allocation(self, shape: Shape, total: Resources, agent_id: str) -> Resources:
+    def allocation(self, shape: Shape, total: Resources, agent_id: AgentId) -> Resources:
         """A task's allocation from `total`, a claim or offer on that agent; see sizing.allocation."""
-        return allocation(self.need(shape), total, self.known.whole(agent_id) or total, self.policy.defaults)
+        return allocation(self.need(shape), total, self.whole(agent_id) or total, self.policy.defaults)
 
-    def fits(self, need: Wanted, total: Resources, agent_id: str = "") -> bool:
+    def fits(self, need: Wanted, total: Resources, agent_id: AgentId | None = None) -> bool:
         """Whether it fits into `total` of the agent; without an agent, into an agent that has just that."""
-        whole = self.known.whole(agent_id) if agent_id else None
+        whole = self.whole(agent_id) if agent_id is not None else None
         return allocation(need, total, whole or total, self.policy.defaults).fits_in(total)
 
     def emit(self, action: Action) -> None:
@@ -199,12 +182,50 @@ class State:
         """Number of tasks that hold resources of a claim."""
         return len(self.tasks) - len(self.queue)
 
-    def agent(self, agent_id: str, hostname: str = "") -> AgentRecord:
-        record = self.agents.setdefault(agent_id, AgentRecord(agent_id))
-        if hostname:
-            record.hostname = hostname
-        return record
+    # --- clusters and agents ---
+    def live(self) -> list[ClusterState]:
+        """The clusters that the run uses."""
+        return [cluster for cluster in self.clusters.values() if not cluster.ended]
 
+    def cluster_of(self, claim: Claim) -> ClusterState:
+        return self.clusters[claim.agent_id.cluster]
+
+    def agent(self, agent_id: AgentId, hostname: str = "") -> AgentRecord:
+        return self.clusters[agent_id.cluster].agent(agent_id.agent, hostname)
+
+    def whole(self, agent_id: AgentId) -> Resources | None:
+        """What the empty agent could offer to the tasks of one claim; None: unknown."""
+        return self.clusters[agent_id.cluster].known.whole(agent_id.agent)
+
+    @property
+    def has_offers(self) -> bool:
+        return any(cluster.offering for cluster in self.clusters.values())
+
+    def listed_since(self, at: float) -> bool:
+        """Whether every master has listed its agents since then."""
+        return all(cluster.known.listed_at >= at for cluster in self.live())
+
+    def largest_agents(self) -> list[Resources]:
+        """What each present agent could offer to tasks of one claim when empty."""
+        return [agent for cluster in self.live() for agent in cluster.known.here()]
+
+    def agents_away(self) -> list[tuple[str, Resources]]:
+        """The same for agents that are away, with their host names."""
+        return [agent for cluster in self.live() for agent in cluster.known.away()]
+
+    def largest_agent(self) -> Resources | None:
+        """The maximum of each resource alone, including agents that are away; None while no agent is known."""
+        return most_of(most for cluster in self.live() if (most := cluster.known.most()) is not None)
+
+    def all_have(self, cores: float) -> bool:
+        """Whether every present agent has that many cores, and every master's agents are known."""
+        return all(cluster.known.all_have(cores) for cluster in self.live())
+
+    def reserved(self, fields: Iterable[str]) -> str:
+        """What other roles have reserved of these resources, see KnownAgents.reserved."""
+        return reserved_of([cluster.known for cluster in self.live()], fields)
+
+    # --- claims ---
     def left_to_claim(self) -> Resources:
         """What one more claim may have of --max-cores and --max-memory; infinite where there is no bound."""
         return self._bound(self.claims.held, len(self.claims) + 1).at_least_zero()
@@ -216,18 +237,5 @@ class State:
             math.inf if memory is None else memory - held.memory_mb - executors * self.policy.executor_memory_mb,
             math.inf, math.inf)
 
-    def void_offers(self, agent: AgentRecord) -> None:
-        """Accepted, declined, or withdrawn by the master."""
-        agent.offers.clear()
-        self.offering.pop(agent.id, None)
-
     def claims_in(self, *states: ClaimState) -> list[Claim]:
         return self.claims.in_states(*states)
-
-    def largest_agents(self) -> list[Resources]:
-        """What each present agent could offer to tasks of one claim when empty."""
-        return self.known.here()
-
-    def largest_agent(self) -> Resources | None:
-        """The maximum of each resource alone, including agents that are away; None while no agent is known."""
-        return self.known.most()

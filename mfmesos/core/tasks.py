@@ -58,7 +58,7 @@ def submit(state: State, event: TaskSubmitted) -> None:
 
 def _beyond_bounds(state: State, task: Task) -> str:
     """Why no claim of this run may ever hold it, or empty."""
-    most, request = state.known.most_of_one, task.request
+    most, request = state.most_of_one, task.request
     if request.cores is not None and request.cores > most.cores + SLACK:
         return m.BEYOND_MAX_CORES(need=request.cores, most=most.cores)
     if request.memory_mb is not None and request.memory_mb > most.memory_mb + SLACK:
@@ -194,7 +194,7 @@ def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.R
         _wrote_input(state, claim, record, result)
     agent = state.agent(claim.agent_id, claim.hostname)
     decision = outcomes.decide(
-        record, result, state.largest_agent(), state.policy, state.needs, agent, state.known.reserved)
+        record, result, state.largest_agent(), state.policy, state.needs, agent, state.reserved)
     carry_out(state, record, decision, result)
     if decision.blames_cluster:
         claim.broken += result.outcome == wire.BROKEN
@@ -309,7 +309,7 @@ def carry_out(state: State, record: TaskRecord, decision: Decision, result: wire
     if unwanted:  # since its outputs began to be published
         end(state, record, TaskState.WITHDRAWN, unwanted)
         return
-    state.note_alike(f"again at {record.agent_id}", "info",
+    state.note_alike(f"again at {record.agent_id.cluster} {record.agent_id.agent}", "info",
                      m.ATTEMPT_RETRIED(attempt=record.attempt_id, why=decision.reason), record.task.id)
     state.emit(WithdrawPermit(record.claim_id, record.attempt_id))
     leave_claim(state, record)

@@ -4,6 +4,7 @@ failed at an agent prefers the others.
 from __future__ import annotations
 
 from mfmesos.core.claim_table import Claim
+from mfmesos.core.model import AgentId
 from mfmesos.core.records import AgentRecord, Shape
 from mfmesos.core.state import State
 from mfmesos.shared.messages import core as m
@@ -37,7 +38,7 @@ def blame(state: State, agent: AgentRecord, reason: str) -> bool:
     agent.avoid_until = state.now + pause
     state.note(
         "warning", m.AGENT_AVOIDED(
-            agent=agent.hostname or agent.id, failures=agent.failures, pause=pause, why=reason))
+            agent=agent.name, failures=agent.failures, pause=pause, why=reason))
     return pause > 0
 
 
@@ -53,7 +54,7 @@ def breaks_all(claim: Claim) -> bool:
     return claim.broken >= IN_A_ROW
 
 
-def shunned(state: State, shape: Shape, agent_id: str) -> bool:
+def shunned(state: State, shape: Shape, agent_id: AgentId) -> bool:
     """Whether tasks of that shape wait for another agent, since they failed at this one, or since it does not have a
     shared folder of theirs.
     """
@@ -66,20 +67,22 @@ def shunned(state: State, shape: Shape, agent_id: str) -> bool:
     return any(other not in shape.failed_at for other in _others(state, agent_id, shape))
 
 
-def lacks(state: State, shape: Shape, agent_id: str) -> str:
+def lacks(state: State, shape: Shape, agent_id: AgentId) -> str:
     """A shared folder of tasks of that shape that the agent does not have; empty if none is known."""
     missing = state.agent(agent_id).lacks
     return next((folder for folder in shape.shared if missing.get(folder, 0.0) > state.now), "")
 
 
-def _others(state: State, agent_id: str, shape: Shape | None = None) -> list[str]:
+def _others(state: State, agent_id: AgentId, shape: Shape | None = None) -> list[AgentId]:
     """Other usable agents that could hold tasks of that shape, as far as known."""
-    here = None if state.listed is None else {a.id for a in state.listed if a.active}
     found = []
-    for other in state.agents.values():
-        if other.id == agent_id or other.avoid_until > state.now or (here is not None and other.id not in here):
-            continue
-        whole = state.known.whole(other.id)
-        if shape is None or whole is None or state.fits(state.need(shape), whole, other.id):
-            found.append(other.id)
+    for cluster in state.live():
+        here = None if cluster.listed is None else {a.id for a in cluster.listed if a.active}
+        for other in cluster.agents.values():
+            if other.id == agent_id or other.avoid_until > state.now or (
+                    here is not None and other.id.agent not in here):
+                continue
+            whole = state.whole(other.id)
+            if shape is None or whole is None or state.fits(state.need(shape), whole, other.id):
+                found.append(other.id)
     return found

@@ -184,6 +184,7 @@ def _task(data: dict[str, Any]) -> SavedTask:
                              "urls": {name: Remote(*one) for name, one in task.get("urls", {}).items()}}),
         "inputs": tuple(_made(StagedInput, i) for i in data["inputs"]),
         "failed_at": tuple(data.get("failed_at", ())),
+        "failed_clusters": tuple(data.get("failed_clusters", ())),
         "temporaries": tuple(data.get("temporaries", ())),
         "made": tuple(_made(MadeTemporary, {**one, "file": _made(StagedInput, one["file"])})
                       for one in data.get("made", ())),

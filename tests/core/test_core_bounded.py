@@ -124,7 +124,7 @@ def test_a_claim_that_is_drained_after_a_restart_keeps_what_it_runs():
     world.register()
     executor = running(world)
     assert len(executor.running) == 5
-    world._restart()
+    world.restart()
     world.auto_place = False
     for attempt, outcome in zip(("1.1", "2.1", "3.1", "4.1"), (wire.FINISHED, *3 * [wire.BROKEN])):
         world.finish(executor, attempt, outcome, reason=outcome)

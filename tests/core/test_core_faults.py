@@ -54,7 +54,7 @@ def test_a_claim_that_breaks_attempts_in_a_row_gets_no_more():
         world.finish(bad, attempt, wire.BROKEN, reason="the sandbox is read-only")
     world.sync(bad)
     assert world.core.state.claims[bad.claim.claim_id].state is ClaimState.DRAINING
-    assert world.core.state.agents["a1"].avoid_until > world.now
+    assert world.core.state.clusters[""].agents["a1"].avoid_until > world.now
     running = len(bad.running)
     for _ in range(3):
         world.sync(bad)
@@ -99,8 +99,8 @@ def test_where_a_task_failed_outlives_the_scheduler():
     """After a restart the task still prefers the other agent."""
     world, first = broken_once()
     assert world.saved_tasks[1].failed_at == (first,)
-    world._restart()
-    assert list(world.core.state.tasks[1].failed_at) == [first]
+    world.restart()
+    assert list(world.core.state.tasks[1].failed_at) == [("", first)]
 
 
 def test_a_task_prefers_an_agent_where_it_has_not_failed():
@@ -132,8 +132,8 @@ def test_failures_without_end_do_not_overflow():
             world._run_all(executor)
             world.sync(executor)
         world.pass_time(0.1)
-    assert max(a.avoided for a in world.core.state.agents.values()) > 10
-    assert all(a.avoid_until - world.now <= 600 for a in world.core.state.agents.values())
+    assert max(a.avoided for a in world.core.state.clusters[""].agents.values()) > 10
+    assert all(a.avoid_until - world.now <= 600 for a in world.core.state.clusters[""].agents.values())
     again = [n for n in world.notes if "is retried" in n.text]
     assert len(again) <= 6 * 2 * (1 + world.now / 10)
     assert len(world.core.state.notified) < 100
@@ -157,7 +157,7 @@ def test_a_web_server_that_fails_is_no_agents_fault(agents: dict[str, Resources]
     assert tries == 4 * 4
     assert {r.reason for r in world.reports.values()} == {
         "the cluster failed the task 4 times, most recently: HTTP 500"}
-    assert not any(agent.failures or agent.avoided for agent in world.core.state.agents.values())
+    assert not any(agent.failures or agent.avoided for agent in world.core.state.clusters[""].agents.values())
     assert not any("avoided" in note.text for note in world.notes)
 
 
@@ -244,7 +244,7 @@ def test_an_executor_that_is_killed_once_costs_little():
     assert all(r.finished for r in world.reports.values())
     assert max(r.attempts for r in world.reports.values()) == 2
     assert opened(world) < 12
-    assert world.core.state.agents["a1"].failures == 0
+    assert world.core.state.clusters[""].agents["a1"].failures == 0
 
 
 def test_a_lost_agent_isolates_nothing():
@@ -314,7 +314,7 @@ def test_deaths_outlive_the_scheduler():
         assert executor.running
         world.die(executor)
         if n == 1:
-            world._restart()
+            world.restart()
     assert "each of the 3 times" in world.reports[1].reason
 
 
@@ -340,7 +340,7 @@ def test_what_can_never_succeed_is_not_tried_again(outcome: str):
     world.finish(executor, "1.1", outcome, reason="its environment is too large", final=True)
     world.sync(executor)
     assert world.reports[1].attempts == 1
-    assert world.core.state.agents["a1"].failures == 0
+    assert world.core.state.clusters[""].agents["a1"].failures == 0
 
 
 # --- out of order -------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support import examples
-from world import World
+from world import Master, World
 
 from mfmesos.core import events as ev
 from mfmesos.core.model import Holder, Resources
@@ -32,16 +32,19 @@ class CoreMachine(RuleBasedStateMachine):
         ahead=st.booleans(), per_task=st.booleans(), retries=st.integers(0, 2), limit=st.sampled_from([None, 3]),
         lists=st.booleans(), idle=st.sampled_from([0.0, 5.0]), worklife=st.sampled_from([0.0, 3600.0]),
         estimates=st.sampled_from([OFF, FILL, OVERRIDE]), tries=st.sampled_from([2, 1000]),
-        nonce=st.sampled_from(["", "n"]))
+        nonce=st.sampled_from(["", "n"]), clusters=st.integers(1, 3))
     def start(self, ahead: bool, per_task: bool, retries: int, limit: int | None, lists: bool, idle: float,
-              worklife: float, estimates: str, tries: int, nonce: str) -> None:
+              worklife: float, estimates: str, tries: int, nonce: str, clusters: int) -> None:
         self.submitted = 0
         self.world = World(
             Policy(workdir="/w", batch_delay_s=0.0, retries=retries, per_task_claims=per_task, max_running=limit,
                    cluster_retries=tries, avoid_s=0.5, launch_failures=10**6, claim_idle_s=idle,
                    claim_worklife_s=worklife, estimates=estimates, nonce=nonce),
-            {"a1": Resources(4, 4096, 20000), "a2": Resources(2, 1024, 9000, 2)})
-        self.world.ahead, self.world.lists = ahead, lists
+            clusters={name: {"a1": Resources(4, 4096, 20000), "a2": Resources(2, 1024, 9000, 2)}
+                      for name in ("", "east", "west")[:clusters]})
+        self.world.ahead = ahead
+        for master in self.world.masters.values():
+            master.lists = lists
         self.world.register()
 
     @rule(n=st.integers(1, 5), cores=st.sampled_from([None, 1, 2, 4]), memory=st.sampled_from([None, 100, 900]),
@@ -57,24 +60,32 @@ class CoreMachine(RuleBasedStateMachine):
         """By an engine that does not know better; of those that have ended it knows."""
         self.world.send(*(e for i, e in self.world.stated.items() if i not in self.world.reports))
 
-    @precondition(lambda self: not self.world.suppressed)
-    @rule()
-    def offer(self) -> None:
-        self.world.offer()
+    @precondition(lambda self: any(not m.suppressed and not m.ended for m in self.world.masters.values()))
+    @rule(data=st.data())
+    def offer(self, data: st.DataObject) -> None:
+        asked = [name for name, m in self.world.masters.items() if not m.suppressed and not m.ended]
+        self.world.offer(data.draw(st.sampled_from(asked)))
 
-    @precondition(lambda self: self.world.offers)
+    @precondition(lambda self: any(m.offers for m in self.world.masters.values()))
     @rule(data=st.data())
     def rescind(self, data: st.DataObject) -> None:
-        offer = data.draw(st.sampled_from(sorted(self.world.offers)))
-        del self.world.offers[offer]
-        self.world.send(ev.OfferRescinded(offer))
+        outstanding = [(name, offer) for name, m in self.world.masters.items() for offer in sorted(m.offers)]
+        cluster, offer = data.draw(st.sampled_from(outstanding))
+        del self.world.masters[cluster].offers[offer]
+        self.world.send(ev.OfferRescinded(offer, cluster))
 
-    @rule()
-    def reconnect(self) -> None:
-        self.world.offers.clear()
-        self.world.send(ev.Disconnected("test"))
-        self.world.suppressed = False
-        self.world.register()
+    @rule(data=st.data(), at_once=st.booleans())
+    def reconnect(self, data: st.DataObject, at_once: bool) -> None:
+        master = self._master(data)
+        self.world.disconnect(master.cluster)
+        if at_once:
+            self.world.register(master.cluster)
+
+    @precondition(lambda self: sum(not m.ended for m in self.world.masters.values()) > 1)
+    @rule(data=st.data())
+    def framework_ends(self, data: st.DataObject) -> None:
+        """In all clusters but one."""
+        self.world.end_framework(self._master(data).cluster)
 
     @precondition(lambda self: self.world.executors)
     @rule(data=st.data(), lose=st.booleans())
@@ -104,7 +115,8 @@ class CoreMachine(RuleBasedStateMachine):
     @rule(data=st.data(), state=st.sampled_from(["TASK_RUNNING", "TASK_STARTING", "TASK_UNREACHABLE"]))
     def harmless_update(self, data: st.DataObject, state: str) -> None:
         claim = self._one(data).claim
-        self.world.send(ev.ClaimUpdated(claim.claim_id, state, "", "", claim.agent_id, "dXVpZA=="))
+        self.world.send(ev.ClaimUpdated(
+            claim.claim_id, state, "", "", claim.agent_id, "dXVpZA==", cluster=claim.cluster))
 
     @precondition(lambda self: self.world.executors)
     @rule(data=st.data(), status=st.sampled_from([9, FOLDER_GONE << 8, 82 << 8]))
@@ -143,21 +155,23 @@ class CoreMachine(RuleBasedStateMachine):
         if executor.alive:
             self.world.end(executor, "TASK_KILLED")
 
-    @rule(agent=st.sampled_from([None, "a1", "a2"]))
-    def maintenance_is_planned(self, agent: str | None) -> None:
-        self.world.send(ev.InverseOfferReceived("i1", agent, 1e9))
+    @rule(data=st.data(), agent=st.sampled_from([None, "a1", "a2"]))
+    def maintenance_is_planned(self, data: st.DataObject, agent: str | None) -> None:
+        self.world.send(ev.InverseOfferReceived("i1", agent, 1e9, self._master(data).cluster))
 
-    @rule(agent=st.sampled_from(["a1", "a2"]), away=st.booleans(), reserved=st.booleans(), named=st.booleans())
-    def the_master_lists_agents(self, agent: str, away: bool, reserved: bool, named: bool) -> None:
+    @rule(data=st.data(), agent=st.sampled_from(["a1", "a2"]), away=st.booleans(), reserved=st.booleans(),
+          named=st.booleans())
+    def a_master_lists_agents(
+            self, data: st.DataObject, agent: str, away: bool, reserved: bool, named: bool) -> None:
         """One may be away, in part reserved for others, or not named at all."""
-        world = self.world
-        (world.away.add if away else world.away.discard)(agent)
-        world.reserved = {agent: (("other", Resources(0, 500)),)} if reserved else {}
-        world.holders = (Holder("f-2", "another", Resources(1, 100)),)
+        master = self._master(data)
+        (master.away.add if away else master.away.discard)(agent)
+        master.reserved = {agent: (("other", Resources(0, 500)),)} if reserved else {}
+        master.holders = (Holder("f-2", "another", Resources(1, 100)),)
         if named:
-            world.list_agents(holders=True)
+            self.world.list_agents(True, master.cluster)
         else:
-            world.send(ev.AgentsListed((), ()))
+            self.world.send(ev.AgentsListed((), (), master.cluster))
 
     @precondition(lambda self: self.submitted)
     @rule(data=st.data())
@@ -210,14 +224,24 @@ class CoreMachine(RuleBasedStateMachine):
         if not hasattr(self, "world"):
             return
         self.world.full = self.world.undelivered = False
-        self.world.away.clear()
-        self.world.auto_place = self.world.lists = True
+        self.world.auto_place = True
+        for master in self.world.masters.values():
+            master.away.clear()
+            master.lists = True
         self.world.send(ev.NoMoreTasks())
         self.world.place_all()
+        for name, cluster in self.world.core.state.clusters.items():
+            if not cluster.connected:
+                self.world.register(name)
         self.world.list_agents()
         self.world.run_to_end()
         assert len(self.world.reports) == self.submitted
         assert not self.world.core.state.claims
+
+    def _master(self, data: st.DataObject) -> Master:
+        """One that has not ended the framework."""
+        names = [name for name, m in self.world.masters.items() if not m.ended]
+        return self.world.masters[data.draw(st.sampled_from(names))]
 
     def _one(self, data: st.DataObject):
         executors = self.world.executors

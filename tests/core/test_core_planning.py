@@ -79,7 +79,7 @@ def test_a_refusal_has_its_reason():
     assert list(planning.refusals(state, state.tasks[3])) == [Refusal(3, claim.id, Why.FULL)]
     assert list(planning.refusals(state, state.tasks[4])) == [Refusal(4, claim.id, Why.LARGE)]
     assert list(planning.refusals(state, state.tasks[5])) == []
-    state.agent("a1").lacks["/data"] = 1e9
+    state.clusters[""].agent("a1").lacks["/data"] = 1e9
     state.tasks[5].task = replace(state.tasks[5].task, shared=("/data",))
     assert list(planning.refusals(state, state.tasks[5])) == [Refusal(5, claim.id, Why.SHUNNED)]
     state.tasks[5].at = "another claim"

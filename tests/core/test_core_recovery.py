@@ -28,7 +28,7 @@ def die(world: World) -> None:
     world.crash_after = 0
     world.pass_time(0.1)
     if world.crash_after is not None:  # it had nothing to do
-        world._restart()
+        world.restart()
 
 
 def finish_all(world: World) -> None:

@@ -62,7 +62,7 @@ def test_an_agent_without_the_folder_is_not_blamed():
     assert tried.get("a1", 0) <= 8  # what it had received before the first was known
     noted = [n.text for n in world.notes if "does not have the shared folder" in n.text]
     assert len(noted) == 1
-    agent = world.core.state.agents["a1"]
+    agent = world.core.state.clusters[""].agents["a1"]
     assert (agent.failures, agent.avoided) == (0, 0)
     assert not any("avoided" in n.text for n in world.notes)
 
@@ -107,8 +107,8 @@ def test_a_folder_that_is_none_of_the_tasks(lacks: str):
     (attempt,) = list(executor.running)
     world.finish(executor, attempt, wire.BROKEN, reason="x", lacks=lacks)
     world.sync(executor)
-    assert world.core.state.agents["a1"].lacks == {}
-    assert world.core.state.agents["a1"].failures == 1
+    assert world.core.state.clusters[""].agents["a1"].lacks == {}
+    assert world.core.state.clusters[""].agents["a1"].failures == 1
 
 
 def test_what_the_executor_gets():

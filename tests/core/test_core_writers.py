@@ -49,7 +49,7 @@ def test_it_runs_again_with_copies_at_no_cost():
     runs = wrote(world)
     assert [run.copies for run in runs] == [False, True]
     assert world.reports[1].finished
-    assert world.core.state.agents["a1"].avoided == 0
+    assert world.core.state.clusters[""].agents["a1"].avoided == 0
     assert sum(isinstance(a, act.OpenClaim) for a in world.actions) == 1
 
 

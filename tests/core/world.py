@@ -24,9 +24,9 @@ from mfmesos.shared import wire
 from mfmesos.shared.kept_files import Kept, pin
 
 
-def core_with(policy: Policy) -> Core:
+def core_with(policy: Policy, *clusters: str) -> Core:
     """With the estimates that runs use."""
-    return Core(policy, needs_for(policy))
+    return Core(policy, needs_for(policy), clusters or ("",))
 
 
 def digest_of(name: str) -> str:
@@ -54,19 +54,68 @@ class FakeExecutor:
     released: bool = False
 
 
+@dataclass
+class Master:
+    """One cluster, as its master knows it."""
+
+    cluster: str
+    agents: dict[str, Resources]
+    used: dict[str, Resources] = field(init=False)
+    away: set[str] = field(default_factory=set)
+    """Agents that make no offers for the moment."""
+    reserved: dict[str, tuple[tuple[str, Resources], ...]] = field(default_factory=dict)
+    """What other roles keep, by agent; `agents` is without it."""
+    offers: dict[str, Offer] = field(default_factory=dict)
+    offer_number: int = 0
+    suppressed: bool = False
+    holders: tuple[Holder, ...] = ()
+    lists: bool = True
+    """Whether it lists its agents when asked."""
+    ended: bool = False
+    """Whether it has ended the framework."""
+
+    def __post_init__(self) -> None:
+        self.used = {a: Resources() for a in self.agents}
+
+    def make_offers(self) -> tuple[Offer, ...]:
+        """Of what each agent has free and not in an outstanding offer."""
+        fresh = []
+        for agent, total in self.agents.items():
+            if agent in self.away:
+                continue
+            free = total - self.used[agent]
+            for offer in self.offers.values():
+                if offer.agent_id == agent:
+                    free = free - offer.resources
+            if free.cores > 0.001 or free.memory_mb > 0.001:
+                self.offer_number += 1
+                offer = Offer(f"O{self.offer_number}", agent, agent, free.at_least_zero())
+                self.offers[offer.id] = offer
+                fresh.append(offer)
+        return tuple(fresh)
+
+    def listed(self, holders: bool) -> ev.AgentsListed:
+        return ev.AgentsListed(tuple(
+            Agent(a, a, r, active=a not in self.away, used=self.used[a], reserved=self.reserved.get(a, ()))
+            for a, r in self.agents.items()), self.holders if holders else None, self.cluster)
+
+
+def of_the_first(name: str) -> property:
+    """What a world with one cluster calls its own."""
+    return property(lambda world: getattr(world.first, name), lambda world, value: setattr(world.first, name, value))
+
+
 class World:
-    def __init__(self, policy: Policy | None = None, agents: dict[str, Resources] | None = None) -> None:
-        self.core = core_with(policy or Policy(workdir="/w", batch_delay_s=0.0))
+    agents, used, away, reserved = map(of_the_first, ("agents", "used", "away", "reserved"))
+    offers, suppressed, holders, lists = map(of_the_first, ("offers", "suppressed", "holders", "lists"))
+
+    def __init__(self, policy: Policy | None = None, agents: dict[str, Resources] | None = None, *,
+                 clusters: dict[str, dict[str, Resources]] | None = None) -> None:
+        self.masters = {name: Master(name, there) for name, there in (
+            clusters or {"": agents or {"a1": Resources(4, 4096, 20000)}}).items()}
+        self.first = next(iter(self.masters.values()))
+        self.core = core_with(policy or Policy(workdir="/w", batch_delay_s=0.0), *self.masters)
         self.now = 0.0
-        self.agents = agents or {"a1": Resources(4, 4096, 20000)}
-        self.used: dict[str, Resources] = {a: Resources() for a in self.agents}
-        self.away: set[str] = set()
-        """Agents that make no offers for the moment."""
-        self.reserved: dict[str, tuple[tuple[str, Resources], ...]] = {}
-        """What other roles keep, by agent; `agents` is without it."""
-        self.offers: dict[str, Offer] = {}
-        self.offer_number = 0
-        self.suppressed = False
         self.executors: dict[str, FakeExecutor] = {}
         self.reports: dict[int, act.ReportTask] = {}
         self.notes: list[act.Note] = []
@@ -79,9 +128,6 @@ class World:
         """Whether the workflow's folder has no room."""
         self.undelivered = False
         """Whether outputs that are announced never arrive."""
-        self.holders: tuple[Holder, ...] = ()
-        self.lists = True
-        """Whether the master lists its agents when asked."""
         self.fate: Callable[[FakeExecutor, wire.Run], str] = lambda executor, run: wire.FINISHED
         """How an attempt ends in `run_to_end`: an outcome, or DIES."""
         self.ahead = False
@@ -98,7 +144,8 @@ class World:
         self.saved_tasks: dict[int, SavedTask] = {}
         self.saved_claims: dict[str, SavedClaim] = {}
         self.dropped: list[act.Action] = []
-        self.asked_of: list[str] = []
+        self.asked_of: list[tuple[str, str]] = []
+        """(cluster, claim): masters were asked about them."""
         self.lives = 1
         self.crash_after: int | None = None
         """The scheduler dies when it has carried out so many of its next actions."""
@@ -114,12 +161,13 @@ class World:
         self._save(out)
         for n, action in enumerate(out):
             if self.crash_after is not None and n >= self.crash_after:
-                self._restart()
+                self.restart()
                 return out
             self._obey(action)
-        asked = [a for a in out if isinstance(a, act.ListAgents)]
-        if asked and self.lists:
-            self.list_agents(any(a.holders for a in asked))
+        for name, master in self.masters.items():
+            asked = [a for a in out if isinstance(a, act.ListAgents) and a.cluster == name]
+            if asked and master.lists and not master.ended:
+                self.list_agents(any(a.holders for a in asked), name)
         self.dropped += [a for a in out if isinstance(a, (act.DropTask, act.DropClaim))]
         self._check()
         self._check_started()
@@ -139,18 +187,19 @@ class World:
                 self.saved_claims.pop(getattr(action, "claim_id", None), None)
         self.dropped.clear()
 
-    def _restart(self) -> None:
+    def restart(self) -> None:
         """The scheduler has died and is started again. Mesos and the executors continue, and the engine submits every
         task again whose end it does not know."""
         self.crash_after = None
         self.lives += 1
         policy = self.core.state.policy
         nonce = policy.nonce and f"n{self.lives}"
-        self.core = core_with(replace(policy, run_id=f"life{self.lives}", nonce=nonce))
+        self.core = core_with(replace(policy, run_id=f"life{self.lives}", nonce=nonce), *self.masters)
         self.dropped.clear()
         self.pending_place.clear()
-        self.offers.clear()
-        self.suppressed = False
+        for master in self.masters.values():
+            master.offers.clear()
+            master.suppressed = False
         # As an engine does: of the tasks that have ended, those that may have to make temporary outputs again.
         tasks = tuple(replace(t, finished=t.finished and i in self.reports) for i, t in self.saved_tasks.items()
                       if i not in self.reports or t.finished or t.again)
@@ -162,25 +211,25 @@ class World:
     def _reconciled(self) -> None:
         """The master's answer about a claim that never reached it: no such task."""
         unknown, self.asked_of = self.asked_of, []
-        for claim_id in unknown:
+        for cluster, claim_id in unknown:
             if claim_id not in self.executors:
-                self.send(ev.ClaimUpdated(claim_id, "TASK_LOST", "REASON_RECONCILIATION"))
+                self.send(ev.ClaimUpdated(claim_id, "TASK_LOST", "REASON_RECONCILIATION", cluster=cluster))
 
     def _obey(self, action: act.Action) -> None:
         self.actions.append(action)
         if isinstance(action, act.OpenClaim):
-            total = Resources()
+            total, master = Resources(), self.masters[action.cluster]
             for offer in action.offers:
-                del self.offers[offer.id]  # KeyError: an offer that is not ours to accept
+                del master.offers[offer.id]  # KeyError: an offer that is not ours to accept
                 assert offer.agent_id == action.agent_id
                 total = total + offer.resources
             taken = action.resources + Resources(memory_mb=action.executor_memory_mb)
             assert taken.fits_in(total), f"claim of {taken} on offers of {total}"
-            self.used[action.agent_id] = self.used[action.agent_id] + taken
+            master.used[action.agent_id] = master.used[action.agent_id] + taken
             self.executors[action.claim_id] = FakeExecutor(action)
         elif isinstance(action, act.DeclineOffers):
             for offer_id in action.offer_ids:
-                del self.offers[offer_id]
+                del self.masters[action.cluster].offers[offer_id]
         elif isinstance(action, act.AnswerSync):
             self._answered(action)
         elif isinstance(action, act.PublishOutputs):
@@ -203,9 +252,12 @@ class World:
 
     def _to_master(self, action: act.Action) -> None:
         if isinstance(action, act.Reconcile):
-            self.asked_of += [claim_id for claim_id, _ in action.claims]
+            self.asked_of += [(action.cluster, claim_id) for claim_id, _ in action.claims]
+            for claim_id, _ in action.claims:
+                executor = self.executors.get(claim_id)
+                assert executor is None or executor.claim.cluster == action.cluster
         elif isinstance(action, (act.Suppress, act.Revive)):
-            self.suppressed = isinstance(action, act.Suppress)
+            self.masters[action.cluster].suppressed = isinstance(action, act.Suppress)
 
     def _answered(self, action: act.AnswerSync) -> None:
         executor = self.executors.get(action.claim_id)
@@ -277,32 +329,44 @@ class World:
     def submit(self, *ids: int, **request: float) -> None:
         self.send(*(ev.TaskSubmitted(Task(i, f"cmd {i}", (), (f"o{i}",), Request(**request))) for i in ids))
 
-    def register(self) -> None:
-        self.send(ev.Registered("f-1", "m"))
+    def register(self, *clusters: str) -> None:
+        """With these masters, or with all."""
+        for name in clusters or self.masters:
+            if self.masters[name].ended:
+                self.send(ev.FrameworkEnded("framework has been removed", removed=True, cluster=name))
+            else:
+                self.send(ev.Registered(f"f-{name}", "m", cluster=name))
 
-    def offer(self) -> bool:
-        """Offer what each agent has free and not in an outstanding offer; False when that is nothing."""
-        fresh = []
-        for agent, total in self.agents.items():
-            if agent in self.away:
-                continue
-            free = total - self.used[agent]
-            for offer in self.offers.values():
-                if offer.agent_id == agent:
-                    free = free - offer.resources
-            if free.cores > 0.001 or free.memory_mb > 0.001:
-                self.offer_number += 1
-                offer = Offer(f"O{self.offer_number}", agent, agent, free.at_least_zero())
-                self.offers[offer.id] = offer
-                fresh.append(offer)
-        if fresh:
-            self.send(ev.OffersReceived(tuple(fresh)))
-        return bool(fresh)
+    def disconnect(self, cluster: str = "") -> None:
+        self.masters[cluster].offers.clear()
+        self.send(ev.Disconnected("test", cluster))
+        self.masters[cluster].suppressed = False
 
-    def list_agents(self, holders: bool = False) -> None:
-        self.send(ev.AgentsListed(tuple(
-            Agent(a, a, r, active=a not in self.away, used=self.used[a], reserved=self.reserved.get(a, ()))
-            for a, r in self.agents.items()), self.holders if holders else None))
+    def end_framework(self, cluster: str) -> None:
+        """Its master ends the framework, with all executors there."""
+        master = self.masters[cluster]
+        master.ended = True
+        master.offers.clear()
+        for executor in self.live():
+            if executor.claim.cluster == cluster:
+                self._free(executor)
+        self.register(cluster)
+
+    def offer(self, *clusters: str) -> bool:
+        """Offer what each agent of these clusters, or of all, has free and not in an outstanding offer; False when that
+        is nothing.
+        """
+        masters = [self.masters[name] for name in clusters or self.masters]
+        fresh = {m.cluster: m.make_offers() for m in masters if not m.ended}
+        for cluster, offers in fresh.items():
+            if offers:
+                self.send(ev.OffersReceived(offers, cluster))
+        return any(fresh.values())
+
+    def list_agents(self, holders: bool = False, *clusters: str) -> None:
+        for name in clusters or self.masters:
+            if not self.masters[name].ended:
+                self.send(self.masters[name].listed(holders))
 
     def sync(self, executor: FakeExecutor, *, lose_answer: bool = False) -> None:
         executor.seq += 1
@@ -330,13 +394,15 @@ class World:
     def end(self, executor: FakeExecutor, state: str, reason: str = "", message: str = "") -> None:
         claim = executor.claim
         self._free(executor)
-        self.send(ev.ClaimUpdated(claim.claim_id, state, reason, message, claim.agent_id, "dXVpZA=="))
+        self.send(ev.ClaimUpdated(
+            claim.claim_id, state, reason, message, claim.agent_id, "dXVpZA==", cluster=claim.cluster))
 
     def _free(self, executor: FakeExecutor) -> None:
         executor.alive = False
         claim = executor.claim
         taken = claim.resources + Resources(memory_mb=claim.executor_memory_mb)
-        self.used[claim.agent_id] = self.used[claim.agent_id] - taken
+        used = self.masters[claim.cluster].used
+        used[claim.agent_id] = used[claim.agent_id] - taken
         del self.executors[claim.claim_id]
 
     def place_all(self) -> None:
@@ -371,11 +437,12 @@ class World:
     def drop_launch(self, executor: FakeExecutor, reason: str = "not connected") -> None:
         """The ACCEPT never reached the master."""
         self._free(executor)
-        self.send(ev.LaunchDropped(executor.claim.claim_id, reason))
+        self.send(ev.LaunchDropped(executor.claim.claim_id, reason, executor.claim.cluster))
 
     def die(self, executor: FakeExecutor, status: int = 9) -> None:
         """Its executor is killed, as by the kernel, or ends with that wait status, and Mesos reports that."""
-        self.send(ev.ExecutorExited(executor.claim.claim_id, executor.claim.agent_id, status))
+        claim = executor.claim
+        self.send(ev.ExecutorExited(claim.claim_id, claim.agent_id, status, claim.cluster))
         self.end(executor, "TASK_FAILED", "REASON_EXECUTOR_TERMINATED")
 
     def run_to_end(self, steps: int = 2000) -> None:
@@ -383,8 +450,9 @@ class World:
         for _ in range(steps):
             if self.over:
                 return
-            if not self.suppressed:
-                self.offer()
+            for name, master in self.masters.items():
+                if not master.suppressed:
+                    self.offer(name)
             for executor in self.live():
                 self._run_all(executor)
                 if executor.alive:

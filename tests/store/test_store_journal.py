@@ -45,6 +45,14 @@ def test_what_is_saved_is_there_for_the_next(path: Path):
     assert (after.get("port"), after.secret) == ("4711", journal.secret)
 
 
+def test_clusters_are_kept(path: Path):
+    """That of each claim, and of each agent where a task failed; a journal of one cluster names none."""
+    claim = replace(CLAIM, cluster="east")
+    failed = task(1, failed_at=("a1", "a2"), failed_clusters=("east", "west"))
+    Journal(path, "run 1").write([act.SaveClaim(claim), act.SaveTask(failed)])
+    assert Journal(path, "run 1").load() == ([failed], [claim])
+
+
 def test_another_run_begins_anew(path: Path):
     """Nothing of an earlier run is taken up, and its tokens open nothing."""
     before = Journal(path, "run 1")

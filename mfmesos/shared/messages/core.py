@@ -71,6 +71,13 @@ MASTER_UNREACHABLE = Message(
 MASTER_UNREACHABLE_RUNNING = Message(
     "master-unreachable-running", "the Mesos master is not reachable: {why}; tasks keep running, trying again",
     "The master is down or the network is interrupted. Claims that exist keep running tasks; no new ones open.")
+IN_CLUSTER = Message(
+    "in-cluster", "cluster {cluster}: {text}",
+    "Part of other messages, if the run uses several clusters: the one that the message is about.")
+CLUSTER_LEFT = Message(
+    "cluster-left", "cluster {cluster} is used no longer: {why}; its tasks run in the other clusters",
+    "The master ended the run's framework there, or no executor starts there. The run continues; tasks that ran there "
+    "run again in another cluster.", "remove the reason that the message names")
 AGENT_UNREACHABLE = Message(
     "agent-unreachable",
     "the master has lost contact with agent {agent}; tasks on that agent continue if it still runs",

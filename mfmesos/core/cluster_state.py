@@ -1,0 +1,75 @@
+"""What belongs to one master: the connection, its agents with their offers, and how launches go there."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mfmesos.core.agents import KnownAgents
+from mfmesos.core.model import Agent, AgentId
+from mfmesos.core.records import AgentRecord, Shortage
+from mfmesos.shared.messages import core as m
+
+REVIVE_AT_LEAST_S = 1.0
+
+
+@dataclass
+class ClusterState:
+    name: str
+    """Empty if it is the only one."""
+    known: KnownAgents
+    agents: dict[str, AgentRecord] = field(default_factory=dict)
+    """By Mesos's id, like `offering`."""
+    offering: dict[str, AgentRecord] = field(default_factory=dict)
+    """Agents with offers."""
+    asked_agents_at: float = -1e9
+    connected: bool = False
+    suppressed: bool = False
+    filtered: bool = False
+    """Whether offers were declined since the last revive, so that the master keeps some back."""
+    revive_after: float = -1e9
+    revive_pause: float = REVIVE_AT_LEAST_S
+    reconciled_at: float = 0.0
+    shortage: Shortage = field(default_factory=Shortage)
+    launch_failures: int = 0
+    """Claims in a row that ended before their first sync."""
+    last_launch_failure: str = ""
+    launch_failing_since: float = 0.0
+    """When the first of those claims was opened."""
+    user_failures: int = 0
+    """The last of those in a row that failed because of the user that executors run as."""
+    hopeless: str = ""
+    """Why no executor will ever start."""
+    ended: str = ""
+    """Why the run uses it no longer, although the run goes on."""
+
+    @property
+    def listed(self) -> tuple[Agent, ...] | None:
+        """The agents in the master's last list; None: not known yet."""
+        return self.known.latest
+
+    def present(self) -> list[AgentId]:
+        """The agents that are there, as far as known."""
+        if self.listed is None:
+            return [agent.id for agent in self.agents.values()]
+        return [AgentId(self.name, agent.id) for agent in self.listed if agent.active]
+
+    def agent(self, agent: str, hostname: str = "") -> AgentRecord:
+        """The record of the agent with that id of Mesos's; made at need."""
+        record = self.agents.get(agent)
+        if record is None:
+            record = self.agents[agent] = AgentRecord(AgentId(self.name, agent))
+        if hostname:
+            record.hostname = hostname
+        return record
+
+    def void_offers(self, agent: AgentRecord) -> None:
+        """Accepted, declined, or withdrawn by the master."""
+        agent.offers.clear()
+        self.offering.pop(agent.id.agent, None)
+
+    def void_all_offers(self) -> None:
+        for agent in list(self.offering.values()):
+            self.void_offers(agent)
+
+    def named(self, text: str) -> str:
+        """A message about it; with its name unless it is the only one."""
+        return m.IN_CLUSTER(cluster=self.name, text=text) if self.name else text
