@@ -45,8 +45,9 @@ chaos: debian-packages .venv preload real-mesos  ## run workflows on a real Meso
 	.venv/bin/python tests/chaos/chaos.py $(or $(SEEDS),$(shell seq 11 20)) --cluster real --engine run
 
 .PHONY: soak
-soak: debian-packages .venv preload real-mesos  ## run the long versions of some tests: random edits and reruns, 500 rounds
+soak: debian-packages .venv preload real-mesos  ## run the long versions of some tests: random edits and reruns, 500 rounds; updates from the version BEFORE
 	.venv/bin/python tests/chaos/rerun.py --rounds 500
+	.venv/bin/python tests/chaos/upgrade.py $(or $(BEFORE),HEAD~1) --rounds 10
 
 .PHONY: test-vine
 test-vine: debian-packages .venv  ## run the tests with the real TaskVine and Work Queue of cctools' main branch; VINE=PREFIX names them

@@ -7,6 +7,7 @@ from typing import Callable, NamedTuple
 
 from mfmesos.shared import wire
 from mfmesos.shared.messages import executor as m
+from mfmesos.shared.wire_checks import WireError
 from mfmesos_executor.client import Client, Connection, Refused, Unreachable
 
 LANES = 2
@@ -43,7 +44,7 @@ class Channel:
         try:
             raw = self._client.sync(connection, body, self._read_s)
             return Answered(seq, wire.load_sync_answer(raw))
-        except wire.WireError as e:
+        except WireError as e:
             return Answered(seq, None, Unreachable(m.ANSWER_INVALID(why=e)))
         except (Unreachable, Refused) as e:
             return Answered(seq, None, e)

@@ -15,7 +15,8 @@ from typing import Any, Callable, Mapping
 
 from mfmesos.shared.apart import set_apart
 from mfmesos.shared.messages import executor as m
-from mfmesos.shared.wire import FOLDER_GONE, ClaimData, WireError, load_claim_data
+from mfmesos.shared.wire import FOLDER_GONE, ClaimData, load_claim_data
+from mfmesos.shared.wire_checks import WireError
 from mfmesos_executor.claim import Claim, FolderGone
 from mfmesos_executor.files import remove_tree, unlink
 from mfmesos_executor.reap import Reaper, become_subreaper

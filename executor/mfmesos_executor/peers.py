@@ -23,7 +23,8 @@ from mfmesos.shared.peer_wire import (
     SourceRequest,
     load_source_answer,
 )
-from mfmesos.shared.wire import ClaimData, Input, WireError
+from mfmesos.shared.wire import ClaimData, Input
+from mfmesos.shared.wire_checks import WireError
 from mfmesos_executor.arriving import Arriving, BadBlock
 from mfmesos_executor.client import Cancelled, Client, Refused, Unreachable
 from mfmesos_executor.fetching import TRIES

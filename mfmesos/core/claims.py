@@ -45,6 +45,9 @@ def synced(state: State, event: ClaimSynced) -> None:
     claim.touch()
     claim.number = max(claim.number, event.got)
     claim.synced = True
+    if event.protocol != wire.PROTOCOL:
+        _of_another_version(state, claim)
+        return
     cluster = state.cluster_of(claim)
     cluster.launch_failures = cluster.user_failures = 0
     if claim.state is ClaimState.LAUNCHING:
@@ -59,6 +62,20 @@ def synced(state: State, event: ClaimSynced) -> None:
     temporaries.lacking(state, claim, event.lacking)
     if event.closing and claim.state in (ClaimState.OPEN, ClaimState.DRAINING):
         release(state, claim)
+
+
+def _of_another_version(state: State, claim: Claim) -> None:
+    """mfmesos was updated in the middle of the run. The two versions do not share the work on an attempt: the claim is
+    released, and its attempts run again elsewhere, at no cost.
+    """
+    if claim.state is ClaimState.RELEASING:
+        return
+    running = [r for a in claim.attempts if (r := tasks.current(state, claim, a)) is not None]
+    state.note("warning", m.CLAIM_OF_ANOTHER_VERSION(
+        agent=claim.hostname, tasks=counted(len(running), "task")), every_s=1.0)
+    for record in running:
+        tasks.take_back(state, claim, record)
+    release(state, claim)
 
 
 def _take_result(state: State, claim: Claim, result: wire.Result) -> None:

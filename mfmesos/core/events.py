@@ -7,7 +7,7 @@ from typing import Union
 from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.model import Agent, Holder, Offer, SavedClaim, SavedTask, StagedInput, Task
 from mfmesos.shared.values import value
-from mfmesos.shared.wire import Result
+from mfmesos.shared.wire import PROTOCOL, Result
 
 
 # --- from the workflow --------------------------------------------------------------------------
@@ -218,6 +218,7 @@ class ClaimSynced:
     closing: bool = False
     memory_mb: float = 0.0
     lacking: tuple[str, ...] = ()
+    protocol: int = PROTOCOL
 
 
 @value(frozen=True)

@@ -25,7 +25,7 @@ from typing import Any
 
 from mfmesos.shared.addresses import split_address
 from mfmesos.shared.phrases import printable
-from mfmesos.shared.wire import WireError, fields_of, parsed
+from mfmesos.shared.wire_checks import WireError, fields_of, parsed
 
 SMALLEST_BYTES = 1 << 20
 """Smaller inputs come from the scheduler: asking would cost more than it saves."""

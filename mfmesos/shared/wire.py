@@ -26,6 +26,11 @@ the member's content is these pieces.
 
 The scheduler holds at most one sync per claim: when a newer sync arrives, the scheduler answers the older one at once
 with `superseded`. A sync whose `seq` is not larger than an earlier one is late and gets the same answer.
+
+PROTOCOL counts up when an executor that ignores new fields would do something wrong. A sync names the executor's. After
+an update of mfmesos in the middle of a run, executors of the version before still sync: their claims are released, and
+nothing else in their syncs counts. So every version understands `seq`, `got` and `protocol` of a sync, and `release`
+and `superseded` of an answer.
 """
 from __future__ import annotations
 
@@ -38,8 +43,9 @@ from typing import Any
 from mfmesos.shared import kept_files
 from mfmesos.shared.kept_files import Kept
 from mfmesos.shared.phrases import printable
+from mfmesos.shared.wire_checks import WireError, check, fields_of, is_code, is_id, is_number, parsed, plain_text
 
-PROTOCOL = 1
+PROTOCOL = 2
 MAX_DEPTH = 200
 """Components in the name of a member of an output."""
 FOLDER_GONE = 85
@@ -52,10 +58,6 @@ TAIL_BYTES = 16 * 1024
 MOST_PARTS = 1_000_000
 """Values in one sync; a result counts as 20: an empty list takes 3 bytes in a sync and 20 times as much in memory."""
 _STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-
-
-class WireError(ValueError):
-    """An invalid message of this protocol; the text names the problem."""
 
 
 @dataclass
@@ -252,6 +254,8 @@ class SyncRequest:
     """The executor is about to end (SHUTDOWN, KILL, gave up) and accepts no more attempts."""
     lacking: list[str] = field(default_factory=list)
     """Digests that an answer's `send` named and that the claim does not have."""
+    protocol: int = PROTOCOL
+    """Of the executor; executors of protocol 1 do not say so."""
 
 
 @dataclass
@@ -284,94 +288,59 @@ def _parts(raw: bytes) -> int:
     return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
 
 
-def fields_of(cls: Any, data: Any, where: str) -> Any:
-    """A message of that class from decoded JSON; unknown fields are ignored. Raises WireError."""
-    if not isinstance(data, dict):
-        raise WireError(f"{where}: a JSON object is expected, not {type(data).__name__}")
-    try:
-        if data.keys() <= cls.__dataclass_fields__.keys():
-            return cls(**data)
-        return cls(**{k: v for k, v in data.items() if k in cls.__dataclass_fields__})
-    except TypeError as e:
-        raise WireError(f"{where}: {e}") from None
-
-
-def parsed(raw: bytes, where: str) -> Any:
-    """Decoded JSON; raises WireError."""
-    try:
-        return json.loads(raw)
-    except ValueError as e:
-        raise WireError(f"{where}: not JSON: {e}") from None
-
-
-def _check(condition: bool, where: str, what: str) -> None:
-    if not condition:
-        raise WireError(f"{where}: {what}")
-
-
-def _is_number(value: Any) -> bool:
-    """Whether the value is a finite number: Python's JSON also accepts NaN and Infinity."""
-    return type(value) in (int, float) and -1e18 < value < 1e18
-
-
-def _is_code(value: Any) -> bool:
-    return isinstance(value, int) and abs(value) < 1 << 31
-
-
-def _is_id(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) < 200 and value.isprintable()
-
-
-def _text(value: str) -> str:
-    """The text without lone surrogates, which JSON can hold but no file or terminal."""
-    return value if value.isascii() else value.encode("utf-8", "replace").decode()
-
-
 def load_result(data: Any) -> Result:
     """A Result from decoded JSON, every field checked; raises WireError."""
     result: Result = fields_of(Result, data, "result")
-    _check(_is_id(result.attempt), "result", "attempt is not an id")
+    check(is_id(result.attempt), "result", "attempt is not an id")
     where = f"result of {result.attempt}"
-    _check(result.outcome in OUTCOMES, where, f"unknown outcome {str(result.outcome)[:40]!r}")
+    check(result.outcome in OUTCOMES, where, f"unknown outcome {str(result.outcome)[:40]!r}")
     for text in (result.reason, result.stdout, result.stderr, result.wrote_input):
-        _check(isinstance(text, str), where, "reason, stdout, stderr and wrote_input are text")
+        check(isinstance(text, str), where, "reason, stdout, stderr and wrote_input are text")
     for number in (result.exit_code, result.signal):
-        _check(number is None or _is_code(number), where, "exit_code and signal are whole numbers")
-    _check(result.resource in (None, "memory", "disk", "wall"), where, "resource is memory, disk or wall")
+        check(number is None or is_code(number), where, "exit_code and signal are whole numbers")
+    check(result.resource in (None, "memory", "disk", "wall"), where, "resource is memory, disk or wall")
     for flag in (result.final, result.outside, result.placed):
-        _check(isinstance(flag, bool), where, "final, outside and placed are true or false")
-    _check(isinstance(result.lacks, str), where, "lacks is text")
-    _check(result.tar is None or isinstance(result.tar, str), where, "tar is base64 text")
-    _check(
+        check(isinstance(flag, bool), where, "final, outside and placed are true or false")
+    check(isinstance(result.lacks, str), where, "lacks is text")
+    check(result.tar is None or isinstance(result.tar, str), where, "tar is base64 text")
+    check(
         isinstance(result.missing_outputs, list) and all(isinstance(n, str) for n in result.missing_outputs),
         where, "missing_outputs is a list of names")
     # Everyone with the token can send this text: no line breaks, no terminal controls.
-    result.reason = printable(_text(result.reason), 0, instead=" ")
-    result.wrote_input = printable(_text(result.wrote_input), 0, instead=" ")
-    result.stdout, result.stderr = _text(result.stdout), _text(result.stderr)
-    result.missing_outputs = [_text(n) for n in result.missing_outputs]
+    result.reason = printable(plain_text(result.reason), 0, instead=" ")
+    result.wrote_input = printable(plain_text(result.wrote_input), 0, instead=" ")
+    result.stdout, result.stderr = plain_text(result.stdout), plain_text(result.stderr)
+    result.missing_outputs = [plain_text(n) for n in result.missing_outputs]
     usage: Usage = fields_of(Usage, result.usage, where)
-    _check(isinstance(result.kept, list), where, "kept is a list")
-    _check(all(map(kept_files.is_kept, result.kept)), where, "kept holds name, digest and size of outputs")
+    check(isinstance(result.kept, list), where, "kept is a list")
+    check(all(map(kept_files.is_kept, result.kept)), where, "kept holds name, digest and size of outputs")
     result.kept = [fields_of(Kept, kept, where) for kept in result.kept]
-    _check(all(_is_number(v) and v >= 0 for v in vars(usage).values()), where, "usage: numbers from 0 on")
+    check(all(is_number(v) and v >= 0 for v in vars(usage).values()), where, "usage: numbers from 0 on")
     result.usage = usage
     return result
 
 
 def load_sync_request(raw: bytes) -> SyncRequest:
-    """Parse and check a sync of an executor; raises WireError."""
+    """Parse and check a sync of an executor; raises WireError. Of another protocol only `seq`, `got` and `protocol` are
+    read.
+    """
     if _parts(raw) > MOST_PARTS and _parts(_STRINGS.sub(b"", raw)) > MOST_PARTS:
         raise WireError(f"sync: more than {MOST_PARTS} values")
-    request: SyncRequest = fields_of(SyncRequest, parsed(raw, "sync"), "sync")
+    data = parsed(raw, "sync")
+    if isinstance(data, dict):
+        data.setdefault("protocol", 1)
+    request: SyncRequest = fields_of(SyncRequest, data, "sync")
     for number in (request.seq, request.got):
-        _check(isinstance(number, int) and 0 <= number < 1 << 63, "sync", "seq and got: whole numbers from 0 on")
+        check(isinstance(number, int) and 0 <= number < 1 << 63, "sync", "seq and got: whole numbers from 0 on")
+    check(is_code(request.protocol), "sync", "protocol: a whole number")
+    if request.protocol != PROTOCOL:
+        return SyncRequest(request.seq, request.got, protocol=request.protocol)
     for value in (request.memory_mb, request.disk_mb, request.free_disk_mb):
-        _check(_is_number(value), "sync", "memory_mb, disk_mb, free_disk_mb: numbers")
-    _check(isinstance(request.running, list) and all(map(_is_id, request.running)), "sync",
+        check(is_number(value), "sync", "memory_mb, disk_mb, free_disk_mb: numbers")
+    check(isinstance(request.running, list) and all(map(is_id, request.running)), "sync",
            "running is a list of attempt ids")
-    _check(isinstance(request.results, list), "sync", "results is a list")
-    _check(isinstance(request.lacking, list) and all(map(kept_files.is_digest, request.lacking)), "sync",
+    check(isinstance(request.results, list), "sync", "results is a list")
+    check(isinstance(request.lacking, list) and all(map(kept_files.is_digest, request.lacking)), "sync",
            "lacking is a list of digests")
     request.results = [load_result(r) for r in request.results]
     return request
@@ -392,5 +361,5 @@ def load_sync_answer(raw: bytes) -> SyncAnswer:
 def load_claim_data(raw: bytes) -> ClaimData:
     """Parse TaskInfo.data; raises WireError."""
     data: ClaimData = fields_of(ClaimData, parsed(raw, "claim data"), "claim data")
-    _check(data.protocol == PROTOCOL, "claim data", f"protocol {data.protocol}, this executor speaks {PROTOCOL}")
+    check(data.protocol == PROTOCOL, "claim data", f"protocol {data.protocol}, this executor speaks {PROTOCOL}")
     return data

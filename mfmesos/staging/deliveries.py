@@ -18,6 +18,7 @@ from mfmesos.shared.messages import sharedfs as shared
 from mfmesos.shared.messages import staging as m
 from mfmesos.shared.plainerrors import plain
 from mfmesos.shared.sharedfs import placed_stem
+from mfmesos.shared.wire_checks import WireError
 from mfmesos.staging.incoming import LeadsOut, Unpacker, unpack
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.names import OutputPlan, check_attempt, plan_outputs
@@ -162,7 +163,7 @@ class Deliveries:
         except LeadsOut as e:
             if attempt is not None and result.outcome == wire.FINISHED:
                 attempt.problem = PublishError(str(e), True)
-        except (BadTar, wire.WireError) as e:
+        except (BadTar, WireError) as e:
             if result.outcome == wire.FINISHED:
                 result.outcome, result.reason = wire.BROKEN, m.OUTPUTS_DAMAGED(why=e)
         except OSError as e:

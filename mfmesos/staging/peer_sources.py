@@ -14,6 +14,7 @@ from mfmesos.shared import wire
 from mfmesos.shared.addresses import join_host_port, split_address
 from mfmesos.shared.messages import streams as refusals
 from mfmesos.shared.peer_wire import MOST_REQUEST_BYTES, SourceAnswer, SourceRequest, file_token, load_source_request
+from mfmesos.shared.wire_checks import WireError
 from mfmesos.staging import smallfiles
 from mfmesos.staging.blocks import BlockDigests
 from mfmesos.staging.input_errors import InputChanged
@@ -68,7 +69,7 @@ class PeerSources:
             return load_source_request(raw)
         except asyncio.TimeoutError:
             raise Refused(408, refusals.REQUEST_TOO_SLOW()) from None
-        except (wire.WireError, RecursionError) as e:
+        except (WireError, RecursionError) as e:
             raise Refused(400, str(e)) from None
 
     async def _digests(self, choices: Sequence[StagedInput], known: int) -> bytes:

@@ -14,6 +14,7 @@ from mfmesos.core.model import StagedInput
 from mfmesos.shared import batches, wire
 from mfmesos.shared.addresses import advertised, default_host, is_loopback, join_host_port, split_host_port
 from mfmesos.shared.messages import streams as m
+from mfmesos.shared.wire_checks import WireError
 from mfmesos.staging.deliveries import Attempt, Deliveries
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.listener import Listener
@@ -277,7 +278,7 @@ class StagingServer:
         try:
             raw = await self._read_sync(request, claim)
             message = wire.load_sync_request(raw)
-        except (wire.WireError, RecursionError) as e:
+        except (WireError, RecursionError) as e:
             raise Refused(400, str(e)) from None
         del raw
         await self._take_results(claim, message.results)

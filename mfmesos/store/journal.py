@@ -2,38 +2,40 @@
 
 The journal is written before each action: claims before their launch, attempts before an executor receives them. Only
 the scheduler of the run writes the journal (the folder's lock ensures that). Ended claims and attempts are removed, so
-the journal stays small. The process may die at any moment; after a power cut the last moments may be missing
+the journal stays small. What no attempt changes (the command, the inputs) is written once per task; further
+attempts rewrite a small row. The process may die at any moment; after a power cut the last moments may be missing
 (synchronous=NORMAL), which costs attempts but no results.
 """
 from __future__ import annotations
 
-import json
 import secrets
 import sqlite3
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, TypeVar
 
 from mfmesos.core import actions as act
-from mfmesos.core.model import MadeTemporary, Remote, Request, Resources, SavedClaim, SavedTask, StagedInput, Task
+from mfmesos.core.model import SavedClaim, SavedTask, StagedInput, Task
 from mfmesos.settings.config import ConfigError
 from mfmesos.shared.messages import store as m
-from mfmesos.store import sqlitefile
+from mfmesos.store import journal_rows, sqlitefile
+from mfmesos.store.journal_schema import STEPS
 
 FILE = "journal.sqlite"
 APPLICATION_ID = 0x6D666D6A  # "mfmj"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = len(STEPS)
 _MOVE = m.JOURNAL_AWAY()
-_SCHEMA = (
-    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
-    "CREATE TABLE claims (id TEXT PRIMARY KEY, data TEXT NOT NULL)",
-    "CREATE TABLE tasks (id INTEGER PRIMARY KEY, data TEXT NOT NULL)",
-)
 
 
-T = TypeVar("T")
+@dataclass
+class _Written:
+    """What a task's row was made from: the same objects make the same row."""
+
+    task: Task
+    inputs: tuple[StagedInput, ...]
+    attempts: bool = False
+    """Whether there are rows of attempts as well."""
 
 
 class JournalError(ConfigError):
@@ -50,6 +52,8 @@ class Journal:
     def __init__(self, path: Path, launch: str) -> None:
         self.path = path
         self._drops: list[act.DropTask | act.DropClaim] = []
+        self._rows = journal_rows.Rows()
+        self._written: dict[int, _Written] = {}
         with self._translated_errors():
             sqlitefile.prepare(path, _MOVE)
             self._db = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
@@ -61,11 +65,9 @@ class Journal:
         sqlitefile.alone(db, self.path)
         if sqlitefile.is_new(db):
             db.execute("PRAGMA journal_mode = WAL")
-            with sqlitefile.transaction(db):
-                for table in _SCHEMA:
-                    db.execute(table)
-                sqlitefile.mark(db, APPLICATION_ID, SCHEMA_VERSION)
+            sqlitefile.migrate(db, STEPS, APPLICATION_ID)
         sqlitefile.check(db, self.path, APPLICATION_ID, SCHEMA_VERSION, _MOVE)
+        sqlitefile.migrate(db, STEPS, APPLICATION_ID)
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA trusted_schema = OFF")
         known: dict[str, str] = dict(db.execute("SELECT name, value FROM meta"))
@@ -74,7 +76,7 @@ class Journal:
         if not self.resumed:
             known = {"launch": launch, "secret": secrets.token_hex(32)}
             with sqlitefile.transaction(db):
-                for table in ("meta", "claims", "tasks"):
+                for table in ("meta", "claims", "tasks", "attempts"):
                     db.execute(f"DELETE FROM {table}")
                 db.executemany("INSERT INTO meta VALUES (?, ?)", known.items())
         self._meta = known
@@ -96,34 +98,47 @@ class Journal:
 
     def load(self) -> tuple[list[SavedTask], list[SavedClaim]]:
         """The saved tasks and claims."""
+        db = self._db
         with self._translated_errors():
-            tasks = [_task(json.loads(d)) for (d,) in self._db.execute("SELECT data FROM tasks ORDER BY id")]
-            claims = [_claim(json.loads(d)) for (d,) in self._db.execute("SELECT data FROM claims ORDER BY id")]
+            tasks = journal_rows.tasks_of(
+                db.execute("SELECT id, data FROM tasks ORDER BY id"),
+                db.execute("SELECT task, data FROM attempts WHERE part = 0"))
+            claims = [journal_rows.claim_of(*row)
+                      for row in db.execute("SELECT id, cluster, data FROM claims ORDER BY id")]
         return tasks, claims
 
     def keep(self, tasks: Iterable[SavedTask]) -> None:
         """Keep only these of the saved tasks, under their current numbers."""
+        self._written.clear()
         with self._translated_errors(), sqlitefile.transaction(self._db):
             self._db.execute("DELETE FROM tasks")
-            for task in tasks:
-                self._save(act.SaveTask(task))
+            self._db.execute("DELETE FROM attempts")
+            self._save_tasks(tasks)
 
     def write(self, actions: Iterable[act.Action]) -> None:
         """Write the journal's part of the actions in one transaction: saves are on disk afterwards, drops follow with
         the next transaction.
         """
-        saved: list[act.SaveTask | act.SaveClaim] = []
+        tasks: dict[int, SavedTask] = {}
+        claims: dict[str, SavedClaim] = {}
         drops: list[act.DropTask | act.DropClaim] = []
         for action in actions:
-            if isinstance(action, (act.SaveTask, act.SaveClaim)):
-                saved.append(action)
+            if isinstance(action, act.SaveTask):
+                tasks[action.task.task.id] = action.task
+            elif isinstance(action, act.SaveClaim):
+                claims[action.claim.id] = action.claim
             elif isinstance(action, (act.DropTask, act.DropClaim)):
                 drops.append(action)
-        if saved:
-            with self._translated_errors(), sqlitefile.transaction(self._db):
-                self._drop()
-                for action in saved:
-                    self._save(action)
+        if tasks or claims:
+            try:
+                with self._translated_errors(), sqlitefile.transaction(self._db):
+                    self._drop()
+                    self._save_tasks(tasks.values())
+                    self._db.executemany("INSERT OR REPLACE INTO claims (id, cluster, data) VALUES (?, ?, ?)",
+                                         map(journal_rows.claim_row, claims.values()))
+            except JournalError:
+                self._written.clear()
+                raise
             self._drops.clear()
         self._drops += drops
 
@@ -144,58 +159,33 @@ class Journal:
         self._db.close()
 
     # --------------------------------------------------------------------------------------------
-    def _save(self, action: act.SaveTask | act.SaveClaim) -> None:
-        if isinstance(action, act.SaveTask):
-            row: tuple[Any, str] = (action.task.task.id, _dumps(action.task))
-            self._db.execute("INSERT OR REPLACE INTO tasks VALUES (?, ?)", row)
-        else:
-            self._db.execute("INSERT OR REPLACE INTO claims VALUES (?, ?)", (action.claim.id, _dumps(action.claim)))
+    def _save_tasks(self, tasks: Iterable[SavedTask]) -> None:
+        whole, attempts = [], []
+        for task in tasks:
+            number, known = task.task.id, self._written.get(task.task.id)
+            if known is not None and known.task is task.task and known.inputs is task.inputs:
+                attempts.append(journal_rows.attempt(task))
+                known.attempts = True
+            else:
+                whole.append(self._rows.task(task))
+                if known is None or known.attempts:
+                    self._forget(number)
+                self._written[number] = _Written(task.task, task.inputs)
+        self._db.executemany("INSERT OR REPLACE INTO tasks VALUES (?, ?)", whole)
+        self._db.executemany("INSERT OR REPLACE INTO attempts (task, data) VALUES (?, ?)", attempts)
 
     def _drop(self) -> None:
-        for action in self._drops:
-            if isinstance(action, act.DropTask):
-                self._db.execute("DELETE FROM tasks WHERE id = ?", (action.task_id,))
-            else:
-                self._db.execute("DELETE FROM claims WHERE id = ?", (action.claim_id,))
+        tasks = [action.task_id for action in self._drops if isinstance(action, act.DropTask)]
+        for number in tasks:
+            known = self._written.pop(number, None)
+            if known is None or known.attempts:
+                self._forget(number)
+        self._db.executemany("DELETE FROM tasks WHERE id = ?", [(number,) for number in tasks])
+        self._db.executemany("DELETE FROM claims WHERE id = ?", [
+            (action.claim_id,) for action in self._drops if isinstance(action, act.DropClaim)])
+
+    def _forget(self, number: int) -> None:
+        self._db.execute("DELETE FROM attempts WHERE task = ?", (number,))
 
     def _translated_errors(self) -> AbstractContextManager[None]:
         return sqlitefile.translated_errors(self.path, JournalError, _MOVE)
-
-
-def _plain(value: Any) -> Any:
-    """Dataclasses and mappings as plain dicts."""
-    return vars(value) if hasattr(value, "__dataclass_fields__") else dict(value)
-
-
-_dumps: Callable[[SavedTask | SavedClaim], str] = json.JSONEncoder(default=_plain, separators=(",", ":")).encode
-
-
-def _task(data: dict[str, Any]) -> SavedTask:
-    task = data["task"]
-    return _made(SavedTask, {
-        "stem": str(task["id"]),  # an older mfmesos saved none
-        **data,
-        "task": _made(Task, {**task, "inputs": tuple(task["inputs"]), "outputs": tuple(task["outputs"]),
-                             "temporary": tuple(task.get("temporary", ())),
-                             "also_read": tuple(task.get("also_read", ())),
-                             "read": None if task.get("read") is None else tuple(task["read"]),
-                             "request": _made(Request, task["request"]),
-                             "shared": tuple(task.get("shared", ())),
-                             "urls": {name: Remote(*one) for name, one in task.get("urls", {}).items()}}),
-        "inputs": tuple(_made(StagedInput, i) for i in data["inputs"]),
-        "failed_at": tuple(data.get("failed_at", ())),
-        "failed_clusters": tuple(data.get("failed_clusters", ())),
-        "temporaries": tuple(data.get("temporaries", ())),
-        "made": tuple(_made(MadeTemporary, {**one, "file": _made(StagedInput, one["file"])})
-                      for one in data.get("made", ())),
-        "allocation": _made(Resources, data["allocation"])})
-
-
-def _claim(data: dict[str, Any]) -> SavedClaim:
-    return _made(SavedClaim, {**data, "resources": _made(Resources, data["resources"])})
-
-
-def _made(cls: Callable[..., T], data: dict[str, Any]) -> T:
-    """An instance from `data`; fields unknown to this version are ignored."""
-    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
-    return cls(**{k: v for k, v in data.items() if k in known})

@@ -4,16 +4,18 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from mfmesos.shared.messages import store as m
 from mfmesos.shared.netfs import on_network
 
 LEAST_SIZE = 512
 """The size of a non-empty SQLite file. SQLite treats a smaller file as empty, whatever its content."""
+
+
 class UnusableFile(Exception):
     """The file is unusable: one line with the file, the reason and the cure."""
 
@@ -80,6 +82,21 @@ def mark(db: sqlite3.Connection, application_id: int, version: int) -> None:
     """Mark the file as mfmesos's; within the transaction that creates its tables."""
     db.execute(f"PRAGMA application_id = {application_id}")
     db.execute(f"PRAGMA user_version = {version}")
+
+
+def migrate(
+    db: sqlite3.Connection, steps: Sequence[Callable[[sqlite3.Connection], None]], application_id: int,
+) -> None:
+    """Bring an empty file, or one of an earlier version, to the version of all steps, in one transaction: a process
+    that dies meanwhile leaves the file as it was.
+    """
+    found = pragma(db, "user_version")
+    if found >= len(steps):
+        return
+    with transaction(db):
+        for step in steps[found:]:
+            step(db)
+        mark(db, application_id, len(steps))
 
 
 def check(db: sqlite3.Connection, path: Path, application_id: int, version: int, move: str) -> None:

@@ -8,6 +8,7 @@ from world import World
 
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
+from mfmesos.core.model import Task
 from mfmesos.core.policy import Policy
 from mfmesos.shared import wire
 
@@ -277,3 +278,49 @@ def test_a_task_that_has_another_number_by_now():
     finish_all(world)
     assert set(world.reports) == {7}
     assert world.reports[7].attempts == 2
+
+
+@pytest.mark.parametrize("protocol", [wire.PROTOCOL - 1, wire.PROTOCOL + 1])
+def test_an_executor_of_another_version_is_given_back(protocol: int):
+    """mfmesos was updated: nothing in the sync counts, neither what runs nor what has ended. The claim is released, its
+    attempts run again elsewhere without a failure, and no agent is blamed."""
+    world = running(3)
+    (executor,) = world.live()
+    world.sync(executor)
+    die(world)
+    executor.protocol = protocol
+    world.finish(executor, "1.1")
+    world.sync(executor)
+    assert not executor.alive
+    assert world.published[1] == 0
+    assert any("another version" in n.text and "3 tasks of it run again" in n.text for n in world.notes)
+    world.offer()
+    (other,) = (one for one in world.live() if one.alive)
+    world.sync(other)
+    assert sorted(other.running) == ["1.2", "2.2", "3.2"]
+    records = world.core.state.tasks.values()
+    assert [(r.own_failures, r.cluster_failures, r.deaths, r.failed_at) for r in records] == [(0, 0, 0, {})] * 3
+    finish_all(world)
+    assert all(world.reports[n].finished and world.published[n] == 1 for n in (1, 2, 3))
+
+
+def test_an_executor_of_another_version_loses_its_temporary_outputs():
+    """Those are lost with the claim: the task that made them runs again before the one that reads them."""
+    world = World(Policy(workdir="/w", batch_delay_s=0.0))
+    world.register()
+    maker = Task(1, "make", outputs=("t",), temporary=("t",))
+    world.send(ev.TaskSubmitted(maker))
+    world.offer()
+    (executor,) = world.live()
+    world.sync(executor)
+    world.finish(executor, "1.1")
+    world.sync(executor)
+    world.send(ev.TaskSubmitted(Task(2, "read", inputs=("t",), outputs=("o",)), temporaries=("t",)))
+    die(world)
+    executor.protocol = wire.PROTOCOL - 1
+    world.sync(executor)
+    assert not executor.alive
+    world.offer()
+    finish_all(world)
+    assert world.reports[2].finished
+    assert attempts(world) >= {"1.1", "1.2"}

@@ -52,6 +52,7 @@ class FakeExecutor:
     """Temporary outputs of its attempts."""
     alive: bool = True
     released: bool = False
+    protocol: int = wire.PROTOCOL
 
 
 @dataclass
@@ -372,7 +373,7 @@ class World:
         executor.seq += 1
         event = ev.ClaimSynced(
             executor.claim.claim_id, executor.seq, executor.got, tuple(executor.running),
-            tuple(executor.results.values()))
+            tuple(executor.results.values()), protocol=executor.protocol)
         if lose_answer:
             alive, executor.alive = executor.alive, False
             self.send(event)

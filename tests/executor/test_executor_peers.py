@@ -17,6 +17,7 @@ from support import wait_until
 
 from mfmesos.shared import peer_wire
 from mfmesos.shared.peer_wire import SourceAnswer, SourceRequest, file_token
+from mfmesos.shared.wire_checks import WireError
 from mfmesos.staging.peer_tracker import Serving
 
 MB = 1 << 20
@@ -352,6 +353,6 @@ def test_without_the_option(tmp_path: Path) -> None:
 
 def test_a_source_answer_is_checked() -> None:
     """A malformed answer is an error of the scheduler, never of the attempt."""
-    with pytest.raises(peer_wire.WireError):
+    with pytest.raises(WireError):
         peer_wire.load_source_answer(b'{"url": 7}')
     assert peer_wire.load_source_answer(b"{}") == SourceAnswer()

@@ -25,7 +25,7 @@ NOT_MESSAGES: dict[str, tuple[str, ...]] = {
     "mfmesos/launchers/clean.py": ("No framework found",), "mfmesos/launchers/link.py": ("# put here by",),
     # Parts of help texts, a row of a table, and the form of log lines.
     "mfmesos/doctor/checks.py": ("preloaded library", "Debian packages", "install ok"),  # names of checks; dpkg's word
-    "mfmesos/store/history.py": ("CREATE", "DELETE"), "mfmesos/store/journal.py": ("CREATE",),
+    "mfmesos/store/history.py": ("CREATE", "DELETE"),
     "mfmesos/store/sqlitefile.py": ("is full", "unable to open"),  # of SQLite's own messages
     "mfmesos/cli/command_line.py": ("Read the principal's", "HOST:PORT, several"),
     "mfmesos/cli/estimates_commands.py": ("{} waste {}",), "mfmesos/scheduler/daemon.py": ("%(asctime)s",),
@@ -54,6 +54,7 @@ NOT_MESSAGES: dict[str, tuple[str, ...]] = {
     "mfmesos/views/summary.py": ("What each category used", "peak memory", "median memory", "most cores", "task time"),
     # A kind of number, and errors of the protocol, which are constants since they are checked for each sync.
     "mfmesos/shared/bounds.py": ("a whole number", "above {} and up"), "mfmesos/shared/wire.py": ("",),
+    "mfmesos/shared/wire_checks.py": ("",),
     "mfmesos/shared/peer_wire.py": ("",),
     # Programs that run on agents before the executor does; the name in a certificate.
     "mfmesos/staging/archive.py": ("# The oldest of Pythons", "import hashlib, os, socket", 'PATH="${PATH'),

@@ -7,7 +7,8 @@ import pytest
 
 from mfmesos.shared import peer_wire
 from mfmesos.shared.peer_wire import SourceAnswer, SourceRequest, load_source_answer, load_source_request
-from mfmesos.shared.wire import WireError, dumps
+from mfmesos.shared.wire import dumps
+from mfmesos.shared.wire_checks import WireError
 
 
 def test_there_and_back():

@@ -14,6 +14,8 @@ from urllib.parse import quote
 from hostile_help import Siege, request
 from staging_help import inline, member, tar_of
 
+from mfmesos.shared.wire import PROTOCOL
+
 Bad = tuple[str, bytes, tuple[int, ...]]
 """What it is, the request, the statuses that are right (none: any refusal; 0: closed without an answer)."""
 PATHS = (
@@ -197,6 +199,7 @@ def deliveries(siege: Siege) -> Iterator[Bad]:
     for number, (what, tar) in enumerate(bad_tars()):
         yield f"PUT {what}", request("PUT", "/claims/thief/attempts/2.1/outputs", token, tar), (400,)
         body = {
+            "protocol": PROTOCOL,
             "seq": number + 1,
             "results": [{"attempt": "2.1", "outcome": "finished", "usage": {}, "tar": inline(tar)}],
         }
@@ -312,6 +315,7 @@ def others_things(siege: Siege, chance: random.Random) -> Iterator[Bad]:
             (400, 401, 404),
         )
         body = {
+            "protocol": PROTOCOL,
             "seq": number,
             "running": [attempt],
             "results": [{"attempt": attempt or "x", "outcome": "finished", "usage": {}, "tar": inline(tar)}],
@@ -344,6 +348,7 @@ def bad_syncs(siege: Siege, chance: random.Random) -> Iterator[Bad]:
         0.5,
     ]
     good = {
+        "protocol": PROTOCOL,
         "seq": 1,
         "got": 0,
         "running": [],

@@ -45,7 +45,7 @@ def siege(tmp_path: Path) -> Iterator[Siege]:
 def settle_first_task(siege: Siege) -> None:
     """Attempt 1.1 delivers, is published and settled."""
     body = (
-        b'{"seq":1,"results":[{"attempt":"1.1","outcome":"finished","usage":{},"tar":"%s"}]}'
+        b'{"seq":1,"protocol":2,"results":[{"attempt":"1.1","outcome":"finished","usage":{},"tar":"%s"}]}'
         % inline(files_tar(**{"result.txt": b"right"})).encode()
     )
     assert siege.send(request("POST", "/claims/good/sync", siege.tokens["good"], body), 200) == 200
@@ -163,7 +163,7 @@ def test_any_route(
 def test_any_sync(fort: Siege, value: Any) -> None:
     """Whatever JSON a stolen token says, the scheduler hears of it only if it is a sync of sane values."""
     before = fort.tree()
-    body = wire.dumps({"seq": 1, **value} if isinstance(value, dict) else value)
+    body = wire.dumps({"seq": 1, "protocol": wire.PROTOCOL, **value} if isinstance(value, dict) else value)
     fort.send(request("POST", "/claims/thief/sync", fort.tokens["thief"], body), 200, 400)
     assert fort.wrong == []
     assert fort.tree() == before

@@ -1,7 +1,6 @@
 """The journal: what was saved survives the process, whenever it dies, and nobody else's file is touched."""
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import subprocess
@@ -17,6 +16,7 @@ from mfmesos.core import actions as act
 from mfmesos.core.model import Remote, Request, Resources, SavedClaim, SavedTask, StagedInput, Task
 from mfmesos.store import sqlitefile
 from mfmesos.store.journal import APPLICATION_ID, SCHEMA_VERSION, Journal, JournalError
+from mfmesos.store.journal_schema import STEPS
 
 CLAIM = SavedClaim("r-1", "a1", "host", Resources(4, 4096, 10000), None)
 
@@ -86,13 +86,60 @@ def test_what_stays_in_hand_under_new_numbers(path: Path):
     assert Journal(path, "r").load()[0] == kept
 
 
-def test_an_older_journals_attempts_keep_their_names(path: Path):
-    """It has none but the number in them, which the task may not have any more when it is taken up."""
+def test_an_attempt_rewrites_a_small_row(path: Path):
+    """What no attempt changes is written once: the row of a task with a hundred inputs stays as it is when the task is
+    tried again, and is written again when its inputs are other ones."""
     journal = Journal(path, "r")
-    journal.write([act.SaveTask(task(12))])
-    journal._db.execute("UPDATE tasks SET data = replace(data, ',\"stem\":\"\"', '')")
-    (saved,) = Journal(path, "r").load()[0]
-    assert saved.stem == "12"
+    first = replace(task(1), inputs=tuple(StagedInput(f"in{n}", "d" * 64, n, 0o644) for n in range(100)))
+    journal.write([act.SaveTask(first)])
+    journal._db.execute("UPDATE tasks SET data = replace(data, 'cmd 1', 'cmd X')")  # seen if it is written again
+    again = replace(first, attempts=2, claim_id="r-2", own_failures=1)
+    journal.write([act.SaveTask(again)])
+    assert journal.load()[0] == [replace(again, task=replace(again.task, command="cmd X"))]
+    (size,) = journal._db.execute("SELECT length(data) FROM attempts").fetchone()
+    assert size < 200
+    others = replace(again, inputs=again.inputs[:50])
+    journal.write([act.SaveTask(others)])
+    assert journal.load()[0] == [others]
+    journal.write([act.DropTask(1)])
+    journal.write([act.SaveTask(first)])
+    assert journal.load()[0] == [first]
+
+
+def test_a_save_that_failed_is_made_up_for(path: Path):
+    """What a transaction that was rolled back would have written is written with the next."""
+    journal = Journal(path, "r")
+    journal._db.execute(f"PRAGMA max_page_count = {sqlitefile.pragma(journal._db, 'page_count')}")
+    many = [act.SaveTask(task(n)) for n in range(1, 300)]
+    with pytest.raises(JournalError):
+        journal.write(many)
+    journal._db.execute("PRAGMA max_page_count = 100000")
+    journal.write(many)
+    assert journal.load()[0] == [one.task for one in many]
+
+
+def test_of_several_saves_in_one_batch_the_last_counts(path: Path):
+    journal = Journal(path, "r")
+    journal.write([act.SaveTask(task(1)), act.SaveTask(replace(task(1), attempts=2)),
+                   act.SaveClaim(CLAIM), act.SaveClaim(replace(CLAIM, hostname="other"))])
+    assert journal.load() == ([replace(task(1), attempts=2)], [replace(CLAIM, hostname="other")])
+
+
+def test_a_migration_that_is_cut_off_changes_nothing(path: Path):
+    """The step fails in the middle: the file is the earlier version's, which the next attempt takes up."""
+    kept = Path(__file__).parent / "versions" / "journal-1" / "mixed.sql"
+    db = sqlite3.connect(path, isolation_level=None)
+    db.executescript(kept.read_text())
+    before = list(db.iterdump())
+
+    def fails(db: sqlite3.Connection) -> None:
+        raise OSError("cut off")
+
+    with pytest.raises(OSError, match="cut off"):
+        sqlitefile.migrate(db, (*STEPS, fails), APPLICATION_ID)
+    assert (list(db.iterdump()), sqlitefile.pragma(db, "user_version")) == (before, 1)
+    db.close()
+    assert Journal(path, "batch tasks.jsonl").load()[0]
 
 
 def test_it_does_not_grow(path: Path):
@@ -220,7 +267,7 @@ def test_a_full_disk_is_said_and_loses_nothing(path: Path):
 
 
 def test_inputs_on_web_servers(path: Path):
-    """They come back as they were saved; a task of an older mfmesos has none."""
+    """They come back as they were saved."""
     journal = Journal(path, "r")
     inputs = (StagedInput("g", "d" * 64, -1, 0o644, url="https://u:p@h/g"),
               StagedInput("h", "e" * 64, 3, 0o644, url="http://h/h", tag='"1"'))
@@ -228,13 +275,6 @@ def test_inputs_on_web_servers(path: Path):
         task(1).task, urls={"g": Remote("https://u:p@h/g", "d" * 64), "h": Remote("http://h/h")}))
     journal.write([act.SaveTask(saved)])
     assert journal.load()[0] == [saved]
-    data = json.loads(journal._db.execute("SELECT data FROM tasks").fetchone()[0])
-    del data["task"]["urls"]
-    for item in data["inputs"]:
-        del item["url"], item["tag"]
-    journal._db.execute("UPDATE tasks SET data = ?", (json.dumps(data),))
-    (older,) = journal.load()[0]
-    assert (older.task.urls, [(i.url, i.tag) for i in older.inputs]) == ({}, [("", "")] * 2)
     journal.close()
 
 

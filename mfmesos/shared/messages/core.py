@@ -57,6 +57,11 @@ EXECUTOR_SENT_NOTHING = Message(
 CLAIM_NOT_ENDED = Message(
     "claim-not-ended", "claim {claim} on agent {agent} did not end within {waited:.0f} s; Mesos has to end it",
     "The executor or its agent does not react. The claim is forgotten; Mesos frees its resources.")
+CLAIM_OF_ANOTHER_VERSION = Message(
+    "claim-of-another-version",
+    "the executor on {agent} is of another version of mfmesos: its claim is given back, and {tasks} of it run "
+    "again",
+    "mfmesos was updated while the run was interrupted. What the executor had not finished runs again at no cost.")
 CLAIM_STUCK = Message("claim-stuck", "the claim did not end", "Part of other messages: why a claim was forgotten.")
 CLAIM_RELEASED = Message("claim-released", "its claim was released", "Why an attempt ended: its claim was given back.")
 ATTEMPT_UNKNOWN = Message(

@@ -1,0 +1,123 @@
+"""The rows of the journal: saved tasks and claims as JSON without the fields that have their defaults, and back."""
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable
+from dataclasses import MISSING, fields
+from typing import Any, Callable, TypeVar
+
+from mfmesos.core.model import MadeTemporary, Remote, Request, Resources, SavedClaim, SavedTask, StagedInput, Task
+
+T = TypeVar("T")
+
+
+@functools.cache
+def _defaults(cls: Any) -> tuple[tuple[str, Any], ...]:
+    return tuple((f.name, f.default if f.default_factory is MISSING else f.default_factory()) for f in fields(cls))
+
+
+def _plain(value: Any) -> Any:
+    """A dataclass as a dict, a mapping as well."""
+    if not hasattr(value, "__dataclass_fields__"):
+        return dict(value)
+    found = {}
+    for name, default in _defaults(value.__class__):
+        one = getattr(value, name)
+        if one is not default and one != default:
+            found[name] = one
+    return found
+
+
+_dumps: Callable[[Any], str] = json.JSONEncoder(default=_plain, separators=(",", ":")).encode
+ONCE = ("task", "inputs", "order", "context", "stem", "temporaries")
+"""What its attempts do not change."""
+_CHANGES = tuple((name, default) for name, default in _defaults(SavedTask) if name not in ONCE)
+MOST_TEXTS = 20_000
+
+
+class Rows:
+    """Makes the rows of tasks. Tasks share inputs: the text of each is made once."""
+
+    def __init__(self) -> None:
+        self._texts: dict[int, tuple[StagedInput, str]] = {}
+        """By identity: equal inputs may differ in what is not compared."""
+
+    def task(self, saved: SavedTask) -> tuple[int, str]:
+        """(id, data) of the task with its attempt."""
+        data = {"task": saved.task, "order": saved.order, "context": saved.context, "stem": saved.stem,
+                "temporaries": saved.temporaries, **_changes(saved)}
+        inputs = ",".join(map(self._text, saved.inputs))
+        return saved.task.id, f'{_dumps(data)[:-1]},"inputs":[{inputs}]}}'
+
+    def _text(self, item: StagedInput) -> str:
+        known = self._texts.get(id(item))
+        if known is not None:
+            return known[1]
+        if len(self._texts) >= MOST_TEXTS:
+            self._texts.clear()
+        text = _dumps(item)
+        self._texts[id(item)] = item, text
+        return text
+
+
+def attempt(saved: SavedTask) -> tuple[int, str]:
+    """(task, data) of the attempt alone."""
+    return saved.task.id, _dumps(_changes(saved))
+
+
+def _changes(saved: SavedTask) -> dict[str, Any]:
+    return {name: value for name, default in _CHANGES
+            if (value := getattr(saved, name)) is not default and value != default}
+
+
+def claim_row(saved: SavedClaim) -> tuple[str, str, str]:
+    """(id, cluster, data)."""
+    data = _plain(saved)
+    return data.pop("id"), data.pop("cluster", ""), _dumps(data)
+
+
+def tasks_of(tasks: Iterable[tuple[int, str]], attempts: Iterable[tuple[int, str]]) -> list[SavedTask]:
+    """From all rows: a row of an attempt counts instead of that in the task's row."""
+    later = dict(attempts)
+    found = []
+    for number, text in tasks:
+        data = json.loads(text)
+        if number in later:
+            data = {**{name: data[name] for name in ONCE if name in data}, **json.loads(later[number])}
+        found.append(_task(data))
+    return found
+
+
+def _task(data: dict[str, Any]) -> SavedTask:
+    task = data["task"]
+    return _made(SavedTask, {
+        "attempts": 0,
+        "stem": str(task["id"]),  # the first mfmesos saved none
+        **data,
+        "task": _made(Task, {**task, "inputs": tuple(task.get("inputs", ())), "outputs": tuple(task.get("outputs", ())),
+                             "temporary": tuple(task.get("temporary", ())),
+                             "also_read": tuple(task.get("also_read", ())),
+                             "read": None if task.get("read") is None else tuple(task["read"]),
+                             "request": _made(Request, task.get("request", {})),
+                             "shared": tuple(task.get("shared", ())),
+                             "urls": {name: Remote(*one) for name, one in task.get("urls", {}).items()}}),
+        "inputs": tuple(_made(StagedInput, i) for i in data["inputs"]),
+        "failed_at": tuple(data.get("failed_at", ())),
+        "failed_clusters": tuple(data.get("failed_clusters", ())),
+        "temporaries": tuple(data.get("temporaries", ())),
+        "made": tuple(_made(MadeTemporary, {**one, "file": _made(StagedInput, one["file"])})
+                      for one in data.get("made", ())),
+        "allocation": _made(Resources, data.get("allocation", {}))})
+
+
+def claim_of(number: str, cluster: str, data: str) -> SavedClaim:
+    known = json.loads(data)
+    return _made(SavedClaim, {**known, "id": number, "cluster": cluster,
+                              "resources": _made(Resources, known["resources"])})
+
+
+def _made(cls: Callable[..., T], data: dict[str, Any]) -> T:
+    """An instance from `data`; fields unknown to this version are ignored."""
+    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+    return cls(**{k: v for k, v in data.items() if k in known})
