@@ -13,6 +13,7 @@ from support import need
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bench"))
 
+import executors
 from rows import Bench, Figure, NotHere, Row, Values, ratio, value
 from table import Result, amount, as_json, line, markdown
 
@@ -191,3 +192,14 @@ def run_rows(names, tmp_path, capsys):
             need(False, f"{found['name']} cannot be measured here", found["problem"])
         assert len(found["figures"]) == len(bench.ROWS[found["name"]].figures)
         assert bench.ROWS[found["name"]].title in (tmp_path / "table.md").read_text()
+
+
+# --- many executors -------------------------------------------------------------------------------------
+def test_fake_executors_are_served_by_a_whole_scheduler():
+    """50 of them over TLS, each busy all the time: what `make bench-executors` does with 1,000 for 5 minutes."""
+    found = executors.measure(50, 2, 1.0, 8.0, "")
+    assert found.ended > 100
+    assert found.syncs >= found.ended / 2
+    assert found.descriptors > 50
+    assert found.stall_s > 0.0
+    assert "ended tasks/s on 50 executors" in str(found)

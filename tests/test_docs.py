@@ -156,8 +156,8 @@ def test_all_json_keys_are_documented():
 VOCABULARY = [
     "acknowledge", "action", "agent", "allocation", "attempt", "attempt id", "avoided", "block", "cancel", "candidate",
     "catalog", "category", "claim", "cluster", "core", "default", "delivery", "demand", "desk", "digest", "draining",
-    "embedded cluster", "ended", "engine", "estimate", "event", "executor", "exhausted", "factory", "finished tasks",
-    "floor", "framework", "free", "grant", "history", "hold", "input", "journal", "kept output", "kill", "kind",
+    "embedded cluster", "ended", "engine", "estimate", "event", "event log", "executor", "exhausted", "factory",
+    "finished tasks", "floor", "framework", "free", "grant", "history", "hold", "input", "journal", "kept output", "kill", "kind",
     "launcher", "leftovers", "level", "limit", "lock", "manager", "margin", "master", "matching", "nearness", "need",
     "notify", "offer", "output", "peak", "peer", "peer transfer", "permit", "placement", "plan", "planned start",
     "pool", "project", "publish", "receive", "recovery", "released", "report", "request", "reservation", "resources",

@@ -75,6 +75,7 @@ def cluster_options(command: F) -> F:
         click.option("--local-agents", type=Number(bounds.AGENTS), default=1, show_default=True, metavar="N",
                      help="Start N agents in the embedded cluster; they share this machine."),
         click.option("-v", "--verbose", is_flag=True, help="Verbose output."),
+        click.option("--event-log", is_flag=True, help="Log every decision to .mfmesos/events-*, for developers."),
     )):
         command = option(command)
     return command
@@ -117,7 +118,7 @@ def scheduler_config(workdir: Path, options: dict[str, Any], **more: Any) -> Sch
         workdir=str(workdir), master=options["master"], role=options["role"], user=options["user"],
         principal=options["principal"], secret_file=options["secret_file"], listen=options["listen"],
         advertise=options["advertise"], executor_uri=options["executor_uri"], peer_transfers=options["peer_transfers"],
-        verbose=options["verbose"], **more)
+        verbose=options["verbose"], event_log=options["event_log"], **more)
 
 
 def task_settings(options: dict[str, Any]) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def _compare(state: State, claim: Claim, event: ClaimSynced) -> None:
     """Compare the executor's attempts with the core's."""
     reported = set(event.running)
     ended = {r.attempt for r in event.results}
-    for attempt_id in reported:
+    for attempt_id in event.running:
         record = tasks.current(state, claim, attempt_id)
         if record is None:
             claim.to_kill.add(attempt_id)

@@ -116,6 +116,9 @@ class Core:
             times += [a.unlisted_until for a in offering if a.unlisted_until is not None]
         return min((at for at in times if at > state.now), default=None)
 
+    def close(self) -> None:
+        """No call follows; for those that keep a log of them."""
+
     def seconds_left(self) -> float | None:
         """Estimated seconds until all known tasks have ended; None if unknown."""
         return outlook.seconds_left(self.state)

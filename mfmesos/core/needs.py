@@ -64,6 +64,9 @@ class Needs(Protocol):
     def of(self, shape: Shape, now: float) -> Need:
         """What a task of that shape is given at `now` (monotonic seconds), by all that was learned."""
 
+    def glance(self, shape: Shape) -> Need:
+        """The same for readers of the state, between two events: nothing that is decided later may depend on it."""
+
     def lasts_s(self, category: str) -> float:
         """Seconds for which a need of the category may be used after it was asked for, although attempts end."""
 

@@ -15,7 +15,7 @@ def seconds_left(state: State) -> float | None:
     work = longest = 0.0
     unknown = 0
     for shape, count, _ in state.queue.shapes():
-        need = state.need(shape)
+        need = state.glance(shape)
         if need.wall_s is None:
             unknown += count
         else:
@@ -26,7 +26,7 @@ def seconds_left(state: State) -> float | None:
         if record.state in (TaskState.ASSIGNED, TaskState.RUNNING):
             shape = record.shape()
             if shape not in usual:
-                usual[shape] = state.need(shape).wall_s
+                usual[shape] = state.glance(shape).wall_s
             wall_s = usual[shape]
             if wall_s is None:
                 unknown += 1

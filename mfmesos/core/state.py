@@ -136,6 +136,11 @@ class State:
     def fresh_need(self, shape: Shape) -> Need:
         return self._within_agents(shape, self.needs.of(shape, self.now))
 
+    def glance(self, shape: Shape) -> Need:
+        """The same as `need` for readers: it leaves no trace in the state."""
+        need = self.needed.get(shape)
+        return need if need is not None else self._within_agents(shape, self.needs.glance(shape))
+
     def _within_agents(self, shape: Shape, need: Need) -> Need:
         if shape.kind is None:
             return need

@@ -248,8 +248,9 @@ def outputs_published(state: State, attempt_id: str) -> None:
     if claim is not None:
         trust.praise(state.agent(claim.agent_id))
     if record.deaths:
-        for agent_id in set(record.failed_at) - {record.agent_id}:
-            trust.blame(state, state.agent(agent_id), m.EXECUTOR_DIED_THERE())
+        for agent_id in record.failed_at:
+            if agent_id != record.agent_id:
+                trust.blame(state, state.agent(agent_id), m.EXECUTOR_DIED_THERE())
     end(state, record, TaskState.FINISHED)
 
 

@@ -57,12 +57,13 @@ class EstimatedNeeds:
         self._seen: Counter[str] = Counter()
         self._exhausted: Counter[str] = Counter()
         self._cache: dict[Shape, tuple[tuple[int, int], Need]] = {}
+        self._glances: dict[Shape, tuple[tuple[int, int], Need]] = {}
 
     def remember(self, attempts: Iterable[Attempt]) -> None:
         """What earlier runs left, oldest first. Tasks that were restored have come before."""
         for attempt in attempts:
             self._history[attempt.category].append(attempt)
-        for category in self._expected & set(self._history):
+        for category in [name for name in self._history if name in self._expected]:
             self.expect(category)
 
     def expect(self, category: str) -> None:
@@ -111,17 +112,24 @@ class EstimatedNeeds:
 
     def of(self, shape: Shape, now: float) -> Need:
         """What a task of that shape is given."""
+        return self._remembered(shape, self._cache)
+
+    def glance(self, shape: Shape) -> Need:
+        """See core.needs."""
+        return self._remembered(shape, self._glances)
+
+    def _remembered(self, shape: Shape, cache: dict[Shape, tuple[tuple[int, int], Need]]) -> Need:
         if shape.kind is None:
             return Need(*shape[:6])
         category = shape.kind.category
         version = self._seen[category], self._exhausted[category]
-        known = self._cache.get(shape)
+        known = cache.get(shape)
         if known is not None and known[0] == version:
             return known[1]
-        if len(self._cache) >= MOST_CACHED:
-            self._cache.clear()
+        if len(cache) >= MOST_CACHED:
+            cache.clear()
         need = self._estimate(shape, shape.kind)
-        self._cache[shape] = version, need
+        cache[shape] = version, need
         return need
 
     def _estimate(self, shape: Shape, kind: Kind) -> Need:

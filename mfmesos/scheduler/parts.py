@@ -5,7 +5,9 @@ import secrets
 import socket
 from pathlib import Path
 
+from mfmesos.core.core import Core
 from mfmesos.core.policy import Policy
+from mfmesos.estimates.estimated_needs import needs_for
 from mfmesos.mesos.master_link import FrameworkSettings
 from mfmesos.settings.config import SchedulerConfig, read_secret
 from mfmesos.store import framework
@@ -20,6 +22,16 @@ def policy_of(config: SchedulerConfig) -> Policy:
         claim_worklife_s=config.claim_worklife_s, estimates=config.estimates, retry_budget=config.retry_budget,
         unsatisfiable_s=config.unsatisfiable_s, rewrite=config.rewrite, gpus=config.gpus,
         keep_partial=config.engine == "makeflow")
+
+
+def core_of(config: SchedulerConfig) -> Core:
+    """The core, with its log if there is to be one."""
+    policy = policy_of(config)
+    if not config.event_log:
+        return Core(policy, needs_for(policy))
+    from mfmesos.eventlog.logged_core import LoggedCore
+
+    return LoggedCore(policy, needs_for(policy), config.state_dir)
 
 
 def framework_of(config: SchedulerConfig) -> FrameworkSettings:

@@ -20,15 +20,13 @@ from typing import Any, Callable
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core import snapshot as snapshots
-from mfmesos.core.core import Core
 from mfmesos.core.model import SavedClaim, SavedTask
 from mfmesos.core.snapshot import ClusterRoom, Snapshot
 from mfmesos.engines.engine import Engine
-from mfmesos.estimates.estimated_needs import needs_for
 from mfmesos.estimates.learning import PER_CATEGORY
 from mfmesos.mesos.master_link import MesosLink
 from mfmesos.scheduler.heldsyncs import HeldSyncs
-from mfmesos.scheduler.parts import framework_of, policy_of
+from mfmesos.scheduler.parts import core_of, framework_of
 from mfmesos.scheduler.publisher import Publisher
 from mfmesos.scheduler.run_folder import RunFolder
 from mfmesos.settings.config import SchedulerConfig
@@ -63,8 +61,7 @@ class Scheduler:
         self.engine = engine
         self.clock = clock
         self.workdir = Path(config.workdir)
-        policy = policy_of(config)
-        self.core = Core(policy, needs_for(policy))
+        self.core = core_of(config)
         self.inputs = inputs or InputIndex(
             self.workdir, own_files=config.own_files, shared=config.shared_fs)
         self.staging: StagingServer
@@ -305,6 +302,7 @@ class Scheduler:
             await self.loop.run_in_executor(None, self._link.stop, not crashed, 5.0)
             await self.staging.stop(keep=crashed)
             self.engine.close(failure, crashed=crashed)
+            self.core.close()
             await self.loop.run_in_executor(None, self.recorder.close)
             if crashed:
                 self.journal.close()

@@ -87,6 +87,8 @@ class SchedulerConfig:
     start_at_last_run: bool = False
     """The task file may hold leftovers of a crashed run: start at its last record with ID 1."""
     verbose: bool = False
+    event_log: bool = False
+    """Whether to log what goes into the core and what comes out, for a replay (docs/extending.md)."""
     debug_log: str = ""
     """makeflow's own debug log, which holds the environment of each task; empty: no such log."""
     send_environment: bool = False

@@ -1,8 +1,10 @@
 """A workflow under fire: a seeded schedule of kills, stops and cuts while 300 tasks run; and what must be true after.
 
     python tests/chaos/chaos.py SEED [--cluster real|embedded] [--engine makeflow|run] [--tasks 300] [--keep DIR]
+                                     [--event-log]
 
-repeats what a failing seed did (the schedule is the same; when exactly each blow falls depends on the machine).
+repeats what a failing seed did (the schedule is the same; when exactly each blow falls depends on the machine). With
+--event-log each scheduler keeps one, and its replay has to give the same actions under two hash seeds.
 """
 from __future__ import annotations
 
@@ -70,8 +72,8 @@ class Schedule:
 class Chaos:
     """One run of one schedule in `folder`, on a cluster of its own or one that is shared."""
 
-    def __init__(self, schedule: Schedule, cluster: Cluster, folder: Path) -> None:
-        self.schedule, self.cluster = schedule, cluster
+    def __init__(self, schedule: Schedule, cluster: Cluster, folder: Path, event_log: bool = False) -> None:
+        self.schedule, self.cluster, self.event_log = schedule, cluster, event_log
         self.flow = Flow(folder / "flow", cluster)
         self.tallies = folder / "tallies"
         self.tallies.mkdir()
@@ -83,9 +85,10 @@ class Chaos:
         port = free_port()
         self._master, self._staging = Address(cluster.master), Address(f"127.0.0.1:{port}")
         self._where = ["--master", self._master.address, "--listen", f"127.0.0.1:{port}",
-                       "--advertise", self._staging.address]
+                       "--advertise", self._staging.address, *(["--event-log"] if event_log else [])]
         self.struck: list[str] = []
         self.said: list[str] = []
+        self.replayed: list[str] = []
         self._process = None
         self._lost: list[int] = []
         self.orphaned: list[str] = []
@@ -304,6 +307,18 @@ class Chaos:
             assert sorted(state) == sorted(f"{i},finished" for i in self.names())
         left = [path.name for path in (self.flow.folder / ".mfmesos").glob("journal*")]
         assert not left, f"{left} left although the run has ended; it said:\n{self.said[-1][-3000:]}"
+        if self.event_log:
+            self.check_replays()
+
+    def check_replays(self) -> None:
+        """The decisions of each scheduler follow from its events, in whatever order Python has its sets."""
+        for seed in ("1", "2"):
+            done = subprocess.run(
+                [sys.executable, str(TESTS.parent / "tools" / "replay_events.py"), str(self.flow.folder / ".mfmesos")],
+                env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, timeout=100, check=False)
+            self.replayed.append(done.stdout)
+            assert done.returncode == 0, f"hash seed {seed}: {done.stdout}{done.stderr}"
+            assert "all the same" in done.stdout
 
 
 def last_words(left: list[str]) -> str:
@@ -316,10 +331,10 @@ def last_words(left: list[str]) -> str:
     return ""
 
 
-def run_seed(schedule: Schedule, cluster: Cluster, folder: Path) -> Chaos:
+def run_seed(schedule: Schedule, cluster: Cluster, folder: Path, event_log: bool = False) -> Chaos:
     """Run and check one; the AssertionError explains how to repeat it."""
     before = set(cluster.sandboxes())
-    chaos = Chaos(schedule, cluster, folder)
+    chaos = Chaos(schedule, cluster, folder, event_log)
     try:
         chaos.run()
         chaos.check()
@@ -349,6 +364,7 @@ def main() -> int:
     parser.add_argument("--engine", choices=sorted(BLOWS), default="makeflow")
     parser.add_argument("--tasks", type=int, default=300)
     parser.add_argument("--keep", type=Path, help="run in this folder and leave it")
+    parser.add_argument("--event-log", action="store_true", help="also replay what the schedulers decided")
     args = parser.parse_args()
     for seed in args.seed:
         schedule = Schedule(seed, args.engine, args.tasks)
@@ -357,14 +373,14 @@ def main() -> int:
         try:
             if args.keep:
                 args.keep.mkdir(parents=True, exist_ok=True)
-                chaos = run_seed(schedule, cluster, args.keep.resolve())
+                chaos = run_seed(schedule, cluster, args.keep.resolve(), args.event_log)
             else:
                 with tempfile.TemporaryDirectory() as folder:
-                    chaos = run_seed(schedule, cluster, Path(folder))
+                    chaos = run_seed(schedule, cluster, Path(folder), args.event_log)
         finally:
             cluster.stop()
         print(f"seed {seed}: {schedule}; struck: {', '.join(chaos.struck)}; {time.monotonic() - started:.1f} s",
-              flush=True)
+              *(line.rpartition("/")[2] for line in "".join(chaos.replayed).splitlines()), sep="\n  ", flush=True)
     return 0
 
 

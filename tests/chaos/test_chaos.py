@@ -25,6 +25,13 @@ def test_on_real_mesos(seed, make_real_mesos, tmp_path):
     run_seed(Schedule(seed, engine_of(seed)), make_real_mesos(), tmp_path)
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", [90])
+def test_the_decisions_of_schedulers_under_fire_are_replayed(seed, make_embedded, tmp_path):
+    """With an event log, which gives the same actions again under two hash seeds. The seed kills one of them."""
+    run_seed(Schedule(seed, engine_of(seed)), make_embedded(), tmp_path, event_log=True)
+
+
 def test_a_schedule_follows_from_its_seed():
     """The same seed, the same blows; and fifty seeds have every kind of blow among them."""
     assert Schedule(7, "run").blows == Schedule(7, "run").blows

@@ -33,6 +33,8 @@ NOT_MESSAGES: dict[str, tuple[str, ...]] = {
     "mfmesos/core/model.py": ("{} cores, {} MB memory",), "mfmesos/core/shortage.py": ("{} and {} MB memory",),
     # A value of an enum, and a key for notes that are alike.
     "mfmesos/core/outcomes.py": ("give up",), "mfmesos/core/tasks.py": ("again at {}",),
+    # For developers: what tools/replay_events.py prints.
+    "mfmesos/eventlog/replaying.py": ("",),
     # What makeflow prints, and a kind of record.
     "mfmesos/taskfiles/makeflow_debug.py": ("couldn't load ",), "mfmesos/taskfiles/splitter.py": ("too long",),
     "mfmesos/taskfiles/taskfile.py": ("too long",),

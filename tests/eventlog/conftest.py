@@ -1,0 +1,5 @@
+"""The worlds of tests/core."""
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "core"))
