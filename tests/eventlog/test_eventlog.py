@@ -18,6 +18,7 @@ from world import World
 from mfmesos.core import actions as act
 from mfmesos.core import claims
 from mfmesos.core import events as ev
+from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.model import Remote, Request, Resources, StagedInput, Task
 from mfmesos.core.policy import Policy
 from mfmesos.estimates.estimated_needs import needs_for
@@ -227,3 +228,33 @@ def test_values_come_back_as_they_were():
         again = decoded(json.loads(encoded_as_is(value)))
         assert again == value
         assert repr(again) == repr(value)
+
+
+def test_a_reader_leaves_no_trace(tmp_path):
+    """What somebody asks between two events, such as the time left, is not in the log and changes no decision."""
+    world = logged(tmp_path)
+    for i in range(1, 30):
+        world.send(ev.TaskSubmitted(Task(i, f"work{i % 3} {i}", (), (f"o{i}",))))
+    for _ in range(6):
+        world.offer()
+        for executor in world.live():
+            for attempt in list(executor.running)[:1]:
+                world.finish(executor, attempt)
+            world.sync(executor)
+    assert any(record.state.name == "RUNNING" for record in world.core.state.tasks.values())
+    before = pickle.loads(pickle.dumps(world.core.state.needs._cache))
+    world.core.state.needs._cache.clear()
+    world.core.seconds_left()
+    assert world.core.state.needs._cache == {}
+    assert before
+    world.core.close()
+
+
+def test_earlier_attempts_are_learned_in_their_order():
+    """Restored tasks expect categories before the history comes; categories learn from each other, so order counts."""
+    needs = needs_for(POLICY)
+    names = [f"category {i}" for i in range(12)]
+    for name in reversed(names):
+        needs.expect(name)
+    needs.remember(Attempt(0.0, name, "finished", measured_memory_mb=100.0, wall_s=1.0) for name in names)
+    assert needs._estimates.memory.categories() == names
