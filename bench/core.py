@@ -1,9 +1,10 @@
 """What the core costs per ended task at 10 and 1,000 agents, and to fill 1,000 agents: no cluster, no network.
 
-    python3 bench/core.py [--agents N ...] [--waiting N] [--kinds N]      (make bench-core)
+    python3 bench/core.py [--agents N ...] [--waiting N] [--kinds N] [--licences]      (make bench-core)
 
 Each agent has 64 cores and one claim. Every sync names all attempts of its claim and reports one that ended, and its
-answer starts another; estimates are on, and answers are encoded. Times are CPU time of this process.
+answer starts another; estimates are on, and answers are encoded. With
+--licences each task also needs one. Times are CPU time of this process.
 """
 from __future__ import annotations
 
@@ -22,6 +23,7 @@ from mfmesos.core.model import Agent, Offer, Request, Resources, Task
 from mfmesos.core.policy import Policy
 from mfmesos.estimates.estimated_needs import needs_for
 from mfmesos.shared import wire
+from mfmesos.shared.resources import named
 
 CORES, MEMORY_MB, DISK_MB = 64, 256 * 1024, 1_000_000
 TASK_S = 60.0
@@ -41,10 +43,11 @@ class Executor:
 class Cluster:
     """Just enough of Mesos and of executors for the core, and a clock of its own."""
 
-    def __init__(self, agents: int) -> None:
+    def __init__(self, agents: int, licences: bool = False) -> None:
         policy = Policy(workdir="/w", batch_delay_s=0.0, claim_worklife_s=1e9, claim_idle_s=1e9)
         self.core = Core(policy, needs_for(policy))
         self.agents = agents
+        self.each, self.whole = (named({"licences": 1}), named({"licences": CORES})) if licences else ((), ())
         self.now = 0.0
         self.executors: dict[str, Executor] = {}
         self.handled = 0
@@ -76,14 +79,15 @@ class Cluster:
     def submit(self, count: int, kinds: int) -> None:
         for first in range(0, count, TOGETHER):
             self.send(*(ev.TaskSubmitted(Task(
-                i + 1, f"program{i % kinds} {i}", (), (f"o{i}",), Request(1.0, 1000.0, 1000.0 + i % kinds),
+                i + 1, f"program{i % kinds} {i}", (), (f"o{i}",),
+                Request(1.0, 1000.0, 1000.0 + i % kinds, others=self.each),
                 category=f"c{i % kinds}")) for i in range(first, min(first + TOGETHER, count))))
 
     def fill(self) -> float:
         """CPU seconds until every agent is full."""
         before = self.spent_s
         self.send(ev.Registered("f-1", "m"))
-        total = Resources(CORES, MEMORY_MB, DISK_MB)
+        total = Resources(CORES, MEMORY_MB, DISK_MB, others=self.whole)
         self.send(ev.AgentsListed(tuple(Agent(f"a{i}", f"a{i}", total) for i in range(self.agents)), None))
         self.send(ev.OffersReceived(tuple(Offer(f"o{i}", f"a{i}", f"a{i}", total) for i in range(self.agents))))
         while self.core.state.unfinished:
@@ -124,9 +128,9 @@ def fixed_loop_s() -> float:
     return time.process_time() - begin
 
 
-def measure(agents: int, waiting: int, kinds: int) -> tuple[float, float]:
+def measure(agents: int, waiting: int, kinds: int, licences: bool) -> tuple[float, float]:
     """Seconds per ended task, and to fill the agents."""
-    cluster = Cluster(agents)
+    cluster = Cluster(agents, licences)
     cluster.submit(agents * CORES + waiting, kinds)
     submitted_s = cluster.spent_s / (agents * CORES + waiting)
     gc.collect()
@@ -150,9 +154,10 @@ def main() -> None:
     parser.add_argument("--agents", type=int, nargs="*", default=[10, 1000])
     parser.add_argument("--waiting", type=int, default=1_000_000)
     parser.add_argument("--kinds", type=int, default=100)
+    parser.add_argument("--licences", action="store_true")
     options = parser.parse_args()
     print(f"a fixed loop: {fixed_loop_s():.3f} s")
-    found = [measure(n, options.waiting, options.kinds) for n in options.agents]
+    found = [measure(n, options.waiting, options.kinds, options.licences) for n in options.agents]
     print("per ended task: " + ", ".join(
         f"{per_s * 1000:.2f} ms at {n:,} agents" for n, (per_s, _) in zip(options.agents, found))
         + f", filling {found[-1][1]:.1f} s")

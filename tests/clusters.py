@@ -223,11 +223,9 @@ class EmbeddedMesos(Cluster):
     kind = "embedded"
 
     def command(self, ready: Path) -> list[str]:
-        sizes = dict(part.split(":", 1) for part in self.resources.split(";"))
-        names = {"cpus": "cpus", "mem": "mem", "disk": "disk", "gpus": "gpus"}
         return [sys.executable, "-m", "mfmesos.local", "--agents", str(self.count), "--work-dir", str(self.work_dir),
-                *(f"--{option}={sizes[name]}" for name, option in names.items() if name in sizes),
-                "--ready-file", str(ready), "--parent-pid", str(os.getpid()), "--faults",
+                f"--resources={self.resources}", "--ready-file", str(ready), "--parent-pid", str(os.getpid()),
+                "--faults",
                 *(f"--{name}={value}" for name, value in self.flags.items())]
 
     def fault(self, kind: str, **fields: Any) -> Any:

@@ -5,21 +5,19 @@ The scheduler queues short attempts ahead, so that no resources wait for a round
 from __future__ import annotations
 
 from collections import deque
-from typing import Callable
+from typing import Callable, Union
 
+from mfmesos.shared.resources import Resources, named
 from mfmesos.shared.wire import ClaimData, Run
-
-SLACK = 0.001
-"""Mesos counts in thousandths."""
 
 
 class Room:
     """Not thread-safe: belongs to the claim's loop."""
 
     def __init__(self, claim: ClaimData) -> None:
-        self._left = [claim.cores, claim.memory_mb, claim.disk_mb, claim.gpus]
+        self._whole = self._left = _amounts(claim)
         self._waiting: deque[tuple[Run, Callable[[], None]]] = deque()
-        self._inside: dict[str, list[float]] = {}
+        self._inside: dict[str, Resources] = {}
 
     @property
     def waiting(self) -> int:
@@ -39,16 +37,20 @@ class Room:
         if needs is None:
             self._waiting = deque(item for item in self._waiting if item[0].attempt != attempt)
         else:
-            self._left = [left + need for left, need in zip(self._left, needs)]
+            self._left = self._left + needs if self._inside else self._whole  # no rounding error left over
         self._admit()
 
     def _admit(self) -> None:
         while self._waiting:
             run, start = self._waiting[0]
-            needs = [run.cores, run.memory_mb, run.disk_mb, run.gpus]
-            if self._inside and any(need > left + SLACK for need, left in zip(needs, self._left)):
+            needs = _amounts(run)
+            if self._inside and not needs.fits_in(self._left):
                 return
             self._waiting.popleft()
             self._inside[run.attempt] = needs
-            self._left = [left - need for left, need in zip(self._left, needs)]
+            self._left = self._left - needs
             start()
+
+
+def _amounts(of: Union[ClaimData, Run]) -> Resources:
+    return Resources(of.cores, of.memory_mb, of.disk_mb, of.gpus, named(of.others))

@@ -260,6 +260,8 @@ def unlink(bindir: Path) -> None:
               help="Memory of each agent (default: an equal share of this machine's).")
 @click.option("--disk", type=Number(bounds.AMOUNT), metavar="MB",
               help="Disk of each agent (default: an equal share of what is free).")
+@click.option("--resources", metavar="NAME:N",
+              help="Other scalar resources of each agent, as Mesos writes them: 'licences:3;bandwidth:100'.")
 @click.option("--port", type=Number(bounds.PORT), default=0, show_default=True, metavar="PORT",
               help="Let the master listen on this port; 0 chooses a free one.")
 @click.option("--work-dir", type=click.Path(path_type=Path), metavar="FOLDER",

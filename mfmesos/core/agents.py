@@ -6,11 +6,11 @@ held by claims at one time.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from mfmesos.core.model import Agent, Resources
+from mfmesos.core.sizing import NO_BOUND, Bound
 from mfmesos.shared.messages import core as m
 
 UNITS = {"cores": "cores", "memory_mb": "MB memory", "disk_mb": "MB disk", "gpus": "GPUs"}
@@ -32,7 +32,7 @@ class KnownAgents:
     executor_mb: float
     away_s: float
     gpus: bool = True
-    most_of_one: Resources = Resources(math.inf, math.inf, math.inf, math.inf)
+    most_of_one: Bound = NO_BOUND
     """No claim may have more, whatever the agent has."""
     latest: tuple[Agent, ...] | None = None
     """The newest list; None: not known yet."""
@@ -54,7 +54,7 @@ class KnownAgents:
         totals = self._totals()
         self.with_gpus = frozenset(a.id for a in agents if a.resources.gpus)
         if not self.gpus:
-            agents = [replace(a, resources=replace(a.resources, gpus=0.0)) for a in agents]
+            agents = [replace(a, resources=a.resources._replace(gpus=0.0)) for a in agents]
         self.latest, self.listed_at = tuple(agents), now
         named = {a.id for a in agents}
         for old in self._known.values():
@@ -88,7 +88,7 @@ class KnownAgents:
         seen = known.resources if known is not None else Resources()
         if total.fits_in(seen):
             return False
-        self._seen[agent_id] = Agent(agent_id, hostname, _most(seen, total))
+        self._seen[agent_id] = Agent(agent_id, hostname, seen.at_least(total))
         self._wholes.pop(agent_id, None)
         self._here = None
         return True
@@ -134,12 +134,12 @@ class KnownAgents:
         return (known.agent for known in self._known.values())
 
     def _for_tasks(self, total: Resources) -> Resources:
-        return (total - Resources(memory_mb=self.executor_mb)).at_least_zero().at_most(self.most_of_one)
+        return (total - Resources(memory_mb=self.executor_mb)).at_least_zero().bounded(*self.most_of_one)
 
 
 def most_of(amounts: Iterable[Resources]) -> Resources | None:
     """The maximum of each resource alone; None if there is none."""
-    return functools.reduce(lambda one, other: other if one is None else _most(one, other), amounts, None)
+    return functools.reduce(lambda one, other: other if one is None else one.at_least(other), amounts, None)
 
 
 def reserved_of(clusters: Sequence[KnownAgents], fields: Iterable[str]) -> str:
@@ -152,19 +152,14 @@ def reserved_of(clusters: Sequence[KnownAgents], fields: Iterable[str]) -> str:
 def _reserved_of(clusters: Sequence[KnownAgents], name: str) -> str:
     best, whole = None, 0.0
     for agent in (agent for known in clusters for agent in known.ever_listed()):
-        total = getattr(agent.resources, name) + sum(getattr(r, name) for _, r in agent.reserved)
+        total = agent.resources.of(name) + sum(r.of(name) for _, r in agent.reserved)
         if total > whole:
             best, whole = agent, total
-    kept = [(role, getattr(r, name)) for role, r in best.reserved if getattr(r, name) > 0] if best else []
+    kept = [(role, r.of(name)) for role, r in best.reserved if r.of(name) > 0] if best else []
     if best is None or not kept:
         return ""
     roles = ", ".join(role for role, _ in kept)
     amount, host = sum(much for _, much in kept), best.hostname or best.id
     if len(kept) > 1:
-        return m.RESERVED_FOR_ROLES(kept=amount, whole=whole, unit=UNITS[name], agent=host, roles=roles)
-    return m.RESERVED(kept=amount, whole=whole, unit=UNITS[name], agent=host, role=roles)
-
-
-def _most(one: Resources, other: Resources) -> Resources:
-    return Resources(max(one.cores, other.cores), max(one.memory_mb, other.memory_mb),
-                     max(one.disk_mb, other.disk_mb), max(one.gpus, other.gpus))
+        return m.RESERVED_FOR_ROLES(kept=amount, whole=whole, unit=UNITS.get(name, name), agent=host, roles=roles)
+    return m.RESERVED(kept=amount, whole=whole, unit=UNITS.get(name, name), agent=host, role=roles)

@@ -36,3 +36,5 @@ class Attempt:
     cpu_s: float | None = None
     exit_code: int | None = None
     host: str = ""
+    resources: str = ""
+    """What else was allocated, as Mesos writes it: "gpus:1;licences:2"."""

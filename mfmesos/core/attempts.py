@@ -39,6 +39,7 @@ def run_message(state: State, record: TaskRecord) -> wire.Run:
         keep=[o for o in delivered(record) if record.task.read is None or o in record.task.read],
         temporary=list(record.task.temporary),
         discard=[o for o in record.task.outputs if o not in record.task.temporary] if record.again else [],
+        others=dict(given.others),
     )
 
 
@@ -74,7 +75,8 @@ def as_attempt(record: TaskRecord, result: wire.Result, host: str, signature: st
         requested_memory_mb=task.request.memory_mb, requested_disk_mb=task.request.disk_mb,
         allocated_cores=given.cores, allocated_memory_mb=given.memory_mb, allocated_disk_mb=given.disk_mb,
         measured_cores=_cores(used, given), measured_memory_mb=used.memory_mb, measured_disk_mb=used.disk_mb,
-        wall_s=used.wall_s, cpu_s=used.cpu_s, exit_code=result.exit_code, host=host)
+        wall_s=used.wall_s, cpu_s=used.cpu_s, exit_code=result.exit_code, host=host,
+        resources=given.rest())
 
 
 def _cores(used: wire.Usage, given: Resources) -> float | None:

@@ -83,7 +83,7 @@ def _renew(state: State, shape: Shape) -> None:
     state.needed[shape] = state.fresh_need(shape)
     new = _least(state, state.needed[shape])
     _rank(state, shape, first.order)
-    if any(now < before for now, before in zip(new, old)):
+    if not old.fits_in(new):
         state.fresh[shape] = None
 
 
@@ -97,4 +97,5 @@ def _least(state: State, need: Need) -> Amounts:
     defaults = state.policy.defaults
     cores = need.cores if need.cores is not None else defaults.cores if state.all_have(defaults.cores) else 0.0
     memory = need.memory_mb if need.memory_mb is not None else max(need.floor_memory_mb, USEFUL_MEMORY_MB)
-    return Amounts(cores, memory, need.disk_mb if need.disk_mb is not None else need.floor_disk_mb, need.gpus)
+    disk = need.disk_mb if need.disk_mb is not None else need.floor_disk_mb
+    return Amounts(cores, memory, disk, need.gpus, need.others)

@@ -141,7 +141,7 @@ def _list_first(state: State, cluster: ClusterState, agent: AgentRecord) -> bool
 def _room(state: State, agent: AgentRecord) -> Resources:
     """The agent's offers, less the claim's executor, as far as the run's bounds allow."""
     room = agent.offered() - Resources(memory_mb=state.policy.executor_memory_mb)
-    return room.at_least_zero().at_most(state.left_to_claim())
+    return room.at_least_zero().bounded(*state.left_to_claim())
 
 
 def _open_one(state: State, cluster: ClusterState, agent: AgentRecord, wanted: Wanted) -> Wanted:
@@ -244,9 +244,14 @@ def _waits_for_one_away(state: State, shape: Shape, away: list[tuple[str, Resour
 def _fail_hopeless(state: State, shape: Shape) -> None:
     largest = state.largest_agent() or Resources()
     need = allocation(shape, largest, largest, state.policy.defaults)
-    short = [name for name in ("cores", "memory_mb", "disk_mb", "gpus") if getattr(need, name) > getattr(largest, name)]
+    short = [name for name in need.names() if need.of(name) > largest.of(name)]
+    unknown = [name for name in short if name not in largest.names()]
     if need.gpus and not state.policy.gpus:
         reason = m.GPUS_NOT_OFFERED(gpus=need.gpus)
+    elif unknown:
+        has = ", ".join(name for name, _ in largest.others)
+        reason = m.RESOURCE_UNKNOWN(name=unknown[0], known=has or m.NO_OTHER_RESOURCES(),
+                                    reserved=state.reserved(unknown))
     else:
         reason = m.TASK_TOO_LARGE(need=need, largest=largest, reserved=state.reserved(short))
     for record in state.queue.of(shape):

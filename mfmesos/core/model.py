@@ -5,7 +5,11 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import NamedTuple
 
+from mfmesos.shared.resources import Named, Resources
 from mfmesos.shared.values import value
+
+__all__ = ["Agent", "AgentId", "Holder", "MadeTemporary", "Named", "Offer", "Remote", "Request", "Resources",
+           "SavedClaim", "SavedTask", "StagedInput", "Task"]
 
 
 class AgentId(NamedTuple):
@@ -18,51 +22,6 @@ class AgentId(NamedTuple):
 
 
 @value(frozen=True)
-class Resources:
-    """Cores, memory and disk (MB), GPUs: of an offer, a claim, an agent, or an allocation."""
-
-    cores: float = 0.0
-    memory_mb: float = 0.0
-    disk_mb: float = 0.0
-    gpus: float = 0.0
-
-    def fits_in(self, other: Resources) -> bool:
-        """Whether `other` has at least this much of everything (within Mesos's precision of 0.001)."""
-        return (
-            self.cores <= other.cores + 0.0005
-            and self.memory_mb <= other.memory_mb + 0.0005
-            and self.disk_mb <= other.disk_mb + 0.0005
-            and self.gpus <= other.gpus + 0.0005
-        )
-
-    def __add__(self, other: Resources) -> Resources:
-        return Resources(
-            self.cores + other.cores, self.memory_mb + other.memory_mb,
-            self.disk_mb + other.disk_mb, self.gpus + other.gpus)
-
-    def __sub__(self, other: Resources) -> Resources:
-        return Resources(
-            self.cores - other.cores, self.memory_mb - other.memory_mb,
-            self.disk_mb - other.disk_mb, self.gpus - other.gpus)
-
-    def __mul__(self, factor: float) -> Resources:
-        return Resources(
-            self.cores * factor, self.memory_mb * factor, self.disk_mb * factor, self.gpus * factor)
-
-    def at_least_zero(self) -> Resources:
-        return Resources(max(self.cores, 0.0), max(self.memory_mb, 0.0), max(self.disk_mb, 0.0), max(self.gpus, 0.0))
-
-    def at_most(self, other: Resources) -> Resources:
-        """The smaller amount of each resource."""
-        return Resources(min(self.cores, other.cores), min(self.memory_mb, other.memory_mb),
-                         min(self.disk_mb, other.disk_mb), min(self.gpus, other.gpus))
-
-    def __str__(self) -> str:
-        gpus = f", {self.gpus:g} gpus" if self.gpus else ""
-        return f"{self.cores:g} cores, {self.memory_mb:g} MB memory, {self.disk_mb:g} MB disk{gpus}"
-
-
-@value(frozen=True)
 class Request:
     """What the user asked for; None without a request."""
 
@@ -71,6 +30,8 @@ class Request:
     disk_mb: float | None = None
     wall_s: float | None = None
     gpus: float | None = None
+    others: Named = ()
+    """Other scalars of Mesos, by name."""
 
 
 class Remote(NamedTuple):

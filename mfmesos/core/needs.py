@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 from mfmesos.core.attempt_record import Attempt
-from mfmesos.core.model import Resources, Task
+from mfmesos.core.model import Named, Resources, Task
 from mfmesos.core.records import Kind, Known, Shape
 
 OFF, FILL, OVERRIDE = "off", "fill", "override"
@@ -24,6 +24,7 @@ class Need(NamedTuple):
     """How long the task will probably run; None: not known."""
     longest_s: float | None = None
     """How long tasks of the category have run at most, of late."""
+    others: Named = ()
 
     def within(self, requested: Shape, agent: Resources) -> Need:
         """What was not requested is no more than the agent has."""

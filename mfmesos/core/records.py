@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mfmesos.core.model import AgentId, Offer, Resources, SavedTask, StagedInput, Task
+from mfmesos.core.model import AgentId, Named, Offer, Resources, SavedTask, StagedInput, Task
 from mfmesos.core.nearness import Large
 from mfmesos.core.states import TASK_MOVES, TaskState, move
 from mfmesos.shared.wire import Result
@@ -53,6 +53,7 @@ class Shape(NamedTuple):
     floor_memory_mb: float
     floor_disk_mb: float
     solo: bool
+    others: Named = ()
     kind: Kind | None = None
     failed_at: tuple[AgentId, ...] = ()
     at: str = ""
@@ -128,7 +129,8 @@ class TaskRecord:
     def shape(self) -> Shape:
         r = self.task.request
         return Shape(
-            r.cores, r.memory_mb, r.disk_mb, r.gpus or 0.0, self.floor_memory_mb, self.floor_disk_mb, self.solo,
+            r.cores, r.memory_mb, r.disk_mb, r.gpus or 0.0, self.floor_memory_mb, self.floor_disk_mb,
+            self.solo, r.others,
             self.kind.rough() if self.estimated else None, tuple(sorted(self.failed_at)), self.at,
             self.task.shared)
 

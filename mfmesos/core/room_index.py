@@ -8,40 +8,31 @@ from __future__ import annotations
 import functools
 import heapq
 from collections.abc import Hashable, Iterable, Iterator
-from typing import Callable, Generic, NamedTuple, TypeVar
+from typing import Callable, Generic, TypeVar
 
 from mfmesos.core.model import Resources
 
-SLACK = 0.0005
-"""Mesos counts in thousandths; see Resources.fits_in."""
 K = TypeVar("K", bound=Hashable)
 INF = float("inf")
 
 
-class Amounts(NamedTuple):
-    """Of each resource, in the units of Resources."""
-
-    cores: float
-    memory_mb: float
-    disk_mb: float
-    gpus: float
-
-    def fit_in(self, room: Amounts) -> bool:
-        return (self[0] <= room[0] + SLACK and self[1] <= room[1] + SLACK and self[2] <= room[2] + SLACK
-                and self[3] <= room[3] + SLACK)
-
-
-NOTHING = Amounts(-INF, -INF, -INF, -INF)
+Amounts = Resources
 EVERYTHING = Amounts(INF, INF, INF, INF)
+"""More of everything than any room has: what others it would need is not asked."""
+NOTHING = Amounts(-INF, -INF, -INF, -INF)
 
 
 def amounts(r: Resources) -> Amounts:
-    return Amounts(r.cores, r.memory_mb, r.disk_mb, r.gpus)
+    return r
+
+
+def _least(one: Amounts, other: Amounts) -> Amounts:
+    return other if one[0] == INF else one if other[0] == INF else one.at_most(other)
 
 
 def least_of(needs: Iterable[Amounts]) -> Amounts:
     """The least of each resource; of nothing more than any room."""
-    return functools.reduce(lambda one, other: Amounts(*map(min, one, other)), needs, EVERYTHING)
+    return functools.reduce(_least, needs, EVERYTHING)
 
 
 class _Slots(Generic[K]):
@@ -155,7 +146,7 @@ class LeastNeeds(_Tree[K]):
     def _join(self, node: int) -> bool:
         one, other = 2 * node, 2 * node + 1
         rank = min(self._rank[one], self._rank[other])
-        least = Amounts(*map(min, self._least[one], self._least[other]))
+        least = _least(self._least[one], self._least[other])
         if rank == self._rank[node] and least == self._least[node]:
             return False
         self._rank[node], self._least[node] = rank, least
@@ -217,7 +208,7 @@ class MostRoom(_Tree[K]):
         self._climb(node)
 
     def _join(self, node: int) -> bool:
-        most = Amounts(*map(max, self._most[2 * node], self._most[2 * node + 1]))
+        most = self._most[2 * node].at_least(self._most[2 * node + 1])
         if most == self._most[node]:
             return False
         self._most[node] = most

@@ -137,13 +137,14 @@ def _tasks(state: State) -> str:
 
 
 def _counts(amount: Resources) -> bool:
-    return amount.cores >= 0.01 or amount.memory_mb >= SMALL_MB or amount.gpus > 0
+    return amount.cores >= 0.01 or amount.memory_mb >= SMALL_MB or amount.gpus > 0 or bool(amount.others)
 
 
 def _amount(amount: Resources) -> str:
     cores = f"{amount.cores:.4g} core{'' if amount.cores == 1 else 's'}"
     gpus = f" and {amount.gpus:g} GPUs" if amount.gpus else ""
-    return f"{cores} and {amount.memory_mb:,.0f} MB memory{gpus}"
+    others = "".join(f" and {much:,g} {name}" for name, much in amount.others)
+    return f"{cores} and {amount.memory_mb:,.0f} MB memory{gpus}{others}"
 
 
 def _sum(amounts: Iterable[Resources]) -> Resources:

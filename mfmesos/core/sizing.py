@@ -1,11 +1,13 @@
 """The allocation of a task without requests, and the size of a claim. Pure arithmetic."""
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
-from mfmesos.core.model import Resources
+from mfmesos.core.model import Named, Resources
+from mfmesos.shared.resources import SLACK
 
 LEAST_CORES = 0.01
 """Mesos's smallest share of a cpu, and a claim's request if none of its tasks requests cores."""
@@ -29,6 +31,16 @@ class Defaults:
     disk_mb: float = 1024.0
 
 
+class Bound(NamedTuple):
+    """What claims may have at most; other resources have no bound."""
+
+    cores: float = math.inf
+    memory_mb: float = math.inf
+
+
+NO_BOUND = Bound()
+
+
 class Wanted(Protocol):
     """What a task is to be given (a Need, or a Shape); None where open."""
 
@@ -40,6 +52,8 @@ class Wanted(Protocol):
     def disk_mb(self) -> float | None: ...
     @property
     def gpus(self) -> float: ...
+    @property
+    def others(self) -> Named: ...
     @property
     def floor_memory_mb(self) -> float: ...
     @property
@@ -62,7 +76,7 @@ def allocation(need: Wanted, total: Resources, whole: Resources, defaults: Defau
     if disk is None:
         fair = _fair(whole.disk_mb, whole.cores, total.disk_mb, total.cores, cores, defaults.disk_mb)
         disk = max(need.floor_disk_mb, fair)
-    return Resources(cores, memory, disk, need.gpus)
+    return Resources(cores, memory, disk, need.gpus, need.others)
 
 
 def _fair(whole: float, whole_cores: float, free: float, cores_free: float, cores: float, default: float) -> float:
@@ -88,18 +102,22 @@ def how_many_fit(need: Resources, room: Resources, at_most: int) -> int:
         (need.disk_mb, room.disk_mb), (need.gpus, room.gpus),
     ):
         if each > 0:
-            count = min(count, int((there + 0.0005) / each))
+            count = min(count, int((there + SLACK) / each))
+    if need.others:
+        has = dict(room.others)
+        count = min(count, *(int((has.get(name, 0.0) + SLACK) / each) for name, each in need.others))
     return max(count, 0)
 
 
 def ahead(resources: Resources, pace_s: float | None) -> Resources:
     """The amount that may be queued in a claim beyond its running attempts, so that its executor need not wait for the
     scheduler between attempts of milliseconds: about `AHEAD_S` of work. Nothing for longer attempts: they could start
-    elsewhere. Never GPUs.
+    elsewhere. Cores, memory and disk only: an executor may share these for a moment, not a GPU or a licence.
     """
     if pace_s is None or pace_s > AHEAD_PACE_S:
         return Resources()
-    return replace(resources * min(AHEAD_S / max(pace_s, 0.001), AHEAD_MOST), gpus=0.0)
+    factor = min(AHEAD_S / max(pace_s, 0.001), AHEAD_MOST)
+    return Resources(resources.cores * factor, resources.memory_mb * factor, resources.disk_mb * factor)
 
 
 def size_claim(
@@ -123,5 +141,5 @@ def size_claim(
         max(used.cores, min(LEAST_CORES, room.cores)),
         max(used.memory_mb, float(int(room.memory_mb * share))),
         max(used.disk_mb, float(int(room.disk_mb * share))),
-        used.gpus,
+        used.gpus, used.others,
     ), taken

@@ -18,7 +18,7 @@ from mfmesos.core.policy import Policy
 from mfmesos.core.queue import WaitingQueue
 from mfmesos.core.records import AgentRecord, PlannedStart, Shape, TaskRecord
 from mfmesos.core.room_index import LeastNeeds, MostRoom
-from mfmesos.core.sizing import Wanted, allocation
+from mfmesos.core.sizing import Bound, Wanted, allocation
 from mfmesos.core.states import ClaimState, TaskState
 from mfmesos.core.temporary_table import Temporaries
 from mfmesos.shared.messages import core as m
@@ -95,7 +95,7 @@ class State:
 
     clusters: dict[str, ClusterState] = field(init=False)
     """By name, in the order in which their offers are used."""
-    most_of_one: Resources = field(init=False)
+    most_of_one: Bound = field(init=False)
     """No claim may have more, whatever the agent has."""
     unfinished: bool = False
     """Whether more claims could be opened on present offers: the core is called again at once."""
@@ -231,16 +231,15 @@ class State:
         return reserved_of([cluster.known for cluster in self.live()], fields)
 
     # --- claims ---
-    def left_to_claim(self) -> Resources:
+    def left_to_claim(self) -> Bound:
         """What one more claim may have of --max-cores and --max-memory; infinite where there is no bound."""
-        return self._bound(self.claims.held, len(self.claims) + 1).at_least_zero()
+        return self._bound(self.claims.held, len(self.claims) + 1)
 
-    def _bound(self, held: Resources, executors: int) -> Resources:
+    def _bound(self, held: Resources, executors: int) -> Bound:
         cores, memory = self.policy.max_cores, self.policy.max_memory_mb
-        return Resources(
-            math.inf if cores is None else cores - held.cores,
-            math.inf if memory is None else memory - held.memory_mb - executors * self.policy.executor_memory_mb,
-            math.inf, math.inf)
+        own = executors * self.policy.executor_memory_mb
+        return Bound(math.inf if cores is None else max(cores - held.cores, 0.0),
+                     math.inf if memory is None else max(memory - held.memory_mb - own, 0.0))
 
     def claims_in(self, *states: ClaimState) -> list[Claim]:
         return self.claims.in_states(*states)

@@ -24,11 +24,11 @@ from mfmesos.core.nearness import LARGE_BYTES, large
 from mfmesos.core.needs import OFF
 from mfmesos.core.outcomes import Decision, Verdict
 from mfmesos.core.records import NOWHERE, Kind, TaskRecord
-from mfmesos.core.room_index import SLACK
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
 from mfmesos.shared import wire
 from mfmesos.shared.messages import core as m
+from mfmesos.shared.resources import SLACK
 
 MB = 2**20
 PUBLISHING_S = 0.02

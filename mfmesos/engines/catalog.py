@@ -23,6 +23,7 @@ from mfmesos.core.model import Resources
 from mfmesos.shared.addresses import join_host_port
 from mfmesos.shared.messages import pool as m
 from mfmesos.shared.phrases import printable, shortened
+from mfmesos.shared.resources import four
 from mfmesos.shares.pool_values import ManagerStatus
 
 WORKERS = {"wq_master": "work_queue_worker", "wq_manager": "work_queue_worker", "vine_manager": "vine_worker"}
@@ -161,7 +162,7 @@ def whole_number(record: dict[str, Any], name: str) -> int:
 
 
 def _resources(record: dict[str, Any], form: str) -> Resources:
-    return Resources(*(_number(record, form.format(name)) for name in NAMES))
+    return four(_number(record, form.format(name)) for name in NAMES)
 
 
 def _largest(record: dict[str, Any]) -> Resources:
@@ -172,8 +173,8 @@ def _largest(record: dict[str, Any]) -> Resources:
             return _resources(one, "max_{}")
     mean = _mean(record)
     active = [one for one in categories if _number(one, "tasks_waiting") + _number(one, "tasks_running")]
-    return Resources(*(max([at_least, *(_maximum(one, f"max_{name}") for one in active)])
-                       for name, at_least in zip(NAMES, (mean.cores, mean.memory_mb, mean.disk_mb, mean.gpus))))
+    return four(max([at_least, *(_maximum(one, f"max_{name}") for one in active)])
+                for name, at_least in zip(NAMES, (mean.cores, mean.memory_mb, mean.disk_mb, mean.gpus)))
 
 
 def _mean(record: dict[str, Any]) -> Resources:
@@ -184,8 +185,8 @@ def _mean(record: dict[str, Any]) -> Resources:
         of, tasks = (totals - used).at_least_zero(), waiting
     else:
         of, tasks = totals, waiting + running
-    return Resources(*(float(math.ceil(one / tasks)) for one in (of.cores, of.memory_mb, of.disk_mb, of.gpus))
-                     ) if tasks else Resources()
+    return four(float(math.ceil(one / tasks)) for one in (of.cores, of.memory_mb, of.disk_mb, of.gpus)
+                ) if tasks else Resources()
 
 
 def _maximum(category: dict[str, Any], name: str) -> float:

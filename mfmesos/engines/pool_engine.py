@@ -231,15 +231,15 @@ class PoolEngine(Launched):
         room = self._host.room()
         agents = [(a - MARGIN).at_least_zero() for a in room.agents]
         if not self._gpus:
-            agents = [replace(a, gpus=0.0) for a in agents]
-        agents = [replace(a, cores=float(math.floor(a.cores + 0.0005))) for a in agents if a.memory_mb and a.disk_mb]
+            agents = [a._replace(gpus=0.0) for a in agents]
+        agents = [a._replace(cores=float(math.floor(a.cores + 0.0005))) for a in agents if a.memory_mb and a.disk_mb]
         if not agents:
             return Resources(), 0.0
         return max(agents, key=lambda a: (a.cores, a.memory_mb)), sum(a.cores for a in agents) - room.cores_of_others
 
     def _overhead(self) -> Resources:
         """What each worker costs an agent beside its size."""
-        return replace(MARGIN, memory_mb=MARGIN.memory_mb + EXECUTOR_MB)
+        return MARGIN._replace(memory_mb=MARGIN.memory_mb + EXECUTOR_MB)
 
     def _drain(self, number: int, reason: str) -> None:
         worker = self._workers[number]

@@ -120,7 +120,7 @@ class EstimatedNeeds:
 
     def _remembered(self, shape: Shape, cache: dict[Shape, tuple[tuple[int, int], Need]]) -> Need:
         if shape.kind is None:
-            return Need(*shape[:6])
+            return Need(*shape[:6], others=shape.others)
         category = shape.kind.category
         version = self._seen[category], self._exhausted[category]
         known = cache.get(shape)
@@ -140,7 +140,7 @@ class EstimatedNeeds:
             self._cores(kind, shape.cores), _at_least(memory, shape.memory_mb, shape.floor_memory_mb),
             _at_least(disk, shape.disk_mb, shape.floor_disk_mb, LEAST_MB + INPUT_SLACK * kind.input_mb), shape.gpus,
             shape.floor_memory_mb, shape.floor_disk_mb, estimates.seconds(kind.category, kind.input_mb),
-            estimates.longest_s(kind.category))
+            estimates.longest_s(kind.category), shape.others)
 
     def _cores(self, kind: Kind, declared: float | None) -> float | None:
         """What such tasks usually use: a task that gets too few is only slower, so there is no margin."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mfmesos.core import actions, attempt_record, events, model, needs, policy, sizing
-from mfmesos.core.model import Remote
+from mfmesos.core.model import Remote, Resources
 from mfmesos.eventlog.redaction import redacted
 from mfmesos.shared import kept_files, wire
 
@@ -64,8 +64,12 @@ def _made(cls: type, content: Mapping[str, Any]) -> Any:
     for name, value in values.items():
         if isinstance(value, tuple) and str(known[name].type).startswith("list["):
             values[name] = list(value)
+        if isinstance(value, tuple) and str(known[name].type).startswith("Resources"):
+            values[name] = Resources(*value)
     if cls is model.Task:
         values["urls"] = {name: Remote(*one) for name, one in values.get("urls", {}).items()}
+    if cls is model.Agent:
+        values["reserved"] = tuple((role, Resources(*kept)) for role, kept in values.get("reserved", ()))
     try:
         return cls(**values)
     except TypeError as e:

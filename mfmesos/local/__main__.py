@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import dataclasses
 import json
 import logging
 import os
@@ -14,10 +13,13 @@ from mfmesos.core.model import Resources
 from mfmesos.shared import atomic
 from mfmesos.shared.bounds import AGENTS, AMOUNT, PORT
 from mfmesos.shared.messages import local as m
-from mfmesos.shared.phrases import counted
+from mfmesos.shared.phrases import counted, printable
+from mfmesos.shared.resources import is_name, named
 from mfmesos.shared.terminal import ending_signals
 
 PARENT_POLL_S = 0.25
+SIZES = {"cpus": "cores", "mem": "memory_mb", "disk": "disk_mb", "gpus": "gpus"}
+"""Options with a name of Mesos's, and our names."""
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -27,6 +29,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--mem", type=float, help="of each agent, in MB; the same default")
     parser.add_argument("--disk", type=float, help="of each agent, in MB; the same default")
     parser.add_argument("--gpus", type=float)
+    parser.add_argument("--resources", help="of each agent, as Mesos's option: 'cpus:2;licences:3', scalars only")
     parser.add_argument("--port", type=int, default=0, help="of the master; 0 asks the kernel (default)")
     parser.add_argument("--work-dir", type=Path, help="where sandboxes are; default: a temporary folder")
     parser.add_argument("--secret-file", type=Path, help="holds PRINCIPAL:SECRET, which clients must send then")
@@ -51,7 +54,32 @@ def error_of(args: argparse.Namespace) -> str | None:
         number = getattr(args, name)
         if number is not None and not bounds.holds(number):
             return m.AMOUNT_OUT_OF_BOUNDS(name=name, value=number, bounds=bounds)
+    try:
+        listed(args.resources or "cpus:1")
+    except ValueError:
+        return m.RESOURCES_MALFORMED(value=printable(args.resources, 60))
     return None
+
+
+def listed(text: str) -> dict[str, float]:
+    """The amounts of --resources by Mesos's names; ValueError names the part that is invalid."""
+    found: dict[str, float] = {}
+    for part in text.split(";"):
+        name, colon, number = part.strip().partition(":")
+        if not colon or not is_name(name) or name in {*found, "ports"} or not AMOUNT.holds(float(number)):
+            raise ValueError(part)
+        found[name] = float(number)
+    return found
+
+
+def wanted(args: argparse.Namespace, machine: Resources) -> Resources:
+    """What each agent has: what the options say, and for the rest what this machine has."""
+    given = listed(args.resources) if args.resources else {}
+    for name in SIZES:
+        if getattr(args, name) is not None:
+            given[name] = getattr(args, name)
+    sizes = {ours: given.pop(name) for name, ours in SIZES.items() if name in given}
+    return machine._replace(**sizes, others=named(given))
 
 
 def say_ready(args: argparse.Namespace, text: str) -> None:
@@ -76,9 +104,7 @@ async def run(args: argparse.Namespace) -> int:
         return fail(str(e))
     folder = args.work_dir or Path("/tmp")
     folder.mkdir(parents=True, exist_ok=True)
-    given = {"cores": args.cpus, "memory_mb": args.mem, "disk_mb": args.disk, "gpus": args.gpus}
-    resources: Resources = dataclasses.replace(
-        machine_resources(folder, args.agents), **{k: v for k, v in given.items() if v is not None})
+    resources = wanted(args, machine_resources(folder, args.agents))
     cluster = LocalCluster(args.agents, resources, args.work_dir, args.port, secret, allow_faults=args.faults)
     try:
         await cluster.start()

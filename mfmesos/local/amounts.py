@@ -83,7 +83,7 @@ class Amounts:
 
     def view(self) -> Json:
         """In the format of /state and /slaves."""
-        shown: Json = {name: self.get(name) for name in ("disk", "mem", "gpus", "cpus")}
+        shown: Json = {name: self.get(name) for name in ("disk", "mem", "gpus", "cpus", *self.milli)}
         if self.ports:
             shown["ports"] = self._ports_text()
         return shown

@@ -69,7 +69,7 @@ class LocalCluster:
         self.work_dir = self.work_dir.resolve()
         resources = self._resources or machine_resources(self.work_dir, self._count)
         amounts = Amounts.of(PORTS, cpus=resources.cores, mem=resources.memory_mb, disk=resources.disk_mb,
-                             gpus=resources.gpus)
+                             gpus=resources.gpus, **dict(resources.others))
         listener = _bind(self._port)
         self._port = listener.getsockname()[1]
         self._lead()

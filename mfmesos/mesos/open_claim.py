@@ -23,7 +23,8 @@ class Pool:
 
     def take(self, wanted: Resources) -> list[dict[str, Any]]:
         """Raises ValueError if the offers do not hold as much."""
-        return [piece for name, field in FIELDS.items() for piece in self._take(name, getattr(wanted, field))]
+        amounts = [*((name, wanted.of(field)) for name, field in FIELDS.items()), *wanted.others]
+        return [piece for name, amount in amounts for piece in self._take(name, amount)]
 
     def _take(self, name: str, wanted: float) -> list[dict[str, Any]]:
         missing, pieces = round(wanted, 3), []

@@ -6,9 +6,12 @@ from typing import Any, Mapping
 from mfmesos.core import events
 from mfmesos.core.model import Agent, Holder, Offer, Resources
 from mfmesos.shared.phrases import printable
+from mfmesos.shared.resources import RESERVED_NAMES, is_name, named
 
 FIELDS = {"cpus": "cores", "mem": "memory_mb", "disk": "disk_mb", "gpus": "gpus"}
-"""Mesos's names of the used resources, and the core's names."""
+"""Mesos's names of the resources that have a place of their own, and the core's names."""
+REVOCABLE = "_revocable"
+"""How the master's pages end the names of resources that may be taken back."""
 MOST_NAME = 60
 
 
@@ -16,9 +19,14 @@ def usable(resource: Mapping[str, Any], role: str) -> bool:
     """Whether a task of `role` may use the resource: unreserved or reserved for the role, not revocable, not a
     volume.
     """
-    return (resource.get("name") in FIELDS and resource.get("type", "SCALAR") == "SCALAR"
+    return (_is_ours(resource.get("name")) and resource.get("type", "SCALAR") == "SCALAR"
             and not any(key in resource for key in ("revocable", "shared", "disk", "provider_id"))
             and reserved_for(resource) in ("*", role))
+
+
+def _is_ours(name: Any) -> bool:
+    """Whether it may name a resource: an agent's own names are printed and passed on."""
+    return isinstance(name, str) and is_name(name) and name not in RESERVED_NAMES
 
 
 def reserved_for(resource: Mapping[str, Any]) -> str:
@@ -35,11 +43,11 @@ def amount(resource: Mapping[str, Any]) -> float:
 
 def sum_usable(resources: list[dict[str, Any]], role: str) -> Resources:
     """The part of the resources that a task of `role` could use."""
-    total = dict.fromkeys(FIELDS.values(), 0.0)
+    total: dict[str, float] = {}
     for resource in resources:
         if usable(resource, role):
-            total[FIELDS[resource["name"]]] += amount(resource)
-    return Resources(**{name: round(value, 3) for name, value in total.items()})
+            total[resource["name"]] = total.get(resource["name"], 0.0) + amount(resource)
+    return _by_name({name: round(value, 3) for name, value in total.items()})
 
 
 def offer(data: Mapping[str, Any], role: str) -> Offer:
@@ -124,4 +132,11 @@ def plain_name(name: str) -> str:
 
 
 def _resources(data: Mapping[str, Any]) -> Resources:
-    return Resources(**{ours: float(data.get(theirs, 0.0)) for theirs, ours in FIELDS.items()})
+    return _by_name({name: float(value) for name, value in data.items()
+                     if isinstance(value, (int, float)) and _is_ours(name) and not name.endswith(REVOCABLE)})
+
+
+def _by_name(amounts: dict[str, float]) -> Resources:
+    """From amounts by Mesos's names."""
+    known = {ours: amounts.pop(theirs, 0.0) for theirs, ours in FIELDS.items()}
+    return Resources(**known, others=named(amounts))

@@ -18,6 +18,7 @@ from mfmesos.shared import bounds
 from mfmesos.shared.addresses import split_host_port
 from mfmesos.shared.messages import pool as m
 from mfmesos.shared.plainerrors import plain
+from mfmesos.shared.resources import four
 from mfmesos.shares.pool_values import ProjectSettings
 
 FILE = "pool.json"
@@ -170,8 +171,8 @@ def worker_size(where: str, given: Any) -> Resources:
     _keys(where, given, tuple(SIZES))
     if not given:
         raise _Bad(where, m.POOL_SIZE_MISSING())
-    return Resources(**{name: _number(f"{where}.{key}", given[key], bounds.AMOUNT if key == "gpus" else SIZE)
-                        if key in given else 0.0 for key, name in SIZES.items()})
+    return four(_number(f"{where}.{key}", given[key], bounds.AMOUNT if key == "gpus" else SIZE)
+                if key in given else 0.0 for key in SIZES)
 
 
 def _count(key: str, value: Any) -> int:

@@ -90,6 +90,8 @@ class ClaimData:
     """
     peer_pem: str = ""
     """Key and certificate for its peers; empty where the staging server does not use TLS, either."""
+    others: dict[str, float] = field(default_factory=dict)
+    """Other scalars of Mesos that the claim holds, by name."""
 
 
 @dataclass
@@ -166,6 +168,8 @@ class Run:
     """Outputs that are not delivered: they stay in the cache until the scheduler drops them."""
     discard: list[str] = field(default_factory=list)
     """Outputs that are neither delivered nor kept: the scheduler has them from an earlier attempt."""
+    others: dict[str, float] = field(default_factory=dict)
+    """Other scalars of Mesos, by name."""
 
 
 @dataclass

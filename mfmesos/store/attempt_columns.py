@@ -17,7 +17,9 @@ _FUTURE_S = 86400.0
 
 
 COLUMNS = tuple(f.name for f in fields(Attempt))
-TEXTS = frozenset({"category", "outcome", "workflow", "signature", "context", "host"})
+TEXTS = frozenset({"category", "outcome", "workflow", "signature", "context", "host", "resources"})
+ADDED = ("resources",)
+"""Columns that files of the versions before lack: texts, empty there."""
 NUMBERS = tuple(name for name in COLUMNS if name not in TEXTS and name != "exit_code")
 
 

@@ -19,7 +19,7 @@ from typing import Any, Callable
 from mfmesos.core.attempt_record import Attempt
 from mfmesos.shared.messages import store as m
 from mfmesos.store import sqlitefile
-from mfmesos.store.attempt_columns import COLUMNS, MOST_TEXT, TEXTS, believable
+from mfmesos.store.attempt_columns import ADDED, COLUMNS, MOST_TEXT, TEXTS, believable
 
 log = logging.getLogger("mfmesos.history")
 APPLICATION_ID = 0x6D666D68  # "mfmh"
@@ -35,8 +35,6 @@ _TABLE = f"""CREATE TABLE attempts (id INTEGER PRIMARY KEY,
     {', '.join(f"{c} {'TEXT' if c in TEXTS else 'INTEGER' if c == 'exit_code' else 'REAL'}" for c in COLUMNS)})"""
 _INDEXES = ("CREATE INDEX by_time ON attempts (ended_at)",
             "CREATE INDEX by_category ON attempts (category, ended_at)")
-# Another writer may have stored a text of any length: read only enough to see that it is too long.
-_SELECTED = ", ".join(f"substr({c}, 1, {MOST_TEXT + 1})" if c in TEXTS else c for c in COLUMNS)
 _NEWEST_FIRST = "ORDER BY ended_at > ?, ended_at DESC, id DESC"
 """Rows with a date in the future come last, so that they cannot displace the others."""
 _CATEGORY = COLUMNS.index("category")
@@ -122,8 +120,10 @@ class History:
         where = "" if category is None else "WHERE category = ?"
         values = [*([] if category is None else [category]), now + 86400, limit]
         with self._lock, self._translated_errors():
+            missing = self._missing()
+            selected = ", ".join("''" if column in missing else _selected(column) for column in COLUMNS)
             rows = self._db.execute(
-                f"SELECT {_SELECTED} FROM attempts {where} {_NEWEST_FIRST} LIMIT ?", values).fetchall()
+                f"SELECT {selected} FROM attempts {where} {_NEWEST_FIRST} LIMIT ?", values).fetchall()
         left: defaultdict[Any, int] = defaultdict(lambda: each)
         good: list[Attempt] = []
         self.dropped = 0
@@ -172,6 +172,8 @@ class History:
                         db.execute(index)
                     sqlitefile.mark(db, APPLICATION_ID, SCHEMA_VERSION)
         self._check()
+        if self._missing():
+            self._add_columns()
         db.execute("PRAGMA trusted_schema = OFF")
         if sqlitefile.pragma(db, "journal_mode") == "wal":
             db.execute("PRAGMA synchronous = NORMAL")
@@ -192,9 +194,17 @@ class History:
 
     def _check(self) -> None:
         sqlitefile.check(self._db, self.path, APPLICATION_ID, SCHEMA_VERSION, _MOVE)
-        known = {row[1] for row in self._db.execute("PRAGMA table_info(attempts)")}
-        if not known.issuperset(COLUMNS):
+        if not self._missing() <= set(ADDED):
             raise HistoryError(m.COLUMNS_MISSING(path=self.path, away=_MOVE))
+
+    def _missing(self) -> set[str]:
+        return {*COLUMNS} - {row[1] for row in self._db.execute("PRAGMA table_info(attempts)")}
+
+    def _add_columns(self) -> None:
+        """Processes of the version before, which share the file, leave them empty."""
+        with self._transaction():
+            for column in sorted(self._missing()):
+                self._db.execute(f"ALTER TABLE attempts ADD COLUMN {column} TEXT DEFAULT ''")
 
     def _fade(self) -> None:
         """Remove the oldest attempts beyond the bounds; within a transaction."""
@@ -214,6 +224,11 @@ class History:
 
     def _translated_errors(self) -> AbstractContextManager[None]:
         return sqlitefile.translated_errors(self.path, HistoryError, _MOVE, m.OR_ANOTHER_HISTORY())
+
+
+def _selected(column: str) -> str:
+    """Another writer may have stored a text of any length: read only enough to see that it is too long."""
+    return f"substr({column}, 1, {MOST_TEXT + 1})" if column in TEXTS else column
 
 
 def _row(attempt: Attempt) -> tuple[Any, ...]:

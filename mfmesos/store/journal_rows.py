@@ -8,6 +8,7 @@ from dataclasses import MISSING, fields
 from typing import Any, Callable, TypeVar
 
 from mfmesos.core.model import MadeTemporary, Remote, Request, Resources, SavedClaim, SavedTask, StagedInput, Task
+from mfmesos.shared.resources import FIELDS, four, named
 
 T = TypeVar("T")
 
@@ -99,7 +100,7 @@ def _task(data: dict[str, Any]) -> SavedTask:
                              "temporary": tuple(task.get("temporary", ())),
                              "also_read": tuple(task.get("also_read", ())),
                              "read": None if task.get("read") is None else tuple(task["read"]),
-                             "request": _made(Request, task.get("request", {})),
+                             "request": _request(task.get("request", {})),
                              "shared": tuple(task.get("shared", ())),
                              "urls": {name: Remote(*one) for name, one in task.get("urls", {}).items()}}),
         "inputs": tuple(_made(StagedInput, i) for i in data["inputs"]),
@@ -108,13 +109,24 @@ def _task(data: dict[str, Any]) -> SavedTask:
         "temporaries": tuple(data.get("temporaries", ())),
         "made": tuple(_made(MadeTemporary, {**one, "file": _made(StagedInput, one["file"])})
                       for one in data.get("made", ())),
-        "allocation": _made(Resources, data.get("allocation", {}))})
+        "allocation": _resources(data.get("allocation", {}))})
 
 
 def claim_of(number: str, cluster: str, data: str) -> SavedClaim:
     known = json.loads(data)
     return _made(SavedClaim, {**known, "id": number, "cluster": cluster,
-                              "resources": _made(Resources, known["resources"])})
+                              "resources": _resources(known["resources"])})
+
+
+def _request(data: dict[str, Any]) -> Request:
+    return _made(Request, {**data, "others": named(dict(data.get("others", ())))})
+
+
+def _resources(data: Any) -> Resources:
+    """From a list; the versions before saved an object, without others."""
+    if isinstance(data, dict):
+        return four(data.get(name, 0.0) for name in FIELDS)
+    return four(data[:4])._replace(others=named(dict(data[4])))
 
 
 def _made(cls: Callable[..., T], data: dict[str, Any]) -> T:

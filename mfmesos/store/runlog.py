@@ -69,7 +69,9 @@ class RunLog:
         if report.allocation is not None:
             given = report.allocation
             entry["allocation"] = {
-                "cores": given.cores, "memory_mb": given.memory_mb, "disk_mb": given.disk_mb}
+                "cores": given.cores, "memory_mb": given.memory_mb, "disk_mb": given.disk_mb,
+                **({"gpus": given.gpus} if given.gpus else {}),
+                **({"resources": dict(given.others)} if given.others else {})}
         self._waiting += json.dumps(entry).encode() + b"\n"
         if not self._held:
             self._write()

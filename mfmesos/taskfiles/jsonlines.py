@@ -2,7 +2,8 @@
 
 `{"command": "cat in > out", "inputs": ["in"], "outputs": ["out"], "cores": 1, "memory": 200, "disk": 100, "category":
 "cat", "wall_time": 60, "gpus": 0, "env": {"A": "1"}, "id": 7}`: only `command` is required. memory and disk in MB,
-wall_time in seconds; null or a missing key requests nothing. A task without an `id` gets the number after the highest
+wall_time in seconds; null or a missing key requests nothing. `"resources": {"licences": 2}` requests other scalars of
+Mesos by name. A task without an `id` gets the number after the highest
 one so far. An input may also be a file on a web server: `{"name": "in", "url": "https://...", "sha256": "..."}`, where
 the sha256 may be missing. An output `{"name": "out", "temporary": true}` stays on the agents.
 
@@ -17,11 +18,12 @@ import os
 import re
 from typing import Any, NoReturn
 
-from mfmesos.core.model import Remote, Request, Task
+from mfmesos.core.model import Named, Remote, Request, Task
 from mfmesos.shared import webrequest as web
 from mfmesos.shared.bounds import AMOUNT
 from mfmesos.shared.messages import taskfiles as m
 from mfmesos.shared.phrases import printable
+from mfmesos.shared.resources import is_name, named
 from mfmesos.taskfiles.entries import (
     MAX_ID,
     MAX_RECORD,
@@ -34,12 +36,16 @@ from mfmesos.taskfiles.entries import (
     Withdrawn,
 )
 
-KEYS = ("command", "inputs", "outputs", "cores", "memory", "disk", "category", "wall_time", "gpus", "env", "id")
+KEYS = ("command", "inputs", "outputs", "cores", "memory", "disk", "category", "wall_time", "gpus", "resources", "env",
+        "id")
 UNITS = {"memory": "MB", "disk": "MB", "wall_time": "seconds"}
 WRITE_COMMAND, WRITE_CATEGORY, WRITE_ENV, WRITE_VALUE, WRITE_URL = (
     m.WRITE_LINE(), m.WRITE_CATEGORY(), m.WRITE_ENV(), m.WRITE_VALUE(), m.WRITE_URL())
 WRITE_NAMES = {key: m.WRITE_NAMES(key=key) for key in ("inputs", "outputs")}
 """Cures, made once: they are given with each value that is read."""
+OWN_KEYS = {"cpus": "cores", "mem": "memory", "memory_mb": "memory", "disk_mb": "disk", "disk": "disk", "gpus": "gpus",
+            "cores": "cores", "memory": "memory", "wall_time": "wall_time"}
+"""Names of resources that have a key of their own."""
 ABORTING = re.compile(rb"([1-9]\d{0,9}),{7}aborting")
 KEPT = 400
 URL_KEYS = ("name", "url", "sha256")
@@ -137,7 +143,7 @@ class JsonLinesParser:
             raise Problem(*m.COMMAND_EMPTY.parts())
         request = Request(
             cores=amount("cores", stated), memory_mb=amount("memory", stated), disk_mb=amount("disk", stated),
-            wall_s=amount("wall_time", stated), gpus=amount("gpus", stated))
+            wall_s=amount("wall_time", stated), gpus=amount("gpus", stated), others=others(stated.get("resources")))
         urls, listed = self._urls(stated)
         inputs = self._names("inputs", listed)
         outputs, temporary = self._outputs(stated)
@@ -277,6 +283,23 @@ def amount(key: str, stated: dict[str, Any]) -> float | None:
     return float(value)
 
 
+def others(stated: Any) -> Named:
+    """Other scalars of Mesos, by name; raises Problem. Whether an agent has them is known once agents are listed."""
+    if stated is None:
+        return ()
+    if not isinstance(stated, dict):
+        raise Problem(*m.RESOURCES_NOT_OBJECT.parts(value=shown(stated)))
+    found: dict[str, float] = {}
+    for name in stated:
+        own = OWN_KEYS.get(name)
+        if own:
+            raise Problem(*m.RESOURCE_HAS_KEY.parts(name=name, key=own))
+        if not is_name(name):
+            raise Problem(*m.RESOURCE_BAD_NAME.parts(name=shown(name)))
+        found[name] = amount(name, stated) or 0.0
+    return named(found)
+
+
 def _write_number(key: str) -> str:
     unit = UNITS.get(key)
     return m.WRITE_NUMBER_OF(key=key, unit=unit) if unit else m.WRITE_NUMBER(key=key)
@@ -332,6 +355,7 @@ def format_json(task: Task) -> bytes:
         "id": task.id, "command": task.command, "inputs": [*task.inputs, *urls],
         "outputs": [{"name": o, "temporary": True} if o in task.temporary else o for o in task.outputs],
         "cores": asked.cores, "memory": asked.memory_mb, "disk": asked.disk_mb, "wall_time": asked.wall_s,
-        "gpus": asked.gpus, "category": task.category, "env": dict(task.env) or None}
+        "gpus": asked.gpus, "resources": dict(asked.others) or None, "category": task.category,
+        "env": dict(task.env) or None}
     kept = {key: value for key, value in stated.items() if value is not None}
     return json.dumps(kept, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"

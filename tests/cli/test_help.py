@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from mfmesos.cli.command_line import main
 
-VALUES = {"NAME=VALUE", "COMMAND", "ARCHIVE", "OPTIONS", "PORT[:LAST]", "DIR",
+VALUES = {"NAME=VALUE", "NAME:N", "COMMAND", "ARCHIVE", "OPTIONS", "PORT[:LAST]", "DIR",
     "ADDRESS[:PORT]", "DAYS", "FILE", "FOLDER", "HOST:PORT", "HOST[:PORT]", "MASTER", "MB", "N", "NAME", "PORT",
     "PRINCIPAL", "PROGRAM", "ROLE", "SECONDS", "URI", "USER",
 }

@@ -20,11 +20,14 @@ from mfmesos.core.model import Holder, Resources
 from mfmesos.core.needs import FILL, OFF, OVERRIDE
 from mfmesos.core.policy import Policy
 from mfmesos.shared import wire
+from mfmesos.shared.resources import named
 from mfmesos.shared.wire import FOLDER_GONE
 
 STEPS = int(os.environ.get("MFMESOS_MODEL_STEPS", "60"))
 EXAMPLES = int(os.environ.get("MFMESOS_MODEL_EXAMPLES") or examples(200))
 REASONS = ("", "REASON_CONTAINER_LIMITATION_MEMORY", "REASON_AGENT_REMOVED", "REASON_EXECUTOR_TERMINATED")
+
+OTHERS = (None, None, {"licences": 1}, {"licences": 2}, {"bandwidth": 2.5}, {"licences": 1, "bandwidth": 10}, {"no": 1})
 
 
 class CoreMachine(RuleBasedStateMachine):
@@ -40,7 +43,8 @@ class CoreMachine(RuleBasedStateMachine):
             Policy(workdir="/w", batch_delay_s=0.0, retries=retries, per_task_claims=per_task, max_running=limit,
                    cluster_retries=tries, avoid_s=0.5, launch_failures=10**6, claim_idle_s=idle,
                    claim_worklife_s=worklife, estimates=estimates, nonce=nonce),
-            clusters={name: {"a1": Resources(4, 4096, 20000), "a2": Resources(2, 1024, 9000, 2)}
+            clusters={name: {"a1": Resources(4, 4096, 20000, 0, named({"licences": 3, "bandwidth": 10})),
+                             "a2": Resources(2, 1024, 9000, 2, named({"licences": 1}))}
                       for name in ("", "east", "west")[:clusters]})
         self.world.ahead = ahead
         for master in self.world.masters.values():
@@ -48,9 +52,10 @@ class CoreMachine(RuleBasedStateMachine):
         self.world.register()
 
     @rule(n=st.integers(1, 5), cores=st.sampled_from([None, 1, 2, 4]), memory=st.sampled_from([None, 100, 900]),
-          gpus=st.sampled_from([None, None, 1, 2]))
-    def submit(self, n: int, cores: float | None, memory: float | None, gpus: float | None) -> None:
-        wanted = (("cores", cores), ("memory_mb", memory), ("gpus", gpus))
+          gpus=st.sampled_from([None, None, 1, 2]), others=st.sampled_from(OTHERS))
+    def submit(self, n: int, cores: float | None, memory: float | None, gpus: float | None,
+               others: dict[str, float] | None) -> None:
+        wanted = (("cores", cores), ("memory_mb", memory), ("gpus", gpus), ("others", others and named(others)))
         request = {k: v for k, v in wanted if v is not None}
         self.world.submit(*range(self.submitted + 1, self.submitted + n + 1), **request)
         self.submitted += n

@@ -212,7 +212,7 @@ def needs(mode: str = "fill") -> EstimatedNeeds:
 
 
 def shape_of(kind: Kind) -> Shape:
-    return Shape(None, None, None, 0.0, 0.0, 0.0, False, kind)
+    return Shape(None, None, None, 0.0, 0.0, 0.0, False, kind=kind)
 
 
 @pytest.mark.parametrize(("waited", "used", "kept"), [(5.0, 0.4, None), (5.0, 1.5, 1.5), (0.5, 0.4, 0.4)])

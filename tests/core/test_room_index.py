@@ -5,10 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mfmesos.core.deadlines import Deadlines
-from mfmesos.core.room_index import EVERYTHING, Amounts, LeastNeeds, MostRoom, least_of
+from mfmesos.core.model import Resources
+from mfmesos.core.room_index import EVERYTHING, LeastNeeds, MostRoom, least_of
+from mfmesos.shared.resources import named
 
 FEW = st.integers(0, 4).map(float)
-AMOUNTS = st.builds(Amounts, FEW, FEW, FEW, FEW)
+OTHERS = st.dictionaries(st.sampled_from(["licences", "bandwidth"]), FEW).map(named)
+AMOUNTS = st.builds(Resources, FEW, FEW, FEW, FEW, OTHERS)
 KEYS = st.integers(0, 20)
 
 
@@ -24,7 +27,7 @@ def test_the_shapes_that_fit_come_by_rank(changes, room):
             tree.remove(key)
             del all_of_them[key]
     found = list(tree.fitting(lambda: room))
-    assert {k for k, (_, least) in all_of_them.items() if least.fit_in(room)} == set(found)
+    assert {k for k, (_, least) in all_of_them.items() if least.fits_in(room)} == set(found)
     assert [all_of_them[k][0] for k in found] == sorted(all_of_them[k][0] for k in found)
     assert len(tree) == len(all_of_them)
     assert tree.least() == least_of(least for _, least in all_of_them.values())
@@ -38,14 +41,14 @@ def test_a_room_that_shrinks_meanwhile_hides_what_no_longer_fits(needs, room):
         tree.set(key, rank, least)
     left, found = [room], []
     for key in tree.fitting(lambda: left[0]):
-        assert needs[key].fit_in(left[0])
+        assert needs[key].fits_in(left[0])
         found.append(key)
-        left[0] = Amounts(*(have - need for have, need in zip(left[0], needs[key])))
+        left[0] = left[0] - needs[key]
     expected, rest = [], room
     for key, least in needs.items():
-        if least.fit_in(rest):
+        if least.fits_in(rest):
             expected.append(key)
-            rest = Amounts(*(have - need for have, need in zip(rest, least)))
+            rest = rest - least
     assert found == expected
 
 
@@ -60,7 +63,7 @@ def test_the_claims_with_room_come_in_the_order_in_which_they_were_added(changes
         elif key in tree:
             tree.remove(key)
             del all_of_them[key]
-    assert list(tree.with_room(need)) == [k for k, room in all_of_them.items() if need.fit_in(room)]
+    assert list(tree.with_room(need)) == [k for k, room in all_of_them.items() if need.fits_in(room)]
     assert sorted(all_of_them, key=tree.place_of) == list(all_of_them)
     assert not list(tree.with_room(EVERYTHING))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import Callable
+from typing import Any, Callable
 
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
@@ -304,10 +304,10 @@ class World:
                 total = Resources()
                 for run in executor.running.values():
                     record = self.core.state.tasks.get(int(run.attempt.partition(".")[0]))
-                    gpus = record.task.request.gpus if record is not None else None
-                    total = total + Resources(run.cores, run.memory_mb, run.disk_mb, gpus or 0.0)
+                    asked = record.task.request if record is not None else Request()
+                    total = total + Resources(run.cores, run.memory_mb, run.disk_mb, asked.gpus or 0.0, asked.others)
                 most = claim.resources * (1 if self.ahead is False else 1 + AHEAD_MOST)
-                most = replace(most, gpus=claim.resources.gpus)
+                most = most._replace(gpus=claim.resources.gpus, others=claim.resources.others)
                 assert total.fits_in(most), "a claim is given more than it has"
 
     def _check_started(self) -> None:
@@ -327,7 +327,7 @@ class World:
                     f"task {first.task.id} waits although {claim.id} has room")
 
     # --- what can happen ------------------------------------------------------------------------
-    def submit(self, *ids: int, **request: float) -> None:
+    def submit(self, *ids: int, **request: Any) -> None:
         self.send(*(ev.TaskSubmitted(Task(i, f"cmd {i}", (), (f"o{i}",), Request(**request))) for i in ids))
 
     def register(self, *clusters: str) -> None:

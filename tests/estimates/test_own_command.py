@@ -29,7 +29,7 @@ def ended(command: str, peak: float, input_mb: float = 1.0, signature: str | Non
 
 def given(needs: EstimatedNeeds, command: str, now: float, input_mb: float = 1.0) -> float:
     kind = Kind("t", "", input_mb, needs.known(command, input_mb)).rough()
-    need = needs.of(Shape(None, None, None, 0.0, 0.0, 0.0, False, kind), now)
+    need = needs.of(Shape(None, None, None, 0.0, 0.0, 0.0, False, kind=kind), now)
     assert need.memory_mb is not None
     return need.memory_mb
 

@@ -213,6 +213,21 @@ def test_no_more_gpus_are_used_than_the_claim_has(start, staging, tmp_path):
     assert max(side_by_side) <= 2
 
 
+def test_no_more_of_any_resource_is_used_than_the_claim_has(start, staging, tmp_path):
+    """Attempts of one and of two licences of three, all given at once: never more than three are held side by side, and
+    a resource that the claim does not have holds up nobody for ever."""
+    start(others={"licences": 3.0})
+    command = (f"for i in $(seq $N); do mkdir {tmp_path}/x.$$.$i; done; ls {tmp_path} | grep -c ^x; sleep 0.1; "
+               f"rmdir {tmp_path}/x.$$.*")
+    names = [f"{n}.1" for n in range(1, 9)]
+    staging.run(*(run(name, command, cores=0.1, memory_mb=1.0, disk_mb=1.0, others={"licences": n}, env={"N": str(n)})
+                  for name, n in zip(names, (1, 2, 2, 1, 1, 1, 2, 1))))
+    side_by_side = [int(result.stdout) for result in staging.wait(*names)]
+    assert max(side_by_side) <= 3
+    staging.run(run("9.1", "true", others={"unknown": 1.0}))
+    assert staging.wait("9.1")[0].outcome == "finished"
+
+
 def test_the_sync_tells_what_is_used(start, staging):
     """A heartbeat reports memory, disk and free disk of the claim as they are."""
     start(give_up_s=2.0)

@@ -17,6 +17,7 @@ from support import free_port, need, wait_until
 
 from mfmesos.core.model import Resources
 from mfmesos.local import Credential, LocalCluster
+from mfmesos.local.__main__ import parse, wanted
 from mfmesos.local.access import peer_uid
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "contract"))
@@ -77,6 +78,8 @@ def test_ends_with_its_parent(tmp_path):
     (["--agents", "0"], "--agents must be 1 or more"),
     (["--mem", "-5"], "--mem must not be negative"),
     (["--port", "70000"], "--port must be between"),
+    *((["--resources", text], "--resources: ") for text in (
+        "licences", "licences:x", "licences:-1", "licences:nan", "a b:1", ":1", "x:1;x:2", "ports:3", "x:1;")),
     (["--secret-file", "/nonexistent"], "/nonexistent: cannot read the secret"),
 ])
 def test_wrong_options(options, message):
@@ -85,6 +88,14 @@ def test_wrong_options(options, message):
     assert done.returncode == 1
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("options", "found"), [
+    ([], (1, 256, 100, 0, ())), (["--resources", "cpus:3;licences:2"], (1, 256, 100, 0, (("licences", 2.0),))),
+    (["--resources", "gpus:2; b:0.5;a:1;z:0"], (1, 256, 100, 2, (("a", 1.0), ("b", 0.5))))])
+def test_resources_of_an_agent(options, found):
+    """By Mesos's names; an option of its own counts more."""
+    assert wanted(parse(command(*options)[3:]), Resources(9, 9, 9)) == Resources(*found)
 
 
 def test_port_in_use():

@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from fake_mesos import FakeMesos, offer, offers, scalar
@@ -17,6 +18,7 @@ from mfmesos.core.model import Resources
 from mfmesos.mesos import open_claim, translate
 from mfmesos.mesos.scheduler_driver import speaks_tls
 from mfmesos.mesos.stream import Timing
+from mfmesos.shared.resources import named
 
 RUN = {"command": "run me", "archive_uri": "http://h/x.tar.gz", "data": b"\x00data", "task_name": "claim"}
 
@@ -224,7 +226,8 @@ def test_agents_are_listed(connect):
     not list yet are away."""
     slaves = {"slaves": [{
         "id": "A-1", "hostname": "n", "active": False, "resources": {"cpus": 9, "mem": 9, "disk": 9, "gpus": 1},
-        "unreserved_resources": {"cpus": 4, "mem": 100, "disk": 10, "gpus": 1, "ports": "[1-2]"},
+        "unreserved_resources": {"cpus": 4, "mem": 100, "disk": 10, "gpus": 1, "ports": "[1-2]",
+                                 "licences": 3, "licences_revocable": 9, "tags": "{a, b}", "a\tb": 1},
         "reserved_resources": {"r": {"cpus": 2}, "other": {"cpus": 3}}}],
         "recovered_slaves": [{"id": "A-2", "hostname": "m", "port": 5051}]}
     with FakeMesos() as mesos:
@@ -235,7 +238,8 @@ def test_agents_are_listed(connect):
         agent, away = seen.wait(events.AgentsListed).agents
         assert (away.id, away.active) == ("A-2", False)
         assert agent.reserved == (("other", Resources(3)),)
-        assert (agent.id, agent.active, agent.resources) == ("A-1", False, Resources(6, 100, 10, 1))
+        assert (agent.id, agent.active, agent.resources) == (
+            "A-1", False, Resources(6, 100, 10, 1, named({"licences": 3})))
 
 
 # --- calls that cannot be sent, or are not answered ---
@@ -325,9 +329,26 @@ def test_only_usable_resources_are_counted():
            scalar("disk", 200, disk={"source": {"type": "MOUNT"}}),
            scalar("disk", 400, shared={}), scalar("mem", 10, reservations=[{"role": "r"}]),
            scalar("mem", 20, reservations=[{"role": "other"}]), scalar("mem", 40, provider_id={"value": "x"}),
-           scalar("bandwidth", 5)]
-    assert translate.sum_usable(raw, "r") == Resources(3, 10, 100)
-    assert translate.sum_usable(raw, "*") == Resources(1, 0, 100)
+           scalar("bandwidth", 5), scalar("bandwidth", 1, role="r"), scalar("bandwidth", 7, revocable={}),
+           scalar("a\x1b[1mb", 5), scalar("memory_mb", 5),
+           {"name": "ports", "type": "RANGES", "ranges": {"range": [{"begin": 1, "end": 9}]}},
+           {"name": "ids", "type": "SET", "set": {"item": ["x"]}}]
+    assert translate.sum_usable(raw, "r") == Resources(3, 10, 100, 0, named({"bandwidth": 6}))
+    assert translate.sum_usable(raw, "*") == Resources(1, 0, 100, 0, named({"bandwidth": 5}))
+
+
+def test_other_scalars_are_accepted_by_name():
+    """As many as the claim holds, with their roles: what is reserved for us first."""
+    raw = [scalar("cpus", 4), scalar("mem", 4096), scalar("disk", 100), scalar("licences", 2),
+           scalar("licences", 1, role="r"), scalar("bandwidth", 10)]
+    made = claim(offer(resources=raw), role="r")
+    assert made.offers[0].resources.others == named({"licences": 3, "bandwidth": 10})
+    action = replace(made, resources=made.resources._replace(others=named({"licences": 2})))
+    taken = task_of(accept(action, role="r"))["resources"]
+    assert [(r["role"], r["scalar"]["value"]) for r in taken if r["name"] == "licences"] == [("r", 1), ("*", 1)]
+    assert not [r for r in taken if r["name"] == "bandwidth"]
+    with pytest.raises(ValueError, match="lack 1 of licences"):
+        accept(replace(made, resources=made.resources._replace(others=named({"licences": 4}))), role="r")
 
 
 def test_attributes_and_maintenance_are_read():

@@ -30,7 +30,7 @@ NOT_MESSAGES: dict[str, tuple[str, ...]] = {
     "mfmesos/cli/command_line.py": ("Read the principal's", "HOST:PORT, several"),
     "mfmesos/cli/estimates_commands.py": ("{} waste {}",), "mfmesos/scheduler/daemon.py": ("%(asctime)s",),
     # Amounts, which messages name.
-    "mfmesos/core/model.py": ("{} cores, {} MB memory",), "mfmesos/core/shortage.py": ("{} and {} MB memory",),
+    "mfmesos/shared/resources.py": ("{} cores, {} MB memory",), "mfmesos/core/shortage.py": ("{} and {} MB memory",),
     # A value of an enum, and a key for notes that are alike.
     "mfmesos/core/outcomes.py": ("give up",), "mfmesos/core/tasks.py": ("again at {}",),
     # For developers: what tools/replay_events.py prints.

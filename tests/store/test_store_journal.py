@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from mfmesos.core import actions as act
 from mfmesos.core.model import Remote, Request, Resources, SavedClaim, SavedTask, StagedInput, Task
+from mfmesos.shared.resources import named
 from mfmesos.store import sqlitefile
 from mfmesos.store.journal import APPLICATION_ID, SCHEMA_VERSION, Journal, JournalError
 from mfmesos.store.journal_schema import STEPS
@@ -51,6 +52,17 @@ def test_clusters_are_kept(path: Path):
     failed = task(1, failed_at=("a1", "a2"), failed_clusters=("east", "west"))
     Journal(path, "run 1").write([act.SaveClaim(claim), act.SaveTask(failed)])
     assert Journal(path, "run 1").load() == ([failed], [claim])
+
+
+def test_other_resources_are_saved(path: Path):
+    """Of a request, an allocation and a claim, by name."""
+    others = named({"licences": 2, "bandwidth": 0.5})
+    claim = replace(CLAIM, resources=CLAIM.resources._replace(others=others))
+    saved = task(1, stem="1.ab")
+    saved = replace(saved, task=replace(saved.task, request=Request(cores=1.0, others=others)),
+                    allocation=saved.allocation._replace(others=others))
+    Journal(path, "r").write([act.SaveClaim(claim), act.SaveTask(saved)])
+    assert Journal(path, "r").load() == ([saved], [claim])
 
 
 def test_another_run_begins_anew(path: Path):

@@ -45,6 +45,27 @@ def test_everything_a_line_can_say() -> None:
     assert task == Task(7, "cat 'a b' > c", ("a b", "x,y", "z"), ("d/c",), asked, "cat", {"A": "1 2"})
 
 
+def test_other_resources() -> None:
+    """By Mesos's names, as many as there are; null and 0 ask for nothing; written as they were read."""
+    task = one(command="a", resources={"licences": 2, "bandwidth": 0.5, "none": 0, "nil": None})
+    assert task.request == Request(others=(("bandwidth", 0.5), ("licences", 2.0)))
+    assert parse(format_json(task)) == [Submitted(task, 1)]
+    assert one(command="a", resources=None) == one(command="a", resources={}) == Task(1, "a")
+
+
+def test_other_resources_that_cannot_be() -> None:
+    """What has a key of its own, is no name, or no amount; each with its cure."""
+    assert 'resources: [1] is not an object' in problem(command="a", resources=[1])
+    for name, key in (("cpus", "cores"), ("mem", "memory"), ("gpus", "gpus"), ("disk", "disk"), ("memory", "memory")):
+        told = problem(command="a", resources={name: 1})
+        assert f'resources: {name} has a key of its own' in told
+        assert f'write "{key}": NUMBER beside "resources"' in told
+    for name in ("", "a b", "7z", "x" * 61, "\x1b[1m"):
+        assert "is not a valid name of a resource" in problem(command="a", resources={name: 1})
+    assert 'licences: "2" is not a number' in problem(command="a", resources={"licences": "2"})
+    assert "licences: -2 is out of range" in problem(command="a", resources={"licences": -2})
+
+
 def test_a_command_is_enough() -> None:
     """null, 0, -1 and a key left out ask for nothing."""
     assert one(command="true") == Task(1, "true")

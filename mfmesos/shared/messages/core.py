@@ -138,6 +138,13 @@ GPUS_NOT_OFFERED = Message(
 TASK_TOO_LARGE = Message(
     "task-too-large", "the task needs {need}, but the largest agent has {largest} for tasks{reserved}; {cure}",
     "No agent of the cluster could hold this task even if it were empty.", "request less or add a larger agent")
+RESOURCE_UNKNOWN = Message(
+    "resource-unknown",
+    "the task requests the resource {name}, but no agent has {name} for this run{reserved}; {cure}",
+    "No agent of the cluster offers a scalar resource of that name, so the task could never start.",
+    "besides cores, memory, disk and GPUs the agents have: {known}")
+NO_OTHER_RESOURCES = Message(
+    "no-other-resources", "nothing", "Part of resource-unknown: the agents have cores, memory, disk and GPUs only.")
 BEYOND_MAX_CORES = Message(
     "beyond-max-cores", "the task requests {need:g} cores, but --max-cores allows this run {most:g}; {cure}",
     "All claims of the run together may hold no more, so the task could never start.",

@@ -18,6 +18,10 @@ PORT_OUT_OF_BOUNDS = Message(
 AMOUNT_OUT_OF_BOUNDS = Message(
     "amount-out-of-bounds", "--{name}: {value:g} is not {bounds}", "The value of an option is out of bounds.",
     "give a number within the bounds")
+RESOURCES_MALFORMED = Message(
+    "resources-malformed", "--resources: {value} is not a list of scalars",
+    "An entry is not NAME:NUMBER, a name is given twice, or a number is out of bounds.",
+    "give 'NAME:NUMBER;NAME:NUMBER', for example 'cpus:2;licences:3'")
 CLUSTER_READY = Message(
     "cluster-ready", "mfmesos: cluster at {master}: {agents}, each with {resources}", "The cluster accepts frameworks.")
 CLUSTER_OPEN = Message(

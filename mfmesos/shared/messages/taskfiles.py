@@ -72,6 +72,17 @@ KEY_SURROGATE = Message(
 KEY_NOT_NUMBER = Message("key-not-number", "{key}: {value} is not a number", "A resource is requested as a number.")
 KEY_OUT_OF_RANGE = Message(
     "key-out-of-range", "{key}: {value} is out of range", "No machine has that amount, or it is negative.")
+RESOURCES_NOT_OBJECT = Message(
+    "resources-not-object", "resources: {value} is not an object",
+    "Resources besides cores, memory, disk and gpus are an object of names and numbers.",
+    'write "resources": {{"NAME": NUMBER}}')
+RESOURCE_HAS_KEY = Message(
+    "resource-has-key", "resources: {name} has a key of its own",
+    "Cores, memory, disk, GPUs and time are requested by keys of the task.", 'write "{key}": NUMBER beside "resources"')
+RESOURCE_BAD_NAME = Message(
+    "resource-bad-name", "resources: {name} is not a valid name of a resource",
+    "A resource of Mesos is named by a letter, and up to 59 letters, digits, dots, hyphens and underscores.",
+    'write "resources": {{"NAME": NUMBER}}')
 ENV_NOT_OBJECT = Message(
     "env-not-object", "env: {value} is not an object", "Variables are an object of names and values.",
     'write "env": {{"NAME": "VALUE"}}')
