@@ -349,14 +349,13 @@ class Attempt:
     def _send(self, result: Result) -> None:
         members, length, query = self._outgoing or outputs.Outgoing([], 0, "")
         try:
-            if shared_folders.place_outputs(members, self.run, result, self._is_cancelled):
-                return self._end(result)
-            answer = b"" if not members else self._tools.client.upload(
+            placed = bool(members) and shared_folders.place_outputs(members, self.run, result, self._is_cancelled)
+            answer = b"" if placed or not members else self._tools.client.upload(
                 self.run.attempt, length, lambda sock: outputs.send_tar(members, sock, self._raise_if_cancelled),
                 self._is_cancelled, query)
             if self._sandbox is not None and result.outcome == FINISHED:
                 result.kept = self._tools.temporaries.keep(self.run, self._sandbox)
-            if members and self.run.keep and result.outcome == FINISHED and not self._haunted:
+            if members and not placed and self.run.keep and result.outcome == FINISHED and not self._haunted:
                 result.kept += keeping.keep(self._tools.cache, self.run, members, answer)
         except Exception as e:
             if result.outcome == FINISHED:

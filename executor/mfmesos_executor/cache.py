@@ -145,6 +145,11 @@ class Cache:
         if gone:
             remove_tree(entry.path)
 
+    def pins(self) -> list[str]:
+        """Of all temporary outputs."""
+        with self._changed:
+            return [pin for entry in self._entries.values() for pin in entry.pins]
+
     def pinned(self, digest: str) -> Entry | None:
         """The entry of a temporary output, which stays until `leave`."""
         with self._changed:

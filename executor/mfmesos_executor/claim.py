@@ -196,6 +196,8 @@ class Claim:
         for name in orders.forget:
             self._attempts.pop(name, None)
         self._temporaries.drop(orders.drop)
+        if orders.pins is not None:
+            self._temporaries.drop_others(orders.pins, self._attempts)
         for run in orders.run:
             self._take_on(run)
         for digest in orders.send:

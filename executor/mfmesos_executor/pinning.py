@@ -10,10 +10,10 @@ import queue
 import stat
 import threading
 import time
-from typing import Any, Callable
+from typing import Any, Callable, Container, Iterable
 
 from mfmesos.shared.holes import sparse
-from mfmesos.shared.kept_files import Kept, pin
+from mfmesos.shared.kept_files import Kept, attempt_of, pin
 from mfmesos.shared.messages import executor as m
 from mfmesos.shared.wire import Input, Run
 from mfmesos_executor.cache import Cache
@@ -77,9 +77,13 @@ class Temporaries:
         if item is not None and item.temporary and isinstance(e, Refused):
             self.lacks(item.digest)
 
-    def drop(self, pins: list[str]) -> None:
+    def drop(self, pins: Iterable[str]) -> None:
         for one in pins:
             self._cache.unpin(one)
+
+    def drop_others(self, pins: Container[str], attempts: Container[str]) -> None:
+        """Drop all but these, and but those that these attempts made."""
+        self.drop(one for one in self._cache.pins() if one not in pins and attempt_of(one) not in attempts)
 
     # --- copies for the scheduler ---
     def send(self, digest: str) -> None:

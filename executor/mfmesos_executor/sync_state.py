@@ -61,6 +61,8 @@ class Orders:
     """Temporary outputs that the scheduler needs, by digest."""
     drop: list[str] = field(default_factory=list)
     """Temporary outputs that nobody needs any more."""
+    pins: list[str] | None = None
+    """If given, all those that somebody needs, of attempts that are not here any more."""
 
 
 class Phase(Enum):
@@ -195,8 +197,9 @@ class SyncState:
             return Orders()
         # Whatever became of older syncs: what they reported, and this answer does not acknowledge, is reported again.
         self._in_flight = {newer: names for newer, names in self._in_flight.items() if newer > seq}
-        self._got = max(self._got, answer.number)
         orders = Orders(forget=self._acknowledge(answer.acked), drop=answer.drop)
+        if answer.number > self._got:  # otherwise a newer answer was here before: attempts may have ended since
+            self._got, orders.pins = answer.number, answer.pins
         self._lacking = {digest: first for digest, first in self._lacking.items() if not 0 < first <= seq}
         if self.close is None:
             orders.run = [run for run in answer.run if self._is_first(run.attempt)]

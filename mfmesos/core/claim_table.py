@@ -39,6 +39,10 @@ class Claim:
     """Temporary outputs that nobody needs any more."""
     asked: dict[tuple[str, bool], int] = field(default_factory=dict)
     """Both, with the number of the answer that named them, until the executor confirms it; True: to send."""
+    stale_pins: bool = False
+    """Whether its executor may keep temporary outputs that an earlier scheduler could not drop."""
+    pins_named: int = 0
+    """Number of the newest answer with all those that count."""
     held_back_since: float | None = None
     """Since when it could end but for its temporary outputs."""
     publishing: set[str] = field(default_factory=set)
@@ -143,6 +147,8 @@ class Claim:
 
     def confirmed(self, got: int) -> None:
         """The executor has carried out the answers up to `got`; a later one did not arrive."""
+        if self.pins_named and got >= self.pins_named:
+            self.stale_pins = False
         for (what, is_send), number in list(self.asked.items()):
             del self.asked[what, is_send]
             if number > got:

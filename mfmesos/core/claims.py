@@ -137,9 +137,10 @@ def answer(state: State, claim: Claim) -> None:
             claim.sent[attempt_id] = claim.number
     claim.unsent.clear()
     send, drop = claim.named()
+    pins = temporaries.pins(state, claim) if claim.stale_pins else None
     state.emit(AnswerSync(claim.id, claim.seq, wire.SyncAnswer(
         number=claim.number, acked=list(claim.to_ack), run=runs, kill=sorted(claim.to_kill), send=send, drop=drop,
-        release=releasing)))
+        release=releasing, pins=pins)))
     claim.to_ack.clear()
     claim.held = False
 

@@ -23,7 +23,7 @@ def restore(state: State, event: Restored) -> None:
             continue
         claim = Claim(saved.id, AgentId(saved.cluster, saved.agent_id), saved.hostname, saved.resources, state.now,
                       saved.solo_task)
-        claim.restored = True
+        claim.restored = claim.stale_pins = True
         state.claims.add(claim)
     for one in sorted(event.tasks, key=lambda t: t.order):
         _restore_task(state, one)

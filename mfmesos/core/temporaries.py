@@ -196,6 +196,12 @@ def forget(state: State, maker: TaskRecord) -> None:
         state.emit(DropTask(one.task.id))
 
 
+def pins(state: State, claim: Claim) -> list[str]:
+    """All that the claim must keep, for the answer that is being made."""
+    claim.pins_named = claim.number
+    return [pin(one.holders[claim.id], one.digest) for one in state.temporaries.held_by(claim.id)]
+
+
 def _unpin(state: State, one: Temporary, claim: Claim) -> None:
     attempt_id, digest = one.holders[claim.id], one.digest
     state.temporaries.let_go(one, claim.id)

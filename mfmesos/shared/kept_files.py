@@ -40,3 +40,8 @@ def is_kept(data: Any) -> bool:
 def pin(attempt: str, digest: str) -> str:
     """What keeps a temporary output in the cache: the attempt that made it."""
     return f"{attempt} {digest}"
+
+
+def attempt_of(pin: str) -> str:
+    """The attempt in a pin."""
+    return pin.rpartition(" ")[0]

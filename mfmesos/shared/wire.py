@@ -278,6 +278,10 @@ class SyncAnswer:
     """Digests of temporary outputs to PUT to the scheduler, since a task elsewhere needs them."""
     drop: list[str] = field(default_factory=list)
     """Temporary outputs that nobody needs any more, as "ATTEMPT DIGEST" (see kept_files.pin)."""
+    pins: list[str] | None = None
+    """From a scheduler that resumed the claim: all temporary outputs of acknowledged attempts that somebody needs, as in
+    `drop`; the others are dropped. None: no statement.
+    """
 
 
 _ENCODER = json.JSONEncoder(default=vars, separators=(",", ":"))

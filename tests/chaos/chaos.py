@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,8 +63,11 @@ class Schedule:
 
     def __post_init__(self) -> None:
         chance = random.Random(f"chaos {self.seed} {self.engine}")
-        kinds = [chance.choice(BLOWS[self.engine]) for _ in range(chance.randint(2, 4))]
+        kinds = [chance.choice(self.kinds()) for _ in range(chance.randint(2, 4))]
         self.blows = sorted((chance.uniform(0.02, 0.9), kind) for kind in kinds)
+
+    def kinds(self) -> tuple[str, ...]:
+        return BLOWS[self.engine]
 
     def __str__(self) -> str:
         return ", ".join(f"{kind} at {at:.0%}" for at, kind in self.blows)
@@ -71,6 +75,8 @@ class Schedule:
 
 class Chaos:
     """One run of one schedule in `folder`, on a cluster of its own or one that is shared."""
+
+    program = "tests/chaos/chaos.py"
 
     def __init__(self, schedule: Schedule, cluster: Cluster, folder: Path, event_log: bool = False) -> None:
         self.schedule, self.cluster, self.event_log = schedule, cluster, event_log
@@ -99,13 +105,15 @@ class Chaos:
         return range(1, self.schedule.tasks + 1)
 
     def command(self, number: int) -> str:
+        return f"{self.prelude(number)}sleep 0.0{number % 5}; (cat in.txt && echo {number}) > o{number}"
+
+    def prelude(self, number: int) -> str:
         """Each run of it adds a byte to its tally, whatever becomes of it; then it may have to kill its executor."""
         executor = "\\$PPID" if self.schedule.engine == "makeflow" else "$PPID"
         kills = "".join(
             f"if [ -e {poison} ]; then rm {poison}; pwd -P >> {self._poison}/where; kill -9 {executor}; exit 9; fi; "
             for poison in (f"{self._poison}/{number}.{n}" for n in range(KILLS)))
-        return (f"printf x >> {self.tallies}/{number}; {kills}sleep 0.0{number % 5}; "
-                f"(cat in.txt && echo {number}) > o{number}")
+        return f"printf x >> {self.tallies}/{number}; {kills}"
 
     def write(self) -> list[str]:
         """The task file; gives the command line that runs it."""
@@ -331,10 +339,11 @@ def last_words(left: list[str]) -> str:
     return ""
 
 
-def run_seed(schedule: Schedule, cluster: Cluster, folder: Path, event_log: bool = False) -> Chaos:
+def run_seed(schedule: Schedule, cluster: Cluster, folder: Path, event_log: bool = False,
+             kind: type[Chaos] = Chaos) -> Chaos:
     """Run and check one; the AssertionError explains how to repeat it."""
     before = set(cluster.sandboxes())
-    chaos = Chaos(schedule, cluster, folder, event_log)
+    chaos = kind(schedule, cluster, folder, event_log)
     try:
         chaos.run()
         chaos.check()
@@ -350,33 +359,34 @@ def run_seed(schedule: Schedule, cluster: Cluster, folder: Path, event_log: bool
     except AssertionError as e:
         raise AssertionError(
             f"{e}\n\nseed {schedule.seed} ({schedule}; struck: {', '.join(chaos.struck) or 'nothing'}); repeat it "
-            f"with: python tests/chaos/chaos.py {schedule.seed} --cluster {cluster.kind} --engine {schedule.engine} "
+            f"with: python {chaos.program} {schedule.seed} --cluster {cluster.kind} --engine {schedule.engine} "
             f"--tasks {schedule.tasks}") from None
     finally:
         chaos.close()
     return chaos
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(doc: str = __doc__, engines: Sequence[str] = tuple(sorted(BLOWS)), tasks: int = 300,
+         make: type[Schedule] = Schedule, kind: type[Chaos] = Chaos) -> int:
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("seed", type=int, nargs="+")
     parser.add_argument("--cluster", choices=sorted(KINDS), default="embedded")
-    parser.add_argument("--engine", choices=sorted(BLOWS), default="makeflow")
-    parser.add_argument("--tasks", type=int, default=300)
+    parser.add_argument("--engine", choices=engines, default=engines[0])
+    parser.add_argument("--tasks", type=int, default=tasks)
     parser.add_argument("--keep", type=Path, help="run in this folder and leave it")
     parser.add_argument("--event-log", action="store_true", help="also replay what the schedulers decided")
     args = parser.parse_args()
     for seed in args.seed:
-        schedule = Schedule(seed, args.engine, args.tasks)
+        schedule = make(seed, args.engine, args.tasks)
         cluster = KINDS[args.cluster]()
         started = time.monotonic()
         try:
             if args.keep:
                 args.keep.mkdir(parents=True, exist_ok=True)
-                chaos = run_seed(schedule, cluster, args.keep.resolve(), args.event_log)
+                chaos = run_seed(schedule, cluster, args.keep.resolve(), args.event_log, kind)
             else:
                 with tempfile.TemporaryDirectory() as folder:
-                    chaos = run_seed(schedule, cluster, Path(folder), args.event_log)
+                    chaos = run_seed(schedule, cluster, Path(folder), args.event_log, kind)
         finally:
             cluster.stop()
         print(f"seed {seed}: {schedule}; struck: {', '.join(chaos.struck)}; {time.monotonic() - started:.1f} s",

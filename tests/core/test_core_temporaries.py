@@ -16,6 +16,7 @@ from mfmesos.core.model import Request, Resources, Task
 from mfmesos.core.policy import Policy
 from mfmesos.core.states import TaskState
 from mfmesos.shared import wire
+from mfmesos.shared.kept_files import pin
 
 REQUEST = Request(cores=1.0, memory_mb=100.0, disk_mb=100.0)
 
@@ -298,6 +299,44 @@ def test_the_state_of_a_remade_task_is_waiting():
     assert maker.again
 
 
+def test_what_a_dead_scheduler_could_not_drop():
+    """Its journal had forgotten the maker, and its answer to the executor was lost: the next scheduler names what
+    counts, until the executor confirms that."""
+    world, engine = begin([Line(1), Line(2, (1,), False), Line(3), Line(4, (3,), False)], agents=1, claim_idle_s=1e6)
+    world.offer()
+    while 2 not in world.reports or 3 not in world.reports:
+        engine.step()
+        world.offer()
+        for executor in world.live():
+            for attempt in [a for a in executor.running if not a.startswith("4.")]:
+                world.finish(executor, attempt)
+            world.sync(executor)
+        world.pass_time(0.5)
+    engine.step()
+    (executor,) = world.live()
+    for _ in range(2):
+        world.sync(executor)
+        world.pass_time(0.5)
+    counts = {pin("3.n1.1", digest_of("f3"))}
+    assert executor.pins == counts
+    executor.pins.add(pin("1.n1.1", digest_of("f1")))
+    world._restart()
+    hold_s = world.core.state.policy.hold_s + 1
+    world.sync(executor)
+    executor.alive = False  # for the answer
+    world.pass_time(hold_s)
+    executor.alive = True
+    for _ in range(3):
+        world.sync(executor)
+        world.pass_time(hold_s)
+    assert executor.pins == counts
+    stated = [a.answer.pins for a in world.actions if isinstance(a, act.AnswerSync) and a.answer.pins is not None]
+    assert stated == [sorted(counts)] * 2
+    go(world, engine)
+    assert attempts(world)[3] == 1
+    end_run(world)
+
+
 @st.composite
 def files(draw):
     """A random graph."""
@@ -331,6 +370,11 @@ def test_whatever_is_lost(lines, seed, agents):
     assert all(report.finished for report in world.reports.values())
     engine.step()
     world.crash_after = None
+    for _ in range(2):
+        for executor in world.live():
+            world.sync(executor)
+        world.pass_time(world.core.state.policy.hold_s + 1)
+    assert not [executor.pins for executor in world.live() if executor.pins and not executor.running]
     world.send(ev.NoMoreTasks())
     world.run_to_end()
     assert not world.core.state.temporaries.makers

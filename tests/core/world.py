@@ -21,7 +21,7 @@ from mfmesos.core.states import ClaimState
 from mfmesos.core.trust import shunned
 from mfmesos.estimates.estimated_needs import needs_for
 from mfmesos.shared import wire
-from mfmesos.shared.kept_files import Kept, pin
+from mfmesos.shared.kept_files import Kept, attempt_of, pin
 
 
 def core_with(policy: Policy, *clusters: str) -> Core:
@@ -269,6 +269,9 @@ class World:
             executor.results.pop(attempt, None)
         self.to_receive += [(action.claim_id, digest) for digest in action.answer.send]
         executor.pins -= set(action.answer.drop)
+        if action.answer.pins is not None:
+            here = executor.running.keys() | executor.results.keys()
+            executor.pins = {p for p in executor.pins if p in action.answer.pins or attempt_of(p) in here}
         for run in action.answer.run:
             if run.attempt not in executor.known:
                 self._check_temporaries(executor, run)

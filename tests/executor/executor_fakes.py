@@ -54,6 +54,8 @@ class FakeStaging:
         self.to_kill: list[str] = []
         self.to_send: list[str] = []
         self.to_drop: list[str] = []
+        self.pins: list[str] | None = None
+        """For the next answer."""
         self.release = False
         self.acking = True
         self.refuse_with = 0
@@ -169,6 +171,12 @@ class FakeStaging:
             self.to_drop.extend(drop)
             self.changed.notify_all()
 
+    def count(self, *pins: str) -> None:
+        """State all temporary outputs that count."""
+        with self.changed:
+            self.pins = list(pins)
+            self.changed.notify_all()
+
     def let_go(self) -> None:
         with self.changed:
             self.release = True
@@ -223,13 +231,14 @@ class FakeStaging:
             acked = [r.attempt for r in request.results] if self.acking else []
             if not acked and not request.closing:
                 self.changed.wait_for(lambda: self.to_run or self.to_kill or self.to_send or self.to_drop
-                                      or self.release or self.newest > request.seq, 600.0)
+                                      or self.pins is not None or self.release or self.newest > request.seq, 600.0)
             answer = wire.SyncAnswer(superseded=True)
             if self.newest == request.seq:
                 self.number += 1
                 answer = wire.SyncAnswer(self.number, acked, self.to_run, self.to_kill, self.release,
-                                         send=self.to_send, drop=self.to_drop)
+                                         send=self.to_send, drop=self.to_drop, pins=self.pins)
                 self.to_run, self.to_kill, self.to_send, self.to_drop = [], [], [], []
+                self.pins = None
         self._answer(handler, 200, wire.dumps(answer))
 
     def on_get(self, handler: BaseHTTPRequestHandler) -> None:

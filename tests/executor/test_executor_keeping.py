@@ -161,3 +161,25 @@ def test_more_temporary_outputs_than_room(start, staging):
     assert [k.crowded for k in made.kept] == [True]
     read = ended(staging, "2.1", "wc -c < a > o", [as_input("a", made, temporary=True)], ["o"], disk_mb=2.0)
     assert contents(read) == {"o": b"1200000\n"}
+
+
+def test_only_what_counts_stays(start, staging):
+    """A scheduler that resumed the claim states what counts: the rest is dropped, except what an attempt made whose
+    result it has not acknowledged."""
+    running = start()
+    for number in (1, 2):
+        ended(staging, f"{number}.1", f"{BIG} > t; echo {number} >> t", (), ["t"], temporary=["t"])
+    staging.acking = False
+    third = ended(staging, "3.1", f"{BIG} > t", (), ["t"], temporary=["t"])
+    kept = [p for p in Path(running.folder).rglob("*") if p.is_file() and os.stat(p).st_size >= 300000]
+    assert len(kept) == 3
+    second = hashlib.sha256(b"x" * 300000 + b"2\n").hexdigest()
+    staging.count(f"2.1 {second}")
+    wait_until(lambda: sum(p.exists() for p in kept) == 2, 10, "the first one to be dropped")
+    assert third.kept[0].digest == DIGEST
+    staging.acking = True
+    read = ended(staging, "4.1", "wc -c < t > o", [as_input("t", third, temporary=True)], ["o"])
+    assert contents(read) == {"o": b"300000\n"}
+    assert sum(p.exists() for p in kept) == 2
+    staging.count()
+    wait_until(lambda: not any(p.exists() for p in kept), 10, "all to be dropped")

@@ -156,6 +156,19 @@ def test_large_outputs_are_put_in_place(executor, staging, share: Path):
     assert sorted(p.name for p in (share / "wf").iterdir()) == [".mfmesos", "in"]
 
 
+@pytest.mark.parametrize("others", [[], ["small"], ["big", "small"]])
+def test_temporary_outputs_stay_in_the_claim(executor, staging, share: Path, others: list[str]):
+    """They are not put into the shared folder, and are kept whatever becomes of the outputs beside them."""
+    (share / "wf/in").write_bytes(BIG)
+    result = one(staging, shared_run(share, "cp in t; cp in big; echo 1 > small", [in_place(share / "wf/in")],
+                                     ["t", *others], temporary=["t"]))
+    assert (result.outcome, result.placed) == ("finished", "big" in others)
+    assert [(kept.name, kept.size) for kept in result.kept] == [("t", len(BIG))]
+    placed = sorted(p.read_bytes()[:9] for p in (share / "wf/.mfmesos/incoming").iterdir())
+    assert placed == (sorted((b"1\n", BIG[:9])) if result.placed else [])
+    assert staging.puts == {}
+
+
 @pytest.mark.parametrize("spoil", ["gone", "link"])
 def test_outputs_that_cannot_be_put_there_are_sent(executor, staging, share: Path, spoil: str):
     """Another user's incoming folder, or links, whose targets are checked on arrival."""

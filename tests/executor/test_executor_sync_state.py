@@ -294,6 +294,17 @@ def deserted(seconds: int) -> Close:
     return Close("TASK_FINISHED", f"the scheduler has been gone for {seconds} s", 0.0, False)
 
 
+@pytest.mark.parametrize(("numbers", "counts"), [
+    ([7], ["a x"]), ([8, 7], None), ([7, 7], None)], ids=["an answer", "an older answer", "the same answer"])
+def test_pins_are_those_of_the_latest_answer(numbers: list[int], counts: list[str] | None):
+    """An older answer that comes later is older than what has ended since."""
+    talk = play([sync, ended("a"), sync])
+    for seq, number in zip((2, 1), numbers):
+        orders = talk.state.answered(seq, SyncAnswer(number, pins=["a x"]), talk.now)
+    assert orders.pins == counts
+    assert not talk.state.answered(9, SyncAnswer(9), talk.now).pins
+
+
 @dataclass
 class Ends:
     """After these steps the claim has ended this way, or lives on (None)."""
