@@ -43,10 +43,12 @@ test-pure: .venv  ## run the tests that need no cluster, on each installed Pytho
 chaos: debian-packages .venv preload real-mesos  ## run workflows on a real Mesos under a seeded schedule of kills, at least 10 seeds; SEEDS="1 2 3" chooses
 	.venv/bin/python tests/chaos/chaos.py $(or $(SEEDS),$(shell seq 1 10)) --cluster real --engine makeflow
 	.venv/bin/python tests/chaos/chaos.py $(or $(SEEDS),$(shell seq 11 20)) --cluster real --engine run
+	.venv/bin/python tests/chaos/chaos_temporaries.py $(or $(SEEDS),$(shell seq 101 110)) --cluster real
 
 .PHONY: soak
-soak: debian-packages .venv preload real-mesos  ## run the long versions of some tests: random edits and reruns, 500 rounds; updates from the version BEFORE
+soak: debian-packages .venv preload real-mesos  ## run the long versions of some tests: edits and reruns, temporary outputs under kills; updates from the version BEFORE
 	.venv/bin/python tests/chaos/rerun.py --rounds 500
+	.venv/bin/python tests/chaos/chaos_temporaries.py $(shell seq 1 40)
 	.venv/bin/python tests/chaos/upgrade.py $(or $(BEFORE),HEAD~1) --rounds 10
 
 .PHONY: test-vine

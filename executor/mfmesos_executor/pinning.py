@@ -17,15 +17,16 @@ from mfmesos.shared.kept_files import Kept, attempt_of, pin
 from mfmesos.shared.messages import executor as m
 from mfmesos.shared.wire import Input, Run
 from mfmesos_executor.cache import Cache
-from mfmesos_executor.client import Client, Refused, Unreachable
+from mfmesos_executor.client import Cancelled, Client, Refused, Unreachable
 from mfmesos_executor.outputs import BadOutput
 from mfmesos_executor.sandbox import Sandbox
 
 logger = logging.getLogger(__name__)
 CHUNK = 1 << 20
 AGAIN_S = 5.0
-"""The scheduler has no room: a copy is offered again after this time."""
-NO_ROOM = 413
+"""A copy that the scheduler has no room for, or that did not get through, is offered again after this time."""
+UNWANTED, DAMAGED = 404, 400
+"""The scheduler does not need the copy any more; the copy is not what was made."""
 
 
 class Temporaries:
@@ -37,7 +38,7 @@ class Temporaries:
         self.lacks = lacks
         self._lock = threading.Lock()
         self._wanted: dict[str, None] = {}
-        """Digests that are being sent, or will be."""
+        """Digests that will be sent."""
         self._jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._running = False
         self._closed = False
@@ -104,16 +105,21 @@ class Temporaries:
     def _work(self) -> None:
         while not self._closed:
             digest = self._jobs.get()
+            with self._lock:
+                self._wanted.pop(digest, None)  # what is asked for from now on is sent again: this try may be in vain
             try:
                 self._send(digest)
-            except (Unreachable, Refused, OSError) as e:
+            except (Unreachable, Refused, Cancelled, OSError) as e:
                 logger.warning("temporary=%s not sent: %s", digest[:12], e)
-                if isinstance(e, Refused) and e.status == NO_ROOM and not self._closed:
-                    time.sleep(AGAIN_S)  # there is nothing else to do
-                    self._jobs.put(digest)
-                    continue
-            with self._lock:
-                self._wanted.pop(digest, None)
+                self._not_sent(digest, e)
+
+    def _not_sent(self, digest: str, e: Exception) -> None:
+        """The scheduler waits for the copy, unless it has dropped it."""
+        if isinstance(e, OSError) or (isinstance(e, Refused) and e.status == DAMAGED):
+            self.lacks(digest)
+        elif not (self._closed or (isinstance(e, Refused) and e.status == UNWANTED)):
+            time.sleep(AGAIN_S)  # in its turn: what it waits for would keep the others from being sent, too
+            self.send(digest)
 
     def _send(self, digest: str) -> None:
         entry = self._cache.pinned(digest)

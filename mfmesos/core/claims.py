@@ -53,6 +53,7 @@ def synced(state: State, event: ClaimSynced) -> None:
     if claim.state is ClaimState.LAUNCHING:
         claim.move(ClaimState.OPEN)
         claim.idle_since = state.now
+        temporaries.claim_opened(state, claim.id)
     for attempt_id in (*event.running, *(r.attempt for r in event.results)):
         claim.unsent.pop(attempt_id, None)  # restored, and its executor had received it
     for result in event.results:

@@ -104,6 +104,7 @@ def _remake(state: State, one: Temporary) -> str:
         if read is not None:
             read.again_for.add(maker.task.id)
     maker.remakes += 1
+    table.remade += 1
     maker.again = True
     maker.own_failures = maker.cluster_failures = 0
     state.tasks[maker.task.id] = maker

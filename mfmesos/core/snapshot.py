@@ -32,6 +32,22 @@ class ClusterRoom:
 
 
 @dataclass(frozen=True)
+class Transfers:
+    """What was moved, and what was not, since the scheduler started."""
+
+    kept: tuple[int, int] = (0, 0)
+    """Temporary outputs that were made: files, bytes."""
+    brought: tuple[int, int] = (0, 0)
+    """Those of them that were brought to the scheduler."""
+    remade: int = 0
+    """Tasks that ran again since such outputs were lost."""
+    sent_bytes: int = 0
+    """Of inputs, from the scheduler to executors."""
+    from_peers_bytes: int | None = None
+    """Of inputs that executors had from each other; None without --peer-transfers."""
+
+
+@dataclass(frozen=True)
 class Counts:
     """Tasks by state; `total` includes those that wait for other tasks' outputs."""
 
@@ -51,6 +67,12 @@ class Counts:
 
 def snapshot(state: State) -> Snapshot:
     return Snapshot(bool(state.stopping), len(state.tasks), state.running(), len(state.claims))
+
+
+def transfers(state: State, sent_bytes: int, from_peers_bytes: int | None) -> Transfers:
+    one = state.temporaries
+    return Transfers((one.kept.files, one.kept.bytes), (one.brought.files, one.brought.bytes), one.remade, sent_bytes,
+                     from_peers_bytes)
 
 
 def cluster_room(state: State) -> ClusterRoom:

@@ -44,6 +44,8 @@ def made(state: State, maker: TaskRecord) -> None:
 def _is_at(state: State, one: Temporary, kept: Kept, claim: Claim | None, attempt_id: str) -> None:
     one.file = StagedInput(one.name, kept.digest, kept.size, kept.mode & 0o777, mtime_ns=kept.mtime_ns,
                            sparse=kept.sparse, temporary=True)
+    if state.temporaries.makers.get(one.maker) is None:
+        state.temporaries.kept.add(one)
     if claim is None or claim.state not in WITH_COPIES:
         return
     state.temporaries.hold(one, claim.id, attempt_id)
@@ -115,6 +117,12 @@ def unwanted(state: State, claim: Claim, result: wire.Result) -> None:
             claim.unpin(pin(result.attempt, kept.digest))
 
 
+def claim_opened(state: State, claim_id: str) -> None:
+    """It was restored, and synced: tasks may start where its copies are, and it can send them."""
+    for one in state.temporaries.held_by(claim_id):
+        state.temporaries.changed(one.name)
+
+
 def claim_gone(state: State, claim_id: str) -> None:
     """The claim ends: with it go its copies."""
     table = state.temporaries
@@ -127,11 +135,19 @@ def claim_gone(state: State, claim_id: str) -> None:
 
 
 def lacking(state: State, claim: Claim, digests: Iterable[str]) -> None:
-    """The claim was asked for them and does not have them."""
+    """The claim was asked for them, or needs them as inputs, and has no good copy; nor has the scheduler, if that claim
+    was not to have one: somebody removed its copy.
+    """
+    table = state.temporaries
     for digest in digests:
-        for one in state.temporaries.with_digest(digest, state.temporaries.held_by(claim.id)):
-            state.temporaries.let_go(one, claim.id)
-            state.temporaries.changed(one.name)
+        held = table.with_digest(digest, table.held_by(claim.id))
+        for one in held:
+            _unpin(state, one, claim)
+        for one in held or table.with_digest(digest):
+            if not held and one.here:
+                one.here = False
+                state.emit(DropTemporary(digest))
+            table.changed(one.name)
 
 
 def ask(state: State, one: Temporary) -> None:
@@ -153,6 +169,8 @@ def received(state: State, digest: str) -> None:
     for one in state.temporaries.with_digest(digest):
         if not one.wanted:
             continue
+        if not one.here:
+            state.temporaries.brought.add(one)
         wanted, one.here, one.asked_of = True, True, ""
         for claim_id in list(one.holders):
             claim = state.claims.get(claim_id)

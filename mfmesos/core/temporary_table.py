@@ -43,6 +43,18 @@ class Temporary:
         return self.file.digest if self.file is not None else ""
 
 
+@dataclass
+class Amount:
+    """Of temporary outputs, since the scheduler started."""
+
+    files: int = 0
+    bytes: int = 0
+
+    def add(self, one: Temporary) -> None:
+        self.files += 1
+        self.bytes += one.file.size if one.file is not None else 0
+
+
 class Temporaries:
     """All of them by name. Only temporaries.py and remaking.py change them."""
 
@@ -56,6 +68,12 @@ class Temporaries:
         """By task id: when it has waited long enough for the claims that have its inputs."""
         self.surplus: dict[int, TaskRecord] = {}
         """Makers that run again, and need not any more."""
+        self.kept = Amount()
+        """Made, and not for the second time."""
+        self.brought = Amount()
+        """Those of them, and of others, that came to the scheduler."""
+        self.remade = 0
+        """Tasks that ran again for them."""
         self._waiting: defaultdict[str, dict[int, TaskRecord]] = defaultdict(dict)
         self._held: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._read_by: defaultdict[str, set[int]] = defaultdict(set)

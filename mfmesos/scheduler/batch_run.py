@@ -107,6 +107,8 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
     if failure:
         say(failure)
     summary.show(engine.entries)
+    for line in summary.moved(scheduler.transfers()):
+        say(line)
     counts = engine.counts()
     took = duration(time.monotonic() - started)
     say(m.FINISHED_RESUMED(finished=counts.finished, total=counts.total, before=len(done), time=took, folder=workdir)

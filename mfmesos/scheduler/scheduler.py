@@ -167,6 +167,10 @@ class Scheduler:
     def snapshot(self) -> Snapshot:
         return snapshots.snapshot(self.core.state)
 
+    def transfers(self) -> snapshots.Transfers:
+        """Also after the run."""
+        return snapshots.transfers(self.core.state, *self.staging.sent())
+
     def seconds_left(self) -> float | None:
         return self.core.seconds_left()
 

@@ -17,6 +17,18 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def size(number: int) -> str:
+    """Bytes: "20 bytes", "3.5 kB", "12 MB", "1.2 GB"."""
+    if number < 1000:
+        return counted(number, "byte")
+    amount, units = number / 1000, ["kB", "MB", "GB"]
+    while amount >= 999.5 and len(units) > 1:
+        amount /= 1000
+        del units[0]
+    unit = units[0]
+    return f"{amount:.1f} {unit}" if amount < 9.95 else f"{amount:.0f} {unit}"
+
+
 def shortened(text: str, limit: int) -> str:
     """One line of at most `limit` characters; the middle is cut, since the end is often the most important part."""
     line = " ".join(text.split())

@@ -279,7 +279,7 @@ class SyncAnswer:
     drop: list[str] = field(default_factory=list)
     """Temporary outputs that nobody needs any more, as "ATTEMPT DIGEST" (see kept_files.pin)."""
     pins: list[str] | None = None
-    """From a scheduler that resumed the claim: all temporary outputs of acknowledged attempts that somebody needs, as in
+    """From a scheduler that resumed the claim: all temporary outputs of acknowledged attempts that are needed, as in
     `drop`; the others are dropped. None: no statement.
     """
 

@@ -49,8 +49,7 @@ class StagingServer:
         self, workdir: Path, on_sync: OnSync, *, inputs: InputIndex | None = None, hold_s: float = 40.0,
         max_sync_bytes: int = 32 << 20, idle_s: float = 60.0, uploads: int = 128, threads: int = 4,
         tls: bool | None = False, secret: bytes | None = None, own_files: Sequence[str] = (),
-        peer_transfers: bool = False,
-        on_temporary: Callable[[str], None] = lambda digest: None,
+        peer_transfers: bool = False, on_temporary: Callable[[str], None] = lambda digest: None,
     ) -> None:
         self._workdir = Path(workdir)
         self._on_sync = on_sync
@@ -160,6 +159,10 @@ class StagingServer:
             self.temporaries.stop()
 
     # --- for the scheduler ----------------------------------------------------------------------
+    def sent(self) -> tuple[int, int | None]:
+        """Bytes of inputs from this server, and from executors to each other (None without peer transfers)."""
+        return self._transfer.sent_bytes, None if self._peers is None else self._peers.tracker.from_peers
+
     def open_up(self) -> None:
         """All permits of an earlier scheduler are given again: accept executors, and remove deliveries of other
         attempts.

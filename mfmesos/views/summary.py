@@ -4,9 +4,13 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Any
+
+from mfmesos.core.snapshot import Transfers
+from mfmesos.shared.messages import runs as m
+from mfmesos.shared.phrases import counted, size
 
 Entry = dict[str, Any]
 
@@ -46,3 +50,17 @@ def show(entries: Sequence[Entry]) -> None:
             name, str(finished), str(failed), f"{peak:.0f} MB", f"{middle:.0f} MB", f"{cores:.1f}", f"{seconds:.1f} s")
     with contextlib.suppress(OSError):
         Console(file=sys.stderr).print(table)
+
+
+def moved(one: Transfers) -> Iterator[str]:
+    """Lines about temporary outputs, if there were any, and about --peer-transfers, if it is on."""
+    (kept, kept_bytes), (brought, brought_bytes) = one.kept, one.brought
+    if kept or one.remade:
+        line = m.TEMPORARIES_KEPT(
+            stayed=max(kept - brought, 0), stayed_size=size(max(kept_bytes - brought_bytes, 0)),
+            brought=brought, brought_size=size(brought_bytes))
+        yield m.TEMPORARIES_REMADE(kept=line, tasks=counted(one.remade, "task")) if one.remade else line
+    if one.from_peers_bytes:
+        yield m.INPUTS_FROM_PEERS(peers=size(one.from_peers_bytes), scheduler=size(one.sent_bytes))
+    elif one.from_peers_bytes == 0:
+        yield m.INPUTS_FROM_NO_PEER(scheduler=size(one.sent_bytes))

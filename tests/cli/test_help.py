@@ -34,6 +34,13 @@ def commands(group: click.Group, *path: str) -> Iterator[tuple[tuple[str, ...], 
 ALL = list(commands(main))
 
 
+def test_a_pool_has_no_shared_folder():
+    """Its workers read nothing in place: the option is refused in one line, not ignored."""
+    done = CliRunner().invoke(main, ["pool", "p", "--shared-fs", "/"])
+    assert done.exit_code == 2
+    assert "No such option '--shared-fs'" in done.output
+
+
 def help_of(path: tuple[str, ...]) -> str:
     # click leaves two of a terminal's 80 columns empty.
     done = CliRunner().invoke(main, [*path, "--help"], terminal_width=78, env={"COLUMNS": "80"})

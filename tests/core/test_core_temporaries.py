@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support import examples
-from world import World, digest_of
+from world import FakeExecutor, World, digest_of
 
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
@@ -72,9 +72,9 @@ class Engine:
         return all(line.number in self.world.reports or self.ended(line) for line in self.lines)
 
 
-def begin(lines: list[Line], agents: int = 2, **policy: object) -> tuple[World, Engine]:
+def begin(lines: list[Line], agents: int = 2, cores: int = 1, **policy: object) -> tuple[World, Engine]:
     settings_: dict = {"workdir": "/w", "batch_delay_s": 0.0, "estimates": "off", "nonce": "n1", **policy}
-    world = World(Policy(**settings_), {f"a{n}": Resources(1, 4096, 20000) for n in range(1, agents + 1)})
+    world = World(Policy(**settings_), {f"a{n}": Resources(cores, 4096, 20000) for n in range(1, agents + 1)})
     world.register()
     return world, Engine(world, lines)
 
@@ -320,7 +320,7 @@ def test_what_a_dead_scheduler_could_not_drop():
     counts = {pin("3.n1.1", digest_of("f3"))}
     assert executor.pins == counts
     executor.pins.add(pin("1.n1.1", digest_of("f1")))
-    world._restart()
+    world.restart()
     hold_s = world.core.state.policy.hold_s + 1
     world.sync(executor)
     executor.alive = False  # for the answer
@@ -334,6 +334,60 @@ def test_what_a_dead_scheduler_could_not_drop():
     assert stated == [sorted(counts)] * 2
     go(world, engine)
     assert attempts(world)[3] == 1
+    end_run(world)
+
+
+def test_a_reader_after_a_restart_does_not_wait_until_the_claim_is_idle():
+    """The next scheduler sees the reader before the claim that has its input has synced, and the claim is busy: the
+    reader starts there all the same."""
+    world, engine = begin([Line(1), Line(2, (), False), Line(3, (1,), False)], agents=1, cores=2)
+    engine.step()
+    world.offer()
+    (executor,) = world.live()
+    world.sync(executor)
+    world.finish(executor, "1.n1.1")
+    world.sync(executor)
+    assert set(world.reports) == {1}
+    world.restart()
+    engine.step()
+    world.pass_time(0.5)
+    for _ in range(2):
+        world.sync(executor)
+        world.pass_time(0.5)
+    assert sorted(name.split(".")[0] for name in executor.running) == ["2", "3"]
+
+
+def lack(world: World, executor: FakeExecutor, digest: str, attempt: str = "") -> None:
+    """It has no copy, and this attempt could not start without one."""
+    if attempt:
+        world.finish(executor, attempt, wire.BROKEN)
+    executor.seq += 1
+    world.send(ev.ClaimSynced(executor.claim.claim_id, executor.seq, executor.got, tuple(executor.running),
+                              tuple(executor.results.values()), lacking=(digest,)))
+
+
+def test_a_copy_that_is_gone_from_the_scheduler():
+    """Somebody removed it: a claim that could not fetch it says so, its maker runs again, and the reader finishes."""
+    world, engine = begin([Line(1), Line(2), Line(3, (1, 2), False)])
+    while not any(a.startswith("3.") for executor in world.live() for a in executor.running):
+        engine.step()
+        world.offer()
+        for executor in world.live():
+            for attempt in [a for a in executor.running if not a.startswith("3.")]:
+                world.finish(executor, attempt)
+            world.sync(executor)
+        world.receive_all()
+        world.pass_time(0.5)
+    (executor,) = [e for e in world.live() if any(a.startswith("3.") for a in e.running)]
+    (elsewhere,) = {"f1", "f2"} - {f"f{p.split('.')[0]}" for p in executor.pins}
+    for other in world.live():
+        if other is not executor:
+            world.end(other, "TASK_FINISHED")
+    world.here.discard(digest_of(elsewhere))
+    lack(world, executor, digest_of(elsewhere), next(iter(executor.running)))
+    go(world, engine)
+    assert world.reports[3].finished
+    assert attempts(world) == {1: 1, 2: 1, 3: 2} | {int(elsewhere[1:]): 2}
     end_run(world)
 
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -28,9 +28,9 @@ class Factory(WorkerFlow):
     def __init__(self, folder: Path, cluster: Cluster, catalog: Catalog) -> None:
         super().__init__(folder, cluster, catalog, f"wq-factory-{os.getuid()}")
 
-    def factory(self, *args: str) -> subprocess.Popen[str]:
-        """mfmesos factory --master ... -- ARGS, for the project and the catalog of the test."""
-        process = self.start("factory", "--master", self.cluster.master, "--", "-M", PROJECT,
+    def factory(self, *args: str, own: Sequence[str] = ()) -> subprocess.Popen[str]:
+        """mfmesos factory --master ... OWN -- ARGS, for the project and the catalog of the test."""
+        process = self.start("factory", "--master", self.cluster.master, *own, "--", "-M", PROJECT,
                              "--catalog", self.catalog.address, *args)
         self.started.append(process)
         return process
@@ -50,7 +50,7 @@ def factory(cluster: Cluster, tmp_path: Path, catalog: Catalog) -> Iterator[Fact
 def test_a_workflow_by_workers(factory: Factory, catalog: Catalog, tmp_path: Path, example: str) -> None:
     """An example under makeflow -T wq makes what it makes under -T local; Ctrl-C on the factory ends it with 0.
 
-    Workers prove that they know the password.
+    Workers prove that they know the password. One example has its workers' program from a shared folder, and peers.
     """
     plain = tmp_path / "plain" / example
     shutil.copytree(EXAMPLES / example, plain)
@@ -59,7 +59,8 @@ def test_a_workflow_by_workers(factory: Factory, catalog: Catalog, tmp_path: Pat
     shutil.copytree(EXAMPLES / example, flow.folder, dirs_exist_ok=True)
     password = str(factory.write("password", "open sesame\n"))
     manager = start_manager(flow, catalog, "--password", password)
-    process = factory.factory("-P", password, "-w", "1", "-W", "3", "-t", "60", *SIZE)
+    own = ("--peer-transfers", "--shared-fs", str(tmp_path)) if example == "sweep" else ()
+    process = factory.factory("-P", password, "-w", "1", "-W", "3", "-t", "60", *SIZE, own=own)
     try:
         ended = flow.end(manager, 90)
         assert ended.code == 0, ended.out + factory.log()

@@ -1,12 +1,15 @@
 """What one task makes for the next stays where it was made."""
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
+from collections import Counter
 from pathlib import Path
 
+import pytest
 from flows import Flow, nothing_stays
 from support import wait_until
 
@@ -75,6 +78,7 @@ def test_temporary_outputs_are_not_brought_back(make_cluster, tmp_path: Path) ->
     assert made(flow) == ["c"]
     assert (flow.folder / "c").read_text() == "222"
     assert sent_bytes(flow) == 0
+    ended.line_with("temporary outputs: 3 (10 MB) stayed on the agents, 0 (0 bytes) passed through this machine")
     again = flow.run("tasks.jsonl")
     assert again.code == 0
     assert sorted(tally.read_text().split()) == ["1", "2", "3", "4"]
@@ -104,6 +108,10 @@ def test_temporary_outputs_between_two_agents(make_cluster, tmp_path: Path) -> N
     assert (flow.folder / "o").read_bytes() == b"1" * MB + b"2" * MB
     assert made(flow) == ["o"]
     assert sent_bytes(flow) > 0
+    line = ended.line_with("temporary outputs:", "passed through this machine for tasks elsewhere")
+    stayed, brought = (int(n) for n in re.findall(r"(\d+) \(", line))
+    assert stayed + brought == 2
+    assert brought >= 1
     assert not (flow.folder / ".mfmesos" / "temporary").exists()
 
 
@@ -118,13 +126,64 @@ def test_a_lost_temporary_output_is_made_again(make_embedded, tmp_path: Path) ->
         {"command": f"echo 3 >> {tally}; cat a w > o", "inputs": ["a", "w"], "outputs": ["o"]}))
     process = flow.start("run", "--master", flow.cluster.master, "tasks.jsonl")
     wait_until(lambda: tally.exists() and tally.read_text().split() == ["1", "2"], 30, "the second task")
-    for pid in flow.cluster.processes():
-        if b"mfmesos-executor" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            os.kill(pid, signal.SIGKILL)
+    kill_executors(flow)
     go.touch()
     ended = flow.end(process)
     assert ended.code == 0, ended.out
     ended.line_with("task 1 runs again", "temporary output a")
+    ended.line_with("temporary outputs:", "1 task ran again")
     assert (flow.folder / "o").read_text() == "data\n\n"
     assert tally.read_text().split().count("1") == 2
     assert (flow.folder / "mesos_task_state").read_text().count("1,finished") == 1
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["its claim lives on", "its claim is lost, too"])
+def test_a_scheduler_killed_between_maker_and_reader(make_cluster, tmp_path: Path, lost: bool) -> None:
+    """kill -9, and the same command again: the reader finds what the maker made; only if that was lost meanwhile, the
+    maker runs again, and its line stays the only one."""
+    tally, go = tmp_path / "tally", tmp_path / "go"
+    flow = Flow(tmp_path / "flow", make_cluster(agents=1, resources="cpus:1;mem:2000;disk:8000"))
+    flow.write("tasks.jsonl", lines(
+        {"command": f"echo 1 >> {tally}; head -c 300000 /dev/zero > a", "outputs": [temporary("a")]},
+        {"command": f"echo 2 >> {tally}; until [ -e {go} ]; do sleep 0.1; done; echo > w", "outputs": ["w"]},
+        {"command": f"echo 3 >> {tally}; wc -c < a > o", "inputs": ["a", "w"], "outputs": ["o"]}))
+    command = ("run", "--master", flow.cluster.master, "tasks.jsonl")
+    process = flow.start(*command)
+    wait_until(lambda: tally.exists() and tally.read_text().split() == ["1", "2"], 30, "the second task")
+    process.kill()
+    process.wait()
+    if lost:
+        kill_executors(flow)
+    go.touch()
+    with nothing_stays(flow.cluster) if not lost else contextlib.nullcontext():
+        ended = flow.end(flow.start(*command))
+    assert ended.code == 0, ended.out + flow.log()
+    assert (flow.folder / "o").read_text().strip() == "300000"
+    assert Counter(tally.read_text().split()) == {"1": 1 + lost, "2": 1 + lost, "3": 1}
+    assert ("runs again" in ended.out) == lost
+    assert sorted((flow.folder / "mesos_task_state").read_text().split()) == ["1,finished", "2,finished", "3,finished"]
+    assert not list((flow.folder / ".mfmesos").glob("temporary"))
+
+
+def kill_executors(flow: Flow) -> None:
+    for pid in flow.cluster.processes():
+        with contextlib.suppress(OSError):
+            if b"mfmesos-executor" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_temporary_outputs_in_a_shared_folder(make_embedded, tmp_path: Path) -> None:
+    """--shared-fs with the workflow's folder in it: they stay on the agents all the same, also beside large outputs,
+    which executors put into the folder."""
+    tally = tmp_path / "tally"
+    flow = Flow(tmp_path / "share" / "flow", make_embedded(agents=1, resources="cpus:1;mem:2000;disk:8000"))
+    flow.write("tasks.jsonl", lines(
+        {"command": f"echo 1 >> {tally}; head -c 300000 /dev/zero > a; cp a b; echo c > c",
+         "outputs": [temporary("a"), "b", temporary("c")]},
+        {"command": f"echo 2 >> {tally}; cat a c | wc -c > o", "inputs": ["a", "c"], "outputs": ["o"]}))
+    with nothing_stays(flow.cluster):
+        ended = flow.run("--shared-fs", str(tmp_path / "share"), "tasks.jsonl")
+    assert ended.code == 0, ended.out
+    assert made(flow) == ["b", "o"]
+    assert (flow.folder / "o").read_text().strip() == "300002"
+    assert tally.read_text().split() == ["1", "2"]

@@ -96,13 +96,13 @@ def sleeping(flow: Flow, count: int, seconds: str, cores: int = 1) -> None:
 
 @pytest.mark.parametrize("example", ["features", "sweep", "wordcount", "blast"])
 def test_a_workflow_by_a_pool(pool: PoolFlow, catalog: Catalog, tmp_path: Path, example: str) -> None:
-    """An example under makeflow -T wq makes what it makes under -T local."""
+    """An example under makeflow -T wq makes what it makes under -T local; one of them with --peer-transfers."""
     plain = tmp_path / "plain" / example
     shutil.copytree(EXAMPLES / example, plain)
     plain_makeflow(plain)
     flow = Flow(tmp_path / "flow" / example, pool.cluster)
     shutil.copytree(EXAMPLES / example, flow.folder, dirs_exist_ok=True)
-    process = pool.pool(PROJECT, "--max", "3")
+    process = pool.pool(PROJECT, "--max", "3", *(["--peer-transfers"] if example == "sweep" else []))
     manager = start_manager(flow, catalog)
     ended = flow.end(manager, 90)
     assert ended.code == 0, ended.out + pool.log()

@@ -183,3 +183,32 @@ def test_only_what_counts_stays(start, staging):
     assert sum(p.exists() for p in kept) == 2
     staging.count()
     wait_until(lambda: not any(p.exists() for p in kept), 10, "all to be dropped")
+
+
+def test_a_copy_that_does_not_get_through_is_sent_again(executor, staging):
+    """The scheduler waits for it, so it is offered until it is there or not wanted."""
+    staging.put_status = 409
+    ended(staging, "1.1", f"{BIG} > t", (), ["t"], temporary=["t"])
+    staging.ask(send=[DIGEST])
+    wait_until(lambda: DIGEST in staging.puts, 10, "the first try")
+    staging.puts.clear()
+    staging.put_status = 200
+    wait_until(lambda: staging.puts.get(DIGEST) == b"x" * 300000, 20, "the second")
+    assert not any(sync.lacking for sync in staging.syncs)
+
+
+def test_a_damaged_copy(start, staging):
+    """The scheduler finds that the content is another one, or the file is gone: it learns that no copy is here."""
+    running = start()
+    staging.put_status = 400
+    ended(staging, "1.1", f"{BIG} > t", (), ["t"], temporary=["t"])
+    staging.ask(send=[DIGEST])
+    wait_until(lambda: any(DIGEST in sync.lacking for sync in staging.syncs), 10, "the report")
+    staging.put_status = 200
+    ended(staging, "2.1", f"{BIG} > t; echo >> t", (), ["t"], temporary=["t"])
+    other = hashlib.sha256(b"x" * 300000 + b"\n").hexdigest()
+    for path in Path(running.folder).rglob("*"):
+        if path.is_file() and path.stat().st_size == 300001:
+            path.unlink()
+    staging.ask(send=[other])
+    wait_until(lambda: any(other in sync.lacking for sync in staging.syncs), 10, "the report")

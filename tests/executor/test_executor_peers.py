@@ -92,6 +92,21 @@ def test_once_from_the_scheduler(tmp_path: Path, tls: bool) -> None:
         world.close()
 
 
+def test_folders_come_from_the_scheduler(world: World) -> None:
+    """Also if an agent that has the folder could serve others: each fetches it from the scheduler, and nobody waits."""
+    (world.site.folder / "d").mkdir()
+    (world.site.folder / "d" / "x").write_bytes(CONTENT)
+    for name in ("c1", "c2"):
+        data, items = world.site.claim(name, "d", "big")
+        agent = Agent(data, world.folder / name)
+        world._closing.append(agent.close)
+        for item in items:
+            agent.fetch(item)
+        assert (agent.folder / "placed" / "d" / "x").read_bytes() == CONTENT
+        assert agent.peers.from_peers == (SIZE if name == "c2" else 0)
+    assert 3 * SIZE <= world.site.sent < 3 * SIZE + MB  # the file once, the folder twice, in a tar
+
+
 def test_a_peer_sends_what_it_has_so_far(world: World) -> None:
     """Cut-through: the second agent follows the first, which is still receiving."""
     valve = world.valve(6 * MB)

@@ -107,6 +107,20 @@ def test_what_only_one_attempt_needs_is_given_away_only_if_nobody_else_has_it(cl
     assert (result.outcome, result.stdout[:64]) == ("finished", big(other).digest)
 
 
+def test_a_folder_comes_from_the_scheduler(claims, staging, tmp_path):
+    """Each claim fetches a folder for itself, as large as its files may be; a file beside it is linked all the same."""
+    first, second, other = claims
+    (tmp_path / "d" / "e").mkdir(parents=True)
+    (tmp_path / "d" / "e" / "x").write_bytes(BIG)
+    for server, attempt in ((staging, "1.1"), (other, "2.1")):
+        server.run(run(attempt, "cat d/e/x big | wc -c > o", [server.add_dir("d", tmp_path / "d"), big(server)], ["o"]))
+        assert contents(server.wait(attempt)[0])["o"] == b"%d\n" % (2 * len(BIG))
+    folder = staging.add_dir("d", tmp_path / "d").digest
+    assert sorted(staging.gets) == sorted([folder, big(staging).digest])
+    assert other.gets == [folder]
+    assert len(inodes(first) & inodes(second)) == 1
+
+
 # --- the source alone ---------------------------------------------------------------------------
 class Clock:
     def __init__(self) -> None:

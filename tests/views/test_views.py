@@ -11,12 +11,13 @@ import pytest
 
 from mfmesos.core.actions import ReportTask
 from mfmesos.core.model import Resources, Task
+from mfmesos.core.snapshot import Transfers
 from mfmesos.estimates.category import category_of
 from mfmesos.shared import wire
-from mfmesos.shared.phrases import duration
+from mfmesos.shared.phrases import duration, size
 from mfmesos.store.runlog import RunLog, more_of_it, read_report
 from mfmesos.views.progress import Counts, LiveProgress, PlainProgress, describe, progress
-from mfmesos.views.summary import rows, show
+from mfmesos.views.summary import moved, rows, show
 
 
 def ended(task_id: int = 1, **more) -> ReportTask:
@@ -38,6 +39,33 @@ def test_a_line_of_progress_says_it_all():
 def test_durations(seconds, text):
     """Short times with a decimal, long ones in minutes and hours."""
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(("number", "text"), [
+    (0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (1000, "1.0 kB"), (9_949, "9.9 kB"), (9_960, "10 kB"),
+    (999_499, "999 kB"), (999_600, "1.0 MB"), (31_500_000, "32 MB"), (2_500_000_000, "2.5 GB"),
+    (5 * 10**12, "5000 GB")])
+def test_sizes(number, text):
+    """Small amounts with a decimal, in powers of 1000."""
+    assert size(number) == text
+
+
+@pytest.mark.parametrize(("transfers", "lines"), [
+    (Transfers(), []),
+    (Transfers((3, 10**7), (1, 10**6)), [
+        "temporary outputs: 2 (9.0 MB) stayed on the agents, 1 (1.0 MB) passed through this machine for tasks "
+        "elsewhere"]),
+    (Transfers((1, 10), (0, 0), 2), [
+        "temporary outputs: 1 (10 bytes) stayed on the agents, 0 (0 bytes) passed through this machine for tasks "
+        "elsewhere; 2 tasks ran again to make them again"]),
+    (Transfers(sent_bytes=5000, from_peers_bytes=70_000_000), [
+        "inputs: 70 MB came from other agents, 5.0 kB from this machine"]),
+    (Transfers(sent_bytes=5000, from_peers_bytes=0), [
+        "inputs: none came from another agent, 5.0 kB from this machine; if agents share large inputs, see whether "
+        "they can connect to each other (docs/operators.md)"])])
+def test_what_was_moved(transfers, lines):
+    """Only where there is something to say."""
+    assert list(moved(transfers)) == lines
 
 
 def test_plain_progress_is_sparing():

@@ -67,6 +67,19 @@ CRASH_CURE = Message(
     "crash-cure", "{cure}", "Follows scheduler-crashed in `mfmesos run`.",
     "run the same command again to resume, or end all running tasks with mfmesos clean")
 SCHEDULER_ERROR = Message("scheduler-error", "mfmesos: {why}", "Why the scheduler did not start or has ended.")
+TEMPORARIES_KEPT = Message(
+    "temporaries-kept", "temporary outputs: {stayed} ({stayed_size}) stayed on the agents, {brought} ({brought_size}) "
+    "passed through this machine for tasks elsewhere", "How much was not moved, before the last line of a run.")
+TEMPORARIES_REMADE = Message(
+    "temporaries-remade", "{kept}; {tasks} ran again to make them again",
+    "Part of the same line: an agent or a claim that had the last copy was lost, or an earlier run left none.")
+INPUTS_FROM_PEERS = Message(
+    "inputs-from-peers", "inputs: {peers} came from other agents, {scheduler} from this machine",
+    "What --peer-transfers saved, before the last line of a run.")
+INPUTS_FROM_NO_PEER = Message(
+    "inputs-from-no-peer", "inputs: none came from another agent, {scheduler} from this machine; {cure}",
+    "--peer-transfers had no effect: no input of 1 MiB or more had readers on several agents, or agents cannot connect "
+    "to each other.", "if agents share large inputs, see whether they can connect to each other (docs/operators.md)")
 FINISHED = Message(
     "finished", "{finished} of {total} tasks finished in {time}; outputs are in {folder}", "The last line of a run.")
 FINISHED_RESUMED = Message(
