@@ -43,6 +43,17 @@ def address(context: click.Context, option: click.Parameter, text: str) -> str:
     return text
 
 
+def placement(context: click.Context, option: click.Parameter, text: str) -> str:
+    """The name of a placement, with its value; anything else is bad usage."""
+    from mfmesos.core.policies import registry
+
+    try:
+        registry.placement(text)
+    except ValueError as e:
+        raise click.BadParameter(str(e)) from None
+    return text
+
+
 def folders(context: click.Context, option: click.Parameter, names: tuple[str, ...]) -> list[str]:
     """Shared folders of this machine, under each of their names; anything else is bad usage."""
     from mfmesos.settings.folders import shared_folders
@@ -91,6 +102,8 @@ def task_options(command: F) -> F:
                      help="Hold at most MB of the cluster's memory at once, executors included."),
         click.option("--claims", type=click.Choice(["shared", "per-task"]), default="shared", show_default=True,
                      help="Run many tasks in one claim, or give each task a claim and a container of its own."),
+        click.option("--placement", default="first", show_default=True, metavar="NAME[=VALUE]", callback=placement,
+                     help="Choose by this policy where tasks start."),
         click.option("--claim-idle", type=Number(bounds.SECONDS), default=5.0, show_default=True, metavar="SECONDS",
                      help="Release a claim after SECONDS without work."),
         click.option("--claim-worklife", type=Number(bounds.SECONDS), default=3600.0, show_default=True,
@@ -129,7 +142,7 @@ def task_settings(options: dict[str, Any]) -> dict[str, Any]:
         "max_memory_mb": options["max_memory"], "claims": options["claims"], "claim_idle_s": options["claim_idle"],
         "claim_worklife_s": options["claim_worklife"], "estimates": options["estimates"],
         "retry_budget": options["retry_budget"], "rewrite": not options["no_rewrite"],
-        "shared_fs": options["shared_fs"],
+        "shared_fs": options["shared_fs"], "placement": options["placement"],
         "history": None if options["no_history"] else os.path.abspath(file) if file else ""}
 
 

@@ -13,9 +13,10 @@ def apply(state: State, decision: Decision) -> None:
     if isinstance(decision, Assignment):
         _assign(state, decision)
     elif isinstance(decision, Hold):
-        state.planned, state.planned_at = decision.start, state.now
+        state.holds.add(decision.start)
+        state.holds.tried_at = state.now
     elif isinstance(decision, Refusal):
-        state.planned_at = state.now
+        state.holds.tried_at = state.now
     else:
         _release(state, decision)
 

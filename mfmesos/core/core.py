@@ -22,6 +22,7 @@ from mfmesos.core import (
 from mfmesos.core.actions import AcceptInverseOffer, Action, Over, Reconcile
 from mfmesos.core.model import Resources
 from mfmesos.core.needs import Needs
+from mfmesos.core.policies import registry
 from mfmesos.core.policy import Policy
 from mfmesos.core.reasons import explain_exit
 from mfmesos.core.state import State
@@ -42,7 +43,7 @@ class Core:
     """
 
     def __init__(self, policy: Policy, needs: Needs, clusters: Sequence[str] = ("",)) -> None:
-        self.state = State(policy, needs, clusters)
+        self.state = State(policy, needs, registry.chosen(policy), clusters)
         self._handlers: dict[type, Callable[..., None]] = {
             events.Restored: lambda e: recovery.restore(self.state, e),
             events.SharedFolders: lambda e: self.state.shared.update(e.markers),
@@ -180,6 +181,7 @@ class Core:
         for offer in event.offers:
             agent = cluster.agent(offer.agent_id, offer.hostname)
             agent.offers[offer.id] = offer
+            agent.attributes = offer.attributes
             cluster.offering[offer.agent_id] = agent
             if not cluster.known.is_listed(offer.agent_id):
                 held = [c.resources + Resources(memory_mb=state.policy.executor_memory_mb)

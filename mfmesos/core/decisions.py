@@ -50,9 +50,8 @@ class Assignment(NamedTuple):
 
 
 class Hold(NamedTuple):
-    """The claim is held for a task until there is room, or until a deadline."""
+    """A claim is held for a task until there is room, or until a deadline."""
 
-    task_id: int
     start: PlannedStart
 
 

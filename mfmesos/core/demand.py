@@ -7,7 +7,7 @@ import math
 
 from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.needs import Need
-from mfmesos.core.records import NOWHERE, Shape
+from mfmesos.core.records import NOWHERE, Shape, TaskRecord
 from mfmesos.core.room_index import Amounts
 from mfmesos.core.sizing import USEFUL_MEMORY_MB
 from mfmesos.core.state import State
@@ -54,9 +54,9 @@ def follow_queue(state: State) -> None:
         if first is None:
             _forget(state, shape)
         elif shape in state.needed:
-            _rank(state, shape, first.order)
+            _rank(state, shape, first)
         else:
-            _take_in(state, shape, first.order)
+            _take_in(state, shape, first)
 
 
 def _forget(state: State, shape: Shape) -> None:
@@ -67,12 +67,12 @@ def _forget(state: State, shape: Shape) -> None:
         state.waiting.remove(shape)
 
 
-def _take_in(state: State, shape: Shape, order: int) -> None:
+def _take_in(state: State, shape: Shape, first: TaskRecord) -> None:
     state.needed[shape] = state.fresh_need(shape)
     state.fresh[shape] = None
     if shape.failed_at or (shape.shared and state.lacking):
         state.retried[shape] = None
-    _rank(state, shape, order)
+    _rank(state, shape, first)
 
 
 def _renew(state: State, shape: Shape) -> None:
@@ -82,14 +82,14 @@ def _renew(state: State, shape: Shape) -> None:
     old = _least(state, state.needed[shape])
     state.needed[shape] = state.fresh_need(shape)
     new = _least(state, state.needed[shape])
-    _rank(state, shape, first.order)
+    _rank(state, shape, first)
     if not old.fits_in(new):
         state.fresh[shape] = None
 
 
-def _rank(state: State, shape: Shape, order: int) -> None:
+def _rank(state: State, shape: Shape, first: TaskRecord) -> None:
     if not shape.solo and shape.at != NOWHERE:  # these have claims of their own, or cannot start yet
-        state.waiting.set(shape, order, _least(state, state.needed[shape]))
+        state.waiting.set(shape, state.queue.rank(first), _least(state, state.needed[shape]))
 
 
 def _least(state: State, need: Need) -> Amounts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from heapq import merge
 
-from mfmesos.core import demand, nearest, planning
+from mfmesos.core import demand, nearest, placing, planning
 from mfmesos.core.applying import apply
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Assignment, Decision
@@ -33,10 +33,12 @@ def fill_claims(state: State) -> None:
         state.waiting.needs_of(shape) for shape in state.fresh if shape in state.waiting)
     own = sorted((claim for claim in changed if claim.id in state.room), key=lambda c: state.room.place_of(c.id))
     others = map(state.claims.__getitem__, state.room.with_room(fresh))
-    if state.queue.large:
-        for claim_id in _carry_out(state, nearest.starts(state, own)):
-            note_room(state, state.claims[claim_id])
-        demand.follow_queue(state)
+    if not state.policies.placement.indifferent:
+        own = sorted({claim.id: claim for claim in (*own, *others)}.values(), key=lambda c: state.room.place_of(c.id))
+        others = map(state.claims.__getitem__, ())
+        _start(state, placing.starts(state, own))
+    elif state.queue.large:
+        _start(state, nearest.starts(state, own))
     for claim in merge(own, others, key=lambda c: state.room.place_of(c.id)):
         if not state.queue or not planning.room_to_run(state):
             break
@@ -46,6 +48,13 @@ def fill_claims(state: State) -> None:
         note_room(state, claim)
     state.fresh.clear()
     state.try_all = False
+
+
+def _start(state: State, decisions: Iterable[Decision]) -> None:
+    """In several claims."""
+    for claim_id in _carry_out(state, decisions):
+        note_room(state, state.claims[claim_id])
+    demand.follow_queue(state)
 
 
 def _carry_out(state: State, decisions: Iterable[Decision]) -> list[str]:

@@ -5,7 +5,7 @@ task that fits nowhere. Large tasks do not starve: after `drain_after_s` claims 
 """
 from __future__ import annotations
 
-from mfmesos.core import claims, demand, planned_start, sharing, shortage, tasks, temporaries, trust
+from mfmesos.core import claims, demand, holds, placing, sharing, shortage, tasks, temporaries, trust
 from mfmesos.core.actions import DeclineOffers, ListAgents, OpenClaim, Revive, SaveClaim, Suppress
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.cluster_state import REVIVE_AT_LEAST_S, ClusterState
@@ -36,7 +36,7 @@ def match(state: State, everything: bool) -> None:
     if state.stopping or state.now < state.paused_until:
         state.try_all = True
     else:
-        planned_start.follow(state)
+        holds.follow(state)
         fill_claims(state)
         if not state.queue:
             _nothing_waits(state)
@@ -109,16 +109,16 @@ def _absorb(state: State, shape: Shape, count: int, free: list[list]) -> int:  #
 def _open_claims(state: State, wanted: Wanted) -> None:
     """At most AT_ONCE in one call: the rest of the agents keep their offers until the next."""
     opened = state.claim_number
-    for cluster in state.live():
-        for agent in list(cluster.offering.values()):
-            if state.claim_number - opened >= AT_ONCE:
-                state.unfinished = True
-                return
-            if agent.avoid_until > state.now or _leaving(agent) or _list_first(state, cluster, agent):
-                continue
-            wanted = _open_one(state, cluster, agent, wanted)
-            if not wanted:
-                return
+    for agent in placing.agents(state):
+        if state.claim_number - opened >= AT_ONCE:
+            state.unfinished = True
+            return
+        cluster = state.clusters[agent.id.cluster]
+        if agent.avoid_until > state.now or _leaving(agent) or _list_first(state, cluster, agent):
+            continue
+        wanted = _open_one(state, cluster, agent, wanted)
+        if not wanted:
+            return
 
 
 def _leaving(agent: AgentRecord) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from mfmesos.core import planned_start, trust
+from mfmesos.core import trust
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Assignment, Decision, Reason
+from mfmesos.core.holds import delayed_by, is_held
 from mfmesos.core.records import Shape, TaskRecord
 from mfmesos.core.room_index import amounts
 from mfmesos.core.state import State
@@ -80,8 +81,8 @@ def _start(state: State, shape: Shape, record: TaskRecord, claim: Claim) -> Iter
         return
     head = state.waiting.first()
     if head is not None and head != shape and not _fits(state, head, claim):
-        yield from planned_start.plan(state, record)
-    if planned_start.is_held(state, claim) and planned_start.delayed_by(state, record, shape):
+        yield from state.policies.planned_starts.plan(state, record)
+    if is_held(state, claim) and delayed_by(state, record, shape):
         return
     need = state.allocation(shape, claim.resources, claim.agent_id)
     yield Assignment(record.task.id, claim.id, need, Reason.NEAR, first.task.id if first is not record else None)

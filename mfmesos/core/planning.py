@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mfmesos.core import nearest, planned_start, trust
+from mfmesos.core import nearest, trust
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Assignment, Decision, Reason, Refusal, Release, Why
+from mfmesos.core.holds import delayed_by, is_held
 from mfmesos.core.model import Resources
 from mfmesos.core.records import Shape, TaskRecord
 from mfmesos.core.room_index import amounts
@@ -37,7 +38,7 @@ def queued_ahead(state: State, claim: Claim) -> Iterator[Decision]:
     free.
     """
     extra = ahead(claim.resources, claim.pace_s)
-    if extra.cores > 0 and state.queue and not planned_start.is_held(state, claim):
+    if extra.cores > 0 and state.queue and not is_held(state, claim):
         yield from _starts(state, claim, claim.free + extra, len(state.queue) // len(state.claims), Reason.AHEAD)
 
 
@@ -56,10 +57,10 @@ def _starts(state: State, claim: Claim, room: Resources, at_most: int, reason: R
         first = state.queue.first(shape)
         held = False
         if n and first is not None:
-            yield from planned_start.plan(state, first)
-            held = planned_start.is_held(state, claim)
+            yield from state.policies.planned_starts.plan(state, first)
+            held = is_held(state, claim)
             if held:
-                n = 0 if planned_start.delayed_by(state, first, shape) else 1
+                n = 0 if delayed_by(state, first, shape) else 1
         left[0], at_most = left[0] - need * n, at_most - n
         for _ in range(n):
             record = first if held else nearest.pick(state, shape, claim)
@@ -88,7 +89,7 @@ def refusals(state: State, record: TaskRecord) -> Iterator[Refusal]:
             why = Why.LARGE
         elif why is None and not need.fits_in(claim.free):
             why = Why.FULL
-        elif why is None and planned_start.is_held(state, claim):
+        elif why is None and is_held(state, claim):
             why = Why.HELD
         if why is not None:
             yield Refusal(record.task.id, claim.id, why)

@@ -27,6 +27,10 @@ class Policy:
     """What all claims together may hold; None: no bound."""
     max_memory_mb: float | None = None
     """The same, their executors included."""
+    ordering: str = "fifo"
+    """Names of policies, see policies.registry."""
+    placement: str = "first"
+    planned_start: str = "easy"
     per_task_claims: bool = False
     executor_memory_mb: float = 96.0
     defaults: Defaults = Defaults()

@@ -6,17 +6,20 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from itertools import islice
 
-from mfmesos.core.records import Shape, TaskRecord
+from mfmesos.core.policies.protocols import Ordering
+from mfmesos.core.records import Rank, Shape, TaskRecord
 
 
 class WaitingQueue:
-    """Tasks in the order they came, within each shape and across shapes. All operations are O(shapes) at most, except
-    inserting and removing a task in the middle.
+    """Tasks by their rank, within each shape and across shapes. All operations are O(shapes) at most, except inserting
+    and removing a task in the middle.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ordering: Ordering) -> None:
+        self._ordering = ordering
         self._by_shape: dict[Shape, deque[TaskRecord]] = {}
         self._by_category: defaultdict[str, dict[Shape, None]] = defaultdict(dict)
+        self._by_group: defaultdict[str, dict[Shape, None]] = defaultdict(dict)
         self._changed: dict[Shape, None] = {}
         self._count = 0
         self._grown = False
@@ -35,17 +38,19 @@ class WaitingQueue:
         tasks = self._by_shape.get(shape)
         if tasks is None:
             tasks = self._by_shape[shape] = deque()
+            self._by_group[shape.group][shape] = None
             if shape.kind is not None:
                 self._by_category[shape.kind.category][shape] = None
-        if not tasks or record.order < tasks[0].order:
+        place = (record.key, record.order)
+        if not tasks or place < _place(tasks[0]):
             self._changed[shape] = None
-        if not tasks or tasks[-1].order < record.order:
+        if not tasks or _place(tasks[-1]) < place:
             tasks.append(record)
-        elif record.order < tasks[0].order:
+        elif place < _place(tasks[0]):
             tasks.appendleft(record)
         else:
             ordered = list(tasks)
-            ordered.insert(bisect([r.order for r in ordered], record.order), record)
+            ordered.insert(bisect([_place(r) for r in ordered], place), record)
             self._by_shape[shape] = deque(ordered)
         self._count += 1
         self._grown = True
@@ -67,14 +72,24 @@ class WaitingQueue:
 
     def _forget(self, shape: Shape) -> None:
         del self._by_shape[shape]
+        group = self._by_group[shape.group]
+        del group[shape]
+        if not group:
+            del self._by_group[shape.group]
         if shape.kind is not None:
             alike = self._by_category[shape.kind.category]
             del alike[shape]
             if not alike:
                 del self._by_category[shape.kind.category]
 
+    def rank(self, record: TaskRecord) -> Rank:
+        """Smaller ones come first."""
+        return self._ordering.rank(record.group), record.key, record.order
+
     def take_changed(self) -> list[Shape]:
-        """The shapes whose first task is another than at the last call, or that have none now, or had none."""
+        """The shapes whose first task has another rank than at the last call, or that have none now, or had none."""
+        for group in self._ordering.take_moved():
+            self._changed.update(self._by_group.get(group, {}))
         changed, self._changed = self._changed, {}
         return list(changed)
 
@@ -90,8 +105,8 @@ class WaitingQueue:
         return len(self._by_shape.get(shape, ()))
 
     def shapes(self) -> list[tuple[Shape, int, TaskRecord]]:
-        """(shape, count, first task), in the order of the first tasks; costs as much as there are shapes."""
-        return sorted(((s, len(t), t[0]) for s, t in self._by_shape.items()), key=lambda item: item[2].order)
+        """(shape, count, first task), by the ranks of the first tasks; costs as much as there are shapes."""
+        return sorted(((s, len(t), t[0]) for s, t in self._by_shape.items()), key=lambda item: self.rank(item[2]))
 
     def first(self, shape: Shape) -> TaskRecord | None:
         tasks = self._by_shape.get(shape)
@@ -105,3 +120,6 @@ class WaitingQueue:
         return list(self._by_shape.get(shape, ()))
 
 
+
+def _place(record: TaskRecord) -> tuple[float, int]:
+    return record.key, record.order

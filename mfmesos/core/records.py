@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -59,10 +60,15 @@ class Shape(NamedTuple):
     at: str = ""
     """The only claim in which it may start, since its temporary inputs are there; NOWHERE; empty: any."""
     shared: tuple[str, ...] = ()
+    group: str = ""
+    """See policies.protocols.Ordering."""
 
 
 NOWHERE = "-"
 NOT_YET = AgentId("", "")
+Rank = tuple[float, float, int]
+"""Of a waiting task: the rank of its group, its key, and its number in the order of submission."""
+FIRST_OF_ALL = -math.inf
 
 
 @dataclass
@@ -71,10 +77,13 @@ class TaskRecord:
     inputs: tuple[StagedInput, ...]
     waiting_since: float
     order: int
-    """Position in the queue: a retried task keeps its position."""
+    """Number in the order of submission."""
     kind: Kind
     stem: str
     """The prefix of its attempt ids (see core.attemptid)."""
+    group: str = ""
+    key: float = 0.0
+    """Its position in the queue, with `order` (see policies.protocols.Ordering): a retried task keeps its position."""
     estimated: bool = False
     """Whether missing requests are estimated."""
     state: TaskState = TaskState.WAITING
@@ -132,15 +141,15 @@ class TaskRecord:
             r.cores, r.memory_mb, r.disk_mb, r.gpus or 0.0, self.floor_memory_mb, self.floor_disk_mb,
             self.solo, r.others,
             self.kind.rough() if self.estimated else None, tuple(sorted(self.failed_at)), self.at,
-            self.task.shared)
+            self.task.shared, self.group)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class PlannedStart:
+    rank: Rank
+    """Of the task; one that waited for very long is the first of all."""
+    task_id: int
     claim_id: str
-    shape: Shape
-    order: int
-    """Of the task in the queue."""
     at: float
     """When there will be room, by the usual run times of what runs there; infinity if that is unknown."""
     until: float
@@ -167,6 +176,8 @@ class AgentRecord:
 
     id: AgentId
     hostname: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """As its last offer named them."""
     offers: dict[str, Offer] = field(default_factory=dict)
     failures: int = 0
     """Failures of the cluster in a row."""

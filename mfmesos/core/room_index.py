@@ -11,9 +11,12 @@ from collections.abc import Hashable, Iterable, Iterator
 from typing import Callable, Generic, TypeVar
 
 from mfmesos.core.model import Resources
+from mfmesos.core.records import Rank
 
 K = TypeVar("K", bound=Hashable)
 INF = float("inf")
+LAST: Rank = (INF, INF, 0)
+"""After every other rank."""
 
 
 Amounts = Resources
@@ -98,7 +101,7 @@ class LeastNeeds(_Tree[K]):
 
     def __init__(self) -> None:
         super().__init__(reuse=True)
-        self._rank: list[float] = [INF, INF]
+        self._rank: list[Rank] = [LAST, LAST]
         self._least: list[Amounts] = [EVERYTHING, EVERYTHING]
 
     def __len__(self) -> int:
@@ -113,12 +116,12 @@ class LeastNeeds(_Tree[K]):
         node = 1
         while node < self._width:
             node = 2 * node + (self._rank[2 * node + 1] < self._rank[2 * node])
-        return None if self._rank[1] == INF else self._slots.keys[node - self._width]
+        return None if self._rank[1] == LAST else self._slots.keys[node - self._width]
 
     def needs_of(self, key: K) -> Amounts:
         return self._least[self._width + self._slots.of[key]]
 
-    def set(self, key: K, rank: float, least: Amounts) -> None:
+    def set(self, key: K, rank: Rank, least: Amounts) -> None:
         """Add the key, or change it."""
         slot = self._slots.of.get(key)
         if slot is None:
@@ -128,17 +131,17 @@ class LeastNeeds(_Tree[K]):
         self._put(slot, rank, least)
 
     def remove(self, key: K) -> None:
-        self._put(self._slots.remove(key), INF, EVERYTHING)
+        self._put(self._slots.remove(key), LAST, EVERYTHING)
 
     def _grow(self) -> None:
         ranks, least = self._rank[self._width:], self._least[self._width:]
         self._width *= 2
         missing = self._width - len(ranks)
-        self._rank = [INF] * self._width + ranks + [INF] * missing
+        self._rank = [LAST] * self._width + ranks + [LAST] * missing
         self._least = [EVERYTHING] * self._width + least + [EVERYTHING] * missing
         self._join_all()
 
-    def _put(self, slot: int, rank: float, least: Amounts) -> None:
+    def _put(self, slot: int, rank: Rank, least: Amounts) -> None:
         node = self._width + slot
         self._rank[node], self._least[node] = rank, least
         self._climb(node)
@@ -159,7 +162,7 @@ class LeastNeeds(_Tree[K]):
         waiting = [(self._rank[1], 1)]
         while waiting:
             rank, node = heapq.heappop(waiting)
-            if rank == INF or not self._least[node].fit_in(room()):
+            if rank == LAST or not self._least[node].fit_in(room()):
                 continue
             if node >= self._width:
                 key = self._slots.keys[node - self._width]
@@ -167,7 +170,7 @@ class LeastNeeds(_Tree[K]):
                     yield key
                 continue
             for child in (2 * node, 2 * node + 1):
-                if self._rank[child] != INF:
+                if self._rank[child] != LAST:
                     heapq.heappush(waiting, (self._rank[child], child))
 
 

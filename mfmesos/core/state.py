@@ -11,12 +11,14 @@ from mfmesos.core.agents import KnownAgents, most_of, reserved_of
 from mfmesos.core.claim_table import Claim, ClaimTable
 from mfmesos.core.cluster_state import ClusterState
 from mfmesos.core.deadlines import Deadlines
+from mfmesos.core.holds import Holds
 from mfmesos.core.model import AgentId, Resources
 from mfmesos.core.nearness import Nearness
 from mfmesos.core.needs import Need, Needs
+from mfmesos.core.policies.protocols import Policies
 from mfmesos.core.policy import Policy
 from mfmesos.core.queue import WaitingQueue
-from mfmesos.core.records import AgentRecord, PlannedStart, Shape, TaskRecord
+from mfmesos.core.records import AgentRecord, Shape, TaskRecord
 from mfmesos.core.room_index import LeastNeeds, MostRoom
 from mfmesos.core.sizing import Bound, Wanted, allocation
 from mfmesos.core.states import ClaimState, TaskState
@@ -31,6 +33,7 @@ MOST_ALIKE, ALIKE_S = 5, 10.0
 class State:
     policy: Policy
     needs: Needs
+    policies: Policies
     names: InitVar[Sequence[str]] = ("",)
     """Of the clusters."""
     now: float = 0.0
@@ -42,7 +45,7 @@ class State:
     """Tasks of an earlier scheduler: the engine submits them again."""
     publishing: dict[str, int] = field(default_factory=dict)
     """Attempt -> task, while its outputs are being published."""
-    queue: WaitingQueue = field(default_factory=WaitingQueue)
+    queue: WaitingQueue = field(init=False)
     counts: Counter[TaskState] = field(default_factory=Counter)
     order: int = 0
     needed: dict[Shape, Need] = field(default_factory=dict)
@@ -55,10 +58,7 @@ class State:
     """Waiting shapes that failed somewhere: where they may start also depends on the time."""
     stale: dict[Shape, None] = field(default_factory=dict)
     """Waiting shapes whose need may be another one now."""
-    planned: PlannedStart | None = None
-    """Of the first waiting task, if others would overtake it."""
-    planned_at: float = -1e9
-    """When it, or the last one, was planned."""
+    holds: Holds = field(default_factory=Holds)
     renewals: Deadlines = field(default_factory=Deadlines)
     renewed_at: dict[str, float] = field(default_factory=dict)
     """By category, like `renewals`."""
@@ -122,6 +122,7 @@ class State:
 
     def __post_init__(self, names: Sequence[str]) -> None:
         policy = self.policy
+        self.queue = WaitingQueue(self.policies.ordering)
         self.most_of_one = self._bound(Resources(), 1)
         self.clusters = {name: ClusterState(name, KnownAgents(
             policy.executor_memory_mb, policy.away_s, policy.gpus, self.most_of_one)) for name in names}

@@ -88,6 +88,8 @@ def new_record(
     kind = Kind(category, context, input_mb, state.needs.known(task.command, input_mb))
     record = TaskRecord(task, inputs, state.now, order, kind, attempt_stem(task.id, state.policy.nonce),
                         estimated=state.policy.estimates != OFF, large=large(inputs))
+    ordering = state.policies.ordering
+    record.group, record.key = ordering.group(record), ordering.key(record)
     state.last_category = kind.category
     state.tasks[task.id] = record
     state.digests.update(i.digest for i in inputs if not i.temporary)
@@ -165,6 +167,7 @@ def current(state: State, claim: Claim, attempt_id: str) -> TaskRecord | None:
 def leave_claim(state: State, record: TaskRecord) -> None:
     """The current attempt releases its resources, and its later messages are ignored."""
     claim = state.claims.get(record.claim_id)
+    state.policies.ordering.used(record.group, record.allocation.cores * (state.now - record.assigned_at))
     if claim is not None:
         claim.drop(record.attempt_id, record.allocation, state.now)
 

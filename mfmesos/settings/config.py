@@ -58,6 +58,8 @@ class SchedulerConfig:
     max_cores: float | None = None
     max_memory_mb: float | None = None
     """Of all claims together, with their executors."""
+    placement: str = "first"
+    """NAME or NAME=VALUE of core/policies/registry.py."""
     claims: str = "shared"
     """"shared": one claim runs many tasks; "per-task": each task has its own claim, container and limits."""
     claim_idle_s: float = 5.0

@@ -151,17 +151,17 @@ def test_a_planned_start_ends_with_its_task_its_claim_or_its_deadline():
             stream.step()
             if len(stream.executor.running) < 4:
                 break
-        assert world.core.state.planned is not None
+        assert world.core.state.holds.first is not None
         assert len(stream.executor.running) < 4
         if how == "withdrawn":
             world.send(ev.TaskWithdrawn(LARGE))
         else:
-            world.now = world.core.state.planned.until
-            world.core.state.planned_at = world.now
+            world.now = world.core.state.holds.first.until
+            world.core.state.holds.tried_at = world.now
         world.send(ev.Tick())
         world.sync(stream.executor)
         assert len(stream.executor.running) == 4
-        assert world.core.state.planned is None
+        assert world.core.state.holds.first is None
 
 
 def test_with_several_claims_the_one_is_held_that_has_room_first():
@@ -183,8 +183,8 @@ def test_with_several_claims_the_one_is_held_that_has_room_first():
     long_one, short_one = world.live()
     world.finish(long_one, "1.1", usage=wire.Usage(50.0, 1.0, 1.0, 10.0, 10.0))
     world.sync(long_one)
-    assert world.core.state.planned is not None
-    assert world.core.state.planned.claim_id == short_one.claim.claim_id
+    assert world.core.state.holds.first is not None
+    assert world.core.state.holds.first.claim_id == short_one.claim.claim_id
     world.sync(long_one)
     assert "6.1" in long_one.running  # the other claim is free for all
 

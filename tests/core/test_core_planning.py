@@ -65,7 +65,7 @@ def test_a_decision_is_a_value_and_asking_changes_nothing():
     assert pickle.dumps(state) == before
     hold, ahead, near = found
     assert isinstance(hold, Hold)
-    assert (hold.task_id, hold.start.claim_id) == (3, claim.id)
+    assert (hold.start.task_id, hold.start.claim_id) == (3, claim.id)
     assert ahead is None
     assert near == hold  # the task whose input is there would overtake as well
     state, claim = waiting_beside_room(task(4, 1.0, OTHER), task(5, 1.0, DATA))

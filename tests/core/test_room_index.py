@@ -21,7 +21,7 @@ def test_the_shapes_that_fit_come_by_rank(changes, room):
     tree, all_of_them = LeastNeeds(), {}
     for key, rank, least in changes:
         if least is not None:
-            tree.set(key, rank, least)
+            tree.set(key, (0.0, 0.0, rank), least)
             all_of_them[key] = rank, least
         elif key in tree:
             tree.remove(key)
@@ -38,7 +38,7 @@ def test_a_room_that_shrinks_meanwhile_hides_what_no_longer_fits(needs, room):
     """First fit: each shape that comes fits into what the ones before it left."""
     tree = LeastNeeds()
     for rank, (key, least) in enumerate(needs.items()):
-        tree.set(key, rank, least)
+        tree.set(key, (0.0, 0.0, rank), least)
     left, found = [room], []
     for key in tree.fitting(lambda: left[0]):
         assert needs[key].fits_in(left[0])

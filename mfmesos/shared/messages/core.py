@@ -154,6 +154,15 @@ BEYOND_MAX_MEMORY = Message(
     "beside {share:.0f} MB for its executor; {cure}",
     "All claims of the run together, with their executors, may hold no more, so the task could never start.",
     "request less or raise --max-memory")
+POLICY_UNKNOWN = Message(
+    "policy-unknown", "no policy has the name {name}; {cure}",
+    "An option that chooses how mfmesos schedules was given a name that it does not know.", "choose {names}")
+POLICY_NEEDS_VALUE = Message(
+    "policy-needs-value", "this policy needs a value; {cure}",
+    "A policy with a parameter was given by its name alone.", "give NAME=VALUE")
+POLICY_TAKES_NO_VALUE = Message(
+    "policy-takes-no-value", "{value}: this policy takes no value; {cure}",
+    "A policy without a parameter was given as NAME=VALUE.", "give the name alone")
 DECLARED_TOO_SMALL = Message(
     "declared-too-small", "{why}; declared {declared:.0f} MB, used more than {used:.0f} MB: declare about {more} MB",
     "The task used more memory or disk than its request declares, and no attempt is allowed more than that.",

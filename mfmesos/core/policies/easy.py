@@ -1,22 +1,25 @@
-"""The planned start of the first waiting task that others overtook: one claim is held until there is room for the task.
+"""EASY backfilling: one claim is held for the first waiting task that others would overtake.
 
-Backfilling as EASY does it (Lifka 1995): only the first task that cannot start has a planned start, and tasks that come
-later still start in its claim if they are expected to end before. Without a planned start a large task would wait for
-as long as small ones keep coming. It is given up at a deadline, and may be made again in another claim.
+As in Lifka's EASY (1995) only the first task that cannot start has a planned start, and tasks that come later still
+start in its claim if they are expected to end before. Without a planned start a large task would wait for as long as
+small ones keep coming. It is given up at a deadline, and may be made again in another claim.
 """
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from mfmesos.core import trust
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Decision, Hold, Refusal, Why
 from mfmesos.core.model import Resources
-from mfmesos.core.records import PlannedStart, Shape, TaskRecord
-from mfmesos.core.state import State
+from mfmesos.core.records import FIRST_OF_ALL, PlannedStart, Rank, Shape, TaskRecord
 from mfmesos.core.states import ClaimState
+
+if TYPE_CHECKING:
+    from mfmesos.core.state import State
 
 PATIENCE_S = 60.0
 """A planned start is given up this long, and as long as it was planned ahead, after its time."""
@@ -28,43 +31,50 @@ MOST_CLAIMS = 32
 """That many are compared: what runs in each is looked at."""
 EVERY_S = 1.0
 """Pause between two plans: tasks that need only a little more than others become the first all the time."""
+AGES_S = 60.0
+"""Where tasks do not start in the order of their submission, the oldest one becomes the first after this time."""
 
 
-def follow(state: State) -> None:
-    """Forget the planned start when its task has started or ended, its claim takes no more tasks, or it is overdue."""
-    planned = state.planned
-    if planned is None:
-        return
-    first = state.queue.first(planned.shape)
-    claim = state.claims.get(planned.claim_id)
-    started = first is None or first.order > planned.order
-    if started or claim is None or claim.state is not ClaimState.OPEN or state.now >= planned.until:
-        state.planned = None
-    if state.planned is None and claim is not None:
-        claim.touch()  # other tasks may start there again
+class Easy:
+    def plan(self, state: State, overtaking: TaskRecord) -> Iterator[Decision]:
+        """Unless something else is coming for the first task."""
+        if state.holds or state.policy.per_task_claims or state.now - state.holds.tried_at < EVERY_S:
+            return
+        found = _aged(state) or _first(state)
+        if found is None:
+            return
+        shape, record, rank = found
+        if rank < state.queue.rank(overtaking) and not (state.claims.expected[shape] or state.has_offers):
+            start = _best(state, shape, record, rank)
+            yield Hold(start) if start is not None else Refusal(record.task.id, "", Why.LARGE)
 
 
-def plan(state: State, overtaking: TaskRecord) -> Iterator[Decision]:
-    """Hold a claim for the first waiting task before this one overtakes it, unless something else is coming for it."""
+def _first(state: State) -> tuple[Shape, TaskRecord, Rank] | None:
     shape = state.waiting.first()
-    if shape is None or state.planned is not None or state.policy.per_task_claims:
-        return
-    record = state.queue.first(shape)
-    if record is None or record.order >= overtaking.order or state.now - state.planned_at < EVERY_S:
-        return
-    if not (state.claims.expected[shape] or state.has_offers):
-        start = _best(state, shape, record)
-        yield Hold(record.task.id, start) if start is not None else Refusal(record.task.id, "", Why.LARGE)
+    record = state.queue.first(shape) if shape is not None else None
+    return None if shape is None or record is None else (shape, record, state.queue.rank(record))
 
 
-def _best(state: State, shape: Shape, record: TaskRecord) -> PlannedStart | None:
+def _aged(state: State) -> tuple[Shape, TaskRecord, Rank] | None:
+    """The task that has waited for longest, and for too long; it costs as much as there are shapes."""
+    if state.policies.ordering.by_arrival:
+        return None
+    aged = [(shape, first) for shape, _, first in state.queue.shapes()
+            if shape in state.waiting and state.now - first.waiting_since >= AGES_S]
+    if not aged:
+        return None
+    shape, record = min(aged, key=lambda one: (one[1].waiting_since, one[1].order))
+    return shape, record, (FIRST_OF_ALL, record.key, record.order)
+
+
+def _best(state: State, shape: Shape, record: TaskRecord, rank: Rank) -> PlannedStart | None:
     """In the claim that will have room first; without known run times, in the one with the least work."""
     found: list[tuple[float, float, PlannedStart]] = []
     usual: dict[Shape, float | None] = {}
     for claim, need in islice(_able(state, shape), MOST_CLAIMS):
         at = _room_at(state, claim, need, usual)
         ahead = at - state.now if at < math.inf else BLIND_S
-        planned = PlannedStart(claim.id, shape, record.order, at, state.now + 2 * ahead + PATIENCE_S)
+        planned = PlannedStart(rank, record.task.id, claim.id, at, state.now + 2 * ahead + PATIENCE_S)
         found.append((at, claim.resources.cores - claim.free.cores, planned))
     return min(found, key=lambda item: item[:2])[2] if found else None
 
@@ -103,16 +113,3 @@ def _end_of(state: State, claim: Claim, running: TaskRecord, usual_s: float | No
         return math.inf
     lasted_s = state.now - running.assigned_at
     return state.now + max(lasts_s - lasted_s, OVERRUN * lasted_s)
-
-
-def is_held(state: State, claim: Claim) -> bool:
-    return state.planned is not None and state.planned.claim_id == claim.id
-
-
-def delayed_by(state: State, record: TaskRecord, shape: Shape) -> bool:
-    """Whether the planned start could be delayed if this task, of that shape, started in the held claim."""
-    planned = state.planned
-    if planned is None or record.order <= planned.order:
-        return False
-    longest_s = state.need(shape).longest_s
-    return longest_s is None or state.now + longest_s > planned.at

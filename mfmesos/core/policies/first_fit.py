@@ -1,0 +1,11 @@
+"""A task starts where its inputs lie, or in the first claim with room; claims are opened on offers as they come."""
+from __future__ import annotations
+
+from mfmesos.core.policies.protocols import Spot
+
+
+class FirstFit:
+    indifferent = True
+
+    def rank(self, spot: Spot) -> float:
+        return 0.0

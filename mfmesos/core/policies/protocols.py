@@ -1,0 +1,76 @@
+"""The protocols of policies: in which order tasks start, where, and what is kept for a task that others overtake."""
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from mfmesos.core.decisions import Decision
+from mfmesos.core.model import Resources
+from mfmesos.core.records import TaskRecord
+
+if TYPE_CHECKING:
+    from mfmesos.core.state import State
+
+
+class Ordering(Protocol):
+    """The order of tasks on two levels: groups by their rank, which may change; the tasks of one group by a key, which
+    stays the same for all attempts of a task. Tasks of equal keys start in the order in which they were submitted.
+    """
+
+    by_arrival: bool
+    """Whether tasks come in the order of their submission alone. Otherwise a task that waits for long may be held for
+    although others precede it.
+    """
+
+    def group(self, record: TaskRecord) -> str:
+        """The group of a new task."""
+
+    def key(self, record: TaskRecord) -> float:
+        """Smaller ones come first."""
+
+    def rank(self, group: str) -> float:
+        """Of the group now; smaller ones come first."""
+
+    def used(self, group: str, core_s: float) -> None:
+        """An attempt of the group has ended, after that many core-seconds."""
+
+    def take_moved(self) -> Collection[str]:
+        """The groups whose rank has changed since the last call."""
+
+
+class Spot(NamedTuple):
+    """Where a task could start: an open claim, or an agent with offers."""
+
+    hostname: str
+    attributes: Mapping[str, str]
+    """Of the agent, as its offers name them; empty before the first offer."""
+    free: Resources
+    total: Resources
+    """Of the claim, or offered."""
+
+
+class Placement(Protocol):
+    """Which claims tasks start in, and on which agents claims are opened."""
+
+    indifferent: bool
+    """Whether every spot has the same rank: then the first one with room is taken, and no other is looked at."""
+
+    def rank(self, spot: Spot) -> float:
+        """Smaller ones are preferred; among equal ones the spot with most of the inputs' bytes, then the first one."""
+
+
+class PlannedStarts(Protocol):
+    """What is kept for a task that cannot start while others can."""
+
+    def plan(self, state: State, overtaking: TaskRecord) -> Iterator[Decision]:
+        """At most one decision, before `overtaking` starts: a Hold, or the Refusal of one. Reads the state only."""
+
+
+@dataclass(frozen=True)
+class Policies:
+    """Those of one run."""
+
+    ordering: Ordering
+    placement: Placement
+    planned_starts: PlannedStarts

@@ -1,0 +1,63 @@
+"""The policies by name, as settings choose them: NAME, or NAME=VALUE for a policy with a parameter."""
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Callable, TypeVar
+
+from mfmesos.core.policies.easy import Easy
+from mfmesos.core.policies.fifo import Fifo
+from mfmesos.core.policies.first_fit import FirstFit
+from mfmesos.core.policies.no_holds import NoHolds
+from mfmesos.core.policies.protocols import Ordering, Placement, PlannedStarts, Policies
+from mfmesos.core.policy import Policy
+from mfmesos.shared.messages import core as m
+from mfmesos.shared.phrases import printable
+
+P = TypeVar("P")
+Makers = Mapping[str, Callable[[str], P]]
+"""By name; each is given the VALUE, or an empty string."""
+
+
+def bare(make: Callable[[], P]) -> Callable[[str], P]:
+    """Of a policy without a parameter."""
+    def maker(value: str) -> P:
+        if value:
+            raise ValueError(m.POLICY_TAKES_NO_VALUE(value=printable(value, 40)))
+        return make()
+    return maker
+
+
+def valued(make: Callable[[str], P]) -> Callable[[str], P]:
+    """Of a policy with a parameter."""
+    def maker(value: str) -> P:
+        if not value.strip("="):
+            raise ValueError(m.POLICY_NEEDS_VALUE())
+        return make(value)
+    return maker
+
+
+ORDERINGS: Makers[Ordering] = {"fifo": bare(Fifo)}
+PLACEMENTS: Makers[Placement] = {"first": bare(FirstFit)}
+PLANNED_STARTS: Makers[PlannedStarts] = {"none": bare(NoHolds), "easy": bare(Easy)}
+
+
+def chosen(policy: Policy) -> Policies:
+    """The policies that the settings name. Raises ValueError, as does `made`."""
+    return Policies(made(ORDERINGS, policy.ordering), placement(policy.placement),
+                    made(PLANNED_STARTS, policy.planned_start))
+
+
+def placement(text: str) -> Placement:
+    """The placement of that NAME or NAME=VALUE. Raises ValueError."""
+    return made(PLACEMENTS, text)
+
+
+def made(known: Makers[P], text: str) -> P:
+    """The policy of that NAME or NAME=VALUE. An unknown name raises ValueError, as does a wrong VALUE."""
+    name, _, value = text.partition("=")
+    make = known.get(name)
+    if make is None:
+        near = difflib.get_close_matches(name[:40], known, 3) or sorted(known)
+        raise ValueError(m.POLICY_UNKNOWN(name=printable(name, 40), names=", ".join(near)))
+    return make(value)
