@@ -5,6 +5,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Callable, TypeVar
 
+from mfmesos.core.policies.attribute import PreferAttribute
 from mfmesos.core.policies.easy import Easy
 from mfmesos.core.policies.fifo import Fifo
 from mfmesos.core.policies.first_fit import FirstFit
@@ -38,7 +39,7 @@ def valued(make: Callable[[str], P]) -> Callable[[str], P]:
 
 
 ORDERINGS: Makers[Ordering] = {"fifo": bare(Fifo)}
-PLACEMENTS: Makers[Placement] = {"first": bare(FirstFit)}
+PLACEMENTS: Makers[Placement] = {"first": bare(FirstFit), "attribute": valued(PreferAttribute)}
 PLANNED_STARTS: Makers[PlannedStarts] = {"none": bare(NoHolds), "easy": bare(Easy)}
 
 
