@@ -65,7 +65,13 @@ def is_held(state: State, claim: Claim) -> bool:
 def delayed_by(state: State, record: TaskRecord, shape: Shape) -> bool:
     """Whether the task that gathers could be delayed if this one, of that shape, started in the held claim."""
     first = state.holds.first
-    if first is None or record.task.id == first.task_id or state.queue.rank(record) < first.rank:
+    if first is None or not comes_later(state, record):
         return False
     longest_s = state.need(shape).longest_s
     return longest_s is None or state.now + longest_s > first.at
+
+
+def comes_later(state: State, record: TaskRecord) -> bool:
+    """Whether the task comes after the one that gathers."""
+    first = state.holds.first
+    return first is not None and record.task.id != first.task_id and state.queue.rank(record) > first.rank

@@ -6,18 +6,21 @@ for it: apply it, ask again.
 """
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mfmesos.core import nearest, trust
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Assignment, Decision, Reason, Refusal, Release, Why
-from mfmesos.core.holds import delayed_by, is_held
+from mfmesos.core.holds import comes_later, delayed_by, is_held
 from mfmesos.core.model import Resources
 from mfmesos.core.records import Shape, TaskRecord
 from mfmesos.core.room_index import amounts
 from mfmesos.core.sizing import AHEAD_PACE_S, ahead, how_many_fit
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
+
+MOST_BESIDE = 64
+"""Shapes that are looked at for a claim that is held."""
 
 
 def room_to_run(state: State) -> int:
@@ -43,7 +46,8 @@ def queued_ahead(state: State, claim: Claim) -> Iterator[Decision]:
 
 
 def _starts(state: State, claim: Claim, room: Resources, at_most: int, reason: Reason) -> Iterator[Decision]:
-    left = [room]
+    left, looked = [room], 0
+    beside: list[tuple[float, Shape]] = []
     for shape in state.waiting.fitting(lambda: amounts(left[0])):
         at_most = min(at_most, room_to_run(state))
         if at_most <= 0:
@@ -55,19 +59,41 @@ def _starts(state: State, claim: Claim, room: Resources, at_most: int, reason: R
             continue
         n = how_many_fit(need, left[0], min(state.queue.count(shape), at_most))
         first = state.queue.first(shape)
-        held = False
-        if n and first is not None:
-            yield from state.policies.planned_starts.plan(state, first)
-            held = is_held(state, claim)
-            if held:
-                n = 0 if delayed_by(state, first, shape) else 1
+        if not n or first is None:
+            continue
+        yield from state.policies.planned_starts.plan(state, first)
+        if is_held(state, claim):
+            looked += 1
+            if looked > MOST_BESIDE:
+                break
+            longest_s = state.need(shape).longest_s
+            if longest_s is not None and comes_later(state, first):
+                beside.append((longest_s, shape))
+                continue
+            n = 0 if delayed_by(state, first, shape) else 1
         left[0], at_most = left[0] - need * n, at_most - n
         for _ in range(n):
-            record = first if held else nearest.pick(state, shape, claim)
+            record = first if is_held(state, claim) else nearest.pick(state, shape, claim)
             assert record is not None
             passed = state.queue.first(shape)
             assert passed is not None
             yield Assignment(record.task.id, claim.id, need, reason, passed.task.id if passed is not record else None)
+    yield from _beside_hold(state, claim, beside, reason)
+
+
+def _beside_hold(
+    state: State, claim: Claim, found: Sequence[tuple[float, Shape]], reason: Reason,
+) -> Iterator[Decision]:
+    """What will have ended before the planned start runs in the held claim meanwhile: the longest first, since that
+    leaves least room idle.
+    """
+    for _, shape in sorted(found, key=lambda one: -one[0]):
+        need = state.allocation(shape, claim.resources, claim.agent_id)
+        first = state.queue.first(shape)
+        while first is not None and room_to_run(state) and need.fits_in(claim.free) and (
+                not delayed_by(state, first, shape)):
+            yield Assignment(first.task.id, claim.id, need, reason)
+            first = state.queue.first(shape)
 
 
 def unsuited(state: State, shape: Shape, claim: Claim, reason: Reason = Reason.FIRST) -> Why | None:
