@@ -181,6 +181,8 @@ class ClaimTable:
         """By all of them together, without their executors."""
         self.expected: Counter[Shape] = Counter()
         """Waiting tasks for which claims are being launched."""
+        self.cores: dict[ClaimState, float] = dict.fromkeys(ClaimState, 0.0)
+        """Of the claims in each state together."""
         self.moves = 0
         """Counts claims that were added, moved to another state, or ended."""
 
@@ -209,6 +211,7 @@ class ClaimTable:
             self._solo[claim.solo_task] = claim
         self.expected.update(claim.expects)
         self.held = self.held + claim.resources
+        self.cores[claim.state] += claim.resources.cores
         claim.table = self
         self.moves += 1
         claim.touch()
@@ -218,6 +221,7 @@ class ClaimTable:
         del self._claims[claim.id]
         self.held = self.held - claim.resources if self._claims else Resources()  # no rounding error left over
         del self._by_state[claim.state][claim.id]
+        self._leave(claim, claim.state)
         del self._by_agent[claim.agent_id][claim.id]
         if not self._by_agent[claim.agent_id]:
             del self._by_agent[claim.agent_id]
@@ -241,7 +245,9 @@ class ClaimTable:
     def moved(self, claim: Claim, old: ClaimState) -> None:
         """Its state was `old` before."""
         del self._by_state[old][claim.id]
+        self._leave(claim, old)
         self._by_state[claim.state][claim.id] = claim
+        self.cores[claim.state] += claim.resources.cores
         self.moves += 1
         for shape, count in claim.expects.items():
             self.expected[shape] -= count
@@ -249,6 +255,14 @@ class ClaimTable:
                 del self.expected[shape]
         claim.expects = {}
         claim.touch()
+
+    def _leave(self, claim: Claim, state: ClaimState) -> None:
+        """The last claim that leaves a state leaves no rounding error."""
+        self.cores[state] = self.cores[state] - claim.resources.cores if self._by_state[state] else 0.0
+
+    def own(self, task_id: int) -> Claim | None:
+        """The claim that is that task's alone, the newest if it had several."""
+        return self._solo.get(task_id)
 
     def of_agent(self, agent_id: AgentId) -> list[Claim]:
         return list(self._by_agent.get(agent_id, {}).values())

@@ -1,6 +1,7 @@
 """What belongs to one master: the connection, its agents with their offers, and how launches go there."""
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mfmesos.core.agents import KnownAgents
@@ -46,11 +47,12 @@ class ClusterState:
         """The agents in the master's last list; None: not known yet."""
         return self.known.latest
 
-    def present(self) -> list[AgentId]:
+    def present(self) -> Iterator[AgentId]:
         """The agents that are there, as far as known."""
         if self.listed is None:
-            return [agent.id for agent in self.agents.values()]
-        return [AgentId(self.name, agent.id) for agent in self.listed if agent.active]
+            yield from (agent.id for agent in self.agents.values())
+        else:
+            yield from (AgentId(self.name, agent.id) for agent in self.listed if agent.active)
 
     def agent(self, agent: str, hostname: str = "") -> AgentRecord:
         """The record of the agent with that id of Mesos's; made at need."""

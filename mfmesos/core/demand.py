@@ -41,6 +41,9 @@ def refresh(state: State) -> None:
         state.renewed_at[category] = state.now
         state.stale.update(dict.fromkeys(state.queue.of_category(category)))
     follow_queue(state)
+    for key in state.tried_again.due(state.now):
+        folder = key.partition("\0")[0]
+        state.fresh.update(dict.fromkeys(shape for shape in state.needed if folder in shape.shared))
     for shape in list(state.stale)[:AT_ONCE]:
         del state.stale[shape]
         _renew(state, shape)
@@ -63,14 +66,15 @@ def _forget(state: State, shape: Shape) -> None:
     state.needed.pop(shape, None)
     for shapes in (state.fresh, state.stale, state.retried):
         shapes.pop(shape, None)
-    if shape in state.waiting:
-        state.waiting.remove(shape)
+    for tree in (state.waiting, state.suspects):
+        if shape in tree:
+            tree.remove(shape)
 
 
 def _take_in(state: State, shape: Shape, first: TaskRecord) -> None:
     state.needed[shape] = state.fresh_need(shape)
     state.fresh[shape] = None
-    if shape.failed_at or (shape.shared and state.lacking):
+    if shape.failed_at:
         state.retried[shape] = None
     _rank(state, shape, first)
 
@@ -88,8 +92,9 @@ def _renew(state: State, shape: Shape) -> None:
 
 
 def _rank(state: State, shape: Shape, first: TaskRecord) -> None:
-    if not shape.solo and shape.at != NOWHERE:  # these have claims of their own, or cannot start yet
-        state.waiting.set(shape, state.queue.rank(first), _least(state, state.needed[shape]))
+    if shape.at != NOWHERE:  # it cannot start yet
+        tree = state.suspects if shape.solo else state.waiting
+        tree.set(shape, state.queue.rank(first), _least(state, state.needed[shape]))
 
 
 def _least(state: State, need: Need) -> Amounts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from heapq import merge
 
-from mfmesos.core import demand, nearest, placing, planning
+from mfmesos.core import demand, nearest, planning, spots
 from mfmesos.core.applying import apply
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Assignment, Decision
@@ -36,7 +36,7 @@ def fill_claims(state: State) -> None:
     if not state.policies.placement.indifferent:
         own = sorted({claim.id: claim for claim in (*own, *others)}.values(), key=lambda c: state.room.place_of(c.id))
         others = map(state.claims.__getitem__, ())
-        _start(state, placing.starts(state, own))
+        _start(state, spots.starts(state, own))
     elif state.queue.large:
         _start(state, nearest.starts(state, own))
     for claim in merge(own, others, key=lambda c: state.room.place_of(c.id)):

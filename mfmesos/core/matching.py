@@ -5,13 +5,13 @@ task that fits nowhere. Large tasks do not starve: after `drain_after_s` claims 
 """
 from __future__ import annotations
 
-from mfmesos.core import claims, demand, holds, placing, sharing, shortage, tasks, temporaries, trust
+from mfmesos.core import claims, demand, holding, sharing, shortage, spots, tasks, temporaries, trust
 from mfmesos.core.actions import DeclineOffers, ListAgents, OpenClaim, Revive, SaveClaim, Suppress
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.cluster_state import REVIVE_AT_LEAST_S, ClusterState
 from mfmesos.core.filling import fill_claims
 from mfmesos.core.model import Resources
-from mfmesos.core.planning import is_short, room_to_run, with_own_claim
+from mfmesos.core.planning import is_short, next_without_claim, room_to_run
 from mfmesos.core.records import AgentRecord, Shape
 from mfmesos.core.sizing import allocation, how_many_fit, is_crumb, size_claim
 from mfmesos.core.state import State
@@ -36,7 +36,7 @@ def match(state: State, everything: bool) -> None:
     if state.stopping or state.now < state.paused_until:
         state.try_all = True
     else:
-        holds.follow(state)
+        holding.follow(state)
         fill_claims(state)
         if not state.queue:
             _nothing_waits(state)
@@ -109,7 +109,7 @@ def _absorb(state: State, shape: Shape, count: int, free: list[list]) -> int:  #
 def _open_claims(state: State, wanted: Wanted) -> None:
     """At most AT_ONCE in one call: the rest of the agents keep their offers until the next."""
     opened = state.claim_number
-    for agent in placing.agents(state):
+    for agent in spots.agents(state):
         if state.claim_number - opened >= AT_ONCE:
             state.unfinished = True
             return
@@ -194,8 +194,8 @@ def _alone_first(state: State, alone: list[tuple[int, Shape]]) -> bool:
 
 def _next_solo(state: State, shape: Shape) -> int | None:
     """The first task of the shape that has no claim of its own."""
-    taken = with_own_claim(state)
-    return next((r.task.id for r in state.queue.of(shape) if r.task.id not in taken), None)
+    found = next_without_claim(state, shape)
+    return found.task.id if found is not None else None
 
 
 def _look_further(state: State, wanted: Wanted) -> None:

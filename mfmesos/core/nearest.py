@@ -7,7 +7,7 @@ from itertools import islice
 from mfmesos.core import trust
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Assignment, Decision, Reason
-from mfmesos.core.holds import delayed_by, is_held
+from mfmesos.core.holding import delayed_by, is_held
 from mfmesos.core.records import Shape, TaskRecord
 from mfmesos.core.room_index import amounts
 from mfmesos.core.state import State
@@ -23,13 +23,17 @@ def starts(state: State, changed: Iterable[Claim]) -> Iterator[Decision]:
     """Before all others start tasks that have just come where most of their inputs lie, and in the claims with new room
     the first ones whose inputs lie there.
     """
-    for shape in list(islice(state.fresh, LOOK_SHAPES)):
+    large = state.queue.large
+    for shape in list(islice((shape for shape in state.fresh if shape in large), LOOK_SHAPES)):
         for record in _head(state, shape):
             claim = _best(state, shape, record)
             if claim is not None:
                 yield from _start(state, shape, record, claim)
     for claim in changed:
-        for shape in list(islice(state.waiting.fitting(lambda one=claim: amounts(one.free)), LOOK_SHAPES)):  # type: ignore[misc]
+        if not state.near.any_at(claim.id):
+            continue
+        fitting = islice(state.waiting.fitting(lambda one=claim: amounts(one.free)), LOOK_SHAPES)  # type: ignore[misc]
+        for shape in [shape for shape in fitting if shape in large]:
             for record in _head(state, shape):
                 if state.near.bytes_at(record.large, claim.id):
                     yield from _start(state, shape, record, claim)
@@ -40,7 +44,7 @@ def pick(state: State, shape: Shape, claim: Claim) -> TaskRecord | None:
     otherwise the first.
     """
     first = state.queue.first(shape)
-    if first is None or not state.queue.large:
+    if first is None or shape not in state.queue.large or not state.near.any_at(claim.id):
         return first
     here = [(state.near.bytes_at(record.large, claim.id), -n, record) for n, record in enumerate(_head(state, shape))]
     return max(here, key=lambda one: one[:2])[2]

@@ -54,6 +54,10 @@ class Nearness:
             if not claims:
                 del self._claims[digest]
 
+    def any_at(self, claim_id: str) -> bool:
+        """Whether that claim has any."""
+        return bool(self._digests.get(claim_id))
+
     def bytes_at(self, wanted: Large, claim_id: str) -> int:
         """How much of it that claim has."""
         return sum(size for digest, size in wanted if claim_id in self._claims.get(digest, ()))

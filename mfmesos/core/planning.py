@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from mfmesos.core import nearest, trust
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Assignment, Decision, Reason, Refusal, Release, Why
-from mfmesos.core.holds import comes_later, delayed_by, is_held
+from mfmesos.core.holding import comes_later, delayed_by, is_held
 from mfmesos.core.model import Resources
 from mfmesos.core.records import Shape, TaskRecord
 from mfmesos.core.room_index import amounts
@@ -151,17 +151,22 @@ def _may_stay(state: State, record: TaskRecord, claim: Claim) -> bool:
 
 def _next_suspect(state: State, claim: Claim) -> TaskRecord | None:
     """The first suspect without a claim opened for it, otherwise the first one."""
-    fitting = [s for s, _, _ in state.queue.shapes() if s.solo and s.at in ("", claim.id)
-               and not trust.shunned(state, s, claim.agent_id)
-               and state.allocation(s, claim.resources, claim.agent_id).fits_in(claim.resources)]
-    taken = with_own_claim(state)
-    for shape in fitting:
-        found = next((r for r in state.queue.of(shape) if r.task.id not in taken), None)
-        if found is not None:
-            return found
-    return state.queue.first(fitting[0]) if fitting else None
+    first: TaskRecord | None = None
+    for shape in state.suspects.fitting(lambda: amounts(claim.resources)):
+        need = state.allocation(shape, claim.resources, claim.agent_id)
+        if unsuited(state, shape, claim) is None and need.fits_in(claim.resources):
+            found = next_without_claim(state, shape)
+            if found is not None:
+                return found
+            first = first or state.queue.first(shape)
+    return first
 
 
-def with_own_claim(state: State) -> set[int]:
-    """Tasks that have, or will have, their own claim."""
-    return {c.solo_task for c in state.claims_in(ClaimState.LAUNCHING, ClaimState.OPEN) if c.solo_task is not None}
+def next_without_claim(state: State, shape: Shape) -> TaskRecord | None:
+    """The first task of the shape that has no claim of its own, and will have none."""
+    return next((r for r in state.queue.each(shape) if not _has_claim(state, r.task.id)), None)
+
+
+def _has_claim(state: State, task_id: int) -> bool:
+    claim = state.claims.own(task_id)
+    return claim is not None and claim.state in (ClaimState.LAUNCHING, ClaimState.OPEN)

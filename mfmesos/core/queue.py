@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from bisect import bisect
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from itertools import islice
 
@@ -23,8 +23,8 @@ class WaitingQueue:
         self._changed: dict[Shape, None] = {}
         self._count = 0
         self._grown = False
-        self.large = 0
-        """Number of tasks with large inputs."""
+        self.large: Counter[Shape] = Counter()
+        """Number of tasks with large inputs, by shape."""
 
     def __len__(self) -> int:
         return self._count
@@ -54,7 +54,8 @@ class WaitingQueue:
             self._by_shape[shape] = deque(ordered)
         self._count += 1
         self._grown = True
-        self.large += bool(record.large)
+        if record.large:
+            self.large[shape] += 1
 
     def remove(self, record: TaskRecord) -> None:
         """Remove a waiting task; it must have the same shape as when it was added."""
@@ -68,7 +69,10 @@ class WaitingQueue:
         if not tasks:
             self._forget(shape)
         self._count -= 1
-        self.large -= bool(record.large)
+        if record.large:
+            self.large[shape] -= 1
+            if not self.large[shape]:
+                del self.large[shape]
 
     def _forget(self, shape: Shape) -> None:
         del self._by_shape[shape]
@@ -108,6 +112,11 @@ class WaitingQueue:
         """(shape, count, first task), by the ranks of the first tasks; costs as much as there are shapes."""
         return sorted(((s, len(t), t[0]) for s, t in self._by_shape.items()), key=lambda item: self.rank(item[2]))
 
+    def counts(self) -> Iterator[tuple[Shape, int]]:
+        """In no order."""
+        for shape, tasks in self._by_shape.items():
+            yield shape, len(tasks)
+
     def first(self, shape: Shape) -> TaskRecord | None:
         tasks = self._by_shape.get(shape)
         return tasks[0] if tasks else None
@@ -117,7 +126,11 @@ class WaitingQueue:
         return list(islice(self._by_shape.get(shape, ()), count))
 
     def of(self, shape: Shape) -> list[TaskRecord]:
-        return list(self._by_shape.get(shape, ()))
+        return list(self.each(shape))
+
+    def each(self, shape: Shape) -> Iterator[TaskRecord]:
+        """The tasks of that shape one by one, while none is added or removed."""
+        return iter(self._by_shape.get(shape, ()))
 
 
 

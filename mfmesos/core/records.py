@@ -149,6 +149,8 @@ class PlannedStart:
     rank: Rank
     """Of the task; one that waited for very long is the first of all."""
     task_id: int
+    attempts: int
+    """That the task had before."""
     claim_id: str
     at: float
     """When there will be room, by the usual run times of what runs there; infinity if that is unknown."""

@@ -51,3 +51,4 @@ def _restore_task(state: State, saved: SavedTask) -> None:
         return
     record.limit_memory_mb, record.limit_disk_mb = saved.limit_memory_mb, saved.limit_disk_mb
     tasks.assign(state, record, claim, saved.allocation)
+    state.under_way.add(record, record.shape())

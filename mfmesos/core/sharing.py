@@ -1,11 +1,14 @@
 """Shared folders (--shared-fs): which agents lack one, and the end of tasks that no agent can run."""
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from mfmesos.core import tasks, trust
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.cluster_state import ClusterState
+from mfmesos.core.model import AgentId
 from mfmesos.core.outcomes import Decision, Verdict
-from mfmesos.core.records import Shape, TaskRecord
+from mfmesos.core.records import AgentRecord, Shape, TaskRecord
 from mfmesos.core.state import State
 from mfmesos.core.states import TaskState
 from mfmesos.shared import wire
@@ -37,14 +40,20 @@ def lacking(state: State, claim: Claim, record: TaskRecord, result: wire.Result)
     if agent.lacks.get(folder, 0.0) <= state.now:
         state.note("warning", m.SHARED_AGENT_LACKS(agent=agent.name, folder=folder),
                    every_s=trust.FOR_EVER_S)
-    agent.lacks[folder], state.lacking = state.now + trust.LACKS_S, True
-    state.retried.update(dict.fromkeys(shape for shape in state.needed if folder in shape.shared))
+    missing(state, agent, folder)
     tasks.carry_out(state, record, Decision(Verdict.RETRY, result.reason), result)
     for unsent in list(claim.unsent):
         other = tasks.current(state, claim, unsent)
         if other is not None and folder in other.task.shared:
             tasks.take_back(state, claim, other)
     return True
+
+
+def missing(state: State, agent: AgentRecord, folder: str) -> None:
+    """The agent lacks the folder from now on, until it is tried again."""
+    until = agent.lacks[folder] = state.now + trust.LACKS_S
+    state.lacking = True
+    state.tried_again.arm(f"{folder}\0{agent.id}", until)
 
 
 def look(state: State, wanted: list[tuple[Shape, int]]) -> None:
@@ -66,12 +75,26 @@ def waits_for_list(state: State, cluster: ClusterState) -> bool:
 
 
 def _nowhere(state: State, shape: Shape) -> str:
-    """A shared folder that every agent lacks that could run tasks of that shape; empty if one may have it."""
-    present = [agent_id for cluster in state.live() for agent_id in cluster.present()]
-    able = [agent_id for agent_id in present if (whole := state.whole(agent_id)) is None
-            or state.fits(state.need(shape), whole, agent_id)]
-    missing = [trust.lacks(state, shape, agent_id) for agent_id in able]
-    return missing[0] if missing and all(missing) else ""
+    """A shared folder that every agent lacks that could run tasks of that shape; empty if one may have it: then this
+    costs as much as there are agents before that one.
+    """
+    found, need = "", state.need(shape)
+    for agent_id in _present(state) if state.lacking else ():
+        folder = trust.lacks(state, shape, agent_id)
+        if folder and found:
+            continue
+        whole = state.whole(agent_id)
+        if whole is not None and not state.fits(need, whole, agent_id):
+            continue
+        if not folder:
+            return ""
+        found = folder
+    return found
+
+
+def _present(state: State) -> Iterator[AgentId]:
+    for cluster in state.live():
+        yield from cluster.present()
 
 
 def _tried(state: State, folder: str) -> str:

@@ -23,6 +23,7 @@ from mfmesos.core.room_index import LeastNeeds, MostRoom
 from mfmesos.core.sizing import Bound, Wanted, allocation
 from mfmesos.core.states import ClaimState, TaskState
 from mfmesos.core.temporary_table import Temporaries
+from mfmesos.core.under_way import UnderWay
 from mfmesos.shared.messages import core as m
 
 MOST_ALIKE, ALIKE_S = 5, 10.0
@@ -33,7 +34,7 @@ MOST_ALIKE, ALIKE_S = 5, 10.0
 class State:
     policy: Policy
     needs: Needs
-    policies: Policies
+    policies: Policies[State]
     names: InitVar[Sequence[str]] = ("",)
     """Of the clusters."""
     now: float = 0.0
@@ -46,12 +47,15 @@ class State:
     publishing: dict[str, int] = field(default_factory=dict)
     """Attempt -> task, while its outputs are being published."""
     queue: WaitingQueue = field(init=False)
+    under_way: UnderWay = field(default_factory=UnderWay)
     counts: Counter[TaskState] = field(default_factory=Counter)
     order: int = 0
     needed: dict[Shape, Need] = field(default_factory=dict)
     """The needs of waiting shapes; see demand."""
     waiting: LeastNeeds[Shape] = field(default_factory=LeastNeeds)
     """Waiting shapes by what they need at least; without those that get claims of their own."""
+    suspects: LeastNeeds[Shape] = field(default_factory=LeastNeeds)
+    """The same for those that get claims of their own."""
     fresh: dict[Shape, None] = field(default_factory=dict)
     """Waiting shapes that may fit where they did not before."""
     retried: dict[Shape, None] = field(default_factory=dict)
@@ -68,6 +72,8 @@ class State:
     """The category of the last submitted task."""
     shared: dict[str, str] = field(default_factory=dict)
     """The shared folders, and the name of the marker in each."""
+    tried_again: Deadlines = field(default_factory=Deadlines)
+    """By shared folder and agent that lacked it: when the agent is tried again."""
     lacking: bool = False
     """Whether an agent was found to lack one."""
     sharing_since: dict[object, float] = field(default_factory=dict)

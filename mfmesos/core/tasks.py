@@ -133,12 +133,14 @@ def withdraw(state: State, task_id: int, why: str) -> None:
 
 def start_attempt(state: State, record: TaskRecord, claim: Claim, allocation: Resources) -> None:
     """Assign a waiting task to a claim, where it holds resources from now on."""
-    need = state.need(record.shape())
+    shape = record.shape()
+    need = state.need(shape)
     state.queue.remove(record)
     state.temporaries.started(record)
     record.attempts += 1
     record.limit_memory_mb, record.limit_disk_mb = need.memory_mb, need.disk_mb
     assign(state, record, claim, allocation)
+    state.under_way.add(record, shape)
     state.claims.touch_own(record.task.id)
     state.emit(SaveTask(record.saved()))
 
@@ -167,6 +169,7 @@ def current(state: State, claim: Claim, attempt_id: str) -> TaskRecord | None:
 def leave_claim(state: State, record: TaskRecord) -> None:
     """The current attempt releases its resources, and its later messages are ignored."""
     claim = state.claims.get(record.claim_id)
+    state.under_way.remove(record)
     state.policies.ordering.used(record.group, record.allocation.cores * (state.now - record.assigned_at))
     if claim is not None:
         claim.drop(record.attempt_id, record.allocation, state.now)

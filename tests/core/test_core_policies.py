@@ -7,7 +7,8 @@ import pytest
 from world import World
 
 from mfmesos.core import events as ev
-from mfmesos.core.holds import Holds, delayed_by, is_held
+from mfmesos.core.holding import delayed_by, is_held
+from mfmesos.core.holds import Holds
 from mfmesos.core.model import Offer, Request, Resources, Task
 from mfmesos.core.policies import registry
 from mfmesos.core.policies.easy import AGES_S
@@ -235,14 +236,14 @@ def test_a_placement_chooses_among_claims_and_among_offers(monkeypatch):
 def test_only_the_first_of_all_holds_gathers():
     """One total order, that of the tasks' ranks, whatever the order in which they were made."""
     holds = Holds()
-    late, early = (PlannedStart((0.0, 0.0, n), n, f"claim {n}", 10.0, 60.0) for n in (7, 3))
+    late, early = (PlannedStart((0.0, 0.0, n), n, 0, f"claim {n}", 10.0, 60.0) for n in (7, 3))
     holds.add(late)
     assert holds.first == late
     holds.add(early)
     assert list(holds) == [early, late]
     holds.remove(early)
     assert holds.first == late
-    again = PlannedStart((0.0, 0.0, 7), 7, "claim 9", 20.0, 90.0)
+    again = PlannedStart((0.0, 0.0, 7), 7, 0, "claim 9", 20.0, 90.0)
     holds.add(again)
     assert list(holds) == [again]
 
@@ -261,7 +262,7 @@ def test_each_hold_ends_at_its_deadline(monkeypatch):
     (claim,) = state.claims.values()
     first, second = state.tasks[3], state.tasks[4]
     for record, until in ((first, 100.0), (second, 200.0)):
-        state.holds.add(PlannedStart(state.queue.rank(record), record.task.id, claim.id, 50.0, until))
+        state.holds.add(PlannedStart(state.queue.rank(record), record.task.id, 0, claim.id, 50.0, until))
     assert is_held(state, claim)
     assert delayed_by(state, second, second.shape())
     assert not delayed_by(state, first, first.shape())

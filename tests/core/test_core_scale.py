@@ -3,13 +3,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from world import FakeExecutor, core_with
 
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
-from mfmesos.core.model import Agent, Offer, Request, Resources, Task
+from mfmesos.core import sharing
+from mfmesos.core.model import Agent, Offer, Request, Resources, SavedTask, StagedInput, Task
 from mfmesos.core.policy import Policy
 from mfmesos.shared import wire
 
@@ -18,17 +20,46 @@ ROOM = Resources(CORES, 8192, 50000)
 ENDED = 60
 
 
+Submit = Callable[[int, int], ev.Event]
+"""Of a task's number and the number of kinds."""
+
+
+def ordinary(number: int, kinds: int, **more: object) -> Task:
+    kind = number % kinds
+    return Task(number, f"p{kind} {number}", (), (), Request(1.0, 500.0 + kind), category=f"c{kind}",
+                **more)  # type: ignore[arg-type]
+
+
+def plain(number: int, kinds: int) -> ev.Event:
+    return ev.TaskSubmitted(ordinary(number, kinds))
+
+
+def in_shared_folder(number: int, kinds: int) -> ev.Event:
+    return ev.TaskSubmitted(ordinary(number, kinds, shared=("/nfs",)))
+
+
+def with_large_input(number: int, kinds: int) -> ev.Event:
+    """Each input is read by a few tasks."""
+    data = StagedInput("data", f"{number // 5:064x}", 100 << 20, 0o644)
+    return ev.TaskSubmitted(ordinary(number, kinds), (data,))
+
+
+def suspect(number: int, kinds: int) -> ev.Event:
+    """A task that must run alone, of an earlier scheduler; all are of one size, since they take turns in a claim."""
+    task = replace(ordinary(number, kinds), request=Request(1.0, 500.0))
+    return ev.Restored((SavedTask(task, (), number, "", 1, solo=True),), ())
+
+
 class Cluster:
     """Agents that are full, with as much again waiting in `kinds` kinds; World would check too much for so many."""
 
-    def __init__(self, agents: int, kinds: int) -> None:
+    def __init__(self, agents: int, kinds: int, submit: Submit = plain) -> None:
         self.core = core_with(Policy(workdir="/w", batch_delay_s=0.0))
         self.now = 0.0
         self.executors: dict[str, FakeExecutor] = {}
         self.declined: list[str] = []
         tasks = range(1, agents * CORES + 200 + 10 * kinds)
-        self.send(*(ev.TaskSubmitted(Task(
-            i, f"p{i % kinds} {i}", (), (), Request(1.0, 500.0 + i % kinds), category=f"c{i % kinds}")) for i in tasks))
+        self.send(*(submit(i, kinds) for i in tasks))
         self.send(ev.Registered("f", "m"))
         self.send(ev.AgentsListed(tuple(Agent(f"a{i}", f"a{i}", ROOM) for i in range(agents)), None))
         self.send(ev.OffersReceived(tuple(Offer(f"o{i}", f"a{i}", f"a{i}", ROOM) for i in range(agents))))
@@ -86,10 +117,12 @@ def calls_of_core(do: Callable[[], None]) -> int:
     return count
 
 
-def per_ended_task(agents: int, kinds: int) -> float:
-    cluster = Cluster(agents, kinds)
+def per_ended_task(agents: int, kinds: int, submit: Submit = plain) -> float:
+    cluster = Cluster(agents, kinds, submit)
     running = sum(len(e.running) for e in cluster.executors.values())
-    assert running == agents * CORES
+    assert running == agents * (1 if submit is suspect else CORES)
+    if submit is in_shared_folder:
+        sharing.missing(cluster.core.state, cluster.core.state.agent("without"), "/nfs")
     for number in range(30):  # estimates of categories with few samples are renewed with each
         cluster.end_one(number)
     calls = calls_of_core(lambda: [cluster.end_one(n) for n in range(ENDED)] and None)
@@ -108,6 +141,30 @@ def test_an_ended_task_costs_the_same_whatever_the_number_of_agents():
 def test_an_ended_task_costs_the_same_whatever_the_number_of_kinds():
     """The same for 1, 100 and 1,000 kinds of tasks that wait."""
     found = {kinds: per_ended_task(20, kinds) for kinds in (1, 100, 1000)}
+    assert max(found.values()) <= 2 * min(found.values()), found
+
+
+OTHERS = {make.__name__: make for make in (suspect, in_shared_folder, with_large_input)}
+
+
+@pytest.mark.timeout(280)
+@pytest.mark.parametrize("what", OTHERS)
+def test_an_ended_task_of_another_sort_costs_the_same(what):
+    """Tasks that run alone, use a shared folder, or have large inputs: at any number of agents and kinds."""
+    found = {agents: per_ended_task(agents, 10, OTHERS[what]) for agents in (10, 100, 1000)}
+    assert max(found.values()) <= 2 * min(found.values()), found
+    found = {kinds: per_ended_task(20, kinds, OTHERS[what]) for kinds in (1, 100, 1000)}
+    assert max(found.values()) <= 2 * min(found.values()), found
+
+
+def test_the_time_left_costs_the_same_whatever_the_number_of_agents_and_tasks():
+    """Asked while tasks of 10 kinds run that started together."""
+    found = {}
+    for agents in (10, 100, 1000):
+        cluster = Cluster(agents, 10)
+        for number in range(20):
+            cluster.end_one(number)
+        found[agents] = calls_of_core(lambda core=cluster.core: core.seconds_left() and None)
     assert max(found.values()) <= 2 * min(found.values()), found
 
 

@@ -13,7 +13,7 @@ from typing import Any, Callable
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.core import Core
-from mfmesos.core.holds import is_held
+from mfmesos.core.holding import is_held
 from mfmesos.core.model import Agent, Holder, Offer, Request, Resources, SavedClaim, SavedTask, Task
 from mfmesos.core.policy import Policy
 from mfmesos.core.sizing import AHEAD_MOST, how_many_fit

@@ -9,17 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from mfmesos.core import trust
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Decision, Hold, Refusal, Why
 from mfmesos.core.model import Resources
 from mfmesos.core.records import FIRST_OF_ALL, PlannedStart, Rank, Shape, TaskRecord
+from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState
-
-if TYPE_CHECKING:
-    from mfmesos.core.state import State
 
 PATIENCE_S = 60.0
 """A planned start is given up this long, and as long as it was planned ahead, after its time."""
@@ -74,7 +71,7 @@ def _best(state: State, shape: Shape, record: TaskRecord, rank: Rank) -> Planned
     for claim, need in islice(_able(state, shape), MOST_CLAIMS):
         at = _room_at(state, claim, need, usual)
         ahead = at - state.now if at < math.inf else BLIND_S
-        planned = PlannedStart(rank, record.task.id, claim.id, at, state.now + 2 * ahead + PATIENCE_S)
+        planned = PlannedStart(rank, record.task.id, record.attempts, claim.id, at, state.now + 2 * ahead + PATIENCE_S)
         found.append((at, claim.resources.cores - claim.free.cores, planned))
     return min(found, key=lambda item: item[:2])[2] if found else None
 

@@ -3,14 +3,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from mfmesos.core.decisions import Decision
 from mfmesos.core.model import Resources
 from mfmesos.core.records import TaskRecord
 
-if TYPE_CHECKING:
-    from mfmesos.core.state import State
+S = TypeVar("S")
+"""The state of the core, which itself holds the policies."""
+Reads = TypeVar("Reads", contravariant=True)
 
 
 class Ordering(Protocol):
@@ -60,17 +61,17 @@ class Placement(Protocol):
         """Smaller ones are preferred; among equal ones the spot with most of the inputs' bytes, then the first one."""
 
 
-class PlannedStarts(Protocol):
+class PlannedStarts(Protocol[Reads]):
     """What is kept for a task that cannot start while others can."""
 
-    def plan(self, state: State, overtaking: TaskRecord) -> Iterator[Decision]:
+    def plan(self, state: Reads, overtaking: TaskRecord) -> Iterator[Decision]:
         """At most one decision, before `overtaking` starts: a Hold, or the Refusal of one. Reads the state only."""
 
 
 @dataclass(frozen=True)
-class Policies:
+class Policies(Generic[S]):
     """Those of one run."""
 
     ordering: Ordering
     placement: Placement
-    planned_starts: PlannedStarts
+    planned_starts: PlannedStarts[S]

@@ -12,6 +12,7 @@ from mfmesos.core.policies.first_fit import FirstFit
 from mfmesos.core.policies.no_holds import NoHolds
 from mfmesos.core.policies.protocols import Ordering, Placement, PlannedStarts, Policies
 from mfmesos.core.policy import Policy
+from mfmesos.core.state import State
 from mfmesos.shared.messages import core as m
 from mfmesos.shared.phrases import printable
 
@@ -40,10 +41,10 @@ def valued(make: Callable[[str], P]) -> Callable[[str], P]:
 
 ORDERINGS: Makers[Ordering] = {"fifo": bare(Fifo)}
 PLACEMENTS: Makers[Placement] = {"first": bare(FirstFit), "attribute": valued(PreferAttribute)}
-PLANNED_STARTS: Makers[PlannedStarts] = {"none": bare(NoHolds), "easy": bare(Easy)}
+PLANNED_STARTS: Makers[PlannedStarts[State]] = {"none": bare(NoHolds), "easy": bare(Easy)}
 
 
-def chosen(policy: Policy) -> Policies:
+def chosen(policy: Policy) -> Policies[State]:
     """The policies that the settings name. Raises ValueError, as does `made`."""
     return Policies(made(ORDERINGS, policy.ordering), placement(policy.placement),
                     made(PLANNED_STARTS, policy.planned_start))

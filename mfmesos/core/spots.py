@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Assignment, Decision, Reason
-from mfmesos.core.holds import delayed_by, is_held
+from mfmesos.core.holding import delayed_by, is_held
 from mfmesos.core.model import Resources
 from mfmesos.core.planning import room_to_run, unsuited
 from mfmesos.core.policies.protocols import Spot
