@@ -53,8 +53,8 @@ def suspect(number: int, kinds: int) -> ev.Event:
 class Cluster:
     """Agents that are full, with as much again waiting in `kinds` kinds; World would check too much for so many."""
 
-    def __init__(self, agents: int, kinds: int, submit: Submit = plain) -> None:
-        self.core = core_with(Policy(workdir="/w", batch_delay_s=0.0))
+    def __init__(self, agents: int, kinds: int, submit: Submit = plain, placement: str = "first") -> None:
+        self.core = core_with(Policy(workdir="/w", batch_delay_s=0.0, placement=placement))
         self.now = 0.0
         self.executors: dict[str, FakeExecutor] = {}
         self.declined: list[str] = []
@@ -117,8 +117,8 @@ def calls_of_core(do: Callable[[], None]) -> int:
     return count
 
 
-def per_ended_task(agents: int, kinds: int, submit: Submit = plain) -> float:
-    cluster = Cluster(agents, kinds, submit)
+def per_ended_task(agents: int, kinds: int, submit: Submit = plain, placement: str = "first") -> float:
+    cluster = Cluster(agents, kinds, submit, placement)
     running = sum(len(e.running) for e in cluster.executors.values())
     assert running == agents * (1 if submit is suspect else CORES)
     if submit is in_shared_folder:
@@ -154,6 +154,16 @@ def test_an_ended_task_of_another_sort_costs_the_same(what):
     found = {agents: per_ended_task(agents, 10, OTHERS[what]) for agents in (10, 100, 1000)}
     assert max(found.values()) <= 2 * min(found.values()), found
     found = {kinds: per_ended_task(20, kinds, OTHERS[what]) for kinds in (1, 100, 1000)}
+    assert max(found.values()) <= 2 * min(found.values()), found
+
+
+@pytest.mark.timeout(240)
+def test_a_placement_that_ranks_claims_costs_the_same():
+    """At any number of agents and kinds, and not much more than first fit."""
+    found = {agents: per_ended_task(agents, 10, placement="attribute=disk") for agents in (10, 100, 1000)}
+    assert max(found.values()) <= 2 * min(found.values()), found
+    assert found[10] <= 1.5 * per_ended_task(10, 10), found
+    found = {kinds: per_ended_task(20, kinds, placement="attribute=disk") for kinds in (1, 100, 1000)}
     assert max(found.values()) <= 2 * min(found.values()), found
 
 
