@@ -52,9 +52,7 @@ class Engine:
             if line.temporary and name not in self.freed and line.number in reports and all(
                     self.ended(r) for r in self.lines if line.number in r.reads):
                 self.freed.add(name)
-                event = ev.TemporariesUnneeded((name,))
-                self.world.said_later.append(event)
-                self.world.send(event)
+                self.world.send(ev.TemporariesUnneeded((name,)))
 
     def ended(self, line: Line) -> bool:
         """It was reported, or one of its makers failed."""
@@ -403,6 +401,9 @@ def files(draw):
 
 # A result that was counted but not yet acknowledged comes again after a restart: its copy stays.
 @example([Line(1, (), False), Line(2), Line(3, (1,), False), Line(4, (), False), Line(5, (1, 2), False)], 1980, 2)
+# The engine repeats after every restart that a temporary output is no longer needed, not only after the first.
+@example([Line(1, (), False), Line(2, (1,)), Line(3, (), False), Line(4, (1, 2)), Line(5, (), False),
+          Line(6, (4,), False)], 92327, 1)
 @settings(max_examples=examples(150), deadline=None)
 @given(files(), st.integers(0, 10**6), st.integers(1, 3))
 def test_whatever_is_lost(lines, seed, agents):

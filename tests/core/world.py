@@ -156,7 +156,7 @@ class World:
         for event in batch:
             if isinstance(event, ev.TaskSubmitted):
                 self.stated[event.task.id] = event
-            elif isinstance(event, (ev.TaskWithdrawn, ev.NoMoreTasks)):
+            elif isinstance(event, (ev.TaskWithdrawn, ev.NoMoreTasks, ev.TemporariesUnneeded)):
                 self.said_later.append(event)
         out = self.core.handle_all(batch, self.now)
         self._save(out)
