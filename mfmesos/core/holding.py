@@ -6,9 +6,15 @@ from mfmesos.core.records import Shape, TaskRecord
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
 
+AGES_S = 60.0
+"""Where tasks do not start in the order of their submission, the oldest one becomes the first after this time."""
+LOOK_EVERY_S = 1.0
+
 
 def follow(state: State) -> None:
-    """Give up the holds whose task has started or ended, whose claim takes no more tasks, or that are overdue."""
+    """Give up the holds whose task has started or ended, whose claim takes no more tasks, or that are overdue; once a
+    second look for a task that has waited too long.
+    """
     for hold in state.holds:
         record, claim = state.tasks.get(hold.task_id), state.claims.get(hold.claim_id)
         waits = (record is not None and record.state is TaskState.WAITING
@@ -18,6 +24,15 @@ def follow(state: State) -> None:
         state.holds.remove(hold)
         if claim is not None:
             claim.touch()  # other tasks may start there again
+    if not state.policies.ordering.by_arrival and state.now - state.holds.looked_at >= LOOK_EVERY_S:
+        state.holds.looked_at, state.holds.aged = state.now, _aged(state)
+
+
+def _aged(state: State) -> int | None:
+    """Costs as much as there are shapes."""
+    firsts = ((first.waiting_since, first.order, first.task.id) for shape, _, first in state.queue.shapes()
+              if shape in state.waiting and state.now - first.waiting_since >= AGES_S)
+    return min(firsts, default=(0.0, 0, None))[2]
 
 
 def is_held(state: State, claim: Claim) -> bool:

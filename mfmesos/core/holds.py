@@ -17,6 +17,9 @@ class Holds:
         self._holds: list[PlannedStart] = []
         self.tried_at = -1e9
         """When the last one was made, or could not be made."""
+        self.aged: int | None = None
+        """The task that has waited too long because others preceded it, the oldest one."""
+        self.looked_at = -1e9
 
     def __len__(self) -> int:
         return len(self._holds)

@@ -7,11 +7,10 @@ import pytest
 from world import World
 
 from mfmesos.core import events as ev
-from mfmesos.core.holding import delayed_by, is_held
+from mfmesos.core.holding import AGES_S, delayed_by, is_held
 from mfmesos.core.holds import Holds
 from mfmesos.core.model import Offer, Request, Resources, Task
 from mfmesos.core.policies import registry
-from mfmesos.core.policies.easy import AGES_S
 from mfmesos.core.policies.fifo import Fifo
 from mfmesos.core.policies.protocols import Spot
 from mfmesos.core.policy import Policy

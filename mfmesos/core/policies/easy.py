@@ -16,7 +16,7 @@ from mfmesos.core.decisions import Decision, Hold, Refusal, Why
 from mfmesos.core.model import Resources
 from mfmesos.core.records import FIRST_OF_ALL, PlannedStart, Rank, Shape, TaskRecord
 from mfmesos.core.state import State
-from mfmesos.core.states import ClaimState
+from mfmesos.core.states import ClaimState, TaskState
 
 PATIENCE_S = 60.0
 """A planned start is given up this long, and as long as it was planned ahead, after its time."""
@@ -28,8 +28,6 @@ MOST_CLAIMS = 32
 """That many are compared: what runs in each is looked at."""
 EVERY_S = 1.0
 """Pause between two plans: tasks that need only a little more than others become the first all the time."""
-AGES_S = 60.0
-"""Where tasks do not start in the order of their submission, the oldest one becomes the first after this time."""
 
 
 class Easy:
@@ -53,15 +51,12 @@ def _first(state: State) -> tuple[Shape, TaskRecord, Rank] | None:
 
 
 def _aged(state: State) -> tuple[Shape, TaskRecord, Rank] | None:
-    """The task that has waited for longest, and for too long; it costs as much as there are shapes."""
-    if state.policies.ordering.by_arrival:
+    """The task that has waited for longest, and for too long."""
+    record = state.tasks.get(state.holds.aged or -1)
+    if record is None or record.state is not TaskState.WAITING:
         return None
-    aged = [(shape, first) for shape, _, first in state.queue.shapes()
-            if shape in state.waiting and state.now - first.waiting_since >= AGES_S]
-    if not aged:
-        return None
-    shape, record = min(aged, key=lambda one: (one[1].waiting_since, one[1].order))
-    return shape, record, (FIRST_OF_ALL, record.key, record.order)
+    shape = record.shape()
+    return (shape, record, (FIRST_OF_ALL, record.key, record.order)) if shape in state.waiting else None
 
 
 def _best(state: State, shape: Shape, record: TaskRecord, rank: Rank) -> PlannedStart | None:
