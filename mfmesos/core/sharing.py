@@ -53,7 +53,7 @@ def missing(state: State, agent: AgentRecord, folder: str) -> None:
     """The agent lacks the folder from now on, until it is tried again."""
     until = agent.lacks[folder] = state.now + trust.LACKS_S
     state.lacking = True
-    state.tried_again.arm(f"{folder}\0{agent.id}", until)
+    state.tried_again.arm(f"{folder}\0{agent.id.cluster}\0{agent.id.agent}", until)
 
 
 def look(state: State, wanted: list[tuple[Shape, int]]) -> None:

@@ -9,7 +9,7 @@ from world import World
 from mfmesos.core import events as ev
 from mfmesos.core.holding import AGES_S, delayed_by, is_held
 from mfmesos.core.holds import Holds
-from mfmesos.core.model import Offer, Request, Resources, Task
+from mfmesos.core.model import AgentId, Offer, Request, Resources, Task
 from mfmesos.core.policies import registry
 from mfmesos.core.policies.fifo import Fifo
 from mfmesos.core.policies.protocols import Spot
@@ -280,4 +280,4 @@ def test_attributes_of_agents_come_with_offers():
     offer = Offer("O1", "a1", "h1", AGENT, {"rack": "r7"})
     world.offers["O1"] = offer
     world.send(ev.OffersReceived((offer,)))
-    assert world.core.state.agent("a1").attributes == {"rack": "r7"}
+    assert world.core.state.agent(AgentId("", "a1")).attributes == {"rack": "r7"}

@@ -11,7 +11,7 @@ from world import FakeExecutor, core_with
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core import sharing
-from mfmesos.core.model import Agent, Offer, Request, Resources, SavedTask, StagedInput, Task
+from mfmesos.core.model import Agent, AgentId, Offer, Request, Resources, SavedTask, StagedInput, Task
 from mfmesos.core.policy import Policy
 from mfmesos.shared import wire
 
@@ -122,7 +122,7 @@ def per_ended_task(agents: int, kinds: int, submit: Submit = plain, placement: s
     running = sum(len(e.running) for e in cluster.executors.values())
     assert running == agents * (1 if submit is suspect else CORES)
     if submit is in_shared_folder:
-        sharing.missing(cluster.core.state, cluster.core.state.agent("without"), "/nfs")
+        sharing.missing(cluster.core.state, cluster.core.state.agent(AgentId("", "without")), "/nfs")
     for number in range(30):  # estimates of categories with few samples are renewed with each
         cluster.end_one(number)
     calls = calls_of_core(lambda: [cluster.end_one(n) for n in range(ENDED)] and None)
