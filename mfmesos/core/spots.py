@@ -10,7 +10,7 @@ from mfmesos.core.model import Resources
 from mfmesos.core.planning import room_to_run, unsuited
 from mfmesos.core.policies.protocols import Spot
 from mfmesos.core.records import AgentRecord, Shape, TaskRecord
-from mfmesos.core.room_index import NOTHING, Amounts, amounts
+from mfmesos.core.room_index import NOTHING, Amounts
 from mfmesos.core.state import State
 
 
@@ -47,7 +47,7 @@ def _most(claims: Sequence[Claim]) -> Amounts:
     """The most of each resource that any of them has free."""
     most = NOTHING
     for claim in claims:
-        most = Amounts(*map(max, most, amounts(claim.free)))
+        most = most.at_least(claim.free)
     return most
 
 
