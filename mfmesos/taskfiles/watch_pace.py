@@ -5,7 +5,7 @@ ONLY_POLLED_S = 0.25
 """Between polls while the poll is the only means (no inotify watch available, a network file system)."""
 MISSED = 3
 """When only the poll has found this many changes in a row, notifications do not work here."""
-BUSY, BUSY_S = 20, 0.2
+BUSY, BUSY_S = 30, 0.2
 """More changes than BUSY within BUSY_S: a notification for each costs more than it is worth (docs/performance.md, Task
 files)."""
 BUSY_POLL_S = 0.005
