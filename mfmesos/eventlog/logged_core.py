@@ -5,6 +5,7 @@ import base64
 import json
 import logging
 import platform
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -27,8 +28,9 @@ class LoggedCore(Core):
 
     def __init__(
         self, policy: Policy, needs: Needs, folder: Path, segment_bytes: int = SEGMENT_BYTES, kept: int = KEPT,
+        clusters: Sequence[str] = ("",),
     ) -> None:
-        super().__init__(policy, needs)
+        super().__init__(policy, needs, clusters)
         self._new_writer = partial(SegmentWriter, folder, segment_bytes, kept)
         self._writer: SegmentWriter | None = None
 
@@ -50,7 +52,8 @@ class LoggedCore(Core):
         head = {"mfmesos_events": FORMAT, "version": __version__, "python": platform.python_version()}
         state = "" if fresh else base64.b64encode(dumped(self.state)).decode()
         writer.begin(json.dumps(head).encode(),
-                     f'{{"policy":{encoded(self.state.policy)},"state":"{state}"}}'.encode())
+                     f'{{"policy":{encoded(self.state.policy)},"clusters":{json.dumps([*self.state.clusters])},'
+                     f'"state":"{state}"}}'.encode())
 
     def close(self) -> None:
         """The run has ended or crashed."""

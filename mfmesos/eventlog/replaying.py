@@ -83,7 +83,7 @@ def _core(head: dict[str, Any] | None, start: dict[str, Any] | None) -> Core:
     if not head or not start or head.get("mfmesos_events") != FORMAT:
         raise ReplayError("not an event log of this format")
     policy = decoded(start["policy"])
-    core = Core(policy, needs_for(policy))
+    core = Core(policy, needs_for(policy), start.get("clusters", ("",)))
     if start["state"]:
         try:
             core.state = loaded(base64.b64decode(start["state"]))

@@ -28,10 +28,11 @@ class LoggedMachine(model.CoreMachine):
         self.cores: list[LoggedCore] = []
         self._core_with, world.core_with = world.core_with, self.logged
 
-    def logged(self, policy: Policy) -> LoggedCore:
+    def logged(self, policy: Policy, *clusters: str) -> LoggedCore:
         if self.cores:
             self.cores[-1].close()
-        self.cores.append(LoggedCore(policy, needs_for(policy), self.folder, SHORT_BYTES, kept=1000))
+        self.cores.append(LoggedCore(
+            policy, needs_for(policy), self.folder, SHORT_BYTES, kept=1000, clusters=clusters or ("",)))
         return self.cores[-1]
 
     @invariant()
