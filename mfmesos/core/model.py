@@ -6,7 +6,7 @@ from dataclasses import field
 from typing import NamedTuple
 
 from mfmesos.shared.resources import Named, Resources
-from mfmesos.shared.values import value
+from mfmesos.shared.values import EMPTY, value
 
 __all__ = ["Agent", "AgentId", "Holder", "MadeTemporary", "Named", "Offer", "Remote", "Request", "Resources",
            "SavedClaim", "SavedTask", "StagedInput", "Task"]
@@ -57,10 +57,10 @@ class Task:
     outputs: tuple[str, ...] = ()
     request: Request = Request()
     category: str | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     read: tuple[str, ...] | None = None
     """The outputs that later tasks read; None if that is unknown."""
-    urls: Mapping[str, Remote] = field(default_factory=dict)
+    urls: Mapping[str, Remote] = field(default_factory=lambda: EMPTY)
     """Further inputs, by name: the executor fetches them from web servers."""
     temporary: tuple[str, ...] = ()
     """Outputs that stay where they were made; normalised, and some of `outputs`."""

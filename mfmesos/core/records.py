@@ -9,6 +9,7 @@ from typing import NamedTuple
 from mfmesos.core.model import AgentId, Named, Offer, Resources, SavedTask, StagedInput, Task
 from mfmesos.core.nearness import Large
 from mfmesos.core.states import TASK_MOVES, TaskState, move
+from mfmesos.shared.values import slotted
 from mfmesos.shared.wire import Result
 
 INPUT_STEP = 1.05
@@ -71,7 +72,7 @@ Rank = tuple[float, float, int]
 FIRST_OF_ALL = -math.inf
 
 
-@dataclass
+@slotted
 class TaskRecord:
     task: Task
     inputs: tuple[StagedInput, ...]

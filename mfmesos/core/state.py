@@ -18,13 +18,14 @@ from mfmesos.core.needs import Need, Needs
 from mfmesos.core.policies.protocols import Policies
 from mfmesos.core.policy import Policy
 from mfmesos.core.queue import WaitingQueue
-from mfmesos.core.records import AgentRecord, Shape, TaskRecord
+from mfmesos.core.records import AgentRecord, Kind, Shape, TaskRecord
 from mfmesos.core.room_index import LeastNeeds, MostRoom
 from mfmesos.core.sizing import Bound, Wanted, allocation
 from mfmesos.core.states import ClaimState, TaskState
 from mfmesos.core.temporary_table import Temporaries
 from mfmesos.core.under_way import UnderWay
 from mfmesos.shared.messages import core as m
+from mfmesos.shared.same import Same
 
 MOST_ALIKE, ALIKE_S = 5, 10.0
 """Notes of one kind, and seconds."""
@@ -68,6 +69,7 @@ class State:
     """By category, like `renewals`."""
     able: list[Resources] | None = None
     """What each agent could offer to tasks of one claim; None: look again."""
+    kinds: Same[Kind] = field(default_factory=Same)
     last_category: str = ""
     """The category of the last submitted task."""
     shared: dict[str, str] = field(default_factory=dict)

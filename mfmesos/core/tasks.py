@@ -85,7 +85,7 @@ def new_record(
     """A task that is new to the core; it is in no queue yet."""
     category, input_mb = state.needs.category(task), sum(_copied(i) for i in inputs) / MB
     state.needs.expect(category)
-    kind = Kind(category, context, input_mb, state.needs.known(task.command, input_mb))
+    kind = state.kinds.of(Kind(category, context, input_mb, state.needs.known(task.command, input_mb)))
     record = TaskRecord(task, inputs, state.now, order, kind, attempt_stem(task.id, state.policy.nonce),
                         estimated=state.policy.estimates != OFF, large=large(inputs))
     ordering = state.policies.ordering

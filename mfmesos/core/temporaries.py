@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from mfmesos.core.actions import DropTask, DropTemporary, ReceiveTemporary, SaveTask
 from mfmesos.core.claim_table import Claim
@@ -78,8 +79,7 @@ def saved(state: State, maker: TaskRecord) -> SavedTask:
     """As stored in the journal while it may have to run again."""
     made_now = tuple(MadeTemporary(one.file, dict(one.holders), one.here) for one in state.temporaries.of(maker)
                      if one.file is not None)
-    record = maker.saved()
-    return SavedTask(**{**vars(record), "made": made_now, "finished": maker.state is TaskState.FINISHED})
+    return replace(maker.saved(), made=made_now, finished=maker.state is TaskState.FINISHED)
 
 
 def restore(state: State, maker: TaskRecord, saved: SavedTask) -> None:

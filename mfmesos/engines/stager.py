@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Callable
 
 from mfmesos.core.events import Event, TaskRefused, TaskSubmitted, TaskWithdrawn
-from mfmesos.core.model import Task
+from mfmesos.core.model import StagedInput, Task
 from mfmesos.shared import descriptors
 from mfmesos.shared.messages import engines as m
 from mfmesos.shared.plainerrors import plain
@@ -26,6 +26,7 @@ waits for web servers.
 """
 
 AGAIN_S = 0.5
+MOST_STAGED = 20_000
 TOGETHER = 100
 """Maximum number of tasks per post: the first of many thousands need not wait until all are looked at."""
 
@@ -42,6 +43,8 @@ class Stager:
         self._lock = threading.Lock()
         self._looking: dict[int, Task] = {}
         """Tasks whose inputs a thread checks, or will check."""
+        self._staged: dict[str, StagedInput] = {}
+        """By name, as last seen: tasks that share an input share its record."""
 
     def submit(self, task: Task) -> None:
         self.submit_all((task,))
@@ -101,10 +104,21 @@ class Stager:
             if problem:
                 return TaskRefused(task, problem)
             used = self._index.in_place.used_by(task)
-            return TaskSubmitted(replace(task, shared=used) if used else task, self._index.stage(task),
+            return TaskSubmitted(replace(task, shared=used) if used else task, self._shared(self._index.stage(task)),
                                  self._index.temporaries_of(task))
         except InputError as e:
             return TaskRefused(task, str(e))
+
+    def _shared(self, inputs: tuple[StagedInput, ...]) -> tuple[StagedInput, ...]:
+        if len(self._staged) > MOST_STAGED:
+            self._staged.clear()
+        found = []
+        for item in inputs:
+            known = self._staged.setdefault(item.name, item)
+            if known is not item and vars(known) != vars(item):  # also in what is not compared, as its time
+                known = self._staged[item.name] = item
+            found.append(known)
+        return tuple(found)
 
     def close(self) -> None:
         self._closed.set()

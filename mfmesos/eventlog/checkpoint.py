@@ -19,7 +19,7 @@ from mfmesos.core.model import Remote
 from mfmesos.core.state import State
 from mfmesos.eventlog.redaction import redacted, remote
 
-_PACKAGES = ("mfmesos.core.", "mfmesos.estimates.", "mfmesos.shared.wire", "mfmesos.shared.kept_files",
+_PACKAGES = ("mfmesos.core.", "mfmesos.estimates.", "mfmesos.shared.same", "mfmesos.shared.wire", "mfmesos.shared.kept_files",
              "mfmesos.shared.resources")
 _CONTAINERS = {f"{one.__module__}.{one.__qualname__}": one for one in (
     Counter, OrderedDict, defaultdict, deque, set, frozenset, dict, list, int)}
@@ -80,7 +80,7 @@ class _Loader(pickle.Unpickler):
 
 
 def _fields_of(value: Any) -> dict[str, Any]:
-    if hasattr(value, "__dataclass_fields__"):
+    if hasattr(value, "__dataclass_fields__") and hasattr(value, "__dict__"):
         return redacted(value)
     slots = {name: getattr(value, name) for name in getattr(type(value), "__slots__", ())}
     return {**slots, **getattr(value, "__dict__", {})}

@@ -16,6 +16,7 @@ import difflib
 import json
 import os
 import re
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from mfmesos.core.model import Named, Remote, Request, Task
@@ -24,6 +25,8 @@ from mfmesos.shared.bounds import AMOUNT
 from mfmesos.shared.messages import taskfiles as m
 from mfmesos.shared.phrases import printable
 from mfmesos.shared.resources import is_name, named
+from mfmesos.shared.same import Same
+from mfmesos.shared.values import EMPTY
 from mfmesos.taskfiles.entries import (
     MAX_ID,
     MAX_RECORD,
@@ -58,6 +61,8 @@ class JsonLinesParser:
     def __init__(self, workdir: str | os.PathLike[str], *, first_line: int = 1) -> None:
         self._folder = Folder(workdir)
         self._ids = Ids()
+        self._requests: Same[Request] = Same()
+        self._inputs: Same[tuple[str, ...]] = Same()
         self._line = first_line
         self._rest: list[bytes] = []
         self._size = 0
@@ -141,11 +146,11 @@ class JsonLinesParser:
         command = text_of("command", stated.get("command"), WRITE_COMMAND)
         if not command.strip():
             raise Problem(*m.COMMAND_EMPTY.parts())
-        request = Request(
+        request = self._requests.of(Request(
             cores=amount("cores", stated), memory_mb=amount("memory", stated), disk_mb=amount("disk", stated),
-            wall_s=amount("wall_time", stated), gpus=amount("gpus", stated), others=others(stated.get("resources")))
+            wall_s=amount("wall_time", stated), gpus=amount("gpus", stated), others=others(stated.get("resources"))))
         urls, listed = self._urls(stated)
-        inputs = self._names("inputs", listed)
+        inputs = self._inputs.of(self._names("inputs", listed))
         outputs, temporary = self._outputs(stated)
         for name in (*inputs, *outputs):
             if name in urls:
@@ -165,11 +170,11 @@ class JsonLinesParser:
         self._ids.take(stated, line)
         return int(stated)
 
-    def _urls(self, stated: dict[str, Any]) -> tuple[dict[str, Remote], dict[str, Any]]:
+    def _urls(self, stated: dict[str, Any]) -> tuple[Mapping[str, Remote], dict[str, Any]]:
         """The inputs on web servers, and what is stated besides them."""
         listed = stated.get("inputs")
         if not isinstance(listed, list) or not any(isinstance(item, dict) for item in listed):
-            return {}, stated
+            return EMPTY, stated
         urls: dict[str, Remote] = {}
         for item in listed:
             if isinstance(item, dict):
@@ -327,10 +332,10 @@ def remote(stated: dict[str, Any]) -> tuple[str, Remote]:
     return name, Remote(url, digest.lower())
 
 
-def environment(stated: Any) -> dict[str, str]:
+def environment(stated: Any) -> Mapping[str, str]:
     """The task's variables; raises Problem."""
     if stated is None:
-        return {}
+        return EMPTY
     if not isinstance(stated, dict):
         raise Problem(*m.ENV_NOT_OBJECT.parts(value=shown(stated)))
     for name, value in stated.items():

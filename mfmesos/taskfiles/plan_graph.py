@@ -3,9 +3,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mfmesos.core.model import Task
+from mfmesos.shared.values import slotted
 
 LONGEST_NAME = 4096
 
@@ -24,7 +25,7 @@ class Status(enum.Enum):
 GONE = (Status.FAILED, Status.BLOCKED)
 
 
-@dataclass(eq=False)
+@slotted(eq=False)
 class Node:
     task: Task
     line: int
@@ -35,7 +36,7 @@ class Node:
     feeds: list[Need] = field(default_factory=list)
 
 
-@dataclass(eq=False)
+@slotted(eq=False)
 class Need:
     name: str
     exists: bool

@@ -15,6 +15,7 @@ from mfmesos.core.model import Request, Task
 from mfmesos.shared.bounds import MOST
 from mfmesos.shared.messages import taskfiles as m
 from mfmesos.shared.phrases import printable
+from mfmesos.shared.same import Same
 from mfmesos.taskfiles.entries import (
     MAX_ID,
     MAX_RECORD,
@@ -40,6 +41,8 @@ class TaskInfoParser:
         self._folder = Folder(workdir)
         self._of_engine = of_engine
         self._splitter = RecordSplitter(first_line=first_line)
+        self._inputs: Same[tuple[str, ...]] = Same()
+        self._requests: Same[Request] = Same()
         self._ids = Ids()
 
     @property
@@ -90,8 +93,8 @@ class TaskInfoParser:
         if not self._of_engine:  # in an engine's file, pieces of names with commas may be equal
             names = tuple(dict.fromkeys(names))
         return Task(
-            task_id, command, names, self._folder.names(outputs.split(" ")),
-            Request(amount("cores", cores), amount("memory", memory), amount("disk", disk)))
+            task_id, command, self._inputs.of(names), self._folder.names(outputs.split(" ")),
+            self._requests.of(Request(amount("cores", cores), amount("memory", memory), amount("disk", disk))))
 
 
 def amount(name: str, text: str) -> float | None:

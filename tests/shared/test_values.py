@@ -1,64 +1,65 @@
-"""Values: what the decorator makes of a class, at run time and for mypy."""
+"""Records and values that take little memory."""
 from __future__ import annotations
 
-import dataclasses
+import pickle
+import sys
+from dataclasses import field, fields, replace
 
 import pytest
 
-from mfmesos.shared.values import value
+from mfmesos.core.records import TaskRecord
+from mfmesos.shared.same import MOST, Same
+from mfmesos.shared.values import slotted
 
 
-@value(frozen=True)
+@slotted
 class Point:
+    """With defaults, a method and a property."""
+
     x: int
-    y: int = 0
+    tags: list[str] = field(default_factory=list)
+    name: str = "p"
+
+    @property
+    def shown(self) -> str:
+        return f"{self.name}{self.x}"
 
 
-@value(frozen=True)
-class Other:
+@slotted(eq=False)
+class Node:
     x: int
-    y: int = 0
 
 
-def test_values_are_compared_and_hashed_by_their_fields():
-    """Two equal values are one key of a dict; another class with the same fields is not equal."""
-    assert Point(1) == Point(1, 0) != Point(2)
-    assert {Point(1): "a"}[Point(1)] == "a"
-    assert Point(1) != Other(1)
-    assert dataclasses.replace(Point(1), y=5) == Point(1, 5)
-    assert repr(Point(1)) == "Point(x=1, y=0)"
+def test_a_slotted_record_is_a_dataclass():
+    """Compared, copied, pickled and shown as one; each has its own lists."""
+    one, two = Point(1), Point(1)
+    one.tags.append("a")
+    assert (one == two, Point(1) == Point(1), one.shown, two.tags) == (False, True, "p1", [])
+    assert replace(two, name="q").shown == "q1"
+    assert pickle.loads(pickle.dumps(one)) == one
+    assert [f.name for f in fields(Point)] == ["x", "tags", "name"]
+    assert repr(two) == "Point(x=1, tags=[], name='p')"
+    assert Node(1) != Node(1)
+    assert len({Node(1), Node(1)}) == 2
 
 
-@value(frozen=True)
-class Nothing:
-    pass
+def test_a_slotted_record_has_no_dict():
+    """Nothing can be set that is no field, and the memory is that of its fields."""
+    with pytest.raises(AttributeError):
+        Point(1).other = 2  # type: ignore[attr-defined]
+    assert not hasattr(Point(1), "__dict__")
+    assert "__dict__" not in dir(TaskRecord)
+    assert sys.getsizeof(Point(1)) <= 16 + 8 * 3 + 16
 
 
-@value(frozen=True)
-class Named:
-    name: str
-    seen: int = dataclasses.field(default=0, compare=False, repr=False)
-
-    def __repr__(self) -> str:
-        return self.name
-
-
-def test_fields_that_do_not_count_and_methods_of_its_own():
-    """As in a frozen dataclass: a field may be left out of comparisons, and a class's own methods stay."""
-    assert Nothing() == Nothing()
-    assert hash(Nothing()) == hash(Nothing())
-    assert repr(Nothing()) == "Nothing()"
-    assert Named("a", 1) == Named("a", 2) != Named("b", 1)
-    assert hash(Named("a", 1)) == hash(Named("a", 2))
-    assert repr(Named("a")) == "a"
-
-
-def test_mypy_refuses_a_change_of_a_value():
-    """What a frozen dataclass refuses at run time is refused before: mypy reports an assignment to a field."""
-    api = pytest.importorskip("mypy.api")
-    source = ("from mfmesos.shared.values import value\n"
-              "@value(frozen=True)\nclass Point:\n    x: int\n"
-              "Point(1).x = 2\n")
-    report, _, code = api.run(["--strict", "--config-file=", "-c", source])
-    assert code == 1
-    assert 'Property "x" defined in "Point" is read-only' in report
+def test_equal_values_become_one():
+    """The first of them; of more than MOST different ones only the newer are remembered."""
+    same: Same[tuple[str, ...]] = Same()
+    first = tuple(["a"])
+    assert same.of(first) is first
+    assert same.of(tuple(["a"])) is first
+    for n in range(MOST):
+        same.of((str(n),))
+    assert len(same._known) <= MOST
+    again = tuple(["a"])
+    assert same.of(again) is again
