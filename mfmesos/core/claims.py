@@ -102,6 +102,7 @@ def _compare(state: State, claim: Claim, event: ClaimSynced) -> None:
             claim.to_kill.add(attempt_id)
         elif record.state is TaskState.ASSIGNED:
             record.move(TaskState.RUNNING)
+            state.changes.note(record.task.id)
     claim.to_kill &= reported
     for attempt_id, number in list(claim.sent.items()):
         if attempt_id in reported or attempt_id in ended:

@@ -10,15 +10,51 @@ from mfmesos.core.states import TaskState
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Counters of the run; making one costs the same whatever the number of tasks."""
+    """Counters of the run; making one costs the same whatever the number of tasks, claims and agents."""
 
-    stopping: bool
-    """Whether the run ends before its tasks have."""
+    stopping: str
+    """Why the run ends before its tasks have; empty if it does not."""
     tasks: int
     """Tasks that have not ended."""
     running: int
     """Tasks that hold resources of a claim."""
     claims: int
+    held: Resources
+    """By all claims together, without their executors."""
+    changes: int
+    """Number of the latest change of a task, see `changes_since`."""
+
+    @property
+    def waiting(self) -> int:
+        """Tasks that wait for resources."""
+        return self.tasks - self.running
+
+
+@dataclass(frozen=True)
+class TaskView:
+    """A task that has not ended."""
+
+    id: int
+    state: TaskState
+    attempts: int
+    claim_id: str
+    """Of the current attempt; empty while the task waits."""
+    since: float
+    """Since when it waits, or when its attempt was assigned to the claim; monotonic seconds."""
+
+    @property
+    def waits(self) -> bool:
+        """For resources."""
+        return self.state is TaskState.WAITING
+
+
+@dataclass(frozen=True)
+class ChangedTasks:
+    """The tasks that have changed since a number; None: all, look at each."""
+
+    changes: int
+    """The number for the next time."""
+    tasks: frozenset[int] | None
 
 
 @dataclass(frozen=True)
@@ -66,7 +102,23 @@ class Counts:
 
 
 def snapshot(state: State) -> Snapshot:
-    return Snapshot(bool(state.stopping), len(state.tasks), state.running(), len(state.claims))
+    return Snapshot(state.stopping, len(state.tasks), state.running(), len(state.claims), state.claims.held,
+                    state.changes.number)
+
+
+def task_view(state: State, task_id: int) -> TaskView | None:
+    """None: it has ended, or was not submitted yet."""
+    record = state.tasks.get(task_id)
+    if record is None:
+        return None
+    waits = record.state is TaskState.WAITING
+    return TaskView(task_id, record.state, record.attempts, record.claim_id,
+                    record.waiting_since if waits else record.assigned_at)
+
+
+def changes_since(state: State, number: int) -> ChangedTasks:
+    """Costs as much as there were changes since `number`, which an earlier call has named; 0 at first."""
+    return ChangedTasks(state.changes.number, state.changes.since(number))
 
 
 def transfers(state: State, sent_bytes: int, from_peers_bytes: int | None) -> Transfers:
@@ -76,12 +128,6 @@ def transfers(state: State, sent_bytes: int, from_peers_bytes: int | None) -> Tr
 
 
 def cluster_room(state: State) -> ClusterRoom:
-    """Costs as much as the run has claims and the cluster has agents."""
-    ours = sum(claim.resources.cores for claim in state.claims.values())
+    """Costs as much as the clusters have agents."""
     used = sum(agent.used.cores for cluster in state.live() for agent in cluster.listed or () if agent.active)
-    return ClusterRoom(tuple(state.largest_agents()), max(used - ours, 0.0))
-
-
-def waiting(state: State) -> frozenset[int]:
-    """The ids of tasks that wait; costs as much as the run has tasks."""
-    return frozenset(r.task.id for r in state.tasks.values() if r.state is TaskState.WAITING)
+    return ClusterRoom(tuple(state.largest_agents()), max(used - state.claims.held.cores, 0.0))

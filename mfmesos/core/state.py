@@ -8,6 +8,7 @@ from dataclasses import InitVar, dataclass, field
 
 from mfmesos.core.actions import Action, Note
 from mfmesos.core.agents import KnownAgents, most_of, reserved_of
+from mfmesos.core.changes import Changes
 from mfmesos.core.claim_table import Claim, ClaimTable
 from mfmesos.core.cluster_state import ClusterState
 from mfmesos.core.deadlines import Deadlines
@@ -69,6 +70,8 @@ class State:
     """By category, like `renewals`."""
     able: list[Resources] | None = None
     """What each agent could offer to tasks of one claim; None: look again."""
+    changes: Changes = field(default_factory=Changes)
+    """Of tasks: another state, or the end."""
     kinds: Same[Kind] = field(default_factory=Same)
     last_category: str = ""
     """The category of the last submitted task."""

@@ -72,6 +72,7 @@ def enqueue(state: State, record: TaskRecord) -> None:
         record.at = NOWHERE
         state.temporaries.wait(record)
     state.queue.add(record)
+    state.changes.note(record.task.id)
 
 
 def _unwanted(state: State, task: Task) -> str:
@@ -148,6 +149,7 @@ def start_attempt(state: State, record: TaskRecord, claim: Claim, allocation: Re
 def assign(state: State, record: TaskRecord, claim: Claim, allocation: Resources) -> None:
     """Record the attempt as the claim's."""
     record.move(TaskState.ASSIGNED)
+    state.changes.note(record.task.id)
     record.attempt_id = attempt_id(record.stem, record.attempts)
     record.claim_id, record.agent_id, record.assigned_at = claim.id, claim.agent_id, state.now
     record.allocation = allocation
@@ -189,6 +191,7 @@ def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.R
             if kept.size >= LARGE_BYTES:
                 state.near.add(claim.id, kept.digest)
         record.move(TaskState.PUBLISHING)
+        state.changes.note(record.task.id)
         record.result = result
         if not claim.publishing:
             claim.publishing_until = state.now + PUBLISHING_S
@@ -345,6 +348,7 @@ def end(
         leave_claim(state, record)
     record.move(how)
     del state.tasks[task.id]
+    state.changes.note(task.id)
     state.claims.touch_own(task.id)
     state.unwanted.discard(task.id)
     ordinary = [i.digest for i in record.inputs if not i.temporary]

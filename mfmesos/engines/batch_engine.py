@@ -175,7 +175,7 @@ class BatchEngine:
         return ""
 
     def close(self, failure: str | None, *, crashed: bool = False) -> None:
-        self.interrupted = self._host.snapshot().stopping and failure is None
+        self.interrupted = bool(self._host.snapshot().stopping) and failure is None
         if self._tail is not None:
             self._tail.stop()
         self._feeder.shutdown(wait=False, cancel_futures=True)

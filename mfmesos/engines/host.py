@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Callable, Protocol
 
 from mfmesos.core.events import Event
-from mfmesos.core.snapshot import ClusterRoom, Snapshot
+from mfmesos.core.snapshot import ChangedTasks, ClusterRoom, Snapshot, TaskView
 from mfmesos.staging.inputs import InputIndex
 
 
@@ -46,8 +46,11 @@ class Host(Protocol):
 
     def room(self) -> ClusterRoom: ...
 
-    def waiting(self) -> frozenset[int]:
-        """The ids of submitted tasks that wait."""
+    def task(self, task_id: int) -> TaskView | None:
+        """A submitted task that has not ended."""
+
+    def changes_since(self, number: int) -> ChangedTasks:
+        """The tasks whose state has changed since that number of an earlier call; 0 at first."""
 
     def members(self, attempt_id: str) -> Mapping[str, tuple[str, ...]]:
         """By output folder, what the attempt, whose task is about to be reported, has made in it."""

@@ -60,6 +60,9 @@ class PoolEngine(Launched):
         self._pool = Pool(Pace(idle_s=self._settings.idle_s))
         self._runlog = RunLog(config.state_dir, config.keep_output)
         self._workers: dict[int, Worker] = {}
+        self._waiting: set[int] = set()
+        self._changes = 0
+        """The number of the last change of a task that `_waiting` has."""
         self._last_id = int(time.time())  # never the number of an earlier run
         self._programs = Programs(self._folder, self._settings)
         self._notified: dict[str, str] = {}
@@ -191,7 +194,7 @@ class PoolEngine(Launched):
             self._echo(reason)
             host.stop(reason)
             return
-        for project in see(self._workers.values(), view, host.waiting(), now):
+        for project in see(self._workers.values(), view, self._now_waiting(), now):
             self._pool.worked(project)
         self._drain_rejected(view, now)
         view = await self._with_refusals(view)
@@ -205,6 +208,20 @@ class PoolEngine(Launched):
             self._drain(int(drain.worker_id), drain.reason)
         await self._start(decided.starts, now)
         self._write_status(view, decided, agent, cores)
+
+    def _now_waiting(self) -> set[int]:
+        """The ids of workers that wait for resources."""
+        found = self._host.changes_since(self._changes)
+        self._changes = found.changes
+        if found.tasks is None:
+            self._waiting.clear()
+        for number in self._workers if found.tasks is None else found.tasks:
+            task = self._host.task(number)
+            if task is not None and task.waits:
+                self._waiting.add(number)
+            else:
+                self._waiting.discard(number)
+        return self._waiting
 
     def _drain_rejected(self, view: View, now: float) -> None:
         for worker in self._workers.values():
@@ -283,7 +300,7 @@ class PoolEngine(Launched):
         self._present = set(present)
 
     def _write_status(self, view: View, decided: Decisions, agent: Resources, cores: float) -> None:
-        waiting = self._host.waiting()
+        waiting = self._now_waiting()
         by_manager: dict[str, list[Worker]] = {manager.key: [] for manager in view.managers}
         abandoned = 0
         for worker in self._workers.values():

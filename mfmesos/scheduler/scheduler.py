@@ -21,7 +21,7 @@ from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core import snapshot as snapshots
 from mfmesos.core.model import SavedClaim, SavedTask
-from mfmesos.core.snapshot import ClusterRoom, Snapshot
+from mfmesos.core.snapshot import ChangedTasks, ClusterRoom, Snapshot, TaskView
 from mfmesos.engines.engine import Engine
 from mfmesos.estimates.learning import PER_CATEGORY
 from mfmesos.mesos.master_link import MesosLink
@@ -177,8 +177,11 @@ class Scheduler:
     def room(self) -> ClusterRoom:
         return snapshots.cluster_room(self.core.state)
 
-    def waiting(self) -> frozenset[int]:
-        return snapshots.waiting(self.core.state)
+    def task(self, task_id: int) -> TaskView | None:
+        return snapshots.task_view(self.core.state, task_id)
+
+    def changes_since(self, number: int) -> ChangedTasks:
+        return snapshots.changes_since(self.core.state, number)
 
     def members(self, attempt_id: str) -> Mapping[str, tuple[str, ...]]:
         return self.staging.members(attempt_id)
@@ -373,11 +376,12 @@ class Scheduler:
             self.post(ev.Tick())
             self.recorder.flush()
             self._flush_journal()
-            if self.core.state.stopping:
+            stopping = self.snapshot().stopping
+            if stopping:
                 stopping_since = stopping_since or self.clock()
                 if self.clock() - stopping_since > STOP_WITHIN_S and not self._over.done():
                     self._over.set_result(m.STOPPED_LATE(
-                        why=self.core.state.stopping, seconds=STOP_WITHIN_S))
+                        why=stopping, seconds=STOP_WITHIN_S))
 
     def _look_at_folder(self) -> str:
         if not self._lost:
