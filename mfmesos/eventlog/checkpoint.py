@@ -19,8 +19,9 @@ from mfmesos.core.model import Remote
 from mfmesos.core.state import State
 from mfmesos.eventlog.redaction import redacted, remote
 
-_PACKAGES = ("mfmesos.core.", "mfmesos.estimates.", "mfmesos.shared.same", "mfmesos.shared.wire", "mfmesos.shared.kept_files",
-             "mfmesos.shared.resources")
+_PACKAGES = (
+    "mfmesos.core.", "mfmesos.estimates.", "mfmesos.shared.same", "mfmesos.shared.wire",
+    "mfmesos.shared.kept_files", "mfmesos.shared.resources")
 _CONTAINERS = {f"{one.__module__}.{one.__qualname__}": one for one in (
     Counter, OrderedDict, defaultdict, deque, set, frozenset, dict, list, int)}
 
