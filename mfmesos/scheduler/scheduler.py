@@ -19,12 +19,12 @@ from typing import Any, Callable
 
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
-from mfmesos.core import snapshot as snapshots
 from mfmesos.core.model import SavedClaim, SavedTask
-from mfmesos.core.snapshot import ChangedTasks, ClusterRoom, Snapshot, TaskView
+from mfmesos.core.snapshot import Transfers, transfers
 from mfmesos.engines.engine import Engine
 from mfmesos.estimates.learning import PER_CATEGORY
 from mfmesos.mesos.master_link import MesosLink
+from mfmesos.scheduler.core_views import CoreViews
 from mfmesos.scheduler.heldsyncs import HeldSyncs
 from mfmesos.scheduler.parts import core_of, framework_of
 from mfmesos.scheduler.publisher import Publisher
@@ -50,7 +50,7 @@ STOP_WITHIN_S = 20.0
 """The launcher kills this process after 30 s: end earlier, TEARDOWN included."""
 
 
-class Scheduler:
+class Scheduler(CoreViews):
     """One run of one workflow. `run` returns None, or the reason for its failure."""
 
     def __init__(
@@ -164,24 +164,9 @@ class Scheduler:
         """Report the list of agents to the core."""
         self._link.list_agents()
 
-    def snapshot(self) -> Snapshot:
-        return snapshots.snapshot(self.core.state)
-
-    def transfers(self) -> snapshots.Transfers:
+    def transfers(self) -> Transfers:
         """Also after the run."""
-        return snapshots.transfers(self.core.state, *self.staging.sent())
-
-    def seconds_left(self) -> float | None:
-        return self.core.seconds_left()
-
-    def room(self) -> ClusterRoom:
-        return snapshots.cluster_room(self.core.state)
-
-    def task(self, task_id: int) -> TaskView | None:
-        return snapshots.task_view(self.core.state, task_id)
-
-    def changes_since(self, number: int) -> ChangedTasks:
-        return snapshots.changes_since(self.core.state, number)
+        return transfers(self.core.state, *self.staging.sent())
 
     def members(self, attempt_id: str) -> Mapping[str, tuple[str, ...]]:
         return self.staging.members(attempt_id)

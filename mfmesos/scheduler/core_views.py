@@ -1,0 +1,27 @@
+"""What engines may see of the core."""
+from __future__ import annotations
+
+from mfmesos.core import snapshot as snapshots
+from mfmesos.core.core import Core
+from mfmesos.core.snapshot import ChangedTasks, ClusterRoom, Snapshot, TaskView
+
+
+class CoreViews:
+    """The part of engines' Host that asks the core; for the loop's thread."""
+
+    core: Core
+
+    def snapshot(self) -> Snapshot:
+        return snapshots.snapshot(self.core.state)
+
+    def seconds_left(self) -> float | None:
+        return self.core.seconds_left()
+
+    def room(self) -> ClusterRoom:
+        return snapshots.cluster_room(self.core.state)
+
+    def task(self, task_id: int) -> TaskView | None:
+        return snapshots.task_view(self.core.state, task_id)
+
+    def changes_since(self, number: int) -> ChangedTasks:
+        return snapshots.changes_since(self.core.state, number)
