@@ -9,7 +9,7 @@ from mfmesos.shared.resources import Named, Resources
 from mfmesos.shared.values import EMPTY, value
 
 __all__ = ["Agent", "AgentId", "Holder", "MadeTemporary", "Named", "Offer", "Remote", "Request", "Resources",
-           "SavedClaim", "SavedTask", "StagedInput", "Task"]
+           "SavedClaim", "SavedPart", "SavedTask", "StagedInput", "Task"]
 
 
 class AgentId(NamedTuple):
@@ -157,6 +157,14 @@ class MadeTemporary:
 
 
 @value(frozen=True)
+class SavedPart:
+    """A further part of an attempt: what it holds in a claim of its own."""
+
+    claim_id: str
+    allocation: Resources = Resources()
+
+
+@value(frozen=True)
 class SavedTask:
     """A task with attempts in the journal."""
 
@@ -192,3 +200,5 @@ class SavedTask:
     """How many times it did so."""
     failed_clusters: tuple[str, ...] = ()
     """The cluster of each agent in `failed_at`; empty if the run has only one."""
+    parts: tuple[SavedPart, ...] = ()
+    """The parts of the attempt after the first."""

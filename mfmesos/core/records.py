@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mfmesos.core.model import AgentId, Named, Offer, Resources, SavedTask, StagedInput, Task
+from mfmesos.core.attemptid import attempt_id
+from mfmesos.core.model import AgentId, Named, Offer, Resources, SavedPart, SavedTask, StagedInput, Task
 from mfmesos.core.nearness import Large
 from mfmesos.core.states import TASK_MOVES, TaskState, move
 from mfmesos.shared.values import slotted
@@ -72,6 +73,18 @@ Rank = tuple[float, float, int]
 FIRST_OF_ALL = -math.inf
 
 
+class Part(NamedTuple):
+    """What a part of an attempt holds: an ordinary task has one part."""
+
+    claim_id: str
+    """Empty while the task waits."""
+    agent_id: AgentId
+    allocation: Resources
+
+
+NO_PARTS = (Part("", NOT_YET, Resources()),)
+
+
 @slotted
 class TaskRecord:
     task: Task
@@ -90,11 +103,9 @@ class TaskRecord:
     state: TaskState = TaskState.WAITING
     attempts: int = 0
     attempt_id: str = ""
-    claim_id: str = ""
-    agent_id: AgentId = NOT_YET
-    """The agent of the current attempt or, while the task waits, of the last one."""
+    parts: tuple[Part, ...] = NO_PARTS
+    """Of the current attempt or, while the task waits, the first of the last one, without its claim."""
     assigned_at: float = 0.0
-    allocation: Resources = Resources()
     limit_memory_mb: float | None = None
     """Enforced for the current attempt; None if its size is a default."""
     limit_disk_mb: float | None = None
@@ -123,6 +134,23 @@ class TaskRecord:
     result: Result | None = None
     """Set while its outputs are being published."""
 
+    @property
+    def claim_id(self) -> str:
+        """Of the first part."""
+        return self.parts[0].claim_id
+
+    @property
+    def agent_id(self) -> AgentId:
+        return self.parts[0].agent_id
+
+    @property
+    def allocation(self) -> Resources:
+        return self.parts[0].allocation
+
+    def part_ids(self) -> list[tuple[str, Part]]:
+        """The parts of the current attempt with their ids."""
+        return [(attempt_id(self.stem, self.attempts, n), part) for n, part in enumerate(self.parts)]
+
     def move(self, new: TaskState) -> None:
         self.state = move(TASK_MOVES, self.state, new)
 
@@ -134,7 +162,8 @@ class TaskRecord:
             self.limit_memory_mb, self.limit_disk_mb, self.own_failures, self.cluster_failures, self.floor_memory_mb,
             self.floor_disk_mb, self.solo, self.stem, tuple(a.agent for a in failed_at), self.deaths, self.temporaries,
             again=self.again, remakes=self.remakes,
-            failed_clusters=tuple(a.cluster for a in failed_at) if any(a.cluster for a in failed_at) else ())
+            failed_clusters=tuple(a.cluster for a in failed_at) if any(a.cluster for a in failed_at) else (),
+            parts=tuple(SavedPart(part.claim_id, part.allocation) for part in self.parts[1:]))
 
     def shape(self) -> Shape:
         r = self.task.request

@@ -46,9 +46,10 @@ def _restore_task(state: State, saved: SavedTask) -> None:
     if saved.finished:
         return
     claim = state.claims.get(saved.claim_id)
-    if claim is None:
+    more = [(where, part.allocation) for part in saved.parts if (where := state.claims.get(part.claim_id)) is not None]
+    if claim is None or len(more) < len(saved.parts):  # all of its parts, or none
         tasks.enqueue(state, record)
         return
     record.limit_memory_mb, record.limit_disk_mb = saved.limit_memory_mb, saved.limit_disk_mb
-    tasks.assign(state, record, claim, saved.allocation)
+    tasks.assign(state, record, claim, saved.allocation, more)
     state.under_way.add(record, record.shape())

@@ -1,7 +1,7 @@
 """The life of a task: submitted, tried, retried, reported once."""
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from mfmesos.core import demand, outcomes, temporaries, trust
@@ -23,7 +23,7 @@ from mfmesos.core.model import Resources, StagedInput, Task
 from mfmesos.core.nearness import LARGE_BYTES, large
 from mfmesos.core.needs import OFF
 from mfmesos.core.outcomes import Decision, Verdict
-from mfmesos.core.records import NOWHERE, Kind, TaskRecord
+from mfmesos.core.records import NOWHERE, Kind, Part, TaskRecord
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
 from mfmesos.shared import wire
@@ -146,35 +146,45 @@ def start_attempt(state: State, record: TaskRecord, claim: Claim, allocation: Re
     state.emit(SaveTask(record.saved()))
 
 
-def assign(state: State, record: TaskRecord, claim: Claim, allocation: Resources) -> None:
-    """Record the attempt as the claim's."""
+def assign(state: State, record: TaskRecord, claim: Claim, allocation: Resources,
+           more: Sequence[tuple[Claim, Resources]] = ()) -> None:
+    """Record the attempt as the claim's; `more`: its other parts, each in a claim of its own. All are saved together,
+    before any of them may get its inputs.
+    """
     record.move(TaskState.ASSIGNED)
     state.changes.note(record.task.id)
     record.attempt_id = attempt_id(record.stem, record.attempts)
-    record.claim_id, record.agent_id, record.assigned_at = claim.id, claim.agent_id, state.now
-    record.allocation = allocation
-    claim.take(record.attempt_id, record.task.id, allocation)
-    for digest, _ in record.large:
-        if state.digests[digest] > 1:  # otherwise it need not stay there
-            state.near.add(claim.id, digest)
-    state.emit(PermitAttempt(claim.id, record.attempt_id, record.task, record.inputs, delivered(record)))
+    record.assigned_at = state.now
+    places = ((claim, allocation), *more)
+    record.parts = tuple(Part(where.id, where.agent_id, amount) for where, amount in places)
+    for (where, amount), (part_id, _) in zip(places, record.part_ids()):
+        where.take(part_id, record.task.id, amount)
+        for digest, _ in record.large:
+            if state.digests[digest] > 1:  # otherwise it need not stay there
+                state.near.add(where.id, digest)
+        state.emit(PermitAttempt(where.id, part_id, record.task, record.inputs, delivered(record)))
 
 
 def current(state: State, claim: Claim, attempt_id: str) -> TaskRecord | None:
     """The task whose current attempt this is, in this claim; None: the attempt is stale."""
     record = state.tasks.get(claim.attempts.get(attempt_id, -1))
-    if record is None or record.attempt_id != attempt_id or record.claim_id != claim.id:
+    if record is None:
         return None
-    return record
+    if record.attempt_id == attempt_id and record.claim_id == claim.id:
+        return record
+    further = len(record.parts) > 1 and (attempt_id, claim.id) in ((i, p.claim_id) for i, p in record.part_ids())
+    return record if further else None
 
 
 def leave_claim(state: State, record: TaskRecord) -> None:
     """The current attempt releases its resources, and its later messages are ignored."""
-    claim = state.claims.get(record.claim_id)
     state.under_way.remove(record)
-    state.policies.ordering.used(record.group, record.allocation.cores * (state.now - record.assigned_at))
-    if claim is not None:
-        claim.drop(record.attempt_id, record.allocation, state.now)
+    held = sum(part.allocation.cores for part in record.parts)
+    state.policies.ordering.used(record.group, held * (state.now - record.assigned_at))
+    for part_id, part in record.part_ids():
+        claim = state.claims.get(part.claim_id)
+        if claim is not None:
+            claim.drop(part_id, part.allocation, state.now)
 
 
 def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.Result) -> None:
@@ -329,7 +339,7 @@ def carry_out(state: State, record: TaskRecord, decision: Decision, result: wire
 def wait_again(state: State, record: TaskRecord) -> None:
     """It holds no resources any more, and is retried."""
     record.move(TaskState.WAITING)
-    record.claim_id, record.waiting_since = "", state.now
+    record.parts, record.waiting_since = (record.parts[0]._replace(claim_id=""),), state.now
     enqueue(state, record)
     state.emit(SaveTask(record.saved()))
 

@@ -36,6 +36,8 @@ class _Written:
     inputs: tuple[StagedInput, ...]
     attempts: bool = False
     """Whether there are rows of attempts as well."""
+    parts: bool = False
+    """Whether there are rows of further parts among them."""
 
 
 class JournalError(ConfigError):
@@ -102,7 +104,7 @@ class Journal:
         with self._translated_errors():
             tasks = journal_rows.tasks_of(
                 db.execute("SELECT id, data FROM tasks ORDER BY id"),
-                db.execute("SELECT task, data FROM attempts WHERE part = 0"))
+                db.execute("SELECT task, part, data FROM attempts ORDER BY task, part"))
             claims = [journal_rows.claim_of(*row)
                       for row in db.execute("SELECT id, cluster, data FROM claims ORDER BY id")]
         return tasks, claims
@@ -160,19 +162,23 @@ class Journal:
 
     # --------------------------------------------------------------------------------------------
     def _save_tasks(self, tasks: Iterable[SavedTask]) -> None:
-        whole, attempts = [], []
+        whole, attempts, parts = [], [], []
         for task in tasks:
             number, known = task.task.id, self._written.get(task.task.id)
             if known is not None and known.task is task.task and known.inputs is task.inputs:
+                if known.parts:
+                    self._db.execute("DELETE FROM attempts WHERE task = ? AND part > 0", (number,))
                 attempts.append(journal_rows.attempt(task))
-                known.attempts = True
+                known.attempts, known.parts = True, bool(task.parts)
             else:
                 whole.append(self._rows.task(task))
                 if known is None or known.attempts:
                     self._forget(number)
-                self._written[number] = _Written(task.task, task.inputs)
+                self._written[number] = _Written(task.task, task.inputs, bool(task.parts), bool(task.parts))
+            parts += journal_rows.parts(task)
         self._db.executemany("INSERT OR REPLACE INTO tasks VALUES (?, ?)", whole)
         self._db.executemany("INSERT OR REPLACE INTO attempts (task, data) VALUES (?, ?)", attempts)
+        self._db.executemany("INSERT OR REPLACE INTO attempts (task, part, data) VALUES (?, ?, ?)", parts)
 
     def _drop(self) -> None:
         tasks = [action.task_id for action in self._drops if isinstance(action, act.DropTask)]

@@ -7,7 +7,17 @@ from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from typing import Any, Callable, TypeVar
 
-from mfmesos.core.model import MadeTemporary, Remote, Request, Resources, SavedClaim, SavedTask, StagedInput, Task
+from mfmesos.core.model import (
+    MadeTemporary,
+    Remote,
+    Request,
+    Resources,
+    SavedClaim,
+    SavedPart,
+    SavedTask,
+    StagedInput,
+    Task,
+)
 from mfmesos.shared.resources import FIELDS, four, named
 
 T = TypeVar("T")
@@ -33,7 +43,7 @@ def _plain(value: Any) -> Any:
 _dumps: Callable[[Any], str] = json.JSONEncoder(default=_plain, separators=(",", ":")).encode
 ONCE = ("task", "inputs", "order", "context", "stem", "temporaries")
 """What its attempts do not change."""
-_CHANGES = tuple((name, default) for name, default in _defaults(SavedTask) if name not in ONCE)
+_CHANGES = tuple((name, default) for name, default in _defaults(SavedTask) if name not in (*ONCE, "parts"))
 MOST_TEXTS = 20_000
 
 
@@ -67,6 +77,11 @@ def attempt(saved: SavedTask) -> tuple[int, str]:
     return saved.task.id, _dumps(_changes(saved))
 
 
+def parts(saved: SavedTask) -> list[tuple[int, int, str]]:
+    """(task, part, data) of the parts after the first."""
+    return [(saved.task.id, number, _dumps(part)) for number, part in enumerate(saved.parts, 1)]
+
+
 def _changes(saved: SavedTask) -> dict[str, Any]:
     return {name: value for name, default in _CHANGES
             if (value := getattr(saved, name)) is not default and value != default}
@@ -78,15 +93,23 @@ def claim_row(saved: SavedClaim) -> tuple[str, str, str]:
     return data.pop("id"), data.pop("cluster", ""), _dumps(data)
 
 
-def tasks_of(tasks: Iterable[tuple[int, str]], attempts: Iterable[tuple[int, str]]) -> list[SavedTask]:
-    """From all rows: a row of an attempt counts instead of that in the task's row."""
-    later = dict(attempts)
+def tasks_of(tasks: Iterable[tuple[int, str]], attempts: Iterable[tuple[int, int, str]]) -> list[SavedTask]:
+    """From all rows: a row of an attempt counts instead of that in the task's row; `attempts` is in order."""
+    later: dict[int, str] = {}
+    more: dict[int, list[SavedPart]] = {}
+    for number, part, text in attempts:
+        if part:
+            data = json.loads(text)
+            more.setdefault(number, []).append(
+                _made(SavedPart, {**data, "allocation": _resources(data.get("allocation", {}))}))
+        else:
+            later[number] = text
     found = []
     for number, text in tasks:
         data = json.loads(text)
         if number in later:
             data = {**{name: data[name] for name in ONCE if name in data}, **json.loads(later[number])}
-        found.append(_task(data))
+        found.append(_task({**data, "parts": tuple(more.get(number, ()))}))
     return found
 
 

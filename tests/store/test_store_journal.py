@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mfmesos.core import actions as act
-from mfmesos.core.model import Remote, Request, Resources, SavedClaim, SavedTask, StagedInput, Task
+from mfmesos.core.model import Remote, Request, Resources, SavedClaim, SavedPart, SavedTask, StagedInput, Task
 from mfmesos.shared.resources import named
 from mfmesos.store import sqlitefile
 from mfmesos.store.journal import APPLICATION_ID, SCHEMA_VERSION, Journal, JournalError
@@ -116,6 +116,23 @@ def test_an_attempt_rewrites_a_small_row(path: Path):
     journal.write([act.DropTask(1)])
     journal.write([act.SaveTask(first)])
     assert journal.load()[0] == [first]
+
+
+def test_parts_are_kept(path: Path):
+    """Those of the current attempt, in their order; fewer, or none, when the next attempt has fewer."""
+    journal = Journal(path, "r")
+    parts = tuple(SavedPart(f"r-{n}", Resources(1, n, 50)) for n in range(2, 15))
+    for saved in (task(1, parts=parts), task(1, parts=parts[:2]), replace(task(1), attempts=3),
+                  replace(task(1), attempts=4, parts=parts)):
+        journal.write([act.SaveTask(saved)])
+        assert Journal(path, "r").load()[0] == [saved]
+    same = task(2, parts=parts)
+    for saved in (same, replace(same, attempts=2, parts=parts[3:]), replace(same, attempts=3, parts=())):
+        journal.write([act.SaveTask(saved)])
+        assert Journal(path, "r").load()[0][1:] == [saved]
+    journal.write([act.SaveTask(same), act.DropTask(1), act.DropTask(2)])
+    journal.flush()
+    assert journal._db.execute("SELECT count(*) FROM attempts").fetchone() == (0,)
 
 
 def test_a_save_that_failed_is_made_up_for(path: Path):
