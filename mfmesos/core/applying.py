@@ -2,9 +2,21 @@
 from __future__ import annotations
 
 from mfmesos.core import claims, tasks, temporaries
-from mfmesos.core.actions import SaveClaim
+from mfmesos.core.actions import DeclineOffers, ListAgents, OpenClaim, Revive, SaveClaim, Suppress
 from mfmesos.core.claim_table import Claim
-from mfmesos.core.decisions import Assignment, Decision, Hold, Reason, Refusal, Release
+from mfmesos.core.cluster_state import REVIVE_AT_MOST_S
+from mfmesos.core.decisions import (
+    AgentRefusal,
+    Assignment,
+    Decision,
+    Hold,
+    OfferDecision,
+    Opening,
+    Reason,
+    Refusal,
+    Release,
+    Wait,
+)
 from mfmesos.core.state import State
 
 
@@ -33,6 +45,52 @@ def _assign(state: State, decision: Assignment) -> None:
 def _reserve(state: State, claim: Claim, task_id: int) -> None:
     claim.reserve(task_id)
     state.emit(SaveClaim(claim.saved()))
+
+
+def apply_offer(state: State, decision: OfferDecision) -> None:
+    """The same for decisions about offers."""
+    if isinstance(decision, Opening):
+        _open(state, decision)
+    elif isinstance(decision, Wait):
+        _wait(state, decision)
+    elif not isinstance(decision, AgentRefusal):
+        _tell_master(state, decision)
+
+
+def _open(state: State, decision: Opening) -> None:
+    agent = state.agent(decision.agent_id)
+    state.clusters[decision.agent_id.cluster].void_offers(agent)
+    state.claim_number += 1
+    claim = Claim(f"{state.policy.run_id}-{state.claim_number}", agent.id, agent.hostname, decision.resources,
+                  state.now, decision.solo_task, expects=dict(decision.expects))
+    state.claims.add(claim)
+    state.emit(SaveClaim(claim.saved()))
+    state.emit(OpenClaim(claim.id, decision.offers, agent.id.agent, claim.resources, state.policy.executor_memory_mb,
+                         agent.id.cluster))
+
+
+def _wait(state: State, decision: Wait) -> None:
+    cluster = state.clusters[decision.agent_id.cluster]
+    state.agent(decision.agent_id).unlisted_until = decision.until
+    if decision.ask:
+        cluster.asked_agents_at = state.now
+        state.emit(ListAgents(cluster=cluster.name))
+
+
+def _tell_master(state: State, decision: DeclineOffers | Revive | Suppress) -> None:
+    cluster = state.clusters[decision.cluster]
+    if isinstance(decision, DeclineOffers):
+        cluster.filtered = True
+        for agent in list(cluster.offering.values()):
+            if not agent.offers.keys().isdisjoint(decision.offer_ids):
+                cluster.void_offers(agent)
+    elif isinstance(decision, Revive):
+        cluster.suppressed = cluster.filtered = False
+        cluster.revive_after = state.now + cluster.revive_pause
+        cluster.revive_pause = min(cluster.revive_pause * 2, REVIVE_AT_MOST_S)
+    else:
+        cluster.suppressed = True
+    state.emit(decision)
 
 
 def _release(state: State, decision: Release) -> None:

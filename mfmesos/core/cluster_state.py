@@ -10,6 +10,8 @@ from mfmesos.core.records import AgentRecord, Shortage
 from mfmesos.shared.messages import core as m
 
 REVIVE_AT_LEAST_S = 1.0
+REVIVE_AT_MOST_S = 60.0
+"""After a revive the master offers again what was declined: useful when the need is new, rarely later."""
 
 
 @dataclass

@@ -1,11 +1,12 @@
-"""What planning decides: values that a test can compare and a log can show. `applying.apply` carries them out."""
+"""What planning decides: values that a test can compare and a log can show. `applying` carries them out."""
 from __future__ import annotations
 
 from enum import Enum
 from typing import NamedTuple, Union
 
-from mfmesos.core.model import Resources
-from mfmesos.core.records import PlannedStart
+from mfmesos.core.actions import DeclineOffers, Revive, Suppress
+from mfmesos.core.model import AgentId, Offer, Resources
+from mfmesos.core.records import PlannedStart, Shape
 
 
 class Reason(Enum):
@@ -70,3 +71,50 @@ class Release(NamedTuple):
 
 
 Decision = Union[Assignment, Hold, Refusal, Release]
+
+
+class WhyNot(Enum):
+    """Why no claim is opened on the offers of an agent."""
+
+    AVOIDED = "avoided"
+    """It failed several attempts in a row."""
+    LEAVING = "leaving"
+    """Its maintenance is planned."""
+    UNLISTED = "unlisted"
+    """The offers look like a crumb, and the master will list the agent in a moment."""
+    EMPTY = "empty"
+    """They have no cores or no memory, or the run may hold no more."""
+    SMALL = "small"
+    """No waiting task fits that may run there."""
+
+
+class Opening(NamedTuple):
+    """A claim is opened on all offers of an agent."""
+
+    agent_id: AgentId
+    offers: tuple[Offer, ...]
+    resources: Resources
+    solo_task: int | None
+    """The only task of the claim; None: any task that fits."""
+    expects: tuple[tuple[Shape, int], ...]
+    """The waiting tasks that it is opened for."""
+
+
+class Wait(NamedTuple):
+    """The agent's offers are kept until the master has listed its agents, or until then."""
+
+    agent_id: AgentId
+    until: float
+    ask: bool
+    """Whether the master has yet to be asked."""
+
+
+class AgentRefusal(NamedTuple):
+    """No claim is opened there."""
+
+    agent_id: AgentId
+    why: WhyNot
+
+
+OfferDecision = Union[Opening, Wait, AgentRefusal, DeclineOffers, Revive, Suppress]
+"""Actions that say all there is to a decision are decisions themselves."""

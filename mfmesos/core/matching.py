@@ -5,22 +5,20 @@ task that fits nowhere. Large tasks do not starve: after `drain_after_s` claims 
 """
 from __future__ import annotations
 
-from mfmesos.core import claims, demand, holding, sharing, shortage, spots, tasks, temporaries, trust
-from mfmesos.core.actions import DeclineOffers, ListAgents, OpenClaim, Revive, SaveClaim, Suppress
-from mfmesos.core.claim_table import Claim
-from mfmesos.core.cluster_state import REVIVE_AT_LEAST_S, ClusterState
+from mfmesos.core import claims, demand, holding, opening, sharing, shortage, tasks, temporaries, trust
+from mfmesos.core.actions import DeclineOffers, ListAgents, Revive, Suppress
+from mfmesos.core.applying import apply_offer
+from mfmesos.core.cluster_state import REVIVE_AT_LEAST_S
 from mfmesos.core.filling import fill_claims
 from mfmesos.core.model import Resources
-from mfmesos.core.planning import is_short, next_without_claim, room_to_run
-from mfmesos.core.records import AgentRecord, Shape
-from mfmesos.core.sizing import allocation, how_many_fit, is_crumb, size_claim
+from mfmesos.core.opening import Wanted
+from mfmesos.core.planning import room_to_run
+from mfmesos.core.records import Shape
+from mfmesos.core.sizing import allocation, how_many_fit
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
 from mfmesos.shared.messages import core as m
 
-Wanted = list[tuple[Shape, int]]
-REVIVE_AT_MOST_S = 60.0
-"""After a revive the master offers again what was declined: useful when the need is new, rarely later."""
 AGENTS_EVERY_S = 30.0
 AT_ONCE = 16
 """Claims that are opened in one call: a thousand take longer than executors should wait for their answers."""
@@ -109,93 +107,11 @@ def _absorb(state: State, shape: Shape, count: int, free: list[list]) -> int:  #
 def _open_claims(state: State, wanted: Wanted) -> None:
     """At most AT_ONCE in one call: the rest of the agents keep their offers until the next."""
     opened = state.claim_number
-    for agent in spots.agents(state):
+    for decision in opening.openings(state, wanted):
         if state.claim_number - opened >= AT_ONCE:
             state.unfinished = True
             return
-        cluster = state.clusters[agent.id.cluster]
-        if agent.avoid_until > state.now or _leaving(agent) or _list_first(state, cluster, agent):
-            continue
-        wanted = _open_one(state, cluster, agent, wanted)
-        if not wanted:
-            return
-
-
-def _leaving(agent: AgentRecord) -> bool:
-    """Whether maintenance of the agent is planned: no new work there."""
-    return any(o.unavailable_from is not None for o in agent.offers.values())
-
-
-def _list_first(state: State, cluster: ClusterState, agent: AgentRecord) -> bool:
-    """Whether the agent's offer may be a crumb, and its total will be known in a moment."""
-    if cluster.known.is_listed(agent.id.agent) or not is_crumb(_room(state, agent), state.policy.defaults):
-        return False
-    if agent.unlisted_until is None:
-        agent.unlisted_until = state.now + state.policy.list_wait_s
-        if state.now - cluster.asked_agents_at >= state.policy.list_wait_s:
-            cluster.asked_agents_at = state.now
-            state.emit(ListAgents(cluster=cluster.name))
-    return state.now < agent.unlisted_until
-
-
-def _room(state: State, agent: AgentRecord) -> Resources:
-    """The agent's offers, less the claim's executor, as far as the run's bounds allow."""
-    room = agent.offered() - Resources(memory_mb=state.policy.executor_memory_mb)
-    return room.at_least_zero().bounded(*state.left_to_claim())
-
-
-def _open_one(state: State, cluster: ClusterState, agent: AgentRecord, wanted: Wanted) -> Wanted:
-    """Open one claim on all offers of the agent, if any task fits; returns the remaining tasks."""
-    room = _room(state, agent)
-    if room.memory_mb <= 0 or room.cores <= 0:
-        return wanted
-    mine = [(i, s) for i, (s, _) in enumerate(wanted) if not trust.shunned(state, s, agent.id)]
-    alone = [(i, s) for i, s in mine if s.solo or state.policy.per_task_claims]
-    shared = [(i, s) for i, s in mine if not (s.solo or state.policy.per_task_claims)]
-    solo_task = None
-    counts = [0] * len(wanted)
-    whole = state.whole(agent.id) or room
-    size, taken = size_claim(
-        [(state.need(s), wanted[i][1]) for i, s in shared], room, whole, state.policy.defaults,
-        spare=state.policy.max_memory_mb is None)
-    if not any(taken) or _alone_first(state, alone):
-        found = next(((i, s) for i, s in alone if state.allocation(s, room, agent.id).fits_in(room)
-                      and _next_solo(state, s) is not None), None)
-        if found is not None:
-            size, solo_task = state.allocation(found[1], room, agent.id), _next_solo(state, found[1])
-            taken = [0] * len(shared)
-            counts[found[0]] = 1
-        elif not any(taken):
-            return wanted
-    for (i, _), n in zip(shared, taken):
-        counts[i] = n
-    expects = {shape: n for (shape, _), n in zip(wanted, counts) if n}
-    offers = tuple(agent.offers.values())
-    cluster.void_offers(agent)
-    state.claim_number += 1
-    claim = Claim(f"{state.policy.run_id}-{state.claim_number}", agent.id, agent.hostname, size, state.now, solo_task,
-                  expects=expects)
-    state.claims.add(claim)
-    state.emit(SaveClaim(claim.saved()))
-    state.emit(OpenClaim(
-        claim.id, offers, agent.id.agent, size, state.policy.executor_memory_mb, cluster.name))
-    return [(s, n - c) for (s, n), c in zip(wanted, counts) if n > c]
-
-
-def _alone_first(state: State, alone: list[tuple[int, Shape]]) -> bool:
-    """Whether a task that must run alone precedes tasks that share: while no claim for such tasks is being launched,
-    and for short ones only while none is open, since they can take turns in one.
-    """
-    solo = [c for c in state.claims_in(ClaimState.LAUNCHING, ClaimState.OPEN) if c.solo_task is not None]
-    if any(c.state is ClaimState.LAUNCHING for c in solo):
-        return False
-    return any(not (solo and is_short(state, shape)) for _, shape in alone)
-
-
-def _next_solo(state: State, shape: Shape) -> int | None:
-    """The first task of the shape that has no claim of its own."""
-    found = next_without_claim(state, shape)
-    return found.task.id if found is not None else None
+        apply_offer(state, decision)
 
 
 def _look_further(state: State, wanted: Wanted) -> None:
@@ -203,11 +119,8 @@ def _look_further(state: State, wanted: Wanted) -> None:
     if not wanted:
         return
     for cluster in state.live():
-        if (cluster.suppressed or cluster.filtered) and state.now >= cluster.revive_after:
-            state.emit(Revive(cluster.name))
-            cluster.suppressed = cluster.filtered = False
-            cluster.revive_after = state.now + cluster.revive_pause
-            cluster.revive_pause = min(cluster.revive_pause * 2, REVIVE_AT_MOST_S)
+        if (cluster.suppressed or cluster.filtered) and state.policies.offers.revives(state, cluster):
+            apply_offer(state, Revive(cluster.name))
     sharing.look(state, wanted)
     _find_unsatisfiable(state, [(shape, count) for shape, count in wanted if state.queue.first(shape) is not None])
     _make_room(state, wanted)
@@ -296,12 +209,6 @@ def _drain_for(state: State, shape: Shape) -> None:
             return
 
 
-def _kept(state: State, cluster: ClusterState, agent: AgentRecord) -> bool:
-    until = agent.unlisted_until
-    return (until is not None and state.now < until and state.wanted_since is not None and not state.stopping
-            and not cluster.ended and not cluster.known.is_listed(agent.id.agent))
-
-
 def _settle_offers(state: State) -> None:
     """Decline useless offers; suppress offers when no task needs any."""
     if state.unfinished:
@@ -310,16 +217,11 @@ def _settle_offers(state: State) -> None:
         state.now - state.wanted_since < state.policy.batch_delay_s) and not state.stopping
     if waiting_for_more:
         return
+    policy = state.policies.offers
     for cluster in state.clusters.values():
-        useless = [agent for agent in cluster.offering.values() if not _kept(state, cluster, agent)]
+        useless = [a for a in cluster.offering.values() if not policy.keeps(state, cluster, a)]
         if useless:
-            wanted = state.wanted_since is not None or any(a.avoid_until > state.now for a in useless)
             ids = tuple(offer_id for agent in useless for offer_id in agent.offers)
-            refuse_s = state.policy.refuse_wanted_s if wanted and not cluster.ended else state.policy.refuse_s
-            state.emit(DeclineOffers(ids, refuse_s, cluster.name))
-            cluster.filtered = True
-            for agent in useless:
-                cluster.void_offers(agent)
+            apply_offer(state, DeclineOffers(ids, policy.refuse_s(state, cluster, useless), cluster.name))
         if (cluster.ended or not state.queue) and not cluster.suppressed and cluster.connected:
-            cluster.suppressed = True
-            state.emit(Suppress(cluster.name))
+            apply_offer(state, Suppress(cluster.name))

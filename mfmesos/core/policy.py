@@ -31,6 +31,7 @@ class Policy:
     """Names of policies, see policies.registry."""
     placement: str = "first"
     planned_start: str = "easy"
+    offers: str = "decline"
     per_task_claims: bool = False
     executor_memory_mb: float = 96.0
     defaults: Defaults = Defaults()

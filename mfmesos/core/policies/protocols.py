@@ -1,13 +1,15 @@
-"""The protocols of policies: in which order tasks start, where, and what is kept for a task that others overtake."""
+"""The protocols of policies: in which order tasks start, where, what is kept for a task that others overtake, and what
+happens to offers."""
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from mfmesos.core.cluster_state import ClusterState
 from mfmesos.core.decisions import Decision
 from mfmesos.core.model import Resources
-from mfmesos.core.records import TaskRecord
+from mfmesos.core.records import AgentRecord, TaskRecord
 
 S = TypeVar("S")
 """The state of the core, which itself holds the policies."""
@@ -68,6 +70,19 @@ class PlannedStarts(Protocol[Reads]):
         """At most one decision, before `overtaking` starts: a Hold, or the Refusal of one. Reads the state only."""
 
 
+class OfferPolicy(Protocol[Reads]):
+    """What happens to offers on which no claim is opened."""
+
+    def keeps(self, state: Reads, cluster: ClusterState, agent: AgentRecord) -> bool:
+        """Whether the agent's offers are kept for now."""
+
+    def refuse_s(self, state: Reads, cluster: ClusterState, agents: Sequence[AgentRecord]) -> float:
+        """The seconds for which the master need not offer the resources of these agents again."""
+
+    def revives(self, state: Reads, cluster: ClusterState) -> bool:
+        """Whether tasks that wait are reason enough to ask the master now for what was declined."""
+
+
 @dataclass(frozen=True)
 class Policies(Generic[S]):
     """Those of one run."""
@@ -75,3 +90,4 @@ class Policies(Generic[S]):
     ordering: Ordering
     placement: Placement
     planned_starts: PlannedStarts[S]
+    offers: OfferPolicy[S]

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Callable, TypeVar
 
 from mfmesos.core.policies.attribute import PreferAttribute
+from mfmesos.core.policies.decline_at_once import DeclineAtOnce
 from mfmesos.core.policies.easy import Easy
 from mfmesos.core.policies.fifo import Fifo
 from mfmesos.core.policies.first_fit import FirstFit
 from mfmesos.core.policies.no_holds import NoHolds
-from mfmesos.core.policies.protocols import Ordering, Placement, PlannedStarts, Policies
+from mfmesos.core.policies.protocols import OfferPolicy, Ordering, Placement, PlannedStarts, Policies
 from mfmesos.core.policy import Policy
 from mfmesos.core.state import State
 from mfmesos.shared.messages import core as m
@@ -41,13 +42,14 @@ def valued(make: Callable[[str], P]) -> Callable[[str], P]:
 
 ORDERINGS: Makers[Ordering] = {"fifo": bare(Fifo)}
 PLACEMENTS: Makers[Placement] = {"first": bare(FirstFit), "attribute": valued(PreferAttribute)}
+OFFERS: Makers[OfferPolicy[State]] = {"decline": bare(DeclineAtOnce)}
 PLANNED_STARTS: Makers[PlannedStarts[State]] = {"none": bare(NoHolds), "easy": bare(Easy)}
 
 
 def chosen(policy: Policy) -> Policies[State]:
     """The policies that the settings name. Raises ValueError, as does `made`."""
     return Policies(made(ORDERINGS, policy.ordering), placement(policy.placement),
-                    made(PLANNED_STARTS, policy.planned_start))
+                    made(PLANNED_STARTS, policy.planned_start), made(OFFERS, policy.offers))
 
 
 def placement(text: str) -> Placement:

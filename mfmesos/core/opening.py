@@ -1,0 +1,107 @@
+"""Decides which claims are opened on which offers, in the order of the placement.
+
+The planner only reads the state. Each decision is made for the state as it is when the planner is asked for it: apply
+it, ask again.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from mfmesos.core import spots, trust
+from mfmesos.core.decisions import AgentRefusal, Opening, Wait, WhyNot
+from mfmesos.core.model import Resources
+from mfmesos.core.planning import is_short, next_without_claim
+from mfmesos.core.records import AgentRecord, Shape
+from mfmesos.core.sizing import is_crumb, size_claim
+from mfmesos.core.state import State
+from mfmesos.core.states import ClaimState
+
+Wanted = list[tuple[Shape, int]]
+"""Waiting shapes, and how many of each have no claim to start in."""
+
+
+def openings(state: State, wanted: Wanted) -> Iterator[Opening | Wait | AgentRefusal]:
+    """For each agent with offers: the claim that is opened there, or why none is."""
+    for agent in spots.agents(state):
+        if not wanted:
+            return
+        decision = _decide(state, agent, wanted)
+        yield decision
+        if isinstance(decision, Opening):
+            wanted = _less(wanted, decision)
+
+
+def _less(wanted: Wanted, opening: Opening) -> Wanted:
+    """What is still wanted after that claim."""
+    taken = dict(opening.expects)
+    return [(shape, n - taken.get(shape, 0)) for shape, n in wanted if n > taken.get(shape, 0)]
+
+
+def _decide(state: State, agent: AgentRecord, wanted: Wanted) -> Opening | Wait | AgentRefusal:
+    cluster = state.clusters[agent.id.cluster]
+    if agent.avoid_until > state.now:
+        return AgentRefusal(agent.id, WhyNot.AVOIDED)
+    if any(offer.unavailable_from is not None for offer in agent.offers.values()):
+        return AgentRefusal(agent.id, WhyNot.LEAVING)
+    room = _room(state, agent)
+    if not cluster.known.is_listed(agent.id.agent) and is_crumb(room, state.policy.defaults):
+        if agent.unlisted_until is None:
+            ask = state.now - cluster.asked_agents_at >= state.policy.list_wait_s
+            return Wait(agent.id, state.now + state.policy.list_wait_s, ask)
+        if state.now < agent.unlisted_until:
+            return AgentRefusal(agent.id, WhyNot.UNLISTED)
+    if room.memory_mb <= 0 or room.cores <= 0:
+        return AgentRefusal(agent.id, WhyNot.EMPTY)
+    chosen = _choose(state, agent, room, wanted)
+    if chosen is None:
+        return AgentRefusal(agent.id, WhyNot.SMALL)
+    return Opening(agent.id, tuple(agent.offers.values()), chosen.size, chosen.solo_task, chosen.expects)
+
+
+def _room(state: State, agent: AgentRecord) -> Resources:
+    """The agent's offers, less the claim's executor, as far as the run's bounds allow."""
+    room = agent.offered() - Resources(memory_mb=state.policy.executor_memory_mb)
+    return room.at_least_zero().bounded(*state.left_to_claim())
+
+
+class _Choice(NamedTuple):
+    size: Resources
+    solo_task: int | None
+    expects: tuple[tuple[Shape, int], ...]
+
+
+def _choose(state: State, agent: AgentRecord, room: Resources, wanted: Wanted) -> _Choice | None:
+    """The claim for the wanted tasks that share one, or for one that runs alone; None: no task fits."""
+    mine = [(s, n) for s, n in wanted if not trust.shunned(state, s, agent.id)]
+    alone = [s for s, _ in mine if s.solo or state.policy.per_task_claims]
+    shared = [(s, n) for s, n in mine if not (s.solo or state.policy.per_task_claims)]
+    size, taken = size_claim(
+        [(state.need(s), n) for s, n in shared], room, state.whole(agent.id) or room, state.policy.defaults,
+        spare=state.policy.max_memory_mb is None)
+    if not any(taken) or _alone_first(state, alone):
+        for shape in alone:
+            need, task_id = state.allocation(shape, room, agent.id), _next_solo(state, shape)
+            if need.fits_in(room) and task_id is not None:
+                return _Choice(need, task_id, ((shape, 1),))
+    if not any(taken):
+        return None
+    return _Choice(size, None, tuple((s, n) for (s, _), n in zip(shared, taken) if n))
+
+
+def _alone_first(state: State, alone: list[Shape]) -> bool:
+    """Whether a task that must run alone precedes tasks that share: while no claim for such tasks is being launched,
+    and for short ones only while none is open, since they can take turns in one.
+    """
+    if not alone:
+        return False
+    solo = [c for c in state.claims_in(ClaimState.LAUNCHING, ClaimState.OPEN) if c.solo_task is not None]
+    if any(c.state is ClaimState.LAUNCHING for c in solo):
+        return False
+    return any(not (solo and is_short(state, shape)) for shape in alone)
+
+
+def _next_solo(state: State, shape: Shape) -> int | None:
+    """The first task of the shape that has no claim of its own."""
+    found = next_without_claim(state, shape)
+    return found.task.id if found is not None else None
