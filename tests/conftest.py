@@ -19,8 +19,9 @@ from hypothesis import HealthCheck, settings
 from support import examples
 
 # Tests have a time limit; single examples have none, since a busy machine makes them slow.
-settings.register_profile("mfmesos", settings(), max_examples=examples(100), deadline=None,
+settings.register_profile("mfmesos", settings(), max_examples=examples(100), deadline=None, stateful_step_count=60,
                           suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("soak", settings.get_profile("mfmesos"), stateful_step_count=600)
 settings.load_profile("mfmesos")
 
 # A shell that starts the tests in the background lets these be ignored, and every program that a test starts with them.

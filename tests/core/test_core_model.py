@@ -23,7 +23,7 @@ from mfmesos.shared import wire
 from mfmesos.shared.resources import named
 from mfmesos.shared.wire import FOLDER_GONE
 
-STEPS = int(os.environ.get("MFMESOS_MODEL_STEPS", "60"))
+STEPS = int(os.environ.get("MFMESOS_MODEL_STEPS") or settings().stateful_step_count)
 EXAMPLES = int(os.environ.get("MFMESOS_MODEL_EXAMPLES") or examples(200))
 REASONS = ("", "REASON_CONTAINER_LIMITATION_MEMORY", "REASON_AGENT_REMOVED", "REASON_EXECUTOR_TERMINATED")
 
@@ -258,7 +258,7 @@ TestCoreModel = CoreMachine.TestCase
 # its time, which Hypothesis bounds to 300 s.
 CI = bool(os.environ.get("CI"))
 PHASES = [p for p in Phase if p is not Phase.shrink] if CI else list(Phase)
-pytestmark = [] if CI else [pytest.mark.timeout(400 + EXAMPLES)]
+pytestmark = [] if CI and STEPS <= 60 else [pytest.mark.timeout(400 + EXAMPLES * STEPS // 60)]
 TestCoreModel.settings = settings(
     max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, phases=PHASES,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
