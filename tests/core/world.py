@@ -72,6 +72,7 @@ class Master:
     holders: tuple[Holder, ...] = ()
     lists: bool = True
     """Whether it lists its agents when asked."""
+    disconnected: bool = False
     ended: bool = False
     """Whether it has ended the framework."""
 
@@ -80,6 +81,8 @@ class Master:
 
     def make_offers(self) -> tuple[Offer, ...]:
         """Of what each agent has free and not in an outstanding offer."""
+        if self.disconnected or self.ended:
+            return ()
         fresh = []
         for agent, total in self.agents.items():
             if agent in self.away:
@@ -339,10 +342,13 @@ class World:
             if self.masters[name].ended:
                 self.send(ev.FrameworkEnded("framework has been removed", removed=True, cluster=name))
             else:
+                self.masters[name].disconnected = False
+                self.masters[name].offers.clear()
                 self.send(ev.Registered(f"f-{name}", "m", cluster=name))
 
     def disconnect(self, cluster: str = "") -> None:
         self.masters[cluster].offers.clear()
+        self.masters[cluster].disconnected = True
         self.send(ev.Disconnected("test", cluster))
         self.masters[cluster].suppressed = False
 
@@ -361,7 +367,7 @@ class World:
         is nothing.
         """
         masters = [self.masters[name] for name in clusters or self.masters]
-        fresh = {m.cluster: m.make_offers() for m in masters if not m.ended}
+        fresh = {m.cluster: m.make_offers() for m in masters}
         for cluster, offers in fresh.items():
             if offers:
                 self.send(ev.OffersReceived(offers, cluster))
