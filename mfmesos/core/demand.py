@@ -6,9 +6,9 @@ from __future__ import annotations
 import math
 
 from mfmesos.core.attempt_record import Attempt
+from mfmesos.core.model import Resources
 from mfmesos.core.needs import Need
 from mfmesos.core.records import NOWHERE, Shape, TaskRecord
-from mfmesos.core.room_index import Amounts
 from mfmesos.core.sizing import USEFUL_MEMORY_MB
 from mfmesos.core.state import State
 
@@ -97,10 +97,10 @@ def _rank(state: State, shape: Shape, first: TaskRecord) -> None:
         tree.set(shape, state.queue.rank(first), _least(state, state.needed[shape]))
 
 
-def _least(state: State, need: Need) -> Amounts:
+def _least(state: State, need: Need) -> Resources:
     """What sizing.allocation gives at least, on whatever agent."""
     defaults = state.policy.defaults
     cores = need.cores if need.cores is not None else defaults.cores if state.all_have(defaults.cores) else 0.0
     memory = need.memory_mb if need.memory_mb is not None else max(need.floor_memory_mb, USEFUL_MEMORY_MB)
     disk = need.disk_mb if need.disk_mb is not None else need.floor_disk_mb
-    return Amounts(cores, memory, disk, need.gpus, need.others)
+    return Resources(cores, memory, disk, need.gpus, need.others)

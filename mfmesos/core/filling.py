@@ -8,7 +8,7 @@ from mfmesos.core import demand, nearest, planning, spots
 from mfmesos.core.applying import apply
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Assignment, Decision
-from mfmesos.core.room_index import amounts, least_of
+from mfmesos.core.room_index import least_of
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState
 
@@ -16,7 +16,7 @@ from mfmesos.core.states import ClaimState
 def note_room(state: State, claim: Claim) -> None:
     """Keep the index of free room up to date with the claim."""
     if claim.state is ClaimState.OPEN and claim.solo_task is None and not state.policy.per_task_claims:
-        state.room.set(claim.id, amounts(claim.free))
+        state.room.set(claim.id, claim.free)
     elif claim.id in state.room:
         state.room.remove(claim.id)
 

@@ -9,7 +9,6 @@ from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Assignment, Decision, Reason
 from mfmesos.core.holding import delayed_by, is_held
 from mfmesos.core.records import Shape, TaskRecord
-from mfmesos.core.room_index import amounts
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState
 
@@ -32,7 +31,7 @@ def starts(state: State, changed: Iterable[Claim]) -> Iterator[Decision]:
     for claim in changed:
         if not state.near.any_at(claim.id):
             continue
-        fitting = islice(state.waiting.fitting(lambda one=claim: amounts(one.free)), LOOK_SHAPES)  # type: ignore[misc]
+        fitting = islice(state.waiting.fitting(lambda one=claim: one.free), LOOK_SHAPES)  # type: ignore[misc]
         for shape in [shape for shape in fitting if shape in large]:
             for record in _head(state, shape):
                 if state.near.bytes_at(record.large, claim.id):

@@ -14,7 +14,6 @@ from mfmesos.core.decisions import Assignment, Decision, Reason, Refusal, Releas
 from mfmesos.core.holding import comes_later, delayed_by, is_held
 from mfmesos.core.model import Resources
 from mfmesos.core.records import Shape, TaskRecord
-from mfmesos.core.room_index import amounts
 from mfmesos.core.sizing import AHEAD_PACE_S, ahead, how_many_fit
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
@@ -48,7 +47,7 @@ def queued_ahead(state: State, claim: Claim) -> Iterator[Decision]:
 def _starts(state: State, claim: Claim, room: Resources, at_most: int, reason: Reason) -> Iterator[Decision]:
     left, looked = [room], 0
     beside: list[tuple[float, Shape]] = []
-    for shape in state.waiting.fitting(lambda: amounts(left[0])):
+    for shape in state.waiting.fitting(lambda: left[0]):
         at_most = min(at_most, room_to_run(state))
         if at_most <= 0:
             break
@@ -152,7 +151,7 @@ def _may_stay(state: State, record: TaskRecord, claim: Claim) -> bool:
 def _next_suspect(state: State, claim: Claim) -> TaskRecord | None:
     """The first suspect without a claim opened for it, otherwise the first one."""
     first: TaskRecord | None = None
-    for shape in state.suspects.fitting(lambda: amounts(claim.resources)):
+    for shape in state.suspects.fitting(lambda: claim.resources):
         need = state.allocation(shape, claim.resources, claim.agent_id)
         if unsuited(state, shape, claim) is None and need.fits_in(claim.resources):
             found = next_without_claim(state, shape)

@@ -19,21 +19,16 @@ LAST: Rank = (INF, INF, 0)
 """After every other rank."""
 
 
-Amounts = Resources
-EVERYTHING = Amounts(INF, INF, INF, INF)
+EVERYTHING = Resources(INF, INF, INF, INF)
 """More of everything than any room has: what others it would need is not asked."""
-NOTHING = Amounts(-INF, -INF, -INF, -INF)
+NOTHING = Resources(-INF, -INF, -INF, -INF)
 
 
-def amounts(r: Resources) -> Amounts:
-    return r
-
-
-def _least(one: Amounts, other: Amounts) -> Amounts:
+def _least(one: Resources, other: Resources) -> Resources:
     return other if one[0] == INF else one if other[0] == INF else one.at_most(other)
 
 
-def least_of(needs: Iterable[Amounts]) -> Amounts:
+def least_of(needs: Iterable[Resources]) -> Resources:
     """The least of each resource; of nothing more than any room."""
     return functools.reduce(_least, needs, EVERYTHING)
 
@@ -102,12 +97,12 @@ class LeastNeeds(_Tree[K]):
     def __init__(self) -> None:
         super().__init__(reuse=True)
         self._rank: list[Rank] = [LAST, LAST]
-        self._least: list[Amounts] = [EVERYTHING, EVERYTHING]
+        self._least: list[Resources] = [EVERYTHING, EVERYTHING]
 
     def __len__(self) -> int:
         return len(self._slots.of)
 
-    def least(self) -> Amounts:
+    def least(self) -> Resources:
         """The least of each resource that any key needs."""
         return self._least[1]
 
@@ -118,10 +113,10 @@ class LeastNeeds(_Tree[K]):
             node = 2 * node + (self._rank[2 * node + 1] < self._rank[2 * node])
         return None if self._rank[1] == LAST else self._slots.keys[node - self._width]
 
-    def needs_of(self, key: K) -> Amounts:
+    def needs_of(self, key: K) -> Resources:
         return self._least[self._width + self._slots.of[key]]
 
-    def set(self, key: K, rank: Rank, least: Amounts) -> None:
+    def set(self, key: K, rank: Rank, least: Resources) -> None:
         """Add the key, or change it."""
         slot = self._slots.of.get(key)
         if slot is None:
@@ -141,7 +136,7 @@ class LeastNeeds(_Tree[K]):
         self._least = [EVERYTHING] * self._width + least + [EVERYTHING] * missing
         self._join_all()
 
-    def _put(self, slot: int, rank: Rank, least: Amounts) -> None:
+    def _put(self, slot: int, rank: Rank, least: Resources) -> None:
         node = self._width + slot
         self._rank[node], self._least[node] = rank, least
         self._climb(node)
@@ -155,14 +150,14 @@ class LeastNeeds(_Tree[K]):
         self._rank[node], self._least[node] = rank, least
         return True
 
-    def fitting(self, room: Callable[[], Amounts]) -> Iterator[K]:
+    def fitting(self, room: Callable[[], Resources]) -> Iterator[K]:
         """The keys whose least need fits into the room, by rank. Meanwhile the room may shrink, and keys may change if
         their ranks grow, but none may be added.
         """
         waiting = [(self._rank[1], 1)]
         while waiting:
             rank, node = heapq.heappop(waiting)
-            if rank == LAST or not self._least[node].fit_in(room()):
+            if rank == LAST or not self._least[node].fits_in(room()):
                 continue
             if node >= self._width:
                 key = self._slots.keys[node - self._width]
@@ -179,13 +174,13 @@ class MostRoom(_Tree[K]):
 
     def __init__(self) -> None:
         super().__init__(reuse=False)
-        self._most: list[Amounts] = [NOTHING, NOTHING]
+        self._most: list[Resources] = [NOTHING, NOTHING]
 
     def place_of(self, key: K) -> int:
         """Keys that were added later have larger ones; valid until a key is added."""
         return self._slots.of[key]
 
-    def set(self, key: K, room: Amounts) -> None:
+    def set(self, key: K, room: Resources) -> None:
         """Add the key, or change it."""
         slot = self._slots.of.get(key)
         if slot is None:
@@ -205,7 +200,7 @@ class MostRoom(_Tree[K]):
         self._most = [NOTHING] * self._width + rooms + [NOTHING] * (self._width - len(rooms))
         self._join_all()
 
-    def _put(self, slot: int, room: Amounts) -> None:
+    def _put(self, slot: int, room: Resources) -> None:
         node = self._width + slot
         self._most[node] = room
         self._climb(node)
@@ -217,12 +212,12 @@ class MostRoom(_Tree[K]):
         self._most[node] = most
         return True
 
-    def with_room(self, need: Amounts) -> Iterator[K]:
+    def with_room(self, need: Resources) -> Iterator[K]:
         """The keys with room for that much, in order. Meanwhile rooms may shrink, but no key may be added."""
         waiting = [1]
         while waiting:
             node = waiting.pop()
-            if not need.fit_in(self._most[node]):
+            if not need.fits_in(self._most[node]):
                 continue
             if node >= self._width:
                 key = self._slots.keys[node - self._width]

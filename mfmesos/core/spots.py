@@ -10,7 +10,7 @@ from mfmesos.core.model import Resources
 from mfmesos.core.planning import room_to_run, unsuited
 from mfmesos.core.policies.protocols import Spot
 from mfmesos.core.records import AgentRecord, Shape, TaskRecord
-from mfmesos.core.room_index import NOTHING, Amounts
+from mfmesos.core.room_index import NOTHING
 from mfmesos.core.state import State
 
 
@@ -43,7 +43,7 @@ def starts(state: State, claims: Sequence[Claim]) -> Iterator[Decision]:
             room[0] = _most(claims)
 
 
-def _most(claims: Sequence[Claim]) -> Amounts:
+def _most(claims: Sequence[Claim]) -> Resources:
     """The most of each resource that any of them has free."""
     most = NOTHING
     for claim in claims:

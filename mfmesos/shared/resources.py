@@ -54,9 +54,6 @@ class Resources(NamedTuple):
             and self[3] <= other[3] + SLACK and (not (self[4] or other[4]) or _fit(self[4], other[4]))
         )
 
-    def fit_in(self, other: Resources) -> bool:
-        return self.fits_in(other)
-
     def __add__(self, other: Resources) -> Resources:  # type: ignore[override]
         a, b, c, d, e = self
         f, g, h, i, j = other

@@ -15,6 +15,7 @@ from mfmesos.core.snapshot import Transfers
 from mfmesos.estimates.category import category_of
 from mfmesos.shared import wire
 from mfmesos.shared.phrases import duration, size
+from mfmesos.shared.resources import named
 from mfmesos.store.runlog import RunLog, more_of_it, read_report
 from mfmesos.views.progress import Counts, LiveProgress, PlainProgress, describe, progress
 from mfmesos.views.summary import moved, rows, show
@@ -115,6 +116,16 @@ def test_the_report_has_a_line_for_each_task(tmp_path):
         "allocation": {"cores": 1, "memory_mb": 100, "disk_mb": 200}, "host": "host1", "attempts": 2}))
     assert (tmp_path / "s" / "logs" / "task-1.stdout").read_text() == "out"
     assert (tmp_path / "s" / "logs" / "task-1.stderr").read_text() == "err"
+
+
+def test_the_report_names_gpus_and_other_resources(tmp_path):
+    """Where the task was given any, by Mesos's names."""
+    log = RunLog(tmp_path / "s", clock=lambda: 5.0)
+    log.task_ended(replace(ended(), allocation=Resources(1, 100, 200, 2, named({"licences": 3}))), "host1")
+    log.close()
+    (entry,) = read_report(tmp_path / "s")
+    given = {"cores": 1, "memory_mb": 100, "disk_mb": 200}
+    assert entry["allocation"] == {**given, "gpus": 2, "resources": {"licences": 3}}
 
 
 def test_output_is_not_kept_when_not_wanted(tmp_path):
