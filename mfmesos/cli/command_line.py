@@ -100,8 +100,11 @@ def task_options(command: F) -> F:
                      help="Hold at most N cores of the cluster at once."),
         click.option("--max-memory", type=Number(bounds.BOUND), metavar="MB",
                      help="Hold at most MB of the cluster's memory at once, executors included."),
-        click.option("--claims", type=click.Choice(["shared", "per-task"]), default="shared", show_default=True,
-                     help="Run many tasks in one claim, or give each task a claim and a container of its own."),
+        click.option("--claims", type=click.Choice(["shared", "whole-agent", "per-task"]), default="shared",
+                     show_default=True,
+                     help="Run many tasks in one claim that is sized for them (shared), or that has the part of the "
+                          "agent's memory and disk that goes with its cores (whole-agent); or give each task a claim "
+                          "and a container of its own (per-task)."),
         click.option("--placement", default="first", show_default=True, metavar="NAME[=VALUE]", callback=placement,
                      help="Choose by this policy where tasks start."),
         click.option("--claim-idle", type=Number(bounds.SECONDS), default=5.0, show_default=True, metavar="SECONDS",

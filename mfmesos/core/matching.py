@@ -5,7 +5,7 @@ task that fits nowhere. Large tasks do not starve: after `drain_after_s` claims 
 """
 from __future__ import annotations
 
-from mfmesos.core import claims, demand, holding, opening, sharing, shortage, tasks, temporaries, trust
+from mfmesos.core import claims, demand, holding, opening, renewing, sharing, shortage, tasks, temporaries, trust
 from mfmesos.core.actions import DeclineOffers, ListAgents, Revive, Suppress
 from mfmesos.core.applying import apply_offer
 from mfmesos.core.cluster_state import REVIVE_AT_LEAST_S
@@ -123,6 +123,7 @@ def _look_further(state: State, wanted: Wanted) -> None:
             apply_offer(state, Revive(cluster.name))
     sharing.look(state, wanted)
     _find_unsatisfiable(state, [(shape, count) for shape, count in wanted if state.queue.first(shape) is not None])
+    renewing.renew(state, wanted)
     _make_room(state, wanted)
 
 
@@ -195,15 +196,11 @@ def _make_room(state: State, wanted: Wanted) -> None:
 
 
 def _drain_for(state: State, shape: Shape) -> None:
-    share = Resources(memory_mb=state.policy.executor_memory_mb)
     for agent in (agent for cluster in state.live() for agent in cluster.agents.values()):
         if trust.shunned(state, shape, agent.id):
             continue
         own = [c for c in state.claims.of_agent(agent.id) if c.state is ClaimState.OPEN]
-        total = agent.offered()
-        for claim in own:
-            total = total + claim.resources + share
-        if own and state.fits(state.need(shape), (total - share).at_least_zero(), agent.id):
+        if own and state.fits(state.need(shape), renewing.without(state, agent, own), agent.id):
             for claim in own:
                 claim.move(ClaimState.DRAINING)
             return

@@ -13,7 +13,7 @@ from mfmesos.core.decisions import AgentRefusal, Opening, Wait, WhyNot
 from mfmesos.core.model import Resources
 from mfmesos.core.planning import is_short, next_without_claim
 from mfmesos.core.records import AgentRecord, Shape
-from mfmesos.core.sizing import is_crumb, size_claim
+from mfmesos.core.sizing import ALL, NO_SPARE, PerCore, is_crumb, size_claim
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState
 
@@ -76,9 +76,8 @@ def _choose(state: State, agent: AgentRecord, room: Resources, wanted: Wanted) -
     mine = [(s, n) for s, n in wanted if not trust.shunned(state, s, agent.id)]
     alone = [s for s, _ in mine if s.solo or state.policy.per_task_claims]
     shared = [(s, n) for s, n in mine if not (s.solo or state.policy.per_task_claims)]
-    size, taken = size_claim(
-        [(state.need(s), n) for s, n in shared], room, state.whole(agent.id) or room, state.policy.defaults,
-        spare=state.policy.max_memory_mb is None)
+    size, taken = size_claim([(state.need(s), n) for s, n in shared], room, state.whole(agent.id) or room,
+                             state.policy.defaults, _spare(state, agent, room, shared))
     if not any(taken) or _alone_first(state, alone):
         for shape in alone:
             need, task_id = state.allocation(shape, room, agent.id), _next_solo(state, shape)
@@ -87,6 +86,16 @@ def _choose(state: State, agent: AgentRecord, room: Resources, wanted: Wanted) -
     if not any(taken):
         return None
     return _Choice(size, None, tuple((s, n) for (s, _), n in zip(shared, taken) if n))
+
+
+def _spare(state: State, agent: AgentRecord, room: Resources, shared: Wanted) -> PerCore:
+    """What other tasks may need that run in the claim after the first ones."""
+    if state.policy.max_memory_mb is not None:
+        return NO_SPARE
+    if state.policy.whole_agent_claims:
+        return ALL
+    waiting = (state.mix.per_core(state.allocation(s, room, agent.id), s.memory_mb, s.disk_mb) for s, _ in shared)
+    return state.mix.most(waiting, state.now)
 
 
 def _alone_first(state: State, alone: list[Shape]) -> bool:

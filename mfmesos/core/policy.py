@@ -33,6 +33,8 @@ class Policy:
     planned_start: str = "easy"
     offers: str = "decline"
     per_task_claims: bool = False
+    whole_agent_claims: bool = False
+    """Whether a claim's memory and disk are rounded up to the part of the agent that goes with its cores."""
     executor_memory_mb: float = 96.0
     defaults: Defaults = Defaults()
     estimates: str = FILL

@@ -120,14 +120,33 @@ def ahead(resources: Resources, pace_s: float | None) -> Resources:
     return Resources(resources.cores * factor, resources.memory_mb * factor, resources.disk_mb * factor)
 
 
+class PerCore(NamedTuple):
+    """The MB that may be needed with each core of a claim."""
+
+    memory_mb: float = 0.0
+    disk_mb: float = 0.0
+
+    def at_least(self, other: PerCore) -> PerCore:
+        """The larger amount of each."""
+        return PerCore(max(self.memory_mb, other.memory_mb), max(self.disk_mb, other.disk_mb))
+
+
+ALL = PerCore(math.inf, math.inf)
+NO_SPARE = PerCore(-math.inf, -math.inf)
+MARGIN_MB, MARGIN_DISK_MB = 256.0, 1024.0
+"""Beyond that: a task that grows fast has more than its limit before the executor ends it, and Mesos would end the
+whole container; and somewhat larger tasks need no new claim.
+"""
+
+
 def size_claim(
-    wanted: Sequence[tuple[Wanted, int]], room: Resources, whole: Resources, defaults: Defaults, *, spare: bool = True,
+    wanted: Sequence[tuple[Wanted, int]], room: Resources, whole: Resources, defaults: Defaults, spare: PerCore = ALL,
 ) -> tuple[Resources, list[int]]:
     """The smallest claim within `room`, on an agent that has `whole`, that holds as many of the wanted tasks as fit,
     and the number of each kind.
 
-    With `spare` memory and disk are rounded up in proportion to the cores: the rest of an agent without cores is
-    useless to others, and tasks without requests are safer with it.
+    Memory and disk are rounded up to what other tasks in its place may need, `spare`, but to no more than goes with the
+    cores in proportion to the room.
     """
     left, taken = room, []
     for need, count in wanted:
@@ -136,10 +155,11 @@ def size_claim(
         taken.append(n)
         left = left - each * n
     used = room - left
-    share = 0.0 if not spare else min(used.cores / room.cores, 1.0) if room.cores > 0 else 1.0
+    share = min(used.cores / room.cores, 1.0) if room.cores > 0 else 1.0
+    cores = max(used.cores, LEAST_CORES)
     return Resources(
         max(used.cores, min(LEAST_CORES, room.cores)),
-        max(used.memory_mb, float(int(room.memory_mb * share))),
-        max(used.disk_mb, float(int(room.disk_mb * share))),
+        max(used.memory_mb, min(float(int(room.memory_mb * share)), cores * spare.memory_mb + MARGIN_MB)),
+        max(used.disk_mb, min(float(int(room.disk_mb * share)), cores * spare.disk_mb + MARGIN_DISK_MB)),
         used.gpus, used.others,
     ), taken

@@ -13,6 +13,7 @@ from mfmesos.core.claim_table import Claim, ClaimTable
 from mfmesos.core.cluster_state import ClusterState
 from mfmesos.core.deadlines import Deadlines
 from mfmesos.core.holds import Holds
+from mfmesos.core.mix import Mix
 from mfmesos.core.model import AgentId, Resources
 from mfmesos.core.nearness import Nearness
 from mfmesos.core.needs import Need, Needs
@@ -92,6 +93,7 @@ class State:
 
     claims: ClaimTable = field(default_factory=ClaimTable)
     """Claims that have not ended."""
+    mix: Mix = field(init=False)
     room: MostRoom[str] = field(default_factory=MostRoom)
     """Free room of the open claims that any task may share."""
     try_all: bool = False
@@ -134,6 +136,7 @@ class State:
     def __post_init__(self, names: Sequence[str]) -> None:
         policy = self.policy
         self.queue = WaitingQueue(self.policies.ordering)
+        self.mix = Mix(policy.estimates)
         self.most_of_one = self._bound(Resources(), 1)
         self.clusters = {name: ClusterState(name, KnownAgents(
             policy.executor_memory_mb, policy.away_s, policy.gpus, self.most_of_one)) for name in names}

@@ -142,6 +142,8 @@ def start_attempt(state: State, record: TaskRecord, claim: Claim, allocation: Re
     record.limit_memory_mb, record.limit_disk_mb = need.memory_mb, need.disk_mb
     assign(state, record, claim, allocation)
     state.under_way.add(record, shape)
+    if claim.solo_task is None:
+        state.mix.started(record.kind.category, allocation, record.task.request, state.now)
     state.claims.touch_own(record.task.id)
     state.emit(SaveTask(record.saved()))
 

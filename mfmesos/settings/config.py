@@ -61,7 +61,9 @@ class SchedulerConfig:
     placement: str = "first"
     """NAME or NAME=VALUE of core/policies/registry.py."""
     claims: str = "shared"
-    """"shared": one claim runs many tasks; "per-task": each task has its own claim, container and limits."""
+    """"shared": one claim runs many tasks; "whole-agent": and has the part of the agent that goes with its cores;
+    "per-task": each task has its own claim, container and limits.
+    """
     claim_idle_s: float = 5.0
     claim_worklife_s: float = 3600.0
     unsatisfiable_s: float = 5.0

@@ -87,16 +87,19 @@ def test_declared_is_given_unless_it_is_overridden():
 
 
 def test_only_an_estimate_may_be_exceeded():
-    """Up to the claim's whole memory, or what was declared where that is overridden; a declared limit not at all."""
+    """Up to the claim's whole memory, which is twice as much at least, or what was declared where that is overridden; a
+    declared limit not at all."""
     (estimated,) = runs(world_of("fill", task(1), history=past())).values()
     assert estimated.limit_memory_mb < 200
-    assert estimated.most_memory_mb >= 1000
-    assert estimated.most_disk_mb >= 1000
+    assert estimated.most_memory_mb >= 2 * estimated.limit_memory_mb
+    assert estimated.most_disk_mb >= 2 * estimated.limit_disk_mb
     (declared,) = runs(world_of("fill", task(1, memory_mb=50.0), history=past())).values()
     assert (declared.limit_memory_mb, declared.most_memory_mb) == (50.0, None)
     (overridden,) = runs(world_of("override", task(1, memory_mb=900.0), history=past())).values()
     assert overridden.limit_memory_mb < 200
-    assert overridden.most_memory_mb == 900.0
+    assert 2 * overridden.limit_memory_mb <= overridden.most_memory_mb <= 900.0
+    (declared,) = runs(world_of("override", task(1, memory_mb=120.0), history=past())).values()
+    assert declared.most_memory_mb == 120.0
     (unknown,) = runs(world_of("fill", task(1))).values()
     assert (unknown.limit_memory_mb, unknown.most_memory_mb) == (None, None)
 
