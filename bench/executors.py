@@ -4,7 +4,7 @@
                                                                                        (make bench-executors)
 
 The executors and a stub of Mesos's master are another process (bench/fake_cluster.py), which runs nothing: what is
-measured is the scheduler. Its last line is the result.
+measured is the scheduler. Prints one line.
 """
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def measure(executors: int, cores: int, task_s: float, seconds: float, profile: 
                 [sys.executable, str(HERE / "watched_scheduler.py"), str(folder / "scheduler.json"), profile or "-",
                  "run", "--master", cluster.stdout.readline().strip(), "--plain", "--no-history", *options,
                  str(folder / "flow" / "tasks.jsonl")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            return _watch(folder, psutil.Process(scheduler.pid), executors, seconds)
+            found = _watch(folder, psutil.Process(scheduler.pid), executors, seconds)
+            print(found, flush=True)
+            return found
         finally:
             if scheduler is not None:
                 scheduler.send_signal(signal.SIGTERM)
@@ -120,7 +122,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--profile", default="", help="write a profile of the scheduler to this file")
     args, options = parser.parse_known_args()
-    print(measure(args.executors, args.cores, args.task_s, args.seconds, args.profile, *options))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    measure(args.executors, args.cores, args.task_s, args.seconds, args.profile, *options)
     return 0
 
 
