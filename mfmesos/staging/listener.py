@@ -7,6 +7,7 @@ import errno
 import logging
 import socket
 import ssl
+from asyncio import sslproto
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, Callable
@@ -27,6 +28,10 @@ BACKLOG = 512
 ACCEPTED_AT_ONCE = 16
 """Connections wait in the kernel's queue, without using a descriptor, while the oldest silent ones are closed."""
 PAUSE_S = 0.1
+TLS_READ_BYTES = 64 << 10
+"""Each TLS connection has a buffer of this size from Python 3.11 on; asyncio's own 256 KiB are most of what a thousand
+executors take of the scheduler's memory (docs/performance.md, Many executors)."""
+setattr(sslproto.SSLProtocol, "max_size", TLS_READ_BYTES)  # noqa: B010 - typeshed does not know it
 NO_MORE = (*descriptors.SHORT, errno.ENOBUFS, errno.ENOMEM)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

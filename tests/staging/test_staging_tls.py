@@ -6,6 +6,7 @@ import hashlib
 import socket
 import ssl
 import time
+from asyncio import sslproto
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from staging_help import bench, files_tar
 
 from mfmesos.shared.addresses import advertised, default_host, is_loopback, join_host_port, route_to, split_host_port
 from mfmesos.shared.wire import SyncAnswer, SyncRequest
+from mfmesos.staging import listener
 from mfmesos.staging.server import StagingServer
 
 
@@ -227,3 +229,14 @@ def test_addresses() -> None:
     assert not is_loopback("10.0.0.1")
     assert not is_loopback("localhost.example.org")
     assert route_to("127.0.0.1") == "127.0.0.1"
+
+
+def test_a_connection_takes_little_memory():
+    """A thousand executors have two each: asyncio's own buffers would be half a gigabyte."""
+    async def buffer() -> int:
+        loop = asyncio.get_running_loop()
+        made = sslproto.SSLProtocol(
+            loop, asyncio.Protocol(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), loop.create_future(), server_side=True)
+        return len(getattr(made, "_ssl_buffer", b""))  # before Python 3.11 there is none
+
+    assert asyncio.run(buffer()) <= listener.TLS_READ_BYTES == 65536
