@@ -130,11 +130,10 @@ class Received:
 
     def published(self) -> Iterator[tuple[str, Hashed]]:
         """The hashed files, with their names in the workflow's folder."""
-        for index, name in enumerate(self.plan.roots if self.hashed else ()):
-            root = self.path(index)
-            for path, hashed in self.hashed.items():
-                if path == root or path.startswith(root + "/"):
-                    yield name + path[len(root):], hashed
+        for path, hashed in self.hashed.items():
+            index, _, rest = path[len(self.stem) + 1:].partition("/")
+            root = self.plan.roots[int(index)]
+            yield f"{root}/{rest}" if rest else root, hashed
 
     def copy_path(self, final: str, number: int) -> str:
         """The path of a copy beside that final path."""

@@ -57,6 +57,22 @@ def test_a_published_file_is_not_hashed_again(tmp_path: Path, monkeypatch: pytes
     run(tmp_path, test)
 
 
+def test_each_of_many_outputs_has_its_own_digest(tmp_path: Path) -> None:
+    """Also where the number of one begins with the number of another, and for files in folders."""
+    names = [f"o{number}" for number in range(12)] + ["d"]
+
+    async def test(b: Bench) -> None:
+        b.permit(outputs=names)
+        files = [(f"{name}/x" if name == "d" else name, name.encode()) for name in names]
+        await b.put(tar_of(*(made_at(name, data, 10**18) for name, data in files)), params={"digests": "1"})
+        attempt = b.server._deliveries.get("c1", "1.1")
+        assert attempt is not None and attempt.received is not None
+        assert {name: hashed.digest for name, hashed in attempt.received.published()} == {
+            name: hashlib.sha256(data).hexdigest() for name, data in files}
+
+    run(tmp_path, test)
+
+
 def test_digests_only_on_request(tmp_path: Path) -> None:
     """A delivery whose outputs nobody reads is not hashed; one with links or holes says nothing of those."""
     async def test(b: Bench) -> None:
