@@ -24,6 +24,7 @@ from mfmesos_executor.pinning import Temporaries
 from mfmesos_executor.placing import Placer
 from mfmesos_executor.reap import Reaper
 from mfmesos_executor.room import Room
+from mfmesos_executor.same_host import SameHost
 from mfmesos_executor.shared import Links
 from mfmesos_executor.shortcut import Shortcut
 from mfmesos_executor.siblings import Siblings
@@ -88,7 +89,7 @@ class Claim:
         links = Links(f"{folder}/cache")
         scheduler = Scheduler(client)
         siblings = Siblings(folder, clock)
-        sources: list[Source] = [siblings, Web(), scheduler]
+        sources: list[Source] = [siblings, Web(), SameHost(client), scheduler]
         self._peers: Peers | None = None
         if data.peer_secret:
             from mfmesos_executor.peers import Peers  # few executors need it

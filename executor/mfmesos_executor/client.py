@@ -68,6 +68,15 @@ class Connection:
         self._context = context
         self._http: http.client.HTTPConnection | None = None
 
+    def is_local(self) -> bool:
+        """Whether the server's address is one of this machine (in containers: of this network). Raises Refused."""
+        try:
+            self._http = self._http or self._connect(CONNECT_S)
+            return bool(self._http.sock.getsockname()[0] == self._http.sock.getpeername()[0])
+        except (OSError, http.client.HTTPException, AttributeError):
+            self.close()
+            return False
+
     def close(self) -> None:
         """The next request opens a new connection."""
         connection, self._http = self._http, None
@@ -231,6 +240,16 @@ class Client:
         finally:
             if not whole or response.will_close:
                 connection.close()
+
+    def place(self, digest: str) -> bytes:
+        """Ask where an input lies on this machine, see samehost.py; empty if the scheduler runs elsewhere or does not
+        say. Raises Unreachable, Refused.
+        """
+        connection = self._mine()
+        if not connection.is_local():
+            return b""
+        response = connection.send("GET", f"{self._base}/places/{quote(digest, safe='')}", None, TRANSFER_S)
+        return self._read_all(connection, response)
 
     def source(self, connection: Connection, digest: str, body: bytes) -> bytes:
         """Ask where to fetch an input, see peer_wire.py. Raises Unreachable, Refused."""

@@ -24,10 +24,7 @@ def copy_file(source: str, target: str, mode: int, mtime_ns: int = 0) -> None:
         to_fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             found = os.fstat(from_fd)
-            if sparse(found):
-                _copy_sparse(from_fd, to_fd, found.st_size)
-            else:
-                _copy(from_fd, to_fd, found.st_size)
+            copy_open(from_fd, to_fd, found.st_size, sparse(found))
             os.fchmod(to_fd, mode)
             if mtime_ns:
                 os.utime(to_fd, ns=(mtime_ns, mtime_ns))
@@ -35,6 +32,22 @@ def copy_file(source: str, target: str, mode: int, mtime_ns: int = 0) -> None:
             os.close(to_fd)
     finally:
         os.close(from_fd)
+
+
+def copy_open(from_fd: int, to_fd: int, size: int, holes: bool, step: int = 1 << 30,
+              between: Callable[[], None] = lambda: None) -> None:
+    """Copy an open file into an empty one, with its `holes`; `between` is called before each `step` bytes of it. Raises
+    OSError, and what `between` raises.
+    """
+    for start, length in extents(from_fd, size) if holes else [(0, size)]:
+        os.lseek(from_fd, start, os.SEEK_SET)
+        os.lseek(to_fd, start, os.SEEK_SET)
+        while length > 0:
+            between()
+            _copy(from_fd, to_fd, min(step, length))
+            length -= step
+    if holes:
+        os.ftruncate(to_fd, size)
 
 
 def _copy(from_fd: int, to_fd: int, size: int) -> None:
@@ -54,14 +67,6 @@ def _copy(from_fd: int, to_fd: int, size: int) -> None:
         if done == 0:
             return
         left -= done
-
-
-def _copy_sparse(from_fd: int, to_fd: int, size: int) -> None:
-    for start, length in extents(from_fd, size):
-        os.lseek(from_fd, start, os.SEEK_SET)
-        os.lseek(to_fd, start, os.SEEK_SET)
-        _copy(from_fd, to_fd, length)
-    os.ftruncate(to_fd, size)
 
 
 def copy_tree(source: str, target: str) -> None:

@@ -32,7 +32,7 @@ class Batch:
         self.source = source
         self.workdir = workdir
         self.reader = TaskReader(workdir)
-        self.inputs = InputIndex(workdir, own_files=[source.name], shared=shared)
+        self.inputs = InputIndex(workdir, own_files=[source.name], shared=shared, digests=True)
         self.tasks: dict[int, Task] = {}
         self.offset = 0
         self.withdrawn: set[int] = set()

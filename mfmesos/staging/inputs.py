@@ -18,7 +18,6 @@ from mfmesos.shared import descriptors
 from mfmesos.shared.holes import sparse
 from mfmesos.shared.messages import sharedfs as places
 from mfmesos.shared.messages import staging as m
-from mfmesos.shared.mtimes import coarse_ns
 from mfmesos.shared.sharedfs import path_of
 from mfmesos.shared.symlinks import leads_out
 from mfmesos.shared.webrequest import WebError
@@ -30,7 +29,7 @@ from mfmesos.staging.late import LEAST_BYTES, LateDigests, name_of, pieces
 from mfmesos.staging.names import relative
 from mfmesos.staging.received import Hashed
 from mfmesos.staging.remotes import Remotes
-from mfmesos.staging.stamps import file_stamp, tree_stamp
+from mfmesos.staging.stamps import file_stamp, tree_stamp, young
 from mfmesos.staging.task_links import TaskLinks
 from mfmesos.staging.trees import Row, TreeError, manifest, stat_print, walk
 
@@ -41,12 +40,6 @@ MOST_ENTRIES = 100_000
 """Maximum number of remembered digests of files and folders; others are hashed again."""
 TRUST_DIR_S = 2.0
 """Seconds before a folder is scanned again: thousands of tasks may share it."""
-RACY_NS = 50_000_000
-"""A file that changed less than this (or than its file system's time grain) before it was hashed may change again
-without a new time.
-"""
-
-
 Stamp = tuple[int, int, int, int, int]
 
 
@@ -67,10 +60,6 @@ def _stamp(found: os.stat_result) -> Stamp:
     return (found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev, found.st_ctime_ns)
 
 
-def _young(mtime_ns: int) -> bool:
-    return -RACY_NS <= time.time_ns() - mtime_ns <= RACY_NS + coarse_ns(mtime_ns)
-
-
 def unpinned(task: Task) -> list[str]:
     """The URLs of its inputs without a sha256: their servers are asked for the version."""
     return [one.url for one in task.urls.values() if not one.sha256]
@@ -82,8 +71,11 @@ class InputIndex:
     """
 
     def __init__(self, workdir: Path, clock: Callable[[], float] = time.monotonic, most: int = MOST_ENTRIES,
-                 own_files: Sequence[str] = (), late: bool = True, shared: Sequence[str] = ()) -> None:
-        """With `late`, large files are hashed while they are sent the first time (see staging.late)."""
+                 own_files: Sequence[str] = (), late: bool = True, shared: Sequence[str] = (),
+                 digests: bool = False) -> None:
+        """With `late`, large files are hashed while they are sent the first time (see staging.late). `digests`: theirs
+        are wanted also where they need not be sent.
+        """
         self._workdir = Path(workdir)
         self.in_place = InPlace(workdir, shared)
         """Files in shared folders."""
@@ -98,6 +90,7 @@ class InputIndex:
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._late = LateDigests(most)
         self.late = late
+        self._digests = digests
         self._busy: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
 
@@ -238,6 +231,13 @@ class InputIndex:
         """The digest of its content; empty if it is not known yet."""
         return self._late.digest(staged.digest) if staged.late else staged.digest
 
+    def lacks_digest(self, staged: StagedInput) -> bool:
+        """Whether its digest is wanted and unknown; see `learn_late`."""
+        return self._digests and not self.digest_of(staged)
+
+    def learn_late(self, staged: StagedInput, digest: str) -> None:
+        self._late.use(staged.digest, digest)
+
     def rows(self, staged: StagedInput) -> tuple[Row, ...]:
         """The members of an input folder to send; raises like `verify`."""
         path = self.path_of(staged.name)
@@ -276,7 +276,7 @@ class InputIndex:
                     name, name_of(found), found.st_size, mode, "file", shown, found.st_mtime_ns, sparse(found),
                     late=True)
             entry = self._file(path, found)
-            shown = "" if _young(entry.stamp[1]) else file_stamp(*entry.stamp[:2]).text
+            shown = "" if young(entry.stamp[1]) else file_stamp(*entry.stamp[:2]).text
             return StagedInput(
                 name, entry.digest, entry.size, mode, "file", shown, found.st_mtime_ns, sparse(found))
         if not stat.S_ISDIR(found.st_mode):
@@ -288,7 +288,7 @@ class InputIndex:
 
     def _waits(self, path: str, found: os.stat_result) -> bool:
         """Whether the file is hashed when it is sent. A version with a name keeps it, for the caches of the claims."""
-        if found.st_size < LEAST_BYTES or _young(found.st_mtime_ns):
+        if found.st_size < LEAST_BYTES or young(found.st_mtime_ns):
             return False
         name = name_of(found)
         if name not in self._late and self._known(path, _stamp(found)):
@@ -369,7 +369,7 @@ class InputIndex:
                 after = os.fstat(f.fileno())
             if _stamp(before) == _stamp(after) and size == after.st_size:
                 entry = _Entry(_stamp(after), total.hexdigest(), size)
-                if not _young(after.st_mtime_ns):
+                if not young(after.st_mtime_ns):
                     self._remember(path, entry)
                 return entry
         raise InputError(m.INPUT_CHANGING(path=path))
@@ -389,10 +389,10 @@ class InputIndex:
         tree = stat_print(rows)
         known = self._known(path, stamp)
         digest = known.digest if known is not None and known.tree == tree else self._manifest(rows)
-        young = any(_young(r.mtime_ns) for r in rows if r.kind == "file")
+        fresh = any(young(r.mtime_ns) for r in rows if r.kind == "file")
         shown = tree_stamp(rows)
-        entry = _Entry(stamp, digest, shown.size, tree, self._clock(), "" if young else shown.text)
-        if not young:
+        entry = _Entry(stamp, digest, shown.size, tree, self._clock(), "" if fresh else shown.text)
+        if not fresh:
             self._remember(path, entry)
         return entry
 

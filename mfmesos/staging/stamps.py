@@ -6,14 +6,19 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Collection, Iterable, Iterator
 from typing import Callable, NamedTuple
 
-from mfmesos.shared.mtimes import GRAINS_NS
+from mfmesos.shared.mtimes import GRAINS_NS, coarse_ns
 from mfmesos.staging.names import ancestors
 from mfmesos.staging.trees import CHUNK, Row, TreeError, walk
 
 MOST_MEMBERS = 2_000
+RACY_NS = 50_000_000
+"""A file that changed less than this (or than its file system's time grain) before it was hashed may change again
+without a new time.
+"""
 
 
 class Stamp(NamedTuple):
@@ -21,6 +26,11 @@ class Stamp(NamedTuple):
 
     text: str
     size: int
+
+
+def young(mtime_ns: int) -> bool:
+    """Whether a file with that time may change without a new one."""
+    return -RACY_NS <= time.time_ns() - mtime_ns <= RACY_NS + coarse_ns(mtime_ns)
 
 
 def stamp(

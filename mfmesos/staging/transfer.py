@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import weakref
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ from mfmesos.staging.deliveries import Attempt, Deliveries
 from mfmesos.staging.incoming import LeadsOut, Unpacker
 from mfmesos.staging.input_errors import InputChanged
 from mfmesos.staging.inputs import InputIndex
+from mfmesos.staging.places import find_place
 from mfmesos.staging.publish_errors import PublishError, not_stored
 from mfmesos.staging.smallfiles import Refused
 from mfmesos.staging.tarstream import BadTar
@@ -123,6 +125,20 @@ class Transfer:
                 refused = smallfiles.unavailable(staged, e)
                 if refused.status != 409:
                     break
+        raise refused
+
+    async def name_place(self, choices: Sequence[StagedInput]) -> web.Response:
+        """Where any of `choices`, all with the same content, lies on this machine, if it is unchanged; an empty answer
+        if it must be sent. Raises Refused.
+        """
+        refused = Refused(404, refusals.NOT_AN_INPUT())
+        for staged in choices:
+            try:
+                place = await self._blocking(find_place, self._inputs, staged)
+                body = json.dumps(vars(place)).encode() if place is not None else b""
+                return web.Response(body=body, content_type="application/json")
+            except (InputChanged, OSError) as e:
+                refused = smallfiles.unavailable(staged, e)
         raise refused
 
     async def send_many(self, request: web.Request, wanted: Sequence[Sequence[StagedInput]]) -> web.StreamResponse:

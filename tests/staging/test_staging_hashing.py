@@ -66,7 +66,8 @@ def test_each_of_many_outputs_has_its_own_digest(tmp_path: Path) -> None:
         files = [(f"{name}/x" if name == "d" else name, name.encode()) for name in names]
         await b.put(tar_of(*(made_at(name, data, 10**18) for name, data in files)), params={"digests": "1"})
         attempt = b.server._deliveries.get("c1", "1.1")
-        assert attempt is not None and attempt.received is not None
+        assert attempt is not None
+        assert attempt.received is not None
         assert {name: hashed.digest for name, hashed in attempt.received.published()} == {
             name: hashlib.sha256(data).hexdigest() for name, data in files}
 
