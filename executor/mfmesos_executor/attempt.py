@@ -390,6 +390,7 @@ class Attempt:
         if self._inputs is not None:
             self._inputs.close()
         self._tools.cache.let_go(self)
+        self._tools.cache.recycle(self, usable=not self._haunted)
         # The delivery is in the result or was sent: nothing here is needed any more.
         if self._haunted:
             remove_tree(self._root)

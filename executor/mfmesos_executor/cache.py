@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from typing import Callable, Container, Iterator, Mapping, Sequence, Tuple
+from typing import Callable, Collection, Iterator, Mapping, Sequence, Tuple
 
 from mfmesos.shared.wire import Input
 from mfmesos_executor.client import Cancelled
@@ -62,7 +62,7 @@ class Cache:
         """Approximate size of the cache."""
 
     def place(self, item: Input, target: str, cancelled: Callable[[], bool], sharer: Sharer | None = None,
-              own: Container[str] = ()) -> None:
+              own: Collection[str] = ()) -> None:
         """Put the input at `target`: as a copy or, for a `sharer`, perhaps as a link, except for paths in `own`; the
         sharer must `let_go` when its processes are gone. Raises Unreachable, Refused, Cancelled, BadStream, WebError,
         OSError.
@@ -88,6 +88,10 @@ class Cache:
                 changed = changed or item.name
             self.leave(entry, item)
         return changed
+
+    def recycle(self, sharer: Sharer, usable: bool) -> None:
+        """See Placer.recycle; after `let_go`."""
+        self._placer.recycle(sharer, usable)
 
     def linked(self, sharer: Sharer) -> list[Mapping[int, int]]:
         """The files that the attempt has linked, by inode number, with their bytes on disk."""
@@ -143,7 +147,7 @@ class Cache:
                 del self._entries[key]
                 self.bytes -= entry.size
         if gone:
-            remove_tree(entry.path)
+            self._discard(entry)
 
     def pins(self) -> list[str]:
         """Of all temporary outputs."""
@@ -224,6 +228,7 @@ class Cache:
             if alone:
                 self._forget(entry, item)
         if alone:
+            self._placer.drop_spares(entry.shared)
             self._placer.move(entry.path, item, target)
         else:
             self._placer.copy(entry.path, item, target)
@@ -238,7 +243,7 @@ class Cache:
             self._changed.wait(0.2)
 
     def _link(self, entry: Entry, item: Input, target: str, cancelled: Callable[[], bool], sharer: Sharer,
-              own: Container[str]) -> bool:
+              own: Collection[str]) -> bool:
         with self._changed:
             self._wait(entry, cancelled)
             if not entry.ready or entry.shared is None or self._alone(entry, item):
@@ -267,7 +272,7 @@ class Cache:
                 self._forget(entry, item)
             gone = not entry.users and self._entries.get((item.kind, item.digest)) is not entry
         if gone:
-            remove_tree(entry.path)
+            self._discard(entry)
 
     def _forget(self, entry: Entry, item: Input) -> None:
         del self._entries[(item.kind, item.digest)]
@@ -309,6 +314,10 @@ class Cache:
                 entry = self._entries.pop(key)
                 self.bytes -= entry.size
                 self._siblings.withdraw(*key)
-                gone.append(entry.path)
-        for path in gone:
-            remove_tree(path)
+                gone.append(entry)
+        for entry in gone:
+            self._discard(entry)
+
+    def _discard(self, entry: Entry) -> None:
+        self._placer.drop_spares(entry.shared)
+        remove_tree(entry.path)

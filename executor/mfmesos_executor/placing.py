@@ -1,13 +1,17 @@
 """How a cached input gets into a sandbox: as a hard link where that is safe and pays, otherwise as a copy."""
 from __future__ import annotations
 
+import contextlib
 import errno
+import itertools
 import os
 import stat
-from typing import Container
+from typing import Collection
 
+from mfmesos.shared.symlinks import lies_in
 from mfmesos.shared.wire import Input
 from mfmesos_executor.files import copy_file, copy_tree, link_tree, remove_tree, unlink
+from mfmesos_executor.linked_trees import LinkedTree
 from mfmesos_executor.shared import Links, Shared, Sharer
 
 LEAST_LINKED = 64 << 10
@@ -22,6 +26,9 @@ class Placer:
 
     def __init__(self, links: Links) -> None:
         self._links = links
+        self._trees: dict[Sharer, list[tuple[Shared, LinkedTree]]] = {}
+        """Folders that only hold what was linked, for now."""
+        self._count = itertools.count()
 
     def seal(self, cached: str, item: Input) -> None:
         """A file that was just fetched gets the mode and time that its links will have. Raises OSError."""
@@ -29,7 +36,7 @@ class Placer:
             os.chmod(cached, mode_of(item))
             _set_mtime(item, cached)
 
-    def link(self, shared: Shared, item: Input, target: str, sharer: Sharer, own: Container[str] = ()) -> bool:
+    def link(self, shared: Shared, item: Input, target: str, sharer: Sharer, own: Collection[str] = ()) -> bool:
         """Whether the input is now linked at `target`; if so, `unlink` must follow when the attempt's processes are
         gone. `own`: paths of members that get a copy. Raises OSError.
         """
@@ -39,8 +46,7 @@ class Placer:
             return False
         try:
             if item.kind == "dir":
-                link_tree(shared.path, target, own)
-                _set_mtime(item, target)
+                self._link_folder(shared, item, target, sharer, own)
             else:
                 unlink(target)
                 os.link(shared.path, target, follow_symlinks=False)
@@ -54,6 +60,41 @@ class Placer:
         except BaseException:
             self._links.detach(shared, sharer)
             raise
+
+    def _link_folder(self, shared: Shared, item: Input, target: str, sharer: Sharer, own: Collection[str]) -> None:
+        # Otherwise it has copies, or what belongs to others.
+        only_links = not os.path.lexists(target) and not any(lies_in(target, path) for path in own)
+        with shared.lock:
+            tree = shared.spares.pop() if shared.spares and only_links else None
+        if tree is not None:
+            tree.move(target, item.mtime_ns)
+        else:
+            link_tree(shared.path, target, own)
+            _set_mtime(item, target)
+        if only_links:
+            self._trees.setdefault(sharer, []).append((shared, tree or LinkedTree(target)))
+
+    def recycle(self, sharer: Sharer, usable: bool) -> None:
+        """Keep the attempt's linked folders for other attempts, if it left them as they were; it has ended. `usable`:
+        whether its processes are gone.
+        """
+        for shared, tree in self._trees.pop(sharer, ()):
+            if not usable or not tree.is_untouched():
+                continue
+            with shared.lock, contextlib.suppress(OSError):
+                if shared.spares is not None and not shared.spoilt:
+                    tree.move(f"{shared.path}.{next(self._count)}")
+                    shared.spares.append(tree)
+
+    @staticmethod
+    def drop_spares(shared: Shared | None) -> None:
+        """The input leaves the cache."""
+        if shared is None:
+            return
+        with shared.lock:
+            spares, shared.spares = shared.spares or [], None
+        for tree in spares:
+            remove_tree(tree.path)
 
     def unlink(self, shared: Shared, sharer: Sharer) -> bool:
         """The attempt's processes are gone. False if the input was changed since it was cached."""

@@ -17,6 +17,7 @@ from typing import Callable, Iterable, NamedTuple, Protocol
 from mfmesos.shared.descriptors import limit
 from mfmesos.shared.netfs import MOUNTS, on_network
 from mfmesos_executor import leases
+from mfmesos_executor.linked_trees import LinkedTree
 
 MOST_LEASES = 256
 """Each costs a descriptor; at most a quarter of what this process may have."""
@@ -82,6 +83,8 @@ class Shared:
         self.guilty: set[Sharer] | None = None
         """Who was ended because of the present break; None: nobody is known to have broken a lease."""
         self.compare_at = 0.0
+        self.spares: list[LinkedTree] | None = []
+        """Linked folders for the next attempts; None: it has left the cache."""
 
     @property
     def is_folder(self) -> bool:
