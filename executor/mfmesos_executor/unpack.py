@@ -49,11 +49,11 @@ def unpack(pieces: Iterable[bytes], folder: str) -> str:
     os.mkdir(folder, 0o755)
     reader = _Reader(pieces)
     manifest = hashlib.sha256()
-    folders = []
+    folders, parents = [], {folder}
     try:
         with tarfile.open(fileobj=reader, mode="r|", bufsize=CHUNK) as stream:  # type: ignore[call-overload]  # read() is all that it calls
             for member in stream:
-                target = _target(folder, member.name)
+                target = _target(folder, member.name, parents)
                 mode = member.mode & 0o777
                 mtime_ns = tar_mtime_ns(int(member.mtime), member.uname)
                 if member.isdir():
@@ -62,7 +62,6 @@ def unpack(pieces: Iterable[bytes], folder: str) -> str:
                     folders.append((target, mode | 0o700, mtime_ns))
                 elif member.isreg():
                     kind = "file"
-                    os.makedirs(os.path.dirname(target), exist_ok=True)
                     content = _write(stream.extractfile(member), target, mode | 0o400, mtime_ns,
                                      member.gname == TAR_SPARSE)
                 elif member.issym():
@@ -82,16 +81,22 @@ def unpack(pieces: Iterable[bytes], folder: str) -> str:
     return manifest.hexdigest()
 
 
-def _target(folder: str, name: str) -> str:
+def _target(folder: str, name: str, parents: set[str]) -> str:
+    """The member's path, in a folder that exists. `parents`: such folders, found to lie in `folder`; no later member
+    changes that, since none replaces another.
+    """
     path = os.path.normpath(name)
     if os.path.isabs(path) or path == ".." or path.startswith("../"):
         raise BadStream(m.MEMBER_LEADS_OUT(name=name))
     target = folder if path == "." else f"{folder}/{path}"
+    parent = os.path.dirname(target)
+    if path == "." or parent in parents:
+        return target
     # An earlier symbolic link must not lead a later member out of the folder.
-    parent = os.path.realpath(os.path.dirname(target))
-    root = os.path.realpath(folder)
-    if path != "." and not lies_in(root, parent):
+    if not lies_in(os.path.realpath(folder), os.path.realpath(parent)):
         raise BadStream(m.MEMBER_LEADS_OUT(name=name))
+    os.makedirs(parent, exist_ok=True)
+    parents.add(parent)
     return target
 
 
@@ -119,7 +124,6 @@ def _link(folder: str, target: str, to: str) -> None:
     where = os.path.normpath(os.path.join(os.path.dirname(target), to))
     if not (may_lead_to(to) if os.path.isabs(to) else lies_in(folder, where)):
         raise BadStream(m.MEMBER_LINK_LEADS_OUT(name=os.path.basename(target)))
-    os.makedirs(os.path.dirname(target), exist_ok=True)
     os.symlink(to, target)
 
 
