@@ -121,7 +121,8 @@ class StagingServer:
         app.router.add_post("/claims/{claim}/sync", self._guarded(self._sync))
         app.router.add_get("/claims/{claim}/files/{digest}", self._guarded(self._get_file), allow_head=False)
         app.router.add_post("/claims/{claim}/files", self._guarded(self._get_files))
-        app.router.add_get("/claims/{claim}/places/{digest}", self._guarded(self._get_place), allow_head=False)
+        app.router.add_get("/claims/{claim}/places/{digest}", self._guarded(
+            lambda request, claim: self._transfer.name_place(claim.files(request.match_info["digest"]))))
         if self._peers is not None:
             app.router.add_post("/claims/{claim}/sources/{digest}", self._guarded(self._name_source))
         app.router.add_put("/claims/{claim}/temporary/{digest}", self._guarded(self._put_temporary))
@@ -353,9 +354,6 @@ class StagingServer:
 
     async def _get_file(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
         return await self._transfer.send(request, claim.files(request.match_info["digest"]))
-
-    async def _get_place(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
-        return await self._transfer.name_place(claim.files(request.match_info["digest"]))
 
     async def _get_files(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
         if request.content_length is None or request.content_length > batches.REQUEST_BYTES:
