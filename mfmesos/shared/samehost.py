@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from mfmesos.shared.wire import WireError, fields_of, parsed
+from mfmesos.shared.wire import fields_of, parsed
 
 LEAST_BYTES = 16 << 20
 """Smaller inputs are sent. From here on (staging.late.LEAST_BYTES) stat results have to show a change anyway."""
@@ -40,8 +40,8 @@ class Place:
     ctime_ns: int
 
     def is_here(self) -> bool:
-        """Whether this is that machine."""
-        return bool(self.kernel) and self.kernel == kernel()
+        """Whether this is that machine, and the path one that it may have."""
+        return bool(self.kernel) and self.kernel == kernel() and isinstance(self.path, str) and "\0" not in self.path
 
     def is_at(self, fd: int) -> bool:
         """Whether the open file is that version now. Raises OSError."""
@@ -55,6 +55,4 @@ def place_of(path: str, found: os.stat_result, at: str) -> Place:
 def load_place(raw: bytes) -> Place:
     """Parse the scheduler's answer; raises WireError."""
     place: Place = fields_of(Place, parsed(raw, "place"), "place")
-    if not isinstance(place.path, str) or "\0" in place.path:
-        raise WireError("place: path is text")
     return place
