@@ -248,7 +248,7 @@ class Client:
         connection = self._mine()
         if not connection.is_local():
             return b""
-        response = connection.send("GET", f"{self._base}/places/{quote(digest, safe='')}", None, TRANSFER_S)
+        response = connection.send("GET", f"{self._base}/files/{quote(digest, safe='')}?place=1", None, TRANSFER_S)
         return self._read_all(connection, response)
 
     def source(self, connection: Connection, digest: str, body: bytes) -> bytes:

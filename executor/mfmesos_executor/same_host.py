@@ -7,7 +7,8 @@ from typing import Callable
 
 from mfmesos.shared.holes import sparse
 from mfmesos.shared.samehost import LEAST_BYTES, Place, load_place
-from mfmesos.shared.wire import Input, WireError
+from mfmesos.shared.wire import Input
+from mfmesos.shared.wire_checks import WireError
 from mfmesos_executor.client import Cancelled, Client, Refused, Unreachable
 from mfmesos_executor.files import copy_open, unlink
 

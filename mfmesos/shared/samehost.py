@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from mfmesos.shared.wire import fields_of, parsed
+from mfmesos.shared.wire_checks import fields_of, parsed
 
 LEAST_BYTES = 16 << 20
 """Smaller inputs are sent. From here on (staging.late.LEAST_BYTES) stat results have to show a change anyway."""

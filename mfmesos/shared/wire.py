@@ -8,8 +8,8 @@ An executor serves one claim. The executor always sends the first message; the s
     POST /claims/{claim}/sync                      SyncRequest -> SyncAnswer (held open while there is no answer)
     GET  /claims/{claim}/files/{digest}            an input of an attempt that this claim was given, nothing else;
                                                    not an input with a URL, which the executor fetches from there
-    GET  /claims/{claim}/places/{digest}           where a large one of them lies on the scheduler's machine, for
-                                                   executors that run there, see samehost.py; empty if it must be sent
+                                                   with ?place=1 only where a large one lies on the scheduler's
+                                                   machine, for executors that run there, see samehost.py
     POST /claims/{claim}/files                     many small ones of them in one answer, see mfmesos.shared.batches
     PUT  /claims/{claim}/temporary/{digest}        the content of a temporary output for which an answer asked
     PUT  /claims/{claim}/attempts/{attempt}/outputs  one tar stream with every output of the attempt; with

@@ -121,9 +121,6 @@ class StagingServer:
         app.router.add_post("/claims/{claim}/sync", self._guarded(self._sync))
         app.router.add_get("/claims/{claim}/files/{digest}", self._guarded(self._get_file), allow_head=False)
         app.router.add_post("/claims/{claim}/files", self._guarded(self._get_files))
-        app.router.add_get("/claims/{claim}/places/{digest}", self._guarded(
-            lambda request, claim: self._transfer.name_place(claim.files(request.match_info["digest"]))
-        ), allow_head=False)
         if self._peers is not None:
             app.router.add_post("/claims/{claim}/sources/{digest}", self._guarded(self._name_source))
         app.router.add_put("/claims/{claim}/temporary/{digest}", self._guarded(self._put_temporary))

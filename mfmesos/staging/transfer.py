@@ -109,6 +109,8 @@ class Transfer:
     # --- inputs ---------------------------------------------------------------------------------
     async def send(self, request: web.Request, choices: Sequence[StagedInput]) -> web.StreamResponse:
         """Send any of `choices`, all with the same content, that is unchanged. Raises Refused."""
+        if "place" in request.query:
+            return await self._name_place(choices)
         refused = Refused(404, refusals.NOT_AN_INPUT())
         for staged in choices:
             try:
@@ -127,7 +129,7 @@ class Transfer:
                     break
         raise refused
 
-    async def name_place(self, choices: Sequence[StagedInput]) -> web.Response:
+    async def _name_place(self, choices: Sequence[StagedInput]) -> web.Response:
         """Where any of `choices`, all with the same content, lies on this machine, if it is unchanged; an empty answer
         if it must be sent. Raises Refused.
         """

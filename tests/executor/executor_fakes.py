@@ -243,7 +243,7 @@ class FakeStaging:
 
     def on_get(self, handler: BaseHTTPRequestHandler) -> None:
         digest = handler.path.rsplit("/", 1)[1]
-        if "/places/" in handler.path:
+        if "?place" in handler.path:
             self._answer(handler, 404, b"not an input")
             return
         self.gets.append(digest)

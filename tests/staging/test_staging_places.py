@@ -109,7 +109,7 @@ def test_what_is_sent(tmp_path: Path) -> None:
         for staged in b.permit(inputs=names):
             os.utime(tmp_path / "young", ns=(time.time_ns(), time.time_ns()))
             assert not await fetched(b, staged, tmp_path / "got"), staged.name
-            status, body = await b.call("GET", f"places/{staged.digest}")
+            status, body = await b.call("GET", f"files/{staged.digest}?place=1")
             assert (status, body) in ((200, b""), (409, body)), staged.name
     run(tmp_path, test)
 
@@ -121,9 +121,9 @@ def test_only_with_a_permit(tmp_path: Path) -> None:
     async def test(b: Bench) -> None:
         b.open("c2")
         (staged,) = b.permit(inputs=("in",))
-        assert (await b.call("GET", f"places/{staged.digest}", "c2"))[0] == 404
+        assert (await b.call("GET", f"files/{staged.digest}?place=1", "c2"))[0] == 404
         b.server.withdraw_permit("c1", "1.1")
-        assert (await b.call("GET", f"places/{staged.digest}"))[0] == 404
+        assert (await b.call("GET", f"files/{staged.digest}?place=1"))[0] == 404
         assert not await fetched(b, staged, tmp_path / "got")
     run(tmp_path, test)
 
@@ -137,7 +137,7 @@ def test_a_changed_input(tmp_path: Path) -> None:
         for change in (lambda: old(tmp_path / "in", CONTENT[::-1], 1e9 + 1), lambda: (tmp_path / "in").unlink()):
             change()
             assert not await fetched(b, staged, tmp_path / "got")
-            assert (await b.call("GET", f"places/{staged.digest}"))[0] == 409
+            assert (await b.call("GET", f"files/{staged.digest}?place=1"))[0] == 409
     run(tmp_path, test)
 
 

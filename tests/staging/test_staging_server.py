@@ -34,7 +34,7 @@ def test_every_route_wants_the_claims_own_token(tmp_path: Path) -> None:
         staged = b.permit(inputs=("in",))
         for token in ("", "wrong", other, mine[:-1], mine + "x", "ü"):
             for method, path in (("POST", "sync"), ("GET", f"files/{staged[0].digest}"),
-                                 ("GET", f"places/{staged[0].digest}"),
+                                 ("GET", f"files/{staged[0].digest}?place=1"),
                                  ("PUT", "attempts/1.1/outputs")):
                 assert await b.call(method, path, token=token, data=b"x") == (401, b"")
         assert (await b.call("POST", "sync", claim="nobody", token=mine, data=b"{}"))[0] == 401
