@@ -173,6 +173,12 @@ class Framework:
             if found is not None:
                 return found
 
+    def decline_others(self) -> None:
+        """What came beside the events that were waited for is declined: others are offered it."""
+        offers, self._passed = self._passed, []
+        for offer in offers:
+            self.decline(offer, 100)
+
     def run(self, do: str = "run", **settings: Any) -> Event:
         """Launches one task on the next offer and returns its TaskInfo."""
         offer = self.offer(cpus=0.1, mem=64)

@@ -132,10 +132,11 @@ def test_offers_are_shared_between_frameworks(cluster):
     """The framework that has less is offered first: dominant resource fairness."""
     with Framework(cluster.master) as big:
         offer = big.offer(cpus=4)
+        big.call("SUPPRESS")
         made = task(offer, cpus=3.5, mem=3000)
         big.launch([offer], [made], refuse_s=0)
         big.state(made, "TASK_RUNNING")
-        big.call("SUPPRESS")
+        big.decline_others()
         with Framework(cluster.master) as small:
             agents = set()
             deadline = time.monotonic() + 10
