@@ -27,11 +27,12 @@ def strays(sandbox: Path, processes: Iterable[int]) -> set[int]:
 
 
 def kill_all(leader: int, sandbox: Path) -> int:
-    """SIGKILLs every process of the container; how many there were."""
+    """SIGKILLs every process of the container, the executor first: it reports no death of its tasks' processes; how
+    many there were."""
     processes = table()
     found = members(leader, processes) | strays(sandbox, processes)
     found.discard(os.getpid())
-    for pid in found:
+    for pid in sorted(found, key=lambda pid: pid != leader):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
     return len(found)

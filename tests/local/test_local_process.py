@@ -17,6 +17,7 @@ from support import free_port, need, wait_until
 
 from mfmesos.core.model import Resources
 from mfmesos.local import Credential, LocalCluster
+from mfmesos.local import processes as containers
 from mfmesos.local.__main__ import parse, wanted
 from mfmesos.local.access import peer_uid
 
@@ -167,3 +168,16 @@ def test_in_an_event_loop(tmp_path):
     assert not (tmp_path / "w" / "agents").exists()
 
 
+def test_the_executor_dies_first(tmp_path, monkeypatch):
+    """Of the processes of a container its executor is killed before those that it would report as failed."""
+    child = "import os, time; [os.fork() for _ in range(3)]; time.sleep(60)"
+    leader = subprocess.Popen([sys.executable, "-c", child], start_new_session=True)
+    try:
+        wait_until(lambda: len(containers.members(leader.pid, containers.table())) == 8, what="the processes")
+        killed, kill = [], os.kill
+        monkeypatch.setattr(os, "kill", lambda pid, number: (killed.append(pid), kill(pid, number)))
+        assert containers.kill_all(leader.pid, tmp_path) == 8
+        assert killed[0] == leader.pid
+    finally:
+        leader.kill()
+        leader.wait()
