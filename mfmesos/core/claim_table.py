@@ -27,6 +27,8 @@ class Claim:
     """Recent duration of attempts here; None before the first has ended."""
     attempts: dict[str, int] = field(default_factory=dict)
     """Attempt id -> task id, for all attempts that hold resources here."""
+    running: set[str] = field(default_factory=set)
+    """Those of them that the executor has reported."""
     unsent: dict[str, None] = field(default_factory=dict)
     """Attempts for the next answer, in order."""
     sent: dict[str, int] = field(default_factory=dict)
@@ -157,6 +159,7 @@ class Claim:
     def drop(self, attempt_id: str, allocation: Resources, now: float) -> None:
         """The attempt holds no resources here any more."""
         self.publishing.discard(attempt_id)
+        self.running.discard(attempt_id)
         self.touch()
         if self.attempts.pop(attempt_id, None) is None:
             return

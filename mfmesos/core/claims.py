@@ -85,6 +85,7 @@ def _take_result(state: State, claim: Claim, result: wire.Result) -> None:
     if record is None:
         temporaries.unwanted(state, claim, result)
         claim.attempts.pop(result.attempt, None)
+        claim.running.discard(result.attempt)
         state.emit(WithdrawPermit(claim.id, result.attempt))
     elif record.state is not TaskState.PUBLISHING and not sharing.lacking(state, claim, record, result):
         tasks.attempt_ended(state, claim, record, result)
@@ -96,11 +97,13 @@ def _compare(state: State, claim: Claim, event: ClaimSynced) -> None:
     """Compare the executor's attempts with the core's."""
     reported = set(event.running)
     ended = {r.attempt for r in event.results}
-    for attempt_id in event.running:
+    for attempt_id in [a for a in event.running if a not in claim.running]:
         record = tasks.current(state, claim, attempt_id)
         if record is None:
             claim.to_kill.add(attempt_id)
-        elif record.state is TaskState.ASSIGNED:
+            continue
+        claim.running.add(attempt_id)
+        if record.state is TaskState.ASSIGNED:
             record.move(TaskState.RUNNING)
             state.changes.note(record.task.id)
     claim.to_kill &= reported
@@ -110,9 +113,9 @@ def _compare(state: State, claim: Claim, event: ClaimSynced) -> None:
         elif number > event.got:
             del claim.sent[attempt_id]  # the answer that named it did not arrive
             claim.unsent[attempt_id] = None
-    for attempt_id in list(claim.attempts):
+    for attempt_id in [a for a in claim.attempts if a not in reported]:
         record = tasks.current(state, claim, attempt_id)
-        if record is None or record.state is TaskState.PUBLISHING or attempt_id in reported:
+        if record is None or record.state is TaskState.PUBLISHING:
             continue
         if attempt_id not in claim.unsent:
             tasks.lost(state, record, m.ATTEMPT_UNKNOWN())
