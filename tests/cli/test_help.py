@@ -38,7 +38,8 @@ def test_a_pool_has_no_shared_folder():
     """Its workers read nothing in place: the option is refused in one line, not ignored."""
     done = CliRunner().invoke(main, ["pool", "p", "--shared-fs", "/"])
     assert done.exit_code == 2
-    assert "No such option '--shared-fs'" in done.output
+    assert "No such option" in done.output  # and then by the version of click
+    assert "--shared-fs" in done.output
 
 
 def help_of(path: tuple[str, ...]) -> str:

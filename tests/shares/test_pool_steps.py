@@ -234,7 +234,7 @@ def test_backoff(crashes: list[float], until: float) -> None:
     (Resources(0, 0, 0, 1), Resources(4, 8000, 40000, 1))])
 def test_a_part_of_a_size(given: Resources, size: Resources) -> None:
     """What the user left out is in proportion to an agent, here with two GPUs; at least a core."""
-    assert sizes.completed(given, replace(AGENT, gpus=2)) == size
+    assert sizes.completed(given, AGENT._replace(gpus=2)) == size
 
 
 def test_tasks_per_worker() -> None:
