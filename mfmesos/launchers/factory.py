@@ -49,7 +49,9 @@ def _session(
     return Session(
         program=FACTORY, binary=copy, argv=argv, cwd=Path.cwd(), workdir=workdir,
         environ=launching.engine_environ(options), supervisor=launching.supervisor(options, config, lock_fd),
-        echo=options.echo, jobs="workers", hangup=signal.SIGTERM)  # the factory ignores SIGHUP
+        echo=options.echo, jobs="workers",
+        hangup=signal.SIGTERM,  # the factory ignores SIGHUP
+        repeat_s=2.0)  # it looks for a signal, and then sleeps for half a minute
 
 
 def _run(session: Session, options: LaunchOptions) -> int:

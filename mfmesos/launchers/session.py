@@ -17,6 +17,8 @@ from mfmesos.store.leftovers import DONE
 TICK_S = 0.2
 STOP_S = 30.0
 """Seconds that a scheduler may take to kill tasks and tear down, after the engine has ended."""
+REPEATS = 30
+"""A signal is repeated that many times at most, where it is repeated at all."""
 SI_KERNEL = 0x80
 PR_SET_PDEATHSIG = 1
 
@@ -43,13 +45,15 @@ class Session:
     """The user's word for its tasks."""
     hangup: signal.Signals = signal.SIGHUP
     """The signal for the engine after a SIGHUP to the launcher."""
+    repeat_s: float | None = None
+    """Signals are repeated after this pause, for an engine that misses those that come just before it sleeps."""
     failure: str | None = None
     """Why the run was given up, if the scheduler could not be kept alive."""
     interrupts: int = 0
     _engine: subprocess.Popen[bytes] | None = None
     _watched: set[signal.Signals] = field(default_factory=set)
     _caught: list[int] = field(default_factory=list)
-    _ending: list[tuple[float, signal.Signals]] = field(default_factory=list)
+    _ending: list[tuple[float, int]] = field(default_factory=list)
 
     def run(self) -> int:
         """The engine's return code from subprocess. Raises OSError if a program cannot be started."""
@@ -120,6 +124,8 @@ class Session:
             sent = self.hangup if number == signal.SIGHUP else number
             if not from_terminal or sent != number:
                 self._to_engine(sent)
+            if self.repeat_s is not None:
+                self._ending = [(self.clock() + n * self.repeat_s, sent) for n in range(1, REPEATS + 1)]
         elif self.interrupts == 2:
             self.echo(m.STOPPING_JOBS(program=self.program, jobs=self.jobs))
             self._to_engine(signal.SIGKILL)

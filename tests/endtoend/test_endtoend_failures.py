@@ -126,7 +126,7 @@ def test_the_workflows_folder_is_full(embedded_mesos, tmp_path, size):
         ballast = flow.folder / "ballast"
         os.system(f"dd if=/dev/zero of={ballast} bs=1k 2>/dev/null")
         (tmp_path / "go").touch()
-        wait_until(lambda: "is full" in flow.log(), 20, "the full disk to be met")
+        wait_until(lambda: "no new task starts until" in flow.log(), 20, "the user to be told")
         assert not (flow.folder / "o2").exists()
         ballast.unlink()
         ended = flow.end(process, 60)

@@ -18,7 +18,7 @@ from mfmesos_executor.sandbox import BadName, Sandbox, normal, rewrite
 from mfmesos_executor.unpack import BadStream, unpack
 
 from mfmesos.cli.command_line import task_settings
-from mfmesos.scheduler.scheduler import policy_of
+from mfmesos.scheduler.parts import policy_of
 from mfmesos.settings.config import SchedulerConfig
 from mfmesos.shared import wire
 from mfmesos.staging.names import relative
