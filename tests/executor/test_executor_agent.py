@@ -149,7 +149,7 @@ def test_an_error_of_the_executor_itself_ends_the_attempt(when):
         raise RecursionError("too deep")
     parts = {"skeletons": SimpleNamespace(take=fail), "reaper": SimpleNamespace(clear=fail),
              "monitor": SimpleNamespace(unwatch=lambda watched: None),
-             "cache": SimpleNamespace(let_go=lambda attempt: "")}
+             "cache": SimpleNamespace(let_go=lambda attempt: "", recycle=lambda attempt, usable: None)}
     results: list[wire.Result] = []
     attempt = Attempt(run("1.1", "x"), SimpleNamespace(**parts), results.append)  # type: ignore[arg-type]
     if when == "before":

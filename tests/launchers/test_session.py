@@ -31,13 +31,13 @@ def test_a_signal_that_is_missed_is_repeated(tmp_path: Path) -> None:
     supervisor.end_again.return_value = False
     session = Session(
         program="engine", binary=Path(sys.executable), argv=["-c", ENGINE], cwd=tmp_path, workdir=tmp_path,
-        environ=dict(os.environ), supervisor=supervisor, echo=lambda text: None, hangup=signal.SIGTERM, repeat_s=0.1)
+        environ=dict(os.environ), supervisor=supervisor, echo=lambda text: None, repeat_s=0.1)
 
-    def hang_up() -> None:
+    def terminate() -> None:
         wait_until((tmp_path / "ready").exists, 20, "the engine")
-        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGTERM)
 
-    caller = threading.Thread(target=hang_up)
+    caller = threading.Thread(target=terminate)
     caller.start()
     assert session.run() == 7
     caller.join()
