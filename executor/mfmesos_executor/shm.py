@@ -16,7 +16,7 @@ from typing import Callable, Iterable, Mapping, Tuple
 
 logger = logging.getLogger(__name__)
 FOLDER = "/dev/shm"
-_CREATE, _MODIFY, _OPEN = 0x100, 0x2, 0x20
+_CREATE, _MODIFY, _OPEN, _IS_FOLDER = 0x100, 0x2, 0x20, 0x40000000
 _EVENT = struct.Struct("iIII")
 _LEAST_BYTES = 1 << 20
 """Smaller files are not attributed: mostly semaphores."""
@@ -109,13 +109,13 @@ def _files(folder: str) -> list[tuple[Key, int, int]]:
 
 
 def _about_files(events: bytes) -> bool:
-    """Whether any of the events of inotify names a file in the folder."""
+    """Whether any of the events of inotify is about more than opening the folder, or a folder in it."""
     at = 0
     while at < len(events):
-        _, _, _, length = _EVENT.unpack_from(events, at)
-        if length:
+        _, mask, _, length = _EVENT.unpack_from(events, at)
+        if mask != _OPEN | _IS_FOLDER:
             return True
-        at += _EVENT.size
+        at += _EVENT.size + length
     return False
 
 

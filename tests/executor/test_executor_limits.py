@@ -359,6 +359,7 @@ def test_a_process_that_has_not_run_is_not_read_again(monkeypatch):
 
 def test_looking_at_shared_memory_is_no_reason_to_look_again(tmp_path):
     """Neither for the executor that looks, nor for the others on the agent: that would never end."""
+    (tmp_path / "folder").mkdir()
     watch = shm._watch(str(tmp_path))
     assert watch is not None
     try:
