@@ -28,7 +28,7 @@ SETTLE_S = 3.0
 
 @dataclass
 class Found:
-    """Of the time in which all executors were at work."""
+    """Of the time in which all executors were busy."""
 
     executors: int
     seconds: float
@@ -95,7 +95,7 @@ def _watch(folder: Path, process: psutil.Process, executors: int, seconds: float
 
     deadline, first = time.monotonic() + PATIENCE_S, 0.0
     while read("cluster.json").get("executors", 0) < executors or read("cluster.json")["acknowledged"] < executors:
-        assert time.monotonic() < deadline, f"not all executors are at work: {read('cluster.json')}"
+        assert time.monotonic() < deadline, f"not all executors are busy: {read('cluster.json')}"
         assert process.status() != psutil.STATUS_ZOMBIE, "the scheduler has ended"
         first = first or (time.monotonic() if read("cluster.json").get("executors") else 0.0)
         time.sleep(0.1)

@@ -1,7 +1,7 @@
 """Carries out what planning decided: changes the state, and emits the actions."""
 from __future__ import annotations
 
-from mfmesos.core import claims, tasks, temporaries
+from mfmesos.core import claims, tasks
 from mfmesos.core.actions import DeclineOffers, ListAgents, OpenClaim, Revive, SaveClaim, Suppress
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.cluster_state import REVIVE_AT_MOST_S
@@ -94,6 +94,4 @@ def _tell_master(state: State, decision: DeclineOffers | Revive | Suppress) -> N
 
 
 def _release(state: State, decision: Release) -> None:
-    claim = state.claims[decision.claim_id]
-    if not temporaries.hold_back(state, claim):
-        claims.release(state, claim)
+    claims.release_when_sent(state, state.claims[decision.claim_id])

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from mfmesos.core import temporaries
 from mfmesos.core.actions import KillClaim, Reconcile
 from mfmesos.core.claim_table import Claim
-from mfmesos.core.claims import ended, failed, release
+from mfmesos.core.claims import ended, failed, release_when_sent
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
 from mfmesos.shared.messages import core as m
@@ -56,8 +55,8 @@ def let_go(state: State, claims: Iterable[Claim]) -> None:
                 state.now - claim.opened_at >= state.policy.claim_worklife_s):
             claim.move(ClaimState.DRAINING)
         if (claim.state in (ClaimState.OPEN, ClaimState.DRAINING) and claim.synced and not claim.attempts
-                and _may_go(state, claim) and not temporaries.hold_back(state, claim)):
-            release(state, claim)
+                and _may_go(state, claim)):
+            release_when_sent(state, claim)
 
 
 def arm(state: State, claim: Claim) -> None:

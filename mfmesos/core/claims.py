@@ -262,6 +262,12 @@ def _isolate(state: State, claim: Claim, suspects: list[TaskRecord]) -> None:
         tasks.take_back(state, claim, record)
 
 
+def release_when_sent(state: State, claim: Claim) -> None:
+    """Release a claim without attempts, once it has sent the temporary outputs that nobody else has."""
+    if not temporaries.hold_back(state, claim):
+        release(state, claim)
+
+
 def give_back(state: State, claim: Claim) -> None:
     """Its tasks wait again, uncharged, except those whose outputs are being published."""
     for attempt_id in list(claim.attempts):

@@ -1,7 +1,10 @@
 """A run leaves a cluster: its framework ended, or no executor starts there. With the last cluster the run ends."""
 from __future__ import annotations
 
+from typing import Callable
+
 from mfmesos.core import claims, demand, tasks
+from mfmesos.core.claim_table import Claim
 from mfmesos.core.cluster_state import ClusterState
 from mfmesos.core.state import State
 from mfmesos.core.states import TaskState
@@ -12,13 +15,7 @@ def framework_ended(state: State, cluster: ClusterState, why: str) -> None:
     """The framework's claims are lost. Its tasks run in the other clusters; without any the run ends."""
     cluster.connected = False
     cluster.void_all_offers()
-    if _is_last(state, cluster):
-        _end_run(state, why)
-        return
-    _leave(state, cluster, why)
-    for claim in state.claims.of_cluster(cluster.name):
-        claims.give_back(state, claim)
-        claims.ended(state, claim, why)
+    _leave(state, cluster, why, lambda claim: claims.ended(state, claim, why))
 
 
 def hopeless(state: State, cluster: ClusterState) -> str:
@@ -34,26 +31,22 @@ def hopeless(state: State, cluster: ClusterState) -> str:
 
 def give_up(state: State, cluster: ClusterState, why: str) -> None:
     """No executor starts there: no more offers are used, and what is being launched is ended."""
-    if _is_last(state, cluster):
+    _leave(state, cluster, why, lambda claim: claims.release(state, claim))
+
+
+def _leave(state: State, cluster: ClusterState, why: str, end: Callable[[Claim], None]) -> None:
+    """`end` is called for each of its claims, whose tasks run elsewhere."""
+    if all(other is cluster for other in state.live()):
         _end_run(state, why)
         return
-    _leave(state, cluster, why)
+    if not cluster.ended:
+        cluster.ended = why
+        state.note("error", m.CLUSTER_LEFT(cluster=cluster.name, why=why))
+        cluster.shortage.clear()
+        demand.agents_changed(state)
     for claim in state.claims.of_cluster(cluster.name):
         claims.give_back(state, claim)
-        claims.release(state, claim)
-
-
-def _is_last(state: State, cluster: ClusterState) -> bool:
-    return all(other is cluster for other in state.live())
-
-
-def _leave(state: State, cluster: ClusterState, why: str) -> None:
-    if cluster.ended:
-        return
-    cluster.ended = why
-    state.note("error", m.CLUSTER_LEFT(cluster=cluster.name, why=why))
-    cluster.shortage.clear()
-    demand.agents_changed(state)
+        end(claim)
 
 
 def _end_run(state: State, why: str) -> None:

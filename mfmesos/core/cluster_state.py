@@ -42,7 +42,7 @@ class ClusterState:
     hopeless: str = ""
     """Why no executor will ever start."""
     ended: str = ""
-    """Why the run uses it no longer, although the run goes on."""
+    """Why the run no longer uses it, although the run continues."""
 
     @property
     def listed(self) -> tuple[Agent, ...] | None:

@@ -5,7 +5,7 @@ task that fits nowhere. Large tasks do not starve: after `drain_after_s` claims 
 """
 from __future__ import annotations
 
-from mfmesos.core import claims, demand, holding, opening, renewing, sharing, shortage, tasks, temporaries, trust
+from mfmesos.core import claims, demand, holding, opening, renewing, sharing, shortage, tasks, trust
 from mfmesos.core.actions import DeclineOffers, ListAgents, Revive, Suppress
 from mfmesos.core.applying import apply_offer
 from mfmesos.core.cluster_state import REVIVE_AT_LEAST_S
@@ -185,9 +185,8 @@ def _make_room(state: State, wanted: Wanted) -> None:
                if (c.solo_task is not None) == shape.solo):
             continue
         for claim in state.claims_in(ClaimState.OPEN):
-            if not claim.attempts and state.now - claim.idle_since > state.policy.batch_delay_s and (
-                    not temporaries.hold_back(state, claim)):
-                claims.release(state, claim)
+            if not claim.attempts and state.now - claim.idle_since > state.policy.batch_delay_s:
+                claims.release_when_sent(state, claim)
         first = state.queue.first(shape)
         late = first is not None and state.now - first.waiting_since > state.policy.drain_after_s
         if late and not state.claims_in(ClaimState.DRAINING):

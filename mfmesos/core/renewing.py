@@ -5,7 +5,7 @@ import functools
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mfmesos.core import claims, temporaries, trust
+from mfmesos.core import claims, trust
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.model import Resources
 from mfmesos.core.opening import Wanted
@@ -81,8 +81,7 @@ def _renew_at(state: State, shape: Shape, place: _Place) -> int:
         return 0
     for claim in own:
         if not claim.attempts and state.now - claim.idle_since > state.policy.batch_delay_s:
-            if not temporaries.hold_back(state, claim):
-                claims.release(state, claim)
+            claims.release_when_sent(state, claim)
         elif state.now - first.waiting_since >= AFTER_S:
             claim.move(ClaimState.DRAINING)
     return how_many_fit(state.allocation(shape, place.total, agent_id), place.total, len(state.queue))

@@ -297,6 +297,14 @@ def test_the_state_of_a_remade_task_is_waiting():
     assert maker.again
 
 
+def finish_all_but(task: int, world: World) -> None:
+    """Each executor reports that its attempts have finished, except that task's."""
+    for executor in world.live():
+        for attempt in [a for a in executor.running if not a.startswith(f"{task}.")]:
+            world.finish(executor, attempt)
+        world.sync(executor)
+
+
 def test_what_a_dead_scheduler_could_not_drop():
     """Its journal had forgotten the maker, and its answer to the executor was lost: the next scheduler names what
     counts, until the executor confirms that."""
@@ -305,10 +313,7 @@ def test_what_a_dead_scheduler_could_not_drop():
     while 2 not in world.reports or 3 not in world.reports:
         engine.step()
         world.offer()
-        for executor in world.live():
-            for attempt in [a for a in executor.running if not a.startswith("4.")]:
-                world.finish(executor, attempt)
-            world.sync(executor)
+        finish_all_but(4, world)
         world.pass_time(0.5)
     engine.step()
     (executor,) = world.live()
@@ -370,10 +375,7 @@ def test_a_copy_that_is_gone_from_the_scheduler():
     while not any(a.startswith("3.") for executor in world.live() for a in executor.running):
         engine.step()
         world.offer()
-        for executor in world.live():
-            for attempt in [a for a in executor.running if not a.startswith("3.")]:
-                world.finish(executor, attempt)
-            world.sync(executor)
+        finish_all_but(3, world)
         world.receive_all()
         world.pass_time(0.5)
     (executor,) = [e for e in world.live() if any(a.startswith("3.") for a in e.running)]
