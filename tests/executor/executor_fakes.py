@@ -223,6 +223,7 @@ class FakeStaging:
             return
         with self.changed:
             self.syncs.append(request)
+            self.syncs.sort(key=lambda sync: sync.seq)   # several are under way: any may arrive first
             self.newest = max(self.newest, request.seq)
             for result in request.results:
                 self.results[result.attempt] = result
