@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+from mfmesos.allocation.amounts import Amounts, Json, total
 from mfmesos.local import processes
-from mfmesos.local.amounts import Amounts, Json, total
 from mfmesos.local.container import Container, LaunchError, Limitation
 from mfmesos.local.event_stream import EventStream
 from mfmesos.local.executors import (

@@ -9,10 +9,10 @@ import tempfile
 from pathlib import Path
 
 from mfmesos.aio import web
+from mfmesos.allocation.amounts import Amounts
 from mfmesos.core.model import Resources
 from mfmesos.local.access import Credential
 from mfmesos.local.agent import Agent
-from mfmesos.local.amounts import Amounts
 from mfmesos.local.faults import Faults
 from mfmesos.local.framework_calls import SchedulerCalls
 from mfmesos.local.master import Master

@@ -6,8 +6,9 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
+from mfmesos.allocation.allocator import Filters
+from mfmesos.allocation.amounts import Amounts, Json, total
 from mfmesos.local.agent import Agent
-from mfmesos.local.amounts import Amounts, Json, total
 from mfmesos.local.event_stream import EventStream
 from mfmesos.local.task_status import TERMINAL, has_capability, partition_aware, value
 
@@ -34,14 +35,6 @@ class Task:
 
 
 @dataclass
-class Filter:
-    """Resources of an agent that a framework refuses until then (monotonic time)."""
-
-    refused: Amounts
-    until: float
-
-
-@dataclass
 class Framework:
     id: str
     info: Json
@@ -55,8 +48,7 @@ class Framework:
     """(agent id, executor id): ExecutorInfo"""
     completed: deque[Task] = field(default_factory=lambda: deque(maxlen=MAX_COMPLETED_TASKS))
     unreachable: dict[str, Task] = field(default_factory=dict)
-    filters: dict[str, list[Filter]] = field(default_factory=dict)
-    """By agent id."""
+    filters: Filters = field(default_factory=Filters)
     failover: asyncio.TimerHandle | None = None
 
     @property
@@ -89,14 +81,6 @@ class Framework:
             *(t.amounts for t in self.tasks.values() if t.state not in TERMINAL),
             *(Amounts.from_json(i.get("resources", ())) for i in self.executors.values())])
 
-    def wants(self, agent_id: str, free: Amounts, now: float) -> bool:
-        """Whether no filter refuses an offer of `free` on the agent."""
-        filters = self.filters.get(agent_id)
-        if not filters:
-            return True
-        filters[:] = [f for f in filters if f.until > now]
-        return not any(f.refused.contains(free) for f in filters)
-
 
 @dataclass
 class AgentRecord:
@@ -113,6 +97,10 @@ class AgentRecord:
     @property
     def id(self) -> str:
         return self.agent.id
+
+    @property
+    def total(self) -> Amounts:
+        return self.agent.total
 
 
 @dataclass

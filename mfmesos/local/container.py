@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mfmesos.allocation.amounts import Json
 from mfmesos.local import processes
-from mfmesos.local.amounts import Json
 from mfmesos.local.fetcher import Fetcher, FetchError
 from mfmesos.shared.procfs import Table
 

@@ -6,7 +6,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Callable
 
-from mfmesos.local.amounts import Json
+from mfmesos.allocation.amounts import Json
 
 if TYPE_CHECKING:
     from mfmesos.aio import web

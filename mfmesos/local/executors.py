@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 
-from mfmesos.local.amounts import Amounts, Json, total
+from mfmesos.allocation.amounts import Amounts, Json, total
 from mfmesos.local.container import Container
 from mfmesos.local.event_stream import EventStream
 from mfmesos.local.task_status import TERMINAL, seconds

@@ -3,8 +3,8 @@ from __future__ import annotations
 
 from typing import Callable, Protocol
 
+from mfmesos.allocation.amounts import Json
 from mfmesos.local.agent import Agent
-from mfmesos.local.amounts import Json
 from mfmesos.local.master import Master
 from mfmesos.local.operator import OperatorCalls
 from mfmesos.local.validation import Refused

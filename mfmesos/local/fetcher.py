@@ -13,7 +13,7 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
-from mfmesos.local.amounts import Json
+from mfmesos.allocation.amounts import Json
 from mfmesos.shared.atomic import replacing
 
 ARCHIVES = (".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz", ".tar", ".zip")

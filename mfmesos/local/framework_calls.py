@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Callable
 
-from mfmesos.local.amounts import Amounts, Json, total
+from mfmesos.allocation.amounts import Amounts, Json, total
 from mfmesos.local.cluster_records import AgentRecord, Framework, Offer, Task
 from mfmesos.local.master import Master
 from mfmesos.local.task_status import TERMINAL, status, value

@@ -9,10 +9,10 @@ import time
 import uuid
 from typing import Callable
 
-from mfmesos.local import allocator
+from mfmesos.allocation.allocator import INTERVAL_S, REFUSE_S, Allocator
+from mfmesos.allocation.amounts import Amounts, Json, total
 from mfmesos.local.agent import Agent
-from mfmesos.local.amounts import Amounts, Json, total
-from mfmesos.local.cluster_records import AgentRecord, Filter, Framework, InverseOffer, Offer, Task, offer_json
+from mfmesos.local.cluster_records import AgentRecord, Framework, InverseOffer, Offer, Task, offer_json
 from mfmesos.local.event_stream import EventStream
 from mfmesos.local.task_status import TERMINAL, status, value
 from mfmesos.local.validation import Refused, framework_error
@@ -20,7 +20,6 @@ from mfmesos.local.validation import Refused, framework_error
 VERSION = "1.11.0"
 """The version of Apache Mesos that this master emulates."""
 HEARTBEAT_S = 15.0
-ALLOCATION_INTERVAL_S = 1.0
 SOON_S = 0.005
 
 
@@ -30,7 +29,8 @@ class Master:
     def __init__(
             self, port: int, clock: Callable[[], float] = time.monotonic, rng: random.Random | None = None) -> None:
         self.id = str(uuid.uuid4())
-        self.port, self.clock, self.rng = port, clock, rng or random.Random()
+        self.port, self.clock = port, clock
+        self.allocator = Allocator(rng or random.Random())
         self.started = time.time()
         self.frameworks: dict[str, Framework] = {}
         self.completed: dict[str, Framework] = {}
@@ -254,7 +254,7 @@ class Master:
     # --- offers ----------------------------------------------------------------------------------
     async def _allocate_for_ever(self) -> None:
         while True:
-            await asyncio.sleep(ALLOCATION_INTERVAL_S)
+            await asyncio.sleep(INTERVAL_S)
             self.allocate()
 
     def allocate_soon(self) -> None:
@@ -269,7 +269,7 @@ class Master:
         offered: dict[str, Amounts] = {}
         for offer in self.offers.values():
             offered[offer.framework_id] = offered.get(offer.framework_id, Amounts()) + offer.amounts
-        made = allocator.allocate(self.agents.values(), self.frameworks.values(), offered, self.clock(), self.rng)
+        made = self.allocator.allocate(self.agents.values(), self.frameworks.values(), offered, self.clock())
         found: dict[str, list[Json]] = {}
         for framework, record, amounts in made:
             offer = Offer(self.next_id("O"), framework.id, record.id, amounts)
@@ -292,11 +292,8 @@ class Master:
             record.free = record.free + offer.amounts
 
     def refuse(self, framework: Framework, agent_id: str, amounts: Amounts, filters: Json) -> None:
-        """The framework refuses these resources of the agent for a while (5 s by default)."""
-        seconds = float(filters.get("refuse_seconds", 5.0))
-        if seconds > 0 and amounts:
-            until = self.clock() + max(seconds, ALLOCATION_INTERVAL_S)
-            framework.filters.setdefault(agent_id, []).append(Filter(amounts, until))
+        """The framework refuses these resources of the agent for a while."""
+        framework.filters.add(agent_id, amounts, float(filters.get("refuse_seconds", REFUSE_S)), self.clock())
 
     # --- maintenance -----------------------------------------------------------------------------
     def unavailability(self, agent: Agent) -> Json | None:

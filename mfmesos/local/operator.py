@@ -4,7 +4,7 @@ from __future__ import annotations
 import asyncio
 from typing import Callable
 
-from mfmesos.local.amounts import Json
+from mfmesos.allocation.amounts import Json
 from mfmesos.local.cluster_records import AgentRecord
 from mfmesos.local.master import VERSION, Master
 from mfmesos.local.validation import Refused
@@ -22,6 +22,7 @@ class OperatorCalls:
             "MARK_AGENT_GONE": self._mark_gone, "DRAIN_AGENT": self._drain, "DEACTIVATE_AGENT": self._deactivate,
             "REACTIVATE_AGENT": self._reactivate, "TEARDOWN": self._teardown,
             "UPDATE_MAINTENANCE_SCHEDULE": self._set_maintenance, "GET_MAINTENANCE_SCHEDULE": self._maintenance,
+            "UPDATE_WEIGHTS": self._set_weights,
             "GET_HEALTH": lambda _: {"get_health": {"healthy": True}},
             "GET_VERSION": lambda _: {"get_version": {"version_info": {"version": VERSION}}},
             "GET_MASTER": lambda _: {"get_master": {"master_info": self.master.info(),
@@ -109,6 +110,13 @@ class OperatorCalls:
 
     def _set_maintenance(self, call: Json) -> None:
         self.master.set_maintenance(call["update_maintenance_schedule"]["schedule"])
+
+    def _set_weights(self, call: Json) -> None:
+        for info in call["update_weights"]["weight_infos"]:
+            weight = float(info["weight"])
+            if weight <= 0:
+                raise Refused(f"Invalid weight '{weight}': Weights must be positive")
+            self.master.allocator.weights[str(info["role"])] = weight
 
     def _maintenance(self, call: Json) -> Json:
         return {"get_maintenance_schedule": {"schedule": self.master.maintenance}}

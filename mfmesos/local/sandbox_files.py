@@ -6,8 +6,8 @@ import pwd
 import stat
 from pathlib import Path
 
+from mfmesos.allocation.amounts import Json
 from mfmesos.local.agent import Agent
-from mfmesos.local.amounts import Json
 
 MAX_READ = 16 * 1024 * 4
 

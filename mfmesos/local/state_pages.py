@@ -3,8 +3,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mfmesos.allocation.amounts import Amounts, Json, total
 from mfmesos.local.agent import Agent
-from mfmesos.local.amounts import Amounts, Json, total
 from mfmesos.local.cluster_records import AgentRecord, Framework, Task
 from mfmesos.local.executors import AgentFramework, AgentTask, Executor
 from mfmesos.local.master import VERSION, Master

@@ -5,7 +5,7 @@ import base64
 import time
 import uuid
 
-from mfmesos.local.amounts import Json
+from mfmesos.allocation.amounts import Json
 
 TERMINAL = frozenset({
     "TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED", "TASK_GONE",

@@ -4,7 +4,7 @@ from __future__ import annotations
 import asyncio
 from typing import Callable
 
-from mfmesos.local.amounts import Json
+from mfmesos.allocation.amounts import Json
 
 RETRY_S = 10.0
 RETRY_MAX_S = 600.0

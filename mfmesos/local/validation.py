@@ -1,7 +1,7 @@
 """The master's checks and refusals, in Mesos's words."""
 from __future__ import annotations
 
-from mfmesos.local.amounts import Amounts, Json
+from mfmesos.allocation.amounts import Amounts, Json
 from mfmesos.local.cluster_records import Framework
 
 CALLS_WITH_BODY = {

@@ -17,8 +17,9 @@ NOT_MESSAGES: dict[str, tuple[str, ...]] = {
     # The embedded cluster answers frameworks and executors in Mesos's own words, which programs match; faults are asked
     # for by tests alone.
     **dict.fromkeys((f"mfmesos/local/{name}.py" for name in (
-        "__init__", "agent", "amounts", "container", "faults", "fetcher", "framework_calls", "master", "operator",
+        "__init__", "agent", "container", "faults", "fetcher", "framework_calls", "master", "operator",
         "validation", "web")), ("",)),
+    "mfmesos/allocation/amounts.py": ("",),
     # Of Mesos's answer, and the head of a request.
     "mfmesos/mesos/scheduler_driver.py": ("has been removed",), "mfmesos/mesos/executor_driver.py": ("POST {}",),
     # What the master answers, and what marks our script in files of earlier versions.

@@ -1,0 +1,1 @@
+"""Which framework is offered what: the allocator of Mesos, without I/O."""
