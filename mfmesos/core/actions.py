@@ -81,6 +81,13 @@ class ListAgents:
     cluster: str = ""
 
 
+@value(frozen=True)
+class ListUse:
+    """Ask the master who uses the cluster; answered by events.UseListed."""
+
+    cluster: str = ""
+
+
 # --- to executors and the workflow's folder -----------------------------------------------------
 @value(frozen=True)
 class PermitAttempt:
@@ -222,7 +229,7 @@ class Over:
 
 Action = Union[
     OpenClaim, DeclineOffers, Revive, Suppress, AcknowledgeUpdate, KillClaim, Reconcile, AcceptInverseOffer, ListAgents,
-    PermitAttempt, WithdrawPermit, AnswerSync, ReceiveTemporary, DropTemporary, PublishOutputs, CloseClaim, ReportTask,
-    RecordAttempt,
+    ListUse, PermitAttempt, WithdrawPermit, AnswerSync, ReceiveTemporary, DropTemporary, PublishOutputs, CloseClaim,
+    ReportTask, RecordAttempt,
     SaveClaim, SaveTask, DropClaim, DropTask, Note, Over,
 ]

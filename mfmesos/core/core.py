@@ -68,6 +68,7 @@ class Core:
             events.ExecutorExited: self._executor_exited,
             events.AgentFailed: lambda e: None,  # updates of its claims follow
             events.AgentsListed: self._agents_listed,
+            events.UseListed: self._use_listed,
             events.ClaimSynced: lambda e: claims.synced(self.state, e),
             events.OutputsPublished: lambda e: tasks.outputs_published(self.state, e.attempt_id),
             events.OutputsRefused: lambda e: tasks.outputs_refused(self.state, e),
@@ -222,6 +223,9 @@ class Core:
             demand.agents_changed(self.state)
         if event.holders is not None:
             shortage.listed(self.state, cluster, event.holders)
+
+    def _use_listed(self, event: events.UseListed) -> None:
+        self.state.clusters[event.cluster].use = event
 
     # --- timers ---------------------------------------------------------------------------------
     def _reconcile_sometimes(self) -> None:

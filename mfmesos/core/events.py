@@ -5,7 +5,18 @@ from collections.abc import Mapping
 from typing import Union
 
 from mfmesos.core.attempt_record import Attempt
-from mfmesos.core.model import Agent, Holder, Offer, SavedClaim, SavedTask, StagedInput, Task
+from mfmesos.core.model import (
+    Agent,
+    Holder,
+    Offer,
+    Resources,
+    Rival,
+    RoleUse,
+    SavedClaim,
+    SavedTask,
+    StagedInput,
+    Task,
+)
 from mfmesos.shared.values import value
 from mfmesos.shared.wire import PROTOCOL, Result
 
@@ -202,6 +213,18 @@ class AgentsListed:
     cluster: str = ""
 
 
+@value(frozen=True)
+class UseListed:
+    """Who uses the cluster, and who may wait for resources; the answer to actions.ListUse."""
+
+    total: Resources
+    """Of the cluster; zero if it has no other framework."""
+    roles: tuple[RoleUse, ...] = ()
+    rivals: tuple[Rival, ...] | None = ()
+    """None: the master does not show them."""
+    cluster: str = ""
+
+
 # --- from executors -----------------------------------------------------------------------------
 @value(frozen=True)
 class ClaimSynced:
@@ -250,6 +273,6 @@ Event = Union[
     SharedFolders, Restored, HistoryLoaded, TaskRemembered, TemporariesUnneeded, TemporaryReceived,
     TaskSubmitted, TaskRefused, TaskWithdrawn, NoMoreTasks, NothingNew, StopRequested,
     Registered, Disconnected, FrameworkEnded, OffersReceived, OfferRescinded, InverseOfferReceived,
-    ClaimUpdated, LaunchDropped, ExecutorExited, AgentFailed, AgentsListed,
+    ClaimUpdated, LaunchDropped, ExecutorExited, AgentFailed, AgentsListed, UseListed,
     ClaimSynced, OutputsPublished, OutputsRefused, Tick,
 ]

@@ -134,6 +134,32 @@ class Holder:
 
 
 @value(frozen=True)
+class RoleUse:
+    """A role of the cluster."""
+
+    name: str
+    weight: float
+    held: Resources
+    """By all its frameworks together, outstanding offers included."""
+    own: bool = False
+
+
+@value(frozen=True)
+class Rival:
+    """Another framework that is connected, in one of its roles."""
+
+    id: str
+    role: str
+    asks: bool
+    """Whether it has not suppressed offers for the role."""
+    busy: bool
+    """Whether it has tasks on agents."""
+    accepted: int
+    """Number of offers that it has accepted so far."""
+    declined: int
+
+
+@value(frozen=True)
 class SavedClaim:
     """A claim in the journal, for the next scheduler."""
 

@@ -50,6 +50,9 @@ class Framework:
     unreachable: dict[str, Task] = field(default_factory=dict)
     filters: Filters = field(default_factory=Filters)
     failover: asyncio.TimerHandle | None = None
+    offers_sent: int = 0
+    offers_accepted: int = 0
+    offers_declined: int = 0
 
     @property
     def active(self) -> bool:

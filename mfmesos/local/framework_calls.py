@@ -44,6 +44,7 @@ class SchedulerCalls:
                 self._reject(framework, task, "TASK_DROPPED", f"Task launched with invalid offers: {error}",
                              "INVALID_OFFERS")
             return
+        framework.offers_accepted += len(offers)
         record = self.master.agents[offers[0].agent_id]
         left = total(o.amounts for o in offers)
         for operation in launches:
@@ -105,6 +106,7 @@ class SchedulerCalls:
             if self._own(framework, offer_id["value"]):
                 offer: Offer = self.master.offers[offer_id["value"]]
                 self.master.take_back(offer)
+                framework.offers_declined += 1
                 self.master.refuse(framework, offer.agent_id, offer.amounts, decline.get("filters", {}))
 
     def _revive(self, framework: Framework, call: Json) -> None:

@@ -277,6 +277,7 @@ class Master:
             record.free = record.free - amounts
             found.setdefault(framework.id, []).append(offer_json(offer, framework, record))
         for framework_id, offers in found.items():
+            self.frameworks[framework_id].offers_sent += len(offers)
             self.frameworks[framework_id].send("OFFERS", offers={"offers": offers})
 
     def withdraw_offers(self, which: Callable[[Offer], bool], tell: bool) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from typing import Any, Callable, Protocol
 
 from mfmesos.aio import web
-from mfmesos.local import access, sandbox_files, state_pages
+from mfmesos.local import access, role_pages, sandbox_files, state_pages
 from mfmesos.local.agent import Agent, CallError
 from mfmesos.local.faults import Faults
 from mfmesos.local.framework_calls import SchedulerCalls
@@ -134,13 +134,12 @@ def master_application(cluster: Served) -> web.Application:
     for prefix in ("", "/master"):
         app.router.add_get(f"{prefix}/state", _view(lambda _: state_pages.master_state(cluster.leader)))
         app.router.add_get(f"{prefix}/state-summary", _view(lambda _: state_pages.summary(cluster.leader)))
+        app.router.add_get(f"{prefix}/roles", _view(lambda _: role_pages.roles(cluster.leader)))
         app.router.add_get(f"{prefix}/slaves", _view(lambda _: state_pages.slaves(cluster.leader)))
         app.router.add_get(f"{prefix}/health", _empty)
         app.router.add_get(f"{prefix}/redirect", redirect)
     app.router.add_get("/version", _view(lambda _: state_pages.BUILD))
-    app.router.add_get("/metrics/snapshot", _view(lambda _: {
-        "master/elected": 1.0, "master/slaves_active": float(len(cluster.leader.agents)),
-        "master/frameworks_active": float(sum(f.active for f in cluster.leader.frameworks.values()))}))
+    app.router.add_get("/metrics/snapshot", _view(lambda _: role_pages.metrics(cluster.leader)))
     return app
 
 

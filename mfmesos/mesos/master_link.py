@@ -224,6 +224,16 @@ class MesosLink:
         except (CallRefused, CallLost, ValueError, KeyError, TypeError) as e:
             logger.warning("the master did not list its agents: %s", e)
 
+    def list_use(self) -> None:
+        """Post UseListed; nothing if the master does not answer."""
+        threading.Thread(target=self._list_use, name="mesos-use", daemon=True).start()
+
+    def _list_use(self) -> None:
+        try:
+            self._post(self._driver.list_use())
+        except (CallRefused, CallLost, ValueError, KeyError, TypeError, AttributeError) as e:
+            logger.warning("the master did not show who uses the cluster: %s", e)
+
     # --- events ---
     def _post(self, event: events.Event) -> None:
         try:

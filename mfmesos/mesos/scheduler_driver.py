@@ -12,8 +12,8 @@ import threading
 from typing import Any, Callable, Iterable, Mapping
 
 from mfmesos.core import events
-from mfmesos.core.model import Holder
-from mfmesos.mesos import translate
+from mfmesos.core.model import Holder, Resources
+from mfmesos.mesos import translate, use_pages
 from mfmesos.mesos.calls import Caller, CallLost, CallRefused, basic_credential
 from mfmesos.mesos.imports import MesosSchedulerDriver
 from mfmesos.mesos.process import HardenedProcess
@@ -28,6 +28,8 @@ _FINAL_ERROR = re.compile(
     rf"{_REMOVED}|completed|failed over|authoriz|authenticat|not allowed|invalid|not a valid", re.IGNORECASE)
 """ERROR events after which every further SUBSCRIBE is refused."""
 _MOST_ERRORS = 5
+USE_S = 60.0
+"""The longest that pages about the use of the cluster are waited for: their number per second is limited."""
 
 
 def speaks_tls(address: tuple[str, int], timeout_s: float = 3.0) -> bool:
@@ -130,6 +132,30 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
         except (CallRefused, CallLost, ValueError, KeyError, TypeError) as e:
             logger.warning("the master did not list its frameworks: %s", e)
             return ()
+
+    def list_use(self) -> events.UseListed:
+        """Who uses the cluster: GET /roles and, if other frameworks exist, /metrics/snapshot, which the master answers
+        only twice a second for all who ask; CallRefused, CallLost, or ValueError.
+        """
+        if self._master is None:
+            raise CallLost(m.MASTER_UNKNOWN(), sent=False)
+        caller = Caller(USE_S)
+        try:
+            roles = use_pages.roles(json.loads(self._page(caller, "/roles")), self._role)
+            if not roles.others(str(self.framework_id)):
+                return events.UseListed(Resources(), roles.use)
+            metrics = json.loads(self._page(caller, "/metrics/snapshot"))
+            return events.UseListed(
+                use_pages.total(metrics), roles.use, use_pages.rivals(metrics, str(self.framework_id)))
+        except CallRefused as e:
+            if e.status not in (401, 403):
+                raise
+            return events.UseListed(Resources(), (), None)
+        finally:
+            caller.close()
+
+    def _page(self, caller: Caller, path: str) -> bytes:
+        return caller.call(str(self._master), path, None, self._credential, "GET")
 
     def close_calls(self) -> None:
         with self._caller_lock:

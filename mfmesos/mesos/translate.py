@@ -97,12 +97,12 @@ def failure(data: Mapping[str, Any]) -> events.ExecutorExited | events.AgentFail
 def agent(data: Mapping[str, Any], role: str) -> Agent:
     """One agent of the master's /slaves: the resources that this role could ever be offered."""
     reserved = data.get("reserved_resources", {})
-    others = tuple((name, _resources(kept)) for name, kept in sorted(reserved.items()) if name not in (role, "*"))
+    others = tuple((name, resources(kept)) for name, kept in sorted(reserved.items()) if name not in (role, "*"))
     return Agent(
         id=data["id"], hostname=data.get("hostname", ""),
-        resources=_resources(data.get("unreserved_resources", data.get("resources", {})))
-        + _resources(reserved.get(role, {})),
-        active=bool(data.get("active", True)), used=_resources(data.get("used_resources", {})), reserved=others)
+        resources=resources(data.get("unreserved_resources", data.get("resources", {})))
+        + resources(reserved.get(role, {})),
+        active=bool(data.get("active", True)), used=resources(data.get("used_resources", {})), reserved=others)
 
 
 def agents(data: Mapping[str, Any], role: str) -> tuple[Agent, ...]:
@@ -119,9 +119,9 @@ def holders(data: Mapping[str, Any], own_id: str) -> tuple[Holder, ...]:
 
 
 def _holder(found: Mapping[str, Any], own: bool) -> Holder:
-    held = _resources(found.get("used_resources", {}))
+    held = resources(found.get("used_resources", {}))
     if not own:  # resources offered to this framework are about to return
-        held = held + _resources(found.get("offered_resources", {}))
+        held = held + resources(found.get("offered_resources", {}))
     return Holder(found["id"], plain_name(str(found.get("name", ""))) or found["id"], held,
                   active=bool(found.get("active", True)), own=own)
 
@@ -131,7 +131,8 @@ def plain_name(name: str) -> str:
     return printable(name, MOST_NAME, instead=" ").strip()
 
 
-def _resources(data: Mapping[str, Any]) -> Resources:
+def resources(data: Mapping[str, Any]) -> Resources:
+    """Amounts by Mesos's names, without revocable ones."""
     return _by_name({name: float(value) for name, value in data.items()
                      if isinstance(value, (int, float)) and _is_ours(name) and not name.endswith(REVOCABLE)})
 

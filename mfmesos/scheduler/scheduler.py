@@ -96,6 +96,7 @@ class Scheduler(CoreViews):
             act.Reconcile: lambda a: self._link.reconcile(a.claims),
             act.AcceptInverseOffer: lambda a: self._link.accept_inverse_offer(a.inverse_offer_id),
             act.ListAgents: lambda a: self._link.list_agents(a.holders),
+            act.ListUse: lambda a: self._link.list_use(),
             act.PermitAttempt: self._permit,
             act.WithdrawPermit: lambda a: self.staging.withdraw_permit(a.claim_id, a.attempt_id),
             act.AnswerSync: self._held.answer,
