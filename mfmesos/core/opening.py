@@ -92,10 +92,17 @@ def _spare(state: State, agent: AgentRecord, room: Resources, shared: Wanted) ->
     """What other tasks may need that run in the claim after the first ones."""
     if state.policy.max_memory_mb is not None:
         return NO_SPARE
-    if state.policy.whole_agent_claims:
+    if state.policy.whole_agent_claims or any(_is_unknown(state, shape) for shape, _ in shared):
         return ALL
     waiting = (state.mix.per_core(state.allocation(s, room, agent.id), s.memory_mb, s.disk_mb) for s, _ in shared)
     return state.mix.most(waiting, state.now)
+
+
+def _is_unknown(state: State, shape: Shape) -> bool:
+    """Whether tasks of the shape are given the default memory until their first results, which may show any other
+    amount: a claim with too little for its cores would leave some of them idle for the rest of its life.
+    """
+    return shape.kind is not None and state.need(shape).memory_mb is None
 
 
 def _alone_first(state: State, alone: list[Shape]) -> bool:

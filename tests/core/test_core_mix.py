@@ -79,9 +79,9 @@ def opened(world: World) -> list[Resources]:
     return [a.resources for a in world.actions if isinstance(a, act.OpenClaim)]
 
 
-def first_claim(policy: Policy, **request: float) -> Resources:
+def first_claim(policy: Policy, agent: Resources = AGENT, **request: float) -> Resources:
     """The claim for four such tasks that wait on an idle agent."""
-    world = World(policy, {"a1": AGENT})
+    world = World(policy, {"a1": agent})
     world.register()
     world.submit(1, 2, 3, 4, **request)
     world.offer()
@@ -107,6 +107,36 @@ def test_tasks_without_requests_are_as_safe_as_before(estimates):
     """A default is a guess: the claim is as large as ever."""
     claim, whole = (first_claim(replace(policy, estimates=estimates)) for policy in (POLICY, WHOLE))
     assert claim.memory_mb == whole.memory_mb == 2904
+
+
+def test_of_unknown_tasks_any_amount_is_expected():
+    """Nothing is known of a task that requests nothing until one has ended: its claim has all that goes with its cores,
+    however large the agent is. Otherwise tasks that turn out to be large would leave cores of the claim idle.
+    """
+    large = Resources(8, 32096, 30000)
+    assert first_claim(POLICY, large).memory_mb == first_claim(WHOLE, large).memory_mb == 16000
+    assert first_claim(POLICY, large, cores=1, memory_mb=50).memory_mb == 200 + MARGIN_MB
+
+
+def test_what_has_ended_is_known():
+    """After the first results the next claim is sized by what was given: twice of it for each core."""
+    world = World(POLICY, {"a1": Resources(4, 32096, 30000)})
+    world.register()
+    world.submit(*range(1, 21))
+    world.offer()
+    (executor,) = world.live()
+    world.sync(executor)
+    for _ in range(5):
+        for attempt in list(executor.running):
+            world.finish(executor, attempt, usage=wire.Usage(memory_mb=100.0, wall_s=5.0))
+        world.sync(executor)
+    assert len(world.reports) == 20
+    world.end(executor, "TASK_FINISHED")
+    world.submit(21, 22, 23, 24)
+    world.offer()
+    first, second = opened(world)
+    assert first.memory_mb == 32000
+    assert second.memory_mb <= 4 * 2 * POLICY.defaults.memory_mb + MARGIN_MB
 
 
 def test_what_waits_together_shares_a_claim_that_holds_the_largest():
