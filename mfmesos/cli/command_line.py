@@ -16,6 +16,7 @@ from mfmesos.cli.estimates_commands import estimates
 from mfmesos.cli.failing import fail
 from mfmesos.cli.history_commands import history
 from mfmesos.cli.number_options import Number
+from mfmesos.cli.policy_options import policy_options, policy_settings
 from mfmesos.cli.pool_options import pool_options, settings_of
 from mfmesos.settings.config import DEFAULT_MASTER, ConfigError, SchedulerConfig, read_secret
 from mfmesos.shared import bounds
@@ -38,17 +39,6 @@ def address(context: click.Context, option: click.Parameter, text: str) -> str:
 
     try:
         split_host_port(text, 0)
-    except ValueError as e:
-        raise click.BadParameter(str(e)) from None
-    return text
-
-
-def placement(context: click.Context, option: click.Parameter, text: str) -> str:
-    """The name of a placement, with its value; anything else is bad usage."""
-    from mfmesos.core.policies import registry
-
-    try:
-        registry.placement(text)
     except ValueError as e:
         raise click.BadParameter(str(e)) from None
     return text
@@ -105,8 +95,7 @@ def task_options(command: F) -> F:
                      help="Run many tasks in one claim that is sized for them (shared), or that has the part of the "
                           "agent's memory and disk that goes with its cores (whole-agent); or give each task a claim "
                           "and a container of its own (per-task)."),
-        click.option("--placement", default="first", show_default=True, metavar="NAME[=VALUE]", callback=placement,
-                     help="Choose by this policy where tasks start."),
+        policy_options,
         click.option("--claim-idle", type=Number(bounds.SECONDS), default=5.0, show_default=True, metavar="SECONDS",
                      help="Release a claim after SECONDS without work."),
         click.option("--claim-worklife", type=Number(bounds.SECONDS), default=3600.0, show_default=True,
@@ -145,7 +134,7 @@ def task_settings(options: dict[str, Any]) -> dict[str, Any]:
         "max_memory_mb": options["max_memory"], "claims": options["claims"], "claim_idle_s": options["claim_idle"],
         "claim_worklife_s": options["claim_worklife"], "estimates": options["estimates"],
         "retry_budget": options["retry_budget"], "rewrite": not options["no_rewrite"],
-        "shared_fs": options["shared_fs"], "placement": options["placement"],
+        "shared_fs": options["shared_fs"], **policy_settings(options),
         "history": None if options["no_history"] else os.path.abspath(file) if file else ""}
 
 

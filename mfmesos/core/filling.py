@@ -1,8 +1,9 @@
 """Starts waiting tasks in open claims: asks the planners for one decision after the other, and carries each out."""
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from heapq import merge
+from typing import Callable
 
 from mfmesos.core import demand, nearest, planning, spots
 from mfmesos.core.applying import apply
@@ -37,17 +38,29 @@ def fill_claims(state: State) -> None:
         own = sorted({claim.id: claim for claim in (*own, *others)}.values(), key=lambda c: state.room.place_of(c.id))
         others = map(state.claims.__getitem__, ())
         _start(state, spots.starts(state, own))
-    elif state.queue.large:
+    elif state.queue.large and state.policies.ordering.by_arrival:
         _start(state, nearest.starts(state, own))
     for claim in merge(own, others, key=lambda c: state.room.place_of(c.id)):
         if not state.queue or not planning.room_to_run(state):
             break
         for phase in (planning.in_free_room, planning.queued_ahead):
-            _carry_out(state, phase(state, claim))
-            demand.follow_queue(state)
+            if state.policies.ordering.by_arrival:
+                _carry_out(state, phase(state, claim, 0))
+                demand.follow_queue(state)
+            else:
+                _one_by_one(state, claim, phase)
         note_room(state, claim)
     state.fresh.clear()
     state.try_all = False
+
+
+def _one_by_one(state: State, claim: Claim, phase: Callable[[State, Claim, int], Iterator[Decision]]) -> None:
+    """Each start may change which task is next: the rank of its group, and the first task of its shape."""
+    started = 0
+    while (decision := next(phase(state, claim, started), None)) is not None:
+        apply(state, decision)
+        started += isinstance(decision, Assignment)
+        demand.follow_queue(state)
 
 
 def _start(state: State, decisions: Iterable[Decision]) -> None:

@@ -7,13 +7,14 @@ from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
 
 AGES_S = 60.0
-"""Where tasks do not start in the order of their submission, the oldest one becomes the first after this time."""
-LOOK_EVERY_S = 1.0
+"""Where others may precede a task for ever, the oldest one becomes the first after this time."""
+LOOK_EVERY_S = 10.0
+"""At most one task in this time precedes others since it is old."""
 
 
 def follow(state: State) -> None:
-    """Give up the holds whose task has started or ended, whose claim takes no more tasks, or that are overdue; once a
-    second look for a task that has waited too long.
+    """Give up the holds whose task has started or ended, whose claim takes no more tasks, or that are overdue.
+    Now and then look for a task that has waited too long.
     """
     for hold in state.holds:
         record, claim = state.tasks.get(hold.task_id), state.claims.get(hold.claim_id)
@@ -24,7 +25,7 @@ def follow(state: State) -> None:
         state.holds.remove(hold)
         if claim is not None:
             claim.touch()  # other tasks may start there again
-    if not state.policies.ordering.by_arrival and state.now - state.holds.looked_at >= LOOK_EVERY_S:
+    if state.policies.ordering.starves and state.now - state.holds.looked_at >= LOOK_EVERY_S:
         state.holds.looked_at, state.holds.aged = state.now, _aged(state)
 
 

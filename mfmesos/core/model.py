@@ -68,6 +68,10 @@ class Task:
     """The inputs that later tasks read as well, as far as known."""
     shared: tuple[str, ...] = ()
     """The shared folders (--shared-fs) that it uses in place; set when it is submitted to the core."""
+    priority: float = 0.0
+    """Of `--order priority`: higher ones start first."""
+    group: str = ""
+    """Of `--order fair`; empty: the category."""
 
 
 @value(frozen=True)

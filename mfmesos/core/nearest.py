@@ -52,7 +52,8 @@ def pick(state: State, shape: Shape, claim: Claim) -> TaskRecord | None:
 def _head(state: State, shape: Shape) -> list[TaskRecord]:
     """The first few of that shape, or the first alone if it was passed over often enough."""
     first = state.queue.first(shape)
-    return state.queue.head(shape, LOOK_AHEAD if first is not None and first.passed < LOOK_AHEAD else 1)
+    head = state.queue.head(shape, LOOK_AHEAD if first is not None and first.passed < LOOK_AHEAD else 1)
+    return [record for record in head if first is not None and record.key == first.key]
 
 
 def _best(state: State, shape: Shape, record: TaskRecord) -> Claim | None:

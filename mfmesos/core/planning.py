@@ -29,19 +29,20 @@ def room_to_run(state: State) -> int:
     return max(state.policy.max_running - state.running(), 0)
 
 
-def in_free_room(state: State, claim: Claim) -> Iterator[Decision]:
-    """What starts in the claim's free room."""
+def in_free_room(state: State, claim: Claim, started: int = 0) -> Iterator[Decision]:
+    """What starts in the claim's free room; `started`: how many tasks this phase has started there already."""
     if claim.free.cores > 0:
         yield from _starts(state, claim, claim.free, len(state.queue), Reason.FIRST)
 
 
-def queued_ahead(state: State, claim: Claim) -> Iterator[Decision]:
+def queued_ahead(state: State, claim: Claim, started: int = 0) -> Iterator[Decision]:
     """Short tasks that the executor gets before there is room; a long one would wait here while another claim becomes
     free.
     """
     extra = ahead(claim.resources, claim.pace_s)
     if extra.cores > 0 and state.queue and not is_held(state, claim):
-        yield from _starts(state, claim, claim.free + extra, len(state.queue) // len(state.claims), Reason.AHEAD)
+        most = (len(state.queue) + started) // len(state.claims) - started
+        yield from _starts(state, claim, claim.free + extra, most, Reason.AHEAD)
 
 
 def _starts(state: State, claim: Claim, room: Resources, at_most: int, reason: Reason) -> Iterator[Decision]:

@@ -165,6 +165,12 @@ def assign(state: State, record: TaskRecord, claim: Claim, allocation: Resources
             if state.digests[digest] > 1:  # otherwise it need not stay there
                 state.near.add(where.id, digest)
         state.emit(PermitAttempt(where.id, part_id, record.task, record.inputs, delivered(record)))
+    state.policies.ordering.started(record.group, _cores(record), state.now)
+
+
+def _cores(record: TaskRecord) -> float:
+    """Of all parts of the current attempt."""
+    return sum(part.allocation.cores for part in record.parts)
 
 
 def current(state: State, claim: Claim, attempt_id: str) -> TaskRecord | None:
@@ -181,8 +187,7 @@ def current(state: State, claim: Claim, attempt_id: str) -> TaskRecord | None:
 def leave_claim(state: State, record: TaskRecord) -> None:
     """The current attempt releases its resources, and its later messages are ignored."""
     state.under_way.remove(record)
-    held = sum(part.allocation.cores for part in record.parts)
-    state.policies.ordering.used(record.group, held * (state.now - record.assigned_at))
+    state.policies.ordering.used(record.group, _cores(record), state.now - record.assigned_at, state.now)
     for part_id, part in record.part_ids():
         claim = state.claims.get(part.claim_id)
         if claim is not None:
@@ -199,6 +204,7 @@ def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.R
         state.emit(RecordAttempt(attempt))
         claim.broken = 0
     if result.outcome == wire.FINISHED:
+        state.policies.ordering.finished(record.group, result.usage.wall_s)
         for kept in result.kept:
             if kept.size >= LARGE_BYTES:
                 state.near.add(claim.id, kept.digest)

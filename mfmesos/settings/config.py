@@ -60,6 +60,9 @@ class SchedulerConfig:
     """Of all claims together, with their executors."""
     placement: str = "first"
     """NAME or NAME=VALUE of core/policies/registry.py."""
+    ordering: str = "fifo"
+    planned_start: str = "easy"
+    """Names of the same."""
     claims: str = "shared"
     """"shared": one claim runs many tasks; "whole-agent": and has the part of the agent that goes with its cores;
     "per-task": each task has its own claim, container and limits.

@@ -46,6 +46,7 @@ BOUND = Bounds(0, MOST, above=True)
 """For what a run may hold of a resource."""
 WORKER_IDLE = Bounds(1, LONGEST_S)
 RETRY_BUDGET = Bounds(0, 100, above=True)
+PRIORITY = Bounds(-1e9, 1e9)
 SETTINGS = {
     "retries": COUNT, "max_running": SOME, "max_cores": BOUND, "max_memory_mb": BOUND,
     "claim_idle_s": SECONDS, "claim_worklife_s": SECONDS,

@@ -5,7 +5,8 @@
 wall_time in seconds; null or a missing key requests nothing. `"resources": {"licences": 2}` requests other scalars of
 Mesos by name. A task without an `id` gets the number after the highest
 one so far. An input may also be a file on a web server: `{"name": "in", "url": "https://...", "sha256": "..."}`, where
-the sha256 may be missing. An output `{"name": "out", "temporary": true}` stays on the agents.
+the sha256 may be missing. An output `{"name": "out", "temporary": true}` stays on the agents. The keys that say when a
+task starts are in scheduling_keys.
 
 `{"cancel": 7}` (or `7,,,,,,,aborting`, from the other format) cancels task 7. Blank lines
 and lines that begin with # are ignored.
@@ -38,9 +39,11 @@ from mfmesos.taskfiles.entries import (
     Submitted,
     Withdrawn,
 )
+from mfmesos.taskfiles.jsonvalues import shown, text_of
+from mfmesos.taskfiles.scheduling_keys import SCHEDULING, formatted, scheduling
 
 KEYS = ("command", "inputs", "outputs", "cores", "memory", "disk", "category", "wall_time", "gpus", "resources", "env",
-        "id")
+        "id", *SCHEDULING)
 UNITS = {"memory": "MB", "disk": "MB", "wall_time": "seconds"}
 WRITE_COMMAND, WRITE_CATEGORY, WRITE_ENV, WRITE_VALUE, WRITE_URL = (
     m.WRITE_LINE(), m.WRITE_CATEGORY(), m.WRITE_ENV(), m.WRITE_VALUE(), m.WRITE_URL())
@@ -160,7 +163,7 @@ class JsonLinesParser:
             category = text_of("category", category, WRITE_CATEGORY)
         env = environment(stated.get("env"))
         return Task(self._id(stated.get("id"), number), command, inputs, outputs, request, category, env, urls=urls,
-                    temporary=temporary)
+                    temporary=temporary, **scheduling(stated))
 
     def _id(self, stated: Any, line: int) -> int:
         if stated is None:
@@ -259,21 +262,6 @@ def no_number(name: str) -> NoReturn:
     raise Problem(*m.NO_JSON_NUMBER.parts(name=name))
 
 
-def text_of(key: str, value: Any, cure: str) -> str:
-    """A string that is valid as a command or a file name; raises Problem."""
-    if value is None:
-        raise Problem(m.KEY_MISSING(key=key), cure)
-    if not isinstance(value, str):
-        raise Problem(m.KEY_NOT_STRING(key=key, value=shown(value)), cure)
-    if "\0" in value:
-        raise Problem(*m.KEY_NUL.parts(key=key))
-    try:
-        value.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        raise Problem(*m.KEY_SURROGATE.parts(key=key)) from None
-    return value
-
-
 def amount(key: str, stated: dict[str, Any]) -> float | None:
     """A resource: None for no request (also null, 0 and -1)."""
     value = stated.get(key)
@@ -346,11 +334,6 @@ def environment(stated: Any) -> Mapping[str, str]:
     return stated
 
 
-def shown(value: Any) -> str:
-    """A value as written, shortened."""
-    return printable(json.dumps(value, ensure_ascii=False), 40)
-
-
 def format_json(task: Task) -> bytes:
     """One line that parses to the same task."""
     asked = task.request
@@ -361,6 +344,6 @@ def format_json(task: Task) -> bytes:
         "outputs": [{"name": o, "temporary": True} if o in task.temporary else o for o in task.outputs],
         "cores": asked.cores, "memory": asked.memory_mb, "disk": asked.disk_mb, "wall_time": asked.wall_s,
         "gpus": asked.gpus, "resources": dict(asked.others) or None, "category": task.category,
-        "env": dict(task.env) or None}
+        "env": dict(task.env) or None, **formatted(task)}
     kept = {key: value for key, value in stated.items() if value is not None}
     return json.dumps(kept, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"

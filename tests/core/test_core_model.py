@@ -18,6 +18,7 @@ from world import Master, World
 from mfmesos.core import events as ev
 from mfmesos.core.model import Holder, Resources
 from mfmesos.core.needs import FILL, OFF, OVERRIDE
+from mfmesos.core.policies.registry import ORDERINGS, PLANNED_STARTS
 from mfmesos.core.policy import Policy
 from mfmesos.shared import wire
 from mfmesos.shared.resources import named
@@ -29,20 +30,25 @@ REASONS = ("", "REASON_CONTAINER_LIMITATION_MEMORY", "REASON_AGENT_REMOVED", "RE
 
 OTHERS = (None, None, {"licences": 1}, {"licences": 2}, {"bandwidth": 2.5}, {"licences": 1, "bandwidth": 10}, {"no": 1})
 
+PLACED = ("first", "attribute=rack")
+
 
 class CoreMachine(RuleBasedStateMachine):
     @initialize(
         ahead=st.booleans(), per_task=st.booleans(), retries=st.integers(0, 2), limit=st.sampled_from([None, 3]),
         lists=st.booleans(), idle=st.sampled_from([0.0, 5.0]), worklife=st.sampled_from([0.0, 3600.0]),
         estimates=st.sampled_from([OFF, FILL, OVERRIDE]), tries=st.sampled_from([2, 1000]),
-        nonce=st.sampled_from(["", "n"]), clusters=st.integers(1, 3))
+        nonce=st.sampled_from(["", "n"]), clusters=st.integers(1, 3), ordering=st.sampled_from(sorted(ORDERINGS)),
+        placement=st.sampled_from(PLACED), planned=st.sampled_from(sorted(PLANNED_STARTS)))
     def start(self, ahead: bool, per_task: bool, retries: int, limit: int | None, lists: bool, idle: float,
-              worklife: float, estimates: str, tries: int, nonce: str, clusters: int) -> None:
+              worklife: float, estimates: str, tries: int, nonce: str, clusters: int, ordering: str, placement: str,
+              planned: str) -> None:
         self.submitted = 0
         self.world = World(
             Policy(workdir="/w", batch_delay_s=0.0, retries=retries, per_task_claims=per_task, max_running=limit,
                    cluster_retries=tries, avoid_s=0.5, launch_failures=10**6, claim_idle_s=idle,
-                   claim_worklife_s=worklife, estimates=estimates, nonce=nonce),
+                   claim_worklife_s=worklife, estimates=estimates, nonce=nonce, ordering=ordering,
+                   placement=placement, planned_start=planned),
             clusters={name: {"a1": Resources(4, 4096, 20000, 0, named({"licences": 3, "bandwidth": 10})),
                              "a2": Resources(2, 1024, 9000, 2, named({"licences": 1}))}
                       for name in ("", "east", "west")[:clusters]})
@@ -52,12 +58,14 @@ class CoreMachine(RuleBasedStateMachine):
         self.world.register()
 
     @rule(n=st.integers(1, 5), cores=st.sampled_from([None, 1, 2, 4]), memory=st.sampled_from([None, 100, 900]),
-          gpus=st.sampled_from([None, None, 1, 2]), others=st.sampled_from(OTHERS))
+          gpus=st.sampled_from([None, None, 1, 2]), others=st.sampled_from(OTHERS), priority=st.integers(0, 1),
+          group=st.sampled_from(["", "g"]))
     def submit(self, n: int, cores: float | None, memory: float | None, gpus: float | None,
-               others: dict[str, float] | None) -> None:
+               others: dict[str, float] | None, priority: float, group: str) -> None:
         wanted = (("cores", cores), ("memory_mb", memory), ("gpus", gpus), ("others", others and named(others)))
         request = {k: v for k, v in wanted if v is not None}
-        self.world.submit(*range(self.submitted + 1, self.submitted + n + 1), **request)
+        self.world.submit(*range(self.submitted + 1, self.submitted + n + 1), priority=priority, group=group,
+                          **request)
         self.submitted += n
 
     @rule()

@@ -24,6 +24,7 @@ class Priority(Fifo):
     """By a number in the task's environment."""
 
     by_arrival = False
+    starves = True
 
     def key(self, record: TaskRecord) -> float:
         return -float(record.task.env.get("priority", "0"))
@@ -44,8 +45,8 @@ class ByUse(Fifo):
     def rank(self, group: str) -> float:
         return self.use[group]
 
-    def used(self, group: str, core_s: float) -> None:
-        self.use[group] += core_s  # type: ignore[assignment]
+    def used(self, group: str, cores: float, lasted_s: float, now: float) -> None:
+        self.use[group] += cores * lasted_s  # type: ignore[assignment]
         self.moved.add(group)
 
     def take_moved(self) -> set[str]:

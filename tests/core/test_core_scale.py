@@ -53,8 +53,8 @@ def suspect(number: int, kinds: int) -> ev.Event:
 class Cluster:
     """Agents that are full, with as much again waiting in `kinds` kinds; World would check too much for so many."""
 
-    def __init__(self, agents: int, kinds: int, submit: Submit = plain, placement: str = "first") -> None:
-        self.core = core_with(Policy(workdir="/w", batch_delay_s=0.0, placement=placement))
+    def __init__(self, agents: int, kinds: int, submit: Submit = plain, **policies: str) -> None:
+        self.core = core_with(Policy(workdir="/w", batch_delay_s=0.0, **policies))
         self.now = 0.0
         self.executors: dict[str, FakeExecutor] = {}
         self.declined: list[str] = []
@@ -117,8 +117,8 @@ def calls_of_core(do: Callable[[], None]) -> int:
     return count
 
 
-def per_ended_task(agents: int, kinds: int, submit: Submit = plain, placement: str = "first") -> float:
-    cluster = Cluster(agents, kinds, submit, placement)
+def per_ended_task(agents: int, kinds: int, submit: Submit = plain, **policies: str) -> float:
+    cluster = Cluster(agents, kinds, submit, **policies)
     running = sum(len(e.running) for e in cluster.executors.values())
     assert running == agents * (1 if submit is suspect else CORES)
     if submit is in_shared_folder:
@@ -158,6 +158,16 @@ def test_an_ended_task_of_another_sort_costs_the_same(what):
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.parametrize("ordering", ["priority", "shortest", "fair"])
+def test_another_order_costs_the_same(ordering):
+    """At 10 and 1,000 agents, and for 1 and 1,000 kinds of waiting tasks, each a group of its own."""
+    found = [per_ended_task(agents, 10, ordering=ordering) for agents in (10, 1000)]
+    assert max(found) <= 2 * min(found), found
+    found = [per_ended_task(20, kinds, ordering=ordering) for kinds in (1, 1000)]
+    assert max(found) <= 2 * min(found), found
+
+
+@pytest.mark.timeout(280)
 def test_a_placement_that_ranks_claims_costs_the_same():
     """At any number of agents and kinds, and not much more than first fit."""
     found = {agents: per_ended_task(agents, 10, placement="attribute=disk") for agents in (10, 100, 1000)}

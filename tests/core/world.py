@@ -333,8 +333,9 @@ class World:
                     f"task {first.task.id} waits although {claim.id} has room")
 
     # --- what can happen ------------------------------------------------------------------------
-    def submit(self, *ids: int, **request: Any) -> None:
-        self.send(*(ev.TaskSubmitted(Task(i, f"cmd {i}", (), (f"o{i}",), Request(**request))) for i in ids))
+    def submit(self, *ids: int, priority: float = 0.0, group: str = "", **request: Any) -> None:
+        self.send(*(ev.TaskSubmitted(Task(
+            i, f"cmd {i}", (), (f"o{i}",), Request(**request), priority=priority, group=group)) for i in ids))
 
     def register(self, *clusters: str) -> None:
         """With these masters, or with all."""

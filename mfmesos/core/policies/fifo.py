@@ -8,6 +8,7 @@ from mfmesos.core.records import TaskRecord
 
 class Fifo:
     by_arrival = True
+    starves = False
 
     def group(self, record: TaskRecord) -> str:
         return ""
@@ -18,8 +19,14 @@ class Fifo:
     def rank(self, group: str) -> float:
         return 0.0
 
-    def used(self, group: str, core_s: float) -> None:
+    def started(self, group: str, cores: float, now: float) -> None:
         """All tasks are of one group."""
+
+    def used(self, group: str, cores: float, lasted_s: float, now: float) -> None:
+        """All tasks are of one group."""
+
+    def finished(self, group: str, lasted_s: float) -> None:
+        """Run times do not matter."""
 
     def take_moved(self) -> Collection[str]:
         return ()

@@ -22,9 +22,9 @@ class Ordering(Protocol):
     """
 
     by_arrival: bool
-    """Whether tasks come in the order of their submission alone. Otherwise a task that waits for long may be held for
-    although others precede it.
-    """
+    """Whether tasks come in the order of their submission alone."""
+    starves: bool
+    """Whether others may precede a task for ever. Then the oldest of those that wait for long is held for."""
 
     def group(self, record: TaskRecord) -> str:
         """The group of a new task."""
@@ -35,8 +35,14 @@ class Ordering(Protocol):
     def rank(self, group: str) -> float:
         """Of the group now; smaller ones come first."""
 
-    def used(self, group: str, core_s: float) -> None:
-        """An attempt of the group has ended, after that many core-seconds."""
+    def started(self, group: str, cores: float, now: float) -> None:
+        """An attempt of the group has that many cores from now on."""
+
+    def used(self, group: str, cores: float, lasted_s: float, now: float) -> None:
+        """The attempt has left its claim, finished or not, after that many seconds."""
+
+    def finished(self, group: str, lasted_s: float) -> None:
+        """The run time of an attempt that finished, as its executor measured it."""
 
     def take_moved(self) -> Collection[str]:
         """The groups whose rank has changed since the last call."""

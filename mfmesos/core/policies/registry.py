@@ -8,10 +8,13 @@ from typing import Callable, TypeVar
 from mfmesos.core.policies.attribute import PreferAttribute
 from mfmesos.core.policies.decline_at_once import DeclineAtOnce
 from mfmesos.core.policies.easy import Easy
+from mfmesos.core.policies.fair import Fair
 from mfmesos.core.policies.fifo import Fifo
 from mfmesos.core.policies.first_fit import FirstFit
 from mfmesos.core.policies.no_holds import NoHolds
+from mfmesos.core.policies.priority import Priority
 from mfmesos.core.policies.protocols import OfferPolicy, Ordering, Placement, PlannedStarts, Policies
+from mfmesos.core.policies.shortest import Shortest
 from mfmesos.core.policy import Policy
 from mfmesos.core.state import State
 from mfmesos.shared.messages import core as m
@@ -40,7 +43,8 @@ def valued(make: Callable[[str], P]) -> Callable[[str], P]:
     return maker
 
 
-ORDERINGS: Makers[Ordering] = {"fifo": bare(Fifo)}
+ORDERINGS: Makers[Ordering] = {
+    "fifo": bare(Fifo), "priority": bare(Priority), "shortest": bare(Shortest), "fair": bare(Fair)}
 PLACEMENTS: Makers[Placement] = {"first": bare(FirstFit), "attribute": valued(PreferAttribute)}
 OFFERS: Makers[OfferPolicy[State]] = {"decline": bare(DeclineAtOnce)}
 PLANNED_STARTS: Makers[PlannedStarts[State]] = {"none": bare(NoHolds), "easy": bare(Easy)}

@@ -92,6 +92,10 @@ ENV_BAD_NAME = Message(
 ENV_KEY = Message("env-key", "env: {name}", "Part of other messages: which variable is meant.")
 WRITE_LINE = Message("write-line", _LINE, "How a task is written.")
 WRITE_NAMES = Message("write-names", 'write "{key}": ["NAME", "NAME"]', "How inputs and outputs are written.")
+PRIORITY_INVALID = Message(
+    "priority-invalid", "priority: {value} is not a valid number", "A priority is a number; higher ones start first.")
+WRITE_PRIORITY = Message("write-priority", 'write "priority": NUMBER, {bounds}', "How a priority is written.")
+WRITE_GROUP = Message("write-group", 'write "group": "NAME"', "How a group is written.")
 WRITE_CATEGORY = Message("write-category", 'write "category": "NAME"', "How a category is written.")
 WRITE_NUMBER = Message(
     "write-number", 'write "{key}": NUMBER, a number without quotes, or leave it out', "How a request is written.")
