@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections import Counter
 from urllib.parse import quote
 
-from mfmesos.local.amounts import Json, total
+from mfmesos.allocation.amounts import Json, total
 from mfmesos.local.cluster_records import Framework
 from mfmesos.local.master import Master
 from mfmesos.local.task_status import TERMINAL
