@@ -10,6 +10,8 @@ import pytest
 
 from mfmesos.cli import command_line
 from mfmesos.settings.pool_settings import PoolSettings, parse
+from mfmesos.simulate.cluster_files import load_cluster
+from mfmesos.simulate.workload_files import load_workload
 from mfmesos.taskfiles.entries import Submitted, Withdrawn
 from mfmesos.taskfiles.jsonlines import JsonLinesParser
 from mfmesos.taskfiles.taskfile import TaskInfoParser
@@ -126,12 +128,17 @@ def test_make_targets_exist(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_task_files_in_the_docs_parse(page):
-    """Every example of a task file, or of pool.json, is one."""
+def test_task_files_in_the_docs_parse(page, tmp_path):
+    """Every example of a task file, of pool.json, or of a simulated cluster or workload, is one."""
     for block in blocks(page.read_text()):
         data = re.sub(r"^    ", "", block, flags=re.MULTILINE).encode()
         if b'"projects"' in data:
             assert parse(json.loads(data), PoolSettings()).projects
+            continue
+        if b'"agents"' in data or b'"share"' in data:
+            file = tmp_path / "example.json"
+            file.write_bytes(data if b'"agents"' in data else b'{"categories": [' + data + b"]}")
+            assert load_cluster(str(file)) if b'"agents"' in data else next(iter(load_workload(str(file), 1).tasks))
             continue
         if data.startswith(b"{"):
             parser = JsonLinesParser("/work")

@@ -18,6 +18,7 @@ from mfmesos.cli.history_commands import history
 from mfmesos.cli.number_options import Number
 from mfmesos.cli.policy_options import policy_options, policy_settings
 from mfmesos.cli.pool_options import pool_options, settings_of
+from mfmesos.cli.simulate_commands import simulate
 from mfmesos.settings.config import DEFAULT_MASTER, ConfigError, SchedulerConfig, read_secret
 from mfmesos.shared import bounds
 from mfmesos.shared.messages import cli as m
@@ -331,6 +332,7 @@ def clean(directory: Path, dry_run: bool, master: str, principal: str | None, se
 
 main.add_command(estimates)
 main.add_command(history)
+main.add_command(simulate)
 
 
 def echo(text: str) -> None:

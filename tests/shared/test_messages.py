@@ -53,6 +53,8 @@ NOT_MESSAGES: dict[str, tuple[str, ...]] = {
     "mfmesos/estimates/replay.py": ("waste {} retries {}",),
     # Headings, and the line that shows progress.
     "mfmesos/views/estimates_view.py": ("attempts exhausted", "the next task gets"),
+    "mfmesos/simulate/results.py": ("cores in use", "tasks waiting", "in claims", "in use"),
+    "mfmesos/simulate/own_framework.py": ("an offer was rescinded",),  # what the master would answer
     "mfmesos/views/progress.py": (", {} running, {} waiting", ", about {} left"),
     "mfmesos/views/summary.py": ("What each category used", "peak memory", "median memory", "most cores", "task time"),
     # A kind of number, and errors of the protocol, which are constants since they are checked for each sync.

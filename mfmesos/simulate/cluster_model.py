@@ -1,0 +1,82 @@
+"""What a simulated cluster is: its agents, how long things take there, and who else uses it. Values only."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mfmesos.core.model import Resources
+
+
+@dataclass(frozen=True)
+class AgentGroup:
+    """Agents that are alike."""
+
+    count: int
+    resources: Resources
+
+
+@dataclass(frozen=True)
+class Costs:
+    """How long things take, in seconds. The defaults were measured on a real Mesos with agents on one machine."""
+
+    start_s: float = 0.8
+    """From the launch of a claim to its executor's first sync; other frameworks' tasks start as fast."""
+    sync_s: float = 0.005
+    """From the end of an attempt, or the receipt of an answer, to the arrival of the executor's next sync."""
+    task_s: float = 0.01
+    """From the arrival of an attempt to the start of its command: its sandbox and inputs."""
+    publish_s: float = 0.002
+    """Until outputs are published."""
+    end_s: float = 0.2
+    """From a claim's release to the moment when Mesos knows that it has ended."""
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Agents that are lost with all that runs there, at random."""
+
+    every_s: float = 0.0
+    """Mean time between two losses in the cluster; 0: none."""
+    noticed_s: float = 75.0
+    """Until the master notices: five pings of 15 s."""
+    away_s: float = 300.0
+    """Until the agent is back, empty."""
+
+
+@dataclass(frozen=True)
+class Rival:
+    """Another framework, with tasks that are all alike."""
+
+    name: str
+    tasks: int = 0
+    """0: without end."""
+    size: Resources = Resources(1.0, 512.0)
+    """Of each task."""
+    seconds: float = 60.0
+    at_s: float = 0.0
+    """When it subscribes."""
+    role: str = "*"
+    answer_s: float = 0.0
+    """How long it takes to answer an offer."""
+    keep_s: float = 0.0
+    """How long it keeps an offer that it has no task for."""
+    refuse_s: float = 5.0
+    """The filter of its declines."""
+    suppresses: bool = True
+    """Whether it suppresses its role while it has no task to start."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    name: str
+    agents: tuple[AgentGroup, ...]
+    costs: Costs = Costs()
+    losses: Losses = Losses()
+    weights: tuple[tuple[str, float], ...] = ()
+    """By role."""
+    rivals: tuple[Rival, ...] = ()
+
+    def total(self) -> Resources:
+        return sum((group.resources * group.count for group in self.agents), Resources())
+
+    def count(self) -> int:
+        return sum(group.count for group in self.agents)

@@ -1,0 +1,127 @@
+"""One simulation: a cluster, runs of ours and other frameworks, from the first task to the last."""
+from __future__ import annotations
+
+import random
+import time as real_time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Callable
+
+from mfmesos.allocation.allocator import INTERVAL_S
+from mfmesos.core.model import Resources
+from mfmesos.core.needs import Needs
+from mfmesos.core.policy import Policy
+from mfmesos.estimates.estimated_needs import needs_for
+from mfmesos.simulate import fairness
+from mfmesos.simulate.cluster_model import Cluster
+from mfmesos.simulate.measuring import Level, RunMeasures
+from mfmesos.simulate.own_framework import WINDOW, OwnFramework
+from mfmesos.simulate.rival_framework import RivalFramework
+from mfmesos.simulate.simulated_master import SimMaster, resources_of
+from mfmesos.simulate.virtual_time import VirtualTime
+from mfmesos.simulate.workload_model import Workload
+
+UNTIL_S = 30 * 86400.0
+MOST_SAMPLES = 600
+DEFAULT = Policy()
+
+
+@dataclass
+class Sample:
+    """The cluster at one moment."""
+
+    at_s: float
+    waiting: int
+    running: int
+    claims: int
+    cores: float
+    held_cores: float
+    memory_mb: float
+
+
+class Simulation:
+    """Everything of it follows from the arguments: the same seed gives the same results."""
+
+    def __init__(
+            self, cluster: Cluster, workloads: Sequence[Workload], policy: Policy = DEFAULT, seed: int = 1,
+            until_s: float = UNTIL_S, window: int = WINDOW, needs: Callable[[Policy], Needs] = needs_for) -> None:
+        self.cluster, self.seed, self.until_s = cluster, seed, until_s
+        self.time, self.level = VirtualTime(), Level()
+        self.master = SimMaster(cluster, self.time, random.Random(f"master {seed}"))
+        self.runs = []
+        for number, workload in enumerate(workloads):
+            own = replace(policy, run_id=f"r{number}", nonce=f"n{number}")
+            self.runs.append(OwnFramework(workload, own, needs(own), self.master, cluster.costs, cluster.losses,
+                                          self.time, RunMeasures(self.level), window))
+        self.rivals = [RivalFramework(rival, self.master, cluster.costs, self.time) for rival in cluster.rivals]
+        self.samples: list[Sample] = []
+        self._stride = self._turn = 0
+        self.contended_s = self.error_sum = self.error_most = 0.0
+        self.lacks = [0.0] * (len(self.runs) + len(self.rivals))
+        """By framework: the part of its fair share that it lacked, summed over contended time."""
+        self.offered_s = self.free_waiting_s = 0.0
+        """Core-seconds in offers; and free and not offered while tasks waited."""
+        self.real_s = 0.0
+        self.done = False
+
+    def run(self) -> None:
+        """To the end of every run and of all rivals with an end; or to `until_s`, then `done` is false."""
+        began = real_time.perf_counter()
+        self.time.every(INTERVAL_S, self._sample)
+        self.done = self.time.run(self._is_over, self.until_s)
+        self.level.advance(self.time.now)
+        self.real_s = real_time.perf_counter() - began
+
+    def _is_over(self) -> bool:
+        return all(run.over for run in self.runs) and all(r.over for r in self.rivals if r.rival.tasks)
+
+    # --- once per interval -----------------------------------------------------------------------
+    def _sample(self) -> None:
+        if self._turn % (self._stride + 1) == 0:
+            level = self.level
+            self.samples.append(Sample(
+                self.time.now, level.waiting, level.running, sum(r.measures.open_claims for r in self.runs),
+                level.cores, level.held_cores, level.memory_mb))
+            if len(self.samples) > MOST_SAMPLES:
+                self.samples = self.samples[1::2]
+                self._stride = 2 * self._stride + 1
+        self._turn += 1
+        self._look_at_offers()
+        if len(self.master.frameworks) > 1:
+            self._look_at_shares()
+
+    def _look_at_offers(self) -> None:
+        if self.master.offers:
+            self.offered_s += sum(o.amounts.get("cpus") for o in self.master.offers.values()) * INTERVAL_S
+
+    def _look_at_shares(self) -> None:
+        total = self.cluster.total()
+        claims = [*(self._claimed(total, r.measures.waiting_need, r.measures.held, r.over, self._weight(r.role))
+                    for r in self.runs),
+                  *(self._rival_claimed(total, r) for r in self.rivals)]
+        if not fairness.is_contended(claims):
+            return
+        self.contended_s += INTERVAL_S
+        found = fairness.shortfalls(claims)
+        for number, lack in enumerate(found):
+            self.lacks[number] += lack * INTERVAL_S
+        self.error_sum += sum(found) * INTERVAL_S
+        self.error_most = max(self.error_most, sum(found))
+
+    def _weight(self, role: str) -> float:
+        return self.master.allocator.weights.get(role, 1.0)
+
+    def _claimed(
+            self, total: Resources, waiting: Resources, held: Resources, over: bool, weight: float) -> fairness.Claimed:
+        holds = _parts(held, total)
+        demand = _parts(waiting + held, total) if not over else holds
+        return fairness.Claimed(demand if waiting.cores > 1e-6 or held.cores > 1e-6 else (0.0, 0.0), holds, weight)
+
+    def _rival_claimed(self, total: Resources, rival: RivalFramework) -> fairness.Claimed:
+        each, held = rival.rival.size, resources_of(rival.holds())
+        left = min(rival.left, total.cores / max(each.cores, 1e-3)) if rival.began else 0.0
+        return self._claimed(total, each * left, held, rival.over, self._weight(rival.rival.role))
+
+
+def _parts(amount: Resources, total: Resources) -> tuple[float, float]:
+    return amount.cores / (total.cores or 1.0), amount.memory_mb / (total.memory_mb or 1.0)

@@ -1,0 +1,142 @@
+"""The live core in virtual time: what it decides, and what is measured of it."""
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mfmesos.core.model import Request, Resources
+from mfmesos.core.policy import Policy
+from mfmesos.simulate import fairness, results
+from mfmesos.simulate.cluster_model import AgentGroup, Cluster, Costs, Losses, Rival
+from mfmesos.simulate.simulation import Simulation
+from mfmesos.simulate.workload_model import SimTask, Workload
+
+FOUR = AgentGroup(2, Resources(4, 4096, 20000))
+COSTS = Costs(start_s=1.0)
+
+
+def tasks(count, seconds=10.0, **more):
+    return [SimTask(i, "work", seconds, memory_mb=100.0, request=Request(1.0, 200.0, 10.0), **more)
+            for i in range(1, count + 1)]
+
+
+def simulated(*workloads, cluster=None, seed=1, **policy):
+    """The results of runs that start with the simulation."""
+    cluster = cluster or Cluster("two", (FOUR,), COSTS)
+    made = [w if isinstance(w, Workload) else Workload(f"run{n}", w) for n, w in enumerate(workloads)]
+    simulation = Simulation(cluster, made, Policy(**policy), seed, until_s=1e5)
+    simulation.run()
+    return results.as_json(simulation)
+
+
+def test_a_run_takes_its_rounds_and_its_starts():
+    """16 tasks of 10 s on 8 cores: two rounds, the start of the executors, and a few syncs."""
+    found = simulated(tasks(16))
+    (run,) = found["runs"]
+    assert (run["finished"], run["failed"], run["attempts"], found["over"]) == (16, 0, 16, True)
+    assert 21.0 <= run["makespan_s"] <= 21.5
+    assert run["claims"]["opened"] == 2
+    assert found["utilisation"]["cores"] > 0.85
+    assert run["wait_s"]["most"] == pytest.approx(11.0, abs=0.3)
+    assert run["core_hours"]["finished"] == pytest.approx(160 / 3600, rel=0.05)
+
+
+def test_the_same_seed_gives_the_same_bytes():
+    """But for the real time, and another seed gives others where chance is part of it."""
+    cluster = Cluster("two", (FOUR,), COSTS, Losses(every_s=40.0, noticed_s=5.0, away_s=20.0))
+
+    def text(seed):
+        found = simulated(tasks(60), tasks(30, 3.0), cluster=cluster, seed=seed)
+        del found["real_time"]
+        return json.dumps(found)
+
+    assert text(1) == text(1)
+    assert text(1) != text(2)
+
+
+def test_children_start_after_their_parents():
+    """A chain of three takes three times as long as one task; what depends on a failed task never starts."""
+    chain = [SimTask(i, "step", 10.0, parents=(i - 1,) if i > 1 else ()) for i in (1, 2, 3)]
+    (run,) = simulated(chain)["runs"]
+    assert 31.0 <= run["makespan_s"] <= 31.5
+    large = SimTask(1, "large", 10.0, memory_mb=300.0, request=Request(1.0, 200.0))
+    (run,) = simulated([large, *(t._replace(id=t.id + 1, parents=(t.id,)) for t in tasks(2))])["runs"]
+    assert (run["finished"], run["failed"], run["skipped"]) == (0, 1, 2)
+
+
+def test_an_exhausted_attempt_is_repeated_with_more():
+    """Tasks without a request, the peak above the default and above what the claim has free."""
+    work = [SimTask(i, "work", 10.0, memory_mb=1500.0) for i in range(1, 9)]
+    (run,) = simulated(work)["runs"]
+    assert run["finished"] == 8
+    assert run["attempts"] > 8
+    assert run["core_hours"]["exhausted"] > 0
+
+
+def test_lost_agents():
+    """Attempts on lost agents run again, and nothing is lost or counted twice."""
+    cluster = Cluster("two", (FOUR,), COSTS, Losses(every_s=25.0, noticed_s=5.0, away_s=15.0))
+    found = simulated(tasks(80), cluster=cluster)
+    (run,) = found["runs"]
+    assert found["agents_lost"] > 1
+    assert run["finished"] == 80
+    assert run["attempts"] > 80
+    assert run["core_hours"]["lost"] > 0
+
+
+def test_arrivals():
+    """A task that comes later is submitted later, also if the core's window was full."""
+    work = [t._replace(at_s=t.id * 10.0) for t in tasks(5, 1.0)]
+    (run,) = simulated(work)["runs"]
+    assert run["finished"] == 5
+    assert 40.0 <= run["makespan_s"] <= 43.0
+
+
+def test_a_window_smaller_than_the_workload():
+    """The rest is read as tasks end."""
+    simulation = Simulation(Cluster("two", (FOUR,), COSTS), [Workload("w", iter(tasks(50, 1.0)))], window=10)
+    simulation.run()
+    assert simulation.runs[0].measures.finished == 50
+
+
+@pytest.mark.parametrize("rival", [
+    Rival("polite", 40, Resources(1, 64), 4.0), Rival("greedy", 40, Resources(1, 64), 4.0, suppresses=False),
+    Rival("slow", 40, Resources(1, 64), 4.0, answer_s=10.0), Rival("hoarding", 4, Resources(1, 64), 4.0, keep_s=20.0)])
+def test_other_frameworks(rival):
+    """All of both finish, and what each lacked of its share is measured."""
+    found = simulated(tasks(40, 5.0), cluster=Cluster("two", (FOUR,), COSTS, rivals=(rival,)))
+    assert found["over"]
+    assert found["runs"][0]["finished"] == 40
+    assert found["others"][0]["finished"] == rival.tasks
+    assert set(found["fairness"]["lacking"]) == {"run0", rival.name}
+
+
+def test_without_end():
+    """A rival whose tasks never end does not keep the simulation from ending."""
+    found = simulated(tasks(8, 1.0), cluster=Cluster(
+        "two", (FOUR,), COSTS, rivals=(Rival("endless", 0, Resources(1, 64), 2.0),)))
+    assert found["over"]
+    assert found["runs"][0]["finished"] == 8
+
+
+def test_fair_shares():
+    """Nobody is due more than its demand; the rest is shared by weight, and no resource is given out twice."""
+    claimed = fairness.Claimed
+    hungry, small = claimed((2.0, 1.0), (0.0, 0.0)), claimed((0.1, 0.2), (0.1, 0.2))
+    assert fairness.fair_shares([hungry, small]) == pytest.approx([0.9, 0.2], abs=1e-6)
+    assert fairness.shortfalls([hungry, small]) == pytest.approx([0.9, 0.0], abs=1e-6)
+    assert fairness.fair_shares([hungry, hungry._replace(weight=3.0)]) == pytest.approx([0.25, 0.75], abs=1e-6)
+    cores, memory = claimed((2.0, 0.5), (0.0, 0.0)), claimed((0.5, 2.0), (0.0, 0.0))
+    assert fairness.fair_shares([cores, memory]) == pytest.approx([0.8, 0.8], abs=1e-6)
+    assert fairness.is_contended([cores, memory])
+    assert not fairness.is_contended([cores])
+
+
+def test_text_and_time_line():
+    """Every number of the text is one of the JSON's."""
+    found = simulated(tasks(16))
+    text = "\n".join([*results.as_text(found), *results.time_line(found, "12345678")])
+    assert "16 of 16 tasks finished" in text
+    assert "8 cores" in text
+    assert "cores in use" in text
