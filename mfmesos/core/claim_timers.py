@@ -51,6 +51,8 @@ def look_at_silence(state: State, claims: Iterable[Claim]) -> None:
 def let_go(state: State, claims: Iterable[Claim]) -> None:
     """End claims whose time is over, and idle claims after every waiting task had its chance to use them."""
     for claim in claims:
+        if claim.id in state.unfilled:
+            continue  # in the next call
         if claim.state is ClaimState.OPEN and claim.worked and (
                 state.now - claim.opened_at >= state.policy.claim_worklife_s):
             claim.move(ClaimState.DRAINING)

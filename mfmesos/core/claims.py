@@ -285,8 +285,7 @@ def ended(state: State, claim: Claim, why: str) -> None:
     claim.move(ClaimState.ENDED)
     state.claims.remove(claim)
     state.near.forget(claim.id)
-    if claim.id in state.room:
-        state.room.remove(claim.id)
+    state.forget_room(claim)
     state.emit(CloseClaim(claim.id))
     state.emit(DropClaim(claim.id))
 

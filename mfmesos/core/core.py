@@ -182,7 +182,10 @@ class Core:
         for offer in event.offers:
             agent = cluster.agent(offer.agent_id, offer.hostname)
             agent.offers[offer.id] = offer
-            agent.attributes = offer.attributes
+            if agent.attributes != offer.attributes:
+                agent.attributes = offer.attributes
+                for claim in state.claims.of_agent(agent.id):
+                    state.rank_again(claim)
             cluster.offering[offer.agent_id] = agent
             if not cluster.known.is_listed(offer.agent_id):
                 held = [c.resources + Resources(memory_mb=state.policy.executor_memory_mb)

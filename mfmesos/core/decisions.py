@@ -83,7 +83,9 @@ class WhyNot(Enum):
     UNLISTED = "unlisted"
     """The offers look like a crumb, and the master will list the agent in a moment."""
     EMPTY = "empty"
-    """They have no cores or no memory, or the run may hold no more."""
+    """They have no cores or no memory."""
+    BOUND = "bound"
+    """The run may hold no more."""
     SMALL = "small"
     """No waiting task fits that may run there."""
 

@@ -12,6 +12,8 @@ from mfmesos.core.records import NOWHERE, Shape, TaskRecord
 from mfmesos.core.sizing import USEFUL_MEMORY_MB
 from mfmesos.core.state import State
 
+RETRIED_EVERY_S = 1.0
+"""Tasks that failed somewhere are looked at that often: what they may use changes within seconds at the earliest."""
 AT_ONCE = 50
 """Needs that are renewed in one call: a category may have thousands of shapes."""
 
@@ -47,7 +49,9 @@ def refresh(state: State) -> None:
     for shape in list(state.stale)[:AT_ONCE]:
         del state.stale[shape]
         _renew(state, shape)
-    state.fresh.update(state.retried)
+    if state.retried and state.now - state.retried_at >= RETRIED_EVERY_S:
+        state.retried_at = state.now
+        state.fresh.update(state.retried)
 
 
 def follow_queue(state: State) -> None:

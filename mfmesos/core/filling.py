@@ -1,7 +1,7 @@
 """Starts waiting tasks in open claims: asks the planners for one decision after the other, and carries each out."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from heapq import merge
 from typing import Callable
 
@@ -13,68 +13,98 @@ from mfmesos.core.room_index import least_of
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState
 
+Phase = Callable[[State, Claim, int], Iterator[Decision]]
+STARTS_AT_ONCE = 128
+"""Tasks that are started in one call, and those that fill its last claim: the loop serves executors in between."""
+
 
 def note_room(state: State, claim: Claim) -> None:
     """Keep the index of free room up to date with the claim."""
     if claim.state is ClaimState.OPEN and claim.solo_task is None and not state.policy.per_task_claims:
+        placement = state.policies.placement
+        if state.room.get(claim.id) == claim.free and (placement.indifferent or claim.id in state.ranked):
+            return
         state.room.set(claim.id, claim.free)
-    elif claim.id in state.room:
-        state.room.remove(claim.id)
+        if not placement.indifferent:
+            state.ranked.set(claim.id, placement.rank(spots.spot(state, claim)), claim.free)
+    else:
+        state.forget_room(claim)
 
 
 def fill_claims(state: State) -> None:
-    """Start what fits in the claims that have changed, and in the others what may fit now and did not before."""
-    changed = [claim for claim in state.claims.changed.values() if claim.state is ClaimState.OPEN]
+    """Start what fits in the claims that have changed, and in the others what may fit now and did not before. After
+    STARTS_AT_ONCE the rest is left for the next call, and the state is `unfinished`.
+    """
+    changed = [claim for claim in {**state.unfilled, **state.claims.changed}.values() if claim.state is ClaimState.OPEN]
     for claim in changed:
         if claim.solo_task is not None and state.queue:
             _carry_out(state, planning.alone(state, claim))
         note_room(state, claim)
-    limited = state.policy.max_running is not None
-    fresh = state.waiting.least() if state.try_all or limited else least_of(
-        state.waiting.needs_of(shape) for shape in state.fresh if shape in state.waiting)
     own = sorted((claim for claim in changed if claim.id in state.room), key=lambda c: state.room.place_of(c.id))
-    others = map(state.claims.__getitem__, state.room.with_room(fresh))
-    if not state.policies.placement.indifferent:
-        own = sorted({claim.id: claim for claim in (*own, *others)}.values(), key=lambda c: state.room.place_of(c.id))
-        others = map(state.claims.__getitem__, ())
-        _start(state, spots.starts(state, own))
-    elif state.queue.large and state.policies.ordering.by_arrival:
-        _start(state, nearest.starts(state, own))
-    for claim in merge(own, others, key=lambda c: state.room.place_of(c.id)):
-        if not state.queue or not planning.room_to_run(state):
-            break
-        for phase in (planning.in_free_room, planning.queued_ahead):
-            if state.policies.ordering.by_arrival:
-                _carry_out(state, phase(state, claim, 0))
-                demand.follow_queue(state)
-            else:
-                _one_by_one(state, claim, phase)
-        note_room(state, claim)
+    state.unfilled = {claim.id: claim for claim in own}
+    enough = state.running() + STARTS_AT_ONCE
+    if not (_start(state, _preferred(state, own), enough) and _fill_in_order(state, own, enough)):
+        state.unfinished = True
+        return
+    state.unfilled.clear()
     state.fresh.clear()
     state.try_all = False
 
 
-def _one_by_one(state: State, claim: Claim, phase: Callable[[State, Claim, int], Iterator[Decision]]) -> None:
-    """Each start may change which task is next: the rank of its group, and the first task of its shape."""
-    started = 0
-    while (decision := next(phase(state, claim, started), None)) is not None:
-        apply(state, decision)
-        started += isinstance(decision, Assignment)
-        demand.follow_queue(state)
+def _preferred(state: State, own: list[Claim]) -> Iterator[Decision]:
+    """What starts elsewhere than in the first claim with room."""
+    by_arrival = state.policies.ordering.by_arrival
+    if not state.policies.placement.indifferent:
+        return spots.starts(state, own) if by_arrival else _one_by_one(state, lambda: spots.starts(state, own))
+    return nearest.starts(state, own) if state.queue.large and by_arrival else iter(())
 
 
-def _start(state: State, decisions: Iterable[Decision]) -> None:
-    """In several claims."""
-    for claim_id in _carry_out(state, decisions):
-        note_room(state, state.claims[claim_id])
-    demand.follow_queue(state)
-
-
-def _carry_out(state: State, decisions: Iterable[Decision]) -> list[str]:
-    """Each decision is made after the one before was carried out. Returns the claims that got tasks."""
-    filled: dict[str, None] = {}
+def _start(state: State, decisions: Iterator[Decision], enough: int) -> bool:
+    """In several claims, until so many tasks run; returns whether these were all."""
     for decision in decisions:
         apply(state, decision)
         if isinstance(decision, Assignment):
-            filled[decision.claim_id] = None
-    return list(filled)
+            note_room(state, state.claims[decision.claim_id])
+        if state.running() >= enough:
+            break
+    demand.follow_queue(state)
+    return state.running() < enough
+
+
+def _fill_in_order(state: State, own: list[Claim], enough: int) -> bool:
+    """One claim after the other, until so many tasks run; returns whether these were all."""
+    limited = state.policy.max_running is not None
+    fresh = state.waiting.least() if state.try_all or limited else least_of(
+        state.waiting.needs_of(shape) for shape in state.fresh if shape in state.waiting)
+    others = state.room.with_room(fresh) if state.policies.placement.indifferent else ()
+    for claim in merge(own, map(state.claims.__getitem__, others), key=lambda c: state.room.place_of(c.id)):
+        if not state.queue or not planning.room_to_run(state):
+            break
+        if state.running() >= enough:
+            return False
+        for phase in (planning.in_free_room, planning.queued_ahead):
+            _carry_out(state, _by_order(state, claim, phase))
+            demand.follow_queue(state)
+        note_room(state, claim)
+        state.unfilled.pop(claim.id, None)
+    return True
+
+
+def _by_order(state: State, claim: Claim, phase: Phase) -> Iterator[Decision]:
+    if state.policies.ordering.by_arrival:
+        return phase(state, claim, 0)
+    before = state.running()
+    return _one_by_one(state, lambda: phase(state, claim, state.running() - before))
+
+
+def _one_by_one(state: State, plan: Callable[[], Iterator[Decision]]) -> Iterator[Decision]:
+    """Each start may change which task is next: the rank of its group, and the first task of its shape."""
+    while (decision := next(plan(), None)) is not None:
+        yield decision
+        demand.follow_queue(state)
+
+
+def _carry_out(state: State, decisions: Iterator[Decision]) -> None:
+    """Each decision is made after the one before was carried out."""
+    for decision in decisions:
+        apply(state, decision)

@@ -30,12 +30,14 @@ def match(state: State, everything: bool) -> None:
     """
     state.unfinished = False
     demand.refresh(state)
-    new = len(state.fresh) > len(state.retried) or (state.queue.take_grown() and state.wanted_since is None)
+    new = bool(state.fresh) or (state.queue.take_grown() and state.wanted_since is None)
     if state.stopping or state.now < state.paused_until:
         state.try_all = True
     else:
         holding.follow(state)
         fill_claims(state)
+        if state.unfinished:
+            return
         if not state.queue:
             _nothing_waits(state)
         elif everything or new or state.has_offers or state.claims.moves != state.moves_seen:

@@ -26,7 +26,7 @@ def openings(state: State, wanted: Wanted) -> Iterator[Opening | Wait | AgentRef
     for agent in spots.agents(state):
         if not wanted:
             return
-        decision = _decide(state, agent, wanted)
+        decision = decide(state, agent, wanted)
         yield decision
         if isinstance(decision, Opening):
             wanted = _less(wanted, decision)
@@ -38,13 +38,15 @@ def _less(wanted: Wanted, opening: Opening) -> Wanted:
     return [(shape, n - taken.get(shape, 0)) for shape, n in wanted if n > taken.get(shape, 0)]
 
 
-def _decide(state: State, agent: AgentRecord, wanted: Wanted) -> Opening | Wait | AgentRefusal:
+def decide(state: State, agent: AgentRecord, wanted: Wanted) -> Opening | Wait | AgentRefusal:
+    """What happens with the agent's offers while these tasks wait."""
     cluster = state.clusters[agent.id.cluster]
     if agent.avoid_until > state.now:
         return AgentRefusal(agent.id, WhyNot.AVOIDED)
     if any(offer.unavailable_from is not None for offer in agent.offers.values()):
         return AgentRefusal(agent.id, WhyNot.LEAVING)
-    room = _room(state, agent)
+    offered = (agent.offered() - Resources(memory_mb=state.policy.executor_memory_mb)).at_least_zero()
+    room = offered.bounded(*state.left_to_claim())  # as far as the run's bounds allow
     if not cluster.known.is_listed(agent.id.agent) and is_crumb(room, state.policy.defaults):
         if agent.unlisted_until is None:
             ask = state.now - cluster.asked_agents_at >= state.policy.list_wait_s
@@ -52,17 +54,12 @@ def _decide(state: State, agent: AgentRecord, wanted: Wanted) -> Opening | Wait 
         if state.now < agent.unlisted_until:
             return AgentRefusal(agent.id, WhyNot.UNLISTED)
     if room.memory_mb <= 0 or room.cores <= 0:
-        return AgentRefusal(agent.id, WhyNot.EMPTY)
+        bound = offered.memory_mb > 0 and offered.cores > 0
+        return AgentRefusal(agent.id, WhyNot.BOUND if bound else WhyNot.EMPTY)
     chosen = _choose(state, agent, room, wanted)
     if chosen is None:
         return AgentRefusal(agent.id, WhyNot.SMALL)
     return Opening(agent.id, tuple(agent.offers.values()), chosen.size, chosen.solo_task, chosen.expects)
-
-
-def _room(state: State, agent: AgentRecord) -> Resources:
-    """The agent's offers, less the claim's executor, as far as the run's bounds allow."""
-    room = agent.offered() - Resources(memory_mb=state.policy.executor_memory_mb)
-    return room.at_least_zero().bounded(*state.left_to_claim())
 
 
 class _Choice(NamedTuple):

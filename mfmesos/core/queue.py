@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from mfmesos.core.policies.protocols import Ordering
@@ -90,6 +90,17 @@ class WaitingQueue:
         """Smaller ones come first."""
         return self._ordering.rank(record.group), record.key, record.order
 
+    def ahead(self, record: TaskRecord) -> list[tuple[Shape, int]]:
+        """The waiting tasks that come before that one, by shape; costs as much as there are shapes."""
+        rank, place = self.rank(record), _place(record)
+        found = []
+        for shape, tasks in self._by_shape.items():
+            if self.rank(tasks[0]) >= rank:
+                continue
+            earlier_group = self._ordering.rank(tasks[0].group) < rank[0]
+            found.append((shape, len(tasks) if earlier_group else _earlier(tasks, place)))
+        return found
+
     def take_changed(self) -> list[Shape]:
         """The shapes whose first task has another rank than at the last call, or that have none now, or had none."""
         for group in self._ordering.take_moved():
@@ -132,6 +143,15 @@ class WaitingQueue:
         """The tasks of that shape one by one, while none is added or removed."""
         return iter(self._by_shape.get(shape, ()))
 
+
+
+def _earlier(tasks: Sequence[TaskRecord], place: tuple[float, int]) -> int:
+    """How many of the ordered tasks come before that place."""
+    low, high = 0, len(tasks)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if _place(tasks[middle]) < place else (low, middle)
+    return low
 
 
 def _place(record: TaskRecord) -> tuple[float, int]:

@@ -91,20 +91,20 @@ class _Tree(Generic[K]):
             self._join(node)
 
 
-class LeastNeeds(_Tree[K]):
-    """Keys with a rank and a least need each."""
+class _Ranked(_Tree[K]):
+    """Keys with a rank and an amount each; a node has the lowest rank below it, and the amounts joined by `_both`."""
+
+    _nothing: Resources
+    """The amount of a free slot."""
+    _both: Callable[[Resources, Resources], Resources]
 
     def __init__(self) -> None:
         super().__init__(reuse=True)
         self._rank: list[Rank] = [LAST, LAST]
-        self._least: list[Resources] = [EVERYTHING, EVERYTHING]
+        self._amount: list[Resources] = [self._nothing, self._nothing]
 
     def __len__(self) -> int:
         return len(self._slots.of)
-
-    def least(self) -> Resources:
-        """The least of each resource that any key needs."""
-        return self._least[1]
 
     def first(self) -> K | None:
         """The key of the lowest rank."""
@@ -113,51 +113,45 @@ class LeastNeeds(_Tree[K]):
             node = 2 * node + (self._rank[2 * node + 1] < self._rank[2 * node])
         return None if self._rank[1] == LAST else self._slots.keys[node - self._width]
 
-    def needs_of(self, key: K) -> Resources:
-        return self._least[self._width + self._slots.of[key]]
-
-    def set(self, key: K, rank: Rank, least: Resources) -> None:
-        """Add the key, or change it."""
+    def _set(self, key: K, rank: Rank, amount: Resources) -> None:
         slot = self._slots.of.get(key)
         if slot is None:
             slot = self._slots.add(key)
             while slot >= self._width:
                 self._grow()
-        self._put(slot, rank, least)
+        self._put(slot, rank, amount)
 
     def remove(self, key: K) -> None:
-        self._put(self._slots.remove(key), LAST, EVERYTHING)
+        self._put(self._slots.remove(key), LAST, self._nothing)
 
     def _grow(self) -> None:
-        ranks, least = self._rank[self._width:], self._least[self._width:]
+        ranks, amounts = self._rank[self._width:], self._amount[self._width:]
         self._width *= 2
         missing = self._width - len(ranks)
         self._rank = [LAST] * self._width + ranks + [LAST] * missing
-        self._least = [EVERYTHING] * self._width + least + [EVERYTHING] * missing
+        self._amount = [self._nothing] * self._width + amounts + [self._nothing] * missing
         self._join_all()
 
-    def _put(self, slot: int, rank: Rank, least: Resources) -> None:
+    def _put(self, slot: int, rank: Rank, amount: Resources) -> None:
         node = self._width + slot
-        self._rank[node], self._least[node] = rank, least
+        self._rank[node], self._amount[node] = rank, amount
         self._climb(node)
 
     def _join(self, node: int) -> bool:
         one, other = 2 * node, 2 * node + 1
         rank = min(self._rank[one], self._rank[other])
-        least = _least(self._least[one], self._least[other])
-        if rank == self._rank[node] and least == self._least[node]:
+        amount = self._both(self._amount[one], self._amount[other])
+        if rank == self._rank[node] and amount == self._amount[node]:
             return False
-        self._rank[node], self._least[node] = rank, least
+        self._rank[node], self._amount[node] = rank, amount
         return True
 
-    def fitting(self, room: Callable[[], Resources]) -> Iterator[K]:
-        """The keys whose least need fits into the room, by rank. Meanwhile the room may shrink, and keys may change if
-        their ranks grow, but none may be added.
-        """
+    def _search(self, passes: Callable[[Resources], bool]) -> Iterator[K]:
+        """The keys whose amounts pass, by rank; a node passes if anything below it does."""
         waiting = [(self._rank[1], 1)]
         while waiting:
             rank, node = heapq.heappop(waiting)
-            if rank == LAST or not self._least[node].fits_in(room()):
+            if rank == LAST or not passes(self._amount[node]):
                 continue
             if node >= self._width:
                 key = self._slots.keys[node - self._width]
@@ -167,6 +161,64 @@ class LeastNeeds(_Tree[K]):
             for child in (2 * node, 2 * node + 1):
                 if self._rank[child] != LAST:
                     heapq.heappush(waiting, (self._rank[child], child))
+
+
+class LeastNeeds(_Ranked[K]):
+    """Keys with a rank and a least need each."""
+
+    _nothing = EVERYTHING
+    _both = staticmethod(_least)
+
+    def set(self, key: K, rank: Rank, least: Resources) -> None:
+        """Add the key, or change it."""
+        self._set(key, rank, least)
+
+    def least(self) -> Resources:
+        """The least of each resource that any key needs."""
+        return self._amount[1]
+
+    def needs_of(self, key: K) -> Resources:
+        return self._amount[self._width + self._slots.of[key]]
+
+    def rank_of(self, key: K) -> Rank:
+        return self._rank[self._width + self._slots.of[key]]
+
+    def fitting(self, room: Callable[[], Resources]) -> Iterator[K]:
+        """The keys whose least need fits into the room, by rank. Meanwhile the room may shrink, and keys may change if
+        their ranks grow, but none may be added.
+        """
+        return self._search(lambda least: least.fits_in(room()))
+
+
+class RankedRoom(_Ranked[K]):
+    """Keys with free room each, by a rank; those of one rank in the order in which they were added."""
+
+    _nothing = NOTHING
+    _both = staticmethod(Resources.at_least)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._number: dict[K, int] = {}
+        self._added = 0
+
+    def set(self, key: K, rank: float, room: Resources) -> None:
+        """Add the key, or change it."""
+        if key not in self._number:
+            self._added += 1
+            self._number[key] = self._added
+        self._set(key, (rank, 0.0, self._number[key]), room)
+
+    def remove(self, key: K) -> None:
+        del self._number[key]
+        super().remove(key)
+
+    def most(self) -> Resources:
+        """The most of each resource that any key has."""
+        return self._amount[1]
+
+    def with_room(self, need: Resources) -> Iterator[K]:
+        """The keys with room for that much, by rank, while none changes."""
+        return self._search(need.fits_in)
 
 
 class MostRoom(_Tree[K]):
@@ -179,6 +231,11 @@ class MostRoom(_Tree[K]):
     def place_of(self, key: K) -> int:
         """Keys that were added later have larger ones; valid until a key is added."""
         return self._slots.of[key]
+
+    def get(self, key: K) -> Resources | None:
+        """The room of the key, if it has any."""
+        slot = self._slots.of.get(key)
+        return None if slot is None else self._most[self._width + slot]
 
     def set(self, key: K, room: Resources) -> None:
         """Add the key, or change it."""

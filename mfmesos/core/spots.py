@@ -1,7 +1,12 @@
-"""Where tasks start by the run's placement: which agents get claims first, which of several claims takes a task."""
+"""Where tasks start by the run's placement: which agents get claims first, which of several claims takes a task.
+
+Claims with room are kept by their rank (State.ranked), so a task looks at a few of them, however many there are.
+"""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from heapq import merge
+from itertools import islice
 
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Assignment, Decision, Reason
@@ -12,6 +17,9 @@ from mfmesos.core.policies.protocols import Spot
 from mfmesos.core.records import AgentRecord, Shape, TaskRecord
 from mfmesos.core.room_index import NOTHING
 from mfmesos.core.state import State
+
+MOST_COMPARED = 16
+"""That many claims with room for a task are compared, the first ones by rank."""
 
 
 def agents(state: State) -> list[AgentRecord]:
@@ -24,44 +32,86 @@ def agents(state: State) -> list[AgentRecord]:
         Spot(agent.hostname, agent.attributes, agent.offered(), agent.offered())))
 
 
-def starts(state: State, claims: Sequence[Claim]) -> Iterator[Decision]:
-    """Start tasks in these claims, in the order of the tasks, each where the placement prefers it."""
-    room = [_most(claims)]
-    for shape in state.waiting.fitting(lambda: room[0]):
-        usable = list(claims)
+def spot(state: State, claim: Claim) -> Spot:
+    return Spot(claim.hostname, state.agent(claim.agent_id).attributes, claim.free, claim.resources)
+
+
+def starts(state: State, changed: Sequence[Claim]) -> Iterator[Decision]:
+    """Start tasks in the order of the tasks, each where the placement prefers it: any that may fit in the changed
+    claims, and in all others those that did not fit there before.
+    """
+    open_ones = list(changed)
+    room = [_most(open_ones)]
+    for shape in _shapes(state, room):
         while room_to_run(state):
             first = state.queue.first(shape)
-            found = _best(state, shape, first, usable) if first is not None else None
+            found = _best(state, shape, first) if first is not None else None
             if first is None or found is None:
                 break
             yield from state.policies.planned_starts.plan(state, first)
-            claim, need = found
-            if is_held(state, claim) and delayed_by(state, first, shape):
-                usable.remove(claim)
-                continue
-            yield Assignment(first.task.id, claim.id, need, Reason.FIRST)
-            room[0] = _most(claims)
+            if is_held(state, found[0]):  # it may be held since this moment
+                found = _best(state, shape, first)
+            if found is None:
+                break
+            yield Assignment(first.task.id, found[0].id, found[1], Reason.FIRST)
+            room[0] = _most(open_ones)
 
 
-def _most(claims: Sequence[Claim]) -> Resources:
-    """The most of each resource that any of them has free."""
+def _shapes(state: State, room: Sequence[Resources]) -> Iterator[Shape]:
+    """The shapes to look at, by rank, while `room` is what the changed claims have."""
+    waiting = state.waiting
+    if state.try_all or state.policy.max_running is not None:
+        yield from waiting.fitting(state.ranked.most)
+        return
+    most = state.ranked.most()
+    fresh = [shape for shape in state.fresh if shape in waiting and waiting.needs_of(shape).fits_in(most)]
+    fresh.sort(key=waiting.rank_of)
+    last = None
+    for shape in merge(waiting.fitting(lambda: room[0]), fresh, key=waiting.rank_of):
+        if shape != last:  # one that has both comes twice in a row
+            yield shape
+        last = shape
+
+
+def _most(claims: list[Claim]) -> Resources:
+    """The most of each resource that any of them has free; those that are full are left out from now on."""
+    claims[:] = [claim for claim in claims if claim.free.cores > 0]
     most = NOTHING
     for claim in claims:
         most = most.at_least(claim.free)
     return most
 
 
-def _best(state: State, shape: Shape, first: TaskRecord, claims: list[Claim]) -> tuple[Claim, Resources] | None:
+def _best(state: State, shape: Shape, first: TaskRecord) -> tuple[Claim, Resources] | None:
     """Of the claims with room for the first task of the shape the preferred one, and what the task is given there."""
-    found: list[tuple[float, int, int, Claim, Resources]] = []
-    for number, claim in enumerate(claims):
-        need = state.allocation(shape, claim.resources, claim.agent_id)
-        if claim.free.cores > 0 and need.fits_in(claim.free) and unsuited(state, shape, claim) is None:
-            bytes_there = state.near.bytes_at(first.large, claim.id)
-            found.append((_rank(state, claim), -bytes_there, number, claim, need))
+    placement, found = state.policies.placement, []
+    for number, (claim, need) in enumerate(_candidates(state, shape, first)):
+        bytes_there = state.near.bytes_at(first.large, claim.id)
+        found.append((placement.cost(spot(state, claim), need), -bytes_there, number, claim, need))
     return min(found, key=lambda one: one[:3])[3:] if found else None
 
 
-def _rank(state: State, claim: Claim) -> float:
-    agent = state.agent(claim.agent_id)
-    return state.policies.placement.rank(Spot(claim.hostname, agent.attributes, claim.free, claim.resources))
+def _candidates(state: State, shape: Shape, first: TaskRecord) -> Iterator[tuple[Claim, Resources]]:
+    """The first ones by rank, and those that have some of the task's inputs."""
+    by_rank = state.ranked.with_room(state.waiting.needs_of(shape))
+    fitting = ((claim_id, need) for claim_id in ([shape.at] if shape.at else by_rank)
+               if (need := _given(state, shape, first, claim_id)) is not None)
+    seen = set()
+    for claim_id, need in islice(fitting, MOST_COMPARED if state.policies.placement.compares else 1):
+        seen.add(claim_id)
+        yield state.claims[claim_id], need
+    for claim_id in dict.fromkeys(state.near.claims(first.large)) if first.large else ():
+        given = _given(state, shape, first, claim_id) if claim_id not in seen else None
+        if given is not None:
+            yield state.claims[claim_id], given
+
+
+def _given(state: State, shape: Shape, first: TaskRecord, claim_id: str) -> Resources | None:
+    """What the first task of the shape is given in the claim; None: it may not start there now."""
+    claim = state.claims.get(claim_id)
+    if claim is None or claim_id not in state.ranked or claim.free.cores <= 0:
+        return None
+    need = state.allocation(shape, claim.resources, claim.agent_id)
+    if not need.fits_in(claim.free) or unsuited(state, shape, claim) is not None:
+        return None
+    return None if is_held(state, claim) and delayed_by(state, first, shape) else need

@@ -21,7 +21,7 @@ from mfmesos.core.policies.protocols import Policies
 from mfmesos.core.policy import Policy
 from mfmesos.core.queue import WaitingQueue
 from mfmesos.core.records import AgentRecord, Kind, Shape, TaskRecord
-from mfmesos.core.room_index import LeastNeeds, MostRoom
+from mfmesos.core.room_index import LeastNeeds, MostRoom, RankedRoom
 from mfmesos.core.sizing import Bound, Wanted, allocation
 from mfmesos.core.states import ClaimState, TaskState
 from mfmesos.core.temporary_table import Temporaries
@@ -62,7 +62,9 @@ class State:
     fresh: dict[Shape, None] = field(default_factory=dict)
     """Waiting shapes that may fit where they did not before."""
     retried: dict[Shape, None] = field(default_factory=dict)
-    """Waiting shapes that failed somewhere: where they may start also depends on the time."""
+    """Waiting shapes that failed somewhere: where they may start also depends on the time, see demand."""
+    retried_at: float = -1e9
+    """When these were last looked at."""
     stale: dict[Shape, None] = field(default_factory=dict)
     """Waiting shapes whose need may be another one now."""
     holds: Holds = field(default_factory=Holds)
@@ -96,8 +98,12 @@ class State:
     mix: Mix = field(init=False)
     room: MostRoom[str] = field(default_factory=MostRoom)
     """Free room of the open claims that any task may share."""
+    ranked: RankedRoom[str] = field(default_factory=RankedRoom)
+    """The same by the rank of the placement, unless that is indifferent."""
     try_all: bool = False
     """Whether any task may fit now in any claim."""
+    unfilled: dict[str, Claim] = field(default_factory=dict)
+    """Claims that have changed, but were not looked at yet: one call starts only so many tasks, see filling."""
     moves_seen: int = 0
     """ClaimTable.moves when the waiting tasks were last counted against all claims."""
     looks: Deadlines = field(default_factory=Deadlines)
@@ -111,7 +117,7 @@ class State:
     most_of_one: Bound = field(init=False)
     """No claim may have more, whatever the agent has."""
     unfinished: bool = False
-    """Whether more claims could be opened on present offers: the core is called again at once."""
+    """Whether more tasks could start, or more claims be opened on present offers: the core is called again at once."""
     wanted_since: float | None = None
     """Since when tasks wait that no claim will accept; None: no such task."""
     paused_until: float = -1e9
@@ -255,6 +261,19 @@ class State:
         own = executors * self.policy.executor_memory_mb
         return Bound(math.inf if cores is None else max(cores - held.cores, 0.0),
                      math.inf if memory is None else max(memory - held.memory_mb - own, 0.0))
+
+    def rank_again(self, claim: Claim) -> None:
+        """What the placement knows of its agent has changed."""
+        if claim.id in self.ranked:
+            self.ranked.remove(claim.id)
+            claim.touch()
+
+    def forget_room(self, claim: Claim) -> None:
+        """It takes no more tasks."""
+        if claim.id in self.room:
+            self.room.remove(claim.id)
+        if claim.id in self.ranked:
+            self.ranked.remove(claim.id)
 
     def claims_in(self, *states: ClaimState) -> list[Claim]:
         return self.claims.in_states(*states)

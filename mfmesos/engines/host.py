@@ -7,6 +7,7 @@ from typing import Callable, Protocol
 
 from mfmesos.core.events import Event
 from mfmesos.core.snapshot import ChangedTasks, ClusterRoom, Snapshot, TaskView
+from mfmesos.core.waiting import Waiting
 from mfmesos.staging.inputs import InputIndex
 
 
@@ -48,6 +49,9 @@ class Host(Protocol):
 
     def task(self, task_id: int) -> TaskView | None:
         """A submitted task that has not ended."""
+
+    def why_waiting(self, task_id: int) -> Waiting | None:
+        """Why it waits for resources, and when it will probably start; None if it does not wait."""
 
     def changes_since(self, number: int) -> ChangedTasks:
         """The tasks whose state has changed since that number of an earlier call; 0 at first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 from mfmesos.core import snapshot as snapshots
 from mfmesos.core.core import Core
 from mfmesos.core.snapshot import ChangedTasks, ClusterRoom, Snapshot, TaskView
+from mfmesos.core.waiting import Waiting, why_waiting
 
 
 class CoreViews:
@@ -22,6 +23,9 @@ class CoreViews:
 
     def task(self, task_id: int) -> TaskView | None:
         return snapshots.task_view(self.core.state, task_id)
+
+    def why_waiting(self, task_id: int) -> Waiting | None:
+        return why_waiting(self.core.state, task_id)
 
     def changes_since(self, number: int) -> ChangedTasks:
         return snapshots.changes_since(self.core.state, number)

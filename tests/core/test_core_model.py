@@ -16,6 +16,7 @@ from support import examples
 from world import Master, World
 
 from mfmesos.core import events as ev
+from mfmesos.core import filling
 from mfmesos.core.model import Holder, Resources
 from mfmesos.core.needs import FILL, OFF, OVERRIDE
 from mfmesos.core.policies.registry import ORDERINGS, PLANNED_STARTS
@@ -24,6 +25,7 @@ from mfmesos.shared import wire
 from mfmesos.shared.resources import named
 from mfmesos.shared.wire import FOLDER_GONE
 
+STARTS_AT_ONCE = filling.STARTS_AT_ONCE
 STEPS = int(os.environ.get("MFMESOS_MODEL_STEPS") or settings().stateful_step_count)
 EXAMPLES = int(os.environ.get("MFMESOS_MODEL_EXAMPLES") or examples(200))
 REASONS = ("", "REASON_CONTAINER_LIMITATION_MEMORY", "REASON_AGENT_REMOVED", "REASON_EXECUTOR_TERMINATED")
@@ -39,11 +41,13 @@ class CoreMachine(RuleBasedStateMachine):
         lists=st.booleans(), idle=st.sampled_from([0.0, 5.0]), worklife=st.sampled_from([0.0, 3600.0]),
         estimates=st.sampled_from([OFF, FILL, OVERRIDE]), tries=st.sampled_from([2, 1000]),
         nonce=st.sampled_from(["", "n"]), clusters=st.integers(1, 3), ordering=st.sampled_from(sorted(ORDERINGS)),
-        placement=st.sampled_from(PLACED), planned=st.sampled_from(sorted(PLANNED_STARTS)))
+        placement=st.sampled_from(PLACED), planned=st.sampled_from(sorted(PLANNED_STARTS)),
+        at_once=st.sampled_from([2, 128]))
     def start(self, ahead: bool, per_task: bool, retries: int, limit: int | None, lists: bool, idle: float,
               worklife: float, estimates: str, tries: int, nonce: str, clusters: int, ordering: str, placement: str,
-              planned: str) -> None:
+              planned: str, at_once: int) -> None:
         self.submitted = 0
+        filling.STARTS_AT_ONCE = at_once
         self.world = World(
             Policy(workdir="/w", batch_delay_s=0.0, retries=retries, per_task_claims=per_task, max_running=limit,
                    cluster_retries=tries, avoid_s=0.5, launch_failures=10**6, claim_idle_s=idle,
@@ -233,6 +237,11 @@ class CoreMachine(RuleBasedStateMachine):
         assert len(state.tasks) + len(self.world.reports) == self.submitted
 
     def teardown(self) -> None:
+        """So that no other test gets what this one has set."""
+        filling.STARTS_AT_ONCE = STARTS_AT_ONCE
+        self.everything_ends()
+
+    def everything_ends(self) -> None:
         """Whatever has happened: from here on all goes well, and everything comes to its end."""
         if not hasattr(self, "world"):
             return

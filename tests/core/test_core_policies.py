@@ -58,8 +58,12 @@ class Fullest(Fifo):
     """A placement: the spot with the fewest free cores."""
 
     indifferent = False
+    compares = True
 
     def rank(self, spot: Spot) -> float:  # type: ignore[override]
+        return spot.free.cores
+
+    def cost(self, spot: Spot, need: Resources) -> float:
         return spot.free.cores
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mfmesos.core.deadlines import Deadlines
 from mfmesos.core.model import Resources
-from mfmesos.core.room_index import EVERYTHING, LeastNeeds, MostRoom, least_of
+from mfmesos.core.room_index import EVERYTHING, LeastNeeds, MostRoom, RankedRoom, least_of
 from mfmesos.shared.resources import named
 
 FEW = st.integers(0, 4).map(float)
@@ -82,3 +82,19 @@ def test_a_deadline_is_due_once_and_the_earliest_counts(steps):
             assert sorted(due) == sorted(k for k, at in expected.items() if at <= now)
             for key_due in due:
                 del expected[key_due]
+
+
+@given(st.lists(st.tuples(KEYS, st.integers(0, 3), st.none() | AMOUNTS), max_size=80), AMOUNTS)
+def test_the_claims_with_room_come_by_rank(changes, need):
+    """Those of one rank in the order in which they were added; a change of rank or room keeps that."""
+    tree, all_of_them = RankedRoom(), {}
+    for key, rank, room in changes:
+        if room is not None:
+            tree.set(key, rank, room)
+            all_of_them[key] = rank, room
+        elif key in tree:
+            tree.remove(key)
+            del all_of_them[key]
+    expected = [k for k in sorted(all_of_them, key=lambda k: all_of_them[k][0]) if need.fits_in(all_of_them[k][1])]
+    assert list(tree.with_room(need)) == expected
+    assert all(room.fits_in(tree.most()) for _, room in all_of_them.values())

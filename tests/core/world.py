@@ -318,6 +318,8 @@ class World:
 
     def _check_started(self) -> None:
         """What fits into an open claim has started there."""
+        if self.core.state.unfinished:
+            return  # the core is called again at once
         state = self.core.state
         limited = state.policy.max_running is not None and state.running() >= state.policy.max_running
         if state.over or state.stopping or state.now < state.paused_until or state.policy.per_task_claims or limited:

@@ -1,6 +1,7 @@
 """Prefers agents that have an attribute: with any value, or with one."""
 from __future__ import annotations
 
+from mfmesos.core.model import Resources
 from mfmesos.core.policies.protocols import Spot
 
 
@@ -8,6 +9,7 @@ class PreferAttribute:
     """`wanted` is NAME or NAME=VALUE."""
 
     indifferent = False
+    compares = False
 
     def __init__(self, wanted: str) -> None:
         self._name, given, value = wanted.partition("=")
@@ -16,3 +18,6 @@ class PreferAttribute:
     def rank(self, spot: Spot) -> float:
         has = spot.attributes.get(self._name)
         return 0.0 if has is not None and self._value in (None, has) else 1.0
+
+    def cost(self, spot: Spot, need: Resources) -> float:
+        return self.rank(spot)

@@ -65,8 +65,20 @@ class Placement(Protocol):
     indifferent: bool
     """Whether every spot has the same rank: then the first one with room is taken, and no other is looked at."""
 
+    compares: bool
+    """Whether `cost` depends on the need. Otherwise it is the rank, and one claim with room is as good as the next of
+    that rank.
+    """
+
     def rank(self, spot: Spot) -> float:
-        """Smaller ones are preferred; among equal ones the spot with most of the inputs' bytes, then the first one."""
+        """Whatever the task: claims with room, and agents with offers, are looked at by it, smaller ones first. Asked
+        when the spot changes, not for each task.
+        """
+
+    def cost(self, spot: Spot, need: Resources) -> float:
+        """Of a task that is given so much there. Of the first few spots by rank with room for it (spots.MOST_COMPARED)
+        the one of least cost is taken; among equal ones the one with most of the inputs' bytes, then the first one.
+        """
 
 
 class PlannedStarts(Protocol[Reads]):

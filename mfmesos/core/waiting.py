@@ -1,0 +1,164 @@
+"""Why a waiting task has not started: the one reason that binds, with its numbers. Reads the state only."""
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TypeVar
+
+from mfmesos.core import opening, outlook, planning
+from mfmesos.core.decisions import Opening, Wait, Why, WhyNot
+from mfmesos.core.model import Resources
+from mfmesos.core.records import NOWHERE, Shape, TaskRecord
+from mfmesos.core.sizing import allocation
+from mfmesos.core.state import State
+from mfmesos.core.states import ClaimState, TaskState
+
+W = TypeVar("W")
+
+
+class Binding(Enum):
+    """What a waiting task waits for."""
+
+    INPUTS = "inputs"
+    """Temporary inputs, which other tasks make again or claims send."""
+    PAUSED = "paused"
+    """The workflow's folder is full: nothing starts before `until`."""
+    RUNNING = "running"
+    """--max-running tasks run: `limit`."""
+    GATHERING = "gathering"
+    """The claim `claim_id` is held for it, until there is room."""
+    HELD = "held"
+    """There is room, in a claim that is held for the task `behind`, and it could delay that one."""
+    FULL = "full"
+    """Claims that could hold it have too little free room."""
+    CLAIM = "claim"
+    """A claim is being launched for it."""
+    NO_CLUSTER = "unconnected"
+    """No master is connected."""
+    TOO_LARGE = "large"
+    """No agent that is known could hold it."""
+    BOUND = "bound"
+    """Claims hold what --max-cores and --max-memory allow: `held`."""
+    SHUNNED = "shunned"
+    """The claims and agents with room failed it before, or lack a shared folder of it."""
+    OFFERS = "offers"
+    """No agent offers enough."""
+    NEXT = "next"
+    """Nothing: it starts in a moment."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A task that waits for resources. Times are the clock's seconds."""
+
+    task_id: int
+    binding: Binding
+    since: float
+    need: Resources
+    """What it is given in the claim or on the agent with most cores that could hold it."""
+    before: int = 0
+    """Waiting tasks that come before it."""
+    claims: tuple[tuple[Why, int], ...] = ()
+    """The open claims by the reason why it does not start there, the most frequent first."""
+    agents: tuple[tuple[WhyNot, int], ...] = ()
+    """The same of the agents with offers."""
+    largest: Resources = Resources()
+    """The most of each resource that any agent could give to it; 0 while none is known."""
+    most_free: Resources = Resources()
+    """The most of each resource that is free in any open claim."""
+    held: Resources = Resources()
+    """By all claims together, without their executors."""
+    limit: int | None = None
+    claim_id: str = ""
+    behind: int | None = None
+    until: float | None = None
+    start_at: float | None = None
+    """When it will probably start, as planned or predicted; None: not known."""
+
+
+def why_waiting(state: State, task_id: int) -> Waiting | None:
+    """None: no such task waits. Costs as much as there are claims, agents with offers and waiting shapes."""
+    record = state.tasks.get(task_id)
+    if record is None or record.state is not TaskState.WAITING:
+        return None
+    shape = record.shape()
+    before = sum(count for _, count in state.queue.ahead(record))
+    found = Waiting(task_id, Binding.NEXT, record.waiting_since, _need(state, shape), before,
+                    largest=state.largest_agent() or Resources(), held=state.claims.held)
+    found = _in_turn(state, record, shape, found) or _by_room(state, record, shape, found)
+    return found if found.start_at is not None else replace(found, start_at=outlook.starts_at(state, record))
+
+
+def _need(state: State, shape: Shape) -> Resources:
+    agents = [agent for agent in state.largest_agents() if state.fits(state.glance(shape), agent)]
+    agents += [c.resources for c in state.claims.each_in(ClaimState.OPEN)][:1] if not agents else []
+    agent = max(agents, default=state.largest_agent() or Resources(), key=lambda a: (a.cores, a.memory_mb))
+    return allocation(state.glance(shape), agent, agent, state.policy.defaults)
+
+
+def _in_turn(state: State, record: TaskRecord, shape: Shape, found: Waiting) -> Waiting | None:
+    """What keeps it waiting whatever room there is."""
+    policy, hold = state.policy, state.holds.first
+    if shape.at == NOWHERE:
+        return replace(found, binding=Binding.INPUTS)
+    if state.now < state.paused_until:
+        return replace(found, binding=Binding.PAUSED, until=state.paused_until)
+    if policy.max_running is not None and state.running() >= policy.max_running:
+        return replace(found, binding=Binding.RUNNING, limit=policy.max_running)
+    if hold is not None and hold.task_id == record.task.id:
+        at = hold.at if hold.at < hold.until else None
+        return replace(found, binding=Binding.GATHERING, claim_id=hold.claim_id, until=hold.until, start_at=at)
+    return None
+
+
+def _by_room(state: State, record: TaskRecord, shape: Shape, found: Waiting) -> Waiting:
+    refused = list(planning.refusals(state, record))
+    claims = _counted(refusal.why for refusal in refused)
+    agents = _counted(_refused_by_agents(state, shape))
+    most = Resources()
+    for claim in state.claims.each_in(ClaimState.OPEN):
+        most = most.at_least(claim.free)
+    found = replace(found, claims=claims, agents=agents, most_free=most, claim_id=shape.at)
+    binding, hold = _binding(state, shape, dict(claims), dict(agents)), state.holds.first
+    if binding is Binding.HELD and hold is not None:
+        found = replace(found, claim_id=hold.claim_id, behind=hold.task_id)
+    return replace(found, binding=binding)
+
+
+def _binding(state: State, shape: Shape, claims: dict[Why, int], agents: dict[WhyNot, int]) -> Binding:
+    """What would have to change first for the task to start."""
+    known = state.largest_agents()
+    large = bool(known) and not any(state.fits(state.glance(shape), agent) for agent in known)
+    tests = (
+        (Binding.HELD, Why.HELD in claims),
+        (Binding.CLAIM, state.claims.expected[shape] > 0),
+        (Binding.FULL, Why.FULL in claims),
+        (Binding.NO_CLUSTER, not any(cluster.connected for cluster in state.live())),
+        (Binding.TOO_LARGE, large),
+        (Binding.BOUND, WhyNot.BOUND in agents or _bounded(state, shape)),
+        (Binding.SHUNNED, Why.SHUNNED in claims or WhyNot.AVOIDED in agents),
+        (Binding.OFFERS, bool(claims or agents) or not state.has_offers),
+    )
+    return next((binding for binding, binds in tests if binds), Binding.NEXT)
+
+
+def _bounded(state: State, shape: Shape) -> bool:
+    """Whether no further claim could have what it requests."""
+    need, left = state.glance(shape), state.left_to_claim()
+    return (need.cores or 0.0) > left.cores or (need.memory_mb or 0.0) > left.memory_mb
+
+
+def _refused_by_agents(state: State, shape: Shape) -> Iterator[WhyNot]:
+    for cluster in state.live():
+        for agent in cluster.offering.values():
+            decision = opening.decide(state, agent, [(shape, 1)])
+            if isinstance(decision, Wait):
+                yield WhyNot.UNLISTED
+            elif not isinstance(decision, Opening):
+                yield decision.why
+
+
+def _counted(whys: Iterable[W]) -> tuple[tuple[W, int], ...]:
+    return tuple(Counter(whys).most_common())
