@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Union
 
 from mfmesos.core.attempt_record import Attempt
-from mfmesos.core.model import Offer, Resources, SavedClaim, SavedTask, StagedInput, Task
+from mfmesos.core.model import Moment, Offer, Resources, SavedClaim, SavedTask, StagedInput, Task
 from mfmesos.shared.values import value
 from mfmesos.shared.wire import Result, SyncAnswer
 
@@ -167,6 +167,30 @@ class ReportTask:
     """Id of the last attempt; empty if there was none."""
     inputs: tuple[StagedInput, ...] = ()
     """The inputs of that attempt."""
+    story: tuple[Moment, ...] = ()
+    limit_memory_mb: float | None = None
+    limit_disk_mb: float | None = None
+    """The limits of that attempt."""
+
+
+@value(frozen=True)
+class ReportAttempt:
+    """An attempt has ended, and its task waits again."""
+
+    task: Task
+    attempt_id: str
+    attempt: int
+    """Its number among the attempts of the task."""
+    claim_id: str
+    assigned_at: float
+    """Monotonic seconds, as the core's."""
+    reason: str
+    """For the user."""
+    result: Result | None
+    """None: lost with its claim, or taken back."""
+    allocation: Resources
+    limit_memory_mb: float | None = None
+    limit_disk_mb: float | None = None
 
 
 @value(frozen=True)
@@ -230,6 +254,6 @@ class Over:
 Action = Union[
     OpenClaim, DeclineOffers, Revive, Suppress, AcknowledgeUpdate, KillClaim, Reconcile, AcceptInverseOffer, ListAgents,
     ListUse, PermitAttempt, WithdrawPermit, AnswerSync, ReceiveTemporary, DropTemporary, PublishOutputs, CloseClaim,
-    ReportTask, RecordAttempt,
+    ReportTask, ReportAttempt, RecordAttempt,
     SaveClaim, SaveTask, DropClaim, DropTask, Note, Over,
 ]

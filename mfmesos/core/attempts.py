@@ -1,6 +1,7 @@
 """An attempt as a message to its executor, and as a record for the history once it has ended."""
 from __future__ import annotations
 
+from mfmesos.core.actions import ReportAttempt
 from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.model import Resources, StagedInput
 from mfmesos.core.needs import OVERRIDE
@@ -63,6 +64,13 @@ def _most(state: State, declared: float | None, limit: float | None, whole: floa
     if limit is None or (declared is not None and (state.policy.estimates != OVERRIDE or limit >= declared)):
         return None
     return whole if declared is None else min(declared, whole)
+
+
+def attempt_over(record: TaskRecord, reason: str, result: wire.Result | None) -> ReportAttempt:
+    """The report of an attempt before another of the same task."""
+    return ReportAttempt(
+        record.task, record.attempt_id, record.attempts, record.claim_id, record.assigned_at, reason, result,
+        record.allocation, record.limit_memory_mb, record.limit_disk_mb)
 
 
 def as_attempt(record: TaskRecord, result: wire.Result, host: str, signature: str) -> Attempt:

@@ -75,7 +75,7 @@ def _of_another_version(state: State, claim: Claim) -> None:
     state.note("warning", m.CLAIM_OF_ANOTHER_VERSION(
         agent=claim.hostname, tasks=counted(len(running), "task")), every_s=1.0)
     for record in running:
-        tasks.take_back(state, claim, record)
+        tasks.take_back(state, claim, record, m.CLAIM_RELEASED())
     release(state, claim)
 
 
@@ -104,7 +104,7 @@ def _compare(state: State, claim: Claim, event: ClaimSynced) -> None:
             continue
         claim.running.add(attempt_id)
         if record.state is TaskState.ASSIGNED:
-            record.move(TaskState.RUNNING)
+            record.move(TaskState.RUNNING, state.now)
             state.changes.note(record.task.id)
     claim.to_kill &= reported
     for attempt_id, number in list(claim.sent.items()):
@@ -223,7 +223,7 @@ def _over_limit(state: State, claim: Claim, suspects: list[TaskRecord], resource
     culprit; among several, the culprit is found by running each alone.
     """
     if len(suspects) > 1:
-        _isolate(state, claim, suspects)
+        _isolate(state, claim, suspects, why)
         return
     (record,) = suspects
     most = max(getattr(record.allocation, f"{resource}_mb"), getattr(claim.resources, f"{resource}_mb"))
@@ -240,7 +240,7 @@ def _executor_died(state: State, claim: Claim, suspects: list[TaskRecord], why: 
     if len(suspects) > 1:
         state.note("warning", m.EXECUTOR_DIED_AMONG_MANY(
             agent=claim.hostname, tasks=counted(len(suspects), "task"), why=why))
-        _isolate(state, claim, suspects)
+        _isolate(state, claim, suspects, why)
         return
     (record,) = suspects
     record.deaths += 1
@@ -253,13 +253,13 @@ def _executor_died(state: State, claim: Claim, suspects: list[TaskRecord], why: 
     agent = state.agent(claim.agent_id, claim.hostname)
     agent.failed_last = state.now
     record.failed_at.setdefault(agent.id, agent.spell)
-    _isolate(state, claim, suspects)
+    _isolate(state, claim, suspects, why)
 
 
-def _isolate(state: State, claim: Claim, suspects: list[TaskRecord]) -> None:
+def _isolate(state: State, claim: Claim, suspects: list[TaskRecord], why: str) -> None:
     for record in suspects:
         record.solo = True
-        tasks.take_back(state, claim, record)
+        tasks.take_back(state, claim, record, why)
 
 
 def release_when_sent(state: State, claim: Claim) -> None:
@@ -273,7 +273,7 @@ def give_back(state: State, claim: Claim) -> None:
     for attempt_id in list(claim.attempts):
         record = tasks.current(state, claim, attempt_id)
         if record is not None and record.state is not TaskState.PUBLISHING:
-            tasks.take_back(state, claim, record)
+            tasks.take_back(state, claim, record, m.CLAIM_RELEASED())
 
 
 def ended(state: State, claim: Claim, why: str) -> None:
@@ -296,6 +296,6 @@ def _requeue(state: State, claim: Claim, why: str) -> None:
         if record is None or record.state is TaskState.PUBLISHING:
             continue
         if attempt_id in claim.unsent:
-            tasks.take_back(state, claim, record)  # its executor never received it
+            tasks.take_back(state, claim, record, why)  # its executor never received it
         else:
             tasks.lost(state, record, why)

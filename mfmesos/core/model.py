@@ -8,8 +8,12 @@ from typing import NamedTuple
 from mfmesos.shared.resources import Named, Resources
 from mfmesos.shared.values import EMPTY, value
 
-__all__ = ["Agent", "AgentId", "Holder", "MadeTemporary", "Named", "Offer", "Remote", "Request", "Resources",
+__all__ = ["Agent", "AgentId", "Holder", "MadeTemporary", "Moment", "Named", "Offer", "Remote", "Request", "Resources",
            "SavedClaim", "SavedPart", "SavedTask", "StagedInput", "Task"]
+
+
+Moment = tuple[float, str, str]
+"""Of a task's story: when (monotonic seconds), its state from then on, and the claim or the reason."""
 
 
 class AgentId(NamedTuple):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mfmesos.core.attemptid import attempt_id
-from mfmesos.core.model import AgentId, Named, Offer, Resources, SavedPart, SavedTask, StagedInput, Task
+from mfmesos.core.model import AgentId, Moment, Named, Offer, Resources, SavedPart, SavedTask, StagedInput, Task
 from mfmesos.core.nearness import Large
 from mfmesos.core.states import TASK_MOVES, TaskState, move
 from mfmesos.shared.values import slotted
@@ -83,6 +83,9 @@ class Part(NamedTuple):
 
 
 NO_PARTS = (Part("", NOT_YET, Resources()),)
+WAITING = TaskState.WAITING.value
+MOST_MOMENTS = 40
+"""Of a story; of a longer one the first half and the latest stay."""
 
 
 @slotted
@@ -133,6 +136,8 @@ class TaskRecord:
     remakes: int = 0
     result: Result | None = None
     """Set while its outputs are being published."""
+    story: tuple[Moment, ...] = ()
+    """Its moves so far; empty while it waits for its first attempt."""
 
     @property
     def claim_id(self) -> str:
@@ -151,8 +156,13 @@ class TaskRecord:
         """The parts of the current attempt with their ids."""
         return [(attempt_id(self.stem, self.attempts, n), part) for n, part in enumerate(self.parts)]
 
-    def move(self, new: TaskState) -> None:
+    def move(self, new: TaskState, now: float, note: str = "") -> None:
+        """Into another state. `note`: the claim, or why it waits again or has ended."""
         self.state = move(TASK_MOVES, self.state, new)
+        story = self.story or ((self.waiting_since, WAITING, ""),)
+        if len(story) == MOST_MOMENTS:
+            story = story[:MOST_MOMENTS // 2] + story[MOST_MOMENTS // 2 + 1:]
+        self.story = (*story, (now, new.value, note))
 
     def saved(self) -> SavedTask:
         """As stored in the journal."""

@@ -109,7 +109,7 @@ def _remake(state: State, one: Temporary) -> str:
     maker.own_failures = maker.cluster_failures = 0
     state.tasks[maker.task.id] = maker
     state.digests.update(i.digest for i in maker.inputs if not i.temporary)
-    tasks.wait_again(state, maker)
+    tasks.wait_again(state, maker, m.MADE_AGAIN(name=one.name))
     return ""
 
 

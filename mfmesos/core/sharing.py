@@ -45,7 +45,7 @@ def lacking(state: State, claim: Claim, record: TaskRecord, result: wire.Result)
     for unsent in list(claim.unsent):
         other = tasks.current(state, claim, unsent)
         if other is not None and folder in other.task.shared:
-            tasks.take_back(state, claim, other)
+            tasks.take_back(state, claim, other, result.reason)
     return True
 
 

@@ -2,8 +2,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
-from mfmesos.core.model import Resources
+from mfmesos.core.model import Moment, Resources, Task
 from mfmesos.core.state import State
 from mfmesos.core.states import TaskState
 
@@ -23,6 +24,8 @@ class Snapshot:
     """By all claims together, without their executors."""
     changes: int
     """Number of the latest change of a task, see `changes_since`."""
+    connected: bool = True
+    """Whether a master is reachable."""
 
     @property
     def waiting(self) -> int:
@@ -32,7 +35,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class TaskView:
-    """A task that has not ended."""
+    """A task that has not ended. Times in monotonic seconds."""
 
     id: int
     state: TaskState
@@ -40,7 +43,15 @@ class TaskView:
     claim_id: str
     """Of the current attempt; empty while the task waits."""
     since: float
-    """Since when it waits, or when its attempt was assigned to the claim; monotonic seconds."""
+    """Since when it waits, or when its attempt was assigned to the claim."""
+    task: Task
+    category: str
+    story: tuple[Moment, ...] = ()
+    allocation: Resources = Resources()
+    limit_memory_mb: float | None = None
+    limit_disk_mb: float | None = None
+    hostname: str = ""
+    """Of the agent of the current attempt."""
 
     @property
     def waits(self) -> bool:
@@ -95,6 +106,11 @@ class Counts:
     claims: int = 0
     left_s: float | None = None
     """How long it will probably still take; None: as fast as so far."""
+    withdrawn: int = 0
+    before: int = 0
+    """Of those that finished: in earlier runs."""
+    for_inputs: int = 0
+    """Of those that wait: for the outputs of other tasks."""
 
     @property
     def ended(self) -> int:
@@ -103,7 +119,7 @@ class Counts:
 
 def snapshot(state: State) -> Snapshot:
     return Snapshot(state.stopping, len(state.tasks), state.running(), len(state.claims), state.claims.held,
-                    state.changes.number)
+                    state.changes.number, any(cluster.connected for cluster in state.live()))
 
 
 def task_view(state: State, task_id: int) -> TaskView | None:
@@ -112,8 +128,23 @@ def task_view(state: State, task_id: int) -> TaskView | None:
     if record is None:
         return None
     waits = record.state is TaskState.WAITING
-    return TaskView(task_id, record.state, record.attempts, record.claim_id,
-                    record.waiting_since if waits else record.assigned_at)
+    claim = state.claims.get(record.claim_id)
+    return TaskView(
+        task_id, record.state, record.attempts, record.claim_id,
+        record.waiting_since if waits else record.assigned_at, record.task, record.kind.category,
+        record.story or ((record.waiting_since, record.state.value, ""),), record.allocation, record.limit_memory_mb,
+        record.limit_disk_mb, claim.hostname if claim is not None else "")
+
+
+def running(state: State, most: int) -> list[int]:
+    """Tasks that hold resources of a claim, at most `most` of them. Costs as much as it returns, and the claims."""
+    found = (number for claim in state.claims.values() for number in claim.attempts.values())
+    return list(islice(dict.fromkeys(found), most))
+
+
+def known(state: State) -> tuple[int, ...]:
+    """Every task that has not ended: for a search, which looks at them a few at a time."""
+    return tuple(state.tasks)
 
 
 def changes_since(state: State, number: int) -> ChangedTasks:

@@ -16,7 +16,7 @@ from mfmesos.core.actions import (
 )
 from mfmesos.core.attempt_record import WROTE_INPUT, Attempt
 from mfmesos.core.attemptid import attempt_id, attempt_stem
-from mfmesos.core.attempts import as_attempt, delivered
+from mfmesos.core.attempts import as_attempt, attempt_over, delivered
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.events import OutputsRefused, TaskRefused, TaskSubmitted
 from mfmesos.core.model import Resources, StagedInput, Task
@@ -153,7 +153,7 @@ def assign(state: State, record: TaskRecord, claim: Claim, allocation: Resources
     """Record the attempt as the claim's; `more`: its other parts, each in a claim of its own. All are saved together,
     before any of them may get its inputs.
     """
-    record.move(TaskState.ASSIGNED)
+    record.move(TaskState.ASSIGNED, state.now, claim.id)
     state.changes.note(record.task.id)
     record.attempt_id = attempt_id(record.stem, record.attempts)
     record.assigned_at = state.now
@@ -208,7 +208,7 @@ def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.R
         for kept in result.kept:
             if kept.size >= LARGE_BYTES:
                 state.near.add(claim.id, kept.digest)
-        record.move(TaskState.PUBLISHING)
+        record.move(TaskState.PUBLISHING, state.now)
         state.changes.note(record.task.id)
         record.result = result
         if not claim.publishing:
@@ -256,15 +256,16 @@ def drain(state: State, claim: Claim) -> None:
     for unsent in list(claim.unsent):
         record = current(state, claim, unsent)
         if record is not None:
-            take_back(state, claim, record)
+            take_back(state, claim, record, m.ATTEMPT_NOT_SENT())
 
 
-def take_back(state: State, claim: Claim, record: TaskRecord) -> None:
+def take_back(state: State, claim: Claim, record: TaskRecord, why: str) -> None:
     """The task waits again, whatever happened to the attempt."""
     claim.recall(record.attempt_id)
     state.emit(WithdrawPermit(claim.id, record.attempt_id))
+    state.emit(attempt_over(record, why, None))
     leave_claim(state, record)
-    wait_again(state, record)
+    wait_again(state, record, why)
 
 
 def outputs_published(state: State, attempt_id: str) -> None:
@@ -340,13 +341,14 @@ def carry_out(state: State, record: TaskRecord, decision: Decision, result: wire
     state.note_alike(f"again at {record.agent_id.cluster} {record.agent_id.agent}", "info",
                      m.ATTEMPT_RETRIED(attempt=record.attempt_id, why=decision.reason), record.task.id)
     state.emit(WithdrawPermit(record.claim_id, record.attempt_id))
+    state.emit(attempt_over(record, decision.reason, result))
     leave_claim(state, record)
-    wait_again(state, record)
+    wait_again(state, record, decision.reason)
 
 
-def wait_again(state: State, record: TaskRecord) -> None:
+def wait_again(state: State, record: TaskRecord, why: str) -> None:
     """It holds no resources any more, and is retried."""
-    record.move(TaskState.WAITING)
+    record.move(TaskState.WAITING, state.now, why)
     record.parts, record.waiting_since = (record.parts[0]._replace(claim_id=""),), state.now
     enqueue(state, record)
     state.emit(SaveTask(record.saved()))
@@ -364,7 +366,7 @@ def end(
         if how is not TaskState.FINISHED:
             state.emit(WithdrawPermit(record.claim_id, record.attempt_id))
         leave_claim(state, record)
-    record.move(how)
+    record.move(how, state.now, reason)
     del state.tasks[task.id]
     state.changes.note(task.id)
     state.claims.touch_own(task.id)
@@ -382,7 +384,8 @@ def end(
         task, finished=how is TaskState.FINISHED, withdrawn=how is TaskState.WITHDRAWN, reason=reason,
         exit_code=_exit_code(how, result), result=result, allocation=record.allocation,
         attempts=record.attempts, claim_id=record.claim_id, category=record.kind.category,
-        attempt_id=record.attempt_id, inputs=record.inputs))
+        attempt_id=record.attempt_id, inputs=record.inputs, story=record.story,
+        limit_memory_mb=record.limit_memory_mb, limit_disk_mb=record.limit_disk_mb))
     if task.temporary and how is TaskState.FINISHED:
         temporaries.made(state, record)
     elif record.attempts:

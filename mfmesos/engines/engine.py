@@ -33,6 +33,9 @@ class Engine(Protocol):
     def alive(self) -> str:
         """The reason to stop (the engine is done or gone), or empty. Called about once a second."""
 
+    def counts(self) -> Counts:
+        """Of the tasks so far; after `start`."""
+
     def close(self, failure: str | None, *, crashed: bool = False) -> None:
         """The run has ended; or the scheduler has `crashed`, and leaves everything to the next scheduler."""
 
@@ -51,12 +54,27 @@ class Display(Protocol):
 class Launched:
     """Common parts of the engines whose scheduler a launcher supervises."""
 
+    _host: Host
+
     def __init__(self, config: SchedulerConfig, echo: Callable[[str], None], getppid: Callable[[], int]) -> None:
         self._state_dir = config.state_dir
         self._echo = echo
         self._verbose = config.verbose
         self._parent = config.parent_pid
         self._getppid = getppid
+        self._finished = self._failed = self._withdrawn = 0
+
+    def _count(self, report: act.ReportTask) -> None:
+        self._finished += report.finished
+        self._withdrawn += report.withdrawn
+        self._failed += not (report.finished or report.withdrawn)
+
+    def counts(self) -> Counts:
+        """Of the tasks that the engine has submitted so far."""
+        run = self._host.snapshot()
+        ended = self._finished + self._failed
+        return Counts(run.tasks + ended, run.waiting, run.running, self._finished, self._failed, run.claims,
+                      self._host.seconds_left(), self._withdrawn)
 
     def together(self) -> AbstractContextManager[None]:
         return nullcontext()

@@ -101,6 +101,7 @@ class PoolEngine(Launched):
         self._rounds.add_done_callback(self._rounds_ended)
 
     def report(self, report: act.ReportTask, host: str) -> None:
+        self._count(report)
         self._runlog.task_ended(report, host)
         worker = self._workers.pop(report.task.id, None)
         if worker is None or worker.draining or report.withdrawn:

@@ -162,6 +162,7 @@ class TaskFileEngine(Launched):
 
     def report(self, report: act.ReportTask, host: str) -> None:
         task = report.task
+        self._count(report)
         self._runlog.task_ended(report, host)
         if report.finished:
             self._state.finished(task.id)

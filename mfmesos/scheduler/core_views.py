@@ -27,5 +27,11 @@ class CoreViews:
     def why_waiting(self, task_id: int) -> Waiting | None:
         return why_waiting(self.core.state, task_id)
 
+    def running(self, most: int) -> list[int]:
+        return snapshots.running(self.core.state, most)
+
+    def known(self) -> tuple[int, ...]:
+        return snapshots.known(self.core.state)
+
     def changes_since(self, number: int) -> ChangedTasks:
         return snapshots.changes_since(self.core.state, number)

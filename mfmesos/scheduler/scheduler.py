@@ -29,6 +29,7 @@ from mfmesos.scheduler.heldsyncs import HeldSyncs
 from mfmesos.scheduler.parts import core_of, framework_of
 from mfmesos.scheduler.publisher import Publisher
 from mfmesos.scheduler.run_folder import RunFolder
+from mfmesos.scheduler.sight import Sight
 from mfmesos.settings.config import SchedulerConfig
 from mfmesos.shared import descriptors, wire
 from mfmesos.shared.addresses import split_host_port
@@ -67,6 +68,7 @@ class Scheduler(CoreViews):
         self.staging: StagingServer
         self.journal: Journal
         self.recorder = Recorder(config.history, self.workdir.name, self._complain, PER_CATEGORY)
+        self._sight = Sight(config, self, engine.counts, clock)
         self.loop: asyncio.AbstractEventLoop
         self._link: MesosLink
         self._pending: list[ev.Event] = []
@@ -105,6 +107,7 @@ class Scheduler(CoreViews):
             act.PublishOutputs: lambda a: self._publisher.publish(self.staging, a.attempt_id),
             act.CloseClaim: lambda a: self.staging.close_claim(a.claim_id),
             act.RecordAttempt: lambda a: self.recorder.keep(a.attempt),
+            act.ReportAttempt: lambda a: self._sight.ended(a, self._hosts.get(a.claim_id, "")),
             act.Note: self._note,
             act.Over: self._finish,
         }
@@ -240,7 +243,9 @@ class Scheduler(CoreViews):
         reports: list[act.ReportTask] = list(actions)
         with self.engine.together():
             for report in reports:
-                self.engine.report(report, self._hosts.get(report.claim_id, ""))
+                host = self._hosts.get(report.claim_id, "")
+                self.engine.report(report, host)
+                self._sight.ended(report, host)
         for report in reports:
             self.staging.settle(report.attempt_id)
 
@@ -279,6 +284,7 @@ class Scheduler(CoreViews):
         self._connect()
         self.post(ev.HistoryLoaded(tuple(await history)))
         self.engine.start(self)
+        await self._sight.start(self.journal.resumed)
         gc.freeze()  # what exists now stays to the end: no collection need look at it
         self._ready = True
         self._drain()
@@ -295,6 +301,7 @@ class Scheduler(CoreViews):
             ticker.cancel()
             await self.loop.run_in_executor(None, self._link.stop, not crashed, 5.0)
             await self.staging.stop(keep=crashed)
+            await self._sight.end(failure, crashed, self.staging.sent()[0])
             self.engine.close(failure, crashed=crashed)
             self.core.close()
             await self.loop.run_in_executor(None, self.recorder.close)
@@ -361,6 +368,7 @@ class Scheduler(CoreViews):
                 self.post(ev.StopRequested(why))
             self.post(ev.Tick())
             self.recorder.flush()
+            self._sight.tick(self.staging.sent()[0])
             self._flush_journal()
             stopping = self.snapshot().stopping
             if stopping:

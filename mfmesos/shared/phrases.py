@@ -57,6 +57,11 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode()
 
 
+def cut(text: str, limit: int) -> str:
+    """The text as it is, without its middle if it has more than `limit` characters."""
+    return text if len(text) <= limit else without_middle(text, limit)
+
+
 def without_middle(text: str, limit: int) -> str:
     """A longer text cut to `limit` characters (3 or more)."""
     tail = limit // 2

@@ -99,14 +99,18 @@ def migrate(
         mark(db, application_id, len(steps))
 
 
-def check(db: sqlite3.Connection, path: Path, application_id: int, version: int, move: str) -> None:
-    """Raises UnusableFile for another program's file, a newer mfmesos's file, and a damaged file."""
+def check(
+    db: sqlite3.Connection, path: Path, application_id: int, version: int, move: str, *, whole: bool = True,
+) -> None:
+    """Raises UnusableFile for another program's file, a newer mfmesos's file and, if it is to be read as a `whole`, a
+    damaged file.
+    """
     found = pragma(db, "user_version")
     if pragma(db, "application_id") != application_id:
         raise UnusableFile(m.FOREIGN_SQLITE(path=path, away=move))
     if found > version:
         raise UnusableFile(m.NEWER_SQLITE(path=path, found=found, known=version, away=move))
-    verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0] if whole else "ok"
     if verdict != "ok":
         raise UnusableFile(m.DAMAGED_SQLITE(path=path, verdict=" ".join(str(verdict).split())[:80], away=move))
 

@@ -9,6 +9,7 @@ import pytest
 
 from mfmesos.core import events as ev
 from mfmesos.core.model import Task
+from mfmesos.core.snapshot import Counts
 from mfmesos.scheduler.scheduler import Scheduler
 from mfmesos.settings.config import SchedulerConfig
 
@@ -35,6 +36,9 @@ class Engine:
 
     def note(self, note: object) -> None:
         pass
+
+    def counts(self) -> Counts:
+        return Counts()
 
     def alive(self) -> str:
         if self.error is not None:

@@ -64,6 +64,12 @@ CLAIM_OF_ANOTHER_VERSION = Message(
     "mfmesos was updated while the run was interrupted. What the executor had not finished runs again at no cost.")
 CLAIM_STUCK = Message("claim-stuck", "the claim did not end", "Part of other messages: why a claim was forgotten.")
 CLAIM_RELEASED = Message("claim-released", "its claim was released", "Why an attempt ended: its claim was given back.")
+ATTEMPT_NOT_SENT = Message(
+    "attempt-not-sent", "its claim gets no more attempts",
+    "Why an attempt ended before its executor received it. The task runs again elsewhere.")
+MADE_AGAIN = Message(
+    "made-again", "its temporary output {name} was lost and is needed",
+    "Why a finished task runs again, in its story.")
 ATTEMPT_UNKNOWN = Message(
     "attempt-unknown", "its executor no longer knows the attempt",
     "Why an attempt ended: its executor was restarted or lost its state. The task runs again.")

@@ -79,6 +79,9 @@ JOURNAL_AWAY = Message(
     "Part of messages about journal.sqlite: the cure.")
 FINISHED_AWAY = Message(
     "finished-away", "move it away (all tasks then run again)", "Part of messages about run.sqlite: the cure.")
+RECORD_AWAY = Message(
+    "record-away", "move it away (earlier runs of the folder are then no longer shown)",
+    "Part of messages about record.sqlite: the cure.")
 UNREADABLE_ROW = Message("unreadable-row", "an unreadable row ({why})", "Part of sqlite-bad-name: the reason.")
 
 # --- the history ---

@@ -1,0 +1,94 @@
+"""What the control socket answers: the snapshot, single tasks, a search; nothing that grows with the run."""
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any, Callable
+
+from mfmesos.control.control_server import BadQuestion, Question
+from mfmesos.core.model import Task
+from mfmesos.core.snapshot import Counts, TaskView
+from mfmesos.scheduler.core_views import CoreViews
+from mfmesos.shared.messages import control as m
+
+MOST = 200
+"""Tasks in one answer."""
+AT_ONCE = 2_000
+"""Tasks that a search looks at before others have their turn in the loop."""
+
+
+class Questions:
+    """For the loop's thread. `counts`: of the engine; `offset_s`: epoch minus the core's clock; `about`: what never
+    changes during the run.
+    """
+
+    def __init__(
+        self, views: CoreViews, counts: Callable[[], Counts], offset_s: float, about: Mapping[str, Any],
+    ) -> None:
+        self._views = views
+        self._counts = counts
+        self._offset_s = offset_s
+        self._about = about
+
+    def answers(self) -> dict[str, Callable[[Question], Any]]:
+        return {"status": self._status, "task": self._task, "running": self._running, "find": self._find}
+
+    def _status(self, question: Question) -> dict[str, Any]:
+        """Counters, and what the run holds of the cluster."""
+        now, room = self._views.snapshot(), self._views.room()
+        return {
+            **self._about, "now": time.time(), "stopping": now.stopping, "connected": now.connected,
+            "counts": asdict(self._counts()), "claims": now.claims,
+            "held": {"cores": now.held.cores, "memory_mb": now.held.memory_mb},
+            "agents": len(room.agents), "cores": sum(a.cores for a in room.agents),
+            "memory_mb": sum(a.memory_mb for a in room.agents)}
+
+    def _task(self, question: Question) -> dict[str, Any] | None:
+        """{"task": NUMBER}: all about a task that has not ended; null: another or none."""
+        number = question.get("task")
+        if not isinstance(number, int):
+            raise BadQuestion(m.UNKNOWN_QUESTION())
+        view = self._views.task(number)
+        return None if view is None else self._shown(view)
+
+    def _running(self, question: Question) -> list[dict[str, Any]]:
+        """Tasks that hold resources of a claim, MOST at most."""
+        views = (self._views.task(number) for number in self._views.running(MOST))
+        return [self._row(view) for view in views if view is not None and not view.waits]
+
+    async def _find(self, question: Question) -> list[int]:
+        """{"text": ...}: tasks that have not ended with an output of that name, otherwise with that text in their
+        commands; MOST at most.
+        """
+        text = question.get("text")
+        if not isinstance(text, str) or not text:
+            raise BadQuestion(m.UNKNOWN_QUESTION())
+        exact: list[int] = []
+        fragments: list[int] = []
+        known = self._views.known()
+        for start in range(0, len(known), AT_ONCE):
+            for task in self._tasks(known[start:start + AT_ONCE]):
+                if text in task.outputs:
+                    exact.append(task.id)
+                elif text in task.command and len(fragments) < MOST:
+                    fragments.append(task.id)
+            await asyncio.sleep(0)
+        return (exact or fragments)[:MOST]
+
+    def _tasks(self, numbers: Iterable[int]) -> list[Task]:
+        return [view.task for number in numbers if (view := self._views.task(number)) is not None]
+
+    def _row(self, view: TaskView) -> dict[str, Any]:
+        return {"task": view.id, "state": view.state.value, "attempts": view.attempts, "category": view.category,
+                "host": view.hostname, "since": view.since + self._offset_s, "command": view.task.command[:200]}
+
+    def _shown(self, view: TaskView) -> dict[str, Any]:
+        given = view.allocation
+        return {
+            **self._row(view), "command": view.task.command, "inputs": len(view.task.inputs),
+            "outputs": list(view.task.outputs[:MOST]), "claim": view.claim_id,
+            "cores": given.cores, "memory_mb": given.memory_mb, "disk_mb": given.disk_mb,
+            "limit_memory_mb": view.limit_memory_mb, "limit_disk_mb": view.limit_disk_mb,
+            "story": [[at + self._offset_s, state, note] for at, state, note in view.story]}

@@ -1,0 +1,76 @@
+"""What lets users see a run: its record, its progress counters and its control socket. The run never depends on it."""
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Callable
+
+from mfmesos.control import socket_place
+from mfmesos.control.control_server import ControlServer
+from mfmesos.core.actions import ReportAttempt, ReportTask
+from mfmesos.core.snapshot import Counts
+from mfmesos.scheduler.core_views import CoreViews
+from mfmesos.scheduler.questions import Questions
+from mfmesos.settings.config import ConfigError, SchedulerConfig
+from mfmesos.shared.messages import control as m
+from mfmesos.shared.plainerrors import plain
+from mfmesos.store.run_record import ENDED, FAILED, RUNNING, STOPPED, RunInfo, RunRecord
+
+log = logging.getLogger("mfmesos.sight")
+
+
+class Sight:
+    """For the loop's thread."""
+
+    def __init__(
+        self, config: SchedulerConfig, views: CoreViews, counts: Callable[[], Counts], clock: Callable[[], float],
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._config = config
+        self._views = views
+        self._counts = counts
+        self._environ = environ
+        self._offset_s = time.time() - clock()
+        self._record = RunRecord(config.state_dir, self._offset_s)
+        self._server: ControlServer | None = None
+        self._socket: Path | None = None
+        self._began = False
+
+    async def start(self, resumed: bool) -> None:
+        """Begin the record and open the socket. An error is logged."""
+        config, self._began = self._config, True
+        self._record.begin(RunInfo(config.engine, config.master, resumed))
+        about = {"workdir": config.workdir, "engine": config.engine, "master": config.master, "pid": os.getpid(),
+                 "started": time.time()}
+        server = ControlServer(Questions(self._views, self._counts, self._offset_s, about).answers())
+        try:
+            path = socket_place.socket_path(Path(config.workdir), self._environ)
+            await server.start(path)
+            self._server, self._socket = server, path
+            socket_place.point(config.state_dir, path)
+        except (ConfigError, OSError) as e:
+            log.warning("event=no_control %s", m.NO_CONTROL(why=e if isinstance(e, ConfigError) else plain(e)))
+
+    def ended(self, report: ReportTask | ReportAttempt, host: str) -> None:
+        """A task, or an attempt before another."""
+        self._record.ended(report, host)
+
+    def tick(self, sent_bytes: int) -> None:
+        """About twice a second."""
+        self._record.count(self._counts(), sent_bytes)
+        self._record.flush()
+
+    async def end(self, failure: str | None, crashed: bool, sent_bytes: int) -> None:
+        """The run has ended: no more questions, and the record is complete within seconds."""
+        if self._server is not None:
+            await self._server.stop()
+        if self._socket is not None:
+            socket_place.remove(self._config.state_dir, self._socket)
+        if self._began:
+            self._record.count(self._counts(), sent_bytes)
+        stopping = self._views.snapshot().stopping
+        state = RUNNING if crashed else FAILED if failure else STOPPED if stopping else ENDED
+        await self._record.close(state, failure or stopping)

@@ -1,0 +1,222 @@
+"""Writes record.sqlite on a thread of its own, in batches: no error of the record affects the run."""
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Union
+
+from mfmesos import __version__
+from mfmesos.core.actions import ReportAttempt, ReportTask
+from mfmesos.core.model import Moment, Resources
+from mfmesos.core.snapshot import Counts
+from mfmesos.shared.messages import store as m
+from mfmesos.shared.netfs import on_network
+from mfmesos.shared.phrases import cut
+from mfmesos.shared.wire import Result, Usage
+from mfmesos.store import sqlitefile
+from mfmesos.store.run_tables import (
+    APPLICATION_ID,
+    ATTEMPT_COLUMNS,
+    FILE,
+    RUN_COLUMNS,
+    STEPS,
+    TASK_COLUMNS,
+    VERSION,
+)
+
+log = logging.getLogger("mfmesos.record")
+AT_ONCE = 500
+CLOSE_S = 5.0
+BUSY_S = 3.0
+MOST_RUNS, MOST_TASKS = 20, 300_000
+"""Older runs are removed when another begins; the last one always stays."""
+COMMAND, OUTPUTS, REASON, NOTE, STORY = 700, 300, 300, 60, 500
+"""Characters; of a longer text the middle is left out."""
+RUNNING, ENDED, STOPPED, FAILED = "running", "ended", "stopped", "failed"
+_TASK = f"INSERT OR REPLACE INTO tasks VALUES ({', '.join('?' * len(TASK_COLUMNS))})"
+_ATTEMPT = f"INSERT OR REPLACE INTO attempts VALUES ({', '.join('?' * len(ATTEMPT_COLUMNS))})"
+_RUN = f"INSERT INTO runs ({', '.join(RUN_COLUMNS)}) VALUES ({', '.join('?' * len(RUN_COLUMNS))})"
+_COUNTS = "UPDATE runs SET total = ?, before = ?, finished = ?, failed = ?, withdrawn = ?, sent_bytes = ? WHERE run = ?"
+_NO_USAGE = Usage()
+Row = tuple[Any, ...]
+Report = Union[ReportTask, ReportAttempt]
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What is known of a run when it begins."""
+
+    engine: str
+    master: str
+    resumed: bool
+    """It continues the last one in the file, whose scheduler died."""
+
+
+class RunRecord:
+    """Methods are for one thread, the scheduler's loop; they return at once. `offset_s`: epoch minus the core's
+    clock.
+    """
+
+    def __init__(self, state_dir: Path, offset_s: float, clock: Callable[[], float] = time.time) -> None:
+        self._path = state_dir / FILE
+        self._offset_s = offset_s
+        self._clock = clock
+        self._waiting: list[tuple[Report, str, float]] = []
+        self._counts: Row = ()
+        self._written: Row = ()
+        self._db: sqlite3.Connection | None = None
+        self.run = 0
+        """Its number in the file; 0: not known yet, or nothing is recorded."""
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="record")
+
+    def begin(self, info: RunInfo) -> None:
+        self._thread.submit(self._guarded, self._begin, info)
+
+    def ended(self, report: Report, host: str) -> None:
+        """A task has ended for good, or one of its attempts before another."""
+        self._waiting.append((report, host, self._clock()))
+        if len(self._waiting) >= AT_ONCE:
+            self.flush()
+
+    def count(self, counts: Counts, sent_bytes: int) -> None:
+        """For the row of the run."""
+        self._counts = (counts.total, counts.before, counts.finished, counts.failed, counts.withdrawn, sent_bytes)
+
+    def flush(self) -> None:
+        if self._waiting or self._counts != self._written:
+            waiting, self._waiting, self._written = self._waiting, [], self._counts
+            self._thread.submit(self._guarded, self._add, waiting, self._counts)
+
+    async def close(self, state: str, failure: str = "") -> None:
+        """Write what waits, within CLOSE_S. `state`: RUNNING for a crash, that another scheduler resumes."""
+        self.flush()
+        last = asyncio.wrap_future(self._thread.submit(self._guarded, self._end, state, failure))
+        await asyncio.wait([last], timeout=CLOSE_S)
+        self._thread.shutdown(wait=False)
+
+    # --- on the thread --------------------------------------------------------------------------
+    def _guarded(self, what: Callable[..., None], *args: Any) -> None:
+        try:
+            with sqlitefile.translated_errors(self._path, RecordError, m.RECORD_AWAY()):
+                what(*args)
+        except RecordError as e:
+            log.warning("event=record_lost %s", e)
+            self.run = 0
+            if self._db is not None:
+                self._db.close()
+                self._db = None
+
+    def _begin(self, info: RunInfo) -> None:
+        sqlitefile.prepare(self._path, m.RECORD_AWAY())
+        db = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        with sqlitefile.closed_on_failure(db):
+            if not sqlitefile.is_new(db):
+                sqlitefile.check(db, self._path, APPLICATION_ID, VERSION, m.RECORD_AWAY(), whole=False)
+            db.execute(f"PRAGMA journal_mode = {'TRUNCATE' if on_network(self._path) else 'WAL'}")
+            db.execute("PRAGMA synchronous = NORMAL")
+            sqlitefile.migrate(db, STEPS, APPLICATION_ID)
+            with sqlitefile.transaction(db):
+                self._begin_run(db, info)
+        self._db = db
+
+    def _begin_run(self, db: sqlite3.Connection, info: RunInfo) -> None:
+        last = db.execute("SELECT run, state FROM runs ORDER BY run DESC LIMIT 1").fetchone() or (0, ENDED)
+        if info.resumed and last[1] == RUNNING:
+            self.run = last[0]
+            db.execute("UPDATE runs SET pid = ?, host = ?, master = ? WHERE run = ?",
+                       (os.getpid(), socket.gethostname(), info.master, self.run))
+            return
+        self.run = last[0] + 1
+        db.execute(_RUN, (
+            self.run, info.engine, info.master, __version__, socket.gethostname(), os.getpid(), self._clock(), None,
+            RUNNING, "", 0, 0, 0, 0, 0, 0))
+        _prune(db)
+
+    def _add(self, waiting: Sequence[tuple[Report, str, float]], counts: Row) -> None:
+        if self._db is None:
+            return
+        tasks, attempts = [], []
+        for report, host, now in waiting:
+            if isinstance(report, ReportTask):
+                tasks.append(self._task(report, host, now))
+            else:
+                attempts.append(self._attempt(report, host, now))
+        with sqlitefile.transaction(self._db):
+            self._db.executemany(_ATTEMPT, attempts)
+            self._db.executemany(_TASK, tasks)
+            if counts:
+                self._db.execute(_COUNTS, (*counts, self.run))
+
+    def _task(self, report: ReportTask, host: str, now: float) -> Row:
+        task, story = report.task, report.story
+        state = "finished" if report.finished else "withdrawn" if report.withdrawn else "failed"
+        began = [at for at, name, _ in story if name == "assigned"] if report.claim_id else []
+        return (
+            self.run, task.id, state, cut(report.reason, REASON), cut(task.command, COMMAND), report.category,
+            cut("\n".join(task.outputs), OUTPUTS), report.attempts, story[0][0] + self._offset_s if story else now, now,
+            sum(i.size for i in report.inputs), story_text(story),
+            *self._measures(report, host, began[-1] if began else None))
+
+    def _attempt(self, report: ReportAttempt, host: str, now: float) -> Row:
+        return (self.run, report.task.id, report.attempt, now, cut(report.reason, REASON),
+                *self._measures(report, host, report.assigned_at))
+
+    def _measures(self, report: Report, host: str, began: float | None) -> Row:
+        result, given = report.result, report.allocation or Resources()
+        used, ended = (result.usage if result else _NO_USAGE), result or _NO_RESULT
+        started = None if began is None else began + self._offset_s
+        return (
+            report.claim_id, host, started, ended.exit_code, ended.signal, ended.resource,
+            given.cores, given.memory_mb, given.disk_mb, given.rest() if given.gpus or given.others else "",
+            report.limit_memory_mb, report.limit_disk_mb,
+            used.cores, used.memory_mb, used.disk_mb, used.cpu_s, used.wall_s, used.wait_s)
+
+    def _end(self, state: str, failure: str) -> None:
+        if self._db is None:
+            return
+        if state != RUNNING:
+            self._db.execute("UPDATE runs SET state = ?, failure = ?, ended = ? WHERE run = ?",
+                             (state, failure, self._clock(), self.run))
+        self._db.close()
+        self._db = None
+
+
+_NO_RESULT = Result("", "")
+
+
+class RecordError(Exception):
+    """The record is unusable: one line with the file, the reason and the cure."""
+
+
+def story_text(story: Iterable[Moment]) -> str:
+    """One line for each moment: seconds since the first one, the state, and the claim or the reason."""
+    lines: list[str] = []
+    first = None
+    for at, state, note in story:
+        first = at if first is None else first
+        lines.append(f"{at - first:.2f} {state} {cut(note, NOTE)}" if note else f"{at - first:.2f} {state}")
+    text = "\n".join(lines)
+    while len(text) > STORY and len(lines) > 2:
+        del lines[len(lines) // 2]
+        text = "\n".join(lines)
+    return text
+
+
+def _prune(db: sqlite3.Connection) -> None:
+    """Remove the oldest runs beyond the bounds."""
+    total = 0
+    for n, (run, tasks) in enumerate(db.execute(
+            "SELECT r.run, (SELECT count(*) FROM tasks t WHERE t.run = r.run) FROM runs r ORDER BY run DESC"
+            ).fetchall()):
+        total += tasks
+        if n > 1 and (n > MOST_RUNS or total > MOST_TASKS):
+            for table in ("runs", "tasks", "attempts"):
+                db.execute(f"DELETE FROM {table} WHERE run = ?", (run,))

@@ -1,0 +1,45 @@
+"""record.sqlite in .mfmesos: the record of the runs in a folder, for people and programs. docs/seeing.md documents it.
+
+PRAGMA user_version counts up when a program that reads an earlier version would misread a later one. Times are seconds
+since the epoch, durations seconds, memory and disk MB (2**20 bytes). NULL: unknown, or it does not apply.
+"""
+from __future__ import annotations
+
+import sqlite3
+from typing import Callable
+
+FILE = "record.sqlite"
+APPLICATION_ID = 0x6D666D65  # "mfme"
+RUN_COLUMNS = (
+    "run", "engine", "master", "version", "host", "pid", "started", "ended", "state", "failure", "total", "before",
+    "finished", "failed", "withdrawn", "sent_bytes")
+MEASURES = (
+    "claim", "host", "started", "exit_code", "signal", "resource", "cores", "memory_mb", "disk_mb", "others",
+    "limit_memory_mb", "limit_disk_mb", "used_cores", "used_memory_mb", "used_disk_mb", "cpu_s", "wall_s", "wait_s")
+"""Of an attempt; of a task, its last one."""
+TASK_COLUMNS = (
+    "run", "task", "state", "reason", "command", "category", "outputs", "attempts", "submitted", "ended",
+    "input_bytes", "story", *MEASURES)
+ATTEMPT_COLUMNS = ("run", "task", "attempt", "ended", "reason", *MEASURES)
+_TEXTS = frozenset((
+    "engine", "master", "version", "host", "state", "failure", "reason", "command", "category", "outputs", "story",
+    "claim", "resource", "others"))
+_WHOLE = frozenset((
+    "run", "task", "attempt", "attempts", "pid", "total", "before", "finished", "failed", "withdrawn", "exit_code",
+    "signal", "sent_bytes", "input_bytes"))
+
+
+def _columns(names: tuple[str, ...]) -> str:
+    return ", ".join(f"{n} {'TEXT' if n in _TEXTS else 'INTEGER' if n in _WHOLE else 'REAL'}" for n in names)
+
+
+def _first(db: sqlite3.Connection) -> None:
+    db.execute(f"CREATE TABLE runs ({_columns(RUN_COLUMNS)}, PRIMARY KEY (run))")
+    db.execute(f"CREATE TABLE tasks ({_columns(TASK_COLUMNS)}, PRIMARY KEY (run, task))")
+    db.execute(f"CREATE TABLE attempts ({_columns(ATTEMPT_COLUMNS)}, PRIMARY KEY (run, task, attempt))")
+    db.execute("CREATE INDEX not_finished ON tasks (run, state) WHERE state <> 'finished'")
+
+
+STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first,)
+"""The first N of them make the tables of version N. A step is never changed after its release."""
+VERSION = len(STEPS)
