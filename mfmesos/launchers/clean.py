@@ -20,8 +20,8 @@ from mfmesos.store.markers import markers_in
 Echo = Callable[[str], None]
 TIMEOUT_S = 10.0
 TEMPORARY = ("incoming", "temporary", JOURNAL, "scheduler.json", "makeflow.debug", MARKERS, "mfmesos-executor*",
-             "framework_id.new")
-"""In .mfmesos/; the records of the run (scheduler.log, report.jsonl, logs/) stay."""
+             "framework_id.new", "control.json*")
+"""In .mfmesos/; the records of the run (scheduler.log, report.jsonl, record.sqlite, logs/) stay."""
 NO_FRAMEWORK = "No framework found"
 
 

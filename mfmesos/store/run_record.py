@@ -107,8 +107,8 @@ class RunRecord:
         try:
             with sqlitefile.translated_errors(self._path, RecordError, m.RECORD_AWAY()):
                 what(*args)
-        except RecordError as e:
-            log.warning("event=record_lost %s", e)
+        except Exception as e:  # the record must never end the run
+            log.warning("event=record_lost %s", e, exc_info=not isinstance(e, RecordError))
             self.run = 0
             if self._db is not None:
                 self._db.close()

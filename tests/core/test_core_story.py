@@ -12,7 +12,7 @@ from mfmesos.shared import wire
 
 
 def test_a_finished_task_tells_its_story():
-    """Waiting, assigned to which claim, publishing, finished, each with its time; this executor reports only the end."""
+    """Waiting, assigned to which claim, publishing, finished, each with its time; the executor reports only the end."""
     world = World()
     world.submit(1)
     world.now = 2.0
