@@ -53,7 +53,7 @@ class ControlClient:
             self._socket.sendall(json.dumps({"ask": name, **more}).encode() + b"\n")
             reply = self._read()
         except OSError as e:
-            raise ControlError(m.SCHEDULER_SILENT(why=plain(e))) from None
+            raise ControlError(m.CONTROL_SILENT(why=plain(e))) from None
         if "error" in reply:
             raise ControlError(str(reply["error"]))
         return reply.get("answer")

@@ -44,7 +44,7 @@ RUNNING, ENDED, STOPPED, FAILED = "running", "ended", "stopped", "failed"
 _TASK = f"INSERT OR REPLACE INTO tasks VALUES ({', '.join('?' * len(TASK_COLUMNS))})"
 _ATTEMPT = f"INSERT OR REPLACE INTO attempts VALUES ({', '.join('?' * len(ATTEMPT_COLUMNS))})"
 _RUN = f"INSERT INTO runs ({', '.join(RUN_COLUMNS)}) VALUES ({', '.join('?' * len(RUN_COLUMNS))})"
-_COUNTS = "UPDATE runs SET total = ?, before = ?, finished = ?, failed = ?, withdrawn = ?, sent_bytes = ? WHERE run = ?"
+_COUNTED = ("total", "before", "finished", "failed", "withdrawn", "sent_bytes")
 _NO_USAGE = Usage()
 Row = tuple[Any, ...]
 Report = Union[ReportTask, ReportAttempt]
@@ -153,7 +153,8 @@ class RunRecord:
             self._db.executemany(_ATTEMPT, attempts)
             self._db.executemany(_TASK, tasks)
             if counts:
-                self._db.execute(_COUNTS, (*counts, self.run))
+                self._db.execute(f"UPDATE runs SET {', '.join(f'{c} = ?' for c in _COUNTED)} WHERE run = ?",
+                                 (*counts, self.run))
 
     def _task(self, report: ReportTask, host: str, now: float) -> Row:
         task, story = report.task, report.story

@@ -24,7 +24,7 @@ NOBODY_LISTENS = Message(
 RUNS_ELSEWHERE = Message(
     "runs-elsewhere", "{folder}: the run is on {host} (process {process}); {cure}",
     "A run can be asked only on the machine of its scheduler.", "give the command there")
-SCHEDULER_SILENT = Message(
-    "scheduler-silent", "the scheduler does not answer ({why})", "It is very busy, was stopped, or has just ended.")
+CONTROL_SILENT = Message(
+    "control-silent", "the scheduler does not answer ({why})", "It is very busy, was stopped, or has just ended.")
 CONNECTION_ENDED = Message(
     "connection-ended", "the scheduler closed the connection", "It has ended, or too many programs ask it.")
