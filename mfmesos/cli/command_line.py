@@ -18,6 +18,7 @@ from mfmesos.cli.history_commands import history
 from mfmesos.cli.number_options import Number
 from mfmesos.cli.policy_options import policy_options, policy_settings
 from mfmesos.cli.pool_options import pool_options, settings_of
+from mfmesos.cli.seeing_commands import logs, status, why
 from mfmesos.cli.simulate_commands import simulate
 from mfmesos.settings.config import DEFAULT_MASTER, ConfigError, SchedulerConfig, read_secret
 from mfmesos.shared import bounds
@@ -53,6 +54,15 @@ def folders(context: click.Context, option: click.Parameter, names: tuple[str, .
         return shared_folders(names)
     except ConfigError as e:
         raise click.BadParameter(str(e)) from None
+
+
+def enter(context: click.Context, option: click.Parameter, folder: str | None) -> None:
+    """-C: before anything else is looked at."""
+    if folder is not None:
+        try:
+            os.chdir(folder)
+        except OSError as e:
+            raise click.BadParameter(plain(e)) from None
 
 
 def cluster_options(command: F) -> F:
@@ -330,9 +340,12 @@ def clean(directory: Path, dry_run: bool, master: str, principal: str | None, se
         echo=echo))
 
 
-main.add_command(estimates)
-main.add_command(history)
-main.add_command(simulate)
+for command in (estimates, history, simulate, status, why, logs):
+    main.add_command(command)
+for command in main.commands.values():
+    click.option("-C", "work_in", metavar="FOLDER", is_eager=True, expose_value=False, callback=enter,
+                 type=click.Path(exists=True, file_okay=False),
+                 help="Work in FOLDER instead of the present one.")(command)
 
 
 def echo(text: str) -> None:

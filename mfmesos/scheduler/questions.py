@@ -8,8 +8,9 @@ from dataclasses import asdict
 from typing import Any, Callable
 
 from mfmesos.control.control_server import BadQuestion, Question
-from mfmesos.core.model import Task
+from mfmesos.core.model import Resources, Task
 from mfmesos.core.snapshot import Counts, TaskView
+from mfmesos.core.waiting import Waiting
 from mfmesos.scheduler.core_views import CoreViews
 from mfmesos.shared.messages import control as m
 
@@ -51,7 +52,10 @@ class Questions:
         if not isinstance(number, int):
             raise BadQuestion(m.UNKNOWN_QUESTION())
         view = self._views.task(number)
-        return None if view is None else self._shown(view)
+        if view is None:
+            return None
+        waiting = self._views.why_waiting(number) if view.waits else None
+        return {**self._shown(view), "why": None if waiting is None else self._why(waiting)}
 
     def _running(self, question: Question) -> list[dict[str, Any]]:
         """Tasks that hold resources of a claim, MOST at most."""
@@ -84,6 +88,17 @@ class Questions:
         return {"task": view.id, "state": view.state.value, "attempts": view.attempts, "category": view.category,
                 "host": view.hostname, "since": view.since + self._offset_s, "command": view.task.command[:200]}
 
+    def _why(self, waiting: Waiting) -> dict[str, Any]:
+        """See core.waiting; `start_at` and `until` are of the calendar."""
+        amounts = {name: _amounts(getattr(waiting, name)) for name in ("need", "largest", "most_free", "held")}
+        return {
+            "binding": waiting.binding.value, "before": waiting.before, **amounts, "limit": waiting.limit,
+            "claim": waiting.claim_id, "behind": waiting.behind,
+            "claims": [[why.value, count] for why, count in waiting.claims],
+            "agents": [[why.value, count] for why, count in waiting.agents],
+            "until": None if waiting.until is None else waiting.until + self._offset_s,
+            "start_at": None if waiting.start_at is None else waiting.start_at + self._offset_s}
+
     def _shown(self, view: TaskView) -> dict[str, Any]:
         given = view.allocation
         return {
@@ -92,3 +107,7 @@ class Questions:
             "cores": given.cores, "memory_mb": given.memory_mb, "disk_mb": given.disk_mb,
             "limit_memory_mb": view.limit_memory_mb, "limit_disk_mb": view.limit_disk_mb,
             "story": [[at + self._offset_s, state, note] for at, state, note in view.story]}
+
+
+def _amounts(one: Resources) -> dict[str, float]:
+    return {"cores": one.cores, "memory_mb": one.memory_mb, "disk_mb": one.disk_mb}

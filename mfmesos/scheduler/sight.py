@@ -1,6 +1,7 @@
 """What lets users see a run: its record, its progress counters and its control socket. The run never depends on it."""
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import time
@@ -20,6 +21,7 @@ from mfmesos.shared.plainerrors import plain
 from mfmesos.store.run_record import ENDED, FAILED, RUNNING, STOPPED, RunInfo, RunRecord
 
 log = logging.getLogger("mfmesos.sight")
+BEGIN_S = 3.0
 
 
 class Sight:
@@ -34,7 +36,7 @@ class Sight:
         self._counts = counts
         self._environ = environ
         self._offset_s = time.time() - clock()
-        self._record = RunRecord(config.state_dir, self._offset_s)
+        self._record = RunRecord(config.state_dir, self._offset_s, keep_output=config.keep_output)
         self._server: ControlServer | None = None
         self._socket: Path | None = None
         self._began = False
@@ -42,7 +44,7 @@ class Sight:
     async def start(self, resumed: bool) -> None:
         """Begin the record and open the socket. An error is logged."""
         config, self._began = self._config, True
-        self._record.begin(RunInfo(config.engine, config.master, resumed))
+        begun = asyncio.wrap_future(self._record.begin(RunInfo(config.engine, config.master, resumed)))
         about = {"workdir": config.workdir, "engine": config.engine, "master": config.master, "pid": os.getpid(),
                  "started": time.time()}
         server = ControlServer(Questions(self._views, self._counts, self._offset_s, about).answers())
@@ -53,6 +55,7 @@ class Sight:
             socket_place.point(config.state_dir, path)
         except (ConfigError, OSError) as e:
             log.warning("event=no_control %s", m.NO_CONTROL(why=e if isinstance(e, ConfigError) else plain(e)))
+        await asyncio.wait([begun], timeout=BEGIN_S)  # the first task to end keeps its output where it belongs
 
     def ended(self, report: ReportTask | ReportAttempt, host: str) -> None:
         """A task, or an attempt before another."""

@@ -8,7 +8,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Union
@@ -31,6 +31,7 @@ from mfmesos.store.run_tables import (
     TASK_COLUMNS,
     VERSION,
 )
+from mfmesos.store.runlog import keep_output, set_aside
 
 log = logging.getLogger("mfmesos.record")
 AT_ONCE = 500
@@ -65,8 +66,11 @@ class RunRecord:
     clock.
     """
 
-    def __init__(self, state_dir: Path, offset_s: float, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, state_dir: Path, offset_s: float, clock: Callable[[], float] = time.time, keep_output: bool = True,
+    ) -> None:
         self._path = state_dir / FILE
+        self._keep_output = keep_output
         self._offset_s = offset_s
         self._clock = clock
         self._waiting: list[tuple[Report, str, float]] = []
@@ -77,8 +81,9 @@ class RunRecord:
         """Its number in the file; 0: not known yet, or nothing is recorded."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="record")
 
-    def begin(self, info: RunInfo) -> None:
-        self._thread.submit(self._guarded, self._begin, info)
+    def begin(self, info: RunInfo) -> Future[None]:
+        """Before any task ends; sets the kept output of the run before aside."""
+        return self._thread.submit(self._guarded, self._begin, info)
 
     def ended(self, report: Report, host: str) -> None:
         """A task has ended for good, or one of its attempts before another."""
@@ -139,6 +144,7 @@ class RunRecord:
             self.run, info.engine, info.master, __version__, socket.gethostname(), os.getpid(), self._clock(), None,
             RUNNING, "", 0, 0, 0, 0, 0, 0))
         _prune(db)
+        set_aside(self._path.parent, last[0], [run for run, in db.execute("SELECT run FROM runs")])
 
     def _add(self, waiting: Sequence[tuple[Report, str, float]], counts: Row) -> None:
         if self._db is None:
@@ -148,6 +154,8 @@ class RunRecord:
             if isinstance(report, ReportTask):
                 tasks.append(self._task(report, host, now))
             else:
+                if report.result is not None and self._keep_output:
+                    keep_output(self._path.parent, f"task-{report.task.id}.attempt-{report.attempt}", report.result)
                 attempts.append(self._attempt(report, host, now))
         with sqlitefile.transaction(self._db):
             self._db.executemany(_ATTEMPT, attempts)

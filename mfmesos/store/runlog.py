@@ -11,17 +11,24 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Callable
 
 from mfmesos.core.actions import ReportTask
+from mfmesos.shared.disk import remove_tree
 from mfmesos.shared.messages import store as m
 from mfmesos.shared.wholelines import open_to_append
+from mfmesos.shared.wire import Result
 
 log = logging.getLogger("mfmesos.report")
 REPORT = "report.jsonl"
 LOGS = "logs"
+"""The kept output of the last run: task-N.stdout of the last attempt of task N, task-N.attempt-K.stdout of an earlier
+one; the same for stderr."""
+EARLIER = "earlier-logs"
+"""The same of the runs before, in folders named by their numbers in record.sqlite."""
+STREAMS = ("stdout", "stderr")
 
 
 class RunLog:
@@ -76,18 +83,8 @@ class RunLog:
         if not self._held:
             self._write()
         if result is not None and self._keep_output:
-            for kind, text in (("stdout", result.stdout), ("stderr", result.stderr)):
-                if text:
-                    self._keep(f"task-{task.id}.{kind}", text)
+            keep_output(self._dir, f"task-{task.id}", result)
         return entry
-
-    def _keep(self, name: str, text: str) -> None:
-        path = self._dir / LOGS / name
-        try:
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(text, encoding="utf-8", errors="surrogateescape")
-        except OSError as e:
-            log.error("%s cannot be written (%s)", path, e.strerror)
 
     def _write(self) -> None:
         try:
@@ -101,6 +98,42 @@ class RunLog:
             self._write()
             os.close(self._fd)
             self._fd = -1
+
+
+def keep_output(state_dir: Path, name: str, result: Result) -> None:
+    """Keep what an attempt has printed, unless it is empty."""
+    for kind in STREAMS:
+        text = getattr(result, kind)
+        path = state_dir / LOGS / f"{name}.{kind}"
+        try:
+            if text:
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(text, encoding="utf-8", errors="surrogateescape")
+        except OSError as e:
+            log.error("%s cannot be written (%s)", path, e.strerror)
+
+
+def kept_output(state_dir: Path, task: int, run: int | None, attempt: int | None = None) -> list[Path]:
+    """The files with the output of a task of that run: of its last attempt, or of an earlier one."""
+    folder = state_dir / EARLIER / str(run)
+    if not folder.is_dir():
+        folder = state_dir / LOGS
+    name = f"task-{task}" if attempt is None else f"task-{task}.attempt-{attempt}"
+    return [path for kind in STREAMS if (path := folder / f"{name}.{kind}").is_file()]
+
+
+def set_aside(state_dir: Path, run: int, known: Collection[int]) -> None:
+    """Another run begins: the kept output of run `run` moves to a folder of its own; that of runs that are no longer
+    `known` is removed. Raises OSError.
+    """
+    logs, earlier = state_dir / LOGS, state_dir / EARLIER
+    if run and logs.is_dir() and not (earlier / str(run)).exists():
+        earlier.mkdir(exist_ok=True)
+        logs.rename(earlier / str(run))
+    if earlier.is_dir():
+        for folder in earlier.iterdir():
+            if folder.name.isdigit() and int(folder.name) not in known:
+                remove_tree(str(folder))
 
 
 def more_of_it(report: ReportTask, state_dir: Path) -> str:

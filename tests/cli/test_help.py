@@ -17,6 +17,7 @@ VALUES = {"NAME=VALUE", "NAME:N", "COMMAND", "ARCHIVE", "OPTIONS", "PORT[:LAST]"
 """What an option may take, apart from one of a few words."""
 ARGUMENTS = {
     "TASKFILE|FOLDER", "FOLDER", "BINDIR", "FILE.csv", "FILE.csv|-", "TRACE.csv", "CATEGORY", "PROJECT", "-- ARGS...",
+    "[FOLDER]", "[FOLDER] TASK",
 }
 ODD = re.compile(r"\b(so (many|long|often)|anew|at hand|at work|takes? away|dead run|goes? on|cannot be|told)\b", re.I)
 

@@ -79,6 +79,9 @@ JOURNAL_AWAY = Message(
     "Part of messages about journal.sqlite: the cure.")
 FINISHED_AWAY = Message(
     "finished-away", "move it away (all tasks then run again)", "Part of messages about run.sqlite: the cure.")
+NO_RECORD = Message(
+    "no-record", "{folder}: no run of mfmesos is recorded here; {cure}", "The folder has no .mfmesos/record.sqlite.",
+    "name the folder of a workflow that mfmesos has run, with -C FOLDER")
 RECORD_AWAY = Message(
     "record-away", "move it away (earlier runs of the folder are then no longer shown)",
     "Part of messages about record.sqlite: the cure.")

@@ -1,0 +1,207 @@
+"""The commands that show a run: status, why, logs."""
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mfmesos.cli.failing import fail
+from mfmesos.cli.number_options import Number
+from mfmesos.settings.config import STATE_DIR
+from mfmesos.shared import bounds
+from mfmesos.shared.messages import seeing as m
+
+if TYPE_CHECKING:
+    from mfmesos.control.control_client import ControlClient
+    from mfmesos.store.run_reading import RunReader
+
+REFRESH_S = 2.0
+
+
+@click.command()
+@click.argument("folder", required=False, default=".", metavar="FOLDER",
+                type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--watch", is_flag=True, help="Show it again every two seconds, until the run ends or Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def status(folder: Path, watch: bool, as_json: bool) -> None:
+    """Show the state of a run: live, ended or crashed.
+
+    FOLDER is the folder of the workflow (default: the present one).
+    """
+    from mfmesos.views import status_view
+
+    while True:
+        data = _data(folder)
+        if watch and sys.stdout.isatty():
+            click.clear()
+        if as_json:
+            click.echo(json.dumps(data))
+        else:
+            for line in status_view.lines(data, time.time()):
+                click.echo(line)
+        if not watch or data["live"] is None:
+            return
+        try:
+            time.sleep(REFRESH_S)
+        except KeyboardInterrupt:
+            return
+
+
+@click.command()
+@click.argument("words", nargs=-1, required=True, metavar="[FOLDER] TASK")
+def why(words: tuple[str, ...]) -> None:
+    """Explain why a task waits or failed.
+
+    Shows its story, its attempts and what it printed.
+
+    TASK is its number, the name of one of its outputs, or a part of its command.
+    """
+    from mfmesos.views import why_view
+
+    folder, text = _folder_and_task(words)
+    with Sources(folder) as sources:
+        number = sources.number(text)
+        live = sources.live_task(number)
+        if live is not None:
+            for line in why_view.live(live, sources.hosts(live["claim"], live["host"]), time.time()):
+                click.echo(line)
+            return
+        task, attempts = sources.ended_task(number)
+        for line in why_view.ended(task, attempts, {row["claim"]: row["host"] for row in (*attempts, task)}):
+            click.echo(line)
+        kept = sources.kept(task)
+        if task["state"] == "failed":
+            for path in kept:
+                for line in why_view.tail(path.suffix[1:], path.read_text(errors="replace")):
+                    click.echo(line)
+        if kept:
+            click.echo("")
+            click.echo(m.WHY_KEPT(paths=", ".join(os.path.relpath(path) for path in kept)))
+
+
+@click.command()
+@click.argument("words", nargs=-1, required=True, metavar="[FOLDER] TASK")
+@click.option("--attempt", type=Number(bounds.SOME), metavar="N", help="Of its attempt N (default: the last one).")
+def logs(words: tuple[str, ...], attempt: int | None) -> None:
+    """Print what a task has printed.
+
+    Its standard output goes to standard output, its standard error to standard error.
+
+    TASK is its number, the name of one of its outputs, or a part of its command.
+    """
+    folder, text = _folder_and_task(words)
+    with Sources(folder) as sources:
+        number = sources.number(text)
+        live = sources.live_task(number)
+        task = sources.known_task(number)
+        paths = sources.kept(task or {"task": number, "run": None}, attempt)
+        if live is not None and not paths:
+            fail(m.NOTHING_KEPT_YET(task=number, state=live["state"]))
+        for path in paths:
+            click.echo(path.read_bytes(), nl=False, err=path.suffix == ".stderr")
+        if not paths:
+            fail(m.NO_OUTPUT_KEPT(task=number))
+
+
+def _data(folder: Path) -> dict[str, Any]:
+    from mfmesos.control.control_client import ControlClient, NotAlive
+    from mfmesos.views import status_view
+
+    live, running = None, []
+    with Sources(folder, needed=False) as sources:
+        try:
+            with ControlClient(folder / STATE_DIR) as client:
+                live, running = client.ask("status"), client.ask("running")
+        except NotAlive:
+            pass
+        except Exception as e:
+            fail(str(e))
+        run = sources.reader.last() if sources.reader is not None else None
+        failures = sources.reader.failures(run["run"]) if sources.reader is not None and run is not None else []
+    return status_view.as_data(str(folder.resolve()), run, live, running, failures)
+
+
+def _folder_and_task(words: tuple[str, ...]) -> tuple[Path, str]:
+    """A first word that names the folder of a run is the folder."""
+    first = Path(words[0])
+    if len(words) > 1 and (first / STATE_DIR).is_dir():
+        return first, " ".join(words[1:])
+    return Path(), " ".join(words)
+
+
+class Sources:
+    """What can be asked about a folder: its record, and the scheduler while the run lasts. Ends the command with one
+    line where neither knows anything.
+    """
+
+    def __init__(self, folder: Path, needed: bool = True) -> None:
+        from mfmesos.control.control_client import ControlClient, ControlError
+        from mfmesos.store.run_reading import RunReader
+        from mfmesos.store.run_record import RecordError
+
+        self.folder = folder
+        self.reader: RunReader | None = None
+        self._client: ControlClient | None = None
+        try:
+            self.reader = RunReader(folder / STATE_DIR)
+        except RecordError as e:
+            if needed or (folder / STATE_DIR / "record.sqlite").exists():
+                fail(str(e))
+        if needed:
+            try:
+                self._client = ControlClient(folder / STATE_DIR)
+            except ControlError:
+                self._client = None
+
+    def __enter__(self) -> Sources:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.reader is not None:
+            self.reader.__exit__(None, None, None)
+        if self._client is not None:
+            self._client.close()
+
+    def number(self, text: str) -> int:
+        """The task that TEXT means."""
+        if text.isdigit():
+            return int(text)
+        assert self.reader is not None
+        found = sorted({*self.reader.find(text), *(self._client.ask("find", text=text) if self._client else ())})
+        if len(found) > 1:
+            shown = ", ".join(map(str, found[:10])) + (", ..." if len(found) > 10 else "")
+            fail(m.TASK_AMBIGUOUS(text=text, tasks=shown))
+        if not found:
+            fail(m.TASK_UNKNOWN(folder=self.folder.resolve(), text=text))
+        return int(found[0])
+
+    def live_task(self, number: int) -> dict[str, Any] | None:
+        found = self._client.ask("task", task=number) if self._client is not None else None
+        return found if isinstance(found, dict) else None
+
+    def known_task(self, number: int) -> dict[str, Any] | None:
+        assert self.reader is not None
+        return self.reader.task(number)
+
+    def ended_task(self, number: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        assert self.reader is not None
+        task = self.reader.task(number)
+        if task is None:
+            fail(m.TASK_UNKNOWN(folder=self.folder.resolve(), text=str(number)))
+        return task, self.reader.attempts(task["run"], number)
+
+    def hosts(self, claim: str, host: str) -> dict[str, str]:
+        return {claim: host} if claim else {}
+
+    def kept(self, task: dict[str, Any], attempt: int | None = None) -> list[Path]:
+        """The files with what it printed."""
+        from mfmesos.store.runlog import kept_output
+
+        if attempt == task.get("attempts"):
+            attempt = None
+        return kept_output(self.folder / STATE_DIR, task["task"], task["run"], attempt)

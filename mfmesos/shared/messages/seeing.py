@@ -1,0 +1,105 @@
+"""Messages of `mfmesos status`, `why` and `logs`."""
+from __future__ import annotations
+
+from mfmesos.shared.messages.message import Message
+
+# --- status ---
+STATUS_RUNNING = Message(
+    "status-running", "{command}, running for {time} (process {pid})", "The run is active.")
+STATUS_NONE = Message("status-none", "no run of mfmesos yet", "The folder has no record of a run.")
+STATUS_CRASHED = Message(
+    "status-crashed", "{command}, started {time} ago: no scheduler answers",
+    "The record says that the run has not ended: it has crashed, or its launcher is restarting the scheduler.")
+STATUS_CRASHED_CURE = Message(
+    "status-crashed-cure", "{cure}", "Follows status-crashed.",
+    "The same command resumes it; mfmesos clean ends all running tasks")
+STATUS_ENDED = Message("status-ended", "{command}, ended {ago} ago after {time}", "The run has ended.")
+STATUS_ENDED_WHY = Message("status-ended-why", "why it ended: {why}", "The run has ended early.")
+STATUS_RESUME = Message(
+    "status-resume", "The same command runs only the tasks that have not finished.", "Last line of the status.")
+STATUS_CLUSTER = Message(
+    "status-cluster", "cluster {master}: {agents} with {cores} cores, {memory} MB memory",
+    "What the agents could give to tasks.")
+STATUS_HOLDS = Message(
+    "status-holds", "held: {claims} with {cores} cores, {memory} MB memory", "What the run holds of the cluster.")
+STATUS_DISCONNECTED = Message(
+    "status-disconnected", "the master is unreachable at the moment; what runs continues",
+    "The scheduler has lost its connection, and tries again.")
+STATUS_STOPPING = Message("status-stopping", "the run is stopping: {why}", "Nothing new starts.")
+STATUS_TASKS = Message("status-tasks", "{finished} of {total} finished{more}", "How far the run is.")
+STATUS_BEFORE = Message("status-before", "{before} of them in earlier runs", "Part of status-tasks.")
+STATUS_FAILED = Message("status-failed", "{failed} failed", "Part of status-tasks.")
+STATUS_WITHDRAWN = Message("status-withdrawn", "{withdrawn} withdrawn", "Part of status-tasks.")
+STATUS_NOW = Message("status-now", "{running} running, {waiting} waiting", "What the tasks do now.")
+STATUS_NOW_INPUTS = Message(
+    "status-now-inputs", "{running} running, {waiting} waiting ({inputs} for other tasks)",
+    "What the tasks do now.")
+STATUS_LEFT = Message("status-left", "{now}; about {left} left", "With the predicted time.")
+STATUS_MORE = Message("status-more", "... and {more} more", "The table shows the tasks that have run longest.")
+STATUS_MORE_REASONS = Message(
+    "status-more-reasons", "... and {more} more reasons", "The table shows the commonest.")
+
+# --- why ---
+WHY_FINISHED = Message("why-finished", "task {task} finished, {time} after its submission", "First line of why.")
+WHY_FAILED = Message("why-failed", "task {task} failed: {why}", "First line of why.")
+WHY_WITHDRAWN = Message("why-withdrawn", "task {task} was withdrawn: {why}", "First line of why.")
+WHY_WAITS = Message("why-waits", "task {task} has been waiting for {time}", "First line of why.")
+WHY_RUNS = Message("why-runs", "task {task} is {state} on {host}, for {time}", "First line of why.")
+WHY_ALLOCATED = Message(
+    "why-allocated", "it has {cores} cores, {memory} MB memory and {disk} MB disk", "While it runs.")
+WHY_ATTEMPTS = Message("why-attempts", "{count}: number, agent, run time, end", "Heading of the attempts.")
+WHY_ATTEMPT_FINISHED = Message("why-attempt-finished", "finished", "How an attempt ended.")
+WHY_USED = Message(
+    "why-used",
+    "memory {memory} of {of_memory} MB, disk {disk} of {of_disk} MB, cores {cores} of {of_cores}, CPU {cpu}",
+    "What an attempt used of its limits or, without limits, of its allocation.")
+WHY_TAIL = Message("why-tail", "the last {lines} of {kind}:", "Heading of what a failed task printed.")
+WHY_SKIPPED = Message("why-skipped", "... {changes} left out", "A long story loses its middle.")
+WHY_KEPT = Message("why-kept", "its output is in {paths}", "Last line of why.")
+AND_MORE = Message("and-more", "{named} and {more} more", "A long list is cut.")
+
+AMOUNTS = Message("amounts", "{cores} cores, {memory} MB, {disk} MB disk", "An amount of cores, memory and disk.")
+WAITS_NEED = Message(
+    "waits-need", "it needs {need}; {before} come before it", "What the scheduler decided to give it, and its turn.")
+WAITS_START = Message(
+    "waits-start", "it will probably start in {time}", "A prediction from the run times of this run's tasks.")
+WAITS_START_UNKNOWN = Message(
+    "waits-start-unknown", "when it will start is not known yet", "Too few tasks of its kind have ended.")
+WAITS_INPUTS = Message(
+    "waits-inputs", "it waits for a temporary input that another task makes again or a claim sends",
+    "Why a task waits.")
+WAITS_PAUSED = Message(
+    "waits-paused", "it waits for space: the disk of the workflow's folder is full", "Why a task waits.")
+WAITS_RUNNING = Message(
+    "waits-running", "it waits for its turn: {limit} tasks run, as many as --max-running allows", "Why a task waits.")
+WAITS_GATHERING = Message(
+    "waits-gathering", "the claim on {claim} is held for it until enough room is free there", "Why a task waits.")
+WAITS_HELD = Message(
+    "waits-held", "the room that is free is held for task {behind}, which comes before it", "Why a task waits.")
+WAITS_FULL = Message(
+    "waits-full", "it waits for room in the claims; free is at most {free}", "Why a task waits.")
+WAITS_CLAIM = Message("waits-claim", "a claim for it is being launched", "Why a task waits.")
+WAITS_UNCONNECTED = Message("waits-unconnected", "no master is reachable at the moment", "Why a task waits.")
+WAITS_LARGE = Message(
+    "waits-large", "no agent is large enough: the largest has {largest}", "Why a task waits.")
+WAITS_BOUND = Message(
+    "waits-bound", "at the bound of --max-cores or --max-memory: {held}", "Why a task waits.")
+WAITS_SHUNNED = Message(
+    "waits-shunned", "where there would be room it failed before, or a shared folder is missing", "Why a task waits.")
+WAITS_OFFERS = Message(
+    "waits-offers", "it waits for the cluster: no agent offers enough at the moment", "Why a task waits.")
+WAITS_NEXT = Message("waits-next", "it starts in a moment", "Why a task waits.")
+
+# --- which task ---
+TASK_UNKNOWN = Message(
+    "task-unknown", "{folder}: no task {text!r}; {cure}", "No task has this number, output or text in its command.",
+    "name a task by its number, the name of an output or a part of its command; tasks that wait for the outputs of "
+    "other tasks are known only after these have finished")
+TASK_AMBIGUOUS = Message(
+    "task-ambiguous", "{text!r} fits several tasks: {tasks}; {cure}", "Several commands hold this text.",
+    "name one of them by its number")
+NO_OUTPUT_KEPT = Message(
+    "no-output-kept", "task {task} printed nothing", "Only output that is not empty is kept.")
+NOTHING_KEPT_YET = Message(
+    "nothing-kept-yet", "task {task} is {state}; its output can be read when its attempt has ended",
+    "Output arrives with the result of an attempt.")

@@ -1,0 +1,90 @@
+"""Reads record.sqlite, also while a run writes it. Columns are in run_tables.py."""
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from mfmesos.shared.messages import store as m
+from mfmesos.store import sqlitefile
+from mfmesos.store.run_record import RecordError
+from mfmesos.store.run_tables import APPLICATION_ID, FILE, VERSION
+
+MOST_FOUND = 20
+Row = dict[str, Any]
+_AMOUNT = re.compile(r"\d+(\.\d+)?")
+
+
+class RunReader:
+    """Every method raises RecordError, in one line."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._path = state_dir / FILE
+        if not self._path.exists():
+            raise RecordError(m.NO_RECORD(folder=state_dir.parent))
+        with self._translated():
+            self._db = sqlitefile.open_to_read(self._path, timeout=5.0)
+            with sqlitefile.closed_on_failure(self._db):
+                self._db.row_factory = sqlite3.Row
+                sqlitefile.check(self._db, self._path, APPLICATION_ID, VERSION, m.RECORD_AWAY(), whole=False)
+
+    def _translated(self) -> Any:
+        return sqlitefile.translated_errors(self._path, RecordError, m.RECORD_AWAY())
+
+    def __enter__(self) -> RunReader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self._db.close()
+
+    def _rows(self, query: str, *values: Any) -> list[Row]:
+        with self._translated():
+            return [dict(row) for row in self._db.execute(query, values)]
+
+    def last(self) -> Row | None:
+        """The row of the last run."""
+        return next(iter(self._rows("SELECT * FROM runs ORDER BY run DESC LIMIT 1")), None)
+
+    def task(self, number: int) -> Row | None:
+        """The row of the task that ended last under that number."""
+        return next(iter(self._rows("SELECT * FROM tasks WHERE task = ? ORDER BY run DESC LIMIT 1", number)), None)
+
+    def attempts(self, run: int, number: int) -> list[Row]:
+        """Those before the last one."""
+        return self._rows("SELECT * FROM attempts WHERE run = ? AND task = ? ORDER BY attempt", run, number)
+
+    def find(self, text: str) -> list[int]:
+        """Ended tasks of the last run with an output of that name, otherwise with that text in their commands;
+        MOST_FOUND at most. Looks at every row.
+        """
+        last = "run = (SELECT max(run) FROM runs)"
+        exact = self._rows(f"SELECT task FROM tasks WHERE {last} AND instr(char(10) || outputs || char(10), ?) > 0"
+                           f" ORDER BY task LIMIT {MOST_FOUND}", f"\n{text}\n")
+        found = exact or self._rows(f"SELECT task FROM tasks WHERE {last} AND instr(command, ?) > 0"
+                                    f" ORDER BY task LIMIT {MOST_FOUND}", text)
+        return [row["task"] for row in found]
+
+    def failures(self, run: int) -> list[tuple[str, int, Row]]:
+        """Failed tasks by the kind of their reasons: (kind, how many, the first of them); most first."""
+        groups: dict[str, tuple[int, Row]] = {}
+        for row in self._failed(run):
+            kind = kind_of(row["reason"])
+            count, first = groups.get(kind, (0, row))
+            groups[kind] = (count + 1, first)
+        return sorted(((kind, count, first) for kind, (count, first) in groups.items()), key=lambda one: -one[1])
+
+    def _failed(self, run: int) -> Iterator[Row]:
+        with self._translated():
+            for row in self._db.execute(
+                    "SELECT task, reason, command FROM tasks WHERE run = ? AND state = 'failed' ORDER BY task", (run,)):
+                yield dict(row)
+
+
+def kind_of(reason: str) -> str:
+    """What reasons have in common that differ in amounts and in what a program printed: "exit code 3", "memory"."""
+    head = reason.partition(":")[0]
+    return head if head.startswith(("exit code", "signal")) else _AMOUNT.sub("N", head)

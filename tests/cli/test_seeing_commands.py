@@ -1,0 +1,46 @@
+"""`mfmesos status`, `why` and `logs` where there is little to see."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mfmesos.cli.command_line import main
+from mfmesos.shared.phrases import cut
+
+
+@pytest.fixture
+def invoke(tmp_path, monkeypatch):
+    """Runs a command in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *argv: CliRunner().invoke(main, argv)
+
+
+def test_any_command_works_in_another_folder(tmp_path, invoke):
+    """-C FOLDER: before anything else is looked at."""
+    (tmp_path / "there").mkdir()
+    done = invoke("status", "-C", "there")
+    assert done.exit_code == 0
+    assert done.output.splitlines() == [cut(str(tmp_path / "there"), 80), "no run of mfmesos yet"]
+    assert Path.cwd() == tmp_path / "there"
+    assert invoke("history", "-C", "missing").exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["why", "logs"])
+def test_a_folder_without_a_record(tmp_path, invoke, command):
+    """One line that says what to do."""
+    done = invoke(command, "3")
+    assert done.exit_code == 1
+    assert "no run of mfmesos is recorded here" in done.output
+    assert done.output.count("\n") == 1
+
+
+def test_a_record_that_is_none(tmp_path, invoke):
+    """A foreign file in its place is named, and left alone."""
+    (tmp_path / ".mfmesos").mkdir()
+    (tmp_path / ".mfmesos/record.sqlite").write_bytes(b"something else " * 100)
+    for argv in (["status"], ["why", "1"]):
+        done = invoke(*argv)
+        assert done.exit_code == 1
+        assert "record.sqlite" in done.output

@@ -1,0 +1,83 @@
+"""`mfmesos status`, `why` and `logs` about real runs: while they last, after a crash, and after their end."""
+from __future__ import annotations
+
+import json
+
+import pytest
+from flows import Flow
+from support import wait_until
+
+
+@pytest.fixture
+def flow(tmp_path, cluster) -> Flow:
+    return Flow(tmp_path / "flow", cluster)
+
+
+def shown(flow: Flow, *argv: str, code: int = 0) -> str:
+    done = flow.end(flow.start(*argv))
+    assert done.code == code, done.out
+    return done.out
+
+
+def status(flow: Flow) -> dict:
+    return json.loads(shown(flow, "status", "--json"))
+
+
+def test_a_run_can_be_seen(flow):
+    """Its tasks while they run and wait, the crash, the resumed run, and each attempt with its output afterwards."""
+    tasks = [
+        {"command": "echo first; test -e go || { echo not yet >&2; exit 3; }", "outputs": [], "category": "gate"},
+        {"command": "echo started; while [ ! -e " + str(flow.folder / "end") + " ]; do sleep 0.1; done; echo x > long",
+         "outputs": ["long"], "cores": 1, "memory": 50, "disk": 50},
+        {"command": "cat long > last", "inputs": ["long"], "outputs": ["last"]},
+        {"command": "echo much", "cores": 1, "memory": 50, "disk": 50},
+    ]
+    flow.write("tasks.jsonl", "".join(json.dumps(task) + "\n" for task in tasks))
+    argv = ["run", "--master", flow.cluster.master, "-k", "--retries", "1", "--max-running", "1", "tasks.jsonl"]
+    process = flow.start(*argv)
+    wait_until(lambda: [one["task"] for one in status(flow)["running"]] == [2], 60, "the long task to run alone")
+
+    found = status(flow)
+    assert found["state"] == "running"
+    assert found["live"]["counts"]["failed"] == 1
+    assert found["failures"] == [{"reason": "exit code 3", "count": 1, "example": found["failures"][0]["example"]}]
+    screen = shown(flow, "status")
+    assert "      2  " in screen.split("command")[1]
+    assert "mfmesos run, running for" in screen
+    assert "task 2 is running" in shown(flow, "why", "long")
+    why = shown(flow, "why", ".", "4")
+    assert "task 4 has been waiting" in why
+    assert "1 tasks run, as many as --max-running allows" in why
+
+    process.kill()
+    process.communicate()
+    wait_until(lambda: status(flow)["state"] == "crashed", 20, "the end to be noticed")
+    assert "no scheduler answers" in shown(flow, "status")
+    flow.write("end", "")
+    again = flow.end(flow.start(*argv))
+    assert again.code == 1, again.out
+    found = status(flow)
+    assert (found["state"], found["run"]["finished"], found["run"]["failed"]) == ("ended", 3, 1)
+
+    why = shown(flow, "why", "1")
+    assert "task 1 failed: exit code 3: not yet" in why
+    assert "2 attempts" in why
+    assert "not yet" in why.split("of stderr:")[1]
+    assert "task 2 finished" in shown(flow, "why", "echo started")
+    assert shown(flow, "logs", "1").splitlines() in (["first", "not yet"], ["not yet", "first"])
+    assert "first" in shown(flow, "logs", "1", "--attempt", "1")
+    assert "fits several tasks" in shown(flow, "why", "echo", code=1)
+    assert "no task '77'" in shown(flow, "why", "77", code=1)
+
+
+def test_output_of_earlier_runs_stays(tmp_path, embedded_mesos):
+    """Another run of the folder does not overwrite the output of the one before."""
+    flow = Flow(tmp_path / "flow", embedded_mesos)
+    flow.write("tasks.jsonl", json.dumps({"command": "echo one; cat in", "inputs": ["in"]}) + "\n")
+    flow.write("in", "hello\n")
+    assert flow.run("tasks.jsonl").code == 0
+    flow.write("tasks.jsonl", json.dumps({"id": 2, "command": "echo two"}) + "\n")
+    assert flow.run("tasks.jsonl").code == 0
+    assert (flow.folder / ".mfmesos/earlier-logs/1/task-1.stdout").read_text() == "one\nhello\n"
+    assert shown(flow, "logs", "1") == "one\nhello\n"
+    assert shown(flow, "logs", "2") == "two\n"
