@@ -28,6 +28,8 @@ def pool_options(command: Any) -> Any:
         click.option("--catalog", default="", metavar="HOST:PORT",
                      help="Find managers in this catalog (default: $CATALOG_HOST, or the catalog of cctools)."),
         click.option("--manager", default="", metavar="HOST:PORT", help="Serve this one manager, without a catalog."),
+        click.option("-F", "--foremen", default="", metavar="PATTERN",
+                     help="Start the workers of all managers for foremen with these project names."),
         click.option("--worker", "workers", multiple=True, metavar="PROGRAM",
                      help="Run work_queue_worker, vine_worker, or the worker at this path; may be repeated: each "
                           "manager gets the first that speaks its protocol (default: the one on PATH)."),
@@ -46,6 +48,8 @@ def pool_options(command: Any) -> Any:
                      help="End the pool after SECONDS without a manager (default: never)."),
         click.option("--tasks-per-worker", type=Number(bounds.AMOUNT), default=0.0, metavar="N",
                      help="Start one worker for N tasks (default: as their requests need)."),
+        click.option("-c", "--capacity", is_flag=True,
+                     help="Start workers for no more tasks than a manager can keep busy, as it measures."),
         click.option("--workers-per-cycle", type=Number(bounds.COUNT), default=0, metavar="N",
                      help="Start at most N workers of a project each second (default: 4, or as many as it has)."),
         click.option("--feature", multiple=True, metavar="NAME",
@@ -61,6 +65,8 @@ def pool_options(command: Any) -> Any:
                      help="Start workers with these options of their own as well."),
         click.option("--transfer-port", default="", metavar="PORT[:LAST]",
                      help="Ports at which workers of TaskVine listen for each other (default: any)."),
+        click.option("--debug-workers", is_flag=True,
+                     help="Bring the debug log of each worker to FOLDER when the worker has ended by itself."),
         click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE",
                      help="Settings in this file override the command line and are read again when the file changes "
                           "(default: pool.json in the pool's folder)."),
@@ -86,10 +92,11 @@ def settings_of(project: str | None, options: dict[str, Any]) -> PoolSettings:
     if options["least"] > most:
         raise ConfigError(m.MIN_ABOVE_MAX(least=options["least"], most=most))
     its = ProjectSettings(options["least"], most, worker=worker, tasks_per_worker=options["tasks_per_worker"],
-                          workers_per_cycle=options["workers_per_cycle"])
+                          workers_per_cycle=options["workers_per_cycle"], capacity=options["capacity"])
     return PoolSettings(
         {project: its} if project is not None else {".*": its} if options["manager"] else {},
-        catalog=options["catalog"], manager=options["manager"], workers=options["workers"],
+        catalog=options["catalog"], manager=options["manager"], foremen=options["foremen"],
+        debug_workers=options["debug_workers"], workers=options["workers"],
         passwords=tuple(map(_absolute, options["passwords"])),
         ssl=options["ssl"], idle_s=options["idle"], factory_timeout_s=options["factory_timeout"],
         options=_worker_options(options), default=its)

@@ -7,7 +7,8 @@ with the same project (type "makeflow", no port) beside its manager's record (ty
 The largest task is max_* of the category "whole queue" in Debian's version, missing if no task states a request. Later
 versions have no such category: each category has the maximum that was declared for it ("2.000"), or measured ("~300",
 ">300"), or neither ("na"); the requests of single tasks are only in the totals. So the largest task is then estimated:
-as large as the largest category, and at least as large as the mean of the waiting tasks.
+as large as the largest category, and at least as large as the mean of the waiting tasks. A category that the manager
+measures may give its tasks less than the maximum at first: first_allocation, which is the estimate then.
 """
 from __future__ import annotations
 
@@ -121,6 +122,7 @@ def manager_of(record: dict[str, Any], asked: tuple[str, int] | None = None) -> 
         _resources(record, "tasks_total_{}"), _largest(record), int(_number(record, "workers_connected", "workers")),
         _resources(record, "{}_total"), WORKERS.get(str(record.get("type")), ""),
         int(_number(record, "protocol")), record.get("ssl") is True,
+        tasks_left=int(_number(record, "tasks_left")), capacity=int(_number(record, "capacity_weighted")),
         heard_at=_number(record, "lastheardfrom", most=1e12))
 
 
@@ -173,7 +175,7 @@ def _largest(record: dict[str, Any]) -> Resources:
             return _resources(one, "max_{}")
     mean = _mean(record)
     active = [one for one in categories if _number(one, "tasks_waiting") + _number(one, "tasks_running")]
-    return four(max([at_least, *(_maximum(one, f"max_{name}") for one in active)])
+    return four(max([at_least, *(_learned(one, name) or _maximum(one, f"max_{name}") for one in active)])
                 for name, at_least in zip(NAMES, (mean.cores, mean.memory_mb, mean.disk_mb, mean.gpus)))
 
 
@@ -187,6 +189,18 @@ def _mean(record: dict[str, Any]) -> Resources:
         of, tasks = totals, waiting + running
     return four(float(math.ceil(one / tasks)) for one in (of.cores, of.memory_mb, of.disk_mb, of.gpus)
                 ) if tasks else Resources()
+
+
+def _learned(category: dict[str, Any], name: str) -> float:
+    """What a task of the category is given first where the manager has learned that from measured tasks, which is less
+    than their maximum; 0 if it has not, or if tasks wait that this was too little for.
+    """
+    measured = str(category.get(f"max_{name}"))[:1] in ("~", ">")
+    first = category.get("first_allocation")
+    if not measured or not isinstance(first, dict) or _number(category, "max_allocation_count"):
+        return 0.0
+    least = _number({name: first.get(name, 0)}, name)
+    return least if least < _maximum(category, f"max_{name}") else 0.0
 
 
 def _maximum(category: dict[str, Any], name: str) -> float:

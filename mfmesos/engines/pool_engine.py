@@ -20,7 +20,7 @@ from mfmesos.engines import pool_record, pool_status
 from mfmesos.engines.engine import Launched
 from mfmesos.engines.host import Host
 from mfmesos.engines.pool_programs import Programs
-from mfmesos.engines.pool_worker import IDLE_S, MARGIN, distinct_size, identity
+from mfmesos.engines.pool_worker import IDLE_S, MARGIN, distinct_size, identity, leaves
 from mfmesos.engines.pool_workers import YOUNG_S, Worker, cannot_join, see, strangers
 from mfmesos.engines.stager import Stager
 from mfmesos.engines.survey import Survey, View
@@ -33,6 +33,7 @@ from mfmesos.shared.messages import pool as m
 from mfmesos.shared.phrases import counted
 from mfmesos.shared.terminal import say
 from mfmesos.shares.desk import Pool
+from mfmesos.shares.foremen import through_foremen
 from mfmesos.shares.pool_values import Decisions, Pace, Start
 from mfmesos.store.runlog import RunLog, more_of_it
 from mfmesos.taskfiles.watch import DirectoryWatch
@@ -183,6 +184,7 @@ class PoolEngine(Launched):
             self._agents_at = now
             host.list_agents()
         view = await self._survey.look(settings)
+        view = replace(view, managers=through_foremen(view.managers, settings.foremen))
         self._notify_once("source", m.POOL_SOURCE_FAILED(problem=view.problem) if view.problem else "")
         if view.ignored and "ignored" not in self._notified:  # once: anyone may send a catalog new ones all the time
             self._notify_once("ignored", _first_of(view.ignored))
@@ -228,13 +230,14 @@ class PoolEngine(Launched):
         for worker in self._workers.values():
             if cannot_join(worker, view, now):
                 self._pool.crashed(worker.project, m.POOL_NEVER_JOINED(manager=worker.manager), now)
-                self._drain(worker.task.id, m.POOL_DRAIN_CANNOT_JOIN())
+                self._drain(worker.task.id, m.POOL_DRAIN_CANNOT_JOIN(),
+                            leaves=bool(worker.task.outputs))  # with its debug log, CONNECT_S after its start
 
     async def _with_refusals(self, view: View) -> View:
         """Managers that need workers, with the reason where no configured worker could join."""
         managers = []
         for manager in view.managers:
-            if manager.tasks and not manager.refuses:
+            if manager.all_tasks and not manager.refuses:
                 try:
                     await self._programs.of(manager)
                 except ConfigError as e:
@@ -259,11 +262,13 @@ class PoolEngine(Launched):
         """What each worker costs an agent beside its size."""
         return MARGIN._replace(memory_mb=MARGIN.memory_mb + EXECUTOR_MB)
 
-    def _drain(self, number: int, reason: str) -> None:
+    def _drain(self, number: int, reason: str, *, leaves: bool = False) -> None:
+        """`leaves`: it ends by itself."""
         worker = self._workers[number]
         worker.draining = True
         log.info("event=drain worker=%d manager=%r reason=%r", number, worker.manager, reason)
-        self._host.post(ev.TaskWithdrawn(number))
+        if not leaves:
+            self._host.post(ev.TaskWithdrawn(number))
 
     async def _start(self, starts: Iterable[Start], now: float) -> None:
         for start in starts:
@@ -273,13 +278,17 @@ class PoolEngine(Launched):
                 self._notify_once(f"refused {start.manager.key}", str(e))
                 continue
             its = self._settings.of(start.manager.project)
-            idle_s = IDLE_S if its is not None and its.min_workers else self._settings.idle_s
             taken = {identity(w.size) for w in self._workers.values() if w.manager == start.manager.key}
+            staying = sum(w.project == start.manager.project and not w.draining and not leaves(w.task)
+                          for w in self._workers.values())
             for _ in range(start.count):
+                stays = start.manager.tasks_left > 0 or (its is not None and staying < its.min_workers)
+                staying += stays
                 size = distinct_size(start.size, taken)
                 taken.add(identity(size))
                 self._last_id += 1
-                task = program.task(self._last_id, start.manager, size, secret, idle_s=idle_s)
+                task = program.task(self._last_id, start.manager, size, secret, debug=self._settings.debug_workers,
+                                    idle_s=IDLE_S if stays else self._settings.idle_s)
                 self._workers[task.id] = Worker(task, now, now)
                 log.info("event=start worker=%d manager=%r size=%r", task.id, start.manager.key, str(size))
                 self._stager.submit(task)

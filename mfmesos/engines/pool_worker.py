@@ -93,19 +93,21 @@ class Program:
     """Arguments that the user gave."""
 
     def task(self, number: int, manager: ManagerStatus, size: Resources, secret: str = "", *,
-             idle_s: float = IDLE_S) -> Task:
+             idle_s: float = IDLE_S, debug: bool = False) -> Task:
         """A worker for `manager` that runs until it is ended, or has idled for `idle_s` and may leave. `size` is unique
-        already; `secret`: the password's file in the pool's folder.
+        already; `secret`: the password's file in the pool's folder; `debug`: with a debug log as its output.
         """
+        log = f"worker-{number}.debug"
         who = identity(size)
         words = [f"--cores={who.cores}", f"--memory={who.memory_mb}", f"--disk={who.disk_mb}",
                  *([f"--gpus={int(size.gpus)}"] if size.gpus else []),
                  f"--connect-timeout={CONNECT_S}", f"--idle-timeout={max(math.ceil(idle_s), 1)}", "--max-backoff=5",
                  *([f"--password={secret}"] if secret else []), *(["--ssl"] if manager.ssl else []),
                  manager.host, str(manager.port)]
-        words = [*self.more, *words]
+        words = [*self.more, *(["--debug=all", f"--debug-file={log}"] if debug else []), *words]
         return Task(
-            number, f"exec {self.command} {shlex.join(words)}", (*self.inputs, *([secret] if secret else [])),
+            number, f"{f'touch {log}; ' if debug else ''}exec {self.command} {shlex.join(words)}",
+            (*self.inputs, *([secret] if secret else [])), (log,) if debug else (),
             request=Request(size.cores, size.memory_mb + OWN_MB, size.disk_mb + OWN_MB, gpus=size.gpus or None),
             category=manager.key)
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -70,7 +71,7 @@ def _served(manager: Any) -> list[str]:
         return [f"--manager={manager}"] if host and port.isdigit() else [manager]
     if getattr(manager, "name", None):
         return [str(manager.name)]
-    return [f"--manager=127.0.0.1:{manager.port}"]
+    return [f"--manager={socket.gethostname()}:{manager.port}"]  # as cctools' Factory: agents must reach it
 
 
 def _arguments(options: dict[str, Any]) -> list[str]:

@@ -6,12 +6,12 @@ from typing import Any
 PROJECT = {"min-workers": "min", "max-workers": "max", "tasks-per-worker": "tasks_per_worker",
            "workers-per-cycle": "workers_per_cycle"}
 POOL = {"timeout": "idle", "factory-timeout": "factory_timeout", "worker-extra-options": "extra_options",
-        "transfer-port": "transfer_port"}
+        "transfer-port": "transfer_port", "foremen-name": "foremen"}
 SIZE = ("cores", "memory", "disk", "gpus")
-NAMES = ("manager-name", "master-name", "foremen-name")
-WITHOUT_EFFECT = ("capacity", "autosize", "factory-name", "condor-requirements")
+NAMES = ("manager-name", "master-name")
+WITHOUT_EFFECT = ("autosize", "factory-name", "condor-requirements")
 """The pool sizes workers by its agents; the last is for HTCondor."""
-ALL = {*PROJECT, *POOL, *SIZE, *NAMES, *WITHOUT_EFFECT}
+ALL = {*PROJECT, "capacity", *POOL, *SIZE, *NAMES, *WITHOUT_EFFECT}
 
 
 def is_one(given: Any) -> bool:
@@ -24,6 +24,8 @@ def is_one(given: Any) -> bool:
 def translated(given: dict[str, Any]) -> dict[str, Any]:
     """In pool.json's keys; keys that the pool does not know stay, so that they are refused by name."""
     its: dict[str, Any] = {ours: given[key] for key, ours in PROJECT.items() if key in given}
+    if "capacity" in given:
+        its["capacity"] = bool(given["capacity"])
     size = {key: given[key] for key in SIZE if given.get(key)}
     if size:
         its["worker"] = size
@@ -32,6 +34,6 @@ def translated(given: dict[str, Any]) -> dict[str, Any]:
     projects = [given[key] for key in NAMES if given.get(key)]
     if projects:
         result["projects"] = {str(project): its for project in projects}
-    elif its:
+    if its:  # also of the foremen
         result["defaults"] = its
     return result

@@ -24,7 +24,8 @@ from mfmesos.shares.pool_values import ProjectSettings
 FILE = "pool.json"
 WORK_QUEUE, TASK_VINE = "work_queue_worker", "vine_worker"
 CATALOG_PORT = 9097
-TEXTS = ("catalog", "manager")
+TEXTS = ("catalog", "manager", "foremen")
+SWITCHES = ("ssl", "debug_workers")
 LISTS = {"worker": "workers", "password": "passwords"}
 """Keys whose value is one text, or several in a list."""
 WEIGHT, SIZE = bounds.Bounds(0.001, 1e9), bounds.Bounds(1, bounds.MOST)
@@ -40,6 +41,8 @@ class PoolSettings:
     """HOST:PORT."""
     manager: str = ""
     """HOST:PORT of one manager, asked directly without a catalog."""
+    foremen: str = ""
+    """A regular expression: projects that are foremen, and get the workers for all waiting tasks. Empty: none."""
     workers: tuple[str, ...] = ()
     """The programs of workers, names or paths: each manager gets the first that has its type and protocol. Empty: the
     program on PATH for its type."""
@@ -50,12 +53,16 @@ class PoolSettings:
     """A worker that is not needed is drained after this many seconds without a task."""
     factory_timeout_s: float = 0.0
     """The pool ends after this many seconds without a manager; 0: never."""
+    debug_workers: bool = False
+    """Each worker writes a debug log, which is brought back when the worker has ended by itself."""
     options: WorkerOptions = field(default_factory=WorkerOptions)
     default: ProjectSettings = field(default_factory=ProjectSettings)
     """For what a project of pool.json does not name."""
 
     def of(self, project: str) -> ProjectSettings | None:
         """The project's settings; None: do not serve it."""
+        if self.foremen and re.fullmatch(self.foremen, project):
+            return self.default
         return next((its for pattern, its in self.projects.items() if re.fullmatch(pattern, project)), None)
 
 
@@ -97,7 +104,8 @@ def parse(given: Any, base: PoolSettings) -> PoolSettings:
     """pool.json's object over `base`; ValueError in one line with the cure."""
     if factory_file.is_one(given):
         given = factory_file.translated(given)
-    _keys("", given, ("projects", *TEXTS, *LISTS, "ssl", "idle", "factory_timeout", "defaults", *worker_options.NAMES))
+    _keys("", given, ("projects", *TEXTS, *LISTS, *SWITCHES, "idle", "factory_timeout", "defaults",
+                      *worker_options.NAMES))
     result = base
     if "defaults" in given:
         result = replace(result, default=_project("defaults", given["defaults"], result.default))
@@ -108,11 +116,8 @@ def parse(given: Any, base: PoolSettings) -> PoolSettings:
             p: _project(p, its, result.default) for p, its in given["projects"].items()})
     texts: dict[str, Any] = {key: _text(key, given[key]) for key in TEXTS if key in given}
     texts.update({name: _texts(key, given[key]) for key, name in LISTS.items() if key in given})
+    texts.update({key: _boolean(key, given[key]) for key in SWITCHES if key in given})
     result = replace(result, **texts)
-    if "ssl" in given:
-        if not isinstance(given["ssl"], bool):
-            raise _Bad("ssl", m.POOL_WRITE_BOOLEAN())
-        result = replace(result, ssl=given["ssl"])
     if "idle" in given:
         result = replace(result, idle_s=_number("idle", given["idle"], bounds.WORKER_IDLE))
     if "factory_timeout" in given:
@@ -132,7 +137,7 @@ def checked(settings: PoolSettings) -> PoolSettings:
                 raise _Bad(key, str(e)) from None
     if settings.manager and not settings.projects:
         settings = replace(settings, projects={".*": settings.default})
-    for pattern in settings.projects:
+    for pattern in (*settings.projects, settings.foremen):
         try:
             re.compile(pattern)
         except re.error as e:
@@ -151,7 +156,8 @@ def _keys(where: str, given: Any, known: tuple[str, ...]) -> None:
 
 
 def _project(name: str, given: Any, default: ProjectSettings) -> ProjectSettings:
-    _keys(name, given, ("min", "max", "weight", "max_cores", "worker", "tasks_per_worker", "workers_per_cycle"))
+    _keys(name, given, ("min", "max", "weight", "max_cores", "worker", "tasks_per_worker", "workers_per_cycle",
+                         "capacity"))
     read: dict[str, Callable[[], Any]] = {
         "min_workers": lambda: _count(f"{name}.min", given["min"]),
         "max_workers": lambda: _count(f"{name}.max", given["max"]),
@@ -159,7 +165,8 @@ def _project(name: str, given: Any, default: ProjectSettings) -> ProjectSettings
         "max_cores": lambda: _number(f"{name}.max_cores", given["max_cores"], bounds.AMOUNT),
         "worker": lambda: worker_size(f"{name}.worker", given["worker"]) if given["worker"] is not None else None,
         "tasks_per_worker": lambda: _number(f"{name}.tasks_per_worker", given["tasks_per_worker"], WEIGHT),
-        "workers_per_cycle": lambda: _count(f"{name}.workers_per_cycle", given["workers_per_cycle"])}
+        "workers_per_cycle": lambda: _count(f"{name}.workers_per_cycle", given["workers_per_cycle"]),
+        "capacity": lambda: _boolean(f"{name}.capacity", given["capacity"])}
     its = replace(default, **{key: read_it() for key, read_it in read.items() if key.removesuffix("_workers") in given})
     if its.min_workers > its.max_workers:
         raise _Bad(f"{name}.min", m.POOL_MIN_OVER_MAX(max=its.max_workers))
@@ -187,6 +194,12 @@ def _number(key: str, value: Any, within: bounds.Bounds) -> float:
     return float(value)
 
 
+def _boolean(key: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _Bad(key, m.POOL_WRITE_BOOLEAN())
+    return value
+
+
 def _text(key: str, value: Any) -> str:
     if not isinstance(value, str) or not value.isprintable():
         raise _Bad(key, m.POOL_WRITE_STRING())
@@ -212,7 +225,8 @@ def as_json(settings: PoolSettings) -> dict[str, Any]:
     """In the format that `parse` reads."""
     return {
         "projects": {p: _project_json(its) for p, its in settings.projects.items()},
-        "catalog": settings.catalog, "manager": settings.manager, "worker": [*settings.workers],
+        "catalog": settings.catalog, "manager": settings.manager, "foremen": settings.foremen,
+        "debug_workers": settings.debug_workers, "worker": [*settings.workers],
         "password": [*settings.passwords], "ssl": settings.ssl, "idle": settings.idle_s,
         "factory_timeout": settings.factory_timeout_s, "defaults": _project_json(settings.default),
         **{key: [*value] if isinstance(value, tuple) else value for key, value in vars(settings.options).items()}}
@@ -228,4 +242,6 @@ def _project_json(its: ProjectSettings) -> dict[str, Any]:
         given["tasks_per_worker"] = its.tasks_per_worker
     if its.workers_per_cycle:
         given["workers_per_cycle"] = its.workers_per_cycle
+    if its.capacity:
+        given["capacity"] = True
     return given

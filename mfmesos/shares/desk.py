@@ -21,6 +21,7 @@ from mfmesos.shares.pool_sizes import completed
 from mfmesos.shares.pool_steps import Account, Learned
 from mfmesos.shares.pool_values import (
     NOTHING_SAID,
+    TASK_VINE,
     Decisions,
     Drain,
     ManagerStatus,
@@ -93,9 +94,11 @@ class Pool:
                     for project, its in settings.items()}
         served = _served(managers, settings, active)
         why: dict[str, str] = {}
+        free = cluster_cores - sum(w.size.cores for w in workers)
         for status, its in served:
-            drains += self._learn(status, its, settings[status.project].worker, agent, overhead, now, why)
+            drains += self._learn(status, its, settings[status.project].worker, agent, overhead, now, why, free)
         gone = {drain.worker_id for drain in drains}
+        drains = [drain for drain in drains if not drain.leaves]
         accounts = steps.with_targets([
             steps.account(status, settings[status.project], [w for w in its if w.id not in gone], agent,
                           self._sizes[status.key].learned(strangers.get(status.key, 0.0), now))
@@ -104,10 +107,12 @@ class Pool:
         return self._change(accounts, agent, now, drains, cluster_cores - draining, overhead, why)
 
     def _learn(self, status: ManagerStatus, its: Sequence[PoolWorker], fixed: Resources | None, agent: Resources,
-               overhead: Resources, now: float, why: dict[str, str]) -> list[Drain]:
+               overhead: Resources, now: float, why: dict[str, str], free_cores: float) -> list[Drain]:
         """Workers that are too small for the manager's tasks, or too large for any agent's free room, are drained.
 
-        They count for no minimum: larger or smaller workers replace them. `fixed`: the size that the user gave.
+        They count for no minimum: larger or smaller workers replace them. Small ones of TaskVine may have the only copy
+        of a file: they leave by themselves if the larger worker has room beside them in the `free_cores`. `fixed`: the
+        size that the user gave.
         """
         sizes = self._sizes.setdefault(status.key, _Sizes())
         if not status.tasks:
@@ -133,7 +138,8 @@ class Pool:
             sizes.most_cores = max(math.floor(max(w.size.cores for w in homeless) / 2 + EPS), 1)
             sizes.until = now + self.pace.smaller_s
             homeless = [w for w in homeless if w.size.cores > max(sizes.most_cores, sizes.at_least.cores) + EPS]
-        return [*(Drain(w.id, m.POOL_DRAIN_TOO_SMALL()) for w in small),
+        beside = status.worker == TASK_VINE and sizes.at_least.cores <= free_cores + EPS
+        return [*(Drain(w.id, m.POOL_DRAIN_TOO_SMALL(), leaves=w.leaves and beside) for w in small),
                 *(Drain(w.id, m.POOL_DRAIN_NO_ROOM()) for w in homeless)]
 
     def _record_reports(self, managers: Sequence[ManagerStatus], with_workers: set[str], now: float) -> None:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from mfmesos.core.model import Resources
 from mfmesos.core.sizing import how_many_fit
@@ -21,6 +22,20 @@ def task_size(status: ManagerStatus, agent: Resources, at_least: Resources = NON
     cores = float(math.ceil(max(task.cores, at_least.cores, 1.0) - EPS))
     return Resources(min(cores, agent.cores), min(max(task.memory_mb, at_least.memory_mb), agent.memory_mb),
                      min(max(task.disk_mb, at_least.disk_mb), agent.disk_mb), min(task.gpus, agent.gpus))
+
+
+def planned(status: ManagerStatus, within_capacity: bool) -> ManagerStatus:
+    """The manager with the tasks that workers are for: those that its program has announced as well, as large as the
+    others; `within_capacity`: no more than it can keep busy.
+    """
+    tasks = status.all_tasks
+    if within_capacity and status.capacity:
+        tasks = min(tasks, status.capacity)
+    if tasks == status.tasks:
+        return status
+    wanted = status.wanted * (tasks / status.tasks) if status.tasks else status.largest * tasks
+    running = min(status.tasks_running, tasks)
+    return replace(status, tasks_waiting=tasks - running, tasks_running=running, wanted=wanted)
 
 
 def slots_in(size: Resources, task: Resources) -> int:

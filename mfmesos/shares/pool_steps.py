@@ -22,8 +22,8 @@ from dataclasses import dataclass, replace
 from mfmesos.core.model import Resources
 from mfmesos.shared.messages import pool as m
 from mfmesos.shared.phrases import counted
-from mfmesos.shares.pool_sizes import cores_needed, part_of, task_size, worker_size, workers_in
-from mfmesos.shares.pool_values import NOTHING_SAID, Drain, ManagerStatus, Pace, PoolWorker, ProjectSettings
+from mfmesos.shares.pool_sizes import cores_needed, part_of, planned, task_size, worker_size, workers_in
+from mfmesos.shares.pool_values import NOTHING_SAID, TASK_VINE, Drain, ManagerStatus, Pace, PoolWorker, ProjectSettings
 from mfmesos.shares.water_filling import EPS, Claimant, share
 
 SHARED_PARTS = 2
@@ -108,12 +108,13 @@ def account(status: ManagerStatus, settings: ProjectSettings, workers: Sequence[
             learned: Learned = Learned()) -> Account:
     """Need and demand; the target is still open. Of a manager that refuses the pool's workers both are 0."""
     task = task_size(status, agent, learned.at_least)
-    need = 0.0 if status.refuses else cores_needed(status, settings.worker, agent, learned.at_least)
+    its = planned(status, settings.capacity)
+    need = 0.0 if status.refuses else cores_needed(its, settings.worker, agent, learned.at_least)
     # A task without requests takes a whole worker.
     most = min(learned.most_cores, task.cores if status.largest == NOTHING_SAID else math.inf)
     largest = settings.worker or worker_size(task, need, agent, most_cores=most)
     if settings.tasks_per_worker:
-        need = min(need, math.ceil(status.tasks / settings.tasks_per_worker) * largest.cores)
+        need = min(need, math.ceil(its.tasks / settings.tasks_per_worker) * largest.cores)
     demand = min(need, settings.max_workers * largest.cores + learned.strangers)
     return Account(status, settings, workers, task, need, demand, strangers=learned.strangers, most_cores=most)
 
@@ -197,16 +198,16 @@ def surplus_workers(its: Account, workers: int, at_most: int, now: float, short:
     """Those of a manager that are to end, never below `min_workers`. `workers`: how many its project has.
 
     Above `max_workers` any ends. Within it a worker ends only when its cores are surplus: because it is idle; or, when
-    `short` (another manager misses cores), busy ones as well where sharing has cut this manager's target. If what is
-    surplus is less than any worker, one ends that a smaller one replaces.
+    `short` (another manager misses cores), busy ones as well where sharing has cut this manager's target; last those
+    that their manager keeps. If what is surplus is less than any worker, one ends that a smaller one replaces.
     """
     over = workers - its.settings.max_workers
     surplus = its.surplus
     drains: list[Drain] = []
-    for w in sorted(its.workers, key=_drained_first):
+    for w in sorted(its.workers, key=lambda w: (w.is_kept(now, pace), *_drained_first(w))):
         if len(drains) >= at_most or workers - len(drains) <= its.settings.min_workers:
             break
-        idle = w.idle_since is not None and now - w.idle_since >= pace.idle_s and not w.leaves
+        idle = w.idle_since is not None and now - w.idle_since >= pace.idle_s and not _leaves_alone(its.status, w)
         taken = short and now - w.asked_at >= pace.busy_s and its.target < its.demand - EPS
         fits = w.size.cores <= surplus + EPS
         resized = short and not drains and surplus >= its.unit - EPS and w.size.cores >= its.unit + surplus - EPS
@@ -219,6 +220,11 @@ def surplus_workers(its: Account, workers: int, at_most: int, now: float, short:
         over -= 1
         surplus -= w.size.cores
     return drains
+
+
+def _leaves_alone(status: ManagerStatus, w: PoolWorker) -> bool:
+    """Whether it is never drained for being idle: only TaskVine knows which workers have the only copy of a file."""
+    return w.leaves or status.worker == TASK_VINE
 
 
 def _drained_first(w: PoolWorker) -> tuple[bool, float, str]:

@@ -9,6 +9,7 @@ from mfmesos.core.model import Resources
 
 NOTHING_SAID = Resources()
 UNLIMITED = 1_000_000
+TASK_VINE = "vine_worker"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class ManagerStatus:
     """The file with the password that it accepts; empty: none is needed, or none is known."""
     refuses: str = ""
     """Why no worker of this pool could connect to it; empty: nothing is known against it."""
+    tasks_left: int = 0
+    """Tasks that its program has announced, and not submitted yet."""
+    capacity: int = 0
+    """The number of tasks that it can keep busy at once, as it measures; 0: not known."""
     heard_at: float = field(default=0.0, compare=False)
     """By the catalog's clock: when the manager last reported to the catalog."""
 
@@ -46,6 +51,10 @@ class ManagerStatus:
     @property
     def tasks(self) -> int:
         return max(self.tasks_waiting, 0) + max(self.tasks_running, 0)
+
+    @property
+    def all_tasks(self) -> int:
+        return self.tasks + max(self.tasks_left, 0)
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,8 @@ class ProjectSettings:
     """Each worker's size; None: sized to the tasks. What is 0 in it follows from an agent's proportions."""
     tasks_per_worker: float = 0.0
     """The number of tasks for which one worker is enough; 0: as many as fit."""
+    capacity: bool = False
+    """Not for more tasks than the manager's `capacity`."""
     workers_per_cycle: int = 0
     """The number of workers that may start in a round; 0: as `Pace` allows."""
 
@@ -75,6 +86,8 @@ class Pace:
     """Bounds that factor."""
     idle_s: float = 10.0
     """An unneeded worker is drained only after this long without a task."""
+    leaving_s: float = 10.0
+    """A worker that may leave has left after this time."""
     busy_s: float = 30.0
     """A busy worker is drained in favour of another project only at this age."""
     stuck_s: float = 4.0
@@ -110,6 +123,10 @@ class PoolWorker:
     """It asks its manager for leave when it has idled for `Pace.idle_s`: the manager knows whether the worker has the
     only copy of a file, and does not count it as lost. So it is not drained for being idle."""
 
+    def is_kept(self, now: float, pace: Pace) -> bool:
+        """Its manager has not let it leave: it has the only copy of a file."""
+        return self.leaves and self.idle_since is not None and now - self.idle_since >= pace.idle_s + pace.leaving_s
+
 
 @dataclass(frozen=True)
 class Start:
@@ -122,6 +139,8 @@ class Start:
 class Drain:
     worker_id: str
     reason: str
+    leaves: bool = False
+    """It leaves by itself: only its replacement may start."""
 
 
 @dataclass(frozen=True)

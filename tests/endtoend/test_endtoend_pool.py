@@ -14,11 +14,12 @@ from pathlib import Path
 import psutil
 import pytest
 from clusters import Cluster, MakeCluster
-from flows import MFMESOS, Flow, nothing_stays, plain_makeflow, steady
+from flows import MFMESOS, Flow, nothing_stays, outer_address, plain_makeflow, steady
 from managers import manager
 from pools import EXAMPLES, PROJECT, Catalog, WorkerFlow, start_manager
-from support import free_port, wait_until
+from support import free_port, need, wait_until
 
+import mfmesos
 from mfmesos.engines import pool_status
 from mfmesos.engines.manager import ask
 from mfmesos.engines.pool_status import Row
@@ -408,6 +409,82 @@ def test_a_worker_that_the_user_started(pool: PoolFlow, catalog: Catalog, tmp_pa
     finally:
         own.kill()
         own.wait()
+
+
+@pytest.mark.parametrize("make_cluster", ["embedded"], indirect=True)
+def test_two_makeflows_side_by_side(make_cluster: MakeCluster, catalog: Catalog, tmp_path: Path) -> None:
+    """Two projects of equal weight on one small agent: each has a core while both have work, whatever the workers
+    themselves cost. Short tasks of one run beside a long task of the other that states no request."""
+    pool = PoolFlow(tmp_path / "pool", make_cluster(resources="cpus:2;mem:1000;disk:20000", agents=1), catalog)
+    flows = {name: Flow(tmp_path / name, pool.cluster) for name in ("long", "short", "other")}
+    flows["long"].write("Makeflow", "out:\n\tsleep 100; touch out\n")
+    sleeping(flows["short"], 20, "0.1")
+    sleeping(flows["other"], 2, "100")
+    managers = {name: start_manager(flows[name], catalog, project=name) for name in ("long", "short")}
+    process = pool.pool(".*")
+    ended = flows["short"].end(managers["short"], 60)
+    assert ended.code == 0, ended.out + pool.log()
+    managers["other"] = start_manager(flows["other"], catalog, project="other")
+    wait_until(lambda: running_of(pool) == {"long": 1, "other": 1}, 60, "a task of each")
+    for name in ("long", "other"):
+        end(flows[name], managers[name])
+    assert pool.interrupt(process).code == 0
+
+
+def running_of(pool: PoolFlow) -> dict[str, int]:
+    """The running tasks of each manager."""
+    try:
+        return {row.project: row.tasks_running for row in pool_status.read(pool.work / ".mfmesos").managers}
+    except ValueError:
+        return {}
+
+
+@pytest.mark.parametrize("cluster", ["embedded"], indirect=True)
+def test_through_a_foreman(cluster: Cluster, tmp_path: Path) -> None:
+    """With --foremen workers connect to a foreman, also before the foreman has any task of its manager's.
+
+    A foreman of cctools 8.0 refuses a manager on loopback, and tells only the catalog that the environment names.
+    """
+    host = outer_address()
+    need(host, "only loopback is there", "give the machine a network interface")
+    catalog = Catalog(tmp_path / "catalog", host)
+    pool = PoolFlow(tmp_path / "pool", cluster, catalog)
+    flow = Flow(tmp_path / "flow", cluster)
+    sleeping(flow, 4, "0.1")
+    foreman = subprocess.Popen(
+        ["work_queue_worker", "-f", "fore", "-M", PROJECT, "-C", catalog.address, "-s", str(tmp_path)], cwd=tmp_path,
+        env={**os.environ, "CATALOG_HOST": host, "CATALOG_PORT": str(catalog.port)},
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        manager = start_manager(flow, catalog)
+        wait_until(lambda: "fore" in catalog.managers(), 30, "the foreman")
+        with nothing_stays(cluster):
+            process = pool.pool(PROJECT, "--foremen", "fore", *SMALL)
+            ended = flow.end(manager, 90)
+            assert ended.code == 0, ended.out + pool.log()
+            said = pool.interrupt(process)
+            assert said.code == 0
+            assert "its workers connect to foremen (--foremen fore); running foremen: 1" in said.out
+    finally:
+        foreman.kill()
+        foreman.wait()
+        pool.kill_started()
+        catalog.stop()
+
+
+@pytest.mark.parametrize("cluster", ["embedded"], indirect=True)
+def test_from_python(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
+    """`with mfmesos.Pool(...)` runs the tasks of the program's manager, and ends with the block; with debug_workers the
+    log of a worker that has left is in the pool's folder."""
+    flow = Flow(tmp_path / "flow", pool.cluster)
+    sleeping(flow, 2, "0.1")
+    manager = start_manager(flow, catalog, "-Z", "port")
+    port = (flow.folder / "port").read_text().strip()
+    with mfmesos.Pool(f"127.0.0.1:{port}", master=pool.cluster.master, min=0, max=1, idle=1, debug_workers=True,
+                      folder=pool.work):
+        assert flow.end(manager, 60).code == 0
+        logs = wait_until(lambda: [*pool.work.glob("worker-*.debug")], 40, "the debug log")
+    assert "work_queue_worker" in logs[0].read_text()
 
 
 def manager_reports(port: str, running: int) -> bool:

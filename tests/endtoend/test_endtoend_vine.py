@@ -89,8 +89,8 @@ def test_the_stand_in_answers_as_the_real_one(vine: Path, managers: MakeManager,
             assert real == ours
         assert one.stats()["workers_lost"] == 0
     finally:
-        worker.kill()
-        worker.wait()
+        worker.terminate()  # killed, TaskVine's would leave its transfer server
+        worker.wait(20)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -22,14 +22,14 @@ ONE = Resources(1, 200, 100)
 def test_a_recorded_catalog() -> None:
     """makeflow's own record is not taken for a manager; what tasks ask for and the largest one are read."""
     found = parse((HERE / "catalog-debian.json").read_bytes(), "catalog h:1")
-    assert found == Found((ManagerStatus("poolm", "127.0.0.1", 1025, 6, 0, ONE * 6, ONE),))
+    assert found == Found((ManagerStatus("poolm", "127.0.0.1", 1025, 6, 0, ONE * 6, ONE, capacity=10),))
 
 
 def test_a_recorded_status() -> None:
     """A manager's own answer, with a worker of 2 cores; its workers go to where it was asked."""
     found = parse((HERE / "status-debian.json").read_bytes(), "manager m:7", ("m", 7))
     assert found.managers == (
-        ManagerStatus("poolm", "m", 7, 4, 2, ONE * 6, ONE, 1, Resources(2, 500, 300)),)
+        ManagerStatus("poolm", "m", 7, 4, 2, ONE * 6, ONE, 1, Resources(2, 500, 300), capacity=10),)
 
 
 @pytest.mark.parametrize(("name", "worker", "protocol"), [
@@ -51,9 +51,14 @@ def test_running_tasks_are_no_part_of_the_mean() -> None:
 @pytest.mark.parametrize(("category", "largest"), [
     ({"max_cores": "4.000", "max_memory": "na"}, Resources(4, 50)), ({"max_memory": "~300"}, Resources(1, 300)),
     ({"max_memory": ">300"}, Resources(1, 300)), ({"tasks_waiting": 0, "max_cores": "4.000"}, Resources(1, 50)),
+    ({"max_memory": "~300", "first_allocation": {"memory": 200}}, Resources(1, 200)),
+    ({"max_memory": "~300", "first_allocation": {"memory": 900}}, Resources(1, 300)),
+    ({"max_memory": "~300", "first_allocation": {"memory": 200}, "max_allocation_count": 1}, Resources(1, 300)),
+    ({"max_memory": "300", "first_allocation": {"memory": 200}}, Resources(1, 300)),
     ({"category": "whole queue", "max_cores": "8"}, Resources(8))])
 def test_maxima_of_categories(category: dict[str, object], largest: Resources) -> None:
-    """Declared or measured, where tasks of the category wait; Debian's category of the whole queue decides alone."""
+    """Declared or measured, where tasks of the category wait; what a manager has learned to give them first, as long as
+    that was enough; Debian's category of the whole queue decides alone."""
     record = {"type": "vine_manager", "project": "p", "tasks_waiting": 2, "tasks_total_cores": 2,
               "tasks_total_memory": 100, "categories": [{"category": "c", "tasks_waiting": 2, **category}]}
     assert manager_of(record, ("h", 1)).largest == largest

@@ -69,6 +69,9 @@ def test_a_task_and_back(tmp_path: Path) -> None:
     short = program.task(7, MANAGER, Resources(2, 300, 400), idle_s=9.5)
     assert "--idle-timeout=10 " in short.command
     assert leaves(short)
+    debug = program.task(7, MANAGER, Resources(2, 300, 400), debug=True)
+    assert debug.command.startswith("touch worker-7.debug; exec ./my_worker --debug=all --debug-file=worker-7.debug ")
+    assert debug.outputs == ("worker-7.debug",)
     assert (folder / secret).stat().st_mode & 0o777 == 0o600
 
 

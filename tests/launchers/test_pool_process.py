@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ from mfmesos.launchers import pool_process
     ("h:9123", {"folder": "f"}, ["--manager=h:9123", "--folder=f"]),
     (SimpleNamespace(name="p", port=1), {"folder": "f"}, ["p", "--folder=f"]),
     (SimpleNamespace(name=None, port=7), {"feature": ["a", "b"], "ssl": True, "password": None, "folder": "f"},
-     ["--manager=127.0.0.1:7", "--feature=a", "--feature=b", "--ssl", "--folder=f"]),
+     [f"--manager={socket.gethostname()}:7", "--feature=a", "--feature=b", "--ssl", "--folder=f"]),
     ("p", {"factory_timeout": 5, "folder": "f"}, ["p", "--factory-timeout=5", "--folder=f"])])
 def test_its_command_line(manager: Any, options: dict[str, Any], arguments: list[str]) -> None:
     """The options are those of `mfmesos pool`."""

@@ -117,9 +117,12 @@ def test_a_factory_s_configuration_file() -> None:
     """What users have from cctools' factories is read; what the pool cannot do is refused by name."""
     given = {"manager-name": "my_.*", "max-workers": 20, "min-workers": 2, "cores": 4, "memory": 4000, "timeout": 60,
              "workers-per-cycle": 5, "factory-timeout": 100, "worker-extra-options": "-d all", "transfer-port": "9000",
-             "condor-requirements": "X", "capacity": 1}
+             "condor-requirements": "X", "capacity": 1, "foremen-name": "fore"}
     found = parse(given, BASE)
-    assert found.projects == {"my_.*": ProjectSettings(2, 20, worker=Resources(4, 4000), workers_per_cycle=5)}
+    its = ProjectSettings(2, 20, worker=Resources(4, 4000), workers_per_cycle=5, capacity=True)
+    assert found.projects == {"my_.*": its}
+    assert (found.foremen, found.of("fore"), found.of("other")) == ("fore", its, None)
+    assert parse(as_json(found), PoolSettings()) == found
     assert (found.idle_s, found.factory_timeout_s) == (60, 100)
     assert (found.options.extra_options, found.options.transfer_port) == ("-d all", "9000")
     assert parse({"cores": 2}, PoolSettings()).default == ProjectSettings(worker=Resources(2))

@@ -329,6 +329,17 @@ def test_a_running_task_is_no_sign_of_small_workers() -> None:
         assert not [d for d in Pool().decide([status], its, [worker], AGENT, 99.0).drains if "small" in d.reason]
 
 
+def test_small_workers_of_task_vine_stay_beside_larger_ones() -> None:
+    """They may have the only copy of a file: larger ones start, and small ones leave when their manager lets them.
+    Where no larger one has room beside them, they end."""
+    its, status = {"p": ProjectSettings()}, replace(waiting(1), worker="vine_worker")
+    small = replace(idle_worker("w", Resources(1, 100, 100)), leaves=True)
+    for cores, drained in ((8, []), (2, ["w"])):
+        made = Pool().decide([status], its, [small], AGENT, 9.0, cluster_cores=cores)
+        assert [(start.size.cores, start.count) for start in made.starts] == ([(2, 1)] if not drained else [])
+        assert [d.worker_id for d in made.drains] == drained
+
+
 def test_a_given_size_is_kept_and_the_reason_told() -> None:
     """The user's size is too small for the tasks: nothing else is tried."""
     its = {"p": ProjectSettings(worker=Resources(1, 100, 100))}

@@ -177,6 +177,35 @@ def test_the_order_of_draining() -> None:
     assert [drain.worker_id for drain in found] == ["idle longer", "idle", "new", "old"]
 
 
+def test_the_only_copy_of_a_file() -> None:
+    """A worker that its manager has not let leave is drained last; for being idle alone no worker of TaskVine is."""
+    asked = NOW - PACE.idle_s - PACE.leaving_s
+    workers = [PoolWorker("kept", "m", Resources(1), 1.0, asked, leaves=True),
+               PoolWorker("busy", "m", Resources(1), 1.0),
+               PoolWorker("idle", "m", Resources(1), 1.0, asked + 1, leaves=True)]
+    its = replace(account(9, 0), workers=workers)
+    found = steps.surplus_workers(its, 3, 4, NOW, True, PACE)
+    assert [drain.worker_id for drain in found] == ["idle", "busy", "kept"]
+    its = replace(its, workers=[replace(w, leaves=False) for w in workers], target=0, demand=0)
+    assert [d.worker_id for d in steps.surplus_workers(its, 3, 4, NOW, False, PACE)] == ["kept", "idle"]
+    its = replace(its, status=replace(its.status, worker="vine_worker"))
+    assert not steps.surplus_workers(its, 3, 4, NOW, False, PACE)
+
+
+@pytest.mark.parametrize(("its", "left", "capacity", "need"), [
+    (FREE, 5, 0, 15), (FREE, 0, 4, 10), (ProjectSettings(capacity=True), 0, 4, 4),
+    (ProjectSettings(capacity=True), 5, 99, 15), (ProjectSettings(capacity=True), 0, 0, 10),
+    (ProjectSettings(tasks_per_worker=5, worker=Resources(1, 100, 100)), 10, 0, 4)])
+def test_planned_tasks(its: ProjectSettings, left: int, capacity: int, need: float) -> None:
+    """Ten tasks, and those that were announced; with --capacity no more than the manager can keep busy."""
+    assert steps.account(replace(status(10), tasks_left=left, capacity=capacity), its, [], AGENT).need == need
+
+
+def test_tasks_that_were_only_announced() -> None:
+    """They count before the first is submitted."""
+    assert steps.account(replace(status(0, Resources()), tasks_left=3), FREE, [], AGENT).need == 3
+
+
 @pytest.mark.parametrize(("its", "room", "backoff", "count", "reason"), [
     (account(4, 4), math.inf, "", 1, ""),
     (account(4, 4, 4), math.inf, "", 0, ""),

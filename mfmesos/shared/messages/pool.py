@@ -33,6 +33,10 @@ POOL_AND_OTHER = Message("pool-and-other", "{first} (and 1 other)", "Several rec
 POOL_AND_OTHERS = Message(
     "pool-and-others", "{first} (and {others} others)", "Several records of the catalog were ignored.")
 
+POOL_BY_FOREMEN = Message(
+    "pool-by-foremen", "its workers connect to foremen (--foremen {pattern}); running foremen: {foremen}",
+    "With --foremen a manager gets no workers of its own: its waiting tasks count for the foremen.")
+
 # --- catalog and managers ---
 POOL_CATALOG_STATUS = Message(
     "pool-catalog-status", "{where}: HTTP {status} for /query.json; {cure}",
