@@ -72,6 +72,8 @@ class Task:
     """The inputs that later tasks read as well, as far as known."""
     shared: tuple[str, ...] = ()
     """The shared folders (--shared-fs) that it uses in place; set when it is submitted to the core."""
+    not_on: tuple[str, ...] = ()
+    """Names of hosts on which it never starts."""
     priority: float = 0.0
     """Of `--order priority`: higher ones start first."""
     group: str = ""

@@ -64,6 +64,8 @@ class Shape(NamedTuple):
     shared: tuple[str, ...] = ()
     group: str = ""
     """See policies.protocols.Ordering."""
+    not_on: tuple[str, ...] = ()
+    """Names of hosts on which it never starts."""
 
 
 NOWHERE = "-"
@@ -181,7 +183,7 @@ class TaskRecord:
             r.cores, r.memory_mb, r.disk_mb, r.gpus or 0.0, self.floor_memory_mb, self.floor_disk_mb,
             self.solo, r.others,
             self.kind.rough() if self.estimated else None, tuple(sorted(self.failed_at)), self.at,
-            self.task.shared, self.group)
+            self.task.shared, self.group, self.task.not_on)
 
 
 @dataclass(frozen=True, order=True)

@@ -113,6 +113,8 @@ def _unoffered(state: State, cluster: ClusterState, agents: Sequence[Agent]) -> 
         record = cluster.agents.get(agent.id)
         if record is not None and record.avoid_until > state.now:
             return m.SHORTAGE_AVOIDED(agent=agent.hostname)
+        if all(trust.is_excluded(shape, agent.hostname) for shape in fitting):
+            return m.SHORTAGE_EXCLUDED(agent=agent.hostname)
         if all(trust.shunned(state, shape, agent_id) for shape in fitting):
             return m.SHORTAGE_SHUNNED(agent=agent.hostname, pause=trust.SHUN_S)
         if agent.id in cluster.known.with_gpus and not state.policy.gpus:

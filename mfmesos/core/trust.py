@@ -60,11 +60,19 @@ def shunned(state: State, shape: Shape, agent_id: AgentId) -> bool:
     """
     if shape.shared and lacks(state, shape, agent_id):
         return True
+    if shape.not_on and is_excluded(shape, state.agent(agent_id).hostname):
+        return True
     if agent_id not in shape.failed_at:
         return False
     if state.now - state.agent(agent_id).failed_last >= SHUN_S:
         return False
     return any(other not in shape.failed_at for other in _others(state, agent_id, shape))
+
+
+def is_excluded(shape: Shape, hostname: str) -> bool:
+    """Whether no task of that shape may start on the host; a name counts with and without its domain."""
+    return any(name == hostname or f"{name}." == hostname[:len(name) + 1] or f"{hostname}." == name[:len(hostname) + 1]
+               for name in shape.not_on if hostname)
 
 
 def lacks(state: State, shape: Shape, agent_id: AgentId) -> str:

@@ -34,6 +34,7 @@ NAMES = ("cores", "memory", "disk", "gpus")
 MAX_BYTES = 16 * 1024 * 1024
 MAX_TEXT = 256
 MAX_COUNT = 1e9
+MOST_BLOCKED = 1000
 HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 """A host becomes part of a worker's command line: no character with a meaning for the shell."""
 
@@ -122,6 +123,7 @@ def manager_of(record: dict[str, Any], asked: tuple[str, int] | None = None) -> 
         _resources(record, "tasks_total_{}"), _largest(record), int(_number(record, "workers_connected", "workers")),
         _resources(record, "{}_total"), WORKERS.get(str(record.get("type")), ""),
         int(_number(record, "protocol")), record.get("ssl") is True,
+        blocked=_hosts(record.get("workers_blocked")),
         tasks_left=int(_number(record, "tasks_left")), capacity=int(_number(record, "capacity_weighted")),
         heard_at=_number(record, "lastheardfrom", most=1e12))
 
@@ -133,6 +135,12 @@ def _host(record: dict[str, Any]) -> str:
         if isinstance(host, str) and HOST.fullmatch(host) and not host.startswith("-"):
             return host
     raise ValueError(m.POOL_NO_HOST(address=shown(record.get("address"))))
+
+
+def _hosts(blocked: Any) -> tuple[str, ...]:
+    """The hosts that a manager has blocked; old managers report their number instead."""
+    named = blocked if isinstance(blocked, list) else []
+    return tuple(sorted(host for host in named if isinstance(host, str) and HOST.fullmatch(host)))[:MOST_BLOCKED]
 
 
 def _port(record: dict[str, Any]) -> int:

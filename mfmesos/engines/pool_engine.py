@@ -200,6 +200,7 @@ class PoolEngine(Launched):
         for project in see(self._workers.values(), view, self._now_waiting(), now):
             self._pool.worked(project)
         self._drain_rejected(view, now)
+        self._drain_misled(view)
         view = await self._with_refusals(view)
         agent, cores = self._room()
         projects = {*(manager.project for manager in view.managers), *(w.project for w in self._workers.values())}
@@ -230,8 +231,15 @@ class PoolEngine(Launched):
         for worker in self._workers.values():
             if cannot_join(worker, view, now):
                 self._pool.crashed(worker.project, m.POOL_NEVER_JOINED(manager=worker.manager), now)
-                self._drain(worker.task.id, m.POOL_DRAIN_CANNOT_JOIN(),
-                            leaves=bool(worker.task.outputs))  # with its debug log, CONNECT_S after its start
+                self._drain(worker.task.id, m.POOL_DRAIN_CANNOT_JOIN())
+
+    def _drain_misled(self, view: View) -> None:
+        """Workers that wait for resources while their manager blocks other hosts than at their start."""
+        blocked = {manager.key: (*manager.blocked, *self._settings.blocked) for manager in view.managers}
+        for worker in self._workers.values():
+            if (worker.placed_at is None and not worker.draining
+                    and blocked.get(worker.manager, worker.task.not_on) != worker.task.not_on):
+                self._drain(worker.task.id, m.POOL_DRAIN_BLOCKED())
 
     async def _with_refusals(self, view: View) -> View:
         """Managers that need workers, with the reason where no configured worker could join."""
@@ -262,12 +270,15 @@ class PoolEngine(Launched):
         """What each worker costs an agent beside its size."""
         return MARGIN._replace(memory_mb=MARGIN.memory_mb + EXECUTOR_MB)
 
-    def _drain(self, number: int, reason: str, *, leaves: bool = False) -> None:
-        """`leaves`: it ends by itself."""
+    def _drain(self, number: int, reason: str) -> None:
+        """A worker with a debug log that is connected to no manager ends by itself (CONNECT_S), so that its log comes
+        back.
+        """
         worker = self._workers[number]
+        alone = worker.placed_at is not None and (not worker.seen or worker.manager not in self._present)
         worker.draining = True
         log.info("event=drain worker=%d manager=%r reason=%r", number, worker.manager, reason)
-        if not leaves:
+        if not (alone and worker.task.outputs):
             self._host.post(ev.TaskWithdrawn(number))
 
     async def _start(self, starts: Iterable[Start], now: float) -> None:
@@ -288,6 +299,7 @@ class PoolEngine(Launched):
                 taken.add(identity(size))
                 self._last_id += 1
                 task = program.task(self._last_id, start.manager, size, secret, debug=self._settings.debug_workers,
+                                    blocked=self._settings.blocked,
                                     idle_s=IDLE_S if stays else self._settings.idle_s)
                 self._workers[task.id] = Worker(task, now, now)
                 log.info("event=start worker=%d manager=%r size=%r", task.id, start.manager.key, str(size))

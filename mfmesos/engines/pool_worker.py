@@ -93,9 +93,10 @@ class Program:
     """Arguments that the user gave."""
 
     def task(self, number: int, manager: ManagerStatus, size: Resources, secret: str = "", *,
-             idle_s: float = IDLE_S, debug: bool = False) -> Task:
+             idle_s: float = IDLE_S, debug: bool = False, blocked: tuple[str, ...] = ()) -> Task:
         """A worker for `manager` that runs until it is ended, or has idled for `idle_s` and may leave. `size` is unique
-        already; `secret`: the password's file in the pool's folder; `debug`: with a debug log as its output.
+        already; `secret`: the password's file in the pool's folder; `debug`: with a debug log as its output;
+        `blocked`: hosts on which it does not start, beside those that the manager has blocked.
         """
         log = f"worker-{number}.debug"
         who = identity(size)
@@ -109,7 +110,7 @@ class Program:
             number, f"{f'touch {log}; ' if debug else ''}exec {self.command} {shlex.join(words)}",
             (*self.inputs, *([secret] if secret else [])), (log,) if debug else (),
             request=Request(size.cores, size.memory_mb + OWN_MB, size.disk_mb + OWN_MB, gpus=size.gpus or None),
-            category=manager.key)
+            category=manager.key, not_on=(*manager.blocked, *blocked))
 
 
 def leaves(task: Task) -> bool:

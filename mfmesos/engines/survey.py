@@ -33,6 +33,9 @@ CATALOG_SHARE = 20
 CATALOG_LEAST_S, CATALOG_MOST_S = 1.0, 30.0
 """Bounds of the interval between queries of the catalog, which take at most a twentieth of the time."""
 AT_ONCE = 25
+MOST_A_ROUND = 60
+"""Managers that a round asks, about: its cost has a bound, and of 200 managers with tasks each is asked every 3 to 4 s.
+"""
 ASK_AGAIN_S = 60.0
 """A manager that was never reached, or that refuses us, is asked again after this time: each try may take seconds, and
 anyone can send any number of managers to the catalog.
@@ -74,6 +77,7 @@ class _Known:
     """Seconds since the catalog last heard of it."""
     reached: bool = False
     ask_at: float = 0.0
+    asked_at: float = -math.inf
     access: Access | None = None
     """How it is asked; None: as its record says."""
     own: Answer | None = None
@@ -138,12 +142,14 @@ class Survey:
         return View(tuple(found), workers, self._problem, self._ignored)
 
     def _spread(self, ours: list[_Known]) -> None:
-        """Of many idle managers, that all have been found at once, each round asks only a part."""
+        """Each round asks only a part of many managers, those first that were asked longest ago."""
         now = self._clock()
-        due = sorted((one for one in ours if one.idle_since is not None and one.ask_at <= now),
-                     key=lambda one: one.ask_at)
-        for one in due[math.ceil(len(ours) / IDLE_MOST_S):]:
-            one.ask_at = now + TICK_S
+        due = sorted((one for one in ours if one.ask_at <= now), key=lambda one: one.asked_at)
+        idle = [one for one in due if one.idle_since is not None]
+        later = idle[math.ceil(len(ours) / IDLE_MOST_S):]
+        busy = [one for one in due if one.idle_since is None]
+        for one in (*later, *busy[max(MOST_A_ROUND - len(idle) + len(later), MOST_A_ROUND // 2):]):
+            one.ask_at = now + ASK_S / 2  # not in this round, however long it takes
 
     async def _look_into_catalog(self, host: str, port: int) -> None:
         started = self._clock()
@@ -175,6 +181,7 @@ class Survey:
         """Its latest known answer; None if it is gone or unknown. `one.problem` is then the reason."""
         if self._clock() < one.ask_at:
             return one.own if one.own is not None and one.reached else one.by_catalog(settings)
+        one.asked_at = self._clock()
         try:
             async with limit:
                 answer = await self._ask(one.host, one.port, one.how(settings), self._passwords)

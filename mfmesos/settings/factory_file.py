@@ -11,7 +11,7 @@ SIZE = ("cores", "memory", "disk", "gpus")
 NAMES = ("manager-name", "master-name")
 WITHOUT_EFFECT = ("autosize", "factory-name", "condor-requirements")
 """The pool sizes workers by its agents; the last is for HTCondor."""
-ALL = {*PROJECT, "capacity", *POOL, *SIZE, *NAMES, *WITHOUT_EFFECT}
+ALL = {*PROJECT, "capacity", "workers-blocked", *POOL, *SIZE, *NAMES, *WITHOUT_EFFECT}
 
 
 def is_one(given: Any) -> bool:
@@ -30,6 +30,8 @@ def translated(given: dict[str, Any]) -> dict[str, Any]:
     if size:
         its["worker"] = size
     result: dict[str, Any] = {ours: given[key] for key, ours in POOL.items() if key in given}
+    if "workers-blocked" in given:
+        result["workers_blocked"] = str(given["workers-blocked"]).replace(",", " ").split()
     result.update({key: value for key, value in given.items() if key not in ALL})
     projects = [given[key] for key in NAMES if given.get(key)]
     if projects:

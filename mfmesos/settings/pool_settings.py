@@ -26,7 +26,7 @@ WORK_QUEUE, TASK_VINE = "work_queue_worker", "vine_worker"
 CATALOG_PORT = 9097
 TEXTS = ("catalog", "manager", "foremen")
 SWITCHES = ("ssl", "debug_workers")
-LISTS = {"worker": "workers", "password": "passwords"}
+LISTS = {"worker": "workers", "password": "passwords", "workers_blocked": "blocked"}
 """Keys whose value is one text, or several in a list."""
 WEIGHT, SIZE = bounds.Bounds(0.001, 1e9), bounds.Bounds(1, bounds.MOST)
 SIZES = {"cores": "cores", "memory": "memory_mb", "disk": "disk_mb", "gpus": "gpus"}
@@ -48,6 +48,8 @@ class PoolSettings:
     program on PATH for its type."""
     passwords: tuple[str, ...] = ()
     """Files with the managers' passwords: each manager gets the first that it accepts."""
+    blocked: tuple[str, ...] = ()
+    """Hosts on which no worker starts, beside those that a manager has blocked."""
     ssl: bool = False
     idle_s: float = 10.0
     """A worker that is not needed is drained after this many seconds without a task."""
@@ -227,7 +229,8 @@ def as_json(settings: PoolSettings) -> dict[str, Any]:
         "projects": {p: _project_json(its) for p, its in settings.projects.items()},
         "catalog": settings.catalog, "manager": settings.manager, "foremen": settings.foremen,
         "debug_workers": settings.debug_workers, "worker": [*settings.workers],
-        "password": [*settings.passwords], "ssl": settings.ssl, "idle": settings.idle_s,
+        "password": [*settings.passwords], "workers_blocked": [*settings.blocked],
+        "ssl": settings.ssl, "idle": settings.idle_s,
         "factory_timeout": settings.factory_timeout_s, "defaults": _project_json(settings.default),
         **{key: [*value] if isinstance(value, tuple) else value for key, value in vars(settings.options).items()}}
 

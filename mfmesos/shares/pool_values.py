@@ -39,6 +39,8 @@ class ManagerStatus:
     """Why no worker of this pool could connect to it; empty: nothing is known against it."""
     tasks_left: int = 0
     """Tasks that its program has announced, and not submitted yet."""
+    blocked: tuple[str, ...] = ()
+    """Hosts from which it accepts no workers."""
     capacity: int = 0
     """The number of tasks that it can keep busy at once, as it measures; 0: not known."""
     heard_at: float = field(default=0.0, compare=False)

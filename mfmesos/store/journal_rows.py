@@ -125,6 +125,7 @@ def _task(data: dict[str, Any]) -> SavedTask:
                              "read": None if task.get("read") is None else tuple(task["read"]),
                              "request": _request(task.get("request", {})),
                              "shared": tuple(task.get("shared", ())),
+                             "not_on": tuple(task.get("not_on", ())),
                              "urls": {name: Remote(*one) for name, one in task.get("urls", {}).items()}}),
         "inputs": tuple(_made(StagedInput, i) for i in data["inputs"]),
         "failed_at": tuple(data.get("failed_at", ())),

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -451,12 +452,12 @@ def test_through_a_foreman(cluster: Cluster, tmp_path: Path) -> None:
     pool = PoolFlow(tmp_path / "pool", cluster, catalog)
     flow = Flow(tmp_path / "flow", cluster)
     sleeping(flow, 4, "0.1")
+    manager = start_manager(flow, catalog)
     foreman = subprocess.Popen(
         ["work_queue_worker", "-f", "fore", "-M", PROJECT, "-C", catalog.address, "-s", str(tmp_path)], cwd=tmp_path,
         env={**os.environ, "CATALOG_HOST": host, "CATALOG_PORT": str(catalog.port)},
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        manager = start_manager(flow, catalog)
         wait_until(lambda: "fore" in catalog.managers(), 30, "the foreman")
         with nothing_stays(cluster):
             process = pool.pool(PROJECT, "--foremen", "fore", *SMALL)
@@ -477,14 +478,18 @@ def test_from_python(pool: PoolFlow, catalog: Catalog, tmp_path: Path) -> None:
     """`with mfmesos.Pool(...)` runs the tasks of the program's manager, and ends with the block; with debug_workers the
     log of a worker that has left is in the pool's folder."""
     flow = Flow(tmp_path / "flow", pool.cluster)
-    sleeping(flow, 2, "0.1")
+    flow.write("Makeflow", "CORES=1\nMEMORY=50\nDISK=50\nout:\n\techo 7 > out\n\n"
+               "last: out\n\tLOCAL sleep 100; touch last\n")  # while it runs, the manager has no task for the worker
     manager = start_manager(flow, catalog, "-Z", "port")
     port = (flow.folder / "port").read_text().strip()
     with mfmesos.Pool(f"127.0.0.1:{port}", master=pool.cluster.master, min=0, max=1, idle=1, debug_workers=True,
                       folder=pool.work):
-        assert flow.end(manager, 60).code == 0
-        logs = wait_until(lambda: [*pool.work.glob("worker-*.debug")], 40, "the debug log")
+        logs = wait_until(lambda: [*pool.work.glob("worker-*.debug")], 60, "the debug log")
+    assert (flow.folder / "out").read_text() == "7\n"
     assert "work_queue_worker" in logs[0].read_text()
+    assert not pool.workers()
+    os.killpg(manager.pid, signal.SIGKILL)  # and its LOCAL task
+    manager.wait(20)
 
 
 def manager_reports(port: str, running: int) -> bool:

@@ -202,3 +202,17 @@ def test_makeflow_by_task_vine(vine: Path, pool: PoolFlow, catalog: Catalog, tmp
     assert flow.wait(60) == 0
     assert [(folder / f"o{i}").read_text() for i in range(5)] == [f"{i}\n" for i in range(5)]
     assert pool.interrupt(process).code == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_blocked_host(vine: Path, pool: PoolFlow, managers: MakeManager, kind: str) -> None:
+    """While the manager has blocked the agents' host no worker starts there; then its tasks run."""
+    one = managers(kind)
+    one.block("localhost", on=True)
+    one.submit("sleep 0.1", cores=1, memory=50, disk=50)
+    process = serve(pool, vine, one)
+    assert "a manager has blocked this host" in wait_for_line(process, "blocked this host")
+    assert one.stats()["workers_joined"] == 0
+    one.block("localhost", on=False)
+    one.wait_for(1, 60)
+    assert pool.interrupt(process).code == 0

@@ -43,6 +43,8 @@ class RealManager:
         self._lines: queue.Queue[str] = queue.Queue()
         self.ended: list[float] = []
         """For each ended task, the seconds since its submission."""
+        self.outputs: list[str] = []
+        """What each ended task has returned or written."""
         threading.Thread(target=self._read, daemon=True).start()
         self.port = int(self._next("port"))
 
@@ -50,6 +52,7 @@ class RealManager:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if line.startswith("done"):
+                self.outputs.append(line.split()[-2].strip("'"))
                 self.ended.append(float(line.split()[-1]))
             else:
                 self._lines.put(line)
@@ -65,7 +68,12 @@ class RealManager:
         self._process.stdin.write(json.dumps(words) + "\n")
         self._process.stdin.flush()
 
-    def submit(self, command: str, count: int = 1, **request: int) -> float:
+    def block(self, host: str, on: bool) -> None:
+        """Whether it accepts workers from that host."""
+        self._say({"block": host, "on": on})
+        self._next("submitted")
+
+    def submit(self, command: str, count: int = 1, **request: int | str) -> float:
         """Returns when the manager has accepted the tasks."""
         self._say({"command": command, "count": count, **request})
         self._next("submitted")

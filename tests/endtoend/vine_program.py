@@ -2,8 +2,10 @@
 
     python3 vine_program.py taskvine|workqueue '{"name": "p", "catalog": "h:1", "password": FILE, "ssl": true}'
 
-Standard input: {"count": 3, "cores": 1, "memory": 50, "disk": 10, "command": "sleep 1"} or "stats" or "end".
-Standard output: port N; submitted; done ID RESULT SECONDS (from the submission to the start); stats {...}.
+Standard input: {"count": 3, "cores": 1, "memory": 50, "disk": 10, "command": "sleep 1"}, of TaskVine also with "makes":
+a temporary file's name, or "reads"; {"imports": MODULE}: a PythonTask that returns its NAME; {"block": HOST, "on":
+true}; or "stats" or "end".
+Standard output: port N; submitted; done ID RESULT OUTPUT SECONDS (from the submission to the end); stats {...}.
 """
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ import time
 from typing import Any
 
 NUMBERS = ("workers_lost", "workers_idled_out", "workers_joined", "workers_removed", "workers_connected",
-           "tasks_waiting", "tasks_running")
+           "tasks_waiting", "tasks_running", "tasks_recovery")
 
 
 def made(kind: str, given: dict[str, Any]) -> tuple[Any, Any, str]:
@@ -38,34 +40,72 @@ def made(kind: str, given: dict[str, Any]) -> tuple[Any, Any, str]:
     return one, work_queue.Task, "specify_"
 
 
+def name_in(module: str) -> str:
+    """Runs on a worker."""
+    import importlib
+    return str(importlib.import_module(module).NAME)
+
+
+class Program:
+    """The manager and what it was given."""
+
+    def __init__(self, kind: str, given: dict[str, Any]) -> None:
+        self.manager, self._task_of, self._prefix = made(kind, given)
+        self._submitted: dict[int, float] = {}
+        self._files: dict[str, Any] = {}
+
+    def wait(self) -> None:
+        ended = self.manager.wait(1)
+        if ended is not None:
+            said = ended.output if hasattr(ended, "output_file") else getattr(ended, "std_output", "")
+            print("done", ended.id, ended.result, repr(str(said).strip()).replace(" ", "_"),
+                  round(time.time() - self._submitted[ended.id], 2), flush=True)
+
+    def obey(self, words: Any) -> None:
+        if words == "stats":
+            found = {name: getattr(self.manager.stats, name, 0) for name in NUMBERS}
+            print("stats", json.dumps(found), flush=True)
+            return
+        if "block" in words:
+            (self.manager.block_host if words["on"] else self.manager.unblock_host)(words["block"])
+        else:
+            for _ in range(words.get("count", 1)):
+                self._submitted[self.manager.submit(self._task(words))] = time.time()
+        print("submitted", flush=True)
+
+    def _task(self, words: dict[str, Any]) -> Any:
+        if "imports" in words:
+            import ndcctools.taskvine as vine
+            task = vine.PythonTask(name_in, words["imports"])
+        else:
+            task = self._task_of(words["command"])
+        for name in ("cores", "memory", "disk"):
+            if name in words:
+                getattr(task, self._prefix + name)(words[name])
+        if "makes" in words:
+            self._files[words["makes"]] = self.manager.declare_temp()
+            task.add_output(self._files[words["makes"]], words["makes"])
+        if "reads" in words:
+            task.add_input(self._files[words["reads"]], words["reads"])
+        return task
+
+
 def main() -> None:
-    manager, task_of, prefix = made(sys.argv[1], json.loads(sys.argv[2]))
+    program = Program(sys.argv[1], json.loads(sys.argv[2]))
     lines: queue.Queue[str] = queue.Queue()
 
     def read() -> None:
         for line in sys.stdin:
             lines.put(line)
     threading.Thread(target=read, daemon=True).start()
-    print("port", manager.port, flush=True)
-    submitted: dict[int, float] = {}
+    print("port", program.manager.port, flush=True)
     while True:
-        ended = manager.wait(1)
-        if ended is not None:
-            print("done", ended.id, ended.result, round(time.time() - submitted[ended.id], 2), flush=True)
+        program.wait()
         while not lines.empty():
             words = json.loads(lines.get())
             if words == "end":
                 return
-            if words == "stats":
-                print("stats", json.dumps({name: getattr(manager.stats, name) for name in NUMBERS}), flush=True)
-                continue
-            for _ in range(words.get("count", 1)):
-                task = task_of(words["command"])
-                for name in ("cores", "memory", "disk"):
-                    if name in words:
-                        getattr(task, prefix + name)(words[name])
-                submitted[manager.submit(task)] = time.time()
-            print("submitted", flush=True)
+            program.obey(words)
 
 
 if __name__ == "__main__":

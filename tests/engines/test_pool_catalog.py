@@ -48,6 +48,13 @@ def test_running_tasks_are_no_part_of_the_mean() -> None:
     assert (found.wanted.cores, found.tasks_waiting, found.largest) == (12, 4, Resources(2, 200, 50))
 
 
+@pytest.mark.parametrize(("blocked", "hosts"), [
+    (["b.org", "a"], ("a", "b.org")), (3, ()), (None, ()), ([7, "a b", "-x;", "a"], ("a",))])
+def test_blocked_hosts(blocked: object, hosts: tuple[str, ...]) -> None:
+    """Names of hosts; of old managers their number, which says nothing; anything else is left out."""
+    assert manager_of({"type": "vine_manager", "project": "p", "workers_blocked": blocked}, ("h", 1)).blocked == hosts
+
+
 @pytest.mark.parametrize(("category", "largest"), [
     ({"max_cores": "4.000", "max_memory": "na"}, Resources(4, 50)), ({"max_memory": "~300"}, Resources(1, 300)),
     ({"max_memory": ">300"}, Resources(1, 300)), ({"tasks_waiting": 0, "max_cores": "4.000"}, Resources(1, 50)),

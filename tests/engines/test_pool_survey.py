@@ -25,6 +25,7 @@ class World:
         self.answers: dict[int, Answer | Exception] = {1: BUSY}
         self.accesses: list[Access] = []
         self.asked = 0
+        self.asked_ports: list[int] = []
         self.looks = 0
         self.catalog_takes_s = 0.0
         self.survey = Survey(lambda: self.now, self.ask, self.read)
@@ -32,6 +33,7 @@ class World:
     async def ask(self, host: str, port: int, access: Access, passwords: tuple[Password, ...]) -> Answer:
         self.accesses.append(access)
         self.asked += 1
+        self.asked_ports.append(port)
         answer = self.answers[port]
         if isinstance(answer, Exception):
             raise answer
@@ -196,6 +198,18 @@ def test_many_idle_managers_are_asked_in_turn() -> None:
         before = world.asked
         assert len(world.look(1.0).managers) == 200
         assert world.asked - before == 40
+
+
+def test_many_busy_managers_are_asked_in_turn() -> None:
+    """Of 200 with tasks each round asks 60, evenly."""
+    world = World()
+    world.catalog = [replace(ONE, port=port) for port in range(1, 201)]
+    world.answers = {port: Answer(replace(ONE, port=port), {}) for port in range(1, 201)}
+    for _ in range(10):
+        before = world.asked
+        assert len(world.look(1.0).managers) == 200
+        assert world.asked - before == 60
+    assert {world.asked_ports.count(port) for port in range(1, 201)} <= {2, 3, 4}
 
 
 def test_one_that_refuses_us_is_asked_once_a_minute() -> None:

@@ -72,6 +72,7 @@ def test_a_task_and_back(tmp_path: Path) -> None:
     debug = program.task(7, MANAGER, Resources(2, 300, 400), debug=True)
     assert debug.command.startswith("touch worker-7.debug; exec ./my_worker --debug=all --debug-file=worker-7.debug ")
     assert debug.outputs == ("worker-7.debug",)
+    assert program.task(7, replace(MANAGER, blocked=("a",)), Resources(1), blocked=("b",)).not_on == ("a", "b")
     assert (folder / secret).stat().st_mode & 0o777 == 0o600
 
 

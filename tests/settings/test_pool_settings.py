@@ -126,5 +126,6 @@ def test_a_factory_s_configuration_file() -> None:
     assert (found.idle_s, found.factory_timeout_s) == (60, 100)
     assert (found.options.extra_options, found.options.transfer_port) == ("-d all", "9000")
     assert parse({"cores": 2}, PoolSettings()).default == ProjectSettings(worker=Resources(2))
-    with pytest.raises(ValueError, match="workers-blocked: unknown"):
-        parse({"manager-name": "p", "workers-blocked": "host"}, BASE)
+    assert parse({"manager-name": "p", "workers-blocked": "host other"}, BASE).blocked == ("host", "other")
+    with pytest.raises(ValueError, match="amazon-config: unknown"):
+        parse({"manager-name": "p", "amazon-config": "x"}, BASE)

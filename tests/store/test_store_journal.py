@@ -307,6 +307,15 @@ def test_inputs_on_web_servers(path: Path):
     journal.close()
 
 
+def test_excluded_hosts(path: Path):
+    """They come back as they were saved."""
+    journal = Journal(path, "r")
+    saved = replace(task(1), task=replace(task(1).task, not_on=("a", "b.org")))
+    journal.write([act.SaveTask(saved)])
+    assert journal.load()[0] == [saved]
+    journal.close()
+
+
 @given(st.text(max_size=40), st.lists(st.text(max_size=10), max_size=3), st.floats(0, 1e9), st.booleans())
 @settings(deadline=None)
 def test_any_task_comes_back(tmp_path_factory, command, names, memory, solo):

@@ -194,6 +194,9 @@ POOL_NEVER_JOINED = Message(
     "check that agents can reach the manager's address")
 POOL_DRAIN_CANNOT_JOIN = Message(
     "pool-drain-cannot-join", "its manager does not list it", "Why a worker is drained: it does not reach the manager.")
+POOL_DRAIN_BLOCKED = Message(
+    "pool-drain-blocked", "its manager blocks other hosts now",
+    "Why a worker that waits for resources is drained: another one may start on other hosts.")
 POOL_SPEAKS = Message("pool-speaks", "{program} with protocol {protocol}", "Part of pool-other-protocol.")
 POOL_OTHER_PROTOCOL = Message(
     "pool-other-protocol", "{manager}: it needs a {worker} with protocol {protocol}, not {spoken}; {cure}",

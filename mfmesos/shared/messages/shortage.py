@@ -31,6 +31,9 @@ SHORTAGE_SHUNNED = Message(
     "shortage-shunned",
     "; agent {agent} has room, but these tasks failed there and wait for another agent for up to {pause:.0f} s",
     "Part of shortage-nothing-large-enough: a task prefers agents where it has not failed.")
+SHORTAGE_EXCLUDED = Message(
+    "shortage-excluded", "; agent {agent} has room, but a manager has blocked this host for its workers",
+    "Part of shortage-nothing-large-enough: a manager of Work Queue or TaskVine accepts no worker from the host.")
 SHORTAGE_HAS_GPUS = Message(
     "shortage-has-gpus",
     "; agent {agent} has room, but also has GPUs, and Mesos offers such agents only to runs with tasks that request "
