@@ -71,6 +71,11 @@ bench: debian-packages .venv preload real-mesos  ## compare the speed with peers
 bench-core: .venv  ## measure the core alone: cost of an ended task at 10 and 1,000 agents, and of filling 1,000
 	.venv/bin/python bench/core.py
 
+.PHONY: bench-placements
+bench-placements: .venv  ## measure how well each placement packs random clusters, against the integer optimum
+	.venv/bin/pip install -q scipy
+	.venv/bin/python bench/placements.py
+
 .PHONY: bench-executors
 bench-executors: .venv  ## measure the scheduler with 1,000 fake executors for 5 minutes: ended tasks/s, memory, stalls of its loop
 	.venv/bin/python bench/executors.py

@@ -75,6 +75,8 @@ class Claim:
     """Broken attempts in a row."""
     expects: dict[Shape, int] = field(default_factory=dict)
     """Waiting tasks that it was opened for, until it is open."""
+    portion: dict[Shape, int] = field(default_factory=dict)
+    """The same from the moment when it is open until tasks have started there."""
     table: ClaimTable | None = field(default=None, repr=False)
     """The table that it is in."""
 
@@ -256,7 +258,7 @@ class ClaimTable:
             self.expected[shape] -= count
             if self.expected[shape] <= 0:
                 del self.expected[shape]
-        claim.expects = {}
+        claim.portion, claim.expects = claim.expects, {}
         claim.touch()
 
     def _leave(self, claim: Claim, state: ClaimState) -> None:

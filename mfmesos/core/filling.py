@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from heapq import merge
+from itertools import chain
 from typing import Callable
 
 from mfmesos.core import demand, nearest, planning, spots
@@ -26,7 +27,9 @@ def note_room(state: State, claim: Claim) -> None:
             return
         state.room.set(claim.id, claim.free)
         if not placement.indifferent:
-            state.ranked.set(claim.id, placement.rank(spots.spot(state, claim)), claim.free)
+            for one in state.claims.of_agent(claim.agent_id):
+                if one is claim or one.id in state.ranked:
+                    state.ranked.set(one.id, placement.rank(spots.spot(state, one)), one.free)
     else:
         state.forget_room(claim)
 
@@ -46,6 +49,8 @@ def fill_claims(state: State) -> None:
     if not (_start(state, _preferred(state, own), enough) and _fill_in_order(state, own, enough)):
         state.unfinished = True
         return
+    for claim in own:
+        claim.portion = {}
     state.unfilled.clear()
     state.fresh.clear()
     state.try_all = False
@@ -55,6 +60,8 @@ def _preferred(state: State, own: list[Claim]) -> Iterator[Decision]:
     """What starts elsewhere than in the first claim with room."""
     by_arrival = state.policies.ordering.by_arrival
     if not state.policies.placement.indifferent:
+        if by_arrival and state.policies.placement.compares:
+            return chain(spots.portions(state, own), spots.starts(state, own))
         return spots.starts(state, own) if by_arrival else _one_by_one(state, lambda: spots.starts(state, own))
     return nearest.starts(state, own) if state.queue.large and by_arrival else iter(())
 

@@ -11,8 +11,8 @@ from mfmesos.core.applying import apply_offer
 from mfmesos.core.cluster_state import REVIVE_AT_LEAST_S
 from mfmesos.core.filling import fill_claims
 from mfmesos.core.model import Resources
-from mfmesos.core.opening import Wanted
 from mfmesos.core.planning import room_to_run
+from mfmesos.core.portions import Wanted
 from mfmesos.core.records import Shape
 from mfmesos.core.sizing import allocation, how_many_fit
 from mfmesos.core.state import State

@@ -8,22 +8,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mfmesos.core import spots, trust
+from mfmesos.core import portions, spots, trust
 from mfmesos.core.decisions import AgentRefusal, Opening, Wait, WhyNot
 from mfmesos.core.model import Resources
 from mfmesos.core.planning import is_short, next_without_claim
+from mfmesos.core.portions import Wanted
 from mfmesos.core.records import AgentRecord, Shape
 from mfmesos.core.sizing import ALL, NO_SPARE, PerCore, is_crumb, size_claim
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState
 
-Wanted = list[tuple[Shape, int]]
-"""Waiting shapes, and how many of each have no claim to start in."""
-
 
 def openings(state: State, wanted: Wanted) -> Iterator[Opening | Wait | AgentRefusal]:
     """For each agent with offers: the claim that is opened there, or why none is."""
-    for agent in spots.agents(state):
+    agents, placement = spots.agents(state), state.policies.placement
+    if (placement.even or placement.compares) and not state.policy.per_task_claims:
+        for agent, portion in portions.of_agents(state, agents, wanted):
+            yield decide(state, agent, portion)
+        return
+    for agent in agents:
         if not wanted:
             return
         decision = decide(state, agent, wanted)

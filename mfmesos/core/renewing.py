@@ -8,7 +8,7 @@ from typing import NamedTuple
 from mfmesos.core import claims, trust
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.model import Resources
-from mfmesos.core.opening import Wanted
+from mfmesos.core.portions import Wanted
 from mfmesos.core.records import AgentRecord, Shape
 from mfmesos.core.sizing import how_many_fit
 from mfmesos.core.state import State

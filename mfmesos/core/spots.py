@@ -11,7 +11,7 @@ from itertools import islice
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Assignment, Decision, Reason
 from mfmesos.core.holding import delayed_by, is_held
-from mfmesos.core.model import Resources
+from mfmesos.core.model import AgentId, Resources
 from mfmesos.core.planning import room_to_run, unsuited
 from mfmesos.core.policies.protocols import Spot
 from mfmesos.core.records import AgentRecord, Shape, TaskRecord
@@ -28,12 +28,45 @@ def agents(state: State) -> list[AgentRecord]:
     offering = [agent for cluster in state.live() for agent in cluster.offering.values()]
     if placement.indifferent:
         return offering
-    return sorted(offering, key=lambda agent: placement.rank(
-        Spot(agent.hostname, agent.attributes, agent.offered(), agent.offered())))
+    return sorted(offering, key=lambda agent: placement.rank(offered(state, agent)))
+
+
+def offered(state: State, agent: AgentRecord) -> Spot:
+    """What the agent offers."""
+    total = agent.offered()
+    whole = state.whole(agent.id) or total
+    return Spot(agent.hostname, agent.attributes, total, total, (whole - total).at_least_zero(), whole,
+                tasks_at(state, agent.id))
 
 
 def spot(state: State, claim: Claim) -> Spot:
-    return Spot(claim.hostname, state.agent(claim.agent_id).attributes, claim.free, claim.resources)
+    used = Resources()
+    for one in state.claims.of_agent(claim.agent_id):
+        used = used + one.resources - one.free
+    return Spot(claim.hostname, state.agent(claim.agent_id).attributes, claim.free, claim.resources, used,
+                state.whole(claim.agent_id) or claim.resources, tasks_at(state, claim.agent_id))
+
+
+def tasks_at(state: State, agent_id: AgentId) -> int:
+    """Tasks that run on the agent."""
+    return sum(len(claim.attempts) for claim in state.claims.of_agent(agent_id))
+
+
+def portions(state: State, changed: Sequence[Claim]) -> Iterator[Decision]:
+    """Start in claims that have just opened what they were opened for: claims open one by one, and the first would
+    otherwise get tasks for which there is no such room elsewhere.
+    """
+    for claim in changed:
+        for shape, count in claim.portion.items():
+            for _ in range(count):
+                first = state.queue.first(shape)
+                need = _given(state, shape, first, claim.id) if first is not None and room_to_run(state) else None
+                if first is None or need is None:
+                    break
+                yield from state.policies.planned_starts.plan(state, first)
+                if is_held(state, claim):
+                    break
+                yield Assignment(first.task.id, claim.id, need, Reason.FIRST)
 
 
 def starts(state: State, changed: Sequence[Claim]) -> Iterator[Decision]:

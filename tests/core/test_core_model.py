@@ -32,7 +32,7 @@ REASONS = ("", "REASON_CONTAINER_LIMITATION_MEMORY", "REASON_AGENT_REMOVED", "RE
 
 OTHERS = (None, None, {"licences": 1}, {"licences": 2}, {"bandwidth": 2.5}, {"licences": 1, "bandwidth": 10}, {"no": 1})
 
-PLACED = ("first", "attribute=rack")
+PLACED = ("first", "pack", "spread", "best", "balanced", "data", "attribute=rack")
 
 
 class CoreMachine(RuleBasedStateMachine):

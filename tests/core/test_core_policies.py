@@ -59,6 +59,7 @@ class Fullest(Fifo):
 
     indifferent = False
     compares = True
+    even = False
 
     def rank(self, spot: Spot) -> float:  # type: ignore[override]
         return spot.free.cores

@@ -178,6 +178,14 @@ def test_a_placement_that_ranks_claims_costs_the_same():
     assert max(found.values()) <= 2 * min(found.values()), found
 
 
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("placement", ["pack", "spread", "best"])
+def test_each_placement_costs_the_same(placement):
+    """At 10 and 300 agents: best compares claims, the others only rank them."""
+    found = [per_ended_task(agents, 10, placement=placement) for agents in (10, 300)]
+    assert max(found) <= 2 * min(found), found
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("placement", ["first", "attribute=disk"])
 def test_a_start_costs_the_same_however_many_claims_have_room(placement):

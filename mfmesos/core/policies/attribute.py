@@ -10,6 +10,7 @@ class PreferAttribute:
 
     indifferent = False
     compares = False
+    even = False
 
     def __init__(self, wanted: str) -> None:
         self._name, given, value = wanted.partition("=")

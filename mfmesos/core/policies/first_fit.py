@@ -8,6 +8,7 @@ from mfmesos.core.policies.protocols import Spot
 class FirstFit:
     indifferent = True
     compares = False
+    even = False
 
     def rank(self, spot: Spot) -> float:
         return 0.0

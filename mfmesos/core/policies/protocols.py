@@ -57,6 +57,12 @@ class Spot(NamedTuple):
     free: Resources
     total: Resources
     """Of the claim, or offered."""
+    used: Resources
+    """Of the agent: by tasks of this run in an open claim's agent; of one with offers all that is not offered."""
+    whole: Resources
+    """What the agent has when it is empty, as far as known."""
+    tasks: int
+    """Of this run that run on the agent."""
 
 
 class Placement(Protocol):
@@ -67,8 +73,11 @@ class Placement(Protocol):
 
     compares: bool
     """Whether `cost` depends on the need. Otherwise it is the rank, and one claim with room is as good as the next of
-    that rank.
+    that rank. Claims are then opened where each task costs least.
     """
+
+    even: bool
+    """Whether claims are opened so that all agents with offers get equally many tasks, and not one after the other."""
 
     def rank(self, spot: Spot) -> float:
         """Whatever the task: claims with room, and agents with offers, are looked at by it, smaller ones first. Asked

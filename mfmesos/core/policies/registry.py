@@ -6,15 +6,20 @@ from collections.abc import Mapping
 from typing import Callable, TypeVar
 
 from mfmesos.core.policies.attribute import PreferAttribute
+from mfmesos.core.policies.balanced import Balanced
+from mfmesos.core.policies.best_fit import BestFit
+from mfmesos.core.policies.by_data import ByData
 from mfmesos.core.policies.decline_at_once import DeclineAtOnce
 from mfmesos.core.policies.easy import Easy
 from mfmesos.core.policies.fair import Fair
 from mfmesos.core.policies.fifo import Fifo
 from mfmesos.core.policies.first_fit import FirstFit
 from mfmesos.core.policies.no_holds import NoHolds
+from mfmesos.core.policies.pack import Pack
 from mfmesos.core.policies.priority import Priority
 from mfmesos.core.policies.protocols import OfferPolicy, Ordering, Placement, PlannedStarts, Policies
 from mfmesos.core.policies.shortest import Shortest
+from mfmesos.core.policies.spread import Spread
 from mfmesos.core.policy import Policy
 from mfmesos.core.state import State
 from mfmesos.shared.messages import core as m
@@ -45,7 +50,9 @@ def valued(make: Callable[[str], P]) -> Callable[[str], P]:
 
 ORDERINGS: Makers[Ordering] = {
     "fifo": bare(Fifo), "priority": bare(Priority), "shortest": bare(Shortest), "fair": bare(Fair)}
-PLACEMENTS: Makers[Placement] = {"first": bare(FirstFit), "attribute": valued(PreferAttribute)}
+PLACEMENTS: Makers[Placement] = {
+    "first": bare(FirstFit), "pack": bare(Pack), "spread": bare(Spread), "best": bare(BestFit),
+    "balanced": bare(Balanced), "attribute": valued(PreferAttribute), "data": bare(ByData)}
 OFFERS: Makers[OfferPolicy[State]] = {"decline": bare(DeclineAtOnce)}
 PLANNED_STARTS: Makers[PlannedStarts[State]] = {"none": bare(NoHolds), "easy": bare(Easy)}
 

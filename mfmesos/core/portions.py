@@ -1,0 +1,154 @@
+"""Which of the wanted tasks each agent's claim is opened for, where the placement does not fill one agent after the
+other: equally many for each agent, or each task where it costs least. Only reads the state.
+"""
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from operator import itemgetter
+
+from mfmesos.core import spots, trust
+from mfmesos.core.model import Resources
+from mfmesos.core.records import AgentRecord, Rank, Shape
+from mfmesos.core.state import State
+
+Wanted = list[tuple[Shape, int]]
+"""Waiting shapes, and how many of each have no claim to start in."""
+MOST_AGENTS = 32
+"""That many agents are compared in one call, the first ones by rank."""
+MOST_LOOKS = 20_000
+"""Costs that are asked for in one call: what is left over is placed when the rest has its claims."""
+
+
+def of_agents(state: State, agents: Sequence[AgentRecord], wanted: Wanted) -> Iterator[tuple[AgentRecord, Wanted]]:
+    """The agents for which something is wanted. A portion may be more than fits."""
+    placement = state.policies.placement
+    if placement.even:
+        tasks = [spots.tasks_at(state, agent.id) for agent in agents]
+        yield from _in_order(agents, level(tasks, sum(n for _, n in wanted)), wanted)
+    else:
+        yield from _cheapest(state, agents[:MOST_AGENTS], wanted)
+
+
+def level(tasks: Sequence[int], more: int) -> list[int]:
+    """How many of `more` tasks each agent gets, of which these have so many, so that all have as nearly equally many as
+    possible.
+    """
+    if not tasks:
+        return []
+    order = sorted(range(len(tasks)), key=lambda number: tasks[number])
+    total = count = 0
+    for count, number in enumerate(order, 1):  # the first `count` agents are raised to one level
+        total += tasks[number]
+        if count < len(order) and count * tasks[order[count]] - total >= more:
+            break
+    each, extra = divmod(total + more, count)
+    found = [0] * len(tasks)
+    for place, number in enumerate(order[:count]):
+        found[number] = each + (place < extra) - tasks[number]
+    return found
+
+
+def _in_order(
+    agents: Iterable[AgentRecord], counts: Iterable[int], wanted: Wanted,
+) -> Iterator[tuple[AgentRecord, Wanted]]:
+    """Each agent gets that many of the tasks, in their order."""
+    left = list(wanted)
+    for agent, count in zip(agents, counts):
+        portion: Wanted = []
+        while count > 0 and left:
+            shape, n = left[0]
+            taken = min(n, count)
+            portion.append((shape, taken))
+            count -= taken
+            left[:1] = [(shape, n - taken)] if n > taken else []
+        if portion:
+            yield agent, portion
+
+
+def _cheapest(
+    state: State, agents: Sequence[AgentRecord], wanted: Wanted,
+) -> Iterator[tuple[AgentRecord, Wanted]]:
+    """Task by task in their order: each goes where it costs least, next to those before it."""
+    rooms = [_Room(state, agent) for agent in agents]
+    portions: list[Counter[Shape]] = [Counter() for _ in rooms]
+    costs: dict[Shape, _Costs] = {}
+    for shape in _by_rank(state, wanted):
+        if shape not in costs:
+            costs[shape] = _Costs(shape, rooms)
+        number = costs[shape].least()
+        if number is None:
+            continue
+        rooms[number].take(shape)
+        portions[number][shape] += 1
+        for one in costs.values():
+            one.look(number)
+        if sum(one.looks for one in costs.values()) > MOST_LOOKS:
+            break
+    for agent, portion in zip(agents, portions):
+        if portion:
+            yield agent, list(portion.items())
+
+
+class _Costs:
+    """The rooms by what a task of one shape costs there."""
+
+    def __init__(self, shape: Shape, rooms: Sequence[_Room]) -> None:
+        self._shape, self._rooms = shape, rooms
+        self._queue: list[tuple[float, int, int]] = []
+        self.looks = 0
+        for number in range(len(rooms)):
+            self.look(number)
+
+    def look(self, number: int) -> None:
+        """The room has changed."""
+        self.looks += 1
+        cost = self._rooms[number].cost(self._shape)
+        if cost is not None:
+            heapq.heappush(self._queue, (cost, number, self._rooms[number].changes))
+
+    def least(self) -> int | None:
+        """The room with the least cost; None: it fits in none. What was queued before a change is dropped."""
+        while self._queue and self._queue[0][2] != self._rooms[self._queue[0][1]].changes:
+            heapq.heappop(self._queue)
+        return self._queue[0][1] if self._queue else None
+
+
+def _by_rank(state: State, wanted: Wanted) -> Iterator[Shape]:
+    """One shape for each task, in the order of the tasks."""
+    def ranked(shape: Shape, n: int) -> Iterator[tuple[Rank, Shape]]:
+        return ((state.queue.rank(record), shape) for record in islice(state.queue.each(shape), n))
+
+    in_order = heapq.merge(*(ranked(shape, n) for shape, n in wanted), key=itemgetter(0))
+    return (shape for _, shape in in_order)
+
+
+class _Room:
+    """What is left of an agent's offers while tasks are placed."""
+
+    def __init__(self, state: State, agent: AgentRecord) -> None:
+        self._state, self._agent = state, agent
+        own = Resources(memory_mb=state.policy.executor_memory_mb)
+        self._total = (agent.offered() - own).at_least_zero().bounded(*state.left_to_claim())
+        self._spot = spots.offered(state, agent)._replace(free=self._total, total=self._total)
+        self._shut = agent.avoid_until > state.now or any(
+            offer.unavailable_from is not None for offer in agent.offers.values())
+        self.changes = 0
+
+    def _need(self, shape: Shape) -> Resources:
+        return self._state.allocation(shape, self._total, self._agent.id)
+
+    def cost(self, shape: Shape) -> float | None:
+        """None: it does not fit, or may not start there."""
+        need = self._need(shape)
+        if self._shut or not need.fits_in(self._spot.free) or trust.shunned(self._state, shape, self._agent.id):
+            return None
+        return self._state.policies.placement.cost(self._spot, need)
+
+    def take(self, shape: Shape) -> None:
+        need = self._need(shape)
+        spot = self._spot
+        self._spot = spot._replace(free=spot.free - need, used=spot.used + need, tasks=spot.tasks + 1)
+        self.changes += 1

@@ -1,0 +1,194 @@
+"""--placement pack, spread, best, balanced, data: what each decides, and what it promises."""
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from world import FakeExecutor, World
+
+from mfmesos.core import actions as act
+from mfmesos.core import events as ev
+from mfmesos.core.model import Request, Resources, StagedInput, Task
+from mfmesos.core.policies.protocols import Spot
+from mfmesos.core.policies.registry import placement
+from mfmesos.core.policy import Policy
+from mfmesos.core.portions import level
+
+EXECUTOR_MB = 96.0
+WHOLE = Resources(10, 1000, 1000)
+
+
+def spot(cores: float, memory: float, tasks: int = 0, whole: Resources = WHOLE) -> Spot:
+    """With so much in use."""
+    used = Resources(cores, memory)
+    return Spot("h", {}, whole - used, whole, used, whole, tasks)
+
+
+def world_of(name: str, agents: dict[str, Resources]) -> World:
+    """Whose agents have that much for tasks in one claim."""
+    own = Resources(memory_mb=EXECUTOR_MB)
+    world = World(Policy(workdir="/w", batch_delay_s=0.0, estimates="off", claim_idle_s=1e6, claim_worklife_s=1e9,
+                         placement=name), {agent: room + own for agent, room in agents.items()})
+    world.ahead = False
+    world.register()
+    world.list_agents()
+    return world
+
+
+def submit(world: World, *tasks: tuple[int, float, float]) -> None:
+    """(number, cores, memory) of each."""
+    world.send(*(ev.TaskSubmitted(Task(n, "x", (), (f"o{n}",), Request(cores, memory, 1.0)))
+                 for n, cores, memory in tasks))
+
+
+def running(world: World) -> dict[int, str]:
+    """Task -> agent."""
+    for executor in world.live():
+        world.sync(executor)
+    return {int(a.partition(".")[0]): e.claim.agent_id for e in world.live() for a in e.running}
+
+
+def end(world: World, number: int) -> None:
+    executor, attempt = next((e, a) for e in world.live() for a in e.running if int(a.partition(".")[0]) == number)
+    world.finish(executor, attempt)
+    world.sync(executor)
+
+
+def test_pack_prefers_the_fullest_by_its_dominant_resource():
+    """Memory as well as cores."""
+    pack = placement("pack")
+    assert pack.rank(spot(1, 900)) < pack.rank(spot(8, 100)) < pack.rank(spot(2, 200)) < pack.rank(spot(0, 0))
+
+
+def test_spread_prefers_the_fewest_tasks():
+    """Whatever their sizes."""
+    spread = placement("spread")
+    assert spread.rank(spot(9, 900, tasks=1)) < spread.rank(spot(2, 20, tasks=2))
+
+
+def test_best_takes_equal_parts_of_what_is_free():
+    """A task that needs mostly cores goes where mostly cores are free, whatever the agent's size."""
+    best, need = placement("best"), Resources(4, 100)
+    alike, other = spot(0, 800), spot(5, 0)
+    assert best.cost(alike, need) < best.cost(other, need)
+    assert best.cost(spot(0, 900), need) > best.cost(alike, need)  # memory would be short now
+    assert best.cost(alike, Resources(1, 500)) > best.cost(other, Resources(1, 500))
+
+
+def test_balanced_keeps_cores_and_memory_equally_used():
+    """The agent whose cores are used more gets the task with much memory."""
+    balanced = placement("balanced")
+    cores_used, memory_used = spot(5, 0), spot(0, 500)
+    need = Resources(1, 400)
+    assert balanced.cost(cores_used, need) < balanced.cost(memory_used, need)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=12), st.integers(0, 200))
+def test_a_level_differs_by_at_most_one(tasks, more):
+    """Of the agents that get any; no other agent is below them, and all of the tasks are given out."""
+    found = level(tasks, more)
+    assert sum(found) == more
+    assert min(found) >= 0
+    after = [one + got for one, got in zip(tasks, found)]
+    raised = [one for one, got in zip(after, found) if got]
+    if raised:
+        assert max(raised) - min(raised) <= 1
+        assert max(raised) - min(after) <= 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 6), st.integers(1, 30), st.data())
+def test_spread_differs_by_at_most_one_task(agents, count, data):
+    """Of all agents that have room: in the first claims, and for what starts later in them."""
+    world = world_of("spread", {f"a{i}": Resources(32, 32000, 32000) for i in range(agents)})
+    submit(world, *((n, 1.0, 10.0) for n in range(1, count + 1)))
+    world.offer()
+    at = Counter(running(world).values())
+    assert sum(at.values()) == count
+    assert max(at.values()) - min(at[f"a{i}"] for i in range(agents)) <= 1
+    for number in range(1000, 1000 + data.draw(st.integers(0, 12))):
+        ended = data.draw(st.sampled_from(sorted(running(world))))
+        end(world, ended)
+        before = running(world)
+        submit(world, (number, 1.0, 10.0))
+        agent = running(world)[number]
+        spare = Counter(before.values())
+        room = {e.claim.agent_id for e in world.live() if len(e.running) - (e.claim.agent_id == agent)
+                < world.core.state.claims[e.claim.claim_id].resources.cores}
+        assert spare[agent] == min(spare[one] for one in room)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 4), st.sampled_from([100.0, 400.0, 900.0])), min_size=1, max_size=25),
+       st.data())
+def test_pack_opens_no_agent_while_a_task_fits_in_a_used_one(tasks, data):
+    """Tasks come one by one and some end; an agent without a claim is used only if the task fits on no other one.
+    """
+    agents = {f"a{i}": Resources(8, 2000, 8000) for i in range(12)}
+    world = world_of("pack", agents)
+    for number, (cores, memory) in enumerate(tasks, 1):
+        before = free(world)
+        submit(world, (number, float(cores), memory))
+        for _ in range(3):
+            world.offer()
+            at = running(world)
+        if number not in at:
+            continue
+        used = [agent for agent, (room, some) in before.items() if some and room.cores >= cores
+                and room.memory_mb - EXECUTOR_MB >= memory]
+        assert before[at[number]][1] or not used, (number, used)
+        if data.draw(st.booleans()):
+            end(world, data.draw(st.sampled_from(sorted(at))))
+
+
+def free(world: World) -> dict[str, tuple[Resources, bool]]:
+    """What the claims leave of each agent, and whether there are any."""
+    return {agent: (room - world.used[agent], world.used[agent].cores > 0) for agent, room in world.agents.items()}
+
+
+def test_best_packs_all_of_42_tasks():
+    """Shan et al., arXiv 1803.00922: tasks of (5, 1) and (1, 5) in turns on servers of (100, 30), (30, 100). DRF packs
+    23, rPS-DSF and BF-DRF pack 42, which is the optimum; first fit is far below.
+    """
+    found = {}
+    for name in ("best", "first", "pack"):
+        world = world_of(name, {"s1": Resources(100, 30000, 10000), "s2": Resources(30, 100000, 10000)})
+        submit(world, *((n, *((5.0, 1000.0) if n % 2 else (1.0, 5000.0))) for n in range(1, 43)))
+        for _ in range(3):
+            world.offer()
+            running(world)
+        found[name] = len(running(world))
+    assert found["best"] == 42
+    assert max(found["first"], found["pack"]) < 42
+
+
+def executor_at(world: World, agent: str) -> FakeExecutor:
+    return next(e for e in world.live() if e.claim.agent_id == agent)
+
+
+def test_data_starts_a_task_where_most_of_its_bytes_are():
+    """Of two claims with room, the second of which has the larger input."""
+    world = world_of("data", {"a1": Resources(2, 4000, 4000), "a2": Resources(2, 4000, 4000)})
+    small, large = (StagedInput(name, name * 64, size, 0o644) for name, size in (("c", 2 << 20), ("d", 20 << 20)))
+    both = [Task(n, "x", ("c", "d"), (f"o{n}",), Request(1.0, 100.0, 1.0)) for n in (7, 8)]
+    submit(world, *((n, 1.0, 100.0) for n in (1, 2, 3, 4)))
+    world.offer()
+    assert sorted(running(world).values()) == ["a1", "a1", "a2", "a2"]
+    state = world.core.state
+    state.near.add(executor_at(world, "a1").claim.claim_id, small.digest)
+    state.near.add(executor_at(world, "a2").claim.claim_id, large.digest)
+    for number in (1, 2, 3, 4):
+        end(world, number)
+    world.send(*(ev.TaskSubmitted(task, (small, large)) for task in both))
+    at = running(world)
+    assert (at[7], at[8]) == ("a2", "a2")
+
+
+def test_claims_are_sized_for_their_portions():
+    """Six tasks over three agents: each claim holds two."""
+    world = world_of("spread", {f"a{i}": Resources(8, 8000, 8000) for i in range(3)})
+    submit(world, *((n, 1.0, 100.0) for n in range(6)))
+    world.offer()
+    assert [a.resources.cores for a in world.actions if isinstance(a, act.OpenClaim)] == [2.0, 2.0, 2.0]
