@@ -111,6 +111,8 @@ class Counts:
     """Of those that finished: in earlier runs."""
     for_inputs: int = 0
     """Of those that wait: for the outputs of other tasks."""
+    waits_for: str = ""
+    """What the first of the others waits for: "room", "cluster", "policy" or "inputs"; empty: unknown, or nothing."""
 
     @property
     def ended(self) -> int:

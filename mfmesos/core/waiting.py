@@ -49,6 +49,11 @@ class Binding(Enum):
     """Nothing: it starts in a moment."""
 
 
+POLICY = frozenset((Binding.RUNNING, Binding.HELD, Binding.GATHERING, Binding.BOUND))
+CLUSTER = frozenset((
+    Binding.CLAIM, Binding.NO_CLUSTER, Binding.TOO_LARGE, Binding.SHUNNED, Binding.OFFERS))
+
+
 @dataclass(frozen=True)
 class Waiting:
     """A task that waits for resources. Times are the clock's seconds."""
@@ -89,6 +94,19 @@ def why_waiting(state: State, task_id: int) -> Waiting | None:
                     largest=state.largest_agent() or Resources(), held=state.claims.held)
     found = _in_turn(state, record, shape, found) or _by_room(state, record, shape, found)
     return found if found.start_at is not None else replace(found, start_at=outlook.starts_at(state, record))
+
+
+def waits_for(state: State) -> str:
+    """What the waiting tasks wait for, in one word (see snapshot.Counts): what binds the first of one shape."""
+    record = next(iter(state.queue), None)
+    waiting = why_waiting(state, record.task.id) if record is not None else None
+    if waiting is None or waiting.binding is Binding.NEXT:
+        return ""
+    if waiting.binding in POLICY:
+        return "policy"
+    if waiting.binding in CLUSTER:
+        return "cluster"
+    return "inputs" if waiting.binding is Binding.INPUTS else "room"
 
 
 def _need(state: State, shape: Shape) -> Resources:

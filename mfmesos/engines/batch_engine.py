@@ -13,6 +13,7 @@ from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.model import SavedTask, Task
 from mfmesos.core.snapshot import Counts
+from mfmesos.engines.ahead import Ahead
 from mfmesos.engines.batchfile import Batch
 from mfmesos.engines.engine import Display
 from mfmesos.engines.host import Host
@@ -89,6 +90,7 @@ class BatchEngine:
         self._unwanted: set[int] = set()
         """Tasks that were cancelled while they ran or waited for a claim."""
         self._host: Host
+        self._ahead: Ahead
         self._stager: Stager
         self.entries: list[dict[str, object]] = []
         self.problems = 0
@@ -102,7 +104,7 @@ class BatchEngine:
         return found
 
     def start(self, host: Host) -> None:
-        self._host = host
+        self._host, self._ahead = host, Ahead(host)
         self._stager = Stager(self._workdir, host.inputs, host.post_threadsafe)
         for task_id in self._batch.tasks:
             self._state.known(task_id)
@@ -188,15 +190,18 @@ class BatchEngine:
         run = self._host.snapshot()
         total = len(self._batch.tasks) - self._tally.dropped
         ended = self._tally.finished + self._tally.failed
-        return Counts(total, max(total - ended - run.running, 0), run.running, self._tally.finished, self._tally.failed,
-                      run.claims, self._left_s)
+        waiting = max(total - ended - run.running, 0)
+        return Counts(total, waiting, run.running, self._tally.finished, self._tally.failed, run.claims, self._left_s,
+                      before=len(self._done), for_inputs=max(waiting - run.waiting, 0),
+                      waits_for=self._ahead.waits_for)
 
     def _look_ahead(self) -> None:
         """Predict the remaining time, counting tasks that wait for other tasks' outputs as average tasks."""
-        left, known = self._host.seconds_left(), self._host.snapshot().tasks
+        self._ahead.look()
+        left, known = self._ahead.left_s, self._host.snapshot().tasks
         tally = self._tally
         unknown = len(self._batch.tasks) - tally.dropped - tally.finished - tally.failed - known
-        self._left_s = None if left is None else left * (1 + max(unknown, 0) / known)
+        self._left_s = None if left is None or not known else left * (1 + max(unknown, 0) / known)
 
     # --- consequences of results ----------------------------------------------------------------
     def _submit(self, tasks: list[Task]) -> None:

@@ -7,6 +7,7 @@ from typing import Callable, Protocol
 from mfmesos.core import actions as act
 from mfmesos.core.model import SavedTask
 from mfmesos.core.snapshot import Counts
+from mfmesos.engines.ahead import Ahead
 from mfmesos.engines.host import Host
 from mfmesos.settings.config import SchedulerConfig
 from mfmesos.shared.messages import engines as m
@@ -63,6 +64,7 @@ class Launched:
         self._parent = config.parent_pid
         self._getppid = getppid
         self._finished = self._failed = self._withdrawn = 0
+        self._ahead: Ahead | None = None
 
     def _count(self, report: act.ReportTask) -> None:
         self._finished += report.finished
@@ -71,10 +73,11 @@ class Launched:
 
     def counts(self) -> Counts:
         """Of the tasks that the engine has submitted so far."""
-        run = self._host.snapshot()
-        ended = self._finished + self._failed
+        run, ended = self._host.snapshot(), self._finished + self._failed
+        ahead = self._ahead = self._ahead or Ahead(self._host)
+        ahead.look()
         return Counts(run.tasks + ended, run.waiting, run.running, self._finished, self._failed, run.claims,
-                      self._host.seconds_left(), self._withdrawn)
+                      ahead.left_s, self._withdrawn, waits_for=ahead.waits_for)
 
     def together(self) -> AbstractContextManager[None]:
         return nullcontext()

@@ -45,6 +45,9 @@ class Host(Protocol):
     def seconds_left(self) -> float | None:
         """How long the tasks known so far will probably take; None where nothing is known."""
 
+    def waits_for(self) -> str:
+        """What the submitted tasks that wait do wait for, in one word (see Counts)."""
+
     def room(self) -> ClusterRoom: ...
 
     def task(self, task_id: int) -> TaskView | None:

@@ -46,7 +46,7 @@ def local_cluster(config: SchedulerConfig, agents: int = 1) -> Iterator[Schedule
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         try:
             master = _wait_ready(child, ready, log.name)
-            yield replace(config, master=master, principal=PRINCIPAL, secret_file=str(secret))
+            yield replace(config, master=master, embedded=True, principal=PRINCIPAL, secret_file=str(secret))
         finally:
             child.terminate()
             try:

@@ -26,6 +26,7 @@ from mfmesos.launchers.makeflow_verdict import Verdict
 from mfmesos.settings.config import STATE_DIR, ConfigError
 from mfmesos.settings.folders import shared_folders
 from mfmesos.shared.messages import rules as m
+from mfmesos.shared.messages import runs
 from mfmesos.shared.phrases import counted
 from mfmesos.store.plainfiles import oddity
 
@@ -140,6 +141,8 @@ def _run(
             options.echo(why)
     for line in judged.lines:
         options.echo(line)
+    if judged.failed:
+        options.echo(runs.RUN_CONTINUES())
     if why or session.failure:
         return 1
     return shell_code(code) or (1 if judged.bad else 0)

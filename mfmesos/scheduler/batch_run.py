@@ -5,9 +5,11 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from mfmesos.core.snapshot import Counts
 from mfmesos.engines.batch_engine import BatchEngine, Options
 from mfmesos.engines.batchfile import Batch
 from mfmesos.engines.taskfile_engine import shorten
@@ -15,9 +17,11 @@ from mfmesos.settings.config import STATE_DIR, ConfigError, SchedulerConfig
 from mfmesos.shared.messages import runs as m
 from mfmesos.shared.phrases import counted, duration
 from mfmesos.shared.plainerrors import plain
-from mfmesos.shared.terminal import ending_signals, say
+from mfmesos.shared.terminal import ending_signals, line, say
 from mfmesos.store.leftovers import DONE, TASK_INFO, TASK_STATE, FolderLock, begin_run, recover
 from mfmesos.store.plainfiles import check_state, oddity
+from mfmesos.store.runlog import LOGS, REPORT
+from mfmesos.views import status_view, summary
 from mfmesos.views.progress import progress
 
 __all__ = ["Options", "find", "run"]
@@ -62,21 +66,20 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
     from mfmesos.launchers.localrun import local_cluster
     from mfmesos.scheduler.daemon import CRASHED, open_log, say_crashed
     from mfmesos.scheduler.scheduler import Scheduler
-    from mfmesos.views import summary
 
     workdir = Path(config.workdir)
     batch = Batch(source, workdir, config.shared_fs)
     problems = batch.read(whole=not options.follow)
     for problem in problems:
         say(problem.message(source))
-    for line in batch.overlapping:
-        say(line)
+    for text in batch.overlapping:
+        say(text)
     if problems:
         say(m.NOTHING_STARTED())
         return 2
     done, reasons = batch.skip_done(config.state_dir, options.verify)
-    for line in batch.earlier.unchecked():
-        say(line)
+    for text in batch.earlier.unchecked():
+        say(text)
     if options.dry_run:
         return dry_run(batch, done, reasons)
     config.state_dir.mkdir(exist_ok=True)
@@ -93,7 +96,7 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
             shown.note(run_again(again))
         try:
             engine = BatchEngine(resolved, options, batch, done, shown)
-            scheduler = Scheduler(resolved, engine, inputs=batch.inputs)
+            scheduler = Scheduler(resolved, engine, inputs=batch.inputs, shown=shown)
             failure = asyncio.run(scheduler.run(stop_on=ending_signals()))
         except (ConfigError, OSError):
             raise
@@ -107,15 +110,30 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
     if failure:
         say(failure)
     summary.show(engine.entries)
-    for line in summary.moved(scheduler.transfers()):
-        say(line)
     counts = engine.counts()
+    for text in summary.moved(scheduler.transfers()):
+        say(text)
+    last_lines(engine.entries, counts)
     took = duration(time.monotonic() - started)
     say(m.FINISHED_RESUMED(finished=counts.finished, total=counts.total, before=len(done), time=took, folder=workdir)
         if done else m.FINISHED(finished=counts.finished, total=counts.total, time=took, folder=workdir))
     if engine.interrupted:
         return INTERRUPTED
     return 0 if counts.finished == counts.total and not failure and not engine.problems else 1
+
+
+def last_lines(entries: Sequence[Mapping[str, Any]], counts: Counts) -> None:
+    """Print the failures by reason, what is kept where, and how to continue."""
+    failures = summary.failures(entries)
+    for text in status_view.failure_lines(failures) if failures else ():
+        line(text)
+    not_run = counts.failed - sum(one["count"] for one in failures)
+    if not_run > 0:
+        say(m.NOT_RUN(tasks=counted(not_run, "task")))
+    if entries:
+        say(m.RUN_KEEPS(logs=f"{STATE_DIR}/{LOGS}", report=f"{STATE_DIR}/{REPORT}"))
+    if counts.finished < counts.total:
+        say(m.RUN_CONTINUES())
 
 
 def dry_run(batch: Batch, done: set[int], reasons: Mapping[int, str]) -> int:

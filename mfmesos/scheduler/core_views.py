@@ -4,7 +4,7 @@ from __future__ import annotations
 from mfmesos.core import snapshot as snapshots
 from mfmesos.core.core import Core
 from mfmesos.core.snapshot import ChangedTasks, ClusterRoom, Snapshot, TaskView
-from mfmesos.core.waiting import Waiting, why_waiting
+from mfmesos.core.waiting import Waiting, waits_for, why_waiting
 
 
 class CoreViews:
@@ -26,6 +26,9 @@ class CoreViews:
 
     def why_waiting(self, task_id: int) -> Waiting | None:
         return why_waiting(self.core.state, task_id)
+
+    def waits_for(self) -> str:
+        return waits_for(self.core.state)
 
     def running(self, most: int) -> list[int]:
         return snapshots.running(self.core.state, most)

@@ -89,12 +89,14 @@ def _run(config: SchedulerConfig) -> int:
     try:
         from mfmesos.scheduler.scheduler import Scheduler
         from mfmesos.shared.terminal import ending_signals, say
+        from mfmesos.views.progress import PlainProgress
 
-        engine = _engine(config)
+        engine, shown = _engine(config), PlainProgress()
         try:
-            failure = asyncio.run(Scheduler(config, engine).run(stop_on=ending_signals()))
+            failure = asyncio.run(Scheduler(config, engine, shown=shown).run(stop_on=ending_signals()))
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            shown.close()
     except ConfigError as e:
         print(m.SCHEDULER_ERROR(why=e), file=sys.stderr)
         failure = str(e)

@@ -21,7 +21,7 @@ from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.model import SavedClaim, SavedTask
 from mfmesos.core.snapshot import Transfers, transfers
-from mfmesos.engines.engine import Engine
+from mfmesos.engines.engine import Display, Engine
 from mfmesos.estimates.learning import PER_CATEGORY
 from mfmesos.mesos.master_link import MesosLink
 from mfmesos.scheduler.core_views import CoreViews
@@ -56,7 +56,7 @@ class Scheduler(CoreViews):
 
     def __init__(
         self, config: SchedulerConfig, engine: Engine, clock: Callable[[], float] = time.monotonic,
-        inputs: InputIndex | None = None,
+        inputs: InputIndex | None = None, shown: Display | None = None,
     ) -> None:
         self.config = config
         self.engine = engine
@@ -68,7 +68,7 @@ class Scheduler(CoreViews):
         self.staging: StagingServer
         self.journal: Journal
         self.recorder = Recorder(config.history, self.workdir.name, self._complain, PER_CATEGORY)
-        self._sight = Sight(config, self, engine.counts, clock)
+        self._sight = Sight(config, self, engine.counts, clock, shown)
         self.loop: asyncio.AbstractEventLoop
         self._link: MesosLink
         self._pending: list[ev.Event] = []
@@ -282,7 +282,9 @@ class Scheduler(CoreViews):
         self.post(ev.SharedFolders(found))
         await self._start_staging()
         self._connect()
-        self.post(ev.HistoryLoaded(tuple(await history)))
+        known = tuple(await history)
+        self._sight.learned(known)
+        self.post(ev.HistoryLoaded(known))
         self.engine.start(self)
         await self._sight.start(self.journal.resumed)
         gc.freeze()  # what exists now stays to the end: no collection need look at it

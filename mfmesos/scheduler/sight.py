@@ -5,23 +5,28 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Callable
 
 from mfmesos.control import socket_place
 from mfmesos.control.control_server import ControlServer
 from mfmesos.core.actions import ReportAttempt, ReportTask
+from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.snapshot import Counts
+from mfmesos.engines.engine import Display
 from mfmesos.scheduler.core_views import CoreViews
 from mfmesos.scheduler.questions import Questions
 from mfmesos.settings.config import ConfigError, SchedulerConfig
-from mfmesos.shared.messages import control as m
+from mfmesos.shared.messages import control
+from mfmesos.shared.messages import runs as m
+from mfmesos.shared.phrases import counted
 from mfmesos.shared.plainerrors import plain
 from mfmesos.store.run_record import ENDED, FAILED, RUNNING, STOPPED, RunInfo, RunRecord
 
 log = logging.getLogger("mfmesos.sight")
 BEGIN_S = 3.0
+INTRODUCED_WITHIN_S = 5.0
 
 
 class Sight:
@@ -29,17 +34,22 @@ class Sight:
 
     def __init__(
         self, config: SchedulerConfig, views: CoreViews, counts: Callable[[], Counts], clock: Callable[[], float],
-        environ: Mapping[str, str] = os.environ,
+        shown: Display | None = None, environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._config = config
         self._views = views
         self._counts = counts
+        self._now = clock
         self._environ = environ
         self._offset_s = time.time() - clock()
         self._record = RunRecord(config.state_dir, self._offset_s, keep_output=config.keep_output)
         self._server: ControlServer | None = None
         self._socket: Path | None = None
         self._began = False
+        self._shown = shown
+        self._introduced = shown is None
+        self._learned = 0
+        self._started_at = self._now()
 
     async def start(self, resumed: bool) -> None:
         """Begin the record and open the socket. An error is logged."""
@@ -54,16 +64,46 @@ class Sight:
             self._server, self._socket = server, path
             socket_place.point(config.state_dir, path)
         except (ConfigError, OSError) as e:
-            log.warning("event=no_control %s", m.NO_CONTROL(why=e if isinstance(e, ConfigError) else plain(e)))
+            log.warning("event=no_control %s", control.NO_CONTROL(why=e if isinstance(e, ConfigError) else plain(e)))
         await asyncio.wait([begun], timeout=BEGIN_S)  # the first task to end keeps its output where it belongs
+
+    def learned(self, attempts: Iterable[Attempt]) -> None:
+        """What the history has of earlier runs."""
+        self._learned = len({attempt.category for attempt in attempts})
+
+    def _introduce(self) -> None:
+        """The first line of a run, as soon as the agents are known."""
+        room = self._views.room()
+        if self._shown is None or self._introduced or not (
+                room.agents or self._now() - self._started_at >= INTRODUCED_WITHIN_S):
+            return
+        self._introduced = True
+        counts, config = self._counts(), self._config
+        master = config.master.rpartition("@")[2]
+        where = m.EMBEDDED_CLUSTER() if config.embedded else m.CLUSTER_OF(master=master)
+        amounts = m.CLUSTER_AMOUNTS(
+            agents=counted(len(room.agents), "agent"), cores=f"{sum(a.cores for a in room.agents):g}",
+            memory=f"{sum(a.memory_mb for a in room.agents):.0f}") if room.agents else m.CLUSTER_UNKNOWN()
+        tasks = counted(counts.total, "task") if config.engine == "batch" else ""
+        if counts.before:
+            tasks = m.TASKS_DONE_BEFORE(done=counts.before, tasks=tasks)
+        known = m.LEARNED_OF(
+            count=self._learned, noun="category" if self._learned == 1 else "categories") if self._learned else ""
+        self._shown.note(", ".join(filter(None, (m.RUN_BEGINS(where=where, amounts=amounts), tasks, known))))
 
     def ended(self, report: ReportTask | ReportAttempt, host: str) -> None:
         """A task, or an attempt before another."""
+        if not self._introduced:
+            self._introduce()
         self._record.ended(report, host)
 
     def tick(self, sent_bytes: int) -> None:
         """About twice a second."""
-        self._record.count(self._counts(), sent_bytes)
+        self._introduce()
+        counts = self._counts()
+        if self._shown is not None:
+            self._shown.update(counts)
+        self._record.count(counts, sent_bytes)
         self._record.flush()
 
     async def end(self, failure: str | None, crashed: bool, sent_bytes: int) -> None:

@@ -33,6 +33,8 @@ class SchedulerConfig:
     workdir: str
     master: str = DEFAULT_MASTER
     """"HOST:PORT", "H1:P1,H2:P2" or "zk://H1:P1,H2:P2/PATH"; "local" was resolved before."""
+    embedded: bool = False
+    """Whether the master is the embedded cluster of this run."""
     engine: str = "makeflow"
     """"makeflow" or "factory": the task file that they write; "pool"; the batch runner calls the scheduler directly."""
     launch: str = ""

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -68,20 +68,25 @@ class RunReader:
                                     f" ORDER BY task LIMIT {MOST_FOUND}", text)
         return [row["task"] for row in found]
 
-    def failures(self, run: int) -> list[tuple[str, int, Row]]:
-        """Failed tasks by the kind of their reasons: (kind, how many, the first of them); most first."""
-        groups: dict[str, tuple[int, Row]] = {}
-        for row in self._failed(run):
-            kind = kind_of(row["reason"])
-            count, first = groups.get(kind, (0, row))
-            groups[kind] = (count + 1, first)
-        return sorted(((kind, count, first) for kind, (count, first) in groups.items()), key=lambda one: -one[1])
+    def failures(self, run: int) -> list[Row]:
+        """The failed tasks, see `grouped`."""
+        return grouped(self._failed(run))
 
     def _failed(self, run: int) -> Iterator[Row]:
         with self._translated():
             for row in self._db.execute(
                     "SELECT task, reason, command FROM tasks WHERE run = ? AND state = 'failed' ORDER BY task", (run,)):
                 yield dict(row)
+
+
+def grouped(failed: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """Failed tasks by the kind of their reasons: {"reason": the kind, "count": N, "example": the first}; most first."""
+    groups: dict[str, Row] = {}
+    for one in failed:
+        kind = kind_of(one["reason"])
+        example = {name: one[name] for name in ("task", "reason", "command")}
+        groups.setdefault(kind, {"reason": kind, "count": 0, "example": example})["count"] += 1
+    return sorted(groups.values(), key=lambda group: -group["count"])
 
 
 def kind_of(reason: str) -> str:

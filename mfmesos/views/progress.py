@@ -1,7 +1,8 @@
-"""The progress of a run: one live line by state on a terminal, otherwise plain lines from time to time."""
+"""The progress of a run: one live line by state on a terminal, otherwise plain lines with the time."""
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Callable
@@ -14,32 +15,45 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 PLAIN_EVERY_S = 10.0
+"""At most one plain line in this time,"""
+PLAIN_LEAST_S = 60.0
+"""and one at least in this time, while there are tasks."""
+WIDTH = 80
+LEFT_BLANK = 18
+"""Columns before a plain line of progress: "mfmesos: 12:34:56 "."""
 
 
 def progress(force_plain: bool = False) -> PlainProgress | LiveProgress:
     """The progress display for this stderr."""
-    if force_plain or not sys.stderr.isatty():
+    if force_plain or not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         return PlainProgress()
     return LiveProgress()
 
 
 class PlainProgress:
-    """A line after changes, at most every PLAIN_EVERY_S seconds, and one at the end."""
+    """A line after changes, at most every PLAIN_EVERY_S seconds, at least every PLAIN_LEAST_S, and one at the end."""
 
-    def __init__(self, echo: Callable[[str], None] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, echo: Callable[[str], None] | None = None, clock: Callable[[], float] = time.monotonic,
+        time_of_day: Callable[[], str] = lambda: time.strftime("%H:%M:%S"),
+    ) -> None:
         self._echo = echo or terminal.line
         self._clock = clock
+        self._time_of_day = time_of_day
         self._started = self._shown_at = clock()
         self._shown = self._last = Counts()
 
     def update(self, counts: Counts) -> None:
         self._last = counts
-        if counts != self._shown and self._clock() - self._shown_at >= PLAIN_EVERY_S:
+        silent_s = self._clock() - self._shown_at
+        alive = counts.running > 0 or counts.waiting > 0
+        if (silent_s >= PLAIN_EVERY_S and counts != self._shown) or (silent_s >= PLAIN_LEAST_S and alive):
             self._say()
 
     def _say(self) -> None:
         self._shown, self._shown_at = self._last, self._clock()
-        self._echo("mfmesos: " + describe(self._last, self._clock() - self._started))
+        text = describe(self._last, self._clock() - self._started, WIDTH - LEFT_BLANK)
+        self._echo(f"mfmesos: {self._time_of_day()} {text}")
 
     def note(self, text: str) -> None:
         self._echo(f"mfmesos: {text}")
@@ -66,7 +80,7 @@ class LiveProgress:
         from rich.text import Text
 
         counts, text = self._counts, Text()
-        width = max(min(self._console.width - 70, 40), 10)
+        width = max(min(self._console.width - WIDTH, 40), 5)
         parts = ((counts.finished, "green"), (counts.failed, "red"), (counts.running, "yellow"))
         drawn = 0
         for n, colour in parts:
@@ -75,7 +89,7 @@ class LiveProgress:
             text.append("━" * cells, style=colour)
             drawn += cells
         text.append("━" * (width - drawn), style="bright_black")
-        text.append(" " + describe(counts, time.monotonic() - self._started))
+        text.append(" " + describe(counts, time.monotonic() - self._started, self._console.width - width - 2))
         text.no_wrap = True
         return text
 
@@ -91,16 +105,34 @@ class LiveProgress:
             self._live.stop()
 
 
-def describe(counts: Counts, elapsed_s: float) -> str:
-    """"12/40 done, 4 running, 24 waiting, 3.1/s, about 9 s left"."""
-    text = f"{counts.ended}/{counts.total} done"
-    if counts.failed:
-        text += f" ({counts.failed} failed)"
-    text += f", {counts.running} running, {counts.waiting} waiting"
-    if counts.ended and elapsed_s > 0:
-        rate = counts.ended / elapsed_s
-        text += f", {rate:.1f}/s"
-        if counts.ended < counts.total:
-            left = counts.left_s if counts.left_s is not None else (counts.total - counts.ended) / rate
-            text += f", about {duration(left)} left"
+def describe(counts: Counts, elapsed_s: float, width: int = WIDTH) -> str:
+    """"12/40 done, 4 running, 24 waiting (5 inputs, 19 room), 9 s left, 12 s, 3.1/s"; of what is too long for the width
+    the last parts are left out.
+    """
+    ends = "".join((f" ({counts.failed} failed)" if counts.failed else "",
+                    f" ({counts.withdrawn} withdrawn)" if counts.withdrawn else ""))
+    text = f"{counts.ended}/{counts.total} done{ends}, {counts.running} running, {counts.waiting} waiting"
+    for part in _more(counts, elapsed_s):
+        if len(text) + len(part) <= width:
+            text += part
     return text
+
+
+def _more(counts: Counts, elapsed_s: float) -> list[str]:
+    """The most important first. Rate and time left are those of this run: not of tasks that had finished before."""
+    parts = []
+    others = counts.waiting - counts.for_inputs
+    waits = [f"{counts.for_inputs} inputs"] if counts.for_inputs else []
+    if others > 0 and counts.waits_for:
+        waits.append(f"{others} {counts.waits_for}")
+    if waits:
+        parts.append(f" ({', '.join(waits)})")
+    rate = (counts.ended - counts.before) / elapsed_s if elapsed_s > 0 else 0.0
+    left = counts.total - counts.ended
+    if left > 0 and (counts.left_s is not None or rate > 0):
+        parts.append(f", {duration(counts.left_s if counts.left_s is not None else left / rate)} left")
+    if elapsed_s >= 1:
+        parts.append(f", {duration(elapsed_s)}")
+    if rate > 0:
+        parts.append(f", {rate:.1f}/s")
+    return parts

@@ -16,13 +16,12 @@ Values = Mapping[str, Any]
 
 
 def as_data(folder: str, run: Values | None, live: Values | None, running: Sequence[Values],
-            failures: Sequence[tuple[str, int, Values]]) -> dict[str, Any]:
-    """What `--json` prints. `run`: the row of the record; `live`: the scheduler's answer."""
+            failures: Sequence[Values]) -> dict[str, Any]:
+    """What `--json` prints. `run`: the row of the record; `live`: the scheduler's answer; `failures`: grouped."""
     state = "running" if live is not None else None if run is None else run["state"]
     return {
         "folder": folder, "state": CRASHED if live is None and state == "running" else state, "run": run, "live": live,
-        "running": list(running),
-        "failures": [{"reason": kind, "count": count, "example": first} for kind, count, first in failures]}
+        "running": list(running), "failures": list(failures)}
 
 
 def lines(data: Values, now: float) -> Iterator[str]:

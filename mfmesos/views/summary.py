@@ -11,6 +11,7 @@ from typing import Any
 from mfmesos.core.snapshot import Transfers
 from mfmesos.shared.messages import runs as m
 from mfmesos.shared.phrases import counted, size
+from mfmesos.store.run_reading import grouped
 
 Entry = dict[str, Any]
 
@@ -31,6 +32,11 @@ def rows(entries: Sequence[Entry]) -> list[tuple[str, int, int, float, float, fl
             name, sum(e["finished"] for e in group), sum(not (e["finished"] or e["withdrawn"]) for e in group),
             max(memory), median(memory), max(u["cores"] for u in usages), sum(u["wall_s"] for u in usages)))
     return table
+
+
+def failures(entries: Sequence[Entry]) -> list[Entry]:
+    """Failed tasks by the kind of their reasons, as status_view.failure_lines takes them."""
+    return grouped(entry for entry in entries if not (entry["finished"] or entry["withdrawn"]))
 
 
 def show(entries: Sequence[Entry]) -> None:

@@ -56,6 +56,10 @@ def test_a_run_can_be_seen(flow):
     flow.write("end", "")
     again = flow.end(flow.start(*argv))
     assert again.code == 1, again.out
+    first = again.line_with("cluster of", flow.cluster.master, "1 agent", "4 tasks")
+    assert again.out.splitlines().index(first) < 2
+    assert "      1  exit code 3                1: echo first" in again.out
+    assert again.line_with("to continue: the same command")
     found = status(flow)
     assert (found["state"], found["run"]["finished"], found["run"]["failed"]) == ("ended", 3, 1)
 
@@ -81,3 +85,15 @@ def test_output_of_earlier_runs_stays(tmp_path, embedded_mesos):
     assert (flow.folder / ".mfmesos/earlier-logs/1/task-1.stdout").read_text() == "one\nhello\n"
     assert shown(flow, "logs", "1") == "one\nhello\n"
     assert shown(flow, "logs", "2") == "two\n"
+
+
+def test_a_run_of_makeflow_shows_its_progress(flow):
+    """The first line names the cluster, the last ones the state; a failed task is explained by its output."""
+    flow.write("Makeflow", "a:\n\techo made > a\n\nb: a\n\tcat a nothing > b\n")
+    ended = flow.makeflow()
+    assert ended.code == 1, ended.out
+    assert ended.line_with("cluster of", flow.cluster.master, "1 agent")
+    assert ended.line_with("2/2 done (1 failed), 0 running, 0 waiting")
+    assert "failed: exit code 1: cat: nothing" in shown(flow, "why", "b")
+    found = status(flow)
+    assert (found["run"]["engine"], found["run"]["finished"], found["run"]["failed"]) == ("makeflow", 1, 1)

@@ -57,7 +57,7 @@ NOT_MESSAGES: dict[str, tuple[str, ...]] = {
     "mfmesos/simulate/own_framework.py": ("an offer was rescinded",),  # what the master would answer
     "mfmesos/views/status_view.py": ("{}  {}  for example",),
     "mfmesos/store/run_reading.py": ("SELECT ", "run = (SELECT", "exit code"),  # SQL, and the beginning of a reason
-    "mfmesos/views/progress.py": (", {} running, {} waiting", ", about {} left"),
+    "mfmesos/views/progress.py": ("{}/{} done",),
     "mfmesos/views/summary.py": ("What each category used", "peak memory", "median memory", "most cores", "task time"),
     # A kind of number, and errors of the protocol, which are constants since they are checked for each sync.
     "mfmesos/shared/bounds.py": ("a whole number", "above {} and up"), "mfmesos/shared/wire.py": ("",),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mfmesos.core.waiting import Binding
+from mfmesos.store.run_reading import grouped
 from mfmesos.store.run_tables import ATTEMPT_COLUMNS, RUN_COLUMNS, TASK_COLUMNS
 from mfmesos.views import status_view, why_view
 
@@ -23,8 +24,9 @@ LIVE = {"workdir": "/data/flow", "engine": "batch", "master": "127.0.0.1:5050", 
 RUNNING = [{"task": i, "state": "running", "attempts": 1, "category": "sim", "host": f"node{i}.cluster.example.org",
             "since": 1000.0 + 7 * i, "command": f"simulate --seed {i} --steps 100000 < in{i} > out{i}"}
            for i in range(1, 13)]
-FAILURES = [("exit code 3", 12, {"task": 7, "reason": "exit code 3: no", "command": "cat missing > b\x1b[31m" * 5}),
-            ("memory", 1, {"task": 9, "reason": "memory: 200 MB", "command": "sort big"})]
+FAILURES = grouped([
+    {"task": 9, "reason": "memory: 200 MB", "command": "sort big"},
+    *({"task": i, "reason": f"exit code 3: no {i}", "command": "cat missing > b\x1b[31m" * 5} for i in range(7, 19))])
 MEASURES = {"claim": "c2", "host": "node2", "started": 1103.0, "exit_code": 3, "signal": None, "resource": None,
             "cores": 1.0, "memory_mb": 512.0, "disk_mb": 1024.0, "others": "", "limit_memory_mb": 300.0,
             "limit_disk_mb": None, "used_cores": 0.97, "used_memory_mb": 203.2, "used_disk_mb": 11.0, "cpu_s": 58.2,

@@ -32,7 +32,28 @@ def ended(task_id: int = 1, **more) -> ReportTask:
 def test_a_line_of_progress_says_it_all():
     """Done, failed, running, waiting, rate and the time left."""
     text = describe(Counts(total=40, waiting=20, running=8, finished=10, failed=2), 6.0)
-    assert text == "12/40 done (2 failed), 8 running, 20 waiting, 2.0/s, about 14 s left"
+    assert text == "12/40 done (2 failed), 8 running, 20 waiting, 14 s left, 6.0 s, 2.0/s"
+
+
+def test_rate_and_time_are_those_of_this_run():
+    """What earlier runs have finished counts in neither."""
+    text = describe(Counts(total=40, waiting=20, running=8, finished=12, before=9), 6.0)
+    assert text == "12/40 done, 8 running, 20 waiting, 56 s left, 6.0 s, 0.5/s"
+    assert describe(Counts(total=40, waiting=31, finished=9, before=9), 6.0) == (
+        "9/40 done, 0 running, 31 waiting, 6.0 s")
+
+
+def test_progress_says_what_tasks_wait_for():
+    """Inputs of other tasks, and what keeps the others; what does not fit is left out, the least important first."""
+    counts = Counts(total=4000, waiting=2500, running=888, finished=500, failed=100, withdrawn=12, left_s=12345.0,
+                    for_inputs=1200, waits_for="cluster")
+    full = describe(counts, 7200.0, 200)
+    assert full == ("600/4000 done (100 failed) (12 withdrawn), 888 running, 2500 waiting (1200 inputs, 1300 cluster), "
+                    "3 h 25 min left, 2 h 0 min, 0.1/s")
+    assert describe(counts, 7200.0, 80) == (
+        "600/4000 done (100 failed) (12 withdrawn), 888 running, 2500 waiting, 2 h 0 min")
+    counts = Counts(total=4000, waiting=2500, running=888, finished=600, for_inputs=1200, waits_for="room")
+    assert describe(counts, 7200.0, 62) == "600/4000 done, 888 running, 2500 waiting, 11 h 20 min left"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.04, "0.0 s"), (9.94, "9.9 s"), (59, "59 s"), (200, "3 min 20 s"),
@@ -72,7 +93,7 @@ def test_what_was_moved(transfers, lines):
 def test_plain_progress_is_sparing():
     """Without a terminal: a line when something changed, at most every 10 s, and the last state at the end."""
     said, now = [], [0.0]
-    plain = PlainProgress(said.append, lambda: now[0])
+    plain = PlainProgress(said.append, lambda: now[0], lambda: "12:34:56")
     plain.update(Counts(total=2, waiting=2))
     now[0] = 11
     plain.update(Counts(total=2, waiting=1, running=1))
@@ -80,7 +101,22 @@ def test_plain_progress_is_sparing():
     assert len(said) == 1
     plain.note("a note")
     plain.close()
-    assert said[1:] == ["mfmesos: a note", "mfmesos: 2/2 done, 0 running, 0 waiting, 0.2/s"]
+    assert said[1:] == ["mfmesos: a note", "mfmesos: 12:34:56 2/2 done, 0 running, 0 waiting, 11 s, 0.2/s"]
+
+
+def test_plain_progress_is_never_silent_for_long():
+    """While tasks run or wait a line comes every minute, though nothing changes; with nothing to do, none."""
+    said, now = [], [0.0]
+    plain = PlainProgress(said.append, lambda: now[0], lambda: "12:34:56")
+    for second in range(0, 601, 5):
+        now[0] = float(second)
+        plain.update(Counts(total=2, waiting=1, running=1))
+    assert len(said) == 10
+    del said[:]
+    for second in range(601, 1200, 5):
+        now[0] = float(second)
+        plain.update(Counts(total=2, finished=2))
+    assert len(said) == 1
 
 
 def test_live_progress_draws_every_state(monkeypatch, capsys):
@@ -92,13 +128,18 @@ def test_live_progress_draws_every_state(monkeypatch, capsys):
     live.note("[not markup] stays")
     live.close()
     assert bar.plain.count("━") == 40
+    assert len(bar.plain) <= 120
     assert {str(span.style) for span in bar.spans} >= {"green", "red", "yellow", "bright_black"}
     assert "[not markup] stays" in capsys.readouterr().err
 
 
-def test_progress_is_plain_where_there_is_no_terminal():
-    """Under pytest stderr is no terminal."""
+def test_progress_is_plain_where_there_is_no_terminal(monkeypatch):
+    """Under pytest stderr is no terminal; a dumb one cannot redraw a line."""
     assert isinstance(progress(), PlainProgress)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    for term in ("dumb", None):
+        monkeypatch.setenv("TERM", term) if term else monkeypatch.delenv("TERM")
+        assert isinstance(progress(), PlainProgress)
 
 
 def test_the_report_has_a_line_for_each_task(tmp_path):

@@ -41,6 +41,19 @@ SYNC_ADDRESS_LOST = Message(
     "sync-address-lost", "{why}; the tasks of the crashed scheduler run again",
     "The scheduler resumes a crashed run, but cannot listen at the old address, where executors look for it.")
 
+RUN_BEGINS = Message("run-begins", "{where}: {amounts}", "The first line of a run: where it runs, and on how much.")
+EMBEDDED_CLUSTER = Message("embedded-cluster", "embedded cluster on this machine", "Part of run-begins.")
+CLUSTER_OF = Message("cluster-of", "cluster of {master}", "Part of run-begins.")
+CLUSTER_AMOUNTS = Message(
+    "cluster-amounts", "{agents}, {cores} cores, {memory} MB",
+    "Part of run-begins: what the agents could give to tasks.")
+CLUSTER_UNKNOWN = Message(
+    "cluster-unknown", "its agents are not known yet", "Part of run-begins: the master has not listed them.")
+TASKS_DONE_BEFORE = Message(
+    "tasks-done-before", "{done} of {tasks} finished before", "Part of run-begins: in earlier runs.")
+LEARNED_OF = Message(
+    "learned-of", "{count} {noun} learned", "Part of run-begins: what the history has of earlier tasks.")
+
 # --- during the run ---
 JOURNAL_FAILING = Message(
     "journal-failing", "{why}; no new task starts until the journal can be written",
@@ -80,6 +93,13 @@ INPUTS_FROM_NO_PEER = Message(
     "inputs-from-no-peer", "inputs: none came from another agent, {scheduler} from this machine; {cure}",
     "--peer-transfers had no effect: no input of 1 MiB or more had readers on several agents, or agents cannot connect "
     "to each other.", "if agents share large inputs, see whether they can connect to each other (docs/operators.md)")
+NOT_RUN = Message(
+    "not-run", "{tasks} did not run: tasks that make their inputs failed", "After the failures of a run.")
+RUN_KEEPS = Message(
+    "run-keeps", "output of tasks: {logs}, report: {report}", "Before the last line of a run.")
+RUN_CONTINUES = Message(
+    "run-continues", "to continue: the same command; to see why a task failed: `mfmesos why TASK`",
+    "Tasks of the run failed or did not run.")
 FINISHED = Message(
     "finished", "{finished} of {total} tasks finished in {time}; outputs are in {folder}", "The last line of a run.")
 FINISHED_RESUMED = Message(
