@@ -141,7 +141,7 @@ class Sources:
 
     def __init__(self, folder: Path, needed: bool = True) -> None:
         from mfmesos.control.control_client import ControlClient, ControlError
-        from mfmesos.store.run_reading import RunReader
+        from mfmesos.store.run_reading import NoRecord, RunReader
         from mfmesos.store.run_record import RecordError
 
         self.folder = folder
@@ -150,7 +150,7 @@ class Sources:
         try:
             self.reader = RunReader(folder / STATE_DIR)
         except RecordError as e:
-            if needed or (folder / STATE_DIR / "record.sqlite").exists():
+            if needed or not isinstance(e, NoRecord):
                 fail(str(e))
         if needed:
             try:
@@ -172,7 +172,9 @@ class Sources:
         if text.isdigit():
             return int(text)
         assert self.reader is not None
-        found = sorted({*self.reader.find(text), *(self._client.ask("find", text=text) if self._client else ())})
+        answers = [self.reader.find(text), *([self._client.ask("find", text=text)] if self._client else ())]
+        exact = [number for is_exact, numbers in answers for number in numbers if is_exact]
+        found = [max(exact)] if exact else sorted({number for _, numbers in answers for number in numbers})
         if len(found) > 1:
             shown = ", ".join(map(str, found[:10])) + (", ..." if len(found) > 10 else "")
             fail(m.TASK_AMBIGUOUS(text=text, tasks=shown))

@@ -4,7 +4,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -186,6 +186,12 @@ class BatchEngine:
         self._earlier.close()
         self._state.close()
 
+    def tasks(self) -> Mapping[int, Task]:
+        return self._batch.tasks
+
+    def unmet(self, task_id: int) -> list[tuple[str, tuple[int, ...]]]:
+        return self._plan.unmet(task_id)
+
     def counts(self) -> Counts:
         run = self._host.snapshot()
         total = len(self._batch.tasks) - self._tally.dropped
@@ -280,6 +286,7 @@ class BatchEngine:
             self._tally.failed += 1
             self._readers.ended(one.task, finished=False)
             self._state.failed(one.task.id)
+            self._host.sight.not_run(one.task, one.reason)
             self._progress.note(m.TASK_BLOCKED(
                 task=one.task.id, why=one.reason, command=shorten(one.task.command)))
 

@@ -1,11 +1,12 @@
 """The interface between a workflow engine and the scheduler."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Callable, Protocol
 
 from mfmesos.core import actions as act
-from mfmesos.core.model import SavedTask
+from mfmesos.core.model import SavedTask, Task
 from mfmesos.core.snapshot import Counts
 from mfmesos.engines.ahead import Ahead
 from mfmesos.engines.host import Host
@@ -36,6 +37,12 @@ class Engine(Protocol):
 
     def counts(self) -> Counts:
         """Of the tasks so far; after `start`."""
+
+    def tasks(self) -> Mapping[int, Task]:
+        """By number, all that it knows; empty if it knows no more than it has submitted."""
+
+    def unmet(self, task_id: int) -> list[tuple[str, tuple[int, ...]]]:
+        """The inputs for which it holds the task back, each with the tasks that make it."""
 
     def close(self, failure: str | None, *, crashed: bool = False) -> None:
         """The run has ended; or the scheduler has `crashed`, and leaves everything to the next scheduler."""
@@ -70,6 +77,12 @@ class Launched:
         self._finished += report.finished
         self._withdrawn += report.withdrawn
         self._failed += not (report.finished or report.withdrawn)
+
+    def tasks(self) -> Mapping[int, Task]:
+        return {}
+
+    def unmet(self, task_id: int) -> list[tuple[str, tuple[int, ...]]]:
+        return []
 
     def counts(self) -> Counts:
         """Of the tasks that the engine has submitted so far."""

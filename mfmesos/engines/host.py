@@ -6,9 +6,17 @@ from collections.abc import Mapping
 from typing import Callable, Protocol
 
 from mfmesos.core.events import Event
+from mfmesos.core.model import Task
 from mfmesos.core.snapshot import ChangedTasks, ClusterRoom, Snapshot, TaskView
 from mfmesos.core.waiting import Waiting
 from mfmesos.staging.inputs import InputIndex
+
+
+class Sight(Protocol):
+    """What users see of the run afterwards."""
+
+    def not_run(self, task: Task, reason: str) -> None:
+        """The task was never submitted, and will not be."""
 
 
 class Host(Protocol):
@@ -17,6 +25,9 @@ class Host(Protocol):
     @property
     def inputs(self) -> InputIndex:
         """The inputs that staging serves: tasks' inputs are looked at through it."""
+
+    @property
+    def sight(self) -> Sight: ...
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop: ...

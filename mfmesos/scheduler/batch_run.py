@@ -122,7 +122,7 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
     return 0 if counts.finished == counts.total and not failure and not engine.problems else 1
 
 
-def last_lines(entries: Sequence[Mapping[str, Any]], counts: Counts) -> None:
+def last_lines(entries: Sequence[dict[str, Any]], counts: Counts) -> None:
     """Print the failures by reason, what is kept where, and how to continue."""
     failures = summary.failures(entries)
     for text in status_view.failure_lines(failures) if failures else ():

@@ -9,8 +9,9 @@ from typing import Any, Callable
 
 from mfmesos.control.control_server import BadQuestion, Question
 from mfmesos.core.model import Resources, Task
-from mfmesos.core.snapshot import Counts, TaskView
+from mfmesos.core.snapshot import TaskView
 from mfmesos.core.waiting import Waiting
+from mfmesos.engines.engine import Engine
 from mfmesos.scheduler.core_views import CoreViews
 from mfmesos.shared.messages import control as m
 
@@ -21,15 +22,15 @@ AT_ONCE = 2_000
 
 
 class Questions:
-    """For the loop's thread. `counts`: of the engine; `offset_s`: epoch minus the core's clock; `about`: what never
+    """For the loop's thread. `offset_s`: epoch minus the core's clock; `about`: what never
     changes during the run.
     """
 
     def __init__(
-        self, views: CoreViews, counts: Callable[[], Counts], offset_s: float, about: Mapping[str, Any],
+        self, views: CoreViews, engine: Engine, offset_s: float, about: Mapping[str, Any],
     ) -> None:
         self._views = views
-        self._counts = counts
+        self._engine = engine
         self._offset_s = offset_s
         self._about = about
 
@@ -41,7 +42,7 @@ class Questions:
         now, room = self._views.snapshot(), self._views.room()
         return {
             **self._about, "now": time.time(), "stopping": now.stopping, "connected": now.connected,
-            "counts": asdict(self._counts()), "claims": now.claims,
+            "counts": asdict(self._engine.counts()), "claims": now.claims,
             "held": {"cores": now.held.cores, "memory_mb": now.held.memory_mb},
             "agents": len(room.agents), "cores": sum(a.cores for a in room.agents),
             "memory_mb": sum(a.memory_mb for a in room.agents)}
@@ -53,35 +54,49 @@ class Questions:
             raise BadQuestion(m.UNKNOWN_QUESTION())
         view = self._views.task(number)
         if view is None:
-            return None
+            return self._held_back(number)
         waiting = self._views.why_waiting(number) if view.waits else None
         return {**self._shown(view), "why": None if waiting is None else self._why(waiting)}
+
+    def _held_back(self, number: int) -> dict[str, Any] | None:
+        """A task that the engine has not submitted yet."""
+        unmet = self._engine.unmet(number)
+        task = self._engine.tasks().get(number)
+        if not unmet or task is None:
+            return None
+        return {
+            "task": number, "state": "inputs", "command": task.command, "category": task.category or "",
+            "outputs": list(task.outputs[:MOST]), "claim": "", "host": "",
+            "needs": [[name, list(makers[:MOST])] for name, makers in unmet[:MOST]], "lacks": len(unmet)}
 
     def _running(self, question: Question) -> list[dict[str, Any]]:
         """Tasks that hold resources of a claim, MOST at most."""
         views = (self._views.task(number) for number in self._views.running(MOST))
         return [self._row(view) for view in views if view is not None and not view.waits]
 
-    async def _find(self, question: Question) -> list[int]:
-        """{"text": ...}: tasks that have not ended with an output of that name, otherwise with that text in their
-        commands; MOST at most.
+    async def _find(self, question: Question) -> tuple[bool, list[int]]:
+        """{"text": ...}: true and the last task with an output of that name, otherwise false and those with that text
+        in their commands, MOST at most. Of engines that know no other tasks only those that have not ended.
         """
         text = question.get("text")
         if not isinstance(text, str) or not text:
             raise BadQuestion(m.UNKNOWN_QUESTION())
         exact: list[int] = []
         fragments: list[int] = []
-        known = self._views.known()
+        all_tasks = self._engine.tasks()
+        known = tuple(all_tasks) or self._views.known()
         for start in range(0, len(known), AT_ONCE):
-            for task in self._tasks(known[start:start + AT_ONCE]):
+            for task in self._tasks(known[start:start + AT_ONCE], all_tasks):
                 if text in task.outputs:
                     exact.append(task.id)
                 elif text in task.command and len(fragments) < MOST:
                     fragments.append(task.id)
             await asyncio.sleep(0)
-        return (exact or fragments)[:MOST]
+        return bool(exact), exact[-1:] or fragments
 
-    def _tasks(self, numbers: Iterable[int]) -> list[Task]:
+    def _tasks(self, numbers: Iterable[int], known: Mapping[int, Task]) -> list[Task]:
+        if known:
+            return [task for number in numbers if (task := known.get(number)) is not None]
         return [view.task for number in numbers if (view := self._views.task(number)) is not None]
 
     def _row(self, view: TaskView) -> dict[str, Any]:

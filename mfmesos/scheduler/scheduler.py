@@ -68,7 +68,7 @@ class Scheduler(CoreViews):
         self.staging: StagingServer
         self.journal: Journal
         self.recorder = Recorder(config.history, self.workdir.name, self._complain, PER_CATEGORY)
-        self._sight = Sight(config, self, engine.counts, clock, shown)
+        self.sight = Sight(config, self, engine, clock, shown)
         self.loop: asyncio.AbstractEventLoop
         self._link: MesosLink
         self._pending: list[ev.Event] = []
@@ -107,7 +107,7 @@ class Scheduler(CoreViews):
             act.PublishOutputs: lambda a: self._publisher.publish(self.staging, a.attempt_id),
             act.CloseClaim: lambda a: self.staging.close_claim(a.claim_id),
             act.RecordAttempt: lambda a: self.recorder.keep(a.attempt),
-            act.ReportAttempt: lambda a: self._sight.ended(a, self._hosts.get(a.claim_id, "")),
+            act.ReportAttempt: lambda a: self.sight.ended(a, self._hosts.get(a.claim_id, "")),
             act.Note: self._note,
             act.Over: self._finish,
         }
@@ -245,7 +245,7 @@ class Scheduler(CoreViews):
             for report in reports:
                 host = self._hosts.get(report.claim_id, "")
                 self.engine.report(report, host)
-                self._sight.ended(report, host)
+                self.sight.ended(report, host)
         for report in reports:
             self.staging.settle(report.attempt_id)
 
@@ -283,10 +283,10 @@ class Scheduler(CoreViews):
         await self._start_staging()
         self._connect()
         known = tuple(await history)
-        self._sight.learned(known)
+        self.sight.learned(known)
         self.post(ev.HistoryLoaded(known))
         self.engine.start(self)
-        await self._sight.start(self.journal.resumed)
+        await self.sight.start(self.journal.resumed)
         gc.freeze()  # what exists now stays to the end: no collection need look at it
         self._ready = True
         self._drain()
@@ -303,7 +303,7 @@ class Scheduler(CoreViews):
             ticker.cancel()
             await self.loop.run_in_executor(None, self._link.stop, not crashed, 5.0)
             await self.staging.stop(keep=crashed)
-            await self._sight.end(failure, crashed, self.staging.sent()[0])
+            await self.sight.end(failure, crashed, self.staging.sent()[0])
             self.engine.close(failure, crashed=crashed)
             self.core.close()
             await self.loop.run_in_executor(None, self.recorder.close)
@@ -370,7 +370,7 @@ class Scheduler(CoreViews):
                 self.post(ev.StopRequested(why))
             self.post(ev.Tick())
             self.recorder.flush()
-            self._sight.tick(self.staging.sent()[0])
+            self.sight.tick(self.staging.sent()[0])
             self._flush_journal()
             stopping = self.snapshot().stopping
             if stopping:

@@ -13,8 +13,8 @@ from mfmesos.control import socket_place
 from mfmesos.control.control_server import ControlServer
 from mfmesos.core.actions import ReportAttempt, ReportTask
 from mfmesos.core.attempt_record import Attempt
-from mfmesos.core.snapshot import Counts
-from mfmesos.engines.engine import Display
+from mfmesos.core.model import Task
+from mfmesos.engines.engine import Display, Engine
 from mfmesos.scheduler.core_views import CoreViews
 from mfmesos.scheduler.questions import Questions
 from mfmesos.settings.config import ConfigError, SchedulerConfig
@@ -33,12 +33,12 @@ class Sight:
     """For the loop's thread."""
 
     def __init__(
-        self, config: SchedulerConfig, views: CoreViews, counts: Callable[[], Counts], clock: Callable[[], float],
+        self, config: SchedulerConfig, views: CoreViews, engine: Engine, clock: Callable[[], float],
         shown: Display | None = None, environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._config = config
         self._views = views
-        self._counts = counts
+        self._engine = engine
         self._now = clock
         self._environ = environ
         self._offset_s = time.time() - clock()
@@ -57,7 +57,7 @@ class Sight:
         begun = asyncio.wrap_future(self._record.begin(RunInfo(config.engine, config.master, resumed)))
         about = {"workdir": config.workdir, "engine": config.engine, "master": config.master, "pid": os.getpid(),
                  "started": time.time()}
-        server = ControlServer(Questions(self._views, self._counts, self._offset_s, about).answers())
+        server = ControlServer(Questions(self._views, self._engine, self._offset_s, about).answers())
         try:
             path = socket_place.socket_path(Path(config.workdir), self._environ)
             await server.start(path)
@@ -78,7 +78,7 @@ class Sight:
                 room.agents or self._now() - self._started_at >= INTRODUCED_WITHIN_S):
             return
         self._introduced = True
-        counts, config = self._counts(), self._config
+        counts, config = self._engine.counts(), self._config
         master = config.master.rpartition("@")[2]
         where = m.EMBEDDED_CLUSTER() if config.embedded else m.CLUSTER_OF(master=master)
         amounts = m.CLUSTER_AMOUNTS(
@@ -97,10 +97,14 @@ class Sight:
             self._introduce()
         self._record.ended(report, host)
 
+    def not_run(self, task: Task, reason: str) -> None:
+        """A task that the engine will never submit."""
+        self._record.not_run(task, reason)
+
     def tick(self, sent_bytes: int) -> None:
         """About twice a second."""
         self._introduce()
-        counts = self._counts()
+        counts = self._engine.counts()
         if self._shown is not None:
             self._shown.update(counts)
         self._record.count(counts, sent_bytes)
@@ -113,7 +117,10 @@ class Sight:
         if self._socket is not None:
             socket_place.remove(self._config.state_dir, self._socket)
         if self._began:
-            self._record.count(self._counts(), sent_bytes)
+            counts = self._engine.counts()
+            self._record.count(counts, sent_bytes)
+            if self._shown is not None:
+                self._shown.update(counts)
         stopping = self._views.snapshot().stopping
         state = RUNNING if crashed else FAILED if failure else STOPPED if stopping else ENDED
         await self._record.close(state, failure or stopping)

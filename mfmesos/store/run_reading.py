@@ -18,17 +18,23 @@ Row = dict[str, Any]
 _AMOUNT = re.compile(r"\d+(\.\d+)?")
 
 
+class NoRecord(RecordError):
+    """The folder has none yet."""
+
+
 class RunReader:
     """Every method raises RecordError, in one line."""
 
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / FILE
         if not self._path.exists():
-            raise RecordError(m.NO_RECORD(folder=state_dir.parent))
+            raise NoRecord(m.NO_RECORD(folder=state_dir.parent))
         with self._translated():
             self._db = sqlitefile.open_to_read(self._path, timeout=5.0)
             with sqlitefile.closed_on_failure(self._db):
                 self._db.row_factory = sqlite3.Row
+                if sqlitefile.is_new(self._db):  # a run is about to begin
+                    raise NoRecord(m.NO_RECORD(folder=state_dir.parent))
                 sqlitefile.check(self._db, self._path, APPLICATION_ID, VERSION, m.RECORD_AWAY(), whole=False)
 
     def _translated(self) -> Any:
@@ -57,16 +63,17 @@ class RunReader:
         """Those before the last one."""
         return self._rows("SELECT * FROM attempts WHERE run = ? AND task = ? ORDER BY attempt", run, number)
 
-    def find(self, text: str) -> list[int]:
-        """Ended tasks of the last run with an output of that name, otherwise with that text in their commands;
-        MOST_FOUND at most. Looks at every row.
+    def find(self, text: str) -> tuple[bool, list[int]]:
+        """Of the last run: True and the last ended task with an output of that name (makeflow submits a failed rule
+        again, as another task), otherwise False and those with that text in their commands, MOST_FOUND at most. Looks
+        at every row.
         """
         last = "run = (SELECT max(run) FROM runs)"
         exact = self._rows(f"SELECT task FROM tasks WHERE {last} AND instr(char(10) || outputs || char(10), ?) > 0"
-                           f" ORDER BY task LIMIT {MOST_FOUND}", f"\n{text}\n")
+                           " ORDER BY task DESC LIMIT 1", f"\n{text}\n")
         found = exact or self._rows(f"SELECT task FROM tasks WHERE {last} AND instr(command, ?) > 0"
                                     f" ORDER BY task LIMIT {MOST_FOUND}", text)
-        return [row["task"] for row in found]
+        return bool(exact), [row["task"] for row in found]
 
     def failures(self, run: int) -> list[Row]:
         """The failed tasks, see `grouped`."""

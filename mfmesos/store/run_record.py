@@ -15,7 +15,7 @@ from typing import Any, Callable, Union
 
 from mfmesos import __version__
 from mfmesos.core.actions import ReportAttempt, ReportTask
-from mfmesos.core.model import Moment, Resources
+from mfmesos.core.model import Moment, Resources, Task
 from mfmesos.core.snapshot import Counts
 from mfmesos.shared.messages import store as m
 from mfmesos.shared.netfs import on_network
@@ -42,6 +42,8 @@ MOST_RUNS, MOST_TASKS = 20, 300_000
 COMMAND, OUTPUTS, REASON, NOTE, STORY = 700, 300, 300, 60, 500
 """Characters; of a longer text the middle is left out."""
 RUNNING, ENDED, STOPPED, FAILED = "running", "ended", "stopped", "failed"
+BLOCKED = "blocked"
+"""The state of a task that never ran."""
 _TASK = f"INSERT OR REPLACE INTO tasks VALUES ({', '.join('?' * len(TASK_COLUMNS))})"
 _ATTEMPT = f"INSERT OR REPLACE INTO attempts VALUES ({', '.join('?' * len(ATTEMPT_COLUMNS))})"
 _RUN = f"INSERT INTO runs ({', '.join(RUN_COLUMNS)}) VALUES ({', '.join('?' * len(RUN_COLUMNS))})"
@@ -90,6 +92,10 @@ class RunRecord:
         self._waiting.append((report, host, self._clock()))
         if len(self._waiting) >= AT_ONCE:
             self.flush()
+
+    def not_run(self, task: Task, reason: str) -> None:
+        """The task never ran, since another one failed."""
+        self.ended(ReportTask(task, finished=False, reason=reason, category=task.category or ""), BLOCKED)
 
     def count(self, counts: Counts, sent_bytes: int) -> None:
         """For the row of the run."""
@@ -167,6 +173,8 @@ class RunRecord:
     def _task(self, report: ReportTask, host: str, now: float) -> Row:
         task, story = report.task, report.story
         state = "finished" if report.finished else "withdrawn" if report.withdrawn else "failed"
+        if host == BLOCKED and not report.attempt_id:
+            state, host = BLOCKED, ""
         began = [at for at, name, _ in story if name == "assigned"] if report.claim_id else []
         return (
             self.run, task.id, state, cut(report.reason, REASON), cut(task.command, COMMAND), report.category,

@@ -153,6 +153,13 @@ class Plan:
                 found.append(need.name)
         return tuple(found)
 
+    def unmet(self, task_id: int) -> list[tuple[str, tuple[int, ...]]]:
+        """The inputs that a waiting task lacks, each with the tasks that make it; empty for any other task."""
+        node = self._nodes.get(task_id)
+        if node is None or node.status is not Status.WAITING:
+            return []
+        return [(need.name, tuple(sorted(need.producers))) for need in node.needs if not need.met]
+
     def status(self, task_id: int) -> Status:
         """KeyError: no such task."""
         return self._nodes[task_id].status

@@ -11,6 +11,7 @@ from mfmesos.shared.phrases import counted, duration, shortened, without_control
 WIDTH = 80
 TAIL_LINES = 20
 SHOWN_MOMENTS = 30
+SHOWN_INPUTS = 10
 Values = Mapping[str, Any]
 
 
@@ -21,8 +22,12 @@ def ended(task: Values, attempts: Sequence[Values], hosts: Mapping[str, str]) ->
         yield m.WHY_FINISHED(task=number, time=took)
     else:
         why = without_controls(task["reason"]) or "-"
-        yield m.WHY_FAILED(task=number, why=why) if task["state"] == "failed" else m.WHY_WITHDRAWN(task=number, why=why)
+        yield (m.WHY_FAILED(task=number, why=why) if task["state"] == "failed" else
+               m.WHY_NOT_RUN(task=number, why=why) if task["state"] == "blocked" else
+               m.WHY_WITHDRAWN(task=number, why=why))
     yield from _about(task["command"], task["category"], task["outputs"].split("\n"))
+    if not task["story"]:
+        return
     moments = []
     for line in task["story"].split("\n"):
         at, _, rest = line.partition(" ")
@@ -39,7 +44,16 @@ def ended(task: Values, attempts: Sequence[Values], hosts: Mapping[str, str]) ->
 
 def live(task: Values, hosts: Mapping[str, str], now: float) -> Iterator[str]:
     """A task that has not ended, as the scheduler describes it."""
-    number, since = task["task"], duration(max(now - task["since"], 0.0))
+    number = task["task"]
+    if task["state"] == "inputs":
+        yield m.WHY_HELD_BACK(task=number, count=counted(task["lacks"], "input"))
+        for name, makers in task["needs"][:SHOWN_INPUTS]:
+            yield "  " + _missing(name, makers)
+        if task["lacks"] > SHOWN_INPUTS:
+            yield f"  {m.STATUS_MORE(more=task['lacks'] - SHOWN_INPUTS)}"
+        yield from _about(task["command"], task["category"], task["outputs"])
+        return
+    since = duration(max(now - task["since"], 0.0))
     if task["state"] == "waiting":
         yield m.WHY_WAITS(task=number, time=since)
         if task.get("why") is not None:
@@ -61,6 +75,15 @@ def tail(kind: str, text: str) -> Iterator[str]:
     yield m.WHY_TAIL(kind=kind, lines=counted(min(len(found), TAIL_LINES), "line"))
     for line in found[-TAIL_LINES:]:
         yield f"  {without_controls(line)}"
+
+
+def _missing(name: str, makers: Sequence[int]) -> str:
+    shown = shortened(without_controls(name), 40)
+    if not makers:
+        return m.WHY_INPUT_MISSING(name=shown)
+    more = len(makers) - 3
+    named = ", ".join(map(str, makers[:3]))
+    return m.WHY_INPUT_OF(name=shown, tasks=m.AND_MORE(named=named, more=more) if more > 0 else named)
 
 
 def _waits(why: Values, hosts: Mapping[str, str], now: float) -> Iterator[str]:

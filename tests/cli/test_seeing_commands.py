@@ -44,3 +44,12 @@ def test_a_record_that_is_none(tmp_path, invoke):
         done = invoke(*argv)
         assert done.exit_code == 1
         assert "record.sqlite" in done.output
+
+
+def test_a_record_that_is_about_to_be_made(tmp_path, invoke):
+    """The first run of a folder creates the file before its tables: that is no error."""
+    (tmp_path / ".mfmesos").mkdir()
+    (tmp_path / ".mfmesos/record.sqlite").touch()
+    done = invoke("status")
+    assert done.exit_code == 0
+    assert "no run of mfmesos yet" in done.output

@@ -48,6 +48,9 @@ def test_a_run_can_be_seen(flow):
     why = shown(flow, "why", ".", "4")
     assert "task 4 has been waiting" in why
     assert "1 tasks run, as many as --max-running allows" in why
+    why = shown(flow, "why", "last")
+    assert "task 3 waits for 1 input from other tasks" in why
+    assert "long of task 2" in why
 
     process.kill()
     process.communicate()
@@ -56,7 +59,7 @@ def test_a_run_can_be_seen(flow):
     flow.write("end", "")
     again = flow.end(flow.start(*argv))
     assert again.code == 1, again.out
-    first = again.line_with("cluster of", flow.cluster.master, "1 agent", "4 tasks")
+    first = again.line_with("cluster of", flow.cluster.master, "4 tasks")
     assert again.out.splitlines().index(first) < 2
     assert "      1  exit code 3                1: echo first" in again.out
     assert again.line_with("to continue: the same command")
@@ -92,8 +95,9 @@ def test_a_run_of_makeflow_shows_its_progress(flow):
     flow.write("Makeflow", "a:\n\techo made > a\n\nb: a\n\tcat a nothing > b\n")
     ended = flow.makeflow()
     assert ended.code == 1, ended.out
-    assert ended.line_with("cluster of", flow.cluster.master, "1 agent")
-    assert ended.line_with("2/2 done (1 failed), 0 running, 0 waiting")
+    assert ended.line_with("cluster of", flow.cluster.master, "agent")
+    assert ended.line_with("done (", "failed), 0 running, 0 waiting")
     assert "failed: exit code 1: cat: nothing" in shown(flow, "why", "b")
     found = status(flow)
-    assert (found["run"]["engine"], found["run"]["finished"], found["run"]["failed"]) == ("makeflow", 1, 1)
+    assert (found["run"]["engine"], found["run"]["finished"]) == ("makeflow", 1)
+    assert found["run"]["failed"] >= 1  # makeflow submits the rule again

@@ -37,6 +37,12 @@ class Engine:
     def note(self, note: object) -> None:
         pass
 
+    def tasks(self) -> dict:
+        return {}
+
+    def unmet(self, task_id: int) -> list:
+        return []
+
     def counts(self) -> Counts:
         return Counts()
 

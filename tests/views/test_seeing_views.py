@@ -67,6 +67,11 @@ SCREENS = {
         *why_view.tail("stderr", "".join(f"line {i}\n" for i in range(30)) + "\x1b[2Jlast")],
     "why-finished": lambda: list(why_view.ended({**TASK, "state": "finished", "reason": "", "attempts": 1}, [], {})),
     "why-waiting": lambda: list(why_view.live(WAITING, {"c1": "node1"}, 1130.0)),
+    "why-blocked": lambda: list(why_view.ended(
+        {**TASK, "state": "blocked", "reason": "it needs a, which task 1 failed to make", "story": "", "claim": "",
+         "attempts": 0}, [], {})),
+    "why-held-back": lambda: list(why_view.live(
+        {**WAITING, "state": "inputs", "needs": [["a", [3]], ["dir/b", [4, 5, 6, 7]], ["c", []]], "lacks": 13}, {}, 0)),
     "why-full": lambda: list(why_view.live({**WAITING, "why": WHY}, {"c1": "node1"}, 1130.0)),
     "why-bindings": lambda: [
         line for one in Binding for line in list(why_view.live(

@@ -43,6 +43,10 @@ STATUS_MORE_REASONS = Message(
 WHY_FINISHED = Message("why-finished", "task {task} finished, {time} after its submission", "First line of why.")
 WHY_FAILED = Message("why-failed", "task {task} failed: {why}", "First line of why.")
 WHY_WITHDRAWN = Message("why-withdrawn", "task {task} was withdrawn: {why}", "First line of why.")
+WHY_NOT_RUN = Message("why-not-run", "task {task} did not run: {why}", "First line of why.")
+WHY_HELD_BACK = Message("why-held-back", "task {task} waits for {count} from other tasks", "First line of why.")
+WHY_INPUT_OF = Message("why-input-of", "{name} of task {tasks}", "An input that is not made yet, and its task.")
+WHY_INPUT_MISSING = Message("why-input-missing", "{name}, which does not exist yet", "An input that no task makes.")
 WHY_WAITS = Message("why-waits", "task {task} has been waiting for {time}", "First line of why.")
 WHY_RUNS = Message("why-runs", "task {task} is {state} on {host}, for {time}", "First line of why.")
 WHY_ALLOCATED = Message(
@@ -93,8 +97,7 @@ WAITS_NEXT = Message("waits-next", "it starts in a moment", "Why a task waits.")
 # --- which task ---
 TASK_UNKNOWN = Message(
     "task-unknown", "{folder}: no task {text!r}; {cure}", "No task has this number, output or text in its command.",
-    "name a task by its number, the name of an output or a part of its command; tasks that wait for the outputs of "
-    "other tasks are known only after these have finished")
+    "name a task by its number, the name of an output or a part of its command (see .mfmesos/report.jsonl)")
 TASK_AMBIGUOUS = Message(
     "task-ambiguous", "{text!r} fits several tasks: {tasks}; {cure}", "Several commands hold this text.",
     "name one of them by its number")
