@@ -52,6 +52,8 @@ class Tally:
     failed: int = 0
     dropped: int = 0
     """Cancelled after the start: not waited for."""
+    withdrawn: int = 0
+    """Given up when the run was stopped."""
 
 
 class BatchEngine:
@@ -154,8 +156,9 @@ class BatchEngine:
             if task.id in self._unwanted:
                 self._tally.dropped += 1
                 self._block(blocked)
-            elif self._options.follow:
-                for one in blocked:
+            else:
+                self._tally.withdrawn += 1
+                for one in blocked if self._options.follow else ():
                     self._state.aborted(one.task.id)
         else:
             self._failed(report, host)
@@ -196,9 +199,9 @@ class BatchEngine:
         run = self._host.snapshot()
         total = len(self._batch.tasks) - self._tally.dropped
         ended = self._tally.finished + self._tally.failed
-        waiting = max(total - ended - run.running, 0)
+        waiting = max(total - ended - self._tally.withdrawn - run.running, 0)
         return Counts(total, waiting, run.running, self._tally.finished, self._tally.failed, run.claims, self._left_s,
-                      before=len(self._done), for_inputs=max(waiting - run.waiting, 0),
+                      self._tally.withdrawn, before=len(self._done), for_inputs=max(waiting - run.waiting, 0),
                       waits_for=self._ahead.waits_for)
 
     def _look_ahead(self) -> None:

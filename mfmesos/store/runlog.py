@@ -42,7 +42,7 @@ class RunLog:
         self._clock = clock
         state_dir.mkdir(exist_ok=True)
         self._fd = open_to_append(state_dir / REPORT)
-        self._waiting = b""
+        self._waiting = bytearray()  # it grows in place: a run of 100,000 tasks may end at once
         self._held = False
 
     @contextlib.contextmanager
@@ -89,7 +89,7 @@ class RunLog:
     def _write(self) -> None:
         try:
             while self._waiting:
-                self._waiting = self._waiting[os.write(self._fd, self._waiting):]
+                del self._waiting[:os.write(self._fd, self._waiting)]
         except OSError as e:
             log.error("%s cannot be written (%s); its lines wait", self._dir / REPORT, e.strerror)
 

@@ -253,3 +253,20 @@ def test_a_full_disk_loses_no_line(tmp_path, monkeypatch):
     log.task_ended(report, "")
     log.close()
     assert [e["task"] for e in read_report(tmp_path / "s")] == [1, 1]
+
+
+def test_many_lines_at_once_are_written_in_one_go(tmp_path, monkeypatch):
+    """When a run of 100,000 waiting tasks is stopped, their lines are gathered in place: none is copied with
+    each further one."""
+    log, writes = RunLog(tmp_path / "s", keep_output=False), []
+    real = os.write
+    monkeypatch.setattr("mfmesos.store.runlog.os.write", lambda fd, data: writes.append(len(data)) or real(fd, data))
+    report = ReportTask(Task(1, "false"), finished=False, withdrawn=True)
+    with log.batch():
+        waiting = log._waiting
+        for _ in range(1000):
+            log.task_ended(report, "")
+        assert log._waiting is waiting
+    log.close()
+    assert len(writes) == 1
+    assert len(read_report(tmp_path / "s")) == 1000
