@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
 
@@ -26,8 +26,7 @@ def of_agents(state: State, agents: Sequence[AgentRecord], wanted: Wanted) -> It
     """The agents for which something is wanted. A portion may be more than fits."""
     placement = state.policies.placement
     if placement.even:
-        tasks = [spots.tasks_at(state, agent.id) for agent in agents]
-        yield from _in_order(agents, level(tasks, sum(n for _, n in wanted)), wanted)
+        yield from _evenly(state, agents, wanted)
     else:
         yield from _cheapest(state, agents[:MOST_AGENTS], wanted)
 
@@ -51,21 +50,40 @@ def level(tasks: Sequence[int], more: int) -> list[int]:
     return found
 
 
-def _in_order(
-    agents: Iterable[AgentRecord], counts: Iterable[int], wanted: Wanted,
+def _evenly(
+    state: State, agents: Sequence[AgentRecord], wanted: Wanted,
 ) -> Iterator[tuple[AgentRecord, Wanted]]:
-    """Each agent gets that many of the tasks, in their order."""
-    left = list(wanted)
-    for agent, count in zip(agents, counts):
-        portion: Wanted = []
-        while count > 0 and left:
-            shape, n = left[0]
-            taken = min(n, count)
-            portion.append((shape, taken))
-            count -= taken
-            left[:1] = [(shape, n - taken)] if n > taken else []
+    """Each agent gets its even share of the tasks that fit there, in their order; what does not fit where an even share
+    would put it goes evenly to the agents where it fits.
+    """
+    rooms = [_Room(state, agent) for agent in agents]
+    fits = [{shape for shape, _ in wanted if room.fits(shape)} for room in rooms]
+    tasks = [spots.tasks_at(state, agent.id) for agent in agents]
+    portions: list[Counter[Shape]] = [Counter() for _ in agents]
+    left = Counter(dict(wanted))
+    while left:
+        able = [number for number, shapes in enumerate(fits) if not shapes.isdisjoint(left)]
+        if not able:
+            break
+        for number, count in zip(able, level([tasks[one] for one in able], sum(left.values()))):
+            taken = _first(left, fits[number], count)
+            left -= taken
+            portions[number] += taken
+            tasks[number] += sum(taken.values())
+    for agent, portion in zip(agents, portions):
         if portion:
-            yield agent, portion
+            yield agent, list(portion.items())
+
+
+def _first(left: Counter[Shape], fitting: set[Shape], count: int) -> Counter[Shape]:
+    """The first `count` of the tasks that fit."""
+    taken: Counter[Shape] = Counter()
+    for shape in (shape for shape in left if shape in fitting):
+        if count <= 0:
+            break
+        taken[shape] = min(left[shape], count)
+        count -= taken[shape]
+    return taken
 
 
 def _cheapest(
@@ -140,12 +158,14 @@ class _Room:
     def _need(self, shape: Shape) -> Resources:
         return self._state.allocation(shape, self._total, self._agent.id)
 
+    def fits(self, shape: Shape) -> bool:
+        """Whether one more task does, and may start there."""
+        return (not self._shut and self._need(shape).fits_in(self._spot.free)
+                and not trust.shunned(self._state, shape, self._agent.id))
+
     def cost(self, shape: Shape) -> float | None:
         """None: it does not fit, or may not start there."""
-        need = self._need(shape)
-        if self._shut or not need.fits_in(self._spot.free) or trust.shunned(self._state, shape, self._agent.id):
-            return None
-        return self._state.policies.placement.cost(self._spot, need)
+        return self._state.policies.placement.cost(self._spot, self._need(shape)) if self.fits(shape) else None
 
     def take(self, shape: Shape) -> None:
         need = self._need(shape)

@@ -120,6 +120,21 @@ def test_spread_differs_by_at_most_one_task(agents, count, data):
         assert spare[agent] == min(spare[one] for one in room)
 
 
+@settings(max_examples=50)
+@given(small=st.integers(1, 6), large=st.integers(1, 4), count=st.integers(1, 12))
+def test_spread_does_not_wait_for_agents_that_are_too_small(small, large, count):
+    """What an even share would put on small agents goes evenly to those that are large enough."""
+    agents = {f"a{i}": Resources(2, 32000, 32000) for i in range(small)}
+    agents.update({f"b{i}": Resources(64, 32000, 32000) for i in range(large)})
+    world = world_of("spread", agents)
+    submit(world, *((n, 4, 10) for n in range(1, count + 1)))
+    world.offer()
+    at = Counter(running(world).values())
+    counts = [at[f"b{i}"] for i in range(large)]
+    assert sum(counts) == count
+    assert max(counts) - min(counts) <= 1
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 4), st.sampled_from([100.0, 400.0, 900.0])), min_size=1, max_size=25),
        st.data())
