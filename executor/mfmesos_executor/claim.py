@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Callable, Mapping, Union
 
 from mfmesos.shared import wire
 from mfmesos.shared.messages import executor as m
+from mfmesos.shared.resources import four
 from mfmesos.shared.wire import ClaimData, Result, Run, SyncRequest
 from mfmesos_executor.attempt import Attempt
 from mfmesos_executor.cache import Cache
@@ -77,8 +78,9 @@ class Claim:
     """`run` it on one thread; `post(Close(...))` from any thread."""
 
     def __init__(self, data: ClaimData, folder: str, environ: Mapping[str, str], reaper: Reaper,
-                 clock: Callable[[], float] = time.monotonic) -> None:
-        """`folder`: an existing folder that only this claim uses."""
+                 clock: Callable[[], float] = time.monotonic,
+                 give_back: Callable[[str, int], None] = lambda claim, number: None) -> None:
+        """`folder`: an existing folder that only this claim uses; `give_back`: ends a slice's Mesos task."""
         self._data = data
         self._clock = clock
         self._folder = folder
@@ -112,6 +114,8 @@ class Claim:
         self._temporaries = temporaries
         self._channel = Channel(client, self.post, READ_S)
         self._room = Room(data)
+        self._slices = {number: four((*of, 0.0)) for number, of in enumerate(data.slices, 1)}
+        self._give_back = give_back
         self._attempts: dict[str, Attempt] = {}
         self._state = SyncState(data.give_up_s, data.deserted_s, clock(), lambda: random.uniform(0.5, 1.0))
 
@@ -148,6 +152,7 @@ class Claim:
     def _measured(self, request: SyncRequest) -> SyncRequest:
         memory, disk = self._tools.monitor.used_mb()
         request.memory_mb, request.disk_mb = round(memory, 1), round(disk, 1)
+        request.slices = list(self._slices)
         request.free_disk_mb = round(_free_mb(self._folder), 1)
         return request
 
@@ -199,6 +204,8 @@ class Claim:
         self._temporaries.drop(orders.drop)
         if orders.pins is not None:
             self._temporaries.drop_others(orders.pins, self._attempts)
+        for number in orders.give_back:
+            self._shrink(number)
         for run in orders.run:
             self._take_on(run)
         for digest in orders.send:
@@ -206,6 +213,17 @@ class Claim:
         for name in orders.kill:
             if name in self._attempts and name not in self._state.results:
                 self._kill(name, self._data.kill_grace_s)
+
+    def _shrink(self, number: int) -> None:
+        """Other frameworks wait: the claim goes on without that slice."""
+        part = self._slices.pop(number, None)
+        if part is None:
+            return
+        self._room.shrink(part)
+        self._data.cores -= part.cores
+        self._data.memory_mb -= part.memory_mb
+        self._data.disk_mb -= part.disk_mb
+        self._give_back(self._data.claim, number)
 
     def _take_on(self, run: Run) -> None:
         attempt = Attempt(run, self._tools, lambda result: self.post(Ended(result)))

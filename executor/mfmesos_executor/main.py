@@ -20,6 +20,7 @@ from mfmesos.shared.wire_checks import WireError
 from mfmesos_executor.claim import Claim, FolderGone
 from mfmesos_executor.files import remove_tree, unlink
 from mfmesos_executor.reap import Reaper, become_subreaper
+from mfmesos_executor.slice_tasks import Slices
 from mfmesos_executor.sync_state import Close
 
 logger = logging.getLogger(__name__)
@@ -48,9 +49,13 @@ class Executor:
         self._task_id = ""
         self._shutdown_s = 5.0
         self._update: Callable[..., None] = lambda *_: None
+        self._slices = Slices(lambda *of: self._update(*of))
 
     # --- from the driver ---
     def on_launch(self, task_id: str, data: bytes) -> None:
+        if not data:
+            self._slices.launched(task_id)
+            return
         with self._lock:
             first = not self._task_id
             if first:
@@ -61,7 +66,8 @@ class Executor:
             self._update(task_id, "TASK_FAILED", m.ONE_CLAIM_ONLY())
 
     def on_kill(self, task_id: str, grace_s: float | None) -> None:
-        self._post(Close("TASK_KILLED", "", self._shutdown_s * 0.5 if grace_s is None else grace_s * 0.5))
+        if not self._slices.kill(task_id):
+            self._post(Close("TASK_KILLED", "", self._shutdown_s * 0.5 if grace_s is None else grace_s * 0.5))
 
     def on_shutdown(self) -> None:
         self._post(Close("TASK_KILLED", m.SHUTDOWN_REQUESTED(), self._shutdown_s * 0.4))
@@ -106,6 +112,7 @@ class Executor:
             raise
         self.remove_all()
         if self._task_id and close.state != "TASK_LOST":
+            self._slices.end_all(close.state, close.message)
             driver.update(self._task_id, close.state, close.message)
             driver.wait_acknowledged(ACKNOWLEDGE_S)
         logger.info("event=end state=%s %s", close.state, close.message)
@@ -125,7 +132,8 @@ class Executor:
             os.makedirs(self._folder, 0o700, exist_ok=True)
             os.chmod(self._folder, 0o700)
             set_apart(self._folder)
-            claim = Claim(data, tempfile.mkdtemp(dir=self._folder), self._environ, self._reaper)
+            claim = Claim(data, tempfile.mkdtemp(dir=self._folder), self._environ, self._reaper,
+                          give_back=self._slices.give_back)
         except WireError as e:
             return Close("TASK_FAILED", m.CLAIM_DATA_INVALID(why=e))
         except OSError as e:

@@ -40,6 +40,10 @@ class Room:
             self._left = self._left + needs if self._inside else self._whole  # no rounding error left over
         self._admit()
 
+    def shrink(self, part: Resources) -> None:
+        """That part of it is given back."""
+        self._whole, self._left = self._whole - part, self._left - part
+
     def _admit(self) -> None:
         while self._waiting:
             run, start = self._waiting[0]

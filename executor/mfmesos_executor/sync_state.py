@@ -54,6 +54,8 @@ class Orders:
 
     forget: list[str] = field(default_factory=list)
     """Attempts whose results were acknowledged."""
+    give_back: list[int] = field(default_factory=list)
+    """Slices of the claim."""
     run: list[Run] = field(default_factory=list)
     """Attempts that no earlier answer named."""
     kill: list[str] = field(default_factory=list)
@@ -203,7 +205,7 @@ class SyncState:
         self._lacking = {digest: first for digest, first in self._lacking.items() if not 0 < first <= seq}
         if self.close is None:
             orders.run = [run for run in answer.run if self._is_first(run.attempt)]
-            orders.kill = answer.kill
+            orders.give_back, orders.kill = answer.give_back, answer.kill
             orders.send = answer.send
             if answer.release:
                 self.end(Close("TASK_FINISHED", say_goodbye=False))

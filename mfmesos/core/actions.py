@@ -21,6 +21,8 @@ class OpenClaim:
     """For tasks. The executor's own memory is added to it."""
     executor_memory_mb: float
     cluster: str = ""
+    slices: tuple[Resources, ...] = ()
+    """The parts of `resources` that can be given back alone: each gets a Mesos task of its own."""
 
 
 @value(frozen=True)

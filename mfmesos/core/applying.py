@@ -62,11 +62,12 @@ def _open(state: State, decision: Opening) -> None:
     state.clusters[decision.agent_id.cluster].void_offers(agent)
     state.claim_number += 1
     claim = Claim(f"{state.policy.run_id}-{state.claim_number}", agent.id, agent.hostname, decision.resources,
-                  state.now, decision.solo_task, expects=dict(decision.expects))
+                  state.now, decision.solo_task, expects=dict(decision.expects),
+                  slices=dict(enumerate(decision.slices, 1)))
     state.claims.add(claim)
     state.emit(SaveClaim(claim.saved()))
     state.emit(OpenClaim(claim.id, decision.offers, agent.id.agent, claim.resources, state.policy.executor_memory_mb,
-                         agent.id.cluster))
+                         agent.id.cluster, decision.slices))
 
 
 def _wait(state: State, decision: Wait) -> None:

@@ -77,6 +77,12 @@ class Claim:
     """Waiting tasks that it was opened for, until it is open."""
     portion: dict[Shape, int] = field(default_factory=dict)
     """The same from the moment when it is open until tasks have started there."""
+    slices: dict[int, Resources] = field(default_factory=dict)
+    """Parts of `resources` that can be given back alone, by number."""
+    leaving: dict[int, Resources] = field(default_factory=dict)
+    """Those that are being given back, until Mesos reports the end of their tasks."""
+    named_slices: set[int] = field(default_factory=set)
+    """Those of them that an answer named."""
     table: ClaimTable | None = field(default=None, repr=False)
     """The table that it is in."""
 
@@ -87,7 +93,8 @@ class Claim:
     def saved(self) -> SavedClaim:
         """As stored in the journal."""
         return SavedClaim(
-            self.id, self.agent_id.agent, self.hostname, self.resources, self.solo_task, self.agent_id.cluster)
+            self.id, self.agent_id.agent, self.hostname, self.resources, self.solo_task, self.agent_id.cluster,
+            tuple(self.slices.items()))
 
     def touch(self) -> None:
         """Something about it has changed: it is looked at in this call of the core."""
@@ -112,6 +119,31 @@ class Claim:
         self.attempts[attempt_id] = task_id
         self.unsent[attempt_id] = None
         self.free = self.free - allocation
+
+    def shrink(self, number: int) -> None:
+        """The slice is to be given back: nothing new starts in its room, and the executor hears of it as soon as that
+        is free.
+        """
+        part = self.slices.pop(number)
+        self.leaving[number] = part
+        self.resources, self.free = self.resources - part, self.free - part
+        if self.table is not None:
+            self.table.shrunk(self, part)
+        self.touch()
+
+    def slices_to_name(self) -> list[int]:
+        """For the next answer."""
+        return [number for number in self.leaving if number not in self.named_slices] if self.has_left else []
+
+    @property
+    def has_left(self) -> bool:
+        """Whether nothing uses the room of the slices that are being given back."""
+        return Resources().fits_in(self.free)
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether the executor has yet to hear of a slice that is being given back."""
+        return len(self.leaving) > len(self.named_slices)
 
     def took(self, wall_s: float) -> None:
         """An attempt ended after that time."""
@@ -264,6 +296,11 @@ class ClaimTable:
     def _leave(self, claim: Claim, state: ClaimState) -> None:
         """The last claim that leaves a state leaves no rounding error."""
         self.cores[state] = self.cores[state] - claim.resources.cores if self._by_state[state] else 0.0
+
+    def shrunk(self, claim: Claim, part: Resources) -> None:
+        """That part of it is given back."""
+        self.held = self.held - part
+        self.cores[claim.state] -= part.cores
 
     def own(self, task_id: int) -> Claim | None:
         """The claim that is that task's alone, the newest if it had several."""

@@ -12,6 +12,7 @@ from mfmesos.core.actions import (
 )
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.events import ClaimSynced, ClaimUpdated
+from mfmesos.core.model import Resources
 from mfmesos.core.reasons import EXECUTOR_ENDED, LIMITS, about_user, explain
 from mfmesos.core.records import TaskRecord
 from mfmesos.core.state import State
@@ -19,11 +20,13 @@ from mfmesos.core.states import ClaimState, TaskState
 from mfmesos.shared import wire
 from mfmesos.shared.messages import core as m
 from mfmesos.shared.phrases import counted
+from mfmesos.shared.slices import of_slice
 
 ENDED_STATES = frozenset({
     "TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED", "TASK_GONE",
     "TASK_GONE_BY_OPERATOR", "TASK_UNKNOWN",
 })
+NEVER_RAN = frozenset({"TASK_ERROR", "TASK_DROPPED"})
 
 
 def synced(state: State, event: ClaimSynced) -> None:
@@ -60,6 +63,7 @@ def synced(state: State, event: ClaimSynced) -> None:
         _take_result(state, claim, result)
     _compare(state, claim, event)
     claim.confirmed(event.got)
+    _compare_slices(claim, event)
     temporaries.lacking(state, claim, event.lacking)
     if event.closing and claim.state in (ClaimState.OPEN, ClaimState.DRAINING):
         release(state, claim)
@@ -121,13 +125,23 @@ def _compare(state: State, claim: Claim, event: ClaimSynced) -> None:
             tasks.lost(state, record, m.ATTEMPT_UNKNOWN())
 
 
+def _compare_slices(claim: Claim, event: ClaimSynced) -> None:
+    """What the executor holds and should not was in an answer that it did not receive, or has not carried out yet."""
+    for number in event.slices:
+        if number not in claim.slices:
+            claim.leaving.setdefault(number, Resources())
+            claim.named_slices.discard(number)
+
+
 def answer(state: State, claim: Claim) -> None:
     """Answer the held sync if there is news."""
     if not claim.held:
         return
     releasing = claim.state is ClaimState.RELEASING
     due = state.now - claim.heard_at >= state.policy.hold_s
-    if not (claim.to_ack or claim.to_kill or claim.unsent or claim.to_send or claim.to_drop or releasing or due):
+    give_back = claim.slices_to_name()
+    if not (claim.to_ack or claim.to_kill or claim.unsent or claim.to_send or claim.to_drop or give_back or releasing
+            or due):
         return
     if claim.publishing and state.now < claim.publishing_until and not releasing:
         return  # wait a moment: one answer will then carry more
@@ -145,7 +159,8 @@ def answer(state: State, claim: Claim) -> None:
     pins = temporaries.pins(state, claim) if claim.stale_pins else None
     state.emit(AnswerSync(claim.id, claim.seq, wire.SyncAnswer(
         number=claim.number, acked=list(claim.to_ack), run=runs, kill=sorted(claim.to_kill), send=send, drop=drop,
-        release=releasing, pins=pins)))
+        release=releasing, pins=pins, give_back=give_back)))
+    claim.named_slices.update(give_back)
     claim.to_ack.clear()
     claim.held = False
 
@@ -165,7 +180,9 @@ def release(state: State, claim: Claim) -> None:
 def updated(state: State, event: ClaimUpdated) -> None:
     """A status update of the claim's Mesos task. Updates may be late, repeated and out of order."""
     claim = state.claims.get(event.claim_id)
-    if claim is None:
+    if claim is None and _of_slice(state, event):
+        pass
+    elif claim is None:
         if event.state not in ENDED_STATES and event.state != "TASK_UNREACHABLE":
             state.emit(KillClaim(event.claim_id, event.agent_id, state.policy.kill_grace_s, event.cluster))
     elif event.state in ENDED_STATES:
@@ -174,6 +191,22 @@ def updated(state: State, event: ClaimUpdated) -> None:
         state.note("warning", m.AGENT_UNREACHABLE(agent=claim.hostname))
     if event.uuid and event.agent_id:
         state.emit(AcknowledgeUpdate(event.claim_id, event.agent_id, event.uuid, event.cluster))
+
+
+def _of_slice(state: State, event: ClaimUpdated) -> bool:
+    """Whether the update is about a slice of a claim that has it, or gives it back."""
+    claim_id, number = of_slice(event.claim_id) or ("", 0)
+    claim = state.claims.get(claim_id)
+    if claim is None or (number not in claim.slices and number not in claim.leaving):
+        return False
+    if event.state in ENDED_STATES and number in claim.leaving:
+        del claim.leaving[number]
+        claim.named_slices.discard(number)
+        state.cluster_of(claim).manners.given_at = state.now
+    elif event.state in NEVER_RAN:
+        claim.shrink(number)  # of a claim that lives on
+        del claim.leaving[number]
+    return True
 
 
 def _claim_over(state: State, claim: Claim, event: ClaimUpdated) -> None:
@@ -282,6 +315,9 @@ def ended(state: State, claim: Claim, why: str) -> None:
     _requeue(state, claim, why)
     if claim.held:
         state.emit(AnswerSync(claim.id, claim.seq, wire.SyncAnswer(number=claim.number + 1, release=True)))
+    manners = state.cluster_of(claim).manners
+    if manners.fair is not None:
+        manners.given_at = state.now
     claim.move(ClaimState.ENDED)
     state.claims.remove(claim)
     state.near.forget(claim.id)

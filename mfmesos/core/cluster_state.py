@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mfmesos.core.agents import KnownAgents
-from mfmesos.core.events import UseListed
+from mfmesos.core.manners import Manners
 from mfmesos.core.model import Agent, AgentId
 from mfmesos.core.records import AgentRecord, Shortage
 from mfmesos.shared.messages import core as m
@@ -42,8 +42,7 @@ class ClusterState:
     """The last of those in a row that failed because of the user that executors run as."""
     hopeless: str = ""
     """Why no executor will ever start."""
-    use: UseListed | None = None
-    """Who uses it, by the master's last answer."""
+    manners: Manners = field(default_factory=Manners)
     ended: str = ""
     """Why the run no longer uses it, although the run continues."""
 

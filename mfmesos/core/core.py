@@ -13,6 +13,7 @@ from mfmesos.core import (
     filling,
     matching,
     outlook,
+    politeness,
     recovery,
     remaking,
     shortage,
@@ -88,6 +89,7 @@ class Core:
         if not state.over:
             claim_timers.look_at_silence(state, claim_timers.due(state))
             remaking.refresh(state)
+            politeness.look(state)
             matching.match(state, everything=state.unfinished or not all(type(event) in QUIET for event in batch))
             self._look_at_changed()
             self._give_up_if_hopeless()
@@ -179,6 +181,7 @@ class Core:
 
     def _offers(self, event: events.OffersReceived) -> None:
         state, cluster = self.state, self.state.clusters[event.cluster]
+        cluster.manners.offered_at = state.now
         for offer in event.offers:
             agent = cluster.agent(offer.agent_id, offer.hostname)
             agent.offers[offer.id] = offer
@@ -228,7 +231,7 @@ class Core:
             shortage.listed(self.state, cluster, event.holders)
 
     def _use_listed(self, event: events.UseListed) -> None:
-        self.state.clusters[event.cluster].use = event
+        politeness.listed(self.state, self.state.clusters[event.cluster], event)
 
     # --- timers ---------------------------------------------------------------------------------
     def _reconcile_sometimes(self) -> None:

@@ -100,6 +100,8 @@ class Opening(NamedTuple):
     """The only task of the claim; None: any task that fits."""
     expects: tuple[tuple[Shape, int], ...]
     """The waiting tasks that it is opened for."""
+    slices: tuple[Resources, ...] = ()
+    """The parts of it that can be given back alone."""
 
 
 class Wait(NamedTuple):

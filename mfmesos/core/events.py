@@ -242,6 +242,8 @@ class ClaimSynced:
     memory_mb: float = 0.0
     lacking: tuple[str, ...] = ()
     protocol: int = PROTOCOL
+    slices: tuple[int, ...] = ()
+    """Those that the executor holds."""
 
 
 @value(frozen=True)

@@ -5,7 +5,7 @@ task that fits nowhere. Large tasks do not starve: after `drain_after_s` claims 
 """
 from __future__ import annotations
 
-from mfmesos.core import claims, demand, holding, opening, renewing, sharing, shortage, tasks, trust
+from mfmesos.core import claims, demand, holding, opening, politeness, renewing, sharing, shortage, tasks, trust
 from mfmesos.core.actions import DeclineOffers, ListAgents, Revive, Suppress
 from mfmesos.core.applying import apply_offer
 from mfmesos.core.cluster_state import REVIVE_AT_LEAST_S
@@ -35,6 +35,7 @@ def match(state: State, everything: bool) -> None:
         state.try_all = True
     else:
         holding.follow(state)
+        politeness.give_way(state)
         fill_claims(state)
         if state.unfinished:
             return

@@ -167,6 +167,8 @@ class Rival:
     accepted: int
     """Number of offers that it has accepted so far."""
     declined: int
+    modest: bool = False
+    """Whether it is known to suppress offers when it needs nothing: another run of mfmesos."""
 
 
 @value(frozen=True)
@@ -179,6 +181,8 @@ class SavedClaim:
     resources: Resources
     solo_task: int | None = None
     cluster: str = ""
+    slices: tuple[tuple[int, Resources], ...] = ()
+    """By number: those that were not given back."""
 
 
 @value(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mfmesos.core import portions, spots, trust
+from mfmesos.core import politeness, portions, spots, trust
 from mfmesos.core.decisions import AgentRefusal, Opening, Wait, WhyNot
 from mfmesos.core.model import Resources
 from mfmesos.core.planning import is_short, next_without_claim
@@ -17,6 +17,7 @@ from mfmesos.core.records import AgentRecord, Shape
 from mfmesos.core.sizing import ALL, NO_SPARE, PerCore, is_crumb, size_claim
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState
+from mfmesos.shared.slices import cut
 
 
 def openings(state: State, wanted: Wanted) -> Iterator[Opening | Wait | AgentRefusal]:
@@ -59,10 +60,28 @@ def decide(state: State, agent: AgentRecord, wanted: Wanted) -> Opening | Wait |
     if room.memory_mb <= 0 or room.cores <= 0:
         bound = offered.memory_mb > 0 and offered.cores > 0
         return AgentRefusal(agent.id, WhyNot.BOUND if bound else WhyNot.EMPTY)
-    chosen = _choose(state, agent, room, wanted)
+    chosen = _choose(state, agent, _shared(state, agent, room, wanted), wanted)
     if chosen is None:
         return AgentRefusal(agent.id, WhyNot.SMALL)
-    return Opening(agent.id, tuple(agent.offers.values()), chosen.size, chosen.solo_task, chosen.expects)
+    return Opening(agent.id, tuple(agent.offers.values()), chosen.size, chosen.solo_task, chosen.expects,
+                   _slices(state, agent, chosen))
+
+
+def _shared(state: State, agent: AgentRecord, room: Resources, wanted: Wanted) -> Resources:
+    """The part of the room that the run takes: while other frameworks wait its share, or room for one task."""
+    cores = politeness.most_cores(state, state.clusters[agent.id.cluster])
+    if cores >= room.cores or not wanted:
+        return room
+    one = state.allocation(wanted[0][0], room, agent.id)
+    return (room * (cores / room.cores)).at_least(one).at_most(room)
+
+
+def _slices(state: State, agent: AgentRecord, chosen: _Choice) -> tuple[Resources, ...]:
+    """For the tasks of which most are expected."""
+    if chosen.solo_task is not None or not chosen.expects:
+        return ()
+    shape, _ = max(chosen.expects, key=lambda expected: expected[1])
+    return cut(chosen.size, state.allocation(shape, chosen.size, agent.id).cores)
 
 
 class _Choice(NamedTuple):

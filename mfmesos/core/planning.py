@@ -40,6 +40,8 @@ def queued_ahead(state: State, claim: Claim, started: int = 0) -> Iterator[Decis
     free.
     """
     extra = ahead(claim.resources, claim.pace_s)
+    if claim.shrinks:
+        return
     if extra.cores > 0 and state.queue and not is_held(state, claim):
         most = (len(state.queue) + started) // len(state.claims) - started
         yield from _starts(state, claim, claim.free + extra, most, Reason.AHEAD)

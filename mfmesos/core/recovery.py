@@ -22,7 +22,7 @@ def restore(state: State, event: Restored) -> None:
             state.emit(DropClaim(saved.id))
             continue
         claim = Claim(saved.id, AgentId(saved.cluster, saved.agent_id), saved.hostname, saved.resources, state.now,
-                      saved.solo_task)
+                      saved.solo_task, slices=dict(saved.slices))
         claim.restored = claim.stale_pins = True
         state.claims.add(claim)
     for one in sorted(event.tasks, key=lambda t: t.order):

@@ -1,4 +1,4 @@
-"""The JSON of an ACCEPT that opens a claim: one task, its executor, and their parts of the offers. Pure."""
+"""The JSON of an ACCEPT that opens a claim: its tasks, their executor, and their parts of the offers. Pure."""
 from __future__ import annotations
 
 from base64 import b64encode
@@ -8,6 +8,7 @@ from mfmesos.core.actions import OpenClaim
 from mfmesos.core.model import Resources
 from mfmesos.mesos.translate import FIELDS, amount, reserved_for, usable
 from mfmesos.shared.messages import mesos as m
+from mfmesos.shared.slices import slice_id
 
 _PRECISION = 0.001
 """Mesos counts in thousandths."""
@@ -48,8 +49,8 @@ def accept(action: OpenClaim, *, role: str, user: str, framework_id: str, comman
            task_name: str, grace_s: float) -> dict[str, Any]:
     """The `accept` of an ACCEPT call. `grace_s` is the time in which the claim ends itself after KILL or SHUTDOWN.
 
-    The claim's id is the id of the task and of the executor. Mesos's fetcher downloads `archive_uri`, if given. Raises
-    ValueError if the offers do not hold the claim's resources.
+    The claim's id is the id of the task and of the executor; each slice is one more task of that executor. Mesos's
+    fetcher downloads `archive_uri`, if given. Raises ValueError if the offers do not hold the claim's resources.
     """
     pool = Pool([r for offer in action.offers for r in offer.raw_resources], role)
     run: dict[str, Any] = {
@@ -63,11 +64,14 @@ def accept(action: OpenClaim, *, role: str, user: str, framework_id: str, comman
         # Memory only: a task that requests every core of an agent must fit beside its executor.
         "resources": pool.take(Resources(memory_mb=action.executor_memory_mb)),
         "shutdown_grace_period": _duration(grace_s)}
-    task = {
-        "name": task_name, "task_id": {"value": action.claim_id}, "agent_id": {"value": action.agent_id},
-        "executor": executor, "resources": pool.take(action.resources), "data": b64encode(data).decode("ascii"),
-        "kill_policy": {"grace_period": _duration(grace_s)}}
+    shared = {"name": task_name, "agent_id": {"value": action.agent_id}, "executor": executor,
+              "kill_policy": {"grace_period": _duration(grace_s)}}
+    rest = sum(action.slices, Resources())
+    task = {**shared, "task_id": {"value": action.claim_id}, "resources": pool.take(action.resources - rest),
+            "data": b64encode(data).decode("ascii")}
+    slices = [{**shared, "task_id": {"value": slice_id(action.claim_id, number)}, "resources": pool.take(part)}
+              for number, part in enumerate(action.slices, 1)]
     return {"offer_ids": [{"value": offer.id} for offer in action.offers],
-            "operations": [{"type": "LAUNCH", "launch": {"task_infos": [task]}}],
+            "operations": [{"type": "LAUNCH", "launch": {"task_infos": [task, *slices]}}],
             # Resources of the offers beyond the claim come back at once.
             "filters": {"refuse_seconds": 0.0}}

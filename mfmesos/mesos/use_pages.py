@@ -42,20 +42,20 @@ def rivals(metrics: Mapping[str, Any], own_id: str) -> tuple[Rival, ...] | None:
     """The other frameworks that are connected; None if the master shows no framework, its flag
     --publish_per_framework_metrics being off.
     """
-    by_framework: dict[str, dict[str, float]] = {}
+    by_framework: dict[tuple[str, str], dict[str, float]] = {}
     for name, value in metrics.items():
         if name.startswith(FRAMEWORKS):
-            _, framework_id, metric = name[len(FRAMEWORKS):].split("/", 2)
-            by_framework.setdefault(framework_id, {})[metric] = float(value)
+            called, framework_id, metric = name[len(FRAMEWORKS):].split("/", 2)
+            by_framework.setdefault((framework_id, called), {})[metric] = float(value)
     if not by_framework:
         return None
-    return tuple(rival for i, of in by_framework.items() if i != own_id and of.get("subscribed")
-                 for rival in _in_roles(i, of))
+    return tuple(rival for (i, called), of in by_framework.items() if i != own_id and of.get("subscribed")
+                 for rival in _in_roles(i, called.startswith("mfmesos"), of))
 
 
-def _in_roles(framework_id: str, of: Mapping[str, float]) -> Iterator[Rival]:
+def _in_roles(framework_id: str, modest: bool, of: Mapping[str, float]) -> Iterator[Rival]:
     busy = any(value for metric, value in of.items() if metric.startswith("tasks/active/"))
     for metric, suppressed in of.items():
         if metric.startswith("roles/") and metric.endswith("/suppressed"):
             yield Rival(framework_id, unquote(metric[len("roles/"):-len("/suppressed")]), not suppressed, busy,
-                        int(of.get("offers/accepted", 0)), int(of.get("offers/declined", 0)))
+                        int(of.get("offers/accepted", 0)), int(of.get("offers/declined", 0)), modest)

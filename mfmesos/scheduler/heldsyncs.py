@@ -26,7 +26,7 @@ class HeldSyncs:
         self._held[key] = future
         self._post(ClaimSynced(
             claim_id, request.seq, request.got, tuple(request.running), tuple(request.results), request.closing,
-            request.memory_mb, tuple(request.lacking), request.protocol))
+            request.memory_mb, tuple(request.lacking), request.protocol, tuple(request.slices)))
         return future
 
     def answer(self, action: AnswerSync) -> None:

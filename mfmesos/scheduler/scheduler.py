@@ -227,7 +227,7 @@ class Scheduler(CoreViews):
             url=self.staging.url, claim=action.claim_id, token=token, fingerprint=self.staging.fingerprint,
             memory_mb=action.resources.memory_mb, disk_mb=action.resources.disk_mb, cores=action.resources.cores,
             gpus=action.resources.gpus, umask=umask(), peer_secret=peer_secret, peer_pem=peer_pem,
-            others=dict(action.resources.others))
+            others=dict(action.resources.others), slices=[list(part[:3]) for part in action.slices])
         log.info("event=open_claim claim=%s host=%s resources=%r",
                  action.claim_id, self._hosts[action.claim_id], str(action.resources))
         elsewhere = self.config.executor_uri

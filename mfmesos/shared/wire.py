@@ -57,6 +57,7 @@ INLINE_OUTPUTS_BYTES = 64 * 1024
 TAIL_BYTES = 16 * 1024
 """A result carries at most this many bytes from the end of a task's stdout, and of its stderr."""
 
+MOST_SLICES = 1000
 MOST_PARTS = 1_000_000
 """Values in one sync; a result counts as 20: an empty list takes 3 bytes in a sync and 20 times as much in memory."""
 _STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
@@ -94,6 +95,8 @@ class ClaimData:
     """Key and certificate for its peers; empty where the staging server does not use TLS, either."""
     others: dict[str, float] = field(default_factory=dict)
     """Other scalars of Mesos that the claim holds, by name."""
+    slices: list[list[float]] = field(default_factory=list)
+    """The parts of it that can be given back alone, numbered from 1: cores, memory and disk of each."""
 
 
 @dataclass
@@ -262,6 +265,8 @@ class SyncRequest:
     """Digests that an answer's `send` named and that the claim does not have."""
     protocol: int = PROTOCOL
     """Of the executor; executors of protocol 1 do not say so."""
+    slices: list[int] = field(default_factory=list)
+    """Numbers of the slices that have not been given back."""
 
 
 @dataclass
@@ -284,6 +289,8 @@ class SyncAnswer:
     """From a scheduler that resumed the claim: all temporary outputs of acknowledged attempts that are needed, as in
     `drop`; the others are dropped. None: no statement.
     """
+    give_back: list[int] = field(default_factory=list)
+    """Slices whose Mesos tasks end now, since other frameworks wait; their room is free."""
 
 
 _ENCODER = json.JSONEncoder(default=vars, separators=(",", ":"))
@@ -352,6 +359,8 @@ def load_sync_request(raw: bytes) -> SyncRequest:
     check(isinstance(request.results, list), "sync", "results is a list")
     check(isinstance(request.lacking, list) and all(map(kept_files.is_digest, request.lacking)), "sync",
            "lacking is a list of digests")
+    check(isinstance(request.slices, list) and all(isinstance(n, int) and 0 < n < MOST_SLICES for n in request.slices),
+          "sync", "slices is a list of numbers")
     request.results = [load_result(r) for r in request.results]
     return request
 

@@ -139,7 +139,8 @@ def _task(data: dict[str, Any]) -> SavedTask:
 def claim_of(number: str, cluster: str, data: str) -> SavedClaim:
     known = json.loads(data)
     return _made(SavedClaim, {**known, "id": number, "cluster": cluster,
-                              "resources": _resources(known["resources"])})
+                              "resources": _resources(known["resources"]),
+                              "slices": tuple((n, _resources(of)) for n, of in known.get("slices", ()))})
 
 
 def _request(data: dict[str, Any]) -> Request:

@@ -22,6 +22,7 @@ from mfmesos.core.trust import shunned
 from mfmesos.estimates.estimated_needs import needs_for
 from mfmesos.shared import wire
 from mfmesos.shared.kept_files import Kept, attempt_of, pin
+from mfmesos.shared.slices import slice_id
 
 
 def core_with(policy: Policy, *clusters: str) -> Core:
@@ -50,9 +51,15 @@ class FakeExecutor:
     """Temporary outputs that it keeps, see kept_files.pin."""
     outputs: dict[str, list[str]] = field(default_factory=dict)
     """Temporary outputs of its attempts."""
+    slices: dict[int, Resources] = field(default_factory=dict)
+    """Those that were not given back."""
     alive: bool = True
     released: bool = False
     protocol: int = wire.PROTOCOL
+
+    def given(self) -> Resources:
+        """What of the claim was given back."""
+        return sum((part for n, part in enumerate(self.claim.slices, 1) if n not in self.slices), Resources())
 
 
 @dataclass
@@ -137,6 +144,8 @@ class World:
         self.ahead = False
         """Whether attempts may be queued ahead; results say that they took 10 s when not."""
 
+        self.given_back: list[tuple[FakeExecutor, int]] = []
+        """Slices that answers asked for."""
         self.here: set[str] = set()
         """Temporary outputs that the scheduler has."""
         self.to_receive: list[tuple[str, str]] = []
@@ -177,6 +186,7 @@ class World:
         self._check_started()
         if self.auto_place:
             self.place_all()
+        self._give_back()
         return out
 
     def _save(self, out: list[act.Action]) -> None:
@@ -230,7 +240,7 @@ class World:
             taken = action.resources + Resources(memory_mb=action.executor_memory_mb)
             assert taken.fits_in(total), f"claim of {taken} on offers of {total}"
             master.used[action.agent_id] = master.used[action.agent_id] + taken
-            self.executors[action.claim_id] = FakeExecutor(action)
+            self.executors[action.claim_id] = FakeExecutor(action, slices=dict(enumerate(action.slices, 1)))
         elif isinstance(action, act.DeclineOffers):
             for offer_id in action.offer_ids:
                 del self.masters[action.cluster].offers[offer_id]
@@ -285,6 +295,23 @@ class World:
             if executor.running.pop(attempt, None) is not None:
                 executor.results[attempt] = wire.Result(attempt, wire.KILLED, "killed")
         executor.released = executor.released or action.answer.release
+        self.given_back += [(executor, number) for number in action.answer.give_back if number in executor.slices]
+
+    def _give_back(self) -> None:
+        """The executors give back what answers asked for, and Mesos reports the end of the slices' tasks."""
+        while self.given_back:
+            executor, number = self.given_back.pop(0)
+            part = executor.slices.pop(number, None)
+            if part is None or not executor.alive:
+                continue
+            claim = executor.claim
+            used = sum((Resources(r.cores, r.memory_mb, r.disk_mb) for r in executor.running.values()), Resources())
+            left = claim.resources - executor.given()
+            assert self.ahead or used.fits_in(left), "a slice is given back while it is used"
+            master = self.masters[claim.cluster]
+            master.used[claim.agent_id] = master.used[claim.agent_id] - part
+            self.send(ev.ClaimUpdated(slice_id(claim.claim_id, number), "TASK_FINISHED", "", "", claim.agent_id,
+                                      "dXVpZA==", cluster=claim.cluster))
 
     def _check_temporaries(self, executor: FakeExecutor, run: wire.Run) -> None:
         """Every temporary input of an attempt is in its claim, or with the scheduler."""
@@ -312,7 +339,7 @@ class World:
                     record = self.core.state.tasks.get(int(run.attempt.partition(".")[0]))
                     asked = record.task.request if record is not None else Request()
                     total = total + Resources(run.cores, run.memory_mb, run.disk_mb, asked.gpus or 0.0, asked.others)
-                most = claim.resources * (1 if self.ahead is False else 1 + AHEAD_MOST)
+                most = sum(claim.leaving.values(), claim.resources) * (1 if self.ahead is False else 1 + AHEAD_MOST)
                 most = most._replace(gpus=claim.resources.gpus, others=claim.resources.others)
                 assert total.fits_in(most), "a claim is given more than it has"
 
@@ -385,7 +412,7 @@ class World:
         executor.seq += 1
         event = ev.ClaimSynced(
             executor.claim.claim_id, executor.seq, executor.got, tuple(executor.running),
-            tuple(executor.results.values()), protocol=executor.protocol)
+            tuple(executor.results.values()), protocol=executor.protocol, slices=tuple(executor.slices))
         if lose_answer:
             alive, executor.alive = executor.alive, False
             self.send(event)
@@ -413,7 +440,7 @@ class World:
     def _free(self, executor: FakeExecutor) -> None:
         executor.alive = False
         claim = executor.claim
-        taken = claim.resources + Resources(memory_mb=claim.executor_memory_mb)
+        taken = claim.resources - executor.given() + Resources(memory_mb=claim.executor_memory_mb)
         used = self.masters[claim.cluster].used
         used[claim.agent_id] = used[claim.agent_id] - taken
         del self.executors[claim.claim_id]

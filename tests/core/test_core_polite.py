@@ -1,0 +1,299 @@
+"""A run gives back what is more than its share while other frameworks wait, and takes it again when they do not."""
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from world import FakeExecutor, World
+
+from mfmesos.core import actions as act
+from mfmesos.core import events as ev
+from mfmesos.core.model import Resources, Rival, RoleUse
+from mfmesos.core.policy import Policy
+from mfmesos.core.states import ClaimState
+
+WHOLE = Resources(8, 8192, 20000)
+
+
+def busy(tasks=40, agents=1, cores=1.0):
+    """A run that holds the whole cluster of eight cores, with more tasks than it can start."""
+    world = World(Policy(workdir="/w", batch_delay_s=0.0, estimates="off"), {
+        f"a{n}": Resources(8 / agents, 8192 / agents, 20000 / agents) for n in range(agents)})
+    world.register()
+    world.submit(*range(1, tasks + 1), cores=cores, memory_mb=64, disk_mb=5)
+    world.offer()
+    for executor in world.live():
+        world.sync(executor)
+    return world
+
+
+def use(world, *rivals, beside=0.0, **more):
+    """The master shows these rivals, all in the run's role, which together hold that many cores."""
+    own = sum((e.claim.resources - e.given() for e in world.live()), Resources())
+    world.send(ev.UseListed(WHOLE, (RoleUse("*", 1.0, own + Resources(beside), True), *more.get("roles", ())), rivals))
+
+
+def other(accepted=0, declined=0, *, name="f-2", asks=True, is_busy=False, modest=True, role="*"):
+    return Rival(name, role, asks, is_busy, accepted, declined, modest)
+
+
+def end_one(world: World, executor: FakeExecutor):
+    world.finish(executor, next(iter(executor.running)))
+    world.sync(executor)
+    world.sync(executor)
+
+
+def held(world):
+    """Cores that Mesos counts as the run's."""
+    return sum(used.cores for used in world.first.used.values())
+
+
+def test_nobody_waits():
+    """Alone, or beside frameworks that suppress: whatever ends is followed by the next task."""
+    world = busy()
+    (executor,) = world.live()
+    for rivals in ((), (other(asks=False), other(5, 3, name="f-3", asks=False, is_busy=True))):
+        use(world, *rivals)
+        for _ in range(4):
+            end_one(world, executor)
+    assert held(world) == 8
+    assert len(executor.running) == 8
+
+
+def test_gives_back_what_ends_next_down_to_its_share():
+    """Another run waits: the room of each task that ends is given back, until both may have half; no task is killed."""
+    world = busy()
+    (executor,) = world.live()
+    use(world, other())
+    assert held(world) == 8  # nothing has ended yet
+    for left in (7, 6, 5, 4):
+        end_one(world, executor)
+        assert held(world) == left
+    for _ in range(8):
+        end_one(world, executor)
+    assert held(world) == 4
+    assert len(executor.running) == 4
+    assert not world.reports or all(r.finished for r in world.reports.values())
+
+
+def test_no_more_is_given_than_others_have_taken_and_want():
+    """What another framework holds already, and what is free, is not asked of the run a second time."""
+    world = busy()
+    (executor,) = world.live()
+    use(world, other())
+    for _ in range(4):
+        end_one(world, executor)
+    use(world, other(2, is_busy=True), beside=4)
+    for _ in range(8):
+        end_one(world, executor)
+    assert held(world) == 4
+
+
+def test_takes_again_what_others_leave():
+    """When nobody asks any more, the run opens a claim on what it is offered."""
+    world = busy()
+    (executor,) = world.live()
+    use(world, other())
+    for _ in range(4):
+        end_one(world, executor)
+    use(world)
+    world.offer()
+    assert held(world) == 8
+
+
+def test_a_claim_on_offers_is_no_larger_than_the_share():
+    """While others wait, the run takes of an offer only what its share allows."""
+    world = busy(agents=2)
+    use(world, other())
+    for executor in world.live():
+        for _ in range(2):
+            end_one(world, executor)
+    assert held(world) == 4
+    world.first.agents["a9"], world.first.used["a9"] = Resources(8, 8192, 20000), Resources()
+    world.offer()
+    assert held(world) <= 4 + len(world.first.agents)
+
+
+def test_a_stranger_is_tried_with_one_slice():
+    """A framework that is not known to suppress gets one slice to begin with; when it has taken that, its share."""
+    world = busy()
+    (executor,) = world.live()
+    use(world, other(modest=False))
+    for _ in range(4):
+        end_one(world, executor)
+    assert held(world) == 7
+    use(world, other(1, modest=False, is_busy=True), beside=1)
+    for _ in range(4):
+        end_one(world, executor)
+    assert held(world) == 4
+
+
+def test_what_is_not_wanted_is_offered_less_and_less_often():
+    """A framework that asks and takes nothing: one core at first, then after 5, 10, 20, 40 seconds; the run has it back
+    a second later."""
+    world = busy(2000)
+    given = []
+    for second in range(100):
+        use(world, other(declined=second, modest=False))
+        for executor in world.live():
+            if executor.running:
+                end_one(world, executor)
+        assert held(world) >= 7
+        if held(world) < 8:
+            given.append(second)
+        world.pass_time(1.0)
+        world.offer()
+        for executor in world.live():
+            world.sync(executor)
+    assert held(world) == 8
+    pauses = [later - earlier for earlier, later in zip(given, given[1:])]
+    assert [any(least <= pause <= least + 5 for least in (5, 10, 20, 40)) for pause in pauses] == [True] * len(pauses)
+    assert pauses == sorted(pauses)
+    assert len(pauses) in (3, 4), given
+
+
+def test_who_always_declined_is_tried_late():
+    """A framework that has declined all that it was ever offered counts as tried in vain: not before 40 s."""
+    world = busy()
+    (executor,) = world.live()
+    for _ in range(10):
+        use(world, other(0, 6, modest=False))
+        end_one(world, executor)
+        world.pass_time(3.0)
+    assert held(world) == 8
+    world.pass_time(15.0)
+    use(world, other(0, 20, modest=False))
+    end_one(world, executor)
+    assert held(world) == 7
+
+
+def test_the_last_claim_is_given_back_in_turns():
+    """Twenty runs on eight cores: who has one core gives it back after some seconds, once its task has ended."""
+    world = busy()
+    (executor,) = world.live()
+    rivals = [other(name=f"f-{n}") for n in range(19)]
+    use(world, *rivals)
+    for _ in range(7):
+        end_one(world, executor)
+    assert held(world) == 1
+    world.pass_time(4.0)
+    use(world, *rivals[7:], *(other(1, name=r.id, is_busy=True) for r in rivals[:7]), beside=7)
+    end_one(world, executor)
+    assert held(world) == 0
+    assert not world.live()
+    assert len(world.core.state.queue) == 32
+
+
+def test_other_roles_by_weight():
+    """Mesos divides by role first: a role of three times the weight gets three quarters."""
+    world = busy()
+    (executor,) = world.live()
+    use(world, other(role="prod"), roles=(RoleUse("prod", 3.0, Resources()),))
+    for _ in range(8):
+        end_one(world, executor)
+    assert held(world) == 2
+
+
+def test_nothing_is_shown():
+    """The master shows nothing: one slice is given back to see whether the run is offered it again."""
+    world = busy(200)
+    world.list_agents()
+    world.pass_time(1.0)
+    (executor,) = world.live()
+    blind = ev.UseListed(Resources(), (), None)
+    world.send(blind)
+    end_one(world, executor)
+    assert held(world) == 7
+    world.pass_time(3.0)
+    world.send(blind)  # nobody offers it: somebody took it
+    for _ in range(6):
+        end_one(world, executor)
+    assert held(world) == 4
+
+
+def test_attempts_of_milliseconds():
+    """Attempts that are queued ahead leave no free room: the executor gives the slice back when they have ended."""
+    world = busy(200)
+    world.ahead = True
+    (executor,) = world.live()
+    for _ in range(6):
+        end_one(world, executor)
+    use(world, other())
+    for attempt in list(executor.running):
+        world.finish(executor, attempt)
+    world.sync(executor)
+    world.sync(executor)
+    assert held(world) == 4
+
+
+def test_a_lost_answer_and_a_restart():
+    """A slice that the executor still reports is asked for again, by the next scheduler as well."""
+    world = busy()
+    (executor,) = world.live()
+    use(world, other())
+    world.finish(executor, next(iter(executor.running)))
+    world.sync(executor, lose_answer=True)
+    world.restart()
+    assert held(world) == 8
+    world.sync(executor)
+    world.sync(executor)
+    assert held(world) == 7
+    assert world.core.state.claims[executor.claim.claim_id].resources.cores == 7
+
+
+def test_the_master_is_asked_while_claims_are_held():
+    """Not before there is a claim, every two seconds then, and later when the master is slow."""
+    world = World()
+    world.register()
+    asked = lambda: sum(isinstance(a, act.ListUse) for a in world.actions)  # noqa: E731
+    world.pass_time(5.0)
+    assert asked() == 0
+    world.submit(1)
+    world.offer()
+    world.pass_time(1.0)
+    assert asked() == 1
+    world.pass_time(10.0)
+    assert asked() == 1
+    use(world)
+    world.pass_time(5.0)
+    assert asked() == 1
+    world.pass_time(6.0)
+    assert asked() == 2
+
+
+@pytest.mark.parametrize(("cores", "parts"), [(1, []), (2, [1]), (4, [1, 1, 1]), (8, [1] * 7)])
+def test_how_claims_are_cut(cores, parts):
+    """All of a claim but room for one task can be given back; its slices are Mesos tasks of their own."""
+    world = World(Policy(workdir="/w", batch_delay_s=0.0, estimates="off"), {"a1": Resources(cores, 8192, 20000)})
+    world.register()
+    world.submit(*range(1, 100), cores=1, memory_mb=64, disk_mb=5)
+    world.offer()
+    (executor,) = world.live()
+    assert [part.cores for part in executor.claim.slices] == parts
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 8), st.booleans(), st.booleans()), max_size=40),
+       st.integers(1, 3))
+def test_never_below_the_share_and_always_to_the_end(steps, agents):
+    """Whatever others do: the run keeps its share, less at most one task, while it has tasks and no turn is due; every
+    task is reported once; when the others are gone, all ends well."""
+    world = busy(60, agents)
+    for number, taken, is_busy, modest in steps:
+        rivals = [other(taken, 8 - taken, name=f"f-{n}", is_busy=is_busy, modest=modest) for n in range(number)]
+        use(world, *rivals, beside=min(taken, 8 - held(world)))
+        before = held(world)
+        for executor in world.live():
+            if executor.running:
+                end_one(world, executor)
+        if world.core.state.queue and not any(
+                c.state is not ClaimState.OPEN for c in world.core.state.claims):
+            assert held(world) >= min(before, 8 / (number + 1)) - 1
+        world.pass_time(1.0)
+        if not number:
+            world.offer()
+    use(world)
+    world.send(ev.NoMoreTasks())
+    world.run_to_end()
+    assert len(world.reports) == 60
+    assert all(report.finished for report in world.reports.values())
