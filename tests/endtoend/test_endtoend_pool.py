@@ -209,7 +209,7 @@ def registered(pool: PoolFlow, tasks: int) -> bool:
         frameworks = pool.cluster.get("/state")["frameworks"]
     except OSError:
         return False
-    return [sum(t["state"] == "TASK_RUNNING" for t in f["tasks"]) for f in frameworks] == [tasks]
+    return [sum(t["state"] == "TASK_RUNNING" and "." not in t["id"] for t in f["tasks"]) for f in frameworks] == [tasks]
 
 
 @pytest.mark.parametrize("make_cluster", ["real"], indirect=True)
