@@ -171,7 +171,8 @@ VOCABULARY = [
     "policy", "pool",
     "project", "publish", "receive", "recovery", "released", "report", "request", "reservation", "resources",
     "result", "retry", "retry budget", "revoke", "round", "run", "run id", "sandbox", "scheduler", "shape", "share",
-    "shared input", "shortage", "sibling", "solo claim", "stage in", "staging", "stamp", "state file", "sync", "target",
+    "shared input", "shortage", "sibling", "slice", "solo claim", "stage in", "staging", "stamp", "state file", "sync",
+    "target",
     "task", "task file", "temporary output", "token", "trace", "tracker", "waste", "withdrawn", "worker", "workflow",
     "worklife",
 ]
