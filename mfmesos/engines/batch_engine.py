@@ -74,8 +74,8 @@ class BatchEngine:
         self._done = done
         self._earlier = batch.earlier
         self._earlier.begin()
-        self._judged = frozenset(batch.tasks)
-        """Tasks that are known not to be done, unless they are in _done."""
+        self._judged = frozenset(batch.tasks) if options.follow else None
+        """Tasks that are known not to be done, unless they are in _done; None: all."""
         self._resumed: set[int] = set()
         self._readers = batch.temporaries
         self._remembered: set[int] = set()
@@ -225,8 +225,10 @@ class BatchEngine:
                 continue
             if self._keep_changed(task):
                 known = self._tail is None  # otherwise later lines may read outputs, too
-                to_run.append(replace(task, read=self._plan.read_of(task) if known else None,
-                                      also_read=self._plan.also_read(task)))
+                task = replace(task, read=self._plan.read_of(task) if known else None,
+                               also_read=self._plan.also_read(task))
+                self._batch.keep(task)
+                to_run.append(task)
         if to_run:
             makers = self._readers.needed_makers(to_run, self._done - self._remembered)
             self._remembered.update(maker.id for maker in makers)
@@ -261,7 +263,7 @@ class BatchEngine:
 
     def _is_done(self, task: Task) -> bool:
         """Whether an earlier run finished this task, whose line came after the start."""
-        if task.id in self._judged or self._earlier.why(task, most=INLINE_BYTES) is not None:
+        if self._judged is None or task.id in self._judged or self._earlier.why(task, most=INLINE_BYTES) is not None:
             return False
         for line in self._earlier.unchecked():
             self._progress.note(line)

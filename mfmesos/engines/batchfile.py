@@ -75,6 +75,13 @@ class Batch:
                     self.overlapping.append(f"{printable(self.source.name)}:{record.line}: {one}")
         return found
 
+    def keep(self, task: Task) -> None:
+        """Hold this object of the task, in which more is known, instead of the one that was read: 17 MB less for
+        100,000 tasks (docs/performance.md, Core).
+        """
+        self.tasks[task.id] = task
+        self.plan.keep(task)
+
     def exists(self, name: str) -> bool:
         return os.path.lexists(self.workdir / name)
 

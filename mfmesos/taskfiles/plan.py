@@ -160,6 +160,10 @@ class Plan:
             return []
         return [(need.name, tuple(sorted(need.producers))) for need in node.needs if not need.met]
 
+    def keep(self, task: Task) -> None:
+        """Hold this object of the task, in which more is known. KeyError: no such task."""
+        self._nodes[task.id].task = task
+
     def status(self, task_id: int) -> Status:
         """KeyError: no such task."""
         return self._nodes[task_id].status
@@ -252,7 +256,7 @@ class Plan:
                 need.producers.pop(before.task.id, None)
             if node.task.id not in need.producers:
                 need.producers[node.task.id] = node
-                node.feeds.append(need)
+                node.feed(need)
             if was_met:
                 for consumer in need.consumers:
                     consumer.waits += 1
@@ -260,10 +264,9 @@ class Plan:
                         consumer.status = Status.WAITING
 
     def _connect(self, node: Node) -> None:
-        for name in node.task.inputs:
-            need = self._need(name, node)
+        node.needs = tuple(self._need(name, node) for name in node.task.inputs)
+        for need in node.needs:
             need.consumers.append(node)
-            node.needs.append(need)
             if not need.met:
                 node.waits += 1
         self._offer(node)
@@ -291,7 +294,7 @@ class Plan:
         for task_id, maker in makers.items():
             if maker.status is not Status.FINISHED and not self._replaced(maker):
                 need.producers[task_id] = maker
-                maker.feeds.append(need)
+                maker.feed(need)
         self._all_needs.append(need)
         return need
 

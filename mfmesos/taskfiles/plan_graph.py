@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import field
 
 from mfmesos.core.model import Task
@@ -32,8 +32,14 @@ class Node:
     index: int
     status: Status = Status.WAITING
     waits: int = 0
-    needs: list[Need] = field(default_factory=list)
-    feeds: list[Need] = field(default_factory=list)
+    needs: Sequence[Need] = ()
+    feeds: Sequence[Need] = ()
+    """What its outputs are needed for, in a list if there is anything: most of many tasks make what no task reads."""
+
+    def feed(self, need: Need) -> None:
+        if not isinstance(self.feeds, list):
+            self.feeds = []
+        self.feeds.append(need)
 
 
 @slotted(eq=False)

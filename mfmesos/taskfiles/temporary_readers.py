@@ -22,13 +22,15 @@ class TemporaryReaders:
 
     def add(self, task: Task) -> None:
         self.makers.update(dict.fromkeys(task.temporary, task))
-        self._left.update(task.inputs)
+        for name in task.inputs:
+            self._left[name] += 1
 
     def ended(self, task: Task, finished: bool) -> None:
         """It has finished, or will never run (again)."""
         if finished:
             self._made.update(dict.fromkeys(task.temporary))
-        self._left.subtract(task.inputs)
+        for name in task.inputs:
+            self._left[name] -= 1
 
     def take_unneeded(self) -> tuple[str, ...]:
         """Those that were made and whose last reader has ended, each once."""

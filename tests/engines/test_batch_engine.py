@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +93,14 @@ def test_tasks_that_read_alike_go_on_once_each(folder: Folder) -> None:
     old = saved(folder, batch)[:2]
     assert [one.stem for one in batch.still_wanted(old)] == ["1.ab", "2.ab"]
     assert len({one.task.id for one in batch.still_wanted(old)}) == 2
+
+
+def test_one_object_is_held_of_each_task(folder: Folder) -> None:
+    """What is submitted to the core takes the place of what was read, everywhere: 100,000 tasks are in memory once."""
+    batch = folder.tasks(SORT, {"command": "wc a", "inputs": ["a"]})
+    (task,) = batch.plan.ready()
+    submitted = replace(task, read=batch.plan.read_of(task))
+    batch.keep(submitted)
+    assert batch.tasks[1] is submitted
+    assert batch.plan.order()[0] is submitted
+    assert [waiting.id for waiting in batch.plan.finished(1)] == [2]
