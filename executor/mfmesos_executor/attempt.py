@@ -18,7 +18,7 @@ from mfmesos.shared.wire import BROKEN, EXHAUSTED, FAILED, FINISHED, KILLED, Res
 from mfmesos_executor import keeping, outputs, shared_folders, verdict
 from mfmesos_executor.client import Cancelled, Refused, Unreachable
 from mfmesos_executor.environ import given, task_environment
-from mfmesos_executor.files import remove_tree, tail
+from mfmesos_executor.files import Listing, remove_tree, tail
 from mfmesos_executor.gathering import Placing, place_inputs
 from mfmesos_executor.limits import Exceeded, hard_limit
 from mfmesos_executor.monitor import MB, Watched
@@ -30,7 +30,6 @@ from mfmesos_executor.unpack import BadStream
 logger = logging.getLogger(__name__)
 CONFLICT = 409
 """The input has changed since the task was submitted."""
-
 
 
 class Attempt:
@@ -60,6 +59,7 @@ class Attempt:
         """What it does in its turn, and whether that is large; see Lanes."""
         self._outgoing: outputs.Outgoing | None = None
         self._changed_input = ""
+        self._left: Listing | None = None  # what its processes left in its sandbox
         self._haunted = False
         """Whether processes of it could not be killed: its sandbox must not be used again."""
 
@@ -239,11 +239,12 @@ class Attempt:
             tools.reaper.forget(leader)
             watched.over, watched.memory = True, 0
             self._let_go()
-            watched.scan_disk()
+            self._left = watched.scan_disk()
             usage = watched.usage()
             result = self._judge(sandbox, leader.status or 0)
             result.usage = usage
             if self._outgoing is not None:
+                self._left = None  # what is sent may be moved
                 self._take_turn(lambda: self._send(result), self._outgoing.length > FILE_BYTES)
                 return
         except OSError as e:
@@ -395,5 +396,5 @@ class Attempt:
         if self._haunted:
             remove_tree(self._root)
         elif self._root:
-            self._tools.skeletons.give_back(self._root)
+            self._tools.skeletons.give_back(self._root, self._left)
         self._on_end(result)

@@ -12,6 +12,7 @@ from mfmesos.shared.wire import TAIL_BYTES
 
 _LONG_PATH = 3000
 """The system accepts paths of 4095 bytes; deeper files are moved up before they are removed."""
+MOST_LISTED = 200
 _NO_COPY_RANGE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EIO)
 
 
@@ -182,6 +183,22 @@ def _open_up(folder: str, only_if_needed: bool = False) -> None:
         os.chmod(folder, 0o700)
 
 
+class Listing:
+    """Everything below a folder, for whoever needs it again. Not `whole` if a part could not be read, or if it is more
+    than MOST_LISTED entries.
+    """
+
+    def __init__(self) -> None:
+        self.entries: list[os.DirEntry[str]] = []
+        self.whole = True
+
+    def add(self, entry: os.DirEntry[str]) -> None:
+        if len(self.entries) < MOST_LISTED:
+            self.entries.append(entry)
+        else:
+            self.whole = False
+
+
 class Disk(NamedTuple):
     """Disk usage of a folder in bytes (in blocks, so holes do not count and hard links count once)."""
 
@@ -190,13 +207,13 @@ class Disk(NamedTuple):
     """The part that other folders have as well."""
 
 
-def disk_usage(path: str, linked: Iterable[Mapping[int, int]] = ()) -> Disk:
+def disk_usage(path: str, linked: Iterable[Mapping[int, int]] = (), listing: Listing | None = None) -> Disk:
     """Zeros if the folder does not exist. `linked`: files of its file system that other folders link as well, by inode
-    number, with their bytes. The system is asked nothing about these.
+    number, with their bytes. The system is asked nothing about these. `listing`: gets the entries.
     """
     total = common = 0
     seen = set()
-    for entry in _files_in(path):
+    for entry in _files_in(path, listing or Listing()):
         number = entry.inode()
         known = next((files[number] for files in linked if number in files), None)
         if known is not None:
@@ -216,16 +233,18 @@ def disk_usage(path: str, linked: Iterable[Mapping[int, int]] = ()) -> Disk:
     return Disk(total, common)
 
 
-def _files_in(path: str) -> Iterator[os.DirEntry[str]]:
+def _files_in(path: str, listing: Listing) -> Iterator[os.DirEntry[str]]:
     """Everything below a folder."""
     waiting = [path]
     while waiting:
         try:
             entries = os.scandir(waiting.pop())
         except OSError:
+            listing.whole = False
             continue
         with entries:
             for entry in entries:
+                listing.add(entry)
                 try:
                     is_dir = entry.is_dir(follow_symlinks=False)
                 except OSError:

@@ -61,9 +61,12 @@ class Watched:
         self.over = False
         """Its processes are gone; its outputs are still to be delivered."""
 
-    def scan_disk(self) -> None:
-        self.disk, self.linked_disk = files.disk_usage(self.folder, self._linked)
+    def scan_disk(self) -> files.Listing:
+        """Measure; returns what lies in its folder."""
+        found = files.Listing()
+        self.disk, self.linked_disk = files.disk_usage(self.folder, self._linked, found)
         self.disk_peak = max(self.disk_peak, self.disk)
+        return found
 
     def usage(self) -> Usage:
         """Of the attempt, whose processes are gone."""

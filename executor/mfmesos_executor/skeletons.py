@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import stat
 import threading
+from typing import Iterable
 
-from mfmesos_executor.files import remove_tree
+from mfmesos_executor.files import Listing, remove_tree
 
 FOLDERS = ("work", "tmp")
 FILES = ("out", "err")
@@ -38,10 +39,12 @@ class Skeletons:
             os.chmod(path, MODE)  # whatever the umask of the tasks is
         return root
 
-    def give_back(self, root: str) -> None:
-        """Remove everything that an attempt left there; all its processes must be dead."""
+    def give_back(self, root: str, listing: Listing | None = None) -> None:
+        """Remove everything that an attempt left there; all its processes must be dead. `listing`: what they left, if
+        it is known.
+        """
         try:
-            clean = self._empty(root)
+            clean = self._empty(root, listing.entries if listing is not None and listing.whole else _listed(root))
         except OSError:
             clean = False
         with self._lock:
@@ -51,27 +54,44 @@ class Skeletons:
         if not keep:
             remove_tree(root)
 
-    def _empty(self, root: str) -> bool:
+    def _empty(self, root: str, entries: Iterable[os.DirEntry[str]]) -> bool:
         """Whether it is in the state in which `take` returns it."""
         if stat.S_IMODE(os.lstat(root).st_mode) != MODE:
             return False
         found = set()
-        for entry in _listed(root):
-            info = entry.stat(follow_symlinks=False)
-            if entry.name in FOLDERS and stat.S_ISDIR(info.st_mode) and stat.S_IMODE(info.st_mode) == MODE:
-                found.add(entry.name)
-                for inner in _listed(entry.path):
-                    remove_tree(inner.path)
-                    if os.path.lexists(inner.path):
-                        return False
-            elif entry.name in FILES and stat.S_ISREG(info.st_mode) and info.st_nlink == 1:
-                if info.st_size:
-                    os.truncate(entry.path, 0)
-            else:
-                remove_tree(entry.path)
+        folders = [f"{root}/{name}" for name in FOLDERS]
+        for entry in entries:
+            above = entry.path[:-len(entry.name) - 1]
+            if above in folders:
+                if not _removed(entry.path):
+                    return False
+            elif above == root:
+                info = entry.stat(follow_symlinks=False)
+                if entry.name in FOLDERS and stat.S_ISDIR(info.st_mode) and stat.S_IMODE(info.st_mode) == MODE:
+                    found.add(entry.name)
+                elif entry.name in FILES and stat.S_ISREG(info.st_mode) and info.st_nlink == 1:
+                    if info.st_size:
+                        os.truncate(entry.path, 0)
+                else:
+                    remove_tree(entry.path)
         return found == set(FOLDERS)
 
 
-def _listed(path: str) -> list[os.DirEntry[str]]:
-    with os.scandir(path) as entries:
-        return list(entries)
+def _listed(root: str) -> list[os.DirEntry[str]]:
+    """What lies there and in FOLDERS. Raises OSError."""
+    with os.scandir(root) as entries:
+        found = list(entries)
+    for entry in found[:]:
+        if entry.name in FOLDERS and entry.is_dir(follow_symlinks=False):
+            with os.scandir(entry.path) as entries:
+                found += entries
+    return found
+
+
+def _removed(path: str) -> bool:
+    try:
+        os.unlink(path)
+        return True
+    except OSError:
+        remove_tree(path)
+        return not os.path.lexists(path)
