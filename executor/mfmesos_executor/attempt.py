@@ -15,7 +15,7 @@ from mfmesos.shared.batches import FILE_BYTES
 from mfmesos.shared.messages import executor as m
 from mfmesos.shared.webrequest import WebError
 from mfmesos.shared.wire import BROKEN, EXHAUSTED, FAILED, FINISHED, KILLED, Result, Run
-from mfmesos_executor import keeping, outputs, shared_folders, verdict
+from mfmesos_executor import delivering, keeping, outputs, shared_folders, verdict
 from mfmesos_executor.client import Cancelled, Refused, Unreachable
 from mfmesos_executor.environ import given, task_environment
 from mfmesos_executor.files import Listing, remove_tree, tail
@@ -348,16 +348,13 @@ class Attempt:
             result.tar = base64.b64encode(outputs.small_tar(members)).decode("ascii")
 
     def _send(self, result: Result) -> None:
-        members, length, query = self._outgoing or outputs.Outgoing([], 0, "")
+        outgoing = self._outgoing or outputs.Outgoing([], 0, "")
         try:
-            placed = bool(members) and shared_folders.place_outputs(members, self.run, result, self._is_cancelled)
-            answer = b"" if placed or not members else self._tools.client.upload(
-                self.run.attempt, length, lambda sock: outputs.send_tar(members, sock, self._raise_if_cancelled),
-                self._is_cancelled, query)
+            digests = delivering.deliver(self.run, outgoing, result, self._tools.client, self._is_cancelled)
             if self._sandbox is not None and result.outcome == FINISHED:
                 result.kept = self._tools.temporaries.keep(self.run, self._sandbox)
-            if members and not placed and self.run.keep and result.outcome == FINISHED and not self._haunted:
-                result.kept += keeping.keep(self._tools.cache, self.run, members, answer)
+            if digests and self.run.keep and result.outcome == FINISHED and not self._haunted:
+                result.kept += keeping.keep(self._tools.cache, self.run, outgoing.members, digests)
         except Exception as e:
             if result.outcome == FINISHED:
                 self._undelivered(result, e)

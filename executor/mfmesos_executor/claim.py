@@ -97,7 +97,7 @@ class Claim:
             from mfmesos_executor.peers import Peers  # few executors need it
 
             self._peers = Peers(client, data, folder, clock)
-            sources.insert(2, self._peers)
+            sources.insert(3, self._peers)  # a copy on this machine takes nobody's time
         cache = Cache(f"{folder}/cache", sources, int(data.disk_mb * MB / 2) if data.disk_mb > 0 else None,
                       Placer(links), siblings)
         if self._peers is not None:

@@ -245,11 +245,17 @@ class Client:
         """Ask where an input lies on this machine, see samehost.py; empty if the scheduler runs elsewhere or does not
         say. Raises Unreachable, Refused.
         """
+        return self._ask_neighbour(f"files/{quote(digest, safe='')}?place=1")
+
+    def folder(self, attempt: str) -> bytes:
+        """Ask where this attempt may put its outputs on this machine; otherwise like `place`."""
+        return self._ask_neighbour(f"attempts/{quote(attempt, safe='')}/outputs")
+
+    def _ask_neighbour(self, path: str) -> bytes:
         connection = self._mine()
         if not connection.is_local():
             return b""
-        response = connection.send("GET", f"{self._base}/files/{quote(digest, safe='')}?place=1", None, TRANSFER_S)
-        return self._read_all(connection, response)
+        return self._read_all(connection, connection.send("GET", f"{self._base}/{path}", None, TRANSFER_S))
 
     def source(self, connection: Connection, digest: str, body: bytes) -> bytes:
         """Ask where to fetch an input, see peer_wire.py. Raises Unreachable, Refused."""

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import stat
+from typing import Mapping
 
 from mfmesos.shared.kept_files import Kept, is_digest
 from mfmesos.shared.wire import INLINE_OUTPUTS_BYTES, Input, Run
@@ -16,11 +17,10 @@ LEAST_BYTES = INLINE_OUTPUTS_BYTES
 """A smaller output is fetched again as quickly."""
 
 
-def keep(cache: Cache, run: Run, members: list[Member], answer: bytes) -> list[Kept]:
-    """Move the sent outputs that later attempts read into the cache, while there is room. `answer`: the scheduler's
-    answer to the delivery, with their digests. All processes of the attempt must be dead.
+def keep(cache: Cache, run: Run, members: list[Member], digests: Mapping[str, str]) -> list[Kept]:
+    """Move the delivered outputs that later attempts read into the cache, while there is room. `digests`: by output, as
+    an input. All processes of the attempt must be dead.
     """
-    digests = _digests(answer)
     found = []
     for name, inside in _by_root(members, digests.keys() & {normal(run.workdir, name) for name in run.keep}).items():
         size = sum(member.size for member in inside)
@@ -30,12 +30,13 @@ def keep(cache: Cache, run: Run, members: list[Member], answer: bytes) -> list[K
     return found
 
 
-def _digests(answer: bytes) -> dict[str, str]:
+def stated(answer: bytes) -> dict[str, str]:
+    """The digests in the scheduler's answer to a delivery."""
     try:
-        stated = json.loads(answer or b"{}")
+        found = json.loads(answer or b"{}")
     except ValueError:
         return {}
-    return {k: v for k, v in stated.items() if is_digest(v)} if isinstance(stated, dict) else {}
+    return {k: v for k, v in found.items() if is_digest(v)} if isinstance(found, dict) else {}
 
 
 def _by_root(members: list[Member], roots: set[str]) -> dict[str, list[Member]]:

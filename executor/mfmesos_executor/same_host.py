@@ -1,16 +1,20 @@
-"""Large inputs from the workflow's folder itself, where the scheduler runs on this machine: see shared/samehost.py."""
+"""Large inputs from the workflow's folder itself, and large outputs into it, where the scheduler runs on this machine:
+see shared/samehost.py.
+"""
 from __future__ import annotations
 
 import contextlib
 import os
-from typing import Callable
+from typing import Callable, Sequence
 
 from mfmesos.shared.holes import sparse
-from mfmesos.shared.samehost import LEAST_BYTES, Place, load_place
-from mfmesos.shared.wire import Input
+from mfmesos.shared.samehost import LEAST_BYTES, Place, load_folder, load_place, name_of
+from mfmesos.shared.wire import FINISHED, Input, Result, Run
 from mfmesos.shared.wire_checks import WireError
 from mfmesos_executor.client import Cancelled, Client, Refused, Unreachable
 from mfmesos_executor.files import copy_open, unlink
+from mfmesos_executor.outputs import Member
+from mfmesos_executor.shared_folders import copy_outputs
 
 STEP_BYTES = 64 << 20
 """Copied between two looks whether the attempt was killed."""
@@ -63,3 +67,25 @@ def _copy(place: Place, path: str, cancelled: Callable[[], bool]) -> bool:
         return os.stat(path).st_size == place.size and place.is_at(source)
     finally:
         os.close(source)
+
+
+def place_outputs(members: Sequence[Member], run: Run, result: Result, client: Client,
+                  cancelled: Callable[[], bool]) -> dict[str, str] | None:
+    """Copy the outputs of a finished attempt to where the scheduler looks for them; None if they must be sent: small
+    ones, folders and links, or since the scheduler is elsewhere. Otherwise by output, for large ones, the name of the
+    version that lies there. Raises Cancelled.
+    """
+    if result.outcome != FINISHED or any(member.is_dir or member.target for member in members) or (
+            sum(member.size for member in members) < LEAST_BYTES):
+        return None
+    try:
+        answer = client.folder(run.attempt)
+        folder = load_folder(answer) if answer else None
+        if folder is None or not folder.is_mine() or (folder.digests and run.keep):
+            return None
+        places = copy_outputs(members, folder.stem, cancelled)
+        found = {name: os.stat(path) for name, path in places.items()}
+    except (Unreachable, Refused, WireError, OSError):
+        return None  # sending finds out what is wrong
+    result.placed = True
+    return {name: name_of(one) for name, one in found.items() if one.st_size >= LEAST_BYTES}

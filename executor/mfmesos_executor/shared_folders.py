@@ -113,18 +113,29 @@ def place_outputs(members: Sequence[Member], run: Run, result: Result, cancelled
     """
     if not run.place or result.outcome != FINISHED or any(member.target for member in members):
         return False  # what a link may lead to is checked when it is sent
-    folders = {member.name for member in members if member.is_dir}
-    roots = [one.name for one in members if not any(one.name.startswith(folder + "/") for folder in folders)]
-    places = {root: f"{run.place}.{index}" for index, root in enumerate(roots)}
     try:
-        _copy_all(members, places, cancelled)
+        copy_outputs(members, run.place, cancelled)
         result.placed = True
         return True
-    except BaseException as e:
+    except OSError as e:
+        if e.errno in _NOT_MINE:
+            return False
+        raise
+
+
+def copy_outputs(members: Sequence[Member], stem: str, cancelled: Callable[[], bool]) -> dict[str, str]:
+    """Copy the outputs there, all of them or, if that fails, none. Returns the path of each. Raises Cancelled,
+    OSError.
+    """
+    folders = {member.name for member in members if member.is_dir}
+    roots = [one.name for one in members if not any(one.name.startswith(folder + "/") for folder in folders)]
+    places = {root: f"{stem}.{index}" for index, root in enumerate(roots)}
+    try:
+        _copy_all(members, places, cancelled)
+        return places
+    except BaseException:
         for place in places.values():
             remove_tree(place)
-        if isinstance(e, OSError) and e.errno in _NOT_MINE:
-            return False
         raise
 
 
@@ -148,7 +159,7 @@ def _copy_all(members: Sequence[Member], places: dict[str, str], cancelled: Call
         if member.is_dir:
             folders.append((target, member))
         else:
-            copy_file(member.path, target, member.mode, mtime_ns=member.mtime_ns)
+            copy_file(member.path, target, member.mode | 0o400, mtime_ns=member.mtime_ns)
     for target, member in folders:  # each after its content
         os.chmod(target, member.mode | 0o700)
         os.utime(target, ns=(member.mtime_ns, member.mtime_ns))

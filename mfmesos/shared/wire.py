@@ -11,6 +11,8 @@ An executor serves one claim. The executor always sends the first message; the s
                                                    with ?place=1 only where a large one lies on the scheduler's
                                                    machine, for executors that run there, see samehost.py
     POST /claims/{claim}/files                     many small ones of them in one answer, see mfmesos.shared.batches
+    GET  /claims/{claim}/attempts/{attempt}/outputs  where an executor on that machine may put them by itself, or nothing;
+                                                   its result is then `placed`
     PUT  /claims/{claim}/temporary/{digest}        the content of a temporary output for which an answer asked
     PUT  /claims/{claim}/attempts/{attempt}/outputs  one tar stream with every output of the attempt; with
                                                    ?partial=1 the existing outputs of a failed attempt, for a run
@@ -223,7 +225,7 @@ class Result:
     lacks: str = ""
     """With BROKEN: a shared folder of the attempt that the agent does not have."""
     placed: bool = False
-    """The outputs lie where Run.place says, all of them."""
+    """The outputs lie where Run.place says, or where the scheduler said on its own machine, all of them."""
     outside: bool = False
     """With BROKEN: the cause may lie outside of the cluster, so the agent is not blamed."""
     tar: str | None = None

@@ -17,6 +17,7 @@ from mfmesos.shared.disk import remove_tree
 from mfmesos.shared.messages import sharedfs as shared
 from mfmesos.shared.messages import staging as m
 from mfmesos.shared.plainerrors import plain
+from mfmesos.shared.samehost import Folder, folder_of
 from mfmesos.shared.sharedfs import placed_stem
 from mfmesos.shared.wire_checks import WireError
 from mfmesos.staging.incoming import LeadsOut, Unpacker, unpack
@@ -53,6 +54,8 @@ class Attempt:
     received: Received | None = None
     problem: PublishError | None = None
     """Why its outputs cannot be published, if this machine is at fault."""
+    may_place: bool = False
+    """Whether its executor may have put outputs into the incoming folder by itself."""
 
 
 class Deliveries:
@@ -74,7 +77,9 @@ class Deliveries:
         self._kept: dict[str, str] = {}
         """Attempt id -> stem of a complete delivery to an earlier scheduler."""
         self._shared = bool(self._inputs.in_place.folder(str(workdir / ".mfmesos")))
-        """Whether executors may place outputs in the incoming folder by themselves."""
+        """Whether all executors may place outputs in the incoming folder by themselves."""
+        self._found: set[str] = set()
+        """Attempts whose executors have placed outputs for an earlier scheduler."""
 
     def start(self, resume: bool = False) -> None:
         """Create the folder for deliveries. Leftovers of a crashed scheduler are removed; with `resume` complete
@@ -85,7 +90,9 @@ class Deliveries:
         self._kept = {attempt_of(stem): stem for stem in stems}
         self._numbers = itertools.count(1 + max(map(number_of, stems), default=0))
         for path in found:
-            placed = resume and self._shared and is_placed(path.name)  # by an executor that is still running
+            placed = resume and is_placed(path.name)  # by an executor that is still running
+            if placed:
+                self._found.add(attempt_of(owner_of(path.name)))
             if (owner_of(path.name) not in stems and not placed) or path.name.endswith(OLD):
                 remove_tree(str(path))
         self._incoming.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +102,7 @@ class Deliveries:
     def forget_kept(self) -> None:
         """Remove deliveries to an earlier scheduler from attempts that got no new permit."""
         unwanted = set(self._kept.values())
-        for path in self._incoming.iterdir() if unwanted or self._shared else ():
+        for path in self._incoming.iterdir():
             stem = owner_of(path.name)
             if stem in unwanted or (is_placed(path.name) and attempt_of(stem) not in self._attempts):
                 remove_tree(str(path))
@@ -115,7 +122,8 @@ class Deliveries:
     # --- permits --------------------------------------------------------------------------------
     def permit(self, claim_id: str, attempt_id: str, inputs: Sequence[StagedInput], outputs: Sequence[str]) -> Attempt:
         """Raises names.NameRefused for invalid outputs, ValueError for an invalid id."""
-        attempt = Attempt(check_attempt(attempt_id), claim_id, plan_outputs(self._workdir, outputs), tuple(inputs))
+        attempt = Attempt(check_attempt(attempt_id), claim_id, plan_outputs(self._workdir, outputs), tuple(inputs),
+                          may_place=self._shared or attempt_id in self._found)
         self.withdraw_permit(attempt_id)
         self._attempts[attempt_id] = attempt
         stem = self._kept.pop(attempt_id, None)
@@ -136,7 +144,7 @@ class Deliveries:
         attempt = self._attempts.pop(attempt_id, None)
         if attempt is not None and attempt.received is not None:
             attempt.received.discard()
-        elif attempt is not None and self._shared:
+        elif attempt is not None and attempt.may_place:
             self._placed(attempt).clear()
         return attempt
 
@@ -180,18 +188,27 @@ class Deliveries:
             self._make_again()
             return unpack(self._new_stem(attempt), attempt.plan, data, partial)
 
+    def folder_for(self, attempt: Attempt) -> Folder | None:
+        """Where an executor on this machine may put the attempt's outputs by itself; None: nowhere."""
+        if self._inputs.late:  # otherwise digests are needed, which are made of what is sent
+            with contextlib.suppress(OSError):
+                found = folder_of(placed_stem(str(self._workdir), attempt.id), self._inputs.digests)
+                attempt.may_place = attempt.may_place or found is not None
+                return found
+        return None
+
     def _placed(self, attempt: Attempt) -> Received:
         return Received(placed_stem(str(self._workdir), attempt.id), attempt.plan)
 
     def _look_at_placed(self, attempt: Attempt, result: wire.Result) -> Received | None:
-        """Outputs that the executor has put into the incoming folder, which it shares: files and folders, all of them,
-        and no links. Otherwise the result becomes BROKEN, with the reason.
+        """Outputs that the executor has put into the incoming folder: files and folders, all of them, and no links.
+        Otherwise the result becomes BROKEN, with the reason.
         """
         received = self._placed(attempt)
         if attempt.received is not None and attempt.received.stem == received.stem:
             return None  # the result was sent before
         try:
-            if not self._shared:
+            if not attempt.may_place:
                 raise OSError(0, m.OUTPUTS_NOT_RECEIVED())
             for index in range(len(attempt.plan.roots)):
                 check_plain(received.path(index))
@@ -290,6 +307,9 @@ class Deliveries:
         publish(self._workdir, received, self._own_files)
         for name, hashed in received.published():
             self._inputs.learn(name, hashed)
+        if received.is_placed:
+            for name in received.plan.roots:
+                self._inputs.learn(name, None)
 
     def _members_in(self, received: Received) -> dict[str, tuple[str, ...]]:
         """The members of each output folder. Written to the mark before the first file is moved, since the next

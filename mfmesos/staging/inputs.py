@@ -18,6 +18,7 @@ from mfmesos.shared import descriptors
 from mfmesos.shared.holes import sparse
 from mfmesos.shared.messages import sharedfs as places
 from mfmesos.shared.messages import staging as m
+from mfmesos.shared.samehost import name_of
 from mfmesos.shared.sharedfs import path_of
 from mfmesos.shared.symlinks import leads_out
 from mfmesos.shared.webrequest import WebError
@@ -25,11 +26,11 @@ from mfmesos.staging import stamps
 from mfmesos.staging.check import OutputCheck
 from mfmesos.staging.inplace import InPlace
 from mfmesos.staging.input_errors import InputChanged, InputError, MissingInputs
-from mfmesos.staging.late import LEAST_BYTES, LateDigests, name_of, pieces
+from mfmesos.staging.late import LEAST_BYTES, LateDigests, pieces
 from mfmesos.staging.names import relative
 from mfmesos.staging.received import Hashed
 from mfmesos.staging.remotes import Remotes
-from mfmesos.staging.stamps import file_stamp, tree_stamp, young
+from mfmesos.staging.stamps import file_stamp, settled, tree_stamp, young
 from mfmesos.staging.task_links import TaskLinks
 from mfmesos.staging.trees import Row, TreeError, manifest, stat_print, walk
 
@@ -90,7 +91,7 @@ class InputIndex:
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._late = LateDigests(most)
         self.late = late
-        self._digests = digests
+        self.digests = digests
         self._busy: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
 
@@ -158,17 +159,18 @@ class InputIndex:
         except TreeError as e:
             raise InputError(f"{name}: {e}") from None
 
-    def learn(self, name: str, hashed: Hashed) -> None:
-        """A file was published under that name, and hashed before (blocking). Nothing is learned if it may have changed
-        since, or may change without a trace: a later write sets a time after that of the rename, which must differ from
-        the present one.
+    def learn(self, name: str, hashed: Hashed | None) -> None:
+        """A file was published under that name, and hashed before (blocking); otherwise a large one gets a name in
+        place of its digest. Nothing is learned if it may have changed since, or may change without a trace.
         """
         path = self.path_of(name)
         try:
             now = os.lstat(path)
         except OSError:
             return
-        if _stamp(now)[:4] == _stamp(hashed.made)[:4] and now.st_mtime_ns < now.st_ctime_ns:
+        if hashed is None and settled(now) and self.late and stat.S_ISREG(now.st_mode) and now.st_size >= LEAST_BYTES:
+            self._late.use(name_of(now))
+        elif hashed is not None and settled(now) and _stamp(now)[:4] == _stamp(hashed.made)[:4]:
             self._remember(path, _Entry(_stamp(now), hashed.digest, now.st_size))
 
     # --- stage in -------------------------------------------------------------------------------
@@ -205,9 +207,8 @@ class InputIndex:
         path = self._allowed(staged.name)
         found, digest = os.stat(path), self._late.digest(staged.digest)
         same = name_of(found) == staged.digest and stat.S_ISREG(found.st_mode)
-        if same and (not digest or self._known(path, _stamp(found))):
-            return path
-        if digest and self._file(path, found).digest == digest:
+        if (same and (not digest or self._known(path, _stamp(found)))) or (
+                digest and self._file(path, found).digest == digest):
             return path
         raise InputChanged(m.INPUT_HAS_CHANGED(name=staged.name))
 
@@ -228,12 +229,12 @@ class InputIndex:
         return pieces(path, staged.size, self._late.digest(staged.digest), hashed, most)
 
     def digest_of(self, staged: StagedInput) -> str:
-        """The digest of its content; empty if it is not known yet."""
+        """Of its content; empty if it is not known yet."""
         return self._late.digest(staged.digest) if staged.late else staged.digest
 
     def lacks_digest(self, staged: StagedInput) -> bool:
         """Whether its digest is wanted and unknown; see `learn_late`."""
-        return self._digests and not self.digest_of(staged)
+        return self.digests and not self.digest_of(staged)
 
     def learn_late(self, staged: StagedInput, digest: str) -> None:
         self._late.use(staged.digest, digest)
@@ -271,10 +272,9 @@ class InputIndex:
         mode = stat.S_IMODE(found.st_mode) & 0o777
         if stat.S_ISREG(found.st_mode):
             if late and self.late and self._waits(path, found):
-                shown = file_stamp(found.st_size, found.st_mtime_ns).text
                 return StagedInput(
-                    name, name_of(found), found.st_size, mode, "file", shown, found.st_mtime_ns, sparse(found),
-                    late=True)
+                    name, name_of(found), found.st_size, mode, "file",
+                    file_stamp(found.st_size, found.st_mtime_ns).text, found.st_mtime_ns, sparse(found), late=True)
             entry = self._file(path, found)
             shown = "" if young(entry.stamp[1]) else file_stamp(*entry.stamp[:2]).text
             return StagedInput(
@@ -288,10 +288,10 @@ class InputIndex:
 
     def _waits(self, path: str, found: os.stat_result) -> bool:
         """Whether the file is hashed when it is sent. A version with a name keeps it, for the caches of the claims."""
-        if found.st_size < LEAST_BYTES or young(found.st_mtime_ns):
+        if found.st_size < LEAST_BYTES:
             return False
         name = name_of(found)
-        if name not in self._late and self._known(path, _stamp(found)):
+        if name not in self._late and (young(found.st_mtime_ns) or self._known(path, _stamp(found))):
             return False
         self._late.use(name)
         return True

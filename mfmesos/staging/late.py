@@ -1,8 +1,8 @@
 """Large inputs are hashed while they are sent the first time, not before.
 
 Until then, and for the rest of the run, such a version of a file has a name made from its stat result in place of its
-digest. The name is the same after a restart of the scheduler. What is sent ends with the digest of the bytes before it
-(see mfmesos.shared.wire), which is learned here as well.
+digest (samehost.name_of). The name is the same after a restart of the scheduler. What is sent ends with the digest of
+the bytes before it (see mfmesos.shared.wire), which is learned here as well.
 """
 from __future__ import annotations
 
@@ -15,12 +15,6 @@ from typing import Callable
 
 LEAST_BYTES = 16 << 20
 """A smaller file is hashed before it is sent: that takes no time worth mentioning."""
-
-
-def name_of(found: os.stat_result) -> str:
-    """The name of this version of a file; a change of its mode or of its links makes no other version."""
-    what = f"mfmesos late {found.st_size} {found.st_mtime_ns} {found.st_ino} {found.st_dev}"
-    return hashlib.sha256(what.encode()).hexdigest()
 
 
 class LateDigests:

@@ -20,7 +20,7 @@ from mfmesos.staging.blocks import BlockDigests
 from mfmesos.staging.input_errors import InputChanged
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.peer_tracker import Serving, Tracker
-from mfmesos.staging.smallfiles import Refused
+from mfmesos.staging.refusals import Refused
 
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 

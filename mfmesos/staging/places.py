@@ -7,7 +7,7 @@ import stat
 from mfmesos.core.model import StagedInput
 from mfmesos.shared.samehost import LEAST_BYTES, Place, kernel, place_of
 from mfmesos.staging.inputs import InputIndex
-from mfmesos.staging.stamps import young
+from mfmesos.staging.stamps import settled, young
 
 MOST_HASHED = 8 << 30
 """A larger file whose digest is wanted is hashed while it is sent: the executor would not wait for the digest."""
@@ -23,7 +23,7 @@ def find_place(inputs: InputIndex, staged: StagedInput) -> Place | None:
     name, digest = inputs.path_of(staged.name), ""
     path = os.path.realpath(name)
     found = os.lstat(path)
-    if not stat.S_ISREG(found.st_mode) or young(found.st_mtime_ns):
+    if not stat.S_ISREG(found.st_mode) or (young(found.st_mtime_ns) and not settled(found)):
         return None  # it might change without a trace
     place = place_of(path, found, here)
     inputs.verify(staged)

@@ -101,6 +101,11 @@ class Received:
         return attempt_of(self.stem)
 
     @property
+    def is_placed(self) -> bool:
+        """Whether an executor has put it there by itself."""
+        return number_of(self.stem) == 0
+
+    @property
     def incoming(self) -> str:
         return os.path.dirname(self.stem)
 

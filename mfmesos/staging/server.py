@@ -21,7 +21,7 @@ from mfmesos.staging.listener import Listener
 from mfmesos.staging.peer_sources import PeerSources
 from mfmesos.staging.permits import Access, ClaimAccess, ClaimTable, derived_token
 from mfmesos.staging.received import Received
-from mfmesos.staging.smallfiles import Refused
+from mfmesos.staging.refusals import Refused, refusal
 from mfmesos.staging.temporary_store import TemporaryStore
 from mfmesos.staging.transfer import Transfer
 
@@ -124,7 +124,9 @@ class StagingServer:
         if self._peers is not None:
             app.router.add_post("/claims/{claim}/sources/{digest}", self._guarded(self._name_source))
         app.router.add_put("/claims/{claim}/temporary/{digest}", self._guarded(self._put_temporary))
-        app.router.add_put("/claims/{claim}/attempts/{attempt}/outputs", self._guarded(self._put_outputs))
+        outputs = "/claims/{claim}/attempts/{attempt}/outputs"
+        app.router.add_put(outputs, self._guarded(self._put_outputs))
+        app.router.add_get(outputs, self._guarded(self._name_folder), allow_head=False)
         if not tls:
             app.router.add_get("/archive/{token}/{name}", self._get_archive)
         self.port = bound = await self._listen(app, host, port, context)
@@ -147,7 +149,8 @@ class StagingServer:
         """Close every connection and remove unpublished deliveries, or `keep` them for the next scheduler."""
         if self._listeners and not self._stopping.done():
             peers = "" if self._peers is None else f" peers_sent_bytes={self._peers.tracker.from_peers}"
-            log.info("event=staging_ended inputs_sent_bytes=%d%s", self._transfer.sent_bytes, peers)
+            log.info("event=staging_ended inputs_sent_bytes=%d%s inputs_copied_bytes=%d outputs_received_bytes=%d",
+                     self._transfer.sent_bytes, peers, self._transfer.copied_bytes, self._transfer.received_bytes)
             self._stopping.set_result(None)
         for listener in self._listeners:
             await listener.stop()
@@ -260,21 +263,21 @@ class StagingServer:
             access = self._claims.check(claim_id, request.headers.get("Authorization", ""))
             claim = self._claims.get(claim_id)
             if access is Access.CLOSED:
-                return _refusal(request, 410, m.CLAIM_IS_CLOSED())
+                return refusal(request, 410, m.CLAIM_IS_CLOSED())
             if access is not Access.PERMITTED or claim is None:
-                return _refusal(request, 401, "")
+                return refusal(request, 401, "")
             try:
                 if self.starting:
                     raise Refused(503, m.SCHEDULER_STARTING())
                 return await handler(request, claim)
             except Refused as e:
-                return _refusal(request, e.status, e.reason)
+                return refusal(request, e.status, e.reason)
             except (web.HTTPException, ConnectionError, asyncio.CancelledError):
                 raise
             except Exception:
                 # Not by aiohttp's own log, which may quote headers.
                 log.exception("event=request_failed claim=%s method=%s", claim_id, request.method)
-                return _refusal(request, 500, m.REQUEST_FAILED())
+                return refusal(request, 500, m.REQUEST_FAILED())
         return handle
 
     async def _sync(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
@@ -369,10 +372,18 @@ class StagingServer:
         assert self._peers is not None
         return await self._peers.answer(request, claim.id, claim.files(request.match_info["digest"]))
 
-    async def _put_outputs(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
+    def _attempt(self, request: web.Request, claim: ClaimAccess) -> Attempt:
         attempt = self._deliveries.get(claim.id, request.match_info["attempt"])
         if attempt is None:
             raise Refused(404, m.NO_SUCH_ATTEMPT())
+        return attempt
+
+    async def _name_folder(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
+        folder = self._deliveries.folder_for(self._attempt(request, claim))
+        return web.Response(body=wire.dumps(folder) if folder is not None else b"", content_type="application/json")
+
+    async def _put_outputs(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
+        attempt = self._attempt(request, claim)
         digests = await self._transfer.receive(
             request, attempt, partial="partial" in request.query, hashing="digests" in request.query)
         return web.json_response(digests) if "digests" in request.query else web.Response(status=204)
@@ -386,15 +397,5 @@ class StagingServer:
     async def _get_archive(self, request: web.Request) -> web.StreamResponse:
         given = f"{request.match_info['token']}/{request.match_info['name']}".encode()
         if not secrets.compare_digest(given, f"{self._archive_token}/{self._archive_name}".encode()):
-            return _refusal(request, 404, "")
+            return refusal(request, 404, "")
         return web.Response(body=self._archive, content_type="application/octet-stream")
-
-
-def _refusal(request: web.Request, status: int, reason: str) -> web.Response:
-    text = " ".join(reason.split()).encode("utf-8", "backslashreplace")
-    response = web.Response(status=status, body=text + b"\n" if text else None, content_type="text/plain")
-    if status == 401 or (request.can_read_body and not request.content.is_eof()):
-        # Unknown clients keep no connection.
-        # Unread data would be taken for the next request.
-        response.force_close()
-    return response

@@ -10,17 +10,9 @@ from mfmesos.shared.messages import staging as m
 from mfmesos.shared.messages import streams as refusals
 from mfmesos.staging.input_errors import InputChanged
 from mfmesos.staging.inputs import InputIndex
+from mfmesos.staging.refusals import Refused
 
 PIECE = 1 << 20
-
-
-class Refused(Exception):
-    """The request, or one file of it, is answered with this status and one plain line."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
 
 
 def answer(inputs: InputIndex, wanted: Sequence[Sequence[StagedInput]]) -> Iterator[bytes]:

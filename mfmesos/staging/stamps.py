@@ -33,6 +33,13 @@ def young(mtime_ns: int) -> bool:
     return -RACY_NS <= time.time_ns() - mtime_ns <= RACY_NS + coarse_ns(mtime_ns)
 
 
+def settled(found: os.stat_result) -> bool:
+    """Whether any later write gives the file another time: it sets one no earlier than the last change of the inode,
+    for example a rename, and the present one is earlier.
+    """
+    return found.st_mtime_ns < found.st_ctime_ns
+
+
 def stamp(
     path: str, members: Collection[str] = (), rows: Callable[[str], Iterable[Row]] = walk,
 ) -> Stamp | None:

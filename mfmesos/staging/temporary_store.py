@@ -12,7 +12,7 @@ from typing import Any, Callable
 from mfmesos.aio import web
 from mfmesos.shared.disk import remove_tree
 from mfmesos.shared.messages import streams as m
-from mfmesos.staging.smallfiles import Refused
+from mfmesos.staging.refusals import Refused
 
 SPARE_BYTES = 16 << 20
 """This much of the disk stays free."""

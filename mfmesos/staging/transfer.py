@@ -23,7 +23,7 @@ from mfmesos.staging.input_errors import InputChanged
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.places import find_place
 from mfmesos.staging.publish_errors import PublishError, not_stored
-from mfmesos.staging.smallfiles import Refused
+from mfmesos.staging.refusals import Refused
 from mfmesos.staging.tarstream import BadTar
 from mfmesos.staging.trees import TreeChanged, tar_stream
 
@@ -96,6 +96,10 @@ class Transfer:
         self._by_claim: weakref.WeakValueDictionary[str, asyncio.Semaphore] = weakref.WeakValueDictionary()
         self.sent_bytes = 0
         """Of inputs, to all executors; of a large file nothing if its transfer broke."""
+        self.copied_bytes = 0
+        """Of inputs whose place executors on this machine were given, to copy them."""
+        self.received_bytes = 0
+        """Of outputs that did not travel in results."""
 
     def _count(self, count: int) -> None:
         self.sent_bytes += count
@@ -137,6 +141,7 @@ class Transfer:
         for staged in choices:
             try:
                 place = await self._blocking(find_place, self._inputs, staged)
+                self.copied_bytes += place.size if place is not None else 0
                 body = json.dumps(vars(place)).encode() if place is not None else b""
                 return web.Response(body=body, content_type="application/json")
             except (InputChanged, OSError) as e:
@@ -248,6 +253,7 @@ class Transfer:
             data = await _read(request, min(self._idle_s, self._idle_s + received / SLOWEST_BYTES_PER_S - waited))
             waited += clock() - began
             received += len(data)
+            self.received_bytes += len(data)
             buffer += data
             # With many deliveries at once, all their pieces together are bounded.
             if len(buffer) >= (PIECE if self._receiving <= FEW else 1) or (not data and buffer):

@@ -17,8 +17,9 @@ MB = 1 << 20
 
 
 def sent_bytes(flow: Flow) -> int:
-    """Bytes of inputs that the staging server has sent to all executors."""
-    return sum(map(int, re.findall(r"event=staging_ended inputs_sent_bytes=(\d+)", flow.log())))
+    """Bytes of inputs that the staging server has sent to all executors, or that they have copied on its machine."""
+    return sum(sum(map(int, found)) for found in re.findall(
+        r"event=staging_ended inputs_sent_bytes=(\d+) inputs_copied_bytes=(\d+)", flow.log()))
 
 
 def lines(*tasks: dict[str, object]) -> str:
@@ -53,6 +54,18 @@ def test_a_chain_of_makeflow_fetches_nothing(make_embedded, tmp_path: Path) -> N
     assert ended.code == 0, ended.out
     assert (flow.folder / "c").stat().st_size == 9 * MB
     assert sent_bytes(flow) == 0
+
+
+def test_large_outputs_stay_and_are_not_sent(make_embedded, tmp_path: Path) -> None:
+    """Nor does the scheduler receive them: the executor on its machine copies them into the workflow's folder."""
+    flow = Flow(tmp_path / "flow", make_embedded(agents=1, resources="cpus:2;mem:2000;disk:8000"))
+    flow.write("Makeflow", "a:\n\thead -c 30M /dev/zero > a\n\nb: a\n\tcat a a > b\n\nc: a b\n\tcat a b > c\n")
+    with nothing_stays(flow.cluster):
+        ended = flow.makeflow()
+    assert ended.code == 0, ended.out
+    assert (flow.folder / "c").stat().st_size == 90 * MB
+    assert sent_bytes(flow) == 0
+    assert re.findall(r"outputs_received_bytes=(\d+)", flow.log()) == ["0"]
 
 
 def temporary(name: str) -> dict[str, object]:

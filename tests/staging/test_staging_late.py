@@ -16,11 +16,12 @@ from staging_help import Bench, run
 
 from mfmesos.core.model import StagedInput, Task
 from mfmesos.shared import wire
+from mfmesos.shared.samehost import name_of
 from mfmesos.staging import inputs as module
 from mfmesos.staging import transfer
 from mfmesos.staging.input_errors import InputChanged
 from mfmesos.staging.inputs import InputIndex
-from mfmesos.staging.late import LateDigests, name_of
+from mfmesos.staging.late import LateDigests
 
 CONTENT = random.Random(1).randbytes(3_000_000)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
