@@ -11,8 +11,8 @@ An executor serves one claim. The executor always sends the first message; the s
                                                    with ?place=1 only where a large one lies on the scheduler's
                                                    machine, for executors that run there, see samehost.py
     POST /claims/{claim}/files                     many small ones of them in one answer, see mfmesos.shared.batches
-    GET  /claims/{claim}/attempts/{attempt}/outputs  where an executor on that machine may put them by itself, or nothing;
-                                                   its result is then `placed`
+    GET  /claims/{claim}/attempts/{attempt}/outputs  where an executor on that machine may put them by itself,
+                                                   or nothing; its result is then `placed`
     PUT  /claims/{claim}/temporary/{digest}        the content of a temporary output for which an answer asked
     PUT  /claims/{claim}/attempts/{attempt}/outputs  one tar stream with every output of the attempt; with
                                                    ?partial=1 the existing outputs of a failed attempt, for a run

@@ -18,7 +18,8 @@ from support import need, wait_until
 from mfmesos.shared import samehost
 
 AGENTS = 3
-SIZE = 30_000_000
+SIZE = samehost.LEAST_BYTES - 1
+"""The agents are on the scheduler's machine: a larger file they would copy by themselves."""
 
 
 @pytest.fixture
@@ -120,11 +121,7 @@ def listeners(cluster: Cluster) -> set[tuple[str, int]]:
 
 
 def test_without_the_option(flow: Flow) -> None:
-    """Nothing listens on agents, and each gets its copy from the scheduler; not too large a one, which executors on its
-    machine would copy themselves.
-    """
-    size = samehost.LEAST_BYTES - 1
-    (flow.folder / "big").write_bytes(bytes(size))
+    """Nothing listens on agents, and each gets its copy from the scheduler."""
     flow.write("tasks.jsonl", tasks(flow))
     own = listeners(flow.cluster)
     process = flow.start("run", "--master", flow.cluster.master, "tasks.jsonl")
@@ -133,5 +130,5 @@ def test_without_the_option(flow: Flow) -> None:
     ended = flow.end(process)
     assert ended.code == 0, ended.out + flow.log()
     by_scheduler, by_peers = sent(flow)
-    assert AGENTS * size <= by_scheduler <= AGENTS * (size + 100)  # with the digests that follow the contents
+    assert AGENTS * SIZE <= by_scheduler <= AGENTS * (SIZE + 100)  # with the digests that follow the contents
     assert by_peers == -1
