@@ -124,9 +124,8 @@ class StagingServer:
         if self._peers is not None:
             app.router.add_post("/claims/{claim}/sources/{digest}", self._guarded(self._name_source))
         app.router.add_put("/claims/{claim}/temporary/{digest}", self._guarded(self._put_temporary))
-        outputs = "/claims/{claim}/attempts/{attempt}/outputs"
-        app.router.add_put(outputs, self._guarded(self._put_outputs))
-        app.router.add_get(outputs, self._guarded(self._name_folder), allow_head=False)
+        app.router.add_put("/claims/{claim}/attempts/{attempt}/outputs", self._guarded(self._put_outputs))
+        app.router.add_get("/claims/{claim}/attempts/{attempt}/outputs", self._guarded(self._folder), allow_head=False)
         if not tls:
             app.router.add_get("/archive/{token}/{name}", self._get_archive)
         self.port = bound = await self._listen(app, host, port, context)
@@ -378,7 +377,7 @@ class StagingServer:
             raise Refused(404, m.NO_SUCH_ATTEMPT())
         return attempt
 
-    async def _name_folder(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
+    async def _folder(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
         folder = self._deliveries.folder_for(self._attempt(request, claim))
         return web.Response(body=wire.dumps(folder) if folder is not None else b"", content_type="application/json")
 
