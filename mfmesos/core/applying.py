@@ -86,7 +86,7 @@ def _tell_master(state: State, decision: DeclineOffers | Revive | Suppress) -> N
             if not agent.offers.keys().isdisjoint(decision.offer_ids):
                 cluster.void_offers(agent)
     elif isinstance(decision, Revive):
-        cluster.suppressed = cluster.filtered = False
+        cluster.suppressed = cluster.filtered = cluster.freed = False
         cluster.revive_after = state.now + cluster.revive_pause
         cluster.revive_pause = min(cluster.revive_pause * 2, REVIVE_AT_MOST_S)
     else:

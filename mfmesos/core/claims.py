@@ -322,6 +322,8 @@ def ended(state: State, claim: Claim, why: str) -> None:
     state.claims.remove(claim)
     state.near.forget(claim.id)
     state.forget_room(claim)
+    if state.now < state.agent(claim.agent_id).had_until:
+        state.cluster_of(claim).freed = True
     state.emit(CloseClaim(claim.id))
     state.emit(DropClaim(claim.id))
 

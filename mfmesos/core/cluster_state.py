@@ -29,6 +29,8 @@ class ClusterState:
     suppressed: bool = False
     filtered: bool = False
     """Whether offers were declined since the last revive, so that the master keeps some back."""
+    freed: bool = False
+    """Whether a claim has ended that was given up for larger ones: a revive has its room offered at once."""
     revive_after: float = -1e9
     revive_pause: float = REVIVE_AT_LEAST_S
     reconciled_at: float = 0.0

@@ -1,6 +1,9 @@
 """What holds mean for claims and tasks: which end, and what may start in a held claim."""
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.records import Shape, TaskRecord
 from mfmesos.core.state import State
@@ -8,6 +11,8 @@ from mfmesos.core.states import ClaimState, TaskState
 
 AGES_S = 60.0
 """Where others may precede a task for ever, the oldest one becomes the first after this time."""
+OVERRUN = 0.1
+"""What runs longer than usual is expected to run for this part of its time so far."""
 LOOK_EVERY_S = 10.0
 """At most one task in this time precedes others since it is old."""
 
@@ -49,6 +54,29 @@ def delayed_by(state: State, record: TaskRecord, shape: Shape) -> bool:
         return False
     longest_s = state.need(shape).longest_s
     return longest_s is None or state.now + longest_s > first.at
+
+
+def ends(
+    state: State, claim: Claim, usual: dict[Shape, float | None] | None = None,
+) -> Iterator[tuple[float, TaskRecord]]:
+    """What runs in the claim, each with its expected end; `usual` run times are kept from one claim to the next."""
+    usual = {} if usual is None else usual
+    for task_id in claim.attempts.values():
+        running = state.tasks.get(task_id)
+        if running is not None:
+            shape = running.shape()
+            if shape not in usual:
+                usual[shape] = state.need(shape).wall_s
+            yield _end_of(state, claim, running, usual[shape]), running
+
+
+def _end_of(state: State, claim: Claim, running: TaskRecord, usual_s: float | None) -> float:
+    """What runs longer than usual is expected to end soon; the prediction is corrected with each plan."""
+    lasts_s = claim.pace_s if usual_s is None else usual_s
+    if lasts_s is None:
+        return math.inf
+    lasted_s = state.now - running.assigned_at
+    return state.now + max(lasts_s - lasted_s, OVERRUN * lasted_s)
 
 
 def comes_later(state: State, record: TaskRecord) -> bool:

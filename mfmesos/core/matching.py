@@ -5,7 +5,7 @@ task that fits nowhere. Large tasks do not starve: after `drain_after_s` claims 
 """
 from __future__ import annotations
 
-from mfmesos.core import claims, demand, holding, opening, politeness, renewing, sharing, shortage, tasks, trust
+from mfmesos.core import demand, holding, opening, politeness, renewing, sharing, shortage, tasks, trust
 from mfmesos.core.actions import DeclineOffers, ListAgents, Revive, Suppress
 from mfmesos.core.applying import apply_offer
 from mfmesos.core.cluster_state import REVIVE_AT_LEAST_S
@@ -122,12 +122,12 @@ def _look_further(state: State, wanted: Wanted) -> None:
     if not wanted:
         return
     for cluster in state.live():
-        if (cluster.suppressed or cluster.filtered) and state.policies.offers.revives(state, cluster):
+        held_back = (cluster.suppressed or cluster.filtered) and state.policies.offers.revives(state, cluster)
+        if held_back or cluster.freed:
             apply_offer(state, Revive(cluster.name))
     sharing.look(state, wanted)
     _find_unsatisfiable(state, [(shape, count) for shape, count in wanted if state.queue.first(shape) is not None])
-    renewing.renew(state, wanted)
-    _make_room(state, wanted)
+    renewing.make_room(state, wanted)
 
 
 def _find_unsatisfiable(state: State, wanted: Wanted) -> None:
@@ -173,39 +173,6 @@ def _fail_hopeless(state: State, shape: Shape) -> None:
         reason = m.TASK_TOO_LARGE(need=need, largest=largest, reserved=state.reserved(short))
     for record in state.queue.of(shape):
         tasks.end(state, record, TaskState.FAILED, reason)
-
-
-def _make_room(state: State, wanted: Wanted) -> None:
-    """For a task that is too large for every claim, or a suspect that cannot take turns with another: release idle
-    claims at once, drain busy ones after a while.
-    """
-    for shape, _ in wanted:
-        if state.policy.per_task_claims:
-            continue
-        need = state.need(shape)
-        if any(state.fits(need, c.resources, c.agent_id)
-               for c in state.claims.each_in(ClaimState.OPEN, ClaimState.LAUNCHING)
-               if (c.solo_task is not None) == shape.solo):
-            continue
-        for claim in state.claims_in(ClaimState.OPEN):
-            if not claim.attempts and state.now - claim.idle_since > state.policy.batch_delay_s:
-                claims.release_when_sent(state, claim)
-        first = state.queue.first(shape)
-        late = first is not None and state.now - first.waiting_since > state.policy.drain_after_s
-        if late and not state.claims_in(ClaimState.DRAINING):
-            _drain_for(state, shape)
-        return
-
-
-def _drain_for(state: State, shape: Shape) -> None:
-    for agent in (agent for cluster in state.live() for agent in cluster.agents.values()):
-        if trust.shunned(state, shape, agent.id):
-            continue
-        own = [c for c in state.claims.of_agent(agent.id) if c.state is ClaimState.OPEN]
-        if own and state.fits(state.need(shape), renewing.without(state, agent, own), agent.id):
-            for claim in own:
-                claim.move(ClaimState.DRAINING)
-            return
 
 
 def _settle_offers(state: State) -> None:

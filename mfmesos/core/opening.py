@@ -24,9 +24,13 @@ def openings(state: State, wanted: Wanted) -> Iterator[Opening | Wait | AgentRef
     """For each agent with offers: the claim that is opened there, or why none is."""
     agents, placement = spots.agents(state), state.policies.placement
     if (placement.even or placement.compares) and not state.policy.per_task_claims:
+        opened = False
         for agent, portion in portions.of_agents(state, agents, wanted):
-            yield decide(state, agent, portion)
-        return
+            decision = decide(state, agent, portion)
+            yield decision
+            opened = opened or isinstance(decision, Opening)
+        if opened:
+            return  # what is left over is placed when the rest has its claims
     for agent in agents:
         if not wanted:
             return
@@ -104,6 +108,8 @@ def _choose(state: State, agent: AgentRecord, room: Resources, wanted: Wanted) -
                 return _Choice(need, task_id, ((shape, 1),))
     if not any(taken):
         return None
+    if state.now < agent.had_until and state.policy.max_memory_mb is None and state.policy.max_cores is None:
+        size = size.at_least(agent.had.at_most(room))
     return _Choice(size, None, tuple((s, n) for (s, _), n in zip(shared, taken) if n))
 
 

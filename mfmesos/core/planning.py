@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mfmesos.core import nearest, trust
+from mfmesos.core import beside, nearest, trust
+from mfmesos.core.beside import Candidate, Place
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Assignment, Decision, Reason, Refusal, Release, Why
-from mfmesos.core.holding import comes_later, delayed_by, is_held
+from mfmesos.core.holding import comes_later, delayed_by, ends, is_held
 from mfmesos.core.model import Resources
 from mfmesos.core.records import Shape, TaskRecord
 from mfmesos.core.sizing import AHEAD_PACE_S, ahead, how_many_fit
@@ -49,7 +50,7 @@ def queued_ahead(state: State, claim: Claim, started: int = 0) -> Iterator[Decis
 
 def _starts(state: State, claim: Claim, room: Resources, at_most: int, reason: Reason) -> Iterator[Decision]:
     left, looked = [room], 0
-    beside: list[tuple[float, Shape]] = []
+    others: list[Shape] = []
     for shape in state.waiting.fitting(lambda: left[0]):
         at_most = min(at_most, room_to_run(state))
         if at_most <= 0:
@@ -68,9 +69,8 @@ def _starts(state: State, claim: Claim, room: Resources, at_most: int, reason: R
             looked += 1
             if looked > MOST_BESIDE:
                 break
-            longest_s = state.need(shape).longest_s
-            if longest_s is not None and comes_later(state, first):
-                beside.append((longest_s, shape))
+            if state.need(shape).longest_s is not None and comes_later(state, first):
+                others.append(shape)
                 continue
             n = 0 if delayed_by(state, first, shape) else 1
         left[0], at_most = left[0] - need * n, at_most - n
@@ -80,22 +80,38 @@ def _starts(state: State, claim: Claim, room: Resources, at_most: int, reason: R
             passed = state.queue.first(shape)
             assert passed is not None
             yield Assignment(record.task.id, claim.id, need, reason, passed.task.id if passed is not record else None)
-    yield from _beside_hold(state, claim, beside, reason)
+    yield from _beside_hold(state, claim, others, reason)
 
 
-def _beside_hold(
-    state: State, claim: Claim, found: Sequence[tuple[float, Shape]], reason: Reason,
-) -> Iterator[Decision]:
-    """What will have ended before the planned start runs in the held claim meanwhile: the longest first, since that
-    leaves least room idle.
-    """
-    for _, shape in sorted(found, key=lambda one: -one[0]):
+def _beside_hold(state: State, claim: Claim, shapes: Sequence[Shape], reason: Reason) -> Iterator[Decision]:
+    """What will have ended before the planned start runs in the held claim meanwhile, so that little is idle."""
+    while shapes and room_to_run(state):
+        fitting = list(_ending_in_time(state, claim, shapes))
+        chosen = beside.pick(_places(state, claim, fitting), fitting)
+        first = state.queue.first(shapes[chosen.number]) if chosen is not None else None
+        if chosen is None or first is None:
+            return
+        yield Assignment(first.task.id, claim.id, chosen.need, reason)
+
+
+def _ending_in_time(state: State, claim: Claim, shapes: Sequence[Shape]) -> Iterator[Candidate]:
+    for number, shape in enumerate(shapes):
+        first, longest_s = state.queue.first(shape), state.need(shape).longest_s
         need = state.allocation(shape, claim.resources, claim.agent_id)
-        first = state.queue.first(shape)
-        while first is not None and room_to_run(state) and need.fits_in(claim.free) and (
-                not delayed_by(state, first, shape)):
-            yield Assignment(first.task.id, claim.id, need, reason)
-            first = state.queue.first(shape)
+        if first is not None and longest_s is not None and not delayed_by(state, first, shape) and (
+                need.fits_in(claim.resources)):
+            yield Candidate(number, longest_s, need, state.queue.count(shape))
+
+
+def _places(state: State, claim: Claim, fitting: Sequence[Candidate]) -> list[Place]:
+    """The claim's free room in equal parts, and what runs there by when it will have ended."""
+    hold = state.holds.first
+    parts = max((how_many_fit(one.need, claim.free, beside.MOST_PLACES) for one in fitting), default=0)
+    if hold is None or not parts:
+        return []
+    later = [Place(hold.at - end, record.allocation, False) for end, record in ends(state, claim) if end < hold.at]
+    later.sort(key=lambda place: -place.left_s)
+    return ([Place(hold.at - state.now, claim.free * (1 / parts), True)] * parts + later)[:beside.MOST_PLACES]
 
 
 def unsuited(state: State, shape: Shape, claim: Claim, reason: Reason = Reason.FIRST) -> Why | None:

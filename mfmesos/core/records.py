@@ -233,6 +233,10 @@ class AgentRecord:
     """Until then an offer of it that looks like a crumb is kept: the master may list the agent."""
     spell: int = 0
     """Counts the agent's bad spells: a task counts its failures there once per spell."""
+    had: Resources = Resources()
+    """Of the last claim there that was given up for tasks that it could not hold."""
+    had_until: float = -1e18
+    """Until then the tasks that ran there are expected again."""
     lacks: dict[str, float] = field(default_factory=dict)
     """The shared folders that it does not have, and until when that counts."""
 

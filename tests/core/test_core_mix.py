@@ -155,9 +155,33 @@ def test_what_came_before_is_expected_again():
     mixed, world = ends_at(POLICY, iter(rounds * 10))
     first, beginning = ends_at(POLICY, iter(rounds * 2))
     whole = ends_at(WHOLE, iter(rounds * 10))[0]
-    assert len(opened(world)) == len(opened(beginning)) == 3
+    assert len(opened(world)) == len(opened(beginning)) == 2
+    assert opened(world)[1].cores == 4.0  # as the one before it, although only two of 1 GB fit
     assert mixed - first <= whole - ends_at(WHOLE, iter(rounds * 2))[0]
-    assert mixed <= whole + 4 * STARTS_S
+    assert mixed <= whole + 2 * STARTS_S
+
+
+def test_room_that_was_given_up_is_asked_for_at_once():
+    """When the claim has ended that made way, the master is asked again, and need not wait for its next allocation."""
+    world = World(POLICY, {"a1": AGENT})
+    world.register()
+    world.submit(1, 2, 3, 4, cores=1.0, memory_mb=50.0, disk_mb=100.0)
+    world.offer()
+    (executor,) = world.live()
+    for _ in range(2):
+        world.sync(executor)
+    for attempt in list(executor.running):
+        world.finish(executor, attempt)
+    world.sync(executor)
+    world.now += 1.0
+    world.actions.clear()
+    world.submit(5, cores=1.0, memory_mb=1000.0, disk_mb=100.0)
+    world.sync(executor)
+    assert executor.released
+    told = [type(a) for a in world.actions if isinstance(a, (act.Revive, act.CloseClaim, act.Suppress))]
+    assert told[-2:] == [act.CloseClaim, act.Revive]
+    world.offer()
+    assert opened(world)[-1].memory_mb >= 1000
 
 
 def test_busy_claims_make_way_for_tasks_that_they_were_not_sized_for():

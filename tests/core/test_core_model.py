@@ -17,7 +17,8 @@ from world import Master, World
 
 from mfmesos.core import events as ev
 from mfmesos.core import filling
-from mfmesos.core.model import Holder, Resources
+from mfmesos.core.attempt_record import Attempt
+from mfmesos.core.model import Holder, Request, Resources, Task
 from mfmesos.core.needs import FILL, OFF, OVERRIDE
 from mfmesos.core.policies.registry import ORDERINGS, PLANNED_STARTS
 from mfmesos.core.policy import Policy
@@ -30,6 +31,8 @@ STEPS = int(os.environ.get("MFMESOS_MODEL_STEPS") or settings().stateful_step_co
 EXAMPLES = int(os.environ.get("MFMESOS_MODEL_EXAMPLES") or examples(200))
 REASONS = ("", "REASON_CONTAINER_LIMITATION_MEMORY", "REASON_AGENT_REMOVED", "REASON_EXECUTOR_TERMINATED")
 
+LASTS = {"long": 100.0, "short": 10.0}
+"""Run times, in seconds, of tasks of these categories."""
 OTHERS = (None, None, {"licences": 1}, {"licences": 2}, {"bandwidth": 2.5}, {"licences": 1, "bandwidth": 10}, {"no": 1})
 
 PLACED = ("first", "pack", "spread", "best", "balanced", "data", "attribute=rack")
@@ -42,10 +45,10 @@ class CoreMachine(RuleBasedStateMachine):
         estimates=st.sampled_from([OFF, FILL, OVERRIDE]), tries=st.sampled_from([2, 1000]),
         nonce=st.sampled_from(["", "n"]), clusters=st.integers(1, 3), ordering=st.sampled_from(sorted(ORDERINGS)),
         placement=st.sampled_from(PLACED), planned=st.sampled_from(sorted(PLANNED_STARTS)),
-        at_once=st.sampled_from([2, 128]))
+        at_once=st.sampled_from([2, 128]), busy=st.booleans())
     def start(self, ahead: bool, per_task: bool, retries: int, limit: int | None, lists: bool, idle: float,
               worklife: float, estimates: str, tries: int, nonce: str, clusters: int, ordering: str, placement: str,
-              planned: str, at_once: int) -> None:
+              planned: str, at_once: int, busy: bool) -> None:
         self.submitted = 0
         filling.STARTS_AT_ONCE = at_once
         self.world = World(
@@ -59,7 +62,15 @@ class CoreMachine(RuleBasedStateMachine):
         self.world.ahead = ahead
         for master in self.world.masters.values():
             master.lists = lists
+        self.world.send(ev.HistoryLoaded(tuple(
+            Attempt(1e9, category, "finished", measured_memory_mb=40.0, wall_s=lasts)
+            for category, lasts in LASTS.items() for _ in range(10))))
         self.world.register()
+        if busy:
+            self._submit(*["short"] * 8)
+            self.world.offer(*self.world.masters)
+            for executor in self.world.live() * 2:
+                self.world.sync(executor)
 
     @rule(n=st.integers(1, 5), cores=st.sampled_from([None, 1, 2, 4]), memory=st.sampled_from([None, 100, 900]),
           gpus=st.sampled_from([None, None, 1, 2]), others=st.sampled_from(OTHERS), priority=st.integers(0, 1),
@@ -115,6 +126,29 @@ class CoreMachine(RuleBasedStateMachine):
         executor = data.draw(st.sampled_from([e for e in self.world.live() if e.running]))
         attempt = data.draw(st.sampled_from(sorted(executor.running)))
         self.world.finish(executor, attempt, outcome, reason=outcome, resource=resource)
+
+    @precondition(lambda self: any(e.claim.resources.cores > 1 for e in self.world.live()))
+    @rule(data=st.data(), behind=st.lists(st.sampled_from(sorted(LASTS)), min_size=2, max_size=6))
+    def large_among_small(self, data: st.DataObject, behind: list[str]) -> None:
+        """A claim is busy when a task of all its cores comes, and others behind it: mostly, one is held."""
+        executor = data.draw(st.sampled_from([e for e in self.world.live() if e.claim.resources.cores > 1]))
+        cores = executor.claim.resources.cores
+        self._submit("long", *["short"] * (int(cores) - 1))
+        self.world.sync(executor)
+        self.world.sync(executor)
+        self._submit("large", *behind, cores=cores)
+        for attempt in list(executor.running)[:2]:
+            lasts = LASTS.get(self.world.stated[int(attempt.partition(".")[0])].task.category or "", 10.0)
+            self.world.finish(executor, attempt, usage=wire.Usage(50.0, 1.0, 1.0, lasts, lasts))
+        self.world.sync(executor)
+
+    def _submit(self, *categories: str, cores: float = 1.0) -> None:
+        """The first one has that many cores, the others have one."""
+        for category in categories:
+            self.submitted += 1
+            self.world.send(ev.TaskSubmitted(Task(
+                self.submitted, f"cmd {self.submitted}", (), ("o",), Request(cores, 50.0), category)))
+            cores = 1.0
 
     @precondition(lambda self: any(e.running for e in self.world.live()))
     @rule(data=st.data())

@@ -135,3 +135,14 @@ def test_the_offer_policy_decides_what_happens_to_the_rest():
     assert len(world.offers) == 1
     world.submit(2, cores=1)
     assert [e.claim.agent_id for e in world.live()] == ["a1"]
+
+
+@pytest.mark.parametrize("placement", ["spread", "best", "pack"])
+def test_a_task_that_only_the_last_agent_could_hold_is_not_forgotten(placement):
+    """Whatever portion of the tasks the placement gives to the first agents."""
+    world = World(Policy(workdir="/w", batch_delay_s=0.0, placement=placement),
+                  {"a1": Resources(1, 4096, 20000), "a2": Resources(1, 4096, 20000), "a3": Resources(4, 4096, 20000)})
+    world.register()
+    world.submit(1, cores=4, memory_mb=100, disk_mb=10)
+    world.offer()
+    assert [executor.claim.agent_id for executor in world.live()] == ["a3"]

@@ -146,15 +146,15 @@ def until_large_starts(kind: str, known: bool, backlog: int, seed: int) -> tuple
     return stream.idle, least_idle([longest - at for at in ends], tasks)
 
 
-@pytest.mark.parametrize(("backlog", "most"), [(2, MOST_IDLE), (8, MOST_IDLE), (14, 1.25)])
+@pytest.mark.parametrize("backlog", [2, 8, 14])
 @pytest.mark.parametrize(("kind", "known"), [(EQUAL, True), (EQUAL, False), (LOG_UNIFORM, True), (LOG_UNIFORM, False)])
 @pytest.mark.timeout(240)
-def test_a_task_of_all_cores_starts_in_time_and_little_is_idle(kind, known, backlog, most):
+def test_a_task_of_all_cores_starts_in_time_and_little_is_idle(kind, known, backlog):
     """It starts within the longest remaining run time of what ran when it came, plus 2 s. Idle until then is at most
     1.15 of the least possible when it starts as soon as it can: over all ways to run what waits meanwhile, where each
     run time is known beforehand; where none is known, nothing can be run meanwhile without delaying the large task.
-    Where much waits, the search leaves next to nothing idle: then 1.25. First fit leaves 3.2.
+    With 14 tasks that wait first fit leaves 3.2, and the longest first 1.20.
     """
     found = [until_large_starts(kind, known, backlog, seed) for seed in SEEDS]
     idle, least = (sum(column) for column in zip(*found))
-    assert idle <= most * least, (idle, least, [f"{a:.2f}/{b:.2f}" for a, b in found])
+    assert idle <= MOST_IDLE * least, (idle, least, [f"{a:.2f}/{b:.2f}" for a, b in found])

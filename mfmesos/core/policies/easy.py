@@ -13,6 +13,7 @@ from itertools import islice
 from mfmesos.core import trust
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Decision, Hold, Refusal, Why
+from mfmesos.core.holding import ends
 from mfmesos.core.model import Resources
 from mfmesos.core.records import FIRST_OF_ALL, PlannedStart, Rank, Shape, TaskRecord
 from mfmesos.core.state import State
@@ -22,8 +23,6 @@ PATIENCE_S = 60.0
 """A planned start is given up this long, and as long as it was planned ahead, after its time."""
 BLIND_S = 600.0
 """The same where no run time is known."""
-OVERRUN = 0.1
-"""What runs longer than usual is expected to run for this part of its time so far."""
 MOST_CLAIMS = 32
 """That many are compared: what runs in each is looked at."""
 EVERY_S = 1.0
@@ -82,26 +81,9 @@ def _able(state: State, shape: Shape) -> Iterator[tuple[Claim, Resources]]:
 
 def _room_at(state: State, claim: Claim, need: Resources, usual: dict[Shape, float | None]) -> float:
     """When enough of what runs in the claim will have ended; `usual` run times are kept from one claim to the next."""
-    ends = []
-    for task_id in claim.attempts.values():
-        running = state.tasks.get(task_id)
-        if running is not None:
-            shape = running.shape()
-            if shape not in usual:
-                usual[shape] = state.need(shape).wall_s
-            ends.append((_end_of(state, claim, running, usual[shape]), running.allocation))
     free = claim.free
-    for at, allocation in sorted(ends, key=lambda end: end[0]):
-        free = free + allocation
+    for at, running in sorted(ends(state, claim, usual), key=lambda end: end[0]):
+        free = free + running.allocation
         if need.fits_in(free):
             return at
     return math.inf
-
-
-def _end_of(state: State, claim: Claim, running: TaskRecord, usual_s: float | None) -> float:
-    """What runs longer than usual is expected to end soon; the prediction is corrected with each plan."""
-    lasts_s = claim.pace_s if usual_s is None else usual_s
-    if lasts_s is None:
-        return math.inf
-    lasted_s = state.now - running.assigned_at
-    return state.now + max(lasts_s - lasted_s, OVERRUN * lasted_s)
