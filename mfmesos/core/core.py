@@ -90,7 +90,8 @@ class Core:
             claim_timers.look_at_silence(state, claim_timers.due(state))
             remaking.refresh(state)
             politeness.look(state)
-            matching.match(state, everything=state.unfinished or not all(type(event) in QUIET for event in batch))
+            loud = {type(event) for event in batch} - QUIET
+            matching.match(state, everything=state.unfinished or bool(loud - {events.Tick}), later=bool(loud))
             self._look_at_changed()
             self._give_up_if_hopeless()
             self._reconcile_sometimes()

@@ -20,13 +20,17 @@ from mfmesos.core.states import ClaimState, TaskState
 from mfmesos.shared.messages import core as m
 
 AGENTS_EVERY_S = 30.0
+LOOK_AGAIN_S = 0.2
+"""What waits although all offers and claims were tried is counted again after this: it costs as much as there are
+shapes, and a timer of one of a thousand claims is due at any moment (docs/performance.md, Core)."""
 AT_ONCE = 16
 """Claims that are opened in one call: a thousand take longer than executors should wait for their answers."""
 
 
-def match(state: State, everything: bool) -> None:
+def match(state: State, everything: bool, later: bool = False) -> None:
     """Match tasks with claims and offers as far as possible. What fits nowhere is looked at again when something has
-    changed that could let it start; `everything`: also count the waiting tasks against all claims and offers.
+    changed that could let it start; `everything`: also count the waiting tasks against all claims and offers; `later`:
+    the same, unless that was done a moment ago and found no room.
     """
     state.unfinished = False
     demand.refresh(state)
@@ -41,10 +45,18 @@ def match(state: State, everything: bool) -> None:
             return
         if not state.queue:
             _nothing_waits(state)
-        elif everything or new or state.has_offers or state.claims.moves != state.moves_seen:
-            state.moves_seen = state.claims.moves
+        elif (everything or state.has_offers or state.claims.moves != state.moves_seen
+              or ((new or later) and _is_time(state))):
+            state.moves_seen, state.looked_at = state.claims.moves, state.now
             _match_offers(state)
     _settle_offers(state)
+
+
+def _is_time(state: State) -> bool:
+    """Whether waiting tasks may have got something new to be tried with since they were last counted."""
+    if state.wanted_since is None or state.now - state.looked_at >= LOOK_AGAIN_S:
+        return True
+    return state.looked_at < state.wanted_since + state.policy.batch_delay_s
 
 
 def _match_offers(state: State) -> None:

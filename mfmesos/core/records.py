@@ -34,12 +34,15 @@ class Kind(NamedTuple):
     own: Known = Known()
     """Earlier usage of exactly the same command."""
 
-    def rough(self) -> Kind:
-        """The same for all tasks with inputs of about the same size, so that kinds stay fewer than tasks."""
+    def rough(self, requested: bool = False) -> Kind:
+        """The same for all tasks with inputs of about the same size, so that kinds stay fewer than tasks; without what
+        no estimate depends on if all is `requested`.
+        """
+        kind = self._replace(context="", own=Known()) if requested else self
         if self.input_mb < LEAST_INPUT_MB:
-            return self._replace(input_mb=0.0)
+            return kind._replace(input_mb=0.0)
         steps = round(math.log(self.input_mb) / math.log(INPUT_STEP))
-        return self._replace(input_mb=INPUT_STEP**steps)
+        return kind._replace(input_mb=INPUT_STEP**steps)
 
 
 class Shape(NamedTuple):
@@ -105,6 +108,8 @@ class TaskRecord:
     """Its position in the queue, with `order` (see policies.protocols.Ordering): a retried task keeps its position."""
     estimated: bool = False
     """Whether missing requests are estimated."""
+    requested: bool = False
+    """Whether all that could be estimated was requested, and is given: then its run time alone is estimated."""
     state: TaskState = TaskState.WAITING
     attempts: int = 0
     attempt_id: str = ""
@@ -182,7 +187,7 @@ class TaskRecord:
         return Shape(
             r.cores, r.memory_mb, r.disk_mb, r.gpus or 0.0, self.floor_memory_mb, self.floor_disk_mb,
             self.solo, r.others,
-            self.kind.rough() if self.estimated else None, tuple(sorted(self.failed_at)), self.at,
+            self.kind.rough(self.requested) if self.estimated else None, tuple(sorted(self.failed_at)), self.at,
             self.task.shared, self.group, self.task.not_on)
 
 

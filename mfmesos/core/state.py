@@ -106,6 +106,8 @@ class State:
     """Claims that have changed, but were not looked at yet: one call starts only so many tasks, see filling."""
     moves_seen: int = 0
     """ClaimTable.moves when the waiting tasks were last counted against all claims."""
+    looked_at: float = -1e9
+    """When that was."""
     looks: Deadlines = field(default_factory=Deadlines)
     """By claim: when something about it is due (see claim_timers), at the precision of a Tick."""
     soon: Deadlines = field(default_factory=Deadlines)

@@ -21,7 +21,7 @@ from mfmesos.core.claim_table import Claim
 from mfmesos.core.events import OutputsRefused, TaskRefused, TaskSubmitted
 from mfmesos.core.model import Resources, StagedInput, Task
 from mfmesos.core.nearness import LARGE_BYTES, large
-from mfmesos.core.needs import OFF
+from mfmesos.core.needs import FILL, OFF
 from mfmesos.core.outcomes import Decision, Verdict
 from mfmesos.core.records import NOWHERE, Kind, Part, TaskRecord
 from mfmesos.core.state import State
@@ -88,7 +88,9 @@ def new_record(
     state.needs.expect(category)
     kind = state.kinds.of(Kind(category, context, input_mb, state.needs.known(task.command, input_mb)))
     record = TaskRecord(task, inputs, state.now, order, kind, attempt_stem(task.id, state.policy.nonce),
-                        estimated=state.policy.estimates != OFF, large=large(inputs))
+                        estimated=state.policy.estimates != OFF, large=large(inputs),
+                        requested=state.policy.estimates == FILL and None not in (
+                            task.request.cores, task.request.memory_mb, task.request.disk_mb))
     ordering = state.policies.ordering
     record.group, record.key = ordering.group(record), ordering.key(record)
     state.last_category = kind.category
