@@ -92,6 +92,11 @@ bench-packing: debian-packages .venv preload real-mesos  ## measure the benefit 
 bench-pool: debian-packages .venv preload real-mesos  ## measure a pool: time to the first worker, cost of a decision, comparison with single tasks
 	.venv/bin/python bench/pool.py
 
+.PHONY: bench-simulate
+bench-simulate: debian-packages .venv real-mesos  ## compare simulated runs with the same runs on a real Mesos, and estimates with other policies in simulated runs
+	.venv/bin/python bench/simulated_runs.py
+	.venv/bin/python bench/simulated_estimates.py
+
 .PHONY: dist
 dist:  ## build the packages for users: source distribution, wheels, mfmesos.pyz
 	@tools/dist

@@ -55,7 +55,8 @@ Times = TypeVar("Times", Costs, Losses)
 
 def _times(data: Checked, kind: type[Times]) -> Times:
     """Seconds, by the names of the fields."""
-    found = {f.name: data.number(f.name, f.default, SECONDS) for f in fields(kind)}  # type: ignore[arg-type]
+    found = {f.name: data.number(f.name, f.default, SECONDS) for f in fields(kind)
+             if isinstance(f.default, float)}  # type: ignore[arg-type]
     data.finish()
     return kind(**found)
 

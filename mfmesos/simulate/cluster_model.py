@@ -28,6 +28,14 @@ class Costs:
     """Until outputs are published."""
     end_s: float = 0.2
     """From a claim's release to the moment when Mesos knows that it has ended."""
+    first_starts_s: tuple[float, ...] = ()
+    """`start_s` of the first claims of a run, in the order in which they are opened, where that was measured: which one
+    syncs first decides ties.
+    """
+
+    def start_of(self, claim: int) -> float:
+        """By its number, from 0."""
+        return self.first_starts_s[claim] if claim < len(self.first_starts_s) else self.start_s
 
 
 @dataclass(frozen=True)

@@ -147,9 +147,10 @@ class OwnFramework:
             self._master.take_back(offer)
             agent = offer.agent
         self._master.hold(self._framework, agent, self._amounts(action))
+        start_s = self._costs.start_of(self.measures.claims)
         self._executors[action.claim_id] = SimExecutor(
-            action, agent, self._costs, self._time, self, self._executor_ended)
-        self.measures.claim_opened(action, self._costs.start_s, self._time.now)
+            action, agent, self._costs, self._time, self, self._executor_ended, start_s)
+        self.measures.claim_opened(action, start_s, self._time.now)
 
     def _amounts(self, claim: act.OpenClaim) -> Amounts:
         return amounts_of(claim.resources + Resources(memory_mb=claim.executor_memory_mb))
@@ -234,7 +235,7 @@ class OwnFramework:
             StagedInput("in", f"in{task.id}", int(task.input_mb * MB), 0o644),)
         self.post(ev.TaskSubmitted(Task(
             task.id, task.command or f"{task.category} {task.id}", tuple(i.name for i in inputs), (), task.request,
-            category=task.category), inputs))
+            category=task.category or None), inputs))
 
     def _report(self, report: act.ReportTask) -> None:
         task = self._tasks.pop(report.task.id)

@@ -43,7 +43,7 @@ class Running:
 
 class SimExecutor:
     def __init__(self, claim: OpenClaim, agent: SimAgent, costs: Costs, time: VirtualTime, watcher: Watcher,
-                 ended: Callable[[SimExecutor], None]) -> None:
+                 ended: Callable[[SimExecutor], None], start_s: float) -> None:
         self.claim, self.agent = claim, agent
         self.alive, self.synced = True, False
         self._costs, self._time, self._watcher, self._ended = costs, time, watcher, ended
@@ -52,7 +52,7 @@ class SimExecutor:
         self._seq = self._got = 0
         self._syncing = False
         self._releasing = False
-        time.after(costs.start_s, self._start)
+        time.after(start_s, self._start)
 
     def _start(self) -> None:
         if self.alive:

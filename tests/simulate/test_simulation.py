@@ -7,7 +7,9 @@ import pytest
 
 from mfmesos.core.model import Request, Resources
 from mfmesos.core.policy import Policy
+from mfmesos.estimates.baselines import Declared, MaxSeen
 from mfmesos.simulate import fairness, results
+from mfmesos.simulate.baseline_needs import BaselineNeeds
 from mfmesos.simulate.cluster_model import AgentGroup, Cluster, Costs, Losses, Rival
 from mfmesos.simulate.simulation import Simulation
 from mfmesos.simulate.workload_model import SimTask, Workload
@@ -140,3 +142,19 @@ def test_text_and_time_line():
     assert "16 of 16 tasks finished" in text
     assert "8 cores" in text
     assert "cores in use" in text
+
+
+def test_another_policy_in_the_place_of_our_estimates():
+    """Max seen x 1.1: once a task has ended, the next ones get a tenth more than it used, and disk is ours."""
+    work = [SimTask(i, "work", 10.0, 1.0, 500.0, 10.0, Request(1.0, 3000.0, 100.0)) for i in range(1, 17)]
+    found = {}
+    for baseline in (MaxSeen(1.1), Declared()):
+        simulation = Simulation(
+            Cluster("two", (FOUR,), COSTS), [Workload("w", work)], Policy(estimates="override"),
+            needs=lambda p, chosen=baseline: BaselineNeeds(p, chosen))
+        simulation.run()
+        (run,) = results.as_json(simulation)["runs"]
+        assert run["finished"] == 16
+        found[type(baseline)] = run
+    assert found[MaxSeen]["makespan_s"] < found[Declared]["makespan_s"]
+    assert found[MaxSeen]["gb_hours"]["unused"] < found[Declared]["gb_hours"]["unused"]
