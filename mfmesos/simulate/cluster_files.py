@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mfmesos.core.model import Resources
 from mfmesos.shared.bounds import BOUND, COUNT, SECONDS, SOME
@@ -55,8 +55,8 @@ Times = TypeVar("Times", Costs, Losses)
 
 def _times(data: Checked, kind: type[Times]) -> Times:
     """Seconds, by the names of the fields."""
-    found = {f.name: data.number(f.name, f.default, SECONDS) for f in fields(kind)
-             if isinstance(f.default, float)}  # type: ignore[arg-type]
+    found: dict[str, Any] = {
+        f.name: data.number(f.name, f.default, SECONDS) for f in fields(kind) if isinstance(f.default, float)}
     data.finish()
     return kind(**found)
 
