@@ -37,6 +37,10 @@ class Request:
     others: Named = ()
     """Other scalars of Mesos, by name."""
 
+    def is_full(self) -> bool:
+        """Whether it leaves none of cores, memory and disk open."""
+        return None not in (self.cores, self.memory_mb, self.disk_mb)
+
 
 class Remote(NamedTuple):
     """A file on a web server."""

@@ -35,7 +35,6 @@ PUBLISHING_S = 0.02
 """Small outputs are published sooner; an answer waits no longer for the outputs of an ended attempt."""
 
 
-
 def submit(state: State, event: TaskSubmitted) -> None:
     task = event.task
     if task.id in state.restored:
@@ -89,8 +88,7 @@ def new_record(
     kind = state.kinds.of(Kind(category, context, input_mb, state.needs.known(task.command, input_mb)))
     record = TaskRecord(task, inputs, state.now, order, kind, attempt_stem(task.id, state.policy.nonce),
                         estimated=state.policy.estimates != OFF, large=large(inputs),
-                        requested=state.policy.estimates == FILL and None not in (
-                            task.request.cores, task.request.memory_mb, task.request.disk_mb))
+                        requested=state.policy.estimates == FILL and task.request.is_full())
     ordering = state.policies.ordering
     record.group, record.key = ordering.group(record), ordering.key(record)
     state.last_category = kind.category
