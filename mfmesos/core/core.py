@@ -8,6 +8,7 @@ from mfmesos.core import (
     claim_timers,
     claims,
     cluster_end,
+    constraints,
     demand,
     events,
     filling,
@@ -188,6 +189,7 @@ class Core:
             agent.offers[offer.id] = offer
             if agent.attributes != offer.attributes:
                 agent.attributes = offer.attributes
+                constraints.count_again(state)
                 for claim in state.claims.of_agent(agent.id):
                     state.rank_again(claim)
             cluster.offering[offer.agent_id] = agent
@@ -228,6 +230,7 @@ class Core:
         cluster = self.state.clusters[event.cluster]
         if cluster.known.take(event.agents, self.state.now):
             demand.agents_changed(self.state)
+        constraints.listed(self.state, cluster, event.agents)
         if event.holders is not None:
             shortage.listed(self.state, cluster, event.holders)
 

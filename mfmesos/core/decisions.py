@@ -31,6 +31,8 @@ class Why(Enum):
     """Only short tasks are queued behind running attempts."""
     SHUNNED = "shunned"
     """It failed on this agent, or the agent lacks a shared folder."""
+    CONSTRAINT = "constraint"
+    """Its agent does not meet a constraint of the task, or not now."""
     LARGE = "large"
     """The claim is too small."""
     FULL = "full"

@@ -54,6 +54,8 @@ def fill_claims(state: State) -> None:
     state.unfilled.clear()
     state.fresh.clear()
     state.try_all = False
+    if state.recount:  # constraints that count: what has started may allow another start in a claim before this one
+        state.recount, state.try_all, state.unfinished = False, True, True
 
 
 def _preferred(state: State, own: list[Claim]) -> Iterator[Decision]:

@@ -5,7 +5,7 @@ task that fits nowhere. Large tasks do not starve: after `drain_after_s` claims 
 """
 from __future__ import annotations
 
-from mfmesos.core import demand, holding, opening, politeness, renewing, sharing, shortage, tasks, trust
+from mfmesos.core import demand, holding, impossible, opening, politeness, renewing, sharing, shortage, tasks, trust
 from mfmesos.core.actions import DeclineOffers, ListAgents, Revive, Suppress
 from mfmesos.core.applying import apply_offer
 from mfmesos.core.cluster_state import REVIVE_AT_LEAST_S
@@ -138,6 +138,7 @@ def _look_further(state: State, wanted: Wanted) -> None:
         if held_back or cluster.freed:
             apply_offer(state, Revive(cluster.name))
     sharing.look(state, wanted)
+    impossible.look(state, wanted)
     _find_unsatisfiable(state, [(shape, count) for shape, count in wanted if state.queue.first(shape) is not None])
     renewing.make_room(state, wanted)
 
@@ -156,7 +157,8 @@ def _find_unsatisfiable(state: State, wanted: Wanted) -> None:
     for cluster in state.live():
         stale = state.now - cluster.asked_agents_at > AGENTS_EVERY_S
         newly = any(since > cluster.asked_agents_at for since in state.unsatisfiable_since.values())
-        if cluster.connected and (stale or newly or sharing.waits_for_list(state, cluster)):
+        if cluster.connected and (stale or newly or sharing.waits_for_list(state, cluster)
+                                  or impossible.waits_for_list(state, cluster.asked_agents_at)):
             cluster.asked_agents_at = state.now
             state.emit(ListAgents(cluster=cluster.name))
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from mfmesos.shared.resources import Named, Resources
 from mfmesos.shared.values import EMPTY, value
 
-__all__ = ["Agent", "AgentId", "Holder", "MadeTemporary", "Moment", "Named", "Offer", "Remote", "Request", "Resources",
-           "SavedClaim", "SavedPart", "SavedTask", "StagedInput", "Task"]
+__all__ = ["Agent", "AgentId", "Constraint", "Holder", "MadeTemporary", "Moment", "Named", "Offer", "Remote", "Request",
+           "Resources", "SavedClaim", "SavedPart", "SavedTask", "StagedInput", "Task"]
 
 
 Moment = tuple[float, str, str]
@@ -51,6 +51,25 @@ class Remote(NamedTuple):
     """Of its content, hex; empty: any content, see shared.webrequest.Version."""
 
 
+class Constraint(NamedTuple):
+    """On the agents where a task may start, by one of their attributes (see core.constraints)."""
+
+    attribute: str
+    op: str
+    value: str = ""
+
+    @property
+    def counted(self) -> bool:
+        """Whether it depends on what runs."""
+        return self.op in COUNTED
+
+    def __str__(self) -> str:
+        return " ".join((self.attribute, self.op.replace("_", " "), self.value)).rstrip()
+
+
+COMPARED, COUNTED = ("equals", "like", "unlike"), ("max_per", "unique", "group_by")
+
+
 @value(frozen=True)
 class Task:
     """One task as the engine submitted it.
@@ -82,6 +101,8 @@ class Task:
     """Of `--order priority`: higher ones start first."""
     group: str = ""
     """Of `--order fair`; empty: the category."""
+    where: tuple[Constraint, ...] = ()
+    """On which agents it may start."""
 
 
 @value(frozen=True)
@@ -132,6 +153,8 @@ class Agent:
     """By every framework."""
     reserved: tuple[tuple[str, Resources], ...] = ()
     """Reserved for other roles, by role; not included in `resources`."""
+    attributes: Mapping[str, str] | None = None
+    """None: the list does not name them."""
 
 
 @value(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mfmesos.core import politeness, portions, spots, trust
+from mfmesos.core import constraints, politeness, portions, spots, trust
 from mfmesos.core.decisions import AgentRefusal, Opening, Wait, WhyNot
 from mfmesos.core.model import Resources
 from mfmesos.core.planning import is_short, next_without_claim
@@ -96,7 +96,9 @@ class _Choice(NamedTuple):
 
 def _choose(state: State, agent: AgentRecord, room: Resources, wanted: Wanted) -> _Choice | None:
     """The claim for the wanted tasks that share one, or for one that runs alone; None: no task fits."""
-    mine = [(s, n) for s, n in wanted if not trust.shunned(state, s, agent.id)]
+    mine = [(s, int(min(n, constraints.left_to_open(state, s, agent.id)))) for s, n in wanted
+            if not trust.shunned(state, s, agent.id)]
+    mine = [(s, n) for s, n in mine if n > 0]
     alone = [s for s, _ in mine if s.solo or state.policy.per_task_claims]
     shared = [(s, n) for s, n in mine if not (s.solo or state.policy.per_task_claims)]
     size, taken = size_claim([(state.need(s), n) for s, n in shared], room, state.whole(agent.id) or room,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mfmesos.core import beside, nearest, trust
+from mfmesos.core import beside, constraints, nearest, trust
 from mfmesos.core.beside import Candidate, Place
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Assignment, Decision, Reason, Refusal, Release, Why
@@ -74,7 +74,9 @@ def _starts(state: State, claim: Claim, room: Resources, at_most: int, reason: R
                 continue
             n = 0 if delayed_by(state, first, shape) else 1
         left[0], at_most = left[0] - need * n, at_most - n
-        for _ in range(n):
+        for number in range(n):
+            if number and shape.scope and unsuited(state, shape, claim, reason) is not None:
+                break
             record = first if is_held(state, claim) else nearest.pick(state, shape, claim)
             assert record is not None
             passed = state.queue.first(shape)
@@ -120,6 +122,8 @@ def unsuited(state: State, shape: Shape, claim: Claim, reason: Reason = Reason.F
         return Why.ELSEWHERE
     if reason is Reason.AHEAD and not is_short(state, shape):
         return Why.LONG
+    if shape.where and not constraints.left(state, shape, claim.agent_id):
+        return Why.CONSTRAINT
     return Why.SHUNNED if trust.shunned(state, shape, claim.agent_id) else None
 
 

@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mfmesos.core.attemptid import attempt_id
-from mfmesos.core.model import AgentId, Moment, Named, Offer, Resources, SavedPart, SavedTask, StagedInput, Task
+from mfmesos.core.model import (
+    AgentId,
+    Constraint,
+    Moment,
+    Named,
+    Offer,
+    Resources,
+    SavedPart,
+    SavedTask,
+    StagedInput,
+    Task,
+)
 from mfmesos.core.nearness import Large
 from mfmesos.core.states import TASK_MOVES, TaskState, move
 from mfmesos.shared.values import slotted
@@ -68,6 +79,9 @@ class Shape(NamedTuple):
     group: str = ""
     """See policies.protocols.Ordering."""
     not_on: tuple[str, ...] = ()
+    where: tuple[Constraint, ...] = ()
+    scope: str = ""
+    """The group or category whose tasks are counted for `where`."""
     """Names of hosts on which it never starts."""
 
 
@@ -188,7 +202,13 @@ class TaskRecord:
             r.cores, r.memory_mb, r.disk_mb, r.gpus or 0.0, self.floor_memory_mb, self.floor_disk_mb,
             self.solo, r.others,
             self.kind.rough(self.requested) if self.estimated else None, tuple(sorted(self.failed_at)), self.at,
-            self.task.shared, self.group, self.task.not_on)
+            self.task.shared, self.group, self.task.not_on, self.task.where,
+            self.scope if self.task.where else "")
+
+    @property
+    def scope(self) -> str:
+        """The tasks that its constraints count; empty if they count none."""
+        return self.task.group or self.kind.category if any(one.counted for one in self.task.where) else ""
 
 
 @dataclass(frozen=True, order=True)

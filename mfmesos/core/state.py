@@ -14,7 +14,7 @@ from mfmesos.core.cluster_state import ClusterState
 from mfmesos.core.deadlines import Deadlines
 from mfmesos.core.holds import Holds
 from mfmesos.core.mix import Mix
-from mfmesos.core.model import AgentId, Resources
+from mfmesos.core.model import AgentId, Constraint, Resources
 from mfmesos.core.nearness import Nearness
 from mfmesos.core.needs import Need, Needs
 from mfmesos.core.policies.protocols import Policies
@@ -82,6 +82,12 @@ class State:
     """The shared folders, and the name of the marker in each."""
     tried_again: Deadlines = field(default_factory=Deadlines)
     """By shared folder and agent that lacked it: when the agent is tried again."""
+    placed: dict[tuple[Constraint, str], Counter[str]] = field(default_factory=dict)
+    """By constraint and the group or category that it counts: running tasks by the attribute's value."""
+    recount: bool = False
+    """Whether these have changed since tasks were last started."""
+    placeless_since: dict[Shape, float] = field(default_factory=dict)
+    """Since when no agent is known that meets the constraints."""
     lacking: bool = False
     """Whether an agent was found to lack one."""
     sharing_since: dict[object, float] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from mfmesos.core import demand, outcomes, temporaries, trust
+from mfmesos.core import demand, outcomes, temporaries, trust, usage
 from mfmesos.core.actions import (
     DropTask,
     PermitAttempt,
@@ -165,12 +165,7 @@ def assign(state: State, record: TaskRecord, claim: Claim, allocation: Resources
             if state.digests[digest] > 1:  # otherwise it need not stay there
                 state.near.add(where.id, digest)
         state.emit(PermitAttempt(where.id, part_id, record.task, record.inputs, delivered(record)))
-    state.policies.ordering.started(record.group, _cores(record), state.now)
-
-
-def _cores(record: TaskRecord) -> float:
-    """Of all parts of the current attempt."""
-    return sum(part.allocation.cores for part in record.parts)
+    usage.begins(state, record)
 
 
 def current(state: State, claim: Claim, attempt_id: str) -> TaskRecord | None:
@@ -187,7 +182,7 @@ def current(state: State, claim: Claim, attempt_id: str) -> TaskRecord | None:
 def leave_claim(state: State, record: TaskRecord) -> None:
     """The current attempt releases its resources, and its later messages are ignored."""
     state.under_way.remove(record)
-    state.policies.ordering.used(record.group, _cores(record), state.now - record.assigned_at, state.now)
+    usage.ends(state, record)
     for part_id, part in record.part_ids():
         claim = state.claims.get(part.claim_id)
         if claim is not None:

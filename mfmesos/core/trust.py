@@ -3,6 +3,7 @@ failed at an agent prefers the others.
 """
 from __future__ import annotations
 
+from mfmesos.core import constraints
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.model import AgentId
 from mfmesos.core.records import AgentRecord, Shape
@@ -58,6 +59,8 @@ def shunned(state: State, shape: Shape, agent_id: AgentId) -> bool:
     """Whether tasks of that shape wait for another agent, since they failed at this one, or since it does not have a
     shared folder of theirs.
     """
+    if shape.where and not constraints.left(state, shape, agent_id):
+        return True
     if shape.shared and lacks(state, shape, agent_id):
         return True
     if shape.not_on and is_excluded(shape, state.agent(agent_id).hostname):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeVar
 
-from mfmesos.core import opening, outlook, planning
+from mfmesos.core import constraints, opening, outlook, planning
 from mfmesos.core.decisions import Opening, Wait, Why, WhyNot
 from mfmesos.core.model import Resources
 from mfmesos.core.records import NOWHERE, Shape, TaskRecord
@@ -41,6 +41,8 @@ class Binding(Enum):
     """No agent that is known could hold it."""
     BOUND = "bound"
     """Claims hold what --max-cores and --max-memory allow: `held`."""
+    CONSTRAINT = "constraint"
+    """The agents with room do not meet a constraint of the task, or not now."""
     SHUNNED = "shunned"
     """The claims and agents with room failed it before, or lack a shared folder of it."""
     OFFERS = "offers"
@@ -156,10 +158,16 @@ def _binding(state: State, shape: Shape, claims: dict[Why, int], agents: dict[Wh
         (Binding.NO_CLUSTER, not any(cluster.connected for cluster in state.live())),
         (Binding.TOO_LARGE, large),
         (Binding.BOUND, WhyNot.BOUND in agents or _bounded(state, shape)),
+        (Binding.CONSTRAINT, Why.CONSTRAINT in claims or _constrained(state, shape)),
         (Binding.SHUNNED, Why.SHUNNED in claims or WhyNot.AVOIDED in agents),
         (Binding.OFFERS, bool(claims or agents) or not state.has_offers),
     )
     return next((binding for binding, binds in tests if binds), Binding.NEXT)
+
+
+def _constrained(state: State, shape: Shape) -> bool:
+    offering = [agent.id for cluster in state.live() for agent in cluster.offering.values()]
+    return bool(shape.where and offering) and not any(constraints.left(state, shape, agent) for agent in offering)
 
 
 def _bounded(state: State, shape: Shape) -> bool:

@@ -102,7 +102,9 @@ def agent(data: Mapping[str, Any], role: str) -> Agent:
         id=data["id"], hostname=data.get("hostname", ""),
         resources=resources(data.get("unreserved_resources", data.get("resources", {})))
         + resources(reserved.get(role, {})),
-        active=bool(data.get("active", True)), used=resources(data.get("used_resources", {})), reserved=others)
+        active=bool(data.get("active", True)), used=resources(data.get("used_resources", {})), reserved=others,
+        attributes={name: f"{value:g}" if isinstance(value, float) else str(value)
+                    for name, value in data.get("attributes", {}).items()})
 
 
 def agents(data: Mapping[str, Any], role: str) -> tuple[Agent, ...]:

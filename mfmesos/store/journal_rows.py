@@ -8,6 +8,7 @@ from dataclasses import MISSING, fields
 from typing import Any, Callable, TypeVar
 
 from mfmesos.core.model import (
+    Constraint,
     MadeTemporary,
     Remote,
     Request,
@@ -126,6 +127,7 @@ def _task(data: dict[str, Any]) -> SavedTask:
                              "request": _request(task.get("request", {})),
                              "shared": tuple(task.get("shared", ())),
                              "not_on": tuple(task.get("not_on", ())),
+                             "where": tuple(Constraint(*one) for one in task.get("where", ())),
                              "urls": {name: Remote(*one) for name, one in task.get("urls", {}).items()}}),
         "inputs": tuple(_made(StagedInput, i) for i in data["inputs"]),
         "failed_at": tuple(data.get("failed_at", ())),

@@ -1,16 +1,21 @@
-"""The keys of a task in JSON lines that say when it starts: `"priority": 5, "group": "alice"`."""
+"""The keys of a task in JSON lines that say when and where it starts: `"priority": 5, "group": "alice",
+"constraints": [["rack", "equals", "r1"], ["hostname", "unique"]]`.
+"""
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from mfmesos.core.model import Task
+from mfmesos.core.model import COMPARED, COUNTED, Constraint, Task
 from mfmesos.shared.bounds import PRIORITY
 from mfmesos.shared.messages import taskfiles as m
 from mfmesos.taskfiles.entries import Problem
 from mfmesos.taskfiles.jsonvalues import shown, text_of
 
-SCHEDULING = ("priority", "group")
+SCHEDULING = ("priority", "group", "constraints")
+OPS = (*COMPARED, *COUNTED)
+WITH_VALUE = (*COMPARED, "max_per")
 
 
 def scheduling(stated: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,9 +28,35 @@ def scheduling(stated: Mapping[str, Any]) -> dict[str, Any]:
         found["priority"] = float(priority)
     if group is not None:
         found["group"] = text_of("group", group, m.WRITE_GROUP())
+    if stated.get("constraints"):
+        found["where"] = where(stated["constraints"])
+    return found
+
+
+def where(stated: Any) -> tuple[Constraint, ...]:
+    """From a list of [ATTRIBUTE, OP] and [ATTRIBUTE, OP, VALUE]; raises Problem."""
+    if not isinstance(stated, list):
+        raise Problem(m.CONSTRAINT_INVALID(value=shown(stated)), m.WRITE_CONSTRAINT(ops=", ".join(OPS)))
+    return tuple(map(_constraint, stated))
+
+
+def _constraint(stated: Any) -> Constraint:
+    texts = [str(one) if type(one) is int else one for one in stated] if isinstance(stated, list) else []
+    if not 2 <= len(texts) <= 3 or not all(isinstance(one, str) and one for one in texts) or texts[1] not in OPS or (
+            (len(texts) == 3) != (texts[1] in WITH_VALUE)):
+        raise Problem(m.CONSTRAINT_INVALID(value=shown(stated)), m.WRITE_CONSTRAINT(ops=", ".join(OPS)))
+    found = Constraint(*texts)
+    if found.op == "max_per" and not (found.value.isascii() and found.value.isdigit() and 0 < int(found.value) < 10**9):
+        raise Problem(*m.CONSTRAINT_COUNT.parts(value=shown(stated)))
+    if found.op in ("like", "unlike"):
+        try:
+            re.compile(found.value)
+        except (re.error, RecursionError, OverflowError) as e:
+            raise Problem(*m.CONSTRAINT_PATTERN.parts(value=shown(stated), why=str(e))) from None
     return found
 
 
 def formatted(task: Task) -> dict[str, Any]:
     """The reverse; None: as by default."""
-    return {"priority": task.priority or None, "group": task.group or None}
+    return {"priority": task.priority or None, "group": task.group or None,
+            "constraints": [[part for part in one if part] for one in task.where] or None}

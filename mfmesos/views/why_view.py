@@ -101,6 +101,7 @@ def _waits(why: Values, hosts: Mapping[str, str], now: float) -> Iterator[str]:
         "unconnected": lambda: m.WAITS_UNCONNECTED(),
         "large": lambda: m.WAITS_LARGE(largest=largest),
         "bound": lambda: m.WAITS_BOUND(held=held),
+        "constraint": lambda: m.WAITS_CONSTRAINT(),
         "shunned": lambda: m.WAITS_SHUNNED(),
         "offers": lambda: m.WAITS_OFFERS(),
         "next": lambda: m.WAITS_NEXT(),

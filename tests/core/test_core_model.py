@@ -18,7 +18,7 @@ from world import Master, World
 from mfmesos.core import events as ev
 from mfmesos.core import filling
 from mfmesos.core.attempt_record import Attempt
-from mfmesos.core.model import Holder, Request, Resources, Task
+from mfmesos.core.model import Constraint, Holder, Request, Resources, Task
 from mfmesos.core.needs import FILL, OFF, OVERRIDE
 from mfmesos.core.policies.registry import ORDERINGS, PLANNED_STARTS
 from mfmesos.core.policy import Policy
@@ -35,6 +35,7 @@ LASTS = {"long": 100.0, "short": 10.0}
 """Run times, in seconds, of tasks of these categories."""
 OTHERS = (None, None, {"licences": 1}, {"licences": 2}, {"bandwidth": 2.5}, {"licences": 1, "bandwidth": 10}, {"no": 1})
 
+WHERE = ((), (), (), (Constraint("hostname", "unique"),), (Constraint("rack", "max_per", "1"),))
 PLACED = ("first", "pack", "spread", "best", "balanced", "data", "attribute=rack")
 
 
@@ -62,6 +63,7 @@ class CoreMachine(RuleBasedStateMachine):
         self.world.ahead = ahead
         for master in self.world.masters.values():
             master.lists = lists
+            master.attributes = {"a1": {"rack": "r1"}}
         self.world.send(ev.HistoryLoaded(tuple(
             Attempt(1e9, category, "finished", measured_memory_mb=40.0, wall_s=lasts)
             for category, lasts in LASTS.items() for _ in range(10))))
@@ -74,13 +76,13 @@ class CoreMachine(RuleBasedStateMachine):
 
     @rule(n=st.integers(1, 5), cores=st.sampled_from([None, 1, 2, 4]), memory=st.sampled_from([None, 100, 900]),
           gpus=st.sampled_from([None, None, 1, 2]), others=st.sampled_from(OTHERS), priority=st.integers(0, 1),
-          group=st.sampled_from(["", "g"]))
+          group=st.sampled_from(["", "g"]), where=st.sampled_from(WHERE))
     def submit(self, n: int, cores: float | None, memory: float | None, gpus: float | None,
-               others: dict[str, float] | None, priority: float, group: str) -> None:
+               others: dict[str, float] | None, priority: float, group: str, where: tuple[Constraint, ...]) -> None:
         wanted = (("cores", cores), ("memory_mb", memory), ("gpus", gpus), ("others", others and named(others)))
         request = {k: v for k, v in wanted if v is not None}
         self.world.submit(*range(self.submitted + 1, self.submitted + n + 1), priority=priority, group=group,
-                          **request)
+                          where=where, **request)
         self.submitted += n
 
     @rule()

@@ -14,7 +14,7 @@ from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.core import Core
 from mfmesos.core.holding import is_held
-from mfmesos.core.model import Agent, Holder, Offer, Request, Resources, SavedClaim, SavedTask, Task
+from mfmesos.core.model import Agent, Constraint, Holder, Offer, Request, Resources, SavedClaim, SavedTask, Task
 from mfmesos.core.policy import Policy
 from mfmesos.core.sizing import AHEAD_MOST, how_many_fit
 from mfmesos.core.states import ClaimState
@@ -73,6 +73,8 @@ class Master:
     """Agents that make no offers for the moment."""
     reserved: dict[str, tuple[tuple[str, Resources], ...]] = field(default_factory=dict)
     """What other roles keep, by agent; `agents` is without it."""
+    attributes: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By agent."""
     offers: dict[str, Offer] = field(default_factory=dict)
     offer_number: int = 0
     suppressed: bool = False
@@ -100,14 +102,16 @@ class Master:
                     free = free - offer.resources
             if free.cores > 0.001 or free.memory_mb > 0.001:
                 self.offer_number += 1
-                offer = Offer(f"O{self.offer_number}", agent, agent, free.at_least_zero())
+                offer = Offer(f"O{self.offer_number}", agent, agent, free.at_least_zero(),
+                              self.attributes.get(agent, {}))
                 self.offers[offer.id] = offer
                 fresh.append(offer)
         return tuple(fresh)
 
     def listed(self, holders: bool) -> ev.AgentsListed:
         return ev.AgentsListed(tuple(
-            Agent(a, a, r, active=a not in self.away, used=self.used[a], reserved=self.reserved.get(a, ()))
+            Agent(a, a, r, active=a not in self.away, used=self.used[a], reserved=self.reserved.get(a, ()),
+                  attributes=self.attributes.get(a))
             for a, r in self.agents.items()), self.holders if holders else None, self.cluster)
 
 
@@ -362,9 +366,11 @@ class World:
                     f"task {first.task.id} waits although {claim.id} has room")
 
     # --- what can happen ------------------------------------------------------------------------
-    def submit(self, *ids: int, priority: float = 0.0, group: str = "", **request: Any) -> None:
+    def submit(self, *ids: int, priority: float = 0.0, group: str = "", where: tuple[Constraint, ...] = (),
+               **request: Any) -> None:
         self.send(*(ev.TaskSubmitted(Task(
-            i, f"cmd {i}", (), (f"o{i}",), Request(**request), priority=priority, group=group)) for i in ids))
+            i, f"cmd {i}", (), (f"o{i}",), Request(**request), priority=priority, group=group,
+            where=where)) for i in ids))
 
     def register(self, *clusters: str) -> None:
         """With these masters, or with all."""

@@ -13,9 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mfmesos.core import actions as act
-from mfmesos.core.model import Remote, Request, Resources, SavedClaim, SavedPart, SavedTask, StagedInput, Task
+from mfmesos.core.model import (
+    Constraint,
+    Remote,
+    Request,
+    Resources,
+    SavedClaim,
+    SavedPart,
+    SavedTask,
+    StagedInput,
+    Task,
+)
 from mfmesos.shared.resources import named
-from mfmesos.store import sqlitefile
+from mfmesos.store import journal_rows, sqlitefile
 from mfmesos.store.journal import APPLICATION_ID, SCHEMA_VERSION, Journal, JournalError
 from mfmesos.store.journal_schema import STEPS
 
@@ -327,3 +337,12 @@ def test_any_task_comes_back(tmp_path_factory, command, names, memory, solo):
     journal.write([act.SaveTask(saved)])
     assert journal.load()[0] == [saved]
     journal.close()
+
+
+def test_policies_of_a_task_are_kept():
+    """Priority, group and constraints are the same values when they come back."""
+    task = Task(1, "x", priority=2.5, group="g", where=(Constraint("rack", "max_per", "3"), Constraint("os", "unique")))
+    saved = SavedTask(task, (), 1, "", 1, stem="1")
+    (found,) = journal_rows.tasks_of([journal_rows.Rows().task(saved)], [])
+    assert found == saved
+    assert found.task.where[0].counted

@@ -248,3 +248,32 @@ def test_temporary_outputs():
         assert '"temporary": true' in parse([wrong]).cure
     assert "lie in each other" in parse(["d", {"name": "d/b", "temporary": True}]).problem
     assert isinstance(parse([{"name": 3, "temporary": True}]), Malformed)
+
+
+@pytest.mark.parametrize(("where", "problem"), [
+    ([["rack", "equals"]], "not a valid constraint"), ([["rack", "unique", "x"]], "not a valid constraint"),
+    ([["rack", "is", "x"]], "not a valid constraint"), ("rack", "not a valid constraint"),
+    ([["rack", "max_per", "many"]], "whole number"), ([["rack", "max_per", 0]], "whole number"),
+    ([["rack", "like", "("]], "regular expression"), ([["", "unique"]], "not a valid constraint"),
+    ([[["rack"], "unique"]], "not a valid constraint"),
+])
+def test_bad_constraints_are_refused(where, problem):
+    """With what is wrong; the other lines count."""
+    (record,) = parse(json.dumps({"command": "x", "constraints": where}).encode() + b"\n")
+    assert isinstance(record, Malformed)
+    assert problem in record.problem
+
+
+def test_scheduling_keys():
+    """Priority, group and constraints are read, and written the same."""
+    stated = {"command": "x", "priority": -2.5, "group": "alice",
+              "constraints": [["rack", "max_per", 3], ["hostname", "unique"], ["os", "unlike", "r.*"]]}
+    (record,) = parse(json.dumps(stated).encode() + b"\n")
+    assert isinstance(record, Submitted)
+    task = record.task
+    assert (task.priority, task.group) == (-2.5, "alice")
+    assert task.where == (("rack", "max_per", "3"), ("hostname", "unique", ""), ("os", "unlike", "r.*"))
+    assert parse(format_json(task)) == [record]
+    for bad in ({"priority": "high"}, {"priority": 1e10}, {"group": 7}):
+        (record,) = parse(json.dumps({"command": "x", **bad}).encode() + b"\n")
+        assert isinstance(record, Malformed)

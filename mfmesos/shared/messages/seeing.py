@@ -90,6 +90,8 @@ WAITS_BOUND = Message(
     "waits-bound", "at the bound of --max-cores or --max-memory: {held}", "Why a task waits.")
 WAITS_SHUNNED = Message(
     "waits-shunned", "where there would be room it failed before, or a shared folder is missing", "Why a task waits.")
+WAITS_CONSTRAINT = Message(
+    "waits-constraint", "no agent with room meets its constraints now", "Why a task waits.")
 WAITS_OFFERS = Message(
     "waits-offers", "it waits for the cluster: no agent offers enough at the moment", "Why a task waits.")
 WAITS_NEXT = Message("waits-next", "it starts in a moment", "Why a task waits.")

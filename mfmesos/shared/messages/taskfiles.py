@@ -96,6 +96,19 @@ PRIORITY_INVALID = Message(
     "priority-invalid", "priority: {value} is not a valid number", "A priority is a number; higher ones start first.")
 WRITE_PRIORITY = Message("write-priority", 'write "priority": NUMBER, {bounds}', "How a priority is written.")
 WRITE_GROUP = Message("write-group", 'write "group": "NAME"', "How a group is written.")
+CONSTRAINT_INVALID = Message(
+    "constraint-invalid", "constraints: {value} is not a valid constraint",
+    "A constraint is a list of an attribute of the agents, what is asked of it and, for most, a value.")
+CONSTRAINT_COUNT = Message(
+    "constraint-count", "constraints: {value}: max_per needs a whole number",
+    "At most N tasks run on agents of one value.", 'write ["ATTRIBUTE", "max_per", NUMBER]')
+CONSTRAINT_PATTERN = Message(
+    "constraint-pattern", "constraints: {value} has an invalid regular expression: {why}",
+    "The value of like and unlike is a regular expression of Python that must match the whole attribute.",
+    "correct the expression")
+WRITE_CONSTRAINT = Message(
+    "write-constraint", 'write "constraints": [["ATTRIBUTE", "OP", "VALUE"]] with OP one of {ops}; unique and group_by '
+    "have no value", "How a constraint is written.")
 WRITE_CATEGORY = Message("write-category", 'write "category": "NAME"', "How a category is written.")
 WRITE_NUMBER = Message(
     "write-number", 'write "{key}": NUMBER, a number without quotes, or leave it out', "How a request is written.")

@@ -1,0 +1,113 @@
+"""Constraints: on which agents a task may start, by their attributes (model.Constraint).
+
+`equals`, `like` and `unlike` compare an attribute with a value. `max_per`, `unique` and `group_by` count the tasks of
+the same group (or category) that run on agents with the same value. An agent without the attribute meets only `unlike`.
+"""
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from mfmesos.core.cluster_state import ClusterState
+from mfmesos.core.model import Agent, AgentId, Constraint
+from mfmesos.core.records import AgentRecord, Shape, TaskRecord
+from mfmesos.core.state import State
+from mfmesos.core.states import ClaimState
+
+HOSTNAME = "hostname"
+"""Every agent has it."""
+
+
+def value_of(agent: AgentRecord, attribute: str) -> str | None:
+    return (agent.hostname or None) if attribute == HOSTNAME else agent.attributes.get(attribute)
+
+
+def meets(constraint: Constraint, value: str | None) -> bool:
+    """Whether an agent with that value of the attribute may ever run the task."""
+    if value is None or constraint.op == "unlike":
+        return constraint.op == "unlike" and (value is None or not _matches(constraint.value, value))
+    if constraint.op == "equals":
+        return value == constraint.value
+    return constraint.op != "like" or _matches(constraint.value, value)
+
+
+@functools.lru_cache(maxsize=1000)
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text)
+
+
+def _matches(pattern: str, value: str) -> bool:
+    return _pattern(pattern).fullmatch(value) is not None
+
+
+def ever(state: State, where: Sequence[Constraint], agent_id: AgentId) -> bool:
+    """Whether the agent meets them, whatever runs."""
+    agent = state.agent(agent_id)
+    return all(meets(one, value_of(agent, one.attribute)) for one in where)
+
+
+def left(state: State, shape: Shape, agent_id: AgentId) -> float:
+    """How many more tasks of the shape may start there now; infinity without a bound."""
+    if not ever(state, shape.where, agent_id):
+        return 0
+    found, agent = math.inf, state.agent(agent_id)
+    for one in shape.where:
+        if one.counted:
+            counts: Mapping[str, int] = state.placed.get((one, shape.scope), {})
+            here = counts.get(value_of(agent, one.attribute) or "", 0)
+            if one.op == "group_by":
+                most = min((counts.get(value, 0) for value in values(state, one.attribute)), default=0) + 1
+            else:
+                most = 1 if one.op == "unique" else int(one.value)
+            found = min(found, most - here)
+    return max(found, 0)
+
+
+def left_to_open(state: State, shape: Shape, agent_id: AgentId) -> float:
+    """The same, less what claims on the agent are being launched for."""
+    if not shape.where:
+        return math.inf
+    launching = (c for c in state.claims.of_agent(agent_id) if c.state is ClaimState.LAUNCHING)
+    return left(state, shape, agent_id) - sum(claim.expects.get(shape, 0) for claim in launching)
+
+
+def values(state: State, attribute: str) -> list[str]:
+    """Of the agents that are there."""
+    found = {value_of(state.agent(agent_id), attribute) for cluster in state.live() for agent_id in cluster.present()}
+    return sorted(value for value in found if value is not None)
+
+
+def count(state: State, record: TaskRecord, change: int) -> None:
+    """An attempt has started or left its claim."""
+    scope = record.scope
+    for one in record.task.where:
+        if one.counted:
+            counts = state.placed.setdefault((one, scope), Counter())
+            for part in record.parts:
+                counts[value_of(state.agent(part.agent_id), one.attribute) or ""] += change
+            state.fresh.update((s, None) for s in state.needed if s.scope == scope and one in s.where)
+            state.recount = True
+
+
+def count_again(state: State) -> None:
+    """The attributes of agents have changed."""
+    if state.placed:
+        state.placed.clear()
+        for record in state.tasks.values():
+            if record.task.where and record.claim_id:
+                count(state, record, 1)
+    state.try_all = True
+
+
+def listed(state: State, cluster: ClusterState, agents: Iterable[Agent]) -> None:
+    """The list names the attributes of agents that have made no offers yet; needed where tasks have constraints."""
+    if not any(shape.where for shape in state.needed):
+        return
+    known = [one for one in agents if one.attributes and not cluster.agent(one.id, one.hostname).attributes]
+    for one in known:
+        cluster.agent(one.id).attributes = one.attributes or {}
+    if known:
+        count_again(state)

@@ -1,0 +1,46 @@
+"""Ends tasks whose constraints no agent meets, with what the agents have."""
+from __future__ import annotations
+
+from mfmesos.core import constraints, tasks
+from mfmesos.core.model import Constraint
+from mfmesos.core.records import Shape
+from mfmesos.core.state import State
+from mfmesos.core.states import TaskState
+from mfmesos.shared.messages import core as m
+
+NAMED = 5
+"""Values that a reason names."""
+
+
+def look(state: State, wanted: list[tuple[Shape, int]]) -> None:
+    """After a while, since the master may know other agents by then."""
+    lost = {shape: bad for shape, _ in wanted if shape.where and (bad := _unmet(state, shape)) is not None}
+    for shape in set(state.placeless_since) - set(lost):
+        del state.placeless_since[shape]
+    for shape, constraint in lost.items():
+        since = state.placeless_since.setdefault(shape, state.now)
+        if state.listed_since(since) and state.now - since >= state.policy.unsatisfiable_s:
+            for record in state.queue.of(shape):
+                tasks.end(state, record, TaskState.FAILED, _reason(state, constraint))
+
+
+def waits_for_list(state: State, asked_at: float) -> bool:
+    """Whether the decision needs a newer list of the agents."""
+    return any(since > asked_at for since in state.placeless_since.values())
+
+
+def _unmet(state: State, shape: Shape) -> Constraint | None:
+    """The last constraint that no agent meets which meets those before it; None if some agent meets all."""
+    agents = [agent_id for cluster in state.live() for agent_id in cluster.present()]
+    for number, one in enumerate(shape.where, 1):
+        if agents and not any(constraints.ever(state, shape.where[:number], agent_id) for agent_id in agents):
+            return one
+    return None
+
+
+def _reason(state: State, constraint: Constraint) -> str:
+    there = constraints.values(state, constraint.attribute)
+    if not there:
+        return m.NO_AGENT_HAS_ATTRIBUTE(constraint=str(constraint), attribute=constraint.attribute)
+    named = ", ".join(there[:NAMED]) + (", ..." if len(there) > NAMED else "")
+    return m.NO_AGENT_MEETS(constraint=str(constraint), attribute=constraint.attribute, values=named)

@@ -1,0 +1,24 @@
+"""An attempt begins to hold resources, and ends to: what orderings and constraints count."""
+from __future__ import annotations
+
+from mfmesos.core import constraints
+from mfmesos.core.records import TaskRecord
+from mfmesos.core.state import State
+
+
+def begins(state: State, record: TaskRecord) -> None:
+    state.policies.ordering.started(record.group, _cores(record), state.now)
+    if record.task.where:
+        constraints.count(state, record, 1)
+
+
+def ends(state: State, record: TaskRecord) -> None:
+    """Finished or not."""
+    state.policies.ordering.used(record.group, _cores(record), state.now - record.assigned_at, state.now)
+    if record.task.where:
+        constraints.count(state, record, -1)
+
+
+def _cores(record: TaskRecord) -> float:
+    """Of all parts of the current attempt."""
+    return sum(part.allocation.cores for part in record.parts)
