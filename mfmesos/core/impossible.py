@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from mfmesos.core import constraints, tasks
-from mfmesos.core.model import Constraint
+from mfmesos.core.model import AgentId, Constraint
 from mfmesos.core.records import Shape
 from mfmesos.core.state import State
 from mfmesos.core.states import TaskState
@@ -21,7 +21,7 @@ def look(state: State, wanted: list[tuple[Shape, int]]) -> None:
         since = state.placeless_since.setdefault(shape, state.now)
         if state.listed_since(since) and state.now - since >= state.policy.unsatisfiable_s:
             for record in state.queue.of(shape):
-                tasks.end(state, record, TaskState.FAILED, _reason(state, constraint))
+                tasks.end(state, record, TaskState.FAILED, _reason(state, shape, constraint))
 
 
 def waits_for_list(state: State, asked_at: float) -> bool:
@@ -30,16 +30,24 @@ def waits_for_list(state: State, asked_at: float) -> bool:
 
 
 def _unmet(state: State, shape: Shape) -> Constraint | None:
-    """The last constraint that no agent meets which meets those before it; None if some agent meets all."""
-    agents = [agent_id for cluster in state.live() for agent_id in cluster.present()]
+    """The first constraint that no agent meets which is large enough and meets those before; None if one meets all."""
+    agents = _large_enough(state, shape)
     for number, one in enumerate(shape.where, 1):
         if agents and not any(constraints.ever(state, shape.where[:number], agent_id) for agent_id in agents):
             return one
     return None
 
 
-def _reason(state: State, constraint: Constraint) -> str:
-    there = constraints.values(state, constraint.attribute)
+def _large_enough(state: State, shape: Shape) -> list[AgentId]:
+    """As far as known."""
+    need = state.need(shape)
+    return [agent_id for cluster in state.live() for agent_id in cluster.present()
+            if (whole := state.whole(agent_id)) is None or state.fits(need, whole, agent_id)]
+
+
+def _reason(state: State, shape: Shape, constraint: Constraint) -> str:
+    has = (constraints.value_of(state.agent(a), constraint.attribute) for a in _large_enough(state, shape))
+    there = sorted({value for value in has if value is not None})
     if not there:
         return m.NO_AGENT_HAS_ATTRIBUTE(constraint=str(constraint), attribute=constraint.attribute)
     named = ", ".join(there[:NAMED]) + (", ..." if len(there) > NAMED else "")

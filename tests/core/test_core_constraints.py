@@ -132,6 +132,20 @@ def test_an_impossible_constraint_fails_the_task_with_what_there_is():
     assert set(running(world)) == {3}
 
 
+def test_an_agent_that_meets_a_constraint_must_also_be_large_enough():
+    """The agents with a rack have no GPU, and the one with a GPU has no rack."""
+    world = World(Policy(workdir="/w", batch_delay_s=0.0), {"a1": AGENT, "a2": AGENT._replace(gpus=1)})
+    world.first.attributes = {"a1": {"rack": "r1"}}
+    world.register()
+    one = task(1, ("rack", "unique"))
+    submit(world, Task(1, "x", (), (), Request(1.0, 100.0, 200.0, gpus=1), where=one.where))
+    for _ in range(12):
+        running(world)
+        world.list_agents()
+        world.pass_time(1.0)
+    assert "large enough meets the constraint rack unique: none has the attribute rack" in world.reports[1].reason
+
+
 def test_constraints_outlive_the_scheduler():
     """What runs on a rack counts there again once the attributes are known."""
     world = world_of({"a1": {"rack": "r1"}, "a2": {"rack": "r2"}})

@@ -150,11 +150,13 @@ RESOURCE_UNKNOWN = Message(
     "No agent of the cluster offers a scalar resource of that name, so the task could never start.",
     "besides cores, memory, disk and GPUs the agents have: {known}")
 NO_AGENT_MEETS = Message(
-    "no-agent-meets", "no agent meets the constraint {constraint}; {attribute} is {values}; {cure}",
+    "no-agent-meets",
+    "no agent that is large enough meets the constraint {constraint}; {attribute} is {values}; {cure}",
     "The task may start only on agents with such an attribute, and no agent that the master lists has it.",
     "correct the constraint or add such an agent")
 NO_AGENT_HAS_ATTRIBUTE = Message(
-    "no-agent-has-attribute", "no agent meets the constraint {constraint}: none has the attribute {attribute}; {cure}",
+    "no-agent-has-attribute",
+    "no agent that is large enough meets the constraint {constraint}: none has the attribute {attribute}; {cure}",
     "Attributes are given to agents at their start (mesos-agent --attributes).",
     "correct the constraint or give the agents the attribute")
 NO_OTHER_RESOURCES = Message(
