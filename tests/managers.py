@@ -96,10 +96,10 @@ class Manager:
 
 @contextlib.contextmanager
 def manager(kind: str, password: bytes = b"", tls: ssl.SSLContext | None = None, **changes: Any) -> Iterator[Manager]:
-    """A manager of `kind`, "taskvine-main" or "workqueue-main", with a worker. `changes` are of its status."""
+    """A manager of `kind`, "taskvine-main", "workqueue-main" or "debian", with a worker. `changes`: of its status."""
     status = [{**recorded(f"status-{kind}")[0], **changes}]
     answers = {"resources_status": status, "worker_status": recorded(f"workers-{kind}")}
-    if kind.startswith("workqueue"):
+    if not kind.startswith("taskvine"):
         answers["queue_status"] = status
     made = Manager(answers, password, tls)
     yield made

@@ -59,6 +59,8 @@ class Listed(NamedTuple):
     workers: int
     tasks: int
     """The number of their running tasks."""
+    files: bool = False
+    """One of them has no task and yet uses disk: it has files for tasks to come."""
 
 
 @dataclass(frozen=True)
@@ -226,9 +228,9 @@ def workers_in(body: bytes, where: str) -> dict[Identity, Listed]:
     for one in records_of(body, where):
         try:
             who = Identity(*(whole_number(one, f"{name}_total") for name in ("cores", "memory", "disk")))
-            tasks = whole_number(one, "total_tasks_running")
+            tasks, disk_mb = whole_number(one, "total_tasks_running"), whole_number(one, "disk_inuse")
         except (ValueError, TypeError, AttributeError):
             continue
         known = found.get(who, Listed(0, 0))
-        found[who] = Listed(known.workers + 1, known.tasks + tasks)
+        found[who] = Listed(known.workers + 1, known.tasks + tasks, known.files or (not tasks and disk_mb > 0))
     return found

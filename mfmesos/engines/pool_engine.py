@@ -34,7 +34,7 @@ from mfmesos.shared.phrases import counted
 from mfmesos.shared.terminal import say
 from mfmesos.shares.desk import Pool
 from mfmesos.shares.foremen import through_foremen
-from mfmesos.shares.pool_values import Decisions, Pace, Start
+from mfmesos.shares.pool_values import TASK_VINE, Decisions, Pace, Start
 from mfmesos.store.runlog import RunLog, more_of_it
 from mfmesos.taskfiles.watch import DirectoryWatch
 
@@ -293,7 +293,9 @@ class PoolEngine(Launched):
             staying = sum(w.project == start.manager.project and not w.draining and not leaves(w.task)
                           for w in self._workers.values())
             for _ in range(start.count):
-                stays = start.manager.tasks_left > 0 or (its is not None and staying < its.min_workers)
+                # TaskVine would let a worker leave that has the only copy of a file: the pool ends its workers.
+                stays = start.manager.tasks_left > 0 or start.manager.worker == TASK_VINE or (
+                    its is not None and staying < its.min_workers)
                 staying += stays
                 size = distinct_size(start.size, taken)
                 taken.add(identity(size))

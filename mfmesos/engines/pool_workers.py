@@ -29,6 +29,8 @@ class Worker:
     placed_at: float | None = None
     """When it was first seen to have its resources; None: it waits for them."""
     draining: bool = False
+    has_files: bool = False
+    """Its manager lists it with files for tasks to come."""
 
     @property
     def manager(self) -> str:
@@ -48,7 +50,7 @@ class Worker:
 
     def as_core(self) -> PoolWorker:
         return PoolWorker(str(self.task.id), self.manager, self.size, self.asked_at, self.idle_since, self.draining,
-                          self.seen, self.placed_at is not None, leaves(self.task))
+                          self.seen, self.placed_at is not None, leaves(self.task), self.has_files)
 
 
 def see(workers: Iterable[Worker], view: View, waiting: Collection[int], now: float) -> set[str]:
@@ -68,6 +70,8 @@ def see(workers: Iterable[Worker], view: View, waiting: Collection[int], now: fl
             joined.add(worker.project)
         elif present is None and now - worker.asked_at >= YOUNG_S:
             worker.presumed = True
+        if listed is not None:
+            worker.has_files = listed.files
         if present is None:
             busy = (worker.seen or worker.presumed) and tasks.get(worker.manager, 1) > 0
         else:

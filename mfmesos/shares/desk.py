@@ -21,7 +21,6 @@ from mfmesos.shares.pool_sizes import completed
 from mfmesos.shares.pool_steps import Account, Learned
 from mfmesos.shares.pool_values import (
     NOTHING_SAID,
-    TASK_VINE,
     Decisions,
     Drain,
     ManagerStatus,
@@ -110,9 +109,9 @@ class Pool:
                overhead: Resources, now: float, why: dict[str, str], free_cores: float) -> list[Drain]:
         """Workers that are too small for the manager's tasks, or too large for any agent's free room, are drained.
 
-        They count for no minimum: larger or smaller workers replace them. Small ones of TaskVine may have the only copy
-        of a file: they leave by themselves if the larger worker has room beside them in the `free_cores`. `fixed`: the
-        size that the user gave.
+        They count for no minimum: larger or smaller workers replace them. Small ones of TaskVine that may have
+        the only copy of a file stay if the larger worker has room beside them in the `free_cores`. `fixed`: the size
+        that the user gave.
         """
         sizes = self._sizes.setdefault(status.key, _Sizes())
         if not status.tasks:
@@ -138,8 +137,8 @@ class Pool:
             sizes.most_cores = max(math.floor(max(w.size.cores for w in homeless) / 2 + EPS), 1)
             sizes.until = now + self.pace.smaller_s
             homeless = [w for w in homeless if w.size.cores > max(sizes.most_cores, sizes.at_least.cores) + EPS]
-        beside = status.worker == TASK_VINE and sizes.at_least.cores <= free_cores + EPS
-        return [*(Drain(w.id, m.POOL_DRAIN_TOO_SMALL(), leaves=w.leaves and beside) for w in small),
+        beside = sizes.at_least.cores <= free_cores + EPS
+        return [*(Drain(w.id, m.POOL_DRAIN_TOO_SMALL(), leaves=beside and w.is_kept(status)) for w in small),
                 *(Drain(w.id, m.POOL_DRAIN_NO_ROOM()) for w in homeless)]
 
     def _record_reports(self, managers: Sequence[ManagerStatus], with_workers: set[str], now: float) -> None:
@@ -159,9 +158,11 @@ class Pool:
         rounds = self._project_rounds(accounts)
         room = pool_cores - sum(its.held for its in accounts)
         short = steps.others_are_short(accounts)
+        starved = steps.somebody_has_none(accounts)
+        pace = replace(self.pace, busy_s=self.pace.starved_s) if starved else self.pace
         for its in accounts:
             project = rounds[its.project]
-            ended = steps.surplus_workers(its, project.workers, project.may_end, now, short, self.pace)
+            ended = steps.surplus_workers(its, project.workers, project.may_end, now, short, pace)
             drains += ended
             project.end(len(ended))
             if ended:

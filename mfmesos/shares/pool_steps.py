@@ -23,7 +23,7 @@ from mfmesos.core.model import Resources
 from mfmesos.shared.messages import pool as m
 from mfmesos.shared.phrases import counted
 from mfmesos.shares.pool_sizes import cores_needed, part_of, planned, task_size, worker_size, workers_in
-from mfmesos.shares.pool_values import NOTHING_SAID, TASK_VINE, Drain, ManagerStatus, Pace, PoolWorker, ProjectSettings
+from mfmesos.shares.pool_values import NOTHING_SAID, Drain, ManagerStatus, Pace, PoolWorker, ProjectSettings
 from mfmesos.shares.water_filling import EPS, Claimant, share
 
 SHARED_PARTS = 2
@@ -194,20 +194,26 @@ def others_are_short(accounts: Sequence[Account]) -> bool:
     return any(one.demand > EPS and one.held + one.task.cores <= one.target + EPS for one in accounts)
 
 
+def somebody_has_none(accounts: Sequence[Account]) -> bool:
+    """Whether some manager has no worker, and is to have one."""
+    return any(one.demand > EPS and one.held <= EPS and one.task.cores <= one.target + EPS for one in accounts)
+
+
 def surplus_workers(its: Account, workers: int, at_most: int, now: float, short: bool, pace: Pace) -> list[Drain]:
     """Those of a manager that are to end, never below `min_workers`. `workers`: how many its project has.
 
     Above `max_workers` any ends. Within it a worker ends only when its cores are surplus: because it is idle; or, when
     `short` (another manager misses cores), busy ones as well where sharing has cut this manager's target; last those
-    that their manager keeps. If what is surplus is less than any worker, one ends that a smaller one replaces.
+    that have files of TaskVine's. If what is surplus is less than any worker, one ends that a smaller one replaces.
     """
     over = workers - its.settings.max_workers
     surplus = its.surplus
     drains: list[Drain] = []
-    for w in sorted(its.workers, key=lambda w: (w.is_kept(now, pace), *_drained_first(w))):
+    for w in sorted(its.workers, key=lambda w: (w.is_kept(its.status), *_drained_first(w))):
         if len(drains) >= at_most or workers - len(drains) <= its.settings.min_workers:
             break
-        idle = w.idle_since is not None and now - w.idle_since >= pace.idle_s and not _leaves_alone(its.status, w)
+        idle_s = -math.inf if w.idle_since is None or w.is_kept(its.status) else now - w.idle_since
+        idle = (idle_s >= pace.idle_s and not w.leaves) or (short and w.connected and idle_s >= pace.idle_short_s)
         taken = short and now - w.asked_at >= pace.busy_s and its.target < its.demand - EPS
         fits = w.size.cores <= surplus + EPS
         resized = short and not drains and surplus >= its.unit - EPS and w.size.cores >= its.unit + surplus - EPS
@@ -220,11 +226,6 @@ def surplus_workers(its: Account, workers: int, at_most: int, now: float, short:
         over -= 1
         surplus -= w.size.cores
     return drains
-
-
-def _leaves_alone(status: ManagerStatus, w: PoolWorker) -> bool:
-    """Whether it is never drained for being idle: only TaskVine knows which workers have the only copy of a file."""
-    return w.leaves or status.worker == TASK_VINE
 
 
 def _drained_first(w: PoolWorker) -> tuple[bool, float, str]:

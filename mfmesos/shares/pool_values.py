@@ -88,10 +88,12 @@ class Pace:
     """Bounds that factor."""
     idle_s: float = 10.0
     """An unneeded worker is drained only after this long without a task."""
-    leaving_s: float = 10.0
-    """A worker that may leave has left after this time."""
     busy_s: float = 30.0
     """A busy worker is drained in favour of another project only at this age."""
+    starved_s: float = 10.0
+    """The same in favour of a manager that has no worker at all."""
+    idle_short_s: float = 2.0
+    """While another manager misses cores, an unneeded worker is drained after this long without a task."""
     stuck_s: float = 4.0
     """Workers that idle for this long while tasks wait and none runs are too small for the tasks."""
     unplaced_s: float = 8.0
@@ -122,12 +124,16 @@ class PoolWorker:
     placed: bool = True
     """It has its resources."""
     leaves: bool = False
-    """It asks its manager for leave when it has idled for `Pace.idle_s`: the manager knows whether the worker has the
-    only copy of a file, and does not count it as lost. So it is not drained for being idle."""
+    """It asks its manager for leave when it has idled for `Pace.idle_s`: so its manager does not count it as lost, and
+    it is not drained for being idle."""
+    has_files: bool = False
+    """It idles, and has files for tasks to come."""
 
-    def is_kept(self, now: float, pace: Pace) -> bool:
-        """Its manager has not let it leave: it has the only copy of a file."""
-        return self.leaves and self.idle_since is not None and now - self.idle_since >= pace.idle_s + pace.leaving_s
+    def is_kept(self, status: ManagerStatus) -> bool:
+        """It may have the only copy of a temporary file, which TaskVine would have to make again; TaskVine itself lets
+        such a worker leave. (Measured with cctools 8.0.0: workers do not report that an output is temporary.)
+        """
+        return status.worker == TASK_VINE and self.has_files and status.all_tasks > 0
 
 
 @dataclass(frozen=True)

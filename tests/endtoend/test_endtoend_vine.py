@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import tarfile
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -118,7 +119,7 @@ def test_the_protocols(vine: Path, make_cluster: MakeCluster) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_tasks_of_any_size(vine: Path, pool: PoolFlow, managers: MakeManager, kind: str) -> None:
     """One task of 4 cores, three of 4 cores at once, then small and large ones together: all run; later tasks start
-    soon, idle workers leave, and none counts as lost but those that left."""
+    soon, idle workers leave, and none counts as lost but those that left: no question does."""
     one = managers(kind)
     process = serve(pool, vine, one)
     one.submit("sleep 0.1", cores=4, memory=100, disk=50)
@@ -132,8 +133,8 @@ def test_tasks_of_any_size(vine: Path, pool: PoolFlow, managers: MakeManager, ki
     one.submit("sleep 0.1", cores=1, memory=100, disk=50)
     one.wait_for(16, 30)
     stats = one.stats()
-    # TaskVine also counts those that it has let go as lost, when their connections end.
-    assert stats["workers_lost"] <= stats["workers_idled_out"]
+    # TaskVine counts each worker whose connection ends as lost, also one that it has let go.
+    assert stats["workers_lost"] <= (stats["workers_removed"] if kind == "taskvine" else 0)
     assert pool.interrupt(process).code == 0
 
 
@@ -202,6 +203,59 @@ def test_makeflow_by_task_vine(vine: Path, pool: PoolFlow, catalog: Catalog, tmp
     assert flow.wait(60) == 0
     assert [(folder / f"o{i}").read_text() for i in range(5)] == [f"{i}\n" for i in range(5)]
     assert pool.interrupt(process).code == 0
+
+
+def test_the_only_copy_of_a_temporary_file(vine: Path, pool: PoolFlow, managers: MakeManager) -> None:
+    """Of two idle workers the one without it ends; the other stays, while there are tasks, for the one that reads it:
+    TaskVine has to make nothing again."""
+    one = managers("taskvine")
+    process = serve(pool, vine, one, "--cores", "1", "--memory", "200", "--disk", "200", "--idle", "2")
+    one.submit("sleep 10; echo 7 > made", makes="made", cores=1, memory=50, disk=50)
+    one.submit("sleep 10", cores=1, memory=50, disk=50)
+    one.submit("sleep 30", cores=1, memory=50, disk=50)
+    wait_until(lambda: one.stats()["workers_connected"] == 3, 40, "a worker for each")
+    one.wait_for(2, 60)
+    wait_until(lambda: one.stats()["workers_connected"] == 2, 40, "the idle worker without a file to leave")
+    one.wait_for(3, 60)
+    one.submit("cat made", reads="made", cores=1, memory=50, disk=50)
+    one.wait_for(4, 40)
+    stats = one.stats()
+    assert one.outputs[-1] == "7"
+    assert (stats["tasks_recovery"], stats["workers_joined"]) == (0, 3)
+    assert pool.interrupt(process).code == 0
+
+
+def test_an_environment_for_python_tasks(vine: Path, pool: PoolFlow, managers: MakeManager, tmp_path: Path,
+                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    """The archive travels with the worker: functions find its modules. It is unpacked once for three tasks."""
+    monkeypatch.setenv("PATH", str(vine / "bin"), prepend=os.pathsep)
+    packages = next(vine.glob("lib/python3*/site-packages"))
+    archive = environment(tmp_path / "made", packages, unpacked=tmp_path / "unpacked")
+    one = managers("taskvine")
+    process = serve(pool, vine, one, "--python-env", str(archive), "--max", "1")
+    one.submit("", 3, imports="only_in_there", cores=1, memory=50, disk=50)
+    one.wait_for(3, 60)
+    assert one.outputs == ["found"] * 3
+    assert (tmp_path / "unpacked").read_text() == "once\n"
+    assert pool.interrupt(process).code == 0
+
+
+def environment(folder: Path, packages: Path, unpacked: Path) -> Path:
+    """An archive as conda-pack makes it, with the system's Python, cloudpickle, and a module of its own. Unpacking it
+    adds a line to the file `unpacked`."""
+    scripts = {"activate": 'export PATH="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd):$PATH"\n',
+               "conda-unpack": f"#!/bin/sh\necho once >> {unpacked}\n",
+               "python3": '#!/bin/sh\nPYTHONPATH="$(dirname "$0")/../lib" exec /usr/bin/python3 "$@"\n'}
+    for name, text in scripts.items():
+        (folder / "bin").mkdir(parents=True, exist_ok=True)
+        (folder / "bin" / name).write_text(text)
+        (folder / "bin" / name).chmod(0o755)
+    shutil.copytree(packages / "cloudpickle", folder / "lib" / "cloudpickle")
+    (folder / "lib" / "only_in_there.py").write_text("NAME = 'found'\n")
+    archive = folder.parent / "environment.tar.gz"
+    with tarfile.open(archive, "w:gz") as made:
+        made.add(folder, ".")
+    return archive
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
 from managers import Manager, manager, recorded
 
-from mfmesos.engines.manager import Access, Answer, Listed, Password, ask
+from mfmesos.engines.manager import Access, Answer, Listed, Password, ask, workers_in
 from mfmesos.engines.pool_worker import Identity
 from mfmesos.staging.tls import make_tls
 
@@ -20,15 +21,24 @@ def asked(one: Manager, access: Access = PLAIN, *passwords: Password) -> Answer:
     return asyncio.run(ask("127.0.0.1", one.port, access, passwords))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "debian"])
 def test_a_question_that_each_manager_knows(kind: str) -> None:
     """TaskVine does not know "queue_status", and counts whoever asks it as a lost worker."""
     with manager(kind) as one:
         answer = asked(one)
         assert answer.status is not None
         assert answer.status.workers_connected == 1
-        assert answer.workers == {Identity(5, 1000, 2000): Listed(1, 1)}
+        listed = (Identity(2, 500, 500), Listed(1, 2)) if kind == "debian" else (Identity(5, 1000, 2000), Listed(1, 1))
+        assert answer.workers == dict([listed])
         assert (one.lost, one.asked) == (0, ["resources_status", "worker_status"])
+
+
+def test_a_worker_with_files() -> None:
+    """It has no task and uses disk: files for tasks to come."""
+    record = {"cores_total": 1, "memory_total": 2, "disk_total": 3, "disk_inuse": 1}
+    for tasks, files in ((0, True), (1, False)):
+        body = json.dumps([{**record, "total_tasks_running": tasks}]).encode()
+        assert workers_in(body, "m") == {Identity(1, 2, 3): Listed(1, tasks, files)}
 
 
 @pytest.mark.parametrize("kind", KINDS)

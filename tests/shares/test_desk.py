@@ -330,10 +330,9 @@ def test_a_running_task_is_no_sign_of_small_workers() -> None:
 
 
 def test_small_workers_of_task_vine_stay_beside_larger_ones() -> None:
-    """They may have the only copy of a file: larger ones start, and small ones leave when their manager lets them.
-    Where no larger one has room beside them, they end."""
+    """They have files: larger ones start beside them. Where no larger one has room, small ones end for it."""
     its, status = {"p": ProjectSettings()}, replace(waiting(1), worker="vine_worker")
-    small = replace(idle_worker("w", Resources(1, 100, 100)), leaves=True)
+    small = replace(idle_worker("w", Resources(1, 100, 100)), has_files=True)
     for cores, drained in ((8, []), (2, ["w"])):
         made = Pool().decide([status], its, [small], AGENT, 9.0, cluster_cores=cores)
         assert [(start.size.cores, start.count) for start in made.starts] == ([(2, 1)] if not drained else [])
@@ -380,6 +379,17 @@ def test_a_manager_that_refuses_gets_none_and_claims_no_share() -> None:
     made = cluster.round([no, manager("yes", 100)], 0.0)
     assert made.why_not_more[no.key] == "it requires a password"
     assert (cluster.of("no"), cluster.of("yes")) == (0, 16)
+
+
+def test_who_has_no_worker_gets_one_sooner() -> None:
+    """A busy worker ends for a manager without any after 10 s, for one that has less than its share after 30 s."""
+    its, managers = {"a": ProjectSettings(), "b": ProjectSettings()}, [manager("a", 100), manager("b", 100)]
+    held = [PoolWorker(f"w{i}", managers[0].key, Resources(1, 2000, 10000), 0.0) for i in range(4)]
+    for others, after in (([], PACE.starved_s), ([PoolWorker("o", managers[1].key, held[0].size, 0.0)], PACE.busy_s)):
+        cores = len(held) + len(others) + (1 if others else 0)
+        drains = [len(Pool().decide(managers, its, [*held, *others], AGENT, now, cluster_cores=cores).drains)
+                  for now in (after - 1, after)]
+        assert drains == [0, 1 if others else 2]
 
 
 def test_two_projects_share_one_small_agent() -> None:

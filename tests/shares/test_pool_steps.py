@@ -177,19 +177,29 @@ def test_the_order_of_draining() -> None:
     assert [drain.worker_id for drain in found] == ["idle longer", "idle", "new", "old"]
 
 
+def test_idle_workers_end_soon_for_others() -> None:
+    """While another manager misses cores even those that would leave by themselves, as soon as they idle."""
+    idle = PoolWorker("w", "m", Resources(1), 1.0, NOW - PACE.idle_short_s, leaves=True)
+    its = replace(account(0, 0), workers=[idle])
+    assert [d.worker_id for d in steps.surplus_workers(its, 1, 4, NOW, True, PACE)] == ["w"]
+    assert not steps.surplus_workers(its, 1, 4, NOW, False, PACE)
+    assert not steps.surplus_workers(its, 1, 4, NOW - 1, True, PACE)
+    assert not steps.surplus_workers(replace(its, workers=[replace(idle, connected=False)]), 1, 4, NOW, True, PACE)
+
+
 def test_the_only_copy_of_a_file() -> None:
-    """A worker that its manager has not let leave is drained last; for being idle alone no worker of TaskVine is."""
-    asked = NOW - PACE.idle_s - PACE.leaving_s
-    workers = [PoolWorker("kept", "m", Resources(1), 1.0, asked, leaves=True),
-               PoolWorker("busy", "m", Resources(1), 1.0),
-               PoolWorker("idle", "m", Resources(1), 1.0, asked + 1, leaves=True)]
-    its = replace(account(9, 0), workers=workers)
-    found = steps.surplus_workers(its, 3, 4, NOW, True, PACE)
-    assert [drain.worker_id for drain in found] == ["idle", "busy", "kept"]
-    its = replace(its, workers=[replace(w, leaves=False) for w in workers], target=0, demand=0)
-    assert [d.worker_id for d in steps.surplus_workers(its, 3, 4, NOW, False, PACE)] == ["kept", "idle"]
-    its = replace(its, status=replace(its.status, worker="vine_worker"))
-    assert not steps.surplus_workers(its, 3, 4, NOW, False, PACE)
+    """A worker of TaskVine with files is drained last, and not for being idle alone, while there are tasks."""
+    workers = [PoolWorker("files", "m", Resources(1), 1.0, 1.0, has_files=True),
+               PoolWorker("busy", "m", Resources(1), 1.0), PoolWorker("idle", "m", Resources(1), 1.0, 5.0)]
+    work_queue = replace(account(9, 0), workers=workers)
+    vine = replace(work_queue, status=replace(work_queue.status, worker="vine_worker"))
+
+    def drained(its: Account, short: bool) -> list[str]:
+        return [drain.worker_id for drain in steps.surplus_workers(its, 3, 4, NOW, short, PACE)]
+    assert drained(vine, True) == ["idle", "busy", "files"]
+    assert drained(vine, False) == ["idle"]
+    assert drained(work_queue, False) == ["files", "idle"]
+    assert drained(replace(vine, status=replace(vine.status, tasks_waiting=0)), False) == ["files", "idle"]
 
 
 @pytest.mark.parametrize(("its", "left", "capacity", "need"), [
