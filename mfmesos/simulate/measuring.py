@@ -80,6 +80,8 @@ class RunMeasures:
         self._submitted: dict[int, tuple[SimTask, float]] = {}
         self._started: dict[int, tuple[str, float]] = {}
         self._opened: dict[str, float] = {}
+        self._left: dict[str, Resources] = {}
+        """Of claims, without the slices that were given back."""
 
     # --- tasks -----------------------------------------------------------------------------------
     def submitted(self, task: SimTask, now: float) -> None:
@@ -151,17 +153,26 @@ class RunMeasures:
         self.cores_s["starting"] += size.cores * start_s
         self.held = self.held + size + Resources(memory_mb=claim.executor_memory_mb)
         self._opened[claim.claim_id] = now
+        self._left[claim.claim_id] = size + Resources(memory_mb=claim.executor_memory_mb)
+
+    def claim_shrank(self, claim: OpenClaim, part: Resources, now: float) -> None:
+        """A slice of it was given back."""
+        self._left[claim.claim_id] = self._left[claim.claim_id] - part
+        self._not_held(part, now, now - self._opened[claim.claim_id])
+
+    def _not_held(self, part: Resources, now: float, held_for_s: float) -> None:
+        self._level.advance(now)
+        self._level.held_cores -= part.cores
+        self._level.held_memory_mb -= part.memory_mb
+        self.held_cores_s += part.cores * held_for_s
+        self.held_memory_s += part.memory_mb * held_for_s
+        self.held = self.held - part
 
     def claim_ended(self, claim: OpenClaim, now: float) -> None:
-        level, size, lived = self._level, claim.resources, now - self._opened.pop(claim.claim_id)
-        level.advance(now)
-        level.held_cores -= size.cores
-        level.held_memory_mb -= size.memory_mb + claim.executor_memory_mb
+        lived = now - self._opened.pop(claim.claim_id)
         self.open_claims -= 1
         self.claim_s += lived
-        self.held_cores_s += size.cores * lived
-        self.held_memory_s += (size.memory_mb + claim.executor_memory_mb) * lived
-        self.held = self.held - size - Resources(memory_mb=claim.executor_memory_mb)
+        self._not_held(self._left.pop(claim.claim_id), now, lived)
 
     def note(self, level: str, text: str) -> None:
         """A line that a real run would have shown."""

@@ -59,7 +59,8 @@ class OwnFramework:
         self._perform: dict[type, Callable[[Any], object]] = {
             act.AnswerSync: self._answer, act.PublishOutputs: self._publish, act.ReportTask: self._report,
             act.OpenClaim: self._open, act.DeclineOffers: self._decline, act.ListAgents: self._list,
-            act.KillClaim: self._kill, act.Reconcile: self._reconcile, act.Over: self._end,
+            act.ListUse: lambda _: self.post(master.use(self._framework)), act.KillClaim: self._kill,
+            act.Reconcile: self._reconcile, act.Over: self._end,
             act.Suppress: lambda _: master.suppress(self._framework),
             act.Revive: lambda _: master.revive(self._framework),
             act.Note: lambda note: measures.note(note.level, note.text),
@@ -68,7 +69,7 @@ class OwnFramework:
         time.at(self._begins, self._start)
 
     def _start(self) -> None:
-        self._framework = self._master.subscribe(self.name, self.role, self)
+        self._framework = self._master.subscribe(self.name, self.role, self, own=True)
         self.post(ev.Registered(self.name, "simulated"))
         self._feed()
         self._tick()
@@ -157,8 +158,15 @@ class OwnFramework:
 
     def _executor_ended(self, executor: SimExecutor) -> None:
         del self._executors[executor.claim.claim_id]
-        self._master.let_go(self._framework, executor.agent, self._amounts(executor.claim))
+        left = sum(executor.slices.values(), executor.own)
+        memory = Resources(memory_mb=executor.claim.executor_memory_mb)
+        self._master.let_go(self._framework, executor.agent, amounts_of(left + memory))
         self.measures.claim_ended(executor.claim, self._time.now)
+
+    def gave_back(self, executor: SimExecutor, part: Resources) -> None:
+        """A slice of the claim is free for others."""
+        self._master.let_go(self._framework, executor.agent, amounts_of(part))
+        self.measures.claim_shrank(executor.claim, part, self._time.now)
 
     def _reconcile(self, action: act.Reconcile) -> None:
         asked = [claim_id for claim_id, _ in action.claims] or list(self._executors)

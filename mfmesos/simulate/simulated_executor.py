@@ -6,7 +6,9 @@ from typing import Callable, Protocol
 
 from mfmesos.core import events as ev
 from mfmesos.core.actions import OpenClaim
+from mfmesos.core.model import Resources
 from mfmesos.shared import wire
+from mfmesos.shared.slices import slice_id
 from mfmesos.simulate.cluster_model import Costs
 from mfmesos.simulate.simulated_master import SimAgent
 from mfmesos.simulate.virtual_time import VirtualTime
@@ -23,6 +25,7 @@ class Watcher(Protocol):
     def post(self, event: ev.Event) -> None: ...
     def started(self, run: wire.Run) -> None: ...
     def stopped(self, run: wire.Run, outcome: str) -> None: ...
+    def gave_back(self, executor: SimExecutor, part: Resources) -> None: ...
 
 
 @dataclass
@@ -46,6 +49,9 @@ class SimExecutor:
                  ended: Callable[[SimExecutor], None], start_s: float) -> None:
         self.claim, self.agent = claim, agent
         self.alive, self.synced = True, False
+        self.slices = dict(enumerate(claim.slices, 1))
+        self.own = claim.resources - sum(claim.slices, Resources())
+        """What is given back with the claim alone."""
         self._costs, self._time, self._watcher, self._ended = costs, time, watcher, ended
         self.running: dict[str, Running] = {}
         self._results: list[wire.Result] = []
@@ -73,7 +79,8 @@ class SimExecutor:
         self.synced = True
         self._seq += 1
         results, self._results = tuple(self._results), []
-        self._watcher.post(ev.ClaimSynced(self.claim.claim_id, self._seq, self._got, tuple(self.running), results))
+        self._watcher.post(ev.ClaimSynced(self.claim.claim_id, self._seq, self._got, tuple(self.running), results,
+            slices=tuple(self.slices)))
 
     def answered(self, seq: int, answer: wire.SyncAnswer) -> None:
         if not self.alive or answer.superseded or seq != self._seq:
@@ -85,6 +92,8 @@ class SimExecutor:
                 self._stop(attempt, wire.KILLED)
             self._time.after(self._costs.end_s, lambda: self.end("TASK_FINISHED"))
             return
+        for number in answer.give_back:
+            self._give_back(number)
         for attempt in answer.kill:
             if attempt in self.running:
                 self._stop(attempt, wire.KILLED)
@@ -93,6 +102,14 @@ class SimExecutor:
             if run.attempt not in self.running:
                 self._begin(run)
         self._sync_soon()
+
+    def _give_back(self, number: int) -> None:
+        part = self.slices.pop(number, None)
+        if part is not None:
+            self._watcher.gave_back(self, part)
+            ended = ev.ClaimUpdated(slice_id(self.claim.claim_id, number), "TASK_FINISHED", agent_id=self.agent.id,
+                                    cluster=self.claim.cluster)
+            self._time.after(self._costs.end_s, lambda: self._watcher.post(ended))
 
     # --- attempts --------------------------------------------------------------------------------
     def _begin(self, run: wire.Run) -> None:
@@ -125,7 +142,7 @@ class SimExecutor:
             self._finish(made, wire.EXHAUSTED, "memory", limit)
 
     def _usable(self) -> float:
-        whole = self.claim.resources.memory_mb
+        whole = sum(self.slices.values(), self.own).memory_mb
         return whole - min(MARGIN * whole, MOST_MARGIN_MB)
 
     def _used(self) -> float:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mfmesos.allocation.allocator import INTERVAL_S, Allocator, Filters, dominant_share
+from mfmesos.allocation.allocator import INTERVAL_S, Allocator, Filters
 from mfmesos.allocation.amounts import Amounts, total
-from mfmesos.core.model import Agent, Holder, Resources
+from mfmesos.core.events import UseListed
+from mfmesos.core.model import Agent, Holder, Resources, Rival, RoleUse
 from mfmesos.simulate.cluster_model import Cluster
 from mfmesos.simulate.virtual_time import VirtualTime
 
@@ -59,11 +60,17 @@ class Subscriber:
     id: str
     role: str
     scheduler: Scheduler
+    own: bool = False
+    """Whether it is a run of ours, which others know to suppress offers that it does not need."""
     active: bool = True
     suppressed: bool = False
     filters: Filters = field(default_factory=Filters)
     holds: Amounts = field(default_factory=Amounts)
     offered: Amounts = field(default_factory=Amounts)
+    accepted: int = 0
+    """Tasks that it has launched."""
+    declined: int = 0
+    """Offers."""
 
     def used(self) -> Amounts:
         return self.holds
@@ -89,8 +96,8 @@ class SimMaster:
             self._lose_later()
 
     # --- frameworks ------------------------------------------------------------------------------
-    def subscribe(self, name: str, role: str, scheduler: Scheduler) -> Subscriber:
-        made = Subscriber(name, role, scheduler)
+    def subscribe(self, name: str, role: str, scheduler: Scheduler, own: bool = False) -> Subscriber:
+        made = Subscriber(name, role, scheduler, own)
         self.frameworks.append(made)
         self._allocate_soon()
         return made
@@ -119,10 +126,12 @@ class SimMaster:
 
     def decline(self, offer: SimOffer, refuse_s: float) -> None:
         if self.take_back(offer):
+            offer.framework.declined += 1
             offer.framework.filters.add(offer.agent.id, offer.amounts, refuse_s, self.time.now)
 
     def hold(self, framework: Subscriber, agent: SimAgent, amounts: Amounts) -> None:
         """A task starts, on offers that were taken back just now."""
+        framework.accepted += 1
         framework.holds = framework.holds + amounts
         agent.free = agent.free - amounts
 
@@ -139,9 +148,17 @@ class SimMaster:
         return tuple(Holder(f.id, f.id, resources_of(f.holds + f.offered), f.active, f is own)
                      for f in self.frameworks)
 
-    def share(self, framework: Subscriber) -> float:
-        """The dominant share of what it holds."""
-        return dominant_share(framework.holds, self.everything)
+    def use(self, own: Subscriber) -> UseListed:
+        """Who uses the cluster, for one of the frameworks."""
+        held: dict[str, Amounts] = {}
+        for f in self.frameworks:
+            held[f.role] = held.get(f.role, Amounts()) + f.holds + f.offered
+        roles = tuple(RoleUse(role, self.allocator.weights.get(role, 1.0), resources_of(amounts), role == own.role)
+                      for role, amounts in held.items())
+        rivals = tuple(Rival(f.id, f.role, f.active and not f.suppressed, bool(f.holds), f.accepted, f.declined,
+                             f.own)
+                       for f in self.frameworks if f is not own)
+        return UseListed(resources_of(self.everything) if rivals else Resources(), roles, rivals)
 
     # --- offers ----------------------------------------------------------------------------------
     def _allocate_soon(self) -> None:

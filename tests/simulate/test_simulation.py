@@ -158,3 +158,11 @@ def test_another_policy_in_the_place_of_our_estimates():
         found[type(baseline)] = run
     assert found[MaxSeen]["makespan_s"] < found[Declared]["makespan_s"]
     assert found[MaxSeen]["gb_hours"]["unused"] < found[Declared]["gb_hours"]["unused"]
+
+
+def test_a_second_run_gets_its_share():
+    """The first one holds everything, and gives back what ends; the second does not wait for its end."""
+    found = simulated(Workload("first", tasks(80, 4.0)), Workload("second", tasks(16, 1.0), at_s=8.0))
+    first, second = found["runs"]
+    assert (first["finished"], second["finished"]) == (80, 16)
+    assert second["makespan_s"] < 20.0
