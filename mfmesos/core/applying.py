@@ -1,7 +1,7 @@
 """Carries out what planning decided: changes the state, and emits the actions."""
 from __future__ import annotations
 
-from mfmesos.core import claims, tasks
+from mfmesos.core import claims, holding, tasks
 from mfmesos.core.actions import DeclineOffers, ListAgents, OpenClaim, Revive, SaveClaim, Suppress
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.cluster_state import REVIVE_AT_MOST_S
@@ -39,6 +39,8 @@ def _assign(state: State, decision: Assignment) -> None:
         state.tasks[decision.passed].passed += 1
     if decision.reason is Reason.ALONE and claim.solo_task != record.task.id:
         _reserve(state, claim, record.task.id)
+    if state.holds:
+        holding.takes_spare(state, record, claim, decision.allocation)
     tasks.start_attempt(state, record, claim, decision.allocation)
 
 

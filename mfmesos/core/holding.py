@@ -3,9 +3,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from mfmesos.core.claim_table import Claim
-from mfmesos.core.records import Shape, TaskRecord
+from mfmesos.core.model import Resources
+from mfmesos.core.records import PlannedStart, Shape, TaskRecord
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
 
@@ -52,8 +54,25 @@ def delayed_by(state: State, record: TaskRecord, shape: Shape) -> bool:
     first = state.holds.first
     if first is None or not comes_later(state, record):
         return False
+    return not _ends_before(state, shape, first)
+
+
+def _ends_before(state: State, shape: Shape, hold: PlannedStart) -> bool:
     longest_s = state.need(shape).longest_s
-    return longest_s is None or state.now + longest_s > first.at
+    return longest_s is not None and state.now + longest_s <= hold.at
+
+
+def spare(state: State) -> Resources:
+    """What the task that gathers leaves over in its claim, for tasks of any length."""
+    first = state.holds.first
+    return Resources() if first is None else first.spare
+
+
+def takes_spare(state: State, record: TaskRecord, claim: Claim, allocation: Resources) -> None:
+    """The waiting task is about to start there. If it runs beside the one that gathers, that much less is left."""
+    first = state.holds.first
+    if first is not None and first.claim_id == claim.id and delayed_by(state, record, record.shape()):
+        state.holds.add(replace(first, spare=first.spare - allocation))
 
 
 def ends(

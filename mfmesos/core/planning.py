@@ -12,7 +12,7 @@ from mfmesos.core import beside, constraints, nearest, trust
 from mfmesos.core.beside import Candidate, Place
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Assignment, Decision, Reason, Refusal, Release, Why
-from mfmesos.core.holding import comes_later, delayed_by, ends, is_held
+from mfmesos.core.holding import comes_later, delayed_by, ends, is_held, spare
 from mfmesos.core.model import Resources
 from mfmesos.core.records import Shape, TaskRecord
 from mfmesos.core.sizing import AHEAD_PACE_S, ahead, how_many_fit
@@ -92,8 +92,14 @@ def _beside_hold(state: State, claim: Claim, shapes: Sequence[Shape], reason: Re
         chosen = beside.pick(_places(state, claim, fitting), fitting)
         first = state.queue.first(shapes[chosen.number]) if chosen is not None else None
         if chosen is None or first is None:
-            return
+            break
         yield Assignment(first.task.id, claim.id, chosen.need, reason)
+    for shape in shapes:  # and what fits beside the planned task
+        need = state.allocation(shape, claim.resources, claim.agent_id)
+        while (first := state.queue.first(shape)) is not None and room_to_run(state) and need.fits_in(
+                claim.free) and need.fits_in(spare(state)) and delayed_by(state, first, shape) and (
+                unsuited(state, shape, claim, reason) is None):
+            yield Assignment(first.task.id, claim.id, need, reason)
 
 
 def _ending_in_time(state: State, claim: Claim, shapes: Sequence[Shape]) -> Iterator[Candidate]:

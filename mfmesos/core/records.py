@@ -223,6 +223,8 @@ class PlannedStart:
     """When there will be room, by the usual run times of what runs there; infinity if that is unknown."""
     until: float
     """The deadline."""
+    spare: Resources = Resources()
+    """What the task will leave over of the claim's free room at that time."""
 
 
 @dataclass

@@ -216,3 +216,40 @@ def test_a_task_whose_input_lies_in_the_held_claim_does_not_overtake_either():
     world.sync(executor)
     world.sync(executor)
     assert sorted(run.command for run in executor.running.values()) == ["large"]
+
+
+@pytest.mark.parametrize("beside", [1, 3])
+def test_a_long_task_may_start_beside_the_planned_start(beside):
+    """It uses cores that the first task leaves over at that time: as many as there are, and no more. The first task
+    starts when it was planned.
+    """
+    world = World(Policy(workdir="/w", batch_delay_s=0.0), {"a1": Resources(8, 8192, 20000)})
+    world.ahead = False
+    past = [Attempt(1e9, c, "finished", measured_memory_mb=50.0, wall_s=s)
+            for c, s in (("first", 1.0), ("short", 100.0), ("head", 50.0), ("long", 500.0)) for _ in range(10)]
+    world.send(ev.HistoryLoaded(tuple(past)))
+
+    def submit(number: int, category: str, cores: float) -> None:
+        world.send(ev.TaskSubmitted(Task(number, category, (), (f"o{number}",), Request(cores, 100.0, 10.0), category)))
+
+    def running() -> set[int]:
+        world.sync(executor)
+        world.sync(executor)
+        return {int(attempt.partition(".")[0]) for attempt in executor.running}
+
+    submit(1, "first", 8.0)
+    world.register()
+    world.offer()
+    (executor,) = world.live()
+    world.sync(executor)
+    world.finish(executor, "1.1", usage=wire.Usage(50.0, 1.0, 1.0, 1.0, 1.0))
+    submit(2, "short", 4.0)
+    assert running() == {2}
+    submit(3, "head", 6.0)
+    for number in range(beside):
+        submit(10 + number, "long", 1.0)
+    world.pass_time(2.0)
+    assert running() == {2, *range(10, 10 + min(beside, 2))}
+    world.now = 101.0
+    world.finish(executor, "2.1", usage=wire.Usage(50.0, 1.0, 1.0, 100.0, 100.0))
+    assert 3 in running()

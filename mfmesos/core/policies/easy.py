@@ -1,8 +1,9 @@
 """EASY backfilling: one claim is held for the first waiting task that others would overtake.
 
 As in Lifka's EASY (1995) only the first task that cannot start has a planned start, and tasks that come later still
-start in its claim if they are expected to end before. Without a planned start a large task would wait for as long as
-small ones keep coming. It is given up at a deadline, and may be made again in another claim.
+start in its claim if they are expected to end before, or fit into what it will leave over. Without a planned start a
+large task would wait for as long as small ones keep coming. It is given up at a deadline, and may be made again in
+another claim.
 """
 from __future__ import annotations
 
@@ -63,9 +64,10 @@ def _best(state: State, shape: Shape, record: TaskRecord, rank: Rank) -> Planned
     found: list[tuple[float, float, PlannedStart]] = []
     usual: dict[Shape, float | None] = {}
     for claim, need in islice(_able(state, shape), MOST_CLAIMS):
-        at = _room_at(state, claim, need, usual)
+        at, spare = _room_at(state, claim, need, usual)
         ahead = at - state.now if at < math.inf else BLIND_S
-        planned = PlannedStart(rank, record.task.id, record.attempts, claim.id, at, state.now + 2 * ahead + PATIENCE_S)
+        planned = PlannedStart(rank, record.task.id, record.attempts, claim.id, at, state.now + 2 * ahead + PATIENCE_S,
+                               spare)
         found.append((at, claim.resources.cores - claim.free.cores, planned))
     return min(found, key=lambda item: item[:2])[2] if found else None
 
@@ -79,11 +81,15 @@ def _able(state: State, shape: Shape) -> Iterator[tuple[Claim, Resources]]:
                 yield claim, need
 
 
-def _room_at(state: State, claim: Claim, need: Resources, usual: dict[Shape, float | None]) -> float:
-    """When enough of what runs in the claim will have ended; `usual` run times are kept from one claim to the next."""
+def _room_at(
+    state: State, claim: Claim, need: Resources, usual: dict[Shape, float | None],
+) -> tuple[float, Resources]:
+    """When enough of what runs in the claim will have ended, and what is left over then; `usual` run times are kept
+    from one claim to the next.
+    """
     free = claim.free
     for at, running in sorted(ends(state, claim, usual), key=lambda end: end[0]):
         free = free + running.allocation
         if need.fits_in(free):
-            return at
-    return math.inf
+            return at, free - need
+    return math.inf, Resources()
