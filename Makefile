@@ -97,6 +97,10 @@ bench-simulate: debian-packages .venv real-mesos  ## compare simulated runs with
 	.venv/bin/python bench/simulated_runs.py
 	.venv/bin/python bench/simulated_estimates.py
 
+.PHONY: bench-sharing
+bench-sharing: debian-packages .venv real-mesos  ## measure several frameworks on one cluster: how soon a second run ends, and what the first loses
+	.venv/bin/python bench/sharing.py
+
 .PHONY: dist
 dist:  ## build the packages for users: source distribution, wheels, mfmesos.pyz
 	@tools/dist
