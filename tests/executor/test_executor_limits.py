@@ -246,7 +246,7 @@ def test_neighbours_make_no_task_look_idle(executor, staging):
         staging.run(run(f"{i}.1", f"taskset -c {cpu} sh -c \"{command}\""))
     for result in staging.wait("1.1", "2.1", "3.1"):
         usage = result.usage
-        assert 0.75 < usage.cores < 1.25, usage
+        assert 0.6 < usage.cores < 1.25, usage  # by processor time alone it would be a third
         assert usage.wait_s > 0.5, usage
         assert usage.cpu_s / usage.wall_s < 0.6, usage
 
