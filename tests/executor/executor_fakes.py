@@ -46,6 +46,7 @@ class FakeStaging:
         self.keep_puts = True
         self.put_status = 200
         self.syncs: list[wire.SyncRequest] = []
+        self.to_give: list[int] = []
         self.results: dict[str, wire.Result] = {}
         self.result_count: dict[str, int] = {}
         self.to_run: list[wire.Run] = []
@@ -171,6 +172,11 @@ class FakeStaging:
             self.to_drop.extend(drop)
             self.changed.notify_all()
 
+    def give_back(self, *slices: int) -> None:
+        with self.changed:
+            self.to_give.extend(slices)
+            self.changed.notify_all()
+
     def count(self, *pins: str) -> None:
         """State all temporary outputs that count."""
         with self.changed:
@@ -232,14 +238,16 @@ class FakeStaging:
             acked = [r.attempt for r in request.results] if self.acking else []
             if not acked and not request.closing:
                 self.changed.wait_for(lambda: self.to_run or self.to_kill or self.to_send or self.to_drop
-                                      or self.pins is not None or self.release or self.newest > request.seq, 600.0)
+                                      or self.to_give or self.pins is not None or self.release
+                                      or self.newest > request.seq, 600.0)
             answer = wire.SyncAnswer(superseded=True)
             if self.newest == request.seq:
                 self.number += 1
                 answer = wire.SyncAnswer(self.number, acked, self.to_run, self.to_kill, self.release,
-                                         send=self.to_send, drop=self.to_drop, pins=self.pins)
+                                         send=self.to_send, drop=self.to_drop, pins=self.pins,
+                                         give_back=self.to_give)
                 self.to_run, self.to_kill, self.to_send, self.to_drop = [], [], [], []
-                self.pins = None
+                self.pins, self.to_give = None, []
         self._answer(handler, 200, wire.dumps(answer))
 
     def on_get(self, handler: BaseHTTPRequestHandler) -> None:

@@ -58,7 +58,7 @@ def test_what_is_saved_is_there_for_the_next(path: Path):
 
 def test_clusters_are_kept(path: Path):
     """That of each claim, and of each agent where a task failed; a journal of one cluster names none."""
-    claim = replace(CLAIM, cluster="east")
+    claim = replace(CLAIM, cluster="east", slices=((1, Resources(1, 1024, 2500)), (3, Resources(2, 2048, 5000))))
     failed = task(1, failed_at=("a1", "a2"), failed_clusters=("east", "west"))
     Journal(path, "run 1").write([act.SaveClaim(claim), act.SaveTask(failed)])
     assert Journal(path, "run 1").load() == ([failed], [claim])
