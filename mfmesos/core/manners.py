@@ -57,9 +57,9 @@ class Manners:
         """The record of the rival; a new one for a new rival."""
         found = self.suitors.get((rival.id, rival.role))
         if found is None:
-            found = Suitor(rival.accepted, rival.declined, takes=rival.modest)
-            if rival.declined and not rival.accepted and not rival.modest:
-                found.misses = HABIT - 1
-                found.missed(now)
-            self.suitors[rival.id, rival.role] = found
+            found = self.suitors[rival.id, rival.role] = Suitor(rival.accepted, rival.declined, takes=rival.modest)
+        declines = rival.declined and not rival.accepted and not rival.modest
+        if declines and not found.misses and self.given_at is None:
+            found.misses = HABIT - 1
+            found.missed(now)
         return found

@@ -167,6 +167,18 @@ def test_who_always_declined_is_tried_late():
     assert held(world) == 7
 
 
+def test_who_declines_before_it_was_tried():
+    """A new framework is known to decline before any task has ended: nothing is given back."""
+    world = busy()
+    (executor,) = world.live()
+    use(world, other(modest=False))
+    world.pass_time(2.0)
+    use(world, other(0, 2, modest=False))
+    for _ in range(4):
+        end_one(world, executor)
+    assert held(world) == 8
+
+
 def test_the_last_claim_is_given_back_in_turns():
     """Twenty runs on eight cores: who has one core gives it back after some seconds, once its task has ended."""
     world = busy()
