@@ -8,6 +8,7 @@ import hashlib
 import json
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,8 @@ class Manager:
         self.answers, self._password, self._tls = answers, password, tls
         self.asked: list[str] = []
         self.lost = 0
+        self.resets: set[str] = set()
+        """Questions at which the connection is reset."""
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._server.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
@@ -69,7 +72,9 @@ class Manager:
                 return
             line = stream.readline().decode(errors="replace").strip()
             self.asked.append(line)
-            if line in self.answers:
+            if line in self.resets:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            elif line in self.answers:
                 stream.write(json.dumps(self.answers[line]).encode())
                 stream.flush()
             else:

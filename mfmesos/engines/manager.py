@@ -96,6 +96,10 @@ class _OtherPassword(_Refused):
     """The manager's password is another one."""
 
 
+class _Reset(SourceError):
+    """The manager reset the connection: it may want TLS."""
+
+
 class _NoTls(_Refused):
     """The manager has no TLS."""
 
@@ -131,14 +135,13 @@ async def _first_question(question: Question, access: Access, passwords: Sequenc
     words = b"resources_status\n"
     try:
         return await question(words, access), access
-    except ConnectionResetError as e:
-        silent = SourceError(m.POOL_NOT_ANSWERED(where=where, why=shown(e)))
+    except _Reset as e:
         if access.tls or not access.tls_possible:
-            raise silent from None
+            raise
         try:
             return await _first_question(question, replace(access, tls=True), passwords, where)
         except _NoTls:
-            raise silent from None
+            raise e from None
     except _AsksForPassword:
         if not passwords:
             raise _Refused(m.POOL_NEEDS_PASSWORD(where=where)) from None
@@ -154,7 +157,7 @@ async def _first_question(question: Question, access: Access, passwords: Sequenc
 
 
 async def _question(host: str, port: int, words: bytes, access: Access, timeout_s: float) -> bytes:
-    """Raises SourceError if a process is there but gives no answer, ConnectionResetError if it may want TLS."""
+    """Raises SourceError if a process is there but gives no answer, _Reset if it may want TLS."""
     where = f"manager {host}:{port}"
     try:
         reader, writer = await asyncio.wait_for(asyncio.open_connection(
@@ -172,8 +175,8 @@ async def _question(host: str, port: int, words: bytes, access: Access, timeout_
         raise Unreachable(m.POOL_NOT_ANSWERED(where=where, why=why)) from None
     try:
         return await asyncio.wait_for(_talk(reader, writer, words, access.password, where), timeout_s)
-    except ConnectionResetError:
-        raise
+    except ConnectionResetError as e:
+        raise _Reset(m.POOL_NOT_ANSWERED(where=where, why=shown(e))) from None
     except (asyncio.TimeoutError, OSError) as e:
         raise SourceError(m.POOL_NOT_ANSWERED(where=where, why=shown(e))) from None
     finally:

@@ -90,6 +90,16 @@ def test_what_is_no_manager() -> None:
     made.close()
 
 
+@pytest.mark.parametrize("password", [b"", SESAME.word])
+@pytest.mark.parametrize("question", ["resources_status", "worker_status"])
+def test_a_manager_that_resets_the_connection(question: str, password: bytes) -> None:
+    """At either question, with and without a password: it is as if it had not answered that question."""
+    with manager("taskvine-main", password=password) as one:
+        one.resets = {question}
+        answer = asked(one, Access(tls_possible=False), SESAME)
+        assert (answer.status is not None, answer.workers) == (question == "worker_status", None)
+
+
 def test_no_workers_no_second_question() -> None:
     """A manager without workers is asked once."""
     with manager("taskvine-main", workers_connected=0) as one:
