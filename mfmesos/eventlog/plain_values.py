@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mfmesos.core import actions, attempt_record, events, model, needs, policy, sizing
-from mfmesos.core.model import Remote, Resources
+from mfmesos.core.model import Constraint, Remote, Resources
 from mfmesos.eventlog.redaction import redacted
 from mfmesos.shared import kept_files, wire
 
@@ -68,6 +68,7 @@ def _made(cls: type, content: Mapping[str, Any]) -> Any:
             values[name] = Resources(*value)
     if cls is model.Task:
         values["urls"] = {name: Remote(*one) for name, one in values.get("urls", {}).items()}
+        values["where"] = tuple(Constraint(*one) for one in values.get("where", ()))
     if cls is model.Agent:
         values["reserved"] = tuple((role, Resources(*kept)) for role, kept in values.get("reserved", ()))
     try:

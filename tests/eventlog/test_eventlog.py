@@ -19,7 +19,7 @@ from mfmesos.core import actions as act
 from mfmesos.core import claims
 from mfmesos.core import events as ev
 from mfmesos.core.attempt_record import Attempt
-from mfmesos.core.model import Remote, Request, Resources, StagedInput, Task
+from mfmesos.core.model import Constraint, Remote, Request, Resources, StagedInput, Task
 from mfmesos.core.policy import Policy
 from mfmesos.estimates.estimated_needs import needs_for
 from mfmesos.eventlog import checkpoint, segments
@@ -221,7 +221,7 @@ def test_every_event_and_action_is_known(cls):
 def test_values_come_back_as_they_were():
     """Tuples, lists, mappings, named tuples and nothing, each as the class has it."""
     task = Task(1, "x \udcff", ("a",), ("b",), Request(cores=0.1), None, {"A": "1", "Run": "2"}, ("b",),
-                {"u": Remote("http://h/", "d")})
+                {"u": Remote("http://h/", "d")}, where=(Constraint("rack", "max_per", "2"),))
     answer = wire.SyncAnswer(3, ["1.1"], [wire.Run("1.1", "x", [wire.Input("a", "d", 1)], ["b"], "/w", 1, 2, 3)])
     for value in (ev.TaskSubmitted(task, (StagedInput("a", "d", 3, 0o644),)), act.AnswerSync("c", 1, answer),
                   POLICY, ev.SharedFolders({"/data": "m"})):
