@@ -26,7 +26,7 @@ from mfmesos_executor.shared import Identity, identity
 LIST = "at"
 LEAST_BYTES = 1 << 20
 """A smaller input is fetched as quickly."""
-STALLED_S, MOST_S, STEP_S = 2.0, 60.0, 0.05
+STALLED_S, MOST_S, STEP_S = 5.0, 60.0, 0.05
 """A claim that fetches the input is waited for while the file grows, at most this long."""
 _SANDBOX = re.compile(r"(/.+/frameworks/[^/]+/executors)/[^/]+/runs/[^/]+/(\.mfmesos)/[^/]+\Z")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

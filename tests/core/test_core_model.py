@@ -274,8 +274,10 @@ class CoreMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """So that no other test gets what this one has set."""
-        filling.STARTS_AT_ONCE = STARTS_AT_ONCE
-        self.everything_ends()
+        try:
+            self.everything_ends()
+        finally:
+            filling.STARTS_AT_ONCE = STARTS_AT_ONCE
 
     def everything_ends(self) -> None:
         """Whatever has happened: from here on all goes well, and everything comes to its end."""

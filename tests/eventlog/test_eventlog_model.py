@@ -42,14 +42,17 @@ class LoggedMachine(model.CoreMachine):
             self.cores[-1].seconds_left()
             self.cores[-1].wakeup()
 
+    def everything_ends(self) -> None:
+        super().everything_ends()
+        for core in self.cores[-1:]:
+            core.close()
+        for path in segments(self.folder):
+            found = replay(path)
+            assert found.difference is None, f"{path.name}: {found.difference}"
+
     def teardown(self) -> None:
         try:
             super().teardown()
-            for core in self.cores[-1:]:
-                core.close()
-            for path in segments(self.folder):
-                found = replay(path)
-                assert found.difference is None, f"{path.name}: {found.difference}"
         finally:
             world.core_with = self._core_with
 
