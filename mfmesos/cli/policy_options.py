@@ -10,6 +10,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def placement(context: click.Context, option: click.Parameter, text: str) -> str:
     """The name of a placement, with its value; anything else is bad usage."""
+    if text == option.default:
+        return text  # the registry imports the core, which takes 50 ms
     from mfmesos.core.policies import registry
 
     try:
