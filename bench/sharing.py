@@ -127,14 +127,16 @@ SCENES: dict[str, Any] = {"second": second, "decliner": beside_decliner, "twenty
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0] if __doc__ else "")
-    parser.add_argument("scenes", nargs="*", choices=[*SCENES, []], default=list(SCENES))
+    parser.add_argument("scenes", nargs="*", metavar="SCENE", help=f"{', '.join(SCENES)}; all by default")
     parser.add_argument("--embedded", action="store_true", help="on the embedded cluster")
     args = parser.parse_args(argv)
+    if unknown := set(args.scenes) - set(SCENES):
+        parser.error(f"no scene {', '.join(sorted(unknown))}; there are {', '.join(SCENES)}")
     machine = describe("embedded" if args.embedded else install.VERSION)
     print(", ".join(f"{key} {value}" for key, value in machine.items()))
     bench = Bench()
     try:
-        for name in args.scenes:
+        for name in args.scenes or SCENES:
             if args.embedded:
                 with embedded(bench) as master:
                     SCENES[name](bench, master)
