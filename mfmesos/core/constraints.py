@@ -96,8 +96,9 @@ def count_again(state: State) -> None:
     """The attributes of agents have changed."""
     if state.placed:
         state.placed.clear()
-        for record in state.tasks.values():
-            if record.task.where and record.claim_id:
+        for task_id in state.under_way:
+            record = state.tasks[task_id]
+            if record.task.where:
                 count(state, record, 1)
     state.try_all = True
 

@@ -69,7 +69,7 @@ def _preferred(state: State, own: list[Claim]) -> Iterator[Decision]:
 
 
 def _start(state: State, decisions: Iterator[Decision], enough: int) -> bool:
-    """In several claims, until so many tasks run; returns whether these were all."""
+    """In several claims, until `enough` tasks run; returns whether these were all."""
     for decision in decisions:
         apply(state, decision)
         if isinstance(decision, Assignment):
@@ -81,7 +81,7 @@ def _start(state: State, decisions: Iterator[Decision], enough: int) -> bool:
 
 
 def _fill_in_order(state: State, own: list[Claim], enough: int) -> bool:
-    """One claim after the other, until so many tasks run; returns whether these were all."""
+    """One claim after the other, until `enough` tasks run; returns whether these were all."""
     limited = state.policy.max_running is not None
     fresh = state.waiting.least() if state.try_all or limited else least_of(
         state.waiting.needs_of(shape) for shape in state.fresh if shape in state.waiting)

@@ -109,7 +109,7 @@ class State:
     try_all: bool = False
     """Whether any task may fit now in any claim."""
     unfilled: dict[str, Claim] = field(default_factory=dict)
-    """Claims that have changed, but were not looked at yet: one call starts only so many tasks, see filling."""
+    """Claims that have changed and wait for the next call: one call starts a limited number of tasks, see filling."""
     moves_seen: int = 0
     """ClaimTable.moves when the waiting tasks were last counted against all claims."""
     looked_at: float = -1e9

@@ -24,6 +24,10 @@ class UnderWay:
         self._where: dict[int, tuple[Shape, int]] = {}
         """By task."""
 
+    def __iter__(self) -> Iterator[int]:
+        """The tasks."""
+        return iter(self._where)
+
     def add(self, record: TaskRecord, shape: Shape) -> None:
         """Its attempt has started with its present allocation; the shape is that of the waiting task."""
         second = int(record.assigned_at)

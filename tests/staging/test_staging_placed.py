@@ -182,15 +182,21 @@ def test_killed_meanwhile(tmp_path: Path) -> None:
     run(tmp_path, test)
 
 
-def test_the_next_scheduler_takes_them(tmp_path: Path) -> None:
-    """The scheduler is killed after the copy and before the result: the next one accepts the result, once for all."""
-    before = Deliveries(tmp_path)
+def resumed_after_a_copy(workflow: Path) -> Deliveries:
+    """Of the next scheduler: the one before was killed when output o of attempt 1.1 had been copied."""
+    before = Deliveries(workflow)
     before.start()
     folder = before.folder_for(before.permit("c", "1.1", (), ("o",)))
     assert folder is not None
-    shared_folders.copy_outputs([made(tmp_path / "box/o")], folder.stem, lambda: False)
-    after = Deliveries(tmp_path)
+    shared_folders.copy_outputs([made(workflow / "box/o")], folder.stem, lambda: False)
+    after = Deliveries(workflow)
     after.start(resume=True)
+    return after
+
+
+def test_the_next_scheduler_takes_them(tmp_path: Path) -> None:
+    """The scheduler is killed after the copy and before the result: the next one accepts the result, once for all."""
+    after = resumed_after_a_copy(tmp_path)
     attempt = after.permit("c", "1.1", (), ("o",))
     after.forget_kept()
     received = after.unpack_result(attempt, wire.Result("1.1", wire.FINISHED, placed=True))
@@ -204,12 +210,6 @@ def test_the_next_scheduler_takes_them(tmp_path: Path) -> None:
 
 def test_leftovers_of_a_crash_are_removed(tmp_path: Path) -> None:
     """By the next scheduler, if the attempt is not continued."""
-    before = Deliveries(tmp_path)
-    before.start()
-    folder = before.folder_for(before.permit("c", "1.1", (), ("o",)))
-    assert folder is not None
-    shared_folders.copy_outputs([made(tmp_path / "box/o")], folder.stem, lambda: False)
-    after = Deliveries(tmp_path)
-    after.start(resume=True)
+    after = resumed_after_a_copy(tmp_path)
     after.forget_kept()
     assert list(after.folder.iterdir()) == []

@@ -4,18 +4,10 @@ Unlike with `first` every task is looked at by itself when it may start, and all
 """
 from __future__ import annotations
 
-from mfmesos.core.model import Resources
-from mfmesos.core.policies.protocols import Spot
+from mfmesos.core.policies.first_fit import FirstFit
 
 
-class ByData:
+class ByData(FirstFit):
+    """All spots cost the same: among equal ones the bytes count."""
+
     indifferent = False
-    compares = False
-    even = False
-
-    def rank(self, spot: Spot) -> float:
-        return 0.0
-
-    def cost(self, spot: Spot, need: Resources) -> float:
-        """Equal everywhere: among equal ones the bytes count."""
-        return 0.0
