@@ -1,6 +1,7 @@
 """What tests of workers share: a catalog server of their own, real managers that report to it."""
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 from clusters import Cluster
-from flows import Ended, Flow, need_makeflow
+from flows import Ended, Flow, need_makeflow, outer_address
 from support import free_port, need, wait_until
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "workflows"
@@ -110,6 +111,29 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
     made = Catalog(tmp_path / "catalog")
     yield made
     made.stop()
+
+
+def catalog_for_foremen(folder: Path) -> Catalog:
+    """On an address that is not loopback: a foreman of cctools 8.0 refuses a manager there."""
+    host = outer_address()
+    need(host, "only loopback is there", "give the machine a network interface")
+    return Catalog(folder, host)
+
+
+@contextlib.contextmanager
+def foreman(name: str, catalog: Catalog, folder: Path) -> Iterator[None]:
+    """Debian's, of PROJECT's manager; it tells only the catalog that the environment names."""
+    host, _, port = catalog.address.partition(":")
+    process = subprocess.Popen(
+        ["work_queue_worker", "-f", name, "-M", PROJECT, "-C", catalog.address, "-s", str(folder)], cwd=folder,
+        env={**os.environ, "CATALOG_HOST": host, "CATALOG_PORT": port},
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: name in catalog.managers(), 30, "the foreman")
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def start_manager(flow: Flow, catalog: Catalog, *args: str, project: str = PROJECT) -> subprocess.Popen[str]:

@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 from clusters import Cluster
-from flows import MFMESOS, Flow, nothing_stays, outer_address, plain_makeflow, steady
-from pools import EXAMPLES, PROJECT, Catalog, WorkerFlow, sleepers, start_manager
-from support import need, wait_until
+from flows import MFMESOS, Flow, nothing_stays, plain_makeflow, steady
+from pools import EXAMPLES, PROJECT, Catalog, WorkerFlow, catalog_for_foremen, foreman, sleepers, start_manager
+from support import wait_until
 
 SIZE = ("--cores", "1", "--memory", "600", "--disk", "300")
 RECORDS = ("mesos_task_info", "mesos_task_state", "mesos_done")
@@ -72,32 +72,20 @@ def test_a_workflow_by_workers(factory: Factory, catalog: Catalog, tmp_path: Pat
 
 
 def test_through_a_foreman(cluster: Cluster, tmp_path: Path) -> None:
-    """-F: workers go to a foreman of that name, which has its tasks from the manager.
-
-    A foreman of cctools 8.0 refuses a manager on loopback, and tells only the catalog that the environment names.
-    """
-    host = outer_address()
-    need(host, "only loopback is there", "give the machine a network interface")
-    catalog = Catalog(tmp_path / "catalog", host)
+    """-F: workers go to a foreman of that name, which has its tasks from the manager."""
+    catalog = catalog_for_foremen(tmp_path / "catalog")
     factory = Factory(tmp_path / "factory", cluster, catalog)
     flow = Flow(tmp_path / "flow", cluster)
     shutil.copytree(EXAMPLES / "pool", flow.folder, dirs_exist_ok=True)
     manager = start_manager(flow, catalog)
-    foreman = subprocess.Popen(
-        ["work_queue_worker", "-f", "fore", "-M", PROJECT, "-C", catalog.address, "-s", str(tmp_path)], cwd=tmp_path,
-        env={**os.environ, "CATALOG_HOST": host, "CATALOG_PORT": str(catalog.port)},
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_until(lambda: "fore" in catalog.managers(), 30, "the foreman")
-        with nothing_stays(cluster):
+        with foreman("fore", catalog, tmp_path), nothing_stays(cluster):
             process = factory.factory("-F", "fore", "-w", "2", "-W", "2", *SIZE)
             ended = flow.end(manager, 90)
             assert ended.code == 0, ended.out + factory.log()
             assert (flow.folder / "pi.txt").exists()
             assert factory.interrupt(process).code == 0
     finally:
-        foreman.kill()
-        foreman.wait()
         catalog.stop()
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import psutil
 import pytest
 from clusters import Cluster, MakeCluster
-from flows import MFMESOS, Flow, nothing_stays, outer_address, plain_makeflow, steady
+from flows import MFMESOS, Flow, nothing_stays, plain_makeflow, steady
 from managers import manager
-from pools import EXAMPLES, PROJECT, Catalog, WorkerFlow, start_manager
-from support import free_port, need, wait_until
+from pools import EXAMPLES, PROJECT, Catalog, WorkerFlow, catalog_for_foremen, foreman, start_manager
+from support import free_port, wait_until
 
 import mfmesos
 from mfmesos.engines import pool_status
@@ -442,24 +442,14 @@ def running_of(pool: PoolFlow) -> dict[str, int]:
 
 @pytest.mark.parametrize("cluster", ["embedded"], indirect=True)
 def test_through_a_foreman(cluster: Cluster, tmp_path: Path) -> None:
-    """With --foremen workers connect to a foreman, also before the foreman has any task of its manager's.
-
-    A foreman of cctools 8.0 refuses a manager on loopback, and tells only the catalog that the environment names.
-    """
-    host = outer_address()
-    need(host, "only loopback is there", "give the machine a network interface")
-    catalog = Catalog(tmp_path / "catalog", host)
+    """With --foremen workers connect to a foreman, also before the foreman has any task of its manager's."""
+    catalog = catalog_for_foremen(tmp_path / "catalog")
     pool = PoolFlow(tmp_path / "pool", cluster, catalog)
     flow = Flow(tmp_path / "flow", cluster)
     sleeping(flow, 4, "0.1")
     manager = start_manager(flow, catalog)
-    foreman = subprocess.Popen(
-        ["work_queue_worker", "-f", "fore", "-M", PROJECT, "-C", catalog.address, "-s", str(tmp_path)], cwd=tmp_path,
-        env={**os.environ, "CATALOG_HOST": host, "CATALOG_PORT": str(catalog.port)},
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_until(lambda: "fore" in catalog.managers(), 30, "the foreman")
-        with nothing_stays(cluster):
+        with foreman("fore", catalog, tmp_path), nothing_stays(cluster):
             process = pool.pool(PROJECT, "--foremen", "fore", *SMALL)
             ended = flow.end(manager, 90)
             assert ended.code == 0, ended.out + pool.log()
@@ -467,8 +457,6 @@ def test_through_a_foreman(cluster: Cluster, tmp_path: Path) -> None:
             assert said.code == 0
             assert "its workers connect to foremen (--foremen fore); running foremen: 1" in said.out
     finally:
-        foreman.kill()
-        foreman.wait()
         pool.kill_started()
         catalog.stop()
 
