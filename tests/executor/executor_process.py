@@ -26,14 +26,24 @@ class PipeDriver:
 
     def update(self, task_id: str, state: str, message: str = "", reason: str | None = None) -> None:
         # With the time, and what of the sandbox was still there.
-        print(json.dumps([task_id, state, message, time.time(), sorted(os.listdir(sys.argv[1]))]), flush=True)
+        say([task_id, state, message, time.time(), sorted(os.listdir(sys.argv[1]))])
 
     def wait_acknowledged(self, timeout_s: float) -> bool:
         return True
 
     def stop(self) -> None:
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        print(json.dumps(["usage", used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]), flush=True)
+        say_usage()
+
+
+def say(what: list) -> None:
+    """In one write: several threads report, and print() writes a line and its end apart."""
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+def say_usage() -> None:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    say(["usage", used.ru_utime + used.ru_stime, used.ru_maxrss / 1024])
 
 
 def listen(executor: Executor) -> None:
@@ -42,8 +52,7 @@ def listen(executor: Executor) -> None:
         if name == "launch":
             executor.on_launch(args[0], args[1].encode())
         elif name == "usage":
-            used = resource.getrusage(resource.RUSAGE_SELF)
-            print(json.dumps(["usage", used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]), flush=True)
+            say_usage()
         else:
             getattr(executor, f"on_{name}")(*args)
     # The test has gone.
