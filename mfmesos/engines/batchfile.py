@@ -110,12 +110,12 @@ class Batch:
                 finished.setdefault(statement(task), deque()).append(task)
         found = []
         for one in saved:
-            if one.again or attempt_id(one.stem, one.attempts) in self.earlier.attempts:
-                # It has finished. Without temporary outputs the scheduler died before the journal dropped it.
-                same = finished.get(statement(one.task))
-                if same and (one.finished or one.again):
-                    found.append(replace(one, task=same.popleft(), made=tuple(map(self._as_found, one.made))))
+            same = finished.get(statement(one.task)) if one.finished or one.again else None
+            if same:
+                found.append(replace(one, task=same.popleft(), made=tuple(map(self._as_found, one.made))))
                 continue
+            if one.again or attempt_id(one.stem, one.attempts) in self.earlier.attempts:
+                continue  # it has finished: the scheduler died before the journal dropped it
             same = ready.get(statement(one.task))
             if same:
                 self._adopt(one.inputs)

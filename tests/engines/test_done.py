@@ -6,12 +6,14 @@ import json
 import os
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mfmesos.core.actions import ReportTask
+from mfmesos.core.model import MadeTemporary, Resources, SavedTask, StagedInput
 from mfmesos.engines.batchfile import Batch
 from mfmesos.engines.kept import NotKept, aside
 from mfmesos.shared.webrequest import Hope, Version, WebError
@@ -599,3 +601,20 @@ def test_large_inputs_in_place_are_not_read(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "res/p").unlink()
     assert batch() == ([], {1: f"output {tmp_path}/res/p is missing"})
     assert str(big) not in hashed
+
+
+def test_the_copies_of_what_was_made_again_are_known(folder: Folder) -> None:
+    """The maker of a temporary output had finished twice, since its first copy was lost; the report has its first end
+    alone. The next scheduler knows where the second copy is, and its task does not run a third time.
+    """
+    make = {"command": "sort in > t", "inputs": ["in"], "outputs": [{"name": "t", "temporary": True}]}
+    read = {"command": "wc t > b", "inputs": ["t"], "outputs": ["b"]}
+    folder.run(make)
+    (folder.path / "t").unlink()
+    batch, done, _ = folder.batch(make, read)
+    assert done == [1]
+    made = MadeTemporary(StagedInput("t", "0" * 64, 2, 0o644, temporary=True), {"c": "1.ab.2"})
+    inputs = batch.inputs.stage(batch.tasks[1])
+    once = SavedTask(batch.tasks[1], inputs, 1, "", 1, "c", Resources(1, 1, 1), stem="1.ab")
+    again = replace(once, finished=True, attempts=2, remakes=1, made=(made,))
+    assert [(one.finished, one.made) for one in batch.still_wanted([again])] == [(True, (made,))]
