@@ -90,7 +90,7 @@ def test_memory_limit(make_cluster):
         status = f.state(made, "TASK_FAILED")
         assert status["reason"] == "REASON_CONTAINER_LIMITATION_MEMORY"
         assert "Memory limit exceeded" in status["message"]
-        wait_until(lambda: not cluster.processes(), 5, "the end of its processes")
+        wait_until(lambda: not cluster.processes(), 20, "the end of its processes")
 
 
 def test_authentication(make_cluster, tmp_path):

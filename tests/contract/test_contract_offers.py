@@ -271,7 +271,7 @@ def test_returns_within_failover_timeout(cluster):
     f.state(made, "TASK_RUNNING")
     f.drop()
     f.wait(END)
-    wait_until(lambda: [x["active"] for x in cluster.get("/state")["frameworks"] if x["id"] == f.id] == [False], 5)
+    wait_until(lambda: [x["active"] for x in cluster.get("/state")["frameworks"] if x["id"] == f.id] == [False])
     with f:
         f.subscribe()
         f.wait("OFFERS")

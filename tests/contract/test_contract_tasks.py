@@ -110,7 +110,7 @@ def test_kill_while_the_executor_starts(cluster):
         f.launch([offer], [made])
         wait_until(lambda: any(t["id"] == made["task_id"]["value"] for x in cluster.get("/state")["frameworks"]
                                for t in x["tasks"]), 5, "the task")
-        wait_until(cluster.processes, 5, "the executor")
+        wait_until(cluster.processes, 20, "the executor")
         f.kill(made)
         status = f.state(made)
         assert (status["state"], status["source"]) == ("TASK_KILLED", "SOURCE_AGENT")
@@ -267,7 +267,7 @@ def test_nothing_of_an_executor_is_left(cluster):
     with Framework(cluster.master) as f:
         made = f.run("shell sleep 300 & setsid sleep 301 & sleep 302")
         f.state(made, "TASK_RUNNING")
-        wait_until(lambda: len(cluster.processes()) >= 4, 5, "all processes")
+        wait_until(lambda: len(cluster.processes()) >= 4, 20, "all processes")
         f.call("SHUTDOWN", shutdown={"agent_id": made["agent_id"], "executor_id": made["executor"]["executor_id"]})
         wait_until(lambda: not cluster.processes(), 12, "their end")
 

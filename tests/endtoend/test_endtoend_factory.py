@@ -102,7 +102,7 @@ def test_ctrl_c_ends_working_workers(factory: Factory, catalog: Catalog, tmp_pat
         said = factory.interrupt(process)
         assert said.code == 0, said.out
         assert said.line_with("stopping: work_queue_factory ends", "its workers")
-        wait_until(lambda: not sleepers(seconds), 5, "the tasks to be gone")
+        wait_until(lambda: not sleepers(seconds), 20, "the tasks to be gone")
         assert manager.poll() is None  # it waits for other workers
     finally:
         manager.send_signal(signal.SIGINT)

@@ -156,7 +156,7 @@ def test_makeflow_is_killed(linked):
     process = start_slow(linked)
     process.kill()
     process.wait()
-    wait_until(lambda: not sleepers(), 5, "the tasks to be killed")
+    wait_until(lambda: not sleepers(), 20, "the tasks to be killed")
     wait_until(linked.scheduler_is_gone, 10, "the scheduler to end")
     process.communicate(timeout=10)  # nobody of ours holds makeflow's stdout
     linked.flow.write("Makeflow", GOOD + SLOW.replace(f"sleep {SLEEP}; ", ""))

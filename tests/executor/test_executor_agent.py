@@ -31,7 +31,7 @@ def test_an_executor_whose_folder_is_removed_ends_badly(executor, staging, tmp_p
     assert executor.process.wait(20) == wire.FOLDER_GONE
     assert not staging.results
     assert executor.states() == ["TASK_RUNNING"]
-    wait_until(lambda: gone(pid), 5, "what ran to be killed")
+    wait_until(lambda: gone(pid), 20, "what ran to be killed")
     assert executor.left() == []
 
 

@@ -87,7 +87,7 @@ def test_once_from_the_scheduler(tmp_path: Path, tls: bool) -> None:
         assert all(path.read_bytes() == CONTENT for path in placed)
         assert world.site.sent == SIZE
         assert sum(agent.peers.from_peers for agent in agents) == 4 * SIZE
-        wait_until(lambda: world.site.tracker.from_peers == 4 * SIZE, 5, "the reports")
+        wait_until(lambda: world.site.tracker.from_peers == 4 * SIZE, 20, "the reports")
     finally:
         world.close()
 

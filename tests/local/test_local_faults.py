@@ -59,7 +59,7 @@ def test_agent_gone(cluster):
         f.state(made, "TASK_RUNNING")
         cluster.fault("mark_gone", agent=0)
         assert f.state(made)["state"] == "TASK_GONE_BY_OPERATOR"
-        wait_until(lambda: not cluster.processes(), 8, "its executors to end")
+        wait_until(lambda: not cluster.processes(), 20, "its executors to end")
 
 
 def test_scheduler_dropped(cluster):
@@ -81,7 +81,7 @@ def test_executor_dropped(cluster):
         f.state(made, "TASK_RUNNING")
         assert cluster.fault("drop_executor") == {"done": 1}
         stdout = cluster.sandboxes()[0] / "stdout"
-        wait_until(lambda: stdout.read_text().count("SUBSCRIBED") == 2, 5, "it to subscribe again")
+        wait_until(lambda: stdout.read_text().count("SUBSCRIBED") == 2, 20, "it to subscribe again")
         f.kill(made)
         assert f.state(made)["state"] == "TASK_KILLED"
 

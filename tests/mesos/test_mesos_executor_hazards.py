@@ -169,7 +169,7 @@ def test_an_update_while_disconnected_is_kept(drive):
         back.set()
         again = agent.await_subscriptions(3).body["subscribe"]
         assert [u["status"]["state"] for u in again["unacknowledged_updates"]] == ["TASK_FINISHED"]
-        wait_until(lambda: driver.connected, 5)
+        wait_until(lambda: driver.connected)
         driver.update("c-1", "TASK_LOST")
         agent.await_call("UPDATE")
         assert states(agent) == ["TASK_LOST"]
@@ -194,7 +194,7 @@ def test_without_checkpointing_a_lost_agent_is_the_end(drive, checkpoint):
     with FakeMesos(serve(hold=False)) as agent:
         driver, log = drive(agent.address, MESOS_CHECKPOINT=checkpoint)
         assert "does not checkpoint" in log.wait("lost")[1]
-        wait_until(lambda: driver.aborted, 5)
+        wait_until(lambda: driver.aborted)
         assert len(agent.subscriptions) == 1
 
 

@@ -264,7 +264,7 @@ def test_a_kill_while_disconnected_waits(connect):
         link.kill("c-1", "A-1", 1)
         link.decline(["O-1"], 5)
         link.shutdown_executor("c-2", "A-1")
-        wait_until(lambda: not link._queue, 5)
+        wait_until(lambda: not link._queue)
         ready.set()
         mesos.await_call("SHUTDOWN")
         assert [b["type"] for b, _ in mesos.calls] == ["KILL", "SHUTDOWN"]
@@ -306,7 +306,7 @@ def test_an_idle_connection_that_was_closed_costs_nothing(connect):
         link.revive()
         mesos.await_call("REVIVE")
         mesos._socks[-1].shutdown(2)
-        wait_until(lambda: link._driver._caller._stale(), 5)
+        wait_until(lambda: link._driver._caller._stale())
         link.open_claim(claim(offer()), **RUN)
         mesos.await_call("ACCEPT")
 
@@ -419,11 +419,11 @@ def test_zookeeper_leads_to_the_master(connect):
         tell[0](None, "nobody leads")
         assert "nobody leads" in seen[0].reason
         tell[0](one.address, "")
-        wait_until(lambda: seen[-1] == events.Registered("F-1", one.address), 5)
+        wait_until(lambda: seen[-1] == events.Registered("F-1", one.address))
         tell[0](two.address, "")
-        wait_until(lambda: seen[-1] == events.Registered("F-1", two.address), 5)
+        wait_until(lambda: seen[-1] == events.Registered("F-1", two.address))
         tell[0](None, "nobody leads")
-        wait_until(lambda: not link.connected, 5)
+        wait_until(lambda: not link.connected)
         link.stop(False, 1)
 
 

@@ -208,19 +208,19 @@ def test_the_leader_is_waited_for_and_followed():
         parse_masters("zk://a:1/mesos"), lambda address, why: found.append(address or why), client=lambda m: zoo,
         retry_s=0.01)
     watch.start()
-    wait_until(lambda: zoo.watcher, 5)
-    wait_until(lambda: found, 5)
+    wait_until(lambda: zoo.watcher)
+    wait_until(lambda: found)
     assert "a:1 does not answer" in found.pop()
     zoo.children = {"json.info_5": node(5050), "json.info_7": node(7)}
     zoo.watcher(None)
-    wait_until(lambda: found == ["10.0.0.1:5050"], 5)
+    wait_until(lambda: found == ["10.0.0.1:5050"])
     zoo.connected = True
     del zoo.children["json.info_5"]
     zoo.watcher(None)
-    wait_until(lambda: found[-1] == "10.0.0.1:7", 5)
+    wait_until(lambda: found[-1] == "10.0.0.1:7")
     zoo.children = {"log_replicas": b""}
     zoo.watcher(None)
-    wait_until(lambda: "no leading master under zk://a:1/mesos" in found[-1], 5)
+    wait_until(lambda: "no leading master under zk://a:1/mesos" in found[-1])
     watch.stop()
-    wait_until(lambda: not watch._thread.is_alive(), 5)
+    wait_until(lambda: not watch._thread.is_alive())
     assert zoo.stopped
