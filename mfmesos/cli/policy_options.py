@@ -1,24 +1,32 @@
 """Options that choose by which policies a run schedules its tasks."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Callable, TypeVar
 
 import click
+
+from mfmesos.shared.choices import check_placement
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def placement(context: click.Context, option: click.Parameter, text: str) -> str:
     """The name of a placement, with its value; anything else is bad usage."""
-    if text == option.default:
-        return text  # the registry imports the core, which takes 50 ms
-    from mfmesos.core.policies import registry
-
     try:
-        registry.placement(text)
+        check_placement(text)
     except ValueError as e:
         raise click.BadParameter(str(e)) from None
     return text
+
+
+def of_categories(context: click.Context, option: click.Parameter, texts: Sequence[str]) -> dict[str, str]:
+    """From CATEGORY=NAME and CATEGORY=NAME=VALUE."""
+    found = {}
+    for text in texts:
+        category, _, name = text.partition("=")
+        found[category] = placement(context, option, name)
+    return found
 
 
 def policy_options(command: F) -> F:
@@ -26,6 +34,8 @@ def policy_options(command: F) -> F:
     for option in reversed((
         click.option("--placement", default="first", show_default=True, metavar="NAME[=VALUE]", callback=placement,
                      help="Choose by this policy where tasks start."),
+        click.option("--place", multiple=True, metavar="CATEGORY=NAME[=VALUE]", callback=of_categories,
+                     help="Choose by another one where tasks of this category start; may be repeated."),
         click.option("--order", type=click.Choice(["fifo", "priority", "shortest", "fair"]), default="fifo",
                      show_default=True,
                      help="Start tasks as they were submitted (fifo), those of higher priority first, those of "
@@ -40,4 +50,5 @@ def policy_options(command: F) -> F:
 
 def policy_settings(options: dict[str, Any]) -> dict[str, Any]:
     """The settings from `policy_options`."""
-    return {"placement": options["placement"], "ordering": options["order"], "planned_start": options["reserve"]}
+    return {"placement": options["placement"], "placements": options["place"], "ordering": options["order"],
+            "planned_start": options["reserve"]}

@@ -1,7 +1,8 @@
 """Constraints: on which agents a task may start, by their attributes (model.Constraint).
 
 `equals`, `like` and `unlike` compare an attribute with a value. `max_per`, `unique` and `group_by` count the tasks of
-the same group (or category) that run on agents with the same value. An agent without the attribute meets only `unlike`.
+the same group (or category) that run on agents with the same value. `takes` uses up an agent's attribute that is a
+number, such as network_mbps, as long as the task runs. An agent without the attribute meets only `unlike`.
 """
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from mfmesos.core.model import Agent, AgentId, Constraint
 from mfmesos.core.records import AgentRecord, Shape, TaskRecord
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState
+from mfmesos.shared.resources import SLACK
 
 HOSTNAME = "hostname"
 """Every agent has it."""
@@ -31,6 +33,8 @@ def meets(constraint: Constraint, value: str | None) -> bool:
         return constraint.op == "unlike" and (value is None or not _matches(constraint.value, value))
     if constraint.op == "equals":
         return value == constraint.value
+    if constraint.op == "takes":
+        return float(constraint.value) <= number(value) + SLACK
     return constraint.op != "like" or _matches(constraint.value, value)
 
 
@@ -43,19 +47,36 @@ def _matches(pattern: str, value: str) -> bool:
     return _pattern(pattern).fullmatch(value) is not None
 
 
+def number(value: str | None) -> float:
+    """Of an attribute; 0 if it is none."""
+    try:
+        found = float(value or 0.0)
+    except ValueError:
+        return 0.0
+    return found if math.isfinite(found) else 0.0
+
+
 def ever(state: State, where: Sequence[Constraint], agent_id: AgentId) -> bool:
     """Whether the agent meets them, whatever runs."""
     agent = state.agent(agent_id)
     return all(meets(one, value_of(agent, one.attribute)) for one in where)
 
 
-def left(state: State, shape: Shape, agent_id: AgentId) -> float:
-    """How many more tasks of the shape may start there now; infinity without a bound."""
+def left(
+    state: State, shape: Shape, agent_id: AgentId, taken: Mapping[str, float] | None = None,
+) -> float:
+    """How many more tasks of the shape may start there now; infinity without a bound. `taken`: of the agent's
+    attributes, if it is not what running tasks take.
+    """
     if not ever(state, shape.where, agent_id):
         return 0
     found, agent = math.inf, state.agent(agent_id)
+    taken = state.taken.get(agent_id, {}) if taken is None else taken
     for one in shape.where:
-        if one.counted:
+        if one.op == "takes":
+            rest = number(value_of(agent, one.attribute)) - taken.get(one.attribute, 0.0)
+            found = min(found, (rest + SLACK) // float(one.value))
+        elif one.counted:
             counts: Mapping[str, int] = state.placed.get((one, shape.scope), {})
             here = counts.get(value_of(agent, one.attribute) or "", 0)
             if one.op == "group_by":
@@ -66,12 +87,14 @@ def left(state: State, shape: Shape, agent_id: AgentId) -> float:
     return max(found, 0)
 
 
-def left_to_open(state: State, shape: Shape, agent_id: AgentId) -> float:
+def left_to_open(
+    state: State, shape: Shape, agent_id: AgentId, taken: Mapping[str, float] | None = None,
+) -> float:
     """The same, less what claims on the agent are being launched for."""
     if not shape.where:
         return math.inf
     launching = (c for c in state.claims.of_agent(agent_id) if c.state is ClaimState.LAUNCHING)
-    return left(state, shape, agent_id) - sum(claim.expects.get(shape, 0) for claim in launching)
+    return left(state, shape, agent_id, taken) - sum(claim.expects.get(shape, 0) for claim in launching)
 
 
 def values(state: State, attribute: str) -> list[str]:
@@ -84,7 +107,14 @@ def count(state: State, record: TaskRecord, change: int) -> None:
     """An attempt has started or left its claim."""
     scope = record.scope
     for one in record.task.where:
-        if one.counted:
+        if one.op == "takes":
+            for part in record.parts:
+                taken = state.taken.setdefault(part.agent_id, {})
+                taken[one.attribute] = taken.get(one.attribute, 0.0) + change * float(one.value)
+            state.fresh.update((s, None) for s in state.needed if any(
+                other.op == "takes" and other.attribute == one.attribute for other in s.where))
+            state.recount = True
+        elif one.counted:
             counts = state.placed.setdefault((one, scope), Counter())
             for part in record.parts:
                 counts[value_of(state.agent(part.agent_id), one.attribute) or ""] += change
@@ -94,8 +124,9 @@ def count(state: State, record: TaskRecord, change: int) -> None:
 
 def count_again(state: State) -> None:
     """The attributes of agents have changed."""
-    if state.placed:
+    if state.placed or state.taken:
         state.placed.clear()
+        state.taken.clear()
         for task_id in state.under_way:
             record = state.tasks[task_id]
             if record.task.where:
@@ -103,12 +134,13 @@ def count_again(state: State) -> None:
     state.try_all = True
 
 
-def listed(state: State, cluster: ClusterState, agents: Iterable[Agent]) -> None:
-    """The list names the attributes of agents that have made no offers yet; needed where tasks have constraints."""
-    if not any(shape.where for shape in state.needed):
-        return
+def listed(state: State, cluster: ClusterState, agents: Iterable[Agent]) -> bool:
+    """The list names the attributes of agents that have made no offers yet; needed where tasks have constraints, or are
+    spread over an attribute. Returns whether any is new.
+    """
+    if not state.zones and not any(shape.where for shape in state.needed):
+        return False
     known = [one for one in agents if one.attributes and not cluster.agent(one.id, one.hostname).attributes]
     for one in known:
         cluster.agent(one.id).attributes = one.attributes or {}
-    if known:
-        count_again(state)
+    return bool(known)

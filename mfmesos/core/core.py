@@ -20,6 +20,7 @@ from mfmesos.core import (
     shortage,
     tasks,
     temporaries,
+    usage,
 )
 from mfmesos.core.actions import AcceptInverseOffer, Action, Over, Reconcile
 from mfmesos.core.model import Resources
@@ -189,7 +190,7 @@ class Core:
             agent.offers[offer.id] = offer
             if agent.attributes != offer.attributes:
                 agent.attributes = offer.attributes
-                constraints.count_again(state)
+                usage.count_again(state)
                 for claim in state.claims.of_agent(agent.id):
                     state.rank_again(claim)
             cluster.offering[offer.agent_id] = agent
@@ -230,7 +231,8 @@ class Core:
         cluster = self.state.clusters[event.cluster]
         if cluster.known.take(event.agents, self.state.now):
             demand.agents_changed(self.state)
-        constraints.listed(self.state, cluster, event.agents)
+        if constraints.listed(self.state, cluster, event.agents):
+            usage.count_again(self.state)
         if event.holders is not None:
             shortage.listed(self.state, cluster, event.holders)
 

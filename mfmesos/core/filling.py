@@ -6,7 +6,7 @@ from heapq import merge
 from itertools import chain
 from typing import Callable
 
-from mfmesos.core import demand, nearest, planning, spots
+from mfmesos.core import demand, nearest, planning, rankings, spots
 from mfmesos.core.applying import apply
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Assignment, Decision
@@ -22,14 +22,11 @@ STARTS_AT_ONCE = 128
 def note_room(state: State, claim: Claim) -> None:
     """Keep the index of free room up to date with the claim."""
     if claim.state is ClaimState.OPEN and claim.solo_task is None and not state.policy.per_task_claims:
-        placement = state.policies.placement
-        if state.room.get(claim.id) == claim.free and (placement.indifferent or claim.id in state.ranked):
+        if state.room.get(claim.id) == claim.free and all(claim.id in ranked for ranked in state.ranked.values()):
             return
         state.room.set(claim.id, claim.free)
-        if not placement.indifferent:
-            for one in state.claims.of_agent(claim.agent_id):
-                if one is claim or one.id in state.ranked:
-                    state.ranked.set(one.id, placement.rank(spots.spot(state, one)), one.free)
+        if state.ranked:
+            rankings.note(state, claim)
     else:
         state.forget_room(claim)
 
@@ -61,8 +58,8 @@ def fill_claims(state: State) -> None:
 def _preferred(state: State, own: list[Claim]) -> Iterator[Decision]:
     """What starts elsewhere than in the first claim with room."""
     by_arrival = state.policies.ordering.by_arrival
-    if not state.policies.placement.indifferent:
-        if by_arrival and state.policies.placement.compares:
+    if state.ranked:
+        if by_arrival and (len(state.placements) > 1 or state.policies.placement.compares):
             return chain(spots.portions(state, own), spots.starts(state, own))
         return spots.starts(state, own) if by_arrival else _one_by_one(state, lambda: spots.starts(state, own))
     return nearest.starts(state, own) if state.queue.large and by_arrival else iter(())
@@ -85,7 +82,7 @@ def _fill_in_order(state: State, own: list[Claim], enough: int) -> bool:
     limited = state.policy.max_running is not None
     fresh = state.waiting.least() if state.try_all or limited else least_of(
         state.waiting.needs_of(shape) for shape in state.fresh if shape in state.waiting)
-    others = state.room.with_room(fresh) if state.policies.placement.indifferent else ()
+    others = state.room.with_room(fresh) if not state.ranked else ()
     for claim in merge(own, map(state.claims.__getitem__, others), key=lambda c: state.room.place_of(c.id)):
         if not state.queue or not planning.room_to_run(state):
             break

@@ -67,7 +67,9 @@ class Constraint(NamedTuple):
         return " ".join((self.attribute, self.op.replace("_", " "), self.value)).rstrip()
 
 
-COMPARED, COUNTED = ("equals", "like", "unlike"), ("max_per", "unique", "group_by")
+NETWORK = "network_mbps"
+"""The attribute of agents that tasks with the key of that name take."""
+COMPARED, COUNTED = ("equals", "like", "unlike"), ("max_per", "unique", "group_by", "takes")
 
 
 @value(frozen=True)
@@ -103,6 +105,8 @@ class Task:
     """Of `--order fair`; empty: the category."""
     where: tuple[Constraint, ...] = ()
     """On which agents it may start."""
+    placement: str = ""
+    """Where it starts, as NAME or NAME=VALUE; empty: that of its category, or of the run."""
 
 
 @value(frozen=True)

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mfmesos.core import constraints, politeness, portions, spots, trust
+from mfmesos.core import constraints, politeness, portions, rankings, spots, trust
 from mfmesos.core.decisions import AgentRefusal, Opening, Wait, WhyNot
 from mfmesos.core.model import Resources
 from mfmesos.core.planning import is_short, next_without_claim
+from mfmesos.core.policies.protocols import Placement
 from mfmesos.core.portions import Wanted
 from mfmesos.core.records import AgentRecord, Shape
 from mfmesos.core.sizing import ALL, NO_SPARE, PerCore, is_crumb, size_claim
@@ -21,11 +22,29 @@ from mfmesos.shared.slices import cut
 
 
 def openings(state: State, wanted: Wanted) -> Iterator[Opening | Wait | AgentRefusal]:
-    """For each agent with offers: the claim that is opened there, or why none is."""
-    agents, placement = spots.agents(state), state.policies.placement
+    """For each agent with offers: the claim that is opened there, or why none is; one placement after the other."""
+    if len(state.placements) == 1:
+        yield from _placed(state, state.policies.placement, wanted)
+        return
+    for name, placement in state.placements.items():
+        if some := [(shape, n) for shape, n in wanted if shape.placement == name]:
+            yield from _placed(state, placement, some)
+
+
+def _agents(state: State, placement: Placement) -> list[AgentRecord]:
+    """Agents with offers, the preferred ones first, otherwise by cluster and as they came."""
+    offering = [agent for cluster in state.live() for agent in cluster.offering.values()]
+    if placement.indifferent:
+        return offering
+    return sorted(offering, key=lambda agent: rankings.order_of(
+        state, placement, agent.id, spots.offered(state, agent)))
+
+
+def _placed(state: State, placement: Placement, wanted: Wanted) -> Iterator[Opening | Wait | AgentRefusal]:
+    agents = _agents(state, placement)
     if (placement.even or placement.compares) and not state.policy.per_task_claims:
         opened = False
-        for agent, portion in portions.of_agents(state, agents, wanted):
+        for agent, portion in portions.of_agents(state, placement, agents, wanted):
             decision = decide(state, agent, portion)
             yield decision
             opened = opened or isinstance(decision, Opening)

@@ -30,6 +30,8 @@ class Policy:
     ordering: str = "fifo"
     """Names of policies, see policies.registry."""
     placement: str = "first"
+    placements: tuple[tuple[str, str], ...] = ()
+    """Categories with a placement of their own, and its name."""
     planned_start: str = "easy"
     offers: str = "decline"
     per_task_claims: bool = False

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
 
-from mfmesos.core import spots, trust
+from mfmesos.core import constraints, rankings, spots, trust
 from mfmesos.core.model import Resources
+from mfmesos.core.policies.protocols import Placement
 from mfmesos.core.records import AgentRecord, Rank, Shape
 from mfmesos.core.state import State
 
@@ -22,11 +23,12 @@ MOST_LOOKS = 20_000
 """Costs that are asked for in one call: what is left over is placed when the rest has its claims."""
 
 
-def of_agents(state: State, agents: Sequence[AgentRecord], wanted: Wanted) -> Iterator[tuple[AgentRecord, Wanted]]:
+def of_agents(
+    state: State, placement: Placement, agents: Sequence[AgentRecord], wanted: Wanted,
+) -> Iterator[tuple[AgentRecord, Wanted]]:
     """The agents for which something is wanted. A portion may be more than fits."""
-    placement = state.policies.placement
     if placement.even:
-        yield from _evenly(state, agents, wanted)
+        yield from _evenly(state, placement, agents, wanted)
     else:
         yield from _cheapest(state, agents[:MOST_AGENTS], wanted)
 
@@ -51,25 +53,32 @@ def level(tasks: Sequence[int], more: int) -> list[int]:
 
 
 def _evenly(
-    state: State, agents: Sequence[AgentRecord], wanted: Wanted,
+    state: State, placement: Placement, agents: Sequence[AgentRecord], wanted: Wanted,
 ) -> Iterator[tuple[AgentRecord, Wanted]]:
-    """Each agent gets its even share of the tasks that fit there, in their order; what does not fit where an even share
-    would put it goes evenly to the agents where it fits.
+    """Each zone, and in it each agent, gets its even share of the tasks that fit there, in their order; what does not
+    fit where an even share would put it goes evenly to the agents where it fits.
     """
     rooms = [_Room(state, agent) for agent in agents]
     fits = [{shape for shape, _ in wanted if room.fits(shape)} for room in rooms]
     tasks = [spots.tasks_at(state, agent.id) for agent in agents]
     portions: list[Counter[Shape]] = [Counter() for _ in agents]
+    zones = [rankings.zone_of(state, placement, agent.id) for agent in agents]
+    in_zone = Counter({zone: rankings.tasks_in(state, placement, zone) for zone in zones})
     left = Counter(dict(wanted))
     while left:
-        able = [number for number, shapes in enumerate(fits) if not shapes.isdisjoint(left)]
+        able: dict[str, list[int]] = {}
+        for number, shapes in enumerate(fits):
+            if not shapes.isdisjoint(left):
+                able.setdefault(zones[number], []).append(number)
         if not able:
             break
-        for number, count in zip(able, level([tasks[one] for one in able], sum(left.values()))):
-            taken = _first(left, fits[number], count)
-            left -= taken
-            portions[number] += taken
-            tasks[number] += sum(taken.values())
+        for zone, share in zip(able, level([in_zone[zone] for zone in able], sum(left.values()))):
+            for number, count in zip(able[zone], level([tasks[one] for one in able[zone]], share)):
+                taken = _first(left, fits[number], count)
+                left -= taken
+                portions[number] += taken
+                tasks[number] += sum(taken.values())
+                in_zone[zone] += sum(taken.values())
     for agent, portion in zip(agents, portions):
         if portion:
             yield agent, list(portion.items())
@@ -161,14 +170,19 @@ class _Room:
     def fits(self, shape: Shape) -> bool:
         """Whether one more task does, and may start there."""
         return (not self._shut and self._need(shape).fits_in(self._spot.free)
-                and not trust.shunned(self._state, shape, self._agent.id))
+                and not trust.shunned(self._state, shape, self._agent.id)
+                and constraints.left_to_open(self._state, shape, self._agent.id, self._spot.taken) > 0)
 
     def cost(self, shape: Shape) -> float | None:
         """None: it does not fit, or may not start there."""
-        return self._state.policies.placement.cost(self._spot, self._need(shape)) if self.fits(shape) else None
+        return self._state.placement(shape).cost(self._spot, self._need(shape)) if self.fits(shape) else None
 
     def take(self, shape: Shape) -> None:
         need = self._need(shape)
         spot = self._spot
-        self._spot = spot._replace(free=spot.free - need, used=spot.used + need, tasks=spot.tasks + 1)
+        taken = dict(spot.taken)
+        for one in shape.where:
+            if one.op == "takes":
+                taken[one.attribute] = taken.get(one.attribute, 0.0) + float(one.value)
+        self._spot = spot._replace(free=spot.free - need, used=spot.used + need, tasks=spot.tasks + 1, taken=taken)
         self.changes += 1

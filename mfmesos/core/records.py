@@ -79,10 +79,12 @@ class Shape(NamedTuple):
     group: str = ""
     """See policies.protocols.Ordering."""
     not_on: tuple[str, ...] = ()
+    """Names of hosts on which it never starts."""
     where: tuple[Constraint, ...] = ()
     scope: str = ""
     """The group or category whose tasks are counted for `where`."""
-    """Names of hosts on which it never starts."""
+    placement: str = ""
+    """Empty: that of the run."""
 
 
 NOWHERE = "-"
@@ -120,6 +122,8 @@ class TaskRecord:
     group: str = ""
     key: float = 0.0
     """Its position in the queue, with `order` (see policies.protocols.Ordering): a retried task keeps its position."""
+    placement: str = ""
+    """See Shape."""
     estimated: bool = False
     """Whether missing requests are estimated."""
     requested: bool = False
@@ -203,7 +207,7 @@ class TaskRecord:
             self.solo, r.others,
             self.kind.rough(self.requested) if self.estimated else None, tuple(sorted(self.failed_at)), self.at,
             self.task.shared, self.group, self.task.not_on, self.task.where,
-            self.scope if self.task.where else "")
+            self.scope if self.task.where else "", self.placement)
 
     @property
     def scope(self) -> str:

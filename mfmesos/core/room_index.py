@@ -221,6 +221,50 @@ class RankedRoom(_Ranked[K]):
         return self._search(need.fits_in)
 
 
+class ZonedRoom(Generic[K]):
+    """Keys with free room each, in zones: by the rank of the zone, then by their own."""
+
+    def __init__(self) -> None:
+        self._zones: RankedRoom[str] = RankedRoom()
+        self._rooms: dict[str, RankedRoom[K]] = {}
+        self._ranks: dict[str, float] = {}
+        self._zone_of: dict[K, str] = {}
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._zone_of
+
+    def set(self, key: K, zone: str, rank: float, room: Resources) -> None:
+        """Add the key, or change it; a key that changes its zone must be removed before."""
+        self._zone_of[key] = zone
+        rooms = self._rooms.setdefault(zone, RankedRoom())
+        rooms.set(key, rank, room)
+        self._zones.set(zone, self._ranks.get(zone, 0.0), rooms.most())
+
+    def remove(self, key: K) -> None:
+        zone = self._zone_of.pop(key)
+        self._rooms[zone].remove(key)
+        if len(self._rooms[zone]):
+            self._zones.set(zone, self._ranks.get(zone, 0.0), self._rooms[zone].most())
+        else:
+            del self._rooms[zone]
+            self._zones.remove(zone)
+
+    def rank_zone(self, zone: str, rank: float) -> None:
+        """From now on, whether or not there are such keys."""
+        self._ranks[zone] = rank
+        if zone in self._rooms:
+            self._zones.set(zone, rank, self._rooms[zone].most())
+
+    def most(self) -> Resources:
+        """The most of each resource that any key has."""
+        return self._zones.most()
+
+    def with_room(self, need: Resources) -> Iterator[K]:
+        """The keys with room for that much, in order, while none changes."""
+        for zone in self._zones.with_room(need):
+            yield from self._rooms[zone].with_room(need)
+
+
 class MostRoom(_Tree[K]):
     """Keys with free room each, in the order in which they were added."""
 

@@ -15,20 +15,11 @@ from mfmesos.core.model import AgentId, Resources
 from mfmesos.core.planning import room_to_run, unsuited
 from mfmesos.core.policies.protocols import Spot
 from mfmesos.core.records import AgentRecord, Shape, TaskRecord
-from mfmesos.core.room_index import NOTHING
+from mfmesos.core.room_index import NOTHING, ZonedRoom
 from mfmesos.core.state import State
 
 MOST_COMPARED = 16
 """That many claims with room for a task are compared, the first ones by rank."""
-
-
-def agents(state: State) -> list[AgentRecord]:
-    """Agents with offers, the preferred ones first, otherwise by cluster and as they came."""
-    placement = state.policies.placement
-    offering = [agent for cluster in state.live() for agent in cluster.offering.values()]
-    if placement.indifferent:
-        return offering
-    return sorted(offering, key=lambda agent: placement.rank(offered(state, agent)))
 
 
 def offered(state: State, agent: AgentRecord) -> Spot:
@@ -36,7 +27,7 @@ def offered(state: State, agent: AgentRecord) -> Spot:
     total = agent.offered()
     whole = state.whole(agent.id) or total
     return Spot(agent.hostname, agent.attributes, total, total, (whole - total).at_least_zero(), whole,
-                tasks_at(state, agent.id))
+                tasks_at(state, agent.id), state.taken.get(agent.id, {}))
 
 
 def spot(state: State, claim: Claim) -> Spot:
@@ -44,7 +35,8 @@ def spot(state: State, claim: Claim) -> Spot:
     for one in state.claims.of_agent(claim.agent_id):
         used = used + one.resources - one.free
     return Spot(claim.hostname, state.agent(claim.agent_id).attributes, claim.free, claim.resources, used,
-                state.whole(claim.agent_id) or claim.resources, tasks_at(state, claim.agent_id))
+                state.whole(claim.agent_id) or claim.resources, tasks_at(state, claim.agent_id),
+                state.taken.get(claim.agent_id, {}))
 
 
 def tasks_at(state: State, agent_id: AgentId) -> int:
@@ -94,9 +86,9 @@ def _shapes(state: State, room: Sequence[Resources]) -> Iterator[Shape]:
     """The shapes to look at, by rank, while `room` is what the changed claims have."""
     waiting = state.waiting
     if state.try_all or state.policy.max_running is not None:
-        yield from waiting.fitting(state.ranked.most)
+        yield from waiting.fitting(_any(state).most)
         return
-    most = state.ranked.most()
+    most = _any(state).most()
     fresh = [shape for shape in state.fresh if shape in waiting and waiting.needs_of(shape).fits_in(most)]
     fresh.sort(key=waiting.rank_of)
     last = None
@@ -104,6 +96,11 @@ def _shapes(state: State, room: Sequence[Resources]) -> Iterator[Shape]:
         if shape != last:  # one that has both comes twice in a row
             yield shape
         last = shape
+
+
+def _any(state: State) -> ZonedRoom[str]:
+    """All rankings have the same claims."""
+    return next(iter(state.ranked.values()))
 
 
 def _most(claims: list[Claim]) -> Resources:
@@ -117,7 +114,7 @@ def _most(claims: list[Claim]) -> Resources:
 
 def _best(state: State, shape: Shape, first: TaskRecord) -> tuple[Claim, Resources] | None:
     """Of the claims with room for the first task of the shape the preferred one, and what the task is given there."""
-    placement, found = state.policies.placement, []
+    placement, found = state.placement(shape), []
     for number, (claim, need) in enumerate(_candidates(state, shape, first)):
         bytes_there = state.near.bytes_at(first.large, claim.id)
         found.append((placement.cost(spot(state, claim), need), -bytes_there, number, claim, need))
@@ -126,11 +123,11 @@ def _best(state: State, shape: Shape, first: TaskRecord) -> tuple[Claim, Resourc
 
 def _candidates(state: State, shape: Shape, first: TaskRecord) -> Iterator[tuple[Claim, Resources]]:
     """The first ones by rank, and those that have some of the task's inputs."""
-    by_rank = state.ranked.with_room(state.waiting.needs_of(shape))
+    by_rank = state.ranked[shape.placement].with_room(state.waiting.needs_of(shape))
     fitting = ((claim_id, need) for claim_id in ([shape.at] if shape.at else by_rank)
                if (need := _given(state, shape, first, claim_id)) is not None)
     seen = set()
-    for claim_id, need in islice(fitting, MOST_COMPARED if state.policies.placement.compares else 1):
+    for claim_id, need in islice(fitting, MOST_COMPARED if state.placement(shape).compares else 1):
         seen.add(claim_id)
         yield state.claims[claim_id], need
     for claim_id in dict.fromkeys(state.near.claims(first.large)) if first.large else ():
@@ -142,7 +139,7 @@ def _candidates(state: State, shape: Shape, first: TaskRecord) -> Iterator[tuple
 def _given(state: State, shape: Shape, first: TaskRecord, claim_id: str) -> Resources | None:
     """What the first task of the shape is given in the claim; None: it may not start there now."""
     claim = state.claims.get(claim_id)
-    if claim is None or claim_id not in state.ranked or claim.free.cores <= 0:
+    if claim is None or claim_id not in _any(state) or claim.free.cores <= 0:
         return None
     need = state.allocation(shape, claim.resources, claim.agent_id)
     if not need.fits_in(claim.free) or unsuited(state, shape, claim) is not None:

@@ -17,11 +17,11 @@ from mfmesos.core.mix import Mix
 from mfmesos.core.model import AgentId, Constraint, Resources
 from mfmesos.core.nearness import Nearness
 from mfmesos.core.needs import Need, Needs
-from mfmesos.core.policies.protocols import Policies
+from mfmesos.core.policies.protocols import Placement, Policies
 from mfmesos.core.policy import Policy
 from mfmesos.core.queue import WaitingQueue
 from mfmesos.core.records import AgentRecord, Kind, Shape, TaskRecord
-from mfmesos.core.room_index import LeastNeeds, MostRoom, RankedRoom
+from mfmesos.core.room_index import LeastNeeds, MostRoom, ZonedRoom
 from mfmesos.core.sizing import Bound, Wanted, allocation
 from mfmesos.core.states import ClaimState, TaskState
 from mfmesos.core.temporary_table import Temporaries
@@ -84,6 +84,8 @@ class State:
     """By shared folder and agent that lacked it: when the agent is tried again."""
     placed: dict[tuple[Constraint, str], Counter[str]] = field(default_factory=dict)
     """By constraint and the group or category that it counts: running tasks by the attribute's value."""
+    taken: dict[AgentId, dict[str, float]] = field(default_factory=dict)
+    """Of numeric attributes of agents: what running tasks take."""
     recount: bool = False
     """Whether these have changed since tasks were last started."""
     placeless_since: dict[Shape, float] = field(default_factory=dict)
@@ -104,8 +106,12 @@ class State:
     mix: Mix = field(init=False)
     room: MostRoom[str] = field(default_factory=MostRoom)
     """Free room of the open claims that any task may share."""
-    ranked: RankedRoom[str] = field(default_factory=RankedRoom)
-    """The same by the rank of the placement, unless that is indifferent."""
+    placements: dict[str, Placement] = field(init=False)
+    """By the names that tasks use; that of the run has the empty one (see rankings)."""
+    ranked: dict[str, ZonedRoom[str]] = field(default_factory=dict)
+    """The same by the rank of each of them, by its name; nothing while all of them are indifferent."""
+    zones: dict[str, Counter[str]] = field(default_factory=dict)
+    """By attributes over which placements spread tasks: running tasks by the attribute's value."""
     try_all: bool = False
     """Whether any task may fit now in any claim."""
     unfilled: dict[str, Claim] = field(default_factory=dict)
@@ -151,9 +157,24 @@ class State:
         policy = self.policy
         self.queue = WaitingQueue(self.policies.ordering)
         self.mix = Mix(policy.estimates)
+        self.placements = {"": self.policies.placement}
+        self.keep_rankings()
         self.most_of_one = self._bound(Resources(), 1)
         self.clusters = {name: ClusterState(name, KnownAgents(
             policy.executor_memory_mb, policy.away_s, policy.gpus, self.most_of_one)) for name in names}
+
+    def keep_rankings(self) -> bool:
+        """Those that are missing are empty; returns whether any is needed."""
+        if all(placement.indifferent for placement in self.placements.values()):
+            return False
+        for name, placement in self.placements.items():
+            self.ranked.setdefault(name, ZonedRoom())
+            if placement.zones:
+                self.zones.setdefault(placement.zones, Counter())
+        return True
+
+    def placement(self, shape: Shape) -> Placement:
+        return self.placements[shape.placement]
 
     def need(self, shape: Shape) -> Need:
         """The need of a task of that shape. An estimate alone never asks for more than the largest agent that could
@@ -272,16 +293,21 @@ class State:
 
     def rank_again(self, claim: Claim) -> None:
         """What the placement knows of its agent has changed."""
-        if claim.id in self.ranked:
-            self.ranked.remove(claim.id)
+        if self._unrank(claim):
             claim.touch()
 
     def forget_room(self, claim: Claim) -> None:
         """It takes no more tasks."""
         if claim.id in self.room:
             self.room.remove(claim.id)
-        if claim.id in self.ranked:
-            self.ranked.remove(claim.id)
+        self._unrank(claim)
+
+    def _unrank(self, claim: Claim) -> bool:
+        """Returns whether it was ranked."""
+        found = [ranked for ranked in self.ranked.values() if claim.id in ranked]
+        for ranked in found:
+            ranked.remove(claim.id)
+        return bool(found)
 
     def claims_in(self, *states: ClaimState) -> list[Claim]:
         return self.claims.in_states(*states)

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from mfmesos.core import demand, outcomes, temporaries, trust, usage
+from mfmesos.core import demand, outcomes, rankings, temporaries, trust, usage
 from mfmesos.core.actions import (
     DropTask,
     PermitAttempt,
@@ -91,6 +91,7 @@ def new_record(
                         requested=state.policy.estimates == FILL and task.request.is_full())
     ordering = state.policies.ordering
     record.group, record.key = ordering.group(record), ordering.key(record)
+    record.placement = rankings.of_task(state, task, kind.category)
     state.last_category = kind.category
     state.tasks[task.id] = record
     state.digests.update(i.digest for i in inputs if not i.temporary)

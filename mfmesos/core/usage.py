@@ -1,7 +1,7 @@
 """An attempt begins to hold resources, and ends to: what orderings and constraints count."""
 from __future__ import annotations
 
-from mfmesos.core import constraints
+from mfmesos.core import constraints, rankings
 from mfmesos.core.records import TaskRecord
 from mfmesos.core.state import State
 
@@ -10,6 +10,8 @@ def begins(state: State, record: TaskRecord) -> None:
     state.policies.ordering.started(record.group, _cores(record), state.now)
     if record.task.where:
         constraints.count(state, record, 1)
+    if state.zones:
+        rankings.count(state, record, 1)
 
 
 def ends(state: State, record: TaskRecord) -> None:
@@ -17,6 +19,14 @@ def ends(state: State, record: TaskRecord) -> None:
     state.policies.ordering.used(record.group, _cores(record), state.now - record.assigned_at, state.now)
     if record.task.where:
         constraints.count(state, record, -1)
+    if state.zones:
+        rankings.count(state, record, -1)
+
+
+def count_again(state: State) -> None:
+    """The attributes of agents have changed."""
+    constraints.count_again(state)
+    rankings.count_again(state)
 
 
 def _cores(record: TaskRecord) -> float:

@@ -18,7 +18,8 @@ def policy_of(config: SchedulerConfig) -> Policy:
     return Policy(
         workdir=config.workdir, run_id=secrets.token_hex(3), nonce=secrets.token_hex(3), retries=config.retries,
         max_running=config.max_running, max_cores=config.max_cores, max_memory_mb=config.max_memory_mb,
-        placement=config.placement, ordering=config.ordering, planned_start=config.planned_start,
+        placement=config.placement, placements=tuple(sorted(config.placements.items())),
+        ordering=config.ordering, planned_start=config.planned_start,
         per_task_claims=config.claims == "per-task", claim_idle_s=config.claim_idle_s,
         whole_agent_claims=config.claims == "whole-agent",
         claim_worklife_s=config.claim_worklife_s, estimates=config.estimates, retry_budget=config.retry_budget,

@@ -62,6 +62,8 @@ class SchedulerConfig:
     """Of all claims together, with their executors."""
     placement: str = "first"
     """NAME or NAME=VALUE of core/policies/registry.py."""
+    placements: dict[str, str] = field(default_factory=dict)
+    """The same, for tasks of some categories."""
     ordering: str = "fifo"
     planned_start: str = "easy"
     """Names of the same."""

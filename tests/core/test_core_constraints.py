@@ -55,7 +55,7 @@ def end(world: World, number: int) -> None:
 
 @pytest.mark.parametrize(("op", "value", "expected"), [
     ("equals", "debian-12", {"a1"}), ("like", "debian.*", {"a1", "a2"}), ("like", "debian", set()),
-    ("unlike", "debian.*", {"a3", "a4"}), ("unlike", "rocky.*", {"a1", "a2", "a4"}),
+    ("takes", "1", set()), ("unlike", "debian.*", {"a3", "a4"}), ("unlike", "rocky.*", {"a1", "a2", "a4"}),
     ("unique", "", {"a1", "a2", "a3"}), ("group_by", "", {"a1", "a2", "a3"}), ("max_per", "2", {"a1", "a2", "a3"}),
 ])
 def test_what_an_agent_must_have(op, value, expected):
@@ -115,17 +115,45 @@ def test_counts_are_never_exceeded_and_nothing_waits_needlessly(op, most, count,
             end(world, data.draw(st.sampled_from(sorted(at))))
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.sampled_from(["first", "spread", "network", "pack"]),
+       st.lists(st.sampled_from(["50", "100", "250.5"]), min_size=1, max_size=14), st.data())
+def test_no_agent_gives_more_than_its_attribute_names(placement, amounts, data):
+    """network_mbps is a counter that tasks of any category fill up, and nothing waits that would fit."""
+    has = {"a1": 300.0, "a2": 1000.0, "a3": 0.0}
+    world = world_of({"a1": {"network_mbps": "300"}, "a2": {"network_mbps": "1000"}, "a3": {}}, placement)
+    wants = dict(enumerate(map(float, amounts), 1))
+    submit(world, *(task(n, ("network_mbps", "takes", amount), category="ab"[n % 2])
+                    for n, amount in enumerate(amounts, 1)))
+    for _ in range(4):
+        at = running(world)
+        taken, count = Counter(), Counter(at.values())
+        for n, agent in at.items():
+            taken[agent] += wants[n]
+        assert all(taken[agent] <= most + 0.001 for agent, most in has.items())
+        for n in set(world.core.state.tasks) - set(at):
+            assert all(wants[n] > has[agent] - taken[agent] or count[agent] == AGENT.cores for agent in ("a1", "a2"))
+        if at:
+            end(world, data.draw(st.sampled_from(sorted(at))))
+    world.restart()
+    world.list_agents()
+    running(world)
+    assert sum(sum(one.values()) for one in world.core.state.taken.values()) == pytest.approx(
+        sum(wants[n] for n in running(world)))
+
+
 def test_an_impossible_constraint_fails_the_task_with_what_there_is():
     """The value, the attribute, and a combination that no agent has; others run."""
     world = world_of()
     submit(world, task(1, ("rack", "equals", "r9")), task(2, ("disk", "like", "s.*")), task(3),
-           task(4, ("rack", "equals", "r1"), ("os", "equals", "rocky-9")))
+           task(4, ("rack", "equals", "r1"), ("os", "equals", "rocky-9")), task(5, ("network_mbps", "takes", "10")))
     for _ in range(12):
         running(world)
         world.list_agents()
         world.pass_time(1.0)
     reasons = {n: report.reason for n, report in world.reports.items()}
-    assert set(reasons) == {1, 2, 4}
+    assert set(reasons) == {1, 2, 4, 5}
+    assert "none has the attribute network_mbps" in reasons[5]
     assert "constraint rack equals r9; rack is r1, r2" in reasons[1]
     assert "none has the attribute disk" in reasons[2]
     assert "constraint os equals rocky-9" in reasons[4]

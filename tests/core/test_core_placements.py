@@ -1,4 +1,4 @@
-"""--placement pack, spread, best, balanced, data: what each decides, and what it promises."""
+"""--placement pack, spread, best, balanced, network, data: what each decides, and what it promises."""
 from __future__ import annotations
 
 from collections import Counter
@@ -25,11 +25,11 @@ def spot(cores: float, memory: float, tasks: int = 0, whole: Resources = WHOLE) 
     return Spot("h", {}, whole - used, whole, used, whole, tasks)
 
 
-def world_of(name: str, agents: dict[str, Resources]) -> World:
+def world_of(name: str, agents: dict[str, Resources], **settings: object) -> World:
     """Whose agents have that much for tasks in one claim."""
     own = Resources(memory_mb=EXECUTOR_MB)
     world = World(Policy(workdir="/w", batch_delay_s=0.0, estimates="off", claim_idle_s=1e6, claim_worklife_s=1e9,
-                         placement=name), {agent: room + own for agent, room in agents.items()})
+                         placement=name, **settings), {agent: room + own for agent, room in agents.items()})
     world.ahead = False
     world.register()
     world.list_agents()
@@ -118,6 +118,77 @@ def test_spread_differs_by_at_most_one_task(agents, count, data):
         room = {e.claim.agent_id for e in world.live() if len(e.running) - (e.claim.agent_id == agent)
                 < world.core.state.claims[e.claim.claim_id].resources.cores}
         assert spare[agent] == min(spare[one] for one in room)
+
+
+RACKS = {"a1": {"rack": "r1"}, "a2": {"rack": "r1"}, "a3": {"rack": "r1"}, "b1": {"rack": "r2"}, "c1": {"rack": "r3"},
+         "c2": {"rack": "r3"}}
+
+
+def world_with_racks(name: str, **settings: object) -> World:
+    world = world_of(name, dict.fromkeys(RACKS, Resources(32, 32000, 32000)), **settings)
+    world.first.attributes = RACKS
+    return world
+
+
+def in_racks(world: World) -> list[int]:
+    at = Counter(RACKS[agent]["rack"] for agent in running(world).values())
+    return [at[rack] for rack in ("r1", "r2", "r3")]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 30), st.data())
+def test_spread_over_racks_differs_by_at_most_one_task(count, data):
+    """In the first claims, and for what starts later: each goes to a rack with the fewest tasks that has room, and in
+    it to an agent with the fewest.
+    """
+    world = world_with_racks("spread=rack")
+    submit(world, *((n, 1.0, 10.0) for n in range(1, count + 1)))
+    world.offer()
+    assert max(in_racks(world)) - min(in_racks(world)) <= 1
+    assert sum(in_racks(world)) == count
+    inside = Counter(running(world).values())
+    assert max(inside[a] for a in ("a1", "a2", "a3")) - min(inside[a] for a in ("a1", "a2", "a3")) <= 1
+    for number in range(1000, 1000 + data.draw(st.integers(0, 8))):
+        end(world, data.draw(st.sampled_from(sorted(running(world)))))
+        before = Counter(RACKS[agent]["rack"] for agent in running(world).values())
+        room = {RACKS[e.claim.agent_id]["rack"] for e in world.live()
+                if len(e.running) < world.core.state.claims[e.claim.claim_id].resources.cores}
+        submit(world, (number, 1.0, 10.0))
+        assert before[RACKS[running(world)[number]]["rack"]] == min(before[rack] for rack in room)
+    world.restart()
+    world.list_agents()
+    world.offer()
+    assert world.core.state.zones["rack"] == Counter(RACKS[agent]["rack"] for agent in running(world).values())
+
+
+def test_network_prefers_the_agent_whose_network_is_least_in_use():
+    """By the part that is taken; agents that do not name theirs come last."""
+    network = placement("network")
+    spots = [Spot("h", {"network_mbps": has} if has else {}, WHOLE, WHOLE, WHOLE, WHOLE, 0, {"network_mbps": taken})
+             for has, taken in (("1000", 100.0), ("100", 50.0), ("fast", 0.0), ("", 0.0))]
+    assert [network.rank(one) for one in spots] == [0.1, 0.5, 2.0, 2.0]
+
+
+def test_tasks_and_categories_have_placements_of_their_own():
+    """A task's own precedes that of its category, which precedes that of the run; a name of another version counts as
+    none. All of them use the same claims.
+    """
+    world = world_with_racks("first", placements=(("wide", "spread=rack"), ("full", "pack")))
+    fill = [Task(n, "x", (), (f"o{n}",), Request(1.0, 10.0, 1.0), "plain") for n in range(1, 13)]
+    world.send(*(ev.TaskSubmitted(one) for one in fill))
+    world.offer()
+    assert set(running(world).values()) == {"a1"}
+    wide = [Task(n, "x", (), (f"o{n}",), Request(1.0, 10.0, 1.0), "wide") for n in range(21, 27)]
+    full = [Task(n, "x", (), (f"o{n}",), Request(1.0, 10.0, 1.0), "wide", placement="pack") for n in range(31, 33)]
+    later = Task(41, "x", (), ("o41",), Request(1.0, 10.0, 1.0), "plain", placement="newest")
+    for some in ((*wide, *full), (later,)):
+        world.send(*(ev.TaskSubmitted(one) for one in some))
+        for _ in range(3):
+            world.offer()
+            at = running(world)
+    assert Counter(RACKS[at[n]]["rack"] for n in range(21, 27)) == {"r2": 3, "r3": 3}
+    assert {at[n] for n in (31, 32)} == {"a1"}
+    assert 41 in at
 
 
 @settings(max_examples=50)

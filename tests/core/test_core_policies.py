@@ -12,7 +12,7 @@ from mfmesos.core.holds import Holds
 from mfmesos.core.model import AgentId, Offer, Request, Resources, Task
 from mfmesos.core.policies import registry
 from mfmesos.core.policies.fifo import Fifo
-from mfmesos.core.policies.protocols import Spot
+from mfmesos.core.policies.protocols import Placement, Spot
 from mfmesos.core.policy import Policy
 from mfmesos.core.records import PlannedStart, TaskRecord
 from mfmesos.shared import wire
@@ -54,14 +54,12 @@ class ByUse(Fifo):
         return moved
 
 
-class Fullest(Fifo):
+class Fullest(Placement):
     """A placement: the spot with the fewest free cores."""
 
-    indifferent = False
     compares = True
-    even = False
 
-    def rank(self, spot: Spot) -> float:  # type: ignore[override]
+    def rank(self, spot: Spot) -> float:
         return spot.free.cores
 
     def cost(self, spot: Spot, need: Resources) -> float:

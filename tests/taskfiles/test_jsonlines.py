@@ -255,7 +255,8 @@ def test_temporary_outputs():
     ([["rack", "is", "x"]], "not a valid constraint"), ("rack", "not a valid constraint"),
     ([["rack", "max_per", "many"]], "whole number"), ([["rack", "max_per", 0]], "whole number"),
     ([["rack", "like", "("]], "regular expression"), ([["", "unique"]], "not a valid constraint"),
-    ([[["rack"], "unique"]], "not a valid constraint"),
+    ([[["rack"], "unique"]], "not a valid constraint"), ([["rack", "takes"]], "not a valid constraint"),
+    ([["rack", "takes", "much"]], "not a valid amount"), ([["rack", "takes", 0]], "not a valid amount"),
 ])
 def test_bad_constraints_are_refused(where, problem):
     """With what is wrong; the other lines count."""
@@ -265,15 +266,16 @@ def test_bad_constraints_are_refused(where, problem):
 
 
 def test_scheduling_keys():
-    """Priority, group and constraints are read, and written the same."""
-    stated = {"command": "x", "priority": -2.5, "group": "alice",
+    """Priority, group, placement and constraints are read, and written the same."""
+    stated = {"command": "x", "priority": -2.5, "group": "alice", "placement": "spread=rack", "network_mbps": 12.5,
               "constraints": [["rack", "max_per", 3], ["hostname", "unique"], ["os", "unlike", "r.*"]]}
     (record,) = parse(json.dumps(stated).encode() + b"\n")
     assert isinstance(record, Submitted)
     task = record.task
-    assert (task.priority, task.group) == (-2.5, "alice")
-    assert task.where == (("rack", "max_per", "3"), ("hostname", "unique", ""), ("os", "unlike", "r.*"))
+    assert (task.priority, task.group, task.placement) == (-2.5, "alice", "spread=rack")
+    assert task.where == (("rack", "max_per", "3"), ("hostname", "unique", ""), ("os", "unlike", "r.*"),
+                          ("network_mbps", "takes", "12.5"))
     assert parse(format_json(task)) == [record]
-    for bad in ({"priority": "high"}, {"priority": 1e10}, {"group": 7}):
+    for bad in ({"priority": "high"}, {"priority": 1e10}, {"group": 7}, {"network_mbps": 0}, {"placement": "frist"}):
         (record,) = parse(json.dumps({"command": "x", **bad}).encode() + b"\n")
         assert isinstance(record, Malformed)

@@ -2,15 +2,12 @@
 from __future__ import annotations
 
 from mfmesos.core.model import Resources
-from mfmesos.core.policies.protocols import Spot
+from mfmesos.core.policies.protocols import Placement, Spot
 
 
-class PreferAttribute:
+class PreferAttribute(Placement):
     """`wanted` is NAME or NAME=VALUE."""
 
-    indifferent = False
-    compares = False
-    even = False
 
     def __init__(self, wanted: str) -> None:
         self._name, given, value = wanted.partition("=")

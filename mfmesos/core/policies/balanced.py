@@ -3,13 +3,11 @@ from __future__ import annotations
 
 from mfmesos.core.model import Resources
 from mfmesos.core.policies.dominance import dominant, parts
-from mfmesos.core.policies.protocols import Spot
+from mfmesos.core.policies.protocols import Placement, Spot
 
 
-class Balanced:
-    indifferent = False
+class Balanced(Placement):
     compares = True
-    even = False
 
     def rank(self, spot: Spot) -> float:
         """Emptier ones are compared first."""

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from mfmesos.core.model import Resources
 from mfmesos.core.policies.dominance import dominant, parts
-from mfmesos.core.policies.protocols import Spot
+from mfmesos.core.policies.protocols import Placement, Spot
 
 
-class BestFit:
-    indifferent = False
+class BestFit(Placement):
     compares = True
-    even = False
 
     def rank(self, spot: Spot) -> float:
         """Fuller ones are compared first: they have the least choice."""

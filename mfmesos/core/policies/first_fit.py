@@ -2,13 +2,11 @@
 from __future__ import annotations
 
 from mfmesos.core.model import Resources
-from mfmesos.core.policies.protocols import Spot
+from mfmesos.core.policies.protocols import Placement, Spot
 
 
-class FirstFit:
+class FirstFit(Placement):
     indifferent = True
-    compares = False
-    even = False
 
     def rank(self, spot: Spot) -> float:
         return 0.0

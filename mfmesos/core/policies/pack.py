@@ -7,14 +7,10 @@ from __future__ import annotations
 
 from mfmesos.core.model import Resources
 from mfmesos.core.policies.dominance import dominant
-from mfmesos.core.policies.protocols import Spot
+from mfmesos.core.policies.protocols import Placement, Spot
 
 
-class Pack:
-    indifferent = False
-    compares = False
-    even = False
-
+class Pack(Placement):
     def rank(self, spot: Spot) -> float:
         return -dominant(spot.used, spot.whole)
 

@@ -63,21 +63,28 @@ class Spot(NamedTuple):
     """What the agent has when it is empty, as far as known."""
     tasks: int
     """Of this run that run on the agent."""
+    taken: Mapping[str, float] = {}
+    """Of the attributes that are numbers: what tasks of this run take."""
 
 
 class Placement(Protocol):
-    """Which claims tasks start in, and on which agents claims are opened."""
+    """Which claims tasks start in, and on which agents claims are opened. Subclasses say what differs."""
 
-    indifferent: bool
+    indifferent: bool = False
     """Whether every spot has the same rank: then the first one with room is taken, and no other is looked at."""
 
-    compares: bool
+    compares: bool = False
     """Whether `cost` depends on the need. Otherwise it is the rank, and one claim with room is as good as the next of
     that rank. Claims are then opened where each task costs least.
     """
 
-    even: bool
+    even: bool = False
     """Whether claims are opened so that all agents with offers get equally many tasks, and not one after the other."""
+
+    zones: str = ""
+    """An attribute of agents: of all spots those come first with whose value the fewest tasks of the run run, and of
+    these the first by rank.
+    """
 
     def rank(self, spot: Spot) -> float:
         """Whatever the task: claims with room, and agents with offers, are looked at by it, smaller ones first. Asked

@@ -1,7 +1,6 @@
 """The policies by name, as settings choose them: NAME, or NAME=VALUE for a policy with a parameter."""
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Callable, TypeVar
 
@@ -14,6 +13,7 @@ from mfmesos.core.policies.easy import Easy
 from mfmesos.core.policies.fair import Fair
 from mfmesos.core.policies.fifo import Fifo
 from mfmesos.core.policies.first_fit import FirstFit
+from mfmesos.core.policies.network import LeastNetwork
 from mfmesos.core.policies.no_holds import NoHolds
 from mfmesos.core.policies.pack import Pack
 from mfmesos.core.policies.priority import Priority
@@ -22,8 +22,7 @@ from mfmesos.core.policies.shortest import Shortest
 from mfmesos.core.policies.spread import Spread
 from mfmesos.core.policy import Policy
 from mfmesos.core.state import State
-from mfmesos.shared.messages import core as m
-from mfmesos.shared.phrases import printable
+from mfmesos.shared import choices
 
 P = TypeVar("P")
 Makers = Mapping[str, Callable[[str], P]]
@@ -33,8 +32,7 @@ Makers = Mapping[str, Callable[[str], P]]
 def bare(make: Callable[[], P]) -> Callable[[str], P]:
     """Of a policy without a parameter."""
     def maker(value: str) -> P:
-        if value:
-            raise ValueError(m.POLICY_TAKES_NO_VALUE(value=printable(value, 40)))
+        choices.no_value(value)
         return make()
     return maker
 
@@ -42,8 +40,7 @@ def bare(make: Callable[[], P]) -> Callable[[str], P]:
 def valued(make: Callable[[str], P]) -> Callable[[str], P]:
     """Of a policy with a parameter."""
     def maker(value: str) -> P:
-        if not value.strip("="):
-            raise ValueError(m.POLICY_NEEDS_VALUE())
+        choices.some_value(value)
         return make(value)
     return maker
 
@@ -51,8 +48,10 @@ def valued(make: Callable[[str], P]) -> Callable[[str], P]:
 ORDERINGS: Makers[Ordering] = {
     "fifo": bare(Fifo), "priority": bare(Priority), "shortest": bare(Shortest), "fair": bare(Fair)}
 PLACEMENTS: Makers[Placement] = {
-    "first": bare(FirstFit), "pack": bare(Pack), "spread": bare(Spread), "best": bare(BestFit),
-    "balanced": bare(Balanced), "attribute": valued(PreferAttribute), "data": bare(ByData)}
+    "first": bare(FirstFit), "pack": bare(Pack), "spread": Spread, "best": bare(BestFit),
+    "balanced": bare(Balanced), "attribute": valued(PreferAttribute), "network": bare(LeastNetwork),
+    "data": bare(ByData)}
+"""Of choices.PLACEMENTS."""
 OFFERS: Makers[OfferPolicy[State]] = {"decline": bare(DeclineAtOnce)}
 PLANNED_STARTS: Makers[PlannedStarts[State]] = {"none": bare(NoHolds), "easy": bare(Easy)}
 
@@ -70,9 +69,5 @@ def placement(text: str) -> Placement:
 
 def made(known: Makers[P], text: str) -> P:
     """The policy of that NAME or NAME=VALUE. An unknown name raises ValueError, as does a wrong VALUE."""
-    name, _, value = text.partition("=")
-    make = known.get(name)
-    if make is None:
-        near = difflib.get_close_matches(name[:40], known, 3) or sorted(known)
-        raise ValueError(m.POLICY_UNKNOWN(name=printable(name, 40), names=", ".join(near)))
-    return make(value)
+    name, value = choices.named(known, text)
+    return known[name](value)

@@ -6,13 +6,16 @@ and the loss of an agent or rack interrupts few.
 from __future__ import annotations
 
 from mfmesos.core.model import Resources
-from mfmesos.core.policies.protocols import Spot
+from mfmesos.core.policies.protocols import Placement, Spot
 
 
-class Spread:
-    indifferent = False
-    compares = False
+class Spread(Placement):
+    """`zones` is the attribute; empty: over agents alone."""
+
     even = True
+
+    def __init__(self, zones: str = "") -> None:
+        self.zones = zones
 
     def rank(self, spot: Spot) -> float:
         return float(spot.tasks)

@@ -95,6 +95,10 @@ WRITE_NAMES = Message("write-names", 'write "{key}": ["NAME", "NAME"]', "How inp
 PRIORITY_INVALID = Message(
     "priority-invalid", "priority: {value} is not a valid number", "A priority is a number; higher ones start first.")
 WRITE_PRIORITY = Message("write-priority", 'write "priority": NUMBER, {bounds}', "How a priority is written.")
+PLACEMENT_INVALID = Message(
+    "placement-invalid", "placement: {why}", "The task names where it starts by a policy that mfmesos does not have.")
+WRITE_PLACEMENT = Message(
+    "write-placement", 'write "placement": "NAME", as for --placement', "How a task's placement is written.")
 WRITE_GROUP = Message("write-group", 'write "group": "NAME"', "How a group is written.")
 CONSTRAINT_INVALID = Message(
     "constraint-invalid", "constraints: {value} is not a valid constraint",
@@ -102,6 +106,10 @@ CONSTRAINT_INVALID = Message(
 CONSTRAINT_COUNT = Message(
     "constraint-count", "constraints: {value}: max_per needs a whole number",
     "At most N tasks run on agents of one value.", 'write ["ATTRIBUTE", "max_per", NUMBER]')
+CONSTRAINT_AMOUNT = Message(
+    "constraint-amount", "{attribute}: {value} is not a valid amount",
+    "A task takes a part of what an agent's attribute names, as long as the task runs.",
+    'write "network_mbps": NUMBER or ["ATTRIBUTE", "takes", NUMBER], {bounds}')
 CONSTRAINT_PATTERN = Message(
     "constraint-pattern", "constraints: {value} has an invalid regular expression: {why}",
     "The value of like and unlike is a regular expression of Python that must match the whole attribute.",
