@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mfmesos.settings.config import ConfigError
+from mfmesos.settings.folders import cache_folder
 from mfmesos.shared import atomic
 from mfmesos.shared.atomic import replacing
 from mfmesos.shared.disk import set_times
@@ -167,9 +168,9 @@ def private_copy(engine: Path, state_dir: Path, environ: Mapping[str, str], name
     there. Raises ConfigError if both places fail.
     """
     key = hashlib.sha256(str(engine).encode()).hexdigest()[:12]
-    cache = Path(environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME") or "~").expanduser() / ".cache")
     problems = []
-    for base in (state_dir / name, cache / "mfmesos" / f"{name}-{key}"):
+    cache = cache_folder(environ)
+    for base in (state_dir / name, *([cache / f"{name}-{key}"] if cache else [])):
         try:
             base.mkdir(parents=True, exist_ok=True)
             if os.statvfs(base).f_flag & os.ST_NOEXEC:

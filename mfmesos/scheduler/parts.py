@@ -1,6 +1,7 @@
 """Turns the user's settings into the settings of the scheduler's parts."""
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 from pathlib import Path
@@ -10,6 +11,8 @@ from mfmesos.core.policy import Policy
 from mfmesos.estimates.estimated_needs import needs_for
 from mfmesos.mesos.master_link import FrameworkSettings
 from mfmesos.settings.config import SchedulerConfig, read_secret
+from mfmesos.settings.folders import cache_folder
+from mfmesos.staging.archive import Archive, build_archive
 from mfmesos.store import framework
 
 
@@ -35,6 +38,12 @@ def core_of(config: SchedulerConfig) -> Core:
     from mfmesos.eventlog.logged_core import LoggedCore
 
     return LoggedCore(policy, needs_for(policy), config.state_dir)
+
+
+def archive_of(config: SchedulerConfig) -> Archive:
+    """The executor's archive, in the run's folder. Raises ArchiveError, OSError."""
+    cache = cache_folder(os.environ)
+    return build_archive(config.state_dir, cache / "executor" if cache else None)
 
 
 def framework_of(config: SchedulerConfig) -> FrameworkSettings:

@@ -26,7 +26,7 @@ from mfmesos.estimates.learning import PER_CATEGORY
 from mfmesos.mesos.master_link import MesosLink
 from mfmesos.scheduler.core_views import CoreViews
 from mfmesos.scheduler.heldsyncs import HeldSyncs
-from mfmesos.scheduler.parts import core_of, framework_of
+from mfmesos.scheduler.parts import archive_of, core_of, framework_of
 from mfmesos.scheduler.publisher import Publisher
 from mfmesos.scheduler.run_folder import RunFolder
 from mfmesos.scheduler.sight import Sight
@@ -36,7 +36,6 @@ from mfmesos.shared.addresses import split_host_port
 from mfmesos.shared.disk import umask
 from mfmesos.shared.messages import runs as m
 from mfmesos.shared.plainerrors import plain
-from mfmesos.staging.archive import build_archive
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.permits import derived_token
 from mfmesos.staging.server import StagingServer, default_host
@@ -274,7 +273,7 @@ class Scheduler(CoreViews):
         self.config.state_dir.mkdir(exist_ok=True)
         self._folder = RunFolder(self.workdir, self.config.state_dir)
         history = asyncio.wrap_future(self.recorder.load())  # meanwhile: a short workflow feels each part of the start
-        self._archive = await self.loop.run_in_executor(None, build_archive, self.config.state_dir)
+        self._archive = await self.loop.run_in_executor(None, archive_of, self.config)
         self.journal = Journal(self.config.state_dir / JOURNAL, self.config.launch)
         self._markers = Markers(
             self.config.state_dir, self.config.shared_fs, derived_token(self.journal.secret, "shared")[:16])

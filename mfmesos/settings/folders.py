@@ -1,8 +1,9 @@
-"""The folders of --shared-fs."""
+"""The folders of --shared-fs, and the user's cache."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from mfmesos.settings.config import ConfigError
 from mfmesos.shared.messages import sharedfs as m
@@ -21,3 +22,10 @@ def shared_folders(names: Iterable[str]) -> list[str]:
             raise ConfigError(m.SHARED_WHOLE_MACHINE(folder=path))
         found += [path, os.path.realpath(path)]
     return list(dict.fromkeys(found))
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path | None:
+    """The user's folder for files that can be made again, in $XDG_CACHE_HOME or ~/.cache; None without a home."""
+    home = environ.get("HOME") or os.path.expanduser("~")
+    base = environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
+    return Path(base) / "mfmesos" if os.path.isabs(base) else None

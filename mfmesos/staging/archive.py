@@ -5,11 +5,13 @@ executor needs except Python itself: see `sources.find_sources`.
 """
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
 import json
 import marshal
+import os
 import shlex
 import stat
 import tarfile
@@ -20,6 +22,7 @@ from importlib.machinery import SourceFileLoader
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from types import CodeType
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from mfmesos.shared import atomic
@@ -30,7 +33,7 @@ __all__ = [
 
 PYZ = "mfmesos-executor.pyz"
 INDEX = "mfmesos-executor.json"
-FORMAT = 2
+FORMAT = 3
 EXIT_DAMAGED, EXIT_NO_PYTHON, EXIT_OLD_PYTHON, EXIT_NOT_FETCHED = 81, 82, 83, 84
 OLDEST = 85
 """In the claim's command: this Python works, but is too old for -I; MAIN looks for another one."""
@@ -161,27 +164,72 @@ class Archive:
         return command(self.sha256_pyz, url)
 
 
-def build_archive(cache_dir: Path) -> Archive:
-    """The archive of the installed packages, in `cache_dir`; built only if a source has changed (by stat).
+class _Index(NamedTuple):
+    """What is noted beside an archive."""
 
-    Raises ArchiveError with the cure if a package is missing, OSError if `cache_dir` cannot be written.
+    key: str
+    name: str
+    sha256_pyz: str
+    sha256_tar: str
+
+
+class _Made(NamedTuple):
+    index: _Index
+    tar: bytes
+
+
+def build_archive(state_dir: Path, cache: Path | None = None) -> Archive:
+    """The archive of the installed packages, in `state_dir`; built only if a source has changed (by stat).
+
+    `cache`: a folder of the user's own that keeps the archive for other workflows (docs/performance.md, Start-up); any
+    trouble with it is passed over. Raises ArchiveError with the cure if a package is missing, OSError if `state_dir`
+    cannot be written.
     """
-    cache_dir = Path(cache_dir)
+    state_dir = Path(state_dir)
     key = _key()
-    found = _cached(cache_dir, key)
+    found = _kept(state_dir, key)
     if found is not None:
-        return found
+        return Archive(state_dir / found.name, found.name, found.sha256_pyz)
+    made = _from_cache(cache, key) if cache is not None else None
+    if made is None:
+        made = _make(key)
+        if cache is not None:
+            with contextlib.suppress(OSError):
+                _keep(cache, made, 0o700)
+    _keep(state_dir, made, 0o777)
+    return Archive(state_dir / made.index.name, made.index.name, made.index.sha256_pyz)
+
+
+def _make(key: str) -> _Made:
     pyz = make_pyz(find_sources())
-    digest = hashlib.sha256(pyz).hexdigest()
-    name = f"mfmesos-executor-{digest[:16]}.tar.gz"
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    for old in cache_dir.glob("mfmesos-executor-*.tar.gz"):
-        if old.name != name:
+    digest, tar = hashlib.sha256(pyz).hexdigest(), make_tar(pyz)
+    return _Made(_Index(key, f"mfmesos-executor-{digest[:16]}.tar.gz", digest, hashlib.sha256(tar).hexdigest()), tar)
+
+
+def _from_cache(cache: Path, key: str) -> _Made | None:
+    """The archive in the user's cache, unless it is damaged or somebody else could have put it there."""
+    try:
+        found = cache.stat()
+        if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o022:
+            return None
+        index = _kept(cache, key)
+        tar = (cache / index.name).read_bytes() if index is not None else b""
+    except OSError:
+        return None
+    if index is None or hashlib.sha256(tar).hexdigest() != index.sha256_tar:
+        return None
+    return _Made(index, tar)
+
+
+def _keep(folder: Path, made: _Made, mode: int) -> None:
+    """Write the archive and its index, and remove other versions. `mode` is for a new folder. Raises OSError."""
+    folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    for old in folder.glob("mfmesos-executor-*.tar.gz"):
+        if old.name != made.index.name:
             old.unlink(missing_ok=True)
-    index = json.dumps({"key": key, "name": name, "sha256": digest})
-    for path, content in ((cache_dir / name, make_tar(pyz)), (cache_dir / INDEX, index.encode())):
+    index = json.dumps(made.index._asdict())
+    for path, content in ((folder / made.index.name, made.tar), (folder / INDEX, index.encode())):
         atomic.write(path, content, mode=0o644, exact=True, several=True)
-    return _archive(cache_dir, name, digest)
 
 
 def command(sha256_pyz: str, url: str = "") -> str:
@@ -251,15 +299,12 @@ def _key() -> str:
     return total.hexdigest()
 
 
-def _cached(cache_dir: Path, key: str) -> Archive | None:
+def _kept(folder: Path, key: str) -> _Index | None:
+    """The index of the folder's archive, if that is of these sources."""
     try:
-        known = json.loads((cache_dir / INDEX).read_bytes())
-        if known["key"] == key and (cache_dir / known["name"]).is_file():
-            return _archive(cache_dir, known["name"], known["sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
+        known = _Index(**json.loads((folder / INDEX).read_bytes()))
+        if known.key == key and (folder / known.name).is_file():
+            return known
+    except (OSError, ValueError, TypeError):
         pass
     return None
-
-
-def _archive(cache_dir: Path, name: str, digest: str) -> Archive:
-    return Archive(cache_dir / name, name, digest)

@@ -99,6 +99,33 @@ def test_rebuilt_only_when_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert build_archive(tmp_path) == second
 
 
+def test_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another workflow's folder gets the archive from the user's cache, with the same bytes; an archive that is damaged
+    there, or that others could have put there, is made again; and a cache that cannot be written is no trouble.
+    """
+    cache, folder = tmp_path / "none" / "cache", tmp_path / "w"
+    first = build_archive(folder / "1", cache)
+    assert cache.stat().st_mode & 0o777 == 0o700
+    made: list[bytes] = []
+    real = module.make_tar
+    monkeypatch.setattr(module, "make_tar", lambda pyz: made.append(pyz) or real(pyz))
+    second = build_archive(folder / "2", cache)
+    assert not made
+    assert (second.name, second.sha256_pyz) == (first.name, first.sha256_pyz)
+    assert second.path == folder / "2" / first.name
+    assert second.path.read_bytes() == first.path.read_bytes()
+    cache.chmod(0o777)
+    build_archive(folder / "3", cache)
+    assert len(made) == 1
+    cache.chmod(0o700)
+    (cache / first.name).write_bytes(first.path.read_bytes()[:-9] + b"damaged..")
+    assert build_archive(folder / "4", cache).path.read_bytes() == first.path.read_bytes()
+    assert len(made) == 2
+    assert (cache / first.name).read_bytes() == first.path.read_bytes(), "not mended"
+    (tmp_path / "file").write_text("")
+    assert build_archive(folder / "5", tmp_path / "file").path.read_bytes() == first.path.read_bytes()
+
+
 def test_what_is_in_it(tmp_path: Path, built: Archive) -> None:
     """All that the executor imports, psutil with its compiled part, and nothing of the scheduler's side."""
     names = zipfile.ZipFile(sandbox(tmp_path, built) / PYZ).namelist()
