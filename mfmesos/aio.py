@@ -1,28 +1,45 @@
-"""The only module that imports aiohttp, whose import creates two TLS contexts with the certificates of all authorities
-on this machine. Here it finds none, since no such server is contacted (docs/performance.md, Start-up).
+"""The only module that imports aiohttp, when `web` or `aiohttp` is first used: `from mfmesos import aio`.
+
+The scheduler needs it when the first executor has started, and imports it meanwhile (`load`). aiohttp creates two TLS
+contexts at its import, each with the certificates of all authorities on this machine; here they get none, since no such
+server is contacted (docs/performance.md, Start-up).
 """
 from __future__ import annotations
 
-import os
+import importlib
+import ssl
+import threading
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["aiohttp", "web"]
+if TYPE_CHECKING:
+    import aiohttp as aiohttp
+    from aiohttp import web as web
 
-
-def _import_quickly() -> None:
-    names = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, os.devnull))
-    try:
-        import aiohttp.web  # noqa: F401  what counts is that it is there
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+_LOADING = threading.Lock()
 
 
-_import_quickly()
+def load() -> None:
+    """Import aiohttp. From any thread."""
+    with _LOADING:
+        if "web" in globals():
+            return
+        thread, real = threading.get_ident(), ssl.create_default_context
 
-import aiohttp  # noqa: E402  it is there by now; a plain import for the sake of its types
-from aiohttp import web  # noqa: E402
+        def without_authorities(*args: Any, **options: Any) -> ssl.SSLContext:
+            if threading.get_ident() != thread:  # somebody else's, meanwhile
+                return real(*args, **options)
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+        ssl.create_default_context = without_authorities
+        try:
+            globals().update(web=importlib.import_module("aiohttp.web"), aiohttp=importlib.import_module("aiohttp"))
+        finally:
+            ssl.create_default_context = real
+
+
+if not TYPE_CHECKING:
+    def __getattr__(name: str) -> Any:
+        if name not in ("web", "aiohttp"):
+            raise AttributeError(name)
+        load()
+        return globals()[name]

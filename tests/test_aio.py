@@ -12,7 +12,13 @@ import pytest
 import mfmesos
 
 CODE = """
-import os, mfmesos.scheduler.scheduler, aiohttp.connector
+import os, ssl, sys, mfmesos.scheduler.scheduler
+assert "aiohttp" not in sys.modules, "imported before it is needed"
+usual = ssl.create_default_context
+from mfmesos import aio
+aio.web
+assert ssl.create_default_context is usual
+import aiohttp.connector
 print(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"),
       aiohttp.connector._SSL_CONTEXT_VERIFIED.cert_store_stats()["x509_ca"])
 """
@@ -20,7 +26,7 @@ print(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"),
 
 @pytest.mark.parametrize(("file", "shown"), [(None, "None"), ("/etc/my.pem", "/etc/my.pem")])
 def test_no_certificates_are_read_and_the_environment_is_as_before(file, shown):
-    """Also where the user has set one of the variables: what the scheduler starts inherits them."""
+    """Also where the user has set one of the variables. And aiohttp is not imported before it is needed."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SSL_CERT")}
     if file is not None:
         environ["SSL_CERT_FILE"] = file

@@ -234,6 +234,7 @@ class Scheduler(CoreViews):
             action, archive_uri=elsewhere,
             command=self._archive.command("" if elsewhere else self.staging.archive_url()), data=wire.dumps(data),
             task_name=f"mfmesos claim {action.claim_id}")
+        self.staging.serve()  # not before: its executor is started meanwhile (docs/performance.md, Start-up)
 
     def _permit(self, action: act.PermitAttempt) -> None:
         self.staging.permit(action.claim_id, action.attempt_id, action.inputs, action.outputs)
@@ -326,7 +327,7 @@ class Scheduler(CoreViews):
             self.staging = StagingServer(
                 self.workdir, self._held.on_sync, inputs=self.inputs, tls=None, secret=journal.secret,
                 own_files=config.own_files, peer_transfers=config.peer_transfers,
-                on_temporary=lambda digest: self.post(ev.TemporaryReceived(digest)))
+                on_temporary=lambda digest: self.post(ev.TemporaryReceived(digest)), on_crash=self.crash)
             self.staging.starting = True
             for claim in claims:
                 self.staging.open_claim(claim.id)

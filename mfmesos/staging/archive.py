@@ -174,7 +174,7 @@ class _Index(NamedTuple):
 
 
 class _Made(NamedTuple):
-    index: _Index
+    about: _Index
     tar: bytes
 
 
@@ -197,7 +197,7 @@ def build_archive(state_dir: Path, cache: Path | None = None) -> Archive:
             with contextlib.suppress(OSError):
                 _keep(cache, made, 0o700)
     _keep(state_dir, made, 0o777)
-    return Archive(state_dir / made.index.name, made.index.name, made.index.sha256_pyz)
+    return Archive(state_dir / made.about.name, made.about.name, made.about.sha256_pyz)
 
 
 def _make(key: str) -> _Made:
@@ -225,10 +225,10 @@ def _keep(folder: Path, made: _Made, mode: int) -> None:
     """Write the archive and its index, and remove other versions. `mode` is for a new folder. Raises OSError."""
     folder.mkdir(mode=mode, parents=True, exist_ok=True)
     for old in folder.glob("mfmesos-executor-*.tar.gz"):
-        if old.name != made.index.name:
+        if old.name != made.about.name:
             old.unlink(missing_ok=True)
-    index = json.dumps(made.index._asdict())
-    for path, content in ((folder / made.index.name, made.tar), (folder / INDEX, index.encode())):
+    index = json.dumps(made.about._asdict())
+    for path, content in ((folder / made.about.name, made.tar), (folder / INDEX, index.encode())):
         atomic.write(path, content, mode=0o644, exact=True, several=True)
 
 

@@ -10,9 +10,9 @@ import ssl
 from asyncio import sslproto
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
-from mfmesos.aio import web
+from mfmesos import aio
 from mfmesos.shared import descriptors
 from mfmesos.shared.messages import staging as m
 
@@ -33,7 +33,11 @@ TLS_READ_BYTES = 64 << 10
 executors take of the scheduler's memory (docs/performance.md, Many executors)."""
 setattr(sslproto.SSLProtocol, "max_size", TLS_READ_BYTES)  # noqa: B010 - typeshed does not know it
 NO_MORE = (*descriptors.SHORT, errno.ENOBUFS, errno.ENOMEM)
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Middleware
+
+    Handler = Callable[[aio.web.Request], Awaitable[aio.web.StreamResponse]]
 
 
 @dataclass
@@ -46,36 +50,49 @@ class _Stranger:
 
 
 class Listener:
-    """Serves `app`. A connection on which no complete request head arrived within `idle_s` seconds is closed."""
+    """A connection on which no complete request head arrived within `idle_s` seconds is closed. Connections wait for
+    `serve`; `wanted` is called for the first of them.
+    """
 
-    def __init__(self, app: web.Application, idle_s: float) -> None:
+    def __init__(self, idle_s: float, wanted: Callable[[], None]) -> None:
         self._idle_s = idle_s
+        self._wanted = wanted
         self._silent: dict[Any, _Stranger] = {}
         """By aiohttp's handler, the oldest first."""
         self._most_silent = max(1, min(MOST_SILENT, descriptors.limit() // PART_SILENT))
-        app.middlewares.append(self._note)
-        # No client ever sends compressed data, and little compressed data may be much data.
-        # aiohttp's own log of malformed requests would quote headers, which hold tokens.
-        self._runner = web.AppRunner(
-            app, access_log=None, logger=_SILENT, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=1.0,
-            handler_cancellation=True, auto_decompress=False, max_line_size=8190, max_field_size=8190)
+        self._runner: aio.web.AppRunner | None = None
         self._sockets: list[socket.socket] = []
         self._context: ssl.SSLContext | None = None
         self._loop: asyncio.AbstractEventLoop
 
     async def start(self, host: str, port: int, context: ssl.SSLContext | None) -> int:
         """Returns the port. Raises OSError that names the address."""
-        await self._runner.setup()
         self._loop, self._context = asyncio.get_running_loop(), context
         try:
             found = await self._loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
             self._sockets = listening([(family, address) for family, _, _, _, address in found])
         except OSError as e:
-            await self._runner.cleanup()
             raise OSError(e.errno, m.CANNOT_LISTEN(host=host, port=port, why=e.strerror)) from None
         for one in self._sockets:
-            self._loop.add_reader(one.fileno(), self._accept, one)
+            self._loop.add_reader(one.fileno(), self._first)
         return int(self._sockets[0].getsockname()[1])
+
+    def _first(self) -> None:
+        for one in self._sockets:
+            self._loop.remove_reader(one.fileno())
+        self._wanted()
+
+    async def serve(self, app: aio.web.Application) -> None:
+        """Accept connections, and let `app` answer."""
+        app.middlewares.append(aio.web.middleware(self._noting()))
+        # No client ever sends compressed data, and little compressed data may be much data.
+        # aiohttp's own log of malformed requests would quote headers, which hold tokens.
+        self._runner = aio.web.AppRunner(
+            app, access_log=None, logger=_SILENT, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=1.0,
+            handler_cancellation=True, auto_decompress=False, max_line_size=8190, max_field_size=8190)
+        await self._runner.setup()
+        for one in self._sockets:
+            self._loop.add_reader(one.fileno(), self._accept, one)
 
     async def stop(self) -> None:
         for one in self._sockets:
@@ -84,7 +101,8 @@ class Listener:
         self._sockets.clear()
         for handler in list(self._silent):
             self._close(handler)
-        await self._runner.cleanup()
+        if self._runner is not None:
+            await self._runner.cleanup()
 
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(ACCEPTED_AT_ONCE):
@@ -112,7 +130,7 @@ class Listener:
             self._loop.add_reader(listener.fileno(), self._accept, listener)
 
     def _connected(self, connection: socket.socket) -> None:
-        server = self._runner.server
+        server = self._runner.server if self._runner is not None else None
         if server is None:
             connection.close()
             return
@@ -144,25 +162,26 @@ class Listener:
         else:
             stranger.connecting.cancel()
 
-    def _limit_patience(self, request: web.Request) -> None:
+    def _limit_patience(self, request: aio.web.Request) -> None:
         """The kernel closes a connection whose client does not read its answer."""
         found = request.transport.get_extra_info("socket") if request.transport is not None else None
         if found is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
             with contextlib.suppress(OSError):
                 found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self._idle_s * 1000))
 
-    @web.middleware
-    async def _note(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        stranger = self._silent.pop(request.protocol, None)
-        if stranger is not None:
-            stranger.timer.cancel()
-            self._limit_patience(request)
-        try:
-            return await handler(request)
-        except web.HTTPException as e:
-            # No such route: an unknown client.
-            e.force_close()
-            raise
+    def _noting(self) -> Middleware:
+        async def note(request: aio.web.Request, handler: Handler) -> aio.web.StreamResponse:
+            stranger = self._silent.pop(request.protocol, None)
+            if stranger is not None:
+                stranger.timer.cancel()
+                self._limit_patience(request)
+            try:
+                return await handler(request)
+            except aio.web.HTTPException as e:
+                # No such route: an unknown client.
+                e.force_close()
+                raise
+        return note
 
 
 def listening(addresses: list[tuple[int, Any]]) -> list[socket.socket]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from typing import Callable, Union
 
-from mfmesos.aio import web
+from mfmesos import aio
 from mfmesos.core.model import StagedInput
 from mfmesos.shared import wire
 from mfmesos.shared.addresses import join_host_port, split_address
@@ -39,7 +39,7 @@ class PeerSources:
         self._blocks = BlockDigests(pool)
         self.tracker = Tracker()
 
-    async def answer(self, request: web.Request, claim_id: str, choices: Sequence[StagedInput]) -> web.Response:
+    async def answer(self, request: aio.web.Request, claim_id: str, choices: Sequence[StagedInput]) -> aio.web.Response:
         """Where the claim should fetch the next bytes of an input that it may fetch; `choices` are all with this
         content. Raises Refused.
         """
@@ -59,9 +59,9 @@ class PeerSources:
             answer.fingerprint, answer.token = at.fingerprint, file_token(self._secret_of(peer), digest)
         else:
             answer.peer = ""
-        return web.Response(body=wire.dumps(answer), content_type="application/json")
+        return aio.web.Response(body=wire.dumps(answer), content_type="application/json")
 
-    async def _read(self, request: web.Request) -> SourceRequest:
+    async def _read(self, request: aio.web.Request) -> SourceRequest:
         if request.content_length is None or request.content_length > MOST_REQUEST_BYTES:
             raise Refused(413, refusals.REQUEST_TOO_LARGE())
         try:

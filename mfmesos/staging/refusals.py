@@ -1,7 +1,7 @@
 """Requests of executors that are refused."""
 from __future__ import annotations
 
-from mfmesos.aio import web
+from mfmesos import aio
 
 
 class Refused(Exception):
@@ -13,9 +13,9 @@ class Refused(Exception):
         self.reason = reason
 
 
-def refusal(request: web.Request, status: int, reason: str) -> web.Response:
+def refusal(request: aio.web.Request, status: int, reason: str) -> aio.web.Response:
     text = " ".join(reason.split()).encode("utf-8", "backslashreplace")
-    response = web.Response(status=status, body=text + b"\n" if text else None, content_type="text/plain")
+    response = aio.web.Response(status=status, body=text + b"\n" if text else None, content_type="text/plain")
     if status == 401 or (request.can_read_body and not request.content.is_eof()):
         # Unknown clients keep no connection.
         # Unread data would be taken for the next request.

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Callable
 
-from mfmesos.aio import web
+from mfmesos import aio
 from mfmesos.core.model import StagedInput
 from mfmesos.shared import batches, wire
 from mfmesos.shared.addresses import advertised, default_host, is_loopback, join_host_port, split_host_port
@@ -19,7 +19,7 @@ from mfmesos.staging.deliveries import Attempt, Deliveries
 from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.listener import Listener
 from mfmesos.staging.peer_sources import PeerSources
-from mfmesos.staging.permits import Access, ClaimAccess, ClaimTable, derived_token
+from mfmesos.staging.permits import ClaimAccess, ClaimTable, derived_token
 from mfmesos.staging.received import Received
 from mfmesos.staging.refusals import Refused, refusal
 from mfmesos.staging.temporary_store import TemporaryStore
@@ -33,7 +33,6 @@ INLINE_TOGETHER = 256 * 1024
 MOST_SYNCS = 2
 """Maximum number of a claim's syncs that may be arriving at the same time."""
 OnSync = Callable[[str, wire.SyncRequest], Awaitable[wire.SyncAnswer]]
-Handler = Callable[[web.Request, ClaimAccess], Awaitable[web.StreamResponse]]
 
 
 class StagingServer:
@@ -42,7 +41,8 @@ class StagingServer:
     `hold_s`: an answer is sent after this time in any case (a safety net: the scheduler answers earlier by itself).
     `tls`: True, False, or None for TLS exactly if `start` binds an address other than loopback. `own_files`: names in
     the workflow's folder that no task may write. `peer_transfers`: executors may fetch inputs from each other.
-    `on_temporary` gets the digest of each copy of a temporary output that has arrived.
+    `on_temporary` gets the digest of each copy of a temporary output that has arrived, `on_crash` an error after which
+    no executor is answered.
     """
 
     def __init__(
@@ -50,9 +50,11 @@ class StagingServer:
         max_sync_bytes: int = 32 << 20, idle_s: float = 60.0, uploads: int = 128, threads: int = 4,
         tls: bool | None = False, secret: bytes | None = None, own_files: Sequence[str] = (),
         peer_transfers: bool = False, on_temporary: Callable[[str], None] = lambda digest: None,
+        on_crash: Callable[[BaseException], None] = lambda error: None,
     ) -> None:
         self._workdir = Path(workdir)
         self._on_sync = on_sync
+        self._on_crash = on_crash
         self._hold_s = hold_s
         self._max_sync_bytes = max_sync_bytes
         self._idle_s = idle_s
@@ -72,6 +74,7 @@ class StagingServer:
             self._inputs.late = False  # peers compare what they send each other with the digest
         self._peers: PeerSources | None = None
         self._listeners: list[Listener] = []
+        self._serving: asyncio.Task[None] | None = None
         self._archive_token = derived_token(secret, "archive")
         self._archive_name = ""
         self._archive = b""
@@ -117,32 +120,45 @@ class StagingServer:
         if self._peer_transfers:
             self._peers = PeerSources(
                 self._inputs, self._reading, self._claims.peer_secret, tls=bool(tls), idle_s=self._idle_s)
-        app = web.Application(client_max_size=self._max_sync_bytes)
-        app.router.add_post("/claims/{claim}/sync", self._guarded(self._sync))
-        app.router.add_get("/claims/{claim}/files/{digest}", self._guarded(self._get_file), allow_head=False)
-        app.router.add_post("/claims/{claim}/files", self._guarded(self._get_files))
-        if self._peers is not None:
-            app.router.add_post("/claims/{claim}/sources/{digest}", self._guarded(self._name_source))
-        app.router.add_put("/claims/{claim}/temporary/{digest}", self._guarded(self._put_temporary))
-        app.router.add_put("/claims/{claim}/attempts/{attempt}/outputs", self._guarded(self._put_outputs))
-        app.router.add_get("/claims/{claim}/attempts/{attempt}/outputs", self._guarded(self._folder), allow_head=False)
-        if not tls:
-            app.router.add_get("/archive/{token}/{name}", self._get_archive)
-        self.port = bound = await self._listen(app, host, port, context)
+        self.port = bound = await self._listen(host, port, context)
         self.url = ("https://" if tls else "http://") + join_host_port(*split_host_port(shown, bound))
         self._archive_base = self.url
         if tls:
             # Its clients do not know the certificate; the archive is public and is checked by its digest.
-            plain = web.Application()
-            plain.router.add_get("/archive/{token}/{name}", self._get_archive)
-            archive_port = await self._listen(plain, host, port and port + 1, None)
+            archive_port = await self._listen(host, port and port + 1, None)
             self._archive_base = "http://" + join_host_port(name, archive_port)
         return self.url
 
-    async def _listen(self, app: web.Application, host: str, port: int, context: Any) -> int:
-        listener = Listener(app, idle_s=self._idle_s)
+    async def _listen(self, host: str, port: int, context: Any) -> int:
+        listener = Listener(self._idle_s, self.serve)
         self._listeners.append(listener)
         return await listener.start(host, port, context)
+
+    def serve(self) -> None:
+        """Answer executors, as soon as aiohttp is imported; the first connection has the same effect."""
+        if self._serving is None:
+            self._serving = asyncio.get_running_loop().create_task(self._serve())
+            self._serving.add_done_callback(self._served)
+
+    async def _serve(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, aio.load)
+        from mfmesos.staging.routes import applications  # it imports aiohttp
+
+        handlers = {
+            "POST sync": self._sync, "GET files/{digest}": self._get_file, "POST files": self._get_files,
+            "PUT temporary/{digest}": self._put_temporary, "PUT attempts/{attempt}/outputs": self._put_outputs,
+            "GET attempts/{attempt}/outputs": self._folder}
+        if self._peers is not None:
+            handlers["POST sources/{digest}"] = self._name_source
+        made = applications(handlers, self._claims, lambda: self.starting, self._get_archive,
+                            self._max_sync_bytes, len(self._listeners))
+        for listener, app in zip(self._listeners, made):
+            await listener.serve(app)
+
+    def _served(self, done: asyncio.Task[None]) -> None:
+        error = None if done.cancelled() else done.exception()
+        if error is not None:
+            self._on_crash(error)
 
     async def stop(self, keep: bool = False) -> None:
         """Close every connection and remove unpublished deliveries, or `keep` them for the next scheduler."""
@@ -151,6 +167,9 @@ class StagingServer:
             log.info("event=staging_ended inputs_sent_bytes=%d%s inputs_copied_bytes=%d outputs_received_bytes=%d",
                      self._transfer.sent_bytes, peers, self._transfer.copied_bytes, self._transfer.received_bytes)
             self._stopping.set_result(None)
+        if self._serving is not None:
+            self._serving.cancel()
+            await asyncio.wait((self._serving,))
         for listener in self._listeners:
             await listener.stop()
         self._listeners.clear()
@@ -256,30 +275,7 @@ class StagingServer:
         return f"{self._archive_base}/archive/{self._archive_token}/{self._archive_name}"
 
     # --- requests of executors ------------------------------------------------------------------
-    def _guarded(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        async def handle(request: web.Request) -> web.StreamResponse:
-            claim_id = request.match_info["claim"]
-            access = self._claims.check(claim_id, request.headers.get("Authorization", ""))
-            claim = self._claims.get(claim_id)
-            if access is Access.CLOSED:
-                return refusal(request, 410, m.CLAIM_IS_CLOSED())
-            if access is not Access.PERMITTED or claim is None:
-                return refusal(request, 401, "")
-            try:
-                if self.starting:
-                    raise Refused(503, m.SCHEDULER_STARTING())
-                return await handler(request, claim)
-            except Refused as e:
-                return refusal(request, e.status, e.reason)
-            except (web.HTTPException, ConnectionError, asyncio.CancelledError):
-                raise
-            except Exception:
-                # Not by aiohttp's own log, which may quote headers.
-                log.exception("event=request_failed claim=%s method=%s", claim_id, request.method)
-                return refusal(request, 500, m.REQUEST_FAILED())
-        return handle
-
-    async def _sync(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
+    async def _sync(self, request: aio.web.Request, claim: ClaimAccess) -> aio.web.StreamResponse:
         try:
             raw = await self._read_sync(request, claim)
             message = wire.load_sync_request(raw)
@@ -289,9 +285,9 @@ class StagingServer:
         await self._take_results(claim, message.results)
         answer = await self._held(claim, message)
         claim.number = max(claim.number, answer.number, message.got)
-        return web.Response(body=wire.dumps(answer), content_type="application/json")
+        return aio.web.Response(body=wire.dumps(answer), content_type="application/json")
 
-    async def _read_sync(self, request: web.Request, claim: ClaimAccess) -> bytes:
+    async def _read_sync(self, request: aio.web.Request, claim: ClaimAccess) -> bytes:
         """An executor has one sync at a time, and possibly one more on a connection that broke unnoticed: beyond that
         the oldest is dropped, so that endless bodies cannot fill the memory.
         """
@@ -352,10 +348,10 @@ class StagingServer:
         finally:
             answering.cancel()
 
-    async def _get_file(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
+    async def _get_file(self, request: aio.web.Request, claim: ClaimAccess) -> aio.web.StreamResponse:
         return await self._transfer.send(request, claim.files(request.match_info["digest"]))
 
-    async def _get_files(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
+    async def _get_files(self, request: aio.web.Request, claim: ClaimAccess) -> aio.web.StreamResponse:
         if request.content_length is None or request.content_length > batches.REQUEST_BYTES:
             raise Refused(413, m.REQUEST_TOO_LARGE())
         try:
@@ -367,34 +363,34 @@ class StagingServer:
             raise Refused(400, str(e)) from None
         return await self._transfer.send_many(request, [claim.files(digest) for digest in digests])
 
-    async def _name_source(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
+    async def _name_source(self, request: aio.web.Request, claim: ClaimAccess) -> aio.web.StreamResponse:
         assert self._peers is not None
         return await self._peers.answer(request, claim.id, claim.files(request.match_info["digest"]))
 
-    def _attempt(self, request: web.Request, claim: ClaimAccess) -> Attempt:
+    def _attempt(self, request: aio.web.Request, claim: ClaimAccess) -> Attempt:
         attempt = self._deliveries.get(claim.id, request.match_info["attempt"])
         if attempt is None:
             raise Refused(404, m.NO_SUCH_ATTEMPT())
         return attempt
 
-    async def _folder(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
+    async def _folder(self, request: aio.web.Request, claim: ClaimAccess) -> aio.web.StreamResponse:
         folder = self._deliveries.folder_for(self._attempt(request, claim))
-        return web.Response(body=wire.dumps(folder) if folder is not None else b"", content_type="application/json")
+        return aio.web.Response(body=wire.dumps(folder) if folder is not None else b"", content_type="application/json")
 
-    async def _put_outputs(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
+    async def _put_outputs(self, request: aio.web.Request, claim: ClaimAccess) -> aio.web.StreamResponse:
         attempt = self._attempt(request, claim)
         digests = await self._transfer.receive(
             request, attempt, partial="partial" in request.query, hashing="digests" in request.query)
-        return web.json_response(digests) if "digests" in request.query else web.Response(status=204)
+        return aio.web.json_response(digests) if "digests" in request.query else aio.web.Response(status=204)
 
-    async def _put_temporary(self, request: web.Request, claim: ClaimAccess) -> web.StreamResponse:
+    async def _put_temporary(self, request: aio.web.Request, claim: ClaimAccess) -> aio.web.StreamResponse:
         loop = asyncio.get_running_loop()
         await self.temporaries.receive(request, claim.id, request.match_info["digest"],
                                        lambda *work: loop.run_in_executor(self._writing, *work), self._idle_s)
-        return web.Response(status=204)
+        return aio.web.Response(status=204)
 
-    async def _get_archive(self, request: web.Request) -> web.StreamResponse:
+    async def _get_archive(self, request: aio.web.Request) -> aio.web.StreamResponse:
         given = f"{request.match_info['token']}/{request.match_info['name']}".encode()
         if not secrets.compare_digest(given, f"{self._archive_token}/{self._archive_name}".encode()):
             return refusal(request, 404, "")
-        return web.Response(body=self._archive, content_type="application/octet-stream")
+        return aio.web.Response(body=self._archive, content_type="application/octet-stream")

@@ -9,7 +9,7 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any, Callable
 
-from mfmesos.aio import web
+from mfmesos import aio
 from mfmesos.shared.disk import remove_tree
 from mfmesos.shared.messages import streams as m
 from mfmesos.staging.refusals import Refused
@@ -53,7 +53,7 @@ class TemporaryStore:
         for key in [key for key in self._expected if key[0] == claim_id]:
             del self._expected[key]
 
-    async def receive(self, request: web.Request, claim_id: str, digest: str, blocking: Blocking,
+    async def receive(self, request: aio.web.Request, claim_id: str, digest: str, blocking: Blocking,
                       idle_s: float) -> None:
         """Store the request's body, whose digest must be that one. Raises Refused."""
         size = self._expected.get((claim_id, digest))

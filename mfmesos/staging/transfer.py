@@ -7,9 +7,9 @@ import os
 import weakref
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING, Any, Callable, TypeVar
+from typing import Any, Callable, TypeVar
 
-from mfmesos.aio import web
+from mfmesos import aio
 from mfmesos.core.model import StagedInput
 from mfmesos.shared.batches import FILE_BYTES
 from mfmesos.shared.disk import capacity
@@ -27,9 +27,6 @@ from mfmesos.staging.refusals import Refused
 from mfmesos.staging.tarstream import BadTar
 from mfmesos.staging.trees import TreeChanged, tar_stream
 
-if TYPE_CHECKING:
-    from aiohttp.abc import AbstractStreamWriter
-
 AT_ONCE = FILE_BYTES
 """Files up to this size are read into the answer; the kernel sends larger ones."""
 PIECE = 1 << 20
@@ -43,38 +40,6 @@ SPARE_BYTES = 16 << 20
 SLOWEST_BYTES_PER_S = 16 * 1024
 """A client that reads a large file, or sends outputs, more slowly than this is disconnected."""
 T = TypeVar("T")
-
-
-class _OpenFile(web.FileResponse):
-    """Sends the file behind a descriptor, even if another file has its name by now, and closes the descriptor."""
-
-    def __init__(self, fd: int, patience_s: float, sent: Callable[[int], None]) -> None:
-        super().__init__(f"/proc/self/fd/{fd}", chunk_size=PIECE)
-        self._fd = fd
-        self._sent = sent
-        self._patience_s = patience_s
-        self.content_type = "application/octet-stream"
-
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        try:
-            writer = await asyncio.wait_for(super().prepare(request), self._patience_s)
-            self._sent(self.content_length or 0)
-            return writer
-        except asyncio.TimeoutError:
-            if request.transport is not None:
-                request.transport.abort()
-            raise ConnectionAbortedError(refusals.CLIENT_TOO_SLOW()) from None
-        finally:
-            self._close()
-
-    def _close(self) -> None:
-        if self._fd >= 0:
-            fd, self._fd = self._fd, -1
-            os.close(fd)
-
-    def __del__(self) -> None:
-        # The client disconnected before the answer began.
-        self._close()
 
 
 class Transfer:
@@ -111,7 +76,7 @@ class Transfer:
         return asyncio.get_running_loop().run_in_executor(self._writing, function, *args)
 
     # --- inputs ---------------------------------------------------------------------------------
-    async def send(self, request: web.Request, choices: Sequence[StagedInput]) -> web.StreamResponse:
+    async def send(self, request: aio.web.Request, choices: Sequence[StagedInput]) -> aio.web.StreamResponse:
         """Send any of `choices`, all with the same content, that is unchanged. Raises Refused."""
         if "place" in request.query:
             return await self._name_place(choices)
@@ -133,7 +98,7 @@ class Transfer:
                     break
         raise refused
 
-    async def _name_place(self, choices: Sequence[StagedInput]) -> web.Response:
+    async def _name_place(self, choices: Sequence[StagedInput]) -> aio.web.Response:
         """Where any of `choices`, all with the same content, lies on this machine, if it is unchanged; an empty answer
         if it must be sent. Raises Refused.
         """
@@ -143,32 +108,36 @@ class Transfer:
                 place = await self._blocking(find_place, self._inputs, staged)
                 self.copied_bytes += place.size if place is not None else 0
                 body = json.dumps(vars(place)).encode() if place is not None else b""
-                return web.Response(body=body, content_type="application/json")
+                return aio.web.Response(body=body, content_type="application/json")
             except (InputChanged, OSError) as e:
                 refused = smallfiles.unavailable(staged, e)
         raise refused
 
-    async def send_many(self, request: web.Request, wanted: Sequence[Sequence[StagedInput]]) -> web.StreamResponse:
+    async def send_many(
+        self, request: aio.web.Request, wanted: Sequence[Sequence[StagedInput]],
+    ) -> aio.web.StreamResponse:
         """Send small files; for each, `wanted` lists the inputs with its content."""
         return await self._send_pieces(request, smallfiles.answer(self._inputs, wanted))
 
-    def _send_file(self, path: str, staged: StagedInput) -> web.StreamResponse:
+    def _send_file(self, path: str, staged: StagedInput) -> aio.web.StreamResponse:
         if staged.size <= AT_ONCE:
             data = smallfiles.read(path, staged)
             self._count(len(data))
-            return web.Response(body=data, content_type="application/octet-stream")
+            return aio.web.Response(body=data, content_type="application/octet-stream")
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        return _OpenFile(fd, self._idle_s + staged.size / SLOWEST_BYTES_PER_S, self._count)
+        from mfmesos.staging.open_file import OpenFile  # it imports aiohttp
+
+        return OpenFile(fd, self._idle_s + staged.size / SLOWEST_BYTES_PER_S, self._count, PIECE)
 
     def _piece_bytes(self) -> int:
         """With many transfers at once, all that is in memory of them together is bounded."""
         return PIECE if self._sending <= FEW else PIECE_OF_MANY
 
     async def _send_pieces(
-        self, request: web.Request, pieces: Iterator[bytes], length: int | None = None,
-    ) -> web.StreamResponse:
+        self, request: aio.web.Request, pieces: Iterator[bytes], length: int | None = None,
+    ) -> aio.web.StreamResponse:
         """The next piece is made while one is sent."""
-        response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
+        response = aio.web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
         response.content_length = length
         if length is None:
             response.enable_chunked_encoding()
@@ -201,7 +170,7 @@ class Transfer:
 
     # --- outputs --------------------------------------------------------------------------------
     async def receive(
-        self, request: web.Request, attempt: Attempt, partial: bool = False, hashing: bool = False,
+        self, request: aio.web.Request, attempt: Attempt, partial: bool = False, hashing: bool = False,
     ) -> dict[str, str]:
         """A tar stream with every output of the attempt, kept after all of it arrived; with `partial`, with the outputs
         of a failed attempt. With `hashing` returns the digests of the outputs. Raises Refused.
@@ -242,7 +211,7 @@ class Transfer:
             return Refused(413 if problem.local else 400, problem.reason)
         return e
 
-    async def _pump(self, request: web.Request, attempt: Attempt, unpacker: Unpacker) -> None:
+    async def _pump(self, request: aio.web.Request, attempt: Attempt, unpacker: Unpacker) -> None:
         """The next piece arrives while one is written."""
         buffer, received, waited = bytearray(), 0, 0.0
         feeding: asyncio.Future[None] | None = None
@@ -283,7 +252,7 @@ class Transfer:
         raise Refused(413, reason)
 
 
-async def _read(request: web.Request, patience_s: float) -> bytes:
+async def _read(request: aio.web.Request, patience_s: float) -> bytes:
     """What has arrived; raises TimeoutError if nothing does. Without a task for each piece, unlike wait_for."""
     timer = asyncio.get_running_loop().call_later(
         patience_s, request.content.set_exception, asyncio.TimeoutError())
