@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import heapq
+import math
 from collections.abc import Hashable, Iterable, Iterator
 from typing import Callable, Generic, TypeVar
 
@@ -113,7 +114,22 @@ class _Ranked(_Tree[K]):
             node = 2 * node + (self._rank[2 * node + 1] < self._rank[2 * node])
         return None if self._rank[1] == LAST else self._slots.keys[node - self._width]
 
-    def _set(self, key: K, rank: Rank, amount: Resources) -> None:
+    def lowest(self) -> Rank:
+        """Of all ranks."""
+        return self._rank[1]
+
+    def joined(self) -> Resources:
+        """All amounts."""
+        return self._amount[1]
+
+    def amount_of(self, key: K) -> Resources:
+        return self._amount[self._width + self._slots.of[key]]
+
+    def rank_of(self, key: K) -> Rank:
+        return self._rank[self._width + self._slots.of[key]]
+
+    def put(self, key: K, rank: Rank, amount: Resources) -> None:
+        """Add the key, or change it."""
         slot = self._slots.of.get(key)
         if slot is None:
             slot = self._slots.add(key)
@@ -148,46 +164,88 @@ class _Ranked(_Tree[K]):
 
     def _search(self, passes: Callable[[Resources], bool]) -> Iterator[K]:
         """The keys whose amounts pass, by rank; a node passes if anything below it does."""
-        waiting = [(self._rank[1], 1)]
-        while waiting:
-            rank, node = heapq.heappop(waiting)
-            if rank == LAST or not passes(self._amount[node]):
-                continue
-            if node >= self._width:
-                key = self._slots.keys[node - self._width]
-                if key is not None:
-                    yield key
-                continue
-            for child in (2 * node, 2 * node + 1):
-                if self._rank[child] != LAST:
-                    heapq.heappush(waiting, (self._rank[child], child))
+        return _search((self,), passes)
 
 
-class LeastNeeds(_Ranked[K]):
-    """Keys with a rank and a least need each."""
+def _search(several: Iterable[_Ranked[K]], passes: Callable[[Resources], bool]) -> Iterator[K]:
+    """The same of several trees."""
+    trees = list(several)
+    waiting = [(tree._rank[1], number, 1) for number, tree in enumerate(trees) if tree._rank[1] != LAST]
+    heapq.heapify(waiting)
+    while waiting:
+        rank, number, node = heapq.heappop(waiting)
+        tree = trees[number]
+        if rank == LAST or not passes(tree._amount[node]):
+            continue
+        if node >= tree._width:
+            key = tree._slots.keys[node - tree._width]
+            if key is not None:
+                yield key
+            continue
+        for child in (2 * node, 2 * node + 1):
+            if tree._rank[child] != LAST:
+                heapq.heappush(waiting, (tree._rank[child], number, child))
+
+
+class _Needs(_Ranked[K]):
+    """Keys with a least need each."""
 
     _nothing = EVERYTHING
     _both = staticmethod(_least)
 
+
+class LeastNeeds(Generic[K]):
+    """Keys with a rank and a least need each. Those that need about as much (cores and memory within a factor of two)
+    share a tree: where large ones wait in front of all others, a search for what fits passes few of them.
+    """
+
+    def __init__(self) -> None:
+        self._trees: dict[tuple[int, int], _Needs[K]] = {}
+        self._of: dict[K, _Needs[K]] = {}
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._of
+
+    def __len__(self) -> int:
+        return len(self._of)
+
     def set(self, key: K, rank: Rank, least: Resources) -> None:
         """Add the key, or change it."""
-        self._set(key, rank, least)
+        size = (math.frexp(least.cores)[1], math.frexp(least.memory_mb)[1])
+        tree = self._trees.get(size)
+        if tree is None:
+            tree = self._trees[size] = _Needs()
+        before = self._of.get(key)
+        if before is not tree:
+            if before is not None:
+                before.remove(key)
+            self._of[key] = tree
+        tree.put(key, rank, least)
+
+    def remove(self, key: K) -> None:
+        self._of.pop(key).remove(key)
+
+    def first(self) -> K | None:
+        """The key of the lowest rank."""
+        if not self._of:
+            return None
+        return min(self._trees.values(), key=lambda tree: tree.lowest()).first()
 
     def least(self) -> Resources:
         """The least of each resource that any key needs."""
-        return self._amount[1]
+        return least_of(tree.joined() for tree in self._trees.values())
 
     def needs_of(self, key: K) -> Resources:
-        return self._amount[self._width + self._slots.of[key]]
+        return self._of[key].amount_of(key)
 
     def rank_of(self, key: K) -> Rank:
-        return self._rank[self._width + self._slots.of[key]]
+        return self._of[key].rank_of(key)
 
     def fitting(self, room: Callable[[], Resources]) -> Iterator[K]:
         """The keys whose least need fits into the room, by rank. Meanwhile the room may shrink, and keys may change if
         their ranks grow, but none may be added.
         """
-        return self._search(lambda least: least.fits_in(room()))
+        return _search(self._trees.values(), lambda least: least.fits_in(room()))
 
 
 class RankedRoom(_Ranked[K]):
@@ -206,7 +264,7 @@ class RankedRoom(_Ranked[K]):
         if key not in self._number:
             self._added += 1
             self._number[key] = self._added
-        self._set(key, (rank, 0.0, self._number[key]), room)
+        self.put(key, (rank, 0.0, self._number[key]), room)
 
     def remove(self, key: K) -> None:
         del self._number[key]
@@ -214,7 +272,7 @@ class RankedRoom(_Ranked[K]):
 
     def most(self) -> Resources:
         """The most of each resource that any key has."""
-        return self._amount[1]
+        return self.joined()
 
     def with_room(self, need: Resources) -> Iterator[K]:
         """The keys with room for that much, by rank, while none changes."""

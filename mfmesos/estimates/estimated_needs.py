@@ -37,6 +37,9 @@ FRESH_SAMPLES, REFRESH_S = 20, 1.0
 MANY_SHORT, ONE_IN = 50, 20
 """After MANY_SHORT attempts of a category one in ONE_IN of its short attempts is learned (docs/performance.md,
 Estimates)."""
+JUDGED_PER_ESTIMATE = 50
+"""That many attempts of a category judge the candidates for each estimate that is asked for: nobody asks where
+everything is requested, and with hundreds of ends in a second each of them changes little."""
 MOST_CACHED = 10_000
 """Shapes whose need is remembered."""
 
@@ -56,7 +59,10 @@ class EstimatedNeeds:
         self._expected: set[str] = set()
         self._seen: Counter[str] = Counter()
         self._exhausted: Counter[str] = Counter()
+        self._unasked: Counter[str] = Counter()
+        """Attempts since the last estimate, by category."""
         self._cache: dict[Shape, tuple[tuple[int, int], Need]] = {}
+        self._times: dict[tuple[str, float], tuple[int, float | None]] = {}
         self._glances: dict[Shape, tuple[tuple[int, int], Need]] = {}
 
     def remember(self, attempts: Iterable[Attempt]) -> None:
@@ -91,7 +97,8 @@ class EstimatedNeeds:
         if seen > MANY_SHORT and is_short(attempt) and seen % ONE_IN:
             self._seen[attempt.category] += 1
         else:
-            self._learn(attempt)
+            self._unasked[attempt.category] += 1
+            self._learn(attempt, judge=self._unasked[attempt.category] <= JUDGED_PER_ESTIMATE)
 
     def _learn(self, attempt: Attempt, *, judge: bool = True) -> None:
         self._seen[attempt.category] += 1
@@ -112,6 +119,8 @@ class EstimatedNeeds:
 
     def of(self, shape: Shape, now: float) -> Need:
         """What a task of that shape is given."""
+        if shape.kind is not None and (self.mode == OVERRIDE or None in (shape.memory_mb, shape.disk_mb)):
+            self._unasked.pop(shape.kind.category, None)
         return self._remembered(shape, self._cache)
 
     def glance(self, shape: Shape) -> Need:
@@ -139,8 +148,20 @@ class EstimatedNeeds:
         return Need(
             self._cores(kind, shape.cores), _at_least(memory, shape.memory_mb, shape.floor_memory_mb),
             _at_least(disk, shape.disk_mb, shape.floor_disk_mb, LEAST_MB + INPUT_SLACK * kind.input_mb), shape.gpus,
-            shape.floor_memory_mb, shape.floor_disk_mb, estimates.seconds(kind.category, kind.input_mb),
+            shape.floor_memory_mb, shape.floor_disk_mb, self._seconds(kind),
             estimates.longest_s(kind.category), shape.others)
+
+    def _seconds(self, kind: Kind) -> float | None:
+        """How long it will probably run: the same for the many shapes that differ in what they request."""
+        key, seen = (kind.category, kind.input_mb), self._seen[kind.category]
+        known = self._times.get(key)
+        if known is not None and known[0] == seen:
+            return known[1]
+        if len(self._times) >= MOST_CACHED:
+            self._times.clear()
+        seconds = self._estimates.seconds(*key)
+        self._times[key] = seen, seconds
+        return seconds
 
     def _cores(self, kind: Kind, declared: float | None) -> float | None:
         """What such tasks usually use: a task that gets too few is only slower, so there is no margin."""

@@ -15,7 +15,7 @@ from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.model import Request, Resources, StagedInput, Task
 from mfmesos.core.policy import Policy
 from mfmesos.core.records import Kind, Shape
-from mfmesos.estimates.estimated_needs import LEAST_MB, EstimatedNeeds
+from mfmesos.estimates.estimated_needs import JUDGED_PER_ESTIMATE, LEAST_MB, EstimatedNeeds
 from mfmesos.estimates.estimators import Estimates
 from mfmesos.estimates.learning import JUDGED, JUDGED_SHORT, PER_CATEGORY, learn, newest
 from mfmesos.estimates.tuning import Tuning
@@ -269,6 +269,25 @@ def test_many_short_attempts_are_not_all_learned():
     for attempt in past(count=1100, wall_s=0.01).attempts:
         known.learn(attempt)
     assert 95 <= counted.count <= 110
+
+
+def test_attempts_that_no_estimate_is_asked_for_between_do_not_all_judge():
+    """The first fifty after each estimate do: it is renewed once a second, and never where all is requested."""
+    class Counted(Estimates):
+        judged = 0
+
+        def observe(self, *args: object, judge: bool = True, **more: object) -> None:
+            self.judged += judge
+
+    counted = Counted()
+    known, open_kind = EstimatedNeeds("fill", counted), shape_of(Kind("c", "", 0.0))
+    requested = open_kind._replace(memory_mb=100.0, disk_mb=10.0)
+    for number, attempt in enumerate(past(count=300).attempts):
+        if number == 200:
+            known.of(open_kind, 0.0)
+        known.of(requested, 0.0)
+        known.learn(attempt)
+    assert counted.judged == 2 * JUDGED_PER_ESTIMATE
 
 
 def test_needs_are_renewed_at_once_while_little_is_known_later_by_the_second():

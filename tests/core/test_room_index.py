@@ -33,6 +33,23 @@ def test_the_shapes_that_fit_come_by_rank(changes, room):
     assert tree.least() == least_of(least for _, least in all_of_them.values())
 
 
+def test_large_shapes_that_wait_in_front_are_not_passed_one_by_one():
+    """A core is free, and 400 kinds of tasks of 16 cores wait before 100 kinds of one: what fits is found in a few
+    looks.
+    """
+    tree, looks = LeastNeeds(), []
+    for number in range(500):
+        tree.set(number, (0.0, 0.0, number), Resources(1.0 if number % 5 == 0 else 16.0, 100.0 + number % 7))
+
+    def room():
+        looks.append(1)
+        return Resources(1.0, 50_000.0)
+
+    tree.set(0, (0.0, 0.0, 1000), Resources(1.0, 100.0))
+    assert next(tree.fitting(room)) == 5
+    assert len(looks) < 20
+
+
 @given(st.dictionaries(KEYS, AMOUNTS, min_size=1), AMOUNTS)
 def test_a_room_that_shrinks_meanwhile_hides_what_no_longer_fits(needs, room):
     """First fit: each shape that comes fits into what the ones before it left."""
