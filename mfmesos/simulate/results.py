@@ -22,7 +22,8 @@ def as_json(simulation: Simulation) -> dict[str, Any]:
     waited = level.waited_s or 1.0
     use = {"cores": level.busy[0] / waited / (total.cores or 1.0),
            "memory": level.busy[1] / waited / (total.memory_mb or 1.0)}
-    contended = simulation.contended_s or 1.0
+    fair = simulation.fairness
+    contended = fair.contended_s or 1.0
     names = [*(run.name for run in simulation.runs), *(r.rival.name for r in simulation.rivals)]
     runs = [_run(run) for run in simulation.runs]
     decisions = sum(run.measures.attempts + run.measures.claims for run in simulation.runs)
@@ -34,9 +35,10 @@ def as_json(simulation: Simulation) -> dict[str, Any]:
         "others": [{"name": r.rival.name, "finished": r.finished, "last_s": r.last_s} for r in simulation.rivals],
         "utilisation": {**use, "scarcest": max(use, key=lambda name: use[name]), "while_waiting_s": level.waited_s},
         "fairness": {
-            "contended_s": simulation.contended_s, "error_mean": simulation.error_sum / contended,
-            "error_most": simulation.error_most,
-            "lacking": {name: lack / contended for name, lack in zip(names, simulation.lacks)}},
+            "contended_s": fair.contended_s, "error_mean": fair.error_sum / contended, "error_most": fair.error_most,
+            "jain_mean": fair.jain_sum / contended if fair.contended_s else 1.0,
+            "lacking": {name: lack / contended for name, lack in zip(names, fair.lacks)},
+            "fair_after_s": dict(zip(names, fair.fair_after_s))},
         "offered_core_hours": simulation.offered_s / HOUR_S, "agents_lost": simulation.master.losses,
         "decisions": decisions,
         "timeline": [[s.at_s, s.waiting, s.running, s.claims, s.cores, s.held_cores, s.memory_mb]
@@ -107,7 +109,8 @@ def as_text(found: dict[str, Any]) -> list[str]:
     if fair["contended_s"]:
         parts = ", ".join(f"{without_controls(name)} {lack:.3f}" for name, lack in fair["lacking"].items())
         lines.append(m.SIMULATED_FAIR(
-            mean=fair["error_mean"], contended=fair["contended_s"], most=fair["error_most"], parts=parts))
+            mean=fair["error_mean"], contended=fair["contended_s"], most=fair["error_most"], jain=fair["jain_mean"],
+            parts=parts))
     lines.append(m.SIMULATED_SPEED(
         decisions=found["decisions"], real=real["seconds"], rate=real["decisions_per_s"]))
     return lines

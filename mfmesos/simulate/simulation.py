@@ -12,8 +12,8 @@ from mfmesos.core.model import Resources
 from mfmesos.core.needs import Needs
 from mfmesos.core.policy import Policy
 from mfmesos.estimates.estimated_needs import needs_for
-from mfmesos.simulate import fairness
 from mfmesos.simulate.cluster_model import Cluster
+from mfmesos.simulate.fairness import Claimed, Fairness
 from mfmesos.simulate.measuring import Level, RunMeasures
 from mfmesos.simulate.own_framework import WINDOW, OwnFramework
 from mfmesos.simulate.rival_framework import RivalFramework
@@ -56,9 +56,8 @@ class Simulation:
         self.rivals = [RivalFramework(rival, self.master, cluster.costs, self.time) for rival in cluster.rivals]
         self.samples: list[Sample] = []
         self._stride = self._turn = 0
-        self.contended_s = self.error_sum = self.error_most = 0.0
-        self.lacks = [0.0] * (len(self.runs) + len(self.rivals))
-        """By framework: the part of its fair share that it lacked, summed over contended time."""
+        self.fairness = Fairness(len(self.runs) + len(self.rivals))
+        """Of the runs, then of the rivals."""
         self.offered_s = self.free_waiting_s = 0.0
         """Core-seconds in offers; and free and not offered while tasks waited."""
         self.real_s = 0.0
@@ -99,25 +98,18 @@ class Simulation:
         claims = [*(self._claimed(total, r.measures.waiting_need, r.measures.held, r.over, self._weight(r.role))
                     for r in self.runs),
                   *(self._rival_claimed(total, r) for r in self.rivals)]
-        if not fairness.is_contended(claims):
-            return
-        self.contended_s += INTERVAL_S
-        found = fairness.shortfalls(claims)
-        for number, lack in enumerate(found):
-            self.lacks[number] += lack * INTERVAL_S
-        self.error_sum += sum(found) * INTERVAL_S
-        self.error_most = max(self.error_most, sum(found))
+        self.fairness.look(claims, self.time.now, INTERVAL_S)
 
     def _weight(self, role: str) -> float:
         return self.master.allocator.weights.get(role, 1.0)
 
     def _claimed(
-            self, total: Resources, waiting: Resources, held: Resources, over: bool, weight: float) -> fairness.Claimed:
+            self, total: Resources, waiting: Resources, held: Resources, over: bool, weight: float) -> Claimed:
         holds = _parts(held, total)
         demand = _parts(waiting + held, total) if not over else holds
-        return fairness.Claimed(demand if waiting.cores > 1e-6 or held.cores > 1e-6 else (0.0, 0.0), holds, weight)
+        return Claimed(demand if waiting.cores > 1e-6 or held.cores > 1e-6 else (0.0, 0.0), holds, weight)
 
-    def _rival_claimed(self, total: Resources, rival: RivalFramework) -> fairness.Claimed:
+    def _rival_claimed(self, total: Resources, rival: RivalFramework) -> Claimed:
         each, held = rival.rival.size, resources_of(rival.holds())
         left = min(rival.left, total.cores / max(each.cores, 1e-3)) if rival.began else 0.0
         return self._claimed(total, each * left, held, rival.over, self._weight(rival.rival.role))

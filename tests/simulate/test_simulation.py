@@ -127,12 +127,28 @@ def test_fair_shares():
     claimed = fairness.Claimed
     hungry, small = claimed((2.0, 1.0), (0.0, 0.0)), claimed((0.1, 0.2), (0.1, 0.2))
     assert fairness.fair_shares([hungry, small]) == pytest.approx([0.9, 0.2], abs=1e-6)
-    assert fairness.shortfalls([hungry, small]) == pytest.approx([0.9, 0.0], abs=1e-6)
     assert fairness.fair_shares([hungry, hungry._replace(weight=3.0)]) == pytest.approx([0.25, 0.75], abs=1e-6)
     cores, memory = claimed((2.0, 0.5), (0.0, 0.0)), claimed((0.5, 2.0), (0.0, 0.0))
     assert fairness.fair_shares([cores, memory]) == pytest.approx([0.8, 0.8], abs=1e-6)
     assert fairness.is_contended([cores, memory])
     assert not fairness.is_contended([cores])
+
+
+def test_fairness_over_time():
+    """The error, Jain's index and the time until each had its share; nobody lacks anything while nothing is contended.
+    """
+    claimed, fair = fairness.Claimed, fairness.Fairness(2)
+    nobody, first, second = claimed((0.0,), (0.0,)), claimed((2.0,), (1.0,)), claimed((2.0,), (0.0,))
+    fair.look([first, nobody], 1.0, 1.0)
+    assert (fair.contended_s, fair.fair_after_s) == (0.0, [0.0, None])
+    fair.look([first, second], 2.0, 1.0)
+    assert fair.lacks == pytest.approx([0.0, 0.5], abs=1e-6)
+    assert fair.jain_sum == pytest.approx(0.5, abs=1e-6)
+    fair.look([first._replace(holds=(0.5,)), second._replace(holds=(0.5,))], 4.0, 2.0)
+    assert (fair.contended_s, fair.fair_after_s) == (3.0, [0.0, 2.0])
+    assert fair.error_sum == pytest.approx(0.5, abs=1e-6)
+    assert fair.error_most == pytest.approx(0.5, abs=1e-6)
+    assert fair.jain_sum == pytest.approx(0.5 + 2.0, abs=1e-6)
 
 
 def test_text_and_time_line():
@@ -166,3 +182,5 @@ def test_a_second_run_gets_its_share():
     first, second = found["runs"]
     assert (first["finished"], second["finished"]) == (80, 16)
     assert second["makespan_s"] < 20.0
+    assert found["fairness"]["fair_after_s"]["second"] < 10.0
+    assert found["fairness"]["jain_mean"] > 0.5

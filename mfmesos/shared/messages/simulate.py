@@ -77,7 +77,8 @@ SIMULATED_USE = Message(
     "The utilisation; the larger one is that of the scarcest resource.")
 SIMULATED_FAIR = Message(
     "simulated-fair",
-    "fairness error: {mean:.3f} on average over {contended:.0f} contended s, {most:.3f} at most; {parts}",
+    "fairness error: {mean:.3f} on average over {contended:.0f} contended s, {most:.3f} at most; "
+    "Jain index {jain:.3f}; lacked on average: {parts}",
     "The parts of their fair shares that frameworks lacked.")
 SIMULATED_RIVAL = Message(
     "simulated-rival", "{name} (another framework): {finished} finished, the last after {last:.0f} s", "One line for "
