@@ -74,7 +74,7 @@ def leave(code):
 
 
 def unpack_psutil(archive):
-    """Its compiled part cannot be imported out of a zip; without it the executor reads /proc itself."""
+    """Its compiled part cannot be imported out of a zip. Without /proc only: see procs.py."""
     import zipfile
 
     folder = os.path.join(os.environ.get("MESOS_SANDBOX") or os.getcwd(), ".mfmesos", "lib")
@@ -83,7 +83,7 @@ def unpack_psutil(archive):
             z.extractall(folder, [name for name in z.namelist() if name.startswith("psutil/")])
         sys.path.insert(0, folder)
     except Exception as e:
-        say("mfmesos: psutil could not be unpacked (%s); /proc is read instead\\n" % e)
+        say("mfmesos: psutil could not be unpacked (%s)\\n" % e)
 
 
 if __name__ == "__main__":
@@ -91,7 +91,8 @@ if __name__ == "__main__":
 
     gc.set_threshold(50000, 20, 100)  # as mfmesos/start.py does
     os.environ.pop("MFMESOS_NEWER_PYTHON", None)
-    unpack_psutil(sys.path[0])
+    if not os.path.exists("/proc/self/stat"):
+        unpack_psutil(sys.path[0])
     from mfmesos_executor.main import main
 
     leave(main())

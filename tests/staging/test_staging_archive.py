@@ -147,6 +147,8 @@ def test_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 PROBE = """
 import sys, os
+exists = os.path.exists
+os.path.exists = lambda path: path != "/proc/self/stat" and exists(path)  # as where there is no /proc
 sys.argv = ["x"]; sys.path.insert(0, "mfmesos-executor.pyz")
 import runpy
 sys.modules["mfmesos_executor"] = type(sys)("mfmesos_executor")
@@ -228,7 +230,9 @@ def test_a_full_disk_hides_no_exit_code(tmp_path: Path, built: Archive) -> None:
 
 
 def test_a_full_disk_keeps_no_executor_from_starting(tmp_path: Path, built: Archive) -> None:
-    """Neither psutil can be unpacked nor can that be written to stderr: the executor runs all the same."""
+    """Neither psutil can be unpacked, where it is needed, nor can that be written to stderr: the executor runs all the
+    same.
+    """
     (sandbox(tmp_path, built) / ".mfmesos").touch()
     imports = "import psutil, six, addict, h11, http_parser.http, pymesos, mfmesos.shared.wire"
     code = PROBE.replace(imports, "print('ran')\n    return")
