@@ -216,12 +216,13 @@ class TarReader:
         name = self._name(block)
         if kind not in (b"0", b"\0", b"7", b"5", b"2"):
             raise BadTar(m.MEMBER_KIND(name=shown(name), kind=_KINDS.get(kind) or m.KIND_UNKNOWN()))
-        if "size" in self._pax:
+        pax = self._pax
+        if "size" in pax:
             # Python itself refuses to parse a number of thousands of digits, with an error of its own.
-            if not self._pax["size"].isdigit() or len(self._pax["size"]) > 20:
+            if not pax["size"].isdigit() or len(pax["size"]) > 20:
                 raise BadTar(m.MEMBER_SIZE(name=shown(name)))
-            size = int(self._pax["size"])
-        if any(key.startswith("GNU.sparse") for key in self._pax):
+            size = int(pax["size"])
+        if pax and any(key.startswith("GNU.sparse") for key in pax):
             raise BadTar(m.MEMBER_SPARSE(name=shown(name)))
         target = self._target(block, name) if kind == b"2" else ""
         is_dir = kind == b"5" or (kind == b"\0" and name.endswith("/"))
@@ -230,9 +231,11 @@ class TarReader:
         elif name.endswith("/"):
             raise BadTar(m.MEMBER_FOLDER_NAME(name=shown(name)))
         whole, pieces = size, None
-        if TAR_HOLES in self._pax and not is_dir and not target:
-            whole, pieces = _holes(self._pax[TAR_HOLES], size)
-        self._pax, self._long_name, self._long_link = {}, None, None
+        if TAR_HOLES in pax and not is_dir and not target:
+            whole, pieces = _holes(pax[TAR_HOLES], size)
+        self._long_name = self._long_link = None
+        if pax:
+            self._pax = {}
         self._sink.begin(Member(
             name[:-1] if name.endswith("/") else name, whole, _number(block[100:108], "mode") & 0o777, is_dir, target,
             tar_mtime_ns(_number(block[136:148], "time"), _text(block[265:297])), pieces))

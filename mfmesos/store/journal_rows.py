@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable
+import operator
+from collections.abc import Collection, Iterable
 from dataclasses import MISSING, fields
 from typing import Any, Callable, TypeVar
 
@@ -24,27 +25,35 @@ from mfmesos.shared.resources import FIELDS, four, named
 T = TypeVar("T")
 
 
-@functools.cache
 def _defaults(cls: Any) -> tuple[tuple[str, Any], ...]:
     return tuple((f.name, f.default if f.default_factory is MISSING else f.default_factory()) for f in fields(cls))
 
 
+class _Changed:
+    """Called with an instance of the class: its fields that have no default or another value, but for `never`."""
+
+    def __init__(self, cls: Any, never: Collection[str] = ()) -> None:
+        self._defaults = tuple(one for one in _defaults(cls) if one[0] not in never)
+        self._values = operator.attrgetter(*(name for name, _ in self._defaults), "__class__")  # a tuple, always
+
+    def __call__(self, value: Any) -> dict[str, Any]:
+        return {name: one for (name, default), one in zip(self._defaults, self._values(value))
+                if one is not default and one != default}
+
+
+_changed_in = functools.lru_cache(maxsize=None)(_Changed)
+
+
 def _plain(value: Any) -> Any:
     """A dataclass as a dict, a mapping as well."""
-    if not hasattr(value, "__dataclass_fields__"):
-        return dict(value)
-    found = {}
-    for name, default in _defaults(value.__class__):
-        one = getattr(value, name)
-        if one is not default and one != default:
-            found[name] = one
-    return found
+    return _changed_in(value.__class__)(value) if hasattr(value, "__dataclass_fields__") else dict(value)
 
 
-_dumps: Callable[[Any], str] = json.JSONEncoder(default=_plain, separators=(",", ":")).encode
+_dumps: Callable[[Any], str] = json.JSONEncoder(
+    default=_plain, separators=(",", ":"), check_circular=False).encode
 ONCE = ("task", "inputs", "order", "context", "stem", "temporaries")
 """What its attempts do not change."""
-_CHANGES = tuple((name, default) for name, default in _defaults(SavedTask) if name not in (*ONCE, "parts"))
+_changes = _Changed(SavedTask, (*ONCE, "parts"))
 MOST_TEXTS = 20_000
 
 
@@ -81,11 +90,6 @@ def attempt(saved: SavedTask) -> tuple[int, str]:
 def parts(saved: SavedTask) -> list[tuple[int, int, str]]:
     """(task, part, data) of the parts after the first."""
     return [(saved.task.id, number, _dumps(part)) for number, part in enumerate(saved.parts, 1)]
-
-
-def _changes(saved: SavedTask) -> dict[str, Any]:
-    return {name: value for name, default in _CHANGES
-            if (value := getattr(saved, name)) is not default and value != default}
 
 
 def claim_row(saved: SavedClaim) -> tuple[str, str, str]:

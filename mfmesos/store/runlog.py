@@ -29,6 +29,7 @@ one; the same for stderr."""
 EARLIER = "earlier-logs"
 """The same of the runs before, in folders named by their numbers in record.sqlite."""
 STREAMS = ("stdout", "stderr")
+_dumps: Callable[[Any], str] = json.JSONEncoder(check_circular=False).encode
 
 
 class RunLog:
@@ -79,7 +80,7 @@ class RunLog:
                 "cores": given.cores, "memory_mb": given.memory_mb, "disk_mb": given.disk_mb,
                 **({"gpus": given.gpus} if given.gpus else {}),
                 **({"resources": dict(given.others)} if given.others else {})}
-        self._waiting += json.dumps(entry).encode() + b"\n"
+        self._waiting += _dumps(entry).encode() + b"\n"
         if not self._held:
             self._write()
         if result is not None and self._keep_output:
