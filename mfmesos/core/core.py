@@ -57,6 +57,7 @@ class Core:
             events.TemporaryReceived: lambda e: temporaries.received(self.state, e.digest),
             events.TaskRefused: lambda e: tasks.refuse(self.state, e),
             events.TaskWithdrawn: lambda e: tasks.withdraw(self.state, e.task_id, m.TASK_CANCELLED()),
+            events.NoneFollowsSoon: self._none_follows_soon,
             events.NoMoreTasks: self._no_more,
             events.NothingNew: self._nothing_new,
             events.StopRequested: lambda e: self._stop(e.reason),
@@ -135,6 +136,9 @@ class Core:
         demand.renew_all(self.state)
 
     # --- the workflow ---------------------------------------------------------------------------
+    def _none_follows_soon(self, _: events.NoneFollowsSoon) -> None:
+        self.state.wanted_since = self.state.now - self.state.policy.batch_delay_s
+
     def _no_more(self, _: events.NoMoreTasks) -> None:
         self.state.complete = True
 

@@ -91,6 +91,11 @@ class TaskWithdrawn:
 
 
 @value(frozen=True)
+class NoneFollowsSoon:
+    """All tasks that can start by now have been submitted: claims are sized without waiting for more."""
+
+
+@value(frozen=True)
 class NoMoreTasks:
     """The task file is complete: the workflow ends when all known tasks have ended."""
 
@@ -273,7 +278,7 @@ class Tick:
 
 Event = Union[
     SharedFolders, Restored, HistoryLoaded, TaskRemembered, TemporariesUnneeded, TemporaryReceived,
-    TaskSubmitted, TaskRefused, TaskWithdrawn, NoMoreTasks, NothingNew, StopRequested,
+    TaskSubmitted, TaskRefused, TaskWithdrawn, NoneFollowsSoon, NoMoreTasks, NothingNew, StopRequested,
     Registered, Disconnected, FrameworkEnded, OffersReceived, OfferRescinded, InverseOfferReceived,
     ClaimUpdated, LaunchDropped, ExecutorExited, AgentFailed, AgentsListed, UseListed,
     ClaimSynced, OutputsPublished, OutputsRefused, Tick,

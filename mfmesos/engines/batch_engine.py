@@ -120,6 +120,8 @@ class BatchEngine:
         self._readers.complete = self._complete
         self._free()
         self._submit(self._plan.ready())
+        if self._tail is None:
+            self._feeder.submit(host.post_threadsafe, ev.NoneFollowsSoon())  # the feeder submits in order
         self._end_if_complete()
 
     @contextlib.contextmanager
@@ -129,6 +131,7 @@ class BatchEngine:
             yield
             self._force()
             self._earlier.commit()
+        self._progress.update(self.counts())
 
     def _force(self) -> None:
         """With --fsync: force published outputs to the disk before their tasks are reported."""
@@ -164,7 +167,6 @@ class BatchEngine:
             self._failed(report, host)
         self._free()
         self._end_if_complete()
-        self._show()
 
     def note(self, note: act.Note) -> None:
         if note.level != "info" or self._verbose:
@@ -172,7 +174,7 @@ class BatchEngine:
 
     def alive(self) -> str:
         self._look_ahead()
-        self._show()
+        self._progress.update(self.counts())
         self._state.flush()
         self._earlier.commit()
         if self._tail is not None:
@@ -309,9 +311,6 @@ class BatchEngine:
         if self._complete and self._plan.left == 0:
             self._host.post(ev.NoMoreTasks())
 
-    def _show(self) -> None:
-        self._progress.update(self.counts())
-
     # --- a file that grows ----------------------------------------------------------------------
     def _on_bytes(self, data: bytes, reset: bool) -> None:
         """Runs on the tail's thread."""
@@ -331,7 +330,7 @@ class BatchEngine:
                 self._refuse(record)
         self._abort_rest()
         self._submit(self._plan.ready())
-        self._show()
+        self._progress.update(self.counts())
 
     def _add_task(self, record: Submitted) -> None:
         problems, blocked = self._plan.add(record)

@@ -343,6 +343,24 @@ def test_stop_ends_everything():
     assert len(world.reports) == 49
 
 
+def test_claims_wait_for_more_tasks_unless_none_follows_soon():
+    """A claim is sized a moment after the first task has come, for all that have come by then; at once, if it is known
+    that these are all.
+    """
+    for all_known in (False, True):
+        world = World(Policy(workdir="/w", batch_delay_s=0.5))
+        world.submit(1, 2)
+        if all_known:
+            world.send(ev.NoneFollowsSoon())
+        world.register()
+        world.offer()
+        assert bool(of_type(world, act.OpenClaim)) == all_known
+        world.submit(3)
+        world.pass_time(0.6)
+        (claim,) = of_type(world, act.OpenClaim)
+        assert claim.resources.cores == (2 if all_known else 3)
+
+
 def test_nothing_new_lets_what_runs_end():
     """After NothingNew waiting tasks are withdrawn, running ones finish, and then it is over."""
     world = World()
