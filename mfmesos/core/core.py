@@ -137,7 +137,7 @@ class Core:
 
     # --- the workflow ---------------------------------------------------------------------------
     def _none_follows_soon(self, _: events.NoneFollowsSoon) -> None:
-        self.state.wanted_since = self.state.now - self.state.policy.batch_delay_s
+        self.state.wanted_since = self.state.now - 2 * self.state.policy.batch_delay_s  # not one: floats are rounded
 
     def _no_more(self, _: events.NoMoreTasks) -> None:
         self.state.complete = True

@@ -348,7 +348,8 @@ def test_claims_wait_for_more_tasks_unless_none_follows_soon():
     that these are all.
     """
     for all_known in (False, True):
-        world = World(Policy(workdir="/w", batch_delay_s=0.5))
+        world = World(Policy(workdir="/w", batch_delay_s=0.03))
+        world.now = 1.01  # 1.01 - (1.01 - 0.03) < 0.03
         world.submit(1, 2)
         if all_known:
             world.send(ev.NoneFollowsSoon())
