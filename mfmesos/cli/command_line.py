@@ -18,7 +18,9 @@ from mfmesos.cli.history_commands import history
 from mfmesos.cli.number_options import Number
 from mfmesos.cli.policy_options import policy_options, policy_settings
 from mfmesos.cli.pool_options import pool_options, settings_of
+from mfmesos.cli.report_commands import export, report
 from mfmesos.cli.seeing_commands import logs, status, why
+from mfmesos.cli.showing_options import showing_options, showing_settings
 from mfmesos.cli.simulate_commands import simulate
 from mfmesos.settings.config import DEFAULT_MASTER, ConfigError, SchedulerConfig, read_secret
 from mfmesos.shared import bounds
@@ -87,6 +89,7 @@ def cluster_options(command: F) -> F:
         click.option("--local-agents", type=Number(bounds.AGENTS), default=1, show_default=True, metavar="N",
                      help="Start N agents in the embedded cluster; they share this machine."),
         click.option("-v", "--verbose", is_flag=True, help="Verbose output."),
+        showing_options,
         click.option("--event-log", is_flag=True, help="Log every decision to .mfmesos/events-*, for developers."),
     )):
         command = option(command)
@@ -134,7 +137,8 @@ def scheduler_config(workdir: Path, options: dict[str, Any], **more: Any) -> Sch
         workdir=str(workdir), master=options["master"], role=options["role"], user=options["user"],
         principal=options["principal"], secret_file=options["secret_file"], listen=options["listen"],
         advertise=options["advertise"], executor_uri=options["executor_uri"], peer_transfers=options["peer_transfers"],
-        verbose=options["verbose"], event_log=options["event_log"], **more)
+        verbose=options["verbose"], event_log=options["event_log"],
+        **showing_settings(options), **more)
 
 
 def task_settings(options: dict[str, Any]) -> dict[str, Any]:
@@ -340,7 +344,7 @@ def clean(directory: Path, dry_run: bool, master: str, principal: str | None, se
         echo=echo))
 
 
-for command in (estimates, history, simulate, status, why, logs):
+for command in (estimates, history, simulate, status, why, logs, report, export):
     main.add_command(command)
 for command in main.commands.values():
     click.option("-C", "work_in", metavar="FOLDER", is_eager=True, expose_value=False, callback=enter,

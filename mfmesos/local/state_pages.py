@@ -71,7 +71,7 @@ def framework(one: Framework, master: Master) -> Json:
         "active": one.active, "connected": one.active, "recovered": one.recovered,
         "failover_timeout": one.failover_timeout, "checkpoint": bool(one.info.get("checkpoint")),
         "registered_time": one.registered_time, "unregistered_time": 0.0,
-        "principal": one.info.get("principal", ""),
+        "principal": one.info.get("principal", ""), **_labels(one.info),
         "tasks": [_task(t) for t in one.tasks.values()],
         "unreachable_tasks": [_task(t) for t in one.unreachable.values()],
         "completed_tasks": [_task(t) for t in one.completed],
@@ -83,6 +83,11 @@ def framework(one: Framework, master: Master) -> Json:
     }
 
 
+def _labels(info: Json) -> Json:
+    found = info.get("labels", {}).get("labels", [])
+    return {"labels": found} if found else {}
+
+
 def _task(task: Task) -> Json:
     return _task_json(task.info, task.framework_id, task.executor_id, task.agent_id, task.state, task.statuses)
 
@@ -91,7 +96,7 @@ def _task_json(
         info: Json, framework_id: str, executor_id: str, agent_id: str, state: str, statuses: Iterable[Json]) -> Json:
     return {"id": info["task_id"]["value"], "name": info.get("name", ""), "framework_id": framework_id,
             "executor_id": executor_id, "slave_id": agent_id, "state": state,
-            "resources": Amounts.from_json(info["resources"]).view(), "role": "*",
+            "resources": Amounts.from_json(info["resources"]).view(), "role": "*", **_labels(info),
             "statuses": [{k: s[k] for k in ("state", "timestamp", "container_status") if k in s} for s in statuses]}
 
 

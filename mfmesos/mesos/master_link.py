@@ -43,6 +43,8 @@ class FrameworkSettings:
     """The id of the framework in an earlier scheduler, to resume it."""
     failover_timeout_s: float = 604800.0
     webui_url: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    """For people who look at the cluster; also of the framework's tasks."""
     checkpoint: bool = True
     gpus: bool = False
     """Whether to accept offers with GPUs: Mesos sends them only to frameworks with that capability."""
@@ -56,6 +58,8 @@ class FrameworkSettings:
             "name": self.name, "user": self.user or getpass.getuser(), "role": self.role, "hostname": self.hostname,
             "checkpoint": self.checkpoint, "failover_timeout": self.failover_timeout_s,
             "capabilities": [{"type": c} for c in capabilities]}
+        if self.labels:
+            info["labels"] = open_claim.mesos_labels(self.labels)
         if self.webui_url:
             info["webui_url"] = self.webui_url
         if self.principal is not None:
@@ -163,7 +167,7 @@ class MesosLink:
             body = open_claim.accept(
                 action, role=self._settings.role, user=self._settings.user, framework_id=self.framework_id or "",
                 command=command, archive_uri=archive_uri, data=data, task_name=task_name,
-                grace_s=self._settings.claim_grace_s)
+                grace_s=self._settings.claim_grace_s, labels=self._settings.labels)
         except ValueError as e:
             self._post(events.LaunchDropped(action.claim_id, str(e)))
             self.decline([offer.id for offer in action.offers], 0.0)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import Any
 
 from mfmesos.core.actions import OpenClaim
@@ -45,8 +46,13 @@ def _duration(seconds: float) -> dict[str, int]:
     return {"nanoseconds": int(seconds * 1e9)}
 
 
+def mesos_labels(labels: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Mesos's Labels."""
+    return {"labels": [{"key": key, "value": value} for key, value in labels]}
+
+
 def accept(action: OpenClaim, *, role: str, user: str, framework_id: str, command: str, archive_uri: str, data: bytes,
-           task_name: str, grace_s: float) -> dict[str, Any]:
+           task_name: str, grace_s: float, labels: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
     """The `accept` of an ACCEPT call. `grace_s` is the time in which the claim ends itself after KILL or SHUTDOWN.
 
     The claim's id is the id of the task and of the executor; each slice is one more task of that executor. Mesos's
@@ -65,7 +71,8 @@ def accept(action: OpenClaim, *, role: str, user: str, framework_id: str, comman
         "resources": pool.take(Resources(memory_mb=action.executor_memory_mb)),
         "shutdown_grace_period": _duration(grace_s)}
     shared = {"name": task_name, "agent_id": {"value": action.agent_id}, "executor": executor,
-              "kill_policy": {"grace_period": _duration(grace_s)}}
+              "kill_policy": {"grace_period": _duration(grace_s)},
+              **({"labels": mesos_labels(labels)} if labels else {})}
     rest = sum(action.slices, Resources())
     task = {**shared, "task_id": {"value": action.claim_id}, "resources": pool.take(action.resources - rest),
             "data": b64encode(data).decode("ascii")}

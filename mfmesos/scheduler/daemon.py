@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from mfmesos.scheduler.private_log import PrivateLog
 from mfmesos.settings.config import END, PEER_TRANSFERS, ConfigError, SchedulerConfig
 from mfmesos.shared.messages import runs as m
 from mfmesos.shared.plainerrors import plain
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 CRASHED = 70
 """The exit code of an internal error in sysexits.h."""
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -70,10 +70,7 @@ def say_crashed(error: Exception, config: SchedulerConfig) -> None:
 def open_log(config: SchedulerConfig) -> None:
     """Open scheduler.log in .mfmesos, for this user only; stderr is kept for notes to the user."""
     config.state_dir.mkdir(exist_ok=True)
-    path = config.state_dir / "scheduler.log"
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    handler = logging.StreamHandler(os.fdopen(fd, "a", encoding="utf-8", errors="surrogateescape"))
-    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    handler = PrivateLog(config.state_dir / "scheduler.log", config.log_format)
     logging.raiseExceptions = False  # a full disk must not print tracebacks on the user's terminal
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -1,18 +1,24 @@
 """Turns the user's settings into the settings of the scheduler's parts."""
 from __future__ import annotations
 
+import getpass
 import os
 import secrets
 import socket
 from pathlib import Path
 
+from mfmesos.core.actions import OpenClaim
 from mfmesos.core.core import Core
 from mfmesos.core.policy import Policy
 from mfmesos.estimates.estimated_needs import needs_for
 from mfmesos.mesos.master_link import FrameworkSettings
 from mfmesos.settings.config import SchedulerConfig, read_secret
 from mfmesos.settings.folders import cache_folder
+from mfmesos.shared import wire
+from mfmesos.shared.disk import umask
+from mfmesos.shared.phrases import printable
 from mfmesos.staging.archive import Archive, build_archive
+from mfmesos.staging.server import StagingServer
 from mfmesos.store import framework
 
 
@@ -52,4 +58,17 @@ def framework_of(config: SchedulerConfig) -> FrameworkSettings:
     return FrameworkSettings(
         name=f"{config.name} {Path(config.workdir).name}", user=config.user, hostname=socket.gethostname(),
         role=config.role, principal=config.principal, secret=read_secret(config.secret_file),
-        framework_id=known.id if known else None, gpus=config.gpus)
+        framework_id=known.id if known else None, gpus=config.gpus, labels=(
+            ("mfmesos.user", getpass.getuser()), ("mfmesos.host", socket.gethostname()),
+            ("mfmesos.folder", printable(config.workdir, 200)), ("mfmesos.engine", config.engine)))
+
+
+def claim_data(claim: OpenClaim, staging: StagingServer) -> bytes:
+    """What its executor gets, with a token of its own."""
+    token = staging.open_claim(claim.claim_id)
+    peer_secret, peer_pem = staging.peer_keys(claim.claim_id)
+    size = claim.resources
+    return wire.dumps(wire.ClaimData(
+        url=staging.url, claim=claim.claim_id, token=token, fingerprint=staging.fingerprint, memory_mb=size.memory_mb,
+        disk_mb=size.disk_mb, cores=size.cores, gpus=size.gpus, umask=umask(), peer_secret=peer_secret,
+        peer_pem=peer_pem, others=dict(size.others), slices=[list(part[:3]) for part in claim.slices]))

@@ -35,9 +35,10 @@ class Questions:
         self._about = about
 
     def answers(self) -> dict[str, Callable[[Question], Any]]:
-        return {"status": self._status, "task": self._task, "running": self._running, "find": self._find}
+        return {"status": lambda question: self.status(), "task": self._task, "running": self._running,
+                "find": self._find}
 
-    def _status(self, question: Question) -> dict[str, Any]:
+    def status(self) -> dict[str, Any]:
         """Counters, and what the run holds of the cluster."""
         now, room = self._views.snapshot(), self._views.room()
         return {

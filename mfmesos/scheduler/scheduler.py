@@ -26,14 +26,13 @@ from mfmesos.estimates.learning import PER_CATEGORY
 from mfmesos.mesos.master_link import MesosLink
 from mfmesos.scheduler.core_views import CoreViews
 from mfmesos.scheduler.heldsyncs import HeldSyncs
-from mfmesos.scheduler.parts import archive_of, core_of, framework_of
+from mfmesos.scheduler.parts import archive_of, claim_data, core_of, framework_of
 from mfmesos.scheduler.publisher import Publisher
 from mfmesos.scheduler.run_folder import RunFolder
 from mfmesos.scheduler.sight import Sight
 from mfmesos.settings.config import SchedulerConfig
-from mfmesos.shared import descriptors, wire
+from mfmesos.shared import descriptors
 from mfmesos.shared.addresses import split_host_port
-from mfmesos.shared.disk import umask
 from mfmesos.shared.messages import runs as m
 from mfmesos.shared.plainerrors import plain
 from mfmesos.staging.inputs import InputIndex
@@ -104,7 +103,7 @@ class Scheduler(CoreViews):
             act.ReceiveTemporary: lambda a: self.staging.temporaries.expect(a.claim_id, a.digest, a.size),
             act.DropTemporary: lambda a: self.staging.temporaries.drop(a.digest),
             act.PublishOutputs: lambda a: self._publisher.publish(self.staging, a.attempt_id),
-            act.CloseClaim: lambda a: self.staging.close_claim(a.claim_id),
+            act.CloseClaim: self._close_claim,
             act.RecordAttempt: lambda a: self.recorder.keep(a.attempt),
             act.ReportAttempt: lambda a: self.sight.ended(a, self._hosts.get(a.claim_id, "")),
             act.Note: self._note,
@@ -219,22 +218,21 @@ class Scheduler(CoreViews):
 
     # --- actions out ----------------------------------------------------------------------------
     def _open_claim(self, action: act.OpenClaim) -> None:
+        self.sight.opened(action)
         self._hosts[action.claim_id] = action.offers[0].hostname
-        token = self.staging.open_claim(action.claim_id)
-        peer_secret, peer_pem = self.staging.peer_keys(action.claim_id)
-        data = wire.ClaimData(
-            url=self.staging.url, claim=action.claim_id, token=token, fingerprint=self.staging.fingerprint,
-            memory_mb=action.resources.memory_mb, disk_mb=action.resources.disk_mb, cores=action.resources.cores,
-            gpus=action.resources.gpus, umask=umask(), peer_secret=peer_secret, peer_pem=peer_pem,
-            others=dict(action.resources.others), slices=[list(part[:3]) for part in action.slices])
         log.info("event=open_claim claim=%s host=%s resources=%r",
                  action.claim_id, self._hosts[action.claim_id], str(action.resources))
         elsewhere = self.config.executor_uri
         self._link.open_claim(
             action, archive_uri=elsewhere,
-            command=self._archive.command("" if elsewhere else self.staging.archive_url()), data=wire.dumps(data),
-            task_name=f"mfmesos claim {action.claim_id}")
+            command=self._archive.command("" if elsewhere else self.staging.archive_url()),
+            data=claim_data(action, self.staging),
+            task_name=f"mfmesos {self.workdir.name} claim {action.claim_id}")
         self.staging.serve()  # not before: its executor is started meanwhile (docs/performance.md, Start-up)
+
+    def _close_claim(self, action: act.CloseClaim) -> None:
+        self.staging.close_claim(action.claim_id)
+        self.sight.closed(action)
 
     def _permit(self, action: act.PermitAttempt) -> None:
         self.staging.permit(action.claim_id, action.attempt_id, action.inputs, action.outputs)

@@ -11,11 +11,12 @@ from typing import Callable
 
 from mfmesos.control import socket_place
 from mfmesos.control.control_server import ControlServer
-from mfmesos.core.actions import ReportAttempt, ReportTask
+from mfmesos.core.actions import CloseClaim, OpenClaim, ReportAttempt, ReportTask
 from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.model import Task
 from mfmesos.engines.engine import Display, Engine
 from mfmesos.scheduler.core_views import CoreViews
+from mfmesos.scheduler.metrics_file import MetricsFile
 from mfmesos.scheduler.questions import Questions
 from mfmesos.settings.config import ConfigError, SchedulerConfig
 from mfmesos.shared.messages import control
@@ -42,7 +43,9 @@ class Sight:
         self._now = clock
         self._environ = environ
         self._offset_s = time.time() - clock()
+        self._metrics = MetricsFile(config.metrics_file, Path(config.workdir).name, clock)
         self._record = RunRecord(config.state_dir, self._offset_s, keep_output=config.keep_output)
+        self._questions: Questions
         self._server: ControlServer | None = None
         self._socket: Path | None = None
         self._began = False
@@ -57,7 +60,8 @@ class Sight:
         begun = asyncio.wrap_future(self._record.begin(RunInfo(config.engine, config.master, resumed)))
         about = {"workdir": config.workdir, "engine": config.engine, "master": config.master, "pid": os.getpid(),
                  "started": time.time()}
-        server = ControlServer(Questions(self._views, self._engine, self._offset_s, about).answers())
+        self._questions = Questions(self._views, self._engine, self._offset_s, about)
+        server = ControlServer(self._questions.answers())
         try:
             path = socket_place.socket_path(Path(config.workdir), self._environ)
             await server.start(path)
@@ -97,6 +101,12 @@ class Sight:
             self._introduce()
         self._record.ended(report, host)
 
+    def opened(self, claim: OpenClaim) -> None:
+        self._record.opened(claim)
+
+    def closed(self, claim: CloseClaim) -> None:
+        self._record.closed(claim.claim_id)
+
     def not_run(self, task: Task, reason: str) -> None:
         """A task that the engine will never submit."""
         self._record.not_run(task, reason)
@@ -108,7 +118,9 @@ class Sight:
         if self._shown is not None:
             self._shown.update(counts)
         self._record.count(counts, sent_bytes)
+        self._record.sample(self._views.snapshot())
         self._record.flush()
+        self._metrics.tick(self._questions.status, sent_bytes)
 
     async def end(self, failure: str | None, crashed: bool, sent_bytes: int) -> None:
         """The run has ended: no more questions, and the record is complete within seconds."""
@@ -121,6 +133,7 @@ class Sight:
             self._record.count(counts, sent_bytes)
             if self._shown is not None:
                 self._shown.update(counts)
+            await self._metrics.end(self._questions.status, sent_bytes)
         stopping = self._views.snapshot().stopping
         state = RUNNING if crashed else FAILED if failure else STOPPED if stopping else ENDED
         await self._record.close(state, failure or stopping)

@@ -98,6 +98,10 @@ class SchedulerConfig:
     start_at_last_run: bool = False
     """The task file may hold leftovers of a crashed run: start at its last record with ID 1."""
     verbose: bool = False
+    log_format: str = "text"
+    """Of scheduler.log: "text" or "json"."""
+    metrics_file: str = ""
+    """Where metrics for Prometheus are written every few seconds; empty: nowhere."""
     event_log: bool = False
     """Whether to log what goes into the core and what comes out, for a replay (docs/extending.md)."""
     debug_log: str = ""

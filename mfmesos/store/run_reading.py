@@ -3,15 +3,15 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from mfmesos.shared.messages import store as m
-from mfmesos.store import sqlitefile
+from mfmesos.store import makers, sqlitefile
 from mfmesos.store.run_record import RecordError
-from mfmesos.store.run_tables import APPLICATION_ID, FILE, VERSION
+from mfmesos.store.run_tables import APPLICATION_ID, FILE, TABLES, VERSION
 
 MOST_FOUND = 20
 Row = dict[str, Any]
@@ -36,6 +36,8 @@ class RunReader:
                 if sqlitefile.is_new(self._db):  # a run is about to begin
                     raise NoRecord(m.NO_RECORD(folder=state_dir.parent))
                 sqlitefile.check(self._db, self._path, APPLICATION_ID, VERSION, m.RECORD_AWAY(), whole=False)
+                self._has = {table: {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
+                             for table in TABLES}
 
     def _translated(self) -> Any:
         return sqlitefile.translated_errors(self._path, RecordError, m.RECORD_AWAY())
@@ -55,6 +57,20 @@ class RunReader:
         """The row of the last run."""
         return next(iter(self._rows("SELECT * FROM runs ORDER BY run DESC LIMIT 1")), None)
 
+    def run(self, number: int) -> Row | None:
+        return next(iter(self._rows("SELECT * FROM runs WHERE run = ?", number)), None)
+
+    def every(self, table: str, run: int, columns: Sequence[str], order: str) -> Iterator[tuple[Any, ...]]:
+        """These columns of all rows of a run; None for one that the file of an earlier version lacks."""
+        has = self._has[table]
+        if not has:
+            return
+        found = ", ".join(column if column in has else f"NULL AS {column}" for column in columns)
+        with self._translated():
+            cursor = self._db.cursor()
+            cursor.row_factory = None
+            yield from cursor.execute(f"SELECT {found} FROM {table} WHERE run = ? ORDER BY {order}", (run,))
+
     def task(self, number: int) -> Row | None:
         """The row of the task that ended last under that number."""
         return next(iter(self._rows("SELECT * FROM tasks WHERE task = ? ORDER BY run DESC LIMIT 1", number)), None)
@@ -69,8 +85,11 @@ class RunReader:
         at every row.
         """
         last = "run = (SELECT max(run) FROM runs)"
-        exact = self._rows(f"SELECT task FROM tasks WHERE {last} AND instr(char(10) || outputs || char(10), ?) > 0"
-                           " ORDER BY task DESC LIMIT 1", f"\n{text}\n")
+        made = self._rows(f"SELECT task FROM made WHERE {last} AND name = ?", makers.hashed(text)) \
+            if self._has["made"] else []
+        exact = made or self._rows(
+            f"SELECT task FROM tasks WHERE {last} AND instr(char(10) || outputs || char(10), ?) > 0"
+            " ORDER BY task DESC LIMIT 1", f"\n{text}\n")
         found = exact or self._rows(f"SELECT task FROM tasks WHERE {last} AND instr(command, ?) > 0"
                                     f" ORDER BY task LIMIT {MOST_FOUND}", text)
         return bool(exact), [row["task"] for row in found]

@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
 import sqlite3
+import stat
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,22 +16,27 @@ from pathlib import Path
 from typing import Any, Callable, Union
 
 from mfmesos import __version__
-from mfmesos.core.actions import ReportAttempt, ReportTask
+from mfmesos.core.actions import OpenClaim, ReportAttempt, ReportTask
 from mfmesos.core.model import Moment, Resources, Task
-from mfmesos.core.snapshot import Counts
+from mfmesos.core.snapshot import Counts, Snapshot
 from mfmesos.shared.messages import store as m
 from mfmesos.shared.netfs import on_network
 from mfmesos.shared.phrases import cut
 from mfmesos.shared.wire import Result, Usage
-from mfmesos.store import sqlitefile
+from mfmesos.store import makers, sqlitefile
 from mfmesos.store.run_tables import (
     APPLICATION_ID,
     ATTEMPT_COLUMNS,
+    CLAIM_COLUMNS,
     FILE,
+    MADE_COLUMNS,
     RUN_COLUMNS,
+    SAMPLE_COLUMNS,
     STEPS,
+    TABLES,
     TASK_COLUMNS,
     VERSION,
+    insert,
 )
 from mfmesos.store.runlog import keep_output, set_aside
 
@@ -39,14 +46,21 @@ CLOSE_S = 5.0
 BUSY_S = 3.0
 MOST_RUNS, MOST_TASKS = 20, 300_000
 """Older runs are removed when another begins; the last one always stays."""
-COMMAND, OUTPUTS, REASON, NOTE, STORY = 700, 300, 300, 60, 500
-"""Characters; of a longer text the middle is left out."""
+COMMAND, FILES, REASON, NOTE, STORY = 600, 240, 240, 60, 400
+"""Characters; of a longer text the middle is left out. FILES: of the inputs, and of the outputs."""
+NEEDS = 120
+MOST_SIZED = 20
+"""Outputs of a task whose sizes are looked at."""
+SAMPLES = 1000
+"""What the run holds is sampled when it has changed, but not again within 1/SAMPLES of the run's time so far."""
 RUNNING, ENDED, STOPPED, FAILED = "running", "ended", "stopped", "failed"
 BLOCKED = "blocked"
 """The state of a task that never ran."""
-_TASK = f"INSERT OR REPLACE INTO tasks VALUES ({', '.join('?' * len(TASK_COLUMNS))})"
-_ATTEMPT = f"INSERT OR REPLACE INTO attempts VALUES ({', '.join('?' * len(ATTEMPT_COLUMNS))})"
-_RUN = f"INSERT INTO runs ({', '.join(RUN_COLUMNS)}) VALUES ({', '.join('?' * len(RUN_COLUMNS))})"
+_TASK, _ATTEMPT, _RUN = (
+    insert("tasks", TASK_COLUMNS), insert("attempts", ATTEMPT_COLUMNS), insert("runs", RUN_COLUMNS))
+_CLAIM, _SAMPLE, _MADE = (
+    insert("claims", CLAIM_COLUMNS), insert("samples", SAMPLE_COLUMNS), insert("made", MADE_COLUMNS))
+_CLOSED = "UPDATE claims SET ended = ?3 WHERE run = ?1 AND claim = ?2"
 _COUNTED = ("total", "before", "finished", "failed", "withdrawn", "sent_bytes")
 _NO_USAGE = Usage()
 Row = tuple[Any, ...]
@@ -76,6 +90,11 @@ class RunRecord:
         self._offset_s = offset_s
         self._clock = clock
         self._waiting: list[tuple[Report, str, float]] = []
+        self._claims: list[tuple[str, Row]] = []
+        """Statements about claims, with their values after the run."""
+        self._samples: list[Row] = []
+        self._sampled: Row = ()
+        self._sampled_at = self._began_at = clock()
         self._counts: Row = ()
         self._written: Row = ()
         self._db: sqlite3.Connection | None = None
@@ -97,14 +116,31 @@ class RunRecord:
         """The task never ran, since another one failed."""
         self.ended(ReportTask(task, finished=False, reason=reason, category=task.category or ""), BLOCKED)
 
+    def opened(self, claim: OpenClaim) -> None:
+        size, others = claim.resources, claim.resources.rest()
+        self._claims.append((_CLAIM, (
+            claim.claim_id, claim.agent_id, claim.offers[0].hostname, self._clock(), None, size.cores, size.memory_mb,
+            size.disk_mb, others)))
+
+    def closed(self, claim_id: str) -> None:
+        self._claims.append((_CLOSED, (claim_id, self._clock())))
+
     def count(self, counts: Counts, sent_bytes: int) -> None:
         """For the row of the run."""
         self._counts = (counts.total, counts.before, counts.finished, counts.failed, counts.withdrawn, sent_bytes)
 
+    def sample(self, now: Snapshot) -> None:
+        """What the run holds."""
+        found = (now.claims, now.held.cores, now.held.memory_mb, now.running, now.waiting)
+        at = self._clock()
+        if found != self._sampled and at - self._sampled_at >= (at - self._began_at) / SAMPLES:
+            self._sampled, self._sampled_at = found, at
+            self._samples.append((at, *found))
+
     def flush(self) -> None:
-        if self._waiting or self._counts != self._written:
-            waiting, self._waiting, self._written = self._waiting, [], self._counts
-            self._thread.submit(self._guarded, self._add, waiting, self._counts)
+        if self._waiting or self._claims or self._samples or self._counts != self._written:
+            self._thread.submit(self._guarded, self._add, self._waiting, self._claims, self._samples, self._counts)
+            self._waiting, self._claims, self._samples, self._written = [], [], [], self._counts
 
     async def close(self, state: str, failure: str = "") -> None:
         """Write what waits, within CLOSE_S. `state`: RUNNING for a crash, that another scheduler resumes."""
@@ -152,35 +188,60 @@ class RunRecord:
         _prune(db)
         set_aside(self._path.parent, last[0], [run for run, in db.execute("SELECT run FROM runs")])
 
-    def _add(self, waiting: Sequence[tuple[Report, str, float]], counts: Row) -> None:
+    def _add(
+        self, waiting: Sequence[tuple[Report, str, float]], claims: Sequence[tuple[str, Row]], samples: Sequence[Row],
+        counts: Row,
+    ) -> None:
         if self._db is None:
             return
-        tasks, attempts = [], []
-        for report, host, now in waiting:
-            if isinstance(report, ReportTask):
-                tasks.append(self._task(report, host, now))
-            else:
-                if report.result is not None and self._keep_output:
-                    keep_output(self._path.parent, f"task-{report.task.id}.attempt-{report.attempt}", report.result)
-                attempts.append(self._attempt(report, host, now))
+        for report, _, _ in waiting:
+            if isinstance(report, ReportAttempt) and report.result is not None and self._keep_output:
+                keep_output(self._path.parent, f"task-{report.task.id}.attempt-{report.attempt}", report.result)
+        sizes = [self._output_bytes(report) for report, _, _ in waiting]
         with sqlitefile.transaction(self._db):
-            self._db.executemany(_ATTEMPT, attempts)
-            self._db.executemany(_TASK, tasks)
+            for (report, host, now), size in zip(waiting, sizes):
+                if isinstance(report, ReportTask):
+                    needs = makers.written(makers.makers(self._db, self.run, report.task.inputs), NEEDS)
+                    self._db.execute(_TASK, self._task(report, host, now, needs, size))
+                    if report.finished:
+                        self._db.executemany(_MADE, (
+                            (self.run, makers.hashed(name), report.task.id, now) for name in report.task.outputs))
+                else:
+                    self._db.execute(_ATTEMPT, self._attempt(report, host, now))
+                _log(report, host)
+            for statement, row in claims:
+                self._db.execute(statement, (self.run, *row))
+                if statement is _CLOSED:
+                    log.info("event=claim_ended claim=%s", row[0])
+            self._db.executemany(_SAMPLE, ((self.run, *row) for row in samples))
             if counts:
                 self._db.execute(f"UPDATE runs SET {', '.join(f'{c} = ?' for c in _COUNTED)} WHERE run = ?",
                                  (*counts, self.run))
 
-    def _task(self, report: ReportTask, host: str, now: float) -> Row:
+    def _output_bytes(self, report: Report) -> int:
+        """Of its files, as far as they lie in the workflow's folder."""
+        found = 0
+        if isinstance(report, ReportTask) and report.finished:
+            for name in report.task.outputs[:MOST_SIZED]:
+                with contextlib.suppress(OSError, ValueError):
+                    state = os.lstat(self._path.parent.parent / name)
+                    found += state.st_size if stat.S_ISREG(state.st_mode) else 0
+        return found
+
+    def _task(self, report: ReportTask, host: str, now: float, needs: str, output_bytes: int) -> Row:
         task, story = report.task, report.story
+        asked = task.request
         state = "finished" if report.finished else "withdrawn" if report.withdrawn else "failed"
         if host == BLOCKED and not report.attempt_id:
             state, host = BLOCKED, ""
         began = [at for at, name, _ in story if name == "assigned"] if report.claim_id else []
         return (
             self.run, task.id, state, cut(report.reason, REASON), cut(task.command, COMMAND), report.category,
-            cut("\n".join(task.outputs), OUTPUTS), report.attempts, story[0][0] + self._offset_s if story else now, now,
+            cut("\n".join(task.outputs), FILES), report.attempts, story[0][0] + self._offset_s if story else now, now,
             sum(i.size for i in report.inputs), story_text(story),
-            *self._measures(report, host, began[-1] if began else None))
+            *self._measures(report, host, began[-1] if began else None),
+            cut("\n".join(task.inputs), FILES), needs, output_bytes,
+            asked.cores, asked.memory_mb, asked.disk_mb, asked.wall_s)
 
     def _attempt(self, report: ReportAttempt, host: str, now: float) -> Row:
         return (self.run, report.task.id, report.attempt, now, cut(report.reason, REASON),
@@ -209,6 +270,19 @@ class RunRecord:
 _NO_RESULT = Result("", "")
 
 
+def _log(report: Report, host: str) -> None:
+    """One line for people who follow scheduler.log, on this thread."""
+    ended, used = report.result or _NO_RESULT, report.result.usage if report.result else _NO_USAGE
+    if isinstance(report, ReportTask):
+        state = "finished" if report.finished else "withdrawn" if report.withdrawn else "failed"
+        category, number, attempts = report.category, report.task.id, report.attempts
+    else:
+        state, category, number, attempts = "repeated", report.task.category or "", report.task.id, report.attempt
+    log.info("event=%s task=%d state=%s category=%r attempt=%d claim=%s host=%s run_s=%.2f memory_mb=%.0f exit_code=%s "
+             "reason=%r", "task_ended" if isinstance(report, ReportTask) else "attempt_ended", number, state, category,
+             attempts, report.claim_id, host, used.wall_s, used.memory_mb, ended.exit_code, cut(report.reason, REASON))
+
+
 class RecordError(Exception):
     """The record is unusable: one line with the file, the reason and the cure."""
 
@@ -235,5 +309,5 @@ def _prune(db: sqlite3.Connection) -> None:
             ).fetchall()):
         total += tasks
         if n > 1 and (n > MOST_RUNS or total > MOST_TASKS):
-            for table in ("runs", "tasks", "attempts"):
+            for table in TABLES:
                 db.execute(f"DELETE FROM {table} WHERE run = ?", (run,))

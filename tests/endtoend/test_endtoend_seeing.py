@@ -1,7 +1,10 @@
 """`mfmesos status`, `why` and `logs` about real runs: while they last, after a crash, and after their end."""
 from __future__ import annotations
 
+import csv
+import io
 import json
+import urllib.request
 
 import pytest
 from flows import Flow
@@ -101,3 +104,47 @@ def test_a_run_of_makeflow_shows_its_progress(flow):
     found = status(flow)
     assert (found["run"]["engine"], found["run"]["finished"]) == ("makeflow", 1)
     assert found["run"]["failed"] >= 1  # makeflow submits the rule again
+
+
+def test_what_a_good_run_leaves(tmp_path, embedded_mesos):
+    """A log without a warning, with an event for each task and claim; metrics; a record with dependencies and claims;
+    a report and exports of it.
+    """
+    flow = Flow(tmp_path / "flow", embedded_mesos)
+    flow.write("tasks.jsonl", "".join(json.dumps(task) + "\n" for task in (
+        {"command": "echo hello > a", "outputs": ["a"], "category": "first"},
+        {"command": "cat a > b", "inputs": ["a"], "outputs": ["b"]})))
+    done = flow.run("--log-format", "json", "--metrics-file", "metrics.prom", "tasks.jsonl")
+    assert done.code == 0, done.out
+    events = [json.loads(line) for line in (flow.folder / ".mfmesos/scheduler.log").read_text().splitlines()]
+    assert [event for event in events if event["level"] not in ("info", "debug")] == []
+    assert [event["task"] for event in events if event.get("event") == "task_ended"] == ["1", "2"]
+    assert {"open_claim", "claim_ended"} <= {event.get("event") for event in events}
+    assert 'mfmesos_tasks{state="finished"} 2.0' in (flow.folder / "metrics.prom").read_text()
+    assert shown(flow, "report", "-o", "r.html") == "r.html: the report of run 1, 2 tasks\n"
+    first, second = csv.DictReader(io.StringIO(shown(flow, "export", "--format", "csv")))
+    assert (first["needs"], second["needs"], first["output_bytes"], second["input_bytes"]) == ("", "1", "6", "6")
+    assert first["agent"]
+    events = json.loads(shown(flow, "export", "--format", "perfetto"))["traceEvents"]
+    assert {"s", "f", "X", "C"} <= {event["ph"] for event in events}
+
+
+def test_a_run_is_known_by_its_name_on_the_cluster(flow):
+    """Its framework and its tasks have labels; their names hold the workflow's folder."""
+    command = f"while [ ! -e {flow.folder / 'end'} ]; do sleep 0.1; done"
+    flow.write("tasks.jsonl", json.dumps({"command": command}))
+    process = flow.start("run", "--master", flow.cluster.master, "tasks.jsonl")
+    found = []
+
+    def known() -> bool:
+        state = json.loads(urllib.request.urlopen(f"http://{flow.cluster.master}/state", timeout=20).read())
+        found[:] = [one for one in state["frameworks"] if one["name"] == "mfmesos flow" and one["tasks"]]
+        return bool(found)
+
+    wait_until(known, 60, "the framework and its task")
+    flow.write("end", "")
+    assert flow.end(process).code == 0
+    (task, *_) = found[0]["tasks"]
+    assert task["name"].startswith("mfmesos flow claim ")
+    for labels in (found[0]["labels"], task["labels"]):
+        assert {one["key"]: one["value"] for one in labels}["mfmesos.folder"] == str(flow.folder)

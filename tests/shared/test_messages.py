@@ -29,7 +29,7 @@ NOT_MESSAGES: dict[str, tuple[str, ...]] = {
     "mfmesos/store/history.py": ("CREATE", "DELETE"),
     "mfmesos/store/sqlitefile.py": ("is full", "unable to open"),  # of SQLite's own messages
     "mfmesos/cli/command_line.py": ("Read the principal's", "HOST:PORT, several"),
-    "mfmesos/cli/estimates_commands.py": ("{} waste {}",), "mfmesos/scheduler/daemon.py": ("%(asctime)s",),
+    "mfmesos/cli/estimates_commands.py": ("{} waste {}",), "mfmesos/scheduler/private_log.py": ("%(asctime)s",),
     # Amounts, which messages name.
     "mfmesos/shared/resources.py": ("{} cores, {} MB memory",), "mfmesos/core/shortage.py": ("{} and {} MB memory",),
     # A value of an enum, and a key for notes that are alike.
@@ -55,7 +55,12 @@ NOT_MESSAGES: dict[str, tuple[str, ...]] = {
     "mfmesos/views/estimates_view.py": ("attempts exhausted", "the next task gets"),
     "mfmesos/simulate/results.py": ("cores in use", "tasks waiting", "in claims", "in use"),
     "mfmesos/simulate/own_framework.py": ("an offer was rescinded",),  # what the master would answer
+    # Headings and labels of the report, what metrics mean, names in exports, and SQL.
+    "mfmesos/views/report_page.py": ("",), "mfmesos/views/metrics.py": ("",),
+    "mfmesos/views/run_exports.py": ("run {} of {}", "held ", "waiting tasks"),
+    "mfmesos/views/run_facts.py": ("task, attempt",),
     "mfmesos/views/status_view.py": ("{}  {}  for example",),
+    "mfmesos/store/run_record.py": ("UPDATE ",),
     "mfmesos/store/run_reading.py": ("SELECT ", "run = (SELECT", "exit code"),  # SQL, and the beginning of a reason
     "mfmesos/views/progress.py": ("{}/{} done",),
     "mfmesos/views/summary.py": ("What each category used", "peak memory", "median memory", "most cores", "task time"),

@@ -7,23 +7,36 @@ from pathlib import Path
 
 import pytest
 
-from mfmesos.core.actions import ReportAttempt, ReportTask
-from mfmesos.core.model import Request, Resources, StagedInput, Task
-from mfmesos.core.snapshot import Counts
+from mfmesos.core.actions import CloseClaim, OpenClaim, ReportAttempt, ReportTask
+from mfmesos.core.model import Offer, Request, Resources, StagedInput, Task
+from mfmesos.core.snapshot import Counts, Snapshot
 from mfmesos.shared import wire
-from mfmesos.store import run_record
+from mfmesos.store import run_record, sqlitefile
+from mfmesos.store.makers import MOST_NAMES, read, written
+from mfmesos.store.run_reading import RunReader
 from mfmesos.store.run_record import ENDED, RUNNING, RunInfo, RunRecord, story_text
-from mfmesos.store.run_tables import APPLICATION_ID, TASK_COLUMNS, VERSION
+from mfmesos.store.run_tables import (
+    APPLICATION_ID,
+    CLAIM_COLUMNS,
+    SAMPLE_COLUMNS,
+    STEPS,
+    TASK_COLUMNS,
+    VERSION,
+)
 
 STORY = ((5.0, "waiting", ""), (6.0, "assigned", "c0"), (6.5, "waiting", "lost"), (7.0, "assigned", "c1"),
          (7.5, "running", ""), (9.0, "finished", ""))
 INFO = RunInfo("batch", "m:5050", resumed=False)
 
 
-def ended(number: int = 1, finished: bool = True, reason: str = "", story: tuple = STORY) -> ReportTask:
+def ended(
+    number: int = 1, finished: bool = True, reason: str = "", story: tuple = STORY, inputs: tuple[str, ...] = ("a",),
+    outputs: tuple[str, ...] = (),
+) -> ReportTask:
     result = wire.Result(f"{number}.2", wire.FINISHED if finished else wire.FAILED, exit_code=0 if finished else 3,
                          usage=wire.Usage(memory_mb=10, cores=1, wall_s=2, cpu_s=1.5))
-    task = Task(number, f"sort a{number} > b{number}", ("a",), (f"b{number}",), Request(), "sort")
+    task = Task(number, f"sort a{number} > b{number}", inputs, outputs or (f"b{number}",),
+                Request(cores=1, memory_mb=300), "sort")
     return ReportTask(task, finished=finished, reason=reason, exit_code=0,
                       result=result, allocation=Resources(1, 100, 200), attempts=2, claim_id="c1", category="sort",
                       inputs=(StagedInput("a", "0" * 64, 50, 0o644),), limit_memory_mb=100.0, story=story)
@@ -33,14 +46,21 @@ def again() -> ReportAttempt:
     return ReportAttempt(ended().task, "1.1", 1, "c0", 6.0, "lost", None, Resources(1, 100, 200))
 
 
-def recorded(folder: Path, *reports: ReportTask | ReportAttempt, state: str = ENDED, info: RunInfo = INFO,
+def recorded(folder: Path, *reports: object, state: str = ENDED, info: RunInfo = INFO,
              counts: Counts | None = None) -> None:
-    """A run in the folder, with these ends."""
+    """A run in the folder, with these ends of tasks, changes of claims, and samples."""
     async def main():
         record = RunRecord(folder, 1000.0, clock=lambda: 1009.0)
         record.begin(info)
         for report in reports:
-            record.ended(report, "host1")
+            if isinstance(report, OpenClaim):
+                record.opened(report)
+            elif isinstance(report, CloseClaim):
+                record.closed(report.claim_id)
+            elif isinstance(report, Snapshot):
+                record.sample(report)
+            else:
+                record.ended(report, "host1")
         record.count(counts or Counts(), 77)
         await record.close(state)
 
@@ -89,7 +109,7 @@ def test_the_file_says_what_it_is(tmp_path):
     assert rows(tmp_path, "PRAGMA user_version") == [{"user_version": VERSION}]
     assert tuple(r["name"] for r in rows(tmp_path, "PRAGMA table_info(tasks)")) == TASK_COLUMNS
     page = (Path(__file__).parents[2] / "docs" / "seeing.md").read_text()
-    assert all(f"`{name}`" in page for name in TASK_COLUMNS)
+    assert all(f"`{name}`" in page for name in (*TASK_COLUMNS, *CLAIM_COLUMNS, *SAMPLE_COLUMNS))
 
 
 def test_what_a_task_takes_on_the_disk_is_bounded(tmp_path):
@@ -97,7 +117,8 @@ def test_what_a_task_takes_on_the_disk_is_bounded(tmp_path):
     story = tuple((float(i), "waiting", "x" * 1000) for i in range(40))
     huge = [ended(i, story=story, reason="y" * 10_000) for i in range(1, 201)]
     for one in huge:
-        one.task.__dict__.update(command="z" * 100_000, outputs=tuple(f"out{i}" for i in range(1000)))
+        one.task.__dict__.update(command="z" * 100_000, inputs=tuple(f"in{i}" for i in range(1000)))
+        one.task.__dict__.update(outputs=tuple(f"out{i}" for i in range(10)))
     recorded(tmp_path, *huge)
     assert (tmp_path / "record.sqlite").stat().st_size < 200 * 2048 + 50_000
 
@@ -124,3 +145,72 @@ def test_a_long_story_loses_its_middle():
     assert len(text) <= run_record.STORY
     assert text.startswith("0.00 waiting")
     assert "39.00 waiting" in text
+
+
+def test_what_a_task_asked_for_and_moved(tmp_path):
+    """Its request, the sizes of its inputs and of the outputs in the workflow's folder."""
+    folder = tmp_path / "flow" / ".mfmesos"
+    folder.mkdir(parents=True)
+    (tmp_path / "flow/b1").write_bytes(b"x" * 1234)
+    recorded(folder, ended())
+    (task,) = rows(folder, "SELECT * FROM tasks")
+    assert (task["asked_cores"], task["asked_memory_mb"], task["asked_disk_mb"]) == (1.0, 300.0, None)
+    assert (task["inputs"], task["input_bytes"], task["output_bytes"]) == ("a", 50, 1234)
+
+
+def test_which_tasks_made_the_inputs(tmp_path):
+    """Also within one batch; first the one that ended last. A failed task makes nothing; names are normalised."""
+    recorded(
+        tmp_path, ended(2), ended(3), ended(4, finished=False), ended(1),
+        ended(9, inputs=("b1", "./b2", "b3", "b4", "foreign")), ended(10))
+    needs = {row["task"]: row["needs"] for row in rows(tmp_path, "SELECT task, needs FROM tasks")}
+    assert needs == {1: "", 2: "", 3: "", 4: "", 9: "3 1-2", 10: ""}
+    assert list(read(needs[9])) == [3, 1, 2]
+
+
+def test_a_task_is_found_by_any_of_its_outputs(tmp_path):
+    """Also by one whose name did not fit into its row."""
+    folder = tmp_path / ".mfmesos"
+    folder.mkdir()
+    recorded(folder, ended(7, outputs=tuple(f"a-rather-long-name-of-an-output-{i}" for i in range(100))))
+    with RunReader(folder) as reader:
+        assert reader.find("./a-rather-long-name-of-an-output-50") == (True, [7])
+
+
+def test_many_makers_are_bounded(tmp_path):
+    """A long list loses its end; of a task with very many inputs only the first are looked at."""
+    text = written([7, *range(2, 200, 2)], 60)
+    assert len(text) <= 60
+    assert text.startswith("7 2 4 6")
+    assert text.endswith(" …")
+    assert list(read(text))[:4] == [7, 2, 4, 6]
+    assert written([], 60) == ""
+    assert written([5, 1, 2, 3, 8], 60) == "5 1-3 8"
+    many = tuple(f"in{i}" for i in range(2 * MOST_NAMES))
+    recorded(tmp_path, ended(1, outputs=many), ended(2, inputs=many[::-1]))
+    assert rows(tmp_path, "SELECT needs FROM tasks WHERE task = 2") == [{"needs": "1"}]
+
+
+def test_claims_and_what_the_run_held(tmp_path):
+    """A row for each claim with its agent, and a sample when what is held has changed."""
+    offer = Offer("o", "agent1", "host1", Resources(4, 4000, 0))
+    held = Snapshot("", 5, 2, 1, Resources(2, 100, 0), 1)
+    recorded(tmp_path, OpenClaim("c1", (offer,), "agent1", Resources(2, 100, 0, 1), 96.0), held, held, CloseClaim("c1"))
+    (claim,) = rows(tmp_path, "SELECT * FROM claims")
+    assert (claim["agent"], claim["host"], claim["cores"], claim["others"]) == ("agent1", "host1", 2.0, "gpus:1")
+    assert claim["opened"] == claim["ended"] == 1009.0
+    (sample,) = rows(tmp_path, "SELECT * FROM samples")
+    assert (sample["claims"], sample["cores"], sample["running"], sample["waiting"]) == (1, 2.0, 2, 3)
+
+
+def test_a_record_of_the_first_version_is_continued(tmp_path):
+    """Its rows stay; what they lack is NULL."""
+    db = sqlite3.connect(tmp_path / "record.sqlite", isolation_level=None)
+    STEPS[0](db)
+    sqlitefile.mark(db, APPLICATION_ID, 1)
+    db.execute("INSERT INTO runs (run, state) VALUES (1, 'ended')")
+    db.execute("INSERT INTO tasks (run, task, state) VALUES (1, 5, 'finished')")
+    db.close()
+    recorded(tmp_path, ended())
+    assert [(row["run"], row["task"], row["needs"]) for row in rows(tmp_path, "SELECT * FROM tasks")] == [
+        (1, 5, None), (2, 1, "")]

@@ -33,7 +33,8 @@ MEASURES = {"claim": "c2", "host": "node2", "started": 1103.0, "exit_code": 3, "
             "wall_s": 60.0, "wait_s": 0.1}
 TASK = {"run": 3, "task": 7, "state": "failed", "reason": "exit code 3: cat: missing: No such file or directory",
         "command": "cat missing > b", "category": "cat", "outputs": "b", "attempts": 2, "submitted": 1000.0,
-        "ended": 1163.5, "input_bytes": 10, **MEASURES,
+        "ended": 1163.5, "input_bytes": 10, **MEASURES, "inputs": "a", "needs": "", "output_bytes": 0,
+        "asked_cores": None, "asked_memory_mb": 100.0, "asked_disk_mb": None, "asked_wall_s": None,
         "story": "0.00 waiting\n2.00 assigned c1\n2.50 running\n62.00 waiting its claim was released\n"
                  "103.00 assigned c2\n103.20 running\n163.50 failed exit code 3: cat: missing"}
 ATTEMPT = {"run": 3, "task": 7, "attempt": 1, "ended": 1062.0, "reason": "its claim was released",

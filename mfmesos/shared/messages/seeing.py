@@ -1,4 +1,4 @@
-"""Messages of `mfmesos status`, `why` and `logs`."""
+"""Messages of `mfmesos status`, `why`, `logs` and `report`."""
 from __future__ import annotations
 
 from mfmesos.shared.messages.message import Message
@@ -108,3 +108,10 @@ NO_OUTPUT_KEPT = Message(
 NOTHING_KEPT_YET = Message(
     "nothing-kept-yet", "task {task} is {state}; its output can be read when its attempt has ended",
     "Output arrives with the result of an attempt.")
+
+# --- report ---
+REPORT_WRITTEN = Message(
+    "report-written", "{file}: the report of run {run}, {tasks}", "The report is complete: open it in a browser.")
+NO_SUCH_RUN = Message(
+    "no-such-run", "{folder}: run {run} is not recorded; {cure}", "The record holds the last 20 runs of the folder.",
+    "leave out --run for the last one")

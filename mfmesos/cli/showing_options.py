@@ -1,0 +1,27 @@
+"""Options for what a run shows of itself to others."""
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Callable, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def showing_options(command: F) -> F:
+    for option in reversed((
+        click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True,
+                     help="Write .mfmesos/scheduler.log as lines of text, or of JSON."),
+        click.option("--metrics-file", default="", metavar="FILE",
+                     help="Write metrics for Prometheus to FILE every 5 seconds."),
+    )):
+        command = option(command)
+    return command
+
+
+def showing_settings(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The scheduler's settings from them."""
+    file = options["metrics_file"]
+    return {"log_format": options["log_format"], "metrics_file": os.path.abspath(file) if file else ""}
