@@ -91,6 +91,12 @@ bench-packing: debian-packages .venv preload real-mesos  ## measure the benefit 
 .PHONY: bench-pool
 bench-pool: debian-packages .venv preload real-mesos  ## measure a pool: time to the first worker, cost of a decision, comparison with single tasks
 	.venv/bin/python bench/pool.py
+	.venv/bin/python bench/pool_round.py
+
+.PHONY: bench-vine
+bench-vine: debian-packages .venv  ## measure a pool with the real TaskVine and Work Queue of cctools' main branch, and shares of 3:1; VINE=PREFIX names them
+	VINE="$(VINE)" .venv/bin/python bench/pool_vine.py
+	VINE="$(VINE)" .venv/bin/python bench/pool_shares.py
 
 .PHONY: bench-simulate
 bench-simulate: debian-packages .venv real-mesos  ## compare simulated runs with the same runs on a real Mesos, and estimates with other policies in simulated runs

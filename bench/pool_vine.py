@@ -9,14 +9,19 @@ last worker has left. With two managers, the later one counts.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests"), str(HERE.parent / "tests" / "endtoend")]
@@ -39,45 +44,59 @@ class Situation:
     agents: int = 2
     seconds: float = 0.1
     agent_cores: int = 4
+    pause: float = 0.0
+    """Seconds without a task before the manager is an old one, beside those until its workers have left."""
 
 
 SITUATIONS = {
     "four cores": Situation(1, 4),
     "three of four cores": Situation(3, 4),
-    "one core": Situation(1, 1),
+    "one core": Situation(1, 1, pause=25),
     "two managers": Situation(8, 1, managers=2, agents=1, seconds=2, agent_cores=2),
 }
 
 
-def measure(prefix: Path, kind: str, its: Situation, folder: Path) -> list[float]:
-    cluster = EmbeddedMesos(agents=its.agents, resources=f"cpus:{its.agent_cores};mem:3000;disk:20000")
+@contextlib.contextmanager
+def served(prefix: Path, kind: str, names: Sequence[str], cluster: EmbeddedMesos, folder: Path,
+           settings: dict[str, Any]) -> Iterator[tuple[list[RealManager], Path]]:
+    """Managers with these names, and a pool for them, by pool.json's `settings`; its state's folder."""
     catalog = Catalog(folder / "catalog")
-    managers = [RealManager(prefix, folder / f"manager-{n}", kind, name=f"m{n}", catalog=catalog.address)
-                for n in range(its.managers)]
-    wait_until(lambda: {f"m{n}" for n in range(its.managers)} <= projects(catalog), 60, "the managers in the catalog")
-    with (folder / "pool.log").open("w") as log:
-        pool = subprocess.Popen(
-            [sys.executable, "-m", "mfmesos", "pool", ".*", "--master", cluster.master, "--catalog", catalog.address,
-             "--worker", str(prefix / "bin" / WORKERS[kind])], cwd=folder, stdin=subprocess.DEVNULL, stdout=log,
-            stderr=log, env={**os.environ, "PYTHONPATH": str(HERE.parent)}, start_new_session=True)
+    managers = [RealManager(prefix, folder / f"manager-{name}", kind, name=name, catalog=catalog.address)
+                for name in names]
+    pool = None
     try:
+        wait_until(lambda: set(names) <= projects(catalog), 60, "the managers in the catalog")
+        (folder / "pool.json").write_text(json.dumps(settings))
+        with (folder / "pool.log").open("w") as log:
+            pool = subprocess.Popen(
+                [sys.executable, "-m", "mfmesos", "pool", "--master", cluster.master, "--catalog", catalog.address,
+                 "--config", "pool.json", "--worker", str(prefix / "bin" / WORKERS[kind])], cwd=folder,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": str(HERE.parent)},
+                start_new_session=True)
         status = folder / "mfmesos-pool" / ".mfmesos"
         wait_until((status / pool_status.FILE).exists, 60, "the pool")
-        new, _, _ = _once(managers, its, status)
-        old, idle, leave = _once(managers, its, status)
-        return [new, old, idle, leave]
+        yield managers, status
     finally:
-        pool.terminate()
-        pool.wait(60)
+        if pool is not None:
+            pool.terminate()
+            pool.wait(60)
         for manager in managers:
             manager.kill()
         catalog.stop()
         cluster.stop()
 
 
+def measure(prefix: Path, kind: str, its: Situation, folder: Path) -> list[float]:
+    cluster = EmbeddedMesos(agents=its.agents, resources=f"cpus:{its.agent_cores};mem:3000;disk:20000")
+    names = [f"m{n}" for n in range(its.managers)]
+    with served(prefix, kind, names, cluster, folder, {"projects": {".*": {}}}) as (managers, status):
+        new, _, _ = _once(managers, its, status)
+        time.sleep(its.pause)
+        old, idle, leave = _once(managers, its, status)
+        return [new, old, idle, leave]
+
+
 def projects(catalog: Catalog) -> set[str]:
-    import json
-    import urllib.request
     with urllib.request.urlopen(f"http://{catalog.address}/query.json", timeout=5) as answer:
         return {str(one.get("project")) for one in json.load(answer)}
 

@@ -66,7 +66,8 @@ def pool_options(command: Any) -> Any:
         click.option("--transfer-port", default="", metavar="PORT[:LAST]",
                      help="Ports at which workers of TaskVine listen for each other (default: any)."),
         click.option("--debug-workers", is_flag=True,
-                     help="Bring the debug log of each worker to FOLDER when the worker has ended by itself."),
+                     help="Bring the debug log of each worker to FOLDER when the worker has ended by itself; "
+                          "the newest 100 are kept."),
         click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE",
                      help="Settings in this file override the command line and are read again when the file changes "
                           "(default: pool.json in the pool's folder)."),

@@ -20,7 +20,7 @@ from mfmesos.engines import pool_record, pool_status
 from mfmesos.engines.engine import Launched
 from mfmesos.engines.host import Host
 from mfmesos.engines.pool_programs import Programs
-from mfmesos.engines.pool_worker import IDLE_S, MARGIN, distinct_size, identity, leaves
+from mfmesos.engines.pool_worker import IDLE_S, MARGIN, distinct_size, identity, leaves, remove_old_logs
 from mfmesos.engines.pool_workers import YOUNG_S, Worker, cannot_join, see, strangers
 from mfmesos.engines.stager import Stager
 from mfmesos.engines.survey import Survey, View
@@ -105,6 +105,8 @@ class PoolEngine(Launched):
         self._count(report)
         self._runlog.task_ended(report, host)
         worker = self._workers.pop(report.task.id, None)
+        if report.task.outputs:
+            remove_old_logs(self._folder)
         if worker is None or worker.draining or report.withdrawn:
             return
         now = self._host.clock()
@@ -293,14 +295,16 @@ class PoolEngine(Launched):
             staying = sum(w.project == start.manager.project and not w.draining and not leaves(w.task)
                           for w in self._workers.values())
             for _ in range(start.count):
-                # TaskVine would let a worker leave that has the only copy of a file: the pool ends its workers.
-                stays = start.manager.tasks_left > 0 or start.manager.worker == TASK_VINE or (
+                # TaskVine would let a worker leave that has the only copy of a file: the pool ends its workers,
+                # except those whose debug log comes back only if they leave.
+                debug = self._settings.debug_workers
+                stays = start.manager.tasks_left > 0 or (start.manager.worker == TASK_VINE and not debug) or (
                     its is not None and staying < its.min_workers)
                 staying += stays
                 size = distinct_size(start.size, taken)
                 taken.add(identity(size))
                 self._last_id += 1
-                task = program.task(self._last_id, start.manager, size, secret, debug=self._settings.debug_workers,
+                task = program.task(self._last_id, start.manager, size, secret, debug=debug,
                                     blocked=self._settings.blocked,
                                     idle_s=IDLE_S if stays else self._settings.idle_s)
                 self._workers[task.id] = Worker(task, now, now)

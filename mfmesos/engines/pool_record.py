@@ -1,4 +1,4 @@
-"""The pool's own record in the catalog, as cctools' factories publish theirs, so that vine_status lists the pool."""
+"""The pool's own record in the catalog, as cctools' factories publish theirs, so that the catalog lists the pool."""
 from __future__ import annotations
 
 import getpass

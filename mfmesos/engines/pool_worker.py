@@ -39,6 +39,9 @@ PONCHO = "poncho_package_run"
 NO_OPTIONS = WorkerOptions()
 LIBRARIES = "worker-lib"
 PASSWORD = "worker-password"
+LOG = "worker-{}.debug"
+KEPT_LOGS = 100
+"""Debug logs in the pool's folder; cctools' workers limit each to 10 MB."""
 CONNECT_S = 60
 """A worker that finds no manager for this long ends by itself."""
 IDLE_S = 300
@@ -98,7 +101,7 @@ class Program:
         already; `secret`: the password's file in the pool's folder; `debug`: with a debug log as its output;
         `blocked`: hosts on which it does not start, beside those that the manager has blocked.
         """
-        log = f"worker-{number}.debug"
+        log = LOG.format(number)
         who = identity(size)
         words = [f"--cores={who.cores}", f"--memory={who.memory_mb}", f"--disk={who.disk_mb}",
                  *([f"--gpus={int(size.gpus)}"] if size.gpus else []),
@@ -111,6 +114,13 @@ class Program:
             (*self.inputs, *([secret] if secret else [])), (log,) if debug else (),
             request=Request(size.cores, size.memory_mb + OWN_MB, size.disk_mb + OWN_MB, gpus=size.gpus or None),
             category=manager.key, not_on=(*manager.blocked, *blocked))
+
+
+def remove_old_logs(folder: Path) -> None:
+    """Leaves the newest debug logs of workers in the folder."""
+    with contextlib.suppress(OSError):
+        for old in sorted(folder.glob(LOG.format("*")), key=lambda path: path.stat().st_mtime_ns)[:-KEPT_LOGS]:
+            old.unlink()
 
 
 def leaves(task: Task) -> bool:

@@ -95,6 +95,10 @@ class _Known:
         return Answer(replace(self.record, refuses=self.refuses, ssl=self.record.ssl or settings.ssl,
                               password=settings.passwords[0] if settings.passwords else ""))
 
+    def latest(self, settings: PoolSettings) -> Answer | None:
+        """What is known while it is not asked."""
+        return self.own if self.own is not None and self.reached else self.by_catalog(settings)
+
     def how(self, settings: PoolSettings) -> Access:
         if self.access is not None:
             return self.access
@@ -132,10 +136,13 @@ class Survey:
             await self._look_into_catalog(*split_host_port(settings.catalog, CATALOG_PORT))
         ours = {key: one for key, one in self._known.items() if one.record and wanted(one.record, settings)}
         self._spread(list(ours.values()))
-        limit = asyncio.Semaphore(AT_ONCE)
-        answers = await asyncio.gather(*(self._answer_of(one, limit, settings) for one in ours.values()))
+        now, limit = self._clock(), asyncio.Semaphore(AT_ONCE)
+        latest = {key: one.latest(settings) for key, one in ours.items() if one.ask_at > now}
+        due = [key for key in ours if key not in latest]
+        answers = await asyncio.gather(*(self._answer_of(ours[key], limit, settings) for key in due))
+        latest.update(zip(due, answers))
         found, workers = [], {}
-        for answer in answers:
+        for answer in map(latest.get, ours):
             if answer is not None and answer.status is not None and wanted(answer.status, settings):
                 found.append(answer.status)
                 workers[answer.status.key] = answer.workers
@@ -180,7 +187,7 @@ class Survey:
     async def _answer_of(self, one: _Known, limit: asyncio.Semaphore, settings: PoolSettings) -> Answer | None:
         """Its latest known answer; None if it is gone or unknown. `one.problem` is then the reason."""
         if self._clock() < one.ask_at:
-            return one.own if one.own is not None and one.reached else one.by_catalog(settings)
+            return one.latest(settings)
         one.asked_at = self._clock()
         try:
             async with limit:

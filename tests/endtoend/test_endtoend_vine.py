@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from clusters import MakeCluster
 from flows import nothing_stays
 from managers import recorded
 from pools import Catalog
-from support import wait_until
+from support import need, wait_until
 from test_endtoend_pool import PoolFlow, wait_for_line
 from vine import RealManager, managers, vine
 
@@ -269,4 +270,106 @@ def test_a_blocked_host(vine: Path, pool: PoolFlow, managers: MakeManager, kind:
     assert one.stats()["workers_joined"] == 0
     one.block("localhost", on=False)
     one.wait_for(1, 60)
+    assert pool.interrupt(process).code == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_announced_tasks(vine: Path, pool: PoolFlow, managers: MakeManager, kind: str) -> None:
+    """A worker waits for each two tasks that were only announced (tasks_left, --tasks-per-worker); it stays though it
+    has idled for longer than --idle, and runs them."""
+    one = managers(kind)
+    one.announce(6)
+    process = serve(pool, vine, one, "--cores", "1", "--memory", "200", "--disk", "200", "--tasks-per-worker", "2",
+                    "--idle", "1")
+    wait_until(lambda: pool.has(3), 60, "three workers")
+    row = wait_until(lambda: (row := pool.row()) and row.idle == 3 and row, 40, "three idle workers")
+    assert (row.tasks_waiting, row.needs, row.workers) == (0, 3, 3)
+    one.announce(0)
+    one.submit("sleep 0.1", 6, cores=1, memory=50, disk=50)
+    one.wait_for(6, 60)
+    assert one.stats()["workers_joined"] == 3
+    assert pool.interrupt(process).code == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_capacity(vine: Path, pool: PoolFlow, managers: MakeManager, kind: str) -> None:
+    """With -c a pool asks for no more cores than the manager can keep busy, as it reports: 10 before it has measured
+    any task."""
+    one = managers(kind)
+    one.submit("sleep 60", 20, cores=1, memory=20, disk=20)
+    process = serve(pool, vine, one, "-c", "--max", "1")
+    wait_until(lambda: (row := pool.row()) is not None and row.tasks_waiting > 0, 60, "the manager")
+    row = pool.row()
+    assert row is not None
+    assert row.needs == 10
+    assert pool.interrupt(process).code == 0
+    process = serve(pool, vine, one, "--max", "1")
+    wait_until(lambda: (row := pool.row()) is not None and row.needs == 20, 60, "the need of all")
+    assert pool.interrupt(process).code == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_category_has_learned(vine: Path, managers: MakeManager, make_cluster: MakeCluster, tmp_path: Path,
+                                     catalog: Catalog, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks that request nothing, and need more memory than a core's part of an agent: the manager measures the first
+    one, by which the pool sizes the workers of the others."""
+    pool = PoolFlow(tmp_path / "pool", make_cluster(resources="cpus:4;mem:1800;disk:20000", agents=1), catalog)
+    monkeypatch.setenv("PATH", str(vine / "bin"), prepend=os.pathsep)  # for resource_monitor
+    one = managers(kind)
+    one.learn("large")
+    takes = "python3 -c \"x = b'x' * 400000000; import time; time.sleep(3)\""
+    with nothing_stays(pool.cluster):
+        process = serve(pool, vine, one)
+        one.submit(takes, category="large")
+        one.wait_for(1, 90)
+        wait_until(lambda: one.stats()["workers_connected"] == 0, 60, "the idle workers to leave")
+        one.submit(takes, 4, category="large")
+        sizes: set[tuple[int, int]] = set()
+
+        def all_ended() -> bool:
+            workers = json.loads(raw(one.port, "worker_status"))
+            sizes.update((who["cores_total"], who["memory_total"]) for who in workers)
+            return len(one.ended) == 5
+        wait_until(all_ended, 90, "all tasks")
+        assert pool.interrupt(process).code == 0
+    assert sizes
+    assert all(cores == 1 and 380 < memory < 600 for cores, memory in sizes), sizes
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_from_python(vine: Path, pool: PoolFlow, catalog: Catalog, kind: str) -> None:
+    """`with mfmesos.Pool(manager, ...)` serves a manager of ndcctools in the same program, as cctools' Factory does."""
+    packages = next(vine.glob("lib/python3*/site-packages"))
+    need(packages.parent.name == f"python3.{sys.version_info[1]}", "ndcctools is for another Python",
+         f"run the tests with {packages.parent.name}")
+    module, made, prefix = {"taskvine": ("taskvine", "Manager", "set"),
+                            "workqueue": ("work_queue", "WorkQueue", "specify")}[kind]
+    program = pool.write("program.py", f"""
+import mfmesos
+import ndcctools.{module} as module
+
+manager = module.{made}(port=0)
+for n in range(4):
+    task = module.Task(f"echo {{n}} >> {pool.folder}/ran")
+    task.{prefix}_cores(1)
+    manager.submit(task)
+with mfmesos.Pool(manager, master="{pool.cluster.master}", min=0, max=2, folder="{pool.work}",
+                  worker="{vine / 'bin' / WORKERS[kind]}"):
+    while not manager.empty():
+        manager.wait(5)
+""")
+    done = subprocess.run([sys.executable, str(program)], cwd=pool.folder, capture_output=True, text=True, timeout=120,
+                          env={**os.environ, "PYTHONPATH": f"{packages}:{Path(__file__).parents[2]}"})
+    assert done.returncode == 0, done.stderr
+    assert sorted((pool.folder / "ran").read_text().split()) == ["0", "1", "2", "3"]
+
+
+def test_debug_logs(vine: Path, pool: PoolFlow, managers: MakeManager) -> None:
+    """With --debug-workers idle workers of TaskVine leave by themselves, so that their logs come back."""
+    one = managers("taskvine")
+    process = serve(pool, vine, one, "--debug-workers", "--idle", "1", "--max", "1")
+    one.submit("sleep 0.1", cores=1, memory=50, disk=50)
+    one.wait_for(1, 60)
+    log = wait_until(lambda: [*pool.work.glob("worker-*.debug")], 60, "the debug log")
+    assert "vine_worker" in log[0].read_text(errors="replace")
     assert pool.interrupt(process).code == 0

@@ -73,6 +73,21 @@ class RealManager:
         self._say({"block": host, "on": on})
         self._next("submitted")
 
+    def announce(self, tasks: int) -> None:
+        """The number of tasks that the program will submit later."""
+        self._say({"left": tasks})
+        self._next("submitted")
+
+    def learn(self, category: str) -> None:
+        """It measures the tasks of this category, and gives them what they need."""
+        self._say({"learn": category})
+        self._next("submitted")
+
+    def submit_all(self, tasks: list[dict[str, int | str]]) -> None:
+        """Different tasks at once, as `submit` takes them."""
+        self._say(tasks)
+        self._next("submitted")
+
     def submit(self, command: str, count: int = 1, **request: int | str) -> float:
         """Returns when the manager has accepted the tasks."""
         self._say({"command": command, "count": count, **request})

@@ -3,8 +3,9 @@
     python3 vine_program.py taskvine|workqueue '{"name": "p", "catalog": "h:1", "password": FILE, "ssl": true}'
 
 Standard input: {"count": 3, "cores": 1, "memory": 50, "disk": 10, "command": "sleep 1"}, of TaskVine also with "makes":
-a temporary file's name, or "reads"; {"imports": MODULE}: a PythonTask that returns its NAME; {"block": HOST, "on":
-true}; or "stats" or "end".
+a temporary file's name, or "reads"; {"imports": MODULE}: a PythonTask that returns its NAME; a list of such tasks;
+{"block": HOST, "on": true}; {"left": N}: tasks that are announced; {"learn": CATEGORY}: from now on it measures this
+category's tasks; or "stats" or "end".
 Standard output: port N; submitted; done ID RESULT OUTPUT SECONDS (from the submission to the end); stats {...}.
 """
 from __future__ import annotations
@@ -68,10 +69,25 @@ class Program:
             return
         if "block" in words:
             (self.manager.block_host if words["on"] else self.manager.unblock_host)(words["block"])
+        elif "left" in words:
+            (self.manager.tasks_left_count if self._prefix == "set_" else self.manager.specify_num_tasks_left)(
+                words["left"])
+        elif "learn" in words:
+            self._learn(words["learn"])
         else:
-            for _ in range(words.get("count", 1)):
-                self._submitted[self.manager.submit(self._task(words))] = time.time()
+            for one in words if isinstance(words, list) else [words]:
+                for _ in range(one.get("count", 1)):
+                    self._submitted[self.manager.submit(self._task(one))] = time.time()
         print("submitted", flush=True)
+
+    def _learn(self, category: str) -> None:
+        if self._prefix == "set_":
+            self.manager.enable_monitoring()
+            self.manager.set_category_mode(category, "min_waste")
+        else:
+            import ndcctools.work_queue as work_queue
+            self.manager.enable_monitoring("measured")
+            self.manager.specify_category_mode(category, work_queue.WORK_QUEUE_ALLOCATION_MODE_MIN_WASTE)
 
     def _task(self, words: dict[str, Any]) -> Any:
         if "imports" in words:
@@ -82,6 +98,8 @@ class Program:
         for name in ("cores", "memory", "disk"):
             if name in words:
                 getattr(task, self._prefix + name)(words[name])
+        if "category" in words:
+            getattr(task, self._prefix + "category")(words["category"])
         if "makes" in words:
             self._files[words["makes"]] = self.manager.declare_temp()
             task.add_output(self._files[words["makes"]], words["makes"])

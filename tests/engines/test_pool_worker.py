@@ -15,6 +15,7 @@ from support import need
 from mfmesos.core.model import Resources
 from mfmesos.engines.pool_programs import choose
 from mfmesos.engines.pool_worker import (
+    KEPT_LOGS,
     MARGIN,
     TAG,
     Program,
@@ -26,6 +27,7 @@ from mfmesos.engines.pool_worker import (
     libraries_of,
     prepare,
     protocol_of,
+    remove_old_logs,
     size_of,
 )
 from mfmesos.settings.config import ConfigError
@@ -74,6 +76,17 @@ def test_a_task_and_back(tmp_path: Path) -> None:
     assert debug.outputs == ("worker-7.debug",)
     assert program.task(7, replace(MANAGER, blocked=("a",)), Resources(1), blocked=("b",)).not_on == ("a", "b")
     assert (folder / secret).stat().st_mode & 0o777 == 0o600
+
+
+def test_the_newest_debug_logs_stay(tmp_path: Path) -> None:
+    """The number of debug logs in the pool's folder is bounded; nothing else is removed."""
+    for n in range(KEPT_LOGS + 2):
+        (tmp_path / f"worker-{n}.debug").touch()
+        os.utime(tmp_path / f"worker-{n}.debug", (1000 - n, 1000 - n))
+    (tmp_path / "worker-old").touch()
+    remove_old_logs(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "worker-old", *(f"worker-{n}.debug" for n in range(KEPT_LOGS))}
 
 
 def test_a_program_with_its_libraries(tmp_path: Path) -> None:

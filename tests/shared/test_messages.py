@@ -72,7 +72,7 @@ NOT_MESSAGES: dict[str, tuple[str, ...]] = {
     "mfmesos/staging/archive.py": ("# The oldest of Pythons", "import hashlib, os, socket", 'PATH="${PATH'),
     "mfmesos/staging/tls.py": ("mfmesos staging server",),
     # A name for what makes the tasks, headings of a table, and what ldd prints.
-    "mfmesos/engines/catalog.py": ("whole queue",), "mfmesos/engines/pool_status.py": ("cores needed", "of them"),
+    "mfmesos/engines/catalog.py": ("whole queue",), "mfmesos/engines/pool_status.py": ("of them",),
     "mfmesos/engines/pool_worker.py": ("not a dynamic executable",),
 }
 """By file: the beginnings of literals that are no messages, though they look like some."""
