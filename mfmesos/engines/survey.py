@@ -33,9 +33,8 @@ CATALOG_SHARE = 20
 CATALOG_LEAST_S, CATALOG_MOST_S = 1.0, 30.0
 """Bounds of the interval between queries of the catalog, which take at most a twentieth of the time."""
 AT_ONCE = 25
-MOST_A_ROUND = 60
-"""Managers that a round asks, about: its cost has a bound, and of 200 managers with tasks each is asked every 3 to 4 s.
-"""
+MOST_A_ROUND = 40
+"""Managers that a round asks, about: its cost has a bound, and of 200 managers with tasks each is asked every 5 s."""
 ASK_AGAIN_S = 60.0
 """A manager that was never reached, or that refuses us, is asked again after this time: each try may take seconds, and
 anyone can send any number of managers to the catalog.

@@ -317,7 +317,7 @@ def test_what_a_category_has_learned(vine: Path, managers: MakeManager, make_clu
     monkeypatch.setenv("PATH", str(vine / "bin"), prepend=os.pathsep)  # for resource_monitor
     one = managers(kind)
     one.learn("large")
-    takes = "python3 -c \"x = b'x' * 400000000; import time; time.sleep(3)\""
+    takes = "head -c 400000000 /dev/zero | tail | sleep 3"
     with nothing_stays(pool.cluster):
         process = serve(pool, vine, one)
         one.submit(takes, category="large")

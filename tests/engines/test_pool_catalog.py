@@ -71,6 +71,14 @@ def test_maxima_of_categories(category: dict[str, object], largest: Resources) -
     assert manager_of(record, ("h", 1)).largest == largest
 
 
+@pytest.mark.parametrize(("kind", "memory_mb"), [("taskvine", 637), ("workqueue", 52)])
+def test_a_recorded_category_that_is_measured(kind: str, memory_mb: float) -> None:
+    """Tasks that request nothing are as large as the largest that the resource monitor has seen. TaskVine gives them
+    that first; Work Queue gives each a whole worker until it has measured many."""
+    record = json.loads((HERE / f"status-measured-{kind}-main.json").read_text())[0]
+    assert manager_of(record, ("h", 1)).largest.memory_mb == memory_mb
+
+
 def test_a_recorded_catalog_of_today() -> None:
     """Both managers are found, with what they need."""
     found = parse((HERE / "catalog-main.json").read_bytes(), "catalog h:1").managers
