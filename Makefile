@@ -103,6 +103,10 @@ bench-simulate: debian-packages .venv real-mesos  ## compare simulated runs with
 	.venv/bin/python bench/simulated_runs.py
 	.venv/bin/python bench/simulated_estimates.py
 
+.PHONY: bench-filesystems
+bench-filesystems: .venv  ## measure what kept folders and marks gain on ext4, XFS, btrfs and tmpfs; needs root
+	.venv/bin/python bench/filesystems.py
+
 .PHONY: bench-sharing
 bench-sharing: debian-packages .venv real-mesos  ## measure several frameworks on one cluster: how soon a second run ends, and what the first loses
 	.venv/bin/python bench/sharing.py

@@ -33,15 +33,16 @@ CONFLICT = 409
 
 
 class Attempt:
-    """`start` it; `on_end` is called once, on any thread, with the result; `kill` and `exhaust` may be called at any
-    time.
+    """`start` it; `on_end` is called once, on any thread, with the result, and perhaps `on_idle` before, when it needs
+    nothing but its disk; `kill` and `exhaust` may be called at any time.
     """
 
-    def __init__(self, run: Run, tools: Tools, on_end: Callable[[Result], None]) -> None:
+    def __init__(self, run: Run, tools: Tools, on_end: Callable[[Result], None],
+                 on_idle: Callable[[], None] = lambda: None) -> None:
         self.run = run
         self._root = ""
         self._tools = tools
-        self._on_end = on_end
+        self._on_end, self._on_idle = on_end, on_idle
         self._lock = threading.Lock()
         self._sandbox: Sandbox | None = None
         self._leader: Leader | None = None
@@ -245,6 +246,8 @@ class Attempt:
             result.usage = usage
             if self._outgoing is not None:
                 self._left = None  # what is sent may be moved
+                if not self._haunted:
+                    self._on_idle()
                 self._take_turn(lambda: self._send(result), self._outgoing.length > FILE_BYTES)
                 return
         except OSError as e:

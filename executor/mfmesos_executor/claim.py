@@ -58,6 +58,13 @@ class Vanished:
 
 
 @dataclass
+class Idle:
+    """An attempt only delivers its outputs now."""
+
+    attempt: str
+
+
+@dataclass
 class Ended:
     """An attempt has ended."""
 
@@ -71,7 +78,7 @@ class Lacking:
     digest: str
 
 
-Event = Union[Ended, Answered, Vanished, Lacking, Close]
+Event = Union[Idle, Ended, Answered, Vanished, Lacking, Close]
 
 
 class Claim:
@@ -169,6 +176,8 @@ class Claim:
     def _handle(self, event: Event) -> None:
         if isinstance(event, Ended):
             self._attempt_ended(event.result)
+        elif isinstance(event, Idle):
+            self._room.keep_disk(event.attempt)
         elif isinstance(event, Answered):
             self._answered(event)
         elif isinstance(event, Lacking):
@@ -226,7 +235,8 @@ class Claim:
         self._give_back(self._data.claim, number)
 
     def _take_on(self, run: Run) -> None:
-        attempt = Attempt(run, self._tools, lambda result: self.post(Ended(result)))
+        attempt = Attempt(run, self._tools, lambda result: self.post(Ended(result)),
+                          lambda: self.post(Idle(run.attempt)))
         self._attempts[run.attempt] = attempt
         self._room.enter(run, attempt.start)
 

@@ -40,6 +40,14 @@ class Room:
             self._left = self._left + needs if self._inside else self._whole  # no rounding error left over
         self._admit()
 
+    def keep_disk(self, attempt: str) -> None:
+        """Its processes are gone: the next attempt need not wait until its outputs are delivered."""
+        needs = self._inside.get(attempt)
+        if needs is not None:
+            disk = self._inside[attempt] = Resources(disk_mb=needs.disk_mb)
+            self._left = self._left + needs - disk
+            self._admit()
+
     def shrink(self, part: Resources) -> None:
         """That part of it is given back."""
         self._whole, self._left = self._whole - part, self._left - part

@@ -70,8 +70,9 @@ class Skeletons:
                 if entry.name in FOLDERS and stat.S_ISDIR(info.st_mode) and stat.S_IMODE(info.st_mode) == MODE:
                     found.add(entry.name)
                 elif entry.name in FILES and stat.S_ISREG(info.st_mode) and info.st_nlink == 1:
-                    if info.st_size:
-                        os.truncate(entry.path, 0)
+                    # An emptied file that is filled again is written to the disk at once.
+                    if info.st_size and not _removed(entry.path):
+                        return False
                 else:
                     remove_tree(entry.path)
         return found == set(FOLDERS)

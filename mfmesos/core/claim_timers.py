@@ -70,6 +70,8 @@ def arm(state: State, claim: Claim) -> None:
         state.looks.arm(claim.id, min(times))
     if claim.held and claim.publishing and claim.publishing_until > state.now:
         state.soon.arm(claim.id, claim.publishing_until)
+    else:
+        state.soon.disarm(claim.id)
 
 
 def _times(state: State, claim: Claim) -> Iterator[float]:

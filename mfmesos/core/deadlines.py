@@ -17,6 +17,10 @@ class Deadlines:
             self._set[key] = at
             heapq.heappush(self._heap, (at, key))
 
+    def disarm(self, key: str) -> None:
+        """Nothing is due for `key`."""
+        self._set.pop(key, None)
+
     def due(self, now: float) -> list[str]:
         """The keys whose deadline has passed, each once; they have none now."""
         found = []

@@ -111,12 +111,13 @@ def how_many_fit(need: Resources, room: Resources, at_most: int) -> int:
 
 def ahead(resources: Resources, pace_s: float | None) -> Resources:
     """The amount that may be queued in a claim beyond its running attempts, so that its executor need not wait for the
-    scheduler between attempts of milliseconds: about `AHEAD_S` of work. Nothing for longer attempts: they could start
-    elsewhere. Cores, memory and disk only: an executor may share these for a moment, not a GPU or a licence.
+    scheduler between short attempts: about `AHEAD_S` of work, and at least the next attempt of each that runs. Nothing
+    for longer attempts: they could start elsewhere. Cores, memory and disk only: an executor may share these for a
+    moment, not a GPU or a licence.
     """
     if pace_s is None or pace_s > AHEAD_PACE_S:
         return Resources()
-    factor = min(AHEAD_S / max(pace_s, 0.001), AHEAD_MOST)
+    factor = min(max(AHEAD_S / max(pace_s, 0.001), 1.0), AHEAD_MOST)
     return Resources(resources.cores * factor, resources.memory_mb * factor, resources.disk_mb * factor)
 
 

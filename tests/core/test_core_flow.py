@@ -585,6 +585,19 @@ def test_long_attempts_are_not_queued_ahead():
     assert len(executor.running) == 4
 
 
+def test_each_slot_of_fairly_short_attempts_has_its_next_one():
+    """Attempts of 0.4 s are too long for a queue of 0.1 s, but each slot has one more: no round trip between two."""
+    world = World()
+    world.ahead = True
+    world.submit(*range(1, 101))
+    (executor,) = started(world)
+    for n in (1, 2):
+        world.finish(executor, f"{n}.1", usage=wire.Usage(wall_s=0.4, cores=1.0))
+    world.sync(executor)
+    world.sync(executor)
+    assert len(executor.running) == 8
+
+
 def test_attempts_that_nothing_is_known_of_are_not_queued_ahead():
     """Lately all were short, but the new ones are of another category: they might take hours."""
     world = World()
@@ -696,6 +709,16 @@ def test_a_full_folder_holds_everything_up_and_fails_nothing():
     world.run_to_end()
     assert all(r.finished for r in world.reports.values())
     assert len(world.reports) == 8
+
+
+def test_wants_no_call_for_outputs_that_are_published():
+    """An answer waits some milliseconds for outputs; when they are in place before, nothing is left to be woken for."""
+    world = World()
+    world.submit(1, 2)
+    (executor,) = started(world)
+    world.finish(executor, "1.1")
+    world.sync(executor)
+    assert world.core.wakeup() is None
 
 
 def test_wants_to_be_called_when_the_batch_is_over():

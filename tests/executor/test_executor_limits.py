@@ -228,6 +228,20 @@ def test_no_more_of_any_resource_is_used_than_the_claim_has(start, staging, tmp_
     assert staging.wait("9.1")[0].outcome == "finished"
 
 
+def test_a_slow_delivery_keeps_only_its_disk(start, staging):
+    """Three attempts on one core, the first with an output that is sent without end: the second, which fits beside the
+    output's disk, runs meanwhile; the third, which does not, waits until it is delivered."""
+    start(cores=1.0, disk_mb=100.0)
+    staging.put_delay.clear()
+    staging.run(run("1.1", "head -c 1000000 /dev/zero > o", [], ["o"], disk_mb=60.0))
+    wait_until(lambda: "1.1" in staging.put_sizes)
+    staging.run(run("2.1", "true", disk_mb=30.0), run("3.1", "true", disk_mb=60.0))
+    assert staging.wait("2.1")[0].outcome == "finished"
+    assert set(staging.running()) == {"1.1", "3.1"}
+    staging.put_delay.set()
+    assert [result.outcome for result in staging.wait("1.1", "3.1")] == ["finished", "finished"]
+
+
 def test_the_sync_tells_what_is_used(start, staging):
     """A heartbeat reports memory, disk and free disk of the claim as they are."""
     start(give_up_s=2.0)
