@@ -35,10 +35,10 @@ class Filters:
 
     by_agent: dict[str, list[Filter]] = field(default_factory=dict)
 
-    def add(self, agent_id: str, refused: Amounts, seconds: float, now: float) -> None:
+    def add(self, agent_id: str, refused: Amounts, seconds: float, now: float, interval_s: float = INTERVAL_S) -> None:
         """Refuse as much or less of the agent for `seconds`, at least until the next allocation."""
         if seconds > 0 and refused:
-            until = now + max(seconds, INTERVAL_S)
+            until = now + max(seconds, interval_s)
             self.by_agent.setdefault(agent_id, []).append(Filter(refused, until))
 
     def admit(self, agent_id: str, free: Amounts, now: float) -> bool:

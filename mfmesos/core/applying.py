@@ -49,14 +49,14 @@ def _reserve(state: State, claim: Claim, task_id: int) -> None:
     state.emit(SaveClaim(claim.saved()))
 
 
-def apply_offer(state: State, decision: OfferDecision) -> None:
-    """The same for decisions about offers."""
+def apply_offer(state: State, decision: OfferDecision, empty: bool = False) -> None:
+    """The same for decisions about offers. `empty`: nothing of use is declined, so that it is never asked for again."""
     if isinstance(decision, Opening):
         _open(state, decision)
     elif isinstance(decision, Wait):
         _wait(state, decision)
     elif not isinstance(decision, AgentRefusal):
-        _tell_master(state, decision)
+        _tell_master(state, decision, empty)
 
 
 def _open(state: State, decision: Opening) -> None:
@@ -80,10 +80,10 @@ def _wait(state: State, decision: Wait) -> None:
         state.emit(ListAgents(cluster=cluster.name))
 
 
-def _tell_master(state: State, decision: DeclineOffers | Revive | Suppress) -> None:
+def _tell_master(state: State, decision: DeclineOffers | Revive | Suppress, empty: bool) -> None:
     cluster = state.clusters[decision.cluster]
     if isinstance(decision, DeclineOffers):
-        cluster.filtered = True
+        cluster.filtered = cluster.filtered or not empty
         for agent in list(cluster.offering.values()):
             if not agent.offers.keys().isdisjoint(decision.offer_ids):
                 cluster.void_offers(agent)

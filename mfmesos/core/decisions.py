@@ -88,6 +88,8 @@ class WhyNot(Enum):
     """They have no cores or no memory."""
     BOUND = "bound"
     """The run may hold no more."""
+    RESTING = "resting"
+    """The run has had its turn: it is that of frameworks that hold nothing."""
     SMALL = "small"
     """No waiting task fits that may run there."""
 

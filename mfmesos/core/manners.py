@@ -45,13 +45,17 @@ class Manners:
     probes: bool = False
     """Whether only one slice is given back, to see whether anyone takes it."""
     destitute: bool = False
-    """Whether one of those that wait has no task at all."""
+    """Whether others that wait have no task at all, more of them than can start in what is free, while the run has more
+    than its share.
+    """
     given_at: float | None = None
     """When something that was given back last became free; None: it was taken, or not wanted."""
     offered_at: float = -math.inf
     """When the run was last offered something."""
     turns: int = 0
     """How many times it gave its last claim back."""
+    rests_until: float = -math.inf
+    """It has had its turn, and leaves what it is offered to others that hold nothing."""
 
     def met(self, rival: Rival, now: float) -> Suitor:
         """The record of the rival; a new one for a new rival."""

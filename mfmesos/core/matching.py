@@ -200,8 +200,12 @@ def _settle_offers(state: State) -> None:
     policy = state.policies.offers
     for cluster in state.clusters.values():
         useless = [a for a in cluster.offering.values() if not policy.keeps(state, cluster, a)]
-        if useless:
-            ids = tuple(offer_id for agent in useless for offer_id in agent.offers)
-            apply_offer(state, DeclineOffers(ids, policy.refuse_s(state, cluster, useless), cluster.name))
-        if (cluster.ended or not state.queue) and not cluster.suppressed and cluster.connected:
+        empty = [a for a in useless if opening.is_empty(opening.offered_to_claim(state, a))]
+        for agents in (empty, [a for a in useless if a not in empty]):
+            if agents:
+                ids = tuple(offer_id for agent in agents for offer_id in agent.offers)
+                refuse_s = state.policy.refuse_s if agents is empty else policy.refuse_s(state, cluster, agents)
+                apply_offer(state, DeclineOffers(ids, refuse_s, cluster.name), empty=agents is empty)
+        unwanted = cluster.ended or not state.queue or cluster.manners.rests_until > state.now
+        if unwanted and not cluster.suppressed and cluster.connected:
             apply_offer(state, Suppress(cluster.name))

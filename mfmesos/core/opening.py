@@ -72,7 +72,9 @@ def decide(state: State, agent: AgentRecord, wanted: Wanted) -> Opening | Wait |
         return AgentRefusal(agent.id, WhyNot.AVOIDED)
     if any(offer.unavailable_from is not None for offer in agent.offers.values()):
         return AgentRefusal(agent.id, WhyNot.LEAVING)
-    offered = (agent.offered() - Resources(memory_mb=state.policy.executor_memory_mb)).at_least_zero()
+    if cluster.manners.rests_until > state.now:
+        return AgentRefusal(agent.id, WhyNot.RESTING)
+    offered = offered_to_claim(state, agent)
     room = offered.bounded(*state.left_to_claim())  # as far as the run's bounds allow
     if not cluster.known.is_listed(agent.id.agent) and is_crumb(room, state.policy.defaults):
         if agent.unlisted_until is None:
@@ -81,13 +83,22 @@ def decide(state: State, agent: AgentRecord, wanted: Wanted) -> Opening | Wait |
         if state.now < agent.unlisted_until:
             return AgentRefusal(agent.id, WhyNot.UNLISTED)
     if room.memory_mb <= 0 or room.cores <= 0:
-        bound = offered.memory_mb > 0 and offered.cores > 0
-        return AgentRefusal(agent.id, WhyNot.BOUND if bound else WhyNot.EMPTY)
+        return AgentRefusal(agent.id, WhyNot.EMPTY if is_empty(offered) else WhyNot.BOUND)
     chosen = _choose(state, agent, _shared(state, agent, room, wanted), wanted)
     if chosen is None:
         return AgentRefusal(agent.id, WhyNot.SMALL)
     return Opening(agent.id, tuple(agent.offers.values()), chosen.size, chosen.solo_task, chosen.expects,
                    _slices(state, agent, chosen))
+
+
+def offered_to_claim(state: State, agent: AgentRecord) -> Resources:
+    """What a claim could have of the agent's offers, beside its executor."""
+    return (agent.offered() - Resources(memory_mb=state.policy.executor_memory_mb)).at_least_zero()
+
+
+def is_empty(offered: Resources) -> bool:
+    """Whether that is of no use to any task."""
+    return offered.memory_mb <= 0 or offered.cores <= 0
 
 
 def _shared(state: State, agent: AgentRecord, room: Resources, wanted: Wanted) -> Resources:

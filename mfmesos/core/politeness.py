@@ -4,7 +4,8 @@ Offers show nothing while the run holds everything. So the master is asked every
 which frameworks ask for offers. A framework that asks may wait; whether it does shows when something is given back:
 what ends next, a slice of a claim or a small claim as a whole. A framework that takes it gets more, down to the run's
 own share; one that does not is tried again after 5 s x 2^k. The cluster's allocator decides who is offered what, so the
-run never has to wait before it takes offers again.
+run need not wait before it takes offers again; unless it gave all, because its share is less than one task: then it
+rests until the others have had their turns.
 """
 from __future__ import annotations
 
@@ -31,6 +32,8 @@ TAKEN_WITHIN_S = 2.5
 """Two allocation intervals of Mesos's default, and a moment: what is free for this long was not wanted."""
 SHORTEST_TURN_S, LONGEST_TURN_S = 3.0, 12.0
 """A run whose share is less than its last claim keeps that claim for so long, longer each time."""
+HANDOVER_S = 1.5
+"""From the end of a turn until the next framework's task runs: a claim ends, Mesos offers its room, another starts."""
 LEAST = 0.001
 
 
@@ -43,7 +46,8 @@ def look(state: State) -> None:
         answered = own.answered_at >= own.asked_at
         pause = max(EVERY_S, own.answered_at - own.asked_at) if answered else LATE_S
         if cluster.connected and state.now - (own.answered_at if answered else own.asked_at) >= pause and (
-                any(claim.agent_id.cluster == cluster.name for claim in state.claims)):
+                own.rests_until > state.now
+                or any(claim.agent_id.cluster == cluster.name for claim in state.claims)):
             own.asked_at = state.now
             state.emit(ListUse(cluster.name))
 
@@ -57,7 +61,10 @@ def listed(state: State, cluster: ClusterState, use: UseListed) -> None:
     rivals = [rival for rival in use.rivals or () if rival.asks]
     _try_again(own, rivals, state.now)
     wanting = [rival for rival in rivals if own.suitors[rival.id, rival.role].ask_at <= state.now]
-    own.owed, own.fair = 0.0, None
+    own.owed, own.fair, own.destitute = 0.0, None, False
+    empty_handed = sum(not rival.busy for rival in wanting)
+    if not empty_handed:
+        own.rests_until = -math.inf
     if not wanting:
         return
     held = _held(state, cluster)
@@ -65,12 +72,14 @@ def listed(state: State, cluster: ClusterState, use: UseListed) -> None:
     if share is None:
         return
     own.fair = held.cores * share.fair / share.own if share.own > 0 else use.total.cores * share.fair
-    own.destitute = any(not rival.busy for rival in wanting)
     own.probes = not any(own.suitors[rival.id, rival.role].takes for rival in wanting)
     if own.probes and _is_tried(state, cluster):
         return
-    own.owed = held.cores * max(share.own - share.fair - share.free, 0.0) / share.own if share.own > 0 else 0.0
-    if own.owed > LEAST:
+    if share.own <= 0:
+        return
+    own.owed = held.cores * max(share.own - share.fair - share.free, 0.0) / share.own
+    own.destitute = share.own > share.fair and empty_handed * share.own > share.free + LEAST
+    if own.owed > LEAST or own.destitute:
         for claim in state.claims.of_cluster(cluster.name):
             claim.touch()
 
@@ -168,7 +177,7 @@ def give_way(state: State) -> None:
     """Give back what others wait for, as far as it is free, before tasks start there."""
     for cluster in state.live():
         own = cluster.manners
-        if own.owed <= LEAST:
+        if own.owed <= LEAST and not own.destitute:
             continue
         for claim in list(state.claims.changed.values()):
             if claim.table is not None and claim.agent_id.cluster == cluster.name and claim.synced and (
@@ -184,7 +193,7 @@ def _give_back(state: State, own: Manners, claim: Claim) -> None:
         given = True
     if given:
         state.emit(SaveClaim(claim.saved()))
-    if not claim.slices and own.owed > LEAST and _has_room(claim) and _may_leave(state, own, claim):
+    if not claim.slices and _has_room(claim) and _may_leave(state, own, claim):
         own.owed = 0.0 if own.probes else own.owed - claim.resources.cores
         claim.move(ClaimState.DRAINING)
 
@@ -214,4 +223,15 @@ def _may_leave(state: State, own: Manners, claim: Claim) -> bool:
     if others or not own.destitute or not claim.worked or state.now - claim.opened_at < turn_s:
         return False
     own.turns += 1
+    _rest(state, own, claim)
     return True
+
+
+def _rest(state: State, own: Manners, claim: Claim) -> None:
+    """Want no offers until the others have had a turn as long. The master's allocator would not see to it: to it all
+    that hold nothing are alike, and who asks anew is often first.
+    """
+    if own.fair:
+        lasted_s = min(state.now - claim.opened_at, LONGEST_TURN_S)
+        round_s = (lasted_s + HANDOVER_S) * claim.resources.cores / own.fair
+        own.rests_until = state.now + max(round_s - lasted_s, 0.0)

@@ -37,7 +37,7 @@ def look(state: State, wanted: Sequence[Shape]) -> None:
     """Tasks of these shapes wait. Asks the masters after a while; `listed` handles their answers."""
     going_on = state.running() or any(state.claims.each_in(ClaimState.LAUNCHING)) or not _possible(state, wanted)
     for cluster in state.live():
-        if going_on or not cluster.connected:
+        if going_on or not cluster.connected or cluster.manners.rests_until > state.now:
             cluster.shortage.clear()
         else:
             _look(state, cluster)

@@ -9,9 +9,10 @@ import os
 import sys
 from pathlib import Path
 
+from mfmesos.allocation.allocator import INTERVAL_S
 from mfmesos.core.model import Resources
 from mfmesos.shared import atomic
-from mfmesos.shared.bounds import AGENTS, AMOUNT, PORT
+from mfmesos.shared.bounds import AGENTS, AMOUNT, BOUND, PORT
 from mfmesos.shared.messages import local as m
 from mfmesos.shared.phrases import counted, printable
 from mfmesos.shared.resources import is_name, named
@@ -36,6 +37,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--ready-file", type=Path, help="gets one line of JSON when the cluster serves")
     parser.add_argument("--ready-fd", type=int, help="the same, to an open file descriptor, which is closed then")
     parser.add_argument("--parent-pid", type=int, help="end when this process is no longer the parent")
+    parser.add_argument("--allocation-interval", type=float, default=INTERVAL_S, metavar="SECONDS",
+                        help="what comes free is offered after this long at most; default: %(default)g")
     parser.add_argument("--faults", action="store_true", help="serve faults on demand, for tests")
     return parser.parse_args(argv)
 
@@ -49,9 +52,9 @@ def error_of(args: argparse.Namespace) -> str | None:
         return m.TOO_FEW_AGENTS(value=args.agents)
     if not PORT.holds(args.port):
         return m.PORT_OUT_OF_BOUNDS(value=args.port)
-    limits = {**dict.fromkeys(("cpus", "mem", "disk", "gpus"), AMOUNT), "agents": AGENTS}
+    limits = {**dict.fromkeys(("cpus", "mem", "disk", "gpus"), AMOUNT), "agents": AGENTS, "allocation-interval": BOUND}
     for name, bounds in limits.items():
-        number = getattr(args, name)
+        number = getattr(args, name.replace("-", "_"))
         if number is not None and not bounds.holds(number):
             return m.AMOUNT_OUT_OF_BOUNDS(name=name, value=number, bounds=bounds)
     try:
@@ -105,7 +108,8 @@ async def run(args: argparse.Namespace) -> int:
     folder = args.work_dir or Path("/tmp")
     folder.mkdir(parents=True, exist_ok=True)
     resources = wanted(args, machine_resources(folder, args.agents))
-    cluster = LocalCluster(args.agents, resources, args.work_dir, args.port, secret, allow_faults=args.faults)
+    cluster = LocalCluster(args.agents, resources, args.work_dir, args.port, secret, args.faults,
+                           args.allocation_interval)
     try:
         await cluster.start()
         text = json.dumps({"pid": os.getpid(), "master": cluster.master, "agents": cluster.agents,

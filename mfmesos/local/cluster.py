@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from mfmesos.aio import web
+from mfmesos.allocation.allocator import INTERVAL_S
 from mfmesos.allocation.amounts import Amounts
 from mfmesos.core.model import Resources
 from mfmesos.local.access import Credential
@@ -37,14 +38,16 @@ class LocalCluster:
     """A master with `agents` agents that have `resources` each, by default an equal part of this machine.
 
     `secret`: the required credential: a Credential, or the secret of the principal "mfmesos"; None requires only that
-    the client belongs to the same user. stop() removes a `work_dir` that was not given; sandboxes are always removed,
-    and processes always killed. start() raises OSError if the port is in use.
+    the client belongs to the same user. What comes free is offered every `interval_s`. stop() removes a `work_dir` that
+    was not given; sandboxes are always removed, and processes always killed. start() raises OSError if the port is in
+    use.
     """
 
     def __init__(
             self, agents: int = 1, resources: Resources | None = None, work_dir: str | Path | None = None,
-            port: int = 0, secret: Credential | str | None = None, allow_faults: bool = False) -> None:
-        self._count, self._port, self._resources = agents, port, resources
+            port: int = 0, secret: Credential | str | None = None, allow_faults: bool = False,
+            interval_s: float = INTERVAL_S) -> None:
+        self._count, self._port, self._resources, self._interval_s = agents, port, resources, interval_s
         self.credential = Credential(PRINCIPAL, secret) if isinstance(secret, str) else secret
         self.allow_faults = allow_faults
         self._own_work_dir = work_dir is None
@@ -84,7 +87,7 @@ class LocalCluster:
             self.leader.register(agent)
 
     def _lead(self) -> None:
-        self.leader = Master(self._port)
+        self.leader = Master(self._port, interval_s=self._interval_s)
         self.calls = SchedulerCalls(self.leader)
         self.operator = OperatorCalls(self.leader)
         self.leader.start()

@@ -27,9 +27,10 @@ class Master:
     """One term of a leading master. Not thread-safe: lives in one event loop. `port` is its port."""
 
     def __init__(
-            self, port: int, clock: Callable[[], float] = time.monotonic, rng: random.Random | None = None) -> None:
+            self, port: int, clock: Callable[[], float] = time.monotonic, rng: random.Random | None = None,
+            interval_s: float = INTERVAL_S) -> None:
         self.id = str(uuid.uuid4())
-        self.port, self.clock = port, clock
+        self.port, self.clock, self.interval_s = port, clock, interval_s
         self.allocator = Allocator(rng or random.Random())
         self.started = time.time()
         self.frameworks: dict[str, Framework] = {}
@@ -140,7 +141,6 @@ class Master:
             framework.completed.append(task)
         framework.tasks.clear()
         framework.executors.clear()
-        self.allocate_soon()
 
     def framework_of(self, call: Json, stream_id: str | None) -> Framework:
         """The framework that makes this call on its own stream. Raises Refused."""
@@ -229,7 +229,6 @@ class Master:
         if task is not None:
             if task.state not in TERMINAL and latest_state in TERMINAL:
                 record.free = record.free + task.amounts
-                self.allocate_soon()
             task.state = latest_state
             if not task.statuses or task.statuses[-1].get("uuid") != made.get("uuid"):
                 task.statuses.append(made)
@@ -249,16 +248,17 @@ class Master:
             record.free = record.free + Amounts.from_json(info.get("resources", ()))
         framework.send("FAILURE", failure={
             "agent_id": value(agent_id), "executor_id": value(executor_id), "status": wait_status})
-        self.allocate_soon()
 
     # --- offers ----------------------------------------------------------------------------------
     async def _allocate_for_ever(self) -> None:
         while True:
-            await asyncio.sleep(INTERVAL_S)
+            await asyncio.sleep(self.interval_s)
             self.allocate()
 
     def allocate_soon(self) -> None:
-        """Something changed that may make an offer possible; simultaneous changes are handled together."""
+        """An agent or a framework is new, or asks again; simultaneous changes are handled together. What comes free
+        waits for the next regular allocation, as in Mesos.
+        """
         if self._soon is None:
             self._soon = asyncio.get_running_loop().call_later(SOON_S, self.allocate)
 
@@ -294,7 +294,8 @@ class Master:
 
     def refuse(self, framework: Framework, agent_id: str, amounts: Amounts, filters: Json) -> None:
         """The framework refuses these resources of the agent for a while."""
-        framework.filters.add(agent_id, amounts, float(filters.get("refuse_seconds", REFUSE_S)), self.clock())
+        seconds = float(filters.get("refuse_seconds", REFUSE_S))
+        framework.filters.add(agent_id, amounts, seconds, self.clock(), self.interval_s)
 
     # --- maintenance -----------------------------------------------------------------------------
     def unavailability(self, agent: Agent) -> Json | None:

@@ -81,11 +81,44 @@ def test_a_suppressed_framework_counts_for_its_role(cluster, stack):
     assert takers([holding(stack, cluster, role="rich"), holding(stack, cluster, 1.0, "poor")], 4) == [1, 1, 1]
 
 
+def agent_is_free(cluster: Cluster) -> None:
+    wait_until(lambda: not cluster.get("/slaves")["slaves"][0]["used_resources"].get("cpus"), 20, "a free agent")
+
+
+LONG = {"real": {"allocation_interval": "1000secs"}, "embedded": {"allocation-interval": "1000"}}
+"""Nothing is offered because time has passed."""
+
+
+@pytest.fixture
+def seldom(make_cluster) -> Cluster:
+    return make_cluster(agents=1, flags=LONG[make_cluster.kind])
+
+
+def test_what_comes_free_waits_for_the_next_allocation(seldom):
+    """A declined offer, the rest of an offer, a task that ended, a framework that left: none of it is offered before
+    the interval is over, but at once to a framework that is new or asks again."""
+    with Framework(seldom.master) as one:
+        one.decline(one.offer(cpus=4), 0)
+        one.nothing("OFFERS", seconds=0.5)
+        with Framework(seldom.master) as two:
+            offer = two.offer(cpus=4)
+            made = task(offer, cpus=1)
+            two.launch([offer], [made])
+            two.state(made, "TASK_RUNNING")
+            two.kill(made)
+            two.state(made, "TASK_KILLED")
+            two.nothing("OFFERS", seconds=1.0)
+        one.nothing("OFFERS", seconds=1.0)
+        agent_is_free(seldom)
+        one.call("REVIVE")
+        assert one.offer(cpus=4)
+
+
 def test_a_filter_refuses_no_more_than_was_declined(cluster, stack):
     """What has come free since then makes an offer that is larger, at once."""
     first = holding(stack, cluster, 2.0)
     second = stack.enter_context(Framework(cluster.master))
     second.decline(second.offer(), 1000)
     first.teardown()
-    wait_until(lambda: not cluster.get("/slaves")["slaves"][0]["used_resources"].get("cpus"), 20, "a free agent")
+    agent_is_free(cluster)
     assert amount(second.offer(timeout=20), "cpus") == 4

@@ -82,6 +82,8 @@ def test_a_refusal_has_its_reason(why):
         state.policy = replace(state.policy, max_memory_mb=50.0)
     elif why is WhyNot.LEAVING:
         agent.offers = {i: replace(o, unavailable_from=1e9) for i, o in agent.offers.items()}
+    elif why is WhyNot.RESTING:
+        state.clusters[""].manners.rests_until = state.now + 1
     elif why is WhyNot.UNLISTED:
         agent.offers = {"O1": Offer("O1", "a1", "a1", Resources(0.5, 100, 100))}
         world.agents.clear()

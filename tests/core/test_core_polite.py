@@ -179,8 +179,10 @@ def test_who_declines_before_it_was_tried():
     assert held(world) == 8
 
 
-def test_the_last_claim_is_given_back_in_turns():
-    """Twenty runs on eight cores: who has one core gives it back after some seconds, once its task has ended."""
+def after_its_turn(taken: int):
+    """Twenty runs on eight cores. The run has had one core for four seconds when its task ends, others have `taken` of
+    those that it had given before; also returns the others.
+    """
     world = busy()
     (executor,) = world.live()
     rivals = [other(name=f"f-{n}") for n in range(19)]
@@ -189,11 +191,72 @@ def test_the_last_claim_is_given_back_in_turns():
         end_one(world, executor)
     assert held(world) == 1
     world.pass_time(4.0)
-    use(world, *rivals[7:], *(other(1, name=r.id, is_busy=True) for r in rivals[:7]), beside=7)
+    rivals[:taken] = [other(1, name=f"f-{n}", is_busy=True) for n in range(taken)]
+    use(world, *rivals, beside=taken)
     end_one(world, executor)
+    return world, rivals
+
+
+@pytest.mark.parametrize("taken", [7, 6])
+def test_the_last_claim_is_given_back_in_turns(taken):
+    """Twenty runs on eight cores: who has one core gives it back after some seconds, once its task has ended, also
+    while one core is free: more than one wait for it."""
+    world, _ = after_its_turn(taken)
     assert held(world) == 0
     assert not world.live()
     assert len(world.core.state.queue) == 32
+
+
+def test_rests_after_its_turn():
+    """Whoever has had a turn wants no offers until the others have had theirs: it suppresses at once, and asks again
+    after (20 / 8) turns and handovers. An offer that was under way is declined."""
+    world, rivals = after_its_turn(7)
+    assert world.first.suppressed
+    for second in range(9):
+        rivals[0] = other(2 + second, name="f-0", is_busy=True)  # something is taken all the time
+        use(world, *rivals)
+        world.offer()
+        assert world.first.suppressed
+        assert held(world) == 0
+        world.pass_time(1.0)
+    world.pass_time(1.0)
+    assert not world.first.suppressed
+    use(world, *rivals)
+    world.offer()
+    assert held(world) == 1
+
+
+def test_rests_no_longer_than_others_wait():
+    """Nobody is empty-handed any more: the run asks for offers at once."""
+    world, rivals = after_its_turn(7)
+    world.pass_time(1.0)
+    use(world, *rivals[:5])
+    world.pass_time(0.5)
+    assert not world.first.suppressed
+    world.offer()
+    assert held(world) > 0
+
+
+def test_asks_who_waits_while_it_rests():
+    """It holds nothing then, and yet has to learn that the others have ended."""
+    world, _ = after_its_turn(7)
+    asked = sum(isinstance(a, act.ListUse) for a in world.actions)
+    world.pass_time(2.5)
+    assert sum(isinstance(a, act.ListUse) for a in world.actions) == asked + 1
+
+
+def test_what_is_of_no_use_is_not_asked_for_again():
+    """Memory without cores is declined for long, and no REVIVE follows for its sake: to the master each offer of it
+    counts as one more for the run, and others come first."""
+    world = World(Policy(workdir="/w", batch_delay_s=0.0, estimates="off"), {"a1": Resources(8, 8192, 20000)})
+    world.first.used["a1"] = Resources(8, 512)
+    world.register()
+    world.submit(1, cores=1, memory_mb=64, disk_mb=5)
+    world.offer()
+    assert [a.refuse_s for a in world.actions if isinstance(a, act.DeclineOffers)] == [600.0]
+    for _ in range(30):
+        world.pass_time(1.0)
+    assert sum(isinstance(a, act.Revive) for a in world.actions) == 1  # for the task
 
 
 def test_other_roles_by_weight():

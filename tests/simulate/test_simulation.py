@@ -184,3 +184,12 @@ def test_a_second_run_gets_its_share():
     assert second["makespan_s"] < 20.0
     assert found["fairness"]["fair_after_s"]["second"] < 10.0
     assert found["fairness"]["jain_mean"] > 0.5
+
+
+def test_twenty_runs_at_once_take_turns():
+    """A share of less than one core: whoever has had a turn rests until the others have had theirs. So the last of them
+    waits for two turns, and no longer because the master finds it alike to those that ask anew."""
+    found = simulated(*(Workload(f"run{n:02}", tasks(20, 1.0)) for n in range(20)))
+    assert {run["finished"] for run in found["runs"]} == {20}
+    assert max(found["fairness"]["fair_after_s"].values()) < 20.0
+    assert max(run["makespan_s"] for run in found["runs"]) < 20 * 20 / 8 * 1.75

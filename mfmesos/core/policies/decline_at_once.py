@@ -22,4 +22,4 @@ class DeclineAtOnce:
 
     def revives(self, state: State, cluster: ClusterState) -> bool:
         """After a pause, which grows."""
-        return state.now >= cluster.revive_after
+        return state.now >= max(cluster.revive_after, cluster.manners.rests_until)
