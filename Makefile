@@ -76,6 +76,11 @@ bench-placements: .venv  ## measure how well each placement packs random cluster
 	.venv/bin/pip install -q scipy
 	.venv/bin/python bench/placements.py
 
+.PHONY: bench-backfill
+bench-backfill: .venv  ## measure backfilling in virtual time on a published model of jobs, against EASY
+	.venv/bin/python bench/backfill.py
+	.venv/bin/python bench/backfill.py --sigma 0 --seeds 20
+
 .PHONY: bench-executors
 bench-executors: .venv  ## measure the scheduler with 1,000 fake executors for 5 minutes: ended tasks/s, memory, stalls of its loop
 	.venv/bin/python bench/executors.py

@@ -42,6 +42,11 @@ def pick(places: Sequence[Place], candidates: Sequence[Candidate]) -> Candidate 
     return _Search(places, tasks).best() or next(fitting, None)
 
 
+def shortest(free: Resources, candidates: Sequence[Candidate]) -> Candidate | None:
+    """Of those that fit at all; places are as small as the smallest task, and the search looks at the longest ones."""
+    return min((one for one in candidates if one.need.fits_in(free)), key=lambda one: one.lasts_s, default=None)
+
+
 def _fits(task: Candidate, place: Place, left_s: float) -> bool:
     return task.lasts_s <= left_s + SLACK_S and task.need.fits_in(place.room)
 

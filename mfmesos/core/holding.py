@@ -13,8 +13,14 @@ from mfmesos.core.states import ClaimState, TaskState
 
 AGES_S = 60.0
 """Where others may precede a task for ever, the oldest one becomes the first after this time."""
+AGES_RUNS = 10.0
+"""And no sooner than after this many times its usual run time: who waits for a day for a job of a minute minds more."""
+CORRECT_EVERY_S = 1.0
+"""A planned start is looked at again after this, or when its time has come, or something has ended there."""
+GRACE, GRACE_S = 0.05, 1.0
+"""What runs longer than usual by this part, and this, ends at any moment."""
 OVERRUN = 0.1
-"""What runs longer than usual is expected to run for this part of its time so far."""
+"""After that it is expected to run on for this part of its time so far."""
 LOOK_EVERY_S = 10.0
 """At most one task in this time precedes others since it is old."""
 
@@ -28,6 +34,7 @@ def follow(state: State) -> None:
         waits = (record is not None and record.state is TaskState.WAITING
                  and record.attempts == hold.attempts)  # it may have started, and wait again for more than before
         if waits and claim is not None and claim.state is ClaimState.OPEN and state.now < hold.until:
+            _correct(state, hold, claim)
             continue
         state.holds.remove(hold)
         if claim is not None:
@@ -36,10 +43,26 @@ def follow(state: State) -> None:
         state.holds.looked_at, state.holds.aged = state.now, _aged(state)
 
 
+def _correct(state: State, hold: PlannedStart, claim: Claim) -> None:
+    """What runs there has overrun its prediction, or ended sooner: the time of the planned start changes, and with it
+    what may start before. The deadline stays.
+    """
+    soon = state.now < hold.at and state.now - state.holds.corrected_at < CORRECT_EVERY_S
+    if hold is not state.holds.first or (soon and claim.id not in state.claims.changed):
+        return
+    state.holds.corrected_at = state.now
+    shape = state.tasks[hold.task_id].shape()
+    at, left = room_at(state, claim, state.allocation(shape, claim.resources, claim.agent_id))
+    if at < math.inf and (at, left) != (hold.at, hold.spare):
+        state.holds.add(replace(hold, at=at, spare=left))
+        claim.touch()
+
+
 def _aged(state: State) -> int | None:
     """Costs as much as there are shapes."""
     firsts = ((first.waiting_since, first.order, first.task.id) for shape, _, first in state.queue.shapes()
-              if shape in state.waiting and state.now - first.waiting_since >= AGES_S)
+              if shape in state.waiting
+              and state.now - first.waiting_since >= max(AGES_S, AGES_RUNS * (state.need(shape).wall_s or 0.0)))
     return min(firsts, default=(0.0, 0, None))[2]
 
 
@@ -89,13 +112,29 @@ def ends(
             yield _end_of(state, claim, running, usual[shape]), running
 
 
+def room_at(
+    state: State, claim: Claim, need: Resources, usual: dict[Shape, float | None] | None = None,
+) -> tuple[float, Resources]:
+    """When enough of what runs in the claim will have ended, and what is left over then; `usual` as for `ends`."""
+    free = claim.free
+    for at, running in sorted(ends(state, claim, usual), key=lambda end: end[0]):
+        free = free + running.allocation
+        if need.fits_in(free):
+            return at, free - need
+    return math.inf, Resources()
+
+
 def _end_of(state: State, claim: Claim, running: TaskRecord, usual_s: float | None) -> float:
-    """What runs longer than usual is expected to end soon; the prediction is corrected with each plan."""
+    """What runs longer than usual is expected to end soon; the prediction is corrected each time it is looked at."""
+    if running.state is TaskState.PUBLISHING:
+        return state.now
     lasts_s = claim.pace_s if usual_s is None else usual_s
     if lasts_s is None:
         return math.inf
     lasted_s = state.now - running.assigned_at
-    return state.now + max(lasts_s - lasted_s, OVERRUN * lasted_s)
+    if lasted_s < lasts_s * (1 + GRACE) + GRACE_S:
+        return max(state.now, running.assigned_at + lasts_s)
+    return state.now + OVERRUN * lasted_s
 
 
 def comes_later(state: State, record: TaskRecord) -> bool:

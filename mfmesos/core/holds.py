@@ -17,6 +17,8 @@ class Holds:
         self._holds: list[PlannedStart] = []
         self.tried_at = -1e9
         """When the last one was made, or could not be made."""
+        self.corrected_at = -1e9
+        """When the time of the first one was last looked at."""
         self.aged: int | None = None
         """The task that has waited too long because others preceded it, the oldest one."""
         self.looked_at = -1e9

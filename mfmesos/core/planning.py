@@ -19,7 +19,7 @@ from mfmesos.core.sizing import AHEAD_PACE_S, ahead, how_many_fit
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
 
-MOST_BESIDE = 64
+MOST_BESIDE = 256
 """Shapes that are looked at for a claim that is held."""
 
 
@@ -89,7 +89,7 @@ def _beside_hold(state: State, claim: Claim, shapes: Sequence[Shape], reason: Re
     """What will have ended before the planned start runs in the held claim meanwhile, so that little is idle."""
     while shapes and room_to_run(state):
         fitting = list(_ending_in_time(state, claim, shapes))
-        chosen = beside.pick(_places(state, claim, fitting), fitting)
+        chosen = beside.pick(_places(state, claim, fitting), fitting) or beside.shortest(claim.free, fitting)
         first = state.queue.first(shapes[chosen.number]) if chosen is not None else None
         if chosen is None or first is None:
             break

@@ -14,7 +14,7 @@ from itertools import islice
 from mfmesos.core import trust
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Decision, Hold, Refusal, Why
-from mfmesos.core.holding import ends
+from mfmesos.core.holding import room_at
 from mfmesos.core.model import Resources
 from mfmesos.core.records import FIRST_OF_ALL, PlannedStart, Rank, Shape, TaskRecord
 from mfmesos.core.state import State
@@ -64,7 +64,7 @@ def _best(state: State, shape: Shape, record: TaskRecord, rank: Rank) -> Planned
     found: list[tuple[float, float, PlannedStart]] = []
     usual: dict[Shape, float | None] = {}
     for claim, need in islice(_able(state, shape), MOST_CLAIMS):
-        at, spare = _room_at(state, claim, need, usual)
+        at, spare = room_at(state, claim, need, usual)
         ahead = at - state.now if at < math.inf else BLIND_S
         planned = PlannedStart(rank, record.task.id, record.attempts, claim.id, at, state.now + 2 * ahead + PATIENCE_S,
                                spare)
@@ -79,17 +79,3 @@ def _able(state: State, shape: Shape) -> Iterator[tuple[Claim, Resources]]:
             need = state.allocation(shape, claim.resources, claim.agent_id)
             if need.fits_in(claim.resources):
                 yield claim, need
-
-
-def _room_at(
-    state: State, claim: Claim, need: Resources, usual: dict[Shape, float | None],
-) -> tuple[float, Resources]:
-    """When enough of what runs in the claim will have ended, and what is left over then; `usual` run times are kept
-    from one claim to the next.
-    """
-    free = claim.free
-    for at, running in sorted(ends(state, claim, usual), key=lambda end: end[0]):
-        free = free + running.allocation
-        if need.fits_in(free):
-            return at, free - need
-    return math.inf, Resources()
