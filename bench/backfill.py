@@ -22,8 +22,8 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent / "tests" / "core")]
 
-from easy_reference import Job, easy  # noqa: E402
-from one_claim import Drawn, OneClaim, policy_of  # noqa: E402
+from easy_reference import Job, easy  # noqa: E402  needs the path above
+from one_claim import Drawn, OneClaim, policy_of  # noqa: E402  needs the path above
 
 CORES = 128
 CATEGORIES, SEEN, SIGMA = 30, 5, 0.3
