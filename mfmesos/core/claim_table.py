@@ -133,7 +133,9 @@ class Claim:
 
     def slices_to_name(self) -> list[int]:
         """For the next answer."""
-        return [number for number in self.leaving if number not in self.named_slices] if self.has_left else []
+        if not self.leaving or not self.has_left:
+            return []
+        return [number for number in self.leaving if number not in self.named_slices]
 
     @property
     def has_left(self) -> bool:

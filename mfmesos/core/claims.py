@@ -101,7 +101,7 @@ def _compare(state: State, claim: Claim, event: ClaimSynced) -> None:
     """Compare the executor's attempts with the core's."""
     reported = set(event.running)
     ended = {r.attempt for r in event.results}
-    for attempt_id in [a for a in event.running if a not in claim.running]:
+    for attempt_id in [] if reported <= claim.running else [a for a in event.running if a not in claim.running]:
         record = tasks.current(state, claim, attempt_id)
         if record is None:
             claim.to_kill.add(attempt_id)
@@ -117,7 +117,7 @@ def _compare(state: State, claim: Claim, event: ClaimSynced) -> None:
         elif number > event.got:
             del claim.sent[attempt_id]  # the answer that named it did not arrive
             claim.unsent[attempt_id] = None
-    for attempt_id in [a for a in claim.attempts if a not in reported]:
+    for attempt_id in [] if claim.attempts.keys() <= reported else [a for a in claim.attempts if a not in reported]:
         record = tasks.current(state, claim, attempt_id)
         if record is None or record.state is TaskState.PUBLISHING:
             continue

@@ -111,14 +111,14 @@ def count(state: State, record: TaskRecord, change: int) -> None:
             for part in record.parts:
                 taken = state.taken.setdefault(part.agent_id, {})
                 taken[one.attribute] = taken.get(one.attribute, 0.0) + change * float(one.value)
-            state.fresh.update((s, None) for s in state.needed if any(
+            state.fresh.update((s, None) for s in state.constrained if any(
                 other.op == "takes" and other.attribute == one.attribute for other in s.where))
             state.recount = True
         elif one.counted:
             counts = state.placed.setdefault((one, scope), Counter())
             for part in record.parts:
                 counts[value_of(state.agent(part.agent_id), one.attribute) or ""] += change
-            state.fresh.update((s, None) for s in state.needed if s.scope == scope and one in s.where)
+            state.fresh.update((s, None) for s in state.constrained if s.scope == scope and one in s.where)
             state.recount = True
 
 
@@ -138,7 +138,7 @@ def listed(state: State, cluster: ClusterState, agents: Iterable[Agent]) -> bool
     """The list names the attributes of agents that have made no offers yet; needed where tasks have constraints, or are
     spread over an attribute. Returns whether any is new.
     """
-    if not state.zones and not any(shape.where for shape in state.needed):
+    if not state.zones and not state.constrained:
         return False
     known = [one for one in agents if one.attributes and not cluster.agent(one.id, one.hostname).attributes]
     for one in known:

@@ -68,7 +68,7 @@ def follow_queue(state: State) -> None:
 
 def _forget(state: State, shape: Shape) -> None:
     state.needed.pop(shape, None)
-    for shapes in (state.fresh, state.stale, state.retried):
+    for shapes in (state.fresh, state.stale, state.retried, state.constrained):
         shapes.pop(shape, None)
     for tree in (state.waiting, state.suspects):
         if shape in tree:
@@ -80,6 +80,8 @@ def _take_in(state: State, shape: Shape, first: TaskRecord) -> None:
     state.fresh[shape] = None
     if shape.failed_at:
         state.retried[shape] = None
+    if shape.where:
+        state.constrained[shape] = None
     _rank(state, shape, first)
 
 

@@ -20,9 +20,10 @@ from mfmesos.core.states import ClaimState, TaskState
 from mfmesos.shared.messages import core as m
 
 AGENTS_EVERY_S = 30.0
-LOOK_AGAIN_S = 0.2
-"""What waits although all offers and claims were tried is counted again after this: it costs as much as there are
-shapes, and a timer of one of a thousand claims is due at any moment (docs/performance.md, Core)."""
+LOOK_AGAIN_S, LOOK_SHAPE_S = 0.2, 0.001
+"""What waits although all offers and claims were tried is counted again after this and, for each shape, this much more:
+it costs as much as there are shapes, and a timer of one of a thousand claims is due at any moment (docs/performance.md,
+Core)."""
 AT_ONCE = 16
 """Claims that are opened in one call: a thousand take longer than executors should wait for their answers."""
 
@@ -54,7 +55,7 @@ def match(state: State, everything: bool, later: bool = False) -> None:
 
 def _is_time(state: State) -> bool:
     """Whether waiting tasks may have got something new to be tried with since they were last counted."""
-    if state.wanted_since is None or state.now - state.looked_at >= LOOK_AGAIN_S:
+    if state.wanted_since is None or state.now - state.looked_at >= LOOK_AGAIN_S + LOOK_SHAPE_S * len(state.needed):
         return True
     return state.looked_at < state.wanted_since + state.policy.batch_delay_s
 

@@ -122,12 +122,6 @@ class _Ranked(_Tree[K]):
         """All amounts."""
         return self._amount[1]
 
-    def amount_of(self, key: K) -> Resources:
-        return self._amount[self._width + self._slots.of[key]]
-
-    def rank_of(self, key: K) -> Rank:
-        return self._rank[self._width + self._slots.of[key]]
-
     def put(self, key: K, rank: Rank, amount: Resources) -> None:
         """Add the key, or change it."""
         slot = self._slots.of.get(key)
@@ -162,13 +156,9 @@ class _Ranked(_Tree[K]):
         self._rank[node], self._amount[node] = rank, amount
         return True
 
-    def _search(self, passes: Callable[[Resources], bool]) -> Iterator[K]:
-        """The keys whose amounts pass, by rank; a node passes if anything below it does."""
-        return _search((self,), passes)
-
 
 def _search(several: Iterable[_Ranked[K]], passes: Callable[[Resources], bool]) -> Iterator[K]:
-    """The same of several trees."""
+    """The keys of these trees whose amounts pass, by rank; a node passes if anything below it does."""
     trees = list(several)
     waiting = [(tree._rank[1], number, 1) for number, tree in enumerate(trees) if tree._rank[1] != LAST]
     heapq.heapify(waiting)
@@ -236,10 +226,12 @@ class LeastNeeds(Generic[K]):
         return least_of(tree.joined() for tree in self._trees.values())
 
     def needs_of(self, key: K) -> Resources:
-        return self._of[key].amount_of(key)
+        tree = self._of[key]
+        return tree._amount[tree._width + tree._slots.of[key]]
 
     def rank_of(self, key: K) -> Rank:
-        return self._of[key].rank_of(key)
+        tree = self._of[key]
+        return tree._rank[tree._width + tree._slots.of[key]]
 
     def fitting(self, room: Callable[[], Resources]) -> Iterator[K]:
         """The keys whose least need fits into the room, by rank. Meanwhile the room may shrink, and keys may change if
@@ -272,11 +264,11 @@ class RankedRoom(_Ranked[K]):
 
     def most(self) -> Resources:
         """The most of each resource that any key has."""
-        return self.joined()
+        return self._amount[1]
 
     def with_room(self, need: Resources) -> Iterator[K]:
         """The keys with room for that much, by rank, while none changes."""
-        return self._search(need.fits_in)
+        return _search((self,), need.fits_in)
 
 
 class ZonedRoom(Generic[K]):

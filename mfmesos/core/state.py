@@ -55,6 +55,8 @@ class State:
     order: int = 0
     needed: dict[Shape, Need] = field(default_factory=dict)
     """The needs of waiting shapes; see demand."""
+    constrained: dict[Shape, None] = field(default_factory=dict)
+    """Those of them that have constraints."""
     waiting: LeastNeeds[Shape] = field(default_factory=LeastNeeds)
     """Waiting shapes by what they need at least; without those that get claims of their own."""
     suspects: LeastNeeds[Shape] = field(default_factory=LeastNeeds)

@@ -54,6 +54,8 @@ class SimExecutor:
         """What is given back with the claim alone."""
         self._costs, self._time, self._watcher, self._ended = costs, time, watcher, ended
         self.running: dict[str, Running] = {}
+        self._beyond = 0
+        """How many of them have more than their estimates."""
         self._results: list[wire.Result] = []
         self._seq = self._got = 0
         self._syncing = False
@@ -121,7 +123,7 @@ class SimExecutor:
             self._end_at(made, task.seconds, wire.FINISHED)
         else:
             self._time.at(made.begins + task.seconds * limit / task.memory_mb, lambda: self._over(made, limit))
-        if any(one.beyond for one in self.running.values()):
+        if self._beyond:
             self._make_room()
 
     def _end_at(self, made: Running, seconds: float, outcome: str) -> None:
@@ -137,6 +139,7 @@ class SimExecutor:
         most = self.claim.resources.memory_mb if made.run.limit_memory_mb is None else made.run.most_memory_mb
         if made.memory_mb <= (most or 0.0) and self._used() <= self._usable():
             made.beyond = True
+            self._beyond += 1
             self._end_at(made, made.task.seconds, wire.FINISHED)
         else:
             self._finish(made, wire.EXHAUSTED, "memory", limit)
@@ -171,7 +174,9 @@ class SimExecutor:
         self._sync_soon()
 
     def _stop(self, attempt: str, outcome: str) -> None:
-        self._watcher.stopped(self.running.pop(attempt).run, outcome)
+        stopped = self.running.pop(attempt)
+        self._beyond -= stopped.beyond
+        self._watcher.stopped(stopped.run, outcome)
 
     # --- its end ---------------------------------------------------------------------------------
     def die(self) -> None:

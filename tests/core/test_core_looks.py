@@ -23,18 +23,18 @@ def full_world():
 
 
 def test_a_timer_that_is_due_looks_at_everything_only_now_and_then(monkeypatch):
-    """A Tick a moment after such a look leaves it out; LOOK_AGAIN_S later one does it again."""
+    """A Tick a moment after such a look leaves it out; one after LOOK_AGAIN_S and some ms does it again."""
     looks = []
     counted = matching._unmet
     world = full_world()
     monkeypatch.setattr(matching, "_unmet", lambda state: looks.append(state.now) or counted(state))
-    world.pass_time(matching.LOOK_AGAIN_S)
+    world.pass_time(2 * matching.LOOK_AGAIN_S)
     first = len(looks)
     assert first
     for _ in range(5):
         world.pass_time(0.001)
     assert len(looks) == first
-    world.pass_time(matching.LOOK_AGAIN_S)
+    world.pass_time(2 * matching.LOOK_AGAIN_S)
     assert len(looks) > first
 
 

@@ -173,7 +173,7 @@ def test_a_placement_that_ranks_claims_costs_the_same():
     """At any number of agents and kinds, and not much more than first fit."""
     found = {agents: per_ended_task(agents, 10, placement="attribute=disk") for agents in (10, 100, 1000)}
     assert max(found.values()) <= 2 * min(found.values()), found
-    assert found[10] <= 1.3 * per_ended_task(10, 10), found
+    assert found[10] <= 1.35 * per_ended_task(10, 10), found
     found = {kinds: per_ended_task(20, kinds, placement="attribute=disk") for kinds in (1, 100, 1000)}
     assert max(found.values()) <= 2 * min(found.values()), found
 
