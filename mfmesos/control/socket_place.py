@@ -13,12 +13,13 @@ import socket
 import stat
 import struct
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from mfmesos.settings.config import ConfigError
 from mfmesos.shared import atomic
 from mfmesos.shared.messages import control as m
+from mfmesos.shared.values import value
 
 POINTER = "control.json"
 LONGEST = 107
@@ -26,7 +27,7 @@ LONGEST = 107
 _CREDENTIALS = struct.Struct("3i")
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Pointer:
     """Where the scheduler of the folder's run listens, if it is alive."""
 

@@ -6,7 +6,7 @@ task's own retries; the last has its own bound.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from typing import Callable
 
@@ -16,6 +16,7 @@ from mfmesos.core.policy import Policy
 from mfmesos.core.records import AgentRecord, TaskRecord
 from mfmesos.shared import wire
 from mfmesos.shared.messages import core as m
+from mfmesos.shared.values import value
 
 GROWTH = 2.0
 """An exhausted resource that was not requested grows by this factor for the next attempt."""
@@ -33,7 +34,7 @@ class Verdict(Enum):
     GIVE_UP = "give up"
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Decision:
     verdict: Verdict
     reason: str = ""

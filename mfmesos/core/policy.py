@@ -1,13 +1,12 @@
 """How the core decides: what the user's settings, and tests, may choose of it."""
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mfmesos.core.needs import FILL
 from mfmesos.core.sizing import Defaults
+from mfmesos.shared.values import value
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Policy:
     """The core's settings. Times in seconds, memory in MB."""
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from mfmesos.core import trust
 from mfmesos.core.actions import ListAgents
@@ -13,6 +12,7 @@ from mfmesos.core.records import Shape
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState
 from mfmesos.shared.messages import shortage as m
+from mfmesos.shared.values import value
 
 AFTER_S = 3.0
 """Tasks wait this long before the master is asked who holds what."""
@@ -25,7 +25,7 @@ MOST_NAMED = 4
 SMALL_MB = 1.0
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class _View:
     """The content of a line: each holder's part of `total`; compared by `who`."""
 

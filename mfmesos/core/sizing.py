@@ -3,11 +3,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from mfmesos.core.model import Named, Resources
 from mfmesos.shared.resources import SLACK
+from mfmesos.shared.values import value
 
 LEAST_CORES = 0.01
 """Mesos's smallest share of a cpu, and a claim's request if none of its tasks requests cores."""
@@ -22,7 +22,7 @@ SHARE_SLACK = 0.875
 """A fair share may be an eighth smaller, for the executors of several claims on one agent."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Defaults:
     """The allocation of a task without requests, as far as its fair share of the agent allows (cores, MB)."""
 

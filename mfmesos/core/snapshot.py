@@ -1,15 +1,15 @@
 """What others may see of the core's state: values that no later event changes."""
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 
 from mfmesos.core.model import Moment, Resources, Task
 from mfmesos.core.state import State
 from mfmesos.core.states import TaskState
+from mfmesos.shared.values import value
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Snapshot:
     """Counters of the run; making one costs the same whatever the number of tasks, claims and agents."""
 
@@ -33,7 +33,7 @@ class Snapshot:
         return self.tasks - self.running
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class TaskView:
     """A task that has not ended. Times in monotonic seconds."""
 
@@ -59,7 +59,7 @@ class TaskView:
         return self.state is TaskState.WAITING
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class ChangedTasks:
     """The tasks that have changed since a number; None: all, look at each."""
 
@@ -68,7 +68,7 @@ class ChangedTasks:
     tasks: frozenset[int] | None
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class ClusterRoom:
     """What the agents have, as far as the master has listed them."""
 
@@ -78,7 +78,7 @@ class ClusterRoom:
     """Cores on active agents that are used by anybody but this run."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Transfers:
     """What was moved, and what was not, since the scheduler started."""
 
@@ -94,7 +94,7 @@ class Transfers:
     """Of inputs that executors had from each other; None without --peer-transfers."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Counts:
     """Tasks by state; `total` includes those that wait for other tasks' outputs."""
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from mfmesos.core.records import NOWHERE, Shape, TaskRecord
 from mfmesos.core.sizing import allocation
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
+from mfmesos.shared.values import value
 
 W = TypeVar("W")
 
@@ -56,7 +57,7 @@ CLUSTER = frozenset((
     Binding.CLAIM, Binding.NO_CLUSTER, Binding.TOO_LARGE, Binding.SHUNNED, Binding.OFFERS))
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Waiting:
     """A task that waits for resources. Times are the clock's seconds."""
 

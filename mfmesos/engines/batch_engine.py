@@ -23,6 +23,7 @@ from mfmesos.engines.taskfile_engine import failure, shorten
 from mfmesos.settings.config import SchedulerConfig
 from mfmesos.shared import atomic
 from mfmesos.shared.messages import engines as m
+from mfmesos.shared.values import value
 from mfmesos.staging import durable
 from mfmesos.store.leftovers import DONE, TASK_STATE
 from mfmesos.store.runlog import RunLog
@@ -36,7 +37,7 @@ from mfmesos.taskfiles.tail import FileTail
 LOOK_AGAIN_S = 2.0
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Options:
     keep_going: bool = False
     follow: bool = False

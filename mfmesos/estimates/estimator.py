@@ -20,13 +20,14 @@ from mfmesos.estimates.scores import Scores
 from mfmesos.estimates.tuning import DEFAULT_TUNING, Tuning
 from mfmesos.shared.messages import estimates as m
 from mfmesos.shared.phrases import counted
+from mfmesos.shared.values import value
 
 _LEAST_SECONDS = 1e-3
 CAUTION = 2.0
 """What is surely enough: this times the largest peak known, where that exceeds what was declared or nothing was."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Estimate:
     """An allocation and why, in the resource's unit."""
 

@@ -1,7 +1,7 @@
 """The estimators of memory, disk, cores and wall time, side by side."""
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mfmesos.core.model import Request
 from mfmesos.core.records import Known
@@ -10,11 +10,12 @@ from mfmesos.estimates.estimator import Estimator
 from mfmesos.estimates.own_command import Commands
 from mfmesos.estimates.tuning import DEFAULT_TUNING, Tuning
 from mfmesos.shared.messages import estimates as m
+from mfmesos.shared.values import value
 
 _NOTHING = Request()
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Usage:
     """What an attempt was measured to use at most; None where it was not measured."""
 

@@ -2,10 +2,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from mfmesos.shared.values import value
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Fit:
     """A line at one x: the value, and the standard deviation of a new y there."""
 

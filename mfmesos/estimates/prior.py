@@ -27,9 +27,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from dataclasses import dataclass
 
 from mfmesos.estimates.category_history import LEVELS, History, mean_and_deviation
+from mfmesos.shared.values import value
 
 UNKNOWN_SPREAD = 0.3
 """Of the logarithms of peaks, while one peak is known."""
@@ -51,7 +51,7 @@ _SAMPLES = 5
 """...and have the same number of binary digits of samples, up to this many."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Prior:
     """The model of a category's next peak, of given input size."""
 

@@ -5,10 +5,10 @@ behind their digits.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from mfmesos.shared.values import value
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Tuning:
     """A fade f is per task: a task that ended i tasks ago counts f ** i, and all of them together at most 1 / (1 - f)
     tasks."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from dataclasses import dataclass
 from typing import Any, Callable
 
 from mfmesos.shared.addresses import split_address
 from mfmesos.shared.messages import mesos as m
+from mfmesos.shared.values import value
 
 logger = logging.getLogger(__name__)
 
@@ -16,7 +16,7 @@ DEFAULT_PORT = 5050
 _ZK_PREFIXES = ("zk://", "zoo://")
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Masters:
     """Either `addresses` (HOST:PORT, at least one), or a ZooKeeper with its hosts, path, and credentials or None."""
 

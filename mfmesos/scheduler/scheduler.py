@@ -239,6 +239,7 @@ class Scheduler(CoreViews):
 
     def _report_all(self, actions: Iterable[Any]) -> None:
         reports: list[act.ReportTask] = list(actions)
+        self.sight.await_begin()
         with self.engine.together():
             for report in reports:
                 host = self._hosts.get(report.claim_id, "")
@@ -301,10 +302,10 @@ class Scheduler(CoreViews):
             ticker.cancel()
             await self.loop.run_in_executor(None, self._link.stop, not crashed, 5.0)
             await self.staging.stop(keep=crashed)
-            await self.sight.end(failure, crashed, self.staging.sent()[0])
+            await asyncio.gather(self.sight.end(failure, crashed, self.staging.sent()[0]),
+                                 self.loop.run_in_executor(None, self.recorder.close))
             self.engine.close(failure, crashed=crashed)
             self.core.close()
-            await self.loop.run_in_executor(None, self.recorder.close)
             if crashed:
                 self.journal.close()
             else:

@@ -1,11 +1,11 @@
 """What lets users see a run: its record, its progress counters and its control socket. The run never depends on it."""
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Callable
 
@@ -48,7 +48,7 @@ class Sight:
         self._questions: Questions
         self._server: ControlServer | None = None
         self._socket: Path | None = None
-        self._began = False
+        self._began: Future[None] | None = None
         self._shown = shown
         self._introduced = shown is None
         self._learned = 0
@@ -56,8 +56,8 @@ class Sight:
 
     async def start(self, resumed: bool) -> None:
         """Begin the record and open the socket. An error is logged."""
-        config, self._began = self._config, True
-        begun = asyncio.wrap_future(self._record.begin(RunInfo(config.engine, config.master, resumed)))
+        config = self._config
+        self._began = self._record.begin(RunInfo(config.engine, config.master, resumed))
         about = {"workdir": config.workdir, "engine": config.engine, "master": config.master, "pid": os.getpid(),
                  "started": time.time()}
         self._questions = Questions(self._views, self._engine, self._offset_s, about)
@@ -69,7 +69,13 @@ class Sight:
             socket_place.point(config.state_dir, path)
         except (ConfigError, OSError) as e:
             log.warning("event=no_control %s", control.NO_CONTROL(why=e if isinstance(e, ConfigError) else plain(e)))
-        await asyncio.wait([begun], timeout=BEGIN_S)  # the first task to end keeps its output where it belongs
+
+    def await_begin(self) -> None:
+        """Before the first task is reported: its output is kept where that of the run before was. Blocks, though hardly
+        ever, for BEGIN_S at most.
+        """
+        if self._began is not None and not self._began.done():
+            wait((self._began,), BEGIN_S)
 
     def learned(self, attempts: Iterable[Attempt]) -> None:
         """What the history has of earlier runs."""
@@ -128,7 +134,7 @@ class Sight:
             await self._server.stop()
         if self._socket is not None:
             socket_place.remove(self._config.state_dir, self._socket)
-        if self._began:
+        if self._began is not None:
             counts = self._engine.counts()
             self._record.count(counts, sent_bytes)
             if self._shown is not None:

@@ -2,8 +2,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
+
+from mfmesos.shared.values import value
 
 MOST = 1e12
 """No machine has more of any resource; a larger number is a mistake."""
@@ -11,7 +12,7 @@ LONGEST_S = 1e9
 """About 30 years."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Bounds:
     """From `least` to `most`; `above`: `least` itself is invalid."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from mfmesos.shared import peer_wire
 from mfmesos.shared.peer_wire import SourceRequest
+from mfmesos.shared.values import value
 
 MOST_CHILDREN = 4
 MOST_MOVES = 3
@@ -32,7 +33,7 @@ LONG_S = 60.0
 """If the scheduler's only reader needs longer than this, a second one finds out whether the first is just slow."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Serving:
     """Where an executor serves. `site`: empty if everyone may reach it; otherwise the address from which the scheduler
     sees it, and only executors behind the same address may.

@@ -14,6 +14,7 @@ from mfmesos.shared.holes import sparse
 from mfmesos.shared.messages import staging as m
 from mfmesos.shared.symlinks import lies_in
 from mfmesos.shared.tarmarks import TAR_SPARSE, tar_owner
+from mfmesos.shared.values import value
 
 CHUNK = 1 << 20
 MOST_ROWS = 1_000_000
@@ -27,7 +28,7 @@ class TreeChanged(TreeError):
     """The folder changed while it was sent."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Row:
     """One file, folder or link in the folder. `name` is relative to the folder, `path` is its path."""
 

@@ -9,13 +9,13 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mfmesos.settings.config import ConfigError
 from mfmesos.shared.messages import store as m
 from mfmesos.shared.netfs import on_network
+from mfmesos.shared.values import value
 from mfmesos.store import sqlitefile
 
 FILE = "run.sqlite"
@@ -44,7 +44,7 @@ class Seen(NamedTuple):
     """For a folder: the names that the task made in it, or EMPTY. No names: not known, and everything in it counts."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Finished:
     """A task that finished. `command` and `env` are digests."""
 

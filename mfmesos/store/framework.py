@@ -3,15 +3,15 @@ it.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from mfmesos.shared import atomic
+from mfmesos.shared.values import value
 
 FILE = "framework_id"
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Framework:
     """The file's content, one field per line; `master` (HOST:PORT of the leader) and `engine` are empty if missing."""
 

@@ -11,7 +11,6 @@ import stat
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Union
 
@@ -22,6 +21,7 @@ from mfmesos.core.snapshot import Counts, Snapshot
 from mfmesos.shared.messages import store as m
 from mfmesos.shared.netfs import on_network
 from mfmesos.shared.phrases import cut
+from mfmesos.shared.values import value
 from mfmesos.shared.wire import Result, Usage
 from mfmesos.store import makers, sqlitefile
 from mfmesos.store.run_tables import (
@@ -67,7 +67,7 @@ Row = tuple[Any, ...]
 Report = Union[ReportTask, ReportAttempt]
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class RunInfo:
     """What is known of a run when it begins."""
 

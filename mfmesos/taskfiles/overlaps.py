@@ -6,18 +6,18 @@ If the command shows that `res` is a file, the two exclude each other.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from mfmesos.core.model import Task
 from mfmesos.shared.messages import taskfiles as m
 from mfmesos.shared.phrases import printable
+from mfmesos.shared.values import value
 from mfmesos.taskfiles.plan_graph import folders_above
 
 SHOWN = 20
 """Possible overlaps are reported up to this number."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Overlap:
     """`inner` lies in `outer`; different tasks make them."""
 

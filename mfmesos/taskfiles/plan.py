@@ -10,12 +10,12 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Container, Iterable
-from dataclasses import dataclass
 from typing import Callable
 
 from mfmesos.core.model import Task
 from mfmesos.shared.messages import taskfiles as m
 from mfmesos.shared.phrases import printable
+from mfmesos.shared.values import value
 from mfmesos.taskfiles import plan_check
 from mfmesos.taskfiles.entries import Malformed, Submitted
 from mfmesos.taskfiles.plan_graph import GONE, Need, Node, Status, folders_above, pending
@@ -25,7 +25,7 @@ MOST_CONSUMERS = 100
 FAILED = m.FAILED_TO_MAKE()
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Blocked:
     """A task that can never run, and why."""
 

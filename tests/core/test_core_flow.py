@@ -349,7 +349,7 @@ def test_claims_wait_for_more_tasks_unless_none_follows_soon():
     """
     for all_known in (False, True):
         world = World(Policy(workdir="/w", batch_delay_s=0.03))
-        world.now = 1.01  # 1.01 - (1.01 - 0.03) < 0.03
+        world.now = 1234.5  # 1234.5 - (1234.5 - 0.03) < 0.03
         world.submit(1, 2)
         if all_known:
             world.send(ev.NoneFollowsSoon())

@@ -3,13 +3,13 @@ happens to offers."""
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from mfmesos.core.cluster_state import ClusterState
 from mfmesos.core.decisions import Decision
 from mfmesos.core.model import Resources
 from mfmesos.core.records import AgentRecord, TaskRecord
+from mfmesos.shared.values import value
 
 S = TypeVar("S")
 """The state of the core, which itself holds the policies."""
@@ -117,7 +117,7 @@ class OfferPolicy(Protocol[Reads]):
         """Whether tasks that wait are reason enough to ask the master now for what was declined."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Policies(Generic[S]):
     """Those of one run."""
 
