@@ -6,7 +6,9 @@ from typing import Any, Callable, TypeVar
 
 import click
 
-from mfmesos.shared.choices import check_placement
+from mfmesos.cli.number_options import Number
+from mfmesos.shared import bounds
+from mfmesos.shared.choices import check_offers, check_placement
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -15,6 +17,15 @@ def placement(context: click.Context, option: click.Parameter, text: str) -> str
     """The name of a placement, with its value; anything else is bad usage."""
     try:
         check_placement(text)
+    except ValueError as e:
+        raise click.BadParameter(str(e)) from None
+    return text
+
+
+def offers(context: click.Context, option: click.Parameter, text: str) -> str:
+    """The name of an offer policy, with its value; anything else is bad usage."""
+    try:
+        check_offers(text)
     except ValueError as e:
         raise click.BadParameter(str(e)) from None
     return text
@@ -43,6 +54,11 @@ def policy_options(command: F) -> F:
         click.option("--reserve", type=click.Choice(["none", "easy"]), default="easy", show_default=True,
                      help="Hold a claim for the first waiting task that others would overtake (easy), or let it wait "
                           "for as long as they keep coming (none)."),
+        click.option("--offers", default="polite", show_default=True, metavar="NAME[=SECONDS]", callback=offers,
+                     help="For experiments: keep unused offers for some seconds (hold=SECONDS), or always refuse them "
+                          "for the same time (refuse=SECONDS)."),
+        click.option("--arrival-rate", type=Number(bounds.BOUND), metavar="N",
+                     help="For experiments: let N tasks per second arrive, on average."),
     )):
         command = option(command)
     return command
@@ -51,4 +67,4 @@ def policy_options(command: F) -> F:
 def policy_settings(options: dict[str, Any]) -> dict[str, Any]:
     """The settings from `policy_options`."""
     return {"placement": options["placement"], "placements": options["place"], "ordering": options["order"],
-            "planned_start": options["reserve"]}
+            "planned_start": options["reserve"], "offers": options["offers"], "arrival_rate": options["arrival_rate"]}

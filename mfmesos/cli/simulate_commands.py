@@ -4,11 +4,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from mfmesos.cli.failing import fail
 from mfmesos.cli.number_options import Number
+from mfmesos.cli.policy_options import policy_options, policy_settings
 from mfmesos.shared import bounds
 from mfmesos.shared.messages import cli as cli_messages
 from mfmesos.shared.messages import simulate as m
@@ -24,13 +26,14 @@ from mfmesos.shared.plainerrors import plain
               help="Draw all random numbers from this seed.")
 @click.option("--estimates", type=click.Choice(["off", "fill", "override"]), default="fill", show_default=True,
               help="Allocate by what was learned: not at all, where nothing is requested, or always.")
+@policy_options
 @click.option("--until", type=Number(bounds.SECONDS), default=30 * 86400, metavar="SECONDS",
               help="Stop after this many simulated seconds (default: 30 days).")
 @click.option("--json", "json_file", metavar="FILE", help="Write all results as JSON; - is standard output.")
 @click.option("--plot", "picture", metavar="FILE",
               help="Also draw cores and tasks over time (PNG, PDF or SVG); needs matplotlib.")
 def simulate(cluster_name: str, workload_names: tuple[str, ...], seed: int, estimates: str, until: float,
-             json_file: str | None, picture: str | None) -> None:
+             json_file: str | None, picture: str | None, **policies: Any) -> None:
     """Simulate runs with the scheduler that real runs use.
 
     Time is virtual: hours of a thousand agents take minutes. The same seed gives the same results. docs/simulate.md
@@ -49,7 +52,9 @@ def simulate(cluster_name: str, workload_names: tuple[str, ...], seed: int, esti
         workloads = [load_workload(name, seed + number) for number, name in enumerate(workload_names or ("mix",))]
     except ConfigError as e:
         fail(str(e))
-    simulation = Simulation(cluster, workloads, Policy(estimates=estimates), seed, until)
+    chosen = policy_settings(policies)
+    policy = Policy(estimates=estimates, **{**chosen, "placements": tuple(sorted(chosen["placements"].items()))})
+    simulation = Simulation(cluster, workloads, policy, seed, until)
     simulation.run()
     found = results.as_json(simulation)
     text = json.dumps(found, indent=1, sort_keys=True)

@@ -14,6 +14,7 @@ from mfmesos.core import (
     filling,
     matching,
     outlook,
+    planning,
     politeness,
     recovery,
     remaking,
@@ -118,6 +119,8 @@ class Core:
             return state.now
         soon = state.soon.first()
         times = [] if soon is None else [soon]
+        if state.policy.arrival_rate is not None and state.queue:
+            times.append(planning.next_arrival(state))
         if state.wanted_since is not None:
             times.append(state.wanted_since + state.policy.batch_delay_s)
             offering = (agent for cluster in state.live() for agent in cluster.offering.values())
@@ -191,6 +194,7 @@ class Core:
         cluster.manners.offered_at = state.now
         for offer in event.offers:
             agent = cluster.agent(offer.agent_id, offer.hostname)
+            agent.offered_at = agent.offered_at if agent.offers else state.now
             agent.offers[offer.id] = offer
             if agent.attributes != offer.attributes:
                 agent.attributes = offer.attributes

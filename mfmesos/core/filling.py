@@ -62,7 +62,8 @@ def _preferred(state: State, own: list[Claim]) -> Iterator[Decision]:
         if by_arrival and (len(state.placements) > 1 or state.policies.placement.compares):
             return chain(spots.portions(state, own), spots.starts(state, own))
         return spots.starts(state, own) if by_arrival else _one_by_one(state, lambda: spots.starts(state, own))
-    return nearest.starts(state, own) if state.queue.large and by_arrival else iter(())
+    near = state.queue.large and by_arrival and state.policy.arrival_rate is None
+    return nearest.starts(state, own) if near else iter(())
 
 
 def _start(state: State, decisions: Iterator[Decision], enough: int) -> bool:
@@ -79,7 +80,7 @@ def _start(state: State, decisions: Iterator[Decision], enough: int) -> bool:
 
 def _fill_in_order(state: State, own: list[Claim], enough: int) -> bool:
     """One claim after the other, until `enough` tasks run; returns whether these were all."""
-    limited = state.policy.max_running is not None
+    limited = state.policy.limits_starts
     fresh = state.waiting.least() if state.try_all or limited else least_of(
         state.waiting.needs_of(shape) for shape in state.fresh if shape in state.waiting)
     others = state.room.with_room(fresh) if not state.ranked else ()

@@ -6,6 +6,7 @@ for it: apply it, ask again.
 """
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from mfmesos.core import beside, constraints, nearest, trust
@@ -24,10 +25,24 @@ MOST_BESIDE = 256
 
 
 def room_to_run(state: State) -> int:
-    """Number of tasks that may start before --max-running is reached."""
-    if state.policy.max_running is None:
-        return len(state.queue)
-    return max(state.policy.max_running - state.running(), 0)
+    """Number of tasks that may start before --max-running is reached, of those that count as arrived."""
+    room = len(state.queue)
+    if state.policy.arrival_rate is not None:
+        room = min(room, max(_arrived(state) - (state.order - room), 0))
+    if state.policy.max_running is not None:
+        room = min(room, max(state.policy.max_running - state.running(), 0))
+    return room
+
+
+def _arrived(state: State) -> int:
+    """Of the tasks that were ever submitted: with --arrival-rate one after the other, from the first."""
+    rate = state.policy.arrival_rate or math.inf
+    return state.order if state.first_at is None else min(state.order, int((state.now - state.first_at) * rate) + 1)
+
+
+def next_arrival(state: State) -> float:
+    """With --arrival-rate: when another task may start."""
+    return (state.first_at or state.now) + _arrived(state) / (state.policy.arrival_rate or math.inf) + 0.001
 
 
 def in_free_room(state: State, claim: Claim, started: int = 0) -> Iterator[Decision]:

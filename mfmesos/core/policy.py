@@ -32,7 +32,9 @@ class Policy:
     placements: tuple[tuple[str, str], ...] = ()
     """Categories with a placement of their own, and its name."""
     planned_start: str = "easy"
-    offers: str = "decline"
+    offers: str = "polite"
+    arrival_rate: float | None = None
+    """Tasks per second that may start for the first time, on average; None: no bound."""
     per_task_claims: bool = False
     whole_agent_claims: bool = False
     """Whether a claim's memory and disk are rounded up to the part of the agent that goes with its cores."""
@@ -90,3 +92,8 @@ class Policy:
     send_s: float = 300.0
     """A claim that ends is held back this long at most until it has sent its temporary outputs."""
     reconcile_s: float = 900.0
+
+    @property
+    def limits_starts(self) -> bool:
+        """Whether tasks may have to wait although there is room."""
+        return self.max_running is not None or self.arrival_rate is not None

@@ -254,6 +254,8 @@ class AgentRecord:
     attributes: Mapping[str, str] = field(default_factory=dict)
     """As its last offer named them."""
     offers: dict[str, Offer] = field(default_factory=dict)
+    offered_at: float = -1e18
+    """When the first of these came."""
     failures: int = 0
     """Failures of the cluster in a row."""
     failed_last: float = -1e18

@@ -85,7 +85,7 @@ def starts(state: State, changed: Sequence[Claim]) -> Iterator[Decision]:
 def _shapes(state: State, room: Sequence[Resources]) -> Iterator[Shape]:
     """The shapes to look at, by rank, while `room` is what the changed claims have."""
     waiting = state.waiting
-    if state.try_all or state.policy.max_running is not None:
+    if state.try_all or state.policy.limits_starts:
         yield from waiting.fitting(_any(state).most)
         return
     most = _any(state).most()

@@ -53,6 +53,9 @@ class State:
     under_way: UnderWay = field(default_factory=UnderWay)
     counts: Counter[TaskState] = field(default_factory=Counter)
     order: int = 0
+    """Of the last task that was submitted."""
+    first_at: float | None = None
+    """When the first task was."""
     needed: dict[Shape, Need] = field(default_factory=dict)
     """The needs of waiting shapes; see demand."""
     constrained: dict[Shape, None] = field(default_factory=dict)

@@ -43,6 +43,7 @@ def submit(state: State, event: TaskSubmitted) -> None:
         state.note("warning", m.TASK_TWICE(task=task.id), task.id)
         return
     state.order += 1
+    state.first_at = state.now if state.first_at is None else state.first_at
     record = new_record(state, task, event.inputs, state.order, state.last_category)
     record.temporaries = event.temporaries
     enqueue(state, record)

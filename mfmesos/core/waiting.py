@@ -26,6 +26,8 @@ class Binding(Enum):
     """Temporary inputs, which other tasks make again or claims send."""
     PAUSED = "paused"
     """The workflow's folder is full: nothing starts before `until`."""
+    ARRIVES = "arrives"
+    """--arrival-rate: no further task counts as arrived before `until`."""
     RUNNING = "running"
     """--max-running tasks run: `limit`."""
     GATHERING = "gathering"
@@ -52,7 +54,7 @@ class Binding(Enum):
     """Nothing: it starts in a moment."""
 
 
-POLICY = frozenset((Binding.RUNNING, Binding.HELD, Binding.GATHERING, Binding.BOUND))
+POLICY = frozenset((Binding.RUNNING, Binding.ARRIVES, Binding.HELD, Binding.GATHERING, Binding.BOUND))
 CLUSTER = frozenset((
     Binding.CLAIM, Binding.NO_CLUSTER, Binding.TOO_LARGE, Binding.SHUNNED, Binding.OFFERS))
 
@@ -126,6 +128,8 @@ def _in_turn(state: State, record: TaskRecord, shape: Shape, found: Waiting) -> 
         return replace(found, binding=Binding.INPUTS)
     if state.now < state.paused_until:
         return replace(found, binding=Binding.PAUSED, until=state.paused_until)
+    if policy.arrival_rate is not None and not planning.room_to_run(state):
+        return replace(found, binding=Binding.ARRIVES, until=planning.next_arrival(state))
     if policy.max_running is not None and state.running() >= policy.max_running:
         return replace(found, binding=Binding.RUNNING, limit=policy.max_running)
     if hold is not None and hold.task_id == record.task.id:

@@ -29,6 +29,7 @@ def policy_of(config: SchedulerConfig) -> Policy:
         max_running=config.max_running, max_cores=config.max_cores, max_memory_mb=config.max_memory_mb,
         placement=config.placement, placements=tuple(sorted(config.placements.items())),
         ordering=config.ordering, planned_start=config.planned_start,
+        offers=config.offers, arrival_rate=config.arrival_rate,
         per_task_claims=config.claims == "per-task", claim_idle_s=config.claim_idle_s,
         whole_agent_claims=config.claims == "whole-agent",
         claim_worklife_s=config.claim_worklife_s, estimates=config.estimates, retry_budget=config.retry_budget,

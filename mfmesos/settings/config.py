@@ -66,7 +66,10 @@ class SchedulerConfig:
     """The same, for tasks of some categories."""
     ordering: str = "fifo"
     planned_start: str = "easy"
+    offers: str = "polite"
     """Names of the same."""
+    arrival_rate: float | None = None
+    """Tasks per second that may start for the first time."""
     claims: str = "shared"
     """"shared": one claim runs many tasks; "whole-agent": and has the part of the agent that goes with its cores;
     "per-task": each task has its own claim, container and limits.

@@ -49,7 +49,7 @@ WORKER_IDLE = Bounds(1, LONGEST_S)
 RETRY_BUDGET = Bounds(0, 100, above=True)
 PRIORITY = Bounds(-1e9, 1e9)
 SETTINGS = {
-    "retries": COUNT, "max_running": SOME, "max_cores": BOUND, "max_memory_mb": BOUND,
+    "retries": COUNT, "max_running": SOME, "arrival_rate": BOUND, "max_cores": BOUND, "max_memory_mb": BOUND,
     "claim_idle_s": SECONDS, "claim_worklife_s": SECONDS,
     "unsatisfiable_s": SECONDS, "retry_budget": RETRY_BUDGET,
 }

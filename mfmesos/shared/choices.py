@@ -4,9 +4,11 @@ know them without the core.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Collection
 from typing import Callable
 
+from mfmesos.shared.bounds import SECONDS
 from mfmesos.shared.messages import core as m
 from mfmesos.shared.phrases import printable
 
@@ -39,6 +41,31 @@ def any_value(value: str) -> None:
 PLACEMENTS: dict[str, Callable[[str], None]] = {
     "first": no_value, "pack": no_value, "spread": any_value, "best": no_value, "balanced": no_value,
     "attribute": some_value, "network": no_value, "data": no_value}
+
+
+def seconds_value(value: str) -> None:
+    """Of a policy whose parameter is a time; raises ValueError."""
+    some_value(value)
+    check_seconds(value)
+
+
+def check_seconds(value: str) -> None:
+    """Raises ValueError."""
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not SECONDS.holds(seconds):
+        raise ValueError(m.POLICY_SECONDS(value=printable(value, 40), bounds=SECONDS))
+
+
+OFFERS: dict[str, Callable[[str], None]] = {"polite": no_value, "hold": seconds_value, "refuse": seconds_value}
+
+
+def check_offers(text: str) -> None:
+    """Raises ValueError."""
+    name, value = named(OFFERS, text)
+    OFFERS[name](value)
 
 
 def check_placement(text: str) -> None:

@@ -93,6 +93,7 @@ def _waits(why: Values, hosts: Mapping[str, str], now: float) -> Iterator[str]:
     texts: dict[str, Callable[[], str]] = {
         "inputs": lambda: m.WAITS_INPUTS(),
         "paused": lambda: m.WAITS_PAUSED(),
+        "arrives": lambda: m.WAITS_ARRIVES(),
         "running": lambda: m.WAITS_RUNNING(limit=why["limit"]),
         "gathering": lambda: m.WAITS_GATHERING(claim=where),
         "held": lambda: m.WAITS_HELD(behind=why["behind"]),

@@ -12,7 +12,7 @@ from mfmesos.core.policies.first_fit import FirstFit
 from mfmesos.core.policies.registry import chosen
 from mfmesos.scheduler.parts import policy_of
 from mfmesos.settings.config import SchedulerConfig
-from mfmesos.shared.choices import PLACEMENTS, check_placement
+from mfmesos.shared.choices import OFFERS, PLACEMENTS, check_offers, check_placement
 
 
 @pytest.mark.parametrize("command", ["run", "makeflow", "factory"])
@@ -34,9 +34,11 @@ def test_an_unknown_placement_of_a_category_is_bad_usage(tmp_path):
 def test_names_are_those_of_the_core():
     """The command line knows them without the core: each is refused or accepted by both."""
     assert set(PLACEMENTS) == set(registry.PLACEMENTS)
-    for name in PLACEMENTS:
-        for text in (name, f"{name}=x", f"{name}="):
+    assert set(OFFERS) == set(registry.OFFERS)
+    for name in (*PLACEMENTS, *OFFERS):
+        for text in (name, f"{name}=x", f"{name}=", f"{name}=3"):
             assert refused(check_placement, text) == refused(registry.placement, text), text
+            assert refused(check_offers, text) == refused(lambda one: registry.made(registry.OFFERS, one), text), text
 
 
 def refused(check: Callable[[str], object], text: str) -> str:

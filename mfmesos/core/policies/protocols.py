@@ -9,7 +9,14 @@ from mfmesos.core.cluster_state import ClusterState
 from mfmesos.core.decisions import Decision
 from mfmesos.core.model import Resources
 from mfmesos.core.records import AgentRecord, TaskRecord
+from mfmesos.shared.choices import seconds_value
 from mfmesos.shared.values import value
+
+
+def seconds_of(text: str) -> float:
+    """The parameter of a policy; raises ValueError."""
+    seconds_value(text)
+    return float(text)
 
 S = TypeVar("S")
 """The state of the core, which itself holds the policies."""

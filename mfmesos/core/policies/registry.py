@@ -13,11 +13,13 @@ from mfmesos.core.policies.easy import Easy
 from mfmesos.core.policies.fair import Fair
 from mfmesos.core.policies.fifo import Fifo
 from mfmesos.core.policies.first_fit import FirstFit
+from mfmesos.core.policies.hold_offers import HoldOffers
 from mfmesos.core.policies.network import LeastNetwork
 from mfmesos.core.policies.no_holds import NoHolds
 from mfmesos.core.policies.pack import Pack
 from mfmesos.core.policies.priority import Priority
 from mfmesos.core.policies.protocols import OfferPolicy, Ordering, Placement, PlannedStarts, Policies
+from mfmesos.core.policies.refuse_offers import RefuseOffers
 from mfmesos.core.policies.shortest import Shortest
 from mfmesos.core.policies.spread import Spread
 from mfmesos.core.policy import Policy
@@ -52,7 +54,9 @@ PLACEMENTS: Makers[Placement] = {
     "balanced": bare(Balanced), "attribute": valued(PreferAttribute), "network": bare(LeastNetwork),
     "data": bare(ByData)}
 """Of choices.PLACEMENTS."""
-OFFERS: Makers[OfferPolicy[State]] = {"decline": bare(DeclineAtOnce)}
+OFFERS: Makers[OfferPolicy[State]] = {
+    "polite": bare(DeclineAtOnce), "hold": HoldOffers, "refuse": RefuseOffers}
+"""Of choices.OFFERS."""
 PLANNED_STARTS: Makers[PlannedStarts[State]] = {"none": bare(NoHolds), "easy": bare(Easy)}
 
 

@@ -179,6 +179,9 @@ POLICY_NEEDS_VALUE = Message(
 POLICY_TAKES_NO_VALUE = Message(
     "policy-takes-no-value", "{value}: this policy takes no value; {cure}",
     "A policy without a parameter was given as NAME=VALUE.", "give the name alone")
+POLICY_SECONDS = Message(
+    "policy-seconds", "{value}: this policy takes a time; {cure}", "A policy with a time was given something else.",
+    "give NAME=SECONDS, {bounds}")
 DECLARED_TOO_SMALL = Message(
     "declared-too-small", "{why}; declared {declared:.0f} MB, used more than {used:.0f} MB: declare about {more} MB",
     "The task used more memory or disk than its request declares, and no attempt is allowed more than that.",

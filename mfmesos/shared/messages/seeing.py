@@ -74,6 +74,9 @@ WAITS_INPUTS = Message(
     "Why a task waits.")
 WAITS_PAUSED = Message(
     "waits-paused", "it waits for space: the disk of the workflow's folder is full", "Why a task waits.")
+WAITS_ARRIVES = Message(
+    "waits-arrives", "it waits for its turn: with --arrival-rate it counts as arrived a little later",
+    "Why a task waits.")
 WAITS_RUNNING = Message(
     "waits-running", "it waits for its turn: {limit} tasks run, as many as --max-running allows", "Why a task waits.")
 WAITS_GATHERING = Message(
