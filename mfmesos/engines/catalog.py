@@ -21,13 +21,14 @@ from typing import Any
 
 from mfmesos.aio import aiohttp
 from mfmesos.core.model import Resources
+from mfmesos.settings.pool_settings import TASK_VINE, WORK_QUEUE
 from mfmesos.shared.addresses import join_host_port
 from mfmesos.shared.messages import pool as m
 from mfmesos.shared.phrases import printable, shortened
 from mfmesos.shared.resources import four
 from mfmesos.shares.pool_values import ManagerStatus
 
-WORKERS = {"wq_master": "work_queue_worker", "wq_manager": "work_queue_worker", "vine_manager": "vine_worker"}
+WORKERS = {"wq_master": WORK_QUEUE, "wq_manager": WORK_QUEUE, "vine_manager": TASK_VINE}
 """The worker program for each type of a manager's record."""
 WHOLE = "whole queue"
 NAMES = ("cores", "memory", "disk", "gpus")
@@ -123,7 +124,7 @@ def manager_of(record: dict[str, Any], asked: tuple[str, int] | None = None) -> 
         _resources(record, "tasks_total_{}"), _largest(record), int(_number(record, "workers_connected", "workers")),
         _resources(record, "{}_total"), WORKERS.get(str(record.get("type")), ""),
         int(_number(record, "protocol")), record.get("ssl") is True,
-        blocked=_hosts(record.get("workers_blocked")),
+        blocked=_hosts(record.get("workers_blocked")), whole_workers=_gives_whole_workers(record),
         tasks_left=int(_number(record, "tasks_left")), capacity=int(_number(record, "capacity_weighted")),
         heard_at=_number(record, "lastheardfrom", most=1e12))
 
@@ -176,15 +177,34 @@ def _resources(record: dict[str, Any], form: str) -> Resources:
 
 
 def _largest(record: dict[str, Any]) -> Resources:
-    listed = record.get("categories")
-    categories = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    for one in categories:
+    for one in _categories(record):
         if one.get("category") == WHOLE:
             return _resources(one, "max_{}")
     mean = _mean(record)
-    active = [one for one in categories if _number(one, "tasks_waiting") + _number(one, "tasks_running")]
+    active = _active_categories(record)
     return four(max([at_least, *(_learned(one, name) or _maximum(one, f"max_{name}") for one in active)])
                 for name, at_least in zip(NAMES, (mean.cores, mean.memory_mb, mean.disk_mb, mean.gpus)))
+
+
+def _categories(record: dict[str, Any]) -> list[dict[str, Any]]:
+    listed = record.get("categories")
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+
+def _active_categories(record: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one for one in _categories(record) if _number(one, "tasks_waiting") + _number(one, "tasks_running")]
+
+
+def _gives_whole_workers(record: dict[str, Any]) -> bool:
+    """Whether tasks request nothing and are measured, but not often enough for Work Queue: until then it gives each a
+    whole worker. (TaskVine gives each as much as the largest has used.)
+    """
+    return (WORKERS.get(str(record.get("type"))) == WORK_QUEUE and not _mean(record).cores
+            and any(_is_measured(one, "memory") and not _learned(one, "memory") for one in _active_categories(record)))
+
+
+def _is_measured(category: dict[str, Any], name: str) -> bool:
+    return str(category.get(f"max_{name}"))[:1] in ("~", ">")
 
 
 def _mean(record: dict[str, Any]) -> Resources:
@@ -203,9 +223,8 @@ def _learned(category: dict[str, Any], name: str) -> float:
     """What a task of the category is given first where the manager has learned that from measured tasks, which is less
     than their maximum; 0 if it has not, or if tasks wait that this was too little for.
     """
-    measured = str(category.get(f"max_{name}"))[:1] in ("~", ">")
     first = category.get("first_allocation")
-    if not measured or not isinstance(first, dict) or _number(category, "max_allocation_count"):
+    if not _is_measured(category, name) or not isinstance(first, dict) or _number(category, "max_allocation_count"):
         return 0.0
     least = _number({name: first.get(name, 0)}, name)
     return least if least < _maximum(category, f"max_{name}") else 0.0

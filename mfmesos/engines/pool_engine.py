@@ -114,6 +114,8 @@ class PoolEngine(Launched):
             line = _failure(worker, report, host, more_of_it(report, self._state_dir))
             log.warning("%s", line)
             self._notify_once(worker.project, line)
+        if report.result is not None and report.result.resource == "memory":
+            self._pool.outgrown(worker.manager, worker.size)
         if not worker.seen and (not report.finished or now - worker.asked_at < YOUNG_S or not worker.presumed):
             ended = m.POOL_WORKER_ENDED_ON(host=host) if host else m.POOL_WORKER_ENDED()
             self._pool.crashed(worker.project, report.reason or ended, now)

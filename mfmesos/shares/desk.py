@@ -74,6 +74,15 @@ class Pool:
         """A worker of the project has connected to its manager."""
         self._backoffs.pop(project, None)
 
+    def outgrown(self, manager: str, size: Resources) -> None:
+        """The tasks of a worker used more memory than the worker had: until the manager has no tasks, each of its tasks
+        is assumed to need twice its part of such a worker.
+        """
+        heard = self._heard.get(manager)
+        cores = max(heard[1].largest.cores if heard is not None else 0.0, 1.0)
+        memory_mb = 2 * size.memory_mb * min(cores / max(size.cores, EPS), 1.0)
+        self._sizes.setdefault(manager, _Sizes()).more_memory(memory_mb)
+
     def decide(self, managers: Sequence[ManagerStatus], settings: Mapping[str, ProjectSettings],
                workers: Sequence[PoolWorker], agent: Resources, now: float, *,
                cluster_cores: float = math.inf, overhead: Resources = NOTHING_SAID,
@@ -128,10 +137,11 @@ class Pool:
                 why[status.key] = m.POOL_NO_WORKER_FITS(agent=agent)
                 sizes.rest_until = now + self.pace.smaller_s
             else:
-                sizes.at_least = next_size
+                sizes.at_least = next_size._replace(memory_mb=max(next_size.memory_mb, sizes.at_least.memory_mb))
                 small = [w for w in its if w.connected and not next_size.fits_in(w.size)]
         if sizes.at_least != NOTHING_SAID and status.key not in why:
-            why[status.key] = m.POOL_TRYING_LARGER(worker=sizes.at_least)
+            why[status.key] = (m.POOL_TRYING_LARGER(worker=sizes.at_least) if sizes.at_least.cores
+                               else m.POOL_MORE_MEMORY(memory=min(sizes.at_least.memory_mb, agent.memory_mb)))
         homeless = steps.without_room(its, now, self.pace)
         if homeless:
             sizes.most_cores = max(math.floor(max(w.size.cores for w in homeless) / 2 + EPS), 1)
@@ -220,6 +230,9 @@ class _Sizes:
     """`most_cores` holds until then."""
     rest_until: float = -math.inf
     """No worker is large enough; none starts until then."""
+
+    def more_memory(self, memory_mb: float) -> None:
+        self.at_least = self.at_least._replace(memory_mb=max(self.at_least.memory_mb, memory_mb))
 
     def learned(self, strangers: float, now: float) -> Learned:
         return Learned(self.at_least, self.most_cores if now < self.until else math.inf, strangers)

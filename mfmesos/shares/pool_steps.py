@@ -111,7 +111,8 @@ def account(status: ManagerStatus, settings: ProjectSettings, workers: Sequence[
     its = planned(status, settings.capacity)
     need = 0.0 if status.refuses else cores_needed(its, settings.worker, agent, learned.at_least)
     # A task without requests takes a whole worker.
-    most = min(learned.most_cores, task.cores if status.largest == NOTHING_SAID else math.inf)
+    whole = status.largest == NOTHING_SAID or status.whole_workers
+    most = min(learned.most_cores, task.cores if whole else math.inf)
     largest = settings.worker or worker_size(task, need, agent, most_cores=most)
     if settings.tasks_per_worker:
         need = min(need, math.ceil(its.tasks / settings.tasks_per_worker) * largest.cores)

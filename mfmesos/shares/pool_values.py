@@ -41,6 +41,8 @@ class ManagerStatus:
     """Tasks that its program has announced, and not submitted yet."""
     blocked: tuple[str, ...] = ()
     """Hosts from which it accepts no workers."""
+    whole_workers: bool = False
+    """It gives each task a whole worker, though `largest` is known."""
     capacity: int = 0
     """The number of tasks that it can keep busy at once, as it measures; 0: not known."""
     heard_at: float = field(default=0.0, compare=False)

@@ -308,32 +308,34 @@ def test_capacity(vine: Path, pool: PoolFlow, managers: MakeManager, kind: str) 
     assert pool.interrupt(process).code == 0
 
 
+@pytest.mark.timeout(280)
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_a_category_has_learned(vine: Path, managers: MakeManager, make_cluster: MakeCluster, tmp_path: Path,
                                      catalog: Catalog, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tasks that request nothing, and need more memory than a core's part of an agent: the manager measures the first
-    one, by which the pool sizes the workers of the others."""
+    """Tasks that request nothing, and need more memory than a core's part of an agent: the first gets a larger worker
+    and is measured; the workers of the others are as large as that, and several run at once."""
     pool = PoolFlow(tmp_path / "pool", make_cluster(resources="cpus:4;mem:1800;disk:20000", agents=1), catalog)
     monkeypatch.setenv("PATH", str(vine / "bin"), prepend=os.pathsep)  # for resource_monitor
     one = managers(kind)
     one.learn("large")
     takes = "head -c 400000000 /dev/zero | tail | sleep 3"
+    found: list[tuple[float, int]] = []
+
+    def all_ended() -> bool:
+        workers = json.loads(raw(one.port, "worker_status"))
+        found.extend((who["memory_total"] / who["cores_total"], sum(each["total_tasks_running"] for each in workers))
+                     for who in workers)
+        return len(one.ended) == 5
     with nothing_stays(pool.cluster):
         process = serve(pool, vine, one)
         one.submit(takes, category="large")
         one.wait_for(1, 90)
         wait_until(lambda: one.stats()["workers_connected"] == 0, 60, "the idle workers to leave")
         one.submit(takes, 4, category="large")
-        sizes: set[tuple[int, int]] = set()
-
-        def all_ended() -> bool:
-            workers = json.loads(raw(one.port, "worker_status"))
-            sizes.update((who["cores_total"], who["memory_total"]) for who in workers)
-            return len(one.ended) == 5
         wait_until(all_ended, 90, "all tasks")
         assert pool.interrupt(process).code == 0
-    assert sizes
-    assert all(cores == 1 and 380 < memory < 600 for cores, memory in sizes), sizes
+    assert min(memory_mb for memory_mb, _ in found) > 380
+    assert max(running for _, running in found) > 1
 
 
 @pytest.mark.parametrize("kind", KINDS)

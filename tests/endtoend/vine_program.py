@@ -64,6 +64,7 @@ class Program:
 
     def obey(self, words: Any) -> None:
         if words == "stats":
+            getattr(self.manager, "_refresh_stats", lambda: None)()  # TaskVine's are up to 5 s old
             found = {name: getattr(self.manager.stats, name, 0) for name in NUMBERS}
             print("stats", json.dumps(found), flush=True)
             return

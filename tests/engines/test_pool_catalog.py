@@ -76,7 +76,12 @@ def test_a_recorded_category_that_is_measured(kind: str, memory_mb: float) -> No
     """Tasks that request nothing are as large as the largest that the resource monitor has seen. TaskVine gives them
     that first; Work Queue gives each a whole worker until it has measured many."""
     record = json.loads((HERE / f"status-measured-{kind}-main.json").read_text())[0]
-    assert manager_of(record, ("h", 1)).largest.memory_mb == memory_mb
+    status = manager_of(record, ("h", 1))
+    assert (status.largest.memory_mb, status.whole_workers) == (memory_mb, kind == "workqueue")
+    record["categories"][0]["first_allocation"]["memory"] = memory_mb - 1
+    assert not manager_of(record, ("h", 1)).whole_workers
+    requested = json.loads((HERE / f"status-{kind}-main.json").read_text())[0]
+    assert not manager_of(requested, ("h", 1)).whole_workers
 
 
 def test_a_recorded_catalog_of_today() -> None:

@@ -320,6 +320,22 @@ def test_larger_workers_are_tried_up_to_a_whole_agent() -> None:
     assert not made.drains
 
 
+def test_tasks_that_used_more_memory_than_their_worker_had() -> None:
+    """They are assumed to need twice their part of that worker, up to a whole agent, and it is said; a manager without
+    tasks is forgiven."""
+    pool, its = Pool(), {"p": ProjectSettings()}
+    pool.decide([waiting(1)], its, [], AGENT, 0.0)
+    for had, needed in ((4000.0, 8000.0), (8000.0, AGENT.memory_mb), (AGENT.memory_mb, AGENT.memory_mb)):
+        pool.outgrown("p h:9123", Resources(1, had, 5000))
+        made = pool.decide([waiting(1)], its, [], AGENT, 1.0)
+        assert [(start.size.cores, start.size.memory_mb) for start in made.starts] == [(1, needed)]
+        assert f"trying {needed:.0f} MB for each task" in made.why_not_more["p h:9123"]
+    pool.outgrown("p h:9123", Resources(4, 4000, 5000))  # one of up to four tasks
+    pool.decide([waiting(0)], its, [], AGENT, 2.0)
+    pool.outgrown("p h:9123", Resources(4, 10000, 5000))
+    assert pool.decide([waiting(1)], its, [], AGENT, 3.0).starts[0].size.memory_mb == 5000
+
+
 def test_a_running_task_is_no_sign_of_small_workers() -> None:
     """Nor is a worker that has just been idle, or one that has not connected."""
     its = {"p": ProjectSettings()}
@@ -364,6 +380,15 @@ def test_tasks_without_a_request_get_a_worker_each() -> None:
     cluster = Cluster({"p": ProjectSettings()})
     cluster.settle([waiting(6)])
     assert [w.size.cores for w in cluster.workers] == [1] * 6
+
+
+def test_tasks_that_are_measured_get_a_worker_each() -> None:
+    """As long as their manager gives each a whole worker, whatever it needs of it."""
+    status = replace(waiting(3, Resources(0, 300, 0)), whole_workers=True)
+    made = Pool().decide([status], {"p": ProjectSettings()}, [], AGENT, 1.0)
+    assert [(start.size.cores, start.count) for start in made.starts] == [(1, 3)]
+    made = Pool().decide([replace(status, whole_workers=False)], {"p": ProjectSettings()}, [], AGENT, 1.0)
+    assert [(start.size.cores, start.count) for start in made.starts] == [(3, 1)]
 
 
 def test_strangers_are_subtracted() -> None:

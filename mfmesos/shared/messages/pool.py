@@ -180,6 +180,10 @@ POOL_TRYING_LARGER = Message(
     "pool-trying-larger", "tasks wait although its workers are idle: trying workers of {worker}",
     "The manager does not report how large its tasks are; the pool starts larger workers until one fits.",
     "give the size with --cores, --memory and --disk if you know it")
+POOL_MORE_MEMORY = Message(
+    "pool-more-memory", "its tasks used more memory than their worker had: trying {memory:.0f} MB for each task",
+    "A worker was ended because its tasks, which do not request enough memory, used more than the worker had.",
+    "request the tasks' memory, or give workers --memory")
 POOL_NO_WORKER_FITS = Message(
     "pool-no-worker-fits", "tasks wait although a worker of a whole agent ({agent}) is idle; {cure}",
     "No worker is large enough for the manager's tasks, or none has a feature that they need.",
