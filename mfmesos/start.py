@@ -78,7 +78,7 @@ def main() -> None:
     """Run the program that the first argument names."""
     gc.set_threshold(*COLLECT_AFTER)
     isolate()
-    from mfmesos.shared.own_programs import CLUSTER, SCHEDULER
+    from mfmesos.shared.own_programs import CLUSTER, PAGE, SCHEDULER
 
     program = sys.argv.pop(1) if len(sys.argv) > 1 else ""
     if program == SCHEDULER:
@@ -89,6 +89,10 @@ def main() -> None:
         from mfmesos.local.__main__ import main as cluster
 
         sys.exit(cluster())
+    if program == PAGE:
+        from mfmesos.web.page_process import main as page
+
+        sys.exit(page(sys.argv[1:]))
     from mfmesos.shared.messages import cli as m
 
     sys.exit(m.UNKNOWN_PROGRAM(program=program))

@@ -22,6 +22,7 @@ from mfmesos.cli.report_commands import export, report
 from mfmesos.cli.seeing_commands import logs, status, why
 from mfmesos.cli.showing_options import showing_options, showing_settings
 from mfmesos.cli.simulate_commands import simulate
+from mfmesos.cli.web_command import web
 from mfmesos.settings.config import DEFAULT_MASTER, ConfigError, SchedulerConfig, read_secret
 from mfmesos.shared import bounds
 from mfmesos.shared.messages import cli as m
@@ -344,7 +345,7 @@ def clean(directory: Path, dry_run: bool, master: str, principal: str | None, se
         echo=echo))
 
 
-for command in (estimates, history, simulate, status, why, logs, report, export):
+for command in (estimates, history, simulate, status, why, logs, report, export, web):
     main.add_command(command)
 for command in main.commands.values():
     click.option("-C", "work_in", metavar="FOLDER", is_eager=True, expose_value=False, callback=enter,

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from mfmesos.launchers.run_page import run_page
 from mfmesos.mesos.masters import parse_masters
 from mfmesos.settings.config import ConfigError, SchedulerConfig
 from mfmesos.shared import own_programs
@@ -25,10 +26,16 @@ PRINCIPAL = "mfmesos"
 @contextmanager
 def local_cluster(config: SchedulerConfig, agents: int = 1) -> Iterator[SchedulerConfig]:
     """The settings with an existing master: `local` is started and ended around the block; other masters are returned
-    unchanged.
+    unchanged. So is the page of the run, with --web.
 
-    Raises ConfigError if the cluster does not start, or for an invalid master address.
+    Raises ConfigError if one of them does not start, or for an invalid master address.
     """
+    with run_page(config) as shown, _cluster(shown, agents) as resolved:
+        yield resolved
+
+
+@contextmanager
+def _cluster(config: SchedulerConfig, agents: int) -> Iterator[SchedulerConfig]:
     if config.master != "local":
         check_master(config.master)
         yield config

@@ -112,7 +112,7 @@ class MesosLink:
         self._driver = SchedulerDriver(
             settings.info(), masters.addresses, self._from_driver, principal=settings.principal,
             secret=settings.secret, timing=timing, uniform=uniform, clock=clock,
-            is_suppressed=lambda: self._suppressed)
+            is_suppressed=lambda: self._suppressed, is_leaving=lambda: self._leaving)
         self._watch = watch(masters, self._found_leader) if masters.zk_hosts else None
         self._sender = threading.Thread(target=self._send_calls, name="mesos-calls", daemon=True)
 

@@ -56,12 +56,14 @@ def _cure(message: str) -> str:
 class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[misc]  # pymesos has no types
     """Reads events on one thread and posts them as events of the core; one other thread may use `call`.
 
-    `framework` is Mesos's FrameworkInfo. `is_suppressed` returns, at SUBSCRIBE, whether offers are suppressed.
+    `framework` is Mesos's FrameworkInfo. `is_suppressed` returns, at SUBSCRIBE, whether offers are suppressed;
+    `is_leaving`, whether the end of the stream is expected.
     """
 
     def __init__(self, framework: Mapping[str, Any], masters: Iterable[str], post: Callable[[events.Event], None], *,
                  principal: str | None, secret: str | None, timing: Timing, uniform: Callable[[float, float], float],
-                 clock: Callable[[], float], is_suppressed: Callable[[], bool]) -> None:
+                 clock: Callable[[], float], is_suppressed: Callable[[], bool],
+                 is_leaving: Callable[[], bool] = lambda: False) -> None:
         super(HardenedProcess, self).__init__(
             None, dict(framework), ",".join(masters), implicit_acknowledgements=False, failover=True)
         self._post = post
@@ -70,6 +72,7 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
         self._caller = Caller(timing.call_s)
         self._caller_lock = threading.Lock()
         self._is_suppressed = is_suppressed
+        self._is_leaving = is_leaving
         self._role = str(framework.get("role", "*"))
         self._errors = 0
         self._reported = ""
@@ -228,7 +231,7 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
         """pymesos's name for on_ended; never called."""
 
     def on_ended(self, reason: str, was_subscribed: bool) -> None:
-        logger.warning("disconnected: %s", reason)
+        logger.log(logging.INFO if self._is_leaving() else logging.WARNING, "disconnected: %s", reason)
         if was_subscribed or reason != self._reported:
             self._reported = reason
             self._post(events.Disconnected(reason))

@@ -59,7 +59,8 @@ def framework_of(config: SchedulerConfig) -> FrameworkSettings:
     return FrameworkSettings(
         name=f"{config.name} {Path(config.workdir).name}", user=config.user, hostname=socket.gethostname(),
         role=config.role, principal=config.principal, secret=read_secret(config.secret_file),
-        framework_id=known.id if known else None, gpus=config.gpus, labels=(
+        framework_id=known.id if known else None, gpus=config.gpus,
+        webui_url=config.webui_url, labels=(
             ("mfmesos.user", getpass.getuser()), ("mfmesos.host", socket.gethostname()),
             ("mfmesos.folder", printable(config.workdir, 200)), ("mfmesos.engine", config.engine)))
 

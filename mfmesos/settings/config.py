@@ -105,6 +105,10 @@ class SchedulerConfig:
     """Of scheduler.log: "text" or "json"."""
     metrics_file: str = ""
     """Where metrics for Prometheus are written every few seconds; empty: nowhere."""
+    web: str = ""
+    """ADDRESS:PORT of the page that the command starts; empty: no page."""
+    webui_url: str = ""
+    """The page's address, without its token, for Mesos's pages."""
     event_log: bool = False
     """Whether to log what goes into the core and what comes out, for a replay (docs/extending.md)."""
     debug_log: str = ""

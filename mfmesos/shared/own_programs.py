@@ -7,11 +7,12 @@ import sys
 
 SCHEDULER = "mfmesos.scheduler"
 CLUSTER = "mfmesos.local"
+PAGE = "mfmesos.web"
 START = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "start.py")
 
 
 def command(program: str, interpreter: str = sys.executable) -> list[str]:
-    """The command that starts SCHEDULER or CLUSTER with that interpreter, without its own arguments."""
+    """The command that starts SCHEDULER, CLUSTER or PAGE with that interpreter, without its own arguments."""
     # -I ignores PYTHONHOME, too, and an interpreter that needs PYTHONHOME does not start without it.
     isolated = ["-s"] if os.environ.get("PYTHONHOME") else ["-I"]
     encoding = ["-X", "utf8"] if sys.flags.utf8_mode else []

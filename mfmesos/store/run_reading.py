@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from mfmesos.shared.messages import store as m
 from mfmesos.store import makers, sqlitefile
@@ -20,6 +20,9 @@ _AMOUNT = re.compile(r"\d+(\.\d+)?")
 
 class NoRecord(RecordError):
     """The folder has none yet."""
+
+
+Reader = TypeVar("Reader", bound="RunReader")
 
 
 class RunReader:
@@ -42,7 +45,7 @@ class RunReader:
     def _translated(self) -> Any:
         return sqlitefile.translated_errors(self._path, RecordError, m.RECORD_AWAY())
 
-    def __enter__(self) -> RunReader:
+    def __enter__(self: Reader) -> Reader:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,

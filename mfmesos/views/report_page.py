@@ -30,7 +30,8 @@ Cell = tuple[str, str]
 
 def page(facts: RunFacts, name: str, now: float) -> str:
     """`name`: of the workflow. `now`: seconds since the epoch."""
-    curves, script, uplot = run_sums.curves(facts), asset("report.js"), vendored("uPlot.iife.min.js")
+    curves, uplot = run_sums.curves(facts), vendored("uPlot.iife.min.js")
+    script = asset("common.js") + asset("report.js")
     run = facts.run
     state = "running" if run["state"] == RUNNING else run["state"]
     good = state == "ended" and not run["failed"]

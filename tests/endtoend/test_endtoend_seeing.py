@@ -130,10 +130,12 @@ def test_what_a_good_run_leaves(tmp_path, embedded_mesos):
 
 
 def test_a_run_is_known_by_its_name_on_the_cluster(flow):
-    """Its framework and its tasks have labels; their names hold the workflow's folder."""
+    """Its framework and its tasks have labels; their names hold the workflow's folder. With --web Mesos's pages link to
+    its page, whose token is neither there nor in what a log may hold; the page ends with the run.
+    """
     command = f"while [ ! -e {flow.folder / 'end'} ]; do sleep 0.1; done"
     flow.write("tasks.jsonl", json.dumps({"command": command}))
-    process = flow.start("run", "--master", flow.cluster.master, "tasks.jsonl")
+    process = flow.start("run", "--web", "--master", flow.cluster.master, "tasks.jsonl")
     found = []
 
     def known() -> bool:
@@ -142,8 +144,17 @@ def test_a_run_is_known_by_its_name_on_the_cluster(flow):
         return bool(found)
 
     wait_until(known, 60, "the framework and its task")
+    pointer = flow.folder / ".mfmesos/web.json"
+    assert pointer.stat().st_mode & 0o777 == 0o600
+    address, token = json.loads(pointer.read_text())["link"].split("?token=")
+    assert found[0]["webui_url"] == address
+    assert "mfmesos_up 1.0" in urllib.request.urlopen(f"{address}metrics?token={token}", timeout=60).read().decode()
     flow.write("end", "")
-    assert flow.end(process).code == 0
+    ended = flow.end(process)
+    assert ended.code == 0, ended.out
+    assert address in ended.out
+    assert token not in ended.out + flow.log()
+    assert not pointer.exists()
     (task, *_) = found[0]["tasks"]
     assert task["name"].startswith("mfmesos flow claim ")
     for labels in (found[0]["labels"], task["labels"]):

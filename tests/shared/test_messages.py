@@ -58,7 +58,8 @@ NOT_MESSAGES: dict[str, tuple[str, ...]] = {
     # Headings and labels of the report, what metrics mean, names in exports, and SQL.
     "mfmesos/views/report_page.py": ("",), "mfmesos/views/metrics.py": ("",),
     "mfmesos/views/run_exports.py": ("run {} of {}", "held ", "waiting tasks"),
-    "mfmesos/views/run_facts.py": ("task, attempt",),
+    "mfmesos/views/run_facts.py": ("task, attempt",), "mfmesos/store/run_pages.py": ("",),
+    "mfmesos/web/page_access.py": ("default-src", "401:"), "mfmesos/web/page_server.py": ("id: {}",),
     "mfmesos/views/status_view.py": ("{}  {}  for example",),
     "mfmesos/store/run_record.py": ("UPDATE ",),
     "mfmesos/store/run_reading.py": ("SELECT ", "run = (SELECT", "exit code"),  # SQL, and the beginning of a reason

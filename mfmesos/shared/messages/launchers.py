@@ -218,3 +218,13 @@ LINK_NO_PYTHON = Message(
     "link-no-python", "mfmesos: {interpreter} does not start ({why}): {cure}",
     "The Python environment of mfmesos was moved or removed after `mfmesos link`.",
     "run `mfmesos link` again, or `mfmesos unlink`")
+
+# --- the page ---
+PAGE_AT = Message("page-at", "the page of this run: {link}", "With --web; the link holds the page's token.")
+PAGE_AT_FILE = Message(
+    "page-at-file", "the page of this run: {address} (the link with its token is in .mfmesos/web.json)",
+    "With --web where output may go to a log, which must not hold the token.")
+PAGE_NOT_STARTED = Message(
+    "page-not-started", "the page does not start: {why}; {cure}", "With --web.",
+    "choose another --web-listen, or run without --web")
+PAGE_SILENT = Message("page-silent", "its process reported nothing", "Part of page-not-started.")

@@ -1,4 +1,4 @@
-"""Messages of `mfmesos status`, `why`, `logs` and `report`."""
+"""Messages of `mfmesos status`, `why`, `logs`, `report` and `web`."""
 from __future__ import annotations
 
 from mfmesos.shared.messages.message import Message
@@ -118,3 +118,10 @@ REPORT_WRITTEN = Message(
 NO_SUCH_RUN = Message(
     "no-such-run", "{folder}: run {run} is not recorded; {cure}", "The record holds the last 20 runs of the folder.",
     "leave out --run for the last one")
+
+# --- the page ---
+PAGE_LINK = Message("page-link", "the page is at {link}", "The link holds the token: whoever has it may see the page.")
+PAGE_NOT_LOOPBACK = Message(
+    "page-not-loopback", "the page cannot listen on {address}; {cure}",
+    "The page has no TLS, so that it is for this machine alone.",
+    "listen on 127.0.0.1, and reach it from elsewhere with ssh -L")

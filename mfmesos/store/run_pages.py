@@ -1,0 +1,75 @@
+"""What the page of a run asks the record: sums, and tasks one page at a time."""
+from __future__ import annotations
+
+from typing import Any
+
+from mfmesos.store.run_reading import Row, RunReader
+
+PAGE = 50
+ORDERS = {
+    "task": "task", "state": "state", "category": "category", "agent": "host", "ran": "wall_s", "ended": "ended",
+    "memory": "used_memory_mb", "attempts": "attempts"}
+"""By the name of the order, its column."""
+MOST_POINTS = 1000
+
+
+class RunPages(RunReader):
+    """Every method raises RecordError. `run`: the number of the run."""
+
+    def tasks(self, run: int, text: str = "", state: str = "", category: str | None = None, order: str = "task",
+              falling: bool = False, page: int = 0) -> dict[str, Any]:
+        """{"count": tasks that fit, "rows": those of the page}. TEXT is in the command, an output, the agent or the
+        reason, or is the number; looks at every row.
+        """
+        where = ["run = ?"]
+        values: list[Any] = [run]
+        for column, wanted in (("state", state), ("category", category)):
+            if wanted:
+                where.append(f"{column} = ?")
+                values.append(wanted)
+        if text:
+            where.append("(instr(command, ?) OR instr(outputs, ?) OR instr(host, ?) OR instr(reason, ?) OR task = ?)")
+            values += [text] * 4 + [int(text) if text.isdecimal() and len(text) < 10 else -1]
+        fits, way = " AND ".join(where), "DESC" if falling else "ASC"
+        (count,) = self._rows(f"SELECT count(*) AS n FROM tasks WHERE {fits}", *values)
+        rows = self._rows(
+            "SELECT task, state, category, host, attempts, submitted, started, ended, wall_s, used_memory_mb,"
+            f" memory_mb, substr(command, 1, 200) AS command, reason FROM tasks WHERE {fits}"
+            f" ORDER BY {ORDERS[order]} {way}, task LIMIT {PAGE} OFFSET ?", *values, page * PAGE)
+        return {"count": count["n"], "page": page, "size": PAGE, "rows": rows}
+
+    def categories(self, run: int) -> list[Row]:
+        """What their tasks took; those with most run time first."""
+        return self._rows(
+            "SELECT category, count(*) AS tasks, sum(state = 'failed') AS failed, sum(max(attempts - 1, 0)) AS retries,"
+            " avg(CASE WHEN state = 'finished' THEN wall_s END) AS mean_s, max(wall_s) AS most_s, sum(wall_s) AS run_s,"
+            " sum(cpu_s) AS cpu_s, avg(CASE WHEN state = 'finished' THEN used_memory_mb END) AS mean_mb,"
+            " max(used_memory_mb) AS most_mb, avg(memory_mb) AS given_mb,"
+            f" {'avg(asked_memory_mb)' if self._knows('tasks', 'asked_memory_mb') else 'NULL'} AS asked_mb"
+            " FROM tasks WHERE run = ? GROUP BY category ORDER BY run_s DESC LIMIT 200", run)
+
+    def by_category(self, run: int) -> list[tuple[str, str, int, float, float]]:
+        """See views.metrics."""
+        return [tuple(row.values()) for row in self._rows(
+            "SELECT category, state, count(*), sum(cpu_s), sum(wall_s) FROM tasks WHERE run = ?"
+            " GROUP BY category, state", run)]
+
+    def claims(self, run: int) -> list[Row]:
+        """With what ended in each; open ones and the latest first."""
+        if not self._knows("claims", "claim"):
+            return []
+        return self._rows(
+            "SELECT c.claim, c.agent, c.host, c.opened, c.ended, c.cores, c.memory_mb, count(t.task) AS tasks,"
+            " sum(t.state = 'failed') AS failed, sum(t.cpu_s) AS cpu_s FROM claims c LEFT JOIN tasks t"
+            " ON t.run = c.run AND t.claim = c.claim WHERE c.run = ? GROUP BY c.claim"
+            " ORDER BY c.ended IS NOT NULL, c.opened DESC LIMIT 200", run)
+
+    def held(self, run: int) -> list[Row]:
+        """The latest MOST_POINTS samples, oldest first."""
+        if not self._knows("samples", "at"):
+            return []
+        return self._rows("SELECT at, claims, cores, memory_mb, running, waiting FROM samples WHERE run = ?"
+                          f" ORDER BY at DESC LIMIT {MOST_POINTS}", run)[::-1]
+
+    def _knows(self, table: str, column: str) -> bool:
+        return column in self._has[table]

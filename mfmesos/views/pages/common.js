@@ -1,0 +1,40 @@
+"use strict";
+// What the report and the page of a run share. Texts come from the run: they are only ever set as text.
+const $ = (id) => document.getElementById(id);
+
+function make(name, text, properties) {
+  const made = document.createElement(name);
+  if (text !== undefined) made.textContent = text;
+  return Object.assign(made, properties || {});
+}
+
+function duration(seconds) {
+  if (seconds < 10) return seconds.toFixed(2) + " s";
+  const whole = Math.round(seconds);
+  if (whole < 60) return whole + " s";
+  if (whole < 3600) return Math.floor(whole / 60) + " min " + whole % 60 + " s";
+  return Math.floor(whole / 3600) + " h " + Math.floor(whole % 3600 / 60) + " min";
+}
+
+const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+function axes(more) {
+  const one = { stroke: css("--dim"), grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line") } };
+  return [{ ...one, values: (u, found) => found.map(duration) , space: 90 }, { ...one, size: 60, ...more }];
+}
+
+function fitted(plot, place) {
+  new ResizeObserver(() => plot.setSize({ width: place.clientWidth, height: plot.height })).observe(place);
+}
+
+function curve(place, title, unit, at, series, steps) {
+  const shown = (u, value) => value === null || value === undefined ? "–" : value.toFixed(1) + " " + unit;
+  const drawn = series.map(([label, colour, dash]) => ({
+    label, stroke: css(colour), width: 2, dash, value: shown, points: { show: false },
+    ...(steps ? { paths: uPlot.paths.stepped({ align: 1 }) } : {}) }));
+  const plot = new uPlot({
+    title, width: place.clientWidth, height: 220, axes: axes(), scales: { x: { time: false }, y: { range: (u, a, b) => [0, Math.max(b, 1) * 1.05] } },
+    series: [{ label: "time", value: (u, value) => value === null || value === undefined ? "–" : duration(value) }, ...drawn],
+  }, [at, ...series.map((one) => one[3])], place);
+  fitted(plot, place);
+}

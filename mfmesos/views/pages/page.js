@@ -1,0 +1,212 @@
+"use strict";
+// The page of a run: the state comes as events, tables are asked for one page at a time.
+const PARTS = ["overview", "tasks", "agents", "categories", "task"];
+const REFRESH_MS = 2000;
+let state = null, part = "", detail = null, refreshed = 0, plotted = 0;
+const asked = { page: 0, order: "task", falling: "" };
+
+async function ask(name, query) {
+  const answer = await fetch("/api/" + name + "?" + new URLSearchParams(query || {}));
+  const found = await answer.json();
+  if (!answer.ok) throw new Error(found.error || answer.status);
+  return found;
+}
+
+function trouble(text) {
+  $("trouble").hidden = !text;
+  $("trouble").textContent = text || "";
+}
+
+function table(place, heads, rows, empty, kind) {
+  if (!rows.length) { place.replaceChildren(make("p", empty || "none", { className: "dim" })); return; }
+  const head = make("tr"), body = make("tbody"), whole = make("table"), top = make("thead");
+  for (const [text, kind] of heads) head.append(text instanceof Node ? cell("th", text, kind) : make("th", text, { className: kind || "" }));
+  for (const row of rows) {
+    const line = make("tr");
+    row.forEach((value, n) => line.append(cell("td", value, heads[n][1])));
+    body.append(line);
+  }
+  if (kind) whole.className = kind;
+  top.append(head);
+  whole.append(top, body);
+  place.replaceChildren(whole);
+}
+
+function cell(name, value, kind) {
+  const made = make(name, undefined, { className: kind || "" });
+  made.append(value === null || value === undefined ? "–" : value);
+  return made;
+}
+
+const taskLink = (number) => make("a", String(number), { href: "#task/" + number });
+const whole = (value) => value === null || value === undefined ? "–" : Math.round(value);
+const since = (at) => duration(Math.max(Date.now() / 1000 - at, 0));
+const clock = (at) => at ? new Date(at * 1000).toLocaleString() : "–";
+const shown = (text) => make("span", text, { className: text === "finished" ? "good" : text === "failed" ? "bad" : "" });
+
+// --- overview -----------------------------------------------------------------------------------
+function overview() {
+  const { live, run, failures, running } = state;
+  const counts = live ? live.counts : run || {};
+  const tiles = [
+    [counts.finished, "finished of " + (counts.total || 0)], [counts.running, "running"], [counts.waiting, "waiting"],
+    [counts.failed, "failed"], [counts.withdrawn || undefined, "withdrawn"], [counts.before || undefined, "finished before"],
+    [live && counts.left_s !== null ? duration(counts.left_s) : undefined, "left, about"],
+    [live ? live.held.cores : undefined, "cores held"], [live ? whole(live.held.memory_mb) : undefined, "MB held"],
+    [live ? live.claims : undefined, "claims"], [live ? live.agents : undefined, "agents in the cluster"]];
+  $("tiles").replaceChildren(...tiles.filter(([value]) => value !== undefined && value !== null).map(([value, label]) => {
+    const tile = make("div", undefined, { className: "tile" });
+    tile.append(make("b", String(value)), make("span", label));
+    return tile;
+  }));
+  table($("running"), [["task", "n"], ["for", "n"], ["agent"], ["category"], ["command", "t"]],
+    running.slice().sort((a, b) => a.since - b.since).map((one) => [taskLink(one.task), since(one.since), one.host, one.category, one.command]),
+    "Nothing runs.");
+  table($("failed"), [["count", "n"], ["reason"], ["for example", "n"], ["command", "t"]],
+    failures.map((one) => [one.count, one.reason, taskLink(one.example.task), one.example.command]), "No task has failed.");
+}
+
+async function plot() {
+  const found = await ask("held");
+  if (!found.length) return;
+  found.push({ ...found[found.length - 1], at: state && state.run && state.run.ended ? state.run.ended : Date.now() / 1000 });
+  const begin = state && state.run ? state.run.started : found[0].at;
+  $("plot").replaceChildren();
+  curve($("plot"), "Cores held, tasks running", "", found.map((one) => one.at - begin), [
+    ["held cores", "--held", [6, 4], found.map((one) => one.cores)], ["running tasks", "--given", undefined, found.map((one) => one.running)]], true);
+}
+
+// --- tables -------------------------------------------------------------------------------------
+async function tasks() {
+  const wanted = { text: $("search").value, state: $("which").value, category: $("category").value, ...asked };
+  const found = await ask("tasks", wanted);
+  const pages = Math.max(Math.ceil(found.count / found.size), 1);
+  const first = found.page * found.size;
+  $("where").textContent = found.count ? `${first + 1}–${first + found.rows.length} of ${found.count}` : "none";
+  $("back").disabled = found.page === 0;
+  $("next").disabled = found.page >= pages - 1;
+  const head = (text, order, kind) => {
+    const sorted = asked.order === order;
+    return [make("button", text + (sorted ? (asked.falling ? " ▼" : " ▲") : ""), { type: "button", onclick: () => {
+      asked.falling = sorted && !asked.falling ? "1" : "";
+      Object.assign(asked, { order, page: 0 });
+      refresh().then(() => { const button = [...document.querySelectorAll("#table th button")].find((one) => one.textContent.startsWith(text)); if (button) button.focus(); });
+    } }), kind];
+  };
+  table($("table"), [head("task", "task", "n"), head("state", "state"), head("category", "category", "less"), head("agent", "agent", "less"),
+    head("ran", "ran", "n"), head("memory MB", "memory", "n less"), head("attempts", "attempts", "n less"), head("ended", "ended", "less"), ["command", "t"]],
+  found.rows.map((one) => [taskLink(one.task), shown(one.state), one.category, one.host, duration(one.wall_s || 0),
+    whole(one.used_memory_mb) + " of " + whole(one.memory_mb), one.attempts, clock(one.ended), one.command]), "No task fits.", "tasks");
+  const number = wanted.text.trim();
+  if (!found.count && /^\d+$/.test(number)) $("table").append(make("p"), make("a", "Look at task " + number, { href: "#task/" + number }));
+}
+
+async function claims() {
+  const found = await ask("agents");
+  const now = state && state.run && state.run.ended ? state.run.ended : Date.now() / 1000;
+  const begin = Math.min(...found.map((one) => one.opened)), length = Math.max(now - begin, 1);
+  const bar = (one) => {
+    const place = make("div", undefined, { className: "span", title: clock(one.opened) + " to " + (one.ended ? clock(one.ended) : "now") }), inner = make("i");
+    inner.style.marginLeft = 100 * (one.opened - begin) / length + "%";
+    inner.style.width = Math.max(100 * ((one.ended || now) - one.opened) / length, 1) + "%";
+    place.append(inner);
+    return place;
+  };
+  table($("claims"), [["claim"], ["agent"], ["open"], ["opened", "less"], ["for", "n"], ["cores", "n"], ["memory MB", "n less"], ["tasks ended", "n"], ["failed", "n"], ["CPU time", "n less"]],
+    found.map((one) => [one.claim, one.host + " (" + one.agent.slice(-6) + ")", bar(one), clock(one.opened), duration((one.ended || now) - one.opened), one.cores,
+      whole(one.memory_mb), one.tasks, one.failed || 0, duration(one.cpu_s || 0)]), "No claim yet.", "tasks");
+}
+
+async function categories() {
+  table($("groups"), [["category"], ["tasks", "n"], ["failed", "n"], ["retries", "n"], ["mean run time", "n"], ["longest", "n"], ["mean MB", "n"], ["most MB", "n"], ["requested MB", "n"], ["allocated MB", "n"]],
+    (await ask("categories")).map((one) => [one.category || "–", one.tasks, one.failed, one.retries, duration(one.mean_s || 0), duration(one.most_s || 0),
+      whole(one.mean_mb), whole(one.most_mb), whole(one.asked_mb), whole(one.given_mb)]), "No task has ended.");
+}
+
+async function choose() {
+  const known = $("category").value;
+  const names = (await ask("categories")).map((one) => one.category);
+  $("category").replaceChildren(make("option", "all categories", { value: "" }), ...names.map((name) => make("option", name, { value: name })));
+  $("category").value = known;
+}
+
+// --- one task -----------------------------------------------------------------------------------
+async function task(number) {
+  const { live, task: ended, attempts, output } = await ask("task", { task: number });
+  const one = live || ended, place = $("task");
+  if (!one) { place.replaceChildren(make("p", "No task " + number + ".")); return; }
+  const list = make("dl");
+  const facts = [
+    ["command", one.command], ["category", one.category], ["state", one.state], ["reason", one.reason], ["agent", one.host],
+    ["outputs", Array.isArray(one.outputs) ? one.outputs.join(", ") : one.outputs], ["needs tasks", one.needs && !live ? one.needs : ""],
+    ["cores", one.cores], ["memory", ended && !live ? whole(one.used_memory_mb) + " of " + whole(one.memory_mb) + " MB" : one.memory_mb],
+    ["ran", ended && !live ? duration(one.wall_s || 0) : ""], ["attempts", one.attempts],
+    ["why it waits", live && live.why ? JSON.stringify(live.why.binding) + ", " + live.why.before + " tasks come before it" : ""],
+    ["starts in", live && live.why && live.why.start_at ? duration(Math.max(live.why.start_at - Date.now() / 1000, 0)) : ""]];
+  for (const [name, value] of facts) if (value !== "" && value !== null && value !== undefined) list.append(make("dt", name), make("dd", String(value)));
+  const story = live && live.story ? live.story : ended && ended.story ? ended.story.split("\n").map((line) => {
+    const [at, what, ...note] = line.split(" ");
+    return [ended.submitted + parseFloat(at), what, note.join(" ")];
+  }) : [];
+  const stories = make("div", undefined, { className: "wide" }), tries = make("div", undefined, { className: "wide" });
+  table(stories, [["time"], ["state"], ["claim or reason", "t"]], story.map(([at, what, note]) => [clock(at), what, note]));
+  table(tries, [["attempt", "n"], ["agent"], ["ran", "n"], ["how it ended", "t"]], attempts.map((a) => [a.attempt, a.host, duration(a.wall_s || 0), a.reason]), "None was repeated.");
+  place.replaceChildren(make("h2", "Task " + number), list, make("h2", "Story"), stories, make("h2", "Attempts before the last one"), tries);
+  for (const kind of ["stderr", "stdout"]) if (output[kind]) place.append(make("h2", kind), make("pre", output[kind], { tabIndex: 0 }));
+}
+
+// --- what is shown -----------------------------------------------------------------------------
+async function refresh() {
+  refreshed = Date.now();
+  try {
+    if (part === "overview" && state) {
+      overview();
+      if (refreshed - plotted > 5000) { plotted = refreshed; await plot(); }
+    }
+    if (part === "tasks") await tasks();
+    if (part === "agents") await claims();
+    if (part === "categories") await categories();
+    if (part === "task") await task(detail);
+    trouble(state && state.error);
+  } catch (e) {
+    trouble(e.message);
+  }
+  document.body.dataset.shown = part;
+}
+
+function go() {
+  const [name, number] = location.hash.slice(1).split("/");
+  part = PARTS.includes(name) ? name : "overview";
+  detail = number;
+  for (const one of PARTS) $(one).hidden = one !== part;
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.hash === "#" + part) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
+  }
+  if (part === "tasks") choose().catch(() => {});
+  refresh();
+}
+
+function changed(event) {
+  state = JSON.parse(event.data);
+  if (state.error) { trouble(state.error); return; }
+  $("folder").textContent = state.folder.split("/").pop();
+  document.title = (state.state || "no run") + ": " + state.folder.split("/").pop();
+  $("state").textContent = state.state || "no run yet";
+  $("state").className = state.state === "running" ? "good" : ["crashed", "failed", "stopped"].includes(state.state) ? "bad" : "";
+  const about = state.live || state.run;
+  $("about").textContent = about ? `${about.engine}, master ${about.master}, since ${clock(about.started)}` : state.folder;
+  if (part === "overview") refresh();
+  else if (Date.now() - refreshed > REFRESH_MS && part !== "tasks" && state.live) refresh();
+}
+
+$("which").append(...["", "finished", "failed", "withdrawn", "blocked"].map((name) => make("option", name || "all states", { value: name })));
+let typed = 0;
+$("search").oninput = () => { clearTimeout(typed); typed = setTimeout(() => { asked.page = 0; refresh(); }, 200); };
+for (const one of ["which", "category"]) $(one).onchange = () => { asked.page = 0; refresh(); };
+$("back").onclick = () => { asked.page--; refresh(); };
+$("next").onclick = () => { asked.page++; refresh(); };
+addEventListener("hashchange", go);
+go();
+const feed = new EventSource("/events");
+feed.onmessage = changed;
+feed.onerror = () => { $("state").textContent = "the page's server does not answer"; $("state").className = "bad"; };

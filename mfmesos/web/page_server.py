@@ -1,0 +1,177 @@
+"""Serves the page of a run: its files, what it asks for as JSON, a feed of changes, and metrics."""
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import json
+import os
+import secrets
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Any, Callable
+
+from mfmesos import aio
+from mfmesos.settings.config import STATE_DIR
+from mfmesos.shared import atomic
+from mfmesos.store.run_pages import ORDERS, RunPages
+from mfmesos.store.run_reading import NoRecord
+from mfmesos.store.run_record import RecordError
+from mfmesos.store.runlog import kept_output
+from mfmesos.views import metrics
+from mfmesos.views.report_page import asset, vendored
+from mfmesos.web.page_access import HEADERS, guard
+from mfmesos.web.run_watch import RunWatch, ask_once
+
+POINTER = "web.json"
+KEEPALIVE_S = 15.0
+MOST_VIEWERS = 50
+TAIL_BYTES = 64 * 1024
+ASSETS = {"page.js": "text/javascript", "common.js": "text/javascript", "style.css": "text/css",
+          "uPlot.iife.min.js": "text/javascript", "uPlot.min.css": "text/css"}
+Values = dict[str, Any]
+
+
+class PageServer:
+    """One page on `host`, a loopback address, and `port`; 0: the kernel chooses."""
+
+    def __init__(self, folder: Path, host: str, port: int) -> None:
+        self._folder, self._host, self._port = folder, host, port
+        self.token = secrets.token_urlsafe(32)
+        self._watch: RunWatch
+        self._runner: aio.web.AppRunner
+        self._viewers = 0
+
+    async def start(self) -> str:
+        """Returns the address, without the token. Raises OSError."""
+        self._watch = RunWatch(self._folder)
+        # Cookies are shared by all ports of a machine: each page has its own.
+        app = aio.web.Application(middlewares=[guard(self.token, f"mfmesos-{secrets.token_hex(4)}")])
+        app.router.add_get("/", self._page)
+        app.router.add_get("/assets/{name}", self._asset)
+        app.router.add_get("/events", self._events)
+        app.router.add_get("/metrics", self._metrics)
+        for name, answer in (("tasks", self._tasks), ("task", self._task), ("agents", self._agents),
+                             ("categories", self._categories), ("held", self._held)):
+            app.router.add_get(f"/api/{name}", functools.partial(self._json, answer))
+        self._runner = aio.web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        await aio.web.TCPSite(self._runner, self._host, self._port).start()
+        host, port = self._runner.addresses[0][:2]
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+    # --- answers --------------------------------------------------------------------------------
+    async def _page(self, request: aio.web.Request) -> aio.web.Response:
+        return aio.web.Response(text=asset("page.html"), content_type="text/html")
+
+    async def _asset(self, request: aio.web.Request) -> aio.web.Response:
+        name = request.match_info["name"]
+        if name not in ASSETS:
+            return aio.web.Response(status=404)
+        return aio.web.Response(text=vendored(name) if name.startswith("uPlot") else asset(name),
+                                content_type=ASSETS[name])
+
+    async def _json(self, answer: Callable[[RunPages, int, Values], Any], request: aio.web.Request
+                    ) -> aio.web.Response:
+        """What the record says about the last run, on another thread."""
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(None, self._asked, answer, dict(request.query))
+        except (ValueError, KeyError) as e:
+            return aio.web.json_response({"error": str(e)[:200]}, status=400)
+        except RecordError as e:
+            return aio.web.json_response({"error": str(e)}, status=503)
+        return aio.web.json_response(found)
+
+    def _asked(self, answer: Callable[[RunPages, int, Values], Any], query: Values) -> Any:
+        with RunPages(self._folder / STATE_DIR) as reader:
+            run = reader.last()
+            return answer(reader, run["run"] if run is not None else 0, query)
+
+    def _tasks(self, reader: RunPages, run: int, query: Values) -> Values:
+        order = query.get("order", "task")
+        return reader.tasks(
+            run, query.get("text", ""), query.get("state", ""), query.get("category", ""),
+            order if order in ORDERS else "task", query.get("falling") == "1", min(int(query.get("page", 0)), 10**6))
+
+    def _task(self, reader: RunPages, run: int, query: Values) -> Values:
+        number = int(query["task"])
+        live = ask_once(self._folder / STATE_DIR, "task", task=number)
+        task = reader.task(number)
+        found: Values = {"live": live, "task": task, "attempts": [], "output": {}}
+        if task is not None:
+            found["attempts"] = reader.attempts(task["run"], number)
+            for path in kept_output(self._folder / STATE_DIR, number, task["run"]):
+                with contextlib.suppress(OSError), path.open("rb") as file:
+                    file.seek(max(os.fstat(file.fileno()).st_size - TAIL_BYTES, 0))
+                    found["output"][path.suffix[1:]] = file.read().decode(errors="replace")
+        return found
+
+    def _agents(self, reader: RunPages, run: int, query: Values) -> Any:
+        return reader.claims(run)
+
+    def _categories(self, reader: RunPages, run: int, query: Values) -> Any:
+        return reader.categories(run)
+
+    def _held(self, reader: RunPages, run: int, query: Values) -> Any:
+        return reader.held(run)
+
+    async def _metrics(self, request: aio.web.Request) -> aio.web.Response:
+        try:
+            text = await asyncio.get_running_loop().run_in_executor(None, self._measured)
+        except RecordError as e:
+            return aio.web.Response(status=503, text=f"{e}\n")
+        return aio.web.Response(body=text.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
+
+    def _measured(self) -> str:
+        live = ask_once(self._folder / STATE_DIR, "status")
+        with RunPages(self._folder / STATE_DIR) as reader:
+            run = reader.last()
+            if run is None:
+                raise NoRecord(str(self._folder))
+            counted = {**(live or run), "counts": live["counts"] if live else run}
+            return metrics.text(counted, run["sent_bytes"] or 0, self._folder.name, reader.by_category(run["run"]),
+                                up=live is not None)
+
+    async def _events(self, request: aio.web.Request) -> aio.web.StreamResponse:
+        """Server-sent events: the state after each change, whole, so that whoever connects again misses nothing."""
+        if self._viewers >= MOST_VIEWERS:
+            return aio.web.Response(status=503)
+        answer = aio.web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
+        await answer.prepare(request)
+        self._viewers += 1
+        try:
+            version = 0
+            while True:
+                if await self._watch.after(version, KEEPALIVE_S):
+                    version = self._watch.version
+                    await answer.write(f"id: {version}\ndata: {self._watch.text}\n\n".encode())
+                else:
+                    await answer.write(b": still here\n\n")
+        except (ConnectionError, asyncio.CancelledError):
+            return answer
+        finally:
+            self._viewers -= 1
+
+
+async def serve(folder: Path, host: str, port: int, started: Callable[[str, str], None],
+                ended: Callable[[], Awaitable[None]]) -> None:
+    """Serve until `ended` returns. `started` gets the address and the link with the token; the link is also in
+    .mfmesos/web.json, mode 0600. Raises OSError.
+    """
+    server = PageServer(folder, host, port)
+    address = await server.start()
+    pointer = folder / STATE_DIR / POINTER
+    link = f"{address}?token={server.token}"
+    try:
+        pointer.parent.mkdir(exist_ok=True)
+        atomic.write(pointer, json.dumps({"link": link, "pid": os.getpid()}), mode=0o600)
+        started(address, link)
+        await ended()
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            if json.loads(pointer.read_text())["pid"] == os.getpid():
+                pointer.unlink()
+        await server.stop()
