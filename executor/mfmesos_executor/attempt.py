@@ -341,14 +341,14 @@ class Attempt:
 
     def _pack(self, result: Result, members: list[outputs.Member], query: str) -> None:
         """Small outputs travel in the result, larger ones are sent before it."""
-        length = outputs.length(members) if members else 0
-        if length > wire.INLINE_OUTPUTS_BYTES:
-            self._outgoing = outputs.Outgoing(members, length, query)
+        stream = outputs.inline(members, wire.INLINE_OUTPUTS_BYTES)
+        if stream is None:
+            self._outgoing = outputs.Outgoing(members, outputs.length(members), query)
             return
         if self.run.temporary:
             self._outgoing = outputs.Outgoing([], 0, "")
         if members:
-            result.tar = base64.b64encode(outputs.small_tar(members)).decode("ascii")
+            result.tar = base64.b64encode(stream).decode("ascii")
 
     def _send(self, result: Result) -> None:
         outgoing = self._outgoing or outputs.Outgoing([], 0, "")

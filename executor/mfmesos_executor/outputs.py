@@ -88,15 +88,20 @@ def collect(sandbox: Sandbox) -> list[Member]:
     also delivered or does not exist; otherwise it is sent as its target's content.
     """
     members: list[Member] = []
-    links = Links(sandbox, roots(sandbox))
-    for name in roots(sandbox):
+    names = roots(sandbox)
+    links = Links(sandbox, names)
+    for name in names:
         _add_root(links, members, name)
     return members
 
 
 def _add_root(links: Links, members: list[Member], name: str) -> None:
     path = links.sandbox.path(name)
-    _add(links, members, name, _followed(links.sandbox, name, path) if os.path.islink(path) else path, frozenset())
+    found = os.lstat(path)
+    if stat.S_ISLNK(found.st_mode):
+        path = _followed(links.sandbox, name, path)
+        found = os.lstat(path)
+    _add(links, members, name, path, found, frozenset())
 
 
 def _followed(sandbox: Sandbox, name: str, path: str) -> str:
@@ -106,10 +111,12 @@ def _followed(sandbox: Sandbox, name: str, path: str) -> str:
     return real
 
 
-def _add(links: Links, members: list[Member], name: str, path: str, above: frozenset[str]) -> None:
+def _add(
+    links: Links, members: list[Member], name: str, path: str, found: os.stat_result, above: frozenset[str],
+) -> None:
+    """`found`: what lstat shows of the path."""
     if name.count("/") >= MAX_DEPTH:
         raise BadOutput(m.OUTPUT_TOO_DEEP(name=name.split("/")[0], most=MAX_DEPTH))
-    found = os.lstat(path)
     if stat.S_ISLNK(found.st_mode):
         target = links.kept(name, path)
         if target is not None:
@@ -128,7 +135,8 @@ def _add(links: Links, members: list[Member], name: str, path: str, above: froze
     if real in above:
         raise BadOutput(m.OUTPUT_LINK_LOOP(name=name))
     for child in sorted(os.listdir(path)):
-        _add(links, members, f"{name}/{child}", f"{path}/{child}", above | {real})
+        inner = f"{path}/{child}"
+        _add(links, members, f"{name}/{child}", inner, os.lstat(inner), above | {real})
     members.append(Member(name, path, 0, mode, True, found.st_mtime_ns))
 
 
@@ -251,6 +259,14 @@ def _block(name: bytes, mode: int, size: int, kind: bytes, target: bytes = b"", 
     return start + b"%06o\0 " % checksum + end
 
 
+def inline(members: list[Member], most: int) -> bytes | None:
+    """The whole stream, unless it has more than `most` bytes."""
+    if sum(_sent(member) + BLOCK for member in members) > most:
+        return None
+    stream = small_tar(members)
+    return stream if len(stream) <= most else None
+
+
 def small_tar(members: list[Member]) -> bytes:
     """The whole stream at once."""
     parts = []
@@ -258,7 +274,7 @@ def small_tar(members: list[Member]) -> bytes:
         parts.append(header(member))
         sent = _sent(member)
         if sent:
-            with open(member.path, "rb") as f:
+            with open(member.path, "rb", buffering=0) as f:
                 data = b"".join(_read(f, *piece) for piece in member.pieces or ((0, member.size),))
             parts.append(data.ljust(-(-sent // BLOCK) * BLOCK, b"\0"))
     parts.append(bytes(2 * BLOCK))
@@ -266,8 +282,9 @@ def small_tar(members: list[Member]) -> bytes:
 
 
 def _read(f: Any, start: int, length: int) -> bytes:
-    f.seek(start)
-    data: bytes = f.read(length)
+    data = os.pread(f.fileno(), length, start)
+    while len(data) < length and (more := os.pread(f.fileno(), length - len(data), start + len(data))):
+        data += more
     return data.ljust(length, b"\0")
 
 
