@@ -81,6 +81,10 @@ bench-backfill: .venv  ## measure backfilling in virtual time on a published mod
 	.venv/bin/python bench/backfill.py
 	.venv/bin/python bench/backfill.py --sigma 0 --seeds 20
 
+.PHONY: bench-fairness
+bench-fairness: .venv  ## measure in virtual time how fairly a run shares a cluster with a greedy framework, in three situations
+	.venv/bin/python bench/fairness.py
+
 .PHONY: bench-executors
 bench-executors: .venv  ## measure the scheduler with 1,000 fake executors for 5 minutes: ended tasks/s, memory, stalls of its loop
 	.venv/bin/python bench/executors.py

@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from mfmesos.core.model import Resources
-from mfmesos.shared.bounds import BOUND, COUNT, SECONDS, SOME
+from mfmesos.shared.bounds import AMOUNT, BOUND, COUNT, SECONDS, SOME
 from mfmesos.shared.messages import simulate as m
 from mfmesos.shared.resources import named
 from mfmesos.simulate.checked_json import Checked, find, load
@@ -16,6 +16,7 @@ MANNERS = {
     "greedy": Rival("", suppresses=False),
     "hoarding": Rival("", keep_s=60.0, suppresses=False),
     "slow": Rival("", answer_s=30.0, suppresses=False),
+    "single": Rival("", per_agent=1, suppresses=False),
 }
 """What other frameworks are like, unless their keys say otherwise."""
 
@@ -67,6 +68,7 @@ def _rival(data: Checked) -> Rival:
         data.text("name"), int(data.number("tasks", 0, COUNT)), _size(data, manner.size),
         data.number("seconds", manner.seconds, BOUND), data.number("at_s", 0.0, SECONDS), data.text("role", "*"),
         data.number("answer_s", manner.answer_s, SECONDS), data.number("keep_s", manner.keep_s, SECONDS),
-        data.number("refuse_s", manner.refuse_s, SECONDS), data.flag("suppresses", manner.suppresses))
+        data.number("refuse_s", manner.refuse_s, SECONDS), data.flag("suppresses", manner.suppresses),
+        int(data.number("per_agent", manner.per_agent, COUNT)), data.number("arrivals_per_s", 0.0, AMOUNT))
     data.finish()
     return made

@@ -71,6 +71,10 @@ class Rival:
     """The filter of its declines."""
     suppresses: bool = True
     """Whether it suppresses its role while it has no task to start."""
+    per_agent: int = 0
+    """Tasks that it runs on one agent at most; 0: as many as fit. The rest of an offer goes back."""
+    arrivals_per_s: float = 0.0
+    """Tasks that arrive, from `at_s` on; 0: all are there at once."""
 
 
 @dataclass(frozen=True)

@@ -46,18 +46,32 @@ class RivalFramework:
             self._master.suppress(self._framework)
 
     def _use(self, offer: SimOffer) -> None:
-        """As many tasks as fit; an offer that is of no use is declined, at once or later."""
+        """As many tasks as fit; an offer that is of no use is declined, at once or later. Mesos's filter is for what an
+        accepted offer leaves over as well.
+        """
         room, count = offer.amounts, 0
-        while self.left > count and room.contains(self._each):
+        most = min(self.left, self._arrived(), self._left_at(offer.agent))
+        while most > count and room.contains(self._each):
             room, count = room - self._each, count + 1
         if count:
             self._master.take_back(offer)
+            self._framework.filters.add(offer.agent.id, room, self.rival.refuse_s, self._time.now)
             for _ in range(count):
                 self._launch(offer.agent)
         elif self.rival.keep_s:
             self._time.after(self.rival.keep_s, lambda: self._master.decline(offer, self.rival.refuse_s))
         else:
             self._master.decline(offer, self.rival.refuse_s)
+
+    def _left_at(self, agent: SimAgent) -> float:
+        """Tasks that it may start there."""
+        here = sum(where is agent for where in self._tasks.values()) if self.rival.per_agent else 0
+        return self.rival.per_agent - here if self.rival.per_agent else math.inf
+
+    def _arrived(self) -> float:
+        """Tasks that have arrived and have not started."""
+        rate, started = self.rival.arrivals_per_s, self.running + self.finished
+        return int((self._time.now - self.rival.at_s) * rate) + 1 - started if rate else math.inf
 
     def _launch(self, agent: SimAgent) -> None:
         self._number += 1

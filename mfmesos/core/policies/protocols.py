@@ -18,6 +18,7 @@ def seconds_of(text: str) -> float:
     seconds_value(text)
     return float(text)
 
+
 S = TypeVar("S")
 """The state of the core, which itself holds the policies."""
 Reads = TypeVar("Reads", contravariant=True)

@@ -1,0 +1,132 @@
+"""The fairness laboratory: two hungry frameworks on 4 agents of 4 cores and 8 GB, in three situations.
+
+    python3 bench/fairness.py [--runs N] [--from S] [--to S]          (make bench-fairness)
+
+Kannan and others (CLOUD 2018, arXiv 1905.08388) found that what a framework does with offers decides how fair a Mesos
+cluster is. Each situation is one of their levers. A framework that pulls it the wrong way, then a run of mfmesos with
+default settings, shares the cluster with a greedy framework, whose tasks take all that it is offered. Tasks have 1 core
+and 1 GB, and last 5 s; both frameworks start within a second. Everything is simulated with Mesos's own allocator
+(mfmesos simulate): virtual time, the same figures on any machine.
+
+UF is the difference between the dominant shares of the two, FE what each lacks of its fair share, both as means over
+seconds 60 to 180 and over all runs. UF also counts what a framework does not want: in the third situation the lever is
+the rate at which its tasks arrive. "Idle offers" are cores in unanswered offers, as a part of all cores. "Fair after"
+is when both frameworks have had 0.9 of their fair share.
+"""
+from __future__ import annotations
+
+import argparse
+import statistics
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from mfmesos.core.model import Request, Resources
+from mfmesos.core.policy import Policy
+from mfmesos.simulate.cluster_model import AgentGroup, Cluster, Rival
+from mfmesos.simulate.fairness import Claimed, fair_shares
+from mfmesos.simulate.simulated_master import Subscriber, resources_of
+from mfmesos.simulate.simulation import Simulation
+from mfmesos.simulate.workload_model import SimTask, Workload
+
+AGENTS = AgentGroup(4, Resources(4.0, 8192.0, 100_000.0))
+TASK = Resources(1.0, 1024.0)
+LASTS_S, LATER_S, ENOUGH = 5.0, 0.5, 5000
+GREEDY = Rival("greedy", size=TASK, seconds=LASTS_S, at_s=LATER_S, suppresses=False)
+SLOW_RATE, RATE = 1.0, 2.0
+"""Tasks per second, of some 2.8 that the cluster can run: less than a fair share, and more."""
+FAIR = 0.9
+LOOK_S = 0.25
+
+
+@dataclass(frozen=True)
+class Situation:
+    about: str
+    paper: str
+    """Unfairness before and after, as published."""
+    reach: float
+    wrong: Rival
+    """What pulls the lever the wrong way."""
+    rate: float | None = None
+    """Of mfmesos's arrivals."""
+
+
+SITUATIONS = (
+    Situation("one task per agent", "38 % -> 3 %", 0.03, replace(GREEDY, name="single", at_s=0.0, per_agent=1)),
+    Situation("unused offers are kept", "90 % -> 28 %", 0.10, replace(GREEDY, name="slow", at_s=0.0, answer_s=30.0)),
+    Situation("tasks arrive one by one", "23 % -> 7 %", 0.05,
+              replace(GREEDY, name="arriving", at_s=0.0, arrivals_per_s=SLOW_RATE), RATE),
+)
+
+
+class Found(NamedTuple):
+    unfairness: float
+    error: float
+    idle: float
+    fair_after_s: float
+
+
+class Laboratory(Simulation):
+    """Looks at both frameworks some times a second, between Mesos's allocations."""
+
+    def watch(self) -> None:
+        self.shares: list[tuple[float, float, float, float]] = []
+        self.time.at(LOOK_S / 2, lambda: self.time.every(LOOK_S, self._watch))
+
+    def _watch(self) -> None:
+        total = self.cluster.total()
+        if len(self.master.frameworks) == 2:
+            first, other = sorted(self.master.frameworks, key=lambda one: one.id == GREEDY.name)
+            idle = sum(offer.amounts.get("cpus") for offer in self.master.offers.values()) / total.cores
+            self.shares.append((self.time.now, _share(first, total), _share(other, total), idle))
+
+
+def _share(framework: Subscriber, total: Resources) -> float:
+    """The dominant one."""
+    held = resources_of(framework.holds)
+    return max(held.cores / total.cores, held.memory_mb / total.memory_mb)
+
+
+def measured(situation: Situation, ours: bool, seed: int, since: float, until: float, policy: Policy) -> Found:
+    """One run."""
+    rivals = (GREEDY,) if ours else (situation.wrong, GREEDY)
+    tasks = (SimTask(n, "work", LASTS_S, 1.0, 100.0, request=Request(TASK.cores, TASK.memory_mb, 1.0))
+             for n in range(1, ENOUGH))
+    lab = Laboratory(Cluster("lab", (AGENTS,), rivals=rivals), [Workload("ours", tasks)] if ours else [],
+                     replace(policy, arrival_rate=situation.rate), seed, until)
+    lab.watch()
+    lab.time.run(lambda: False, until)
+    late = [shares for shares in lab.shares if shares[0] >= since]
+    rate = situation.rate if ours else situation.wrong.arrivals_per_s
+    want = min(1.0, rate * LASTS_S / 16) if rate else 1.0
+    due = fair_shares([Claimed((want,), ()), Claimed((1.0,), ())])
+    after = max(next((shares[0] for shares in lab.shares if shares[number + 1] >= FAIR * due[number]), float("inf"))
+                for number in (0, 1))
+    return Found(statistics.mean(abs(one - other) for _, one, other, _ in late),
+                 statistics.mean(max(0, due[0] - one) + max(0, due[1] - other) for _, one, other, _ in late),
+                 statistics.mean(idle for *_, idle in late), after)
+
+
+def figures(situation: Situation, ours: bool, runs: int, since: float, until: float, policy: Policy) -> Found:
+    """Means of all runs."""
+    found = [measured(situation, ours, seed, since, until, policy) for seed in range(1, runs + 1)]
+    return Found(*(statistics.mean(column) for column in zip(*found)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--from", dest="since", type=float, default=60.0)
+    parser.add_argument("--to", dest="until", type=float, default=180.0)
+    options = parser.parse_args()
+    print("| situation | framework | UF | FE | idle offers | fair after | paper | to be reached |\n"
+          "| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for situation in SITUATIONS:
+        for ours in (False, True):
+            found = figures(situation, ours, options.runs, options.since, options.until, Policy())
+            name = "mfmesos" if ours else situation.wrong.name
+            print(f"| {situation.about} | {name} | {found.unfairness:.1%} | {found.error:.1%} | {found.idle:.1%} | "
+                  f"{found.fair_after_s:.0f} s | {situation.paper} | {f'{situation.reach:.0%}' if ours else ''} |")
+
+
+if __name__ == "__main__":
+    main()
