@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import stat
 from typing import Callable, Container, Iterable, Iterator, Mapping, NamedTuple
@@ -13,6 +14,10 @@ from mfmesos.shared.wire import TAIL_BYTES
 _LONG_PATH = 3000
 """The system accepts paths of 4095 bytes; deeper files are moved up before they are removed."""
 MOST_LISTED = 200
+LARGE_BYTES = 16 << 20
+"""Blocks of a copy of this size are allocated before: it takes a fifth less time (docs/performance.md, Staging)."""
+_FICLONE = 0x40049409
+"""Of linux/fs.h."""
 _NO_COPY_RANGE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EIO)
 
 
@@ -40,6 +45,11 @@ def copy_open(from_fd: int, to_fd: int, size: int, holes: bool, step: int = 1 <<
     """Copy an open file into an empty one, with its `holes`; `between` is called before each `step` bytes of it. Raises
     OSError, and what `between` raises.
     """
+    if not holes and size >= LARGE_BYTES:
+        if _shares_blocks(from_fd, to_fd):
+            return
+        with contextlib.suppress(OSError):  # not everywhere; for want of room the copy itself fails
+            os.posix_fallocate(to_fd, 0, size)
     for start, length in extents(from_fd, size) if holes else [(0, size)]:
         os.lseek(from_fd, start, os.SEEK_SET)
         os.lseek(to_fd, start, os.SEEK_SET)
@@ -49,6 +59,15 @@ def copy_open(from_fd: int, to_fd: int, size: int, holes: bool, step: int = 1 <<
             length -= step
     if holes:
         os.ftruncate(to_fd, size)
+
+
+def _shares_blocks(from_fd: int, to_fd: int) -> bool:
+    """Whether it is a copy now without any blocks of its own (reflink)."""
+    try:
+        fcntl.ioctl(to_fd, _FICLONE, from_fd)
+        return True
+    except OSError:
+        return False
 
 
 def _copy(from_fd: int, to_fd: int, size: int) -> None:

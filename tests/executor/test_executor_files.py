@@ -1,6 +1,7 @@
 """Inputs in place, outputs delivered: names of all sorts, folders, links, large and damaged ones."""
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from executor_fakes import contents, run
+from mfmesos_executor.files import copy_file
 from support import need, wait_until
 
 from mfmesos.shared import tarmarks, wire
@@ -366,3 +368,18 @@ def test_inputs_whose_digest_follows(executor, staging):
     result = one(staging, "5.1", "true", [other])
     assert result.outcome == "broken"
     assert "its sha256 differs" in result.reason
+
+
+@pytest.mark.parametrize("reserved", [True, False])
+def test_a_large_copy_is_whole(tmp_path, monkeypatch, reserved):
+    """Whether or not the file system can allocate its blocks before."""
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, "no")
+    if not reserved:
+        monkeypatch.setattr(os, "posix_fallocate", refuse)
+    block = os.urandom(1 << 20)
+    (tmp_path / "from").write_bytes(block * 17 + b"end")
+    copy_file(str(tmp_path / "from"), str(tmp_path / "to"), 0o640, mtime_ns=10**18)
+    found = (tmp_path / "to").stat()
+    assert (tmp_path / "to").read_bytes() == block * 17 + b"end"
+    assert (found.st_mode & 0o777, found.st_mtime_ns) == (0o640, 10**18)
