@@ -84,6 +84,13 @@ def test_a_recorded_category_that_is_measured(kind: str, memory_mb: float) -> No
     assert not manager_of(requested, ("h", 1)).whole_workers
 
 
+@pytest.mark.parametrize(("said", "ssl"), [(True, True), (False, False), ("true", False)])
+def test_tls_by_the_record(said: object, ssl: bool) -> None:
+    """Today's managers report whether they accept TLS connections only."""
+    record = json.loads((HERE / "status-taskvine-main.json").read_text())[0]
+    assert manager_of({**record, "ssl": said}, ("h", 1)).ssl is ssl
+
+
 def test_a_recorded_catalog_of_today() -> None:
     """Both managers are found, with what they need."""
     found = parse((HERE / "catalog-main.json").read_bytes(), "catalog h:1").managers

@@ -17,17 +17,17 @@ class Terminal(Console):
     is_terminal = True  # type: ignore[assignment]
 
 
-def shown(console: Console, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def shown(kind: type[Console], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The table's lines, without the title."""
-    monkeypatch.setattr("rich.console.Console", lambda **given: console)
+    out = io.StringIO()
+    monkeypatch.setattr("rich.console.Console", lambda width=80: kind(width=width, color_system=None, file=out))
     show(STATUS, lambda line: None, lambda: 0.0)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue().splitlines()[1:]
+    return out.getvalue().splitlines()[1:]
 
 
 def test_in_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Addresses, numbers and "7 connected" are whole; a long row has several lines."""
-    lines = shown(Terminal(width=80, color_system=None, file=io.StringIO()), monkeypatch)
+    lines = shown(Terminal, monkeypatch)
     assert max(map(len, lines)) <= 80
     assert any(line.startswith("assembly") for line in lines)
     assert any(line.startswith("login1.cluster.example.org:9123 ") for line in lines)
@@ -37,7 +37,7 @@ def test_in_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     """One line for each manager."""
-    lines = shown(Console(width=500, file=io.StringIO()), monkeypatch)
+    lines = shown(Console, monkeypatch)
     assert [line.split()[:2] for line in lines[1:]] == [
         ["assembly", "login1.cluster.example.org:9123"], ["x", "10.20.30.40:1025"]]
     assert lines[1].rstrip().endswith("1 unplaced, 7 connected, 1 draining")
