@@ -73,10 +73,10 @@ class Laboratory(Simulation):
         self.time.at(LOOK_S / 2, lambda: self.time.every(LOOK_S, self._watch))
 
     def _watch(self) -> None:
-        total = self.cluster.total()
-        if len(self.master.frameworks) == 2:
-            first, other = sorted(self.master.frameworks, key=lambda one: one.id == GREEDY.name)
-            idle = sum(offer.amounts.get("cpus") for offer in self.master.offers.values()) / total.cores
+        total, (master,) = self.total(), self.masters
+        if len(master.frameworks) == 2:
+            first, other = sorted(master.frameworks, key=lambda one: one.id == GREEDY.name)
+            idle = sum(offer.amounts.get("cpus") for offer in master.offers.values()) / total.cores
             self.shares.append((self.time.now, _share(first, total), _share(other, total), idle))
 
 

@@ -1,9 +1,10 @@
 """Three workflows on a real Mesos, and the same simulated with the run times and the costs that were measured there.
 
-    python3 bench/simulated_runs.py [--most SHARE]        (make bench-simulate)
+    python3 bench/simulated_runs.py [--most SHARE] [--only NAME...] [--record FOLDER]        (make bench-simulate)
 
 Tasks sleep, so that a busy machine changes their run times little. Both makespans begin with the first offer. Exits 1
-if they differ by more than SHARE (0.1) of the real one in any workflow.
+if they differ by more than SHARE (0.1) of the real one in any workflow. --record writes each real run to a file there,
+as tests/simulate/recordings has them.
 """
 from __future__ import annotations
 
@@ -20,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "simulate")]
 
-from clusters import RealMesos  # noqa: E402  needs the path above
+import recorded  # noqa: E402  needs the path above
+from clusters import RealMesos  # noqa: E402
 
 from mfmesos.core import actions as act  # noqa: E402
 from mfmesos.core import events as ev  # noqa: E402
@@ -66,6 +68,9 @@ def _task(name: str, seconds: float, cores: float, *inputs: str) -> dict[str, An
             "cores": cores, "memory": 64, "disk": 5}
 
 
+WORKFLOWS = {"sweep": sweep, "mixed": mixed, "stages": stages}
+
+
 @dataclass
 class Seen:
     """Of one real run, from its event log."""
@@ -74,6 +79,7 @@ class Seen:
     wall_s: dict[int, float] = field(default_factory=dict)
     """By task."""
     costs: Costs = field(default_factory=Costs)
+    decisions: recorded.Decisions = field(default_factory=list)
 
 
 def calls(folder: Path) -> Iterator[tuple[float, tuple[ev.Event, ...], tuple[act.Action, ...]]]:
@@ -87,6 +93,7 @@ def calls(folder: Path) -> Iterator[tuple[float, tuple[ev.Event, ...], tuple[act
 
 def read(folder: Path) -> Seen:
     seen = Seen()
+    seen.decisions = recorded.decisions(action for _, _, actions in calls(folder) for action in actions)
     first = last = 0.0
     opened, answered, publishing = {}, {}, {}
     starts: dict[str, float] = {}
@@ -124,7 +131,7 @@ def _number(attempt: str) -> int:
     return int(attempt.partition(".")[0])
 
 
-def compare(name: str, lines: Lines, master: str, folder: Path) -> float:
+def compare(name: str, lines: Lines, master: str, folder: Path, record: Path | None) -> float:
     """Runs and simulates; returns by which part of the real makespan they differ."""
     folder.mkdir()
     file = folder / "tasks.jsonl"
@@ -135,8 +142,10 @@ def compare(name: str, lines: Lines, master: str, folder: Path) -> float:
     assert done.returncode == 0, done.stdout
     seen = read(folder / ".mfmesos")
     # As the engine numbered them: ids are the lines' numbers.
-    (folder / "timed.jsonl").write_text("".join(
-        json.dumps({**line, "seconds": seen.wall_s[number]}) + "\n" for number, line in enumerate(lines, 1)))
+    timed = [{**line, "seconds": round(seen.wall_s[number], 4)} for number, line in enumerate(lines, 1)]
+    (folder / "timed.jsonl").write_text("".join(json.dumps(line) + "\n" for line in timed))
+    if record is not None:
+        recorded.write(record / f"{name}.json", AGENTS, AGENT, seen.costs, timed, seen.decisions)
     workload = load_workload(str(folder / "timed.jsonl"), 1)
     simulation = Simulation(Cluster("real", (AgentGroup(AGENTS, AGENT),), seen.costs),
                             [Workload(name, workload.tasks)], Policy())
@@ -153,12 +162,14 @@ def compare(name: str, lines: Lines, master: str, folder: Path) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--most", type=float, default=0.1)
+    parser.add_argument("--only", nargs="+", default=sorted(WORKFLOWS), choices=sorted(WORKFLOWS))
+    parser.add_argument("--record", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mfmesos-bench-") as folder:
         cluster = RealMesos(agents=AGENTS, resources="cpus:4;mem:4096;disk:20000")
         try:
-            off = [compare(make.__name__, make(), cluster.master, Path(folder) / make.__name__)
-                   for make in (sweep, mixed, stages)]
+            off = [compare(name, WORKFLOWS[name](), cluster.master, Path(folder) / name, options.record)
+                   for name in options.only]
         finally:
             cluster.stop()
     return 0 if max(off) <= options.most else 1

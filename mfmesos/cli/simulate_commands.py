@@ -18,8 +18,9 @@ from mfmesos.shared.plainerrors import plain
 
 
 @click.command()
-@click.option("--cluster", "cluster_name", default="lab", show_default=True, metavar="FILE",
-              help="Simulate this cluster: a file, or the name of one that comes with mfmesos.")
+@click.option("--cluster", "cluster_names", multiple=True, metavar="FILE",
+              help="Simulate this cluster (default: lab): a file, or the name of one that comes with mfmesos; give it "
+                   "again for another one that the runs use as well.")
 @click.option("--workload", "workload_names", multiple=True, metavar="FILE",
               help="Run this workload (default: mix); give it again for a second run beside the first.")
 @click.option("--seed", type=Number(bounds.COUNT), default=1, show_default=True, metavar="N",
@@ -32,7 +33,7 @@ from mfmesos.shared.plainerrors import plain
 @click.option("--json", "json_file", metavar="FILE", help="Write all results as JSON; - is standard output.")
 @click.option("--plot", "picture", metavar="FILE",
               help="Also draw cores and tasks over time (PNG, PDF or SVG); needs matplotlib.")
-def simulate(cluster_name: str, workload_names: tuple[str, ...], seed: int, estimates: str, until: float,
+def simulate(cluster_names: tuple[str, ...], workload_names: tuple[str, ...], seed: int, estimates: str, until: float,
              json_file: str | None, picture: str | None, **policies: Any) -> None:
     """Simulate runs with the scheduler that real runs use.
 
@@ -48,13 +49,13 @@ def simulate(cluster_name: str, workload_names: tuple[str, ...], seed: int, esti
     from mfmesos.views.estimates_view import BARS, PLAIN_BARS
 
     try:
-        cluster = load_cluster(cluster_name)
+        clusters = [load_cluster(name) for name in cluster_names or ("lab",)]
         workloads = [load_workload(name, seed + number) for number, name in enumerate(workload_names or ("mix",))]
     except ConfigError as e:
         fail(str(e))
     chosen = policy_settings(policies)
     policy = Policy(estimates=estimates, **{**chosen, "placements": tuple(sorted(chosen["placements"].items()))})
-    simulation = Simulation(cluster, workloads, policy, seed, until)
+    simulation = Simulation(clusters, workloads, policy, seed, until)
     simulation.run()
     found = results.as_json(simulation)
     text = json.dumps(found, indent=1, sort_keys=True)

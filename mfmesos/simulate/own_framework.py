@@ -5,18 +5,18 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Callable
 
-from mfmesos.allocation.amounts import Amounts
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.core import Core
-from mfmesos.core.model import Offer, Resources, StagedInput, Task
+from mfmesos.core.model import Resources, StagedInput, Task
 from mfmesos.core.needs import Needs
 from mfmesos.core.policy import Policy
 from mfmesos.shared import wire
-from mfmesos.simulate.cluster_model import Costs, Losses
+from mfmesos.simulate.cluster_model import Cluster
 from mfmesos.simulate.measuring import RunMeasures
 from mfmesos.simulate.simulated_executor import SimExecutor
-from mfmesos.simulate.simulated_master import SimAgent, SimMaster, SimOffer, amounts_of, resources_of
+from mfmesos.simulate.simulated_master import SimMaster
+from mfmesos.simulate.simulated_subscription import SimSubscription
 from mfmesos.simulate.virtual_time import VirtualTime
 from mfmesos.simulate.workload_model import SimTask, Workload
 
@@ -32,12 +32,17 @@ MB = 2**20
 class OwnFramework:
     """Starts at the workload's time; `over` when the core is."""
 
-    def __init__(self, workload: Workload, policy: Policy, needs: Needs, master: SimMaster, costs: Costs,
-                 losses: Losses, time: VirtualTime, measures: RunMeasures, window: int = WINDOW) -> None:
+    def __init__(self, workload: Workload, policy: Policy, needs: Needs, clusters: Sequence[tuple[Cluster, SimMaster]],
+                 time: VirtualTime, measures: RunMeasures, window: int = WINDOW) -> None:
         self.name, self.role, self.measures, self.over = workload.name, workload.role, measures, False
         self.failure: str | None = None
-        self.core = Core(policy, needs)
-        self._master, self._costs, self._losses, self._time = master, costs, losses, time
+        names = [master.name for _, master in clusters]
+        self.core, self._time = Core(policy, needs, names), time
+        self.links = {master.name: SimSubscription(cluster, master, time, self) for cluster, master in clusters}
+        """By cluster."""
+        self._link_of: dict[str, SimSubscription] = {}
+        """By claim, as long as its executor lives."""
+        self._publish_s = clusters[0][0].costs.publish_s
         self._source = iter(workload.tasks)
         self._next: SimTask | None = None
         """The next one, which has not arrived, or finds no room in the window."""
@@ -50,27 +55,27 @@ class OwnFramework:
         self._finished: set[int] = set()
         """Tasks that may have children; kept only for workloads with parents."""
         self._failed: set[int] = set()
-        self._executors: dict[str, SimExecutor] = {}
-        self._lost: dict[str, SimAgent] = {}
-        """Claims whose agents are gone."""
         self._pending: list[ev.Event] = []
         self._draining = False
         self._wake_at: float | None = None
         self._perform: dict[type, Callable[[Any], object]] = {
             act.AnswerSync: self._answer, act.PublishOutputs: self._publish, act.ReportTask: self._report,
-            act.OpenClaim: self._open, act.DeclineOffers: self._decline, act.ListAgents: self._list,
-            act.ListUse: lambda _: self.post(master.use(self._framework)), act.KillClaim: self._kill,
-            act.Reconcile: self._reconcile, act.Over: self._end,
-            act.Suppress: lambda _: master.suppress(self._framework),
-            act.Revive: lambda _: master.revive(self._framework),
+            act.OpenClaim: self._open, act.Over: self._end,
+            act.DeclineOffers: lambda one: self.links[one.cluster].decline(one),
+            act.ListAgents: lambda one: self.links[one.cluster].list_agents(one),
+            act.ListUse: lambda one: self.links[one.cluster].list_use(one),
+            act.KillClaim: lambda one: self.links[one.cluster].kill(one),
+            act.Reconcile: lambda one: self.links[one.cluster].reconcile(one),
+            act.Suppress: lambda one: self.links[one.cluster].suppress(one),
+            act.Revive: lambda one: self.links[one.cluster].revive(one),
             act.Note: lambda note: measures.note(note.level, note.text),
         }
         """The other actions are for the journal, the history and the staging server."""
         time.at(self._begins, self._start)
 
     def _start(self) -> None:
-        self._framework = self._master.subscribe(self.name, self.role, self, own=True)
-        self.post(ev.Registered(self.name, "simulated"))
+        for link in self.links.values():
+            link.subscribe()
         self._feed()
         self._tick()
 
@@ -113,92 +118,35 @@ class OwnFramework:
             perform(action)
 
     def _answer(self, action: act.AnswerSync) -> None:
-        executor = self._executors.get(action.claim_id)
+        link = self._link_of.get(action.claim_id)
+        executor = link.executors.get(action.claim_id) if link is not None else None
         if executor is not None:
             executor.answered(action.seq, action.answer)
 
     def _publish(self, action: act.PublishOutputs) -> None:
-        self._time.after(self._costs.publish_s, lambda: self.post(ev.OutputsPublished(action.attempt_id)))
-
-    def _decline(self, action: act.DeclineOffers) -> None:
-        for offer_id in action.offer_ids:
-            if offer_id in self._master.offers:
-                self._master.decline(self._master.offers[offer_id], action.refuse_s)
-
-    def _list(self, action: act.ListAgents) -> None:
-        holders = self._master.holders(self._framework) if action.holders else None
-        self.post(ev.AgentsListed(self._master.listed(), holders))
-
-    def _kill(self, action: act.KillClaim) -> None:
-        executor = self._executors.get(action.claim_id)
-        if executor is not None:
-            self._time.after(self._costs.end_s, lambda: executor.end("TASK_KILLED"))
+        self._time.after(self._publish_s, lambda: self.post(ev.OutputsPublished(action.attempt_id)))
 
     def _end(self, action: act.Over) -> None:
         self.over, self.failure = True, action.failure
-        self._master.leave(self._framework)
+        for link in self.links.values():
+            link.leave()
 
     def _open(self, action: act.OpenClaim) -> None:
-        offers = [self._master.offers.get(offer.id) for offer in action.offers]
-        if None in offers:
-            self.post(ev.LaunchDropped(action.claim_id, "an offer was rescinded"))
-            return
-        for offer in offers:
-            assert offer is not None
-            self._master.take_back(offer)
-            agent = offer.agent
-        self._master.hold(self._framework, agent, self._amounts(action))
-        start_s = self._costs.start_of(self.measures.claims)
-        self._executors[action.claim_id] = SimExecutor(
-            action, agent, self._costs, self._time, self, self._executor_ended, start_s)
-        self.measures.claim_opened(action, start_s, self._time.now)
-
-    def _amounts(self, claim: act.OpenClaim) -> Amounts:
-        return amounts_of(claim.resources + Resources(memory_mb=claim.executor_memory_mb))
+        link = self.links[action.cluster]
+        start_s = link.costs.start_of(self.measures.claims)
+        if link.launch(action, lambda agent: SimExecutor(
+                action, agent, link.costs, self._time, self, self._executor_ended, start_s)):
+            self._link_of[action.claim_id] = link
+            self.measures.claim_opened(action, start_s, self._time.now)
 
     def _executor_ended(self, executor: SimExecutor) -> None:
-        del self._executors[executor.claim.claim_id]
-        left = sum(executor.slices.values(), executor.own)
-        memory = Resources(memory_mb=executor.claim.executor_memory_mb)
-        self._master.let_go(self._framework, executor.agent, amounts_of(left + memory))
+        self._link_of.pop(executor.claim.claim_id).ended(executor)
         self.measures.claim_ended(executor.claim, self._time.now)
 
     def gave_back(self, executor: SimExecutor, part: Resources) -> None:
         """A slice of the claim is free for others."""
-        self._master.let_go(self._framework, executor.agent, amounts_of(part))
+        self._link_of[executor.claim.claim_id].let_go(executor, part)
         self.measures.claim_shrank(executor.claim, part, self._time.now)
-
-    def _reconcile(self, action: act.Reconcile) -> None:
-        asked = [claim_id for claim_id, _ in action.claims] or list(self._executors)
-        for claim_id in asked:
-            executor = self._executors.get(claim_id)
-            if executor is not None:
-                if executor.synced:
-                    self.post(ev.ClaimUpdated(claim_id, "TASK_RUNNING", "REASON_RECONCILIATION"))
-            elif action.claims:
-                gone = self._lost.get(claim_id)
-                state = "TASK_UNREACHABLE" if gone is not None and not gone.active else "TASK_GONE"
-                self.post(ev.ClaimUpdated(claim_id, state, "REASON_RECONCILIATION"))
-
-    # --- the master's side -----------------------------------------------------------------------
-    def offered(self, offers: Sequence[SimOffer]) -> None:
-        self.post(ev.OffersReceived(tuple(
-            Offer(o.id, o.agent.id, o.agent.id, resources_of(o.amounts)) for o in offers)))
-
-    def rescinded(self, offer: SimOffer) -> None:
-        self.post(ev.OfferRescinded(offer.id))
-
-    def agent_lost(self, agent: SimAgent) -> None:
-        for claim_id, executor in [(i, e) for i, e in self._executors.items() if e.agent is agent]:
-            self._lost[claim_id] = agent
-            executor.die()
-            unreachable = ev.ClaimUpdated(claim_id, "TASK_UNREACHABLE", "REASON_SLAVE_REMOVED", agent_id=agent.id)
-            self._time.after(self._losses.noticed_s, lambda e=unreachable: self.post(e))  # type: ignore[misc]
-
-    def agent_back(self, agent: SimAgent) -> None:
-        for claim_id in [i for i, where in self._lost.items() if where is agent]:
-            del self._lost[claim_id]
-            self.post(ev.ClaimUpdated(claim_id, "TASK_GONE", "REASON_SLAVE_REREGISTERED", agent_id=agent.id))
 
     # --- tasks -----------------------------------------------------------------------------------
     def task(self, task_id: int) -> SimTask:

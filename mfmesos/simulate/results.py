@@ -18,7 +18,7 @@ DIGITS = 6
 
 def as_json(simulation: Simulation) -> dict[str, Any]:
     """All results. Only "real_time" differs between two simulations with the same arguments."""
-    level, total = simulation.level, simulation.cluster.total()
+    level, total = simulation.level, simulation.total()
     waited = level.waited_s or 1.0
     use = {"cores": level.busy[0] / waited / (total.cores or 1.0),
            "memory": level.busy[1] / waited / (total.memory_mb or 1.0)}
@@ -28,10 +28,10 @@ def as_json(simulation: Simulation) -> dict[str, Any]:
     runs = [_run(run) for run in simulation.runs]
     decisions = sum(run.measures.attempts + run.measures.claims for run in simulation.runs)
     found = {
-        "cluster": simulation.cluster.name, "seed": simulation.seed, "over": simulation.done,
-        "seconds": simulation.time.now,
-        "agents": simulation.cluster.count(), "cores": total.cores, "memory_mb": total.memory_mb,
-        "runs": runs,
+        "cluster": " + ".join(cluster.name for cluster in simulation.clusters), "seed": simulation.seed,
+        "over": simulation.done, "seconds": simulation.time.now,
+        "agents": sum(cluster.count() for cluster in simulation.clusters), "cores": total.cores,
+        "memory_mb": total.memory_mb, "runs": runs,
         "others": [{"name": r.rival.name, "finished": r.finished, "last_s": r.last_s} for r in simulation.rivals],
         "utilisation": {**use, "scarcest": max(use, key=lambda name: use[name]), "while_waiting_s": level.waited_s},
         "fairness": {
@@ -39,8 +39,8 @@ def as_json(simulation: Simulation) -> dict[str, Any]:
             "jain_mean": fair.jain_sum / contended if fair.contended_s else 1.0,
             "lacking": {name: lack / contended for name, lack in zip(names, fair.lacks)},
             "fair_after_s": dict(zip(names, fair.fair_after_s))},
-        "offered_core_hours": simulation.offered_s / HOUR_S, "agents_lost": simulation.master.losses,
-        "decisions": decisions,
+        "offered_core_hours": simulation.offered_s / HOUR_S,
+        "agents_lost": sum(master.losses for master in simulation.masters), "decisions": decisions,
         "timeline": [[s.at_s, s.waiting, s.running, s.claims, s.cores, s.held_cores, s.memory_mb]
                      for s in simulation.samples],
     }

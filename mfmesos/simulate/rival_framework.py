@@ -12,7 +12,7 @@ from mfmesos.simulate.virtual_time import VirtualTime
 
 class RivalFramework:
     def __init__(self, rival: Rival, master: SimMaster, costs: Costs, time: VirtualTime) -> None:
-        self.rival, self._master, self._costs, self._time = rival, master, costs, time
+        self.rival, self.master, self._costs, self._time = rival, master, costs, time
         self.left: float = rival.tasks or math.inf
         self.running = self.finished = 0
         self.last_s = 0.0
@@ -32,7 +32,7 @@ class RivalFramework:
 
     def _start(self) -> None:
         self.began = True
-        self._framework = self._master.subscribe(self.rival.name, self.rival.role, self)
+        self._framework = self.master.subscribe(self.rival.name, self.rival.role, self)
 
     def offered(self, offers: Sequence[SimOffer]) -> None:
         made = list(offers)
@@ -40,10 +40,10 @@ class RivalFramework:
 
     def _answer(self, offers: list[SimOffer]) -> None:
         for offer in offers:
-            if offer.id in self._master.offers:
+            if offer.id in self.master.offers:
                 self._use(offer)
         if not self.left and self.rival.suppresses and not self._framework.suppressed:
-            self._master.suppress(self._framework)
+            self.master.suppress(self._framework)
 
     def _use(self, offer: SimOffer) -> None:
         """As many tasks as fit; an offer that is of no use is declined, at once or later. Mesos's filter is for what an
@@ -54,14 +54,14 @@ class RivalFramework:
         while most > count and room.contains(self._each):
             room, count = room - self._each, count + 1
         if count:
-            self._master.take_back(offer)
+            self.master.take_back(offer)
             self._framework.filters.add(offer.agent.id, room, self.rival.refuse_s, self._time.now)
             for _ in range(count):
                 self._launch(offer.agent)
         elif self.rival.keep_s:
-            self._time.after(self.rival.keep_s, lambda: self._master.decline(offer, self.rival.refuse_s))
+            self._time.after(self.rival.keep_s, lambda: self.master.decline(offer, self.rival.refuse_s))
         else:
-            self._master.decline(offer, self.rival.refuse_s)
+            self.master.decline(offer, self.rival.refuse_s)
 
     def _left_at(self, agent: SimAgent) -> float:
         """Tasks that it may start there."""
@@ -79,7 +79,7 @@ class RivalFramework:
         self.left -= 1
         self.running += 1
         self._tasks[number] = agent
-        self._master.hold(self._framework, agent, self._each)
+        self.master.hold(self._framework, agent, self._each)
         self._time.after(self._costs.start_s + self.rival.seconds, lambda: self._end(number, True))
 
     def _end(self, number: int, finished: bool) -> None:
@@ -92,9 +92,9 @@ class RivalFramework:
             self.last_s = self._time.now
         else:
             self.left += 1
-        self._master.let_go(self._framework, agent, self._each)
+        self.master.let_go(self._framework, agent, self._each)
         if not finished and self._framework.suppressed:
-            self._master.revive(self._framework)
+            self.master.revive(self._framework)
 
     def rescinded(self, offer: SimOffer) -> None:
         """It answers later, and finds the offer gone."""

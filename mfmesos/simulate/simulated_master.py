@@ -79,7 +79,9 @@ class Subscriber:
 class SimMaster:
     """Frameworks call it, and it calls them back in later events."""
 
-    def __init__(self, cluster: Cluster, time: VirtualTime, rng: random.Random) -> None:
+    def __init__(self, cluster: Cluster, time: VirtualTime, rng: random.Random, name: str = "") -> None:
+        """`name`: of the cluster, for runs that use several."""
+        self.name = name
         self.time, self._rng, self._losses = time, rng, cluster.losses
         self.allocator = Allocator(rng)
         self.allocator.weights.update(cluster.weights)
@@ -107,6 +109,9 @@ class SimMaster:
         for offer in [o for o in self.offers.values() if o.framework is framework]:
             self.take_back(offer)
         self.frameworks.remove(framework)
+
+    def weight(self, role: str) -> float:
+        return self.allocator.weights.get(role, 1.0)
 
     def suppress(self, framework: Subscriber) -> None:
         framework.suppressed = True
@@ -153,12 +158,12 @@ class SimMaster:
         held: dict[str, Amounts] = {}
         for f in self.frameworks:
             held[f.role] = held.get(f.role, Amounts()) + f.holds + f.offered
-        roles = tuple(RoleUse(role, self.allocator.weights.get(role, 1.0), resources_of(amounts), role == own.role)
+        roles = tuple(RoleUse(role, self.weight(role), resources_of(amounts), role == own.role)
                       for role, amounts in held.items())
         rivals = tuple(Rival(f.id, f.role, f.active and not f.suppressed, bool(f.holds), f.accepted, f.declined,
                              f.own)
                        for f in self.frameworks if f is not own)
-        return UseListed(resources_of(self.everything) if rivals else Resources(), roles, rivals)
+        return UseListed(resources_of(self.everything) if rivals else Resources(), roles, rivals, self.name)
 
     # --- offers ----------------------------------------------------------------------------------
     def _allocate_soon(self) -> None:

@@ -43,17 +43,25 @@ class Simulation:
     """Everything of it follows from the arguments: the same seed gives the same results."""
 
     def __init__(
-            self, cluster: Cluster, workloads: Sequence[Workload], policy: Policy = DEFAULT, seed: int = 1,
-            until_s: float = UNTIL_S, window: int = WINDOW, needs: Callable[[Policy], Needs] = needs_for) -> None:
-        self.cluster, self.seed, self.until_s = cluster, seed, until_s
+            self, clusters: Cluster | Sequence[Cluster], workloads: Sequence[Workload], policy: Policy = DEFAULT,
+            seed: int = 1, until_s: float = UNTIL_S, window: int = WINDOW,
+            needs: Callable[[Policy], Needs] = needs_for) -> None:
+        """Each run uses all `clusters`."""
+        self.clusters = (clusters,) if isinstance(clusters, Cluster) else tuple(clusters)
+        self.seed, self.until_s = seed, until_s
         self.time, self.level = VirtualTime(), Level()
-        self.master = SimMaster(cluster, self.time, random.Random(f"master {seed}"))
+        several = len(self.clusters) > 1
+        self.masters = [
+            SimMaster(cluster, self.time, random.Random(f"master {seed}" + (f" {number}" if number > 1 else "")),
+                      f"{number} {cluster.name}" if several else "")
+            for number, cluster in enumerate(self.clusters, 1)]
         self.runs = []
         for number, workload in enumerate(workloads):
             own = replace(policy, run_id=f"r{number}", nonce=f"n{number}")
-            self.runs.append(OwnFramework(workload, own, needs(own), self.master, cluster.costs, cluster.losses,
-                                          self.time, RunMeasures(self.level), window))
-        self.rivals = [RivalFramework(rival, self.master, cluster.costs, self.time) for rival in cluster.rivals]
+            self.runs.append(OwnFramework(workload, own, needs(own), list(zip(self.clusters, self.masters)), self.time,
+                                          RunMeasures(self.level), window))
+        self.rivals = [RivalFramework(rival, master, cluster.costs, self.time)
+                       for cluster, master in zip(self.clusters, self.masters) for rival in cluster.rivals]
         self.samples: list[Sample] = []
         self._stride = self._turn = 0
         self.fairness = Fairness(len(self.runs) + len(self.rivals))
@@ -62,6 +70,10 @@ class Simulation:
         """Core-seconds in offers; and free and not offered while tasks waited."""
         self.real_s = 0.0
         self.done = False
+
+    def total(self) -> Resources:
+        """Of all clusters."""
+        return sum((cluster.total() for cluster in self.clusters), Resources())
 
     def run(self) -> None:
         """To the end of every run and of all rivals with an end; or to `until_s`, then `done` is false."""
@@ -85,23 +97,20 @@ class Simulation:
                 self.samples = self.samples[1::2]
                 self._stride = 2 * self._stride + 1
         self._turn += 1
-        self._look_at_offers()
-        if len(self.master.frameworks) > 1:
-            self._look_at_shares()
+        for master in self.masters:
+            if master.offers:
+                self.offered_s += sum(o.amounts.get("cpus") for o in master.offers.values()) * INTERVAL_S
+            if len(master.frameworks) > 1:
+                self._look_at_shares(master)
 
-    def _look_at_offers(self) -> None:
-        if self.master.offers:
-            self.offered_s += sum(o.amounts.get("cpus") for o in self.master.offers.values()) * INTERVAL_S
-
-    def _look_at_shares(self) -> None:
-        total = self.cluster.total()
-        claims = [*(self._claimed(total, r.measures.waiting_need, r.measures.held, r.over, self._weight(r.role))
-                    for r in self.runs),
-                  *(self._rival_claimed(total, r) for r in self.rivals)]
-        self.fairness.look(claims, self.time.now, INTERVAL_S)
-
-    def _weight(self, role: str) -> float:
-        return self.master.allocator.weights.get(role, 1.0)
+    def _look_at_shares(self, master: SimMaster) -> None:
+        """Of several clusters the mean counts."""
+        total = resources_of(master.everything)
+        claims = [*(self._claimed(total, r.measures.waiting_need, r.links[master.name].holds(), r.over,
+                                  master.weight(r.role)) for r in self.runs),
+                  *(self._rival_claimed(total, r) if r.master is master else Claimed((0.0, 0.0), (0.0, 0.0))
+                    for r in self.rivals)]
+        self.fairness.look(claims, self.time.now, INTERVAL_S / len(self.masters))
 
     def _claimed(
             self, total: Resources, waiting: Resources, held: Resources, over: bool, weight: float) -> Claimed:
@@ -112,7 +121,7 @@ class Simulation:
     def _rival_claimed(self, total: Resources, rival: RivalFramework) -> Claimed:
         each, held = rival.rival.size, resources_of(rival.holds())
         left = min(rival.left, total.cores / max(each.cores, 1e-3)) if rival.began else 0.0
-        return self._claimed(total, each * left, held, rival.over, self._weight(rival.rival.role))
+        return self._claimed(total, each * left, held, rival.over, rival.master.weight(rival.rival.role))
 
 
 def _parts(amount: Resources, total: Resources) -> tuple[float, float]:

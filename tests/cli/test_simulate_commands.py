@@ -22,6 +22,13 @@ def simulate(*args):
     return CliRunner().invoke(main, ["simulate", "--cluster", "laptop", *args])
 
 
+def test_two_clusters(work):
+    """Both are named, and their cores counted together."""
+    done = simulate("--cluster", "laptop", "--workload", work)
+    assert done.exit_code == 0, done.output
+    assert "cluster laptop + laptop: 2 agents" in done.output
+
+
 def test_text_json_and_plot(work, tmp_path):
     """The lines for people, the same numbers in a file, and a picture."""
     done = simulate("--workload", work, "--json", str(tmp_path / "out.json"), "--plot", str(tmp_path / "out.png"))

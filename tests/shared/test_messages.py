@@ -54,7 +54,7 @@ NOT_MESSAGES: dict[str, tuple[str, ...]] = {
     # Headings, and the line that shows progress.
     "mfmesos/views/estimates_view.py": ("attempts exhausted", "the next task gets"),
     "mfmesos/simulate/results.py": ("cores in use", "tasks waiting", "in claims", "in use"),
-    "mfmesos/simulate/own_framework.py": ("an offer was rescinded",),  # what the master would answer
+    "mfmesos/simulate/simulated_subscription.py": ("an offer was rescinded",),  # what the master would answer
     # Headings and labels of the report, what metrics mean, names in exports, and SQL.
     "mfmesos/views/report_page.py": ("",), "mfmesos/views/metrics.py": ("",),
     "mfmesos/views/run_exports.py": ("run {} of {}", "held ", "waiting tasks"),

@@ -87,6 +87,23 @@ def test_lost_agents():
     assert run["core_hours"]["lost"] > 0
 
 
+def test_several_clusters():
+    """One run uses all of them: agents of each, and of each those that are lost; another framework has its share of
+    one.
+    """
+    one = Cluster("one", (FOUR,), COSTS, rivals=(Rival("beside", 6, Resources(2, 512), 20.0),))
+    other = Cluster("other", (FOUR,), COSTS, Losses(every_s=25.0, noticed_s=5.0, away_s=15.0))
+    (alone,) = simulated(tasks(60))["runs"]
+    found = simulated(tasks(60), cluster=[one, other])
+    (run,) = found["runs"]
+    assert (run["finished"], found["over"], found["cores"], found["agents"]) == (60, True, 16.0, 4)
+    assert run["claims"]["most"] >= 3
+    assert run["makespan_s"] < 0.8 * alone["makespan_s"]
+    assert found["agents_lost"] > 0
+    assert found["others"][0]["finished"] == 6
+    assert found["fairness"]["contended_s"] > 0.0
+
+
 def test_arrivals():
     """A task that comes later is submitted later, also if the core's window was full."""
     work = [t._replace(at_s=t.id * 10.0) for t in tasks(5, 1.0)]
