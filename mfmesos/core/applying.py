@@ -61,7 +61,7 @@ def apply_offer(state: State, decision: OfferDecision, empty: bool = False) -> N
 
 def _open(state: State, decision: Opening) -> None:
     agent = state.agent(decision.agent_id)
-    state.clusters[decision.agent_id.cluster].void_offers(agent)
+    state.clusters[decision.agent_id.cluster].void_offers(agent, state.now, used=True)
     state.claim_number += 1
     claim = Claim(f"{state.policy.run_id}-{state.claim_number}", agent.id, agent.hostname, decision.resources,
                   state.now, decision.solo_task, expects=dict(decision.expects),
@@ -86,7 +86,7 @@ def _tell_master(state: State, decision: DeclineOffers | Revive | Suppress, empt
         cluster.filtered = cluster.filtered or not empty
         for agent in list(cluster.offering.values()):
             if not agent.offers.keys().isdisjoint(decision.offer_ids):
-                cluster.void_offers(agent)
+                cluster.void_offers(agent, state.now)
     elif isinstance(decision, Revive):
         cluster.suppressed = cluster.filtered = cluster.freed = False
         cluster.revive_after = state.now + cluster.revive_pause

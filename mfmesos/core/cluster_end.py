@@ -14,7 +14,7 @@ from mfmesos.shared.messages import core as m
 def framework_ended(state: State, cluster: ClusterState, why: str) -> None:
     """The framework's claims are lost. Its tasks run in the other clusters; without any the run ends."""
     cluster.connected = False
-    cluster.void_all_offers()
+    cluster.void_all_offers(state.now)
     _leave(state, cluster, why, lambda claim: claims.ended(state, claim, why))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from mfmesos.core.agents import KnownAgents
 from mfmesos.core.manners import Manners
 from mfmesos.core.model import Agent, AgentId
+from mfmesos.core.offer_use import OfferUse
 from mfmesos.core.records import AgentRecord, Shortage
 from mfmesos.shared.messages import core as m
 
@@ -45,6 +46,7 @@ class ClusterState:
     hopeless: str = ""
     """Why no executor will ever start."""
     manners: Manners = field(default_factory=Manners)
+    offer_use: OfferUse = field(default_factory=OfferUse)
     ended: str = ""
     """Why the run no longer uses it, although the run continues."""
 
@@ -69,14 +71,15 @@ class ClusterState:
             record.hostname = hostname
         return record
 
-    def void_offers(self, agent: AgentRecord) -> None:
-        """Accepted, declined, or withdrawn by the master."""
+    def void_offers(self, agent: AgentRecord, now: float, used: bool = False) -> None:
+        """Accepted (`used`), declined, or withdrawn by the master."""
+        self.offer_use.gone(agent.offers, now, used)
         agent.offers.clear()
         self.offering.pop(agent.id.agent, None)
 
-    def void_all_offers(self) -> None:
+    def void_all_offers(self, now: float) -> None:
         for agent in list(self.offering.values()):
-            self.void_offers(agent)
+            self.void_offers(agent, now)
 
     def named(self, text: str) -> str:
         """A message about it; with its name unless it is the only one."""

@@ -166,8 +166,8 @@ class Core:
     # --- Mesos ----------------------------------------------------------------------------------
     def _registered(self, event: events.Registered) -> None:
         state, cluster = self.state, self.state.clusters[event.cluster]
-        cluster.void_all_offers()
-        cluster.connected, cluster.suppressed, cluster.filtered = True, False, False
+        cluster.void_all_offers(state.now)
+        cluster.connected, cluster.filtered = True, False  # offers stay suppressed, as SUBSCRIBE said
         own = state.claims.of_cluster(cluster.name)
         for claim in own:
             claim.touch()  # what was due and needs a connection
@@ -178,7 +178,7 @@ class Core:
 
     def _disconnected(self, event: events.Disconnected) -> None:
         state, cluster = self.state, self.state.clusters[event.cluster]
-        cluster.void_all_offers()
+        cluster.void_all_offers(state.now)
         why = event.reason
         runs = bool(state.claims.of_cluster(cluster.name))
         text = m.MASTER_UNREACHABLE_RUNNING(why=why) if runs else m.MASTER_UNREACHABLE(why=why)
@@ -196,6 +196,7 @@ class Core:
             agent = cluster.agent(offer.agent_id, offer.hostname)
             agent.offered_at = agent.offered_at if agent.offers else state.now
             agent.offers[offer.id] = offer
+            cluster.offer_use.came(offer, state.now)
             if agent.attributes != offer.attributes:
                 agent.attributes = offer.attributes
                 usage.count_again(state)
@@ -209,10 +210,11 @@ class Core:
                     demand.agents_changed(state)
 
     def _rescinded(self, event: events.OfferRescinded) -> None:
-        cluster = self.state.clusters[event.cluster]
+        cluster, now = self.state.clusters[event.cluster], self.state.now
+        cluster.offer_use.gone((event.offer_id,), now)
         for agent in list(cluster.offering.values()):
             if agent.offers.pop(event.offer_id, None) is not None and not agent.offers:
-                cluster.void_offers(agent)
+                cluster.void_offers(agent, now)
 
     def _inverse_offer(self, event: events.InverseOfferReceived) -> None:
         """Drain: no new work on that agent; running attempts may finish, then the claim is released."""
@@ -273,5 +275,14 @@ class Core:
         state.ending = True
         if not state.claims:
             state.over = True
+            self._sum_up_offers()
             state.emit(Over(state.failure))
+
+    def _sum_up_offers(self) -> None:
+        for cluster in self.state.clusters.values():
+            use = cluster.offer_use
+            if use.count:
+                self.state.note("info", cluster.named(m.OFFERS_USED(
+                    count=use.count, used=use.used, mean=1000 * use.kept_s / use.count, most=1000 * use.longest_s,
+                    idle=use.idle_core_s)))
 

@@ -69,6 +69,9 @@ class FrameworkSettings:
         return info
 
 
+_REVIVE, _SUPPRESS = "REVIVE", "SUPPRESS"
+
+
 @dataclass
 class _Call:
     kind: str
@@ -182,13 +185,20 @@ class MesosLink:
 
     def revive(self) -> None:
         """Request offers again; clears every `refuse_s`."""
-        self._suppressed = False
-        self._put(_Call("REVIVE"))
+        self._wish(_REVIVE)
 
     def suppress(self) -> None:
         """Request no more offers; remembered over reconnects."""
-        self._suppressed = True
-        self._put(_Call("SUPPRESS"))
+        self._wish(_SUPPRESS)
+
+    def _wish(self, kind: str) -> None:
+        """One that is lost is sent again unless the other was wished for since: a run whose REVIVE is lost would never
+        get an offer.
+        """
+        with self._changed:
+            self._suppressed = kind == _SUPPRESS
+            self._kept = [call for call in self._kept if call.kind not in (_REVIVE, _SUPPRESS)]
+        self._put(_Call(kind, keep=True))
 
     def kill(self, claim_id: str, agent_id: str | None, grace_s: float) -> None:
         body: dict[str, Any] = {"task_id": _value(claim_id),
@@ -275,6 +285,8 @@ class MesosLink:
 
     def _keep(self, call: _Call) -> None:
         with self._changed:
+            if call.kind == (_REVIVE if self._suppressed else _SUPPRESS):
+                return  # the other was wished for since
             if not self._kept:
                 self._kept_since = self._clock()
             self._kept.append(call)

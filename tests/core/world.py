@@ -15,6 +15,7 @@ from mfmesos.core import events as ev
 from mfmesos.core.core import Core
 from mfmesos.core.holding import is_held
 from mfmesos.core.model import Agent, Constraint, Holder, Offer, Request, Resources, SavedClaim, SavedTask, Task
+from mfmesos.core.policies.decline_at_once import DeclineAtOnce
 from mfmesos.core.policy import Policy
 from mfmesos.core.sizing import AHEAD_MOST, how_many_fit
 from mfmesos.core.states import ClaimState
@@ -188,6 +189,7 @@ class World:
         self.dropped += [a for a in out if isinstance(a, (act.DropTask, act.DropClaim))]
         self._check()
         self._check_started()
+        self._check_offers()
         if self.auto_place:
             self.place_all()
         self._give_back()
@@ -347,6 +349,19 @@ class World:
                 most = most._replace(gpus=claim.resources.gpus, others=claim.resources.others)
                 assert total.fits_in(most), "a claim is given more than it has"
 
+    def _check_offers(self) -> None:
+        """No offer is kept but for a moment, unless that is the policy; offers are suppressed while no task waits."""
+        state = self.core.state
+        if state.unfinished:
+            return  # the core is called again at once
+        for cluster in state.clusters.values():
+            most_s = max(state.policy.list_wait_s, state.policy.batch_delay_s)
+            if type(state.policies.offers) is DeclineAtOnce:
+                assert cluster.offer_use.oldest_s(state.now) <= most_s, "an offer is kept"
+            if cluster.connected and not state.over:
+                assert cluster.suppressed or state.queue, "offers are not suppressed although nothing waits"
+            assert cluster.suppressed == self.masters[cluster.name].suppressed, "a SUPPRESS or REVIVE was lost"
+
     def _check_started(self) -> None:
         """What fits into an open claim has started there."""
         if self.core.state.unfinished:
@@ -386,7 +401,6 @@ class World:
         self.masters[cluster].offers.clear()
         self.masters[cluster].disconnected = True
         self.send(ev.Disconnected("test", cluster))
-        self.masters[cluster].suppressed = False
 
     def end_framework(self, cluster: str) -> None:
         """Its master ends the framework, with all executors there."""

@@ -88,6 +88,48 @@ def test_suppressed_stays_suppressed_over_a_reconnect(connect):
         assert "suppressed_roles" not in mesos.await_subscriptions(count + 2).body["subscribe"]
 
 
+def test_a_revive_during_a_reconnect_is_not_lost(connect):
+    """SUBSCRIBE is under way with the suppressed role, when there is a task again: REVIVE follows."""
+    made = []
+
+    def again(s):
+        made[0].revive()
+        s.subscribed()
+        s.hold()
+
+    drop = threading.Event()
+    with FakeMesos(lambda s: (s.subscribed(), drop.wait(5)), again) as mesos:
+        link, seen = connect(mesos.address)
+        made.append(link)
+        seen.wait(events.Registered)
+        link.suppress()
+        mesos.await_call("SUPPRESS")
+        drop.set()
+        assert mesos.await_subscriptions(2).body["subscribe"]["suppressed_roles"] == ["*"]
+        mesos.await_call("REVIVE")
+
+
+@pytest.mark.parametrize("kind", ["REVIVE", "SUPPRESS"])
+def test_the_latest_wish_for_offers_gets_through(connect, kind):
+    """The master refuses the first call of each kind: the last wish is repeated, the one before is not."""
+    refused = set()
+
+    def answer(call):
+        first = call["type"] not in refused
+        refused.add(call["type"])
+        return (503, "") if first else (202, "")
+
+    with FakeMesos(lambda s: (s.subscribed(), s.hold())) as mesos:
+        mesos.answer = answer
+        link, seen = connect(mesos.address)
+        seen.wait(events.Registered)
+        wishes = [link.revive, link.suppress] if kind == "SUPPRESS" else [link.suppress, link.revive]
+        for wish in wishes:
+            wish()
+        mesos.await_call(kind, 2)
+        assert [b["type"] for b, _ in mesos.calls][-1] == kind
+
+
 # --- finding the master ---
 def test_a_redirect_leads_to_the_leader(connect):
     """At once, and Registered names the leader."""

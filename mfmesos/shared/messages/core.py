@@ -25,6 +25,10 @@ EXECUTOR_NOT_STARTED = Message(
 EXECUTOR_FAILURE = Message(
     "executor-failure", "on agent {agent}: {why}",
     "Part of other messages: where an executor failed to start, and why.")
+OFFERS_USED = Message(
+    "offers-used", "{count} offers, {used} of them used, kept for {mean:.0f} ms on average and {most:.0f} ms at most, "
+    "{idle:.1f} core-seconds idle meanwhile",
+    "How a run treated what it was offered, at its end, with --verbose: what it keeps, nobody else is offered.")
 EXECUTOR_NOT_LAUNCHED = Message(
     "executor-not-launched", "no executor was launched on agent {agent}: {why}",
     "Mesos did not accept the launch, since the offer had changed. The tasks go to another claim.")
