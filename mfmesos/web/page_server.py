@@ -3,13 +3,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
+import itertools
 import json
 import os
 import secrets
+import time
 from collections.abc import Awaitable
 from pathlib import Path
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from mfmesos import aio
 from mfmesos.settings.config import STATE_DIR
@@ -18,7 +19,7 @@ from mfmesos.store.run_pages import ORDERS, RunPages
 from mfmesos.store.run_reading import NoRecord
 from mfmesos.store.run_record import RecordError
 from mfmesos.store.runlog import kept_output
-from mfmesos.views import metrics
+from mfmesos.views import metrics, why_view
 from mfmesos.views.report_page import asset, vendored
 from mfmesos.web.page_access import HEADERS, guard
 from mfmesos.web.run_watch import RunWatch, ask_once
@@ -30,6 +31,9 @@ TAIL_BYTES = 64 * 1024
 ASSETS = {"page.js": "text/javascript", "common.js": "text/javascript", "style.css": "text/css",
           "uPlot.iife.min.js": "text/javascript", "uPlot.min.css": "text/css"}
 Values = dict[str, Any]
+Answer = Callable[[RunPages, int, Values], Any]
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
 
 
 class PageServer:
@@ -53,7 +57,7 @@ class PageServer:
         app.router.add_get("/metrics", self._metrics)
         for name, answer in (("tasks", self._tasks), ("task", self._task), ("agents", self._agents),
                              ("categories", self._categories), ("held", self._held)):
-            app.router.add_get(f"/api/{name}", functools.partial(self._json, answer))
+            app.router.add_get(f"/api/{name}", self._json(answer))
         self._runner = aio.web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         await aio.web.TCPSite(self._runner, self._host, self._port).start()
@@ -74,18 +78,20 @@ class PageServer:
         return aio.web.Response(text=vendored(name) if name.startswith("uPlot") else asset(name),
                                 content_type=ASSETS[name])
 
-    async def _json(self, answer: Callable[[RunPages, int, Values], Any], request: aio.web.Request
-                    ) -> aio.web.Response:
+    def _json(self, answer: Answer) -> Handler:
         """What the record says about the last run, on another thread."""
-        try:
-            found = await asyncio.get_running_loop().run_in_executor(None, self._asked, answer, dict(request.query))
-        except (ValueError, KeyError) as e:
-            return aio.web.json_response({"error": str(e)[:200]}, status=400)
-        except RecordError as e:
-            return aio.web.json_response({"error": str(e)}, status=503)
-        return aio.web.json_response(found)
+        async def handler(request: aio.web.Request) -> aio.web.Response:
+            try:
+                found = await asyncio.get_running_loop().run_in_executor(None, self._asked, answer, dict(request.query))
+            except (ValueError, KeyError) as e:
+                return aio.web.json_response({"error": str(e)[:200]}, status=400)
+            except RecordError as e:
+                return aio.web.json_response({"error": str(e)}, status=503)
+            return aio.web.json_response(found)
 
-    def _asked(self, answer: Callable[[RunPages, int, Values], Any], query: Values) -> Any:
+        return handler
+
+    def _asked(self, answer: Answer, query: Values) -> Any:
         with RunPages(self._folder / STATE_DIR) as reader:
             run = reader.last()
             return answer(reader, run["run"] if run is not None else 0, query)
@@ -100,7 +106,7 @@ class PageServer:
         number = int(query["task"])
         live = ask_once(self._folder / STATE_DIR, "task", task=number)
         task = reader.task(number)
-        found: Values = {"live": live, "task": task, "attempts": [], "output": {}}
+        found: Values = {"live": live, "task": task, "attempts": [], "output": {}, "why": _why(live)}
         if task is not None:
             found["attempts"] = reader.attempts(task["run"], number)
             for path in kept_output(self._folder / STATE_DIR, number, task["run"]):
@@ -154,6 +160,15 @@ class PageServer:
             return answer
         finally:
             self._viewers -= 1
+
+
+def _why(live: Values | None) -> list[str]:
+    """The first lines of `mfmesos why` about a task that has not ended."""
+    if live is None:
+        return []
+    hosts = {live["claim"]: live["host"]} if live["claim"] else {}
+    return list(itertools.takewhile(lambda line: not line.startswith("command "), why_view.live(
+        live, hosts, time.time())))
 
 
 async def serve(folder: Path, host: str, port: int, started: Callable[[str, str], None],

@@ -19,7 +19,7 @@ from mfmesos.cli.command_line import main
 from mfmesos.control import socket_place
 from mfmesos.control.control_server import ControlServer
 from mfmesos.store.run_pages import PAGE, RunPages
-from mfmesos.web.page_server import PageServer
+from mfmesos.web.page_server import PageServer, _why
 from mfmesos.web.run_watch import RunWatch
 
 
@@ -120,6 +120,14 @@ def test_what_else_it_answers(page):
     text = page.get("/metrics", Authorization=f"Bearer {page.server.token}")[2]
     assert "mfmesos_up 0.0" in text
     assert 'mfmesos_category_tasks_total{category="map",state="failed"} 1.0' in text
+
+
+def test_why_a_live_task_waits():
+    """In the words of `mfmesos why`, without what the page shows itself."""
+    live = {"task": 3, "state": "inputs", "claim": "", "host": "", "lacks": 1, "needs": [["a", [1, 2]]],
+            "command": "cat a", "category": "cat", "outputs": ["b"]}
+    assert _why(live) == ["task 3 waits for 1 input from other tasks", "  a of task 1, 2"]
+    assert _why(None) == []
 
 
 def test_output_of_a_task(page, tmp_path):

@@ -132,17 +132,15 @@ async function choose() {
 
 // --- one task -----------------------------------------------------------------------------------
 async function task(number) {
-  const { live, task: ended, attempts, output } = await ask("task", { task: number });
+  const { live, task: ended, attempts, output, why } = await ask("task", { task: number });
   const one = live || ended, place = $("task");
   if (!one) { place.replaceChildren(make("p", "No task " + number + ".")); return; }
   const list = make("dl");
   const facts = [
     ["command", one.command], ["category", one.category], ["state", one.state], ["reason", one.reason], ["agent", one.host],
     ["outputs", Array.isArray(one.outputs) ? one.outputs.join(", ") : one.outputs], ["needs tasks", one.needs && !live ? one.needs : ""],
-    ["cores", one.cores], ["memory", ended && !live ? whole(one.used_memory_mb) + " of " + whole(one.memory_mb) + " MB" : one.memory_mb],
-    ["ran", ended && !live ? duration(one.wall_s || 0) : ""], ["attempts", one.attempts],
-    ["why it waits", live && live.why ? JSON.stringify(live.why.binding) + ", " + live.why.before + " tasks come before it" : ""],
-    ["starts in", live && live.why && live.why.start_at ? duration(Math.max(live.why.start_at - Date.now() / 1000, 0)) : ""]];
+    ["cores", one.cores || ""], ["memory", ended && !live ? whole(one.used_memory_mb) + " of " + whole(one.memory_mb) + " MB" : one.memory_mb ? whole(one.memory_mb) + " MB" : ""],
+    ["ran", ended && !live ? duration(one.wall_s || 0) : ""], ["attempts", one.attempts]];
   for (const [name, value] of facts) if (value !== "" && value !== null && value !== undefined) list.append(make("dt", name), make("dd", String(value)));
   const story = live && live.story ? live.story : ended && ended.story ? ended.story.split("\n").map((line) => {
     const [at, what, ...note] = line.split(" ");
@@ -151,7 +149,7 @@ async function task(number) {
   const stories = make("div", undefined, { className: "wide" }), tries = make("div", undefined, { className: "wide" });
   table(stories, [["time"], ["state"], ["claim or reason", "t"]], story.map(([at, what, note]) => [clock(at), what, note]));
   table(tries, [["attempt", "n"], ["agent"], ["ran", "n"], ["how it ended", "t"]], attempts.map((a) => [a.attempt, a.host, duration(a.wall_s || 0), a.reason]), "None was repeated.");
-  place.replaceChildren(make("h2", "Task " + number), list, make("h2", "Story"), stories, make("h2", "Attempts before the last one"), tries);
+  place.replaceChildren(make("h2", "Task " + number), ...(why.length ? [make("pre", why.join("\n"), { tabIndex: 0 })] : []), list, make("h2", "Story"), stories, make("h2", "Attempts before the last one"), tries);
   for (const kind of ["stderr", "stdout"]) if (output[kind]) place.append(make("h2", kind), make("pre", output[kind], { tabIndex: 0 }));
 }
 
