@@ -59,10 +59,10 @@ class RunPages(RunReader):
         if not self._knows("claims", "claim"):
             return []
         return self._rows(
-            "SELECT c.claim, c.agent, c.host, c.opened, c.ended, c.cores, c.memory_mb, count(t.task) AS tasks,"
-            " sum(t.state = 'failed') AS failed, sum(t.cpu_s) AS cpu_s FROM claims c LEFT JOIN tasks t"
-            " ON t.run = c.run AND t.claim = c.claim WHERE c.run = ? GROUP BY c.claim"
-            " ORDER BY c.ended IS NOT NULL, c.opened DESC LIMIT 200", run)
+            "SELECT c.claim, c.agent, c.host, c.opened, c.ended, c.cores, c.memory_mb, ifnull(t.tasks, 0) AS tasks,"
+            " t.failed, t.cpu_s FROM claims c LEFT JOIN (SELECT claim, count(*) AS tasks,"
+            " sum(state = 'failed') AS failed, sum(cpu_s) AS cpu_s FROM tasks WHERE run = ?1 GROUP BY claim) t"
+            " ON t.claim = c.claim WHERE c.run = ?1 ORDER BY c.ended IS NOT NULL, c.opened DESC LIMIT 200", run)
 
     def held(self, run: int) -> list[Row]:
         """The latest MOST_POINTS samples, oldest first."""
