@@ -24,6 +24,10 @@ class PrivateLog(RotatingFileHandler):
         super().__init__(path, maxBytes=most_bytes, backupCount=KEPT, encoding="utf-8", errors="surrogateescape")
         self.setFormatter(JsonLines() if kind == "json" else logging.Formatter(TEXT))
 
+    def shouldRollover(self, record: logging.LogRecord) -> int:
+        """After a record that made it too long: the parent's way formats each record twice."""
+        return int(self.stream is not None and os.fstat(self.stream.fileno()).st_size >= self.maxBytes)
+
     def _open(self) -> TextIOWrapper:
         fd = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         return os.fdopen(fd, "a", encoding="utf-8", errors="surrogateescape")

@@ -15,7 +15,8 @@ _AT_ONCE = 250
 
 def hashed(name: str) -> int:
     """Of a name relative to the workflow's folder: 8 bytes, as SQLite's signed integer."""
-    raw = posixpath.normpath(name).encode("utf-8", "surrogatepass")
+    plain = posixpath.normpath(name) if "./" in name or "//" in name or name[-1:] in "/." else name
+    raw = plain.encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(raw, digest_size=8).digest(), "big", signed=True)
 
 

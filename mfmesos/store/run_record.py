@@ -86,6 +86,7 @@ class RunRecord:
         self, state_dir: Path, offset_s: float, clock: Callable[[], float] = time.time, keep_output: bool = True,
     ) -> None:
         self._path = state_dir / FILE
+        self._workdir = str(state_dir.parent)
         self._keep_output = keep_output
         self._offset_s = offset_s
         self._clock = clock
@@ -198,17 +199,22 @@ class RunRecord:
             if isinstance(report, ReportAttempt) and report.result is not None and self._keep_output:
                 keep_output(self._path.parent, f"task-{report.task.id}.attempt-{report.attempt}", report.result)
         sizes = [self._output_bytes(report) for report, _, _ in waiting]
+        tasks: list[Row] = []
+        attempts: list[Row] = []
         with sqlitefile.transaction(self._db):
             for (report, host, now), size in zip(waiting, sizes):
                 if isinstance(report, ReportTask):
-                    needs = makers.written(makers.makers(self._db, self.run, report.task.inputs), NEEDS)
-                    self._db.execute(_TASK, self._task(report, host, now, needs, size))
+                    needs = makers.written(makers.makers(self._db, self.run, report.task.inputs), NEEDS) \
+                        if report.task.inputs else ""
+                    tasks.append(self._task(report, host, now, needs, size))
                     if report.finished:
                         self._db.executemany(_MADE, (
                             (self.run, makers.hashed(name), report.task.id, now) for name in report.task.outputs))
                 else:
-                    self._db.execute(_ATTEMPT, self._attempt(report, host, now))
+                    attempts.append(self._attempt(report, host, now))
                 _log(report, host)
+            self._db.executemany(_ATTEMPT, attempts)
+            self._db.executemany(_TASK, tasks)
             for statement, row in claims:
                 self._db.execute(statement, (self.run, *row))
                 if statement is _CLOSED:
@@ -224,7 +230,7 @@ class RunRecord:
         if isinstance(report, ReportTask) and report.finished:
             for name in report.task.outputs[:MOST_SIZED]:
                 with contextlib.suppress(OSError, ValueError):
-                    state = os.lstat(self._path.parent.parent / name)
+                    state = os.lstat(os.path.join(self._workdir, name))
                     found += state.st_size if stat.S_ISREG(state.st_mode) else 0
         return found
 
