@@ -25,6 +25,8 @@ from rawclient import Framework  # noqa: E402
 from realmesos import install  # noqa: E402
 from rows import Bench  # noqa: E402
 
+from mfmesos.simulate.fairness import jain  # noqa: E402
+
 CORES, AGENTS = 8, 2
 HEAD_START_S = 8.0
 """The first run has the cluster for itself for this long."""
@@ -114,7 +116,9 @@ def twenty(bench: Bench, master: str) -> None:
             time.sleep(0.05)
     first = [min(float(found.read_text()) - at for found in begun(where)) for where in folders]
     print(f"{RUNS} runs: the first task of each after at most {max(first):.1f} s (bar 15 s; median"
-          f" {sorted(first)[RUNS // 2]:.1f} s); ends from {min(ends):.1f} to {max(ends):.1f} s")
+          f" {sorted(first)[RUNS // 2]:.1f} s); ends from {min(ends):.1f} to {max(ends):.1f} s, a difference of"
+          f" {max(ends) - min(ends):.1f} s (the work of the others: {(RUNS - 1) * 8 / CORES:.0f} s); Jain's index of"
+          f" their speeds {jain([1 / end for end in ends]):.2f}")
 
 
 def begun(where: Path) -> list[Path]:
