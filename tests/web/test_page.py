@@ -19,6 +19,7 @@ from mfmesos.cli.command_line import main
 from mfmesos.control import socket_place
 from mfmesos.control.control_server import ControlServer
 from mfmesos.store.run_pages import PAGE, RunPages
+from mfmesos.web import page_server
 from mfmesos.web.page_server import PageServer, _why
 from mfmesos.web.run_watch import RunWatch
 
@@ -217,14 +218,15 @@ def test_in_a_browser(page, tmp_path, width):
         assert browser.errors == []
 
 
-def test_the_feed(page):
-    """The whole state at once, as one server-sent event."""
+def test_the_feed(page, monkeypatch):
+    """The whole state at once, as one server-sent event; who has left is noticed."""
+    monkeypatch.setattr(page_server, "KEEPALIVE_S", 0.2)
     connection = http.client.HTTPConnection(page.address.split("/")[2], timeout=60)
     try:
         connection.request("GET", "/events", headers={"Authorization": f"Bearer {page.server.token}"})
         answer = connection.getresponse()
         assert answer.getheader("Content-Type") == "text/event-stream"
-        lines = [answer.fp.readline().decode().strip() for _ in range(8)]  # chunks have lines of their own
+        lines = [answer.fp.readline().decode().strip() for _ in range(4)]  # chunks have lines of their own
         (data,) = [line for line in lines if line.startswith("data: ")]
         assert json.loads(data[6:])["run"]["failed"] == 1
     finally:
