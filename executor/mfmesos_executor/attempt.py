@@ -44,7 +44,7 @@ class Attempt:
         self._tools = tools
         self._on_end, self._on_idle = on_end, on_idle
         self._lock = threading.Lock()
-        self._sandbox: Sandbox | None = None
+        self.sandbox: Sandbox | None = None
         self._leader: Leader | None = None
         self._watched: Watched | None = None
         self._killed = False
@@ -151,12 +151,12 @@ class Attempt:
         name, tools = "", self._tools
         try:
             self._raise_if_cancelled()
-            if self._sandbox is None or self._inputs is None:
+            if self.sandbox is None or self._inputs is None:
                 self._root = tools.skeletons.take()
-                self._sandbox = Sandbox(self._root, self.run, tools.seen(self._root))
-                self._sandbox.make()
-                shared_folders.use(self.run, self._sandbox, self._is_cancelled)
-                self._inputs = place_inputs(self._sandbox, tools.cache, tools.fetch_many, self._is_cancelled,
+                self.sandbox = Sandbox(self._root, self.run, tools.seen(self._root))
+                self.sandbox.make()
+                shared_folders.use(self.run, self.sandbox, self._is_cancelled)
+                self._inputs = place_inputs(self.sandbox, tools.cache, tools.fetch_many, self._is_cancelled,
                                             None if self.run.copies else self)
             name = self._input
             for name, large in self._inputs:
@@ -166,7 +166,7 @@ class Attempt:
                     self._take_turn(self._prepare, large)
                     return None
             name = ""
-            self._spawn(self._sandbox)
+            self._spawn(self.sandbox)
         except Cancelled:
             return self._result(KILLED, m.KILLED_BEFORE_START())
         except BadName as e:
@@ -174,7 +174,7 @@ class Attempt:
         except (Unreachable, Refused, BadStream) as e:
             result = self._result(BROKEN, m.INPUT_NOT_FETCHED(name=name, why=e))
             result.final = isinstance(e, Refused) and e.status == CONFLICT
-            tools.temporaries.not_fetched(self._sandbox, name, e)
+            tools.temporaries.not_fetched(self.sandbox, name, e)
             return result
         except (WebError, shared_folders.NotReady) as e:
             return verdict.outside(self.run.attempt, name, e)
@@ -230,7 +230,7 @@ class Attempt:
     # --- end ---
     def _finish(self) -> None:
         with self._lock:  # its start has completed
-            leader, watched, sandbox, tools = self._leader, self._watched, self._sandbox, self._tools
+            leader, watched, sandbox, tools = self._leader, self._watched, self.sandbox, self._tools
         assert leader is not None
         assert watched is not None
         assert sandbox is not None
@@ -354,8 +354,8 @@ class Attempt:
         outgoing = self._outgoing or outputs.Outgoing([], 0, "")
         try:
             digests = delivering.deliver(self.run, outgoing, result, self._tools.client, self._is_cancelled)
-            if self._sandbox is not None and result.outcome == FINISHED:
-                result.kept = self._tools.temporaries.keep(self.run, self._sandbox)
+            if self.sandbox is not None and result.outcome == FINISHED:
+                result.kept = self._tools.temporaries.keep(self.run, self.sandbox)
             if digests and self.run.keep and result.outcome == FINISHED and not self._haunted:
                 result.kept += keeping.keep(self._tools.cache, self.run, outgoing.members, digests)
         except Exception as e:

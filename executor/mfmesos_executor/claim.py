@@ -23,6 +23,7 @@ from mfmesos_executor.files import remove_tree
 from mfmesos_executor.monitor import MB, Monitor
 from mfmesos_executor.pinning import Temporaries
 from mfmesos_executor.placing import Placer
+from mfmesos_executor.printed import piece_of
 from mfmesos_executor.reap import Reaper
 from mfmesos_executor.room import Room
 from mfmesos_executor.same_host import SameHost
@@ -219,6 +220,9 @@ class Claim:
             self._take_on(run)
         for digest in orders.send:
             self._temporaries.send(digest)
+        for wanted in orders.show:
+            over = wanted.attempt in self._state.results  # its folder may be that of another attempt by now
+            self._state.shows(piece_of(None if over else self._attempts.get(wanted.attempt), wanted))
         for name in orders.kill:
             if name in self._attempts and name not in self._state.results:
                 self._kill(name, self._data.kill_grace_s)

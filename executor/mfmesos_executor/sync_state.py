@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Callable, Collection
 
+from mfmesos.shared.log_pieces import MOST_PIECES, Piece, Wanted
 from mfmesos.shared.messages import executor as m
 from mfmesos.shared.wire import Result, Run, SyncAnswer, SyncRequest
 
@@ -63,6 +64,8 @@ class Orders:
     """Temporary outputs that the scheduler needs, by digest."""
     drop: list[str] = field(default_factory=list)
     """Temporary outputs that nobody needs any more."""
+    show: list[Wanted] = field(default_factory=list)
+    """Attempts whose output so far the next sync shows."""
     pins: list[str] | None = None
     """If given, all those that somebody needs, of attempts that are not here any more."""
 
@@ -101,6 +104,8 @@ class SyncState:
         """For each sync that may still be answered, the attempts whose results it reports."""
         self._lacking: dict[str, int] = {}
         """Requested temporary outputs that are not there, with the first sync that reports it; 0: none yet."""
+        self._printed: list[Piece] = []
+        """For the next sync alone."""
         self._repeat: set[str] = set()
         """Results whose sync was lost or superseded: the scheduler may not have them."""
         self._news = True
@@ -170,8 +175,9 @@ class SyncState:
             results[name] = result
         self._in_flight[self._seq] = list(results)
         self._lacking = {digest: first or self._seq for digest, first in self._lacking.items()}
+        printed, self._printed = self._printed[:MOST_PIECES], self._printed[MOST_PIECES:]
         return SyncRequest(seq=self._seq, got=self._got, running=[name for name in attempts if name not in results],
-                           results=list(results.values()), lacking=list(self._lacking))
+                           results=list(results.values()), lacking=list(self._lacking), printed=printed)
 
     def _reported_in_flight(self) -> set[str]:
         return {name for names in self._in_flight.values() for name in names}
@@ -185,6 +191,11 @@ class SyncState:
     def lacks(self, digest: str) -> None:
         """A requested temporary output is not there."""
         self._lacking.setdefault(digest, 0)
+        self._news = True
+
+    def shows(self, piece: Piece) -> None:
+        """What an attempt has printed so far, for the next sync."""
+        self._printed.append(piece)
         self._news = True
 
     def answered(self, seq: int, answer: SyncAnswer, now: float) -> Orders:
@@ -206,7 +217,7 @@ class SyncState:
         if self.close is None:
             orders.run = [run for run in answer.run if self._is_first(run.attempt)]
             orders.give_back, orders.kill = answer.give_back, answer.kill
-            orders.send = answer.send
+            orders.send, orders.show = answer.send, answer.show
             if answer.release:
                 self.end(Close("TASK_FINISHED", say_goodbye=False))
         return orders

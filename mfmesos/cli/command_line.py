@@ -12,16 +12,21 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 import click
 
 from mfmesos import __version__
+from mfmesos.cli.at_end import AT_END, with_end
 from mfmesos.cli.estimates_commands import estimates
 from mfmesos.cli.failing import fail
 from mfmesos.cli.history_commands import history
+from mfmesos.cli.layered import add_layers, config_command
 from mfmesos.cli.number_options import Number
+from mfmesos.cli.place_options import address, enter, folders
 from mfmesos.cli.policy_options import policy_options, policy_settings
 from mfmesos.cli.pool_options import pool_options, settings_of
 from mfmesos.cli.report_commands import export, report
+from mfmesos.cli.runs_command import runs
 from mfmesos.cli.seeing_commands import logs, status, why
 from mfmesos.cli.showing_options import showing_options, showing_settings
 from mfmesos.cli.simulate_commands import simulate
+from mfmesos.cli.steering_commands import COMMANDS as STEERING
 from mfmesos.cli.web_command import web
 from mfmesos.settings.config import DEFAULT_MASTER, ConfigError, SchedulerConfig, read_secret
 from mfmesos.shared import bounds
@@ -36,36 +41,6 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 SECRET_HELP = "Read the principal's secret from this file of mode 0600 (default: the variable MFMESOS_SECRET)."
 MASTERS = "HOST:PORT, several of them as H1:P1,H2:P2, or zk://HOSTS/PATH"
-
-
-def address(context: click.Context, option: click.Parameter, text: str) -> str:
-    """HOST[:PORT], or empty; anything else is bad usage."""
-    from mfmesos.shared.addresses import split_host_port
-
-    try:
-        split_host_port(text, 0)
-    except ValueError as e:
-        raise click.BadParameter(str(e)) from None
-    return text
-
-
-def folders(context: click.Context, option: click.Parameter, names: tuple[str, ...]) -> list[str]:
-    """Shared folders of this machine, under each of their names; anything else is bad usage."""
-    from mfmesos.settings.folders import shared_folders
-
-    try:
-        return shared_folders(names)
-    except ConfigError as e:
-        raise click.BadParameter(str(e)) from None
-
-
-def enter(context: click.Context, option: click.Parameter, folder: str | None) -> None:
-    """-C: before anything else is looked at."""
-    if folder is not None:
-        try:
-            os.chdir(folder)
-        except OSError as e:
-            raise click.BadParameter(plain(e)) from None
 
 
 def cluster_options(command: F) -> F:
@@ -127,6 +102,7 @@ def task_options(command: F) -> F:
         click.option("--history", default="", metavar="FILE",
                      help="Learn from this history and add to it (default: your own, in ~/.local/share/mfmesos/)."),
         click.option("--no-history", is_flag=True, help="Learn from this run only, and do not record it."),
+        AT_END,
     )):
         command = option(command)
     return command
@@ -171,10 +147,13 @@ def main() -> None:
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would run, and in which order.")
 @click.option("--plain", is_flag=True, help="Print plain lines instead of a live display.")
 @click.option("--verify", is_flag=True, help="Compare finished outputs by content, not only by size and time.")
+@click.option("--rerun", multiple=True, metavar="TASK",
+              help="Run finished tasks again: a number, an output, a part of a command, or all. May be repeated.")
+@click.option("--keep-stale", is_flag=True, help="Run no finished task again only because its inputs have changed.")
 @click.option("--fsync", is_flag=True, help="Force outputs to disk before they are reported.")
 def run(
-    tasks: Path, retries: int, keep_going: bool, follow: bool, dry_run: bool, plain: bool, verify: bool, fsync: bool,
-    **options: Any,
+    tasks: Path, retries: int, keep_going: bool, follow: bool, dry_run: bool, plain: bool, verify: bool,
+    rerun: tuple[str, ...], keep_stale: bool, fsync: bool, **options: Any,
 ) -> None:
     """Run a task file: JSON lines, or the format of mesos_task_info.
 
@@ -183,13 +162,14 @@ def run(
     from mfmesos.scheduler import batch_run
 
     batch_options = batch_run.Options(keep_going=keep_going, follow=follow, dry_run=dry_run, plain=plain,
-                                  verify=verify, fsync=fsync)
+                                  verify=verify, keep_stale=keep_stale, rerun=rerun, fsync=fsync)
     source = batch_run.find(tasks)
     if isinstance(source, str):
         fail(source)
     config = scheduler_config(source.parent.resolve(), options, engine="batch", retries=retries,
                               launch=f"batch {source.name}", **task_settings(options))
-    _guarded(lambda: batch_run.run(source, config, batch_options, options["local_agents"]))
+    _guarded(lambda: with_end("" if dry_run else options["at_end"], source.parent, lambda: batch_run.run(
+        source, config, batch_options, options["local_agents"]), echo))
 
 
 @main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -345,7 +325,9 @@ def clean(directory: Path, dry_run: bool, master: str, principal: str | None, se
         echo=echo))
 
 
-for command in (estimates, history, simulate, status, why, logs, report, export, web):
+add_layers((run, makeflow, factory), also=pool)
+for command in (
+        estimates, history, simulate, status, why, logs, runs, report, export, web, *STEERING, config_command(run)):
     main.add_command(command)
 for command in main.commands.values():
     click.option("-C", "work_in", metavar="FOLDER", is_eager=True, expose_value=False, callback=enter,
@@ -372,9 +354,9 @@ def _launched(
     if parsed.master or parsed.starts_nothing:
         config.master = parsed.master or DEFAULT_MASTER
     with local_cluster(config, options["local_agents"]) as resolved:
-        return launch(LaunchOptions(
+        return with_end(options["at_end"], Path.cwd(), lambda: launch(LaunchOptions(
             argv=list(args), scheduler=resolved, echo=echo,
-            ignore_environment=options.get("ignore_environment", False)))
+            ignore_environment=options.get("ignore_environment", False))), echo)
 
 
 def _guarded(call: Callable[[], Any]) -> NoReturn:

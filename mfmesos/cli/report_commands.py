@@ -93,7 +93,7 @@ def _size(path: Path) -> int | None:
 def facts_of(folder: Path, number: int | None) -> RunFacts:
     """All that is known of a run; ends the command with one line if it is unknown."""
     from mfmesos.store.run_reading import RunReader
-    from mfmesos.store.run_record import RecordError
+    from mfmesos.store.run_tables import RecordError
     from mfmesos.views import run_facts
 
     try:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mfmesos.store.run_reading import RunReader
 
 REFRESH_S = 2.0
+KEPT_TRIES = 15
 
 
 @click.command()
@@ -87,8 +88,9 @@ def why(words: tuple[str, ...]) -> None:
 @click.command()
 @click.argument("words", nargs=-1, required=True, metavar="[FOLDER] TASK")
 @click.option("--attempt", type=Number(bounds.SOME), metavar="N", help="Of its attempt N (default: the last one).")
-def logs(words: tuple[str, ...], attempt: int | None) -> None:
-    """Print what a task has printed.
+@click.option("-f", "--follow", is_flag=True, help="Go on while the task waits and runs, until it has ended.")
+def logs(words: tuple[str, ...], attempt: int | None, follow: bool) -> None:
+    """Print what a task has printed, also while it runs.
 
     Its standard output goes to standard output, its standard error to standard error.
 
@@ -98,14 +100,41 @@ def logs(words: tuple[str, ...], attempt: int | None) -> None:
     with Sources(folder) as sources:
         number = sources.number(text)
         live = sources.live_task(number)
+        if attempt is None and live is not None:
+            _print_live(sources, number, follow, live["state"])
+            return
         task = sources.known_task(number)
         paths = sources.kept(task or {"task": number, "run": None}, attempt)
-        if live is not None and not paths:
-            fail(m.NOTHING_KEPT_YET(task=number, state=live["state"]))
         for path in paths:
             click.echo(path.read_bytes(), nl=False, err=path.suffix == ".stderr")
         if not paths:
             fail(m.NO_OUTPUT_KEPT(task=number))
+
+
+def _print_live(sources: Sources, number: int, follow: bool, state: str) -> None:
+    """What a task of a live run has printed in its present attempt."""
+    from mfmesos.cli.following import Follower
+
+    def kept(attempt: int) -> list[Path] | None:
+        """The end of an attempt is written to the record a moment after it is known. None: nothing is known of it."""
+        for _ in range(KEPT_TRIES):
+            found = sources.kept({"task": number, "run": None}, attempt)
+            if found:
+                return found
+            task = sources.known_task(number)
+            if task is not None and sources.is_of_last_run(task):
+                return None if attempt > task["attempts"] else sources.kept(task, attempt)
+            time.sleep(REFRESH_S / 10)
+        return None
+
+    follower = Follower(lambda attempt, offsets: sources.printed(number, attempt, offsets), kept,
+                        lambda data, stream: click.echo(data, nl=False, err=stream == "stderr"))
+    try:
+        wrote = follower.follow(to_the_end=follow)
+    except KeyboardInterrupt:
+        return
+    if not wrote and not follow:
+        fail(m.NOTHING_PRINTED_YET(task=number, state=state))
 
 
 def _data(folder: Path) -> dict[str, Any]:
@@ -126,12 +155,17 @@ def _data(folder: Path) -> dict[str, Any]:
     return status_view.as_data(str(folder.resolve()), run, live, running, failures)
 
 
-def _folder_and_task(words: tuple[str, ...]) -> tuple[Path, str]:
+def folder_and_words(words: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
     """A first word that names the folder of a run is the folder."""
     first = Path(words[0])
     if len(words) > 1 and (first / STATE_DIR).is_dir():
-        return first, " ".join(words[1:])
-    return Path(), " ".join(words)
+        return first, words[1:]
+    return Path(), words
+
+
+def _folder_and_task(words: tuple[str, ...]) -> tuple[Path, str]:
+    folder, more = folder_and_words(words)
+    return folder, " ".join(more)
 
 
 class Sources:
@@ -142,11 +176,12 @@ class Sources:
     def __init__(self, folder: Path, needed: bool = True) -> None:
         from mfmesos.control.control_client import ControlClient, ControlError
         from mfmesos.store.run_reading import NoRecord, RunReader
-        from mfmesos.store.run_record import RecordError
+        from mfmesos.store.run_tables import RecordError
 
         self.folder = folder
         self.reader: RunReader | None = None
         self._client: ControlClient | None = None
+        self._silent = ""
         try:
             self.reader = RunReader(folder / STATE_DIR)
         except RecordError as e:
@@ -155,8 +190,8 @@ class Sources:
         if needed:
             try:
                 self._client = ControlClient(folder / STATE_DIR)
-            except ControlError:
-                self._client = None
+            except ControlError as e:
+                self._silent = str(e)
 
     def __enter__(self) -> Sources:
         return self
@@ -166,6 +201,12 @@ class Sources:
             self.reader.__exit__(None, None, None)
         if self._client is not None:
             self._client.close()
+
+    def client(self) -> ControlClient:
+        """Ends the command if no scheduler answers."""
+        if self._client is None:
+            fail(self._silent)
+        return self._client
 
     def number(self, text: str) -> int:
         """The task that TEXT means."""
@@ -186,9 +227,24 @@ class Sources:
         found = self._client.ask("task", task=number) if self._client is not None else None
         return found if isinstance(found, dict) else None
 
+    def printed(self, number: int, attempt: int, offsets: list[int]) -> dict[str, Any] | None:
+        """What a task of a live run has printed (see scheduler.printed_question); None: it has ended."""
+        from mfmesos.control.control_client import ControlError
+
+        try:
+            found = self.client().ask("printed", task=number, attempt=attempt, offsets=offsets)
+        except ControlError:  # the run has ended
+            return None
+        return found if isinstance(found, dict) else None
+
     def known_task(self, number: int) -> dict[str, Any] | None:
         assert self.reader is not None
         return self.reader.task(number)
+
+    def is_of_last_run(self, task: dict[str, Any]) -> bool:
+        assert self.reader is not None
+        last = self.reader.last()
+        return last is not None and bool(task["run"] == last["run"])
 
     def ended_task(self, number: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         assert self.reader is not None
@@ -204,6 +260,10 @@ class Sources:
         """The files with what it printed."""
         from mfmesos.store.runlog import kept_output
 
-        if attempt == task.get("attempts"):
+        last = task.get("attempts")
+        if attempt == last:
             attempt = None
-        return kept_output(self.folder / STATE_DIR, task["task"], task["run"], attempt)
+        found = kept_output(self.folder / STATE_DIR, task["task"], task["run"], attempt)
+        # The output of an attempt that was ended on request comes after the end of its task.
+        return found or ([] if attempt or not last else kept_output(
+            self.folder / STATE_DIR, task["task"], task["run"], last))

@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Union
 
 from mfmesos.core.attempt_record import Attempt
-from mfmesos.core.model import Moment, Offer, Resources, SavedClaim, SavedTask, StagedInput, Task
+from mfmesos.core.model import Moment, Offer, Resources, SavedClaim, SavedTask, StagedInput, Steering, Task
 from mfmesos.shared.values import value
 from mfmesos.shared.wire import Result, SyncAnswer
 
@@ -158,6 +158,8 @@ class ReportTask:
     task: Task
     finished: bool
     withdrawn: bool = False
+    cancelled: bool = False
+    """Withdrawn by the user alone, while the run goes on."""
     reason: str = ""
     exit_code: int = 0
     result: Result | None = None
@@ -220,6 +222,14 @@ class SaveTask:
 
 
 @value(frozen=True)
+class SaveSteering:
+    """What the user has decided about the task; the same. It stays until the run ends."""
+
+    task_id: int
+    steering: Steering
+
+
+@value(frozen=True)
 class DropClaim:
     """The claim has ended. Removed after the other actions of the batch are carried out."""
 
@@ -233,7 +243,7 @@ class DropTask:
     task_id: int
 
 
-JOURNALED = (SaveClaim, SaveTask, DropClaim, DropTask)
+JOURNALED = (SaveClaim, SaveTask, SaveSteering, DropClaim, DropTask)
 
 
 # --- to the user --------------------------------------------------------------------------------
@@ -257,5 +267,5 @@ Action = Union[
     OpenClaim, DeclineOffers, Revive, Suppress, AcknowledgeUpdate, KillClaim, Reconcile, AcceptInverseOffer, ListAgents,
     ListUse, PermitAttempt, WithdrawPermit, AnswerSync, ReceiveTemporary, DropTemporary, PublishOutputs, CloseClaim,
     ReportTask, ReportAttempt, RecordAttempt,
-    SaveClaim, SaveTask, DropClaim, DropTask, Note, Over,
+    SaveClaim, SaveTask, SaveSteering, DropClaim, DropTask, Note, Over,
 ]

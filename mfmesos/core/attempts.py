@@ -33,7 +33,7 @@ def run_message(state: State, record: TaskRecord) -> wire.Run:
         env=dict(record.task.env),
         rewrite=state.policy.rewrite, gpus=given.gpus,
         # The next attempt's outputs would be mixed with them.
-        keep_partial=state.policy.keep_partial and record.own_failures >= state.policy.retries,
+        keep_partial=state.policy.keep_partial and record.own_failures >= record.task.retried(state.policy.retries),
         most_memory_mb=_most(state, asked.memory_mb, record.limit_memory_mb, claim.memory_mb),
         most_disk_mb=_most(state, asked.disk_mb, record.limit_disk_mb, claim.disk_mb),
         copies=record.copies,

@@ -118,7 +118,7 @@ def _may_go(state: State, claim: Claim) -> bool:
         return True
     if claim.solo_task is not None:
         record = state.tasks.get(claim.solo_task)
-        return record is None or record.state is not TaskState.WAITING
+        return record is None or record.state is not TaskState.WAITING or record.user_holds
     if state.complete and not state.tasks:
         return True
     return state.now - claim.idle_since >= state.policy.claim_idle_s

@@ -22,6 +22,7 @@ from mfmesos.core import (
     tasks,
     temporaries,
     usage,
+    user_decisions,
 )
 from mfmesos.core.actions import AcceptInverseOffer, Action, Over, Reconcile
 from mfmesos.core.model import Resources
@@ -59,6 +60,8 @@ class Core:
             events.TaskRefused: lambda e: tasks.refuse(self.state, e),
             events.TaskWithdrawn: lambda e: tasks.withdraw(self.state, e.task_id, m.TASK_CANCELLED()),
             events.NoneFollowsSoon: self._none_follows_soon,
+            events.TaskSteered: lambda e: user_decisions.steer(self.state, e),
+            events.TaskRetried: lambda e: user_decisions.retry(self.state, e),
             events.NoMoreTasks: self._no_more,
             events.NothingNew: self._nothing_new,
             events.StopRequested: lambda e: self._stop(e.reason),

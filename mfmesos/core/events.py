@@ -15,6 +15,7 @@ from mfmesos.core.model import (
     SavedClaim,
     SavedTask,
     StagedInput,
+    Steering,
     Task,
 )
 from mfmesos.shared.values import value
@@ -59,6 +60,8 @@ class Restored:
 
     tasks: tuple[SavedTask, ...]
     claims: tuple[SavedClaim, ...]
+    steered: tuple[tuple[int, Steering], ...] = ()
+    """What the user has decided about tasks, by their numbers."""
 
 
 @value(frozen=True)
@@ -93,6 +96,32 @@ class TaskWithdrawn:
 @value(frozen=True)
 class NoneFollowsSoon:
     """All tasks that can start by now have been submitted: claims are sized without waiting for more."""
+
+
+@value(frozen=True)
+class TaskSteered:
+    """The user has decided something about the task, which may not be submitted yet; None: no change."""
+
+    task_id: int
+    command: str = ""
+    """See Steering."""
+    held: bool | None = None
+    cancelled: bool | None = None
+    cores: float | None = None
+    memory_mb: float | None = None
+    disk_mb: float | None = None
+    priority: float | None = None
+
+
+@value(frozen=True)
+class TaskRetried:
+    """The user wants the task to run again: its present attempt is taken back, what it has failed is forgotten. A task
+    that has ended is submitted again next.
+    """
+
+    task_id: int
+    attempts: int = 0
+    """Of a task that has ended: those that it had."""
 
 
 @value(frozen=True)
@@ -278,7 +307,8 @@ class Tick:
 
 Event = Union[
     SharedFolders, Restored, HistoryLoaded, TaskRemembered, TemporariesUnneeded, TemporaryReceived,
-    TaskSubmitted, TaskRefused, TaskWithdrawn, NoneFollowsSoon, NoMoreTasks, NothingNew, StopRequested,
+    TaskSubmitted, TaskRefused, TaskWithdrawn, TaskSteered, TaskRetried,
+    NoneFollowsSoon, NoMoreTasks, NothingNew, StopRequested,
     Registered, Disconnected, FrameworkEnded, OffersReceived, OfferRescinded, InverseOfferReceived,
     ClaimUpdated, LaunchDropped, ExecutorExited, AgentFailed, AgentsListed, UseListed,
     ClaimSynced, OutputsPublished, OutputsRefused, Tick,

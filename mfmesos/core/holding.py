@@ -31,7 +31,7 @@ def follow(state: State) -> None:
     """
     for hold in state.holds:
         record, claim = state.tasks.get(hold.task_id), state.claims.get(hold.claim_id)
-        waits = (record is not None and record.state is TaskState.WAITING
+        waits = (record is not None and record.state is TaskState.WAITING and not record.user_holds
                  and record.attempts == hold.attempts)  # it may have started, and wait again for more than before
         if waits and claim is not None and claim.state is ClaimState.OPEN and state.now < hold.until:
             _correct(state, hold, claim)

@@ -9,7 +9,7 @@ from mfmesos.shared.resources import Named, Resources
 from mfmesos.shared.values import EMPTY, value
 
 __all__ = ["Agent", "AgentId", "Constraint", "Holder", "MadeTemporary", "Moment", "Named", "Offer", "Remote", "Request",
-           "Resources", "SavedClaim", "SavedPart", "SavedTask", "StagedInput", "Task"]
+           "Resources", "SavedClaim", "SavedPart", "SavedTask", "StagedInput", "Steering", "Task"]
 
 
 Moment = tuple[float, str, str]
@@ -107,6 +107,27 @@ class Task:
     """On which agents it may start."""
     placement: str = ""
     """Where it starts, as NAME or NAME=VALUE; empty: that of its category, or of the run."""
+    retries: int | None = None
+    """After failures of its own; None: as for all tasks of the run."""
+
+    def retried(self, otherwise: int) -> int:
+        """How many times it runs again after failures of its own."""
+        return otherwise if self.retries is None else self.retries
+
+
+@value(frozen=True)
+class Steering:
+    """What the user has decided about a task during the run; None: as submitted."""
+
+    held: bool = False
+    """It does not start until the user releases it."""
+    cancelled: bool = False
+    cores: float | None = None
+    memory_mb: float | None = None
+    disk_mb: float | None = None
+    priority: float | None = None
+    command: str = ""
+    """Of the task: after an edit of the task file the number may be that of another one. Empty: not known."""
 
 
 @value(frozen=True)

@@ -60,7 +60,7 @@ def decide(
         return _after_exhaustion(record, result, largest, needs, reserved)
     if result.outcome in (wire.FAILED, wire.EXHAUSTED):
         record.own_failures += 1
-        again = record.own_failures <= policy.retries and result.outcome == wire.FAILED
+        again = record.own_failures <= record.task.retried(policy.retries) and result.outcome == wire.FAILED
         reason = m.WALL_TIME_EXCEEDED(why=result.reason) if result.resource == "wall" else result.reason
         return Decision(Verdict.RETRY if again else Verdict.GIVE_UP, reason)
     if result.outside:  # the executor has been patient: other agents may have other ways to the web

@@ -159,6 +159,10 @@ class TaskRecord:
     again: bool = False
     """It had finished, and makes its temporary outputs again."""
     remakes: int = 0
+    stated: Task | None = None
+    """As submitted, if the user has changed its request or priority since."""
+    user_holds: bool = False
+    """It does not start until the user releases it."""
     result: Result | None = None
     """Set while its outputs are being published."""
     story: tuple[Moment, ...] = ()
@@ -193,9 +197,10 @@ class TaskRecord:
         """As stored in the journal."""
         failed_at = sorted(self.failed_at)
         return SavedTask(
-            self.task, self.inputs, self.order, self.kind.context, self.attempts, self.claim_id, self.allocation,
-            self.limit_memory_mb, self.limit_disk_mb, self.own_failures, self.cluster_failures, self.floor_memory_mb,
-            self.floor_disk_mb, self.solo, self.stem, tuple(a.agent for a in failed_at), self.deaths, self.temporaries,
+            self.stated or self.task, self.inputs, self.order, self.kind.context, self.attempts, self.claim_id,
+            self.allocation, self.limit_memory_mb, self.limit_disk_mb, self.own_failures, self.cluster_failures,
+            self.floor_memory_mb, self.floor_disk_mb, self.solo, self.stem, tuple(a.agent for a in failed_at),
+            self.deaths, self.temporaries,
             again=self.again, remakes=self.remakes,
             failed_clusters=tuple(a.cluster for a in failed_at) if any(a.cluster for a in failed_at) else (),
             parts=tuple(SavedPart(part.claim_id, part.allocation) for part in self.parts[1:]))
@@ -205,7 +210,8 @@ class TaskRecord:
         return Shape(
             r.cores, r.memory_mb, r.disk_mb, r.gpus or 0.0, self.floor_memory_mb, self.floor_disk_mb,
             self.solo, r.others,
-            self.kind.rough(self.requested) if self.estimated else None, tuple(sorted(self.failed_at)), self.at,
+            self.kind.rough(self.requested) if self.estimated else None, tuple(sorted(self.failed_at)),
+            NOWHERE if self.user_holds else self.at,
             self.task.shared, self.group, self.task.not_on, self.task.where,
             self.scope if self.task.where else "", self.placement)
 

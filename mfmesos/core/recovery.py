@@ -5,7 +5,7 @@ is assumed to be with its executor or in transit: the claim's first sync shows w
 """
 from __future__ import annotations
 
-from mfmesos.core import tasks, temporaries
+from mfmesos.core import steering, tasks, temporaries
 from mfmesos.core.actions import DropClaim
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.events import Restored
@@ -17,6 +17,7 @@ def restore(state: State, event: Restored) -> None:
     """Precedes everything else. A task waits again if its claim was not saved, or is in a cluster that the run does not
     use any more.
     """
+    state.steered.update(event.steered)
     for saved in event.claims:
         if saved.cluster not in state.clusters:
             state.emit(DropClaim(saved.id))
@@ -50,6 +51,7 @@ def _restore_task(state: State, saved: SavedTask) -> None:
     if claim is None or len(more) < len(saved.parts):  # all of its parts, or none
         tasks.enqueue(state, record)
         return
+    steering.apply(state, record)
     record.limit_memory_mb, record.limit_disk_mb = saved.limit_memory_mb, saved.limit_disk_mb
     tasks.assign(state, record, claim, saved.allocation, more)
     state.under_way.add(record, record.shape())

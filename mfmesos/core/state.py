@@ -14,7 +14,7 @@ from mfmesos.core.cluster_state import ClusterState
 from mfmesos.core.deadlines import Deadlines
 from mfmesos.core.holds import Holds
 from mfmesos.core.mix import Mix
-from mfmesos.core.model import AgentId, Constraint, Resources
+from mfmesos.core.model import AgentId, Constraint, Resources, Steering
 from mfmesos.core.nearness import Nearness
 from mfmesos.core.needs import Need, Needs
 from mfmesos.core.policies.protocols import Placement, Policies
@@ -148,6 +148,10 @@ class State:
 
     nothing_new: str = ""
     """Why tasks that are submitted from now on are withdrawn at once."""
+    steered: dict[int, Steering] = field(default_factory=dict)
+    """What the user has decided about tasks, ended ones included."""
+    tried: dict[int, int] = field(default_factory=dict)
+    """Attempts of ended tasks that are about to be submitted again."""
     unwanted: set[int] = field(default_factory=set)
     """Cancelled before their submission: checking a task's inputs takes time."""
     complete: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from mfmesos.core import demand, outcomes, rankings, temporaries, trust, usage
+from mfmesos.core import demand, outcomes, rankings, steering, temporaries, trust, usage
 from mfmesos.core.actions import (
     DropTask,
     PermitAttempt,
@@ -21,14 +21,13 @@ from mfmesos.core.claim_table import Claim
 from mfmesos.core.events import OutputsRefused, TaskRefused, TaskSubmitted
 from mfmesos.core.model import Resources, StagedInput, Task
 from mfmesos.core.nearness import LARGE_BYTES, large
-from mfmesos.core.needs import FILL, OFF
+from mfmesos.core.needs import OFF
 from mfmesos.core.outcomes import Decision, Verdict
 from mfmesos.core.records import NOWHERE, Kind, Part, TaskRecord
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
 from mfmesos.shared import wire
 from mfmesos.shared.messages import core as m
-from mfmesos.shared.resources import SLACK
 
 MB = 2**20
 PUBLISHING_S = 0.02
@@ -51,23 +50,14 @@ def submit(state: State, event: TaskSubmitted) -> None:
     if unwanted:
         end(state, record, TaskState.WITHDRAWN, unwanted)
         return
-    beyond = _beyond_bounds(state, task)
+    beyond = steering.beyond_bounds(state, record.task.request)
     if beyond:
         end(state, record, TaskState.FAILED, beyond)
 
 
-def _beyond_bounds(state: State, task: Task) -> str:
-    """Why no claim of this run may ever hold it, or empty."""
-    most, request = state.most_of_one, task.request
-    if request.cores is not None and request.cores > most.cores + SLACK:
-        return m.BEYOND_MAX_CORES(need=request.cores, most=most.cores)
-    if request.memory_mb is not None and request.memory_mb > most.memory_mb + SLACK:
-        return m.BEYOND_MAX_MEMORY(need=request.memory_mb, most=most.memory_mb, share=state.policy.executor_memory_mb)
-    return ""
-
-
 def enqueue(state: State, record: TaskRecord) -> None:
     """It waits, and starts nowhere before it is known where its temporary inputs are."""
+    steering.apply(state, record)
     if record.temporaries:
         record.at = NOWHERE
         state.temporaries.wait(record)
@@ -77,6 +67,8 @@ def enqueue(state: State, record: TaskRecord) -> None:
 
 def _unwanted(state: State, task: Task) -> str:
     """Why the task must not start, or empty."""
+    if steering.is_cancelled(state, task.id):
+        return m.CANCELLED_BY_USER()
     return state.stopping or (m.TASK_CANCELLED() if task.id in state.unwanted else "")
 
 
@@ -89,7 +81,7 @@ def new_record(
     kind = state.kinds.of(Kind(category, context, input_mb, state.needs.known(task.command, input_mb)))
     record = TaskRecord(task, inputs, state.now, order, kind, attempt_stem(task.id, state.policy.nonce),
                         estimated=state.policy.estimates != OFF, large=large(inputs),
-                        requested=state.policy.estimates == FILL and task.request.is_full())
+                        requested=steering.requests_all(state, task.request), attempts=state.tried.pop(task.id, 0))
     ordering = state.policies.ordering
     record.group, record.key = ordering.group(record), ordering.key(record)
     record.placement = rankings.of_task(state, task, kind.category)
@@ -108,12 +100,13 @@ def refuse(state: State, event: TaskRefused) -> None:
     """The task cannot start, for example because of a missing input. A restored task runs already, or has ended."""
     if event.task.id in state.restored or event.task.id in state.tasks:
         return
-    if event.task.id in state.unwanted:
+    cancelled = steering.is_cancelled(state, event.task.id)
+    if cancelled or event.task.id in state.unwanted:
         state.unwanted.discard(event.task.id)
         state.counts[TaskState.WITHDRAWN] += 1
         state.emit(ReportTask(
-            event.task, finished=False, withdrawn=True, reason=m.TASK_CANCELLED(),
-            category=state.needs.category(event.task)))
+            event.task, finished=False, withdrawn=True, reason=_unwanted(state, event.task) or m.TASK_CANCELLED(),
+            cancelled=cancelled, category=state.needs.category(event.task)))
         return
     state.counts[TaskState.FAILED] += 1
     state.emit(ReportTask(
@@ -379,6 +372,7 @@ def end(
     state.counts[how] += 1
     state.emit(ReportTask(
         task, finished=how is TaskState.FINISHED, withdrawn=how is TaskState.WITHDRAWN, reason=reason,
+        cancelled=how is TaskState.WITHDRAWN and steering.is_cancelled(state, task.id),
         exit_code=_exit_code(how, result), result=result, allocation=record.allocation,
         attempts=record.attempts, claim_id=record.claim_id, category=record.kind.category,
         attempt_id=record.attempt_id, inputs=record.inputs, story=record.story,

@@ -22,6 +22,8 @@ W = TypeVar("W")
 class Binding(Enum):
     """What a waiting task waits for."""
 
+    USER = "user"
+    """The user holds it."""
     INPUTS = "inputs"
     """Temporary inputs, which other tasks make again or claims send."""
     PAUSED = "paused"
@@ -111,7 +113,7 @@ def waits_for(state: State) -> str:
         return "policy"
     if waiting.binding in CLUSTER:
         return "cluster"
-    return "inputs" if waiting.binding is Binding.INPUTS else "room"
+    return {Binding.INPUTS: "inputs", Binding.USER: "held"}.get(waiting.binding, "room")
 
 
 def _need(state: State, shape: Shape) -> Resources:
@@ -124,6 +126,8 @@ def _need(state: State, shape: Shape) -> Resources:
 def _in_turn(state: State, record: TaskRecord, shape: Shape, found: Waiting) -> Waiting | None:
     """What keeps it waiting whatever room there is."""
     policy, hold = state.policy, state.holds.first
+    if record.user_holds:
+        return replace(found, binding=Binding.USER)
     if shape.at == NOWHERE:
         return replace(found, binding=Binding.INPUTS)
     if state.now < state.paused_until:

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from mfmesos.core import actions as act
@@ -14,6 +14,7 @@ from mfmesos.core import events as ev
 from mfmesos.core.model import SavedTask, Task
 from mfmesos.core.snapshot import Counts
 from mfmesos.engines.ahead import Ahead
+from mfmesos.engines.batch_steering import BatchSteering, Tally
 from mfmesos.engines.batchfile import Batch
 from mfmesos.engines.engine import Display
 from mfmesos.engines.host import Host
@@ -44,25 +45,18 @@ class Options:
     dry_run: bool = False
     plain: bool = False
     verify: bool = False
+    keep_stale: bool = False
+    rerun: tuple[str, ...] = ()
     fsync: bool = False
 
 
-@dataclass
-class Tally:
-    finished: int = 0
-    failed: int = 0
-    dropped: int = 0
-    """Cancelled after the start: not waited for."""
-    withdrawn: int = 0
-    """Given up when the run was stopped."""
-
-
-class BatchEngine:
+class BatchEngine(BatchSteering):
     """Submits each task as soon as its inputs exist; maintains the state file and the display."""
 
     def __init__(
         self, config: SchedulerConfig, options: Options, batch: Batch, done: set[int], shown: Display,
     ) -> None:
+        super().__init__(options.follow)
         self._options = options
         self._batch = batch
         self._plan = batch.plan
@@ -156,8 +150,11 @@ class BatchEngine:
             self._submit(self._plan.finished(task.id))
         elif report.withdrawn:
             self._state.aborted(task.id)
+            self._tried[task.id] = report.attempts
             blocked = self._plan.failed(task.id, m.NOT_MADE_NOT_RUN())
-            if task.id in self._unwanted:
+            if report.cancelled:
+                self._take_cancelled(task.id, blocked)
+            elif task.id in self._unwanted:
                 self._tally.dropped += 1
                 self._block(blocked)
             else:
@@ -278,6 +275,7 @@ class BatchEngine:
     def _failed(self, report: act.ReportTask, host: str) -> None:
         task = report.task
         self._tally.failed += 1
+        self._tried[task.id] = report.attempts
         self._state.failed(task.id, report.exit_code)
         self._progress.note(failure(report, host, self._state_dir))
         self._block(self._plan.failed(task.id))

@@ -16,12 +16,16 @@ from mfmesos.shared.webrequest import Version
 from mfmesos.staging.check import OutputCheck
 from mfmesos.staging.input_errors import InputError
 from mfmesos.staging.inputs import TEMPORARY, InputIndex
+from mfmesos.store.finished import FinishedError
 from mfmesos.taskfiles.entries import Malformed, Submitted, Withdrawn
 from mfmesos.taskfiles.overlaps import Overlaps
 from mfmesos.taskfiles.plan import Plan
 from mfmesos.taskfiles.plan_graph import Status
 from mfmesos.taskfiles.reader import TaskReader
 from mfmesos.taskfiles.temporary_readers import TemporaryReaders
+
+ALL = "all"
+"""For --rerun: every task."""
 
 
 class Batch:
@@ -85,15 +89,30 @@ class Batch:
     def exists(self, name: str) -> bool:
         return os.path.lexists(self.workdir / name)
 
-    def skip_done(self, state_dir: Path, verify: bool = False) -> tuple[set[int], dict[int, str]]:
+    def skip_done(
+        self, state_dir: Path, verify: bool = False, keep_stale: bool = False, rerun: Iterable[str] = (),
+    ) -> tuple[set[int], dict[int, str]]:
         """The finished tasks of an earlier run that count as finished now, and for each other task the reason why it
         runs (see engines.done). Raises FinishedError.
         """
-        self.earlier = Earlier(self.workdir, state_dir, self.inputs, verify)
+        self.earlier = Earlier(self.workdir, state_dir, self.inputs, verify, keep_stale, self._asked(rerun))
         self.earlier.take_up(self.tasks)
         self.earlier.ask_servers(self.tasks.values())
-        done, reasons = self.plan.done_before(self.earlier.why)
+        done, reasons = self.plan.done_before(self.earlier.why, keep_stale)
         return {task.id for task in done}, reasons
+
+    def _asked(self, texts: Iterable[str]) -> set[int]:
+        """The tasks with that number, an output of that name, or that text in their commands. Raises FinishedError."""
+        found: set[int] = set()
+        for text in texts:
+            tasks = self.tasks.values()
+            some = set(self.tasks) if text == ALL else (
+                {t.id for t in tasks if str(t.id) == text or text in t.outputs} or
+                {t.id for t in tasks if text in t.command})
+            if not some:
+                raise FinishedError(m.RERUN_UNKNOWN(text=text))
+            found |= some
+        return found
 
     def still_wanted(self, saved: Iterable[SavedTask]) -> list[SavedTask]:
         """The crashed run's tasks that the file still states unchanged, under their present numbers. A task whose

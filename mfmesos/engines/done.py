@@ -65,11 +65,19 @@ class Earlier:
     Nothing is written before `begin`. Raises FinishedError.
     """
 
-    def __init__(self, workdir: Path, state_dir: Path, inputs: InputIndex, verify: bool = False) -> None:
+    def __init__(
+        self, workdir: Path, state_dir: Path, inputs: InputIndex, verify: bool = False, keep_stale: bool = False,
+        asked: Container[int] = (),
+    ) -> None:
+        """`verify`: compare the content of outputs; `keep_stale`: what changed in inputs makes no task run again;
+        `asked`: the tasks that run again whatever has changed.
+        """
         self._workdir, self._folder = workdir, str(workdir)
         self._state_dir = state_dir
         self._inputs = inputs
         self._verify = verify
+        self._keep_stale = keep_stale
+        self._asked = asked
         self._rows: dict[int, Finished] = {}
         self._of: dict[int, int] = {}
         """Task -> its row, for the tasks that were looked up."""
@@ -140,10 +148,14 @@ class Earlier:
         if number not in self._rows:  # another task has made its files meanwhile
             return self._what_was_edited(task)
         self._of[task.id] = number
-        if made_again is not None:
-            return m.RERUN_MADE_AGAIN(name=made_again)
+        if task.id in self._asked:
+            return m.RERUN_ASKED()
         row = self._rows[number]
-        inputs, why = self._look(row.inputs, most=most, urls=task.urls, temporary=self._inputs.temporaries)
+        inputs, why = row.inputs, ""
+        if not self._keep_stale:
+            if made_again is not None:
+                return m.RERUN_MADE_AGAIN(name=made_again)
+            inputs, why = self._look(row.inputs, most=most, urls=task.urls, temporary=self._inputs.temporaries)
         if why:
             return why
         outputs, why = self._look(row.outputs, "output ", self._verify, most, temporary=task.temporary)

@@ -3,19 +3,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from types import MappingProxyType
 from typing import Callable, Protocol
 
 from mfmesos.core import actions as act
+from mfmesos.core import events as ev
 from mfmesos.core.model import SavedTask, Task
 from mfmesos.core.snapshot import Counts
 from mfmesos.engines.ahead import Ahead
 from mfmesos.engines.host import Host
 from mfmesos.settings.config import SchedulerConfig
 from mfmesos.shared.messages import engines as m
+from mfmesos.shared.messages import steering
 
 
 class Engine(Protocol):
     """A source of tasks that receives their results: the task files of makeflow, the batch runner, ..."""
+
+    @property
+    def again(self) -> Mapping[int, str]:
+        """Why tasks run again that an earlier run had finished."""
 
     def resume(self, saved: list[SavedTask]) -> list[SavedTask]:
         """An earlier scheduler of this run has died: return those of its tasks that continue. Called before `start`."""
@@ -44,6 +51,17 @@ class Engine(Protocol):
     def unmet(self, task_id: int) -> list[tuple[str, tuple[int, ...]]]:
         """The inputs for which it holds the task back, each with the tasks that make it."""
 
+    def refuses(self, task_id: int) -> str:
+        """Why the user can decide nothing about the task; empty if it may still start, or runs."""
+
+    def cancel(self, task_id: int, command: str) -> None:
+        """The user cancels the task, which `refuses` nothing. `command`: of the task, as far as known."""
+
+    def retry(self, task_id: int) -> str:
+        """The user wants the task to run again: what was done, empty if the core does it. Raises ValueError with the
+        reason why that is not possible.
+        """
+
     def close(self, failure: str | None, *, crashed: bool = False) -> None:
         """The run has ended; or the scheduler has `crashed`, and leaves everything to the next scheduler."""
 
@@ -63,6 +81,7 @@ class Launched:
     """Common parts of the engines whose scheduler a launcher supervises."""
 
     _host: Host
+    again: Mapping[int, str] = MappingProxyType({})
 
     def __init__(self, config: SchedulerConfig, echo: Callable[[str], None], getppid: Callable[[], int]) -> None:
         self._state_dir = config.state_dir
@@ -83,6 +102,19 @@ class Launched:
 
     def unmet(self, task_id: int) -> list[tuple[str, tuple[int, ...]]]:
         return []
+
+    def refuses(self, task_id: int) -> str:
+        return steering.WORKERS_NOT_STEERED()
+
+    def cancel(self, task_id: int, command: str) -> None:
+        self._host.post(ev.TaskSteered(task_id, command, cancelled=True))
+
+    def retry(self, task_id: int) -> str:
+        refused = self.refuses(task_id)
+        if refused:
+            raise ValueError(refused)
+        self._host.post(ev.TaskRetried(task_id))
+        return ""
 
     def counts(self) -> Counts:
         """Of the tasks that the engine has submitted so far."""

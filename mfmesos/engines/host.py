@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Callable, Protocol
 
 from mfmesos.core.events import Event
@@ -17,6 +17,9 @@ class Sight(Protocol):
 
     def not_run(self, task: Task, reason: str) -> None:
         """The task was never submitted, and will not be."""
+
+    def runs_again(self, task_ids: Collection[int]) -> None:
+        """These have ended, and what is known of them belongs to earlier attempts."""
 
 
 class Host(Protocol):

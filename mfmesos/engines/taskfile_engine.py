@@ -21,7 +21,9 @@ from mfmesos.engines.host import Host
 from mfmesos.engines.stager import Stager
 from mfmesos.settings.config import SECRET_VARIABLE, SchedulerConfig
 from mfmesos.shared import engine_programs
+from mfmesos.shared.messages import core as core_messages
 from mfmesos.shared.messages import engines as m
+from mfmesos.shared.messages import steering
 from mfmesos.shared.phrases import printable
 from mfmesos.shared.terminal import say
 from mfmesos.store.leftovers import DONE, TASK_INFO, TASK_STATE, clear, own
@@ -61,6 +63,8 @@ class TaskFileEngine(Launched):
         self._folder = Folder(config.workdir)
         self._comma_names = CommaNames()
         self._taken: set[int] = set()
+        self._cancelled: set[tuple[str, tuple[str, ...]]] = set()
+        """Command and outputs of what the user has cancelled: makeflow submits such a rule again, as another task."""
         self._overlaps = Overlaps()
         self._tail: FileTail
         self._stager: Stager
@@ -115,7 +119,7 @@ class TaskFileEngine(Launched):
                     self._state.known(record.task.id)
                     task = self._with_whole_inputs(record.task)
                     task = as_worker(task) if self._of_workers else task
-                    refusal = self._overlap(task)
+                    refusal = self._overlap(task) or self._why_cancelled(task)
                     if refusal:
                         self._post(ev.TaskRefused(task, refusal))
                     else:
@@ -166,13 +170,27 @@ class TaskFileEngine(Launched):
         self._runlog.task_ended(report, host)
         if report.finished:
             self._state.finished(task.id)
-        elif report.withdrawn:
+        elif report.withdrawn and not report.cancelled:
             self._state.aborted(task.id)
         else:
             self._state.failed(task.id, report.exit_code)
             line = failure(report, host, self._state_dir)
             log.warning("%s", line)
             self._echo(line)
+
+    def refuses(self, task_id: int) -> str:
+        if self._of_workers:
+            return super().refuses(task_id)
+        return steering.TASK_NOT_THERE(task=task_id) if self._host.task(task_id) is None else ""
+
+    def cancel(self, task_id: int, command: str) -> None:
+        view = self._host.task(task_id)
+        if view is not None:
+            self._cancelled.add((view.task.command, view.task.outputs))
+        super().cancel(task_id, command)
+
+    def _why_cancelled(self, task: Task) -> str:
+        return core_messages.CANCELLED_BY_USER() if (task.command, task.outputs) in self._cancelled else ""
 
     def alive(self) -> str:
         """makeflow writes mesos_done at its end."""

@@ -77,7 +77,7 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
     if problems:
         say(m.NOTHING_STARTED())
         return 2
-    done, reasons = batch.skip_done(config.state_dir, options.verify)
+    done, reasons = batch.skip_done(config.state_dir, options.verify, options.keep_stale, options.rerun)
     for text in batch.earlier.unchecked():
         say(text)
     if options.dry_run:
@@ -96,6 +96,7 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
             shown.note(run_again(again))
         try:
             engine = BatchEngine(resolved, options, batch, done, shown)
+            engine.again = again
             scheduler = Scheduler(resolved, engine, inputs=batch.inputs, shown=shown)
             failure = asyncio.run(scheduler.run(stop_on=ending_signals()))
         except (ConfigError, OSError):

@@ -1,8 +1,10 @@
 """What engines may see of the core."""
 from __future__ import annotations
 
+from mfmesos.core import attemptid, steering
 from mfmesos.core import snapshot as snapshots
 from mfmesos.core.core import Core
+from mfmesos.core.model import Request
 from mfmesos.core.snapshot import ChangedTasks, ClusterRoom, Snapshot, TaskView
 from mfmesos.core.waiting import Waiting, waits_for, why_waiting
 
@@ -35,6 +37,20 @@ class CoreViews:
 
     def known(self) -> tuple[int, ...]:
         return snapshots.known(self.core.state)
+
+    def beyond_bounds(self, request: Request) -> str:
+        """Why no claim of the run may ever hold such a task, or empty."""
+        return steering.beyond_bounds(self.core.state, request)
+
+    def started_here(self, attempt: str) -> tuple[int, int] | None:
+        """The task and the number of an attempt; None if an earlier scheduler submitted the task, whose number may be
+        that of another one by now.
+        """
+        try:
+            known = attemptid.parsed(attempt)
+        except ValueError:
+            return None
+        return (known.task, known.number) if known.nonce == self.core.state.policy.nonce else None
 
     def changes_since(self, number: int) -> ChangedTasks:
         return snapshots.changes_since(self.core.state, number)

@@ -67,7 +67,7 @@ class Questions:
             return None
         return {
             "task": number, "state": "inputs", "command": task.command, "category": task.category or "",
-            "outputs": list(task.outputs[:MOST]), "claim": "", "host": "",
+            "outputs": list(task.outputs[:MOST]), "claim": "", "host": "", "again": self._engine.again.get(number, ""),
             "needs": [[name, list(makers[:MOST])] for name, makers in unmet[:MOST]], "lacks": len(unmet)}
 
     def _running(self, question: Question) -> list[dict[str, Any]]:
@@ -119,6 +119,7 @@ class Questions:
         given = view.allocation
         return {
             **self._row(view), "command": view.task.command, "inputs": len(view.task.inputs),
+            "again": self._engine.again.get(view.id, ""),
             "outputs": list(view.task.outputs[:MOST]), "claim": view.claim_id,
             "cores": given.cores, "memory_mb": given.memory_mb, "disk_mb": given.disk_mb,
             "limit_memory_mb": view.limit_memory_mb, "limit_disk_mb": view.limit_disk_mb,

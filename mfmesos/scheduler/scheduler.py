@@ -66,7 +66,7 @@ class Scheduler(CoreViews):
         self.staging: StagingServer
         self.journal: Journal
         self.recorder = Recorder(config.history, self.workdir.name, self._complain, PER_CATEGORY)
-        self.sight = Sight(config, self, engine, clock, shown)
+        self.sight = Sight(config, self, engine, self.post, clock, shown)
         self.loop: asyncio.AbstractEventLoop
         self._link: MesosLink
         self._pending: list[ev.Event] = []
@@ -77,7 +77,7 @@ class Scheduler(CoreViews):
         self._ready = False
         """Whether all adapters are ready: an executor of an earlier scheduler may sync before."""
         self._wakeup: asyncio.TimerHandle | None = None
-        self._held = HeldSyncs(self.post)
+        self._held = HeldSyncs(self.post, self.sight.asked, self.sight.killed)
         self._publisher = Publisher(self.post)
         self._hosts: dict[str, str] = {}
         self._over: asyncio.Future[str | None]
@@ -268,7 +268,7 @@ class Scheduler(CoreViews):
         self.loop = asyncio.get_running_loop()
         descriptors.raise_limit()
         for number in stop_on:
-            self.loop.add_signal_handler(number, self.stop, m.STOPPED_BY_SIGNAL(signal=number.name))
+            self.loop.add_signal_handler(number, self.sight.signalled, number.name, self.stop)
         self._over = self.loop.create_future()
         self.config.state_dir.mkdir(exist_ok=True)
         self._folder = RunFolder(self.workdir, self.config.state_dir)
@@ -346,7 +346,7 @@ class Scheduler(CoreViews):
         self.staging.serve_archive(self._archive.path)
         if journal.resumed:
             log.info("event=resumed tasks=%d claims=%d", len(tasks), len(claims))
-            self.post(ev.Restored(tuple(tasks), tuple(claims)))
+            self.post(ev.Restored(tuple(tasks), tuple(claims), journal.steered(self.engine.tasks())))
 
     def _resume(self) -> tuple[list[SavedTask], list[SavedClaim]]:
         """Tasks and claims of an earlier scheduler that are still wanted. Tasks may have other numbers now; a claim

@@ -3,8 +3,9 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Callable
@@ -16,14 +17,20 @@ from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.model import Task
 from mfmesos.engines.engine import Display, Engine
 from mfmesos.scheduler.core_views import CoreViews
+from mfmesos.scheduler.log_pieces_asked import LogPiecesAsked
 from mfmesos.scheduler.metrics_file import MetricsFile
+from mfmesos.scheduler.printed_question import PrintedQuestion
 from mfmesos.scheduler.questions import Questions
+from mfmesos.scheduler.steering_questions import SteeringQuestions
 from mfmesos.settings.config import ConfigError, SchedulerConfig
 from mfmesos.shared.messages import control
 from mfmesos.shared.messages import runs as m
 from mfmesos.shared.phrases import counted
 from mfmesos.shared.plainerrors import plain
-from mfmesos.store.run_record import ENDED, FAILED, RUNNING, STOPPED, RunInfo, RunRecord
+from mfmesos.shared.wire import Result
+from mfmesos.store import run_registry
+from mfmesos.store.run_record import RunInfo, RunRecord
+from mfmesos.store.run_tables import ENDED, FAILED, RUNNING, STOPPED
 
 log = logging.getLogger("mfmesos.sight")
 BEGIN_S = 3.0
@@ -34,21 +41,25 @@ class Sight:
     """For the loop's thread."""
 
     def __init__(
-        self, config: SchedulerConfig, views: CoreViews, engine: Engine, clock: Callable[[], float],
-        shown: Display | None = None, environ: Mapping[str, str] = os.environ,
+        self, config: SchedulerConfig, views: CoreViews, engine: Engine, post: Callable[..., None],
+        clock: Callable[[], float], shown: Display | None = None, environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._config = config
         self._views = views
         self._engine = engine
+        self._post = post
         self._now = clock
         self._environ = environ
         self._offset_s = time.time() - clock()
         self._metrics = MetricsFile(config.metrics_file, Path(config.workdir).name, clock)
-        self._record = RunRecord(config.state_dir, self._offset_s, keep_output=config.keep_output)
         self._questions: Questions
+        self._record = RunRecord(
+            config.state_dir, self._offset_s, keep_output=config.keep_output, again=engine.again)
+        self.asked = LogPiecesAsked()
         self._server: ControlServer | None = None
         self._socket: Path | None = None
         self._began: Future[None] | None = None
+        self._stopping = False
         self._shown = shown
         self._introduced = shown is None
         self._learned = 0
@@ -61,7 +72,10 @@ class Sight:
         about = {"workdir": config.workdir, "engine": config.engine, "master": config.master, "pid": os.getpid(),
                  "started": time.time()}
         self._questions = Questions(self._views, self._engine, self._offset_s, about)
-        server = ControlServer(self._questions.answers())
+        server = ControlServer({
+            **self._questions.answers(),
+            **SteeringQuestions(self._views, self._engine, self._post, config.ordering).answers(),
+            "printed": PrintedQuestion(self._views, self.asked).answer})
         try:
             path = socket_place.socket_path(Path(config.workdir), self._environ)
             await server.start(path)
@@ -69,6 +83,7 @@ class Sight:
             socket_place.point(config.state_dir, path)
         except (ConfigError, OSError) as e:
             log.warning("event=no_control %s", control.NO_CONTROL(why=e if isinstance(e, ConfigError) else plain(e)))
+        self._register()
 
     def await_begin(self) -> None:
         """Before the first task is reported: its output is kept where that of the run before was. Blocks, though hardly
@@ -76,6 +91,16 @@ class Sight:
         """
         if self._began is not None and not self._began.done():
             wait((self._began,), BEGIN_S)
+
+    def _register(self) -> None:
+        """For `mfmesos runs`."""
+        config = self._config
+        try:
+            run_registry.remember(run_registry.Known(
+                os.path.realpath(config.workdir), config.engine, config.master.rpartition("@")[2],
+                socket.gethostname(), time.time()), self._environ)
+        except OSError as e:
+            log.warning("event=not_registered %s", plain(e))
 
     def learned(self, attempts: Iterable[Attempt]) -> None:
         """What the history has of earlier runs."""
@@ -113,9 +138,19 @@ class Sight:
     def closed(self, claim: CloseClaim) -> None:
         self._record.closed(claim.claim_id)
 
+    def killed(self, result: Result) -> None:
+        """An attempt was ended on request; its task goes on without it, or has ended."""
+        known = self._views.started_here(result.attempt)
+        if known is not None:
+            self._record.killed(*known, result)
+
     def not_run(self, task: Task, reason: str) -> None:
         """A task that the engine will never submit."""
         self._record.not_run(task, reason)
+
+    def runs_again(self, task_ids: Collection[int]) -> None:
+        """Tasks that have ended."""
+        self._record.runs_again(task_ids)
 
     def tick(self, sent_bytes: int) -> None:
         """About twice a second."""
@@ -127,6 +162,14 @@ class Sight:
         self._record.sample(self._views.snapshot())
         self._record.flush()
         self._metrics.tick(self._questions.status, sent_bytes)
+
+    def signalled(self, name: str, stop: Callable[[str], None]) -> None:
+        """Ending attempts takes some seconds, in which the user must know what happens."""
+        why = m.STOPPED_BY_SIGNAL(signal=name)
+        if not self._stopping and self._shown is not None and self._config.engine == "batch":
+            self._shown.note(m.RUN_STOPPING(why=why))
+        self._stopping = True
+        stop(why)
 
     async def end(self, failure: str | None, crashed: bool, sent_bytes: int) -> None:
         """The run has ended: no more questions, and the record is complete within seconds."""

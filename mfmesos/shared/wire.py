@@ -46,6 +46,7 @@ from typing import Any
 
 from mfmesos.shared import kept_files
 from mfmesos.shared.kept_files import Kept
+from mfmesos.shared.log_pieces import MOST_PIECES, Piece, Wanted, load_piece, load_wanted
 from mfmesos.shared.phrases import printable
 from mfmesos.shared.wire_checks import WireError, check, fields_of, is_code, is_id, is_number, parsed, plain_text
 
@@ -269,6 +270,8 @@ class SyncRequest:
     """Of the executor; executors of protocol 1 do not say so."""
     slices: list[int] = field(default_factory=list)
     """Numbers of the slices that have not been given back."""
+    printed: list[Piece] = field(default_factory=list)
+    """What an answer's `show` asked for."""
 
 
 @dataclass
@@ -293,6 +296,8 @@ class SyncAnswer:
     """
     give_back: list[int] = field(default_factory=list)
     """Slices whose Mesos tasks end now, since other frameworks wait; their room is free."""
+    show: list[Wanted] = field(default_factory=list)
+    """The next sync shows what these attempts have printed."""
 
 
 _ENCODER = json.JSONEncoder(default=vars, separators=(",", ":"))
@@ -363,6 +368,8 @@ def load_sync_request(raw: bytes) -> SyncRequest:
            "lacking is a list of digests")
     check(isinstance(request.slices, list) and all(isinstance(n, int) and 0 < n < MOST_SLICES for n in request.slices),
           "sync", "slices is a list of numbers")
+    check(isinstance(request.printed, list) and len(request.printed) <= MOST_PIECES, "sync", "printed is a list")
+    request.printed = list(map(load_piece, request.printed))
     request.results = [load_result(r) for r in request.results]
     return request
 
@@ -376,6 +383,7 @@ def load_sync_answer(raw: bytes) -> SyncAnswer:
         run.inputs = [fields_of(Input, i, f"input of {run.attempt}") for i in run.inputs]
         runs.append(run)
     answer.run = runs
+    answer.show = list(map(load_wanted, answer.show))
     return answer
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from mfmesos.core import actions as act
-from mfmesos.core.model import SavedClaim, SavedTask, StagedInput, Task
+from mfmesos.core.model import SavedClaim, SavedTask, StagedInput, Steering, Task
 from mfmesos.settings.config import ConfigError
 from mfmesos.shared.messages import store as m
 from mfmesos.store import journal_rows, sqlitefile
@@ -25,6 +25,8 @@ from mfmesos.store.journal_schema import STEPS
 FILE = "journal.sqlite"
 APPLICATION_ID = 0x6D666D6A  # "mfmj"
 SCHEMA_VERSION = len(STEPS)
+STEERED = "steered "
+"""The note of what the user has decided about a task, followed by its number."""
 _MOVE = m.JOURNAL_AWAY()
 
 
@@ -109,6 +111,15 @@ class Journal:
                       for row in db.execute("SELECT id, cluster, data FROM claims ORDER BY id")]
         return tasks, claims
 
+    def steered(self, known: Mapping[int, Task]) -> tuple[tuple[int, Steering], ...]:
+        """What the user has decided about tasks, by their numbers; without what is of another task by now. `known`: the
+        tasks, empty if their numbers never change.
+        """
+        found = ((int(name[len(STEERED):]), journal_rows.steering_of(value))
+                 for name, value in self._meta.items() if name.startswith(STEERED))
+        return tuple((number, one) for number, one in found
+                     if not known or (number in known and known[number].command == one.command))
+
     def keep(self, tasks: Iterable[SavedTask]) -> None:
         """Keep only these of the saved tasks, under their current numbers."""
         self._written.clear()
@@ -123,21 +134,25 @@ class Journal:
         """
         tasks: dict[int, SavedTask] = {}
         claims: dict[str, SavedClaim] = {}
+        notes: dict[str, str] = {}
         drops: list[act.DropTask | act.DropClaim] = []
         for action in actions:
             if isinstance(action, act.SaveTask):
                 tasks[action.task.task.id] = action.task
             elif isinstance(action, act.SaveClaim):
                 claims[action.claim.id] = action.claim
+            elif isinstance(action, act.SaveSteering):
+                notes[f"{STEERED}{action.task_id}"] = journal_rows.steering(action.steering)
             elif isinstance(action, (act.DropTask, act.DropClaim)):
                 drops.append(action)
-        if tasks or claims:
+        if tasks or claims or notes:
             try:
                 with self._translated_errors(), sqlitefile.transaction(self._db):
                     self._drop()
                     self._save_tasks(tasks.values())
                     self._db.executemany("INSERT OR REPLACE INTO claims (id, cluster, data) VALUES (?, ?, ?)",
                                          map(journal_rows.claim_row, claims.values()))
+                    self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", notes.items())
             except JournalError:
                 self._written.clear()
                 raise

@@ -18,6 +18,7 @@ from mfmesos.core.model import (
     SavedPart,
     SavedTask,
     StagedInput,
+    Steering,
     Task,
 )
 from mfmesos.shared.resources import FIELDS, four, named
@@ -147,6 +148,14 @@ def claim_of(number: str, cluster: str, data: str) -> SavedClaim:
     return _made(SavedClaim, {**known, "id": number, "cluster": cluster,
                               "resources": _resources(known["resources"]),
                               "slices": tuple((n, _resources(of)) for n, of in known.get("slices", ()))})
+
+
+def steering(decided: Steering) -> str:
+    return _dumps(decided)
+
+
+def steering_of(text: str) -> Steering:
+    return _made(Steering, json.loads(text))
 
 
 def _request(data: dict[str, Any]) -> Request:

@@ -10,8 +10,7 @@ from typing import Any, TypeVar
 
 from mfmesos.shared.messages import store as m
 from mfmesos.store import makers, sqlitefile
-from mfmesos.store.run_record import RecordError
-from mfmesos.store.run_tables import APPLICATION_ID, FILE, TABLES, VERSION
+from mfmesos.store.run_tables import APPLICATION_ID, FILE, TABLES, VERSION, RecordError
 
 MOST_FOUND = 20
 Row = dict[str, Any]

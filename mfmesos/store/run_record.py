@@ -9,9 +9,10 @@ import socket
 import sqlite3
 import stat
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Callable, Union
 
 from mfmesos import __version__
@@ -27,18 +28,23 @@ from mfmesos.store import makers, sqlitefile
 from mfmesos.store.run_tables import (
     APPLICATION_ID,
     ATTEMPT_COLUMNS,
+    BLOCKED,
     CLAIM_COLUMNS,
+    ENDED,
     FILE,
     MADE_COLUMNS,
+    MEASURES,
     RUN_COLUMNS,
+    RUNNING,
     SAMPLE_COLUMNS,
     STEPS,
     TABLES,
     TASK_COLUMNS,
     VERSION,
+    RecordError,
     insert,
 )
-from mfmesos.store.runlog import keep_output, set_aside
+from mfmesos.store.runlog import keep_output, rename_output, set_aside
 
 log = logging.getLogger("mfmesos.record")
 AT_ONCE = 500
@@ -53,14 +59,12 @@ MOST_SIZED = 20
 """Outputs of a task whose sizes are looked at."""
 SAMPLES = 1000
 """What the run holds is sampled when it has changed, but not again within 1/SAMPLES of the run's time so far."""
-RUNNING, ENDED, STOPPED, FAILED = "running", "ended", "stopped", "failed"
-BLOCKED = "blocked"
-"""The state of a task that never ran."""
 _TASK, _ATTEMPT, _RUN = (
     insert("tasks", TASK_COLUMNS), insert("attempts", ATTEMPT_COLUMNS), insert("runs", RUN_COLUMNS))
 _CLAIM, _SAMPLE, _MADE = (
     insert("claims", CLAIM_COLUMNS), insert("samples", SAMPLE_COLUMNS), insert("made", MADE_COLUMNS))
 _CLOSED = "UPDATE claims SET ended = ?3 WHERE run = ?1 AND claim = ?2"
+_AS_ATTEMPT = f"SELECT run, task, attempts, ended, reason, {', '.join(MEASURES)} FROM tasks WHERE run = ? AND task = ?"
 _COUNTED = ("total", "before", "finished", "failed", "withdrawn", "sent_bytes")
 _NO_USAGE = Usage()
 Row = tuple[Any, ...]
@@ -84,11 +88,15 @@ class RunRecord:
 
     def __init__(
         self, state_dir: Path, offset_s: float, clock: Callable[[], float] = time.time, keep_output: bool = True,
+        again: Mapping[int, str] = MappingProxyType({}),
     ) -> None:
+        """`again`: why tasks run again that an earlier run had finished; in the record the stories of these begin so.
+        """
         self._path = state_dir / FILE
         self._workdir = str(state_dir.parent)
         self._keep_output = keep_output
         self._offset_s = offset_s
+        self._again = again
         self._clock = clock
         self._waiting: list[tuple[Report, str, float]] = []
         self._claims: list[tuple[str, Row]] = []
@@ -113,6 +121,11 @@ class RunRecord:
         if len(self._waiting) >= AT_ONCE:
             self.flush()
 
+    def killed(self, task: int, attempt: int, result: Result) -> None:
+        """Keep what an attempt has printed that was ended on request."""
+        if self._keep_output:
+            self._thread.submit(keep_output, self._path.parent, f"task-{task}.attempt-{attempt}", result)
+
     def not_run(self, task: Task, reason: str) -> None:
         """The task never ran, since another one failed."""
         self.ended(ReportTask(task, finished=False, reason=reason, category=task.category or ""), BLOCKED)
@@ -125,6 +138,11 @@ class RunRecord:
 
     def closed(self, claim_id: str) -> None:
         self._claims.append((_CLOSED, (claim_id, self._clock())))
+
+    def runs_again(self, task_ids: Collection[int]) -> None:
+        """Tasks of this run that have ended, and run again."""
+        self.flush()
+        self._thread.submit(self._guarded, self._forget, tuple(task_ids))
 
     def count(self, counts: Counts, sent_bytes: int) -> None:
         """For the row of the run."""
@@ -234,9 +252,24 @@ class RunRecord:
                     found += state.st_size if stat.S_ISREG(state.st_mode) else 0
         return found
 
+    def _forget(self, task_ids: Sequence[int]) -> None:
+        """What was the end of a task becomes that of an attempt."""
+        if self._db is None:
+            return
+        with sqlitefile.transaction(self._db):
+            for number in task_ids:
+                row = self._db.execute(_AS_ATTEMPT, (self.run, number)).fetchone()
+                if row is not None and row[2]:
+                    self._db.execute(_ATTEMPT, row)
+                    rename_output(self._path.parent, number, row[2])
+                self._db.execute("DELETE FROM tasks WHERE run = ? AND task = ?", (self.run, number))
+
     def _task(self, report: ReportTask, host: str, now: float, needs: str, output_bytes: int) -> Row:
         task, story = report.task, report.story
         asked = task.request
+        again = self._again.get(task.id)
+        if again and story:
+            story = ((*story[0][:2], m.RUNS_AGAIN(why=again)), *story[1:])
         state = "finished" if report.finished else "withdrawn" if report.withdrawn else "failed"
         if host == BLOCKED and not report.attempt_id:
             state, host = BLOCKED, ""
@@ -287,10 +320,6 @@ def _log(report: Report, host: str) -> None:
     log.info("event=%s task=%d state=%s category=%r attempt=%d claim=%s host=%s run_s=%.2f memory_mb=%.0f exit_code=%s "
              "reason=%r", "task_ended" if isinstance(report, ReportTask) else "attempt_ended", number, state, category,
              attempts, report.claim_id, host, used.wall_s, used.memory_mb, ended.exit_code, cut(report.reason, REASON))
-
-
-class RecordError(Exception):
-    """The record is unusable: one line with the file, the reason and the cure."""
 
 
 def story_text(story: Iterable[Moment]) -> str:

@@ -10,6 +10,9 @@ from typing import Callable
 
 FILE = "record.sqlite"
 APPLICATION_ID = 0x6D666D65  # "mfme"
+RUNNING, ENDED, STOPPED, FAILED = "running", "ended", "stopped", "failed"
+BLOCKED = "blocked"
+"""The state of a task that never ran."""
 RUN_COLUMNS = (
     "run", "engine", "master", "version", "host", "pid", "started", "ended", "state", "failure", "total", "before",
     "finished", "failed", "withdrawn", "sent_bytes")
@@ -32,6 +35,10 @@ _TEXTS = frozenset((
 _WHOLE = frozenset((
     "run", "task", "attempt", "attempts", "pid", "total", "before", "finished", "failed", "withdrawn", "exit_code",
     "signal", "sent_bytes", "input_bytes", "output_bytes", "claims", "running", "waiting", "name"))
+
+
+class RecordError(Exception):
+    """The record is unusable: one line with the file, the reason and the cure."""
 
 
 def _columns(names: tuple[str, ...]) -> str:

@@ -13,13 +13,15 @@ import os
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
-from mfmesos.core.actions import ReportTask
 from mfmesos.shared.disk import remove_tree
 from mfmesos.shared.messages import store as m
 from mfmesos.shared.wholelines import open_to_append
-from mfmesos.shared.wire import Result
+
+if TYPE_CHECKING:  # `mfmesos why` and `logs` need this module alone
+    from mfmesos.core.actions import ReportTask
+    from mfmesos.shared.wire import Result
 
 log = logging.getLogger("mfmesos.report")
 REPORT = "report.jsonl"
@@ -112,6 +114,14 @@ def keep_output(state_dir: Path, name: str, result: Result) -> None:
                 path.write_text(text, encoding="utf-8", errors="surrogateescape")
         except OSError as e:
             log.error("%s cannot be written (%s)", path, e.strerror)
+
+
+def rename_output(state_dir: Path, task: int, attempt: int) -> None:
+    """What the task's last attempt printed is from now on that of an earlier one. Raises OSError."""
+    folder = state_dir / LOGS
+    for kind in STREAMS:
+        with contextlib.suppress(FileNotFoundError):
+            (folder / f"task-{task}.{kind}").rename(folder / f"task-{task}.attempt-{attempt}.{kind}")
 
 
 def kept_output(state_dir: Path, task: int, run: int | None, attempt: int | None = None) -> list[Path]:

@@ -59,17 +59,19 @@ class Plan:
             self._connect(node)
 
     # --- before the start -------------------------------------------------------------------------
-    def done_before(self, why: Callable[[Task, str | None], str | None]) -> tuple[list[Task], dict[int, str]]:
+    def done_before(
+        self, why: Callable[[Task, str | None], str | None], keep_stale: bool = False,
+    ) -> tuple[list[Task], dict[int, str]]:
         """Finished tasks of an earlier run that count as finished now, and the reason for each other task to run.
 
         `why(task, name)` returns None for a done task; `name` is an input that a preceding task will make: such a task
-        is never done. Called once per task, makers first.
+        is never done, unless `keep_stale`. Called once per task, makers first.
         """
         done, reasons = [], {}
         for node in plan_check.in_order(list(self._nodes.values()), {}):
             made = next((need.name for need in node.needs if need.producers), None)
             reason = why(node.task, made)
-            if reason is None and node.status is Status.READY:
+            if reason is None and (keep_stale or node.status is Status.READY):
                 self._finish(node)
                 done.append(node.task)
             else:
@@ -126,6 +128,33 @@ class Plan:
         if status not in (Status.WAITING, Status.READY):
             return False, []
         return True, self.failed(task_id, m.NOT_MADE_CANCELLED())
+
+    def retry(self, task_id: int) -> list[Task]:
+        """A task that has failed runs again, and counts as taken; returns the tasks that wait again, since they could
+        not run without it. KeyError: no such task.
+        """
+        node, again = self._nodes[task_id], []
+        node.status = Status.TAKEN
+        self.left += 1
+        reach = [node]
+        while reach:
+            for need in reach.pop().feeds:
+                for consumer in need.consumers:
+                    if consumer.status is Status.BLOCKED and not self._is_blocked(consumer):
+                        consumer.status = Status.WAITING
+                        self.left += 1
+                        again.append(consumer.task)
+                        reach.append(consumer)
+        return again
+
+    @staticmethod
+    def _is_blocked(node: Node) -> bool:
+        return any(maker.status in GONE for need in node.needs for maker in need.producers.values())
+
+    def replaced(self, task_id: int) -> bool:
+        """Whether a later task makes one of its outputs instead. KeyError: no such task."""
+        node = self._nodes[task_id]
+        return any(self._makers[name] is not node for name in node.task.outputs)
 
     def give_up(self) -> list[Task]:
         """Give up all tasks that were not submitted yet; returns them."""

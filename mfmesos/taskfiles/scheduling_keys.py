@@ -1,5 +1,6 @@
 """The keys of a task in JSON lines that say when and where it starts: `"priority": 5, "group": "alice",
-"constraints": [["rack", "equals", "r1"], ["hostname", "unique"]], "network_mbps": 100, "placement": "pack"`.
+"constraints": [["rack", "equals", "r1"], ["hostname", "unique"]], "network_mbps": 100, "placement": "pack"`; and how
+often it is retried: `"retries": 2`.
 """
 from __future__ import annotations
 
@@ -8,13 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from mfmesos.core.model import COMPARED, COUNTED, NETWORK, Constraint, Task
-from mfmesos.shared.bounds import BOUND, PRIORITY
+from mfmesos.shared.bounds import BOUND, COUNT, PRIORITY
 from mfmesos.shared.choices import check_placement
 from mfmesos.shared.messages import taskfiles as m
 from mfmesos.taskfiles.entries import Problem
 from mfmesos.taskfiles.jsonvalues import shown, text_of
 
-SCHEDULING = ("priority", "group", "constraints", NETWORK, "placement")
+SCHEDULING = ("priority", "group", "constraints", NETWORK, "placement", "retries")
 OPS = (*COMPARED, *COUNTED)
 WITH_VALUE = (*COMPARED, "max_per", "takes")
 
@@ -29,6 +30,11 @@ def scheduling(stated: Mapping[str, Any]) -> dict[str, Any]:
         found["priority"] = float(priority)
     if group is not None:
         found["group"] = text_of("group", group, m.WRITE_GROUP())
+    retries = stated.get("retries")
+    if retries is not None:
+        if not COUNT.holds(retries):
+            raise Problem(m.RETRIES_INVALID(value=shown(retries)), m.WRITE_RETRIES(bounds=COUNT))
+        found["retries"] = int(retries)
     if stated.get("constraints"):
         found["where"] = where(stated["constraints"])
     if stated.get(NETWORK) is not None:
@@ -82,4 +88,4 @@ def formatted(task: Task) -> dict[str, Any]:
     """The reverse; None: as by default."""
     return {"priority": task.priority or None, "group": task.group or None,
             "constraints": [[part for part in one if part] for one in task.where] or None,
-            "placement": task.placement or None}
+            "placement": task.placement or None, "retries": task.retries}

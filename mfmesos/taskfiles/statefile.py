@@ -11,9 +11,10 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Container, Iterator
 from pathlib import Path
 
+from mfmesos.shared import atomic
 from mfmesos.shared.messages import taskfiles as m
 from mfmesos.shared.wholelines import open_to_append
 
@@ -105,6 +106,17 @@ class StateFile:
                     self._known.add(task_id)
                     self._ended.add(task_id)
         return found
+
+    def forget(self, task_ids: Collection[int]) -> None:
+        """Remove the lines of these tasks, which run again: not while a program follows the file. Raises OSError."""
+        with self._lock:
+            if not self.flush():
+                raise OSError(m.STATE_BACKLOG(path=self._path))
+            lines = self._path.read_bytes().splitlines(keepends=True)
+            gone = {b"%d" % task_id for task_id in task_ids}
+            atomic.write(self._path, b"".join(line for line in lines if line.partition(b",")[0] not in gone))
+            self._open_again()
+            self._ended.difference_update(task_ids)
 
     def flush(self) -> bool:
         """Retry lines that a full disk delayed; returns whether all lines are written."""

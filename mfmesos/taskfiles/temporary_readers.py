@@ -32,6 +32,11 @@ class TemporaryReaders:
         for name in task.inputs:
             self._left[name] -= 1
 
+    def again(self, task: Task) -> None:
+        """It has ended without finishing, and runs again."""
+        for name in task.inputs:
+            self._left[name] += 1
+
     def take_unneeded(self) -> tuple[str, ...]:
         """Those that were made and whose last reader has ended, each once."""
         if not self.complete or not self._made:

@@ -13,7 +13,7 @@ from typing import Callable
 
 from mfmesos import __version__
 from mfmesos.shared.phrases import counted, duration, shortened, size, without_controls
-from mfmesos.store.run_record import RUNNING
+from mfmesos.store.run_tables import RUNNING
 from mfmesos.views import report_columns, run_sums
 from mfmesos.views.run_facts import AttemptRow, RunFacts, span
 from mfmesos.views.run_sums import Category, Cause, quantile

@@ -47,6 +47,7 @@ def live(task: Values, hosts: Mapping[str, str], now: float) -> Iterator[str]:
     number = task["task"]
     if task["state"] == "inputs":
         yield m.WHY_HELD_BACK(task=number, count=counted(task["lacks"], "input"))
+        yield from _again(task)
         for name, makers in task["needs"][:SHOWN_INPUTS]:
             yield "  " + _missing(name, makers)
         if task["lacks"] > SHOWN_INPUTS:
@@ -57,11 +58,12 @@ def live(task: Values, hosts: Mapping[str, str], now: float) -> Iterator[str]:
     if task["state"] == "waiting":
         yield m.WHY_WAITS(task=number, time=since)
         if task.get("why") is not None:
-            yield from _waits(task["why"], hosts, now)
+            yield from _waits(number, task["why"], hosts, now)
     else:
         yield m.WHY_RUNS(task=number, state=task["state"], host=task["host"], time=since)
         yield m.WHY_ALLOCATED(cores=f"{task['cores']:g}", memory=f"{task['memory_mb']:.0f}",
                               disk=f"{task['disk_mb']:.0f}")
+    yield from _again(task)
     yield from _about(task["command"], task["category"], task["outputs"])
     yield from _story([tuple(moment) for moment in task["story"]], hosts)
 
@@ -77,6 +79,11 @@ def tail(kind: str, text: str) -> Iterator[str]:
         yield f"  {without_controls(line)}"
 
 
+def _again(task: Values) -> Iterator[str]:
+    if task.get("again"):
+        yield m.WHY_AGAIN(why=without_controls(task["again"]))
+
+
 def _missing(name: str, makers: Sequence[int]) -> str:
     shown = shortened(without_controls(name), 40)
     if not makers:
@@ -86,11 +93,12 @@ def _missing(name: str, makers: Sequence[int]) -> str:
     return m.WHY_INPUT_OF(name=shown, tasks=m.AND_MORE(named=named, more=more) if more > 0 else named)
 
 
-def _waits(why: Values, hosts: Mapping[str, str], now: float) -> Iterator[str]:
+def _waits(task: int, why: Values, hosts: Mapping[str, str], now: float) -> Iterator[str]:
     """What binds, with its numbers; what it needs; when it will probably start."""
     held, free, largest = (_amounts(why[name]) for name in ("held", "most_free", "largest"))
     where = hosts.get(why["claim"], why["claim"])
     texts: dict[str, Callable[[], str]] = {
+        "user": lambda: m.WAITS_USER(task=task),
         "inputs": lambda: m.WAITS_INPUTS(),
         "paused": lambda: m.WAITS_PAUSED(),
         "arrives": lambda: m.WAITS_ARRIVES(),

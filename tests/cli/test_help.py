@@ -13,12 +13,12 @@ from mfmesos.cli.command_line import main
 VALUES = {"NAME=VALUE", "NAME:N", "COMMAND", "ARCHIVE", "OPTIONS", "PORT[:LAST]", "DIR",
     "ADDRESS[:PORT]", "DAYS", "FILE", "FOLDER", "HOST:PORT", "HOST[:PORT]", "MASTER", "MB", "N", "NAME", "PORT",
     "NAME[=VALUE]", "CATEGORY=NAME[=VALUE]", "NAME[=SECONDS]",
-    "PATTERN", "PRINCIPAL", "PROGRAM", "ROLE", "SECONDS", "URI", "USER",
+    "PATTERN", "PRINCIPAL", "PROGRAM", "ROLE", "SECONDS", "TASK", "URI", "USER",
 }
 """What an option may take, apart from one of a few words."""
 ARGUMENTS = {
     "TASKFILE|FOLDER", "FOLDER", "BINDIR", "FILE.csv", "FILE.csv|-", "TRACE.csv", "CATEGORY", "PROJECT", "-- ARGS...",
-    "[FOLDER]", "[FOLDER] TASK",
+    "[FOLDER]", "[FOLDER] TASK", "[FOLDER] TASK...",
 }
 ODD = re.compile(r"\b(so (many|long|often)|anew|at hand|at work|takes? away|dead run|goes? on|cannot be|told)\b", re.I)
 
@@ -56,7 +56,7 @@ def test_help(path: tuple[str, ...], command: click.Command):
     """No line is longer than 80 columns, no summary is cut, and no value is called TEXT or INTEGER."""
     text = help_of(path)
     assert [line for line in text.splitlines() if len(line) > 80] == []
-    assert "..." not in re.sub(r"-- ARGS\.\.\.|\[ARGS\]\.\.\.|\[OPTIONS\]\.\.\.", "", text)
+    assert "..." not in re.sub(r"-- ARGS\.\.\.|TASK\.\.\.|\[ARGS\]\.\.\.|\[OPTIONS\]\.\.\.", "", text)
     assert ODD.search(text) is None
     for param in command.params:
         if isinstance(param, click.Argument):

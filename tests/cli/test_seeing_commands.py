@@ -1,6 +1,8 @@
 """`mfmesos status`, `why` and `logs` where there is little to see."""
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,3 +55,14 @@ def test_a_record_that_is_about_to_be_made(tmp_path, invoke):
     done = invoke("status")
     assert done.exit_code == 0
     assert "no run of mfmesos yet" in done.output
+
+
+def test_seeing_needs_neither_the_core_nor_asyncio():
+    """Half of what `mfmesos status` and `why` take is their start, so they load nothing that only a scheduler needs."""
+    done = subprocess.run([sys.executable, "-c", """
+import sys
+import mfmesos.cli.command_line, mfmesos.control.control_client, mfmesos.store.run_reading, mfmesos.store.runlog
+import mfmesos.views.status_view, mfmesos.views.why_view
+print([name for name in sys.modules if name.startswith(("mfmesos.core", "mfmesos.shared.wire", "asyncio"))])
+"""], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "[]\n"

@@ -14,7 +14,18 @@ from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.core import Core
 from mfmesos.core.holding import is_held
-from mfmesos.core.model import Agent, Constraint, Holder, Offer, Request, Resources, SavedClaim, SavedTask, Task
+from mfmesos.core.model import (
+    Agent,
+    Constraint,
+    Holder,
+    Offer,
+    Request,
+    Resources,
+    SavedClaim,
+    SavedTask,
+    Steering,
+    Task,
+)
 from mfmesos.core.policies.decline_at_once import DeclineAtOnce
 from mfmesos.core.policy import Policy
 from mfmesos.core.sizing import AHEAD_MOST, how_many_fit
@@ -161,6 +172,7 @@ class World:
         self.said_later: list[ev.Event] = []
         self.saved_tasks: dict[int, SavedTask] = {}
         self.saved_claims: dict[str, SavedClaim] = {}
+        self.saved_steering: dict[int, Steering] = {}
         self.dropped: list[act.Action] = []
         self.asked_of: list[tuple[str, str]] = []
         """(cluster, claim): masters were asked about them."""
@@ -202,6 +214,8 @@ class World:
                 self.saved_tasks[action.task.task.id] = action.task
             elif isinstance(action, act.SaveClaim):
                 self.saved_claims[action.claim.id] = action.claim
+            elif isinstance(action, act.SaveSteering):
+                self.saved_steering[action.task_id] = action.steering
             elif action in self.dropped:
                 self.saved_tasks.pop(getattr(action, "task_id", None), None)
                 self.saved_claims.pop(getattr(action, "claim_id", None), None)
@@ -223,7 +237,7 @@ class World:
         # As an engine does: of the tasks that have ended, those that may have to make temporary outputs again.
         tasks = tuple(replace(t, finished=t.finished and i in self.reports) for i, t in self.saved_tasks.items()
                       if i not in self.reports or t.finished or t.again)
-        self.send(ev.Restored(tasks, tuple(self.saved_claims.values())))
+        self.send(ev.Restored(tasks, tuple(self.saved_claims.values()), tuple(self.saved_steering.items())))
         again, self.said_later = self.said_later, []
         self.send(*(e for i, e in self.stated.items() if i not in self.reports), *again)
         self.register()

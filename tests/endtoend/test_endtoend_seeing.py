@@ -39,6 +39,7 @@ def test_a_run_can_be_seen(flow):
     argv = ["run", "--master", flow.cluster.master, "-k", "--retries", "1", "--max-running", "1", "tasks.jsonl"]
     process = flow.start(*argv)
     wait_until(lambda: [one["task"] for one in status(flow)["running"]] == [2], 60, "the long task to run alone")
+    wait_until(lambda: status(flow)["failures"], 60, "the record to have the failure")
 
     found = status(flow)
     assert found["state"] == "running"

@@ -45,12 +45,13 @@ class Folder:
         path.write_text(text)
         os.utime(path, (at, at))
 
-    def batch(self, *tasks: dict[str, Any], verify: bool = False) -> tuple[Batch, list[int], dict[int, str]]:
+    def batch(self, *tasks: dict[str, Any], verify: bool = False, **how: Any) -> tuple[
+            Batch, list[int], dict[int, str]]:
         """A new run reads the file: the tasks that are done, and why others run again."""
         (self.path / "tasks.jsonl").write_text("".join(json.dumps(task) + "\n" for task in tasks))
         batch = Batch(self.path / "tasks.jsonl", self.path)
         assert batch.read(whole=True) == []
-        done, reasons = batch.skip_done(self.state, verify)
+        done, reasons = batch.skip_done(self.state, verify, **how)
         return batch, sorted(done), {i: why for i, why in reasons.items() if why}
 
     def run(self, *tasks: dict[str, Any], verify: bool = False) -> list[int]:
@@ -618,3 +619,34 @@ def test_the_copies_of_what_was_made_again_are_known(folder: Folder) -> None:
     once = SavedTask(batch.tasks[1], inputs, 1, "", 1, "c", Resources(1, 1, 1), stem="1.ab")
     again = replace(once, finished=True, attempts=2, remakes=1, made=(made,))
     assert [(one.finished, one.made) for one in batch.still_wanted([again])] == [(True, (made,))]
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("1", {1: "--rerun", 2: "a is made again", 3: "a is made again", 4: "d is made again"}),
+    ("b", {2: "--rerun", 4: "b is made again"}), ("split", {3: "--rerun", 4: "d is made again"}),
+    ("all", dict.fromkeys((1, 2, 3, 4), "--rerun"))])
+def test_finished_tasks_run_again_at_will(folder, text, expected):
+    """By number, output or a part of the command, with what reads their outputs."""
+    folder.write("in", "x")
+    assert folder.run(*ALL) == [1, 2, 3, 4]
+    _, done, reasons = folder.batch(*ALL, rerun=[text])
+    assert (done, reasons) == (sorted({1, 2, 3, 4} - expected.keys()), expected)
+
+
+def test_no_task_that_could_run_again(folder):
+    """One line, and nothing starts."""
+    folder.write("in", "x")
+    with pytest.raises(FinishedError, match="no task 'nothing'"):
+        folder.batch(*ALL, rerun=["nothing"])
+
+
+def test_what_is_stale_may_be_kept(folder):
+    """A changed input makes nothing run again then, a missing output does, alone; the next run without the option
+    notices all of it."""
+    folder.write("in", "x")
+    folder.run(*ALL)
+    folder.write("in", "y", 2e9)
+    assert folder.batch(*ALL, keep_stale=True)[1:] == ([1, 2, 3, 4], {})
+    (folder.path / "a").unlink()
+    assert folder.batch(*ALL, keep_stale=True)[1:] == ([2, 3, 4], {1: "output a is missing"})
+    assert folder.batch(*ALL)[1] == []

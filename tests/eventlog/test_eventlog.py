@@ -51,6 +51,9 @@ def ran(folder: Path, tasks: int = 40, **how: int) -> World:
             (StagedInput("in", "d" * 64, 5, 0o644),
              StagedInput("big", "e" * 64, 5, 0o644, url=f"https://me:{SECRET}@host/big?sig={SECRET}"))))
     world.fate = lambda executor, run: wire.FAILED if run.attempt in ("3.n.1", "5.n.1", "5.n.2") else wire.FINISHED
+    world.send(ev.TaskSteered(7, "work 7", held=True), ev.TaskSteered(8, "work 8", memory_mb=300.0))
+    world.offer()
+    world.send(ev.TaskSteered(7, "work 7", held=False), ev.TaskRetried(8), ev.TaskSteered(9, cancelled=True))
     world.send(ev.NoMoreTasks())
     world.run_to_end()
     world.core.close()

@@ -155,7 +155,7 @@ def test_an_error_of_the_executor_itself_ends_the_attempt(when):
     if when == "before":
         attempt._prepare()
     else:
-        attempt._leader, attempt._watched, attempt._sandbox = SimpleNamespace(status=0), object(), object()
+        attempt._leader, attempt._watched, attempt.sandbox = SimpleNamespace(status=0), object(), object()
         attempt._finish()
     assert [(r.outcome, r.reason) for r in results] == [("broken", "the executor failed: RecursionError: too deep")]
 

@@ -14,10 +14,12 @@ from mfmesos.shared import wire
 from mfmesos.store import run_record, sqlitefile
 from mfmesos.store.makers import MOST_NAMES, read, written
 from mfmesos.store.run_reading import RunReader
-from mfmesos.store.run_record import ENDED, RUNNING, RunInfo, RunRecord, story_text
+from mfmesos.store.run_record import RunInfo, RunRecord, story_text
 from mfmesos.store.run_tables import (
     APPLICATION_ID,
     CLAIM_COLUMNS,
+    ENDED,
+    RUNNING,
     SAMPLE_COLUMNS,
     STEPS,
     TASK_COLUMNS,

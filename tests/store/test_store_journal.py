@@ -22,6 +22,7 @@ from mfmesos.core.model import (
     SavedPart,
     SavedTask,
     StagedInput,
+    Steering,
     Task,
 )
 from mfmesos.shared.resources import named
@@ -54,6 +55,19 @@ def test_what_is_saved_is_there_for_the_next(path: Path):
     assert after.resumed
     assert after.load() == ([task(1), task(2, solo=True, floor_memory_mb=7.0)], [CLAIM])
     assert (after.get("port"), after.secret) == ("4711", journal.secret)
+
+
+def test_what_the_user_decided_is_kept(path: Path):
+    """By number and command: what is of another task by now is left out, and another run begins without any."""
+    journal = Journal(path, "run 1")
+    journal.write([act.SaveSteering(1, Steering(held=True, command="cmd 1")), act.SaveTask(task(2)),
+                   act.SaveSteering(2, Steering(memory_mb=70.0, command="cmd 2"))])
+    journal.write([act.SaveSteering(1, Steering(cancelled=True, command="cmd 1"))])
+    after = Journal(path, "run 1")
+    one, two = (1, Steering(cancelled=True, command="cmd 1")), (2, Steering(memory_mb=70.0, command="cmd 2"))
+    assert sorted(after.steered({})) == [one, two]
+    assert after.steered({1: task(2).task, 2: task(2).task}) == (two,)
+    assert Journal(path, "run 2").steered({}) == ()
 
 
 def test_clusters_are_kept(path: Path):

@@ -266,16 +266,18 @@ def test_bad_constraints_are_refused(where, problem):
 
 
 def test_scheduling_keys():
-    """Priority, group, placement and constraints are read, and written the same."""
+    """Priority, group, placement, constraints and retries are read, and written the same."""
     stated = {"command": "x", "priority": -2.5, "group": "alice", "placement": "spread=rack", "network_mbps": 12.5,
+              "retries": 0,
               "constraints": [["rack", "max_per", 3], ["hostname", "unique"], ["os", "unlike", "r.*"]]}
     (record,) = parse(json.dumps(stated).encode() + b"\n")
     assert isinstance(record, Submitted)
     task = record.task
-    assert (task.priority, task.group, task.placement) == (-2.5, "alice", "spread=rack")
+    assert (task.priority, task.group, task.placement, task.retries) == (-2.5, "alice", "spread=rack", 0)
     assert task.where == (("rack", "max_per", "3"), ("hostname", "unique", ""), ("os", "unlike", "r.*"),
                           ("network_mbps", "takes", "12.5"))
     assert parse(format_json(task)) == [record]
-    for bad in ({"priority": "high"}, {"priority": 1e10}, {"group": 7}, {"network_mbps": 0}, {"placement": "frist"}):
+    for bad in ({"priority": "high"}, {"priority": 1e10}, {"group": 7}, {"network_mbps": 0}, {"placement": "frist"},
+                {"retries": 1.5}, {"retries": -1}):
         (record,) = parse(json.dumps({"command": "x", **bad}).encode() + b"\n")
         assert isinstance(record, Malformed)

@@ -368,3 +368,21 @@ def test_readers_of_temporary_outputs():
     readers.complete = True
     assert readers.take_unneeded() == ("x", "y")
     assert readers.take_unneeded() == ()
+
+
+def test_a_failed_task_runs_again() -> None:
+    """What could not run without it waits again, except what also needs another failed task."""
+    p = plan(task(1, "", "a"), task(2, "", "b"), task(3, "a", "c"), task(4, "a b", "d"), task(5, "c", "e"))
+    assert ids(p.ready()) == [1, 2]
+    p.failed(1)
+    p.failed(2)
+    assert p.left == 0
+    assert ids(p.retry(1)) == [3, 5]
+    assert (p.left, p.status(1), p.status(4)) == (3, Status.TAKEN, Status.BLOCKED)
+    assert ids(p.finished(1)) == [3]
+    assert ids(p.retry(2)) == [4]
+    assert ids(p.finished(2)) == [4]
+    assert ids(p.finished(3)) == [5]
+    p.finished(4)
+    p.finished(5)
+    assert p.left == 0

@@ -210,3 +210,16 @@ def test_only_safe_lines_whatever_is_called(
     ids = [match.group(1) for match in found if match]
     assert len(set(ids)) == len(ids)
     assert set(ids) <= known
+
+
+def test_a_task_that_runs_again_has_one_line(tmp_path: Path, state: StateFile) -> None:
+    """Its line is removed, and it may get another one; the lines of others stay."""
+    for task_id in (1, 2, 11):
+        state.known(task_id)
+        state.failed(task_id, 3)
+    state.forget([1])
+    assert lines(tmp_path) == ["2,failed,3", "11,failed,3"]
+    state.finished(1)
+    assert lines(tmp_path) == ["2,failed,3", "11,failed,3", "1,finished"]
+    with pytest.raises(StateFileError):
+        state.finished(2)

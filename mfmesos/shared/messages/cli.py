@@ -67,3 +67,8 @@ PLOT_FAILED = Message(
 NOT_DRAWN = Message(
     "not-drawn", "mfmesos: {count} categories with fewer attempts are not drawn; {cure}",
     "The plot shows only the categories with the most attempts.", "name a category to see it")
+AT_END_FAILED = Message(
+    "at-end-failed", "the command of --at-end failed: {why} ({cure})",
+    "The run itself has ended, and its exit code stays.",
+    "try the command in a shell")
+AT_END_CODE = Message("at-end-code", "exit code {code}", "Part of at-end-failed.")

@@ -165,6 +165,11 @@ NO_AGENT_HAS_ATTRIBUTE = Message(
     "correct the constraint or give the agents the attribute")
 NO_OTHER_RESOURCES = Message(
     "no-other-resources", "nothing", "Part of resource-unknown: the agents have cores, memory, disk and GPUs only.")
+CANCELLED_BY_USER = Message(
+    "cancelled-by-user", "cancelled", "The user has cancelled the task with mfmesos cancel.",
+    "mfmesos retry or the next run runs it")
+RETRIED_BY_USER = Message(
+    "retried-by-user", "taken back to run again", "The user has given mfmesos retry for a task that ran.")
 BEYOND_MAX_CORES = Message(
     "beyond-max-cores", "the task requests {need:g} cores, but --max-cores allows this run {most:g}; {cure}",
     "All claims of the run together may hold no more, so the task could never start.",

@@ -73,6 +73,10 @@ RERUN_NOT_CHECKED = Message(
     "The server cannot be asked whether the file is still the same as when the tasks ran.",
     "run again when the server answers, or give the input's sha256")
 RERUN_MADE_AGAIN = Message("rerun-made-again", "{name} is made again", "Why a task runs again: an input will be new.")
+RERUN_ASKED = Message("rerun-asked", "--rerun", "Why a task runs again: the user wants it.")
+RERUN_UNKNOWN = Message(
+    "rerun-unknown", "--rerun: no task {text!r}; {cure}", "No task has this number, output or text in its command.",
+    "name a task by its number, the name of an output or a part of its command, or all of them with all")
 RERUN_COMMAND_CHANGED = Message("rerun-command-changed", "command changed", "Why a task runs again.")
 RERUN_ENV_CHANGED = Message("rerun-env-changed", "env changed", "Why a task runs again.")
 RERUN_INPUTS_CHANGED = Message(

@@ -65,6 +65,9 @@ FOLDER_REPLACED = Message(
     "put it back or start the run again, and leave the folder in place until the run has ended")
 
 # --- the end ---
+RUN_STOPPING = Message(
+    "run-stopping", "{why}; ending what runs; {cure}", "The run was stopped, by Ctrl-C for example.",
+    "run the same command again to resume")
 STOPPED_BY_SIGNAL = Message(
     "stopped-by-signal", "stopped by {signal}", "Why the run ended: the scheduler received a signal.")
 ONLY_ENDED = Message(

@@ -39,6 +39,11 @@ STATUS_MORE = Message("status-more", "... and {more} more", "The table shows the
 STATUS_MORE_REASONS = Message(
     "status-more-reasons", "... and {more} more reasons", "The table shows the commonest.")
 
+# --- runs ---
+NO_RUNS = Message("no-runs", "no run of yours is known", "Runs are listed from their start on.")
+AGO = Message("ago", "{time} ago", "When a run began.")
+RUN_GONE = Message("run-gone", "gone", "State of a run whose folder has no record any more.")
+
 # --- why ---
 WHY_FINISHED = Message("why-finished", "task {task} finished, {time} after its submission", "First line of why.")
 WHY_FAILED = Message("why-failed", "task {task} failed: {why}", "First line of why.")
@@ -51,6 +56,7 @@ WHY_WAITS = Message("why-waits", "task {task} has been waiting for {time}", "Fir
 WHY_RUNS = Message("why-runs", "task {task} is {state} on {host}, for {time}", "First line of why.")
 WHY_ALLOCATED = Message(
     "why-allocated", "it has {cores} cores, {memory} MB memory and {disk} MB disk", "While it runs.")
+WHY_AGAIN = Message("why-again", "an earlier run had finished it; it runs again: {why}", "Why a task is not skipped.")
 WHY_ATTEMPTS = Message("why-attempts", "{count}: number, agent, run time, end", "Heading of the attempts.")
 WHY_ATTEMPT_FINISHED = Message("why-attempt-finished", "finished", "How an attempt ended.")
 WHY_USED = Message(
@@ -69,6 +75,8 @@ WAITS_START = Message(
     "waits-start", "it will probably start in {time}", "A prediction from the run times of this run's tasks.")
 WAITS_START_UNKNOWN = Message(
     "waits-start-unknown", "when it will start is not known yet", "Too few tasks of its kind have ended.")
+WAITS_USER = Message(
+    "waits-user", "you hold it; {cure}", "Why a task waits.", "mfmesos release {task} lets it start")
 WAITS_INPUTS = Message(
     "waits-inputs", "it waits for a temporary input that another task makes again or a claim sends",
     "Why a task waits.")
@@ -108,9 +116,9 @@ TASK_AMBIGUOUS = Message(
     "name one of them by its number")
 NO_OUTPUT_KEPT = Message(
     "no-output-kept", "task {task} printed nothing", "Only output that is not empty is kept.")
-NOTHING_KEPT_YET = Message(
-    "nothing-kept-yet", "task {task} is {state}; its output can be read when its attempt has ended",
-    "Output arrives with the result of an attempt.")
+NOTHING_PRINTED_YET = Message(
+    "nothing-printed-yet", "task {task} is {state}, and has printed nothing yet",
+    "The task has not started, or its executor did not answer.")
 
 # --- report ---
 REPORT_WRITTEN = Message(

@@ -19,3 +19,26 @@ SECRET_UNREADABLE = Message(
     "secret-unreadable", "{path}: cannot read the secret ({why}); {cure}",
     "The file given with --secret-file does not exist, or this user may not read it.",
     "correct --secret-file or the permissions of the file")
+
+# --- layers ---
+LAYER_UNREADABLE = Message(
+    "layer-unreadable", "{path}: cannot read these settings ({why}); {cure}",
+    "A file with settings is not readable, or is not TOML.", "correct the file or its permissions")
+KEY_UNKNOWN = Message(
+    "key-unknown", "{path}: unknown setting {key!r}; {cure}", "Settings are named after the long options.",
+    "the nearest is {nearest!r}; see mfmesos config")
+KEY_NOT_FOR_FOLDERS = Message(
+    "key-not-for-folders", "{path}: the file of a workflow's folder may not set {key}; {cure}",
+    "A workflow may come from somebody else: its file must not name hosts, users, secrets, files or commands.",
+    "set it in ~/.config/mfmesos/config.toml, or give the option")
+LIMITS_NO_TABLE = Message(
+    "limits-no-table", "{path}: limits is not a table; {cure}", "The site's file is wrong.",
+    "write [limits] and lines such as max-cores = 64")
+BEYOND_LIMIT = Message(
+    "beyond-limit", "{source}: {key} is {value}, but the site's limit is {limit} ({site})",
+    "The site bounds this setting for all runs of mfmesos.")
+LAYER_VALUE_BAD = Message(
+    "layer-value-bad", "{source}: {key}: {why}", "The value is not one that the option takes.")
+NOT_A_SWITCH = Message("not-a-switch", "{value!r} is neither true nor false", "Part of layer-value-bad.")
+NOT_A_LIST = Message("not-a-list", "{value!r} is not a list", "Part of layer-value-bad.")
+NOT_A_VALUE = Message("not-a-value", "{value!r} is not a number or a text", "Part of layer-value-bad.")

@@ -94,6 +94,10 @@ WRITE_LINE = Message("write-line", _LINE, "How a task is written.")
 WRITE_NAMES = Message("write-names", 'write "{key}": ["NAME", "NAME"]', "How inputs and outputs are written.")
 PRIORITY_INVALID = Message(
     "priority-invalid", "priority: {value} is not a valid number", "A priority is a number; higher ones start first.")
+RETRIES_INVALID = Message(
+    "retries-invalid", "retries: {value} is not a valid number",
+    "How many times the task runs again after failures of its own.")
+WRITE_RETRIES = Message("write-retries", 'write "retries": NUMBER, {bounds}', "How retries of one task are written.")
 WRITE_PRIORITY = Message("write-priority", 'write "priority": NUMBER, {bounds}', "How a priority is written.")
 PLACEMENT_INVALID = Message(
     "placement-invalid", "placement: {why}", "The task names where it starts by a policy that mfmesos does not have.")
@@ -236,6 +240,10 @@ STATE_NOT_SUBMITTED = Message(
 STATE_TWICE = Message(
     "state-twice", "task {task} already has its line; {state!r} is not written", "A bug: please report it.")
 STATE_CLOSED = Message("state-closed", "{path}: closed", "A bug: please report it.")
+STATE_BACKLOG = Message(
+    "state-backlog", "{path}: earlier lines could not be written yet; {cure}",
+    "The disk of the workflow's folder is full.",
+    "free space there")
 WATCH_POLLS = Message(
     "watch-polls", "{folder}: this file system does not report changes; checking every {pause} s",
     "On NFS and similar file systems, changes are found only by looking.")
