@@ -52,9 +52,9 @@ class BatchSteering:
         """Why nothing can be decided about the task, or empty."""
         if task_id not in self._batch.tasks:
             return m.NO_SUCH_TASK(task=task_id)
-        reasons = {Status.FINISHED: m.ENDED_FINISHED, Status.FAILED: m.ENDED_FAILED, Status.BLOCKED: m.ENDED_BLOCKED}
-        reason = reasons.get(self._plan.status(task_id))
-        return "" if reason is None else reason(task=task_id)
+        return {
+            Status.FINISHED: m.ENDED_FINISHED(task=task_id), Status.FAILED: m.ENDED_FAILED(task=task_id),
+            Status.BLOCKED: m.ENDED_BLOCKED(task=task_id)}.get(self._plan.status(task_id), "")
 
     def cancel(self, task_id: int, command: str) -> None:
         """It does not run in this run any more; nothing that needs its outputs does."""

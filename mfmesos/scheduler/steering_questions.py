@@ -77,8 +77,8 @@ class SteeringQuestions:
         self._post(TaskSteered(task_id, self._command(task_id, view), **changes))
         what = ", ".join([AMOUNTS[name].format(amount) for name, amount in changes.items() if name in AMOUNTS]
                          + ([f"priority {changes[PRIORITY]:g}"] if PRIORITY in changes else []))
-        said = m.SET if view is None or view.waits else m.SET_RUNNING
-        return [said(task=task_id, what=what)]
+        waits = view is None or view.waits
+        return [m.SET(task=task_id, what=what) if waits else m.SET_RUNNING(task=task_id, what=what)]
 
     def _task(self, question: Question) -> tuple[int, TaskView | None]:
         """The task; None for one that the engine has not submitted."""

@@ -76,7 +76,7 @@ class Layers:
         if key in known:
             return key
         nearest = difflib.get_close_matches(key, sorted(known), 1, 0.0)
-        raise ConfigError(m.KEY_UNKNOWN(path=path, key=written, nearest=nearest[0] if nearest else "-"))
+        raise ConfigError(m.SETTING_UNKNOWN(path=path, key=written, nearest=nearest[0] if nearest else "-"))
 
 
 def variable(key: str) -> str:

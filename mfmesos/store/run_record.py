@@ -269,7 +269,7 @@ class RunRecord:
         asked = task.request
         again = self._again.get(task.id)
         if again and story:
-            story = ((*story[0][:2], m.RUNS_AGAIN(why=again)), *story[1:])
+            story = ((*story[0][:2], m.RUNS_AGAIN_SINCE(why=again)), *story[1:])
         state = "finished" if report.finished else "withdrawn" if report.withdrawn else "failed"
         if host == BLOCKED and not report.attempt_id:
             state, host = BLOCKED, ""

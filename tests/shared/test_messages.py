@@ -29,6 +29,7 @@ NOT_MESSAGES: dict[str, tuple[str, ...]] = {
     "mfmesos/store/history.py": ("CREATE", "DELETE"),
     "mfmesos/store/sqlitefile.py": ("is full", "unable to open"),  # of SQLite's own messages
     "mfmesos/cli/command_line.py": ("Read the principal's", "HOST:PORT, several"),
+    "mfmesos/cli/layered.py": ("command line",), "mfmesos/cli/runs_command.py": ("{}{}{}",),
     "mfmesos/cli/estimates_commands.py": ("{} waste {}",), "mfmesos/scheduler/private_log.py": ("%(asctime)s",),
     # Amounts, which messages name.
     "mfmesos/shared/resources.py": ("{} cores, {} MB memory",), "mfmesos/core/shortage.py": ("{} and {} MB memory",),
@@ -61,14 +62,14 @@ NOT_MESSAGES: dict[str, tuple[str, ...]] = {
     "mfmesos/views/run_facts.py": ("task, attempt",), "mfmesos/store/run_pages.py": ("",),
     "mfmesos/web/page_access.py": ("default-src", "401:"), "mfmesos/web/page_server.py": ("id: {}",),
     "mfmesos/views/status_view.py": ("{}  {}  for example",),
-    "mfmesos/store/run_record.py": ("UPDATE ",),
+    "mfmesos/store/run_record.py": ("UPDATE ", "SELECT run, task"),
     "mfmesos/store/run_reading.py": ("SELECT ", "run = (SELECT", "exit code"),  # SQL, and the beginning of a reason
     "mfmesos/views/progress.py": ("{}/{} done",),
     "mfmesos/views/summary.py": ("What each category used", "peak memory", "median memory", "most cores", "task time"),
     # A kind of number, and errors of the protocol, which are constants since they are checked for each sync.
     "mfmesos/shared/bounds.py": ("a whole number", "above {} and up"), "mfmesos/shared/wire.py": ("",),
     "mfmesos/shared/wire_checks.py": ("",),
-    "mfmesos/shared/peer_wire.py": ("",),
+    "mfmesos/shared/peer_wire.py": ("",), "mfmesos/shared/log_pieces.py": ("",),
     # Programs that run on agents before the executor does; the name in a certificate.
     "mfmesos/staging/archive.py": ("# The oldest of Pythons", "import hashlib, os, socket", 'PATH="${PATH'),
     "mfmesos/staging/tls.py": ("mfmesos staging server",),

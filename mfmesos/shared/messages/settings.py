@@ -24,8 +24,8 @@ SECRET_UNREADABLE = Message(
 LAYER_UNREADABLE = Message(
     "layer-unreadable", "{path}: cannot read these settings ({why}); {cure}",
     "A file with settings is not readable, or is not TOML.", "correct the file or its permissions")
-KEY_UNKNOWN = Message(
-    "key-unknown", "{path}: unknown setting {key!r}; {cure}", "Settings are named after the long options.",
+SETTING_UNKNOWN = Message(
+    "setting-unknown", "{path}: unknown setting {key!r}; {cure}", "Settings are named after the long options.",
     "the nearest is {nearest!r}; see mfmesos config")
 KEY_NOT_FOR_FOLDERS = Message(
     "key-not-for-folders", "{path}: the file of a workflow's folder may not set {key}; {cure}",

@@ -66,6 +66,3 @@ RETRY_TEMPORARY = Message(
     "Temporary outputs are removed when their last reader has ended.", "the same command runs the task after this run")
 RETRY_REPLACED = Message(
     "retry-replaced", "another task makes the outputs of task {task} by now", "Two tasks must not make the same file.")
-RETRY_MAKEFLOW = Message(
-    "retry-makeflow", "makeflow decides about task {task}, which has ended; {cure}",
-    "makeflow has read the result of the rule.", "mfmesos makeflow with -R or --retry-count retries failed rules")

@@ -82,7 +82,7 @@ FINISHED_AWAY = Message(
 NO_RECORD = Message(
     "no-record", "{folder}: no run of mfmesos is recorded here; {cure}", "The folder has no .mfmesos/record.sqlite.",
     "name the folder of a workflow that mfmesos has run, with -C FOLDER")
-RUNS_AGAIN = Message(
+RUNS_AGAIN_SINCE = Message(
     "runs-again-since", "runs again: {why}", "In the story of a task that an earlier run had finished.")
 RECORD_AWAY = Message(
     "record-away", "move it away (earlier runs of the folder are then no longer shown)",
