@@ -1,6 +1,7 @@
 """What the core costs per ended task at 10 and 1,000 agents, and to fill 1,000 agents: no cluster, no network.
 
-    python3 bench/core.py [--agents N ...] [--waiting N] [--kinds N] [--licences]      (make bench-core)
+    python3 bench/core.py [--agents N ...] [--waiting N] [--kinds N] [--licences]
+                         [--order NAME] [--placement NAME]                       (make bench-core)
 
 Each agent has 64 cores and one claim. Every sync names all attempts of its claim and reports one that ended, and its
 answer starts another; estimates are on, and answers are encoded. With
@@ -43,8 +44,8 @@ class Executor:
 class Cluster:
     """Just enough of Mesos and of executors for the core, and a clock of its own."""
 
-    def __init__(self, agents: int, licences: bool = False) -> None:
-        policy = Policy(workdir="/w", batch_delay_s=0.0, claim_worklife_s=1e9, claim_idle_s=1e9)
+    def __init__(self, agents: int, licences: bool = False, **policies: str) -> None:
+        policy = Policy(workdir="/w", batch_delay_s=0.0, claim_worklife_s=1e9, claim_idle_s=1e9, **policies)
         self.core = Core(policy, needs_for(policy))
         self.agents = agents
         self.each, self.whole = (named({"licences": 1}), named({"licences": CORES})) if licences else ((), ())
@@ -128,9 +129,9 @@ def fixed_loop_s() -> float:
     return time.process_time() - begin
 
 
-def measure(agents: int, waiting: int, kinds: int, licences: bool) -> tuple[float, float]:
+def measure(agents: int, waiting: int, kinds: int, licences: bool, **policies: str) -> tuple[float, float]:
     """Seconds per ended task, and to fill the agents."""
-    cluster = Cluster(agents, licences)
+    cluster = Cluster(agents, licences, **policies)
     cluster.submit(agents * CORES + waiting, kinds)
     submitted_s = cluster.spent_s / (agents * CORES + waiting)
     gc.collect()
@@ -155,9 +156,12 @@ def main() -> None:
     parser.add_argument("--waiting", type=int, default=1_000_000)
     parser.add_argument("--kinds", type=int, default=100)
     parser.add_argument("--licences", action="store_true")
+    parser.add_argument("--order", default="fifo")
+    parser.add_argument("--placement", default="first")
     options = parser.parse_args()
     print(f"a fixed loop: {fixed_loop_s():.3f} s")
-    found = [measure(n, options.waiting, options.kinds, options.licences) for n in options.agents]
+    found = [measure(n, options.waiting, options.kinds, options.licences, ordering=options.order,
+                     placement=options.placement) for n in options.agents]
     print("per ended task: " + ", ".join(
         f"{per_s * 1000:.2f} ms at {n:,} agents" for n, (per_s, _) in zip(options.agents, found))
         + f", filling {found[-1][1]:.1f} s")
