@@ -175,18 +175,23 @@ def test_the_watch_survives_the_scheduler(tmp_path, monkeypatch):
     status = {"engine": "batch", "started": 1.0}
     state_dir = tmp_path / "flow/.mfmesos"
 
+    async def seen(watch: RunWatch) -> str:
+        found = await asyncio.get_running_loop().run_in_executor(None, watch.look)
+        return str(json.loads(found)["state"])
+
     async def scheduler(watch: RunWatch) -> str:
         server = ControlServer({"status": lambda question: dict(status), "running": lambda question: []})
         path = socket_place.socket_path(tmp_path / "flow", {"XDG_RUNTIME_DIR": str(runtime)})
         await server.start(path)
         socket_place.point(state_dir, path)
-        found = await asyncio.get_running_loop().run_in_executor(None, watch.look)
-        await server.stop()
-        return str(json.loads(found)["state"])
+        try:
+            return await seen(watch)
+        finally:
+            await server.stop()
 
     async def all_of_it() -> list[str]:
         watch = RunWatch(tmp_path / "flow")
-        return [await scheduler(watch), json.loads(watch.look())["state"], await scheduler(watch)]
+        return [await scheduler(watch), await seen(watch), await scheduler(watch)]
 
     assert asyncio.run(all_of_it()) == ["running", "crashed", "running"]
 
