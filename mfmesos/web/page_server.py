@@ -17,7 +17,7 @@ from mfmesos.settings.config import STATE_DIR
 from mfmesos.shared import atomic
 from mfmesos.store.run_pages import ORDERS, RunPages
 from mfmesos.store.run_reading import NoRecord
-from mfmesos.store.run_record import RecordError
+from mfmesos.store.run_tables import RecordError
 from mfmesos.store.runlog import kept_output
 from mfmesos.views import metrics, why_view
 from mfmesos.views.report_page import asset, vendored

@@ -10,7 +10,7 @@ from mfmesos.control.control_client import ControlClient, ControlError, NotAlive
 from mfmesos.settings.config import STATE_DIR
 from mfmesos.store.run_pages import RunPages
 from mfmesos.store.run_reading import NoRecord
-from mfmesos.store.run_record import RecordError
+from mfmesos.store.run_tables import RecordError
 from mfmesos.views import status_view
 
 EVERY_S = 1.0
