@@ -13,7 +13,7 @@ from mfmesos.core.filling import fill_claims
 from mfmesos.core.model import Resources
 from mfmesos.core.planning import room_to_run
 from mfmesos.core.portions import Wanted
-from mfmesos.core.records import Shape
+from mfmesos.core.records import AgentRecord, Shape
 from mfmesos.core.sizing import allocation, how_many_fit
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
@@ -200,13 +200,15 @@ def _settle_offers(state: State) -> None:
         return
     policy = state.policies.offers
     for cluster in state.clusters.values():
-        useless = [a for a in cluster.offering.values() if not policy.keeps(state, cluster, a)]
-        empty = [a for a in useless if opening.is_empty(opening.offered_to_claim(state, a))]
-        for agents in (empty, [a for a in useless if a not in empty]):
+        useless: dict[bool, list[AgentRecord]] = {True: [], False: []}
+        for agent in cluster.offering.values():
+            if not policy.keeps(state, cluster, agent):
+                useless[opening.is_empty(opening.offered_to_claim(state, agent))].append(agent)
+        for empty, agents in useless.items():
             if agents:
                 ids = tuple(offer_id for agent in agents for offer_id in agent.offers)
-                refuse_s = state.policy.refuse_s if agents is empty else policy.refuse_s(state, cluster, agents)
-                apply_offer(state, DeclineOffers(ids, refuse_s, cluster.name), empty=agents is empty)
+                refuse_s = state.policy.refuse_s if empty else policy.refuse_s(state, cluster, agents)
+                apply_offer(state, DeclineOffers(ids, refuse_s, cluster.name), empty=empty)
         unwanted = cluster.ended or not state.queue or cluster.manners.rests_until > state.now
         if unwanted and not cluster.suppressed and cluster.connected:
             apply_offer(state, Suppress(cluster.name))
