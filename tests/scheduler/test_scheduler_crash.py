@@ -19,6 +19,7 @@ class Engine:
 
     def __init__(self) -> None:
         self.error: Exception | None = None
+        self.again: dict[int, str] = {}
         self.closed: list[bool] = []
         self.scheduler: Scheduler
 
