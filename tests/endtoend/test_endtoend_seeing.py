@@ -140,8 +140,9 @@ def test_a_run_is_known_by_its_name_on_the_cluster(flow):
     found = []
 
     def known() -> bool:
-        state = json.loads(urllib.request.urlopen(f"http://{flow.cluster.master}/state", timeout=20).read())
-        found[:] = [one for one in state["frameworks"] if one["name"] == "mfmesos flow" and one["tasks"]]
+        status, body = flow.cluster.request(flow.cluster.master, "/state")
+        frameworks = json.loads(body)["frameworks"] if status == 200 else []  # 503: the master is starting
+        found[:] = [one for one in frameworks if one["name"] == "mfmesos flow" and one["tasks"]]
         return bool(found)
 
     wait_until(known, 60, "the framework and its task")

@@ -316,11 +316,11 @@ def test_a_hundred_thousand_tasks(shape: str) -> None:
         listed = [task(i, f"o{i - 1}" if i > 1 else "in", f"o{i}") for i in range(1, count + 1)]
         if shape == "backwards":
             listed.reverse()
-    began = time.monotonic()
+    began = time.process_time()
     p = plan(*listed, there=["in"])
     assert p.check() == []
     assert len(drive(p, set())) == count
-    assert time.monotonic() - began < 40
+    assert time.process_time() - began < 40
 
 
 def test_what_later_tasks_read():
