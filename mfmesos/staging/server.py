@@ -141,7 +141,8 @@ class StagingServer:
             self._serving.add_done_callback(self._served)
 
     async def _serve(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(None, aio.load)
+        # On a thread that no caller can hold: asyncio's own may all wait for an answer.
+        await asyncio.get_running_loop().run_in_executor(self._reading, aio.load)
         from mfmesos.staging.routes import applications  # it imports aiohttp
 
         handlers = {

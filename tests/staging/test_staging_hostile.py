@@ -433,7 +433,10 @@ def test_answers_that_are_not_taken(tmp_path: Path) -> None:
         host, port = b.server.url.split("//")[1].split(":")
         _, writer = await asyncio.open_connection(host, int(port), limit=1000)
         writer.write(request("GET", f"/claims/c1/files/{staged[0].digest}", b.tokens["c1"]) * 200)
-        served: Any = b.server._listeners[0]._runner.server
+        listener = b.server._listeners[0]
+        while listener._runner is None or listener._runner.server is None:
+            await asyncio.sleep(0.01)
+        served: Any = listener._runner.server
         while not served.connections:
             await asyncio.sleep(0.01)
         while served.connections:
