@@ -9,7 +9,6 @@ import os
 import sys
 from pathlib import Path
 
-from mfmesos.allocation.allocator import INTERVAL_S
 from mfmesos.core.model import Resources
 from mfmesos.shared import atomic
 from mfmesos.shared.bounds import AGENTS, AMOUNT, BOUND, PORT
@@ -19,6 +18,8 @@ from mfmesos.shared.resources import is_name, named
 from mfmesos.shared.terminal import ending_signals
 
 PARENT_POLL_S = 0.25
+INTERVAL_S = 0.2
+"""Mesos's is a second: what one claim leaves to the next need not wait so long on a machine of one's own."""
 SIZES = {"cpus": "cores", "mem": "memory_mb", "disk": "disk_mb", "gpus": "gpus"}
 """Options with a name of Mesos's, and our names."""
 
