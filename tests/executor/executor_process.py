@@ -18,11 +18,13 @@ from mfmesos_executor.reap import become_subreaper
 
 
 class PipeDriver:
-    def __init__(self, grace_s: float) -> None:
+    def __init__(self, executor: Executor, grace_s: float) -> None:
+        self._executor = executor
         self.grace_shutdown_period = grace_s
 
     def start(self) -> None:
-        """Nothing to do."""
+        """No event comes before, as with Mesos's driver: the executor would report it to nobody."""
+        threading.Thread(target=listen, args=(self._executor,), daemon=True).start()
 
     def update(self, task_id: str, state: str, message: str = "", reason: str | None = None) -> None:
         # With the time, and what of the sandbox was still there.
@@ -67,8 +69,7 @@ def main() -> int:
     become_subreaper()
     executor = Executor(sys.argv[1], dict(os.environ))
     obey_signals(executor)
-    threading.Thread(target=listen, args=(executor,), daemon=True).start()
-    return executor.run(PipeDriver(float(sys.argv[2])))
+    return executor.run(PipeDriver(executor, float(sys.argv[2])))
 
 
 if __name__ == "__main__":
