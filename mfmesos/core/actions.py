@@ -159,7 +159,7 @@ class ReportTask:
     finished: bool
     withdrawn: bool = False
     cancelled: bool = False
-    """Withdrawn by the user alone, while the run goes on."""
+    """The user cancelled this task; the run continues."""
     reason: str = ""
     exit_code: int = 0
     result: Result | None = None

@@ -228,8 +228,8 @@ def _may_leave(state: State, own: Manners, claim: Claim) -> bool:
 
 
 def _rest(state: State, own: Manners, claim: Claim) -> None:
-    """Want no offers until the others have had a turn as long. The master's allocator would not see to it: to it all
-    that hold nothing are alike, and who asks anew is often first.
+    """Suppress offers until the others have had a turn of the same length. The master's allocator does not ensure
+    that: it treats all frameworks that hold nothing alike, and often serves the one that revives first.
     """
     if own.fair:
         lasted_s = min(state.now - claim.opened_at, LONGEST_TURN_S)

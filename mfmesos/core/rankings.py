@@ -38,9 +38,8 @@ def _use(state: State, name: str, placement: Placement) -> None:
     state.placements[name] = placement
     if state.keep_rankings():
         count_again(state)
-        for claim in state.claims.values():
-            if claim.id in state.room:
-                note(state, claim)
+        for claim in {one.agent_id: one for one in state.claims.values() if one.id in state.room}.values():
+            note(state, claim)  # with all others on its agent
         state.try_all = True
 
 

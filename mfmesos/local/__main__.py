@@ -19,7 +19,7 @@ from mfmesos.shared.terminal import ending_signals
 
 PARENT_POLL_S = 0.25
 INTERVAL_S = 0.2
-"""Mesos's is a second: what one claim leaves to the next need not wait so long on a machine of one's own."""
+"""Mesos allocates once a second; on the user's own machine the next claim need not wait that long."""
 SIZES = {"cpus": "cores", "mem": "memory_mb", "disk": "disk_mb", "gpus": "gpus"}
 """Options with a name of Mesos's, and our names."""
 

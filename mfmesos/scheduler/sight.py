@@ -139,7 +139,7 @@ class Sight:
         self._record.closed(claim.claim_id)
 
     def killed(self, result: Result) -> None:
-        """An attempt was ended on request; its task goes on without it, or has ended."""
+        """An attempt was killed on request; its task runs again or has ended."""
         known = self._views.started_here(result.attempt)
         if known is not None:
             self._record.killed(*known, result)

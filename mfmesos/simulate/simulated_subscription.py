@@ -14,7 +14,7 @@ from mfmesos.simulate.virtual_time import VirtualTime
 
 
 class Owner(Protocol):
-    """Who is told."""
+    """The framework that receives the events."""
 
     name: str
     role: str

@@ -71,7 +71,7 @@ def test_a_time_is_checked(text):
 @settings(max_examples=20, deadline=None)
 @given(st.floats(0.2, 5.0), st.lists(st.floats(0.1, 3.0), min_size=3, max_size=12))
 def test_no_more_tasks_start_than_have_arrived(rate, pauses):
-    """One at the start and then so many per second, whatever room there is; claims are no larger than that either."""
+    """One at once, then `rate` per second however much room there is; claims grow no larger than that either."""
     world = world_of(arrival_rate=rate)
     began = world.now
     submit(world, *range(1, 60))

@@ -204,8 +204,8 @@ def test_a_second_run_gets_its_share():
 
 
 def test_twenty_runs_at_once_take_turns():
-    """A share of less than one core: whoever has had a turn rests until the others have had theirs. So the last of them
-    waits for two turns, and no longer because the master finds it alike to those that ask anew."""
+    """A share of less than one core: a run that has had its turn rests until the others have had theirs. So the last
+    one waits for two turns at most, although the master would serve those that revive again just as soon."""
     found = simulated(*(Workload(f"run{n:02}", tasks(20, 1.0)) for n in range(20)))
     assert {run["finished"] for run in found["runs"]} == {20}
     assert max(found["fairness"]["fair_after_s"].values()) < 20.0

@@ -16,5 +16,5 @@ class HoldOffers(DeclineAtOnce):
         self._hold_s = seconds_of(seconds)
 
     def keeps(self, state: State, cluster: ClusterState, agent: AgentRecord) -> bool:
-        """Since the first of its offers came, while the run goes on."""
+        """For so long after the first of the agent's offers arrived, unless the run or its cluster ends before."""
         return not state.stopping and not cluster.ended and state.now < agent.offered_at + self._hold_s
