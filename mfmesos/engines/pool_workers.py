@@ -1,6 +1,7 @@
 """The pool's workers, and what their managers' lists say of them. Times by the scheduler's clock."""
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -31,6 +32,10 @@ class Worker:
     draining: bool = False
     has_files: bool = False
     """Its manager lists it with files for tasks to come."""
+    looked_at: float = math.inf
+    """When its manager was last asked for its workers; infinite: they are unknown."""
+    awaits: bool = False
+    """Its manager's program has announced tasks that it has not submitted yet."""
 
     @property
     def manager(self) -> str:
@@ -50,7 +55,7 @@ class Worker:
 
     def as_core(self) -> PoolWorker:
         return PoolWorker(str(self.task.id), self.manager, self.size, self.asked_at, self.idle_since, self.draining,
-                          self.seen, self.placed_at is not None, leaves(self.task), self.has_files)
+                          self.seen, self.placed_at is not None, leaves(self.task), self.has_files, self.looked_at)
 
 
 def see(workers: Iterable[Worker], view: View, waiting: Collection[int], now: float) -> set[str]:
@@ -60,6 +65,7 @@ def see(workers: Iterable[Worker], view: View, waiting: Collection[int], now: fl
     """
     joined = set()
     tasks = {manager.key: manager.tasks for manager in view.managers}
+    announcing = {manager.key for manager in view.managers if manager.tasks_left > 0}
     for worker in workers:
         if worker.placed_at is None and worker.task.id not in waiting:
             worker.placed_at = now
@@ -70,16 +76,18 @@ def see(workers: Iterable[Worker], view: View, waiting: Collection[int], now: fl
             joined.add(worker.project)
         elif present is None and now - worker.asked_at >= YOUNG_S:
             worker.presumed = True
+        worker.looked_at = math.inf if present is None else view.looked_at.get(worker.manager, now)
         if listed is not None:
             worker.has_files = listed.files
         if present is None:
             busy = (worker.seen or worker.presumed) and tasks.get(worker.manager, 1) > 0
         else:
             busy = bool(listed.tasks) if listed is not None else worker.seen
+        awaited, worker.awaits = worker.awaits, worker.manager in announcing
         if busy:
             worker.idle_since = None
-        elif worker.idle_since is None:
-            worker.idle_since = now
+        elif worker.idle_since is None or (awaited and not worker.awaits):
+            worker.idle_since = min(worker.looked_at, now)
     return joined
 
 

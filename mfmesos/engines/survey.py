@@ -62,6 +62,8 @@ class View:
     problem: str = ""
     """Why the catalog, or the single manager, cannot be asked."""
     ignored: tuple[str, ...] = ()
+    looked_at: Mapping[str, float] = field(default_factory=dict)
+    """By manager: when it was last asked."""
 
 
 @dataclass
@@ -140,12 +142,14 @@ class Survey:
         due = [key for key in ours if key not in latest]
         answers = await asyncio.gather(*(self._answer_of(ours[key], limit, settings) for key in due))
         latest.update(zip(due, answers))
-        found, workers = [], {}
-        for answer in map(latest.get, ours):
+        found, workers, looked_at = [], {}, {}
+        for key, one in ours.items():
+            answer = latest.get(key)
             if answer is not None and answer.status is not None and wanted(answer.status, settings):
                 found.append(answer.status)
                 workers[answer.status.key] = answer.workers
-        return View(tuple(found), workers, self._problem, self._ignored)
+                looked_at[answer.status.key] = one.asked_at
+        return View(tuple(found), workers, self._problem, self._ignored, looked_at)
 
     def _spread(self, ours: list[_Known]) -> None:
         """Each round asks only a part of many managers, those first that were asked longest ago."""
@@ -232,7 +236,7 @@ class Survey:
         status = answer.status
         if not wanted(status, settings):
             return View(problem=m.POOL_OTHER_PROJECT(manager=key, project=repr(status.project)))
-        return View((status,), {status.key: answer.workers})
+        return View((status,), {status.key: answer.workers}, looked_at={status.key: one.asked_at})
 
 
 def passwords_of(settings: PoolSettings) -> tuple[Password, ...]:

@@ -87,7 +87,7 @@ def stuck(status: ManagerStatus, workers: Sequence[PoolWorker], now: float, pace
     """Whether tasks wait though workers have idled for a while, and none runs: no task fits into any worker."""
     connected = [w for w in workers if w.connected]
     return (status.tasks_waiting > 0 and not status.tasks_running and bool(connected)
-            and all(w.idle_since is not None and now - w.idle_since >= pace.stuck_s for w in connected))
+            and all(w.idle_s(now) >= pace.stuck_s for w in connected))
 
 
 def larger(workers: Sequence[PoolWorker], agent: Resources, overhead: Resources) -> Resources | None:
@@ -213,7 +213,7 @@ def surplus_workers(its: Account, workers: int, at_most: int, now: float, short:
     for w in sorted(its.workers, key=lambda w: (w.is_kept(its.status), *_drained_first(w))):
         if len(drains) >= at_most or workers - len(drains) <= its.settings.min_workers:
             break
-        idle_s = -math.inf if w.idle_since is None or w.is_kept(its.status) else now - w.idle_since
+        idle_s = -math.inf if w.is_kept(its.status) else w.idle_s(now)
         idle = (idle_s >= pace.idle_s and not w.leaves) or (short and w.connected and idle_s >= pace.idle_short_s)
         taken = short and now - w.asked_at >= pace.busy_s and its.target < its.demand - EPS
         fits = w.size.cores <= surplus + EPS

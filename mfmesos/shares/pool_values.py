@@ -130,6 +130,12 @@ class PoolWorker:
     it is not drained for being idle."""
     has_files: bool = False
     """It idles, and has files for tasks to come."""
+    looked_at: float = math.inf
+    """When its manager was last asked: until then it is known to have idled. Infinite: its manager is not asked."""
+
+    def idle_s(self, now: float) -> float:
+        """For how long it is known to have had no task: 0 at the first look; -inf while it has one."""
+        return -math.inf if self.idle_since is None else min(self.looked_at, now) - self.idle_since
 
     def is_kept(self, status: ManagerStatus) -> bool:
         """It may have the only copy of a temporary file, which TaskVine would have to make again; TaskVine itself lets

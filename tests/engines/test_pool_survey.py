@@ -57,7 +57,8 @@ def test_a_manager_s_own_words_win() -> None:
     own = replace(ONE, tasks_waiting=8)
     world.answers[1] = Answer(own, {Identity(1, 2, 3): Listed(1, 1)})
     view = world.look()
-    assert view == View((own,), {own.key: {Identity(1, 2, 3): Listed(1, 1)}}, "", ("catalog: record 9 is ignored",))
+    assert view == View((own,), {own.key: {Identity(1, 2, 3): Listed(1, 1)}}, "", ("catalog: record 9 is ignored",),
+                        {own.key: 1.0})
     world.answers[1] = BUSY
     view = world.look()
     assert (view.managers, view.workers[own.key]) == ((own,), None)
@@ -253,3 +254,17 @@ def test_a_record_s_worker_has_our_password_and_tls() -> None:
     world.answers[1] = Unreachable("no route")
     view = world.look(settings=replace(SETTINGS, passwords=("/no/such",), ssl=True))
     assert [(m.password, m.ssl) for m in view.managers] == [("/no/such", True)]
+
+
+def test_when_the_workers_were_looked_at() -> None:
+    """An idle manager is asked seldom: in between, its list is as old as the last question."""
+    world = World()
+    idle = replace(ONE, tasks_waiting=0)
+    world.catalog, world.answers[1] = [idle], Answer(idle, {})
+    looked_at, asked = [], []
+    for _ in range(40):
+        before = world.asked
+        looked_at.append(world.look().looked_at[idle.key])
+        asked.append(world.now if world.asked > before else looked_at[-1])
+    assert looked_at == asked
+    assert len(set(looked_at)) < 25

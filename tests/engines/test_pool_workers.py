@@ -61,3 +61,18 @@ def test_workers_of_others() -> None:
     """By manager, the cores of workers with a size that none of the pool's has."""
     assert strangers([worker()], view({SIZE: Listed(1, 1), Identity(3, 9, 9): Listed(2, 0)})) == {MANAGER.key: 6.0}
     assert strangers([worker()], view(None)) == {MANAGER.key: 0.0}
+
+
+def test_who_waits_for_announced_tasks_begins_to_idle_when_there_are_none() -> None:
+    """A program announces no more tasks a moment before it submits them: however long its workers have waited, they
+    begin to idle at the first look without work, and are known to idle only as far as their manager has been asked.
+    """
+    one = worker()
+
+    def look(tasks_left: int, now: float, looked_at: float) -> float:
+        manager = replace(MANAGER, tasks_waiting=0, tasks_left=tasks_left)
+        see([one], View((manager,), {manager.key: {SIZE: Listed(1, 0)}}, looked_at={manager.key: looked_at}), set(),
+            now)
+        return one.as_core().idle_s(now)
+    assert [look(6, 10.0, 10.0), look(6, 14.0, 10.0), look(6, 15.0, 15.0)] == [0.0, 0.0, 5.0]
+    assert [look(0, 20.0, 20.0), look(0, 24.0, 20.0), look(0, 25.0, 25.0)] == [0.0, 0.0, 5.0]

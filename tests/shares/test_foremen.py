@@ -29,9 +29,10 @@ def test_waiting_tasks_are_the_foremen_s() -> None:
 
 
 def test_announced_tasks_count() -> None:
-    """A manager that has announced two tasks and submitted none: as large as its largest."""
+    """Two tasks that a manager has announced are announced by its foreman: they do not wait, so workers that wait for
+    them are not too small."""
     one, _ = through_foremen([replace(MANAGER, tasks_waiting=0, tasks_running=0, tasks_left=2), FOREMEN[0]], "fore.*")
-    assert (one.tasks_waiting, one.wanted) == (3, Resources(3 + 4, 30 + 200))
+    assert (one.tasks_waiting, one.tasks_left, one.wanted, one.largest) == (1, 2, Resources(3, 30), Resources(2, 100))
 
 
 def test_no_foreman_runs() -> None:

@@ -187,6 +187,18 @@ def test_idle_workers_end_soon_for_others() -> None:
     assert not steps.surplus_workers(replace(its, workers=[replace(idle, connected=False)]), 1, 4, NOW, True, PACE)
 
 
+def test_idle_as_far_as_it_is_known() -> None:
+    """No worker ends at the first look without a task, however long ago that was; nor is it too small for its tasks."""
+    first = PoolWorker("w", "m", Resources(1), 1.0, NOW - 100, looked_at=NOW - 100)
+    again = replace(first, looked_at=NOW - 100 + PACE.idle_s)
+    its = account(0, 0)
+    for worker, known in ((first, False), (again, True)):
+        for short in (False, True):
+            found = steps.surplus_workers(replace(its, workers=[worker]), 1, 4, NOW, short, PACE)
+            assert bool(found) is known
+        assert steps.stuck(status(1), [worker], NOW, PACE) is known
+
+
 def test_the_only_copy_of_a_file() -> None:
     """A worker of TaskVine with files is drained last, and not for being idle alone, while there are tasks."""
     workers = [PoolWorker("files", "m", Resources(1), 1.0, 1.0, has_files=True),
