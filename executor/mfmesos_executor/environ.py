@@ -4,6 +4,7 @@ from __future__ import annotations
 import re
 from typing import Mapping
 
+from mfmesos.shared.devices import variables
 from mfmesos.shared.wire import Run
 
 MARKER = "MFMESOS_ATTEMPT"
@@ -32,5 +33,6 @@ def task_environment(base: Mapping[str, str], own: Mapping[str, str], attempt: s
 
 
 def given(run: Run) -> dict[str, str]:
-    """The attempt's allocation, in the variables that makeflow and Work Queue use."""
-    return {"CORES": str(max(1, int(run.cores))), "MEMORY": str(int(run.memory_mb)), "DISK": str(int(run.disk_mb))}
+    """The attempt's allocation, in the variables that makeflow and Work Queue use, and the ids that it was given."""
+    return {"CORES": str(max(1, int(run.cores))), "MEMORY": str(int(run.memory_mb)), "DISK": str(int(run.disk_mb)),
+            **variables(run.given)}

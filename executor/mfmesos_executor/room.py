@@ -1,6 +1,7 @@
 """Decides which attempts of a claim may run: as many as its resources hold, in their order of arrival.
 
-The scheduler queues short attempts ahead, so that no resources wait for a round trip between them.
+The scheduler queues short attempts ahead, so that no resources wait for a round trip between them. What it gives by id,
+such as a GPU, may still be in use by an attempt that it has just taken back: no two attempts here have the same id.
 """
 from __future__ import annotations
 
@@ -18,6 +19,8 @@ class Room:
         self._whole = self._left = _amounts(claim)
         self._waiting: deque[tuple[Run, Callable[[], None]]] = deque()
         self._inside: dict[str, Resources] = {}
+        self._ids: dict[str, set[tuple[str, str]]] = {}
+        """What those inside have by id."""
 
     @property
     def waiting(self) -> int:
@@ -34,6 +37,7 @@ class Room:
     def leave(self, attempt: str) -> None:
         """It has ended, or need not start any more."""
         needs = self._inside.pop(attempt, None)
+        self._ids.pop(attempt, None)
         if needs is None:
             self._waiting = deque(item for item in self._waiting if item[0].attempt != attempt)
         else:
@@ -42,6 +46,7 @@ class Room:
 
     def keep_disk(self, attempt: str) -> None:
         """Its processes are gone: the next attempt need not wait until its outputs are delivered."""
+        self._ids.pop(attempt, None)
         needs = self._inside.get(attempt)
         if needs is not None:
             disk = self._inside[attempt] = Resources(disk_mb=needs.disk_mb)
@@ -55,11 +60,13 @@ class Room:
     def _admit(self) -> None:
         while self._waiting:
             run, start = self._waiting[0]
-            needs = _amounts(run)
-            if self._inside and not needs.fits_in(self._left):
+            needs, ids = _amounts(run), {(name, one) for name, some in run.given.items() for one in some}
+            if self._inside and not (needs.fits_in(self._left) and all(map(ids.isdisjoint, self._ids.values()))):
                 return
             self._waiting.popleft()
             self._inside[run.attempt] = needs
+            if ids:
+                self._ids[run.attempt] = ids
             self._left = self._left - needs
             start()
 

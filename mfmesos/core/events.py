@@ -18,6 +18,7 @@ from mfmesos.core.model import (
     Steering,
     Task,
 )
+from mfmesos.shared.devices import Device
 from mfmesos.shared.values import value
 from mfmesos.shared.wire import PROTOCOL, Result
 
@@ -278,6 +279,8 @@ class ClaimSynced:
     protocol: int = PROTOCOL
     slices: tuple[int, ...] = ()
     """Those that the executor holds."""
+    devices: tuple[Device, ...] = ()
+    """The GPUs that it knows, each with its state."""
 
 
 @value(frozen=True)

@@ -12,11 +12,11 @@ from typing import Any
 from mfmesos.core import actions, attempt_record, events, model, needs, policy, sizing
 from mfmesos.core.model import Constraint, Remote, Resources
 from mfmesos.eventlog.redaction import redacted
-from mfmesos.shared import kept_files, wire
+from mfmesos.shared import devices, kept_files, wire
 
 _CLASSES: dict[str, type] = {
     name: found
-    for module in (actions, attempt_record, events, model, needs, policy, sizing, kept_files, wire)
+    for module in (actions, attempt_record, events, model, needs, policy, sizing, devices, kept_files, wire)
     for name, found in vars(module).items()
     if isinstance(found, type) and hasattr(found, "__dataclass_fields__")}
 

@@ -34,7 +34,8 @@ class HeldSyncs:
         self._held[key] = future
         self._post(ClaimSynced(
             claim_id, request.seq, request.got, tuple(request.running), tuple(request.results), request.closing,
-            request.memory_mb, tuple(request.lacking), request.protocol, tuple(request.slices)))
+            request.memory_mb, tuple(request.lacking), request.protocol, tuple(request.slices),
+            tuple(request.devices)))
         self._asked.arrived(claim_id, request.printed)
         for result in request.results:
             if result.outcome == wire.KILLED and (result.stdout or result.stderr):

@@ -40,11 +40,11 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from mfmesos.shared import kept_files
+from mfmesos.shared.devices import MOST_DEVICES, Device, is_device_id, load_device
 from mfmesos.shared.kept_files import Kept
 from mfmesos.shared.log_pieces import MOST_PIECES, Piece, Wanted, load_piece, load_wanted
 from mfmesos.shared.phrases import printable
@@ -61,9 +61,6 @@ TAIL_BYTES = 16 * 1024
 """A result carries at most this many bytes from the end of a task's stdout, and of its stderr."""
 
 MOST_SLICES = 1000
-MOST_PARTS = 1_000_000
-"""Values in one sync; a result counts as 20: an empty list takes 3 bytes in a sync and 20 times as much in memory."""
-_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 @dataclass
@@ -177,7 +174,9 @@ class Run:
     discard: list[str] = field(default_factory=list)
     """Outputs that are neither delivered nor kept: the scheduler has them from an earlier attempt."""
     others: dict[str, float] = field(default_factory=dict)
-    """Other scalars of Mesos, by name."""
+    """Other resources of Mesos, by name; of sets and ranges the number of items."""
+    given: dict[str, list[str]] = field(default_factory=dict)
+    """The ids that are the attempt's alone: of items of sets and ranges by name, of GPUs as "gpus" (see devices)."""
 
 
 @dataclass
@@ -225,6 +224,8 @@ class Result:
     """
     lacks: str = ""
     """With BROKEN: a shared folder of the attempt that the agent does not have."""
+    busy: list[str] = field(default_factory=list)
+    """With BROKEN: those of its GPUs that others use. It did not start, and runs again, uncharged, with others."""
     placed: bool = False
     """The outputs lie where Run.place says, or where the scheduler said on its own machine, all of them."""
     outside: bool = False
@@ -272,6 +273,8 @@ class SyncRequest:
     """Numbers of the slices that have not been given back."""
     printed: list[Piece] = field(default_factory=list)
     """What an answer's `show` asked for."""
+    devices: list[Device] = field(default_factory=list)
+    """All GPUs that the executor of a claim with GPUs knows, in each sync: a device that is not named is free again."""
 
 
 @dataclass
@@ -308,10 +311,6 @@ def dumps(message: Any) -> bytes:
     return _ENCODER.encode(message).encode()
 
 
-def _parts(raw: bytes) -> int:
-    return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
-
-
 def load_result(data: Any) -> Result:
     """A Result from decoded JSON, every field checked; raises WireError."""
     result: Result = fields_of(Result, data, "result")
@@ -326,6 +325,7 @@ def load_result(data: Any) -> Result:
     for flag in (result.final, result.outside, result.placed):
         check(isinstance(flag, bool), where, "final, outside and placed are true or false")
     check(isinstance(result.lacks, str), where, "lacks is text")
+    check(isinstance(result.busy, list) and all(map(is_device_id, result.busy)), where, "busy is a list of devices")
     check(result.tar is None or isinstance(result.tar, str), where, "tar is base64 text")
     check(
         isinstance(result.missing_outputs, list) and all(isinstance(n, str) for n in result.missing_outputs),
@@ -348,9 +348,7 @@ def load_sync_request(raw: bytes) -> SyncRequest:
     """Parse and check a sync of an executor; raises WireError. Of another protocol only `seq`, `got` and `protocol` are
     read.
     """
-    if _parts(raw) > MOST_PARTS and _parts(_STRINGS.sub(b"", raw)) > MOST_PARTS:
-        raise WireError(f"sync: more than {MOST_PARTS} values")
-    data = parsed(raw, "sync")
+    data = parsed(raw, "sync", bounded=True)
     if isinstance(data, dict):
         data.setdefault("protocol", 1)
     request: SyncRequest = fields_of(SyncRequest, data, "sync")
@@ -370,6 +368,8 @@ def load_sync_request(raw: bytes) -> SyncRequest:
           "sync", "slices is a list of numbers")
     check(isinstance(request.printed, list) and len(request.printed) <= MOST_PIECES, "sync", "printed is a list")
     request.printed = list(map(load_piece, request.printed))
+    check(isinstance(request.devices, list) and len(request.devices) <= MOST_DEVICES, "sync", "devices is a list")
+    request.devices = list(map(load_device, request.devices))
     request.results = [load_result(r) for r in request.results]
     return request
 

@@ -2,7 +2,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
+
+MOST_PARTS = 1_000_000
+"""Values in one message; a result counts as 20: an empty list takes 3 bytes in a sync and 20 times as much in memory.
+"""
+_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 class WireError(ValueError):
@@ -21,8 +27,14 @@ def fields_of(cls: Any, data: Any, where: str) -> Any:
         raise WireError(f"{where}: {e}") from None
 
 
-def parsed(raw: bytes, where: str) -> Any:
-    """Decoded JSON; raises WireError."""
+def _parts(raw: bytes) -> int:
+    return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
+
+
+def parsed(raw: bytes, where: str, bounded: bool = False) -> Any:
+    """Decoded JSON; raises WireError, also for more than MOST_PARTS values if `bounded`."""
+    if bounded and _parts(raw) > MOST_PARTS and _parts(_STRINGS.sub(b"", raw)) > MOST_PARTS:
+        raise WireError(f"{where}: more than {MOST_PARTS} values")
     try:
         return json.loads(raw)
     except ValueError as e:

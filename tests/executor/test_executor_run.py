@@ -56,6 +56,15 @@ def test_environment(start, staging):
     assert not [k for k in env if k.startswith(("MESOS", "LIBPROCESS", "AWS_SECRET")) or TOKEN in env[k]]
 
 
+def test_given_ids_are_in_the_environment(executor, staging):
+    """The task learns which ports and sets are its own; without any, no such variable is set."""
+    given = {"ports": ["31000", "31001"], "gpu-ids": ["a"]}
+    both = "env | grep MFMESOS_ | sort > o"
+    found = contents(one(staging, "1.1", both, [], ["o"], given=given))["o"].decode()
+    assert found == "MFMESOS_ATTEMPT=1.1\nMFMESOS_GPU_IDS=a\nMFMESOS_PORTS=31000,31001\n"
+    assert contents(one(staging, "2.1", both, [], ["o"]))["o"] == b"MFMESOS_ATTEMPT=2.1\n"
+
+
 def test_a_path_where_the_agent_has_none(start, staging):
     """An agent with an empty environment still gives a usable PATH."""
     start(environ={"PATH": ""})

@@ -68,7 +68,7 @@ NOT_MESSAGES: dict[str, tuple[str, ...]] = {
     "mfmesos/views/summary.py": ("What each category used", "peak memory", "median memory", "most cores", "task time"),
     # A kind of number, and errors of the protocol, which are constants since they are checked for each sync.
     "mfmesos/shared/bounds.py": ("a whole number", "above {} and up"), "mfmesos/shared/wire.py": ("",),
-    "mfmesos/shared/wire_checks.py": ("",),
+    "mfmesos/shared/wire_checks.py": ("",), "mfmesos/shared/devices.py": ("",),
     "mfmesos/shared/peer_wire.py": ("",), "mfmesos/shared/log_pieces.py": ("",),
     # Programs that run on agents before the executor does; the name in a certificate.
     "mfmesos/staging/archive.py": ("# The oldest of Pythons", "import hashlib, os, socket", 'PATH="${PATH'),
