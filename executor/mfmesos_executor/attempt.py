@@ -15,7 +15,7 @@ from mfmesos.shared.batches import FILE_BYTES
 from mfmesos.shared.messages import executor as m
 from mfmesos.shared.webrequest import WebError
 from mfmesos.shared.wire import BROKEN, EXHAUSTED, FAILED, FINISHED, KILLED, Result, Run
-from mfmesos_executor import delivering, keeping, outputs, shared_folders, verdict
+from mfmesos_executor import delivering, failed_sandbox, keeping, outputs, shared_folders, verdict
 from mfmesos_executor.client import Cancelled, Refused, Unreachable
 from mfmesos_executor.environ import given, task_environment
 from mfmesos_executor.files import Listing, remove_tree, tail
@@ -172,10 +172,9 @@ class Attempt:
         except BadName as e:
             return self._hopeless(str(e))
         except (Unreachable, Refused, BadStream) as e:
-            result = self._result(BROKEN, m.INPUT_NOT_FETCHED(name=name, why=e))
-            result.final = isinstance(e, Refused) and e.status == CONFLICT
             tools.temporaries.not_fetched(self.sandbox, name, e)
-            return result
+            return Result(self.run.attempt, BROKEN, m.INPUT_NOT_FETCHED(name=name, why=e),
+                          final=isinstance(e, Refused) and e.status == CONFLICT)
         except (WebError, shared_folders.NotReady) as e:
             return verdict.outside(self.run.attempt, name, e)
         except OSError as e:
@@ -193,9 +192,7 @@ class Attempt:
 
     def _hopeless(self, reason: str) -> Result:
         """No agent could run it."""
-        result = self._result(FAILED, reason)
-        result.final = True
-        return result
+        return Result(self.run.attempt, FAILED, reason, final=True)
 
     def _trouble(self) -> str:
         """The problem with the executor's folders on the agent; empty if none. Without its folder the executor ends."""
@@ -287,6 +284,8 @@ class Attempt:
             self._deliver(sandbox, result)
         if result.outcome == FAILED and self.run.keep_partial:
             self._deliver_partial(sandbox, result)
+        if self._outgoing is None and failed_sandbox.is_wanted(self.run, result):
+            self._outgoing = outputs.Outgoing([], int(self.run.keep_failed_mb * MB), "")
         return result
 
     @staticmethod
@@ -352,6 +351,7 @@ class Attempt:
 
     def _send(self, result: Result) -> None:
         outgoing = self._outgoing or outputs.Outgoing([], 0, "")
+        failed_sandbox.send(self.run, self.sandbox, result, self._tools.client, self._is_cancelled)
         try:
             digests = delivering.deliver(self.run, outgoing, result, self._tools.client, self._is_cancelled)
             if self.sandbox is not None and result.outcome == FINISHED:

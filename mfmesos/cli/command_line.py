@@ -15,6 +15,7 @@ from mfmesos import __version__
 from mfmesos.cli.at_end import AT_END, with_end
 from mfmesos.cli.estimates_commands import estimates
 from mfmesos.cli.failing import fail
+from mfmesos.cli.fetch_command import fetch
 from mfmesos.cli.history_commands import history
 from mfmesos.cli.layered import add_layers, config_command
 from mfmesos.cli.number_options import Number
@@ -101,6 +102,9 @@ def task_options(command: F) -> F:
                      help="Choose estimates that at most N of 100 tasks exceed."),
         click.option("--history", default="", metavar="FILE",
                      help="Learn from this history and add to it (default: your own, in ~/.local/share/mfmesos/)."),
+        click.option("--keep-failed", type=Number(bounds.AMOUNT), default=0, show_default=True, metavar="MB",
+                     help="Keep the sandboxes of failed attempts in .mfmesos/failed/, the newest 20 of up to MB each, "
+                          "until the next run in the folder; mfmesos fetch unpacks them."),
         click.option("--no-history", is_flag=True, help="Learn from this run only, and do not record it."),
         AT_END,
     )):
@@ -126,7 +130,7 @@ def task_settings(options: dict[str, Any]) -> dict[str, Any]:
         "max_memory_mb": options["max_memory"], "claims": options["claims"], "claim_idle_s": options["claim_idle"],
         "claim_worklife_s": options["claim_worklife"], "estimates": options["estimates"],
         "retry_budget": options["retry_budget"], "rewrite": not options["no_rewrite"],
-        "shared_fs": options["shared_fs"], **policy_settings(options),
+        "shared_fs": options["shared_fs"], "keep_failed_mb": options["keep_failed"], **policy_settings(options),
         "history": None if options["no_history"] else os.path.abspath(file) if file else ""}
 
 
@@ -327,7 +331,8 @@ def clean(directory: Path, dry_run: bool, master: str, principal: str | None, se
 
 add_layers((run, makeflow, factory), also=pool)
 for command in (
-        estimates, history, simulate, status, why, logs, runs, report, export, web, *STEERING, config_command(run)):
+        status, why, logs, fetch, runs, *STEERING, report, export, web, estimates, history, simulate,
+        config_command(run)):
     main.add_command(command)
 for command in main.commands.values():
     click.option("-C", "work_in", metavar="FOLDER", is_eager=True, expose_value=False, callback=enter,

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,9 +63,10 @@ def why(words: tuple[str, ...]) -> None:
 
     TASK is its number, the name of one of its outputs, or a part of its command.
     """
+    from mfmesos.shared.failed_sandboxes import of_task
     from mfmesos.views import why_view
 
-    folder, text = _folder_and_task(words)
+    folder, text = folder_and_task(words)
     with Sources(folder) as sources:
         number = sources.number(text)
         live = sources.live_task(number)
@@ -82,7 +84,14 @@ def why(words: tuple[str, ...]) -> None:
                     click.echo(line)
         if kept:
             click.echo("")
-            click.echo(m.WHY_KEPT(paths=", ".join(os.path.relpath(path) for path in kept)))
+            click.echo(m.WHY_KEPT(paths=_named(kept)))
+        sandboxes = of_task(folder / STATE_DIR, number) if sources.is_of_last_run(task) else {}
+        if sandboxes:
+            click.echo(m.WHY_SANDBOX(paths=_named(sandboxes.values()), task=number))
+
+
+def _named(paths: Iterable[Path]) -> str:
+    return ", ".join(os.path.relpath(path) for path in paths)
 
 
 @click.command()
@@ -96,7 +105,7 @@ def logs(words: tuple[str, ...], attempt: int | None, follow: bool) -> None:
 
     TASK is its number, the name of one of its outputs, or a part of its command.
     """
-    folder, text = _folder_and_task(words)
+    folder, text = folder_and_task(words)
     with Sources(folder) as sources:
         number = sources.number(text)
         live = sources.live_task(number)
@@ -163,7 +172,7 @@ def folder_and_words(words: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
     return Path(), words
 
 
-def _folder_and_task(words: tuple[str, ...]) -> tuple[Path, str]:
+def folder_and_task(words: tuple[str, ...]) -> tuple[Path, str]:
     folder, more = folder_and_words(words)
     return folder, " ".join(more)
 

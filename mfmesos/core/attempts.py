@@ -40,7 +40,7 @@ def run_message(state: State, record: TaskRecord) -> wire.Run:
         keep=[o for o in delivered(record) if record.task.read is None or o in record.task.read],
         temporary=list(record.task.temporary),
         discard=[o for o in record.task.outputs if o not in record.task.temporary] if record.again else [],
-        others=dict(given.others),
+        others=dict(given.others), keep_failed_mb=state.policy.keep_failed_mb,
     )
 
 

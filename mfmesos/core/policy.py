@@ -17,6 +17,8 @@ class Policy:
     """Whether executors replace absolute paths of declared files in commands."""
     keep_partial: bool = False
     """Whether existing outputs of failed attempts are delivered."""
+    keep_failed_mb: float = 0.0
+    """Up to this size sandboxes of failed attempts are sent; 0: none."""
     nonce: str = ""
     """Part of the ids of all attempts of tasks submitted to this scheduler; random."""
     retries: int = 0

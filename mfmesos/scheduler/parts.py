@@ -34,7 +34,7 @@ def policy_of(config: SchedulerConfig) -> Policy:
         whole_agent_claims=config.claims == "whole-agent",
         claim_worklife_s=config.claim_worklife_s, estimates=config.estimates, retry_budget=config.retry_budget,
         unsatisfiable_s=config.unsatisfiable_s, rewrite=config.rewrite, gpus=config.gpus,
-        keep_partial=config.engine == "makeflow")
+        keep_partial=config.engine == "makeflow", keep_failed_mb=config.keep_failed_mb)
 
 
 def core_of(config: SchedulerConfig) -> Core:

@@ -326,6 +326,7 @@ class Scheduler(CoreViews):
             self.staging = StagingServer(
                 self.workdir, self._held.on_sync, inputs=self.inputs, tls=None, secret=journal.secret,
                 own_files=config.own_files, peer_transfers=config.peer_transfers,
+                keep_failed_mb=config.keep_failed_mb,
                 on_temporary=lambda digest: self.post(ev.TemporaryReceived(digest)), on_crash=self.crash)
             self.staging.starting = True
             for claim in claims:

@@ -96,6 +96,8 @@ class SchedulerConfig:
     """Where agents fetch the executor's archive, if not from the staging server."""
     keep_output: bool = True
     """Keep the stdout and stderr of tasks under .mfmesos/logs/ unless empty."""
+    keep_failed_mb: float = 0.0
+    """Keep the newest sandboxes of failed attempts under .mfmesos/failed/, up to this size each; 0: none."""
     ending: bool = False
     """Start nothing: only end what an earlier scheduler of the same launch left."""
     start_at_last_run: bool = False

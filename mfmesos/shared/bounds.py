@@ -51,7 +51,7 @@ PRIORITY = Bounds(-1e9, 1e9)
 SETTINGS = {
     "retries": COUNT, "max_running": SOME, "arrival_rate": BOUND, "max_cores": BOUND, "max_memory_mb": BOUND,
     "claim_idle_s": SECONDS, "claim_worklife_s": SECONDS,
-    "unsatisfiable_s": SECONDS, "retry_budget": RETRY_BUDGET,
+    "unsatisfiable_s": SECONDS, "retry_budget": RETRY_BUDGET, "keep_failed_mb": AMOUNT,
 }
 """For a scheduler's settings (config.SchedulerConfig)."""
 

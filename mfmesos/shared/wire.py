@@ -18,6 +18,8 @@ An executor serves one claim. The executor always sends the first message; the s
                                                    ?partial=1 the existing outputs of a failed attempt, for a run
                                                    with keep_partial; with ?digests=1 the answer is a JSON object:
                                                    output -> its digest as an input (see Input)
+    PUT  /claims/{claim}/attempts/{attempt}/sandbox  a tar stream with the sandbox of a failed attempt, for a run with
+                                                   keep_failed_mb, before its result (failed_sandboxes.py)
 
 Every request carries `Authorization: Bearer TOKEN`, the claim's own token. A sync is level-triggered: it reports the
 complete state (all running attempts, all unacknowledged results), so a lost request, a lost answer or a restarted
@@ -177,6 +179,8 @@ class Run:
     """Other resources of Mesos, by name; of sets and ranges the number of items."""
     given: dict[str, list[str]] = field(default_factory=dict)
     """The ids that are the attempt's alone: of items of sets and ranges by name, of GPUs as "gpus" (see devices)."""
+    keep_failed_mb: float = 0.0
+    """If the attempt fails or exceeds a limit, its sandbox is sent, up to this size; 0: it is not."""
 
 
 @dataclass

@@ -22,6 +22,7 @@ from mfmesos.staging.peer_sources import PeerSources
 from mfmesos.staging.permits import ClaimAccess, ClaimTable, derived_token
 from mfmesos.staging.received import Received
 from mfmesos.staging.refusals import Refused, refusal
+from mfmesos.staging.sandbox_store import SandboxStore
 from mfmesos.staging.temporary_store import TemporaryStore
 from mfmesos.staging.transfer import Transfer
 
@@ -41,8 +42,8 @@ class StagingServer:
     `hold_s`: an answer is sent after this time in any case (a safety net: the scheduler answers earlier by itself).
     `tls`: True, False, or None for TLS exactly if `start` binds an address other than loopback. `own_files`: names in
     the workflow's folder that no task may write. `peer_transfers`: executors may fetch inputs from each other.
-    `on_temporary` gets the digest of each copy of a temporary output that has arrived, `on_crash` an error after which
-    no executor is answered.
+    `keep_failed_mb`: of a failed attempt's sandbox. `on_temporary` gets the digest of each copy of a temporary output
+    that has arrived, `on_crash` an error after which no executor is answered.
     """
 
     def __init__(
@@ -50,14 +51,13 @@ class StagingServer:
         max_sync_bytes: int = 32 << 20, idle_s: float = 60.0, uploads: int = 128, threads: int = 4,
         tls: bool | None = False, secret: bytes | None = None, own_files: Sequence[str] = (),
         peer_transfers: bool = False, on_temporary: Callable[[str], None] = lambda digest: None,
-        on_crash: Callable[[BaseException], None] = lambda error: None,
+        on_crash: Callable[[BaseException], None] = lambda error: None, keep_failed_mb: float = 0.0,
     ) -> None:
         self._workdir = Path(workdir)
         self._on_sync = on_sync
         self._on_crash = on_crash
-        self._hold_s = hold_s
+        self._hold_s, self._idle_s = hold_s, idle_s
         self._max_sync_bytes = max_sync_bytes
-        self._idle_s = idle_s
         self._tls = tls
         secret = secret or secrets.token_bytes(32)
         self._claims = ClaimTable(secret)
@@ -67,6 +67,7 @@ class StagingServer:
         self._inputs = inputs or InputIndex(self._workdir)
         self._deliveries = Deliveries(self._workdir, own_files, self._inputs)
         self.temporaries = TemporaryStore(self._workdir, on_temporary)
+        self._sandboxes = SandboxStore(self._workdir, keep_failed_mb)
         self._uploads = uploads
         self._transfer: Transfer
         self._peer_transfers = peer_transfers
@@ -76,9 +77,7 @@ class StagingServer:
         self._listeners: list[Listener] = []
         self._serving: asyncio.Task[None] | None = None
         self._archive_token = derived_token(secret, "archive")
-        self._archive_name = ""
-        self._archive = b""
-        self._archive_base = ""
+        self._archive, self._archive_name, self._archive_base = b"", "", ""
         self._stopping: asyncio.Future[None]
         self.fingerprint: str | None = None
         """sha256 of the certificate in DER form, hex; None without TLS."""
@@ -101,8 +100,8 @@ class StagingServer:
         complete deliveries to an earlier scheduler, and its `certificate`, are still valid. Raises OSError that names
         the unavailable address, ValueError for an invalid `advertise`.
         """
-        self._deliveries.start(resume)
-        self.temporaries.start(resume)
+        for folder in (self._deliveries, self.temporaries, self._sandboxes):
+            folder.start(resume)
         # On Python 3.9 these belong to the loop that runs when they are made.
         self._stopping = asyncio.get_running_loop().create_future()
         self._transfer = Transfer(
@@ -148,7 +147,7 @@ class StagingServer:
         handlers = {
             "POST sync": self._sync, "GET files/{digest}": self._get_file, "POST files": self._get_files,
             "PUT temporary/{digest}": self._put_temporary, "PUT attempts/{attempt}/outputs": self._put_outputs,
-            "GET attempts/{attempt}/outputs": self._folder}
+            "GET attempts/{attempt}/outputs": self._folder, "PUT attempts/{attempt}/sandbox": self._put_sandbox}
         if self._peers is not None:
             handlers["POST sources/{digest}"] = self._name_source
         made = applications(handlers, self._claims, lambda: self.starting, self._get_archive,
@@ -251,7 +250,7 @@ class StagingServer:
         """`publish_outputs` in a thread: for outputs that may have to be copied, or that replace a large folder."""
         self._withdraw_inputs(attempt_id)
         received = self._deliveries.take(attempt_id)
-        await asyncio.get_running_loop().run_in_executor(self._writing, self._deliveries.publish, received)
+        await self._write(self._deliveries.publish, received)
 
     def members(self, attempt_id: str) -> Mapping[str, tuple[str, ...]]:
         """Output folder -> what the attempt, whose task is about to be reported, made in it."""
@@ -321,16 +320,15 @@ class StagingServer:
 
     async def _take_slowly(self, claim: ClaimAccess, results: Sequence[wire.Result], small: bool) -> None:
         """With threads for what takes long: outputs that are large or lie in place, and those of failed attempts."""
-        loop = asyncio.get_running_loop()
         for result in results:
             attempt = self._deliveries.get(claim.id, result.attempt)
             if small:
                 received = self._deliveries.unpack_result(attempt, result)
             else:
-                received = await loop.run_in_executor(self._writing, self._deliveries.unpack_result, attempt, result)
+                received = await self._write(self._deliveries.unpack_result, attempt, result)
             self._commit(attempt, received, result.placed)
             if attempt is not None and result.outcome == wire.FAILED and attempt.received is not None:
-                await loop.run_in_executor(self._writing, self._deliveries.publish_partial, attempt)
+                await self._write(self._deliveries.publish_partial, attempt)
 
     def _commit(self, attempt: Attempt | None, received: Received | None, placed: bool = False) -> None:
         if attempt is not None and received is not None:
@@ -385,10 +383,15 @@ class StagingServer:
         return aio.web.json_response(digests) if "digests" in request.query else aio.web.Response(status=204)
 
     async def _put_temporary(self, request: aio.web.Request, claim: ClaimAccess) -> aio.web.StreamResponse:
-        loop = asyncio.get_running_loop()
-        await self.temporaries.receive(request, claim.id, request.match_info["digest"],
-                                       lambda *work: loop.run_in_executor(self._writing, *work), self._idle_s)
+        await self.temporaries.receive(request, claim.id, request.match_info["digest"], self._write, self._idle_s)
         return aio.web.Response(status=204)
+
+    async def _put_sandbox(self, request: aio.web.Request, claim: ClaimAccess) -> aio.web.StreamResponse:
+        await self._sandboxes.receive(request, self._attempt(request, claim).id, self._write, self._idle_s)
+        return aio.web.Response(status=204)
+
+    async def _write(self, *work: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._writing, *work)
 
     async def _get_archive(self, request: aio.web.Request) -> aio.web.StreamResponse:
         given = f"{request.match_info['token']}/{request.match_info['name']}".encode()

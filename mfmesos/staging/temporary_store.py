@@ -1,22 +1,17 @@
 """The scheduler's copies of temporary outputs, by digest, in .mfmesos/temporary: for tasks that run elsewhere."""
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import itertools
 import os
-from collections.abc import Awaitable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable
 
 from mfmesos import aio
 from mfmesos.shared.disk import remove_tree
 from mfmesos.shared.messages import streams as m
+from mfmesos.staging.bodies import Blocking, has_room, stored_body
 from mfmesos.staging.refusals import Refused
-
-SPARE_BYTES = 16 << 20
-"""This much of the disk stays free."""
-Blocking = Callable[..., Awaitable[Any]]
 
 
 class TemporaryStore:
@@ -62,35 +57,18 @@ class TemporaryStore:
         if request.content_length != size:
             raise Refused(400, m.TEMPORARY_SIZE())
         self.folder.mkdir(mode=0o700, exist_ok=True)
-        room = os.statvfs(self.folder)
-        if size > room.f_bavail * room.f_frsize - SPARE_BYTES:
+        if not has_room(self.folder, size):
             raise Refused(413, m.TEMPORARY_NO_ROOM())
         part = f"{self.path(digest)}.{next(self._numbers)}"  # it may be arriving twice, after a lost connection
         total = hashlib.sha256()
-
-        def write(fd: int, data: bytes) -> None:
-            total.update(data)
-            view = memoryview(data)
-            while view:
-                view = view[os.write(fd, view):]
-
-        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            while data := await asyncio.wait_for(request.content.read(1 << 20), idle_s):
-                writing = asyncio.ensure_future(blocking(write, fd, data))
-                try:
-                    await asyncio.shield(writing)
-                finally:
-                    await asyncio.wait((writing,))  # a thread must not write to a number that is closed
+            await stored_body(request, part, blocking, idle_s, total.update)
             if total.hexdigest() != digest:
                 raise Refused(400, m.TEMPORARY_DAMAGED())
             os.rename(part, self.path(digest))
-        except asyncio.TimeoutError:
-            raise Refused(408, m.OUTPUTS_TOO_SLOW()) from None
         except OSError as e:
             raise Refused(413, m.TEMPORARY_NO_ROOM()) from e
         finally:
-            os.close(fd)
             remove_tree(part)
         if self._expected.pop((claim_id, digest), None) is None:
             remove_tree(self.path(digest))  # dropped meanwhile

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from flows import Flow
+from flows import Flow, need_makeflow, nothing_stays
 from support import wait_until
 
 
@@ -169,3 +169,30 @@ def test_a_run_is_known_by_its_name_on_the_cluster(flow):
     assert task["name"].startswith("mfmesos flow claim ")
     for labels in (found[0]["labels"], task["labels"]):
         assert {one["key"]: one["value"] for one in labels}["mfmesos.folder"] == str(flow.folder)
+
+
+def test_the_sandbox_of_a_failed_task(tmp_path, embedded_mesos):
+    """With --keep-failed each failed attempt's files are kept, also for makeflow; `why` says where, `fetch` brings them
+    to the folder; the next run begins without them, and the agents keep nothing."""
+    flow = Flow(tmp_path / "flow", embedded_mesos)
+    flow.write("in", "input")
+    flow.write("tasks.jsonl", json.dumps({
+        "command": "cat in > halfway; echo said; exit 3", "inputs": ["in"], "outputs": ["out"],
+        "cores": 1, "memory": 50, "disk": 50}))
+    argv = ["--master", embedded_mesos.master, "--keep-failed", "5"]
+    with nothing_stays(embedded_mesos):
+        shown(flow, "run", *argv, "--retries", "1", "tasks.jsonl", code=1)
+    assert "fetch 1" in shown(flow, "why", "1")
+    assert "attempt 2" in shown(flow, "fetch", "out")
+    assert (flow.folder / "failed-task-1.attempt-2/work/halfway").read_text() == "input"
+    assert (flow.folder / "failed-task-1.attempt-2/stdout").read_text() == "said\n"
+    assert "exists already" in shown(flow, "fetch", "1", code=1)
+    shown(flow, "fetch", ".", "1", "--attempt", "1", "-o", str(tmp_path / "new"))
+    assert (tmp_path / "new/work/halfway").exists()
+    assert "no sandbox of task 1 is kept" in shown(flow, "fetch", "1", "--attempt", "3", code=1)
+    need_makeflow()
+    flow.write("Makeflow", "CORES=1\nMEMORY=50\nDISK=50\no: in\n\tcat in > other; exit 4\n")
+    shown(flow, "makeflow", *argv, "--", "Makeflow", code=1)
+    assert "no sandbox" in shown(flow, "fetch", "1", "--attempt", "2", code=1)
+    shown(flow, "fetch", "1", "-o", "made")
+    assert (flow.folder / "made/work/other").read_text() == "input"

@@ -66,6 +66,8 @@ WHY_USED = Message(
 WHY_TAIL = Message("why-tail", "the last {lines} of {kind}:", "Heading of what a failed task printed.")
 WHY_SKIPPED = Message("why-skipped", "... {changes} left out", "A long story loses its middle.")
 WHY_KEPT = Message("why-kept", "its output is in {paths}", "Last line of why.")
+WHY_SANDBOX = Message(
+    "why-sandbox", "its sandbox is in {paths}: mfmesos fetch {task}", "Last line of why, of a run with --keep-failed.")
 AND_MORE = Message("and-more", "{named} and {more} more", "A long list is cut.")
 
 AMOUNTS = Message("amounts", "{cores} cores, {memory} MB, {disk} MB disk", "An amount of cores, memory and disk.")
@@ -119,6 +121,22 @@ NO_OUTPUT_KEPT = Message(
 NOTHING_PRINTED_YET = Message(
     "nothing-printed-yet", "task {task} is {state}, and has printed nothing yet",
     "The task has not started, or its executor did not answer.")
+
+# --- fetch ---
+NO_SANDBOX = Message(
+    "no-sandbox", "no sandbox of task {task} is kept; {cure}",
+    "Only failed attempts of the last run have one, the newest 20, and only with --keep-failed.",
+    "run the task again with --keep-failed MB")
+SANDBOX_FETCHED = Message(
+    "sandbox-fetched", "{folder}: the sandbox of attempt {attempt} of task {task}", "Its files can be looked at.")
+SANDBOX_CUT = Message(
+    "sandbox-cut", "the largest files were left out; their sizes and names are in {file}",
+    "The sandbox was larger than --keep-failed allows.")
+SANDBOX_THERE = Message(
+    "sandbox-there", "{folder} exists already; {cure}", "A sandbox is unpacked into a new folder.",
+    "remove it, or name another folder with -o")
+SANDBOX_UNREADABLE = Message(
+    "sandbox-unreadable", "{file} cannot be unpacked ({why})", "The file is damaged, or the disk is full.")
 
 # --- report ---
 REPORT_WRITTEN = Message(

@@ -102,6 +102,10 @@ PERMIT_WITHDRAWN = Message(
     "permit-withdrawn", "the attempt's permit was withdrawn meanwhile", _REFUSED)
 OUTPUTS_TOO_SLOW = Message(
     "outputs-too-slow", "the outputs arrived too slowly, or not at all", _REFUSED)
+SANDBOX_NOT_WANTED = Message(
+    "sandbox-not-wanted", "this run keeps no sandboxes of failed tasks", "The request is not an executor's.")
+SANDBOX_TOO_LARGE = Message(
+    "sandbox-too-large", "the sandbox is larger than --keep-failed allows", "The request is not an executor's.")
 TEMPORARY_NOT_EXPECTED = Message(
     "temporary-not-expected", "no copy of that temporary output is needed now",
     "An executor sends a copy for which nobody asks any more.")

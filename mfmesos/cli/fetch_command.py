@@ -1,0 +1,48 @@
+"""`mfmesos fetch`: the kept sandbox of a failed task."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mfmesos.cli.failing import fail
+from mfmesos.cli.number_options import Number
+from mfmesos.cli.seeing_commands import Sources, folder_and_task
+from mfmesos.settings.config import STATE_DIR
+from mfmesos.shared import bounds
+from mfmesos.shared.messages import seeing as m
+
+
+@click.command()
+@click.argument("words", nargs=-1, required=True, metavar="[FOLDER] TASK")
+@click.option("--attempt", type=Number(bounds.SOME), metavar="N", help="Of its attempt N (default: the last one kept).")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="NEW",
+              help="Unpack into the new folder NEW (default: failed-task-N.attempt-K in the workflow's folder).")
+def fetch(words: tuple[str, ...], attempt: int | None, output: Path | None) -> None:
+    """Unpack the sandbox of a failed task of a run with --keep-failed.
+
+    It holds the task's working folder without its inputs, its temporary folder, and all that it printed.
+
+    TASK is its number, the name of one of its outputs, or a part of its command.
+    """
+    from mfmesos.shared.failed_sandboxes import LEFT_OUT, of_task
+    from mfmesos.shared.plainerrors import plain
+    from mfmesos.store.sandbox_archive import unpack
+
+    folder, text = folder_and_task(words)
+    with Sources(folder) as sources:
+        number = sources.number(text)
+    kept = of_task(folder / STATE_DIR, number)
+    if not kept or (attempt is not None and attempt not in kept):
+        fail(m.NO_SANDBOX(task=number))
+    attempt = attempt or max(kept)
+    target = output or folder / f"failed-{kept[attempt].stem}"
+    try:
+        unpack(kept[attempt], target)
+    except FileExistsError:
+        fail(m.SANDBOX_THERE(folder=target))
+    except OSError as e:
+        fail(m.SANDBOX_UNREADABLE(file=kept[attempt], why=plain(e)))
+    click.echo(m.SANDBOX_FETCHED(task=number, attempt=attempt, folder=target))
+    if (target / LEFT_OUT).exists():
+        click.echo(m.SANDBOX_CUT(file=target / LEFT_OUT))
