@@ -78,7 +78,8 @@ class Earlier:
         self._verify = verify
         self._keep_stale = keep_stale
         self._asked = asked
-        self._rows: dict[int, Finished] = {}
+        self._rows: dict[int, Finished | None] = {}
+        """None: the row is in the file only, see _row."""
         self._of: dict[int, int] = {}
         """Task -> its row, for the tasks that were looked up."""
         self._changed: set[int] = set()
@@ -86,18 +87,20 @@ class Earlier:
         self._drops: set[int] = set()
         self._store: FinishedTasks | None = None
         self._new = not (state_dir / FILE).exists()
+        rows: dict[int, Finished] = {}
         if not self._new:
             store = FinishedTasks(state_dir / FILE)
-            self._rows = store.load()
+            rows = store.load()
             store.close()
-        self._last = max(self._rows, default=0)
+        self._rows.update(rows)
+        self._last = max(rows, default=0)
         self._alike: dict[object, deque[int]] = {}
         self._makers: dict[str, int] = {}
         self._digests: dict[tuple[str, str], str] = {}
         """(name, stamp) -> digest, from tasks that read the file."""
-        for number, row in self._rows.items():
+        for number, row in rows.items():
             self._enter(number, row)
-        self.attempts = {row.attempt for row in self._rows.values() if row.attempt}
+        self.attempts = {row.attempt for row in rows.values() if row.attempt}
         """Attempts with a known end."""
         self._unchecked: dict[str, str] = {}
         """By URL, one line about each input whose web server did not answer: its tasks stay done."""
@@ -128,9 +131,9 @@ class Earlier:
             outputs = [self._see(name) for name in task.outputs]
             if all(outputs):
                 inputs = [self._see(name) or Seen(name, "", "", 0) for name in self._inputs_of(task)]
-                self._add(task.id, Finished(command_of(task), env_of(task), tuple(inputs),
-                                            tuple(seen for seen in outputs if seen)))
-                self._enter(self._of.pop(task.id), self._rows[self._last])
+                row = Finished(command_of(task), env_of(task), tuple(inputs), tuple(seen for seen in outputs if seen))
+                self._add(task.id, row)
+                self._enter(self._of.pop(task.id), row)
 
     # --- queries --------------------------------------------------------------------------------
     def ask_servers(self, tasks: Iterable[Task]) -> None:
@@ -145,12 +148,12 @@ class Earlier:
         """
         alike = self._alike.get(self._key(task))
         number = alike.popleft() if alike else 0
-        if number not in self._rows:  # another task has made its files meanwhile
+        row = self._row(number)
+        if row is None:  # another task has made its files meanwhile
             return self._what_was_edited(task)
         self._of[task.id] = number
         if task.id in self._asked:
             return m.RERUN_ASKED()
-        row = self._rows[number]
         inputs, why = row.inputs, ""
         if not self._keep_stale:
             if made_again is not None:
@@ -247,7 +250,11 @@ class Earlier:
         return None
 
     def _maker(self, name: str) -> Finished | None:
-        return self._rows.get(self._makers.get(name, 0))
+        return self._row(self._makers.get(name, 0))
+
+    def _row(self, number: int) -> Finished | None:
+        row = self._rows.get(number)
+        return self._store.read(number) if row is None and number in self._rows and self._store is not None else row
 
     def _key(self, task: Task) -> object:
         return command_of(task), env_of(task), self._inputs_of(task), frozenset(task.outputs)
@@ -334,7 +341,9 @@ class Earlier:
 
     def _write(self) -> None:
         if self._store is not None and (self._changed or self._drops):
-            self._store.write({n: self._rows[n] for n in self._changed}, self._drops)
+            rows = {n: row for n in self._changed if (row := self._rows[n]) is not None}
+            self._store.write(rows, self._drops)
+            self._rows.update(dict.fromkeys(rows))  # large runs need the memory; few of these rows are read again
             self._changed.clear()
             self._drops.clear()
 
