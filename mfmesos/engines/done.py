@@ -78,8 +78,8 @@ class Earlier:
         self._verify = verify
         self._keep_stale = keep_stale
         self._asked = asked
-        self._rows: dict[int, Finished | None] = {}
-        """None: the row is in the file only, see _row."""
+        self._rows: dict[int, Finished] = {}
+        """Those of earlier runs, and those that are not written yet: large runs need the memory. See _row."""
         self._of: dict[int, int] = {}
         """Task -> its row, for the tasks that were looked up."""
         self._changed: set[int] = set()
@@ -87,20 +87,18 @@ class Earlier:
         self._drops: set[int] = set()
         self._store: FinishedTasks | None = None
         self._new = not (state_dir / FILE).exists()
-        rows: dict[int, Finished] = {}
         if not self._new:
             store = FinishedTasks(state_dir / FILE)
-            rows = store.load()
+            self._rows = store.load()
             store.close()
-        self._rows.update(rows)
-        self._last = max(rows, default=0)
+        self._last = max(self._rows, default=0)
         self._alike: dict[object, deque[int]] = {}
         self._makers: dict[str, int] = {}
         self._digests: dict[tuple[str, str], str] = {}
         """(name, stamp) -> digest, from tasks that read the file."""
-        for number, row in rows.items():
+        for number, row in self._rows.items():
             self._enter(number, row)
-        self.attempts = {row.attempt for row in rows.values() if row.attempt}
+        self.attempts = {row.attempt for row in self._rows.values() if row.attempt}
         """Attempts with a known end."""
         self._unchecked: dict[str, str] = {}
         """By URL, one line about each input whose web server did not answer: its tasks stay done."""
@@ -254,7 +252,9 @@ class Earlier:
 
     def _row(self, number: int) -> Finished | None:
         row = self._rows.get(number)
-        return self._store.read(number) if row is None and number in self._rows and self._store is not None else row
+        if row is None and number and number not in self._drops and self._store is not None:
+            return self._store.read(number)
+        return row
 
     def _key(self, task: Task) -> object:
         return command_of(task), env_of(task), self._inputs_of(task), frozenset(task.outputs)
@@ -341,9 +341,9 @@ class Earlier:
 
     def _write(self) -> None:
         if self._store is not None and (self._changed or self._drops):
-            rows = {n: row for n in self._changed if (row := self._rows[n]) is not None}
-            self._store.write(rows, self._drops)
-            self._rows.update(dict.fromkeys(rows))  # large runs need the memory; few of these rows are read again
+            self._store.write({n: self._rows[n] for n in self._changed}, self._drops)
+            for number in self._changed:
+                del self._rows[number]
             self._changed.clear()
             self._drops.clear()
 
