@@ -4,7 +4,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import NamedTuple
 
 from mfmesos.core.attemptid import attempt_id
@@ -104,7 +103,7 @@ class Part(NamedTuple):
     allocation: Resources
 
 
-NOWHERE_YET: Mapping[AgentId, int] = MappingProxyType({})
+NOWHERE_YET: Mapping[AgentId, int] = {}
 NO_PARTS = (Part("", NOT_YET, Resources()),)
 WAITING = TaskState.WAITING.value
 MOST_MOMENTS = 40
