@@ -83,8 +83,9 @@ bench-backfill: .venv  ## measure backfilling in virtual time on a published mod
 	.venv/bin/python bench/backfill.py --sigma 0 --seeds 20
 
 .PHONY: bench-fairness
-bench-fairness: .venv  ## measure in virtual time how fairly a run shares a cluster with a greedy framework, in three situations
-	.venv/bin/python bench/fairness.py
+bench-fairness: debian-packages .venv real-mesos  ## measure how fairly a run shares a cluster with a greedy framework, in three situations: in virtual time, and RUNS times on a real Mesos (18 minutes each)
+	.venv/bin/python bench/fairness.py --plot docs/fairness.svg
+	.venv/bin/python bench/fairness_on_mesos.py --runs $(or $(RUNS),5)
 
 .PHONY: bench-executors
 bench-executors: .venv  ## measure the scheduler with 1,000 fake executors for 5 minutes: ended tasks/s, memory, stalls of its loop

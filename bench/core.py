@@ -1,7 +1,7 @@
 """What the core costs per ended task at 10 and 1,000 agents, and to fill 1,000 agents: no cluster, no network.
 
     python3 bench/core.py [--agents N ...] [--waiting N] [--kinds N] [--licences]
-                         [--order NAME] [--placement NAME]                       (make bench-core)
+                         [--order NAME] [--placement NAME] [--reserve NAME]      (make bench-core)
 
 Each agent has 64 cores and one claim. Every sync names all attempts of its claim and reports one that ended, and its
 answer starts another; estimates are on, and answers are encoded. With
@@ -158,10 +158,11 @@ def main() -> None:
     parser.add_argument("--licences", action="store_true")
     parser.add_argument("--order", default="fifo")
     parser.add_argument("--placement", default="first")
+    parser.add_argument("--reserve", default="easy")
     options = parser.parse_args()
     print(f"a fixed loop: {fixed_loop_s():.3f} s")
     found = [measure(n, options.waiting, options.kinds, options.licences, ordering=options.order,
-                     placement=options.placement) for n in options.agents]
+                     placement=options.placement, planned_start=options.reserve) for n in options.agents]
     print("per ended task: " + ", ".join(
         f"{per_s * 1000:.2f} ms at {n:,} agents" for n, (per_s, _) in zip(options.agents, found))
         + f", filling {found[-1][1]:.1f} s")

@@ -1,6 +1,6 @@
 """The fairness laboratory: two hungry frameworks on 4 agents of 4 cores and 8 GB, in three situations.
 
-    python3 bench/fairness.py [--runs N] [--from S] [--to S]          (make bench-fairness)
+    python3 bench/fairness.py [--runs N] [--from S] [--to S] [--plot FILE]          (make bench-fairness)
 
 Kannan and others (CLOUD 2018, arXiv 1905.08388) found that what a framework does with offers decides how fair a Mesos
 cluster is. Each situation is one of their levers. A framework that pulls it the wrong way, then a run of mfmesos with
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -29,6 +30,7 @@ from mfmesos.simulate.simulation import Simulation
 from mfmesos.simulate.workload_model import SimTask, Workload
 
 AGENTS = AgentGroup(4, Resources(4.0, 8192.0, 100_000.0))
+CORES = AGENTS.count * AGENTS.resources.cores
 TASK = Resources(1.0, 1024.0)
 LASTS_S, LATER_S, ENOUGH = 5.0, 0.5, 5000
 GREEDY = Rival("greedy", size=TASK, seconds=LASTS_S, at_s=LATER_S, suppresses=False)
@@ -65,11 +67,21 @@ class Found(NamedTuple):
     fair_after_s: float
 
 
+class Shares(NamedTuple):
+    """What is seen at one moment."""
+
+    at: float
+    first: float
+    """The dominant share of the framework that is looked at, and of the greedy one."""
+    greedy: float
+    idle: float
+
+
 class Laboratory(Simulation):
     """Looks at both frameworks some times a second, between Mesos's allocations."""
 
     def watch(self) -> None:
-        self.shares: list[tuple[float, float, float, float]] = []
+        self.shares: list[Shares] = []
         self.time.at(LOOK_S / 2, lambda: self.time.every(LOOK_S, self._watch))
 
     def _watch(self) -> None:
@@ -77,7 +89,7 @@ class Laboratory(Simulation):
         if len(master.frameworks) == 2:
             first, other = sorted(master.frameworks, key=lambda one: one.id == GREEDY.name)
             idle = sum(offer.amounts.get("cpus") for offer in master.offers.values()) / total.cores
-            self.shares.append((self.time.now, _share(first, total), _share(other, total), idle))
+            self.shares.append(Shares(self.time.now, _share(first, total), _share(other, total), idle))
 
 
 def _share(framework: Subscriber, total: Resources) -> float:
@@ -86,7 +98,7 @@ def _share(framework: Subscriber, total: Resources) -> float:
     return max(held.cores / total.cores, held.memory_mb / total.memory_mb)
 
 
-def measured(situation: Situation, ours: bool, seed: int, since: float, until: float, policy: Policy) -> Found:
+def watched(situation: Situation, ours: bool, seed: int, until: float, policy: Policy) -> list[Shares]:
     """One run."""
     rivals = (GREEDY,) if ours else (situation.wrong, GREEDY)
     tasks = (SimTask(n, "work", LASTS_S, 1.0, 100.0, request=Request(TASK.cores, TASK.memory_mb, 1.0))
@@ -95,21 +107,68 @@ def measured(situation: Situation, ours: bool, seed: int, since: float, until: f
                      replace(policy, arrival_rate=situation.rate), seed, until)
     lab.watch()
     lab.time.run(lambda: False, until)
-    late = [shares for shares in lab.shares if shares[0] >= since]
-    rate = situation.rate if ours else situation.wrong.arrivals_per_s
-    want = min(1.0, rate * LASTS_S / 16) if rate else 1.0
+    return lab.shares
+
+
+def rate_of(situation: Situation, ours: bool) -> float | None:
+    """At which tasks of the framework beside the greedy one arrive; None or 0: all are there at once."""
+    return situation.rate if ours else situation.wrong.arrivals_per_s
+
+
+def found(shares: Sequence[Shares], rate: float | None, since: float) -> Found:
+    """Of one run. `rate`: at which tasks of the first framework arrive."""
+    late = [one for one in shares if one.at >= since]
+    want = min(1.0, rate * LASTS_S * TASK.cores / CORES) if rate else 1.0
     due = fair_shares([Claimed((want,), ()), Claimed((1.0,), ())])
-    after = max(next((shares[0] for shares in lab.shares if shares[number + 1] >= FAIR * due[number]), float("inf"))
+    after = max(next((one.at for one in shares if one[number + 1] >= FAIR * due[number]), float("inf"))
                 for number in (0, 1))
-    return Found(statistics.mean(abs(one - other) for _, one, other, _ in late),
-                 statistics.mean(max(0, due[0] - one) + max(0, due[1] - other) for _, one, other, _ in late),
-                 statistics.mean(idle for *_, idle in late), after)
+    return Found(statistics.mean(abs(one.first - one.greedy) for one in late),
+                 statistics.mean(max(0, due[0] - one.first) + max(0, due[1] - one.greedy) for one in late),
+                 statistics.mean(one.idle for one in late), after)
 
 
 def figures(situation: Situation, ours: bool, runs: int, since: float, until: float, policy: Policy) -> Found:
     """Means of all runs."""
-    found = [measured(situation, ours, seed, since, until, policy) for seed in range(1, runs + 1)]
-    return Found(*(statistics.mean(column) for column in zip(*found)))
+    runs_of = [watched(situation, ours, seed, until, policy) for seed in range(1, runs + 1)]
+    return mean([found(shares, rate_of(situation, ours), since) for shares in runs_of])
+
+
+def mean(several: Sequence[Found]) -> Found:
+    return Found(*(statistics.mean(column) for column in zip(*several)))
+
+
+def head() -> str:
+    return ("| situation | framework | UF | FE | idle offers | fair after | paper | to be reached |\n"
+            "| --- | --- | --- | --- | --- | --- | --- | --- |")
+
+
+def line(situation: Situation, ours: bool, one: Found) -> str:
+    """Of the table."""
+    name = "mfmesos" if ours else situation.wrong.name
+    return (f"| {situation.about} | {name} | {one.unfairness:.1%} | {one.error:.1%} | {one.idle:.1%} | "
+            f"{one.fair_after_s:.0f} s | {situation.paper} | {f'{situation.reach:.0%}' if ours else ''} |")
+
+
+def draw(runs: Mapping[tuple[int, bool], Sequence[Shares]], path: str) -> None:
+    """The shares of both frameworks over time, by situation: on the left with the lever pulled the wrong way, on the
+    right of mfmesos.
+    """
+    from matplotlib import rcParams
+    from matplotlib.figure import Figure
+
+    rcParams["svg.hashsalt"] = "mfmesos"  # the same file from the same figures
+    figure = Figure(figsize=(10, 2.4 * len(SITUATIONS)), layout="constrained")
+    axes = figure.subplots(len(SITUATIONS), 2, sharex=True, sharey=True, squeeze=False)
+    for (number, ours), shares in runs.items():
+        one, at = axes[number][int(ours)], [seen.at for seen in shares]
+        situation = SITUATIONS[number]
+        one.plot(at, [seen.first for seen in shares], label="mfmesos" if ours else situation.wrong.name)
+        one.plot(at, [seen.greedy for seen in shares], label=GREEDY.name, alpha=0.7)
+        one.set(title=situation.about if not ours else "", ylim=(0, 1), ylabel="dominant share")
+        one.legend(loc="upper right")
+    for one in axes[-1]:
+        one.set_xlabel("seconds")
+    figure.savefig(path, metadata={"Date": None})
 
 
 def main() -> None:
@@ -117,15 +176,15 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--from", dest="since", type=float, default=60.0)
     parser.add_argument("--to", dest="until", type=float, default=180.0)
+    parser.add_argument("--plot", metavar="FILE", help="also draw the shares over time of one run each (SVG)")
     options = parser.parse_args()
-    print("| situation | framework | UF | FE | idle offers | fair after | paper | to be reached |\n"
-          "| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print(head())
     for situation in SITUATIONS:
         for ours in (False, True):
-            found = figures(situation, ours, options.runs, options.since, options.until, Policy())
-            name = "mfmesos" if ours else situation.wrong.name
-            print(f"| {situation.about} | {name} | {found.unfairness:.1%} | {found.error:.1%} | {found.idle:.1%} | "
-                  f"{found.fair_after_s:.0f} s | {situation.paper} | {f'{situation.reach:.0%}' if ours else ''} |")
+            print(line(situation, ours, figures(situation, ours, options.runs, options.since, options.until, Policy())))
+    if options.plot:
+        draw({(number, ours): watched(situation, ours, 1, options.until, Policy())
+              for number, situation in enumerate(SITUATIONS) for ours in (False, True)}, options.plot)
 
 
 if __name__ == "__main__":

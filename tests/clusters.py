@@ -23,7 +23,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -198,11 +198,17 @@ class RealMesos(Cluster):
 
     kind = "real"
 
+    def __init__(self, *, attributes: Sequence[str] = (), **settings: Any) -> None:
+        """`attributes`: of each agent, as the agent's flag has them."""
+        self.attributes = attributes
+        super().__init__(**settings)
+
     def command(self, ready: Path) -> list[str]:
         return [sys.executable, "-m", "realmesos", "run", "--agents", str(self.count), "--resources", self.resources,
                 "--work-dir", str(self.work_dir), "--ready-file", str(ready), "--parent-pid", str(os.getpid()),
                 *(["--temporary"] if self._own_folder else []),
-                *(f"--flag={name}={value}" for name, value in self.flags.items())]
+                *(f"--flag={name}={value}" for name, value in self.flags.items()),
+                *(f"--attributes={one}" for one in self.attributes)]
 
     def mark_agent_gone(self, agent_id: str) -> None:
         """Its name is never taken again: after a restart it begins under a new one, as an operator has to see to."""

@@ -1,4 +1,5 @@
-"""A workflow under fire: a seeded schedule of kills, stops and cuts while 300 tasks run; and what must be true after.
+"""A workflow under fire: a seeded schedule of kills, stops and cuts while 300 tasks run, under policies that the seed
+draws too; and what must be true after.
 
     python tests/chaos/chaos.py SEED [--cluster real|embedded] [--engine makeflow|run] [--tasks 300] [--keep DIR]
                                      [--event-log]
@@ -48,6 +49,13 @@ COSTLY = {"kill_executor", "kill_launcher", "restart_cluster", "lose_agent", "re
 POISONED, KILLS = 3, 2
 """How many tasks become poisonous at once, and how many executors each of them kills before it behaves."""
 FULL_S = 1.5
+POLICIES = {
+    "--order": ("fifo", "fifo", "priority", "shortest", "fair"),
+    "--placement": ("first", "first", "pack", "spread", "best", "balanced", "attribute=rack", "network", "data"),
+    "--reserve": ("easy", "easy", "sjbf", "conservative", "none"),
+    "--offers": ("polite", "polite", "hold=1", "refuse=1"),
+}
+"""What each schedule draws from; defaults more often, since they matter most."""
 AGAIN = 6
 """How often the same command is run again, at most, after the launcher was killed."""
 
@@ -60,17 +68,21 @@ class Schedule:
     engine: str
     tasks: int = 300
     blows: list[tuple[float, str]] = field(default_factory=list)
+    policies: list[str] = field(default_factory=list)
+    """Options of the run."""
 
     def __post_init__(self) -> None:
         chance = random.Random(f"chaos {self.seed} {self.engine}")
         kinds = [chance.choice(self.kinds()) for _ in range(chance.randint(2, 4))]
         self.blows = sorted((chance.uniform(0.02, 0.9), kind) for kind in kinds)
+        chance = random.Random(f"policies {self.seed} {self.engine}")
+        self.policies = [f"{option}={chance.choice(names)}" for option, names in POLICIES.items()]
 
     def kinds(self) -> tuple[str, ...]:
         return BLOWS[self.engine]
 
     def __str__(self) -> str:
-        return ", ".join(f"{kind} at {at:.0%}" for at, kind in self.blows)
+        return ", ".join(f"{kind} at {at:.0%}" for at, kind in self.blows) + f"; {' '.join(self.policies)}"
 
 
 class Chaos:
@@ -93,7 +105,8 @@ class Chaos:
         port = free_port()
         self._master, self._staging = self.relay(cluster.master), Address(f"127.0.0.1:{port}")
         self._where = ["--master", self._master.address, "--listen", f"127.0.0.1:{port}",
-                       "--advertise", self._staging.address, *(["--event-log"] if event_log else [])]
+                       "--advertise", self._staging.address, *schedule.policies,
+                       *(["--event-log"] if event_log else [])]
         self.struck: list[str] = []
         self.said: list[str] = []
         self.replayed: list[str] = []

@@ -1,8 +1,10 @@
-"""300 tasks with real outputs while a seeded schedule kills, stops and cuts; chaos.py repeats a seed by itself."""
+"""300 tasks with real outputs while a seeded schedule kills, stops and cuts, under any policies; chaos.py repeats a
+seed by itself.
+"""
 from __future__ import annotations
 
 import pytest
-from chaos import BLOWS, Schedule, run_seed
+from chaos import BLOWS, POLICIES, Schedule, run_seed
 
 ENGINES = ("makeflow", "run")
 
@@ -33,8 +35,10 @@ def test_the_decisions_of_schedulers_under_fire_are_replayed(seed, make_embedded
 
 
 def test_a_schedule_follows_from_its_seed():
-    """The same seed, the same blows; and fifty seeds have every kind of blow among them."""
-    assert Schedule(7, "run").blows == Schedule(7, "run").blows
+    """The same seed, the same blows and policies; and fifty seeds have every kind of blow and policy among them."""
+    assert Schedule(7, "run") == Schedule(7, "run")
+    drawn = {option for seed in range(1, 51) for option in Schedule(seed, engine_of(seed)).policies}
+    assert drawn == {f"{option}={name}" for option, names in POLICIES.items() for name in names}
     for engine in ENGINES:
         mine = [Schedule(seed, engine) for seed in range(1, 51) if engine_of(seed) == engine]
         struck = {kind for schedule in mine for _, kind in schedule.blows}

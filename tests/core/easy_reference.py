@@ -14,10 +14,11 @@ class Job(NamedTuple):
     """Seconds for which it is believed to run when it is planned; at least `lasts`, after which it would be killed."""
 
 
-def easy(jobs: Sequence[Job], cores: int) -> list[int]:
+def easy(jobs: Sequence[Job], cores: int, shortest: bool = False) -> list[int]:
     """The start of each job. The first job in the queue has a reservation: the shadow time, when enough running jobs
     will have ended. A later job starts before it if it is expected to end by then, or uses no more than the cores that
-    the first one leaves over at that time.
+    the first one leaves over at that time. Later jobs are tried in their order or, as Tsafrir et al. (2007) propose,
+    the `shortest` first.
     """
     starts = [-1] * len(jobs)
     running: list[int] = []
@@ -35,7 +36,7 @@ def easy(jobs: Sequence[Job], cores: int) -> list[int]:
             starts[running[-1]] = now
         if queue:
             shadow, extra = _reservation(jobs, starts, running, jobs[queue[0]].cores, free)
-            for n in queue[1:]:
+            for n in sorted(queue[1:], key=lambda n: jobs[n].expected) if shortest else queue[1:]:
                 job = jobs[n]
                 ends_before = now + job.expected <= shadow
                 if job.cores <= (free if ends_before else min(free, extra)):

@@ -2,7 +2,8 @@
 
     python tests/realmesos install                       fetch the egg, build the stubs
     python tests/realmesos run [--port 0] [--agents 2] [--resources 'cpus:4;mem:4096;disk:20000']
-                               [--work-dir DIR] [--flag name=value ...]       foreground; SIGTERM ends it
+                               [--work-dir DIR] [--flag name=value ...] [--attributes 'rack:a' ...]
+                               foreground; SIGTERM ends it
 
 --flag sets any master or agent flag (they share one environment). Port 0 asks the kernel; every agent has a port of
 its own. A run with the same --work-dir takes the same ports and recovers the registry, the agents and their
@@ -19,6 +20,7 @@ import shutil
 import signal
 import socket
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -43,6 +45,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     run.add_argument("--resources", default="cpus:4;mem:4096;disk:20000;ports:[31000-32000]")
     run.add_argument("--work-dir", default="realmesos-work", type=Path)
     run.add_argument("--flag", action="append", default=[], metavar="NAME=VALUE")
+    run.add_argument("--attributes", action="append", default=[], metavar="NAME:VALUE;...",
+                     help="of the first agent; given again, of the next one")
     run.add_argument("--ready-file", type=Path)
     run.add_argument("--temporary", action="store_true", help="remove the work dir when the parent is gone")
     run.add_argument("--parent-pid", type=int, help="end when this process is no longer the parent")
@@ -140,6 +144,27 @@ def remove_cgroups(root: str) -> None:
             hierarchy.rmdir()
 
 
+def each_its_attributes(work_dir: Path, each: list[str]) -> None:
+    """Agents read their flags from one environment, one after the other: it names a pipe, and each finds its own there.
+
+    The next pipe has that name before this one is closed, so that no agent reads what is meant for another.
+    """
+    path = work_dir / "attributes"
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    os.environ["MESOS_ATTRIBUTES"] = f"file://{path}"
+
+    def feed() -> None:
+        for attributes in each:
+            with path.open("w") as pipe:  # as soon as an agent reads
+                following = path.with_name("attributes.next")
+                os.mkfifo(following)
+                following.rename(path)
+                pipe.write(attributes)
+
+    threading.Thread(target=feed, daemon=True).start()
+
+
 async def serve(args: argparse.Namespace, port: int, listeners: list[socket.socket]) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -183,6 +208,8 @@ def run(args: argparse.Namespace) -> None:
         raise install.InstallError(f"a port of {port}, {agent_ports} is in use ({e}); choose another --port") from None
     set_environment(args, port)
     prepare_launcher(args.work_dir, port, [s.getsockname()[1] for s in listeners])
+    if args.attributes:
+        each_its_attributes(args.work_dir, args.attributes)
     alive = native.launch(library)
     port = port or native.listening_port()
     prepare_launcher(args.work_dir, port, [s.getsockname()[1] for s in listeners])
