@@ -51,9 +51,11 @@ def policy_options(command: F) -> F:
                      show_default=True,
                      help="Start tasks as they were submitted (fifo), those of higher priority first, those of "
                           "categories with the shortest run times first, or divide the cores fairly among groups."),
-        click.option("--reserve", type=click.Choice(["none", "easy"]), default="easy", show_default=True,
-                     help="Hold a claim for the first waiting task that others would overtake (easy), or let it wait "
-                          "for as long as they keep coming (none)."),
+        click.option("--reserve", type=click.Choice(["none", "easy", "sjbf", "conservative"]), default="easy",
+                     show_default=True,
+                     help="Hold a claim for the first waiting task that others would overtake (easy; with sjbf the "
+                          "shortest of the others start first), plan the start of each of the first 16 (conservative), "
+                          "or let them wait for as long as others keep coming (none)."),
         click.option("--offers", default="polite", show_default=True, metavar="NAME[=SECONDS]", callback=offers,
                      help="For experiments: keep unused offers for some seconds (hold=SECONDS), or always refuse them "
                           "for the same time (refuse=SECONDS)."),

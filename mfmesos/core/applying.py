@@ -26,9 +26,11 @@ def apply(state: State, decision: Decision) -> None:
         _assign(state, decision)
     elif isinstance(decision, Hold):
         state.holds.add(decision.start)
-        state.holds.tried_at = state.now
+        state.holds.tried(state.now)
+        if state.policies.planned_starts.several:
+            holding.correct(state, state.claims[decision.start.claim_id])
     elif isinstance(decision, Refusal):
-        state.holds.tried_at = state.now
+        state.holds.tried(state.now)
     else:
         _release(state, decision)
 
@@ -39,9 +41,12 @@ def _assign(state: State, decision: Assignment) -> None:
         state.tasks[decision.passed].passed += 1
     if decision.reason is Reason.ALONE and claim.solo_task != record.task.id:
         _reserve(state, claim, record.task.id)
-    if state.holds:
+    several = state.policies.planned_starts.several
+    if state.holds and not several:
         holding.takes_spare(state, record, claim, decision.allocation)
     tasks.start_attempt(state, record, claim, decision.allocation)
+    if state.holds and several:
+        holding.started(state, record, claim)
 
 
 def _reserve(state: State, claim: Claim, task_id: int) -> None:

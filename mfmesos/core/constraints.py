@@ -111,14 +111,13 @@ def count(state: State, record: TaskRecord, change: int) -> None:
             for part in record.parts:
                 taken = state.taken.setdefault(part.agent_id, {})
                 taken[one.attribute] = taken.get(one.attribute, 0.0) + change * float(one.value)
-            state.fresh.update((s, None) for s in state.constrained if any(
-                other.op == "takes" and other.attribute == one.attribute for other in s.where))
+            state.fresh.update(state.constrained.taking(one.attribute))
             state.recount = True
         elif one.counted:
             counts = state.placed.setdefault((one, scope), Counter())
             for part in record.parts:
                 counts[value_of(state.agent(part.agent_id), one.attribute) or ""] += change
-            state.fresh.update((s, None) for s in state.constrained if s.scope == scope and one in s.where)
+            state.fresh.update(state.constrained.counting(one, scope))
             state.recount = True
 
 

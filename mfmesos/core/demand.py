@@ -68,8 +68,9 @@ def follow_queue(state: State) -> None:
 
 def _forget(state: State, shape: Shape) -> None:
     state.needed.pop(shape, None)
-    for shapes in (state.fresh, state.stale, state.retried, state.constrained):
+    for shapes in (state.fresh, state.stale, state.retried):
         shapes.pop(shape, None)
+    state.constrained.discard(shape)
     for tree in (state.waiting, state.suspects):
         if shape in tree:
             tree.remove(shape)
@@ -81,7 +82,7 @@ def _take_in(state: State, shape: Shape, first: TaskRecord) -> None:
     if shape.failed_at:
         state.retried[shape] = None
     if shape.where:
-        state.constrained[shape] = None
+        state.constrained.add(shape)
     _rank(state, shape, first)
 
 

@@ -2,11 +2,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.model import Resources
+from mfmesos.core.profile import Profile
 from mfmesos.core.records import PlannedStart, Shape, TaskRecord
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
@@ -33,29 +34,52 @@ def follow(state: State) -> None:
         record, claim = state.tasks.get(hold.task_id), state.claims.get(hold.claim_id)
         waits = (record is not None and record.state is TaskState.WAITING and not record.user_holds
                  and record.attempts == hold.attempts)  # it may have started, and wait again for more than before
-        if waits and claim is not None and claim.state is ClaimState.OPEN and state.now < hold.until:
-            _correct(state, hold, claim)
+        if waits and claim is not None and claim.state is ClaimState.OPEN and state.now < hold.until and (
+                hold.need.fits_in(claim.resources)):  # others wait, and it may have shrunk
             continue
         state.holds.remove(hold)
         if claim is not None:
             claim.touch()  # other tasks may start there again
+    _correct_all(state)
     if state.policies.ordering.starves and state.now - state.holds.looked_at >= LOOK_EVERY_S:
         state.holds.looked_at, state.holds.aged = state.now, _aged(state)
 
 
-def _correct(state: State, hold: PlannedStart, claim: Claim) -> None:
-    """What runs there has overrun its prediction, or ended sooner: the time of the planned start changes, and with it
-    what may start before. The deadline stays.
+def _correct_all(state: State) -> None:
+    """What runs in a held claim has overrun its prediction, or ended sooner: the times of planned starts change, and
+    with them what may start before. The deadlines stay.
     """
-    soon = state.now < hold.at and state.now - state.holds.corrected_at < CORRECT_EVERY_S
-    if hold is not state.holds.first or (soon and claim.id not in state.claims.changed):
+    first = state.holds.first
+    if first is None:
         return
-    state.holds.corrected_at = state.now
-    shape = state.tasks[hold.task_id].shape()
-    at, left = room_at(state, claim, state.allocation(shape, claim.resources, claim.agent_id))
-    if at < math.inf and (at, left) != (hold.at, hold.spare):
-        state.holds.add(replace(hold, at=at, spare=left))
-        claim.touch()
+    soon = state.now < first.at and state.now - state.holds.corrected_at < CORRECT_EVERY_S
+    held = [claim_id for claim_id in state.holds.claims() if not soon or claim_id in state.claims.changed]
+    if held:
+        state.holds.corrected_at = state.now
+    for claim_id in held:
+        if correct(state, state.claims[claim_id]):
+            state.claims[claim_id].touch()
+
+
+def correct(state: State, claim: Claim) -> bool:
+    """Plan the starts in the claim again, in their order; returns whether any has changed. Where nothing has overrun
+    or ended before its time they stay as they are.
+    """
+    there, holds, planned = profile(state, claim, holds=()), state.holds.in_claim(claim.id), []
+    for hold in holds:
+        shape = state.tasks[hold.task_id].shape()
+        need = state.allocation(shape, claim.resources, claim.agent_id)
+        at, lasts = there.earliest(need, lasts_s(state, shape)), lasts_s(state, shape)
+        there.take(at, lasts, need)
+        planned.append(replace(hold, at=at, need=need, lasts_s=lasts))
+    changed = False
+    for hold, new in zip(holds, planned):
+        if new.at < math.inf or hold.at == math.inf:
+            fresh = replace(new, spare=there.free_at(new.at))
+            if fresh != hold:
+                state.holds.add(fresh)
+                changed = True
+    return changed
 
 
 def _aged(state: State) -> int | None:
@@ -67,22 +91,39 @@ def _aged(state: State) -> int | None:
 
 
 def is_held(state: State, claim: Claim) -> bool:
-    """For a task that gathers room there."""
+    """For tasks with planned starts there."""
+    return bool(state.holds.in_claim(claim.id))
+
+
+def gathers(state: State, claim: Claim) -> bool:
+    """Whether room is gathered there for the first of all."""
     first = state.holds.first
     return first is not None and first.claim_id == claim.id
 
 
-def delayed_by(state: State, record: TaskRecord, shape: Shape) -> bool:
-    """Whether the task that gathers could be delayed if this one, of that shape, started in the held claim."""
-    first = state.holds.first
-    if first is None or not comes_later(state, record):
-        return False
-    return not _ends_before(state, shape, first)
+def delayed_by(
+    state: State, record: TaskRecord, shape: Shape, claim: Claim, need: Resources | None = None,
+) -> bool:
+    """Whether a planned start could be delayed if this task, of that shape, started in the claim. With what it `need`s
+    there it may also run beside those that have started.
+    """
+    own = state.holds.of_task(record.task.id)
+    if own is not None and own.claim_id == claim.id:
+        return own is not state.holds.first and own.at > state.now
+    rank = state.queue.rank(record)
+    return any(rank > hold.rank and not _ends_before(state, shape, hold)
+               and (need is None or not need.fits_in(hold.spare)) for hold in state.holds.in_claim(claim.id))
 
 
 def _ends_before(state: State, shape: Shape, hold: PlannedStart) -> bool:
-    longest_s = state.need(shape).longest_s
-    return longest_s is not None and state.now + longest_s <= hold.at
+    expected_s = before_s(state, shape)
+    return expected_s is not None and state.now + expected_s <= hold.at
+
+
+def before_s(state: State, shape: Shape) -> float | None:
+    """Seconds after which a task of that shape has ended if it starts before a planned one; None: not known."""
+    need = state.need(shape)
+    return need.longest_s if state.policies.planned_starts.cautious else need.wall_s
 
 
 def spare(state: State) -> Resources:
@@ -94,8 +135,38 @@ def spare(state: State) -> Resources:
 def takes_spare(state: State, record: TaskRecord, claim: Claim, allocation: Resources) -> None:
     """The waiting task is about to start there. If it runs beside the one that gathers, that much less is left."""
     first = state.holds.first
-    if first is not None and first.claim_id == claim.id and delayed_by(state, record, record.shape()):
+    if first is not None and first.claim_id == claim.id and delayed_by(state, record, record.shape(), claim):
         state.holds.add(replace(first, spare=first.spare - allocation))
+
+
+def started(state: State, record: TaskRecord, claim: Claim) -> None:
+    """Where several tasks have planned starts: what they leave over has changed."""
+    own = state.holds.of_task(record.task.id)
+    held = {claim.id}
+    if own is not None:
+        state.holds.remove(own)
+        held.add(own.claim_id)
+    for claim_id in held:
+        if state.holds.in_claim(claim_id):
+            correct(state, state.claims[claim_id])
+
+
+def lasts_s(state: State, shape: Shape) -> float:
+    """Seconds for which a task of that shape will probably run; infinity: not known."""
+    usual_s = state.need(shape).wall_s
+    return math.inf if usual_s is None else usual_s
+
+
+def profile(
+    state: State, claim: Claim, usual: dict[Shape, float | None] | None = None,
+    holds: Sequence[PlannedStart] | None = None,
+) -> Profile:
+    """What is free in the claim from now on beside those planned starts, by default all; `usual` as for `ends`."""
+    there = Profile(state.now, claim.free, (
+        (at, running.allocation) for at, running in ends(state, claim, usual)))
+    for hold in state.holds.in_claim(claim.id) if holds is None else holds:
+        there.take(hold.at, hold.lasts_s, hold.need)
+    return there
 
 
 def ends(
@@ -110,18 +181,6 @@ def ends(
             if shape not in usual:
                 usual[shape] = state.need(shape).wall_s
             yield _end_of(state, claim, running, usual[shape]), running
-
-
-def room_at(
-    state: State, claim: Claim, need: Resources, usual: dict[Shape, float | None] | None = None,
-) -> tuple[float, Resources]:
-    """When enough of what runs in the claim will have ended, and what is left over then; `usual` as for `ends`."""
-    free = claim.free
-    for at, running in sorted(ends(state, claim, usual), key=lambda end: end[0]):
-        free = free + running.allocation
-        if need.fits_in(free):
-            return at, free - need
-    return math.inf, Resources()
 
 
 def _end_of(state: State, claim: Claim, running: TaskRecord, usual_s: float | None) -> float:

@@ -86,7 +86,7 @@ def _start(state: State, shape: Shape, record: TaskRecord, claim: Claim) -> Iter
     head = state.waiting.first()
     if head is not None and head != shape and not _fits(state, head, claim):
         yield from state.policies.planned_starts.plan(state, record)
-    if is_held(state, claim) and delayed_by(state, record, shape):
-        return
     need = state.allocation(shape, claim.resources, claim.agent_id)
+    if is_held(state, claim) and delayed_by(state, record, shape, claim, need):
+        return
     yield Assignment(record.task.id, claim.id, need, Reason.NEAR, first.task.id if first is not record else None)

@@ -19,21 +19,17 @@ class OfferUse:
     longest_s: float = 0.0
     idle_core_s: float = 0.0
     """Core-seconds that were offered and not in use yet, or in vain."""
-    _open: dict[str, tuple[float, float]] = field(default_factory=dict)
+    open: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Offers without an answer: when each came, and its cores."""
 
     def came(self, offer: Offer, now: float) -> None:
         self.count += 1
-        self._open[offer.id] = now, offer.resources.cores
-
-    def oldest_s(self, now: float) -> float:
-        """For how long the run has kept the oldest offer that has no answer; 0: there is none."""
-        return max((now - came for came, _ in self._open.values()), default=0.0)
+        self.open[offer.id] = now, offer.resources.cores
 
     def gone(self, offer_ids: Iterable[str], now: float, used: bool = False) -> None:
         """Answered or withdrawn; those that are not known were before."""
         for offer_id in offer_ids:
-            found = self._open.pop(offer_id, None)
+            found = self.open.pop(offer_id, None)
             if found is not None:
                 kept_s = now - found[0]
                 self.used += used

@@ -2,9 +2,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from mfmesos.core.records import TaskRecord
+from mfmesos.core.records import Shape, TaskRecord
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState
 from mfmesos.shared.resources import SLACK
@@ -49,11 +49,12 @@ MOST_EXACT = 2_000
 """Tasks that are started one by one in `starts_at`; with more of them the order hardly matters."""
 
 
-def starts_at(state: State, record: TaskRecord) -> float | None:
+def starts_at(state: State, record: TaskRecord, before: Sequence[tuple[Shape, int]] | None = None) -> float | None:
     """When the waiting task will probably start, in the clock's seconds: as if all cores that run tasks now were one
-    claim, and tasks started in their order. None if too little is known, or if nothing runs.
+    claim, and tasks started in their order, those of `before` first. None if too little is known, or if nothing runs.
     """
-    ahead = [(state.glance(shape), count) for shape, count in state.queue.ahead(record)]
+    ahead = [(state.glance(shape), count) for shape, count in (
+        state.queue.ahead(record) if before is None else before)]
     running = [(state.glance(shape).wall_s, some) for shape, some in state.under_way.by_shape()]
     known = [(wall_s, one.attempts) for wall_s, some in running for one in some if wall_s is not None]
     known += [(need.wall_s, count) for need, count in ahead if need.wall_s is not None]
@@ -64,6 +65,38 @@ def starts_at(state: State, record: TaskRecord) -> float | None:
     jobs = [(need.wall_s or mean, _cores(state, need.cores), count) for need, count in ahead]
     own = _cores(state, state.glance(record.shape()).cores)
     return _after(state.now, ends, jobs, min(own, sum(cores for _, cores in ends)))
+
+
+NOTICED, NOTICED_S = 0.05, 1.0
+"""Another time of a start differs by more than this part of the time until then, and than this."""
+MOST_COUNTED = 20_000
+"""Tasks that may wait where those of each shape are counted one by one."""
+
+
+def otherwise(state: State, record: TaskRecord, at: float | None) -> Iterator[tuple[str, float]]:
+    """The orders with which the task would start at another time than `at`, as predicted, and when."""
+    if at is None or len(state.queue) > MOST_COUNTED:
+        return
+    for name, before in (("fifo", _submitted_before), ("shortest", _shorter)):
+        if name != state.policy.ordering:
+            then = starts_at(state, record, before(state, record))
+            if then is not None and abs(then - at) > max(NOTICED * (at - state.now), NOTICED_S):
+                yield name, then
+
+
+def _submitted_before(state: State, record: TaskRecord) -> list[tuple[Shape, int]]:
+    return [(shape, sum(one.order < record.order for one in state.queue.each(shape)))
+            for shape, _ in state.queue.counts()]
+
+
+def _shorter(state: State, record: TaskRecord) -> list[tuple[Shape, int]]:
+    """Of categories of shorter tasks, or of which none has ended."""
+    own_s = state.glance(record.shape()).wall_s or 0.0
+    found = []
+    for shape, count in _submitted_before(state, record):
+        usual_s = state.glance(shape).wall_s or 0.0
+        found.append((shape, state.queue.count(shape) if usual_s < own_s else count if usual_s == own_s else 0))
+    return found
 
 
 def _after(now: float, ends: list[tuple[float, float]], jobs: list[tuple[float, float, int]], own: float) -> float:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from mfmesos.core import beside, constraints, nearest, trust
 from mfmesos.core.beside import Candidate, Place
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Assignment, Decision, Reason, Refusal, Release, Why
-from mfmesos.core.holding import comes_later, delayed_by, ends, is_held, spare
+from mfmesos.core.holding import before_s, comes_later, delayed_by, ends, is_held, spare
 from mfmesos.core.model import Resources
 from mfmesos.core.records import Shape, TaskRecord
 from mfmesos.core.sizing import AHEAD_PACE_S, ahead, how_many_fit
@@ -64,6 +65,12 @@ def queued_ahead(state: State, claim: Claim, started: int = 0) -> Iterator[Decis
 
 
 def _starts(state: State, claim: Claim, room: Resources, at_most: int, reason: Reason) -> Iterator[Decision]:
+    some = _beside_several if state.policies.planned_starts.several else _beside_one
+    yield from some(state, claim, room, at_most, reason)
+
+
+def _beside_one(state: State, claim: Claim, room: Resources, at_most: int, reason: Reason) -> Iterator[Decision]:
+    """Where at most one task has a planned start."""
     left, looked = [room], 0
     others: list[Shape] = []
     for shape in state.waiting.fitting(lambda: left[0]):
@@ -84,10 +91,10 @@ def _starts(state: State, claim: Claim, room: Resources, at_most: int, reason: R
             looked += 1
             if looked > MOST_BESIDE:
                 break
-            if state.need(shape).longest_s is not None and comes_later(state, first):
+            if before_s(state, shape) is not None and comes_later(state, first):
                 others.append(shape)
                 continue
-            n = 0 if delayed_by(state, first, shape) else 1
+            n = 0 if delayed_by(state, first, shape, claim) else 1
         left[0], at_most = left[0] - need * n, at_most - n
         for number in range(n):
             if number and shape.scope and unsuited(state, shape, claim, reason) is not None:
@@ -100,11 +107,33 @@ def _starts(state: State, claim: Claim, room: Resources, at_most: int, reason: R
     yield from _beside_hold(state, claim, others, reason)
 
 
+def _beside_several(state: State, claim: Claim, room: Resources, at_most: int, reason: Reason) -> Iterator[Decision]:
+    """Where several tasks may have planned starts: a task starts while it delays none of them, and each task that it
+    would overtake is given one before.
+    """
+    left = [room]
+    for shape in islice(state.waiting.fitting(lambda: left[0]), MOST_BESIDE):
+        need = state.allocation(shape, claim.resources, claim.agent_id)
+        while (first := state.queue.first(shape)) is not None and min(at_most, room_to_run(state)) > 0 and (
+                need.fits_in(left[0]) and need.fits_in(claim.resources)):
+            if unsuited(state, shape, claim, reason) is not None:
+                break
+            yield from state.policies.planned_starts.plan(state, first)
+            if delayed_by(state, first, shape, claim, need):
+                break
+            left[0], at_most = left[0] - need, at_most - 1
+            yield Assignment(first.task.id, claim.id, need, reason)
+
+
 def _beside_hold(state: State, claim: Claim, shapes: Sequence[Shape], reason: Reason) -> Iterator[Decision]:
-    """What will have ended before the planned start runs in the held claim meanwhile, so that little is idle."""
+    """What will have ended before the planned start runs in the held claim meanwhile."""
+    packs = state.policies.planned_starts.packs
+    if not packs:
+        shapes = sorted(shapes, key=lambda shape: before_s(state, shape) or 0.0)
     while shapes and room_to_run(state):
         fitting = list(_ending_in_time(state, claim, shapes))
-        chosen = beside.pick(_places(state, claim, fitting), fitting) or beside.shortest(claim.free, fitting)
+        packed = beside.pick(_places(state, claim, fitting), fitting) if packs else None
+        chosen = packed or beside.shortest(claim.free, fitting)
         first = state.queue.first(shapes[chosen.number]) if chosen is not None else None
         if chosen is None or first is None:
             break
@@ -112,16 +141,16 @@ def _beside_hold(state: State, claim: Claim, shapes: Sequence[Shape], reason: Re
     for shape in shapes:  # and what fits beside the planned task
         need = state.allocation(shape, claim.resources, claim.agent_id)
         while (first := state.queue.first(shape)) is not None and room_to_run(state) and need.fits_in(
-                claim.free) and need.fits_in(spare(state)) and delayed_by(state, first, shape) and (
+                claim.free) and need.fits_in(spare(state)) and delayed_by(state, first, shape, claim) and (
                 unsuited(state, shape, claim, reason) is None):
             yield Assignment(first.task.id, claim.id, need, reason)
 
 
 def _ending_in_time(state: State, claim: Claim, shapes: Sequence[Shape]) -> Iterator[Candidate]:
     for number, shape in enumerate(shapes):
-        first, longest_s = state.queue.first(shape), state.need(shape).longest_s
+        first, longest_s = state.queue.first(shape), before_s(state, shape)
         need = state.allocation(shape, claim.resources, claim.agent_id)
-        if first is not None and longest_s is not None and not delayed_by(state, first, shape) and (
+        if first is not None and longest_s is not None and not delayed_by(state, first, shape, claim) and (
                 need.fits_in(claim.resources)):
             yield Candidate(number, longest_s, need, state.queue.count(shape))
 

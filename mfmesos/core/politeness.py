@@ -17,7 +17,7 @@ from mfmesos.core.actions import ListUse, SaveClaim
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.cluster_state import ClusterState
 from mfmesos.core.events import UseListed
-from mfmesos.core.holding import is_held
+from mfmesos.core.holding import gathers
 from mfmesos.core.manners import Manners
 from mfmesos.core.model import Resources, Rival, RoleUse
 from mfmesos.core.sizing import AHEAD_PACE_S
@@ -212,7 +212,7 @@ def give_way(state: State) -> None:
             continue
         for claim in list(state.claims.changed.values()):
             if claim.table is not None and claim.agent_id.cluster == cluster.name and claim.synced and (
-                    claim.state is ClaimState.OPEN and claim.solo_task is None and not is_held(state, claim)):
+                    claim.state is ClaimState.OPEN and claim.solo_task is None and not gathers(state, claim)):
                 _give_back(state, own, claim)
 
 

@@ -238,7 +238,10 @@ class PlannedStart:
     until: float
     """The deadline."""
     spare: Resources = Resources()
-    """What the task will leave over of the claim's free room at that time."""
+    """What the task will leave over of the claim's free room at that time, beside all others planned there."""
+    need: Resources = Resources()
+    """What it will be given there; with `lasts_s` the room that later planned starts leave to it."""
+    lasts_s: float = math.inf
 
 
 @dataclass

@@ -239,6 +239,10 @@ class LeastNeeds(Generic[K]):
         """
         return _search(self._trees.values(), lambda least: least.fits_in(room()))
 
+    def by_rank(self) -> Iterator[K]:
+        """All keys, while none changes."""
+        return _search(self._trees.values(), lambda least: True)
+
 
 class RankedRoom(_Ranked[K]):
     """Keys with free room each, by a rank; those of one rank in the order in which they were added."""

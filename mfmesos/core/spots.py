@@ -144,4 +144,4 @@ def _given(state: State, shape: Shape, first: TaskRecord, claim_id: str) -> Reso
     need = state.allocation(shape, claim.resources, claim.agent_id)
     if not need.fits_in(claim.free) or unsuited(state, shape, claim) is not None:
         return None
-    return None if is_held(state, claim) and delayed_by(state, first, shape) else need
+    return None if is_held(state, claim) and delayed_by(state, first, shape, claim, need) else need

@@ -11,6 +11,7 @@ from mfmesos.core.agents import KnownAgents, most_of, reserved_of
 from mfmesos.core.changes import Changes
 from mfmesos.core.claim_table import Claim, ClaimTable
 from mfmesos.core.cluster_state import ClusterState
+from mfmesos.core.constrained import Constrained
 from mfmesos.core.deadlines import Deadlines
 from mfmesos.core.holds import Holds
 from mfmesos.core.mix import Mix
@@ -58,7 +59,7 @@ class State:
     """When the first task was."""
     needed: dict[Shape, Need] = field(default_factory=dict)
     """The needs of waiting shapes; see demand."""
-    constrained: dict[Shape, None] = field(default_factory=dict)
+    constrained: Constrained = field(default_factory=Constrained)
     """Those of them that have constraints."""
     waiting: LeastNeeds[Shape] = field(default_factory=LeastNeeds)
     """Waiting shapes by what they need at least; without those that get claims of their own."""

@@ -90,6 +90,11 @@ class Waiting:
     until: float | None = None
     start_at: float | None = None
     """When it will probably start, as planned or predicted; None: not known."""
+    order: str = ""
+    reserve: str = ""
+    """The run's policies, as settings name them."""
+    otherwise: tuple[tuple[str, float], ...] = ()
+    """Options with which it would start at another time, and when."""
 
 
 def why_waiting(state: State, task_id: int) -> Waiting | None:
@@ -100,9 +105,19 @@ def why_waiting(state: State, task_id: int) -> Waiting | None:
     shape = record.shape()
     before = sum(count for _, count in state.queue.ahead(record))
     found = Waiting(task_id, Binding.NEXT, record.waiting_since, _need(state, shape), before,
-                    largest=state.largest_agent() or Resources(), held=state.claims.held)
+                    largest=state.largest_agent() or Resources(), held=state.claims.held,
+                    order=state.policy.ordering, reserve=state.policy.planned_start)
     found = _in_turn(state, record, shape, found) or _by_room(state, record, shape, found)
-    return found if found.start_at is not None else replace(found, start_at=outlook.starts_at(state, record))
+    at = found.start_at if found.start_at is not None else outlook.starts_at(state, record)
+    return replace(found, start_at=at, otherwise=tuple(_otherwise(state, record, found.binding, at)))
+
+
+def _otherwise(state: State, record: TaskRecord, binding: Binding, at: float | None) -> Iterator[tuple[str, float]]:
+    if binding is Binding.HELD:
+        yield "--reserve none", state.now
+    if binding in (Binding.HELD, Binding.GATHERING, Binding.FULL):
+        for name, then in outlook.otherwise(state, record, at):
+            yield f"--order {name}", then
 
 
 def waits_for(state: State) -> str:
@@ -127,7 +142,7 @@ def _need(state: State, shape: Shape) -> Resources:
 
 def _in_turn(state: State, record: TaskRecord, shape: Shape, found: Waiting) -> Waiting | None:
     """What keeps it waiting whatever room there is."""
-    policy, hold = state.policy, state.holds.first
+    policy, hold = state.policy, state.holds.of_task(record.task.id)
     if record.user_holds:
         return replace(found, binding=Binding.USER)
     if shape.at == NOWHERE:
@@ -138,7 +153,7 @@ def _in_turn(state: State, record: TaskRecord, shape: Shape, found: Waiting) -> 
         return replace(found, binding=Binding.ARRIVES, until=planning.next_arrival(state))
     if policy.max_running is not None and state.running() >= policy.max_running:
         return replace(found, binding=Binding.RUNNING, limit=policy.max_running)
-    if hold is not None and hold.task_id == record.task.id:
+    if hold is not None:
         at = hold.at if hold.at < hold.until else None
         return replace(found, binding=Binding.GATHERING, claim_id=hold.claim_id, until=hold.until, start_at=at)
     return None

@@ -113,6 +113,8 @@ class Questions:
             "claim": waiting.claim_id, "behind": waiting.behind,
             "claims": [[why.value, count] for why, count in waiting.claims],
             "agents": [[why.value, count] for why, count in waiting.agents],
+            "order": waiting.order, "reserve": waiting.reserve,
+            "otherwise": [[option, at + self._offset_s] for option, at in waiting.otherwise],
             "until": None if waiting.until is None else waiting.until + self._offset_s,
             "start_at": None if waiting.start_at is None else waiting.start_at + self._offset_s}
 

@@ -103,8 +103,8 @@ def _waits(task: int, why: Values, hosts: Mapping[str, str], now: float) -> Iter
         "paused": lambda: m.WAITS_PAUSED(),
         "arrives": lambda: m.WAITS_ARRIVES(),
         "running": lambda: m.WAITS_RUNNING(limit=why["limit"]),
-        "gathering": lambda: m.WAITS_GATHERING(claim=where),
-        "held": lambda: m.WAITS_HELD(behind=why["behind"]),
+        "gathering": lambda: m.WAITS_GATHERING(claim=where, reserve=why["reserve"]),
+        "held": lambda: m.WAITS_HELD(behind=why["behind"], reserve=why["reserve"]),
         "full": lambda: m.WAITS_FULL(free=free),
         "claim": lambda: m.WAITS_CLAIM(),
         "unconnected": lambda: m.WAITS_UNCONNECTED(),
@@ -118,9 +118,12 @@ def _waits(task: int, why: Values, hosts: Mapping[str, str], now: float) -> Iter
     }
     text = texts.get(why["binding"])
     yield text() if text is not None else why["binding"]
-    yield m.WAITS_NEED(need=_amounts(why["need"]), before=counted(why["before"], "task"))
+    yield m.WAITS_NEED(need=_amounts(why["need"]), before=counted(why["before"], "task"), order=why["order"])
     yield m.WAITS_START_UNKNOWN() if why["start_at"] is None else m.WAITS_START(
         time=duration(max(why["start_at"] - now, 0.0)))
+    for option, at in why["otherwise"]:
+        yield m.WAITS_OTHERWISE_NOW(option=option) if at <= now else m.WAITS_OTHERWISE(
+            option=option, time=duration(at - now))
 
 
 def _amounts(one: Values) -> str:

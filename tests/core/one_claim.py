@@ -28,6 +28,7 @@ class Drawn(NamedTuple):
     cores: int
     lasts: float
     category: str
+    priority: float = 0.0
 
 
 def policy_of(order: str, reserve: str) -> Policy:
@@ -56,11 +57,12 @@ class OneClaim:
         whole = Resources(cores, 1e6, 1e6)
         self._send(ev.HistoryLoaded(tuple(Attempt(0.0, category, "finished", wall_s=s) for category, s in seen)))
         self._send(ev.Registered("f", "m"), ev.AgentsListed((Agent("a", "a", whole),), None),
-                   self._task(0, cores, "all"))
+                   self._task(0, Drawn(0.0, cores, 0.0, "all")))
         self._send(ev.OffersReceived((Offer("o", "a", "a", whole),)))
 
-    def _task(self, number: int, cores: int, category: str) -> ev.Event:
-        return ev.TaskSubmitted(Task(number, "x", (), (), Request(cores, 1.0, 1.0), category))
+    def _task(self, number: int, job: Drawn) -> ev.Event:
+        return ev.TaskSubmitted(Task(
+            number, "x", (), (), Request(job.cores, 1.0, 1.0), job.category, priority=job.priority))
 
     def _send(self, *events: ev.Event) -> None:
         waiting = list(events)
@@ -102,7 +104,7 @@ class OneClaim:
                 self._send(ev.Tick())
                 continue
             if ended == ARRIVES:
-                self._send(self._task(which + 1, self.jobs[which].cores, self.jobs[which].category))
+                self._send(self._task(which + 1, self.jobs[which]))
                 continue
             attempt = next(one for one in self._running if int(one.partition(".")[0]) == ended)
             self._running.remove(attempt)

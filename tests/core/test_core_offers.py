@@ -1,7 +1,7 @@
 """What a run does with offers: it uses them or declines them at once, and wants none while it has nothing to run."""
 from __future__ import annotations
 
-from world import World
+from world import World, oldest_s
 
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
@@ -35,9 +35,9 @@ def test_an_offer_of_an_unknown_agent_is_kept_for_a_second():
     world.submit(1, cores=2, memory_mb=64, disk_mb=5)
     world.offer()
     use = world.core.state.clusters[""].offer_use
-    assert use.oldest_s(world.now + 1.0) == 1.0
+    assert oldest_s(use, world.now + 1.0) == 1.0
     world.pass_time(1.0)
-    assert use.oldest_s(world.now) == 0.0
+    assert oldest_s(use, world.now) == 0.0
     assert use.longest_s == 1.0
     assert use.idle_core_s == 0.5
 

@@ -101,7 +101,7 @@ def end(world: World, *numbers: int, lasted: float = 1.0) -> None:
 
 @pytest.mark.parametrize(("table", "name", "near"), [
     (registry.PLACEMENTS, "frist", "first"), (registry.ORDERINGS, "fif", "fifo"),
-    (registry.PLANNED_STARTS, "eazy=1", "easy"), (registry.PLANNED_STARTS, "zzzz", "easy, none"),
+    (registry.PLANNED_STARTS, "eazy=1", "easy"), (registry.PLANNED_STARTS, "zzzz", "conservative, easy, none, sjbf"),
 ])
 def test_an_unknown_name_is_refused_with_the_nearest_ones(table, name, near):
     """Or with all of them if none is near; a value where none belongs is refused as well."""
@@ -267,12 +267,12 @@ def test_each_hold_ends_at_its_deadline(monkeypatch):
     for record, until in ((first, 100.0), (second, 200.0)):
         state.holds.add(PlannedStart(state.queue.rank(record), record.task.id, 0, claim.id, 50.0, until))
     assert is_held(state, claim)
-    assert delayed_by(state, second, second.shape())
-    assert not delayed_by(state, first, first.shape())
+    assert delayed_by(state, second, second.shape(), claim)
+    assert not delayed_by(state, first, first.shape(), claim)
     world.now = 150.0
     world.send(ev.Tick())
     assert [hold.task_id for hold in state.holds] == [4]
-    assert not delayed_by(state, second, second.shape())
+    assert not delayed_by(state, second, second.shape(), claim)
     world.send(ev.TaskWithdrawn(4), ev.Tick())
     assert not state.holds
 

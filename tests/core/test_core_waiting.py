@@ -103,6 +103,22 @@ def test_a_planned_start_and_those_behind_it():
     assert hold is not None
     assert (large.binding, large.claim_id, large.start_at) == (Binding.GATHERING, executor.claim.claim_id, hold.at)
     assert (behind.binding, behind.behind, behind.before) == (Binding.HELD, 3, 1)
+    assert behind.otherwise[0] == ("--reserve none", world.now)
+
+
+def test_what_another_policy_would_do():
+    """Ten tasks of 100 s wait before one of 10 s: with the shortest first it would start as soon as one ends, and the
+    fourth of the others 10 s later than in their order.
+    """
+    world = begin(POLICY, *[1.0] * 14)
+    world.send(ev.HistoryLoaded(tuple(
+        Attempt(1e9, "short", "finished", measured_memory_mb=50.0, wall_s=10.0) for _ in range(10))))
+    world.send(ev.TaskSubmitted(Task(20, "x", (), ("o20",), Request(1.0, 100.0, 200.0), "short")))
+    found = why(world, 20)
+    assert (found.order, found.reserve, found.start_at) == ("fifo", "easy", pytest.approx(300.0, rel=0.1))
+    assert found.otherwise == (("--order shortest", pytest.approx(100.0, rel=0.1)),)
+    assert why(world, 8).otherwise == (("--order shortest", pytest.approx(110.0, rel=0.1)),)
+    assert why(begin(replace(POLICY, ordering="shortest"), *[1.0] * 6), 6).otherwise == ()
 
 
 def test_limits_of_the_run():

@@ -26,6 +26,7 @@ from mfmesos.core.model import (
     Steering,
     Task,
 )
+from mfmesos.core.offer_use import OfferUse
 from mfmesos.core.policies.decline_at_once import DeclineAtOnce
 from mfmesos.core.policy import Policy
 from mfmesos.core.sizing import AHEAD_MOST, how_many_fit
@@ -35,6 +36,11 @@ from mfmesos.estimates.estimated_needs import needs_for
 from mfmesos.shared import wire
 from mfmesos.shared.kept_files import Kept, attempt_of, pin
 from mfmesos.shared.slices import slice_id
+
+
+def oldest_s(use: OfferUse, now: float) -> float:
+    """For how long the run has kept the oldest offer that has no answer; 0: there is none."""
+    return max((now - came for came, _ in use.open.values()), default=0.0)
 
 
 def core_with(policy: Policy, *clusters: str) -> Core:
@@ -371,7 +377,7 @@ class World:
         for cluster in state.clusters.values():
             most_s = max(state.policy.list_wait_s, state.policy.batch_delay_s)
             if type(state.policies.offers) is DeclineAtOnce:
-                assert cluster.offer_use.oldest_s(state.now) <= most_s, "an offer is kept"
+                assert oldest_s(cluster.offer_use, state.now) <= most_s, "an offer is kept"
             if cluster.connected and not state.over:
                 assert cluster.suppressed or state.queue, "offers are not suppressed although nothing waits"
             assert cluster.suppressed == self.masters[cluster.name].suppressed, "a SUPPRESS or REVIVE was lost"

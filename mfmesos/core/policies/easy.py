@@ -14,7 +14,7 @@ from itertools import islice
 from mfmesos.core import trust
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Decision, Hold, Refusal, Why
-from mfmesos.core.holding import room_at
+from mfmesos.core.holding import lasts_s, profile
 from mfmesos.core.model import Resources
 from mfmesos.core.records import FIRST_OF_ALL, PlannedStart, Rank, Shape, TaskRecord
 from mfmesos.core.state import State
@@ -31,48 +31,57 @@ EVERY_S = 1.0
 
 
 class Easy:
+    several = False
+    packs = True
+    cautious = True
+
     def plan(self, state: State, overtaking: TaskRecord) -> Iterator[Decision]:
         """Unless something else is coming for the first task."""
         if state.holds or state.policy.per_task_claims or state.now - state.holds.tried_at < EVERY_S:
             return
-        found = _aged(state) or _first(state)
+        found = aged(state) or _first(state)
         if found is None:
             return
-        shape, record, rank = found
+        rank, shape, record = found
         if rank < state.queue.rank(overtaking) and not (state.claims.expected[shape] or state.has_offers):
-            start = _best(state, shape, record, rank)
+            start = earliest(state, shape, record, rank)
             yield Hold(start) if start is not None else Refusal(record.task.id, "", Why.LARGE)
 
 
-def _first(state: State) -> tuple[Shape, TaskRecord, Rank] | None:
+def _first(state: State) -> tuple[Rank, Shape, TaskRecord] | None:
     shape = state.waiting.first()
     record = state.queue.first(shape) if shape is not None else None
-    return None if shape is None or record is None else (shape, record, state.queue.rank(record))
+    return None if shape is None or record is None else (state.queue.rank(record), shape, record)
 
 
-def _aged(state: State) -> tuple[Shape, TaskRecord, Rank] | None:
-    """The task that has waited for longest, and for too long."""
+def aged(state: State) -> tuple[Rank, Shape, TaskRecord] | None:
+    """The task that has waited for longest, and for too long: it is the first of all."""
     record = state.tasks.get(state.holds.aged or -1)
     if record is None or record.state is not TaskState.WAITING:
         return None
     shape = record.shape()
-    return (shape, record, (FIRST_OF_ALL, record.key, record.order)) if shape in state.waiting else None
+    return ((FIRST_OF_ALL, record.key, record.order), shape, record) if shape in state.waiting else None
 
 
-def _best(state: State, shape: Shape, record: TaskRecord, rank: Rank) -> PlannedStart | None:
-    """In the claim that will have room first; without known run times, in the one with the least work."""
+def earliest(state: State, shape: Shape, record: TaskRecord, rank: Rank) -> PlannedStart | None:
+    """In the claim that will have room first, beside all other planned starts; without known run times, in the one with
+    the least work.
+    """
     found: list[tuple[float, float, PlannedStart]] = []
     usual: dict[Shape, float | None] = {}
-    for claim, need in islice(_able(state, shape), MOST_CLAIMS):
-        at, spare = room_at(state, claim, need, usual)
+    for claim, need in islice(able(state, shape), MOST_CLAIMS):
+        others = [hold for hold in state.holds.in_claim(claim.id) if hold.task_id != record.task.id]
+        there, lasts = profile(state, claim, usual, others), lasts_s(state, shape)
+        at = there.earliest(need, lasts)
+        there.take(at, lasts, need)
         ahead = at - state.now if at < math.inf else BLIND_S
         planned = PlannedStart(rank, record.task.id, record.attempts, claim.id, at, state.now + 2 * ahead + PATIENCE_S,
-                               spare)
+                               there.free_at(at), need, lasts)
         found.append((at, claim.resources.cores - claim.free.cores, planned))
     return min(found, key=lambda item: item[:2])[2] if found else None
 
 
-def _able(state: State, shape: Shape) -> Iterator[tuple[Claim, Resources]]:
+def able(state: State, shape: Shape) -> Iterator[tuple[Claim, Resources]]:
     """The claims that could hold such a task if they were empty, and what it would be given there."""
     for claim in state.claims.each_in(ClaimState.OPEN):
         if claim.solo_task is None and shape.at in ("", claim.id) and not trust.shunned(state, shape, claim.agent_id):

@@ -8,5 +8,9 @@ from mfmesos.core.records import TaskRecord
 
 
 class NoHolds:
+    several = False
+    packs = True
+    cautious = True
+
     def plan(self, state: object, overtaking: TaskRecord) -> Iterator[Decision]:
         return iter(())

@@ -108,8 +108,21 @@ class Placement(Protocol):
 class PlannedStarts(Protocol[Reads]):
     """What is kept for a task that cannot start while others can."""
 
+    several: bool
+    """Whether several tasks may have planned starts at once: then a start is held against all of them in its claim."""
+    packs: bool
+    """Whether tasks that start in a held claim are chosen so that little is idle until the planned start; otherwise
+    the shortest are, or those that come first if `several`.
+    """
+    cautious: bool
+    """Whether a task must be known to end before a planned start, by the longest run time of its category of late; not
+    only to do so usually.
+    """
+
     def plan(self, state: Reads, overtaking: TaskRecord) -> Iterator[Decision]:
-        """At most one decision, before `overtaking` starts: a Hold, or the Refusal of one. Reads the state only."""
+        """Decisions before `overtaking` starts, at most one unless `several`: Holds, or Refusals of one. Reads the
+        state only, as it is when the next one is asked for.
+        """
 
 
 class OfferPolicy(Protocol[Reads]):

@@ -8,6 +8,7 @@ from mfmesos.core.policies.attribute import PreferAttribute
 from mfmesos.core.policies.balanced import Balanced
 from mfmesos.core.policies.best_fit import BestFit
 from mfmesos.core.policies.by_data import ByData
+from mfmesos.core.policies.conservative import Conservative
 from mfmesos.core.policies.decline_at_once import DeclineAtOnce
 from mfmesos.core.policies.easy import Easy
 from mfmesos.core.policies.fair import Fair
@@ -21,6 +22,7 @@ from mfmesos.core.policies.priority import Priority
 from mfmesos.core.policies.protocols import OfferPolicy, Ordering, Placement, PlannedStarts, Policies
 from mfmesos.core.policies.refuse_offers import RefuseOffers
 from mfmesos.core.policies.shortest import Shortest
+from mfmesos.core.policies.sjbf import ShortestFirst
 from mfmesos.core.policies.spread import Spread
 from mfmesos.core.policy import Policy
 from mfmesos.core.state import State
@@ -57,7 +59,8 @@ PLACEMENTS: Makers[Placement] = {
 OFFERS: Makers[OfferPolicy[State]] = {
     "polite": bare(DeclineAtOnce), "hold": HoldOffers, "refuse": RefuseOffers}
 """Of choices.OFFERS."""
-PLANNED_STARTS: Makers[PlannedStarts[State]] = {"none": bare(NoHolds), "easy": bare(Easy)}
+PLANNED_STARTS: Makers[PlannedStarts[State]] = {
+    "none": bare(NoHolds), "easy": bare(Easy), "sjbf": bare(ShortestFirst), "conservative": bare(Conservative)}
 
 
 def chosen(policy: Policy) -> Policies[State]:

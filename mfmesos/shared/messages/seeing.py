@@ -75,9 +75,15 @@ AND_MORE = Message("and-more", "{named} and {more} more", "A long list is cut.")
 
 AMOUNTS = Message("amounts", "{cores} cores, {memory} MB, {disk} MB disk", "An amount of cores, memory and disk.")
 WAITS_NEED = Message(
-    "waits-need", "it needs {need}; {before} come before it", "What the scheduler decided to give it, and its turn.")
+    "waits-need", "it needs {need}; {before} come before it (--order {order})",
+    "What the scheduler decided to give it, and its turn.")
 WAITS_START = Message(
     "waits-start", "it will probably start in {time}", "A prediction from the run times of this run's tasks.")
+WAITS_OTHERWISE = Message(
+    "waits-otherwise", "with {option} it would start in {time}",
+    "What another policy would do, by the same prediction.")
+WAITS_OTHERWISE_NOW = Message(
+    "waits-otherwise-now", "with {option} it would start now", "What another policy would do.")
 WAITS_START_UNKNOWN = Message(
     "waits-start-unknown", "when it will start is not known yet", "Too few tasks of its kind have ended.")
 WAITS_USER = Message(
@@ -93,9 +99,11 @@ WAITS_ARRIVES = Message(
 WAITS_RUNNING = Message(
     "waits-running", "it waits for its turn: {limit} tasks run, as many as --max-running allows", "Why a task waits.")
 WAITS_GATHERING = Message(
-    "waits-gathering", "the claim on {claim} is held for it until enough room is free there", "Why a task waits.")
+    "waits-gathering", "the claim on {claim} is held for it until there is room (--reserve {reserve})",
+    "Why a task waits.")
 WAITS_HELD = Message(
-    "waits-held", "the room that is free is held for task {behind}, which comes before it", "Why a task waits.")
+    "waits-held", "the free room is held for task {behind}, which comes first (--reserve {reserve})",
+    "Why a task waits.")
 WAITS_FULL = Message(
     "waits-full", "it waits for room in the claims; free is at most {free}", "Why a task waits.")
 WAITS_CLAIM = Message("waits-claim", "a claim for it is being launched", "Why a task waits.")
