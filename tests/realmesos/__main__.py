@@ -77,8 +77,11 @@ def prepare_launcher(work_dir: Path, port: int, agents: list[int]) -> None:
         source = Path(__file__).resolve().parent / "launcher" / name
         (launcher / name).write_text(source.read_text().replace("/usr/bin/python3", sys.executable, 1))
         (launcher / name).chmod(0o755)
+    shutil.copy(Path(native.__file__), launcher)
+    isolated = "filesystem/linux" in os.environ["MESOS_ISOLATION"]
     fresh = launcher / "cluster.json.new"
-    fresh.write_text(json.dumps({"port": port, "agents": agents}))
+    fresh.write_text(json.dumps({
+        "port": port, "agents": agents, "library": str(install.library()) if isolated else ""}))
     fresh.rename(launcher / "cluster.json")
 
 

@@ -1,6 +1,10 @@
 """Calls into libmesos what `mesos-local` calls: a master and agents in this process.
 
     process::initialize("master");  local::Flags flags;  flags.load("MESOS_");  local::launch(flags);
+
+And what `mesos-containerizer launch` calls: this process becomes a container.
+
+    MesosContainerizerLaunch launch;  launch.flags.load("MESOS_CONTAINERIZER_");  launch.execute();
 """
 from __future__ import annotations
 
@@ -16,15 +20,21 @@ LOAD_FLAGS = f"_ZN5flags9FlagsBase4loadERK{STRING}E"
 NEW_VERSION_PROCESS = "_ZN5mesos8internal14VersionProcessC1Ev"
 SPAWN = "_ZN7process5spawnEPNS_11ProcessBaseEb"
 LAUNCH = "_ZN5mesos8internal5local6launchERKNS1_5FlagsEPNS_9allocator9AllocatorE"
+CONTAINER_LAUNCH = "N5mesos8internal5slave24MesosContainerizerLaunch"
+LAUNCH_TABLE = f"_ZTV{CONTAINER_LAUNCH}E"
+NEW_LAUNCH_FLAGS = f"_Z{CONTAINER_LAUNCH}5FlagsC1Ev"
+EXECUTE = f"_Z{CONTAINER_LAUNCH}7executeEv"
+LAUNCH_FLAGS_AT = 0xE0
+"""After what it has of its base class, as getFlags() says in this build: 0x168, less 0x88 for the base of its flags."""
 
 
 class _String(ctypes.Structure):
-    """std::string (libstdc++, short strings only)."""
+    """std::string (libstdc++) that nobody changes."""
     _fields_ = (("data", ctypes.c_void_p), ("size", ctypes.c_size_t), ("local", ctypes.c_char * 16))
 
     def set(self, text: bytes) -> _String:
-        self.local, self.size = text, len(text)
-        self.data = ctypes.addressof(self) + _String.local.offset
+        self.text = ctypes.create_string_buffer(text)
+        self.data, self.size = ctypes.addressof(self.text), len(text)
         return self
 
 
@@ -53,6 +63,20 @@ def launch(library: Path) -> object:
     upid = ctypes.create_string_buffer(4096)
     lib[SPAWN](ctypes.byref(upid), ctypes.c_void_p(_virtual_base(ctypes.addressof(version), 1)), False)
     return lib, flags, version
+
+
+def contain(library: str) -> int:
+    """Become the container that MESOS_CONTAINERIZER_LAUNCH_INFO describes; returns the exit code of a failure."""
+    lib = ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
+    launch, result = ctypes.create_string_buffer(1 << 16), ctypes.create_string_buffer(4096)
+    address = ctypes.addressof(launch)
+    table = ctypes.addressof(ctypes.c_char.in_dll(lib, LAUNCH_TABLE))
+    ctypes.c_void_p.from_address(address).value = table + 16  # after its head (Itanium ABI)
+    flags = address + LAUNCH_FLAGS_AT
+    lib[NEW_LAUNCH_FLAGS](ctypes.c_void_p(flags))
+    lib[LOAD_FLAGS](ctypes.byref(result), ctypes.c_void_p(_virtual_base(flags, 1)),
+                    ctypes.byref(_String().set(b"MESOS_CONTAINERIZER_")))
+    return int(lib[EXECUTE](ctypes.c_void_p(address)))
 
 
 def _virtual_base(address: int, number: int) -> int:
