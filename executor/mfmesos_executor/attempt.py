@@ -10,7 +10,7 @@ import signal
 import threading
 from typing import Callable
 
-from mfmesos.shared import plainerrors, wire
+from mfmesos.shared import wire
 from mfmesos.shared.batches import FILE_BYTES
 from mfmesos.shared.messages import executor as m
 from mfmesos.shared.webrequest import WebError
@@ -20,6 +20,7 @@ from mfmesos_executor.client import Cancelled, Refused, Unreachable
 from mfmesos_executor.environ import given, task_environment
 from mfmesos_executor.files import Listing, remove_tree, tail
 from mfmesos_executor.gathering import Placing, place_inputs
+from mfmesos_executor.gpus import Busy
 from mfmesos_executor.limits import Exceeded, hard_limit
 from mfmesos_executor.monitor import MB, Watched
 from mfmesos_executor.reap import Leader
@@ -177,6 +178,8 @@ class Attempt:
                           final=isinstance(e, Refused) and e.status == CONFLICT)
         except (WebError, shared_folders.NotReady) as e:
             return verdict.outside(self.run.attempt, name, e)
+        except Busy as e:
+            return e.result(self.run.attempt)
         except OSError as e:
             why = verdict.agents_reason(e)
             reason = m.INPUT_NOT_IN_PLACE(name=name, why=why) if name else m.NOT_STARTED(why=why)
@@ -207,7 +210,7 @@ class Attempt:
 
     def _spawn(self, sandbox: Sandbox) -> None:
         tools = self._tools
-        own = {**given(self.run), **self.run.env}
+        own = {**given(self.run), **self.run.env, **tools.gpus.enter(self)}
         env = task_environment(tools.environment, own, self.run.attempt, sandbox.home, sandbox.temporary)
         with self._lock:
             self._raise_if_cancelled()
@@ -235,7 +238,7 @@ class Attempt:
         try:
             self._haunted = not tools.reaper.clear(leader, self._grace_until)
             tools.reaper.forget(leader)
-            watched.over, watched.memory = True, 0
+            watched.over, watched.memory, watched.gpu_memory_mb = True, 0, tools.gpus.leave(self)
             self._let_go()
             self._left = watched.scan_disk()
             usage = watched.usage()
@@ -271,7 +274,7 @@ class Attempt:
         elif self._changed_input:
             self._judge_change(result, self._changed_input)
         elif self._exhausted is not None:
-            result.outcome, result.resource, result.reason = EXHAUSTED, self._exhausted.resource, self._exhausted.reason
+            self._exhausted.judge(result)
         elif code != 0:
             self._judge_failure(result, verdict.failure(code, number))
         elif limit is not None and self._watched is not None and self._watched.disk > limit * MB:
@@ -364,19 +367,10 @@ class Attempt:
         self._end(result)
 
     def _undelivered(self, result: Result, e: Exception) -> None:
-        if isinstance(e, outputs.BadOutput):
-            result.outcome, result.reason = FAILED, str(e)
-        elif isinstance(e, Cancelled):
-            result.outcome, result.reason = KILLED, m.KILLED_WHILE_SENDING()
-        elif isinstance(e, (Unreachable, Refused)):
-            result.outcome, result.reason = BROKEN, m.OUTPUTS_NOT_SENT(why=plainerrors.reason(e))
-        elif not isinstance(e, OSError):
+        if not isinstance(e, (OSError, outputs.BadOutput, Cancelled, Refused)):
             result.outcome, result.reason = BROKEN, self._fault(e).reason
-        elif e.errno in verdict.TASKS_OWN:
-            result.outcome, result.reason = FAILED, m.OUTPUT_UNREADABLE(why=verdict.agents_reason(e))
         else:
-            why = self._trouble() or m.OUTPUTS_UNREADABLE(why=verdict.agents_reason(e))
-            result.outcome, result.reason = BROKEN, why
+            delivering.judge_failure(result, e, self._trouble)
 
     def _result(self, outcome: str, reason: str) -> Result:
         return Result(self.run.attempt, outcome, reason)
@@ -388,6 +382,7 @@ class Attempt:
             self._ended = True
         if self._watched is not None:
             self._tools.monitor.unwatch(self._watched)
+        self._tools.gpus.leave(self)
         if self._inputs is not None:
             self._inputs.close()
         self._tools.cache.let_go(self)

@@ -20,6 +20,7 @@ from mfmesos_executor.client import Client, Refused, Unreachable
 from mfmesos_executor.environ import base_environment
 from mfmesos_executor.fetching import Scheduler, Source
 from mfmesos_executor.files import remove_tree
+from mfmesos_executor.gpus import gpus_of
 from mfmesos_executor.monitor import MB, Monitor
 from mfmesos_executor.pinning import Temporaries
 from mfmesos_executor.placing import Placer
@@ -79,7 +80,11 @@ class Lacking:
     digest: str
 
 
-Event = Union[Idle, Ended, Answered, Vanished, Lacking, Close]
+class News:
+    """What a sync reports of the agent's GPUs has changed."""
+
+
+Event = Union[Idle, Ended, Answered, Vanished, Lacking, News, Close]
 
 
 class Claim:
@@ -114,12 +119,13 @@ class Claim:
         self._reaper = reaper
         shortcut = self._shortcut = Shortcut(f"{folder}/tasks")
         temporaries = Temporaries(cache, client, lambda digest: self.post(Lacking(digest)))
+        gpus = gpus_of(data, environ, reaper, lambda: self.post(News()))
         self._tools = Tools(data, client, cache, reaper, monitor, Pool(WORKERS), Lanes(WORKERS),
                             base_environment(environ),
-                            Skeletons(f"{folder}/tasks", WORKERS), scheduler.fetch_many, temporaries, clock,
+                            Skeletons(f"{folder}/tasks", WORKERS), scheduler.fetch_many, temporaries, gpus, clock,
                             tuple(f"{folder}/{name}" for name in FOLDERS), lambda: self.post(Vanished()),
                             lambda root: f"{shortcut.path}/{os.path.basename(root)}")
-        self._temporaries = temporaries
+        self._temporaries, self._gpus = temporaries, gpus
         self._channel = Channel(client, self.post, READ_S)
         self._room = Room(data)
         self._slices = {number: four((*of, 0.0)) for number, of in enumerate(data.slices, 1)}
@@ -133,6 +139,7 @@ class Claim:
     def run(self) -> Close:
         """Run until the claim ends; then every process is gone and every file is removed. Raises FolderGone."""
         try:
+            self._gpus.begin()
             while self._state.close is None:
                 self._sync_if_due()
                 self._handle_all(self._timeout_s())
@@ -160,7 +167,7 @@ class Claim:
     def _measured(self, request: SyncRequest) -> SyncRequest:
         memory, disk = self._tools.monitor.used_mb()
         request.memory_mb, request.disk_mb = round(memory, 1), round(disk, 1)
-        request.slices = list(self._slices)
+        request.slices, request.devices = list(self._slices), self._gpus.report()
         request.free_disk_mb = round(_free_mb(self._folder), 1)
         return request
 
@@ -183,6 +190,8 @@ class Claim:
             self._answered(event)
         elif isinstance(event, Lacking):
             self._state.lacks(event.digest)
+        elif isinstance(event, News):
+            self._state.has_news()
         elif isinstance(event, Vanished):
             if self._state.close is None:
                 raise FolderGone

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import re
-from typing import Mapping
+from typing import Mapping, Sequence
 
 from mfmesos.shared.devices import variables
 from mfmesos.shared.wire import Run
@@ -36,3 +36,17 @@ def given(run: Run) -> dict[str, str]:
     """The attempt's allocation, in the variables that makeflow and Work Queue use, and the ids that it was given."""
     return {"CORES": str(max(1, int(run.cores))), "MEMORY": str(int(run.memory_mb)), "DISK": str(int(run.disk_mb)),
             **variables(run.given)}
+
+
+def gpu_variables(ids: Sequence[str]) -> dict[str, str]:
+    """What shows a task these GPUs and no others, to the libraries of NVIDIA, AMD and Intel; `ids`: UUIDs, or the
+    numbers of GPUs in the order of their PCI addresses.
+    """
+    listed = ",".join(ids)
+    return {
+        "CUDA_VISIBLE_DEVICES": listed, "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "NVIDIA_VISIBLE_DEVICES": listed,
+        "ROCR_VISIBLE_DEVICES": listed,
+        # HIP counts what ROCr has left of them, and reads CUDA_VISIBLE_DEVICES where this is not set.
+        "HIP_VISIBLE_DEVICES": ",".join(map(str, range(len(ids)))),
+        "ZE_AFFINITY_MASK": listed if all(map(str.isdigit, ids)) else "",  # Level Zero knows numbers only
+    }

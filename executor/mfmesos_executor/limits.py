@@ -3,8 +3,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from mfmesos.shared.devices import GPUS
 from mfmesos.shared.messages import executor as m
-from mfmesos.shared.wire import ClaimData, Run
+from mfmesos.shared.wire import EXHAUSTED, FAILED, ClaimData, Result, Run
 
 MARGIN, MOST_MARGIN_MB = 0.1, 100.0
 """The part of a claim that usage beyond an estimate must leave free."""
@@ -13,6 +14,14 @@ MARGIN, MOST_MARGIN_MB = 0.1, 100.0
 class Exceeded(NamedTuple):
     resource: str
     reason: str
+
+    def judge(self, result: Result) -> None:
+        """How the attempt ends. Who uses what it was not given has failed: more of it does not help."""
+        result.reason = self.reason
+        if self.resource == GPUS:
+            result.outcome = FAILED
+        else:
+            result.outcome, result.resource = EXHAUSTED, self.resource
 
 
 class Load(NamedTuple):

@@ -49,6 +49,8 @@ class Watched:
         self.folder = folder
         self._linked = linked
         self.memory = self.memory_peak = 0
+        self.gpu_memory_mb = 0.0
+        """The most that it had on its GPUs; 0 if unknown."""
         self.growth = 0
         """Growth of memory between the last two measurements."""
         self.disk = self.disk_peak = self.linked_disk = 0
@@ -77,7 +79,8 @@ class Watched:
         wait = self.turns.wait_s(leader.cpu_s)
         used = usable(leader.cpu_s, wait, wall, of_machine())
         return Usage(memory_mb=round(peak / MB, 3), disk_mb=round(self.disk_peak / MB, 3), cores=round(used, 3),
-                     cpu_s=round(leader.cpu_s, 3), wall_s=round(wall, 3), wait_s=round(wait, 3))
+                     cpu_s=round(leader.cpu_s, 3), wall_s=round(wall, 3), wait_s=round(wait, 3),
+                     gpu_memory_mb=self.gpu_memory_mb)
 
     def load(self) -> Load:
         return Load(self.attempt.run, self.memory / MB, self.disk / MB, self.growth / MB)

@@ -74,6 +74,8 @@ class Reaper:
         self._clock = clock
         self._lock = threading.Lock()
         self._leaders: dict[int, Leader] = {}
+        self._helpers: set[int] = set()
+        """Programs that the executor runs for itself."""
         self._born = threading.Event()
         self._adopts = is_subreaper()
         self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
@@ -107,6 +109,24 @@ class Reaper:
             os.close(out)
         self._born.set()
         return leader
+
+    def output_of(self, argv: list[str], timeout_s: float) -> str:
+        """What a program prints to stdout that belongs to no attempt; how it ends is unknown. Raises OSError or
+        subprocess.TimeoutExpired.
+        """
+        with self._lock:
+            process = subprocess.Popen(argv, stdin=self._null, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                       close_fds=False, start_new_session=True)
+            self._helpers.add(process.pid)
+        self._born.set()
+        try:
+            return os.fsdecode(process.communicate(timeout=timeout_s)[0])
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+        finally:
+            self._helpers.discard(process.pid)
 
     def forget(self, leader: Leader) -> None:
         """The attempt has ended and its processes are gone."""
@@ -249,7 +269,7 @@ class Reaper:
             if found is None:
                 me = os.getpid()
                 found = [p.pid for p in procs.table().values() if p.ppid == me]
-            return [pid for pid in found if pid not in self._leaders]
+            return [pid for pid in found if pid not in self._leaders and pid not in self._helpers]
 
     def kill_all(self, timeout_s: float = 5.0) -> None:
         """At the end of the claim: kill every descendant."""

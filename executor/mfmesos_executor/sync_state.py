@@ -193,6 +193,10 @@ class SyncState:
         self._lacking.setdefault(digest, 0)
         self._news = True
 
+    def has_news(self) -> None:
+        """What is added to each sync has changed."""
+        self._news = True
+
     def shows(self, piece: Piece) -> None:
         """What an attempt has printed so far, for the next sync."""
         self._printed.append(piece)

@@ -9,6 +9,7 @@ from mfmesos.shared.wire import ClaimData
 from mfmesos_executor.cache import Cache
 from mfmesos_executor.client import Client
 from mfmesos_executor.gathering import FetchMany
+from mfmesos_executor.gpus import NoGpus
 from mfmesos_executor.monitor import Monitor
 from mfmesos_executor.pinning import Temporaries
 from mfmesos_executor.reap import Reaper
@@ -32,6 +33,7 @@ class Tools:
     skeletons: Skeletons
     fetch_many: FetchMany
     temporaries: Temporaries
+    gpus: NoGpus
     clock: Callable[[], float] = time.monotonic
     folders: tuple[str, ...] = ()
     """The claim's folders: without them no attempt can run."""

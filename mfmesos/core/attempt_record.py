@@ -38,3 +38,5 @@ class Attempt:
     host: str = ""
     resources: str = ""
     """What else was allocated, as Mesos writes it: "gpus:1;licences:2"."""
+    measured_gpu_memory_mb: float | None = None
+    """On its GPUs together."""

@@ -84,7 +84,7 @@ def as_attempt(record: TaskRecord, result: wire.Result, host: str, signature: st
         allocated_cores=given.cores, allocated_memory_mb=given.memory_mb, allocated_disk_mb=given.disk_mb,
         measured_cores=_cores(used, given), measured_memory_mb=used.memory_mb, measured_disk_mb=used.disk_mb,
         wall_s=used.wall_s, cpu_s=used.cpu_s, exit_code=result.exit_code, host=host,
-        resources=given.rest())
+        resources=given.rest(), measured_gpu_memory_mb=used.gpu_memory_mb or None)
 
 
 def _cores(used: wire.Usage, given: Resources) -> float | None:

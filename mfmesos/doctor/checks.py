@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mfmesos import bundled
-from mfmesos.doctor import master_checks
+from mfmesos.doctor import gpu_checks, master_checks
 from mfmesos.launchers import binaries
 from mfmesos.settings.config import ConfigError
 from mfmesos.shared.addresses import split_address
@@ -264,7 +264,7 @@ def _master(master: str, probes: Probes, wanted: master_checks.Wanted) -> list[F
             failures.append(f"{address}: {_why(e)}")
             continue
         found = [Finding("master", True, m.MASTER_ANSWERS(address=address, version=version))]
-        return [*found, _agents(address, probes, wanted), *_framework(address, probes, wanted),
+        return [*found, *_agents(address, probes, wanted), *_framework(address, probes, wanted),
                 *_way_back(host, port, probes)]
     return [Finding("master", False, *m.MASTER_SILENT.parts(failures="; ".join(failures)))]
 
@@ -274,19 +274,25 @@ def _why(error: BaseException) -> str:
     return plain(inner if isinstance(inner, BaseException) else error, cure=False)
 
 
-def _agents(address: str, probes: Probes, wanted: master_checks.Wanted) -> Finding:
+def _agents(address: str, probes: Probes, wanted: master_checks.Wanted) -> list[Finding]:
     """From /slaves, or from /state if the master does not serve /slaves to this user."""
     problems = []
     for path in ("slaves", "state"):
         try:
             headers = [wanted.headers] if wanted.headers else []
-            return _largest(probes.get_json(f"http://{address}/{path}", *headers)["slaves"])
+            listed = probes.get_json(f"http://{address}/{path}", *headers)["slaves"]
+            return [_largest(listed), *_gpus(listed, probes)]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
             problems.append(f"/{path}: {_why(e)}")
     why = "; ".join(problems)
     if any("401" in problem or "403" in problem for problem in problems):
-        return Finding("agents", None, *m.AGENTS_FORBIDDEN.parts(why=why))
-    return Finding("agents", None, m.AGENTS_HIDDEN(why=why))
+        return [Finding("agents", None, *m.AGENTS_FORBIDDEN.parts(why=why))]
+    return [Finding("agents", None, m.AGENTS_HIDDEN(why=why))]
+
+
+def _gpus(listed: list[Any], probes: Probes) -> list[Finding]:
+    found = gpu_checks.gpus(listed, probes.get_json, _why)  # agents don't get the secret
+    return [] if found is None else [Finding("gpus", found[0], *found[1])]
 
 
 def _framework(address: str, probes: Probes, wanted: master_checks.Wanted) -> list[Finding]:

@@ -36,6 +36,8 @@ class Device:
     """One plain line for the user."""
     index: str = ""
     """Its number on the agent, where `id` is its UUID: the scheduler may have given it out by its number before."""
+    type: str = ""
+    """As its maker names it: "NVIDIA A100-SXM4-40GB"."""
     own: bool = False
     """Whether the agent isolates it for this claim alone: then the claim has no other GPUs than such ones."""
 
@@ -52,8 +54,10 @@ def load_device(data: Any) -> Device:
     check(device.state in STATES, "device", "unknown state")
     check(isinstance(device.reason, str), "device", "reason is text")
     check(device.index == "" or is_device_id(device.index), "device", "index is not one")
+    check(isinstance(device.type, str), "device", "type is text")
     check(isinstance(device.own, bool), "device", "own is true or false")
     device.reason = printable(plain_text(device.reason), 200, instead=" ")
+    device.type = printable(plain_text(device.type), 100, instead=" ")
     return device
 
 

@@ -194,6 +194,8 @@ class Usage:
     wall_s: float = 0.0
     wait_s: float = 0.0
     """Total seconds that its threads were ready but had no CPU because other processes computed."""
+    gpu_memory_mb: float = 0.0
+    """Peak on its GPUs together; 0: unknown, or none."""
 
 
 FINISHED = "finished"  # exit code 0, and every output exists and was delivered

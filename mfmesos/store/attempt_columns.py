@@ -18,8 +18,10 @@ _FUTURE_S = 86400.0
 
 COLUMNS = tuple(f.name for f in fields(Attempt))
 TEXTS = frozenset({"category", "outcome", "workflow", "signature", "context", "host", "resources"})
-ADDED = ("resources",)
-"""Columns that files of the versions before lack: texts, empty there."""
+ADDED = ("resources", "measured_gpu_memory_mb")
+"""Columns that files of the versions before lack."""
+EMPTY = {column: "''" if column in TEXTS else "NULL" for column in COLUMNS}
+"""What SQL reads where a column is missing."""
 NUMBERS = tuple(name for name in COLUMNS if name not in TEXTS and name != "exit_code")
 
 

@@ -19,7 +19,7 @@ from typing import Any, Callable
 from mfmesos.core.attempt_record import Attempt
 from mfmesos.shared.messages import store as m
 from mfmesos.store import sqlitefile
-from mfmesos.store.attempt_columns import ADDED, COLUMNS, MOST_TEXT, TEXTS, believable
+from mfmesos.store.attempt_columns import ADDED, COLUMNS, EMPTY, MOST_TEXT, TEXTS, believable
 
 log = logging.getLogger("mfmesos.history")
 APPLICATION_ID = 0x6D666D68  # "mfmh"
@@ -31,8 +31,12 @@ PRUNE_EVERY = 1_000
 _BUSY_S = 10.0
 _NETWORK = ("nfs", "cifs", "smb", "afs", "lustre", "gpfs", "ceph", "glusterfs", "beegfs", "9p", "fuse")
 
-_TABLE = f"""CREATE TABLE attempts (id INTEGER PRIMARY KEY,
-    {', '.join(f"{c} {'TEXT' if c in TEXTS else 'INTEGER' if c == 'exit_code' else 'REAL'}" for c in COLUMNS)})"""
+
+def _declared(column: str) -> str:
+    return f"{column} {'TEXT' if column in TEXTS else 'INTEGER' if column == 'exit_code' else 'REAL'}"
+
+
+_TABLE = f"CREATE TABLE attempts (id INTEGER PRIMARY KEY, {', '.join(map(_declared, COLUMNS))})"
 _INDEXES = ("CREATE INDEX by_time ON attempts (ended_at)",
             "CREATE INDEX by_category ON attempts (category, ended_at)")
 _NEWEST_FIRST = "ORDER BY ended_at > ?, ended_at DESC, id DESC"
@@ -121,7 +125,7 @@ class History:
         values = [*([] if category is None else [category]), now + 86400, limit]
         with self._lock, self._translated_errors():
             missing = self._missing()
-            selected = ", ".join("''" if column in missing else _selected(column) for column in COLUMNS)
+            selected = ", ".join(EMPTY[column] if column in missing else _selected(column) for column in COLUMNS)
             rows = self._db.execute(
                 f"SELECT {selected} FROM attempts {where} {_NEWEST_FIRST} LIMIT ?", values).fetchall()
         left: defaultdict[Any, int] = defaultdict(lambda: each)
@@ -204,7 +208,7 @@ class History:
         """Processes of the version before, which share the file, leave them empty."""
         with self._transaction():
             for column in sorted(self._missing()):
-                self._db.execute(f"ALTER TABLE attempts ADD COLUMN {column} TEXT DEFAULT ''")
+                self._db.execute(f"ALTER TABLE attempts ADD COLUMN {_declared(column)} DEFAULT {EMPTY[column]}")
 
     def _fade(self) -> None:
         """Remove the oldest attempts beyond the bounds; within a transaction."""

@@ -2,7 +2,7 @@
 
 report.jsonl has one JSON object per ended task, in the order of their ends. Keys: time (seconds since the epoch), task
 (id), command, category, finished, withdrawn, reason, exit_code, outputs, usage (memory_mb, disk_mb, cores, cpu_s,
-wall_s, wait_s), allocation (cores, memory_mb, disk_mb), host, attempts.
+wall_s, wait_s, gpu_memory_mb with GPUs), allocation (cores, memory_mb, disk_mb), host, attempts.
 """
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mfmesos.shared.wholelines import open_to_append
 
 if TYPE_CHECKING:  # `mfmesos why` and `logs` need this module alone
     from mfmesos.core.actions import ReportTask
-    from mfmesos.shared.wire import Result
+    from mfmesos.shared.wire import Result, Usage
 
 log = logging.getLogger("mfmesos.report")
 REPORT = "report.jsonl"
@@ -71,7 +71,7 @@ class RunLog:
             "reason": report.reason,
             "exit_code": report.exit_code,
             "outputs": list(task.outputs),
-            "usage": dict(vars(result.usage)) if result else None,
+            "usage": _used(result.usage) if result else None,
             "allocation": None,
             "host": host,
             "attempts": report.attempts,
@@ -171,3 +171,8 @@ def read_report(state_dir: Path) -> list[dict[str, Any]]:
         except ValueError:
             continue
     return entries
+
+
+def _used(usage: Usage) -> dict[str, float]:
+    """Memory of GPUs only if it had some."""
+    return {name: value for name, value in vars(usage).items() if value or name != "gpu_memory_mb"}

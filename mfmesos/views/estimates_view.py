@@ -20,7 +20,8 @@ BINS = 24
 MOST_DRAWN = 40
 """Categories in one picture; few programs can show a taller one."""
 RESOURCES = (("memory", "measured_memory_mb", "MB"), ("disk", "measured_disk_mb", "MB"),
-             ("cores", "measured_cores", "cores"), ("wall", "wall_s", "s"))
+             ("cores", "measured_cores", "cores"), ("wall", "wall_s", "s"),
+             ("gpu_memory", "measured_gpu_memory_mb", "MB"))
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def details(group: Category, estimates: Estimates, bars: str = BARS) -> list[str
         elif resource == "cores":
             usual = estimates.cores.typical(group.name, group.input_mb())
             lines.append(f"  {m.USUAL_CORES(cores=_number(usual))}")
-        else:
+        elif resource == "wall":
             lines.append(f"  {m.USUAL_TIME(seconds=_number(estimates.seconds(group.name, group.input_mb())))}")
     return lines
 

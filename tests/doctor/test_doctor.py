@@ -160,6 +160,30 @@ def test_agents_out_of_the_masters_state(tmp_path: Path) -> None:
     assert "--principal" in found.cure
 
 
+@pytest.mark.parametrize(("flags", "ok", "text"), [
+    ({"flags": {"isolation": "filesystem/linux,cgroups/devices,gpu/nvidia"}}, True, "4 on 2 agents, kept apart"),
+    ({"flags": {"isolation": "posix/cpu,posix/mem"}}, None, "4 on 2 agents; g1 does not isolate them (advisory)"),
+    (OSError("HTTP Error 401: Unauthorized"), None, "g1 does not say whether it isolates them (HTTP Error 401"),
+    ({}, None, "g1 does not say")])
+def test_whether_agents_isolate_gpus(tmp_path: Path, flags: Any, ok: bool | None, text: str) -> None:
+    """Each agent with GPUs is asked for its flags; those without are not."""
+    agents = [{"hostname": f"g{n}", "pid": f"slave({n})@10.0.0.{n}:5051",
+               "resources": {"cpus": 2, "mem": 1000, "disk": 1000, "gpus": 2 if n else 0}} for n in range(3)]
+
+    def get_json(url: str) -> Any:
+        if url.startswith("http://10.0.0."):
+            assert "10.0.0.0" not in url
+            if isinstance(flags, Exception):
+                raise flags
+            return flags
+        return {"version": "1.11.0", "slaves": agents}
+
+    found = by_name(healthy(tmp_path, get_json=get_json))["gpus"]
+    assert found.ok is ok
+    assert text in found.text
+    assert "gpus" not in by_name(healthy(tmp_path))
+
+
 @pytest.mark.parametrize(("principal", "secret", "refusal"), [
     ("mfmesos", "word", ""), (None, None, "401"), ("mfmesos", "wrong", "401"), ("other", "word", "401")])
 def test_a_master_is_asked_as_a_run_would(tmp_path: Path, principal: str, secret: str, refusal: str) -> None:

@@ -64,6 +64,11 @@ def sync(talk: Talk) -> None:
     talk.state.next_sync(talk.attempts, talk.now)
 
 
+def news(talk: Talk) -> None:
+    """What goes with each sync has changed."""
+    talk.state.has_news()
+
+
 def runs(*names: str) -> Step:
     """Attempts are taken on."""
     def step(talk: Talk) -> None:
@@ -165,6 +170,8 @@ WHEN = [
          [sync, ended("a")], Phase.URGENT, BATCH_S, queued=BUSY - 1),
     When("a result long after the last sync waits for nobody",
          [sync, after(1.0), ended("a")], Phase.URGENT, 0.0),
+    When("what the scheduler knows of the agent's GPUs is no longer true",
+         [sync, news], Phase.URGENT, BATCH_S),
     When("a result in flight is no news",
          [sync, ended("a"), sync], Phase.QUIET, HEARTBEAT_S),
     When("both connections carry a sync: even results wait for an answer",

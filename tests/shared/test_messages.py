@@ -40,6 +40,8 @@ NOT_MESSAGES: dict[str, tuple[str, ...]] = {
     # What makeflow prints, and a kind of record.
     "mfmesos/taskfiles/makeflow_debug.py": ("couldn't load ",), "mfmesos/taskfiles/splitter.py": ("too long",),
     "mfmesos/taskfiles/taskfile.py": ("too long",),
+    # What nvidia-smi prints.
+    "executor/mfmesos_executor/nvidia_smi.py": ("not supported", "insufficient permissions"),
     # Heads of HTTP.
     "executor/mfmesos_executor/peer_server.py": ("HTTP/1.1 ",),
     "executor/mfmesos_executor/peer_stream.py": ("GET /inputs/",),

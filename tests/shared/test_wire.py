@@ -33,7 +33,7 @@ def test_devices_are_a_state_each():
 
 @pytest.mark.parametrize("device", [
     {"id": "0,1"}, {"id": ""}, {"id": 0}, {"id": "0\n"}, {"id": "0", "state": "gone"}, {"id": "0", "reason": 1},
-    {"id": "0", "index": "a b"}, {"id": "0", "own": 1}, {}, "0"])
+    {"id": "0", "index": "a b"}, {"id": "0", "own": 1}, {"id": "0", "type": 1}, {}, "0"])
 def test_what_is_no_device_is_refused(device: object):
     """Ids stand in variables of tasks with commas between them: whoever has the token can send any text."""
     for devices in ([device], [{"id": "0"}] * (MOST_DEVICES + 1)):

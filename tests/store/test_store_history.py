@@ -16,7 +16,7 @@ import pytest
 
 from mfmesos.store import history as module
 from mfmesos.store import sqlitefile
-from mfmesos.store.attempt_columns import COLUMNS, Attempt
+from mfmesos.store.attempt_columns import ADDED, COLUMNS, Attempt
 from mfmesos.store.history import History, HistoryError, default_path
 
 NOW = 1_800_000_000.0
@@ -24,7 +24,8 @@ FULL = Attempt(
     ended_at=NOW - 5, category="bwa mem -t", outcome="exhausted:memory", workflow="genomes", signature="0123456789ab",
     context="bwa index", input_mb=3.5, requested_cores=1, requested_memory_mb=100, requested_disk_mb=50,
     allocated_cores=1, allocated_memory_mb=100, allocated_disk_mb=50, measured_cores=0.9, measured_memory_mb=101,
-    measured_disk_mb=3, wall_s=2, cpu_s=1.8, exit_code=137, host="agent1", resources="gpus:1;licences:2")
+    measured_disk_mb=3, wall_s=2, cpu_s=1.8, exit_code=137, host="agent1", resources="gpus:1;licences:2",
+    measured_gpu_memory_mb=900)
 
 
 def attempt(ago: float = 10.0, category: str = "sort", **more) -> Attempt:
@@ -60,7 +61,7 @@ def as_before(path: Path) -> None:
     with opened(path) as h:
         h.add([FULL])
     with sqlite3.connect(path) as db:
-        columns = ", ".join(column for column in COLUMNS if column != "resources")
+        columns = ", ".join(column for column in COLUMNS if column not in ADDED)
         db.execute(f"CREATE TABLE before (id INTEGER PRIMARY KEY, {columns})")
         db.execute(f"INSERT INTO before SELECT id, {columns} FROM attempts")
         db.execute("DROP TABLE attempts")
@@ -72,14 +73,15 @@ def test_the_version_before_shares_the_file(path):
     """Its rows count, also those that it adds after ours; ours are kept with what it does not know."""
     as_before(path)
     with opened(path) as h:
-        assert h.load() == [replace(FULL, resources="")]
+        assert h.load() == [replace(FULL, resources="", measured_gpu_memory_mb=None)]
         h.add([FULL])
-        theirs = [column for column in COLUMNS if column != "resources"]
+        theirs = [column for column in COLUMNS if column not in ADDED]
         with sqlite3.connect(path) as db:
             db.execute(f"INSERT INTO attempts ({', '.join(theirs)}) VALUES ({', '.join('?' * len(theirs))})",
                        [getattr(FULL, column) for column in theirs])
         db.close()
-        assert [one.resources for one in h.load()] == ["", FULL.resources, ""]
+        assert [(one.resources, one.measured_gpu_memory_mb) for one in h.load()] == [
+            ("", None), (FULL.resources, 900), ("", None)]
         assert h.dropped == 0
 
 
@@ -88,7 +90,7 @@ def test_a_file_of_the_version_before_is_only_read(path, monkeypatch):
     as_before(path)
     monkeypatch.setattr(sqlitefile, "on_read_only_mount", lambda path: True)
     with opened(path) as h:
-        assert h.load() == [replace(FULL, resources="")]
+        assert h.load() == [replace(FULL, resources="", measured_gpu_memory_mb=None)]
 
 
 def test_what_is_added_is_there_newest_last(path):

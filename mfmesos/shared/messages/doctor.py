@@ -119,6 +119,16 @@ NO_AGENTS = Message(
     "start mesos-agent with --master of this master")
 AGENTS_FOUND = Message(
     "agents-found", "{count}; the largest, {host}, has {size}", "No task can ask for more than the largest agent has.")
+GPUS_STRICT = Message(
+    "gpus-strict", "{gpus:g} on {agents} agents, kept apart by the kernel (strict)",
+    "The agents isolate GPUs: no task can use the GPU of another claim (docs/gpus.md).")
+GPUS_ADVISORY = Message(
+    "gpus-advisory", "{gpus:g} on {agents} agents; {host} does not isolate them (advisory)",
+    "Tasks learn by variables which GPUs are theirs; nothing keeps a task that overrides them off others "
+    "(docs/gpus.md).", "start agents with --isolation=filesystem/linux,cgroups/devices,gpu/nvidia")
+GPUS_UNKNOWN = Message(
+    "gpus-unknown", "{gpus:g} on {agents} agents; {host} does not say whether it isolates them ({why})",
+    "The agent's flags can be read only by some principals, or not from this machine.")
 AGENT_SIZE = Message(
     "agent-size", "{cpus:g} cpus, {memory:.0f} MB memory, {disk:.0f} MB disk", "Part of agents-found.")
 NO_ROUTE = Message(

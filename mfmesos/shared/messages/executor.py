@@ -75,6 +75,37 @@ EXECUTOR_FOLDER_GONE = Message(
 EXECUTOR_FOLDER_READ_ONLY = Message(
     "executor-folder-read-only", "the executor's folder on the agent cannot be written: {why}", _AGENT)
 
+# --- GPUs ---
+_GPU_TAKEN = "The task runs again, uncharged, with another GPU, or with this one when it is free."
+GPU_LOCKED = Message(
+    "gpu-locked", "GPU {gpu} is in use by another run of mfmesos, or another claim, on this agent", _GPU_TAKEN)
+GPU_HAS_PROCESS = Message(
+    "gpu-has-process", "process {pid}{name} is on GPU {gpu} and does not belong to the task that has this GPU",
+    "Somebody uses the GPU without Mesos, or a task of another claim uses a GPU that it was not given. An executor "
+    "ends only processes of its own tasks.", "have the process ended; isolate GPUs on the agent (docs/gpus.md)")
+GPU_MEMORY_LEFT = Message(
+    "gpu-memory-left", "{used:.0f} MB of memory are in use on GPU {gpu}, but no process is on it",
+    "The GPU is in quarantine until its memory is free.", "if this does not end, reset the GPU")
+GPU_FAULTY = Message(
+    "gpu-faulty", "GPU {gpu} reports an error: {why}", "No task gets the GPU until the error is gone.",
+    "reset the GPU or restart the agent's machine")
+GPU_MISSING = Message(
+    "gpu-missing", "nvidia-smi does not list GPU {gpu}", "No task gets the GPU until it is back.",
+    "see the kernel's log on the agent for Xid errors")
+GPU_UNSEEN = Message(
+    "gpu-unseen", "nvidia-smi does not say whether GPU {gpu} is free", "The GPU is in quarantine until it does.",
+    "run nvidia-smi on the agent")
+GPU_ECC = Message(
+    "gpu-ecc", "{count} uncorrected memory errors (ECC)", "Part of gpu-faulty: since the driver was loaded.")
+OF_ATTEMPT = Message("of-attempt", "attempt {attempt} of mfmesos", "Part of gpu-has-process.")
+TOO_FEW_GPUS = Message(
+    "too-few-gpus", "the agent has fewer than {wanted} GPUs", "The agent offers GPUs that nvidia-smi does not list.",
+    "compare the agent's --resources with nvidia-smi -L")
+GPU_NOT_GIVEN = Message(
+    "gpu-not-given", "its process {pid}{name} used GPU {gpu}, which the task was not given",
+    "The command overrides CUDA_VISIBLE_DEVICES or a similar variable.",
+    "use the GPUs that the variable names, or request more GPUs")
+
 # --- outputs ---
 OUTPUTS_INCOMPLETE = Message(
     "outputs-incomplete", "its outputs may be incomplete",
