@@ -42,21 +42,21 @@ MINUTES = 30.0
 
 def measure(rows: Sequence[Row], bench: Bench, rounds: int | None, until: float) -> list[Result]:
     """Measures each row once, then again those that want more rounds; no round begins that would end after `until`
-    (monotonic) if it took as long as the last one of that row."""
+    (monotonic) if it took as long as the last one of that row, or the first one as long as the row says."""
     results = [Result(row) for row in rows]
     for turn in range(max(rounds or row.rounds for row in rows)):
         bench.turn = turn
         for result in results:
-            if turn < (rounds or result.row.rounds) and result.here and not _late(result, until):
+            if turn < (rounds or result.row.rounds) and result.here and not _late(result, until, bench.scale):
                 _round(result, bench)
     return results
 
 
-def _late(result: Result, until: float) -> bool:
-    last = result.seconds[-1] if result.seconds else 0.0
-    if time.monotonic() + last <= until:
+def _late(result: Result, until: float, scale: float) -> bool:
+    takes_s = result.seconds[-1] if result.seconds else result.row.takes_s * min(1.0, scale)
+    if time.monotonic() + takes_s <= until:
         return False
-    result.problem = result.problem or "no time for another round"
+    result.problem = result.problem or f"no time for {'another' if result.seconds else 'a'} round"
     return True
 
 

@@ -129,7 +129,7 @@ ROWS = (
         "-T local and one plain loopback copy of the same 5 GB", (
             ratio("mfmesos / (local and copy)", "mfmesos_s", "local_and_copy_s", at_most=1.2),
             ratio("files that the scheduler reads / data handed over", "scheduler_read_mb", "handed_over_mb",
-                  at_most=0.02)), chain, rounds=2),
+                  at_most=0.02)), chain, rounds=2, takes_s=45),
     Row("many-inputs", "a folder of 10,000 small files into 20 tasks", "-T wq",
         (ratio(OF_WQ, "mfmesos_s", "wq_s", at_most=1.0),), many_inputs, rounds=2),
     Row("many-outputs", "10,000 outputs of one task", "-T wq",

@@ -70,6 +70,8 @@ class Row:
     """How often it is measured, if time allows."""
     scaled: str = ""
     """What is smaller than in the title, so that the bench fits its time."""
+    takes_s: float = 30.0
+    """Of one round, about, on two idle cores: none begins that would end too late."""
 
 
 @dataclass

@@ -115,12 +115,12 @@ ROWS = (
         ratio(OF_LOCAL, "mfmesos_s", "local_s")), rules_1000_busy),
     Row("rules-10000", "10,000 rules", "-T local -j 2; makeflow's floor", (
         ratio(OF_LOCAL, "mfmesos_s", "local_s", at_most=1.05),
-        ratio(OF_FLOOR, "mfmesos_s", "floor_s")), rules_10000, rounds=1),
+        ratio(OF_FLOOR, "mfmesos_s", "floor_s")), rules_10000, rounds=1, takes_s=330),
     Row("run-10000", "`mfmesos run`, 10,000 tasks with one small output",
         "Python's subprocess with 2 threads; GNU parallel; xargs -P2", (
             ratio("speed of subprocess", "subprocess_s", "mfmesos_s", at_least=0.45),
             ratio("time of GNU parallel", "mfmesos_s", "parallel_s", at_most=1.0),
-            ratio("time of xargs -P2", "mfmesos_s", "xargs_s")), run_10000, rounds=2),
+            ratio("time of xargs -P2", "mfmesos_s", "xargs_s")), run_10000, rounds=2, takes_s=55),
     Row("scheduler-cpu", "`mfmesos run`, 10,000 tasks: the scheduler's own CPU per ended task, all of it",
         "a limit", (value("CPU per ended task", "per_task_ms", "ms", at_most=0.7),), scheduler_cpu, rounds=2),
 )

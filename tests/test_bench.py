@@ -1,10 +1,12 @@
 """The bench: its rows, its table, and one row from end to end. What it measures is not judged here."""
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -127,15 +129,19 @@ def test_an_unknown_row_is_refused_with_the_names_that_exist(capsys):
 
 
 def test_rows_are_repeated_while_time_lasts():
-    """Each is measured at least once; a further round that would end too late does not begin, and the table says so."""
+    """A round that would end too late does not begin, and the table says so: the first by what the row says of itself,
+    others by how long the last one took."""
     turns = []
     one = Row("a", "", "", (), lambda b: turns.append(b.turn) or {}, rounds=3)
     shared = Bench()
     try:
         assert [len(r.rounds) for r in bench.measure([one], shared, None, math.inf)] == [3]
         assert turns == [0, 1, 2]
-        [late] = bench.measure([one], shared, None, 0.0)
-        assert (late.rounds, late.problem) == ([], "no time for another round")
+        soon = time.monotonic() + 3600
+        [late] = bench.measure([dataclasses.replace(one, takes_s=7200)], shared, None, soon)
+        assert (late.rounds, late.problem) == ([], "no time for a round")
+        [quick] = bench.measure([dataclasses.replace(one, takes_s=60)], shared, None, soon)
+        assert len(quick.rounds) == 3
     finally:
         shared.close()
     assert not shared.folder.exists()
