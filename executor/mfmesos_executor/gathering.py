@@ -1,7 +1,9 @@
 """Puts the inputs of an attempt in place: small ones with one request for many."""
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import os
 from typing import Callable, Generator, NamedTuple, Optional, Sequence, Tuple
 
@@ -30,18 +32,27 @@ def place_inputs(sandbox: Sandbox, cache: Cache, fetch_many: FetchMany,
     wanted = [_Wanted(name, item, sandbox.path(name)) for name, item in sorted(sandbox.inputs.items())]
     # Folders first: a file that is also in one of them replaces the folder's copy.
     wanted.sort(key=lambda one: one.item.kind != "dir")
-    small = [one for one in wanted if _is_small(one.item)]
     made = {sandbox.work}
-    for one in wanted if len(small) < 2 else [one for one in wanted if not _is_small(one.item)]:
+
+    def place(one: _Wanted) -> Placing:
         yield one.name, bool(one.item.url) or one.item.size > FILE_BYTES
         _make_parent(one, made)
         may_link = sharer is not None and not any(lies_in(output, one.target) for output in own)
         cache.place(one.item, one.target, cancelled, sharer if may_link else None, own)
-    if len(small) < 2:
+
+    small = []
+    for one in wanted:
+        if not _is_small(one.item):
+            yield from place(one)
+    for one in wanted:
+        if _is_small(one.item):
+            yield one.name, None
+            _make_parent(one, made)
+            if not _came_along(one):
+                small.append(one)
+    if len(small) == 1:
+        yield from place(small[0])
         return
-    for one in small:
-        yield one.name, None
-        _make_parent(one, made)
     for start in range(0, len(small), MOST):
         yield from _place_some(small[start:start + MOST], cache, fetch_many, cancelled)
 
@@ -61,6 +72,22 @@ def _make_parent(wanted: _Wanted, made: set[str]) -> None:
     if parent not in made:
         os.makedirs(parent, exist_ok=True)
         made.add(parent)
+
+
+def _came_along(wanted: _Wanted) -> bool:
+    """Whether the input travelled with the attempt and is in place now; otherwise fetch it. Raises OSError."""
+    item = wanted.item
+    if not item.content or item.shared:
+        return False
+    try:
+        content = base64.b64decode(item.content, validate=True)
+    except ValueError:
+        return False
+    item.content = ""  # not to be kept in memory until the attempt ends
+    if hashlib.sha256(content).hexdigest() != item.digest:
+        return False
+    _write_new(wanted.target, content, mode_of(item), item.mtime_ns, item.sparse)
+    return True
 
 
 def _place_some(wanted: Sequence[_Wanted], cache: Cache, fetch_many: FetchMany,

@@ -131,6 +131,8 @@ class Input:
     """Whether it is a temporary output: the scheduler may not have it."""
     in_place: str = ""
     """Its path in a shared folder, where it is used: a name that is not absolute gets a symbolic link."""
+    content: str = ""
+    """The content, in base64, of a small file, which need not be fetched then; it must have the digest."""
 
 
 @dataclass
@@ -323,19 +325,17 @@ def load_result(data: Any) -> Result:
     check(is_id(result.attempt), "result", "attempt is not an id")
     where = f"result of {result.attempt}"
     check(result.outcome in OUTCOMES, where, f"unknown outcome {str(result.outcome)[:40]!r}")
-    for text in (result.reason, result.stdout, result.stderr, result.wrote_input):
-        check(isinstance(text, str), where, "reason, stdout, stderr and wrote_input are text")
+    for text in (result.reason, result.stdout, result.stderr, result.wrote_input, result.lacks):
+        check(isinstance(text, str), where, "reason, stdout, stderr, wrote_input and lacks are text")
     for number in (result.exit_code, result.signal):
         check(number is None or is_code(number), where, "exit_code and signal are whole numbers")
     check(result.resource in (None, "memory", "disk", "wall"), where, "resource is memory, disk or wall")
     for flag in (result.final, result.outside, result.placed):
         check(isinstance(flag, bool), where, "final, outside and placed are true or false")
-    check(isinstance(result.lacks, str), where, "lacks is text")
     check(isinstance(result.busy, list) and all(map(is_device_id, result.busy)), where, "busy is a list of devices")
     check(result.tar is None or isinstance(result.tar, str), where, "tar is base64 text")
-    check(
-        isinstance(result.missing_outputs, list) and all(isinstance(n, str) for n in result.missing_outputs),
-        where, "missing_outputs is a list of names")
+    gone = result.missing_outputs
+    check(isinstance(gone, list) and all(isinstance(n, str) for n in gone), where, "missing_outputs is a list of names")
     # Everyone with the token can send this text: no line breaks, no terminal controls.
     result.reason = printable(plain_text(result.reason), 0, instead=" ")
     result.wrote_input = printable(plain_text(result.wrote_input), 0, instead=" ")

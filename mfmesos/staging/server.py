@@ -105,8 +105,7 @@ class StagingServer:
         # On Python 3.9 these belong to the loop that runs when they are made.
         self._stopping = asyncio.get_running_loop().create_future()
         self._transfer = Transfer(
-            self._inputs, self._deliveries, self._reading, self._writing, idle_s=self._idle_s,
-            uploads=self._uploads)
+            self._inputs, self._deliveries, self._reading, self._writing, idle_s=self._idle_s, uploads=self._uploads)
         tls = self._tls if self._tls is not None else not is_loopback(host)
         shown = advertise or advertised(host)
         name, _ = split_host_port(shown, 0)
@@ -285,6 +284,7 @@ class StagingServer:
         await self._take_results(claim, message.results)
         answer = await self._held(claim, message)
         claim.number = max(claim.number, answer.number, message.got)
+        self._transfer.add_contents(claim.files, answer.run)
         return aio.web.Response(body=wire.dumps(answer), content_type="application/json")
 
     async def _read_sync(self, request: aio.web.Request, claim: ClaimAccess) -> bytes:

@@ -1,11 +1,13 @@
-"""Many small inputs in one answer; see mfmesos.shared.batches."""
+"""Small inputs: many in one answer, see mfmesos.shared.batches, and some in the answer that names their attempt."""
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Iterator, Sequence
+from typing import Callable
 
 from mfmesos.core.model import StagedInput
-from mfmesos.shared import batches, descriptors
+from mfmesos.shared import batches, descriptors, wire
 from mfmesos.shared.messages import staging as m
 from mfmesos.shared.messages import streams as refusals
 from mfmesos.staging.input_errors import InputChanged
@@ -13,6 +15,8 @@ from mfmesos.staging.inputs import InputIndex
 from mfmesos.staging.refusals import Refused
 
 PIECE = 1 << 20
+LARGEST_ADDED, MOST_ADDED = 64 << 10, 1 << 20
+"""Bytes of an input that travels in the answer that names its attempt, and of all of them in one answer."""
 
 
 def answer(inputs: InputIndex, wanted: Sequence[Sequence[StagedInput]]) -> Iterator[bytes]:
@@ -47,6 +51,27 @@ def _content(inputs: InputIndex, choices: Sequence[StagedInput]) -> bytes:
             if refused.status != 409:
                 break
     raise refused
+
+
+def add_contents(inputs: InputIndex, choices: Callable[[str], Sequence[StagedInput]], runs: Sequence[wire.Run]) -> int:
+    """Add to these messages the content of small inputs that no other attempt needs: each saves its executor a request,
+    and its slot the wait for it. `choices`: the inputs with a digest that the claim may fetch. What is not available is
+    left out, since the executor learns the reason when it fetches it. Returns the number of bytes (blocking).
+    """
+    total = 0
+    for run in runs:
+        for item in run.inputs:
+            if item.shared or item.kind != "file" or item.size > LARGEST_ADDED or item.url or item.in_place:
+                continue
+            if total + item.size > MOST_ADDED:
+                return total
+            try:
+                content = _content(inputs, choices(item.digest))
+            except Refused:
+                continue
+            item.content = base64.b64encode(content).decode("ascii")
+            total += len(content)
+    return total
 
 
 def read(path: str, staged: StagedInput) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any, Callable, TypeVar
 
 from mfmesos import aio
 from mfmesos.core.model import StagedInput
+from mfmesos.shared import wire
 from mfmesos.shared.batches import FILE_BYTES
 from mfmesos.shared.disk import capacity
 from mfmesos.shared.hashing import HEX_BYTES
@@ -118,6 +119,10 @@ class Transfer:
     ) -> aio.web.StreamResponse:
         """Send small files; for each, `wanted` lists the inputs with its content."""
         return await self._send_pieces(request, smallfiles.answer(self._inputs, wanted))
+
+    def add_contents(self, choices: Callable[[str], Sequence[StagedInput]], runs: Sequence[wire.Run]) -> None:
+        """See smallfiles.add_contents."""
+        self._count(smallfiles.add_contents(self._inputs, choices, runs))
 
     def _send_file(self, path: str, staged: StagedInput) -> aio.web.StreamResponse:
         if staged.size <= AT_ONCE:

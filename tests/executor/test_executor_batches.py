@@ -1,6 +1,7 @@
 """Many small inputs of an attempt: fetched together, each verified, with the same ends as if they came alone."""
 from __future__ import annotations
 
+import base64
 import itertools
 
 import pytest
@@ -150,3 +151,37 @@ def test_a_file_in_an_input_folder(executor, staging, tmp_path):
     inputs = [staging.add("tree/x", b"x", shared=False), staging.add("tree/y", b"y", shared=False),
               staging.add_dir("tree", folder)]
     assert contents(one(staging, "1.1", "cat tree/x tree/y > o", inputs, ["o"])) == {"o": b"xy"}
+
+
+def came_along(item, content: bytes):
+    item.content = base64.b64encode(content).decode()
+    return item
+
+
+def test_content_that_comes_with_the_attempt(executor, staging, tmp_path):
+    """It is not fetched, has its mode and time, and replaces what an input folder has under its name."""
+    folder = tmp_path / "tree"
+    folder.mkdir()
+    (folder / "x").write_bytes(b"of the folder")
+    tree = staging.add_dir("tree", folder)
+    own = came_along(staging.add("tree/x", b"own\n", mode=0o750, shared=False), b"own\n")
+    own.mtime_ns = 1_000_000_000_123_456_789
+    other = came_along(staging.add("a/b", b"other\n", shared=False), b"other\n")
+    command = "cat tree/x a/b > o; stat -c '%a %.9Y' tree/x >> o"
+    result = one(staging, "1.1", command, [own, other, tree], ["o"])
+    assert contents(result)["o"] == b"own\nother\n750 1000000000.123456789\n"
+    assert staging.gets == [tree.digest]
+
+
+@pytest.mark.parametrize("spoil", [lambda text: "b3RoZXI=", lambda text: text[:-1], lambda text: "\u00e4" + text],
+                         ids=["other", "cut", "not base64"])
+def test_content_that_is_not_the_input(executor, staging, spoil):
+    """The input is fetched instead, alone or with others."""
+    alone, first, second = (came_along(staging.add(name, name.encode(), shared=False), name.encode())
+                            for name in ("alone", "first", "second"))
+    for item in (alone, first, second):
+        item.content = spoil(item.content)
+    assert contents(one(staging, "1.1", "cat alone > o", [alone], ["o"])) == {"o": b"alone"}
+    assert contents(one(staging, "2.1", "cat first second > o", [first, second], ["o"])) == {"o": b"firstsecond"}
+    assert [len(digests) for digests in staging.batches] == [2]
+    assert sorted(staging.gets) == sorted(item.digest for item in (alone, first, second))

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import os
 from pathlib import Path
@@ -13,6 +14,7 @@ from mfmesos_executor.fetching import Scheduler
 from staging_help import Bench, run
 
 from mfmesos.shared import batches, wire
+from mfmesos.staging import smallfiles
 
 
 def old(path: Path, content: bytes) -> Path:
@@ -156,3 +158,50 @@ def test_a_client_that_does_not_read_holds_no_thread(tmp_path: Path) -> None:
         assert b"\r\n0\r\n" not in await reader.read()
         writer.close()
     run(tmp_path, test, idle_s=0.5, threads=1)
+
+
+def test_content_in_the_answer(tmp_path: Path) -> None:
+    """A small file that no other attempt needs travels in the answer that names its attempt, as long as the claim may
+    fetch it and it is unchanged: not what others need, is larger, is another claim's, has changed or is a folder."""
+    sizes = {"own": 10, "empty": 0, "shared": 10, "large": smallfiles.LARGEST_ADDED + 1, "changed": 10, "theirs": 10}
+    for name, size in sizes.items():
+        old(tmp_path / name, name[:1].encode() * size)
+    old(tmp_path / "folder/file", b"file")
+
+    async def test(b: Bench) -> None:
+        items = as_inputs(b.permit("1.1", inputs=("own", "empty", "shared", "large", "changed", "folder")))
+        theirs = as_inputs(b.permit("2.1", ("p",), inputs=("theirs",), claim="c2"))
+        for item in (*items, *theirs):
+            item.shared = item.name == "shared"
+        (tmp_path / "changed").write_bytes(b"CHANGED")
+
+        async def answer(claim: str, request: wire.SyncRequest) -> wire.SyncAnswer:
+            return wire.SyncAnswer(1, run=[wire.Run("1.1", "x", [*items, *theirs], ["o"], "/w", 1, 1, 1)])
+
+        b.answer = answer
+        before = b.server.sent()[0]
+        status, got = await b.sync()
+        found = {item.name: base64.b64decode(item.content) for item in got.run[0].inputs if item.content}
+        assert (status, found) == (200, {"own": b"o" * 10})
+        assert b.server.sent()[0] - before == 10
+    run(tmp_path, test)
+
+
+def test_an_answer_is_bounded(tmp_path: Path) -> None:
+    """What does not fit into it is fetched, as ever."""
+    count = smallfiles.MOST_ADDED // smallfiles.LARGEST_ADDED
+    for i in range(count + 5):
+        old(tmp_path / f"in.{i}", bytes([i]) * smallfiles.LARGEST_ADDED)
+
+    async def test(b: Bench) -> None:
+        items = as_inputs(b.permit("1.1", inputs=tuple(f"in.{i}" for i in range(count + 5))))
+        for item in items:
+            item.shared = False
+
+        async def answer(claim: str, request: wire.SyncRequest) -> wire.SyncAnswer:
+            return wire.SyncAnswer(1, run=[wire.Run("1.1", "x", items, ["o"], "/w", 1, 1, 1)])
+
+        b.answer = answer
+        _, got = await b.sync()
+        assert sum(bool(item.content) for item in got.run[0].inputs) == count
+    run(tmp_path, test)
