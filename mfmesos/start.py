@@ -15,6 +15,10 @@ import gc
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mfmesos.launchers.early import Early
+
 HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 """The folder from which this installation was imported."""
 
@@ -102,14 +106,29 @@ def cli() -> None:
     """`mfmesos` on the command line."""
     gc.set_threshold(*COLLECT_AFTER)
     isolate()
+    early = _start_early(sys.argv[1:])
     from mfmesos.cli.command_line import main as command_line
 
     try:
-        command_line(prog_name="mfmesos")
+        command_line(prog_name="mfmesos", obj=early)
     except SystemExit as e:
+        if early is not None:
+            early.close()
         if e.code is None or isinstance(e.code, int):
             _leave(e.code or 0)
         raise
+
+
+def _start_early(argv: list[str]) -> Early | None:
+    """The scheduler's process for a command that will surely need one; the command itself takes a while to start."""
+    if argv[:1] not in (["makeflow"], ["factory"]) or not {"-h", "--help"}.isdisjoint(argv):
+        return None
+    from mfmesos.launchers.early import Early
+
+    try:
+        return Early()
+    except OSError:
+        return None  # the command reports what is wrong
 
 
 def _leave(code: int) -> None:

@@ -352,15 +352,17 @@ def _launched(
     options: dict[str, Any],
 ) -> int:
     """Run another program's engine with the scheduler of mfmesos, on the embedded cluster unless a master is named."""
+    from mfmesos.launchers.early import Early
     from mfmesos.launchers.launching import LaunchOptions
     from mfmesos.launchers.localrun import local_cluster
 
+    early = click.get_current_context().find_object(Early)
     config = scheduler_config(Path.cwd(), options, **task_settings(options))
     if parsed.master or parsed.starts_nothing:
         config.master = parsed.master or DEFAULT_MASTER
     with local_cluster(config, options["local_agents"]) as resolved:
         return with_end(options["at_end"], Path.cwd(), lambda: launch(LaunchOptions(
-            argv=list(args), scheduler=resolved, echo=echo,
+            argv=list(args), scheduler=resolved, echo=echo, early=early,
             ignore_environment=options.get("ignore_environment", False))), echo)
 
 

@@ -39,8 +39,11 @@ from mfmesos.taskfiles.workers import as_worker
 
 log = logging.getLogger("mfmesos.engine")
 ENGINE_ENDS_WITHIN_S = 6.0
-LOOK_S = 0.02
-"""Interval of checks for the engine's end; the scheduler checks more thoroughly, and less often."""
+LOOK_S, LOOK_SOON_S = 0.02, 0.005
+"""Interval of checks for the engine's end, while tasks are left and when all have ended; the scheduler checks more
+thoroughly, and less often."""
+QUIET_S = 0.03
+"""An engine that has added nothing to its file for this long waits for results."""
 
 
 class TaskFileEngine(Launched):
@@ -63,6 +66,7 @@ class TaskFileEngine(Launched):
         self._folder = Folder(config.workdir)
         self._comma_names = CommaNames()
         self._taken: set[int] = set()
+        self._has_read = False
         self._cancelled: set[tuple[str, tuple[str, ...]]] = set()
         """Command and outputs of what the user has cancelled: makeflow submits such a rule again, as another task."""
         self._overlaps = Overlaps()
@@ -93,7 +97,8 @@ class TaskFileEngine(Launched):
         if word:
             self._host.stop(m.ENGINE_ENDED(word=word))
         else:
-            self._host.loop.call_later(LOOK_S, self._look_for_end)
+            ended = self._finished + self._failed + self._withdrawn
+            self._host.loop.call_later(LOOK_SOON_S if ended == len(self._taken) else LOOK_S, self._look_for_end)
 
     def _last_word(self) -> str | None:
         """makeflow's last word in mesos_done; None before."""
@@ -132,6 +137,16 @@ class TaskFileEngine(Launched):
             else:
                 self._stager.withdraw(record.task_id)
         self._stager.submit_all(fresh)
+        if not self._has_read and data:
+            self._has_read = True
+            if self._is_quiet():
+                self._post(ev.NoneFollowsSoon())
+
+    def _is_quiet(self) -> bool:
+        try:
+            return time.time() - (self._workdir / TASK_INFO).stat().st_mtime >= QUIET_S
+        except OSError:
+            return False
 
     def _overlap(self, task: Task) -> str:
         """Why its outputs and those of an earlier task exclude each other; other overlaps are only reported."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mfmesos.launchers import binaries
+from mfmesos.launchers.early import Early
 from mfmesos.launchers.supervisor import Supervisor
 from mfmesos.settings.config import SECRET_VARIABLE, STATE_DIR, ConfigError, SchedulerConfig
 from mfmesos.shared import own_programs
@@ -34,6 +35,8 @@ class LaunchOptions:
     """The engine to run; None: the first one on PATH."""
     python: Path = binaries.SYSTEM_PYTHON
     preload: Path | None = field(default_factory=binaries.preload_library)
+    early: Early | None = None
+    """The scheduler's process, if it has been started before."""
     ignore_environment: bool = False
     """Whether makeflow's tasks run without the environment that the workflow gives them."""
 
@@ -86,7 +89,7 @@ def supervisor(options: LaunchOptions, config: SchedulerConfig, lock_fd: int) ->
     replace(config, parent_pid=os.getpid(), launch=secrets.token_hex(8)).save(settings)
     return Supervisor(
         command=[*options.scheduler_command, str(settings)], cwd=config.workdir, environ=options.environ,
-        echo=options.echo, pass_fds=(lock_fd,), serves_engine=config.engine == "makeflow")
+        echo=options.echo, pass_fds=(lock_fd,), serves_engine=config.engine == "makeflow", early=options.early)
 
 
 def engine_environ(options: LaunchOptions) -> dict[str, str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mfmesos.launchers.early import Early
 from mfmesos.settings.config import END, STATE_DIR
 from mfmesos.shared.messages import launchers as m
 from mfmesos.store import leftovers
@@ -38,6 +39,8 @@ class Supervisor:
     process: subprocess.Popen[bytes] | None = None
     serves_engine: bool = False
     """Whether an engine waits for the scheduler, so that a scheduler that ended in order is not replaced."""
+    early: Early | None = None
+    """A process that has started before, for the first scheduler."""
     killed: bool = False
     """Whether the launcher killed the scheduler."""
     _endings: int = 0
@@ -48,8 +51,13 @@ class Supervisor:
     def start(self, *more: str) -> None:
         """Start the scheduler with `more` arguments. Raises OSError if the program cannot be started."""
         self._restart_at = self._ended_at = None
+        command, early, self.early = [*self.command, *more], self.early, None
+        if early is not None:
+            self.process = early.take(command, self.cwd, self.environ, self.pass_fds)
+            if self.process is not None:
+                return
         self.process = subprocess.Popen(
-            [*self.command, *more], cwd=self.cwd, env=dict(self.environ), stdin=subprocess.DEVNULL, stdout=2,
+            command, cwd=self.cwd, env=dict(self.environ), stdin=subprocess.DEVNULL, stdout=2,
             start_new_session=True, pass_fds=self.pass_fds, preexec_fn=unblock_signals)
 
     @property

@@ -1,6 +1,7 @@
 """The scheduler as a process of its own, beside makeflow.
 
     mfmesos.scheduler CONFIG.json [--end]    started by our launcher, see mfmesos.start
+    mfmesos.scheduler --early FD             the same before its arguments are known, see mfmesos.launchers.early
     mfmesos.scheduler [--peer-transfers] --makeflow CWD MASTER    started by an installed makeflow (after `mfmesos
                                              link`), see mfmesos.launchers.linked
 """
@@ -16,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from mfmesos.launchers.early import EARLY, await_arguments
 from mfmesos.scheduler.private_log import PrivateLog
 from mfmesos.settings.config import END, PEER_TRANSFERS, ConfigError, SchedulerConfig
 from mfmesos.shared.messages import runs as m
@@ -34,6 +36,12 @@ def main(argv: list[str] | None = None) -> int:
     """
     argv = sys.argv[1:] if argv is None else argv
     try:
+        if argv[:1] == [EARLY]:
+            _import_all()
+            told = await_arguments(argv[1])
+            if told is None:
+                return 0
+            argv = told
         peer_transfers = argv[:1] == [PEER_TRANSFERS]
         argv = argv[peer_transfers:]
         if len(argv) >= 3 and argv[0] == "--makeflow":
@@ -77,6 +85,13 @@ def open_log(config: SchedulerConfig) -> None:
     root.setLevel(logging.INFO)
     if config.verbose:
         logging.getLogger("mfmesos").setLevel(logging.DEBUG)
+
+
+def _import_all() -> None:
+    """What `_run` imports for a launcher's engine."""
+    import mfmesos.engines.taskfile_engine
+    import mfmesos.scheduler.scheduler
+    import mfmesos.views.progress  # noqa: F401
 
 
 def _run(config: SchedulerConfig) -> int:

@@ -228,7 +228,6 @@ class Scheduler(CoreViews):
             command=self._archive.command("" if elsewhere else self.staging.archive_url()),
             data=claim_data(action, self.staging),
             task_name=f"mfmesos {self.workdir.name} claim {action.claim_id}")
-        self.staging.serve()  # not before: its executor is started meanwhile (docs/performance.md, Start-up)
 
     def _close_claim(self, action: act.CloseClaim) -> None:
         self.staging.close_claim(action.claim_id)
@@ -273,13 +272,15 @@ class Scheduler(CoreViews):
         self.config.state_dir.mkdir(exist_ok=True)
         self._folder = RunFolder(self.workdir, self.config.state_dir)
         history = asyncio.wrap_future(self.recorder.load())  # meanwhile: a short workflow feels each part of the start
-        self._archive = await self.loop.run_in_executor(None, archive_of, self.config)
-        self.journal = Journal(self.config.state_dir / JOURNAL, self.config.launch)
+        self._archive, self.journal = await asyncio.gather(
+            self.loop.run_in_executor(None, archive_of, self.config),
+            self.loop.run_in_executor(None, Journal, self.config.state_dir / JOURNAL, self.config.launch))
         self._markers = Markers(
             self.config.state_dir, self.config.shared_fs, derived_token(self.journal.secret, "shared")[:16])
         found = await self.loop.run_in_executor(None, self._markers.write, self._complain)
         self.post(ev.SharedFolders(found))
         await self._start_staging()
+        self.staging.serve()  # the first agent fetches the executor soon (docs/performance.md, Start-up)
         self._connect()
         known = tuple(await history)
         self.sight.learned(known)

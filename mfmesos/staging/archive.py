@@ -51,7 +51,7 @@ if sys.version_info < (3, 8):
             for folder in os.environ.get("PATH", "").split(":"):
                 python = os.path.join(folder, "python3.%d" % minor)
                 if os.access(python, os.X_OK):
-                    os.execv(python, [python, "-I"] + sys.argv)
+                    os.execv(python, [python, "-I", "-S"] + sys.argv)
     sys.stderr.write("mfmesos: python3 on this agent is %d.%d; the executor needs Python 3.8 or newer\\n"
                      % sys.version_info[:2])
     sys.exit(@OLD@)
@@ -148,7 +148,7 @@ COMMAND = (
     'echo "mfmesos: no python3 on this agent in $PATH; install Python 3.8 or newer" >&2; exit @NONE@; }; '
     f"python3 -E -S -c '{BRING}' @SHA@@FROM@; r=$?; "
     "[ $r = @OLDEST@ ] && exec python3 -E @PYZ@; [ $r = 0 ] || exit $r; "
-    "exec python3 -I @PYZ@"
+    "exec python3 -I -S @PYZ@"  # -S: nothing of the site's is needed, and it may be slow or broken
 )
 
 

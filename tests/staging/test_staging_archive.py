@@ -207,7 +207,7 @@ def test_starts_as_mesos_starts_it(version: str, tmp_path: Path, built: Archive)
 
 def test_no_path_at_all(tmp_path: Path, built: Archive) -> None:
     """Mesos may give an executor no PATH: the usual folders are looked through."""
-    done = start(sandbox(tmp_path, built), built.command().replace(f"exec python3 -I {PYZ}", "echo found $PATH"))
+    done = start(sandbox(tmp_path, built), built.command().replace(f"exec python3 -I -S {PYZ}", "echo found $PATH"))
     assert done.stdout.startswith("found ")
     assert "/usr/local/bin:/usr/bin:/bin" in done.stdout
 
@@ -267,7 +267,7 @@ def test_brought_without_a_proxy(tmp_path: Path, built: Archive) -> None:
     """The claim's command fetches the archive itself: no proxy that the agent's environment names is ever asked."""
     with serving(built.path.read_bytes()) as (url, asked), serving(b"<html>") as (proxy, asked_proxy):
         names = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
-        command = built.command(f"{url}/archive/T/{built.name}").replace(f"exec python3 -I {PYZ}", "echo brought")
+        command = built.command(f"{url}/archive/T/{built.name}").replace(f"exec python3 -I -S {PYZ}", "echo brought")
         done = start(tmp_path, command, PATH=os.environ["PATH"], **dict.fromkeys(names, proxy))
     assert (done.stdout, done.stderr) == ("brought\n", "")
     assert hashlib.sha256((tmp_path / PYZ).read_bytes()).hexdigest() == built.sha256_pyz
@@ -301,7 +301,7 @@ def test_no_python(tmp_path: Path, built: Archive) -> None:
 
 def old_python(python: str) -> str:
     """A python3 that says it is 3.6."""
-    return (f'#!/bin/sh\n[ "$1" = -E ] && exec {python} "$@"\nshift\n'
+    return (f'#!/bin/sh\n[ "$1" = -E ] && exec {python} "$@"\nshift 2\n'
             f'exec {python} -I -c \'import sys, zipfile\nsys.version_info = (3, 6, 8)\n'
             f'sys.argv = sys.argv[1:]\n'
             f'exec(compile(zipfile.ZipFile(sys.argv[0]).read("__main__.py"), "m", "exec"), '
@@ -320,7 +320,7 @@ def test_old_python(tmp_path: Path, built: Archive) -> None:
     assert done.stderr == "mfmesos: python3 on this agent is 3.6; the executor needs Python 3.8 or newer\n"
     path = only(tmp_path / "both", "sha256sum", python3=old_python(sys.executable),
                 python3_9='#!/bin/sh\necho newer "$@"\n')
-    assert start(folder, command, PATH=path).stdout == f"newer -I {PYZ}\n"
+    assert start(folder, command, PATH=path).stdout == f"newer -I -S {PYZ}\n"
 
 
 def test_python_2(tmp_path: Path, built: Archive) -> None:
@@ -339,7 +339,7 @@ def test_python_2(tmp_path: Path, built: Archive) -> None:
     assert done.returncode == EXIT_OLD_PYTHON
     assert done.stderr == "mfmesos: python3 on this agent is 2.7; the executor needs Python 3.8 or newer\n"
     path = only(tmp_path / "both", python3=old, python3_9='#!/bin/sh\necho newer "$@"\n')
-    assert start(folder, command, PATH=path).stdout == f"newer -I {PYZ}\n"
+    assert start(folder, command, PATH=path).stdout == f"newer -I -S {PYZ}\n"
 
 
 def test_no_sha256sum_is_needed(tmp_path: Path, built: Archive) -> None:
@@ -349,7 +349,7 @@ def test_no_sha256sum_is_needed(tmp_path: Path, built: Archive) -> None:
     command = built.command().replace("/usr/local/bin:/usr/bin:/bin", "/nonexistent")
     python = f'#!/bin/sh\n[ "$1" = -E ] && exec {sys.executable} "$@"\necho started "$@"\n'
     done = start(sandbox(folder, built), command, PATH=only(tmp_path / "bin", python3=python))
-    assert (done.stdout, done.stderr) == (f"started -I {PYZ}\n", "")
+    assert (done.stdout, done.stderr) == (f"started -I -S {PYZ}\n", "")
 
 
 def test_main_is_readable_to_old_pythons() -> None:
