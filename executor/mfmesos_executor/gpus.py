@@ -10,7 +10,7 @@ import math
 import shutil
 import threading
 import time
-from typing import Callable, Mapping, Protocol
+from typing import Callable, Mapping, Protocol, Sequence
 
 from mfmesos.shared import procfs
 from mfmesos.shared.devices import BUSY, FAULTY, FREE, GPUS, QUARANTINED, Device, variables
@@ -19,7 +19,7 @@ from mfmesos.shared.wire import BROKEN, ClaimData, Result, Run
 from mfmesos_executor.device_locks import Locks
 from mfmesos_executor.environ import DEFAULT_PATH, MARKER, gpu_variables
 from mfmesos_executor.gpu_view import Known, judge, known_from, owners
-from mfmesos_executor.isolation import keeps_gpus_apart
+from mfmesos_executor.isolation import own_gpus
 from mfmesos_executor.limits import Exceeded
 from mfmesos_executor.nvidia_smi import Look, NvidiaSmi, User
 from mfmesos_executor.reap import Reaper
@@ -29,8 +29,8 @@ LOOK_S = 2.0
 """Between two looks while any attempt runs or any GPU is not free; a stranger is named within 5 s."""
 STALE_S = 10.0
 """Before an attempt starts, the last look must not be older than this."""
-PATIENCE_S = 5.0
-"""An attempt waits for this long until its GPUs are found empty."""
+PATIENCE_S, LOCKED_S = 5.0, 1.0
+"""An attempt waits for this long until its GPUs are found empty; and until others have unlocked them."""
 MOST_NUMBERS = 64
 NONE = gpu_variables(())
 """For an attempt without GPUs: it sees none."""
@@ -61,8 +61,6 @@ class Busy(Exception):
 class NoGpus:
     """Of a claim that holds none: costs nothing."""
 
-    isolated = False
-
     def enter(self, attempt: Holder) -> Mapping[str, str]:
         return NONE
 
@@ -83,13 +81,15 @@ class _Use:
 
 
 class Gpus(NoGpus):
-    """Thread-safe. `look`: of nvidia-smi, or None; `changed`: called when `report` would say something new."""
+    """Thread-safe. `look`: of nvidia-smi, or None; `own`: where the agent isolates GPUs, the numbers of the claim's;
+    `changed`: called when `report` would say something new.
+    """
 
     def __init__(self, look: Callable[[], Look | None], locks: Locks, name_of: Callable[[int], str],
-                 changed: Callable[[], None] = lambda: None, isolated: bool = False,
+                 changed: Callable[[], None] = lambda: None, own: Sequence[str] = (),
                  clock: Callable[[], float] = time.monotonic) -> None:
         self._look, self._locks, self._name_of, self._report_change = look, locks, name_of, changed
-        self.isolated = isolated
+        self._own = list(own)
         self._clock = clock
         self._changed = threading.Condition()
         self._known: dict[str, Known] = {}
@@ -108,13 +108,14 @@ class Gpus(NoGpus):
             used = {user.gpu for user in found.users}
             self._known = {gpu.id: known_from(gpu, gpu.id in used) for gpu in found.gpus}
             self._take_in(found, self._clock(), {})
-        threading.Thread(target=self._work, name="gpus", daemon=True).start()
+            threading.Thread(target=self._work, name="gpus", daemon=True).start()
+        else:
+            self._known = {number: Known(number) for number in self._own}
 
     def report(self) -> list[Device]:
-        """All that the agent has, for a sync; where only a part is known, those that are not to be had."""
+        """All that the agent has, or the claim where it has its own, for a sync; empty while that is unknown."""
         with self._changed:
-            return [known.device(self.isolated) for known in self._known.values()
-                    if self._has_tool or known.state != FREE]
+            return [known.device(bool(self._own)) for known in self._known.values()] if self._is_complete() else []
 
     # --- for attempts ---
     def enter(self, attempt: Holder) -> Mapping[str, str]:
@@ -131,10 +132,10 @@ class Gpus(NoGpus):
                 self._changed.notify_all()
             while number and self._is_checking() and self._clock() < until:
                 self._changed.wait(0.2)
-            ids = self._take(asked, number, run.attempt)
+            ids = self._take_soon(asked, number, run.attempt)
             self._uses[run.attempt] = _Use(attempt, ids)
             self._changed.notify_all()
-        return {**gpu_variables(ids), **variables({GPUS: ids})} if ids else NONE
+        return {**gpu_variables(self._shown(ids)), **variables({GPUS: ids})} if ids else NONE
 
     def leave(self, attempt: Holder) -> float:
         """Its processes are gone, or it did not start; returns the most memory that it had on its GPUs, in MB, 0 if
@@ -154,11 +155,31 @@ class Gpus(NoGpus):
             self._changed.notify_all()
             return use.peak_mb
 
+    def _shown(self, ids: list[str]) -> list[str]:
+        """As libraries name them: the kernel shows a claim its own only, from number 0 on."""
+        return ids if self._has_tool or not self._own else [str(self._own.index(id)) for id in ids]
+
     # --- giving; the condition is held ---
+    def _is_complete(self) -> bool:
+        """Whether all are known that attempts may be given."""
+        return self._has_tool or bool(self._own)
+
     def _is_checking(self) -> bool:
         """Whether the next look may set some free."""
         return self._wanted_at > self._looked_at or any(
             k.left_at is not None and k.left_at > self._looked_at for k in self._known.values())
+
+    def _take_soon(self, asked: list[str], number: int, attempt: str) -> list[str]:
+        """As `_take`; an attempt that is sent away at once would be back at once."""
+        until = self._clock() + LOCKED_S
+        while True:
+            try:
+                return self._take(asked, number, attempt)
+            except Busy:
+                if self._clock() > until:
+                    self._report_change()
+                    raise
+            self._changed.wait(0.05)
 
     def _take(self, asked: list[str], number: int, attempt: str) -> list[str]:
         """Those GPUs, or that number of free ones if none are named: all or none. Raises Busy."""
@@ -167,7 +188,7 @@ class Gpus(NoGpus):
         for id in map(self._resolved, asked) if asked else self._candidates():
             if len(taken) == number or (missed and asked):
                 break
-            if self._has_tool and id not in self._known:
+            if self._is_complete() and id not in self._known:
                 missed[id] = m.GPU_MISSING(gpu=id)
                 continue
             why = self._obstacle(self._known.setdefault(id, Known(id)))
@@ -181,11 +202,10 @@ class Gpus(NoGpus):
         for id in taken:
             self._known[id].user = ""
             self._locks.release(id)
-        self._report_change()
         raise Busy(list(missed), next(iter(missed.values()), m.TOO_FEW_GPUS(wanted=number)))
 
     def _candidates(self) -> list[str]:
-        return list(self._known) if self._has_tool else list(map(str, range(MOST_NUMBERS)))
+        return list(self._known) if self._is_complete() else list(map(str, range(MOST_NUMBERS)))
 
     def _resolved(self, id: str) -> str:
         """The UUID of a number, where it is known."""
@@ -195,8 +215,9 @@ class Gpus(NoGpus):
         """Locks the GPU; why it is not to be had, or empty."""
         if known.user or known.left_at is not None:
             return known.reason or m.GPU_LOCKED(gpu=known.id)
-        if known.state == FREE and not self._locks.take(known.id):
-            known.locked_out, known.state, known.reason = True, BUSY, m.GPU_LOCKED(gpu=known.id)
+        if known.locked_out or known.state == FREE:
+            known.locked_out = not self._locks.take(known.id)
+            known.state, known.reason = (BUSY, m.GPU_LOCKED(gpu=known.id)) if known.locked_out else (FREE, "")
         return known.reason
 
     # --- looking, on a thread of its own ---
@@ -213,13 +234,12 @@ class Gpus(NoGpus):
                 time.sleep(LOOK_S)
 
     def _is_active(self) -> bool:
-        return self._is_checking() or any(k.state != FREE for k in self._known.values()) or (
-            self._has_tool and bool(self._uses))
+        return bool(self._uses) or self._is_checking() or any(k.state != FREE for k in self._known.values())
 
     def look_again(self) -> None:
         """One look, and what follows from it."""
         began = self._clock()
-        found = self._look() if self._has_tool else None
+        found = self._look()
         with self._changed:
             attempts = {name: use.attempt.processes for name, use in self._uses.items()}
         pids = {user.pid for user in found.users} if found is not None else set()
@@ -233,10 +253,6 @@ class Gpus(NoGpus):
                 for known in self._known.values():
                     if known.left_at is None or known.left_at <= began:  # otherwise it may show what is gone
                         self._judge(known, found, owner)
-            elif not self._has_tool:
-                for known in self._known.values():
-                    if known.locked_out and self._locks.is_free(known.id):
-                        known.locked_out, known.state, known.reason = False, FREE, ""
             else:
                 for known in self._known.values():
                     if known.left_at is not None:
@@ -286,7 +302,7 @@ def gpus_of(data: ClaimData, environ: Mapping[str, str], reaper: Reaper, changed
         return NoGpus()
     path = shutil.which("nvidia-smi", path=environ.get("PATH") or DEFAULT_PATH)
     look = NvidiaSmi(path, reaper.output_of).look if path else lambda: None
-    return Gpus(look, Locks(environ.get("MESOS_SLAVE_ID", "")), described, changed, keeps_gpus_apart())
+    return Gpus(look, Locks(environ.get("MESOS_SLAVE_ID", "")), described, changed, own_gpus())
 
 
 def described(pid: int) -> str:

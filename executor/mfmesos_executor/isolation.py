@@ -10,6 +10,13 @@ _ALL = re.compile(r"[ac] (\*|195):\* \w*[rw]")
 """A line of devices.list that opens every device, or every device of NVIDIA (major number 195)."""
 
 
+def own_gpus(nodes: str = "/dev/nvidia[0-9]*") -> list[str]:
+    """The numbers of the claim's own devices, where the kernel keeps it from others; otherwise none."""
+    if not keeps_gpus_apart(nodes=nodes):
+        return []
+    return sorted((node.rpartition("nvidia")[2] for node in glob.glob(nodes) if not _is_denied(node)), key=int)
+
+
 def keeps_gpus_apart(cgroups: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup",
                      nodes: str = "/dev/nvidia[0-9]*") -> bool:
     """By the devices cgroup (v1), as Mesos's gpu/nvidia isolator sets it; otherwise by trying to open the devices."""

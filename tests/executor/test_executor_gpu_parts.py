@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Sequence
 
 import pytest
+from mfmesos_executor import isolation
 from mfmesos_executor.device_locks import Locks
 from mfmesos_executor.gpu_view import Known, judge, known_from, owners
 from mfmesos_executor.isolation import keeps_gpus_apart
@@ -177,3 +178,13 @@ def test_without_a_devices_cgroup_devices_are_tried(tmp_path):
     """One that can be opened is not kept apart; a mode that forbids it says nothing."""
     (tmp_path / "nvidia0").touch()
     assert not keeps_gpus_apart(str(tmp_path / "none"), str(tmp_path), f"{tmp_path}/nvidia[0-9]*")
+
+
+def test_the_own_devices_where_they_are_kept_apart(tmp_path, monkeypatch):
+    """By their numbers; where nothing is kept apart, none is its own."""
+    for number in (10, 2):
+        (tmp_path / f"nvidia{number}").touch()
+    monkeypatch.setattr(isolation, "keeps_gpus_apart", lambda **_: True)
+    assert isolation.own_gpus(f"{tmp_path}/nvidia[0-9]*") == ["2", "10"]
+    monkeypatch.setattr(isolation, "keeps_gpus_apart", lambda **_: False)
+    assert isolation.own_gpus(f"{tmp_path}/nvidia[0-9]*") == []
