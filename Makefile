@@ -50,6 +50,7 @@ soak: debian-packages .venv preload real-mesos  ## run the long versions of some
 	.venv/bin/pytest --hypothesis-profile soak tests/core/test_core_model.py
 	.venv/bin/python tests/chaos/rerun.py --rounds 500
 	.venv/bin/python tests/chaos/chaos_temporaries.py $(shell seq 1 40)
+	.venv/bin/python tests/chaos/gpu_trials.py --tasks 1000
 	.venv/bin/python tests/chaos/upgrade.py $(or $(BEFORE),HEAD~1) --rounds 10
 
 .PHONY: test-vine

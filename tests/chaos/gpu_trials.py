@@ -31,10 +31,9 @@ def two_runs(cluster: Cluster, folder: Path, tasks: int) -> Counter[str]:
     held, log = folder / "held", folder / "log"
     held.mkdir()
     flows = [Flow(folder / name, cluster) for name in ("one", "other")]
-    lines = [json.dumps({"command": TASK.format(held=held, log=log), "cores": 1, "memory": 50, "disk": 20, "gpus": 1,
-                         "id": n}) for n in range(tasks // 2)]
+    line = json.dumps({"command": TASK.format(held=held, log=log), "cores": 1, "memory": 50, "disk": 20, "gpus": 1})
     for flow in flows:
-        flow.write("tasks.jsonl", "\n".join(lines) + "\n")
+        flow.write("tasks.jsonl", f"{line}\n" * (tasks // 2))
     started = [flow.start("run", "--retries", "0", "--master", cluster.master, "tasks.jsonl") for flow in flows]
     for flow, process in zip(flows, started):
         ended = flow.end(process, timeout=max(120.0, tasks * 0.5))
