@@ -21,7 +21,7 @@ help:  ## show this list
 .venv: $(READY)  ## create the Python environment with .venv/bin/mfmesos
 
 $(READY): setup.cfg setup.py pyproject.toml tools/setup-venv mfmesos/launchers/makeflow_preload.c $(wildcard compat/http-parser/*.* compat/http-parser/*/*.py)
-	@tools/setup-venv "$(PYTHON)" .venv test,lint
+	@tools/setup-venv "$(PYTHON)" .venv test,lint,exchange
 	@touch $@
 
 .PHONY: demo

@@ -11,17 +11,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import pytest
-from support import wait_until
+from support import need, wait_until
 
 ANSWER_S = 60.0
 
 
 def need_chromium() -> str:
-    """The path of the browser; skips the test without one."""
+    """The path of the browser (see support.need)."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome") or ""
-    if not found:
-        pytest.skip("no Chromium here; apt-get install chromium")  # 300 MB: CI does without
+    need(found, "no Chromium here", "apt-get install chromium")
     return found
 
 
@@ -71,8 +69,8 @@ class Browser:
             self._call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **text)
 
     def picture(self, path: Path) -> None:
-        """Of the whole page."""
-        shot = self._call("Page.captureScreenshot", captureBeyondViewport=True)
+        """Of what the window shows."""
+        shot = self._call("Page.captureScreenshot")
         path.write_bytes(base64.b64decode(shot["data"]))
 
     def _call(self, method: str, **params: Any) -> dict[str, Any]:

@@ -54,6 +54,8 @@ class TaskView:
     """Of the agent of the current attempt."""
     attempt_id: str = ""
     """Of the current attempt or, while the task waits, of the last one."""
+    held: bool = False
+    """By the user, while it waits."""
 
     @property
     def waits(self) -> bool:
@@ -137,7 +139,8 @@ def task_view(state: State, task_id: int) -> TaskView | None:
         task_id, record.state, record.attempts, record.claim_id,
         record.waiting_since if waits else record.assigned_at, record.task, record.kind.category,
         record.story or ((record.waiting_since, record.state.value, ""),), record.allocation, record.limit_memory_mb,
-        record.limit_disk_mb, claim.hostname if claim is not None else "", record.attempt_id)
+        record.limit_disk_mb, claim.hostname if claim is not None else "", record.attempt_id,
+        waits and record.user_holds)
 
 
 def running(state: State, most: int) -> list[int]:

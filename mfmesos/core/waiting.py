@@ -97,15 +97,10 @@ class Waiting:
 
 def why_waiting(state: State, task_id: int) -> Waiting | None:
     """None: no such task waits. Costs as much as there are claims, agents with offers and waiting shapes."""
-    record = state.tasks.get(task_id)
-    if record is None or record.state is not TaskState.WAITING:
+    record = _waiting(state, task_id)
+    if record is None:
         return None
-    shape = record.shape()
-    before = sum(count for _, count in state.queue.ahead(record))
-    found = Waiting(task_id, Binding.NEXT, record.waiting_since, _need(state, shape), before,
-                    largest=state.largest_agent() or Resources(), held=state.claims.held,
-                    order=state.policy.ordering, reserve=state.policy.planned_start)
-    found = _in_turn(state, record, shape, found) or _by_room(state, record, shape, found)
+    found = _why(state, record, {})
     at = found.start_at if found.start_at is not None else outlook.starts_at(state, record)
     return replace(found, start_at=at, otherwise=tuple(_otherwise(state, record, found.binding, at)))
 
@@ -116,6 +111,34 @@ def _otherwise(state: State, record: TaskRecord, binding: Binding, at: float | N
     if binding in (Binding.HELD, Binding.GATHERING, Binding.FULL):
         for name, then in outlook.otherwise(state, record, at):
             yield f"--order {name}", then
+
+
+def why_each_waits(state: State, task_ids: Iterable[int]) -> list[Waiting]:
+    """Of those tasks that wait, without predictions. Claims and agents are looked at once for all tasks of a shape."""
+    by_shape: dict[Shape, Waiting] = {}
+    records = (_waiting(state, task_id) for task_id in task_ids)
+    return [_why(state, record, by_shape) for record in records if record is not None]
+
+
+def _waiting(state: State, task_id: int) -> TaskRecord | None:
+    record = state.tasks.get(task_id)
+    return record if record is not None and record.state is TaskState.WAITING else None
+
+
+def _why(state: State, record: TaskRecord, by_shape: dict[Shape, Waiting]) -> Waiting:
+    """`by_shape`: what keeps tasks of a shape from starting when it is their turn, as far as it was looked at."""
+    shape, task_id = record.shape(), record.task.id
+    before = sum(count for _, count in state.queue.ahead(record))
+    alike = by_shape.get(shape)
+    found = Waiting(task_id, Binding.NEXT, record.waiting_since, alike.need if alike else _need(state, shape), before,
+                    largest=state.largest_agent() or Resources(), held=state.claims.held,
+                    order=state.policy.ordering, reserve=state.policy.planned_start)
+    in_turn = _in_turn(state, record, shape, found)
+    if in_turn is not None:
+        return in_turn
+    if alike is None:
+        alike = by_shape[shape] = _by_room(state, record, shape, found)
+    return replace(alike, task_id=task_id, since=record.waiting_since, before=before)
 
 
 def waits_for(state: State) -> str:

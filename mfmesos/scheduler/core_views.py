@@ -1,12 +1,14 @@
 """What engines may see of the core."""
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from mfmesos.core import attemptid, steering
 from mfmesos.core import snapshot as snapshots
 from mfmesos.core.core import Core
 from mfmesos.core.model import Request
 from mfmesos.core.snapshot import ChangedTasks, ClusterRoom, Snapshot, TaskView
-from mfmesos.core.waiting import Waiting, waits_for, why_waiting
+from mfmesos.core.waiting import Waiting, waits_for, why_each_waits, why_waiting
 
 
 class CoreViews:
@@ -28,6 +30,10 @@ class CoreViews:
 
     def why_waiting(self, task_id: int) -> Waiting | None:
         return why_waiting(self.core.state, task_id)
+
+    def why_each_waits(self, task_ids: Iterable[int]) -> list[Waiting]:
+        """Of those that wait, without predictions of their starts."""
+        return why_each_waits(self.core.state, task_ids)
 
     def waits_for(self) -> str:
         return waits_for(self.core.state)

@@ -57,7 +57,7 @@ class Questions:
         if view is None:
             return self._held_back(number)
         waiting = self._views.why_waiting(number) if view.waits else None
-        return {**self._shown(view), "why": None if waiting is None else self._why(waiting)}
+        return {**self._shown(view), "why": None if waiting is None else waiting_as_data(waiting, self._offset_s)}
 
     def _held_back(self, number: int) -> dict[str, Any] | None:
         """A task that the engine has not submitted yet."""
@@ -104,19 +104,6 @@ class Questions:
         return {"task": view.id, "state": view.state.value, "attempts": view.attempts, "category": view.category,
                 "host": view.hostname, "since": view.since + self._offset_s, "command": view.task.command[:200]}
 
-    def _why(self, waiting: Waiting) -> dict[str, Any]:
-        """See core.waiting; `start_at` and `until` are of the calendar."""
-        amounts = {name: _amounts(getattr(waiting, name)) for name in ("need", "largest", "most_free", "held")}
-        return {
-            "binding": waiting.binding.value, "before": waiting.before, **amounts, "limit": waiting.limit,
-            "claim": waiting.claim_id, "behind": waiting.behind,
-            "claims": [[why.value, count] for why, count in waiting.claims],
-            "agents": [[why.value, count] for why, count in waiting.agents],
-            "order": waiting.order, "reserve": waiting.reserve,
-            "otherwise": [[option, at + self._offset_s] for option, at in waiting.otherwise],
-            "until": None if waiting.until is None else waiting.until + self._offset_s,
-            "start_at": None if waiting.start_at is None else waiting.start_at + self._offset_s}
-
     def _shown(self, view: TaskView) -> dict[str, Any]:
         given = view.allocation
         return {
@@ -126,6 +113,20 @@ class Questions:
             "cores": given.cores, "memory_mb": given.memory_mb, "disk_mb": given.disk_mb,
             "limit_memory_mb": view.limit_memory_mb, "limit_disk_mb": view.limit_disk_mb,
             "story": [[at + self._offset_s, state, note] for at, state, note in view.story]}
+
+
+def waiting_as_data(waiting: Waiting, offset_s: float) -> dict[str, Any]:
+    """See core.waiting; `start_at` and `until` are of the calendar."""
+    amounts = {name: _amounts(getattr(waiting, name)) for name in ("need", "largest", "most_free", "held")}
+    return {
+        "binding": waiting.binding.value, "before": waiting.before, **amounts, "limit": waiting.limit,
+        "claim": waiting.claim_id, "behind": waiting.behind,
+        "claims": [[why.value, count] for why, count in waiting.claims],
+        "agents": [[why.value, count] for why, count in waiting.agents],
+        "order": waiting.order, "reserve": waiting.reserve,
+        "otherwise": [[option, at + offset_s] for option, at in waiting.otherwise],
+        "until": None if waiting.until is None else waiting.until + offset_s,
+        "start_at": None if waiting.start_at is None else waiting.start_at + offset_s}
 
 
 def _amounts(one: Resources) -> dict[str, float]:

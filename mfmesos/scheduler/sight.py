@@ -22,6 +22,7 @@ from mfmesos.scheduler.metrics_file import MetricsFile
 from mfmesos.scheduler.printed_question import PrintedQuestion
 from mfmesos.scheduler.questions import Questions
 from mfmesos.scheduler.steering_questions import SteeringQuestions
+from mfmesos.scheduler.table_questions import TableQuestions
 from mfmesos.settings.config import ConfigError, SchedulerConfig
 from mfmesos.shared.messages import control
 from mfmesos.shared.messages import runs as m
@@ -74,6 +75,7 @@ class Sight:
         self._questions = Questions(self._views, self._engine, self._offset_s, about)
         server = ControlServer({
             **self._questions.answers(),
+            **TableQuestions(self._views, self._engine, self._offset_s).answers(),
             **SteeringQuestions(self._views, self._engine, self._post, config.ordering).answers(),
             "printed": PrintedQuestion(self._views, self.asked).answer})
         try:

@@ -1,42 +1,13 @@
-"""What the page of a run asks the record: sums, and tasks one page at a time."""
+"""What the page of a run asks the record: sums. Its table of tasks is in web.task_table."""
 from __future__ import annotations
-
-from typing import Any
 
 from mfmesos.store.run_reading import Row, RunReader
 
-PAGE = 50
-ORDERS = {
-    "task": "task", "state": "state", "category": "category", "agent": "host", "ran": "wall_s", "ended": "ended",
-    "memory": "used_memory_mb", "attempts": "attempts"}
-"""By the name of the order, its column."""
 MOST_POINTS = 1000
 
 
 class RunPages(RunReader):
     """Every method raises RecordError. `run`: the number of the run."""
-
-    def tasks(self, run: int, text: str = "", state: str = "", category: str | None = None, order: str = "task",
-              falling: bool = False, page: int = 0) -> dict[str, Any]:
-        """{"count": tasks that fit, "rows": those of the page}. TEXT is in the command, an output, the agent or the
-        reason, or is the number; looks at every row.
-        """
-        where = ["run = ?"]
-        values: list[Any] = [run]
-        for column, wanted in (("state", state), ("category", category)):
-            if wanted:
-                where.append(f"{column} = ?")
-                values.append(wanted)
-        if text:
-            where.append("(instr(command, ?) OR instr(outputs, ?) OR instr(host, ?) OR instr(reason, ?) OR task = ?)")
-            values += [text] * 4 + [int(text) if text.isdecimal() and len(text) < 10 else -1]
-        fits, way = " AND ".join(where), "DESC" if falling else "ASC"
-        (count,) = self._rows(f"SELECT count(*) AS n FROM tasks WHERE {fits}", *values)
-        rows = self._rows(
-            "SELECT task, state, category, host, attempts, submitted, started, ended, wall_s, used_memory_mb,"
-            f" memory_mb, substr(command, 1, 200) AS command, reason FROM tasks WHERE {fits}"
-            f" ORDER BY {ORDERS[order]} {way}, task LIMIT {PAGE} OFFSET ?", *values, page * PAGE)
-        return {"count": count["n"], "page": page, "size": PAGE, "rows": rows}
 
     def categories(self, run: int) -> list[Row]:
         """What their tasks took; those with most run time first."""

@@ -28,21 +28,21 @@ class RunReader:
     """Every method raises RecordError, in one line."""
 
     def __init__(self, state_dir: Path) -> None:
-        self._path = state_dir / FILE
-        if not self._path.exists():
+        self.path = state_dir / FILE
+        if not self.path.exists():
             raise NoRecord(m.NO_RECORD(folder=state_dir.parent))
         with self._translated():
-            self._db = sqlitefile.open_to_read(self._path, timeout=5.0)
+            self._db = sqlitefile.open_to_read(self.path, timeout=5.0)
             with sqlitefile.closed_on_failure(self._db):
                 self._db.row_factory = sqlite3.Row
                 if sqlitefile.is_new(self._db):  # a run is about to begin
                     raise NoRecord(m.NO_RECORD(folder=state_dir.parent))
-                sqlitefile.check(self._db, self._path, APPLICATION_ID, VERSION, m.RECORD_AWAY(), whole=False)
+                sqlitefile.check(self._db, self.path, APPLICATION_ID, VERSION, m.RECORD_AWAY(), whole=False)
                 self._has = {table: {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
                              for table in TABLES}
 
     def _translated(self) -> Any:
-        return sqlitefile.translated_errors(self._path, RecordError, m.RECORD_AWAY())
+        return sqlitefile.translated_errors(self.path, RecordError, m.RECORD_AWAY())
 
     def __enter__(self: Reader) -> Reader:
         return self

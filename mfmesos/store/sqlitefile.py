@@ -55,17 +55,24 @@ def on_read_only_mount(path: Path) -> bool:
 
 
 def open_to_read(path: Path, **options: Any) -> sqlite3.Connection:
-    """Open a file that cannot be written. With a write-ahead log SQLite writes even to read; then changes that are only
-    in the log are not visible.
+    """Open a file that cannot be written."""
+    db: sqlite3.Connection = sqlite3.connect(uri_to_read(path), uri=True, **options)
+    return db
+
+
+def uri_to_read(path: Path) -> str:
+    """The name under which SQLite only reads the file. With a write-ahead log it writes even to read: where it cannot,
+    changes that are only in the log are not visible.
     """
     uri = f"{path.resolve().as_uri()}?mode=ro"
-    db: sqlite3.Connection = sqlite3.connect(uri, uri=True, **options)
+    db = sqlite3.connect(uri, uri=True)
     try:
         db.execute("SELECT count(*) FROM sqlite_master")
     except sqlite3.OperationalError:
+        return f"{uri}&immutable=1"
+    finally:
         db.close()
-        db = sqlite3.connect(f"{uri}&immutable=1", uri=True, **options)
-    return db
+    return uri
 
 
 def pragma(db: sqlite3.Connection, name: str) -> Any:

@@ -22,17 +22,41 @@ from mfmesos.views.status_view import COMMANDS
 SLOWEST = 20
 MOST_STEPS = 60
 MOST_ROWS = 200
-HOUR = 3600.0
-GB_HOUR = 1024 * HOUR
+CORES = ((3600.0, "core hours"), (60.0, "core minutes"), (1.0, "core seconds"))
+MEMORY = ((1024 * 3600.0, "GB hours"), (3600.0, "MB hours"), (1.0, "MB seconds"))
+"""Units with their sizes in core seconds and MB seconds."""
 Cell = tuple[str, str]
 """HTML, and the class of its cell."""
+
+
+class Units:
+    """The largest that are not too large for all that the run held."""
+
+    def __init__(self, facts: RunFacts) -> None:
+        sums = run_sums.totals(facts)
+        self._cores, self.cores = _fitting(max(sums.held, sums.given), CORES)
+        self._memory, self.memory = _fitting(max(sums.held_memory, sums.given_memory), MEMORY)
+
+    def of_cores(self, core_s: float) -> str:
+        return _number(core_s / self._cores)
+
+    def of_memory(self, mb_s: float) -> str:
+        return _number(mb_s / self._memory)
+
+
+def _fitting(most: float, units: Sequence[tuple[float, str]]) -> tuple[float, str]:
+    return next((unit for unit in units if unit[0] <= most), units[-1])
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def page(facts: RunFacts, name: str, now: float) -> str:
     """`name`: of the workflow. `now`: seconds since the epoch."""
     curves, uplot = run_sums.curves(facts), vendored("uPlot.iife.min.js")
     script = asset("common.js") + asset("report.js")
-    run = facts.run
+    run, units = facts.run, Units(facts)
     state = "running" if run["state"] == RUNNING else run["state"]
     good = state == "ended" and not run["failed"]
     return Template(asset("report.html")).substitute(
@@ -40,9 +64,10 @@ def page(facts: RunFacts, name: str, now: float) -> str:
         title=_text(f"{name}: report"),
         state=f'<span class="{"good" if good else "bad"}">{_text(state)}</span>',
         about=_text(_about(facts)), style=vendored("uPlot.min.css") + asset("style.css"),
-        tiles=_tiles(facts), agents=_agents(facts), categories=_categories(run_sums.categories(facts)),
-        waste=_waste(facts), failures=_failures(facts), transfers=_transfers(facts), slowest=_slowest(facts),
-        path=_path(facts), footer=_text(
+        tiles=_tiles(facts, units), agents=_agents(facts, units),
+        categories=_categories(run_sums.categories(facts), units),
+        waste=_waste(facts, units), failures=_failures(facts, units), transfers=_transfers(facts),
+        slowest=_slowest(facts), path=_path(facts), footer=_text(
             f"mfmesos {__version__}, {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(now))}. "
             "Durations in s, min and h; memory in MB and GB of 2**20 and 2**30 bytes; transfers in kB, MB and GB of "
             "powers of 1,000."),
@@ -76,7 +101,7 @@ def _about(facts: RunFacts) -> str:
     return ", ".join([*parts, *([run["failure"]] if run["failure"] else [])])
 
 
-def _tiles(facts: RunFacts) -> str:
+def _tiles(facts: RunFacts, units: Units) -> str:
     run, sums = facts.run, run_sums.totals(facts)
     retries = sum(max(row.attempts - 1, 0) for row in facts.tasks)
     tiles = [
@@ -86,7 +111,7 @@ def _tiles(facts: RunFacts) -> str:
         *([(f"{run['before']}", "finished in earlier runs")] if run["before"] else []),
         *([(f"{run['withdrawn']}", "withdrawn")] if run["withdrawn"] else []),
         (f"{len({facts.agent(row) for row in facts.tasks if row.claim})}", "agents used"),
-        (_hours(sums.used), "CPU core hours used"),
+        (units.of_cores(sums.used), f"{units.cores} of CPU used"),
         (_percent(sums.used, sums.given), "of the allocated core time used"),
         (_percent(sums.given, sums.held), "of the held core time allocated"),
         (_percent(sums.used_memory, sums.given_memory), "of the allocated memory used"),
@@ -95,16 +120,17 @@ def _tiles(facts: RunFacts) -> str:
         f'<div class="tile"><b>{_text(value)}</b><span>{_text(label)}</span></div>' for value, label in tiles)
 
 
-def _agents(facts: RunFacts) -> str:
+def _agents(facts: RunFacts, units: Units) -> str:
     busy: dict[str, list[float]] = {}
     for row in facts.ran():
         one = busy.setdefault(facts.agent(row), [0.0, 0.0, 0.0, 0.0])
         failed = isinstance(row, AttemptRow) or row.state != "finished"
         for n, amount in enumerate((1.0, float(failed), row.cores * span(row), row.cpu_s)):
             one[n] += amount
-    rows = [[_left(name), _right(f"{int(one[0])}"), _right(f"{int(one[1])}"), _right(_hours(one[2])),
-             _right(_hours(one[3]))] for name, one in sorted(busy.items(), key=lambda item: _natural(item[0]))]
-    table = _table(("agent", "attempts#", "not finished#", "core hours allocated#", "core hours used#"), rows)
+    rows = [[_left(name), _right(f"{int(one[0])}"), _right(f"{int(one[1])}"), _right(units.of_cores(one[2])),
+             _right(units.of_cores(one[3]))] for name, one in sorted(busy.items(), key=lambda item: _natural(item[0]))]
+    table = _table(("agent", "attempts#", "not finished#", f"{units.cores} allocated#", f"{units.cores} used#"),
+                   rows)
     return f'<details{"" if len(rows) > 20 else " open"}><summary>As a table</summary>{table}</details>'
 
 
@@ -113,7 +139,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(word), "") if word.isdecimal() else (0, word) for word in re.split(r"(\d+)", name)]
 
 
-def _categories(found: Sequence[Category]) -> str:
+def _categories(found: Sequence[Category], units: Units) -> str:
     most = max((amount for one in found for amount in (*one.peaks, *one.given, *one.asked)), default=0.0)
     rows = []
     for one in found[:MOST_ROWS]:
@@ -125,10 +151,11 @@ def _categories(found: Sequence[Category]) -> str:
             (_bar(one, most), ""),
             _right(f"{quantile(one.used_cores, 0.5):.2f} of {quantile(one.cores, 0.5):g}" if one.cores else "–"),
             _right(f"{one.suggested_mb:.0f}" if one.suggested_mb else "–"),
-            _right(f"{saving / GB_HOUR:.2f} ({_percent(saving, one.given_memory_s)})" if one.walls else "–")])
+            _right(f"{units.of_memory(saving)} ({_percent(saving, one.given_memory_s)})" if one.walls else "–")])
     return _table((
         "category", "tasks#", "failed#", "retries#", "run time#", "memory peak MB#", "requested / allocated#",
-        f"0 to {most:.0f} MB", "cores used#", "suggested MB#", "saving GB h#"), rows)
+        f"0 to {most:.0f} MB", "cores used#", "suggested MB#",
+        f"saving, {units.memory}#"), rows)
 
 
 def _bar(one: Category, most: float) -> str:
@@ -148,7 +175,7 @@ def _bar(one: Category, most: float) -> str:
     return f'<svg class="range" role="img" aria-label="{label}" viewBox="0 0 140 18">{"".join(marks)}</svg>'
 
 
-def _waste(facts: RunFacts) -> str:
+def _waste(facts: RunFacts, units: Units) -> str:
     sums = run_sums.totals(facts)
     rows = [
         ("held by claims", sums.held, sums.held_memory), ("allocated to attempts", sums.given, sums.given_memory),
@@ -156,30 +183,31 @@ def _waste(facts: RunFacts) -> str:
         ("idle in claims", max(sums.held - sums.given, 0.0), max(sums.held_memory - sums.given_memory, 0.0)),
         ("allocated and not used", max(sums.given - sums.used, 0.0), max(sums.given_memory - sums.used_memory, 0.0)),
     ]
-    cells = [[_left(what), _right(_hours(cores)), _right(_percent(cores, sums.held)), _right(f"{memory / GB_HOUR:.2f}"),
-              _right(_percent(memory, sums.held_memory))] for what, cores, memory in rows]
-    cells.append([_left("allocated to attempts that did not finish"), _right(_hours(sums.lost)),
+    cells = [[_left(what), _right(units.of_cores(cores)), _right(_percent(cores, sums.held)),
+              _right(units.of_memory(memory)), _right(_percent(memory, sums.held_memory))]
+             for what, cores, memory in rows]
+    cells.append([_left("allocated to attempts that did not finish"), _right(units.of_cores(sums.lost)),
                   _right(_percent(sums.lost, sums.held)), _right("–"), _right("–")])
-    return _table(("", "core hours#", "of held#", "memory GB h#", "of held#"), cells)
+    return _table(("", f"{units.cores}#", "of held#", f"memory, {units.memory}#", "of held#"), cells)
 
 
-def _failures(facts: RunFacts) -> str:
+def _failures(facts: RunFacts, units: Units) -> str:
     failed = [row for row in facts.tasks if row.state not in ("finished", "withdrawn")]
     if not failed and not facts.attempts:
         return "<p>No task failed, and no attempt was repeated.</p>"
     parts = []
     if failed:
-        parts.append(_causes(run_sums.causes(failed), "Tasks that failed or did not run", facts))
+        parts.append(_causes(run_sums.causes(failed), "Tasks that failed or did not run", facts, units))
     if facts.attempts:
-        parts.append(_causes(run_sums.causes(facts.attempts), "Attempts that were repeated", facts))
+        parts.append(_causes(run_sums.causes(facts.attempts), "Attempts that were repeated", facts, units))
     return "".join(f'<div class="wide">{part}</div>' for part in parts)
 
 
-def _causes(found: Sequence[Cause], caption: str, facts: RunFacts) -> str:
+def _causes(found: Sequence[Cause], caption: str, facts: RunFacts, units: Units) -> str:
     commands = {row.task: row.command for row in facts.tasks}
-    rows = [[_right(f"{cause.count}"), _left(cause.reason or "-"), _right(_hours(cause.core_s)),
+    rows = [[_right(f"{cause.count}"), _left(cause.reason or "-"), _right(units.of_cores(cause.core_s)),
              _right(f"{cause.example}"), _code(commands.get(cause.example, ""))] for cause in found[:MOST_ROWS]]
-    return _table(("count#", "reason", "core hours#", "for example task#", "command"), rows, caption)
+    return _table(("count#", "reason", f"{units.cores}#", "for example task#", "command"), rows, caption)
 
 
 def _transfers(facts: RunFacts) -> str:
@@ -248,11 +276,6 @@ def _right(text: str) -> Cell:
 
 def _code(command: str) -> Cell:
     return f"<code>{_text(shortened(command, 160))}</code>", "t"
-
-
-def _hours(core_s: float) -> str:
-    hours = core_s / HOUR
-    return f"{hours:.0f}" if hours >= 100 else f"{hours:.3g}"
 
 
 def _percent(part: float, whole: float) -> str:

@@ -1,6 +1,7 @@
 """All that the record knows of one run, for reports and exports."""
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Union
@@ -107,11 +108,19 @@ class RunFacts:
         return self.agents.get(row.claim, row.host)
 
     def held(self) -> list[tuple[float, float, float, float]]:
-        """From when until when the run held how many cores and MB: from its samples or, of a short run, its claims."""
+        """From when until when the run held how many cores and MB: from its samples or, of a short run, its claims. A
+        sample comes a moment after what it found, so that it counts from the first claim opened since the one before.
+        """
         if not self.samples:
             return [(one.opened, one.ended or self.end, one.cores, one.memory_mb) for one in self.claims]
-        ends = [sample.at for sample in self.samples[1:]] + [self.end]
-        return [(one.at, end, one.cores, one.memory_mb) for one, end in zip(self.samples, ends)]
+        opened = sorted(claim.opened for claim in self.claims)
+        begins, before = [], self.begin
+        for sample in self.samples:
+            first = bisect(opened, before)
+            begins.append(min(sample.at, opened[first]) if first < len(opened) else sample.at)
+            before = sample.at
+        return [(begin, end, one.cores, one.memory_mb)
+                for begin, end, one in zip(begins, [*begins[1:], self.end], self.samples)]
 
     def ran(self) -> list[Ran]:
         """Every attempt that an agent was given."""

@@ -112,6 +112,8 @@ def curves(facts: RunFacts) -> Curves:
             _add(curve, (begin - facts.begin) / width, (end - facts.begin) / width, amount)
     whole = [list(accumulate(curve))[:POINTS] for curve in (
         held, given, used, held_memory, memory, peak, running)]
+    for some, most in ((1, 0), (4, 3)):  # an attempt may wait in its executor for the end of one before it
+        whole[some] = [min(pair) for pair in zip(whole[some], whole[most])]
     gb = [[value / 1024 for value in curve] for curve in whole[3:6]]
     return Curves([i * width for i in range(POINTS)], whole[0], whole[1], whole[2], gb[0], gb[1], gb[2], whole[6])
 
@@ -127,12 +129,14 @@ def _add(curve: list[float], begin: float, end: float, amount: float) -> None:
 
 
 def totals(facts: RunFacts) -> Totals:
-    rows, held = facts.ran(), facts.held()
+    """No more is allocated than held: an attempt may wait in its executor for the end of one before it."""
+    rows, intervals = facts.ran(), facts.held()
+    held = sum(cores * (end - begin) for begin, end, cores, _ in intervals)
+    held_memory = sum(memory * (end - begin) for begin, end, _, memory in intervals)
     lost = sum(row.cores * span(row) for row in rows if isinstance(row, AttemptRow) or row.state != "finished")
     return Totals(
-        sum(cores * (end - begin) for begin, end, cores, _ in held), sum(row.cores * span(row) for row in rows),
-        sum(row.cpu_s for row in rows), lost,
-        sum(memory * (end - begin) for begin, end, _, memory in held), sum(row.memory_mb * span(row) for row in rows),
+        held, min(sum(row.cores * span(row) for row in rows), held), sum(row.cpu_s for row in rows), lost,
+        held_memory, min(sum(row.memory_mb * span(row) for row in rows), held_memory),
         sum(row.used_memory_mb * span(row) for row in facts.tasks))
 
 

@@ -68,6 +68,11 @@ def live(task: Values, hosts: Mapping[str, str], now: float) -> Iterator[str]:
     yield from _story([tuple(moment) for moment in task["story"]], hosts)
 
 
+def reason(task: int, why: Values, host: str, now: float) -> str:
+    """What keeps a waiting task from starting, in one line. `host`: of the claim that `why` names, if it is known."""
+    return next(_waits(task, why, {why["claim"]: host} if host else {}, now))
+
+
 def tail(kind: str, text: str) -> Iterator[str]:
     """The last lines of a stream."""
     found = text.splitlines()

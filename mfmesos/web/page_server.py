@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import itertools
 import json
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Callable
 from mfmesos import aio
 from mfmesos.settings.config import STATE_DIR
 from mfmesos.shared import atomic
-from mfmesos.store.run_pages import ORDERS, RunPages
+from mfmesos.shared.log_pieces import PIECE_BYTES, STREAMS
+from mfmesos.store.run_pages import RunPages
 from mfmesos.store.run_reading import NoRecord
 from mfmesos.store.run_tables import RecordError
 from mfmesos.store.runlog import kept_output
@@ -23,6 +25,7 @@ from mfmesos.views import metrics, why_view
 from mfmesos.views.report_page import asset, vendored
 from mfmesos.web.page_access import HEADERS, guard
 from mfmesos.web.run_watch import RunWatch, ask_once
+from mfmesos.web.task_table import ORDERS, STATES
 
 POINTER = "web.json"
 KEEPALIVE_S = 15.0
@@ -56,7 +59,8 @@ class PageServer:
         app.router.add_get("/events", self._events)
         app.router.add_get("/metrics", self._metrics)
         for name, answer in (("tasks", self._tasks), ("task", self._task), ("agents", self._agents),
-                             ("categories", self._categories), ("held", self._held)):
+                             ("categories", self._categories), ("choices", self._choices), ("held", self._held),
+                             ("printed", self._printed)):
             app.router.add_get(f"/api/{name}", self._json(answer))
         self._runner = aio.web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -66,6 +70,7 @@ class PageServer:
 
     async def stop(self) -> None:
         await self._runner.cleanup()
+        await self._watch.close()
 
     # --- answers --------------------------------------------------------------------------------
     async def _page(self, request: aio.web.Request) -> aio.web.Response:
@@ -97,10 +102,17 @@ class PageServer:
             return answer(reader, run["run"] if run is not None else 0, query)
 
     def _tasks(self, reader: RunPages, run: int, query: Values) -> Values:
+        """One page of the table; of tasks that wait, why."""
         order = query.get("order", "task")
-        return reader.tasks(
-            run, query.get("text", ""), query.get("state", ""), query.get("category", ""),
-            order if order in ORDERS else "task", query.get("falling") == "1", min(int(query.get("page", 0)), 10**6))
+        found = self._watch.table.page(
+            reader.path, run, query.get("text", ""), query.get("state", ""), query.get("category", ""),
+            order if order in ORDERS else "task", query.get("falling") == "1",
+            min(max(int(query.get("page", 0)), 0), 10**6))
+        waiting = [row["task"] for row in found["rows"] if row["state"] in STATES["waiting"]]
+        if waiting:
+            reasons = ask_once(self._folder / STATE_DIR, "reasons", tasks=waiting) or []
+            found["why"] = {task: why_view.reason(task, why, "", time.time()) for task, why in reasons}
+        return found
 
     def _task(self, reader: RunPages, run: int, query: Values) -> Values:
         number = int(query["task"])
@@ -120,6 +132,24 @@ class PageServer:
 
     def _categories(self, reader: RunPages, run: int, query: Values) -> Any:
         return reader.categories(run)
+
+    def _choices(self, reader: RunPages, run: int, query: Values) -> list[str]:
+        """The categories of all tasks."""
+        return sorted({*(one["category"] for one in reader.categories(run)), *self._watch.table.categories()})
+
+    def _printed(self, reader: RunPages, run: int, query: Values) -> dict[str, str]:
+        """The end of what a task has printed that runs."""
+        number, offsets = int(query["task"]), [0, 0]
+        found: Values = {}
+        while True:
+            found = ask_once(self._folder / STATE_DIR, "printed", task=number, attempt=found.get("attempt", 0),
+                             offsets=offsets) or {}
+            ends = [max(size - PIECE_BYTES, 0) for size in found.get("sizes", (0, 0))]
+            if "data" not in found or ends == offsets or any(offsets):
+                break
+            offsets = ends
+        return {kind: base64.b64decode(data).decode(errors="replace")
+                for kind, data in zip(STREAMS, found.get("data", ()))}
 
     def _held(self, reader: RunPages, run: int, query: Values) -> Any:
         return reader.held(run)

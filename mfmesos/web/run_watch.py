@@ -1,7 +1,8 @@
-"""Looks at a run once a second, as long as somebody looks at its page."""
+"""Looks at a run a few times a second, as long as somebody looks at its page."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ from mfmesos.store.run_pages import RunPages
 from mfmesos.store.run_reading import NoRecord
 from mfmesos.store.run_tables import RecordError
 from mfmesos.views import status_view
+from mfmesos.web.live_tasks import LiveTasks
+from mfmesos.web.task_table import TaskTable
 
-EVERY_S = 1.0
+EVERY_S = 0.4
+MOST_RUNNING = 200
 
 
 def ask_once(state_dir: Path, name: str, **more: Any) -> Any:
@@ -38,10 +42,13 @@ class RunWatch:
         self.text = ""
         """The latest state, as JSON."""
         self._every_s = every_s
+        self.table = TaskTable()
+        self._tasks = LiveTasks(self.table, self.ask)
         self._client: ControlClient | None = None
         self._changed = asyncio.Condition()
         self._watchers = 0
         self._task: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
 
     async def after(self, version: int, timeout_s: float) -> bool:
         """Wait for a state later than `version`; False: there was none in that time."""
@@ -57,16 +64,26 @@ class RunWatch:
         finally:
             self._watchers -= 1
 
+    async def close(self) -> None:
+        """After the last look has ended."""
+        self._closing.set()
+        if self._task is not None:
+            await self._task
+        if self._client is not None:
+            self._client.close()
+        self.table.close()
+
     async def _watch(self) -> None:
         idle = 0
-        while idle < 5:
+        while idle < 5 and not self._closing.is_set():
             idle = 0 if self._watchers else idle + 1
             text = await asyncio.get_running_loop().run_in_executor(None, self.look)
             if text != self.text:
                 async with self._changed:
                     self.text, self.version = text, self.version + 1
                     self._changed.notify_all()
-            await asyncio.sleep(self._every_s)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), self._every_s)
         self._task = None
 
     def look(self) -> str:
@@ -78,8 +95,9 @@ class RunWatch:
         return json.dumps(data)
 
     def state(self) -> dict[str, Any]:
-        """See status_view.as_data. Raises ControlError or RecordError."""
-        live, running = self.ask("status"), self.ask("running") or []
+        """See status_view.as_data; with the version of the table of tasks. Raises ControlError or RecordError."""
+        live = self.ask("status")
+        self._tasks.look(live)
         run, failures = None, []
         try:
             with RunPages(self.state_dir) as reader:
@@ -89,7 +107,9 @@ class RunWatch:
             pass
         if live is not None:
             live.pop("now", None)
-        return status_view.as_data(str(self.folder), run, live, running, failures)
+        running = self.table.running(MOST_RUNNING)
+        return {**status_view.as_data(str(self.folder), run, live, running, failures),
+                "table": self._tasks.version, "lacks": self._tasks.lacks}
 
     def ask(self, name: str, **more: Any) -> Any:
         """The scheduler's answer; None: it is not alive. Raises ControlError."""

@@ -8,11 +8,12 @@ import pytest
 from world import World
 
 from mfmesos.core import events as ev
+from mfmesos.core import waiting
 from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.decisions import Why, WhyNot
 from mfmesos.core.model import AgentId, Request, Resources, Task
 from mfmesos.core.policy import Policy
-from mfmesos.core.waiting import Binding, Waiting, why_waiting
+from mfmesos.core.waiting import Binding, Waiting, why_each_waits, why_waiting
 from mfmesos.shared import wire
 
 AGENT = Resources(4, 4096, 20000)
@@ -78,6 +79,19 @@ def test_the_prediction_for_many_tasks_costs_as_much_as_for_some():
     world = begin(POLICY, *[1.0] * 4)
     submit(world, 10, *[1.0] * 20_001)
     assert why(world, 20_010).start_at == pytest.approx(100.0 + 20_000 / 4 * 100.0, rel=0.02)
+
+
+def test_why_many_tasks_wait(monkeypatch):
+    """As each by itself but for the prediction; claims and agents are looked at once for each shape, not each task."""
+    world = begin(POLICY, *[1.0] * 40, *[2.0] * 40)
+    world.send(ev.TaskSteered(7, "x", held=True))
+    looked = []
+    monkeypatch.setattr(waiting, "_by_room", lambda *args, by_room=waiting._by_room: looked.append(1) or by_room(*args))
+    found = why_each_waits(world.core.state, [1, 7, 99, *range(20, 70)])
+    assert len(looked) == 2
+    assert [one.task_id for one in found] == [7, *range(20, 70)]
+    assert found == [replace(why(world, one.task_id), start_at=None, otherwise=()) for one in found]
+    assert [one.binding for one in found[:2]] == [Binding.USER, Binding.FULL]
 
 
 def test_unknown_run_times_predict_nothing():

@@ -134,10 +134,12 @@ def test_what_a_good_run_leaves(tmp_path, embedded_mesos):
 
 def test_a_run_is_known_by_its_name_on_the_cluster(flow):
     """Its framework and its tasks have labels; their names hold the workflow's folder. With --web Mesos's pages link to
-    its page, whose token is neither there nor in what a log may hold; the page ends with the run.
+    its page, whose token is neither there nor in what a log may hold; it shows what runs and what waits, and ends with
+    the run.
     """
-    command = f"while [ ! -e {flow.folder / 'end'} ]; do sleep 0.1; done"
-    flow.write("tasks.jsonl", json.dumps({"command": command}))
+    command = f"echo begun; while [ ! -e {flow.folder / 'end'} ]; do sleep 0.1; done; touch made"
+    flow.write("tasks.jsonl", "".join(json.dumps(task) + "\n" for task in (
+        {"command": command, "outputs": ["made"]}, {"command": "cat made", "inputs": ["made"]})))
     process = flow.start("run", "--web", "--master", flow.cluster.master, "tasks.jsonl")
     found = []
 
@@ -159,6 +161,14 @@ def test_a_run_is_known_by_its_name_on_the_cluster(flow):
         return ""
 
     wait_until(lambda: "mfmesos_up 1.0" in metrics(), 60, "the run's metrics")
+
+    def asked(question: str) -> dict:
+        return json.load(urllib.request.urlopen(f"{address}api/{question}&token={token}", timeout=60))
+
+    with urllib.request.urlopen(f"{address}events?token={token}", timeout=60):  # somebody looks
+        wait_until(lambda: [(one["task"], one["state"]) for one in asked("tasks?state=live")["rows"]] == [
+            (1, "running"), (2, "inputs")], 60, "both tasks in the table")
+        wait_until(lambda: asked("printed?task=1") == {"stdout": "begun\n", "stderr": ""}, 60, "what it prints")
     flow.write("end", "")
     ended = flow.end(process)
     assert ended.code == 0, ended.out

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import io
 import json
 import re
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from sample_runs import sample
+from support import need
 from test_report import loaded
 
 from mfmesos.cli.command_line import main
@@ -117,11 +119,17 @@ def test_the_command(tmp_path, monkeypatch):
     assert CliRunner().invoke(main, ["export", "flow", "--format", "xml"]).exit_code == 2
 
 
+def need_wfcommons() -> None:
+    need(importlib.util.find_spec("wfcommons"), "no WfCommons here", "pip install wfcommons, on Python 3.11 or newer")
+
+
 @pytest.mark.once
 def test_wfcommons_reads_it(facts, tmp_path):
     """Its own loader builds the graph."""
-    wfinstances = pytest.importorskip("wfcommons.wfinstances", reason="pip install wfcommons")
-    schema = pytest.importorskip("wfcommons.wfinstances.schema")
+    need_wfcommons()
+    from wfcommons import wfinstances
+    from wfcommons.wfinstances import schema
+
     path = tmp_path / "flow.json"
     path.write_text(text("wfcommons", facts))
     plain = tmp_path / "schema.json"  # WfCommons fetches its schema from the network; `make test` has none
@@ -135,7 +143,9 @@ def test_wfcommons_reads_it(facts, tmp_path):
 @pytest.mark.once
 def test_wfcommons_reads_the_nextflow_trace(facts, tmp_path):
     """Its parser of Nextflow's trace files finds the times of every task."""
-    nextflow = pytest.importorskip("wfcommons.wfinstances.logs.nextflow", reason="pip install wfcommons")
+    need_wfcommons()
+    from wfcommons.wfinstances.logs import nextflow
+
     (tmp_path / "trace.txt").write_text(text("nextflow", facts))
     times = nextflow.NextflowLogsParser(tmp_path, "26")._load_nextflow_trace(tmp_path / "trace.txt")
     assert len(times) == len(facts.tasks)

@@ -18,7 +18,7 @@ from mfmesos.store import sqlitefile
 from mfmesos.store.run_reading import RunReader
 from mfmesos.store.run_tables import APPLICATION_ID, STEPS
 from mfmesos.views import report_columns, run_facts, run_sums
-from mfmesos.views.report_page import page
+from mfmesos.views.report_page import Units, page
 from mfmesos.views.run_facts import AttemptRow, ClaimRow, RunFacts, Sample, TaskRow
 
 
@@ -67,6 +67,29 @@ def test_sums_of_a_run():
         task(1, 0.0, 10.0), task(2, 10.0, 20.0, state="failed"), attempts=(again,),
         samples=(Sample(0.0, 1, 4.0, 100.0, 0, 0), Sample(50.0, 0, 0.0, 0.0, 0, 0))))
     assert (found.held, found.given, found.used, found.lost) == (200.0, 45.0, 22.0, 25.0)
+
+
+def test_no_more_is_allocated_than_held():
+    """A sample counts from the claim that it found, and an attempt that was sent ahead of its turn counts once."""
+    one = facts(task(1, 5.1, 60.0), task(2, 5.2, 60.0, cores=3.0),
+                samples=(Sample(0.0, 0, 0.0, 0.0, 0, 0), Sample(5.5, 1, 4.0, 2048.0, 0, 0)))
+    one.claims.append(ClaimRow("c1", "a1", "node1", 5.0, None, 4.0, 2048.0))
+    assert one.held()[1][0] == 5.0
+    found = run_sums.curves(one)
+    assert all(given <= held for given, held in zip(found.given_cores, found.held_cores))
+    assert max(found.given_cores) == 4.0
+    ahead = facts(task(1, 0.0, 100.0, cores=4.0), task(2, 50.0, 100.0, cores=4.0),
+                  samples=(Sample(0.0, 1, 4.0, 2048.0, 0, 0),))
+    assert max(run_sums.curves(ahead).given_cores) == 4.0
+    assert run_sums.totals(ahead).given == run_sums.totals(ahead).held == 400.0
+
+
+@pytest.mark.parametrize(("mb", "seconds", "unit", "shown"), [
+    (1024.0, 7200.0, "GB hours", "2"), (512.0, 3600.0, "MB hours", "512"), (100.0, 3.0, "MB seconds", "300")])
+def test_units_fit_the_run(mb, seconds, unit, shown):
+    """Small runs have no table of zeros."""
+    units = Units(facts(samples=(Sample(0.0, 1, 1.0, mb, 0, 0),), end=seconds))
+    assert (units.memory, units.of_memory(mb * seconds)) == (unit, shown)
 
 
 def test_what_a_smaller_request_would_have_saved():
@@ -173,6 +196,6 @@ def test_in_a_browser(tmp_path, width):
         browser.run("document.querySelector('#rows button').focus()")
         browser.press("Enter", 13)
         assert "mapped000097" in browser.run("document.querySelector('tr.more').textContent")
-        browser.run("s.value = '', s.oninput(), f = document.getElementById('state'), f.value = '1', f.onchange()")
+        browser.run("s.value = '', s.oninput(), f = document.getElementById('which'), f.value = '1', f.onchange()")
         assert browser.run("document.querySelector('#rows tr').cells[1].textContent") == "failed"
         assert browser.errors == []

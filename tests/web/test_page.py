@@ -6,8 +6,10 @@ import contextlib
 import http.client
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from browser import Browser
@@ -18,18 +20,25 @@ from support import wait_until
 from mfmesos.cli.command_line import main
 from mfmesos.control import socket_place
 from mfmesos.control.control_server import ControlServer
-from mfmesos.store.run_pages import PAGE, RunPages
 from mfmesos.web import page_server
 from mfmesos.web.page_server import PageServer, _why
 from mfmesos.web.run_watch import RunWatch
+from mfmesos.web.task_table import PAGE
+
+ROW = [9, "running", "sim", "node1", 1, 1000.0, 512.0, "simulate --seed 9", "out9"]
+"""Of a live task, as the scheduler gives it."""
 
 
 class Page:
     """A served page."""
 
-    def __init__(self, server: PageServer, address: str) -> None:
-        self.server, self.address = server, address
+    def __init__(self, server: PageServer, address: str, loop: asyncio.AbstractEventLoop) -> None:
+        self.server, self.address, self.loop = server, address, loop
         self._place = address.split("/")[2]
+
+    def run(self, what: Coroutine[Any, Any, None]) -> None:
+        """In the server's loop."""
+        asyncio.run_coroutine_threadsafe(what, self.loop).result(30)
 
     def get(self, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], str]:
         connection = http.client.HTTPConnection(self._place, timeout=30)
@@ -55,7 +64,7 @@ def served(folder: Path) -> Iterator[Page]:
     server = PageServer(folder, "127.0.0.1", 0)
     try:
         address = asyncio.run_coroutine_threadsafe(server.start(), loop).result(30)
-        yield Page(server, address)
+        yield Page(server, address, loop)
         asyncio.run_coroutine_threadsafe(server.stop(), loop).result(30)
     finally:
         loop.call_soon_threadsafe(loop.stop)
@@ -156,31 +165,24 @@ def test_only_on_this_machine(tmp_path):
     assert "ssh -L" in done.output
 
 
-def test_queries_know_every_order(tmp_path):
-    """Each column of the page's table can be sorted by."""
-    sample(tmp_path, 5)
-    from mfmesos.store.run_pages import ORDERS
-
-    with RunPages(tmp_path / ".mfmesos") as reader:
-        for order in ORDERS:
-            assert reader.tasks(1, order=order)["count"] == 8
-
-
 def test_the_watch_survives_the_scheduler(tmp_path, monkeypatch):
-    """It sees the run while the scheduler answers, its crash, and the next scheduler."""
+    """It sees the run and its tasks while the scheduler answers, its crash, and the next scheduler."""
     runtime = tmp_path / "runtime"
     runtime.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
     sample(tmp_path / "flow", 5, state="running")
-    status = {"engine": "batch", "started": 1.0}
+    status = {"engine": "batch", "started": 1.0, "pid": 7, "counts": {"for_inputs": 0}}
     state_dir = tmp_path / "flow/.mfmesos"
 
-    async def seen(watch: RunWatch) -> str:
-        found = await asyncio.get_running_loop().run_in_executor(None, watch.look)
-        return str(json.loads(found)["state"])
+    async def seen(watch: RunWatch) -> tuple[str, int]:
+        found = json.loads(await asyncio.get_running_loop().run_in_executor(None, watch.look))
+        return found["state"], len(found["running"])
 
-    async def scheduler(watch: RunWatch) -> str:
-        server = ControlServer({"status": lambda question: dict(status), "running": lambda question: []})
+    async def scheduler(watch: RunWatch) -> tuple[str, int]:
+        server = ControlServer({
+            "status": lambda question: dict(status), "numbers": lambda question: [[9, 9]],
+            "changed": lambda question: {"changes": 1, "tasks": None if question["since"] < 0 else []},
+            "rows": lambda question: [ROW]})
         path = socket_place.socket_path(tmp_path / "flow", {"XDG_RUNTIME_DIR": str(runtime)})
         await server.start(path)
         socket_place.point(state_dir, path)
@@ -189,11 +191,14 @@ def test_the_watch_survives_the_scheduler(tmp_path, monkeypatch):
         finally:
             await server.stop()
 
-    async def all_of_it() -> list[str]:
+    async def all_of_it() -> list[tuple[str, int]]:
         watch = RunWatch(tmp_path / "flow")
-        return [await scheduler(watch), await seen(watch), await scheduler(watch)]
+        try:
+            return [await scheduler(watch), await seen(watch), await scheduler(watch)]
+        finally:
+            await watch.close()
 
-    assert asyncio.run(all_of_it()) == ["running", "crashed", "running"]
+    assert asyncio.run(all_of_it()) == [("running", 1), ("crashed", 0), ("running", 1)]
 
 
 @pytest.mark.once
@@ -210,10 +215,10 @@ def test_in_a_browser(page, tmp_path, width):
         assert "exit code 3" in browser.run("document.getElementById('failed').textContent")
         browser.run("document.querySelector('nav a[href=\"#tasks\"]').focus()")
         browser.press("Enter", 13)
-        browser.wait("document.getElementById('where').textContent === '1–50 of 154'", "the table")
+        browser.wait("document.getElementById('where')?.textContent === '1–50 of 154'", "the table")
         assert browser.run("document.documentElement.scrollWidth <= innerWidth")
         browser.run("s = document.getElementById('search'), s.value = 'part000096', s.oninput()")
-        browser.wait("document.getElementById('where').textContent === '1–1 of 1'", "what was searched for")
+        browser.wait("document.getElementById('where')?.textContent === '1–1 of 1'", "what was searched for")
         browser.run("document.querySelector('#table a').focus()")
         browser.press("Enter", 13)
         browser.wait("document.getElementById('task').textContent.includes('exit code 3: no such file')", "the task")
@@ -221,6 +226,66 @@ def test_in_a_browser(page, tmp_path, width):
             browser.run(f"location.hash = '#{part}'")
             browser.wait(f"document.getElementById('{part}').textContent.includes('{word}')", part)
         assert browser.errors == []
+
+
+class Scheduler:
+    """What the page asks one; its tasks wait but for the first, which runs."""
+
+    def __init__(self, count: int) -> None:
+        self.rows = {number: [number, "waiting", "sim", "", 0, 1000.0, None, f"simulate {number}", f"out{number}"]
+                     for number in range(1000, 1000 + count)}
+        self.changes = 0
+        self.start(1000)
+
+    def start(self, number: int) -> None:
+        self.rows[number][1:7] = ["running", "sim", "node9", 1, time.time(), 512.0]
+        self.changes += 1
+
+    def answers(self) -> dict[str, Any]:
+        amounts = {"cores": 1.0, "memory_mb": 512.0, "disk_mb": 0.0}
+        why = {"binding": "full", "before": 3, "claim": "", "limit": None, "behind": None, "start_at": None,
+               **dict.fromkeys(("need", "largest", "most_free", "held"), amounts)}
+        return {
+            "status": lambda question: {
+                "pid": 7, "started": 1000.0, "engine": "batch", "master": "m:5050", "held": amounts, "claims": 1,
+                "agents": 1, "counts": {"total": len(self.rows), "waiting": len(self.rows), "running": 1, "finished": 0,
+                                        "failed": 0, "withdrawn": 0, "before": 0, "left_s": None, "for_inputs": 0}},
+            "numbers": lambda question: [[min(self.rows), max(self.rows)]],
+            "changed": lambda question: {
+                "changes": self.changes, "tasks": None if question["since"] < 0 else list(
+                    range(1000 + question["since"], 1000 + self.changes))},
+            "rows": lambda question: [self.rows.get(number) for number in question["tasks"]],
+            "reasons": lambda question: [[number, why] for number in question["tasks"]]}
+
+
+@pytest.mark.once
+def test_waiting_tasks_in_a_browser(tmp_path, monkeypatch):
+    """They are in the table with why they wait, found by the server; what changes is shown without a key pressed, and
+    under somebody's fingers the focus stays where it is.
+    """
+    runtime = tmp_path / "runtime"
+    runtime.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    sample(tmp_path / "flow", 5, state="running")
+    scheduler = Scheduler(700)
+    path = socket_place.socket_path(tmp_path / "flow", {"XDG_RUNTIME_DIR": str(runtime)})
+    server = ControlServer(scheduler.answers())
+    with served(tmp_path / "flow") as page:
+        page.run(server.start(path))
+        socket_place.point(tmp_path / "flow/.mfmesos", path)
+        with Browser(tmp_path / "profile") as browser:
+            browser.open(f"{page.address}?token={page.server.token}#tasks")
+            browser.wait("document.getElementById('where')?.textContent === '1–50 of 708'", "all tasks")
+            browser.run("w = document.getElementById('which'), w.value = 'waiting', w.onchange()")
+            browser.wait("document.getElementById('where')?.textContent === '1–50 of 699'", "those that wait")
+            browser.wait("document.querySelector('#table tbody tr').textContent.includes("
+                         "'it waits for room in the claims; free is at most 1 cores, 512 MB, 0 MB disk')", "why")
+            browser.run("document.querySelectorAll('#table tbody a')[1].focus()")
+            page.loop.call_soon_threadsafe(scheduler.start, 1001)
+            browser.wait("document.getElementById('where')?.textContent === '1–50 of 698'", "the change")
+            assert browser.run("document.activeElement.textContent") == "1002"
+            assert browser.errors == []
+        page.run(server.stop())
 
 
 def test_the_feed(page, monkeypatch):

@@ -16,6 +16,17 @@ function duration(seconds) {
   return Math.floor(whole / 3600) + " h " + Math.floor(whole % 3600 / 60) + " min";
 }
 
+// What searches, filters and turns the pages of a table of tasks.
+function searchTools() {
+  const button = (id, text, label) => make("button", text, { type: "button", id, ariaLabel: label });
+  const where = make("span", "", { id: "where" });
+  where.setAttribute("role", "status");
+  $("tools").append(
+    make("input", undefined, { type: "search", id: "search", placeholder: "Number, command, output, agent, reason", ariaLabel: "Search in all tasks" }),
+    make("select", undefined, { id: "which", ariaLabel: "State" }), make("select", undefined, { id: "category", ariaLabel: "Category" }),
+    button("back", "◀", "Page before"), where, button("next", "▶", "Next page"));
+}
+
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 function axes(more) {

@@ -1,8 +1,11 @@
 "use strict";
 // The page of a run: the state comes as events, tables are asked for one page at a time.
 const PARTS = ["overview", "tasks", "agents", "categories", "task"];
-const REFRESH_MS = 2000;
-let state = null, part = "", detail = null, refreshed = 0, plotted = 0;
+const REFRESH_MS = 2000, TABLE_MS = 400;
+const STATES = { "": "all states", live: "not ended", waiting: "waiting", held: "held by its user", running: "running", finished: "finished",
+  failed: "failed", withdrawn: "withdrawn", blocked: "blocked" };
+const WORDS = { inputs: "waiting", held: "held", assigned: "starting" };
+let state = null, part = "", detail = null, refreshed = 0, plotted = 0, due = 0, turns = 0, printed = {};
 const asked = { page: 0, order: "task", falling: "" };
 
 async function ask(name, query) {
@@ -32,6 +35,15 @@ function table(place, heads, rows, empty, kind) {
   place.replaceChildren(whole);
 }
 
+// A table that is made anew under somebody's fingers: the same link or button has the focus afterwards.
+function keepFocus(place, remake) {
+  const known = document.activeElement, name = (one) => one.tagName + one.textContent.replace(/ [▲▼]$/, "");
+  const inside = place.contains(known) && known !== place;
+  remake();
+  const again = inside && [...place.querySelectorAll("a, button")].find((one) => name(one) === name(known));
+  if (again) again.focus();
+}
+
 function cell(name, value, kind) {
   const made = make(name, undefined, { className: kind || "" });
   made.append(value === null || value === undefined ? "–" : value);
@@ -42,7 +54,15 @@ const taskLink = (number) => make("a", String(number), { href: "#task/" + number
 const whole = (value) => value === null || value === undefined ? "–" : Math.round(value);
 const since = (at) => duration(Math.max(Date.now() / 1000 - at, 0));
 const clock = (at) => at ? new Date(at * 1000).toLocaleString() : "–";
-const shown = (text) => make("span", text, { className: text === "finished" ? "good" : text === "failed" ? "bad" : "" });
+const shown = (text) => make("span", WORDS[text] || text, { className: text === "finished" ? "good" : text === "failed" ? "bad" : "" });
+const waits = (one) => ["waiting", "held", "inputs"].includes(one.state);
+
+// A command and, of a task that waits or has failed, why.
+function commandCell(one, why) {
+  const made = make("div", one.command), reason = why || (one.state === "inputs" ? "it waits for outputs of other tasks" : one.reason);
+  if (reason) made.append(make("div", reason, { className: "dim" }));
+  return made;
+}
 
 // --- overview -----------------------------------------------------------------------------------
 function overview() {
@@ -79,24 +99,29 @@ async function plot() {
 // --- tables -------------------------------------------------------------------------------------
 async function tasks() {
   const wanted = { text: $("search").value, state: $("which").value, category: $("category").value, ...asked };
-  const found = await ask("tasks", wanted);
+  const turn = ++turns, found = await ask("tasks", wanted);
+  if (turn !== turns) return; // an answer to a later question has come, or will
   const pages = Math.max(Math.ceil(found.count / found.size), 1);
   const first = found.page * found.size;
   $("where").textContent = found.count ? `${first + 1}–${first + found.rows.length} of ${found.count}` : "none";
   $("back").disabled = found.page === 0;
   $("next").disabled = found.page >= pages - 1;
+  const lacks = state && state.lacks ? state.lacks : 0, why = found.why || {};
+  $("lacks").hidden = lacks === 0;
+  $("lacks").textContent = lacks + " live tasks are still being read.";
   const head = (text, order, kind) => {
     const sorted = asked.order === order;
     return [make("button", text + (sorted ? (asked.falling ? " ▼" : " ▲") : ""), { type: "button", onclick: () => {
       asked.falling = sorted && !asked.falling ? "1" : "";
       Object.assign(asked, { order, page: 0 });
-      refresh().then(() => { const button = [...document.querySelectorAll("#table th button")].find((one) => one.textContent.startsWith(text)); if (button) button.focus(); });
+      refresh();
     } }), kind];
   };
-  table($("table"), [head("task", "task", "n"), head("state", "state"), head("category", "category", "less"), head("agent", "agent", "less"),
+  keepFocus($("table"), () => table($("table"), [head("task", "task", "n"), head("state", "state"), head("category", "category", "less"), head("agent", "agent", "less"),
     head("ran", "ran", "n"), head("memory MB", "memory", "n less"), head("attempts", "attempts", "n less"), head("ended", "ended", "less"), ["command", "t"]],
-  found.rows.map((one) => [taskLink(one.task), shown(one.state), one.category, one.host, duration(one.wall_s || 0),
-    whole(one.used_memory_mb) + " of " + whole(one.memory_mb), one.attempts, clock(one.ended), one.command]), "No task fits.", "tasks");
+  found.rows.map((one) => [taskLink(one.task), shown(one.state), one.category, one.host || "–", waits(one) ? "–" : one.ended ? duration(one.wall_s || 0) : since(one.started),
+    waits(one) ? "–" : one.ended ? whole(one.used_memory_mb) + " of " + whole(one.memory_mb) : whole(one.memory_mb), one.attempts, clock(one.ended),
+    commandCell(one, why[one.task])]), "No task fits.", "tasks"));
   const number = wanted.text.trim();
   if (!found.count && /^\d+$/.test(number)) $("table").append(make("p"), make("a", "Look at task " + number, { href: "#task/" + number }));
 }
@@ -125,7 +150,7 @@ async function categories() {
 
 async function choose() {
   const known = $("category").value;
-  const names = (await ask("categories")).map((one) => one.category);
+  const names = await ask("choices");
   $("category").replaceChildren(make("option", "all categories", { value: "" }), ...names.map((name) => make("option", name, { value: name })));
   $("category").value = known;
 }
@@ -150,7 +175,18 @@ async function task(number) {
   table(stories, [["time"], ["state"], ["claim or reason", "t"]], story.map(([at, what, note]) => [clock(at), what, note]));
   table(tries, [["attempt", "n"], ["agent"], ["ran", "n"], ["how it ended", "t"]], attempts.map((a) => [a.attempt, a.host, duration(a.wall_s || 0), a.reason]), "None was repeated.");
   place.replaceChildren(make("h2", "Task " + number), ...(why.length ? [make("pre", why.join("\n"), { tabIndex: 0 })] : []), list, make("h2", "Story"), stories, make("h2", "Attempts before the last one"), tries);
-  for (const kind of ["stderr", "stdout"]) if (output[kind]) place.append(make("h2", kind), make("pre", output[kind], { tabIndex: 0 }));
+  const prints = live && live.claim;
+  if (printed.task !== number) printed = { task: number };
+  const show = (some) => { for (const kind of ["stderr", "stdout"]) if (some[kind]) place.append(make("h2", kind), make("pre", some[kind], { tabIndex: 0 })); };
+  show(prints ? printed : output);
+  if (prints && !printed.asked) {
+    printed.asked = true; // its executor answers within seconds
+    ask("printed", { task: number }).then((found) => {
+      const first = !printed.stdout && !printed.stderr;
+      if (printed.task === number) printed = { task: number, ...found };
+      if (first && part === "task" && detail === number) show(printed);
+    }).catch(() => { printed.asked = false; });
+  }
 }
 
 // --- what is shown -----------------------------------------------------------------------------
@@ -194,10 +230,17 @@ function changed(event) {
   const about = state.live || state.run;
   $("about").textContent = about ? `${about.engine}, master ${about.master}, since ${clock(about.started)}` : state.folder;
   if (part === "overview") refresh();
-  else if (Date.now() - refreshed > REFRESH_MS && part !== "tasks" && state.live) refresh();
+  else if (part === "tasks") soon();
+  else if (Date.now() - refreshed > REFRESH_MS && state.live) refresh();
 }
 
-$("which").append(...["", "finished", "failed", "withdrawn", "blocked"].map((name) => make("option", name || "all states", { value: name })));
+// At once, but at most every TABLE_MS.
+function soon() {
+  if (!due) due = setTimeout(() => { due = 0; if (part === "tasks") refresh(); }, Math.max(TABLE_MS - (Date.now() - refreshed), 0));
+}
+
+searchTools();
+$("which").append(...Object.entries(STATES).map(([name, text]) => make("option", text, { value: name })));
 let typed = 0;
 $("search").oninput = () => { clearTimeout(typed); typed = setTimeout(() => { asked.page = 0; refresh(); }, 200); };
 for (const one of ["which", "category"]) $(one).onchange = () => { asked.page = 0; refresh(); };

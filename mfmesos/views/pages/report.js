@@ -138,6 +138,8 @@ function table(data) {
   const low = data.task.map((task, i) => [
     task, data.command[i], data.outputs[i], data.agents[data.agent[i]], data.reasons[data.reason[i]]].join("\n").toLowerCase());
 
+  searchTools();
+
   function choices(select, first, names) {
     select.append(make("option", first, { value: "" }), ...names.map((name, n) => make("option", name || "–", { value: String(n) })));
     select.onchange = () => { page = 0; search(); };
@@ -145,7 +147,7 @@ function table(data) {
 
   function search() {
     const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
-    const state = $("state").value, category = $("category").value;
+    const state = $("which").value, category = $("category").value;
     found = order.filter((i) => (state === "" || data.state[i] === +state) && (category === "" || data.category[i] === +category)
       && words.every((word) => low[i].includes(word)));
     show();
@@ -201,7 +203,7 @@ function table(data) {
     }));
   }
 
-  choices($("state"), "all states", data.states);
+  choices($("which"), "all states", data.states);
   choices($("category"), "all categories", data.categories);
   $("search").oninput = () => { page = 0; search(); };
   $("back").onclick = () => { page--; show(); };
