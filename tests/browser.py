@@ -30,7 +30,8 @@ class Browser:
         self.errors: list[str] = []
         ours, theirs = os.pipe(), os.pipe()
         argv = [need_chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-                "--disable-dev-shm-usage", "--no-first-run", "--remote-debugging-pipe", f"--user-data-dir={profile}"]
+                "--disable-dev-shm-usage", "--no-first-run", "--remote-debugging-pipe",
+                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", f"--user-data-dir={profile}"]
 
         # The shell moves them to 3 and 4, where Chromium expects them; these numbers may be in use here.
         high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 100) for fd in (theirs[0], ours[1])]

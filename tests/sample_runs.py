@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from mfmesos.store import sqlitefile
+from mfmesos.store.run_reading import RunReader
 from mfmesos.store.run_tables import (
     APPLICATION_ID,
     ATTEMPT_COLUMNS,
@@ -17,6 +18,8 @@ from mfmesos.store.run_tables import (
     TASK_COLUMNS,
     insert,
 )
+from mfmesos.views import run_facts
+from mfmesos.views.run_facts import RunFacts
 
 BEGAN = 1_700_000_000.0
 SLOTS = 4
@@ -52,6 +55,14 @@ def sample(folder: Path, maps: int, agents: int = 3, state: str = "ended") -> No
                 ("claims", CLAIM_COLUMNS, claims), ("samples", SAMPLE_COLUMNS, samples)):
             db.executemany(insert(table, columns), ([row.get(c) for c in columns] for row in rows))
     db.close()
+
+
+def loaded(folder: Path) -> RunFacts:
+    """The last run of that folder."""
+    with RunReader(folder / ".mfmesos") as reader:
+        run = reader.last()
+        assert run is not None
+        return run_facts.load(reader, run)
 
 
 def _rows(dice: random.Random, maps: int, agents: int) -> tuple[list[dict], list[dict]]:

@@ -12,7 +12,7 @@ import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from mfmesos.shared.phrases import without_controls
 from mfmesos.views.run_facts import AttemptRow, Ran, RunFacts, TaskRow, span
@@ -213,17 +213,16 @@ def trace_events(facts: RunFacts) -> Iterator[str]:
 
 def _events(facts: RunFacts) -> Iterator[dict[str, Any]]:
     places = _places(facts)
-    agents = sorted({agent for agent, _ in places.values()})
+    agents = sorted({place.agent for place in places.values()})
     pids = {agent: n for n, agent in enumerate(agents, 1)}
     for agent, pid in pids.items():
         yield {"ph": "M", "name": "process_name", "pid": pid, "args": {"name": without_controls(agent)}}
     categories = {row.task: row.category for row in facts.tasks}
     where = {}
     for row in facts.ran():
-        agent, lane = places[id(row)]
-        pid, tid, begin = pids[agent], lane + 1, _us(row.ended - span(row) - facts.begin)
+        agent, lane, begin, length = places[id(row)]
+        pid, tid = pids[agent], lane + 1
         state = row.state if isinstance(row, TaskRow) else "repeated"
-        length = max(_us(span(row)), 1)
         if isinstance(row, TaskRow):
             where[row.task] = (pid, tid, begin, length)
         yield {
@@ -259,16 +258,27 @@ def _arrows(facts: RunFacts, where: Mapping[int, tuple[int, int, int, int]]) -> 
             yield {**common, "ph": "f", "bp": "e", "pid": to[0], "tid": to[1], "ts": to[2]}
 
 
-def _places(facts: RunFacts) -> dict[int, tuple[str, int]]:
-    """By id of the row: its agent, and a lane there in which nothing else runs meanwhile."""
-    lanes: dict[str, list[float]] = defaultdict(list)
+class _Place(NamedTuple):
+    agent: str
+    lane: int
+    begin: int
+    """Microseconds since the run began."""
+    length: int
+
+
+def _places(facts: RunFacts) -> dict[int, _Place]:
+    """By id of the row: its agent, and a lane there in which nothing else runs meanwhile, to the microsecond: Perfetto
+    drops what overlaps.
+    """
+    lanes: dict[str, list[int]] = defaultdict(list)
     found = {}
     for row in sorted(facts.ran(), key=lambda one: one.ended - span(one)):
         agent = facts.agent(row) or "-"
-        ends = lanes[agent]
-        lane = next((n for n, end in enumerate(ends) if end <= row.ended - span(row) + 1e-6), len(ends))
-        ends[lane:lane + 1] = [row.ended]
-        found[id(row)] = (agent, lane)
+        begin, ends = _us(row.ended - span(row) - facts.begin), lanes[agent]
+        length = max(_us(row.ended - facts.begin) - begin, 1)
+        lane = next((n for n, end in enumerate(ends) if end <= begin), len(ends))
+        ends[lane:lane + 1] = [begin + length]
+        found[id(row)] = _Place(agent, lane, begin, length)
     return found
 
 

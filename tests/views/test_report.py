@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 from browser import Browser
 from click.testing import CliRunner
-from sample_runs import BEGAN, sample
+from sample_runs import BEGAN, loaded, sample
 
 from mfmesos.cli.command_line import main
 from mfmesos.store import sqlitefile
-from mfmesos.store.run_reading import RunReader
 from mfmesos.store.run_tables import APPLICATION_ID, STEPS
 from mfmesos.views import report_columns, run_facts, run_sums
 from mfmesos.views.report_page import Units, page
@@ -35,13 +34,6 @@ def task(number: int, started: float, ended: float, **more: object) -> TaskRow:
 def facts(*tasks: TaskRow, attempts: tuple[AttemptRow, ...] = (), samples: tuple[Sample, ...] = (),
           end: float = 100.0) -> RunFacts:
     return RunFacts({"run": 1, "sent_bytes": 0}, list(tasks), list(attempts), [], list(samples), 0.0, end, {})
-
-
-def loaded(folder: Path) -> RunFacts:
-    with RunReader(folder / ".mfmesos") as reader:
-        run = reader.last()
-        assert run is not None
-        return run_facts.load(reader, run)
 
 
 def unpacked(text: str) -> dict:
