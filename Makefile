@@ -46,11 +46,12 @@ chaos: debian-packages .venv preload real-mesos  ## run workflows on a real Meso
 	.venv/bin/python tests/chaos/chaos_temporaries.py $(or $(SEEDS),$(shell seq 101 110)) --cluster real
 
 .PHONY: soak
-soak: debian-packages .venv preload real-mesos  ## run the long versions of some tests: edits and reruns, temporary outputs under kills, random events in the core; updates from the version BEFORE
+soak: debian-packages .venv preload real-mesos  ## run the long versions of some tests: edits and reruns, temporary outputs under kills, lost calls beside other frameworks, random events in the core; updates from the version BEFORE
 	.venv/bin/pytest --hypothesis-profile soak tests/core/test_core_model.py
 	.venv/bin/python tests/chaos/rerun.py --rounds 500
 	.venv/bin/python tests/chaos/chaos_temporaries.py $(shell seq 1 40)
 	.venv/bin/python tests/chaos/gpu_trials.py --tasks 1000
+	.venv/bin/python tests/chaos/chaos_company.py $(shell seq 1 40)
 	.venv/bin/python tests/chaos/upgrade.py $(or $(BEFORE),HEAD~1) --rounds 10
 
 .PHONY: test-vine

@@ -66,7 +66,10 @@ def apply_offer(state: State, decision: OfferDecision, empty: bool = False) -> N
 
 def _open(state: State, decision: Opening) -> None:
     agent = state.agent(decision.agent_id)
-    state.clusters[decision.agent_id.cluster].void_offers(agent, state.now, used=True)
+    cluster = state.clusters[decision.agent_id.cluster]
+    cluster.void_offers(agent, state.now, used=True)
+    if cluster.manners.fair is not None or cluster.manners.cautious_until > state.now:
+        cluster.freed = True  # the rest is offered to others at once
     state.claim_number += 1
     claim = Claim(f"{state.policy.run_id}-{state.claim_number}", agent.id, agent.hostname, decision.resources,
                   state.now, decision.solo_task, expects=dict(decision.expects),

@@ -285,7 +285,8 @@ def _executor_died(state: State, claim: Claim, suspects: list[TaskRecord], why: 
         agent=claim.hostname, task=record.task.id, why=why))
     agent = state.agent(claim.agent_id, claim.hostname)
     agent.failed_last = state.now
-    record.failed_at.setdefault(agent.id, agent.spell)
+    if agent.id not in record.failed_at:
+        record.failed_on(agent)
     _isolate(state, claim, suspects, why)
 
 

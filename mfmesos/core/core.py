@@ -171,6 +171,7 @@ class Core:
         state, cluster = self.state, self.state.clusters[event.cluster]
         cluster.void_all_offers(state.now)
         cluster.connected, cluster.filtered = True, False  # offers stay suppressed, as SUBSCRIBE said
+        cluster.manners.offered_at = state.now
         own = state.claims.of_cluster(cluster.name)
         for claim in own:
             claim.touch()  # what was due and needs a connection
@@ -194,7 +195,7 @@ class Core:
 
     def _offers(self, event: events.OffersReceived) -> None:
         state, cluster = self.state, self.state.clusters[event.cluster]
-        cluster.manners.offered_at = state.now
+        politeness.offered(state, cluster)
         for offer in event.offers:
             agent = cluster.agent(offer.agent_id, offer.hostname)
             agent.offered_at = agent.offered_at if agent.offers else state.now

@@ -52,6 +52,8 @@ class Manners:
     """When something that was given back last became free; None: it was taken, or not wanted."""
     offered_at: float = -math.inf
     """When the run was last offered something."""
+    cautious_until: float = -math.inf
+    """Until then, or until the master has shown who else waits, the run takes room for one task."""
     turns: int = 0
     """How many times it gave its last claim back."""
     rests_until: float = -math.inf

@@ -68,10 +68,11 @@ def _match_offers(state: State) -> None:
     if state.wanted_since is None:
         state.wanted_since = state.now
     if state.now - state.wanted_since >= state.policy.batch_delay_s:
+        opened = state.claim_number
         _open_claims(state, wanted)
         if state.unfinished:
             return
-        _look_further(state, _unmet(state))
+        _look_further(state, wanted if state.claim_number == opened else _unmet(state))
         shortage.look(state, [shape for shape, _, _ in state.queue.shapes()])
 
 

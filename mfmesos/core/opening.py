@@ -72,7 +72,7 @@ def decide(state: State, agent: AgentRecord, wanted: Wanted) -> Opening | Wait |
         return AgentRefusal(agent.id, WhyNot.AVOIDED)
     if any(offer.unavailable_from is not None for offer in agent.offers.values()):
         return AgentRefusal(agent.id, WhyNot.LEAVING)
-    if cluster.manners.rests_until > state.now:
+    if politeness.holds_back(state, cluster):
         return AgentRefusal(agent.id, WhyNot.RESTING)
     offered = offered_to_claim(state, agent)
     room = offered.bounded(*state.left_to_claim())  # as far as the run's bounds allow

@@ -76,7 +76,7 @@ def after_cluster_failure(
     the agent is to blame, so its failures count once until it is avoided or finishes an attempt.
     """
     again = record.failed_at.get(agent.id) == agent.spell
-    record.failed_at[agent.id] = agent.spell
+    record.failed_on(agent)
     if not (once_a_spell and again):
         record.cluster_failures += 1
     if record.cluster_failures <= cluster_retries:

@@ -34,11 +34,17 @@ SHORTEST_TURN_S, LONGEST_TURN_S = 3.0, 12.0
 """A run whose share is less than its last claim keeps that claim for so long, longer each time."""
 HANDOVER_S = 1.5
 """From the end of a turn until the next framework's task runs: a claim ends, Mesos offers its room, another starts."""
+FULL_AFTER_S = 0.5
+"""A master offers what is free at once to whoever comes or revives: what comes later was in use."""
+KNOWN_S = 30.0
+"""A run that waits with nothing asks again after this."""
+CAUTIOUS_S = 5.0
+"""The master's answer comes sooner."""
 LEAST = 0.001
 
 
 def look(state: State) -> None:
-    """Ask the masters of clusters where the run holds something."""
+    """Ask the masters of clusters where the run holds something; where it waits with nothing, now and then."""
     if state.policy.per_task_claims or state.stopping:
         return
     for cluster in state.live():
@@ -46,16 +52,34 @@ def look(state: State) -> None:
         answered = own.answered_at >= own.asked_at
         pause = max(EVERY_S, own.answered_at - own.asked_at) if answered else LATE_S
         if cluster.connected and state.now - (own.answered_at if answered else own.asked_at) >= pause and (
-                own.rests_until > state.now
+                own.rests_until > state.now or (state.queue and state.now - own.answered_at >= KNOWN_S)
                 or any(claim.agent_id.cluster == cluster.name for claim in state.claims)):
             own.asked_at = state.now
             state.emit(ListUse(cluster.name))
 
 
+def offered(state: State, cluster: ClusterState) -> None:
+    """Offers come. If the run holds nothing and has waited for them, the cluster was full: others may wait as well."""
+    own = cluster.manners
+    since = max(state.now if state.wanted_since is None else state.wanted_since, own.offered_at)
+    if own.suitors and state.now - since >= FULL_AFTER_S and not state.claims.of_cluster(cluster.name):
+        own.cautious_until = state.now + CAUTIOUS_S
+    own.offered_at = state.now
+
+
+def holds_back(state: State, cluster: ClusterState) -> bool:
+    """Whether offers are left to others: it is their turn, or the run has taken something and does not know yet who
+    else waits.
+    """
+    own = cluster.manners
+    return own.rests_until > state.now or (
+        own.cautious_until > state.now and bool(state.claims.of_cluster(cluster.name)))
+
+
 def listed(state: State, cluster: ClusterState, use: UseListed) -> None:
     """The master has answered."""
     own = cluster.manners
-    own.answered_at = state.now
+    own.answered_at, own.cautious_until = state.now, -math.inf
     if use.rivals is None:
         use = _blind(state, cluster, use)
     rivals = [rival for rival in use.rivals or () if rival.asks]
@@ -170,7 +194,14 @@ def _content(rivals: Sequence[Rival], wanting: Sequence[Rival], role: str) -> fl
 def most_cores(state: State, cluster: ClusterState) -> float:
     """Cores that the run may claim now: up to its share while others wait."""
     fair = cluster.manners.fair
+    if cluster.manners.cautious_until > state.now:
+        return 0.0
     return math.inf if fair is None else max(fair - _held(state, cluster).cores, 0.0)
+
+
+def rests_until(state: State) -> float:
+    """Until when the run leaves offers to others, in all clusters (the clock's seconds); in the past if it does not."""
+    return min((cluster.manners.rests_until for cluster in state.live()), default=-math.inf)
 
 
 def give_way(state: State) -> None:

@@ -103,6 +103,7 @@ class Part(NamedTuple):
     allocation: Resources
 
 
+NOWHERE_YET: Mapping[AgentId, int] = {}
 NO_PARTS = (Part("", NOT_YET, Resources()),)
 WAITING = TaskState.WAITING.value
 MOST_MOMENTS = 40
@@ -142,7 +143,7 @@ class TaskRecord:
     floor_memory_mb: float = 0.0
     floor_disk_mb: float = 0.0
     solo: bool = False
-    failed_at: dict[AgentId, int] = field(default_factory=dict)
+    failed_at: Mapping[AgentId, int] = field(default_factory=lambda: NOWHERE_YET)
     """Agents at which the cluster failed it, with the agent's spell (see AgentRecord) at the last failure."""
     deaths: int = 0
     """Executors that ended by themselves while the task ran alone in them."""
@@ -184,6 +185,9 @@ class TaskRecord:
     def part_ids(self) -> list[tuple[str, Part]]:
         """The parts of the current attempt with their ids."""
         return [(attempt_id(self.stem, self.attempts, n), part) for n, part in enumerate(self.parts)]
+
+    def failed_on(self, agent: AgentRecord) -> None:
+        self.failed_at = {**self.failed_at, agent.id: agent.spell}
 
     def move(self, new: TaskState, now: float, note: str = "") -> None:
         """Into another state. `note`: the claim, or why it waits again or has ended."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from itertools import islice
 
+from mfmesos.core import politeness
 from mfmesos.core.model import Moment, Resources, Task
 from mfmesos.core.state import State
 from mfmesos.core.states import TaskState
@@ -26,6 +27,8 @@ class Snapshot:
     """Number of the latest change of a task, see `changes_since`."""
     connected: bool = True
     """Whether a master is reachable."""
+    rests_s: float = 0.0
+    """For how long at most the run leaves offers to others that wait."""
 
     @property
     def waiting(self) -> int:
@@ -125,7 +128,8 @@ class Counts:
 
 def snapshot(state: State) -> Snapshot:
     return Snapshot(state.stopping, len(state.tasks), state.running(), len(state.claims), state.claims.held,
-                    state.changes.number, any(cluster.connected for cluster in state.live()))
+                    state.changes.number, any(cluster.connected for cluster in state.live()),
+                    max(politeness.rests_until(state) - state.now, 0.0))
 
 
 def task_view(state: State, task_id: int) -> TaskView | None:

@@ -7,7 +7,7 @@ from mfmesos.core import steering, tasks
 from mfmesos.core.actions import SaveSteering, SaveTask
 from mfmesos.core.events import TaskRetried, TaskSteered
 from mfmesos.core.model import Steering
-from mfmesos.core.records import TaskRecord
+from mfmesos.core.records import NOWHERE_YET, TaskRecord
 from mfmesos.core.state import State
 from mfmesos.core.states import TaskState
 from mfmesos.shared.messages import core as m
@@ -68,4 +68,4 @@ def _queue_again(state: State, record: TaskRecord, forget: bool = False) -> None
 
 def _forget_failures(record: TaskRecord) -> None:
     record.own_failures = record.cluster_failures = record.deaths = 0
-    record.failed_at, record.solo = {}, False
+    record.failed_at, record.solo = NOWHERE_YET, False

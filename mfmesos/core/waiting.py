@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import Enum
 from typing import TypeVar
 
-from mfmesos.core import constraints, opening, outlook, planning
+from mfmesos.core import constraints, opening, outlook, planning, politeness
 from mfmesos.core.decisions import Opening, Wait, Why, WhyNot
 from mfmesos.core.model import Resources
 from mfmesos.core.records import NOWHERE, Shape, TaskRecord
@@ -44,6 +44,8 @@ class Binding(Enum):
     """No master is connected."""
     TOO_LARGE = "large"
     """No agent that is known could hold it."""
+    RESTS = "rests"
+    """The run has had its turn, and leaves offers to frameworks that hold nothing, before `until` at most."""
     BOUND = "bound"
     """Claims hold what --max-cores and --max-memory allow: `held`."""
     CONSTRAINT = "constraint"
@@ -58,7 +60,7 @@ class Binding(Enum):
 
 POLICY = frozenset((Binding.RUNNING, Binding.ARRIVES, Binding.HELD, Binding.GATHERING, Binding.BOUND))
 CLUSTER = frozenset((
-    Binding.CLAIM, Binding.NO_CLUSTER, Binding.TOO_LARGE, Binding.SHUNNED, Binding.OFFERS))
+    Binding.CLAIM, Binding.NO_CLUSTER, Binding.TOO_LARGE, Binding.RESTS, Binding.SHUNNED, Binding.OFFERS))
 
 
 @value(frozen=True)
@@ -191,6 +193,8 @@ def _by_room(state: State, record: TaskRecord, shape: Shape, found: Waiting) -> 
     binding, hold = _binding(state, shape, dict(claims), dict(agents)), state.holds.first
     if binding is Binding.HELD and hold is not None:
         found = replace(found, claim_id=hold.claim_id, behind=hold.task_id)
+    if binding is Binding.RESTS:
+        found = replace(found, until=politeness.rests_until(state))
     return replace(found, binding=binding)
 
 
@@ -204,6 +208,7 @@ def _binding(state: State, shape: Shape, claims: dict[Why, int], agents: dict[Wh
         (Binding.FULL, Why.FULL in claims),
         (Binding.NO_CLUSTER, not any(cluster.connected for cluster in state.live())),
         (Binding.TOO_LARGE, large),
+        (Binding.RESTS, politeness.rests_until(state) > state.now),
         (Binding.BOUND, WhyNot.BOUND in agents or _bounded(state, shape)),
         (Binding.CONSTRAINT, Why.CONSTRAINT in claims or _constrained(state, shape)),
         (Binding.SHUNNED, Why.SHUNNED in claims or WhyNot.AVOIDED in agents),

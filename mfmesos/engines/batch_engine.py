@@ -27,6 +27,7 @@ from mfmesos.shared.messages import engines as m
 from mfmesos.shared.values import value
 from mfmesos.staging import durable
 from mfmesos.store.leftovers import DONE, TASK_STATE
+from mfmesos.store.run_totals import RunTotals
 from mfmesos.store.runlog import RunLog
 from mfmesos.taskfiles.entries import Malformed, Record, Submitted, Withdrawn
 from mfmesos.taskfiles.plan import Blocked
@@ -89,7 +90,7 @@ class BatchEngine(BatchSteering):
         self._host: Host
         self._ahead: Ahead
         self._stager: Stager
-        self.entries: list[dict[str, object]] = []
+        self.totals = RunTotals()
         self.problems = 0
         self.interrupted = False
 
@@ -141,7 +142,7 @@ class BatchEngine(BatchSteering):
     def report(self, report: act.ReportTask, host: str) -> None:
         task = report.task
         self._readers.ended(task, report.finished)
-        self.entries.append(self._runlog.task_ended(report, host))
+        self.totals.add(self._runlog.task_ended(report, host))
         if report.finished:
             self._tally.finished += 1
             self._earlier.finished(report, self._host.members(report.attempt_id))

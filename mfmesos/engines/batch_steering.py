@@ -11,6 +11,7 @@ from mfmesos.engines.host import Host
 from mfmesos.shared.messages import steering as m
 from mfmesos.shared.phrases import counted
 from mfmesos.shared.plainerrors import plain
+from mfmesos.store.run_totals import RunTotals
 from mfmesos.taskfiles.plan import Blocked, Plan
 from mfmesos.taskfiles.plan_graph import Status
 from mfmesos.taskfiles.statefile import StateFile
@@ -37,7 +38,7 @@ class BatchSteering:
     _readers: TemporaryReaders
     _tally: Tally
     _stopping: bool
-    entries: list[dict[str, object]]
+    totals: RunTotals
 
     def __init__(self, followed: bool) -> None:
         self._followed = followed
@@ -100,7 +101,7 @@ class BatchSteering:
         self._tally.failed -= len(again)
         for one in (task, *again):
             self._readers.again(one)
-        self.entries[:] = [entry for entry in self.entries if entry["task"] != task_id]
+        self.totals.runs_again(task_id)
         self._host.sight.runs_again([task_id, *(one.id for one in again)])
         self._host.post(ev.TaskRetried(task_id, self._tried.pop(task_id, 0)))
         self._submit([task])

@@ -79,6 +79,7 @@ class Earlier:
         self._keep_stale = keep_stale
         self._asked = asked
         self._rows: dict[int, Finished] = {}
+        """Those of earlier runs, and those that are not written yet: large runs need the memory. See _row."""
         self._of: dict[int, int] = {}
         """Task -> its row, for the tasks that were looked up."""
         self._changed: set[int] = set()
@@ -128,9 +129,9 @@ class Earlier:
             outputs = [self._see(name) for name in task.outputs]
             if all(outputs):
                 inputs = [self._see(name) or Seen(name, "", "", 0) for name in self._inputs_of(task)]
-                self._add(task.id, Finished(command_of(task), env_of(task), tuple(inputs),
-                                            tuple(seen for seen in outputs if seen)))
-                self._enter(self._of.pop(task.id), self._rows[self._last])
+                row = Finished(command_of(task), env_of(task), tuple(inputs), tuple(seen for seen in outputs if seen))
+                self._add(task.id, row)
+                self._enter(self._of.pop(task.id), row)
 
     # --- queries --------------------------------------------------------------------------------
     def ask_servers(self, tasks: Iterable[Task]) -> None:
@@ -145,12 +146,12 @@ class Earlier:
         """
         alike = self._alike.get(self._key(task))
         number = alike.popleft() if alike else 0
-        if number not in self._rows:  # another task has made its files meanwhile
+        row = self._row(number)
+        if row is None:  # another task has made its files meanwhile
             return self._what_was_edited(task)
         self._of[task.id] = number
         if task.id in self._asked:
             return m.RERUN_ASKED()
-        row = self._rows[number]
         inputs, why = row.inputs, ""
         if not self._keep_stale:
             if made_again is not None:
@@ -247,7 +248,13 @@ class Earlier:
         return None
 
     def _maker(self, name: str) -> Finished | None:
-        return self._rows.get(self._makers.get(name, 0))
+        return self._row(self._makers.get(name, 0))
+
+    def _row(self, number: int) -> Finished | None:
+        row = self._rows.get(number)
+        if row is None and number and number not in self._drops and self._store is not None:
+            return self._store.read(number)
+        return row
 
     def _key(self, task: Task) -> object:
         return command_of(task), env_of(task), self._inputs_of(task), frozenset(task.outputs)
@@ -335,6 +342,8 @@ class Earlier:
     def _write(self) -> None:
         if self._store is not None and (self._changed or self._drops):
             self._store.write({n: self._rows[n] for n in self._changed}, self._drops)
+            for number in self._changed:
+                del self._rows[number]
             self._changed.clear()
             self._drops.clear()
 

@@ -5,9 +5,8 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from mfmesos.core.snapshot import Counts
 from mfmesos.engines.batch_engine import BatchEngine, Options
@@ -20,6 +19,7 @@ from mfmesos.shared.plainerrors import plain
 from mfmesos.shared.terminal import ending_signals, line, say
 from mfmesos.store.leftovers import DONE, TASK_INFO, TASK_STATE, FolderLock, begin_run, recover
 from mfmesos.store.plainfiles import check_state, oddity
+from mfmesos.store.run_totals import RunTotals
 from mfmesos.store.runlog import LOGS, REPORT
 from mfmesos.views import status_view, summary
 from mfmesos.views.progress import progress
@@ -110,11 +110,11 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
             shown.close()
     if failure:
         say(failure)
-    summary.show(engine.entries)
+    summary.show(engine.totals.by_category())
     counts = engine.counts()
     for text in summary.moved(scheduler.transfers()):
         say(text)
-    last_lines(engine.entries, counts)
+    last_lines(engine.totals, counts)
     took = duration(time.monotonic() - started)
     say(m.FINISHED_RESUMED(finished=counts.finished, total=counts.total, before=len(done), time=took, folder=workdir)
         if done else m.FINISHED(finished=counts.finished, total=counts.total, time=took, folder=workdir))
@@ -123,15 +123,15 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
     return 0 if counts.finished == counts.total and not failure and not engine.problems else 1
 
 
-def last_lines(entries: Sequence[dict[str, Any]], counts: Counts) -> None:
+def last_lines(totals: RunTotals, counts: Counts) -> None:
     """Print the failures by reason, what is kept where, and how to continue."""
-    failures = summary.failures(entries)
+    failures = totals.failures()
     for text in status_view.failure_lines(failures) if failures else ():
         line(text)
     not_run = counts.failed - sum(one["count"] for one in failures)
     if not_run > 0:
         say(m.NOT_RUN(tasks=counted(not_run, "task")))
-    if entries:
+    if len(totals):
         say(m.RUN_KEEPS(logs=f"{STATE_DIR}/{LOGS}", report=f"{STATE_DIR}/{REPORT}"))
     if counts.finished < counts.total:
         say(m.RUN_CONTINUES())

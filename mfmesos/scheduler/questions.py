@@ -43,6 +43,7 @@ class Questions:
         now, room = self._views.snapshot(), self._views.room()
         return {
             **self._about, "now": time.time(), "stopping": now.stopping, "connected": now.connected,
+            "rests_s": now.rests_s,
             "counts": asdict(self._engine.counts()), "claims": now.claims,
             "held": {"cores": now.held.cores, "memory_mb": now.held.memory_mb},
             "agents": len(room.agents), "cores": sum(a.cores for a in room.agents),

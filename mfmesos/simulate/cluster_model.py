@@ -28,6 +28,8 @@ class Costs:
     """Until outputs are published."""
     end_s: float = 0.2
     """From a claim's release to the moment when Mesos knows that it has ended."""
+    turn_s: float = 0.0
+    """One pass of a scheduler's loop: what comes meanwhile is handled together in the next."""
     first_starts_s: tuple[float, ...] = ()
     """`start_s` of the first claims of a run, in the order in which they are opened, where that was measured: which one
     syncs first decides ties.

@@ -42,7 +42,9 @@ class OwnFramework:
         """By cluster."""
         self._link_of: dict[str, SimSubscription] = {}
         """By claim, as long as its executor lives."""
-        self._publish_s = clusters[0][0].costs.publish_s
+        self._publish_s, self._turn_s = clusters[0][0].costs.publish_s, clusters[0][0].costs.turn_s
+        self._turns_at = 0.0
+        """When the present pass of its loop ends."""
         self._source = iter(workload.tasks)
         self._next: SimTask | None = None
         """The next one, which has not arrived, or finds no room in the window."""
@@ -86,14 +88,16 @@ class OwnFramework:
 
     # --- events in -------------------------------------------------------------------------------
     def post(self, event: ev.Event) -> None:
-        """Handled with all others of the same moment, as the scheduler's loop does."""
+        """Handled with all others of the same moment, and those that came during the last pass, as the scheduler's loop
+        does.
+        """
         self._pending.append(event)
         if not self._draining:
             self._draining = True
-            self._time.after(0.0, self._drain)
+            self._time.at(self._turns_at, self._drain)
 
     def _drain(self) -> None:
-        self._draining = False
+        self._draining, self._turns_at = False, self._time.now + self._turn_s
         if self.over:
             self._pending.clear()
             return

@@ -85,6 +85,11 @@ class FinishedTasks:
             rows = self._db.execute("SELECT id, data FROM finished ORDER BY id")
             return {number: _finished(json.loads(data)) for number, data in rows}
 
+    def read(self, number: int) -> Finished | None:
+        with self._translated_errors():
+            found = self._db.execute("SELECT data FROM finished WHERE id = ?", (number,)).fetchone()
+            return _finished(json.loads(found[0])) if found else None
+
     def write(self, rows: Mapping[int, Finished], drops: Iterable[int] = ()) -> None:
         """Add or replace rows, and remove others, in one transaction."""
         with self._translated_errors(), sqlitefile.transaction(self._db):

@@ -73,6 +73,8 @@ def _live(live: Values) -> Iterator[str]:
                          memory=f"{held['memory_mb']:.0f}")
     if not live["connected"]:
         yield m.STATUS_DISCONNECTED()
+    if live.get("rests_s"):
+        yield m.RUN_RESTS(time=duration(live["rests_s"]))
     if live["stopping"]:
         yield m.STATUS_STOPPING(why=shortened(without_controls(live["stopping"]), WIDTH - 21))
     yield _counts(counts["total"], counts["finished"], counts["failed"], counts["withdrawn"], counts["before"])

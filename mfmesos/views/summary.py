@@ -3,46 +3,17 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from statistics import median
-from typing import Any
 
 from mfmesos.core.snapshot import Transfers
 from mfmesos.shared.messages import runs as m
 from mfmesos.shared.phrases import counted, size
-from mfmesos.store.run_reading import grouped
-
-Entry = dict[str, Any]
+from mfmesos.store.run_totals import CategoryUse
 
 
-def rows(entries: Sequence[Entry]) -> list[tuple[str, int, int, float, float, float, float]]:
-    """By category: (name, finished, failed, peak memory MB, median memory MB, most cores, total seconds). A cancelled
-    task counts with its usage, if it ran.
-    """
-    groups: dict[str, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        if entry["usage"] or not entry["withdrawn"]:
-            groups[entry["category"]].append(entry)
-    table = []
-    for name, group in sorted(groups.items()):
-        usages = [e["usage"] for e in group if e["usage"]] or [{"memory_mb": 0.0, "cores": 0.0, "wall_s": 0.0}]
-        memory = [u["memory_mb"] for u in usages]
-        table.append((
-            name, sum(e["finished"] for e in group), sum(not (e["finished"] or e["withdrawn"]) for e in group),
-            max(memory), median(memory), max(u["cores"] for u in usages), sum(u["wall_s"] for u in usages)))
-    return table
-
-
-def failures(entries: Sequence[Entry]) -> list[Entry]:
-    """Failed tasks by the kind of their reasons, as status_view.failure_lines takes them."""
-    return grouped(entry for entry in entries if not (entry["finished"] or entry["withdrawn"]))
-
-
-def show(entries: Sequence[Entry]) -> None:
+def show(rows: Sequence[CategoryUse]) -> None:
     """Print the table on stderr, unless empty."""
-    found = rows(entries)
-    if not found:
+    if not rows:
         return
     from rich.console import Console
     from rich.table import Table
@@ -51,7 +22,7 @@ def show(entries: Sequence[Entry]) -> None:
     table.add_column("category")
     for heading in ("finished", "failed", "peak memory", "median memory", "most cores", "task time"):
         table.add_column(heading, justify="right")
-    for name, finished, failed, peak, middle, cores, seconds in found:
+    for name, finished, failed, peak, middle, cores, seconds in rows:
         table.add_row(
             name, str(finished), str(failed), f"{peak:.0f} MB", f"{middle:.0f} MB", f"{cores:.1f}", f"{seconds:.1f} s")
     with contextlib.suppress(OSError):

@@ -114,6 +114,7 @@ def _waits(task: int, why: Values, hosts: Mapping[str, str], now: float) -> Iter
         "claim": lambda: m.WAITS_CLAIM(),
         "unconnected": lambda: m.WAITS_UNCONNECTED(),
         "large": lambda: m.WAITS_LARGE(largest=largest),
+        "rests": lambda: m.RUN_RESTS(time=duration(max((why["until"] or now) - now, 0.0))),
         "bound": lambda: m.WAITS_BOUND(held=held),
         "constraint": lambda: m.WAITS_CONSTRAINT(),
         "shunned": lambda: m.WAITS_SHUNNED(),

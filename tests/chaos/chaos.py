@@ -89,6 +89,8 @@ class Chaos:
     """One run of one schedule in `folder`, on a cluster of its own or one that is shared."""
 
     program = "tests/chaos/chaos.py"
+    relay: type[Address] = Address
+    """The scheduler's way to the master."""
 
     def __init__(self, schedule: Schedule, cluster: Cluster, folder: Path, event_log: bool = False) -> None:
         self.schedule, self.cluster, self.event_log = schedule, cluster, event_log
@@ -101,7 +103,7 @@ class Chaos:
         if any(kind == "fill_disk" for _, kind in schedule.blows):
             self._mount_disk()
         port = free_port()
-        self._master, self._staging = Address(cluster.master), Address(f"127.0.0.1:{port}")
+        self._master, self._staging = self.relay(cluster.master), Address(f"127.0.0.1:{port}")
         self._where = ["--master", self._master.address, "--listen", f"127.0.0.1:{port}",
                        "--advertise", self._staging.address, *schedule.policies,
                        *(["--event-log"] if event_log else [])]

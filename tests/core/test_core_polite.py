@@ -10,7 +10,9 @@ from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.model import Resources, Rival, RoleUse
 from mfmesos.core.policy import Policy
+from mfmesos.core.snapshot import snapshot
 from mfmesos.core.states import ClaimState
+from mfmesos.core.waiting import Binding, why_waiting
 
 WHOLE = Resources(8, 8192, 20000)
 
@@ -224,6 +226,74 @@ def test_rests_after_its_turn():
     use(world, *rivals)
     world.offer()
     assert held(world) == 1
+
+
+def waits_with_nothing(*rivals):
+    """A run on two agents of four cores that others hold; it has asked who they are."""
+    world = World(Policy(workdir="/w", batch_delay_s=0.0, estimates="off"), {
+        name: Resources(4, 4096, 10000) for name in ("a1", "a2")})
+    world.first.used.update(world.first.agents)
+    world.register()
+    world.submit(*range(1, 41), cores=1, memory_mb=64, disk_mb=5)
+    assert sum(isinstance(a, act.ListUse) for a in world.actions) == 1
+    use(world, *rivals, beside=8.0)
+    return world
+
+
+def free(world, agent, cores):
+    """Somebody else's tasks have ended."""
+    world.first.used[agent] = world.first.agents[agent] - Resources(cores, 4096, 10000)
+    world.offer()
+
+
+def test_who_has_waited_takes_room_for_one_task():
+    """Three cores come free where twenty runs wait: the run takes one, and has the master offer the others at once to
+    those that hold nothing; it leaves them what comes next, until the master has shown who waits now."""
+    rivals = [other(name=f"f-{n}") for n in range(19)]
+    world = waits_with_nothing(*rivals)
+    world.pass_time(3.0)
+    revived = sum(isinstance(a, act.Revive) for a in world.actions)
+    free(world, "a1", 3)
+    assert sum(executor.claim.resources.cores for executor in world.live()) == 1
+    assert sum(isinstance(a, act.Revive) for a in world.actions) == revived + 1
+    world.offer()
+    free(world, "a2", 4)
+    assert len(world.live()) == 1
+
+
+def test_who_has_waited_takes_all_if_nobody_else_does():
+    """Once the master shows that the others want nothing any more."""
+    world = waits_with_nothing(other(name="f-2"))
+    world.pass_time(3.0)
+    free(world, "a1", 4)
+    free(world, "a2", 4)
+    assert sum(executor.claim.resources.cores for executor in world.live()) == 1
+    use(world, other(1, name="f-2", asks=False, is_busy=True))
+    world.pass_time(1.5)
+    world.offer()
+    assert sum(executor.claim.resources.cores for executor in world.live()) == 8
+
+
+def test_who_is_alone_takes_all():
+    """However long it has waited, for example for agents to come back."""
+    world = waits_with_nothing()
+    world.pass_time(10.0)
+    free(world, "a1", 4)
+    free(world, "a2", 4)
+    assert sum(executor.claim.resources.cores for executor in world.live()) == 8
+
+
+def test_says_that_it_rests():
+    """`mfmesos why` and `mfmesos status`: until when, and nothing of it once the others have ended."""
+    world, rivals = after_its_turn(7)
+    task = next(iter(world.core.state.queue)).task.id
+    waiting, seen = why_waiting(world.core.state, task), snapshot(world.core.state)
+    assert waiting.binding is Binding.RESTS
+    assert seen.rests_s == pytest.approx(waiting.until - world.core.state.now)
+    assert 1.0 < seen.rests_s < 15.0
+    use(world, *rivals[:5])
+    assert why_waiting(world.core.state, task).binding is not Binding.RESTS
+    assert snapshot(world.core.state).rests_s == 0.0
 
 
 def test_rests_no_longer_than_others_wait():

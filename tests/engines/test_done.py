@@ -1,6 +1,7 @@
 """What counts as finished by an earlier run, and the reason that is given for each task that runs again."""
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -20,7 +21,7 @@ from mfmesos.shared.webrequest import Hope, Version, WebError
 from mfmesos.staging import durable
 from mfmesos.staging.inputs import CHUNK, InputIndex
 from mfmesos.staging.remotes import Remotes
-from mfmesos.store.finished import FILE, FinishedError
+from mfmesos.store.finished import FILE, Finished, FinishedError
 
 SORT = {"command": "sort in > a", "inputs": ["in"], "outputs": ["a"]}
 WC = {"command": "wc a > b", "inputs": ["a"], "outputs": ["b"], "env": {"LC_ALL": "C"}}
@@ -401,6 +402,29 @@ def test_what_somebody_changed_is_kept(folder: Folder) -> None:
     folder.write("a", "again\n", 2e9)
     batch.earlier.keep_changed(batch.tasks[1], ())
     assert (folder.path / "a.before-rerun.2").read_text() == "again\n"
+
+
+def test_records_that_are_written_take_no_memory(folder: Folder) -> None:
+    """A run of 100,000 tasks keeps no record of what has finished, and still keeps what somebody changes."""
+    before = records_in_memory()
+    batch, _, _ = folder.batch(SORT)
+    batch.earlier.begin()
+    task = batch.tasks[1]
+    folder.write("a", "made\n")
+    batch.earlier.finished(ReportTask(task, finished=True, attempt_id="1.ab.1", inputs=batch.inputs.stage(task)))
+    assert records_in_memory() == before + 1
+    batch.earlier.commit()
+    assert records_in_memory() == before
+    assert batch.earlier.keep_changed(task, ()) == []
+    folder.write("a", "by hand\n", 2e9)
+    assert len(batch.earlier.keep_changed(task, ())) == 1
+    assert (folder.path / "a.before-rerun").read_text() == "by hand\n"
+    batch.earlier.close()
+
+
+def records_in_memory() -> int:
+    gc.collect()
+    return sum(isinstance(one, Finished) for one in gc.get_objects())
 
 
 def test_nothing_is_kept_in_a_folder_that_tasks_read() -> None:

@@ -60,6 +60,7 @@ def status(run, live, running=(), failures=()) -> list[str]:
 SCREENS = {
     "status-live": lambda: status({**RUN, "state": "running", "ended": None}, LIVE, RUNNING, FAILURES),
     "status-stopping": lambda: status(None, {**LIVE, "stopping": "stopped by SIGINT", "connected": False}),
+    "status-rests": lambda: status(None, {**LIVE, "rests_s": 18.4}),
     "status-ended": lambda: status(RUN, None, (), FAILURES),
     "status-stopped": lambda: status({**RUN, "state": "stopped", "failure": "stopped by SIGTERM"}, None),
     "status-crashed": lambda: status({**RUN, "state": "running", "ended": None}, None),

@@ -16,9 +16,10 @@ from mfmesos.estimates.category import category_of
 from mfmesos.shared import wire
 from mfmesos.shared.phrases import duration, size
 from mfmesos.shared.resources import named
+from mfmesos.store.run_totals import RunTotals
 from mfmesos.store.runlog import RunLog, more_of_it, read_report
 from mfmesos.views.progress import Counts, LiveProgress, PlainProgress, describe, progress
-from mfmesos.views.summary import moved, rows, show
+from mfmesos.views.summary import moved, show
 
 
 def ended(task_id: int = 1, **more) -> ReportTask:
@@ -188,10 +189,12 @@ def test_a_failure_says_where_the_rest_of_its_stderr_is(tmp_path):
 def test_the_table_sums_by_category(tmp_path, capsys):
     """Finished, failed, peak and median memory, cores and time of each category."""
     log = RunLog(tmp_path / "s")
-    entries = [log.task_ended(ended(i), "") for i in (1, 2, 6)]
+    totals = RunTotals()
+    for number in (1, 2, 6):
+        totals.add(log.task_ended(ended(number), ""))
     log.close()
-    assert rows(entries) == [("sort", 0, 3, 60, 20, 1, 6)]
-    show(entries)
+    assert totals.by_category() == [("sort", 0, 3, 60, 20, 1, 6)]
+    show(totals.by_category())
     assert "60 MB" in capsys.readouterr().err
 
 
@@ -199,10 +202,12 @@ def test_what_never_ran_is_not_in_the_table(tmp_path, capsys):
     """A run that was interrupted before anything started shows no table at all."""
     log = RunLog(tmp_path / "s")
     never = replace(ended(), withdrawn=True, result=None)
-    entries = [log.task_ended(never, "")]
+    totals = RunTotals()
+    totals.add(log.task_ended(never, ""))
     log.close()
-    assert rows(entries) == []
-    show(entries)
+    assert totals.by_category() == []
+    assert len(totals) == 1
+    show(totals.by_category())
     assert capsys.readouterr().err == ""
 
 

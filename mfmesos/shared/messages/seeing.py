@@ -25,6 +25,9 @@ STATUS_HOLDS = Message(
 STATUS_DISCONNECTED = Message(
     "status-disconnected", "the master is unreachable at the moment; what runs continues",
     "The scheduler has lost its connection, and tries again.")
+RUN_RESTS = Message(
+    "run-rests", "this run has had its turn; others go first, for {time} at most",
+    "Other frameworks that hold nothing wait on a full cluster: the run asks for offers again after that time.")
 STATUS_STOPPING = Message("status-stopping", "the run is stopping: {why}", "Nothing new starts.")
 STATUS_TASKS = Message("status-tasks", "{finished} of {total} finished{more}", "How far the run is.")
 STATUS_BEFORE = Message("status-before", "{before} of them in earlier runs", "Part of status-tasks.")
