@@ -49,6 +49,14 @@ def test_all_categories(path):
         assert float(waste) == pytest.approx(1.0, abs=0.02)
 
 
+def test_the_memory_of_gpus(path):
+    """The usual peak, of attempts for which it is known."""
+    assert "gpu_memory" not in run(path, "sim.py").output
+    with History(path) as history:
+        history.add(replace(ONE, ended_at=1e9 + 200 + i, measured_gpu_memory_mb=900.0 + i) for i in range(3))
+    assert "902 MB, median 901 MB" in run(path, "sim.py").output
+
+
 def test_one_category(path):
     """Its distribution, its allocation and why; by the size of the input where that matters."""
     result = run(path, "bwa mem")
