@@ -20,7 +20,7 @@ from mfmesos_executor.client import Client, Refused, Unreachable
 from mfmesos_executor.environ import base_environment
 from mfmesos_executor.fetching import Scheduler, Source
 from mfmesos_executor.files import remove_tree
-from mfmesos_executor.gpus import gpus_of
+from mfmesos_executor.gpus import NoGpus
 from mfmesos_executor.monitor import MB, Monitor
 from mfmesos_executor.pinning import Temporaries
 from mfmesos_executor.placing import Placer
@@ -119,7 +119,11 @@ class Claim:
         self._reaper = reaper
         shortcut = self._shortcut = Shortcut(f"{folder}/tasks")
         temporaries = Temporaries(cache, client, lambda digest: self.post(Lacking(digest)))
-        gpus = gpus_of(data, environ, reaper, lambda: self.post(News()))
+        gpus = NoGpus()
+        if data.gpus > 0:
+            from mfmesos_executor.gpu_keeper import keeper_of  # few executors need it
+
+            gpus = keeper_of(environ, reaper, lambda: self.post(News()))
         self._tools = Tools(data, client, cache, reaper, monitor, Pool(WORKERS), Lanes(WORKERS),
                             base_environment(environ),
                             Skeletons(f"{folder}/tasks", WORKERS), scheduler.fetch_many, temporaries, gpus, clock,

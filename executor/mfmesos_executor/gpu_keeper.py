@@ -257,7 +257,7 @@ class Gpus(NoGpus):
 
 
 def keeper_of(environ: Mapping[str, str], reaper: Reaper, changed: Callable[[], None]) -> Gpus:
-    """Of the claim that this process serves, on this agent."""
+    """Of a claim, on this agent."""
     path = shutil.which("nvidia-smi", path=environ.get("PATH") or DEFAULT_PATH)
     look = NvidiaSmi(path, reaper.output_of).look if path else lambda: None
     return Gpus(look, Locks(environ.get("MESOS_SLAVE_ID", "")), described, changed, own_gpus())

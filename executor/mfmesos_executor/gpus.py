@@ -1,13 +1,12 @@
 """The GPUs of a claim, as far as attempts concern themselves with them; who keeps them is in gpu_keeper.py."""
 from __future__ import annotations
 
-from typing import Callable, Mapping, Protocol
+from typing import Mapping, Protocol
 
 from mfmesos.shared.devices import Device
-from mfmesos.shared.wire import BROKEN, ClaimData, Result, Run
+from mfmesos.shared.wire import BROKEN, Result, Run
 from mfmesos_executor.environ import gpu_variables
 from mfmesos_executor.limits import Exceeded
-from mfmesos_executor.reap import Reaper
 
 NONE = gpu_variables(())
 """For an attempt without GPUs: it sees none."""
@@ -49,12 +48,3 @@ class NoGpus:
 
     def report(self) -> list[Device]:
         return []
-
-
-def gpus_of(data: ClaimData, environ: Mapping[str, str], reaper: Reaper, changed: Callable[[], None]) -> NoGpus:
-    """Of a claim, on this agent; `changed`: called when `report` would say something new."""
-    if data.gpus <= 0:
-        return NoGpus()
-    from mfmesos_executor.gpu_keeper import keeper_of  # few executors need it
-
-    return keeper_of(environ, reaper, changed)
