@@ -161,6 +161,7 @@ def test_all_json_keys_are_documented():
 
 
 VOCABULARY = [
+    "advisory", "quarantine", "strict",
     "acknowledge", "action", "agent", "allocation", "attempt", "attempt id", "avoided", "block", "cancel", "candidate",
     "catalog", "category", "claim", "cluster", "control socket", "core", "default", "delivery", "demand", "desk",
     "digest", "draining",
