@@ -126,8 +126,8 @@ bench-filesystems: .venv  ## measure what kept folders and marks gain on ext4, X
 	.venv/bin/python bench/filesystems.py
 
 .PHONY: bench-sharing
-bench-sharing: debian-packages .venv real-mesos  ## measure several frameworks on one cluster: how soon a second run ends, and what the first loses
-	.venv/bin/python bench/sharing.py
+bench-sharing: debian-packages .venv real-mesos  ## measure several frameworks on one cluster; SCENES="second decliner twenty" chooses
+	.venv/bin/python bench/sharing.py $(SCENES)
 
 .PHONY: docs
 docs: debian-packages .venv  ## make docs/messages.md and the pictures of docs anew, from real runs in terminals and Chromium

@@ -26,8 +26,9 @@ class Suitor:
     takes: bool = False
     """Whether it takes what it is offered: it has accepted something meanwhile, or is known to suppress otherwise."""
 
-    def missed(self, now: float) -> None:
-        self.misses = min(self.misses + 1, MOST_MISSES)
+    def missed(self, now: float, least: int = 1) -> None:
+        """Counts as `least` times if it is the first."""
+        self.misses = min(max(self.misses + 1, least), MOST_MISSES)
         self.ask_at = now + FIRST_PAUSE_S * 2.0 ** (self.misses - 1)
 
 
@@ -59,13 +60,18 @@ class Manners:
     rests_until: float = -math.inf
     """It has had its turn, and leaves what it is offered to others that hold nothing."""
 
-    def met(self, rival: Rival, now: float) -> Suitor:
-        """The record of the rival; a new one for a new rival."""
+    def met(self, rival: Rival, now: float, first: bool) -> Suitor:
+        """The record of the rival; a new one for a new rival. `first`: it was there when the run came, and what it has
+        declined was not just what the run leaves over.
+        """
         found = self.suitors.get((rival.id, rival.role))
         if found is None:
             found = self.suitors[rival.id, rival.role] = Suitor(rival.accepted, rival.declined, takes=rival.modest)
-        declines = rival.declined and not rival.accepted and not rival.modest
-        if declines and not found.misses and self.given_at is None:
-            found.misses = HABIT - 1
-            found.missed(now)
+            if first and only_declines(rival):
+                found.missed(now, HABIT)
         return found
+
+
+def only_declines(rival: Rival) -> bool:
+    """Whether the rival has declined all that it was ever offered."""
+    return bool(rival.declined) and not rival.accepted and not rival.modest

@@ -18,7 +18,7 @@ from mfmesos.core.claim_table import Claim
 from mfmesos.core.cluster_state import ClusterState
 from mfmesos.core.events import UseListed
 from mfmesos.core.holding import gathers
-from mfmesos.core.manners import Manners
+from mfmesos.core.manners import HABIT, Manners, only_declines
 from mfmesos.core.model import Resources, Rival, RoleUse
 from mfmesos.core.sizing import AHEAD_PACE_S
 from mfmesos.core.state import State
@@ -38,6 +38,8 @@ FULL_AFTER_S = 0.5
 """A master offers what is free at once to whoever comes or revives: what comes later was in use."""
 KNOWN_S = 30.0
 """A run that waits with nothing asks again after this."""
+STALE_S = 2.5
+"""An answer of the master that is not older shows who waits."""
 CAUTIOUS_S = 5.0
 """The master's answer comes sooner."""
 LEAST = 0.001
@@ -52,7 +54,8 @@ def look(state: State) -> None:
         answered = own.answered_at >= own.asked_at
         pause = max(EVERY_S, own.answered_at - own.asked_at) if answered else LATE_S
         if cluster.connected and state.now - (own.answered_at if answered else own.asked_at) >= pause and (
-                own.rests_until > state.now or (state.queue and state.now - own.answered_at >= KNOWN_S)
+                own.rests_until > state.now or own.cautious_until > state.now
+                or (state.queue and state.now - own.answered_at >= KNOWN_S)
                 or any(claim.agent_id.cluster == cluster.name for claim in state.claims)):
             own.asked_at = state.now
             state.emit(ListUse(cluster.name))
@@ -62,7 +65,8 @@ def offered(state: State, cluster: ClusterState) -> None:
     """Offers come. If the run holds nothing and has waited for them, the cluster was full: others may wait as well."""
     own = cluster.manners
     since = max(state.now if state.wanted_since is None else state.wanted_since, own.offered_at)
-    if own.suitors and state.now - since >= FULL_AFTER_S and not state.claims.of_cluster(cluster.name):
+    stale = state.now - own.answered_at >= STALE_S
+    if own.suitors and stale and state.now - since >= FULL_AFTER_S and not state.claims.of_cluster(cluster.name):
         own.cautious_until = state.now + CAUTIOUS_S
     own.offered_at = state.now
 
@@ -79,11 +83,13 @@ def holds_back(state: State, cluster: ClusterState) -> bool:
 def listed(state: State, cluster: ClusterState, use: UseListed) -> None:
     """The master has answered."""
     own = cluster.manners
-    own.answered_at, own.cautious_until = state.now, -math.inf
+    if own.cautious_until > state.now:
+        own.cautious_until = cluster.revive_after = -math.inf
+    first, own.answered_at = own.answered_at == -math.inf, state.now
     if use.rivals is None:
         use = _blind(state, cluster, use)
     rivals = [rival for rival in use.rivals or () if rival.asks]
-    _try_again(own, rivals, state.now)
+    _try_again(own, rivals, state.now, first)
     wanting = [rival for rival in rivals if own.suitors[rival.id, rival.role].ask_at <= state.now]
     own.owed, own.fair, own.destitute = 0.0, None, False
     empty_handed = sum(not rival.busy for rival in wanting)
@@ -127,11 +133,11 @@ def _blind(state: State, cluster: ClusterState, use: UseListed) -> UseListed:
     return replace(use, total=total, roles=(), rivals=(Rival("", "", True, False, accepted, declined),))
 
 
-def _try_again(own: Manners, rivals: Sequence[Rival], now: float) -> None:
+def _try_again(own: Manners, rivals: Sequence[Rival], now: float, first: bool) -> None:
     """Whom to try now, by what they did with what was given back."""
     asking = {(rival.id, rival.role) for rival in rivals}
     own.suitors = {key: suitor for key, suitor in own.suitors.items() if key in asking}
-    suitors = [(rival, own.met(rival, now)) for rival in rivals]
+    suitors = [(rival, own.met(rival, now, first)) for rival in rivals]
     takers = [suitor for rival, suitor in suitors if rival.accepted > suitor.accepted]
     for suitor in takers:
         suitor.misses, suitor.ask_at, suitor.takes = 0, now, True
@@ -139,9 +145,9 @@ def _try_again(own: Manners, rivals: Sequence[Rival], now: float) -> None:
         own.given_at = None
     elif own.given_at is not None and now - own.given_at >= TAKEN_WITHIN_S:
         own.given_at = None
-        for _, suitor in suitors:
+        for rival, suitor in suitors:
             if suitor.ask_at <= now:
-                suitor.missed(now)
+                suitor.missed(now, HABIT if only_declines(rival) else 1)
     for rival, suitor in suitors:
         suitor.accepted, suitor.declined = rival.accepted, rival.declined
 

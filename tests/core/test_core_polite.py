@@ -131,12 +131,12 @@ def test_a_stranger_is_tried_with_one_slice():
 
 
 def test_what_is_not_wanted_is_offered_less_and_less_often():
-    """A framework that asks and takes nothing: one core at first, then after 5, 10, 20, 40 seconds; the run has it back
-    a second later."""
+    """A framework that asks and takes nothing any more: one core at first, then after 5, 10, 20, 40 seconds; the run
+    has it back a second later."""
     world = busy(2000)
     given = []
     for second in range(100):
-        use(world, other(declined=second, modest=False))
+        use(world, other(1, declined=second, modest=False))
         for executor in world.live():
             if executor.running:
                 end_one(world, executor)
@@ -169,16 +169,23 @@ def test_who_always_declined_is_tried_late():
     assert held(world) == 7
 
 
-def test_who_declines_before_it_was_tried():
-    """A new framework is known to decline before any task has ended: nothing is given back."""
+@pytest.mark.parametrize("takes", [False, True])
+def test_a_newcomer_that_declined_what_the_run_left_over(takes):
+    """It may want cores, which it was not offered yet, and is tried with one. If it declines that as well, it is not
+    tried again before 40 s; if it takes it, it gets its share."""
     world = busy()
     (executor,) = world.live()
-    use(world, other(modest=False))
-    world.pass_time(2.0)
+    use(world)
     use(world, other(0, 2, modest=False))
+    end_one(world, executor)
+    assert held(world) == 7
+    world.pass_time(3.0)
     for _ in range(4):
+        use(world, other(2 * takes, 4, modest=False, is_busy=takes), beside=takes * (8 - held(world)))
         end_one(world, executor)
-    assert held(world) == 8
+        world.pass_time(3.0)
+    assert (held(world) < 6) is takes
+    assert takes or held(world) == 7
 
 
 def after_its_turn(taken: int):
