@@ -126,7 +126,7 @@ bench-filesystems: .venv  ## measure what kept folders and marks gain on ext4, X
 	.venv/bin/python bench/filesystems.py
 
 .PHONY: bench-sharing
-bench-sharing: debian-packages .venv real-mesos  ## measure several frameworks on one cluster; SCENES="second decliner twenty" chooses
+bench-sharing: debian-packages .venv real-mesos  ## measure several frameworks on one cluster; SCENES="second decliner twenty offers" chooses
 	.venv/bin/python bench/sharing.py $(SCENES)
 
 .PHONY: docs

@@ -1,7 +1,10 @@
 """Several frameworks on one Mesos of 8 cores: how soon a second run ends, what the first one loses, a framework that
 asks for everything and takes nothing, and 20 runs at once. Tasks only sleep: two real cores are enough for most of it.
 
-    python3 bench/sharing.py [second decliner twenty] [--embedded]          (make bench-sharing)
+    python3 bench/sharing.py [second decliner twenty offers] [--embedded]
+    make bench-sharing SCENES="second offers"
+
+`second` takes 100 s, `decliner` 90 s, `twenty` 60 s, `offers` 20 s.
 """
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(ROOT / "tests"), str(ROOT / "tests" / "contract")]
 
 from machine import describe  # noqa: E402  needs the path above
+from offer_times import offer_times  # noqa: E402
 from programs import MFMESOS, running, wait_for  # noqa: E402
 from rawclient import Framework  # noqa: E402
 from realmesos import install  # noqa: E402
@@ -42,8 +46,9 @@ def folder_of(bench: Bench, tasks: int, seconds: float) -> Path:
 
 
 @contextlib.contextmanager
-def run(master: str, where: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with running([*MFMESOS, "run", "--plain", "--no-history", "--master", master, "tasks.jsonl"], where, "log") as it:
+def run(master: str, where: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    argv = [*MFMESOS, "run", "--plain", "--no-history", "--master", master, *options, "tasks.jsonl"]
+    with running(argv, where, "log") as it:
         yield it
 
 
@@ -126,7 +131,27 @@ def begun(where: Path) -> list[Path]:
     return list(where.glob("began.*"))
 
 
-SCENES: dict[str, Any] = {"second": second, "decliner": beside_decliner, "twenty": twenty}
+def offers(bench: Bench, master: str) -> None:
+    """Three times CORES tasks of 1 s and one after them, beside a framework that asks all the time: while that one runs
+    nothing waits, and the claims are given up.
+    """
+    where, lines = bench.new_folder(), []
+    for number in range(3 * (CORES + 1)):
+        place = number % (CORES + 1)
+        before = range(number - CORES, number) if place == CORES else [number - place - 1] if number > place else []
+        lines.append({"command": f"sleep {2 if place == CORES else 1}; echo > o.{number}", "outputs": [f"o.{number}"],
+                      "inputs": [f"o.{n}" for n in before], "cores": 1, "memory": 64, "disk": 5})
+    (where / "tasks.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with decliner(master), run(master, where, "--event-log", "--claim-idle", "0.2") as one:
+        ended(one, time.monotonic())
+    found = offer_times(where / ".mfmesos")
+    for what, times, most in (("declined", found.declined_after, 0.1), ("suppressed", found.suppressed_after, 1.0)):
+        print(f"offers {what} {len(times)} times, after {1000 * max(times, default=0.0):.0f} ms at most (bar"
+              f" {1000 * most:.0f} ms)")
+    print(f"offers accepted {len(found.accepted_after)} times, and asked for again {found.revives} times")
+
+
+SCENES: dict[str, Any] = {"second": second, "decliner": beside_decliner, "twenty": twenty, "offers": offers}
 
 
 def main(argv: list[str] | None = None) -> int:
