@@ -1,7 +1,7 @@
-"""Amounts of resources as in Mesos: scalars with three decimals, and ranges of ports."""
+"""Amounts of resources as in Mesos: scalars with three decimals, ranges, and sets."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,81 +42,102 @@ def _order(name: str) -> tuple[int, str]:
 
 @dataclass(frozen=True)
 class Amounts:
-    """Unreserved resources. `milli` holds cpus, mem (MB), disk (MB), gpus ... in thousandths; never a zero."""
+    """Unreserved resources. `milli` holds cpus, mem (MB), disk (MB), gpus ... in thousandths; never a zero, an empty
+    range or an empty set.
+    """
 
     milli: Mapping[str, int] = field(default_factory=dict)
-    ports: Ranges = ()
+    ranges: Mapping[str, Ranges] = field(default_factory=dict)
+    sets: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @staticmethod
-    def of(ports: Ranges = (), **scalars: float) -> Amounts:
-        return Amounts({k: round(v * 1000) for k, v in scalars.items() if round(v * 1000)}, ports)
+    def of(ranges: Mapping[str, Ranges] | None = None, sets: Mapping[str, Iterable[str]] | None = None,
+           **scalars: float) -> Amounts:
+        return Amounts({k: round(v * 1000) for k, v in scalars.items() if round(v * 1000)}, dict(ranges or {}),
+                       {name: frozenset(some) for name, some in (sets or {}).items()})
 
     @staticmethod
     def from_json(resources: Iterable[Json]) -> Amounts:
         """From a list of Mesos's Resource; KeyError, TypeError or ValueError if invalid."""
         milli: dict[str, int] = {}
-        ports: list[tuple[int, int]] = []
+        ranges: dict[str, list[tuple[int, int]]] = {}
+        sets: dict[str, frozenset[str]] = {}
         for resource in resources:
-            name = str(resource["name"])
-            if resource["type"] == "SCALAR":
+            name, kind = str(resource["name"]), resource["type"]
+            if kind == "SCALAR":
                 value = round(float(resource["scalar"]["value"]) * 1000)
                 if value < 0:
                     raise ValueError(f"Invalid scalar resource {name}: value < 0")
                 milli[name] = milli.get(name, 0) + value
-            elif name == "ports":
-                ports += [(int(r["begin"]), int(r["end"])) for r in resource["ranges"]["range"]]
+            elif kind == "RANGES":
+                ranges.setdefault(name, []).extend(
+                    (int(r["begin"]), int(r["end"])) for r in resource["ranges"]["range"])
+            elif kind == "SET":
+                sets[name] = sets.get(name, frozenset()) | frozenset(map(str, resource["set"]["item"]))
             else:
                 raise ValueError(f"Unsupported resource {name}")
-        return Amounts({k: v for k, v in milli.items() if v}, _merge(ports))
+        return Amounts({k: v for k, v in milli.items() if v}, {k: _merge(v) for k, v in ranges.items() if v},
+                       {k: v for k, v in sets.items() if v})
 
     def to_json(self, role: str | None = None) -> list[Json]:
         """As a list of Mesos's Resource; allocated to `role` if given."""
-        allocated: Json = {} if role is None else {"allocation_info": {"role": role}}
+        more: Json = {"role": "*", **({} if role is None else {"allocation_info": {"role": role}})}
         found: list[Json] = []
-        if self.ports:
-            ranges = {"range": [{"begin": b, "end": e} for b, e in self.ports]}
-            found.append({"name": "ports", "type": "RANGES", "ranges": ranges, "role": "*", **allocated})
+        for name, some in self.ranges.items():
+            ranges = {"range": [{"begin": b, "end": e} for b, e in some]}
+            found.append({"name": name, "type": "RANGES", "ranges": ranges, **more})
+        for name, items in self.sets.items():
+            found.append({"name": name, "type": "SET", "set": {"item": sorted(items)}, **more})
         for name in sorted(self.milli, key=_order):
-            found.append({"name": name, "type": "SCALAR", "scalar": {"value": self.milli[name] / 1000},
-                          "role": "*", **allocated})
+            found.append({"name": name, "type": "SCALAR", "scalar": {"value": self.milli[name] / 1000}, **more})
         return found
 
     def view(self) -> Json:
         """In the format of /state and /slaves."""
         shown: Json = {name: self.get(name) for name in ("disk", "mem", "gpus", "cpus", *self.milli)}
-        if self.ports:
-            shown["ports"] = self._ports_text()
-        return shown
+        return {**shown, **dict(self._by_id())}
 
     def get(self, name: str) -> float:
         return self.milli.get(name, 0) / 1000
 
     def contains(self, other: Amounts) -> bool:
         return (all(self.milli.get(k, 0) >= v for k, v in other.milli.items())
-                and not _without(other.ports, self.ports))
+                and not any(_without(some, self.ranges.get(name, ())) for name, some in other.ranges.items())
+                and all(items <= self.sets.get(name, frozenset()) for name, items in other.sets.items()))
 
     def __add__(self, other: Amounts) -> Amounts:
-        milli = dict(self.milli)
+        milli, ranges, sets = dict(self.milli), dict(self.ranges), dict(self.sets)
         for name, value in other.milli.items():
             milli[name] = milli.get(name, 0) + value
-        return Amounts(milli, _merge((*self.ports, *other.ports)))
+        for name, some in other.ranges.items():
+            ranges[name] = _merge((*ranges.get(name, ()), *some))
+        for name, items in other.sets.items():
+            sets[name] = sets.get(name, frozenset()) | items
+        return Amounts(milli, ranges, sets)
 
     def __sub__(self, other: Amounts) -> Amounts:
         milli = dict(self.milli)
         for name, value in other.milli.items():
             milli[name] = milli.get(name, 0) - value
-        return Amounts({k: v for k, v in milli.items() if v > 0}, _without(self.ports, other.ports))
+        ranges = {name: _without(some, other.ranges.get(name, ())) for name, some in self.ranges.items()}
+        sets = {name: items - other.sets.get(name, frozenset()) for name, items in self.sets.items()}
+        return Amounts({k: v for k, v in milli.items() if v > 0}, {k: v for k, v in ranges.items() if v},
+                       {k: v for k, v in sets.items() if v})
 
     def __bool__(self) -> bool:
-        return bool(self.milli or self.ports)
+        return bool(self.milli or self.ranges or self.sets)
 
-    def _ports_text(self) -> str:
-        return "[" + ", ".join(f"{b}-{e}" for b, e in self.ports) + "]"
+    def _by_id(self) -> Iterator[tuple[str, str]]:
+        """What is no scalar, by name, in Mesos's words."""
+        for name, some in self.ranges.items():
+            yield name, "[" + ", ".join(f"{b}-{e}" for b, e in some) + "]"
+        for name, items in self.sets.items():
+            yield name, "{" + ", ".join(sorted(items)) + "}"
 
     def text(self, role: str | None = None) -> str:
         """In the format of Mesos's messages: "cpus(allocated: *):0.5; mem(allocated: *):64"."""
         note = f"(allocated: {role})" if role else ""
-        parts = [f"ports{note}:{self._ports_text()}"] if self.ports else []
+        parts = [f"{name}{note}:{shown}" for name, shown in self._by_id()]
         return "; ".join(parts + [f"{k}{note}:{v / 1000:g}" for k, v in self.milli.items()])
 
 

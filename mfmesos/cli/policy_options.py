@@ -7,7 +7,7 @@ from typing import Any, Callable, TypeVar
 import click
 
 from mfmesos.cli.number_options import Number
-from mfmesos.shared import bounds
+from mfmesos.shared import bounds, resource_texts
 from mfmesos.shared.choices import check_offers, check_placement
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,6 +40,24 @@ def of_categories(context: click.Context, option: click.Parameter, texts: Sequen
     return found
 
 
+def counters(context: click.Context, option: click.Parameter, texts: Sequence[str]) -> dict[str, float]:
+    """From NAME=AMOUNT; anything else is bad usage."""
+    try:
+        return resource_texts.counters(texts)
+    except ValueError as e:
+        raise click.BadParameter(str(e)) from None
+
+
+def category_resources(
+    context: click.Context, option: click.Parameter, texts: Sequence[str],
+) -> dict[str, resource_texts.Wanted]:
+    """From CATEGORY=NAME=AMOUNT; anything else is bad usage."""
+    try:
+        return resource_texts.of_categories(texts)
+    except ValueError as e:
+        raise click.BadParameter(str(e)) from None
+
+
 def policy_options(command: F) -> F:
     """Shared by all commands that run tasks."""
     for option in reversed((
@@ -47,6 +65,13 @@ def policy_options(command: F) -> F:
                      help="Choose by this policy where tasks start."),
         click.option("--place", multiple=True, metavar="CATEGORY=NAME[=VALUE]", callback=of_categories,
                      help="Choose by another one where tasks of this category start; may be repeated."),
+        click.option("--counter", multiple=True, metavar="NAME=AMOUNT", callback=counters,
+                     help="Let running tasks hold at most this amount of a resource that no agent has, such as "
+                          "licences; may be repeated."),
+        click.option("--category-resources", multiple=True, metavar="CATEGORY=NAME=AMOUNT[,NAME=AMOUNT]",
+                     callback=category_resources,
+                     help="Request these for tasks of this category that do not request them: gpus=1, gpus=a100:1, "
+                          "licences=1; may be repeated."),
         click.option("--order", type=click.Choice(["fifo", "priority", "shortest", "fair"]), default="fifo",
                      show_default=True,
                      help="Start tasks as they were submitted (fifo), those of higher priority first, those of "
@@ -69,4 +94,5 @@ def policy_options(command: F) -> F:
 def policy_settings(options: dict[str, Any]) -> dict[str, Any]:
     """The settings from `policy_options`."""
     return {"placement": options["placement"], "placements": options["place"], "ordering": options["order"],
+            "counters": options["counter"], "category_resources": options["category_resources"],
             "planned_start": options["reserve"], "offers": options["offers"], "arrival_rate": options["arrival_rate"]}

@@ -15,6 +15,7 @@ from mfmesos.shared import bounds
 from mfmesos.shared.messages import cli as cli_messages
 from mfmesos.shared.messages import simulate as m
 from mfmesos.shared.plainerrors import plain
+from mfmesos.shared.resource_texts import table
 
 
 @click.command()
@@ -54,7 +55,9 @@ def simulate(cluster_names: tuple[str, ...], workload_names: tuple[str, ...], se
     except ConfigError as e:
         fail(str(e))
     chosen = policy_settings(policies)
-    policy = Policy(estimates=estimates, **{**chosen, "placements": tuple(sorted(chosen["placements"].items()))})
+    of_categories = table(chosen.pop("category_resources"))
+    pairs = {name: tuple(sorted(chosen[name].items())) for name in ("placements", "counters")}
+    policy = Policy(estimates=estimates, by_category=of_categories, **{**chosen, **pairs})
     simulation = Simulation(clusters, workloads, policy, seed, until)
     simulation.run()
     found = results.as_json(simulation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Union
 
 from mfmesos.core.attempt_record import Attempt
-from mfmesos.core.model import Moment, Offer, Resources, SavedClaim, SavedTask, StagedInput, Steering, Task
+from mfmesos.core.model import Ids, Moment, Offer, Resources, SavedClaim, SavedTask, StagedInput, Steering, Task
 from mfmesos.shared.values import value
 from mfmesos.shared.wire import Result, SyncAnswer
 
@@ -23,6 +23,8 @@ class OpenClaim:
     cluster: str = ""
     slices: tuple[Resources, ...] = ()
     """The parts of `resources` that can be given back alone: each gets a Mesos task of its own."""
+    ids: Ids = ()
+    """Of sets and ranges: which items of the offers it takes."""
 
 
 @value(frozen=True)

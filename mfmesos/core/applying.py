@@ -1,7 +1,7 @@
 """Carries out what planning decided: changes the state, and emits the actions."""
 from __future__ import annotations
 
-from mfmesos.core import claims, holding, tasks
+from mfmesos.core import claims, gpu_ids, holding, tasks
 from mfmesos.core.actions import DeclineOffers, ListAgents, OpenClaim, Revive, SaveClaim, Suppress
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.cluster_state import REVIVE_AT_MOST_S
@@ -17,7 +17,9 @@ from mfmesos.core.decisions import (
     Release,
     Wait,
 )
+from mfmesos.core.ids import HeldIds
 from mfmesos.core.state import State
+from mfmesos.shared.devices import GPUS
 
 
 def apply(state: State, decision: Decision) -> None:
@@ -66,6 +68,7 @@ def apply_offer(state: State, decision: OfferDecision, empty: bool = False) -> N
 
 def _open(state: State, decision: Opening) -> None:
     agent = state.agent(decision.agent_id)
+    ids = gpu_ids.chosen(state, agent, decision.resources, decision.offers)
     cluster = state.clusters[decision.agent_id.cluster]
     cluster.void_offers(agent, state.now, used=True)
     if cluster.manners.fair is not None or cluster.manners.cautious_until > state.now:
@@ -73,11 +76,12 @@ def _open(state: State, decision: Opening) -> None:
     state.claim_number += 1
     claim = Claim(f"{state.policy.run_id}-{state.claim_number}", agent.id, agent.hostname, decision.resources,
                   state.now, decision.solo_task, expects=dict(decision.expects),
-                  slices=dict(enumerate(decision.slices, 1)))
+                  slices=dict(enumerate(decision.slices, 1)), ids=HeldIds(ids))
     state.claims.add(claim)
     state.emit(SaveClaim(claim.saved()))
     state.emit(OpenClaim(claim.id, decision.offers, agent.id.agent, claim.resources, state.policy.executor_memory_mb,
-                         agent.id.cluster, decision.slices))
+                         agent.id.cluster, decision.slices,
+                         tuple((name, some) for name, some in ids.items() if name != GPUS)))
 
 
 def _wait(state: State, decision: Wait) -> None:

@@ -41,6 +41,7 @@ def run_message(state: State, record: TaskRecord) -> wire.Run:
         temporary=list(record.task.temporary),
         discard=[o for o in record.task.outputs if o not in record.task.temporary] if record.again else [],
         others=dict(given.others), keep_failed_mb=state.policy.keep_failed_mb,
+        given={name: list(ids) for name, ids in record.parts[0].given},
     )
 
 

@@ -5,9 +5,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, ValuesView
 from dataclasses import dataclass, field
 
-from mfmesos.core.model import AgentId, Resources, SavedClaim
+from mfmesos.core.ids import HeldIds
+from mfmesos.core.model import AgentId, Ids, Resources, SavedClaim
 from mfmesos.core.records import Shape
 from mfmesos.core.states import CLAIM_MOVES, ClaimState, move
+from mfmesos.shared.devices import GPUS, Device
 
 
 @dataclass
@@ -83,18 +85,32 @@ class Claim:
     """Those that are being given back, until Mesos reports the end of their tasks."""
     named_slices: set[int] = field(default_factory=set)
     """Those of them that an answer named."""
+    ids: HeldIds = field(default_factory=lambda: HeldIds({}))
+    """What it holds by id: GPUs, items of sets and ranges."""
+    devices: tuple[Device, ...] = ()
+    """The GPUs that its executor knows, as it reported them last."""
+    busy: frozenset[str] = frozenset()
+    """Those that its executor has found in use since, when an attempt was to start on them."""
+    isolated: bool = False
+    """Whether the agent isolates its GPUs for it alone."""
     table: ClaimTable | None = field(default=None, repr=False)
     """The table that it is in."""
 
     def __post_init__(self) -> None:
         self.free = self.resources
+        self.count_gpus()
         self.heard_at = self.idle_since = self.opened_at
 
     def saved(self) -> SavedClaim:
         """As stored in the journal."""
         return SavedClaim(
             self.id, self.agent_id.agent, self.hostname, self.resources, self.solo_task, self.agent_id.cluster,
-            tuple(self.slices.items()))
+            tuple(self.slices.items()), self.ids.saved())
+
+    def count_gpus(self) -> None:
+        """Those that are out are not free."""
+        if self.resources.gpus:
+            self.free = self.free._replace(gpus=float(len(self.ids.free(GPUS))))
 
     def touch(self) -> None:
         """Something about it has changed: it is looked at in this call of the core."""
@@ -112,13 +128,23 @@ class Claim:
             self.table.reserved(self, task_id)
         self.solo_task = task_id
 
-    def take(self, attempt_id: str, task_id: int, allocation: Resources) -> None:
-        """Allocate resources to a new attempt and queue it for the next answer."""
+    def take(self, attempt_id: str, task_id: int, allocation: Resources, given: Ids = ()) -> Ids:
+        """Allocate resources to a new attempt and queue it for the next answer. Returns what it has by id; `given` by
+        an earlier scheduler.
+        """
         self.worked = True
         self.touch()
         self.attempts[attempt_id] = task_id
         self.unsent[attempt_id] = None
         self.free = self.free - allocation
+        if not self.ids:
+            return ()
+        if given:
+            self.ids.hold(given)
+        else:
+            given = self.ids.give(allocation)
+        self.count_gpus()
+        return given
 
     def shrink(self, number: int) -> None:
         """The slice is to be given back: nothing new starts in its room, and the executor hears of it as soon as that
@@ -192,7 +218,7 @@ class Claim:
             if number > got:
                 (self.to_send if is_send else self.to_drop)[what] = None
 
-    def drop(self, attempt_id: str, allocation: Resources, now: float) -> None:
+    def drop(self, attempt_id: str, allocation: Resources, now: float, given: Ids = ()) -> None:
         """The attempt holds no resources here any more."""
         self.publishing.discard(attempt_id)
         self.running.discard(attempt_id)
@@ -202,6 +228,8 @@ class Claim:
         self.unsent.pop(attempt_id, None)
         self.sent.pop(attempt_id, None)
         self.free = self.free + allocation if self.attempts else self.resources  # no rounding error left over
+        self.ids.take_back(given)
+        self.count_gpus()
         if not self.attempts:
             self.idle_since = now
 

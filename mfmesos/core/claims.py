@@ -1,7 +1,7 @@
 """The life of a claim: syncs of its executor, reports of Mesos, and its end."""
 from __future__ import annotations
 
-from mfmesos.core import attempts, sharing, tasks, temporaries, trust
+from mfmesos.core import attempts, gpu_ids, sharing, tasks, temporaries, trust
 from mfmesos.core.actions import (
     AcknowledgeUpdate,
     AnswerSync,
@@ -59,9 +59,12 @@ def synced(state: State, event: ClaimSynced) -> None:
         temporaries.claim_opened(state, claim.id)
     for attempt_id in (*event.running, *(r.attempt for r in event.results)):
         claim.unsent.pop(attempt_id, None)  # restored, and its executor had received it
+    busy, claim.busy = claim.busy, frozenset()
     for result in event.results:
         _take_result(state, claim, result)
     _compare(state, claim, event)
+    if event.devices or claim.devices or busy:
+        gpu_ids.reported(state, claim, event.devices, busy)
     claim.confirmed(event.got)
     _compare_slices(claim, event)
     temporaries.lacking(state, claim, event.lacking)
@@ -91,7 +94,8 @@ def _take_result(state: State, claim: Claim, result: wire.Result) -> None:
         claim.attempts.pop(result.attempt, None)
         claim.running.discard(result.attempt)
         state.emit(WithdrawPermit(claim.id, result.attempt))
-    elif record.state is not TaskState.PUBLISHING and not sharing.lacking(state, claim, record, result):
+    elif record.state is not TaskState.PUBLISHING and not (
+            sharing.lacking(state, claim, record, result) or gpu_ids.busy(state, claim, record, result)):
         tasks.attempt_ended(state, claim, record, result)
     if record is None or record.state is not TaskState.PUBLISHING:
         claim.acknowledge(result.attempt)
@@ -321,6 +325,7 @@ def ended(state: State, claim: Claim, why: str) -> None:
         manners.given_at = state.now
     claim.move(ClaimState.ENDED)
     state.claims.remove(claim)
+    gpu_ids.claim_gone(state, claim)
     state.near.forget(claim.id)
     state.forget_room(claim)
     if state.now < state.agent(claim.agent_id).had_until:

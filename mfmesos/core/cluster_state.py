@@ -60,7 +60,10 @@ class ClusterState:
         if self.listed is None:
             yield from (agent.id for agent in self.agents.values())
         else:
-            yield from (AgentId(self.name, agent.id) for agent in self.listed if agent.active)
+            yield from (self.id_of(agent.id) for agent in self.listed if agent.active)
+
+    def id_of(self, agent: str) -> AgentId:
+        return AgentId(self.name, agent)
 
     def agent(self, agent: str, hostname: str = "") -> AgentRecord:
         """The record of the agent with that id of Mesos's; made at need."""

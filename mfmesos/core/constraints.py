@@ -2,7 +2,8 @@
 
 `equals`, `like` and `unlike` compare an attribute with a value. `max_per`, `unique` and `group_by` count the tasks of
 the same group (or category) that run on agents with the same value. `takes` uses up an agent's attribute that is a
-number, such as network_mbps, as long as the task runs. An agent without the attribute meets only `unlike`.
+number, such as network_mbps, as long as the task runs. An agent without the attribute meets only `unlike`. `counts`
+uses up a counter of the run (see asked), on whatever agent.
 """
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from mfmesos.core.cluster_state import ClusterState
-from mfmesos.core.model import Agent, AgentId, Constraint
+from mfmesos.core.model import OF_RUN, Agent, AgentId, Constraint
 from mfmesos.core.records import AgentRecord, Shape, TaskRecord
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState
@@ -29,6 +30,8 @@ def value_of(agent: AgentRecord, attribute: str) -> str | None:
 
 def meets(constraint: Constraint, value: str | None) -> bool:
     """Whether an agent with that value of the attribute may ever run the task."""
+    if constraint.op == OF_RUN:
+        return True
     if value is None or constraint.op == "unlike":
         return constraint.op == "unlike" and (value is None or not _matches(constraint.value, value))
     if constraint.op == "equals":
@@ -76,6 +79,8 @@ def left(
         if one.op == "takes":
             rest = number(value_of(agent, one.attribute)) - taken.get(one.attribute, 0.0)
             found = min(found, (rest + SLACK) // float(one.value))
+        elif one.op == OF_RUN:
+            found = min(found, left_of_counter(state, one) // float(one.value))
         elif one.counted:
             counts: Mapping[str, int] = state.placed.get((one, shape.scope), {})
             here = counts.get(value_of(agent, one.attribute) or "", 0)
@@ -85,6 +90,23 @@ def left(
                 most = 1 if one.op == "unique" else int(one.value)
             found = min(found, most - here)
     return max(found, 0)
+
+
+def left_of_counter(state: State, one: Constraint) -> float:
+    """What of the run's counter no task has."""
+    return dict(state.policy.counters).get(one.attribute, 0.0) - state.counted.get(one.attribute, 0.0) + SLACK
+
+
+def left_in_run(state: State, shape: Shape, left: dict[str, float]) -> int:
+    """How many tasks of the shape the run's counters allow, after those that were asked for with the same `left`."""
+    counted = [one for one in shape.where if one.op == OF_RUN]
+    found = 10**9
+    for one in counted:
+        found = min(found, int(left.setdefault(one.attribute, left_of_counter(state, one)) // float(one.value)))
+    found = min(max(found, 0), state.queue.count(shape))
+    for one in counted:
+        left[one.attribute] -= found * float(one.value)
+    return found
 
 
 def left_to_open(
@@ -106,13 +128,17 @@ def values(state: State, attribute: str) -> list[str]:
 def count(state: State, record: TaskRecord, change: int) -> None:
     """An attempt has started or left its claim."""
     scope = record.scope
-    for one in record.task.where:
+    for one in record.where:
         if one.op == "takes":
             for part in record.parts:
                 taken = state.taken.setdefault(part.agent_id, {})
                 taken[one.attribute] = taken.get(one.attribute, 0.0) + change * float(one.value)
-            state.fresh.update(state.constrained.taking(one.attribute))
+            state.fresh.update(state.constrained.taking(one.op, one.attribute))
             state.recount = True
+        elif one.op == OF_RUN:
+            taken_now = state.counted.get(one.attribute, 0.0) + change * float(one.value)
+            state.counted[one.attribute] = taken_now if taken_now > SLACK else 0.0
+            state.fresh.update(state.constrained.taking(one.op, one.attribute))
         elif one.counted:
             counts = state.placed.setdefault((one, scope), Counter())
             for part in record.parts:
@@ -126,9 +152,10 @@ def count_again(state: State) -> None:
     if state.placed or state.taken:
         state.placed.clear()
         state.taken.clear()
+        state.counted.clear()
         for task_id in state.under_way:
             record = state.tasks[task_id]
-            if record.task.where:
+            if record.where:
                 count(state, record, 1)
     state.try_all = True
 

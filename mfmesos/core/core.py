@@ -201,6 +201,11 @@ class Core:
             agent.offered_at = agent.offered_at if agent.offers else state.now
             agent.offers[offer.id] = offer
             cluster.offer_use.came(offer, state.now)
+            if offer.resources.gpus and agent.id not in state.gpu_agents:
+                demand.has_gpus(state, agent.id)
+            elif not offer.resources.gpus:
+                demand.room_elsewhere(state)
+            state.by_id.update(name for name, _ in offer.items)
             if agent.attributes != offer.attributes:
                 agent.attributes = offer.attributes
                 usage.count_again(state)
@@ -245,6 +250,9 @@ class Core:
         cluster = self.state.clusters[event.cluster]
         if cluster.known.take(event.agents, self.state.now):
             demand.agents_changed(self.state)
+        for agent_id in map(cluster.id_of, cluster.known.with_gpus if cluster.known.gpus else ()):
+            if agent_id not in self.state.gpu_agents:
+                demand.has_gpus(self.state, agent_id)
         if constraints.listed(self.state, cluster, event.agents):
             usage.count_again(self.state)
         if event.holders is not None:

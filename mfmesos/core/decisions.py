@@ -33,6 +33,8 @@ class Why(Enum):
     """It failed on this agent, or the agent lacks a shared folder."""
     CONSTRAINT = "constraint"
     """Its agent does not meet a constraint of the task, or not now."""
+    GPUS = "gpus"
+    """It needs none of the agent's GPUs, and others may have room."""
     LARGE = "large"
     """The claim is too small."""
     FULL = "full"

@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import math
 
+from mfmesos.core import keeping_off
 from mfmesos.core.attempt_record import Attempt
-from mfmesos.core.model import Resources
+from mfmesos.core.model import AgentId, Resources
 from mfmesos.core.needs import Need
 from mfmesos.core.records import NOWHERE, Shape, TaskRecord
 from mfmesos.core.sizing import USEFUL_MEMORY_MB
 from mfmesos.core.state import State
 
 RETRIED_EVERY_S = 1.0
-"""Tasks that failed somewhere are looked at that often: what they may use changes within seconds at the earliest."""
+"""Tasks that failed somewhere, or that keep off agents with GPUs, are looked at that often: what they may use changes
+within seconds at the earliest."""
 AT_ONCE = 50
 """Needs that are renewed in one call: a category may have thousands of shapes."""
 
@@ -28,8 +30,24 @@ def learned(state: State, attempt: Attempt) -> None:
 def agents_changed(state: State) -> None:
     """What the agents have is no longer what it was: needs and allocations may be other ones."""
     state.able = None
+    state.elsewhere.clear()
+    state.retried_at = -math.inf
     state.stale.update(dict.fromkeys(state.needed))
     state.try_all = True
+
+
+def has_gpus(state: State, agent_id: AgentId) -> None:
+    """The agent has GPUs, which is news: tasks without GPUs keep off it."""
+    state.gpu_agents.add(agent_id)
+    state.elsewhere.clear()
+    state.retried.update((shape, None) for shape in state.needed if not shape.gpus)
+    state.retried_at = -math.inf
+
+
+def room_elsewhere(state: State) -> None:
+    """An agent without GPUs makes offers: tasks keep off the others at once."""
+    if state.gpu_agents:
+        state.retried_at = -math.inf
 
 
 def renew_all(state: State) -> None:
@@ -52,6 +70,8 @@ def refresh(state: State) -> None:
     if state.retried and state.now - state.retried_at >= RETRIED_EVERY_S:
         state.retried_at = state.now
         state.fresh.update(state.retried)
+        for shape in state.retried if state.gpu_agents else ():
+            keeping_off.look(state, shape)
 
 
 def follow_queue(state: State) -> None:
@@ -68,6 +88,8 @@ def follow_queue(state: State) -> None:
 
 def _forget(state: State, shape: Shape) -> None:
     state.needed.pop(shape, None)
+    state.elsewhere.pop(shape, None)
+    state.kept_off.discard(shape)
     for shapes in (state.fresh, state.stale, state.retried):
         shapes.pop(shape, None)
     state.constrained.discard(shape)
@@ -79,8 +101,9 @@ def _forget(state: State, shape: Shape) -> None:
 def _take_in(state: State, shape: Shape, first: TaskRecord) -> None:
     state.needed[shape] = state.fresh_need(shape)
     state.fresh[shape] = None
-    if shape.failed_at:
+    if shape.failed_at or (state.gpu_agents and not shape.gpus):
         state.retried[shape] = None
+        keeping_off.look(state, shape)
     if shape.where:
         state.constrained.add(shape)
     _rank(state, shape, first)

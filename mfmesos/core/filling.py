@@ -4,9 +4,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from heapq import merge
 from itertools import chain
+from operator import attrgetter
 from typing import Callable
 
-from mfmesos.core import demand, nearest, planning, rankings, spots
+from mfmesos.core import demand, keeping_off, nearest, planning, rankings, spots
 from mfmesos.core.applying import apply
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Assignment, Decision
@@ -84,7 +85,8 @@ def _fill_in_order(state: State, own: list[Claim], enough: int) -> bool:
     fresh = state.waiting.least() if state.try_all or limited else least_of(
         state.waiting.needs_of(shape) for shape in state.fresh if shape in state.waiting)
     others = state.room.with_room(fresh) if not state.ranked else ()
-    for claim in merge(own, map(state.claims.__getitem__, others), key=lambda c: state.room.place_of(c.id)):
+    in_order = merge(own, map(state.claims.__getitem__, others), key=lambda c: state.room.place_of(c.id))
+    for claim in keeping_off.last(state, in_order, attrgetter("agent_id")):
         if not state.queue or not planning.room_to_run(state):
             break
         if state.running() >= enough:

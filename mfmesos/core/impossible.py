@@ -1,19 +1,26 @@
 """Ends tasks whose constraints no agent meets, with what the agents have."""
 from __future__ import annotations
 
-from mfmesos.core import constraints, tasks
+from mfmesos.core import constraints, gpu_ids, tasks
 from mfmesos.core.model import AgentId, Constraint
 from mfmesos.core.records import Shape
 from mfmesos.core.state import State
 from mfmesos.core.states import TaskState
 from mfmesos.shared.messages import core as m
+from mfmesos.shared.messages.resources import RESOURCE_NOT_SPLIT
 
 NAMED = 5
 """Values that a reason names."""
 
 
 def look(state: State, wanted: list[tuple[Shape, int]]) -> None:
-    """After a while, since the master may know other agents by then."""
+    """After a while, since the master may know other agents by then; at once what is asked for in parts of an item."""
+    for shape, _ in wanted:
+        name = shape.others and gpu_ids.splits(state, shape)
+        if name:
+            reason = RESOURCE_NOT_SPLIT(name=name, amount=dict(shape.others)[name])
+            for record in state.queue.of(shape):
+                tasks.end(state, record, TaskState.FAILED, reason)
     lost = {shape: bad for shape, _ in wanted if shape.where and (bad := _unmet(state, shape)) is not None}
     for shape in set(state.placeless_since) - set(lost):
         del state.placeless_since[shape]

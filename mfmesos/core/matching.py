@@ -5,7 +5,20 @@ task that fits nowhere. Large tasks do not starve: after `drain_after_s` claims 
 """
 from __future__ import annotations
 
-from mfmesos.core import demand, holding, impossible, opening, politeness, renewing, sharing, shortage, tasks, trust
+from mfmesos.core import (
+    constraints,
+    demand,
+    holding,
+    impossible,
+    keeping_off,
+    opening,
+    politeness,
+    renewing,
+    sharing,
+    shortage,
+    tasks,
+    trust,
+)
 from mfmesos.core.actions import DeclineOffers, ListAgents, Revive, Suppress
 from mfmesos.core.applying import apply_offer
 from mfmesos.core.cluster_state import REVIVE_AT_LEAST_S
@@ -93,9 +106,12 @@ def _unmet(state: State) -> Wanted:
     restored = [[c, c.free] for c in earlier if c.solo_task is None]
     alone = {c.solo_task for c in earlier}
     wanted: Wanted = []
+    counters: dict[str, float] = {}
     for shape, count, _ in state.queue.shapes():
         if shape.at:
             continue  # it waits for its temporary inputs, or for room where they are
+        if shape.where:
+            count = min(count, constraints.left_in_run(state, shape, counters))
         count -= state.claims.expected[shape]
         if alone and (shape.solo or state.policy.per_task_claims):
             count -= sum(r.task.id in alone for r in state.queue.of(shape))
@@ -182,11 +198,12 @@ def _fail_hopeless(state: State, shape: Shape) -> None:
     if need.gpus and not state.policy.gpus:
         reason = m.GPUS_NOT_OFFERED(gpus=need.gpus)
     elif unknown:
-        has = ", ".join(name for name, _ in largest.others)
-        reason = m.RESOURCE_UNKNOWN(name=unknown[0], known=has or m.NO_OTHER_RESOURCES(),
+        known = ", ".join(name for name, _ in largest.others)
+        reason = m.RESOURCE_UNKNOWN(name=unknown[0], known=known or m.NO_OTHER_RESOURCES(),
                                     reserved=state.reserved(unknown))
     else:
-        reason = m.TASK_TOO_LARGE(need=need, largest=largest, reserved=state.reserved(short))
+        has = tuple(one for one in largest.others if need.of(one[0]))
+        reason = m.TASK_TOO_LARGE(need=need, largest=largest._replace(others=has), reserved=state.reserved(short))
     for record in state.queue.of(shape):
         tasks.end(state, record, TaskState.FAILED, reason)
 
@@ -203,7 +220,7 @@ def _settle_offers(state: State) -> None:
     for cluster in state.clusters.values():
         useless: dict[bool, list[AgentRecord]] = {True: [], False: []}
         for agent in cluster.offering.values():
-            if not policy.keeps(state, cluster, agent):
+            if not policy.keeps(state, cluster, agent) and not keeping_off.holds_offers(state, agent):
                 useless[opening.is_empty(opening.offered_to_claim(state, agent))].append(agent)
         for empty, agents in useless.items():
             if agents:

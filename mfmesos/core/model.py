@@ -3,15 +3,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 from mfmesos.shared.resources import Named, Resources
 from mfmesos.shared.values import EMPTY, value
 
-__all__ = ["Agent", "AgentId", "Constraint", "Holder", "MadeTemporary", "Moment", "Named", "Offer", "Remote", "Request",
-           "Resources", "SavedClaim", "SavedPart", "SavedTask", "StagedInput", "Steering", "Task"]
+__all__ = ["Agent", "AgentId", "Constraint", "Holder", "Ids", "MadeTemporary", "Moment", "Named", "Offer", "Pieces",
+           "Remote", "Request", "Resources", "SavedClaim", "SavedPart", "SavedTask", "StagedInput", "Steering", "Task"]
 
 
+Ids = tuple[tuple[str, tuple[str, ...]], ...]
+"""Ids by the name of their resource: of GPUs ("gpus"), sets and ranges."""
+Pieces = tuple[tuple[str, tuple[Union[str, tuple[int, int]], ...]], ...]
+"""Items of sets, and first and last numbers of ranges, by name: those that are reserved for the role come first."""
 Moment = tuple[float, str, str]
 """Of a task's story: when (monotonic seconds), its state from then on, and the claim or the reason."""
 
@@ -35,7 +39,7 @@ class Request:
     wall_s: float | None = None
     gpus: float | None = None
     others: Named = ()
-    """Other scalars of Mesos, by name."""
+    """Other resources of Mesos, by name; of sets and ranges the number of items."""
 
     def is_full(self) -> bool:
         """Whether it leaves none of cores, memory and disk open."""
@@ -61,7 +65,7 @@ class Constraint(NamedTuple):
     @property
     def counted(self) -> bool:
         """Whether it depends on what runs."""
-        return self.op in COUNTED
+        return self.op in COUNTED or self.op == OF_RUN
 
     def __str__(self) -> str:
         return " ".join((self.attribute, self.op.replace("_", " "), self.value)).rstrip()
@@ -70,6 +74,10 @@ class Constraint(NamedTuple):
 NETWORK = "network_mbps"
 """The attribute of agents that tasks with the key of that name take."""
 COMPARED, COUNTED = ("equals", "like", "unlike"), ("max_per", "unique", "group_by", "takes")
+OF_RUN = "counts"
+"""Takes so much of a counter of the settings, such as licences, wherever it runs; not for task files."""
+GPU_TYPE = "gpu_type"
+"""The attribute of agents that names the type of their GPUs."""
 
 
 @value(frozen=True)
@@ -164,6 +172,8 @@ class Offer:
     """Start of planned maintenance in seconds since the epoch; None for none."""
     raw_resources: tuple[Mapping[str, object], ...] = ()
     """The offer's resources as Mesos sent them: an ACCEPT must name the same role and reservations."""
+    items: Pieces = ()
+    """Of its sets and ranges, as far as usable."""
 
 
 @value(frozen=True)
@@ -235,6 +245,8 @@ class SavedClaim:
     cluster: str = ""
     slices: tuple[tuple[int, Resources], ...] = ()
     """By number: those that were not given back."""
+    ids: Ids = ()
+    """Of what it holds by id."""
 
 
 @value(frozen=True)
@@ -254,6 +266,7 @@ class SavedPart:
 
     claim_id: str
     allocation: Resources = Resources()
+    given: Ids = ()
 
 
 @value(frozen=True)
@@ -294,3 +307,5 @@ class SavedTask:
     """The cluster of each agent in `failed_at`; empty if the run has only one."""
     parts: tuple[SavedPart, ...] = ()
     """The parts of the attempt after the first."""
+    given: Ids = ()
+    """What the first part has by id."""

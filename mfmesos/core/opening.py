@@ -6,9 +6,10 @@ it, ask again.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import NamedTuple
 
-from mfmesos.core import constraints, politeness, portions, rankings, spots, trust
+from mfmesos.core import constraints, gpu_ids, keeping_off, politeness, portions, rankings, spots, trust
 from mfmesos.core.decisions import AgentRefusal, Opening, Wait, WhyNot
 from mfmesos.core.model import Resources
 from mfmesos.core.planning import is_short, next_without_claim
@@ -32,12 +33,13 @@ def openings(state: State, wanted: Wanted) -> Iterator[Opening | Wait | AgentRef
 
 
 def _agents(state: State, placement: Placement) -> list[AgentRecord]:
-    """Agents with offers, the preferred ones first, otherwise by cluster and as they came."""
+    """Agents with offers, the preferred ones first, otherwise by cluster and as they came; those with GPUs last."""
     offering = [agent for cluster in state.live() for agent in cluster.offering.values()]
     if placement.indifferent:
-        return offering
-    return sorted(offering, key=lambda agent: rankings.order_of(
+        return list(keeping_off.last(state, offering, attrgetter("id")))
+    in_order = sorted(offering, key=lambda agent: rankings.order_of(
         state, placement, agent.id, spots.offered(state, agent)))
+    return list(keeping_off.last(state, in_order, attrgetter("id")))
 
 
 def _placed(state: State, placement: Placement, wanted: Wanted) -> Iterator[Opening | Wait | AgentRefusal]:
@@ -93,7 +95,8 @@ def decide(state: State, agent: AgentRecord, wanted: Wanted) -> Opening | Wait |
 
 def offered_to_claim(state: State, agent: AgentRecord) -> Resources:
     """What a claim could have of the agent's offers, beside its executor."""
-    return (agent.offered() - Resources(memory_mb=state.policy.executor_memory_mb)).at_least_zero()
+    offered = (agent.offered() - Resources(memory_mb=state.policy.executor_memory_mb)).at_least_zero()
+    return gpu_ids.bounded(state, agent, offered)
 
 
 def is_empty(offered: Resources) -> bool:
@@ -127,7 +130,7 @@ class _Choice(NamedTuple):
 def _choose(state: State, agent: AgentRecord, room: Resources, wanted: Wanted) -> _Choice | None:
     """The claim for the wanted tasks that share one, or for one that runs alone; None: no task fits."""
     mine = [(s, int(min(n, constraints.left_to_open(state, s, agent.id)))) for s, n in wanted
-            if not trust.shunned(state, s, agent.id)]
+            if not trust.shunned(state, s, agent.id) and not gpu_ids.splits(state, s)]
     mine = [(s, n) for s, n in mine if n > 0]
     alone = [s for s, _ in mine if s.solo or state.policy.per_task_claims]
     shared = [(s, n) for s, n in mine if not (s.solo or state.policy.per_task_claims)]

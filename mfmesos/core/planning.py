@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from mfmesos.core import beside, constraints, nearest, trust
+from mfmesos.core import beside, constraints, keeping_off, nearest, trust
 from mfmesos.core.beside import Candidate, Place
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Assignment, Decision, Reason, Refusal, Release, Why
@@ -174,6 +174,8 @@ def unsuited(state: State, shape: Shape, claim: Claim, reason: Reason = Reason.F
         return Why.LONG
     if shape.where and not constraints.left(state, shape, claim.agent_id):
         return Why.CONSTRAINT
+    if state.kept_off and keeping_off.keeps(state, shape, claim.agent_id):
+        return Why.GPUS
     return Why.SHUNNED if trust.shunned(state, shape, claim.agent_id) else None
 
 
@@ -206,8 +208,8 @@ def alone(state: State, claim: Claim) -> Iterator[Decision]:
     record = state.tasks.get(claim.solo_task or -1)
     if record is None or record.state is not TaskState.WAITING or not _may_stay(state, record, claim):
         record = None if state.policy.per_task_claims else _next_suspect(state, claim)
-    if record is None or not room_to_run(state):
-        yield Release(claim.id)
+    if record is None or not room_to_run(state) or claim.free.gpus < claim.resources.gpus:
+        yield Release(claim.id)  # in the last case a GPU of it is out
     else:
         yield Assignment(record.task.id, claim.id, claim.resources, Reason.ALONE)
 

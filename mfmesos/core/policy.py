@@ -1,6 +1,7 @@
 """How the core decides: what the user's settings, and tests, may choose of it."""
 from __future__ import annotations
 
+from mfmesos.core.model import Named
 from mfmesos.core.needs import FILL
 from mfmesos.core.sizing import Defaults
 from mfmesos.shared.values import value
@@ -33,6 +34,10 @@ class Policy:
     placement: str = "first"
     placements: tuple[tuple[str, str], ...] = ()
     """Categories with a placement of their own, and its name."""
+    counters: tuple[tuple[str, float], ...] = ()
+    """What the run has of licences and the like, by name, whichever agents its tasks run on."""
+    by_category: tuple[tuple[str, float, str, Named], ...] = ()
+    """Category; GPUs, their type (empty: any) and other resources of its tasks that do not state any."""
     planned_start: str = "easy"
     offers: str = "polite"
     arrival_rate: float | None = None

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
 
-from mfmesos.core import constraints, rankings, spots, trust
+from mfmesos.core import constraints, gpu_ids, rankings, spots, trust
 from mfmesos.core.model import Resources
 from mfmesos.core.policies.protocols import Placement
 from mfmesos.core.records import AgentRecord, Rank, Shape
@@ -158,7 +158,8 @@ class _Room:
     def __init__(self, state: State, agent: AgentRecord) -> None:
         self._state, self._agent = state, agent
         own = Resources(memory_mb=state.policy.executor_memory_mb)
-        self._total = (agent.offered() - own).at_least_zero().bounded(*state.left_to_claim())
+        offered = gpu_ids.bounded(state, agent, (agent.offered() - own).at_least_zero())
+        self._total = offered.bounded(*state.left_to_claim())
         self._spot = spots.offered(state, agent)._replace(free=self._total, total=self._total)
         self._shut = agent.avoid_until > state.now or any(
             offer.unavailable_from is not None for offer in agent.offers.values())
@@ -170,7 +171,7 @@ class _Room:
     def fits(self, shape: Shape) -> bool:
         """Whether one more task does, and may start there."""
         return (not self._shut and self._need(shape).fits_in(self._spot.free)
-                and not trust.shunned(self._state, shape, self._agent.id)
+                and not trust.shunned(self._state, shape, self._agent.id) and not gpu_ids.splits(self._state, shape)
                 and constraints.left_to_open(self._state, shape, self._agent.id, self._spot.taken) > 0)
 
     def cost(self, shape: Shape) -> float | None:

@@ -17,6 +17,8 @@ from mfmesos.core.records import TaskRecord
 from mfmesos.core.spots import spot
 from mfmesos.core.state import State
 
+BESIDE_GPUS = 1e9
+"""Added to the rank of claims on agents with GPUs: those come after all others, where tasks may use either."""
 RUNS_OWN = ""
 """The name of the run's placement in State.placements."""
 
@@ -50,7 +52,9 @@ def note(state: State, claim: Claim) -> None:
             here = spot(state, one)
             for name, ranked in state.ranked.items():
                 placement = state.placements[name]
-                ranked.set(one.id, zone_of(state, placement, one.agent_id), placement.rank(here), one.free)
+                beside_gpus = BESIDE_GPUS if one.agent_id in state.gpu_agents else 0.0
+                ranked.set(one.id, zone_of(state, placement, one.agent_id), placement.rank(here) + beside_gpus,
+                           one.free)
 
 
 def zone_of(state: State, placement: Placement, agent_id: AgentId) -> str:

@@ -10,6 +10,7 @@ from mfmesos.core.attemptid import attempt_id
 from mfmesos.core.model import (
     AgentId,
     Constraint,
+    Ids,
     Moment,
     Named,
     Offer,
@@ -21,6 +22,7 @@ from mfmesos.core.model import (
 )
 from mfmesos.core.nearness import Large
 from mfmesos.core.states import TASK_MOVES, TaskState, move
+from mfmesos.shared.devices import GPUS
 from mfmesos.shared.values import slotted
 from mfmesos.shared.wire import Result
 
@@ -101,6 +103,8 @@ class Part(NamedTuple):
     """Empty while the task waits."""
     agent_id: AgentId
     allocation: Resources
+    given: Ids = ()
+    """What of it is given by id."""
 
 
 NOWHERE_YET: Mapping[AgentId, int] = {}
@@ -164,6 +168,10 @@ class TaskRecord:
     """As submitted, if the user has changed its request or priority since."""
     user_holds: bool = False
     """It does not start until the user releases it."""
+    gpus: float = 0.0
+    others: Named = ()
+    where: tuple[Constraint, ...] = ()
+    """What the task, its category and the run's counters make of its request (see categories)."""
     result: Result | None = None
     """Set while its outputs are being published."""
     story: tuple[Moment, ...] = ()
@@ -189,6 +197,12 @@ class TaskRecord:
     def failed_on(self, agent: AgentRecord) -> None:
         self.failed_at = {**self.failed_at, agent.id: agent.spell}
 
+    def rename_gpus(self, claim_id: str, names: Mapping[str, str]) -> None:
+        """Those that the attempt has in that claim are called otherwise from now on."""
+        self.parts = tuple(part if part.claim_id != claim_id else part._replace(given=tuple(
+            (name, tuple(names.get(one, one) for one in some) if name == GPUS else some)
+            for name, some in part.given)) for part in self.parts)
+
     def move(self, new: TaskState, now: float, note: str = "") -> None:
         """Into another state. `note`: the claim, or why it waits again or has ended."""
         self.state = move(TASK_MOVES, self.state, new)
@@ -207,22 +221,23 @@ class TaskRecord:
             self.deaths, self.temporaries,
             again=self.again, remakes=self.remakes,
             failed_clusters=tuple(a.cluster for a in failed_at) if any(a.cluster for a in failed_at) else (),
-            parts=tuple(SavedPart(part.claim_id, part.allocation) for part in self.parts[1:]))
+            parts=tuple(SavedPart(part.claim_id, part.allocation, part.given) for part in self.parts[1:]),
+            given=self.parts[0].given)
 
     def shape(self) -> Shape:
         r = self.task.request
         return Shape(
-            r.cores, r.memory_mb, r.disk_mb, r.gpus or 0.0, self.floor_memory_mb, self.floor_disk_mb,
-            self.solo, r.others,
+            r.cores, r.memory_mb, r.disk_mb, self.gpus, self.floor_memory_mb, self.floor_disk_mb,
+            self.solo, self.others,
             self.kind.rough(self.requested) if self.estimated else None, tuple(sorted(self.failed_at)),
             NOWHERE if self.user_holds else self.at,
-            self.task.shared, self.group, self.task.not_on, self.task.where,
-            self.scope if self.task.where else "", self.placement)
+            self.task.shared, self.group, self.task.not_on, self.where,
+            self.scope if self.where else "", self.placement)
 
     @property
     def scope(self) -> str:
         """The tasks that its constraints count; empty if they count none."""
-        return self.task.group or self.kind.category if any(one.counted for one in self.task.where) else ""
+        return self.task.group or self.kind.category if any(one.counted for one in self.where) else ""
 
 
 @dataclass(frozen=True, order=True)
@@ -279,6 +294,10 @@ class AgentRecord:
     """Until then an offer of it that looks like a crumb is kept: the master may list the agent."""
     spell: int = 0
     """Counts the agent's bad spells: a task counts its failures there once per spell."""
+    gpu_ids: tuple[str, ...] = ()
+    """Of its GPUs, as an executor named them; empty: not known."""
+    faulty: dict[str, str] = field(default_factory=dict)
+    """Of these those that are out for good, and why."""
     had: Resources = Resources()
     """Of the last claim there that was given up for tasks that it could not hold."""
     had_until: float = -1e18

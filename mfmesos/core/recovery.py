@@ -5,7 +5,7 @@ is assumed to be with its executor or in transit: the claim's first sync shows w
 """
 from __future__ import annotations
 
-from mfmesos.core import steering, tasks, temporaries
+from mfmesos.core import gpu_ids, steering, tasks, temporaries
 from mfmesos.core.actions import DropClaim
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.events import Restored
@@ -23,7 +23,7 @@ def restore(state: State, event: Restored) -> None:
             state.emit(DropClaim(saved.id))
             continue
         claim = Claim(saved.id, AgentId(saved.cluster, saved.agent_id), saved.hostname, saved.resources, state.now,
-                      saved.solo_task, slices=dict(saved.slices))
+                      saved.solo_task, slices=dict(saved.slices), ids=gpu_ids.restored(state, saved))
         claim.restored = claim.stale_pins = True
         state.claims.add(claim)
     for one in sorted(event.tasks, key=lambda t: t.order):
@@ -53,5 +53,5 @@ def _restore_task(state: State, saved: SavedTask) -> None:
         return
     steering.apply(state, record)
     record.limit_memory_mb, record.limit_disk_mb = saved.limit_memory_mb, saved.limit_disk_mb
-    tasks.assign(state, record, claim, saved.allocation, more)
+    tasks.assign(state, record, claim, saved.allocation, more, (saved.given, *(part.given for part in saved.parts)))
     state.under_way.add(record, record.shape())

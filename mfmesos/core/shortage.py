@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from mfmesos.core import trust
 from mfmesos.core.actions import ListAgents
@@ -86,6 +87,9 @@ def _view(state: State, cluster: ClusterState, holders: Sequence[Holder]) -> _Vi
     agents = [a for a in cluster.listed or () if a.active]
     if not agents:
         return _View(m.SHORTAGE_NO_AGENTS(tasks=_tasks(state)), ())
+    asked = {name for shape, _, _ in state.queue.shapes() for name, _ in shape.others}
+    agents = [replace(a, resources=_only(asked, a.resources), used=_only(asked, a.used)) for a in agents]
+    holders = [replace(h, used=_only(asked, h.used)) for h in holders]
     total, used = _sum(a.resources for a in agents), _sum(a.used for a in agents)
     named = sorted((h for h in holders if _counts(h.used)), key=lambda h: (-h.used.cores, -h.used.memory_mb, h.name))
     rest = (used - _sum(h.used for h in named)).at_least_zero()
@@ -121,6 +125,11 @@ def _unoffered(state: State, cluster: ClusterState, agents: Sequence[Agent]) -> 
             return m.SHORTAGE_HAS_GPUS(agent=agent.hostname)
         return m.SHORTAGE_NOT_OFFERED(agent=agent.hostname)
     return ""
+
+
+def _only(asked: set[str], amount: Resources) -> Resources:
+    """Without other resources than these: every agent of Mesos has a thousand ports."""
+    return amount._replace(others=tuple(one for one in amount.others if one[0] in asked)) if amount.others else amount
 
 
 def _who(holder: Holder) -> str:

@@ -117,8 +117,9 @@ def _best(state: State, shape: Shape, first: TaskRecord) -> tuple[Claim, Resourc
     placement, found = state.placement(shape), []
     for number, (claim, need) in enumerate(_candidates(state, shape, first)):
         bytes_there = state.near.bytes_at(first.large, claim.id)
-        found.append((placement.cost(spot(state, claim), need), -bytes_there, number, claim, need))
-    return min(found, key=lambda one: one[:3])[3:] if found else None
+        beside_gpus = not shape.gpus and claim.agent_id in state.gpu_agents
+        found.append((beside_gpus, placement.cost(spot(state, claim), need), -bytes_there, number, claim, need))
+    return min(found, key=lambda one: one[:4])[4:] if found else None
 
 
 def _candidates(state: State, shape: Shape, first: TaskRecord) -> Iterator[tuple[Claim, Resources]]:

@@ -92,6 +92,16 @@ class State:
     """By constraint and the group or category that it counts: running tasks by the attribute's value."""
     taken: dict[AgentId, dict[str, float]] = field(default_factory=dict)
     """Of numeric attributes of agents: what running tasks take."""
+    gpu_agents: set[AgentId] = field(default_factory=set)
+    """Agents that have GPUs for the run."""
+    kept_off: set[Shape] = field(default_factory=set)
+    """Waiting shapes that keep off these (see keeping_off)."""
+    elsewhere: dict[Shape, bool] = field(default_factory=dict)
+    """Whether agents without GPUs could hold them, as far as looked at."""
+    by_id: set[str] = field(default_factory=set)
+    """Names of the sets and ranges that were offered."""
+    counted: dict[str, float] = field(default_factory=dict)
+    """Of the run's counters: what running tasks take."""
     recount: bool = False
     """Whether these have changed since tasks were last started."""
     placeless_since: dict[Shape, float] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from mfmesos.core import demand, outcomes, rankings, steering, temporaries, trust, usage
+from mfmesos.core import asked, demand, outcomes, rankings, steering, temporaries, trust, usage
 from mfmesos.core.actions import (
     DropTask,
     PermitAttempt,
@@ -19,7 +19,7 @@ from mfmesos.core.attemptid import attempt_id, attempt_stem
 from mfmesos.core.attempts import as_attempt, attempt_over, delivered
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.events import OutputsRefused, TaskRefused, TaskSubmitted
-from mfmesos.core.model import Resources, StagedInput, Task
+from mfmesos.core.model import Ids, Resources, StagedInput, Task
 from mfmesos.core.nearness import LARGE_BYTES, large
 from mfmesos.core.needs import OFF
 from mfmesos.core.outcomes import Decision, Verdict
@@ -50,7 +50,7 @@ def submit(state: State, event: TaskSubmitted) -> None:
     if unwanted:
         end(state, record, TaskState.WITHDRAWN, unwanted)
         return
-    beyond = steering.beyond_bounds(state, record.task.request)
+    beyond = steering.beyond_bounds(state, record.task.request) or asked.beyond_counters(state.policy, record)
     if beyond:
         end(state, record, TaskState.FAILED, beyond)
 
@@ -85,6 +85,7 @@ def new_record(
     ordering = state.policies.ordering
     record.group, record.key = ordering.group(record), ordering.key(record)
     record.placement = rankings.of_task(state, task, kind.category)
+    asked.complete(state.policy, record)
     state.last_category = kind.category
     state.tasks[task.id] = record
     state.digests.update(i.digest for i in inputs if not i.temporary)
@@ -144,9 +145,9 @@ def start_attempt(state: State, record: TaskRecord, claim: Claim, allocation: Re
 
 
 def assign(state: State, record: TaskRecord, claim: Claim, allocation: Resources,
-           more: Sequence[tuple[Claim, Resources]] = ()) -> None:
+           more: Sequence[tuple[Claim, Resources]] = (), given: Sequence[Ids] = ()) -> None:
     """Record the attempt as the claim's; `more`: its other parts, each in a claim of its own. All are saved together,
-    before any of them may get its inputs.
+    before any of them may get its inputs. `given`: what each part has by id already.
     """
     record.move(TaskState.ASSIGNED, state.now, claim.id)
     state.changes.note(record.task.id)
@@ -154,12 +155,15 @@ def assign(state: State, record: TaskRecord, claim: Claim, allocation: Resources
     record.assigned_at = state.now
     places = ((claim, allocation), *more)
     record.parts = tuple(Part(where.id, where.agent_id, amount) for where, amount in places)
-    for (where, amount), (part_id, _) in zip(places, record.part_ids()):
-        where.take(part_id, record.task.id, amount)
+    ids = []
+    for number, ((where, amount), (part_id, _)) in enumerate(zip(places, record.part_ids())):
+        ids.append(where.take(part_id, record.task.id, amount, given[number] if given else ()))
         for digest, _ in record.large:
             if state.digests[digest] > 1:  # otherwise it need not stay there
                 state.near.add(where.id, digest)
         state.emit(PermitAttempt(where.id, part_id, record.task, record.inputs, delivered(record)))
+    if any(ids):
+        record.parts = tuple(part._replace(given=some) for part, some in zip(record.parts, ids))
     usage.begins(state, record)
 
 
@@ -181,7 +185,7 @@ def leave_claim(state: State, record: TaskRecord) -> None:
     for part_id, part in record.part_ids():
         claim = state.claims.get(part.claim_id)
         if claim is not None:
-            claim.drop(part_id, part.allocation, state.now)
+            claim.drop(part_id, part.allocation, state.now, part.given)
 
 
 def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.Result) -> None:
@@ -339,7 +343,7 @@ def carry_out(state: State, record: TaskRecord, decision: Decision, result: wire
 def wait_again(state: State, record: TaskRecord, why: str) -> None:
     """It holds no resources any more, and is retried."""
     record.move(TaskState.WAITING, state.now, why)
-    record.parts, record.waiting_since = (record.parts[0]._replace(claim_id=""),), state.now
+    record.parts, record.waiting_since = (record.parts[0]._replace(claim_id="", given=()),), state.now
     enqueue(state, record)
     state.emit(SaveTask(record.saved()))
 

@@ -3,7 +3,7 @@ failed at an agent prefers the others.
 """
 from __future__ import annotations
 
-from mfmesos.core import constraints
+from mfmesos.core import constraints, keeping_off
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.model import AgentId
 from mfmesos.core.records import AgentRecord, Shape
@@ -57,9 +57,11 @@ def breaks_all(claim: Claim) -> bool:
 
 def shunned(state: State, shape: Shape, agent_id: AgentId) -> bool:
     """Whether tasks of that shape wait for another agent, since they failed at this one, or since it does not have a
-    shared folder of theirs.
+    shared folder of theirs, or keep off its GPUs.
     """
     if shape.where and not constraints.left(state, shape, agent_id):
+        return True
+    if state.kept_off and keeping_off.keeps(state, shape, agent_id):
         return True
     if shape.shared and lacks(state, shape, agent_id):
         return True

@@ -8,7 +8,7 @@ from mfmesos.core.state import State
 
 def begins(state: State, record: TaskRecord) -> None:
     state.policies.ordering.started(record.group, _cores(record), state.now)
-    if record.task.where:
+    if record.where:
         constraints.count(state, record, 1)
     if state.zones:
         rankings.count(state, record, 1)
@@ -17,7 +17,7 @@ def begins(state: State, record: TaskRecord) -> None:
 def ends(state: State, record: TaskRecord) -> None:
     """Finished or not."""
     state.policies.ordering.used(record.group, _cores(record), state.now - record.assigned_at, state.now)
-    if record.task.where:
+    if record.where:
         constraints.count(state, record, -1)
     if state.zones:
         rankings.count(state, record, -1)

@@ -7,9 +7,9 @@ from dataclasses import replace
 from enum import Enum
 from typing import TypeVar
 
-from mfmesos.core import constraints, opening, outlook, planning, politeness
+from mfmesos.core import constraints, gpu_ids, opening, outlook, planning, politeness
 from mfmesos.core.decisions import Opening, Wait, Why, WhyNot
-from mfmesos.core.model import Resources
+from mfmesos.core.model import OF_RUN, Resources
 from mfmesos.core.records import NOWHERE, Shape, TaskRecord
 from mfmesos.core.sizing import allocation
 from mfmesos.core.state import State
@@ -48,6 +48,12 @@ class Binding(Enum):
     """The run has had its turn, and leaves offers to frameworks that hold nothing, before `until` at most."""
     BOUND = "bound"
     """Claims hold what --max-cores and --max-memory allow: `held`."""
+    COUNTER = "counter"
+    """Running tasks hold what the run has of `name`, such as licences."""
+    GPUS = "gpus"
+    """It keeps off agents with GPUs while others may have room."""
+    OUT = "out"
+    """GPUs with room for it are out: `name`."""
     CONSTRAINT = "constraint"
     """The agents with room do not meet a constraint of the task, or not now."""
     SHUNNED = "shunned"
@@ -58,7 +64,10 @@ class Binding(Enum):
     """Nothing: it starts in a moment."""
 
 
-POLICY = frozenset((Binding.RUNNING, Binding.ARRIVES, Binding.HELD, Binding.GATHERING, Binding.BOUND))
+MOST_NAMED = 4
+"""GPUs that are out."""
+POLICY = frozenset((Binding.COUNTER, Binding.GPUS, Binding.RUNNING, Binding.ARRIVES, Binding.HELD, Binding.GATHERING,
+                    Binding.BOUND))
 CLUSTER = frozenset((
     Binding.CLAIM, Binding.NO_CLUSTER, Binding.TOO_LARGE, Binding.RESTS, Binding.SHUNNED, Binding.OFFERS))
 
@@ -84,7 +93,9 @@ class Waiting:
     """The most of each resource that is free in any open claim."""
     held: Resources = Resources()
     """By all claims together, without their executors."""
-    limit: int | None = None
+    name: str = ""
+    """Of a resource, or GPUs with the reasons why they are out."""
+    limit: float | None = None
     claim_id: str = ""
     behind: int | None = None
     until: float | None = None
@@ -176,6 +187,10 @@ def _in_turn(state: State, record: TaskRecord, shape: Shape, found: Waiting) -> 
         return replace(found, binding=Binding.ARRIVES, until=planning.next_arrival(state))
     if policy.max_running is not None and state.running() >= policy.max_running:
         return replace(found, binding=Binding.RUNNING, limit=policy.max_running)
+    for one in shape.where:
+        if one.op == OF_RUN and constraints.left_of_counter(state, one) < float(one.value):
+            return replace(found, binding=Binding.COUNTER, name=one.attribute,
+                           limit=dict(policy.counters).get(one.attribute, 0.0))
     if hold is not None:
         at = hold.at if hold.at < hold.until else None
         return replace(found, binding=Binding.GATHERING, claim_id=hold.claim_id, until=hold.until, start_at=at)
@@ -195,6 +210,11 @@ def _by_room(state: State, record: TaskRecord, shape: Shape, found: Waiting) -> 
         found = replace(found, claim_id=hold.claim_id, behind=hold.task_id)
     if binding is Binding.RESTS:
         found = replace(found, until=politeness.rests_until(state))
+    if binding is Binding.FULL and shape.gpus:
+        out = [f"{gpu} ({why})" for claim in state.claims.each_in(ClaimState.OPEN)
+               for gpu, why in gpu_ids.out_at(state, claim).items()]
+        if out:
+            return replace(found, binding=Binding.OUT, name=", ".join(out[:MOST_NAMED]))
     return replace(found, binding=binding)
 
 
@@ -210,6 +230,7 @@ def _binding(state: State, shape: Shape, claims: dict[Why, int], agents: dict[Wh
         (Binding.TOO_LARGE, large),
         (Binding.RESTS, politeness.rests_until(state) > state.now),
         (Binding.BOUND, WhyNot.BOUND in agents or _bounded(state, shape)),
+        (Binding.GPUS, Why.GPUS in claims),
         (Binding.CONSTRAINT, Why.CONSTRAINT in claims or _constrained(state, shape)),
         (Binding.SHUNNED, Why.SHUNNED in claims or WhyNot.AVOIDED in agents),
         (Binding.OFFERS, bool(claims or agents) or not state.has_offers),

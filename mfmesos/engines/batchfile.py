@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,9 @@ from mfmesos.core.attemptid import attempt_id
 from mfmesos.core.model import MadeTemporary, SavedTask, StagedInput, Task
 from mfmesos.engines.done import Earlier
 from mfmesos.shared.messages import engines as m
+from mfmesos.shared.messages.resources import BEYOND_COUNTER
 from mfmesos.shared.phrases import printable
+from mfmesos.shared.values import EMPTY
 from mfmesos.shared.webrequest import Version
 from mfmesos.staging.check import OutputCheck
 from mfmesos.staging.input_errors import InputError
@@ -31,8 +33,10 @@ ALL = "all"
 class Batch:
     """The task file as far as it was read, and its plan."""
 
-    def __init__(self, source: Path, workdir: Path, shared: Sequence[str] = ()) -> None:
-        """`shared`: the shared folders."""
+    def __init__(self, source: Path, workdir: Path, shared: Sequence[str] = (),
+                 counters: Mapping[str, float] = EMPTY) -> None:
+        """`shared`: the shared folders; `counters`: what the run has by name."""
+        self._counters = counters
         self.source = source
         self.workdir = workdir
         self.reader = TaskReader(workdir)
@@ -62,7 +66,15 @@ class Batch:
         self.inputs.temporaries.update(self.temporaries.makers)
         problems = [r for r in records if isinstance(r, Malformed)]
         problems += self._output_problems(submitted)
+        problems += self._beyond_counters(submitted)
         return sorted(problems + self.plan.check(follow=not whole), key=lambda problem: problem.line)
+
+    def _beyond_counters(self, submitted: list[Submitted]) -> list[Malformed]:
+        """Tasks that need more of a counter than there is."""
+        return [Malformed(record.line, printable(record.task.command), *BEYOND_COUNTER.parts(
+                    name=name, need=need, total=self._counters[name]))
+                for record in submitted for name, need in record.task.request.others
+                if name in self._counters and need > self._counters[name]]
 
     def _output_problems(self, submitted: list[Submitted]) -> list[Malformed]:
         """Outputs that can never be published."""

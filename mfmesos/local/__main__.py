@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 
 from mfmesos.core.model import Resources
+from mfmesos.local import agent_options
 from mfmesos.shared import atomic
 from mfmesos.shared.bounds import AGENTS, AMOUNT, BOUND, PORT
 from mfmesos.shared.messages import local as m
 from mfmesos.shared.phrases import counted, printable
-from mfmesos.shared.resources import is_name, named
+from mfmesos.shared.resources import named
 from mfmesos.shared.terminal import ending_signals
 
 PARENT_POLL_S = 0.25
@@ -31,7 +32,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--mem", type=float, help="of each agent, in MB; the same default")
     parser.add_argument("--disk", type=float, help="of each agent, in MB; the same default")
     parser.add_argument("--gpus", type=float)
-    parser.add_argument("--resources", help="of each agent, as Mesos's option: 'cpus:2;licences:3', scalars only")
+    parser.add_argument("--resources", help="of each agent, as Mesos's option: 'cpus:2;gpus:4;ports:[31000-31099]'")
+    parser.add_argument("--attributes", default="", help="of each agent, as Mesos's option: 'rack:r1;gpu_type:a100'")
     parser.add_argument("--port", type=int, default=0, help="of the master; 0 asks the kernel (default)")
     parser.add_argument("--work-dir", type=Path, help="where sandboxes are; default: a temporary folder")
     parser.add_argument("--secret-file", type=Path, help="holds PRINCIPAL:SECRET, which clients must send then")
@@ -59,26 +61,19 @@ def error_of(args: argparse.Namespace) -> str | None:
         if number is not None and not bounds.holds(number):
             return m.AMOUNT_OUT_OF_BOUNDS(name=name, value=number, bounds=bounds)
     try:
-        listed(args.resources or "cpus:1")
+        agent_options.resources(args.resources or "cpus:1")
     except ValueError:
         return m.RESOURCES_MALFORMED(value=printable(args.resources, 60))
+    try:
+        agent_options.attributes(args.attributes)
+    except ValueError:
+        return m.ATTRIBUTES_MALFORMED(value=printable(args.attributes, 60))
     return None
-
-
-def listed(text: str) -> dict[str, float]:
-    """The amounts of --resources by Mesos's names; ValueError names the part that is invalid."""
-    found: dict[str, float] = {}
-    for part in text.split(";"):
-        name, colon, number = part.strip().partition(":")
-        if not colon or not is_name(name) or name in {*found, "ports"} or not AMOUNT.holds(float(number)):
-            raise ValueError(part)
-        found[name] = float(number)
-    return found
 
 
 def wanted(args: argparse.Namespace, machine: Resources) -> Resources:
     """What each agent has: what the options say, and for the rest what this machine has."""
-    given = listed(args.resources) if args.resources else {}
+    given = agent_options.resources(args.resources).scalars if args.resources else {}
     for name in SIZES:
         if getattr(args, name) is not None:
             given[name] = getattr(args, name)
@@ -110,7 +105,9 @@ async def run(args: argparse.Namespace) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     resources = wanted(args, machine_resources(folder, args.agents))
     cluster = LocalCluster(args.agents, resources, args.work_dir, args.port, secret, args.faults,
-                           args.allocation_interval)
+                           args.allocation_interval,
+                           agent_options.resources(args.resources).by_id if args.resources else None,
+                           agent_options.attributes(args.attributes))
     try:
         await cluster.start()
         text = json.dumps({"pid": os.getpid(), "master": cluster.master, "agents": cluster.agents,

@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -45,11 +45,12 @@ class MasterSide(Protocol):
 class Agent:
     """The master assigns `id` at the first registration. Not thread-safe: lives in one event loop."""
 
-    def __init__(self, number: int, total: Amounts, folder: Path) -> None:
+    def __init__(self, number: int, total: Amounts, folder: Path, attributes: Mapping[str, str] | None = None) -> None:
         self.number, self.total, self.folder = number, total, folder
         self.id = ""
         self.port = 0
         self.hostname = "localhost"
+        self.attributes = dict(attributes or {})
         self.started = time.time()
         self.master: MasterSide | None = None
         """None while the master is unreachable."""
@@ -333,7 +334,9 @@ class Agent:
 
     # --- queries ---------------------------------------------------------------------------------
     def info(self) -> Json:
-        return {"id": value(self.id), "hostname": self.hostname, "port": self.port, "attributes": [],
+        return {"id": value(self.id), "hostname": self.hostname, "port": self.port,
+                "attributes": [{"name": name, "type": "TEXT", "text": value(text)}
+                               for name, text in self.attributes.items()],
                 "resources": self.total.to_json()}
 
     def _find_executor(self, framework_id: str, executor_id: str) -> Executor | None:

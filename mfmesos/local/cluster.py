@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from mfmesos.aio import web
@@ -22,7 +23,7 @@ from mfmesos.local.web import agent_application, master_application
 
 HOST = "127.0.0.1"
 PRINCIPAL = "mfmesos"
-PORTS = ((31000, 32000),)
+PORTS = {"ports": ((31000, 32000),)}
 
 
 def machine_resources(work_dir: Path, agents: int = 1) -> Resources:
@@ -35,7 +36,8 @@ def machine_resources(work_dir: Path, agents: int = 1) -> Resources:
 
 
 class LocalCluster:
-    """A master with `agents` agents that have `resources` each, by default an equal part of this machine.
+    """A master with `agents` agents that have `resources` each, by default an equal part of this machine, and the sets
+    and ranges of `by_id`, by default ports.
 
     `secret`: the required credential: a Credential, or the secret of the principal "mfmesos"; None requires only that
     the client belongs to the same user. What comes free is offered every `interval_s`. stop() removes a `work_dir` that
@@ -46,10 +48,12 @@ class LocalCluster:
     def __init__(
             self, agents: int = 1, resources: Resources | None = None, work_dir: str | Path | None = None,
             port: int = 0, secret: Credential | str | None = None, allow_faults: bool = False,
-            interval_s: float = INTERVAL_S) -> None:
+            interval_s: float = INTERVAL_S, by_id: Amounts | None = None,
+            attributes: Mapping[str, str] | None = None) -> None:
         self._count, self._port, self._resources, self._interval_s = agents, port, resources, interval_s
         self.credential = Credential(PRINCIPAL, secret) if isinstance(secret, str) else secret
         self.allow_faults = allow_faults
+        self._by_id, self._attributes = by_id or Amounts(), dict(attributes or {})
         self._own_work_dir = work_dir is None
         self.work_dir = Path(work_dir) if work_dir is not None else Path(tempfile.mkdtemp(prefix="mfmesos-cluster-"))
         self.members: list[Agent] = []
@@ -71,14 +75,15 @@ class LocalCluster:
         self.work_dir.mkdir(parents=True, exist_ok=True)
         self.work_dir = self.work_dir.resolve()
         resources = self._resources or machine_resources(self.work_dir, self._count)
-        amounts = Amounts.of(PORTS, cpus=resources.cores, mem=resources.memory_mb, disk=resources.disk_mb,
-                             gpus=resources.gpus, **dict(resources.others))
+        amounts = Amounts.of({**PORTS, **self._by_id.ranges}, self._by_id.sets, cpus=resources.cores,
+                             mem=resources.memory_mb, disk=resources.disk_mb, gpus=resources.gpus,
+                             **dict(resources.others))
         listener = _bind(self._port)
         self._port = listener.getsockname()[1]
         self._lead()
         await self._serve(master_application(self), listener)
         for number in range(1, self._count + 1):
-            agent = Agent(number, amounts, self.work_dir / "agents" / str(number - 1))
+            agent = Agent(number, amounts, self.work_dir / "agents" / str(number - 1), self._attributes)
             listener = _bind(0)
             agent.port = listener.getsockname()[1]
             await self._serve(agent_application(agent), listener)

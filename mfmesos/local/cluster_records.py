@@ -133,6 +133,8 @@ def offer_json(offer: Offer, framework: Framework, record: AgentRecord) -> Json:
         "hostname": agent.hostname, "resources": offer.amounts.to_json(framework.role if allocated else None),
         "url": {"scheme": "http", "path": f"/slave({agent.number})",
                 "address": {"hostname": agent.hostname, "ip": "127.0.0.1", "port": agent.port}}, **allocated}
+    if agent.attributes:
+        made["attributes"] = agent.info()["attributes"]
     executors = [value(e) for a, e in framework.executors if a == record.id]
     if executors:
         made["executor_ids"] = executors

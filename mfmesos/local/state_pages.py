@@ -48,7 +48,7 @@ def _slave(record: AgentRecord, master: Master) -> Json:
     offered = total(o.amounts for o in master.offers.values() if o.agent_id == record.id)
     used = total(f.used_on(record.id) for f in master.frameworks.values())
     found: Json = {
-        "id": record.id, "hostname": agent.hostname, "port": agent.port, "attributes": {},
+        "id": record.id, "hostname": agent.hostname, "port": agent.port, "attributes": agent.attributes,
         "pid": f"slave({agent.number})@127.0.0.1:{agent.port}", "registered_time": record.registered_time,
         "resources": agent.total.view(), "used_resources": used.view(), "offered_resources": offered.view(),
         "reserved_resources": {}, "unreserved_resources": agent.total.view(), "active": record.active,
@@ -105,7 +105,7 @@ def agent_state(agent: Agent) -> Json:
         **BUILD, "id": agent.id, "pid": f"slave({agent.number})@127.0.0.1:{agent.port}", "hostname": agent.hostname,
         "start_time": agent.started, "capabilities": CAPABILITIES, "resources": agent.total.view(),
         "unreserved_resources": agent.total.view(), "reserved_resources": {},
-        "unreserved_resources_allocated": agent.used().view(), "attributes": {}, "flags": {},
+        "unreserved_resources_allocated": agent.used().view(), "attributes": agent.attributes, "flags": {},
         "master_hostname": "localhost" if agent.master is not None else "",
         "frameworks": [_agent_framework(f, agent) for f in agent.frameworks.values()],
         "completed_frameworks": [_agent_framework(f, agent) for f in agent.completed_frameworks],

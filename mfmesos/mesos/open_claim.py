@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from mfmesos.core.actions import OpenClaim
-from mfmesos.core.model import Resources
-from mfmesos.mesos.translate import FIELDS, amount, reserved_for, usable
+from mfmesos.core.model import Ids, Resources
+from mfmesos.mesos.translate import FIELDS, amount, ranges, reserved_first, usable
 from mfmesos.shared.messages import mesos as m
 from mfmesos.shared.slices import slice_id
 
@@ -19,14 +19,35 @@ class Pool:
     """The resources of offers; `take` removes a part in Mesos's format, with role, reservations and allocation."""
 
     def __init__(self, raw: list[Any], role: str) -> None:
-        self._left: list[list[Any]] = [[dict(r), amount(r)] for r in raw if usable(r, role)]
-        # Resources reserved for this role first: no other role can use them.
-        self._left.sort(key=lambda item: reserved_for(item[0]) == "*")
+        ours = sorted((r for r in raw if usable(r, role)), key=reserved_first)
+        self._left: list[list[Any]] = [[dict(r), amount(r)] for r in ours if "scalar" in r]
+        self._by_id = [dict(r) for r in ours if "scalar" not in r]
 
-    def take(self, wanted: Resources) -> list[dict[str, Any]]:
-        """Raises ValueError if the offers do not hold as much."""
-        amounts = [*((name, wanted.of(field)) for name, field in FIELDS.items()), *wanted.others]
-        return [piece for name, amount in amounts for piece in self._take(name, amount)]
+    def take(self, wanted: Resources, ids: Ids = ()) -> list[dict[str, Any]]:
+        """Raises ValueError if the offers do not hold as much, or not these ids."""
+        named = {name for name, _ in ids}
+        amounts = [*((name, wanted.of(field)) for name, field in FIELDS.items()),
+                   *((name, amount) for name, amount in wanted.others if name not in named)]
+        pieces = [piece for name, amount in amounts for piece in self._take(name, amount)]
+        return pieces + [piece for name, some in ids for piece in self._take_ids(name, some)]
+
+    def _take_ids(self, name: str, wanted: Sequence[str]) -> list[dict[str, Any]]:
+        """A piece of each resource of the name that has some of them, each id once."""
+        missing, pieces = set(wanted), []
+        for resource in self._by_id:
+            if resource["name"] != name:
+                continue
+            listed = resource.get("set", {}).get("item", ())
+            mine = [one for one in wanted if one in missing and (
+                one in listed or any(first <= int(one) <= last for first, last in ranges(resource)))]
+            if mine:
+                missing -= set(mine)
+                some = {"set": {"item": mine}} if listed else {"ranges": {"range": [
+                    {"begin": first, "end": last} for first, last in _runs(sorted(map(int, mine)))]}}
+                pieces.append({**resource, **some})
+        if missing:
+            raise ValueError(m.OFFERS_TOO_SMALL(amount=len(missing), name=name))
+        return pieces
 
     def _take(self, name: str, wanted: float) -> list[dict[str, Any]]:
         missing, pieces = round(wanted, 3), []
@@ -40,6 +61,17 @@ class Pool:
         if missing > _PRECISION:
             raise ValueError(m.OFFERS_TOO_SMALL(amount=missing, name=name))
         return pieces
+
+
+def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """The first and the last of each row of consecutive numbers."""
+    found: list[tuple[int, int]] = []
+    for one in numbers:
+        if found and one == found[-1][1] + 1:
+            found[-1] = (found[-1][0], one)
+        else:
+            found.append((one, one))
+    return found
 
 
 def _duration(seconds: float) -> dict[str, int]:
@@ -74,7 +106,8 @@ def accept(action: OpenClaim, *, role: str, user: str, framework_id: str, comman
               "kill_policy": {"grace_period": _duration(grace_s)},
               **({"labels": mesos_labels(labels)} if labels else {})}
     rest = sum(action.slices, Resources())
-    task = {**shared, "task_id": {"value": action.claim_id}, "resources": pool.take(action.resources - rest),
+    task = {**shared, "task_id": {"value": action.claim_id},
+            "resources": pool.take(action.resources - rest, action.ids),
             "data": b64encode(data).decode("ascii")}
     slices = [{**shared, "task_id": {"value": slice_id(action.claim_id, number)}, "resources": pool.take(part)}
               for number, part in enumerate(action.slices, 1)]

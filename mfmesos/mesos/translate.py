@@ -1,15 +1,18 @@
 """Translates Mesos's JSON to the core's values and events. Pure."""
 from __future__ import annotations
 
+import re
 from typing import Any, Mapping
 
 from mfmesos.core import events
-from mfmesos.core.model import Agent, Holder, Offer, Resources
+from mfmesos.core.model import Agent, Holder, Offer, Pieces, Resources
+from mfmesos.shared.devices import is_device_id
 from mfmesos.shared.phrases import printable
 from mfmesos.shared.resources import RESERVED_NAMES, is_name, named
 
 FIELDS = {"cpus": "cores", "mem": "memory_mb", "disk": "disk_mb", "gpus": "gpus"}
 """Mesos's names of the resources that have a place of their own, and the core's names."""
+_RANGE = re.compile(r"(\d{1,18})-(\d{1,18})")
 REVOCABLE = "_revocable"
 """How the master's pages end the names of resources that may be taken back."""
 MOST_NAME = 60
@@ -19,7 +22,8 @@ def usable(resource: Mapping[str, Any], role: str) -> bool:
     """Whether a task of `role` may use the resource: unreserved or reserved for the role, not revocable, not a
     volume.
     """
-    return (_is_ours(resource.get("name")) and resource.get("type", "SCALAR") == "SCALAR"
+    by_id = resource.get("name") not in FIELDS and resource.get("type") in ("SET", "RANGES")
+    return (_is_ours(resource.get("name")) and (resource.get("type", "SCALAR") == "SCALAR" or by_id)
             and not any(key in resource for key in ("revocable", "shared", "disk", "provider_id"))
             and reserved_for(resource) in ("*", role))
 
@@ -38,7 +42,34 @@ def reserved_for(resource: Mapping[str, Any]) -> str:
 
 
 def amount(resource: Mapping[str, Any]) -> float:
-    return float(resource.get("scalar", {}).get("value", 0.0))
+    """Of a set or a range the number of its items."""
+    if "scalar" in resource:
+        return float(resource["scalar"].get("value", 0.0))
+    return float(len(set_items(resource)) + sum(last - first + 1 for first, last in ranges(resource)))
+
+
+def set_items(resource: Mapping[str, Any]) -> list[str]:
+    """Those that can be given out: they are printed, and put in variables."""
+    return sorted(filter(is_device_id, resource.get("set", {}).get("item", ())))
+
+
+def ranges(resource: Mapping[str, Any]) -> list[tuple[int, int]]:
+    return [(int(one["begin"]), int(one["end"])) for one in resource.get("ranges", {}).get("range", ())]
+
+
+def reserved_first(resource: Mapping[str, Any]) -> bool:
+    """The key of an order: no other role can use what is reserved for this one, so it is used first."""
+    return reserved_for(resource) == "*"
+
+
+def items(resources: list[dict[str, Any]], role: str) -> Pieces:
+    """What of the resources is given out by id."""
+    found: dict[str, list[str | tuple[int, int]]] = {}
+    for resource in sorted((r for r in resources if r.get("type") != "SCALAR" and usable(r, role)), key=reserved_first):
+        some = found.setdefault(resource["name"], [])
+        some += set_items(resource)
+        some += ranges(resource)
+    return tuple((name, tuple(some)) for name, some in found.items())
 
 
 def sum_usable(resources: list[dict[str, Any]], role: str) -> Resources:
@@ -56,7 +87,8 @@ def offer(data: Mapping[str, Any], role: str) -> Offer:
     return Offer(
         id=data["id"]["value"], agent_id=data["agent_id"]["value"], hostname=data.get("hostname", ""),
         resources=sum_usable(raw, role), attributes={a["name"]: _attribute(a) for a in data.get("attributes", [])},
-        unavailable_from=seconds(unavailable["start"]) if unavailable else None, raw_resources=tuple(raw))
+        unavailable_from=seconds(unavailable["start"]) if unavailable else None, raw_resources=tuple(raw),
+        items=items(raw, role))
 
 
 def _attribute(data: Mapping[str, Any]) -> str:
@@ -134,9 +166,20 @@ def plain_name(name: str) -> str:
 
 
 def resources(data: Mapping[str, Any]) -> Resources:
-    """Amounts by Mesos's names, without revocable ones."""
-    return _by_name({name: float(value) for name, value in data.items()
-                     if isinstance(value, (int, float)) and _is_ours(name) and not name.endswith(REVOCABLE)})
+    """Amounts by Mesos's names, without revocable ones; of sets and ranges the number of items."""
+    return _by_name({name: _counted(value) for name, value in data.items()
+                     if _is_ours(name) and not name.endswith(REVOCABLE)})
+
+
+def _counted(value: Any) -> float:
+    """Of a number, of "[31000-31005, 31010-31010]" or of "{a, b}", as the master's pages show them."""
+    if isinstance(value, (int, float)):
+        return float(value)
+    if not isinstance(value, str):
+        return 0.0
+    if value.startswith("{"):
+        return float(sum(1 for one in value.strip("{}").split(",") if one.strip()))
+    return float(sum(int(last) - int(first) + 1 for first, last in _RANGE.findall(value)))
 
 
 def _by_name(amounts: dict[str, float]) -> Resources:

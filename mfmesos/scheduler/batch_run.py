@@ -68,7 +68,7 @@ def run(source: Path, config: SchedulerConfig, options: Options, local_agents: i
     from mfmesos.scheduler.scheduler import Scheduler
 
     workdir = Path(config.workdir)
-    batch = Batch(source, workdir, config.shared_fs)
+    batch = Batch(source, workdir, config.shared_fs, config.counters)
     problems = batch.read(whole=not options.follow)
     for problem in problems:
         say(problem.message(source))

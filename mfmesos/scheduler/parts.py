@@ -17,6 +17,7 @@ from mfmesos.settings.folders import cache_folder
 from mfmesos.shared import wire
 from mfmesos.shared.disk import umask
 from mfmesos.shared.phrases import printable
+from mfmesos.shared.resource_texts import table
 from mfmesos.staging.archive import Archive, build_archive
 from mfmesos.staging.server import StagingServer
 from mfmesos.store import framework
@@ -28,13 +29,20 @@ def policy_of(config: SchedulerConfig) -> Policy:
         workdir=config.workdir, run_id=secrets.token_hex(3), nonce=secrets.token_hex(3), retries=config.retries,
         max_running=config.max_running, max_cores=config.max_cores, max_memory_mb=config.max_memory_mb,
         placement=config.placement, placements=tuple(sorted(config.placements.items())),
+        counters=tuple(sorted(config.counters.items())), by_category=table(config.category_resources),
         ordering=config.ordering, planned_start=config.planned_start,
         offers=config.offers, arrival_rate=config.arrival_rate,
         per_task_claims=config.claims == "per-task", claim_idle_s=config.claim_idle_s,
         whole_agent_claims=config.claims == "whole-agent",
         claim_worklife_s=config.claim_worklife_s, estimates=config.estimates, retry_budget=config.retry_budget,
-        unsatisfiable_s=config.unsatisfiable_s, rewrite=config.rewrite, gpus=config.gpus,
+        unsatisfiable_s=config.unsatisfiable_s, rewrite=config.rewrite,
+        gpus=config.gpus or wants_gpus(config),
         keep_partial=config.engine == "makeflow", keep_failed_mb=config.keep_failed_mb)
+
+
+def wants_gpus(config: SchedulerConfig) -> bool:
+    """Whether tasks of some category do."""
+    return any(wanted[0] for wanted in config.category_resources.values())
 
 
 def core_of(config: SchedulerConfig) -> Core:
@@ -59,7 +67,7 @@ def framework_of(config: SchedulerConfig) -> FrameworkSettings:
     return FrameworkSettings(
         name=f"{config.name} {Path(config.workdir).name}", user=config.user, hostname=socket.gethostname(),
         role=config.role, principal=config.principal, secret=read_secret(config.secret_file),
-        framework_id=known.id if known else None, gpus=config.gpus,
+        framework_id=known.id if known else None, gpus=config.gpus or wants_gpus(config),
         webui_url=config.webui_url, labels=(
             ("mfmesos.user", getpass.getuser()), ("mfmesos.host", socket.gethostname()),
             ("mfmesos.folder", printable(config.workdir, 200)), ("mfmesos.engine", config.engine)))

@@ -121,6 +121,7 @@ def waiting_as_data(waiting: Waiting, offset_s: float) -> dict[str, Any]:
     amounts = {name: _amounts(getattr(waiting, name)) for name in ("need", "largest", "most_free", "held")}
     return {
         "binding": waiting.binding.value, "before": waiting.before, **amounts, "limit": waiting.limit,
+        "name": waiting.name,
         "claim": waiting.claim_id, "behind": waiting.behind,
         "claims": [[why.value, count] for why, count in waiting.claims],
         "agents": [[why.value, count] for why, count in waiting.agents],
@@ -130,5 +131,7 @@ def waiting_as_data(waiting: Waiting, offset_s: float) -> dict[str, Any]:
         "start_at": None if waiting.start_at is None else waiting.start_at + offset_s}
 
 
-def _amounts(one: Resources) -> dict[str, float]:
-    return {"cores": one.cores, "memory_mb": one.memory_mb, "disk_mb": one.disk_mb}
+def _amounts(one: Resources) -> dict[str, Any]:
+    others = {**({"gpus": one.gpus} if one.gpus else {}), **dict(one.others)}
+    return {"cores": one.cores, "memory_mb": one.memory_mb, "disk_mb": one.disk_mb,
+            **({"others": others} if others else {})}

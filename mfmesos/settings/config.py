@@ -64,6 +64,10 @@ class SchedulerConfig:
     """NAME or NAME=VALUE of core/policies/registry.py."""
     placements: dict[str, str] = field(default_factory=dict)
     """The same, for tasks of some categories."""
+    counters: dict[str, float] = field(default_factory=dict)
+    """What the run has of licences and the like, by name."""
+    category_resources: dict[str, list[Any]] = field(default_factory=dict)
+    """By category: GPUs, their type, and other resources of its tasks (shared.resource_texts.Wanted)."""
     ordering: str = "fifo"
     planned_start: str = "easy"
     offers: str = "polite"

@@ -24,9 +24,9 @@ OWN = "mfmesos.toml"
 LIMITS = frozenset(("max-running", "max-cores", "max-memory", "local-agents", "retries"))
 """Keys of [limits]: the largest value that a user may choose."""
 OF_FOLDERS = frozenset((
-    "max-running", "max-cores", "max-memory", "claims", "placement", "place", "order", "reserve", "claim-idle",
-    "claim-worklife", "no-rewrite", "estimates", "retry-budget", "retries", "keep-going", "plain", "verify",
-    "keep-stale", "fsync"))
+    "max-running", "max-cores", "max-memory", "claims", "placement", "place", "counter",
+    "category-resources", "order", "reserve", "claim-idle", "claim-worklife", "no-rewrite", "estimates", "retry-budget",
+    "retries", "keep-going", "plain", "verify", "keep-stale", "fsync"))
 """What the file of a workflow's folder may set: nothing that executes or names a host, a file or a user."""
 
 

@@ -10,6 +10,7 @@ from typing import Any, Callable, TypeVar
 
 from mfmesos.core.model import (
     Constraint,
+    Ids,
     MadeTemporary,
     Remote,
     Request,
@@ -107,7 +108,8 @@ def tasks_of(tasks: Iterable[tuple[int, str]], attempts: Iterable[tuple[int, int
         if part:
             data = json.loads(text)
             more.setdefault(number, []).append(
-                _made(SavedPart, {**data, "allocation": _resources(data.get("allocation", {}))}))
+                _made(SavedPart, {**data, "allocation": _resources(data.get("allocation", {})),
+                                  "given": _ids(data.get("given", ()))}))
         else:
             later[number] = text
     found = []
@@ -140,6 +142,7 @@ def _task(data: dict[str, Any]) -> SavedTask:
         "temporaries": tuple(data.get("temporaries", ())),
         "made": tuple(_made(MadeTemporary, {**one, "file": _made(StagedInput, one["file"])})
                       for one in data.get("made", ())),
+        "given": _ids(data.get("given", ())),
         "allocation": _resources(data.get("allocation", {}))})
 
 
@@ -147,6 +150,7 @@ def claim_of(number: str, cluster: str, data: str) -> SavedClaim:
     known = json.loads(data)
     return _made(SavedClaim, {**known, "id": number, "cluster": cluster,
                               "resources": _resources(known["resources"]),
+                              "ids": _ids(known.get("ids", ())),
                               "slices": tuple((n, _resources(of)) for n, of in known.get("slices", ()))})
 
 
@@ -156,6 +160,10 @@ def steering(decided: Steering) -> str:
 
 def steering_of(text: str) -> Steering:
     return _made(Steering, json.loads(text))
+
+
+def _ids(data: Any) -> Ids:
+    return tuple((name, tuple(some)) for name, some in data)
 
 
 def _request(data: dict[str, Any]) -> Request:

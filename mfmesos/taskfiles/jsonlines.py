@@ -2,11 +2,11 @@
 
 `{"command": "cat in > out", "inputs": ["in"], "outputs": ["out"], "cores": 1, "memory": 200, "disk": 100, "category":
 "cat", "wall_time": 60, "gpus": 0, "env": {"A": "1"}, "id": 7}`: only `command` is required. memory and disk in MB,
-wall_time in seconds; null or a missing key requests nothing. `"resources": {"licences": 2}` requests other scalars of
-Mesos by name. A task without an `id` gets the number after the highest
-one so far. An input may also be a file on a web server: `{"name": "in", "url": "https://...", "sha256": "..."}`, where
-the sha256 may be missing. An output `{"name": "out", "temporary": true}` stays on the agents. The keys that say when a
-task starts are in scheduling_keys.
+wall_time in seconds; null or a missing key requests nothing. `"gpus": "a100:2"` names their type.
+`"resources": {"licences": 2}` requests other resources by name. A task without an `id` gets the number after the
+highest one so far. An input may also be a file on a web server: `{"name": "in", "url": "https://...", "sha256":
+"..."}`, where the sha256 may be missing. An output `{"name": "out", "temporary": true}` stays on the agents. The keys
+that say when a task starts are in scheduling_keys.
 
 `{"cancel": 7}` (or `7,,,,,,,aborting`, from the other format) cancels task 7. Blank lines
 and lines that begin with # are ignored.
@@ -23,8 +23,10 @@ from typing import Any, NoReturn
 from mfmesos.core.model import Named, Remote, Request, Task
 from mfmesos.shared import webrequest as web
 from mfmesos.shared.bounds import AMOUNT
+from mfmesos.shared.messages import resources as r
 from mfmesos.shared.messages import taskfiles as m
 from mfmesos.shared.phrases import printable
+from mfmesos.shared.resource_texts import read_gpus
 from mfmesos.shared.resources import is_name, named
 from mfmesos.shared.same import Same
 from mfmesos.shared.values import EMPTY
@@ -149,9 +151,10 @@ class JsonLinesParser:
         command = text_of("command", stated.get("command"), WRITE_COMMAND)
         if not command.strip():
             raise Problem(*m.COMMAND_EMPTY.parts())
+        count, kind = gpus(stated.get("gpus"))
         request = self._requests.of(Request(
             cores=amount("cores", stated), memory_mb=amount("memory", stated), disk_mb=amount("disk", stated),
-            wall_s=amount("wall_time", stated), gpus=amount("gpus", stated), others=others(stated.get("resources"))))
+            wall_s=amount("wall_time", stated), gpus=count, others=others(stated.get("resources"))))
         urls, listed = self._urls(stated)
         inputs = self._inputs.of(self._names("inputs", listed))
         outputs, temporary = self._outputs(stated)
@@ -163,7 +166,7 @@ class JsonLinesParser:
             category = text_of("category", category, WRITE_CATEGORY)
         env = environment(stated.get("env"))
         return Task(self._id(stated.get("id"), number), command, inputs, outputs, request, category, env, urls=urls,
-                    temporary=temporary, **scheduling(stated))
+                    temporary=temporary, **scheduling(stated, kind))
 
     def _id(self, stated: Any, line: int) -> int:
         if stated is None:
@@ -276,8 +279,16 @@ def amount(key: str, stated: dict[str, Any]) -> float | None:
     return float(value)
 
 
+def gpus(stated: Any) -> tuple[float | None, str]:
+    """Their number, None for no request, and their type, which may be empty; raises Problem."""
+    found = read_gpus(stated)
+    if found is None or (isinstance(stated, str) and ":" not in stated):
+        raise Problem(r.GPUS_INVALID(value=shown(stated)), r.WRITE_GPUS())
+    return found[0] or None, found[1]
+
+
 def others(stated: Any) -> Named:
-    """Other scalars of Mesos, by name; raises Problem. Whether an agent has them is known once agents are listed."""
+    """Other resources, by name; raises Problem. Whether an agent has them is known once agents are listed."""
     if stated is None:
         return ()
     if not isinstance(stated, dict):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mfmesos.core.model import COMPARED, COUNTED, NETWORK, Constraint, Task
+from mfmesos.core.model import COMPARED, COUNTED, GPU_TYPE, NETWORK, Constraint, Task
 from mfmesos.shared.bounds import BOUND, COUNT, PRIORITY
 from mfmesos.shared.choices import check_placement
 from mfmesos.shared.messages import taskfiles as m
@@ -20,8 +20,8 @@ OPS = (*COMPARED, *COUNTED)
 WITH_VALUE = (*COMPARED, "max_per", "takes")
 
 
-def scheduling(stated: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of the task that are not as by default; raises Problem."""
+def scheduling(stated: Mapping[str, Any], gpu_type: str = "") -> dict[str, Any]:
+    """The fields of the task that are not as by default; raises Problem. `gpu_type`: that of the GPUs that it needs."""
     found: dict[str, Any] = {}
     priority, group = stated.get("priority"), stated.get("group")
     if priority is not None:
@@ -39,6 +39,8 @@ def scheduling(stated: Mapping[str, Any]) -> dict[str, Any]:
         found["where"] = where(stated["constraints"])
     if stated.get(NETWORK) is not None:
         found["where"] = (*found.get("where", ()), _taken(NETWORK, stated[NETWORK]))
+    if gpu_type:
+        found["where"] = (*found.get("where", ()), Constraint(GPU_TYPE, "equals", gpu_type))
     if stated.get("placement") is not None:
         found["placement"] = text_of("placement", stated["placement"], m.WRITE_PLACEMENT())
         try:

@@ -116,6 +116,9 @@ def _waits(task: int, why: Values, hosts: Mapping[str, str], now: float) -> Iter
         "large": lambda: m.WAITS_LARGE(largest=largest),
         "rests": lambda: m.RUN_RESTS(time=duration(max((why["until"] or now) - now, 0.0))),
         "bound": lambda: m.WAITS_BOUND(held=held),
+        "counter": lambda: m.WAITS_COUNTER(name=without_controls(why["name"]), limit=f"{why['limit']:g}"),
+        "gpus": lambda: m.WAITS_GPUS(),
+        "out": lambda: m.WAITS_OUT(gpus=without_controls(why["name"])),
         "constraint": lambda: m.WAITS_CONSTRAINT(),
         "shunned": lambda: m.WAITS_SHUNNED(),
         "offers": lambda: m.WAITS_OFFERS(),
@@ -132,7 +135,8 @@ def _waits(task: int, why: Values, hosts: Mapping[str, str], now: float) -> Iter
 
 
 def _amounts(one: Values) -> str:
-    return m.AMOUNTS(cores=f"{one['cores']:g}", memory=f"{one['memory_mb']:.0f}", disk=f"{one['disk_mb']:.0f}")
+    more = "".join(f", {amount:g} {without_controls(name)}" for name, amount in one.get("others", {}).items())
+    return m.AMOUNTS(cores=f"{one['cores']:g}", memory=f"{one['memory_mb']:.0f}", disk=f"{one['disk_mb']:.0f}") + more
 
 
 def _about(command: str, category: str, outputs: Sequence[str]) -> Iterator[str]:

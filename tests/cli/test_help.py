@@ -12,7 +12,7 @@ from mfmesos.cli.command_line import main
 
 VALUES = {"NAME=VALUE", "NAME:N", "COMMAND", "ARCHIVE", "OPTIONS", "PORT[:LAST]", "DIR",
     "ADDRESS[:PORT]", "DAYS", "FILE", "FOLDER", "HOST:PORT", "HOST[:PORT]", "MASTER", "MB", "N", "NAME", "PORT",
-    "NAME[=VALUE]", "CATEGORY=NAME[=VALUE]", "NAME[=SECONDS]",
+    "NAME[=VALUE]", "CATEGORY=NAME[=VALUE]", "NAME[=SECONDS]", "NAME=AMOUNT", "CATEGORY=NAME=AMOUNT[,NAME=AMOUNT]",
     "PATTERN", "PRINCIPAL", "PROGRAM", "ROLE", "SECONDS", "TASK", "URI", "USER",
 }
 """What an option may take, apart from one of a few words."""

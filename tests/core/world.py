@@ -14,11 +14,13 @@ from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.core import Core
 from mfmesos.core.holding import is_held
+from mfmesos.core.keeping_off import HOLDS_S
 from mfmesos.core.model import (
     Agent,
     Constraint,
     Holder,
     Offer,
+    Pieces,
     Request,
     Resources,
     SavedClaim,
@@ -34,6 +36,7 @@ from mfmesos.core.states import ClaimState
 from mfmesos.core.trust import shunned
 from mfmesos.estimates.estimated_needs import needs_for
 from mfmesos.shared import wire
+from mfmesos.shared.devices import Device
 from mfmesos.shared.kept_files import Kept, attempt_of, pin
 from mfmesos.shared.slices import slice_id
 
@@ -71,6 +74,9 @@ class FakeExecutor:
     """Temporary outputs of its attempts."""
     slices: dict[int, Resources] = field(default_factory=dict)
     """Those that were not given back."""
+    devices: tuple[Device, ...] = ()
+    """What it reports of GPUs from its next sync on."""
+    reported: tuple[Device, ...] = ()
     alive: bool = True
     released: bool = False
     protocol: int = wire.PROTOCOL
@@ -93,6 +99,10 @@ class Master:
     """What other roles keep, by agent; `agents` is without it."""
     attributes: dict[str, dict[str, str]] = field(default_factory=dict)
     """By agent."""
+    ids: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    """Items of sets, by agent and name; their numbers are in `agents`."""
+    ids_used: set[tuple[str, str, str]] = field(default_factory=set)
+    """Those that claims hold: agent, name, id."""
     offers: dict[str, Offer] = field(default_factory=dict)
     offer_number: int = 0
     suppressed: bool = False
@@ -121,10 +131,18 @@ class Master:
             if free.cores > 0.001 or free.memory_mb > 0.001:
                 self.offer_number += 1
                 offer = Offer(f"O{self.offer_number}", agent, agent, free.at_least_zero(),
-                              self.attributes.get(agent, {}))
+                              self.attributes.get(agent, {}), items=self._items(agent))
                 self.offers[offer.id] = offer
                 fresh.append(offer)
         return tuple(fresh)
+
+    def _items(self, agent: str) -> Pieces:
+        """Those of the agent that are free and not in an outstanding offer."""
+        offered = {(offer.agent_id, name, one) for offer in self.offers.values()
+                   for name, some in offer.items for one in some}
+        free = ((name, tuple(one for one in some if (agent, name, one) not in self.ids_used | offered))
+                for name, some in self.ids.get(agent, {}).items())
+        return tuple((name, some) for name, some in free if some)
 
     def listed(self, holders: bool) -> ev.AgentsListed:
         return ev.AgentsListed(tuple(
@@ -168,6 +186,8 @@ class World:
 
         self.given_back: list[tuple[FakeExecutor, int]] = []
         """Slices that answers asked for."""
+        self._same: dict[tuple[str, str], str] = {}
+        """By agent and number of a GPU: the name that its executor gave it."""
         self.here: set[str] = set()
         """Temporary outputs that the scheduler has."""
         self.to_receive: list[tuple[str, str]] = []
@@ -206,6 +226,7 @@ class World:
                 self.list_agents(any(a.holders for a in asked), name)
         self.dropped += [a for a in out if isinstance(a, (act.DropTask, act.DropClaim))]
         self._check()
+        self._check_ids()
         self._check_started()
         self._check_offers()
         if self.auto_place:
@@ -258,6 +279,7 @@ class World:
     def _obey(self, action: act.Action) -> None:
         self.actions.append(action)
         if isinstance(action, act.OpenClaim):
+            self._take_ids(action)
             total, master = Resources(), self.masters[action.cluster]
             for offer in action.offers:
                 del master.offers[offer.id]  # KeyError: an offer that is not ours to accept
@@ -290,6 +312,13 @@ class World:
         else:
             self._to_master(action)
 
+    def _take_ids(self, action: act.OpenClaim) -> None:
+        offered = {(name, one) for offer in action.offers for name, some in offer.items for one in some}
+        taken = {(name, one) for name, some in action.ids for one in some}
+        assert taken <= offered, "a claim takes an id that was not offered"
+        assert all(len(some) == action.resources.of(name) for name, some in action.ids)
+        self.masters[action.cluster].ids_used |= {(action.agent_id, name, one) for name, one in taken}
+
     def _to_master(self, action: act.Action) -> None:
         if isinstance(action, act.Reconcile):
             self.asked_of += [(action.cluster, claim_id) for claim_id, _ in action.claims]
@@ -314,6 +343,7 @@ class World:
         for run in action.answer.run:
             if run.attempt not in executor.known:
                 self._check_temporaries(executor, run)
+                self._check_given(executor, run)
                 executor.outputs[run.attempt] = run.temporary
                 executor.known.add(run.attempt)
                 executor.running[run.attempt] = run
@@ -364,10 +394,35 @@ class World:
                 for run in executor.running.values():
                     record = self.core.state.tasks.get(int(run.attempt.partition(".")[0]))
                     asked = record.task.request if record is not None else Request()
-                    total = total + Resources(run.cores, run.memory_mb, run.disk_mb, asked.gpus or 0.0, asked.others)
+                    counters = dict(self.core.state.policy.counters)
+                    others = tuple(one for one in asked.others if one[0] not in counters)
+                    total = total + Resources(run.cores, run.memory_mb, run.disk_mb, asked.gpus or 0.0, others)
                 most = sum(claim.leaving.values(), claim.resources) * (1 if self.ahead is False else 1 + AHEAD_MOST)
                 most = most._replace(gpus=claim.resources.gpus, others=claim.resources.others)
                 assert total.fits_in(most), "a claim is given more than it has"
+
+    def _check_ids(self) -> None:
+        """No id is with two attempts; those of claims that the core has given up are found out by their agents."""
+        seen = set()
+        for executor in self.executors.values():
+            claim = executor.claim
+            if claim.claim_id not in self.core.state.claims:
+                continue
+            for run in executor.running.values():
+                for name, some in run.given.items():
+                    for one in some:
+                        key = (claim.cluster, claim.agent_id, name, self._same.get((claim.agent_id, one), one))
+                        assert key not in seen, f"{key} is with two attempts"
+                        seen.add(key)
+
+    def _check_given(self, executor: FakeExecutor, run: wire.Run) -> None:
+        """As many as it asked for, and none that its executor has reported as out."""
+        wanted = {name: amount for name, amount in (("gpus", run.gpus), *run.others.items())
+                  if amount and (name == "gpus" or name in self.masters[executor.claim.cluster].ids.get(
+                      executor.claim.agent_id, {}))}
+        assert {name: len(some) for name, some in run.given.items()} == wanted
+        out = {device.id for device in executor.reported if device.state != "free"}
+        assert out.isdisjoint(run.given.get("gpus", ())), "a GPU that is out is given to an attempt"
 
     def _check_offers(self) -> None:
         """No offer is kept but for a moment, unless that is the policy; offers are suppressed while no task waits."""
@@ -377,6 +432,7 @@ class World:
         for cluster in state.clusters.values():
             most_s = max(state.policy.list_wait_s, state.policy.batch_delay_s)
             if type(state.policies.offers) is DeclineAtOnce:
+                most_s += HOLDS_S if state.gpu_agents else 0.0
                 assert oldest_s(cluster.offer_use, state.now) <= most_s, "an offer is kept"
             if cluster.connected and not state.over:
                 assert cluster.suppressed or state.queue, "offers are not suppressed although nothing waits"
@@ -452,7 +508,12 @@ class World:
         executor.seq += 1
         event = ev.ClaimSynced(
             executor.claim.claim_id, executor.seq, executor.got, tuple(executor.running),
-            tuple(executor.results.values()), protocol=executor.protocol, slices=tuple(executor.slices))
+            tuple(executor.results.values()), protocol=executor.protocol, slices=tuple(executor.slices),
+            devices=executor.devices)
+        executor.reported = executor.devices
+        for device in executor.devices:
+            if device.index:
+                self._same[executor.claim.agent_id, device.index] = device.id
         if lose_answer:
             alive, executor.alive = executor.alive, False
             self.send(event)
@@ -483,6 +544,8 @@ class World:
         taken = claim.resources - executor.given() + Resources(memory_mb=claim.executor_memory_mb)
         used = self.masters[claim.cluster].used
         used[claim.agent_id] = used[claim.agent_id] - taken
+        self.masters[claim.cluster].ids_used -= {
+            (claim.agent_id, name, one) for name, some in claim.ids for one in some}
         del self.executors[claim.claim_id]
 
     def place_all(self) -> None:
@@ -525,10 +588,14 @@ class World:
         self.send(ev.ExecutorExited(claim.claim_id, claim.agent_id, status, claim.cluster))
         self.end(executor, "TASK_FAILED", "REASON_EXECUTOR_TERMINATED")
 
-    def run_to_end(self, steps: int = 2000) -> None:
+    def run_to_end_of_tasks(self) -> None:
+        """Let everything go well until no task is left; the run continues."""
+        self.run_to_end(until=lambda: not self.core.state.tasks)
+
+    def run_to_end(self, steps: int = 2000, until: Callable[[], bool] = lambda: False) -> None:
         """Let everything go well until it is over."""
         for _ in range(steps):
-            if self.over:
+            if self.over or until():
                 return
             for name, master in self.masters.items():
                 if not master.suppressed:

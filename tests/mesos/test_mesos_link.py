@@ -281,7 +281,7 @@ def test_agents_are_listed(connect):
         assert (away.id, away.active) == ("A-2", False)
         assert agent.reserved == (("other", Resources(3)),)
         assert (agent.id, agent.active, agent.resources) == (
-            "A-1", False, Resources(6, 100, 10, 1, named({"licences": 3})))
+            "A-1", False, Resources(6, 100, 10, 1, named({"licences": 3, "ports": 2, "tags": 2})))
 
 
 # --- calls that cannot be sent, or are not answered ---
@@ -375,8 +375,8 @@ def test_only_usable_resources_are_counted():
            scalar("a\x1b[1mb", 5), scalar("memory_mb", 5),
            {"name": "ports", "type": "RANGES", "ranges": {"range": [{"begin": 1, "end": 9}]}},
            {"name": "ids", "type": "SET", "set": {"item": ["x"]}}]
-    assert translate.sum_usable(raw, "r") == Resources(3, 10, 100, 0, named({"bandwidth": 6}))
-    assert translate.sum_usable(raw, "*") == Resources(1, 0, 100, 0, named({"bandwidth": 5}))
+    assert translate.sum_usable(raw, "r") == Resources(3, 10, 100, 0, named({"bandwidth": 6, "ports": 9, "ids": 1}))
+    assert translate.sum_usable(raw, "*") == Resources(1, 0, 100, 0, named({"bandwidth": 5, "ports": 9, "ids": 1}))
 
 
 def test_other_scalars_are_accepted_by_name():
@@ -403,7 +403,8 @@ def test_attributes_and_maintenance_are_read():
                     {"name": "d", "type": "SET", "set": {"item": ["p", "q"]}}]), "*")
     assert read.attributes == {"a": "x", "b": "2.5", "c": "1-2", "d": "p,q"}
     assert read.unavailable_from == 1.5
-    assert read.resources == Resources(4, 4096, 10000)
+    assert read.resources == Resources(4, 4096, 10000, 0, named({"ports": 9}))
+    assert read.items == (("ports", ((1, 9),)),)
 
 
 def test_several_offers_of_one_agent_are_accepted_together():

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import examples
 
-from mfmesos.core.model import Remote, Request, Task
+from mfmesos.core.model import Constraint, Remote, Request, Task
 from mfmesos.taskfiles.entries import Malformed, Record, Submitted, Withdrawn
 from mfmesos.taskfiles.jsonlines import JsonLinesParser, format_json
 from mfmesos.taskfiles.reader import TaskReader, open_parser
@@ -156,7 +156,7 @@ amount = st.none() | st.floats(0.001, 1e9)
 several = st.lists(st.builds(
     lambda command, inputs, outputs, *rest: (command, tuple(inputs), tuple(outputs), *rest),
     text.filter(str.strip), st.lists(name, max_size=3, unique=True), st.lists(name, max_size=3, unique=True),
-    st.builds(Request, amount, amount, amount, amount, amount), st.none() | text,
+    st.builds(Request, amount, amount, amount, amount, st.none() | st.integers(1, 1000).map(float)), st.none() | text,
     st.dictionaries(text.filter(lambda s: "=" not in s), text, max_size=2), st.none(),
     st.dictionaries(name.map("web/{}".format), st.builds(Remote, st.sampled_from(["http://h/x", "https://u:p@h/?q"]),
                                                          st.sampled_from(["", "0" * 64])), max_size=2)),
@@ -201,6 +201,24 @@ def test_wrong_inputs_on_web_servers(item: dict[str, object], message: str) -> N
     assert line.startswith("tasks.jsonl:1: ")
     assert "secret" not in line
     assert "u:p" not in line
+
+
+@pytest.mark.parametrize(("stated", "count", "where"), [
+    (1, 1.0, ()), (2.0, 2.0, ()), ("a100:2", 2.0, (Constraint("gpu_type", "equals", "a100"),)), ("a100:0", None, ()),
+    (0, None, ()), (-1, None, ()), (None, None, ())])
+def test_gpus_by_number_and_by_type(stated: object, count: float | None, where: tuple[Constraint, ...]) -> None:
+    """A type is a constraint on the agent's attribute gpu_type; what is written is read as the same task."""
+    task = one(command="x", gpus=stated)
+    assert (task.request.gpus, task.where) == (count, where)
+    assert parse(format_json(task)) == [Submitted(task, 1)]
+
+
+@pytest.mark.parametrize("stated", [0.5, "2", "a100", "a100:", "a100:x", ":2", "a b:1", "a100:5000", True, [1], -2])
+def test_what_is_no_number_of_gpus(stated: object) -> None:
+    """Mesos gives out whole GPUs only: one line with file, line and cure, before anything starts."""
+    line = problem(command="x", gpus=stated)
+    assert line.startswith("tasks.jsonl:1: ")
+    assert 'such as "a100:2"' in line
 
 
 @given(several)

@@ -19,9 +19,12 @@ AMOUNT_OUT_OF_BOUNDS = Message(
     "amount-out-of-bounds", "--{name}: {value:g} is not {bounds}", "The value of an option is out of bounds.",
     "give a number within the bounds")
 RESOURCES_MALFORMED = Message(
-    "resources-malformed", "--resources: {value} is not a list of scalars",
-    "An entry is not NAME:NUMBER, a name is given twice, or a number is out of bounds.",
-    "give 'NAME:NUMBER;NAME:NUMBER', for example 'cpus:2;licences:3'")
+    "resources-malformed", "--resources: {value} is not a list of resources",
+    "An entry is no name with a number, a range or a set, a name is given twice, or a number is out of bounds.",
+    "give for example 'cpus:2;licences:3;ports:[31000-31099]'")
+ATTRIBUTES_MALFORMED = Message(
+    "attributes-malformed", "--attributes: {value} is not a list of attributes",
+    "An entry is not NAME:VALUE, or a name is given twice.", "give for example 'rack:r1;gpu_type:a100'")
 CLUSTER_READY = Message(
     "cluster-ready", "mfmesos: cluster at {master}: {agents}, each with {resources}", "The cluster accepts frameworks.")
 CLUSTER_OPEN = Message(

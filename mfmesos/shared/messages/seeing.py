@@ -116,6 +116,12 @@ WAITS_SHUNNED = Message(
     "waits-shunned", "where there would be room it failed before, or a shared folder is missing", "Why a task waits.")
 WAITS_CONSTRAINT = Message(
     "waits-constraint", "no agent with room meets its constraints now", "Why a task waits.")
+WAITS_COUNTER = Message(
+    "waits-counter", "running tasks hold the {limit} {name} of the run", "Why a task waits.")
+WAITS_GPUS = Message(
+    "waits-gpus", "agents with GPUs have room, which tasks without GPUs leave to others for a moment",
+    "Why a task waits.")
+WAITS_OUT = Message("waits-out", "GPUs that get no tasks for now: {gpus}", "Why a task waits.")
 WAITS_OFFERS = Message(
     "waits-offers", "it waits for the cluster: no agent offers enough at the moment", "Why a task waits.")
 WAITS_NEXT = Message("waits-next", "it starts in a moment", "Why a task waits.")
