@@ -379,6 +379,35 @@ def test_only_usable_resources_are_counted():
     assert translate.sum_usable(raw, "*") == Resources(1, 0, 100, 0, named({"bandwidth": 5, "ports": 9, "ids": 1}))
 
 
+def items(name, *some, **more):
+    return {"name": name, "type": "SET", "set": {"item": list(some)}, "role": "*", **more}
+
+
+def test_sets_and_ranges_are_accepted_by_id():
+    """The items that the claim was given, each piece with its own role and reservation; what is reserved for us comes
+    first, and what is no id is not counted."""
+    ports = {"name": "ports", "type": "RANGES", "role": "*", "ranges": {"range": [
+        {"begin": 1, "end": 3}, {"begin": 9, "end": 9}]}}
+    mine = {**ports, "ranges": {"range": [{"begin": 5, "end": 6}]}, "reservations": [{"role": "r", "type": "STATIC"}]}
+    raw = [scalar("cpus", 4), scalar("mem", 4096), scalar("disk", 100), ports, mine,
+           items("fpgas", "f1", "f0", "a,b"), items("fpgas", "f9", reservations=[{"role": "r"}]),
+           items("fpgas", "x", reservations=[{"role": "other"}])]
+    made = claim(offer(resources=raw), role="r")
+    assert made.offers[0].items == (("ports", ((5, 6), (1, 3), (9, 9))), ("fpgas", ("f9", "f0", "f1")))
+    assert dict(made.offers[0].resources.others) == {"ports": 6, "fpgas": 3}
+    ids = (("ports", ("5", "6", "1", "2", "9")), ("fpgas", ("f9", "f0")))
+    others = named({"ports": 5, "fpgas": 2})
+    taken = task_of(accept(replace(made, resources=made.resources._replace(others=others), ids=ids),
+                           role="r"))["resources"]
+    assert [r for r in taken if r["name"] == "ports"] == [
+        {**mine, "ranges": {"range": [{"begin": 5, "end": 6}]}},
+        {**ports, "ranges": {"range": [{"begin": 1, "end": 2}, {"begin": 9, "end": 9}]}}]
+    assert [(r.get("reservations"), r["set"]["item"]) for r in taken if r["name"] == "fpgas"] == [
+        ([{"role": "r"}], ["f9"]), (None, ["f0"])]
+    with pytest.raises(ValueError, match="lack 1 of fpgas"):
+        accept(replace(made, ids=(("fpgas", ("x", "f0")),)), role="r")
+
+
 def test_other_scalars_are_accepted_by_name():
     """As many as the claim holds, with their roles: what is reserved for us first."""
     raw = [scalar("cpus", 4), scalar("mem", 4096), scalar("disk", 100), scalar("licences", 2),

@@ -57,6 +57,18 @@ def test_what_is_saved_is_there_for_the_next(path: Path):
     assert (after.get("port"), after.secret) == ("4711", journal.secret)
 
 
+def test_what_is_given_by_id_is_kept(path: Path):
+    """GPUs, sets and ranges: of a claim, of an attempt, and of its further parts; not once the task waits again."""
+    ids = (("gpus", ("GPU-1", "GPU-2")), ("ports", ("31000",)))
+    held = replace(CLAIM, ids=ids)
+    given = task(1, given=(("gpus", ("GPU-2",)),), parts=(SavedPart("r-2", Resources(1), (("ports", ("31000",)),)),))
+    journal = Journal(path, "run 1")
+    journal.write([act.SaveClaim(held), act.SaveTask(given)])
+    assert journal.load() == ([given], [held])
+    journal.write([act.SaveTask(task(1))])
+    assert journal.load() == ([task(1)], [held])
+
+
 def test_what_the_user_decided_is_kept(path: Path):
     """By number and command: what is of another task by now is left out, and another run begins without any."""
     journal = Journal(path, "run 1")
