@@ -266,7 +266,9 @@ def unlink(bindir: Path) -> None:
 @click.option("--disk", type=Number(bounds.AMOUNT), metavar="MB",
               help="Disk of each agent (default: an equal share of what is free).")
 @click.option("--resources", metavar="NAME:N",
-              help="Other scalar resources of each agent, as Mesos writes them: 'licences:3;bandwidth:100'.")
+              help="Other resources of each agent, as Mesos writes them: 'gpus:2;licences:3;ports:[31000-31099]'.")
+@click.option("--attributes", metavar="NAME:TEXT",
+              help="Attributes of each agent, as Mesos writes them: 'rack:r1;gpu_type:a100'.")
 @click.option("--port", type=Number(bounds.PORT), default=0, show_default=True, metavar="PORT",
               help="Let the master listen on this port; 0 chooses a free one.")
 @click.option("--work-dir", type=click.Path(path_type=Path), metavar="FOLDER",

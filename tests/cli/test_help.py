@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from mfmesos.cli.command_line import main
 
-VALUES = {"NAME=VALUE", "NAME:N", "COMMAND", "ARCHIVE", "OPTIONS", "PORT[:LAST]", "DIR",
+VALUES = {"NAME=VALUE", "NAME:N", "NAME:TEXT", "COMMAND", "ARCHIVE", "OPTIONS", "PORT[:LAST]", "DIR",
     "ADDRESS[:PORT]", "DAYS", "FILE", "FOLDER", "HOST:PORT", "HOST[:PORT]", "MASTER", "MB", "N", "NAME", "PORT",
     "NAME[=VALUE]", "CATEGORY=NAME[=VALUE]", "NAME[=SECONDS]", "NAME=AMOUNT", "CATEGORY=NAME=AMOUNT[,NAME=AMOUNT]",
     "PATTERN", "PRINCIPAL", "PROGRAM", "ROLE", "SECONDS", "TASK", "URI", "USER",
