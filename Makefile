@@ -51,6 +51,8 @@ soak: debian-packages .venv preload real-mesos  ## run the long versions of some
 	.venv/bin/python tests/chaos/rerun.py --rounds 500
 	.venv/bin/python tests/chaos/chaos_temporaries.py $(shell seq 1 40)
 	.venv/bin/python tests/chaos/gpu_trials.py --tasks 1000
+	MFMESOS_GPU_STEPS=100000 .venv/bin/pytest tests/core/test_core_gpus.py
+	MFMESOS_GPU_WORKLOADS=1000 .venv/bin/pytest tests/core/test_core_keeping_off.py
 	.venv/bin/python tests/chaos/chaos_company.py $(shell seq 1 40)
 	.venv/bin/python tests/chaos/upgrade.py $(or $(BEFORE),HEAD~1) --rounds 10
 

@@ -225,12 +225,12 @@ def _binding(state: State, shape: Shape, claims: dict[Why, int], agents: dict[Wh
     tests = (
         (Binding.HELD, Why.HELD in claims),
         (Binding.CLAIM, state.claims.expected[shape] > 0),
+        (Binding.GPUS, Why.GPUS in claims),
         (Binding.FULL, Why.FULL in claims),
         (Binding.NO_CLUSTER, not any(cluster.connected for cluster in state.live())),
         (Binding.TOO_LARGE, large),
         (Binding.RESTS, politeness.rests_until(state) > state.now),
         (Binding.BOUND, WhyNot.BOUND in agents or _bounded(state, shape)),
-        (Binding.GPUS, Why.GPUS in claims),
         (Binding.CONSTRAINT, Why.CONSTRAINT in claims or _constrained(state, shape)),
         (Binding.SHUNNED, Why.SHUNNED in claims or WhyNot.AVOIDED in agents),
         (Binding.OFFERS, bool(claims or agents) or not state.has_offers),

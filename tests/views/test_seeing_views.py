@@ -47,7 +47,8 @@ WAITING = {"task": 8, "state": "waiting", "attempts": 1, "category": "cat", "hos
 
 
 AMOUNTS = {"cores": 2.0, "memory_mb": 1024.0, "disk_mb": 2048.0}
-WHY = {"binding": "full", "before": 3, "need": AMOUNTS, "largest": AMOUNTS, "most_free": {**AMOUNTS, "cores": 1.0},
+WHY = {"binding": "full", "name": "licences", "before": 3, "need": AMOUNTS, "largest": AMOUNTS,
+       "most_free": {**AMOUNTS, "cores": 1.0},
        "held": AMOUNTS, "limit": 4, "claim": "c1", "behind": 5, "claims": [], "agents": [], "until": None,
        "start_at": 1225.0, "order": "fifo", "reserve": "easy",
        "otherwise": [["--reserve none", 1130.0], ["--order shortest", 1160.0]]}

@@ -119,8 +119,7 @@ WAITS_CONSTRAINT = Message(
 WAITS_COUNTER = Message(
     "waits-counter", "running tasks hold the {limit} {name} of the run", "Why a task waits.")
 WAITS_GPUS = Message(
-    "waits-gpus", "agents with GPUs have room, which tasks without GPUs leave to others for a moment",
-    "Why a task waits.")
+    "waits-gpus", "agents with GPUs have room, which it leaves to GPU tasks for a moment", "Why a task waits.")
 WAITS_OUT = Message("waits-out", "GPUs that get no tasks for now: {gpus}", "Why a task waits.")
 WAITS_OFFERS = Message(
     "waits-offers", "it waits for the cluster: no agent offers enough at the moment", "Why a task waits.")
