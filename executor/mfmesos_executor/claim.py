@@ -19,7 +19,7 @@ from mfmesos_executor.channel import Answered, Channel
 from mfmesos_executor.client import Client, Refused, Unreachable
 from mfmesos_executor.environ import base_environment
 from mfmesos_executor.fetching import Scheduler, Source
-from mfmesos_executor.files import remove_tree
+from mfmesos_executor.files import FolderGone, remove_tree
 from mfmesos_executor.gpus import NoGpus
 from mfmesos_executor.monitor import MB, Monitor
 from mfmesos_executor.pinning import Temporaries
@@ -49,10 +49,6 @@ CLOSING_S = 2.0
 """For the last sync."""
 WORKERS = 16
 FOLDERS = ("tasks", "cache")
-
-
-class FolderGone(Exception):
-    """The folder of the claim was removed while the claim ran."""
 
 
 class Vanished:

@@ -21,6 +21,10 @@ _FICLONE = 0x40049409
 _NO_COPY_RANGE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EIO)
 
 
+class FolderGone(Exception):
+    """The folder of the claim was removed while the claim ran."""
+
+
 def copy_file(source: str, target: str, mode: int, mtime_ns: int = 0) -> None:
     """A copy that shares blocks if the file system supports it (reflink), and otherwise never passes through Python;
     holes stay holes. `mtime_ns`: its modification time; 0: now.

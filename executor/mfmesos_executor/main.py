@@ -11,17 +11,19 @@ import sys
 import tempfile
 import threading
 import time
-from typing import Any, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Mapping
 
 from mfmesos.shared.apart import set_apart
 from mfmesos.shared.messages import executor as m
 from mfmesos.shared.wire import FOLDER_GONE, ClaimData, load_claim_data
 from mfmesos.shared.wire_checks import WireError
-from mfmesos_executor.claim import Claim, FolderGone
-from mfmesos_executor.files import remove_tree, unlink
+from mfmesos_executor.files import FolderGone, remove_tree, unlink
 from mfmesos_executor.reap import Reaper, become_subreaper
 from mfmesos_executor.slice_tasks import Slices
 from mfmesos_executor.sync_state import Close
+
+if TYPE_CHECKING:
+    from mfmesos_executor.claim import Claim
 
 logger = logging.getLogger(__name__)
 ACKNOWLEDGE_S = 5.0
@@ -120,6 +122,8 @@ class Executor:
         return 0
 
     def _serve(self, driver: Any) -> Close:
+        from mfmesos_executor.claim import Claim  # while the agent answers (docs/performance.md, Start-up)
+
         first = self._launched.get()
         if isinstance(first, Close):
             return first

@@ -301,10 +301,10 @@ class Scheduler(CoreViews):
             crashed = False
         finally:
             ticker.cancel()
-            await self.loop.run_in_executor(None, self._link.stop, not crashed, 5.0)
-            await self.staging.stop(keep=crashed)
-            await asyncio.gather(self.sight.end(failure, crashed, self.staging.sent()[0]),
-                                 self.loop.run_in_executor(None, self.recorder.close))
+            await asyncio.gather(
+                self.loop.run_in_executor(None, self._link.stop, not crashed, 5.0), self.staging.stop(keep=crashed),
+                self.sight.end(failure, crashed, self.staging.sent()[0]),
+                self.loop.run_in_executor(None, self.recorder.close))
             self.engine.close(failure, crashed=crashed)
             self.core.close()
             if crashed:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 from executor_fakes import gone, number_in, run
 from mfmesos_executor.attempt import Attempt
+from mfmesos_executor.gpus import NoGpus
 from mfmesos_executor.main import Executor
 from mfmesos_executor.threads import Pool
 from support import need, wait_until
@@ -148,7 +149,7 @@ def test_an_error_of_the_executor_itself_ends_the_attempt(when):
     def fail(*_: object) -> bool:
         raise RecursionError("too deep")
     parts = {"skeletons": SimpleNamespace(take=fail), "reaper": SimpleNamespace(clear=fail),
-             "monitor": SimpleNamespace(unwatch=lambda watched: None),
+             "monitor": SimpleNamespace(unwatch=lambda watched: None), "gpus": NoGpus(),
              "cache": SimpleNamespace(let_go=lambda attempt: "", recycle=lambda attempt, usable: None)}
     results: list[wire.Result] = []
     attempt = Attempt(run("1.1", "x"), SimpleNamespace(**parts), results.append)  # type: ignore[arg-type]
