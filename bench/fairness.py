@@ -19,6 +19,7 @@ import argparse
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import NamedTuple
 
 from mfmesos.core.model import Request, Resources
@@ -38,6 +39,7 @@ SLOW_RATE, RATE = 1.0, 2.0
 """Tasks per second, of some 2.8 that the cluster can run: less than a fair share, and more."""
 FAIR = 0.9
 LOOK_S = 0.25
+DRAWN_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Situation:
 
 SITUATIONS = (
     Situation("one task per agent", "38 % -> 3 %", 0.03, replace(GREEDY, name="single", at_s=0.0, per_agent=1)),
-    Situation("unused offers are kept", "90 % -> 28 %", 0.10, replace(GREEDY, name="slow", at_s=0.0, answer_s=30.0)),
+    Situation("unused offers are kept", "90 % -> 28 %", 0.10, replace(GREEDY, name="slow", at_s=0.0, answer_s=45.0)),
     Situation("tasks arrive one by one", "23 % -> 7 %", 0.05,
               replace(GREEDY, name="arriving", at_s=0.0, arrivals_per_s=SLOW_RATE), RATE),
 )
@@ -150,20 +152,21 @@ def line(situation: Situation, ours: bool, one: Found) -> str:
 
 
 def draw(runs: Mapping[tuple[int, bool], Sequence[Shares]], path: str) -> None:
-    """The shares of both frameworks over time, by situation: on the left with the lever pulled the wrong way, on the
-    right of mfmesos.
+    """The shares of both frameworks over time, means of DRAWN_S, by situation: on the left with the lever pulled the
+    wrong way, on the right of mfmesos.
     """
     from matplotlib import rcParams
     from matplotlib.figure import Figure
 
-    rcParams["svg.hashsalt"] = "mfmesos"  # the same file from the same figures
+    rcParams.update({"svg.hashsalt": "mfmesos", "svg.fonttype": "none"})  # the same small file from the same figures
     figure = Figure(figsize=(10, 2.4 * len(SITUATIONS)), layout="constrained")
     axes = figure.subplots(len(SITUATIONS), 2, sharex=True, sharey=True, squeeze=False)
     for (number, ours), shares in runs.items():
-        one, at = axes[number][int(ours)], [seen.at for seen in shares]
-        situation = SITUATIONS[number]
-        one.plot(at, [seen.first for seen in shares], label="mfmesos" if ours else situation.wrong.name)
-        one.plot(at, [seen.greedy for seen in shares], label=GREEDY.name, alpha=0.7)
+        one, situation = axes[number][int(ours)], SITUATIONS[number]
+        parts = [list(some) for _, some in groupby(shares, key=lambda seen: seen.at // DRAWN_S)]
+        at = [DRAWN_S * (n + 0.5) for n in range(len(parts))]
+        for name, which in ("mfmesos" if ours else situation.wrong.name, 1), (GREEDY.name, 2):
+            one.plot(at, [statistics.mean(seen[which] for seen in part) for part in parts], label=name)
         one.set(title=situation.about if not ours else "", ylim=(0, 1), ylabel="dominant share")
         one.legend(loc="upper right")
     for one in axes[-1]:

@@ -122,6 +122,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--from", dest="since", type=float, default=60.0)
     parser.add_argument("--to", dest="until", type=float, default=180.0)
+    parser.add_argument("--only", choices=["mfmesos", "others"], help="leave out the runs of the other one")
     parser.add_argument("--plot", metavar="FILE", help="also draw the shares over time of the last run each (SVG)")
     options = parser.parse_args()
     last: dict[tuple[int, bool], list[Shares]] = {}
@@ -130,7 +131,7 @@ def main() -> None:
     bench = Bench()
     try:
         for number in options.situations or range(1, len(SITUATIONS) + 1):
-            for ours in (False, True):
+            for ours in {"mfmesos": (True,), "others": (False,)}.get(options.only, (False, True)):
                 situation, runs = SITUATIONS[number - 1], list[Found]()
                 for _ in range(options.runs):
                     shares = last[number - 1, ours] = watched(bench, situation, ours, options.until)

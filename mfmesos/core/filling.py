@@ -100,14 +100,16 @@ def _fill_in_order(state: State, own: list[Claim], enough: int) -> bool:
 
 
 def _by_order(state: State, claim: Claim, phase: Phase) -> Iterator[Decision]:
-    if state.policies.ordering.by_arrival:
+    if state.policies.ordering.by_arrival and not state.policies.planned_starts.several:
         return phase(state, claim, 0)
     before = state.running()
     return _one_by_one(state, lambda: phase(state, claim, state.running() - before))
 
 
 def _one_by_one(state: State, plan: Callable[[], Iterator[Decision]]) -> Iterator[Decision]:
-    """Each start may change which task is next: the rank of its group, and the first task of its shape."""
+    """Each start may change which task is next: the rank of its group, and the first task of its shape; and what is
+    planned for those that it overtakes.
+    """
     while (decision := next(plan(), None)) is not None:
         yield decision
         demand.follow_queue(state)

@@ -108,21 +108,20 @@ def _beside_one(state: State, claim: Claim, room: Resources, at_most: int, reaso
 
 
 def _beside_several(state: State, claim: Claim, room: Resources, at_most: int, reason: Reason) -> Iterator[Decision]:
-    """Where several tasks may have planned starts: a task starts while it delays none of them, and each task that it
-    would overtake is given one before.
+    """Where several tasks may have planned starts: the first task that delays none of them. Each that it would overtake
+    is given one before.
     """
-    left = [room]
-    for shape in islice(state.waiting.fitting(lambda: left[0]), MOST_BESIDE):
-        need = state.allocation(shape, claim.resources, claim.agent_id)
-        while (first := state.queue.first(shape)) is not None and min(at_most, room_to_run(state)) > 0 and (
-                need.fits_in(left[0]) and need.fits_in(claim.resources)):
-            if unsuited(state, shape, claim, reason) is not None:
-                break
-            yield from state.policies.planned_starts.plan(state, first)
-            if delayed_by(state, first, shape, claim, need):
-                break
-            left[0], at_most = left[0] - need, at_most - 1
+    if min(at_most, room_to_run(state)) <= 0:
+        return
+    for shape in islice(state.waiting.fitting(lambda: room), MOST_BESIDE):
+        first, need = state.queue.first(shape), state.allocation(shape, claim.resources, claim.agent_id)
+        if first is None or not need.fits_in(room) or not need.fits_in(claim.resources) or (
+                unsuited(state, shape, claim, reason) is not None):
+            continue
+        yield from state.policies.planned_starts.plan(state, first)
+        if not delayed_by(state, first, shape, claim, need):
             yield Assignment(first.task.id, claim.id, need, reason)
+            return
 
 
 def _beside_hold(state: State, claim: Claim, shapes: Sequence[Shape], reason: Reason) -> Iterator[Decision]:
