@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--jobs", type=int, default=300)
     parser.add_argument("--order", nargs="+", default=["fifo", "shortest"])
-    parser.add_argument("--reserve", nargs="+", default=["easy", "sjbf", "conservative", "none"])
+    parser.add_argument("--reserve", nargs="+", default=["easy", "sjbf"])
     parser.add_argument("--sigma", type=float, default=SIGMA)
     options = parser.parse_args()
     found: defaultdict[str, Scores] = defaultdict(Scores)
