@@ -1,16 +1,14 @@
 """How soon a run answers offers and suppresses them, by its event log: the times are those of the core's calls."""
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from logged_calls import calls
+
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
-from mfmesos.eventlog.plain_values import decoded
-from mfmesos.eventlog.segments import lines_of, segments
 
 
 @dataclass
@@ -29,7 +27,7 @@ def offer_times(folder: Path) -> OfferTimes:
     came: dict[str, float] = {}
     waiting: set[int] = set()
     wanted, idle_since = False, math.inf
-    for now, events, actions in _calls(folder):
+    for now, events, actions in calls(folder):
         waiting |= {event.task.id for event in events if isinstance(event, ev.TaskSubmitted)}
         came.update((offer.id, now) for event in events if isinstance(event, ev.OffersReceived)
                     for offer in event.offers)
@@ -50,13 +48,3 @@ def offer_times(folder: Path) -> OfferTimes:
                 found.suppressed_after.append(now - idle_since)
                 wanted = False
     return found
-
-
-def _calls(folder: Path) -> Iterator[tuple[float, tuple[ev.Event, ...], list[act.Action]]]:
-    """Each call of the core: when, what went in, what came out."""
-    for path in segments(folder):
-        lines = iter([json.loads(line) for line in lines_of(path)][2:])
-        for line in lines:
-            out = next(lines, None)
-            if out is not None:
-                yield line["in"], decoded(line["events"]), decoded(out["out"])

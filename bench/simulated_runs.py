@@ -15,23 +15,21 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "simulate")]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "simulate"), str(Path(__file__).resolve().parent)]
 
 import recorded  # noqa: E402  needs the path above
 from clusters import RealMesos  # noqa: E402
+from logged_calls import calls  # noqa: E402
 
 from mfmesos.core import actions as act  # noqa: E402
 from mfmesos.core import events as ev  # noqa: E402
 from mfmesos.core.model import Resources  # noqa: E402
 from mfmesos.core.policy import Policy  # noqa: E402
-from mfmesos.eventlog.plain_values import decoded  # noqa: E402
-from mfmesos.eventlog.segments import lines_of, segments  # noqa: E402
 from mfmesos.simulate.cluster_model import AgentGroup, Cluster, Costs  # noqa: E402
 from mfmesos.simulate.simulation import Simulation  # noqa: E402
 from mfmesos.simulate.workload_files import load_workload  # noqa: E402
@@ -80,15 +78,6 @@ class Seen:
     """By task."""
     costs: Costs = field(default_factory=Costs)
     decisions: recorded.Decisions = field(default_factory=list)
-
-
-def calls(folder: Path) -> Iterator[tuple[float, tuple[ev.Event, ...], tuple[act.Action, ...]]]:
-    """Each call of the core: when, what went in, what came out."""
-    for path in segments(folder):
-        lines = (json.loads(line) for line in lines_of(path))
-        for line in lines:
-            if "in" in line:
-                yield line["in"], decoded(line["events"]), decoded(next(lines)["out"])
 
 
 def read(folder: Path) -> Seen:

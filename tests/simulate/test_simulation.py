@@ -44,6 +44,24 @@ def test_a_run_takes_its_rounds_and_its_starts():
     assert run["core_hours"]["finished"] == pytest.approx(160 / 3600, rel=0.05)
 
 
+def test_a_pass_of_the_loop_takes_its_time():
+    """What comes meanwhile is handled together: 128 tasks on 64 cores, which end a millisecond apart, take half of the
+    calls of the core or fewer, and hardly a longer time."""
+    work = [task._replace(seconds=10.0 + task.id / 1000) for task in tasks(128)]
+    large = AgentGroup(1, Resources(64, 65536, 20000))
+    found = []
+    for turn_s in (0.0, 0.02):
+        simulation = Simulation(Cluster("one", (large,), Costs(start_s=1.0, turn_s=turn_s)), [Workload("run", work)],
+                                Policy(), 1, until_s=1e5)
+        simulation.run()
+        found.append(simulation.runs[0].measures)
+    alone, together = found
+    assert together.finished == alone.finished == 128
+    ticks = 2 * alone.last_s  # two a second, whatever comes
+    assert together.calls - ticks < (alone.calls - ticks) / 2
+    assert together.last_s < alone.last_s + 0.5
+
+
 def test_the_same_seed_gives_the_same_bytes():
     """But for the real time, and another seed gives others where chance is part of it."""
     cluster = Cluster("two", (FOUR,), COSTS, Losses(every_s=40.0, noticed_s=5.0, away_s=20.0))
