@@ -5,14 +5,17 @@ headless Chromium.
 """
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,24 +34,34 @@ FIRST_WAITING = 40
 
 
 def tasks() -> list[dict[str, object]]:
-    """A workflow of four steps, in which one task fails for good and one is repeated."""
+    """A workflow of three steps, in which one task fails for good and one needs more memory than it requests."""
     found: list[dict[str, object]] = [{
         "command": "sleep 1; echo 24 chromosomes > index", "outputs": ["index"], "category": "index", "cores": 1,
         "memory": 200}]
     for n in range(1, SAMPLES + 1):
-        work = f"python3 -c \"import time; x = bytes({3 + n % 5} << 22); time.sleep({1.5 + n % 4})\""
+        mb = 120 if n == 12 else 12 + 4 * (n % 5)
+        work = f"python3 -c \"import time; x = b'x' * ({mb} << 20); time.sleep({1.5 + n % 4})\""
         if n == 7:
             work = "echo 'sample07: 3 reads have no quality' >&2; exit 3"
-        if n == 12:
-            work = f"test -e tried || {{ touch tried; exit 1; }}; {work}"
         found.append({
             "command": f"{work}; cat index sample{n:02} > aligned{n:02}", "inputs": ["index", f"sample{n:02}"],
-            "outputs": [f"aligned{n:02}"], "category": "align", "cores": 1, "memory": 250})
+            "outputs": [f"aligned{n:02}"], "category": "align", "cores": 1,
+            "memory": 60})
     for n in range(9, SAMPLES + 1, 8):
         names = [f"aligned{k:02}" for k in range(n, min(n + 8, SAMPLES + 1))]
         found.append({"command": f"sleep 2; cat {' '.join(names)} > merged{n:02}", "inputs": names,
                       "outputs": [f"merged{n:02}"], "category": "merge", "cores": 2, "memory": 300})
     return found
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for a moment; a browser that is ending may still write to it."""
+    made = Path(tempfile.mkdtemp())
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def shown(folder: Path, command: str) -> str:
@@ -70,7 +83,7 @@ def terminal(path: Path, text: str, folder: Path) -> None:
 def page(out: Path, link: str, state: str) -> None:
     """The page on a desk and on a phone."""
     for name, (width, height) in (("desk", DESK), ("phone", PHONE)):
-        with tempfile.TemporaryDirectory() as profile, Browser(Path(profile), width, height) as browser:
+        with scratch() as profile, Browser(profile, width, height) as browser:
             for part, ready in (("overview", "#tiles .tile"), ("tasks", "#table tbody tr")):
                 if (name, part) == ("phone", "overview") and state == "ended":
                     continue
@@ -78,7 +91,8 @@ def page(out: Path, link: str, state: str) -> None:
                 browser.wait(f"document.querySelector('{ready}') !== null", part)
                 if part == "tasks":
                     browser.run("w = document.getElementById('which'), w.value = 'live', w.onchange()")
-                    browser.wait("document.querySelector('#table .dim') !== null", "why tasks wait")
+                    browser.wait("document.querySelector('#table .dim') && !document.querySelector('#table .good')",
+                                 "why tasks wait")
                 else:
                     browser.wait("document.querySelector('#plot canvas') !== null", "the plot")
                 browser.picture(out / f"page-{part}-{name}.png")
@@ -87,9 +101,9 @@ def page(out: Path, link: str, state: str) -> None:
 def main() -> None:
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "pictures"
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as top:
+    with scratch() as top:
         os.environ["XDG_DATA_HOME"] = os.environ["XDG_CACHE_HOME"] = os.environ["XDG_CONFIG_HOME"] = f"{top}/own"
-        folder = Path(top) / "genomes"
+        folder = top / "genomes"
         folder.mkdir()
         for n in range(1, SAMPLES + 1):
             (folder / f"sample{n:02}").write_text("reads\n" * 1000)
@@ -98,7 +112,7 @@ def main() -> None:
             [*MFMESOS, "run", "--master", "local", "--web", "--retries", "1", "-k", "--plain", "tasks.jsonl"],
             cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         try:
-            wait_until(lambda: "exit code 3" in shown(folder, "status"), 60, "a failed task")
+            wait_until(lambda: "exit code 3" in shown(folder, "status"), 200, "a failed task")
             time.sleep(6.0)  # so that there is something to see over time
             terminal(out / "status.svg", shown(folder, "status"), folder)
             terminal(out / "why-waiting.svg", shown(folder, f"why {FIRST_WAITING}"), folder)
@@ -111,11 +125,10 @@ def main() -> None:
         terminal(out / "run.svg", "\n".join(["$ mfmesos run --retries 1 -k tasks.jsonl", *lines]), folder)
         terminal(out / "why-failed.svg", shown(folder, "why 8"), folder)
         subprocess.run([*MFMESOS, "report", "-o", "report.html"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-        for name, (width, height) in (("desk", (1280, 1500)), ("phone", (390, 1200))):
-            with tempfile.TemporaryDirectory() as profile, Browser(Path(profile), width, height) as browser:
-                browser.open((folder / "report.html").as_uri())
-                browser.wait("document.body && document.body.dataset.ready === 'yes'", "the report")
-                browser.picture(out / f"report-{name}.png")
+        with scratch() as profile, Browser(profile, 1280, 1500) as browser:
+            browser.open((folder / "report.html").as_uri())
+            browser.wait("document.body && document.body.dataset.ready === 'yes'", "the report")
+            browser.picture(out / "report-desk.png")
 
 
 if __name__ == "__main__":

@@ -75,7 +75,9 @@ class RunReader:
 
     def task(self, number: int) -> Row | None:
         """The row of the task that ended last under that number."""
-        return next(iter(self._rows("SELECT * FROM tasks WHERE task = ? ORDER BY run DESC LIMIT 1", number)), None)
+        return next(iter(self._rows(
+            "SELECT t.* FROM runs r CROSS JOIN tasks t ON t.run = r.run AND t.task = ? ORDER BY r.run DESC LIMIT 1",
+            number)), None)
 
     def attempts(self, run: int, number: int) -> list[Row]:
         """Those before the last one."""
@@ -103,7 +105,8 @@ class RunReader:
     def _failed(self, run: int) -> Iterator[Row]:
         with self._translated():
             for row in self._db.execute(
-                    "SELECT task, reason, command FROM tasks WHERE run = ? AND state = 'failed' ORDER BY task", (run,)):
+                    "SELECT task, reason, command FROM tasks INDEXED BY not_finished WHERE run = ? AND state = 'failed'"
+                    " AND state <> 'finished' ORDER BY task", (run,)):
                 yield dict(row)
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from sample_runs import sample
 
 from mfmesos.cli.command_line import main
 from mfmesos.shared.phrases import cut
+from mfmesos.store.run_reading import RunReader
 
 
 @pytest.fixture
@@ -66,3 +68,24 @@ import mfmesos.views.status_view, mfmesos.views.why_view
 print([name for name in sys.modules if name.startswith(("mfmesos.core", "mfmesos.shared.wire", "asyncio"))])
 """], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "[]\n"
+
+
+def test_what_status_and_why_read_does_not_grow_with_the_run(tmp_path):
+    """Steps of SQLite: as many for 3,000 tasks as for 100; the failed ones are found without a look at the others."""
+    def steps(folder: Path) -> dict[str, int]:
+        counted = {}
+        with RunReader(folder / ".mfmesos") as reader:
+            for name, ask in (("last", reader.last), ("task", lambda: reader.task(50)),
+                              ("attempts", lambda: reader.attempts(1, 50)), ("failures", lambda: reader.failures(1))):
+                taken = []
+                reader._db.set_progress_handler(lambda taken=taken: taken.append(1) or 0, 1)
+                ask()
+                counted[name] = len(taken)
+        return counted
+
+    sample(tmp_path / "small", 100)
+    sample(tmp_path / "large", 3000)
+    small, large = steps(tmp_path / "small"), steps(tmp_path / "large")
+    assert {name: large[name] - small[name] for name in ("last", "task", "attempts")} == {
+        "last": 0, "task": 0, "attempts": 0}
+    assert large["failures"] < 30 * 31
