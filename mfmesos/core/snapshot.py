@@ -132,6 +132,15 @@ def snapshot(state: State) -> Snapshot:
                     max(politeness.rests_until(state) - state.now, 0.0))
 
 
+def advisory_gpus(state: State) -> float:
+    """Of the GPUs that the run holds, those of agents that do not isolate them, or have not said so yet. Costs as much
+    as there are claims, in runs with GPUs.
+    """
+    if not state.policy.gpus:
+        return 0.0
+    return sum(claim.resources.gpus for claim in state.claims.values() if not claim.isolated)
+
+
 def task_view(state: State, task_id: int) -> TaskView | None:
     """None: it has ended, or was not submitted yet."""
     record = state.tasks.get(task_id)

@@ -25,6 +25,9 @@ class CoreViews:
     def room(self) -> ClusterRoom:
         return snapshots.cluster_room(self.core.state)
 
+    def advisory_gpus(self) -> float:
+        return snapshots.advisory_gpus(self.core.state)
+
     def task(self, task_id: int) -> TaskView | None:
         return snapshots.task_view(self.core.state, task_id)
 

@@ -45,7 +45,8 @@ class Questions:
             **self._about, "now": time.time(), "stopping": now.stopping, "connected": now.connected,
             "rests_s": now.rests_s,
             "counts": asdict(self._engine.counts()), "claims": now.claims,
-            "held": {"cores": now.held.cores, "memory_mb": now.held.memory_mb},
+            "held": {"cores": now.held.cores, "memory_mb": now.held.memory_mb, "gpus": now.held.gpus,
+                     "advisory_gpus": self._views.advisory_gpus()},
             "agents": len(room.agents), "cores": sum(a.cores for a in room.agents),
             "memory_mb": sum(a.memory_mb for a in room.agents)}
 

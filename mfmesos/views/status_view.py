@@ -71,6 +71,9 @@ def _live(live: Values) -> Iterator[str]:
         memory=f"{live['memory_mb']:.0f}")
     yield m.STATUS_HOLDS(claims=counted(live["claims"], "claim"), cores=f"{held['cores']:g}",
                          memory=f"{held['memory_mb']:.0f}")
+    if held.get("gpus"):  # a scheduler of the version before says nothing of them
+        yield m.STATUS_GPUS_ADVISORY(gpus=held["gpus"], advisory=held["advisory_gpus"]) if held["advisory_gpus"] \
+            else m.STATUS_GPUS_STRICT(gpus=held["gpus"])
     if not live["connected"]:
         yield m.STATUS_DISCONNECTED()
     if live.get("rests_s"):

@@ -15,6 +15,7 @@ import pytest
 from world import FakeExecutor, World
 
 from mfmesos.core import events as ev
+from mfmesos.core import snapshot
 from mfmesos.core.model import GPU_TYPE, Constraint, Request, Resources, Task
 from mfmesos.core.policy import Policy
 from mfmesos.shared import wire
@@ -180,3 +181,15 @@ def test_no_gpu_has_two_tasks_and_none_is_lost(seed: int):
     assert len(licensed) == 3
     world.send(ev.NoMoreTasks())
     world.run_to_end()
+
+
+def test_gpus_of_agents_that_do_not_isolate_them_are_advisory():
+    """For status; until its executor has said so, a claim's are not its own."""
+    world = world_of_gpus()
+    world.submit(1, 2, cores=8, memory_mb=100, disk_mb=10, gpus=4)
+    world.offer()
+    assert snapshot.advisory_gpus(world.core.state) == 8
+    executor = world.live()[0]
+    executor.devices = tuple(Device(f"GPU-{n}", own=True) for n in range(4))
+    world.sync(executor)
+    assert snapshot.advisory_gpus(world.core.state) == 4

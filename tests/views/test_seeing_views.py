@@ -62,6 +62,8 @@ SCREENS = {
     "status-live": lambda: status({**RUN, "state": "running", "ended": None}, LIVE, RUNNING, FAILURES),
     "status-stopping": lambda: status(None, {**LIVE, "stopping": "stopped by SIGINT", "connected": False}),
     "status-rests": lambda: status(None, {**LIVE, "rests_s": 18.4}),
+    "status-gpus": lambda: status(None, {**LIVE, "held": {**LIVE["held"], "gpus": 4.0, "advisory_gpus": 2.0}}),
+    "status-gpus-strict": lambda: status(None, {**LIVE, "held": {**LIVE["held"], "gpus": 4.0, "advisory_gpus": 0.0}}),
     "status-ended": lambda: status(RUN, None, (), FAILURES),
     "status-stopped": lambda: status({**RUN, "state": "stopped", "failure": "stopped by SIGTERM"}, None),
     "status-crashed": lambda: status({**RUN, "state": "running", "ended": None}, None),

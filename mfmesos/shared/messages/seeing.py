@@ -22,6 +22,13 @@ STATUS_CLUSTER = Message(
     "What the agents could give to tasks.")
 STATUS_HOLDS = Message(
     "status-holds", "held: {claims} with {cores} cores, {memory} MB memory", "What the run holds of the cluster.")
+STATUS_GPUS_STRICT = Message(
+    "status-gpus-strict", "GPUs: {gpus:g} held, kept apart by the kernel (strict)",
+    "The agents isolate GPUs: no task can use the GPU of another claim (docs/gpus.md).")
+STATUS_GPUS_ADVISORY = Message(
+    "status-gpus-advisory", "GPUs: {gpus:g} held, {advisory:g} on agents that do not isolate them (advisory)",
+    "Tasks there learn by variables which GPUs are theirs, and a task that overrides them is found later, or never "
+    "(docs/gpus.md).")
 STATUS_DISCONNECTED = Message(
     "status-disconnected", "the master is unreachable at the moment; what runs continues",
     "The scheduler has lost its connection, and tries again.")
