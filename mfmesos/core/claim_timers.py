@@ -11,6 +11,7 @@ from mfmesos.core.claim_table import Claim
 from mfmesos.core.claims import ended, failed, release_when_sent
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState, TaskState
+from mfmesos.shared.devices import GPUS
 from mfmesos.shared.messages import core as m
 
 AGAIN_S = 0.5
@@ -42,10 +43,16 @@ def look_at_silence(state: State, claims: Iterable[Claim]) -> None:
             why = m.EXECUTOR_SENT_NOTHING(silent=silent)
             state.emit(KillClaim(claim.id, claim.agent_id.agent, policy.kill_grace_s, claim.agent_id.cluster))
             failed(state, claim, why)
-            ended(state, claim, why)
+            _give_up(state, claim, why)
         elif silent > ask_after and now - claim.asked_at > ask_after and state.cluster_of(claim).connected:
             claim.asked_at = now
             state.emit(Reconcile(((claim.id, claim.agent_id.agent),), claim.agent_id.cluster))
+
+
+def _give_up(state: State, claim: Claim, why: str) -> None:
+    """Nobody has said that it ended."""
+    state.agent(claim.agent_id).doubtful.update(claim.ids.of(GPUS))
+    ended(state, claim, why)
 
 
 def let_go(state: State, claims: Iterable[Claim]) -> None:
@@ -129,7 +136,7 @@ def _overdue(state: State, claim: Claim) -> None:
     release_s = state.policy.release_s
     if waited > 2 * release_s:
         state.note("warning", m.CLAIM_NOT_ENDED(claim=claim.id, agent=claim.hostname, waited=waited))
-        ended(state, claim, m.CLAIM_STUCK())
+        _give_up(state, claim, m.CLAIM_STUCK())
     elif waited > (release_s if claim.synced else state.policy.starting_s) and state.now - claim.asked_at > release_s:
         claim.asked_at = state.now
         state.emit(KillClaim(claim.id, claim.agent_id.agent, state.policy.kill_grace_s, claim.agent_id.cluster))

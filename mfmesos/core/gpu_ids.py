@@ -133,7 +133,8 @@ def _spare(state: State, agent: AgentRecord) -> Iterator[str]:
     claims = state.claims.of_agent(agent.id)
     taken = {one for claim in claims for one in claim.ids.of(GPUS)}
     out = {device.id for claim in claims for device in claim.devices if device.state != FREE}
-    return (one for one in _known(state, agent) if one not in taken and one not in out and one not in agent.faulty)
+    in_order = sorted(_known(state, agent), key=agent.doubtful.__contains__)
+    return (one for one in in_order if one not in taken and one not in out and one not in agent.faulty)
 
 
 def _supply(state: State, agent: AgentRecord) -> None:

@@ -298,6 +298,8 @@ class AgentRecord:
     """Of its GPUs, as an executor named them; empty: not known."""
     faulty: dict[str, str] = field(default_factory=dict)
     """Of these those that are out for good, and why."""
+    doubtful: set[str] = field(default_factory=set)
+    """Of these those of claims that were given up, whose executors may still run: they are given out last."""
     had: Resources = Resources()
     """Of the last claim there that was given up for tasks that it could not hold."""
     had_until: float = -1e18
