@@ -83,6 +83,8 @@ def _beside_one(state: State, claim: Claim, room: Resources, at_most: int, reaso
         if not need.fits_in(claim.resources):
             continue
         n = how_many_fit(need, left[0], min(state.queue.count(shape), at_most))
+        if shape.scope:  # else what its constraints forbid would count as taken
+            n = int(min(n, constraints.left(state, shape, claim.agent_id)))
         first = state.queue.first(shape)
         if not n or first is None:
             continue

@@ -13,6 +13,7 @@ from typing import Any, Callable
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.core import Core
+from mfmesos.core.demand import RETRIED_EVERY_S
 from mfmesos.core.holding import is_held
 from mfmesos.core.keeping_off import HOLDS_S
 from mfmesos.core.model import (
@@ -452,6 +453,8 @@ class World:
             for shape, _, first in state.queue.shapes():
                 if shape.solo or shape.at not in ("", claim.id) or shunned(state, shape, claim.agent_id):
                     continue
+                if shape.failed_at and state.now - state.retried_at < RETRIED_EVERY_S:
+                    continue  # where it may start depends on the time, and is looked at once a second
                 need = state.allocation(shape, claim.resources, claim.agent_id)
                 assert not (need.fits_in(claim.resources) and how_many_fit(need, claim.free, 1)), (
                     f"task {first.task.id} waits although {claim.id} has room")
