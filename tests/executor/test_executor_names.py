@@ -212,7 +212,7 @@ def test_a_command_that_is_to_be_left_as_it_is():
     options = {"max_running": None, "max_cores": None, "max_memory": None, "claims": "shared", "claim_idle": 5.0,
                "claim_worklife": 60.0, "estimates": "off", "retry_budget": 2.0, "history": "",
                "no_history": True, "shared_fs": [], "placement": "first", "place": {}, "order": "fifo",
-               "reserve": "easy", "offers": "polite", "arrival_rate": None}
+               "reserve": "easy", "offers": "polite", "arrival_rate": None, "keep_failed": 0.0}
     for left in (False, True):
         settings = task_settings({**options, "no_rewrite": left})
         policy = policy_of(SchedulerConfig("/w", **settings))
