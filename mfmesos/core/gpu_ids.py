@@ -110,6 +110,9 @@ def _learn(state: State, agent: AgentRecord, devices: tuple[Device, ...]) -> Non
     names = {device.index: device.id for device in devices if device.index not in ("", device.id)}
     for claim in state.claims.of_agent(agent.id) if names else ():
         if claim.ids.rename(names):
+            # After a restart of the scheduler a claim may have been opened with the number of one that another has.
+            claim.ids.leave({one for other in state.claims.of_agent(agent.id) if other is not claim
+                             for one in other.ids.of(GPUS)})
             state.emit(SaveClaim(claim.saved()))
             for record in filter(None, (tasks.current(state, claim, one) for one in claim.attempts)):
                 record.rename_gpus(claim.id, names)

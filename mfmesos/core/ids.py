@@ -5,7 +5,7 @@ attempt have `Ids`: each id by itself.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Union
 
@@ -91,6 +91,10 @@ class HeldIds:
         self._all[GPUS] = [names.get(one, one) for one in mine]
         self._used[GPUS] = {names.get(one, one) for one in self._used[GPUS]}
         return True
+
+    def leave(self, others: Container[str]) -> None:
+        """Without the free GPUs that are others'."""
+        self._all[GPUS] = [one for one in self._all[GPUS] if one in self._used[GPUS] or one not in others]
 
     def idle_out(self) -> list[str]:
         """The GPUs that are out and that no attempt has."""
