@@ -17,7 +17,7 @@ from mfmesos_executor.environ import base_environment
 from mfmesos_executor.sandbox import BadName, Sandbox, normal, rewrite
 from mfmesos_executor.unpack import BadStream, unpack
 
-from mfmesos.cli.command_line import task_settings
+from mfmesos.cli import command_line
 from mfmesos.scheduler.parts import policy_of
 from mfmesos.settings.config import SchedulerConfig
 from mfmesos.shared import wire
@@ -209,12 +209,9 @@ def test_psutil_in_place_of_proc():
 
 def test_a_command_that_is_to_be_left_as_it_is():
     """--no-rewrite reaches the executor with each attempt, and an executor of before is not disturbed by it."""
-    options = {"max_running": None, "max_cores": None, "max_memory": None, "claims": "shared", "claim_idle": 5.0,
-               "claim_worklife": 60.0, "estimates": "off", "retry_budget": 2.0, "history": "",
-               "no_history": True, "shared_fs": [], "placement": "first", "place": {}, "order": "fifo",
-               "reserve": "easy", "offers": "polite", "arrival_rate": None, "keep_failed": 0.0}
+    options = command_line.makeflow.make_context("makeflow", []).params
     for left in (False, True):
-        settings = task_settings({**options, "no_rewrite": left})
+        settings = command_line.task_settings({**options, "no_rewrite": left})
         policy = policy_of(SchedulerConfig("/w", **settings))
         message = run("1.1", "cat /data/x", [wire.Input("/data/x", "0", 0)], rewrite=policy.rewrite)
         answer = wire.load_sync_answer(wire.dumps(wire.SyncAnswer(run=[message])))
