@@ -271,7 +271,8 @@ class Claim:
         self._temporaries.close()
         grace = self._data.kill_grace_s if close.grace_s is None else min(close.grace_s, self._data.kill_grace_s)
         # In reverse order: an attempt that waits for resources must not start because another one ends.
-        for name in reversed(self._running()):
+        killed = self._running()
+        for name in reversed(killed):
             self._kill(name, grace)
         until = self._clock() + grace + 2.0
         while self._running() and self._clock() < until:
@@ -279,13 +280,18 @@ class Claim:
         self._reaper.kill_all()
         if self._peers is not None:
             self._peers.close()
-        if close.say_goodbye:
+        if close.say_goodbye or (close.state == "TASK_FINISHED" and self._have_printed(killed)):
             self._say_goodbye()
         for name in FOLDERS:
             remove_tree(f"{self._folder}/{name}")
 
     def _running(self) -> list[str]:
         return [name for name in self._attempts if name not in self._state.results]
+
+    def _have_printed(self, names: list[str]) -> bool:
+        """Whether a user may want to read what these ended attempts have printed."""
+        results = (self._state.results.get(name) for name in names)
+        return any(result is not None and (result.stdout or result.stderr) for result in results)
 
     def _say_goodbye(self) -> None:
         """One last sync, which reports all ended attempts; bounded in time."""

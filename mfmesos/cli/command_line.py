@@ -13,6 +13,8 @@ import click
 
 from mfmesos import __version__
 from mfmesos.cli.at_end import AT_END, with_end
+from mfmesos.cli.attach_command import attach
+from mfmesos.cli.detaching import DETACH, detached
 from mfmesos.cli.estimates_commands import estimates
 from mfmesos.cli.failing import fail
 from mfmesos.cli.fetch_command import fetch
@@ -66,6 +68,7 @@ def cluster_options(command: F) -> F:
         click.option("--local-agents", type=Number(bounds.AGENTS), default=1, show_default=True, metavar="N",
                      help="Start N agents in the embedded cluster; they share this machine."),
         click.option("-v", "--verbose", is_flag=True, help="Verbose output."),
+        DETACH,
         showing_options,
         click.option("--event-log", is_flag=True, help="Log every decision to .mfmesos/events-*, for developers."),
     )):
@@ -173,7 +176,8 @@ def run(
     config = scheduler_config(source.parent.resolve(), options, engine="batch", retries=retries,
                               launch=f"batch {source.name}", **task_settings(options))
     _guarded(lambda: with_end("" if dry_run else options["at_end"], source.parent, lambda: batch_run.run(
-        source, config, batch_options, options["local_agents"]), echo))
+        source, config, batch_options, options["local_agents"]), echo),
+             source.parent if options["detach"] and not dry_run else None)
 
 
 @main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -190,7 +194,7 @@ def makeflow(args: tuple[str, ...], **options: Any) -> None:
     from mfmesos.launchers import makeflow_args
     from mfmesos.launchers.makeflow import launch
 
-    _guarded(lambda: _launched(launch, makeflow_args.parse(list(args), os.environ), args, options))
+    _launch(launch, lambda: makeflow_args.parse(list(args), os.environ), args, options)
 
 
 @main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -206,7 +210,7 @@ def factory(args: tuple[str, ...], **options: Any) -> None:
     from mfmesos.launchers import factory_args
     from mfmesos.launchers.factory import launch
 
-    _guarded(lambda: _launched(launch, factory_args.parse(list(args)), args, options))
+    _launch(launch, lambda: factory_args.parse(list(args)), args, options)
 
 
 @main.command()
@@ -231,7 +235,9 @@ def pool(project: str | None, folder: Path, status: bool, **options: Any) -> Non
         with local_cluster(config, options["local_agents"]) as resolved:
             return pool_launcher.launch(settings, options["file"], LaunchOptions([], resolved, echo))
 
-    _guarded((lambda: pool_status.show(pool_status.read(config.state_dir), click.echo)) if status else start)
+    if status:
+        _guarded(lambda: pool_status.show(pool_status.read(config.state_dir), click.echo))
+    _guarded(start, folder if options["detach"] else None)
 
 
 @main.command()
@@ -333,7 +339,7 @@ def clean(directory: Path, dry_run: bool, master: str, principal: str | None, se
 
 add_layers((run, makeflow, factory), also=pool)
 for command in (
-        status, why, logs, fetch, runs, *STEERING, report, export, web, estimates, history, simulate,
+        status, why, logs, fetch, attach, runs, *STEERING, report, export, web, estimates, history, simulate,
         config_command(run)):
     main.add_command(command)
 for command in main.commands.values():
@@ -347,6 +353,16 @@ def echo(text: str) -> None:
     from mfmesos.shared.terminal import say
 
     say(text)
+
+
+def _launch(launch: Callable[[LaunchOptions], int], parse: Callable[[], MakeflowArgs | FactoryArgs],
+            args: Sequence[str], options: dict[str, Any]) -> NoReturn:
+    try:
+        parsed = parse()
+    except ConfigError as e:
+        fail(str(e))
+    detaches = options["detach"] and not parsed.starts_nothing
+    _guarded(lambda: _launched(launch, parsed, args, options), parsed.workdir(Path.cwd()) if detaches else None)
 
 
 def _launched(
@@ -368,10 +384,12 @@ def _launched(
             ignore_environment=options.get("ignore_environment", False))), echo)
 
 
-def _guarded(call: Callable[[], Any]) -> NoReturn:
-    """Run a command. An error that the user can fix becomes one line; an unexpected error becomes one line and a
-    log.
+def _guarded(call: Callable[[], Any], detach_in: Path | None = None) -> NoReturn:
+    """Run a command, in the background if it is to be detached: with its log in that folder. An error that the user can
+    fix becomes one line; an unexpected error becomes one line and a log.
     """
+    if detach_in is not None:
+        detached(detach_in, lambda: _guarded(call))
     try:
         code = call()
     except ConfigError as e:

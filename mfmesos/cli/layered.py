@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from mfmesos.settings.config import ConfigError
 from mfmesos.shared.messages import settings as m
 
-NOT_LAYERED = frozenset(("help", "dry-run", "follow", "rerun", "ignore-environment"))
+NOT_LAYERED = frozenset(("help", "dry-run", "follow", "rerun", "detach", "ignore-environment"))
 """What is meant for one call."""
 ON, OFF = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 FLAG, DEFAULT = "command line", "default"

@@ -38,7 +38,7 @@ def status(folder: Path, watch: bool, as_json: bool) -> None:
     from mfmesos.views import status_view
 
     while True:
-        data = _data(folder)
+        data = status_of(folder)
         if watch and sys.stdout.isatty():
             click.clear()
         if as_json:
@@ -146,7 +146,7 @@ def _print_live(sources: Sources, number: int, follow: bool, state: str) -> None
         fail(m.NOTHING_PRINTED_YET(task=number, state=state))
 
 
-def _data(folder: Path) -> dict[str, Any]:
+def status_of(folder: Path) -> dict[str, Any]:
     from mfmesos.control.control_client import ControlClient, NotAlive
     from mfmesos.views import status_view
 

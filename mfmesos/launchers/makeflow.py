@@ -114,7 +114,8 @@ def _session(
     log.read()
     return MakeflowSession(
         program="makeflow", binary=copy, argv=[*debug.argv, *args.argv], cwd=Path.cwd(), workdir=workdir,
-        environ=environ, log=log, supervisor=supervisor, echo=options.echo, pass_fds=pass_fds, look=debug.look)
+        environ=environ, log=log, supervisor=supervisor, echo=options.echo, pass_fds=pass_fds, look=debug.look,
+        resumes=True)
 
 
 def _run(

@@ -43,6 +43,8 @@ class Session:
     """Its argv[0], if different from its name."""
     jobs: str = "tasks"
     """The user's word for its tasks."""
+    resumes: bool = False
+    """Whether the same command continues where a stopped one ended."""
     hangup: signal.Signals = signal.SIGHUP
     """The signal for the engine after a SIGHUP to the launcher."""
     repeat_s: float | None = None
@@ -121,6 +123,8 @@ class Session:
         self.interrupts += 1
         if self.interrupts == 1:
             self.echo(m.STOPPING_ENGINE(program=self.program, jobs=self.jobs, again=self._again(number)))
+            if self.resumes:
+                self.echo(m.STOPPING_RESUMES())
             sent = self.hangup if number == signal.SIGHUP else number
             if not from_terminal or sent != number:
                 self._to_engine(sent)

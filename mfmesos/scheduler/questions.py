@@ -22,8 +22,8 @@ AT_ONCE = 2_000
 
 
 class Questions:
-    """For the loop's thread. `offset_s`: epoch minus the core's clock; `about`: what never
-    changes during the run.
+    """For the loop's thread. `offset_s`: epoch minus the core's clock; `about`: more of the
+    run's status.
     """
 
     def __init__(

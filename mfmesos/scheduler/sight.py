@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future, wait
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 from mfmesos.control import socket_place
 from mfmesos.control.control_server import ControlServer
@@ -65,14 +65,17 @@ class Sight:
         self._introduced = shown is None
         self._learned = 0
         self._started_at = self._now()
+        self._about: dict[str, Any] = {"first": ""}
+        """What the control socket tells of the run; "first" is its first line."""
 
     async def start(self, resumed: bool) -> None:
         """Begin the record and open the socket. An error is logged."""
         config = self._config
         self._began = self._record.begin(RunInfo(config.engine, config.master, resumed))
-        about = {"workdir": config.workdir, "engine": config.engine, "master": config.master, "pid": os.getpid(),
-                 "started": time.time()}
-        self._questions = Questions(self._views, self._engine, self._offset_s, about)
+        self._about.update({
+            "workdir": config.workdir, "engine": config.engine, "master": config.master, "pid": os.getpid(),
+            "launcher": config.parent_pid or os.getpid(), "started": time.time()})
+        self._questions = Questions(self._views, self._engine, self._offset_s, self._about)
         server = ControlServer({
             **self._questions.answers(),
             **TableQuestions(self._views, self._engine, self._offset_s).answers(),
@@ -126,7 +129,8 @@ class Sight:
             tasks = m.TASKS_DONE_BEFORE(done=counts.before, tasks=tasks)
         known = m.LEARNED_OF(
             count=self._learned, noun="category" if self._learned == 1 else "categories") if self._learned else ""
-        self._shown.note(", ".join(filter(None, (m.RUN_BEGINS(where=where, amounts=amounts), tasks, known))))
+        self._about["first"] = ", ".join(filter(None, (m.RUN_BEGINS(where=where, amounts=amounts), tasks, known)))
+        self._shown.note(self._about["first"])
 
     def ended(self, report: ReportTask | ReportAttempt, host: str) -> None:
         """A task, or an attempt before another."""

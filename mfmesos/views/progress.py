@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Callable
 
 from mfmesos.core.snapshot import Counts
 from mfmesos.shared import terminal
-from mfmesos.shared.phrases import duration
+from mfmesos.shared.phrases import duration, printable
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -23,11 +23,11 @@ LEFT_BLANK = 18
 """Columns before a plain line of progress: "mfmesos: 12:34:56 "."""
 
 
-def progress(force_plain: bool = False) -> PlainProgress | LiveProgress:
-    """The progress display for this stderr."""
+def progress(force_plain: bool = False, elapsed_s: float = 0.0) -> PlainProgress | LiveProgress:
+    """The progress display for this stderr, of a run that began `elapsed_s` ago."""
     if force_plain or not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
-        return PlainProgress()
-    return LiveProgress()
+        return PlainProgress(elapsed_s=elapsed_s)
+    return LiveProgress(elapsed_s)
 
 
 class PlainProgress:
@@ -35,12 +35,13 @@ class PlainProgress:
 
     def __init__(
         self, echo: Callable[[str], None] | None = None, clock: Callable[[], float] = time.monotonic,
-        time_of_day: Callable[[], str] = lambda: time.strftime("%H:%M:%S"),
+        time_of_day: Callable[[], str] = lambda: time.strftime("%H:%M:%S"), elapsed_s: float = 0.0,
     ) -> None:
         self._echo = echo or terminal.line
         self._clock = clock
         self._time_of_day = time_of_day
-        self._started = self._shown_at = clock()
+        self._shown_at = clock()
+        self._started = self._shown_at - elapsed_s
         self._shown = self._last = Counts()
 
     def update(self, counts: Counts) -> None:
@@ -56,7 +57,10 @@ class PlainProgress:
         self._echo(f"mfmesos: {self._time_of_day()} {text}")
 
     def note(self, text: str) -> None:
-        self._echo(f"mfmesos: {text}")
+        self.line(f"mfmesos: {text}")
+
+    def line(self, text: str) -> None:
+        self._echo(text)
 
     def close(self) -> None:
         if self._last != self._shown:
@@ -66,11 +70,11 @@ class PlainProgress:
 class LiveProgress:
     """A bar coloured by state with counts, rate and the time left, redrawn in place."""
 
-    def __init__(self) -> None:
+    def __init__(self, elapsed_s: float = 0.0) -> None:
         from rich.console import Console
         from rich.live import Live
 
-        self._started = time.monotonic()
+        self._started = time.monotonic() - elapsed_s
         self._counts = Counts()
         self._console = Console(stderr=True)
         self._live = Live(console=self._console, get_renderable=self._render, refresh_per_second=8, transient=False)
@@ -97,8 +101,11 @@ class LiveProgress:
         self._counts = counts
 
     def note(self, text: str) -> None:
+        self.line(f"mfmesos: {text}")
+
+    def line(self, text: str) -> None:
         with contextlib.suppress(OSError):
-            self._console.print(f"mfmesos: {text}", markup=False, highlight=False)
+            self._console.print(printable(text, 0), markup=False, highlight=False)
 
     def close(self) -> None:
         with contextlib.suppress(OSError):

@@ -71,6 +71,8 @@ def test_ctrl_c(flow):
     os.killpg(process.pid, signal.SIGINT)
     ended = flow.end(process, 60)
     assert ended.code not in (0, None), ended.out
+    assert "stopping: makeflow ends within 5 s" in ended.out
+    assert "run the same command again to resume" in ended.out
     assert not sleepers()
     finish(flow)
 
@@ -122,15 +124,18 @@ def test_leftovers_of_a_dead_run(flow):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
 def test_ctrl_c_of_the_batch_runner(flow, number):
-    """SIGINT, SIGHUP or SIGQUIT: tasks are killed, exit 130, and the next run does only what was not done."""
+    """SIGINT, SIGHUP or SIGQUIT: tasks are killed, what they have printed is kept, exit 130, and the next run does only
+    what was not done."""
     flow.write("tasks.info", "1,cat in.txt > a,in.txt,a,-1,-1,-1,submitted\n"
-               f"2,cat in.txt > b; sleep 300.{os.getpid()},in.txt,b,-1,-1,-1,submitted\n")
+               f"2,cat in.txt > b; echo begun; sleep 300.{os.getpid()},in.txt,b,-1,-1,-1,submitted\n")
     process = flow.start("run", "--master", flow.cluster.master, "tasks.info")
     wait_until(lambda: sleepers() and (flow.folder / "a").exists(), 30, "a running task")
     os.killpg(process.pid, number)
     ended = flow.end(process, 40)
     assert ended.code == 130, ended.out
+    assert ended.line_with(f"stopped by {number.name}; ending what runs", "run the same command again to resume")
     assert not (flow.folder / "b").exists()
+    assert flow.end(flow.start("logs", "2")).out == "begun\n"
     flow.write("tasks.info", (flow.folder / "tasks.info").read_text().replace(f"; sleep 300.{os.getpid()}", ""))
     ended = flow.run("tasks.info")
     assert ended.code == 0, ended.out

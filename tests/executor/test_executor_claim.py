@@ -159,6 +159,18 @@ def test_release_kills_what_runs(executor, staging, tmp_path):
     assert executor.left() == []
 
 
+@pytest.mark.parametrize("printed", ["here\n", ""])
+def test_what_a_released_attempt_has_printed(executor, staging, tmp_path, printed):
+    """Ctrl-C releases claims: a last sync brings what their attempts have printed, if they have."""
+    staging.run(run("1.1", f"printf '{printed}'; echo $$ > {tmp_path}/pid; sleep 300"))
+    number_in(tmp_path / "pid")
+    staging.let_go()
+    assert executor.end() == ("TASK_FINISHED", "")
+    last = staging.syncs[-1]
+    assert last.closing is bool(printed)
+    assert [(r.outcome, r.stdout) for r in last.results] == ([("killed", printed)] if printed else [])
+
+
 def test_shutdown(start, staging, tmp_path):
     """SHUTDOWN: SIGTERM, SIGKILL after less than the agent's grace, a last closing sync, TASK_KILLED, nothing left."""
     executor = start(kill_grace_s=60.0)

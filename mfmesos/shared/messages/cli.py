@@ -7,6 +7,15 @@ UNKNOWN_PROGRAM = Message(
     "unknown-program", "mfmesos: cannot start {program!r}, which is not part of mfmesos; {cure}",
     "mfmesos/start.py was called by hand, or by a file of another version.", "start the mfmesos command")
 INTERRUPTED = Message("interrupted", "mfmesos: interrupted", "Ctrl-C ended the command.")
+DETACHED = Message(
+    "detached", "the run continues in the background (process {process}, log {log}); {cure}",
+    "With --detach, when the run has begun.", "mfmesos attach {folder} follows it, kill -INT {process} stops it")
+DETACHED_ALREADY = Message(
+    "detached-already", "a detached run is active in {folder}; {cure}", "One run at a time uses a folder.",
+    "mfmesos attach {folder} follows it")
+DETACHED_NO_LOG = Message(
+    "detached-no-log", "{file} cannot be written ({why}), so the run was not started",
+    "The log of a detached run cannot be created.")
 NUMBER_OUT_OF_BOUNDS = Message(
     "number-out-of-bounds", "{value!r} is not {bounds}.", "The value of an option is not a number, or out of bounds.",
     "give a number within the bounds")

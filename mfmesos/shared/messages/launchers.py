@@ -102,6 +102,8 @@ FACTORY_DIED = Message(
 STOPPING_ENGINE = Message(
     "stopping-engine", "stopping: {program} ends within 5 s, then its {jobs}; {again} to hurry",
     "The first Ctrl-C or signal.")
+STOPPING_RESUMES = Message(
+    "stopping-resumes", "run the same command again to resume", "Follows stopping-engine, for makeflow.")
 STOPPING_JOBS = Message(
     "stopping-jobs", "stopping: {program} is killed, and its {jobs} on the agents are being killed",
     "The second Ctrl-C or signal.")

@@ -145,6 +145,14 @@ NOTHING_PRINTED_YET = Message(
     "nothing-printed-yet", "task {task} is {state}, and has printed nothing yet",
     "The task has not started, or its executor did not answer.")
 
+# --- attach ---
+ATTACH_LEFT = Message(
+    "attach-left", "the run continues; {cure}", "Ctrl-C ended mfmesos attach alone.",
+    "mfmesos attach {folder} follows it again, kill -INT {process} stops it")
+ATTACH_KILLED = Message(
+    "attach-killed", "{folder}: the run ended without an exit code: it was killed; {cure}",
+    "The process of a detached run was killed, or the machine was restarted.", "the same command resumes it")
+
 # --- fetch ---
 NO_SANDBOX = Message(
     "no-sandbox", "no sandbox of task {task} is kept; {cure}",
