@@ -120,8 +120,10 @@ def cli() -> None:
 
 
 def _start_early(argv: list[str]) -> Early | None:
-    """The scheduler's process for a command that will surely need one; the command itself takes a while to start."""
-    if argv[:1] not in (["makeflow"], ["factory"]) or not {"-h", "--help"}.isdisjoint(argv):
+    """The scheduler's process for a command that will surely need one; the command itself takes a while to start. A
+    detached command starts its own, which must be its child and not write to the terminal.
+    """
+    if argv[:1] not in (["makeflow"], ["factory"]) or not {"-h", "--help", "--detach"}.isdisjoint(argv):
         return None
     from mfmesos.launchers.early import Early
 

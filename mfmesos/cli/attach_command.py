@@ -30,10 +30,10 @@ PROGRESS = re.compile(r"mfmesos: \d\d:\d\d:\d\d \d+/\d+ done")
                 type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--plain", is_flag=True, help="Print plain lines instead of a live display.")
 def attach(folder: Path, plain: bool) -> None:
-    """Follow a run until it ends, as the terminal that started it would.
+    """Follow a run from any terminal, until it ends.
 
-    Ctrl-C ends the following, not the run. The exit code is the run's. Of a run that has ended with --detach this shows
-    its last lines and its exit code.
+    Shows what the terminal that started it would show. Ctrl-C ends the following, not the run. The exit code is the
+    run's. Of a run with --detach that has ended this shows its last lines.
 
     FOLDER is the folder of the workflow (default: the present one).
     """
@@ -55,7 +55,6 @@ class Following:
 
     def __init__(self, folder: Path, plain: bool) -> None:
         from mfmesos.store import detached_run
-        from mfmesos.views.progress import progress
 
         self._folder = folder
         self._state_dir = folder / STATE_DIR
@@ -64,7 +63,7 @@ class Following:
         self._read = self._log.stat().st_size if self._detached else 0
         self._part = ""
         self._introduced = False
-        self._make = lambda elapsed_s: progress(plain, elapsed_s)
+        self._plain = plain
         self._shown: PlainProgress | LiveProgress | None = None
         self.launcher = 0
 
@@ -113,7 +112,9 @@ class Following:
         return self.ended(self._new_lines())
 
     def _display(self, elapsed_s: float = 0.0) -> PlainProgress | LiveProgress:
-        self._shown = self._shown or self._make(elapsed_s)
+        from mfmesos.views.progress import progress
+
+        self._shown = self._shown or progress(self._plain, elapsed_s)
         return self._shown
 
     def close(self) -> None:
@@ -136,7 +137,7 @@ class Following:
         from mfmesos.store import detached_run
 
         kept = detached_run.load(self._state_dir)
-        if kept is None or not (self._detached or (last is None and self._is_of(kept))):
+        if kept is None or not self._log.exists() or not (self._detached or (last is None and self._is_of(kept))):
             return self._by_record()
         if last is None:
             last = _without_progress(self._log.read_text(errors="replace").split("\n")[:-1])[-LAST_LINES:]
@@ -159,8 +160,9 @@ class Following:
             return True
         if run is None:
             return True
-        return kept.began <= run["started"] and (
-            run["state"] == RUNNING if kept.ended is None else run["started"] <= kept.ended)
+        if kept.ended is None:
+            return bool(kept.began <= run["started"] and run["state"] == RUNNING)
+        return bool(kept.began <= run["started"] <= kept.ended)
 
     def _by_record(self) -> int:
         """Of a run that was started in a terminal."""

@@ -13,28 +13,23 @@ import click
 
 from mfmesos import __version__
 from mfmesos.cli.at_end import AT_END, with_end
-from mfmesos.cli.attach_command import attach
-from mfmesos.cli.detaching import DETACH, detached
+from mfmesos.cli.detaching import detached
 from mfmesos.cli.estimates_commands import estimates
 from mfmesos.cli.failing import fail
-from mfmesos.cli.fetch_command import fetch
+from mfmesos.cli.groups import SEEING, STEERING, Grouped
 from mfmesos.cli.history_commands import history
 from mfmesos.cli.layered import add_layers, config_command
 from mfmesos.cli.number_options import Number
-from mfmesos.cli.place_options import address, enter, folders
+from mfmesos.cli.place_options import address, enter, folders, ports
 from mfmesos.cli.policy_options import policy_options, policy_settings
 from mfmesos.cli.pool_options import pool_options, settings_of
-from mfmesos.cli.report_commands import export, report
-from mfmesos.cli.runs_command import runs
-from mfmesos.cli.seeing_commands import logs, status, why
 from mfmesos.cli.showing_options import showing_options, showing_settings
 from mfmesos.cli.simulate_commands import simulate
-from mfmesos.cli.steering_commands import COMMANDS as STEERING
-from mfmesos.cli.web_command import web
 from mfmesos.settings.config import DEFAULT_MASTER, ConfigError, SchedulerConfig, read_secret
 from mfmesos.shared import bounds
 from mfmesos.shared.messages import cli as m
 from mfmesos.shared.plainerrors import plain
+from mfmesos.shared.terminal import say as echo
 
 if TYPE_CHECKING:
     from mfmesos.launchers.factory_args import FactoryArgs
@@ -59,6 +54,8 @@ def cluster_options(command: F) -> F:
         click.option("--secret-file", metavar="FILE", help=SECRET_HELP),
         click.option("--listen", default="", metavar="ADDRESS[:PORT]", callback=address,
                      help="Address and port where the staging server listens."),
+        click.option("--ports", default="", metavar="FIRST-LAST", callback=ports,
+                     help="Let the staging server listen on a free port of this range (default: any)."),
         click.option("--advertise", default="", metavar="HOST[:PORT]", callback=address,
                      help="Address where executors reach the staging server, if not the one of --listen."),
         click.option("--peer-transfers", is_flag=True,
@@ -68,7 +65,6 @@ def cluster_options(command: F) -> F:
         click.option("--local-agents", type=Number(bounds.AGENTS), default=1, show_default=True, metavar="N",
                      help="Start N agents in the embedded cluster; they share this machine."),
         click.option("-v", "--verbose", is_flag=True, help="Verbose output."),
-        DETACH,
         showing_options,
         click.option("--event-log", is_flag=True, help="Log every decision to .mfmesos/events-*, for developers."),
     )):
@@ -120,8 +116,8 @@ def scheduler_config(workdir: Path, options: dict[str, Any], **more: Any) -> Sch
     return SchedulerConfig(
         workdir=str(workdir), master=options["master"], role=options["role"], user=options["user"],
         principal=options["principal"], secret_file=options["secret_file"], listen=options["listen"],
-        advertise=options["advertise"], executor_uri=options["executor_uri"], peer_transfers=options["peer_transfers"],
-        verbose=options["verbose"], event_log=options["event_log"],
+        ports=options["ports"], advertise=options["advertise"], executor_uri=options["executor_uri"],
+        peer_transfers=options["peer_transfers"], verbose=options["verbose"], event_log=options["event_log"],
         **showing_settings(options), **more)
 
 
@@ -137,10 +133,13 @@ def task_settings(options: dict[str, Any]) -> dict[str, Any]:
         "history": None if options["no_history"] else os.path.abspath(file) if file else ""}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Grouped, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mfmesos")
 def main() -> None:
-    """Run scientific workflows on Apache Mesos."""
+    """Run scientific workflows on Apache Mesos.
+
+    mfmesos why, in the workflow's folder, says why tasks wait or failed.
+    """
 
 
 @main.command()
@@ -338,21 +337,12 @@ def clean(directory: Path, dry_run: bool, master: str, principal: str | None, se
 
 
 add_layers((run, makeflow, factory), also=pool)
-for command in (
-        status, why, logs, fetch, attach, runs, *STEERING, report, export, web, estimates, history, simulate,
-        config_command(run)):
+for command in (*SEEING, *STEERING, estimates, history, simulate, config_command(run)):
     main.add_command(command)
 for command in main.commands.values():
     click.option("-C", "work_in", metavar="FOLDER", is_eager=True, expose_value=False, callback=enter,
                  type=click.Path(exists=True, file_okay=False),
                  help="Work in FOLDER instead of the present one.")(command)
-
-
-def echo(text: str) -> None:
-    """Print one line for the user."""
-    from mfmesos.shared.terminal import say
-
-    say(text)
 
 
 def _launch(launch: Callable[[LaunchOptions], int], parse: Callable[[], MakeflowArgs | FactoryArgs],

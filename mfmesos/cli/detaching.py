@@ -20,6 +20,8 @@ DETACH = click.option(
     "--detach", is_flag=True,
     help="Return when the run has begun; it continues in the background, also after logout (see mfmesos attach).")
 LOOK_S = 0.1
+BEGIN_S = 60.0
+"""A run that has not ended in this time runs, also if it cannot be asked."""
 
 
 def detached(folder: Path, call: Callable[[], NoReturn]) -> NoReturn:
@@ -73,13 +75,14 @@ def _run(state_dir: Path, call: Callable[[], NoReturn]) -> NoReturn:
 
 def _await_begin(state_dir: Path, pid: int) -> int | None:
     """None: it runs. Ctrl-C ends it."""
+    until = time.monotonic() + BEGIN_S
     while True:
         try:
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
                 code = os.waitstatus_to_exitcode(status)
                 return 128 - code if code < 0 else code
-            if _has_begun(state_dir, pid):
+            if _has_begun(state_dir, pid) or time.monotonic() > until:
                 return None
             time.sleep(LOOK_S)
         except KeyboardInterrupt:

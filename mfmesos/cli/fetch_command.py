@@ -16,12 +16,12 @@ from mfmesos.shared.messages import seeing as m
 @click.command()
 @click.argument("words", nargs=-1, required=True, metavar="[FOLDER] TASK")
 @click.option("--attempt", type=Number(bounds.SOME), metavar="N", help="Of its attempt N (default: the last one kept).")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="NEW",
-              help="Unpack into the new folder NEW (default: failed-task-N.attempt-K in the workflow's folder).")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FOLDER",
+              help="Unpack into this new folder (default: failed-task-N.attempt-K in the workflow's folder).")
 def fetch(words: tuple[str, ...], attempt: int | None, output: Path | None) -> None:
-    """Unpack the sandbox of a failed task of a run with --keep-failed.
+    """Unpack what a failed task left, with --keep-failed.
 
-    It holds the task's working folder without its inputs, its temporary folder, and all that it printed.
+    The sandbox holds the task's working folder without its inputs, its temporary folder, and all that it printed.
 
     TASK is its number, the name of one of its outputs, or a part of its command.
     """

@@ -20,6 +20,17 @@ def address(context: click.Context, option: click.Parameter, text: str) -> str:
     return text
 
 
+def ports(context: click.Context, option: click.Parameter, text: str) -> str:
+    """FIRST-LAST, or empty; anything else is bad usage."""
+    from mfmesos.settings.ports import port_range
+
+    try:
+        port_range(text)
+    except ConfigError as e:
+        raise click.BadParameter(str(e)) from None
+    return text
+
+
 def folders(context: click.Context, option: click.Parameter, names: tuple[str, ...]) -> list[str]:
     """Shared folders of this machine, under each of their names; anything else is bad usage."""
     from mfmesos.settings.folders import shared_folders

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from mfmesos.store.run_registry import Known
 
 MOST_SHOWN = 50
+WIDE = 110
+"""Columns of a terminal in which the cluster is shown as well."""
+CLUSTER = 24
 
 
 @click.command()
@@ -31,14 +35,18 @@ def runs(as_json: bool) -> None:
     if not found:
         click.echo(m.NO_RUNS())
         return
-    click.echo(f"{'state':<9}{'finished':>13}{'failed':>8}  {'engine':<9}{'started':<14}folder")
-    now = time.time()
+    width, now = shutil.get_terminal_size((80, 24)).columns, time.time()
+    wide = width >= WIDE
+    cluster = f"{'cluster':<{CLUSTER}}" if wide else ""
+    click.echo(f"{'state':<9}{'finished':>13}{'failed':>8}  {'engine':<9}{'started':<17}{cluster}folder")
     for one in found:
         tasks = f"{one['finished']}/{one['total']}" if one["total"] is not None else "-"
         ago = m.AGO(time=duration(max(now - one["started"], 0.0)))
         failed = "-" if one["failed"] is None else one["failed"]
-        line = f"{one['state']:<9}{tasks:>13}{failed:>8}  {one['engine']:<9}{ago:<14}"
-        click.echo((line + cut(without_controls(one["folder"]), max(80 - len(line), 20))).rstrip())
+        line = f"{one['state']:<9}{tasks:>13}{failed:>8}  {one['engine']:<9}{ago:<17}"
+        if wide:
+            line += f"{cut(without_controls(one['master']), CLUSTER - 2):<{CLUSTER}}"
+        click.echo((line + cut(without_controls(one["folder"]), max(width - len(line), 20))).rstrip())
 
 
 def _seen(known: Known) -> dict[str, Any]:

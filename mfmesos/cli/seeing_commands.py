@@ -55,39 +55,67 @@ def status(folder: Path, watch: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("words", nargs=-1, required=True, metavar="[FOLDER] TASK")
+@click.argument("words", nargs=-1, metavar="[FOLDER] [TASK]")
 def why(words: tuple[str, ...]) -> None:
     """Explain why a task waits or failed.
 
-    Shows its story, its attempts and what it printed.
+    Shows its story, its attempts and what it printed. Without TASK it takes the first task that waits or, if none does,
+    one that failed.
 
     TASK is its number, the name of one of its outputs, or a part of its command.
     """
+    if len(words) == 1 and (Path(words[0]) / STATE_DIR).is_dir():
+        folder, text = Path(words[0]), ""
+    else:
+        folder, text = folder_and_task(words) if words else (Path(), "")
+    with Sources(folder) as sources:
+        _explain(sources, sources.number(text) if text else _one_in_trouble(sources))
+
+
+def _one_in_trouble(sources: Sources) -> int:
+    """The task to be explained if the user names none."""
+    status = sources.live_status()
+    if status is not None and status["counts"]["waiting"]:
+        counts = status["counts"]
+        first: int | None = sources.client().ask("first_waiting")
+        if first is not None:
+            click.echo(m.WHY_ALL_WAITING(waiting=counts["waiting"], inputs=counts["for_inputs"]))
+            click.echo("")
+            return first
+        click.echo(m.WHY_ALL_INPUTS(waiting=counts["waiting"]))
+    failures = sources.failures()
+    if failures:
+        click.echo(m.WHY_ALL_FAILED(failed=sum(one["count"] for one in failures)))
+        click.echo("")
+        return int(failures[0]["example"]["task"])
+    if status is None or not status["counts"]["waiting"]:
+        click.echo(m.WHY_NOTHING())
+    sys.exit(0)
+
+
+def _explain(sources: Sources, number: int) -> None:
     from mfmesos.shared.failed_sandboxes import of_task
     from mfmesos.views import why_view
 
-    folder, text = folder_and_task(words)
-    with Sources(folder) as sources:
-        number = sources.number(text)
-        live = sources.live_task(number)
-        if live is not None:
-            for line in why_view.live(live, sources.hosts(live["claim"], live["host"]), time.time()):
-                click.echo(line)
-            return
-        task, attempts = sources.ended_task(number)
-        for line in why_view.ended(task, attempts, {row["claim"]: row["host"] for row in (*attempts, task)}):
+    live = sources.live_task(number)
+    if live is not None:
+        for line in why_view.live(live, sources.hosts(live["claim"], live["host"]), time.time()):
             click.echo(line)
-        kept = sources.kept(task)
-        if task["state"] == "failed":
-            for path in kept:
-                for line in why_view.tail(path.suffix[1:], path.read_text(errors="replace")):
-                    click.echo(line)
-        if kept:
-            click.echo("")
-            click.echo(m.WHY_KEPT(paths=_named(kept)))
-        sandboxes = of_task(folder / STATE_DIR, number) if sources.is_of_last_run(task) else {}
-        if sandboxes:
-            click.echo(m.WHY_SANDBOX(paths=_named(sandboxes.values()), task=number))
+        return
+    task, attempts = sources.ended_task(number)
+    for line in why_view.ended(task, attempts, {row["claim"]: row["host"] for row in (*attempts, task)}):
+        click.echo(line)
+    kept = sources.kept(task)
+    if task["state"] == "failed":
+        for path in kept:
+            for line in why_view.tail(path.suffix[1:], path.read_text(errors="replace")):
+                click.echo(line)
+    if kept:
+        click.echo("")
+        click.echo(m.WHY_KEPT(paths=_named(kept)))
+    sandboxes = of_task(sources.folder / STATE_DIR, number) if sources.is_of_last_run(task) else {}
+    if sandboxes:
+        click.echo(m.WHY_SANDBOX(paths=_named(sandboxes.values()), task=number))
 
 
 def _named(paths: Iterable[Path]) -> str:
@@ -231,6 +259,16 @@ class Sources:
         if not found:
             fail(m.TASK_UNKNOWN(folder=self.folder.resolve(), text=text))
         return int(found[0])
+
+    def live_status(self) -> dict[str, Any] | None:
+        found = self._client.ask("status") if self._client is not None else None
+        return found if isinstance(found, dict) else None
+
+    def failures(self) -> list[dict[str, Any]]:
+        """Of the last run, by reason."""
+        assert self.reader is not None
+        last = self.reader.last()
+        return self.reader.failures(last["run"]) if last is not None else []
 
     def live_task(self, number: int) -> dict[str, Any] | None:
         found = self._client.ask("task", task=number) if self._client is not None else None

@@ -1,4 +1,4 @@
-"""Options for what a run shows of itself to others."""
+"""Options for what a run shows of itself, and where."""
 from __future__ import annotations
 
 import os
@@ -7,11 +7,14 @@ from typing import Any, Callable, TypeVar
 
 import click
 
+from mfmesos.cli.detaching import DETACH
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def showing_options(command: F) -> F:
     for option in reversed((
+        DETACH,
         click.option("--web", is_flag=True, help="Serve a page about the run on this machine, and print its link."),
         click.option("--web-listen", default="127.0.0.1:0", metavar="ADDRESS[:PORT]",
                      help="Let that page listen on this loopback address (default: 127.0.0.1, a free port)."),

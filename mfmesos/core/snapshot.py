@@ -86,6 +86,16 @@ class ClusterRoom:
 
 
 @value(frozen=True)
+class ClaimView:
+    """A claim that is open."""
+
+    hostname: str
+    size: Resources
+    free: Resources
+    attempts: int
+
+
+@value(frozen=True)
 class Transfers:
     """What was moved, and what was not, since the scheduler started."""
 
@@ -160,6 +170,18 @@ def running(state: State, most: int) -> list[int]:
     """Tasks that hold resources of a claim, at most `most` of them. Costs as much as it returns, and the claims."""
     found = (number for claim in state.claims.values() for number in claim.attempts.values())
     return list(islice(dict.fromkeys(found), most))
+
+
+def claims(state: State, most: int) -> list[ClaimView]:
+    """The claims of the run, at most `most` of them."""
+    return [ClaimView(claim.hostname, claim.resources, claim.free, len(claim.attempts))
+            for claim in islice(state.claims.values(), most)]
+
+
+def first_waiting(state: State) -> int | None:
+    """The first task that waits for resources."""
+    record = next(iter(state.queue), None)
+    return record.task.id if record is not None else None
 
 
 def known(state: State) -> tuple[int, ...]:

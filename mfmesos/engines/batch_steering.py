@@ -1,6 +1,7 @@
 """What the user decides about tasks of the batch runner while it runs, as far as the core does not know them."""
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -28,7 +29,7 @@ class Tally:
     """Given up when the run was stopped, or cancelled by the user."""
 
 
-class BatchSteering:
+class BatchSteering(ABC):
     """The part of BatchEngine that the control socket asks. For the loop's thread."""
 
     _host: Host
@@ -117,11 +118,14 @@ class BatchSteering:
         return m.RETRY_REPLACED(task=task_id) if self._plan.replaced(task_id) else ""
 
     # --- the engine's ---
+    @abstractmethod
     def _submit(self, tasks: list[Task]) -> None:
-        raise NotImplementedError
+        """Let these tasks, which are ready, run."""
 
+    @abstractmethod
     def _block(self, blocked: list[Blocked]) -> None:
-        raise NotImplementedError
+        """These tasks cannot run any more."""
 
+    @abstractmethod
     def _end_if_complete(self) -> None:
-        raise NotImplementedError
+        """End the run if nothing is left to do."""

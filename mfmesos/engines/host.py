@@ -56,6 +56,9 @@ class Host(Protocol):
 
     def snapshot(self) -> Snapshot: ...
 
+    def cancelled_before(self) -> Collection[int]:
+        """Tasks that the user had cancelled under an earlier scheduler of the run."""
+
     def seconds_left(self) -> float | None:
         """How long the tasks known so far will probably take; None where nothing is known."""
 

@@ -8,7 +8,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Callable
@@ -69,6 +69,8 @@ class TaskFileEngine(Launched):
         self._has_read = False
         self._cancelled: set[tuple[str, tuple[str, ...]]] = set()
         """Command and outputs of what the user has cancelled: makeflow submits such a rule again, as another task."""
+        self._cancelled_before: Collection[int] = ()
+        """By number, under an earlier scheduler: the task file, which is read again, has the rest."""
         self._overlaps = Overlaps()
         self._tail: FileTail
         self._stager: Stager
@@ -87,6 +89,7 @@ class TaskFileEngine(Launched):
     def start(self, host: Host) -> None:
         self._post = host.post_threadsafe
         self._stager = Stager(self._workdir, host.inputs, self._post)
+        self._cancelled_before = host.cancelled_before()
         self._tail = FileTail(self._workdir / TASK_INFO, self._on_bytes, offset=self._offset)
         self._tail.start()
         self._host = host
@@ -119,6 +122,8 @@ class TaskFileEngine(Launched):
                 self._comma_names.add(self._folder.relative(name), self._folder.pieces(name))
         for record in records:
             if isinstance(record, Submitted):
+                if record.task.id in self._cancelled_before:
+                    self._cancelled.add((record.task.command, record.task.outputs))
                 if record.task.id not in self._taken:  # repeated: the file was read from its beginning again
                     self._taken.add(record.task.id)
                     self._state.known(record.task.id)

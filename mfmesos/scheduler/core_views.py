@@ -7,14 +7,20 @@ from mfmesos.core import attemptid, steering
 from mfmesos.core import snapshot as snapshots
 from mfmesos.core.core import Core
 from mfmesos.core.model import Request
-from mfmesos.core.snapshot import ChangedTasks, ClusterRoom, Snapshot, TaskView
+from mfmesos.core.snapshot import ChangedTasks, ClaimView, ClusterRoom, Snapshot, TaskView
 from mfmesos.core.waiting import Waiting, waits_for, why_each_waits, why_waiting
+from mfmesos.store.journal import Journal
 
 
 class CoreViews:
-    """The part of engines' Host that asks the core; for the loop's thread."""
+    """The part of engines' Host that asks the core and the journal; for the loop's thread."""
 
     core: Core
+    journal: Journal
+
+    def cancelled_before(self) -> frozenset[int]:
+        """What the user had cancelled when this scheduler began."""
+        return frozenset(number for number, one in self.journal.steered({}) if one.cancelled)
 
     def snapshot(self) -> Snapshot:
         return snapshots.snapshot(self.core.state)
@@ -43,6 +49,12 @@ class CoreViews:
 
     def running(self, most: int) -> list[int]:
         return snapshots.running(self.core.state, most)
+
+    def claims(self, most: int) -> list[ClaimView]:
+        return snapshots.claims(self.core.state, most)
+
+    def first_waiting(self) -> int | None:
+        return snapshots.first_waiting(self.core.state)
 
     def known(self) -> tuple[int, ...]:
         return snapshots.known(self.core.state)

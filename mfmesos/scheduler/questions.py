@@ -36,6 +36,7 @@ class Questions:
 
     def answers(self) -> dict[str, Callable[[Question], Any]]:
         return {"status": lambda question: self.status(), "task": self._task, "running": self._running,
+                "claims": self._claims, "first_waiting": lambda question: self._views.first_waiting(),
                 "find": self._find}
 
     def status(self) -> dict[str, Any]:
@@ -75,7 +76,14 @@ class Questions:
     def _running(self, question: Question) -> list[dict[str, Any]]:
         """Tasks that hold resources of a claim, MOST at most."""
         views = (self._views.task(number) for number in self._views.running(MOST))
-        return [self._row(view) for view in views if view is not None and not view.waits]
+        return [{**self._row(view), "cores": view.allocation.cores, "memory_mb": view.allocation.memory_mb}
+                for view in views if view is not None and not view.waits]
+
+    def _claims(self, question: Question) -> list[dict[str, Any]]:
+        """What each claim has and what of it is free, MOST at most."""
+        return [{"host": claim.hostname, "tasks": claim.attempts, "cores": claim.size.cores,
+                 "memory_mb": claim.size.memory_mb, "free_cores": claim.free.cores,
+                 "free_memory_mb": claim.free.memory_mb} for claim in self._views.claims(MOST)]
 
     async def _find(self, question: Question) -> tuple[bool, list[int]]:
         """{"text": ...}: true and the last task with an output of that name, otherwise false and those with that text

@@ -31,6 +31,7 @@ from mfmesos.scheduler.publisher import Publisher
 from mfmesos.scheduler.run_folder import RunFolder
 from mfmesos.scheduler.sight import Sight
 from mfmesos.settings.config import SchedulerConfig
+from mfmesos.settings.ports import to_try
 from mfmesos.shared import descriptors
 from mfmesos.shared.addresses import split_host_port
 from mfmesos.shared.messages import runs as m
@@ -323,11 +324,10 @@ class Scheduler(CoreViews):
         tasks, claims = self._resume() if journal.resumed else ([], [])
         host, port = split_host_port(config.listen or default_host(config.master), 0)
         known = int(journal.get("port") or 0)
-        for wanted in dict.fromkeys((known or port, port)):
+        for wanted in (candidates := to_try(known, port, config.ports)):
             self.staging = StagingServer(
                 self.workdir, self._held.on_sync, inputs=self.inputs, tls=None, secret=journal.secret,
-                own_files=config.own_files, peer_transfers=config.peer_transfers,
-                keep_failed_mb=config.keep_failed_mb,
+                own_files=config.own_files, peer_transfers=config.peer_transfers, keep_failed_mb=config.keep_failed_mb,
                 on_temporary=lambda digest: self.post(ev.TemporaryReceived(digest)), on_crash=self.crash)
             self.staging.starting = True
             for claim in claims:
@@ -339,10 +339,11 @@ class Scheduler(CoreViews):
                 break
             except OSError as e:
                 await self.staging.stop(keep=True)
-                if wanted != known or known == port:
+                if wanted == candidates[-1]:
                     raise
-                self._note(act.Note("warning", m.SYNC_ADDRESS_LOST(why=plain(e))))
-                claims = []
+                if wanted == known:
+                    self._note(act.Note("warning", m.SYNC_ADDRESS_LOST(why=plain(e))))
+                    claims = []
         journal.put("port", str(self.staging.port))
         journal.put("tls", self.staging.certificate.decode())
         self.staging.serve_archive(self._archive.path)
@@ -377,8 +378,7 @@ class Scheduler(CoreViews):
             if stopping:
                 stopping_since = stopping_since or self.clock()
                 if self.clock() - stopping_since > STOP_WITHIN_S and not self._over.done():
-                    self._over.set_result(m.STOPPED_LATE(
-                        why=stopping, seconds=STOP_WITHIN_S))
+                    self._over.set_result(m.STOPPED_LATE(why=stopping, seconds=STOP_WITHIN_S))
 
     def _look_at_folder(self) -> str:
         if not self._lost:

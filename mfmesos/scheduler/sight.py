@@ -24,7 +24,7 @@ from mfmesos.scheduler.questions import Questions
 from mfmesos.scheduler.steering_questions import SteeringQuestions
 from mfmesos.scheduler.table_questions import TableQuestions
 from mfmesos.settings.config import ConfigError, SchedulerConfig
-from mfmesos.shared.messages import control
+from mfmesos.shared.messages import control, engines
 from mfmesos.shared.messages import runs as m
 from mfmesos.shared.phrases import counted
 from mfmesos.shared.plainerrors import plain
@@ -35,6 +35,8 @@ from mfmesos.store.run_tables import ENDED, FAILED, RUNNING, STOPPED
 
 log = logging.getLogger("mfmesos.sight")
 BEGIN_S = 3.0
+GOOD_ENDS = (engines.ENGINE_ENDED(word="finished"), engines.ENGINE_DONE())
+"""Why a scheduler stops whose engine has ended by itself."""
 INTRODUCED_WITHIN_S = 5.0
 
 
@@ -190,5 +192,7 @@ class Sight:
                 self._shown.update(counts)
             await self._metrics.end(self._questions.status, sent_bytes)
         stopping = self._views.snapshot().stopping
+        if stopping in GOOD_ENDS:
+            stopping = ""
         state = RUNNING if crashed else FAILED if failure else STOPPED if stopping else ENDED
         await self._record.close(state, failure or stopping)

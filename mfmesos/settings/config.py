@@ -92,6 +92,8 @@ class SchedulerConfig:
     """ADDRESS or ADDRESS:PORT of the staging server (with TLS the executor's archive is on the next port). Empty:
     loopback for a loopback master, otherwise the address on the route to the master; the kernel chooses the port.
     """
+    ports: str = ""
+    """"FIRST-LAST": the range of its port, where `listen` names none."""
     advertise: str = ""
     """HOST or HOST:PORT that executors connect to, if different from `listen`."""
     peer_transfers: bool = False

@@ -9,16 +9,18 @@ import pytest
 from click.testing import CliRunner
 
 from mfmesos.cli.command_line import main
+from mfmesos.cli.groups import GROUPS
 
 VALUES = {"NAME=VALUE", "NAME:N", "NAME:TEXT", "COMMAND", "ARCHIVE", "OPTIONS", "PORT[:LAST]", "DIR",
     "ADDRESS[:PORT]", "DAYS", "FILE", "FOLDER", "HOST:PORT", "HOST[:PORT]", "MASTER", "MB", "N", "NAME", "PORT",
     "NAME[=VALUE]", "CATEGORY=NAME[=VALUE]", "NAME[=SECONDS]", "NAME=AMOUNT", "CATEGORY=NAME=AMOUNT[,NAME=AMOUNT]",
+    "FIRST-LAST",
     "PATTERN", "PRINCIPAL", "PROGRAM", "ROLE", "SECONDS", "TASK", "URI", "USER",
 }
 """What an option may take, apart from one of a few words."""
 ARGUMENTS = {
     "TASKFILE|FOLDER", "FOLDER", "BINDIR", "FILE.csv", "FILE.csv|-", "TRACE.csv", "CATEGORY", "PROJECT", "-- ARGS...",
-    "[FOLDER]", "[FOLDER] TASK", "[FOLDER] TASK...",
+    "[FOLDER]", "[FOLDER] TASK", "[FOLDER] [TASK]", "[FOLDER] TASK...",
 }
 ODD = re.compile(r"\b(so (many|long|often)|anew|at hand|at work|takes? away|dead run|goes? on|cannot be|told)\b", re.I)
 
@@ -49,6 +51,12 @@ def help_of(path: tuple[str, ...]) -> str:
     done = CliRunner().invoke(main, [*path, "--help"], terminal_width=78, env={"COLUMNS": "80"})
     assert done.exit_code == 0
     return done.output
+
+
+def test_all_commands_are_listed():
+    """In one of the groups, each once."""
+    listed = [name for names in GROUPS.values() for name in names]
+    assert sorted(listed) == sorted(main.commands)
 
 
 @pytest.mark.parametrize(("path", "command"), ALL, ids=[" ".join(path) or "mfmesos" for path, _ in ALL])

@@ -54,6 +54,7 @@ def test_a_run_can_be_seen(flow):
     why = shown(flow, "why", ".", "4")
     assert "task 4 has been waiting" in why
     assert "1 tasks run, as many as --max-running allows" in why
+    assert shown(flow, "why").startswith("2 waiting, 1 of them for other tasks; the first of the others:\n\ntask 4 has")
     why = shown(flow, "why", "last")
     assert "task 3 waits for 1 input from other tasks" in why
     assert "long of task 2" in why
@@ -75,6 +76,8 @@ def test_a_run_can_be_seen(flow):
     why = shown(flow, "why", "1")
     assert "task 1 failed: exit code 3: not yet" in why
     assert "2 attempts" in why
+    first, _, second = shown(flow, "why").splitlines()[:3]
+    assert (first.split(";")[0], second.split(":")[0]) == ("no task waits for resources, 1 failed", "task 1 failed")
     assert "not yet" in why.split("of stderr:")[1]
     assert "task 2 finished" in shown(flow, "why", "echo started")
     assert shown(flow, "logs", "1").splitlines() in (["first", "not yet"], ["not yet", "first"])
@@ -105,7 +108,7 @@ def test_a_run_of_makeflow_shows_its_progress(flow):
     assert ended.line_with("done (", "failed), 0 running, 0 waiting")
     assert "failed: exit code 1: cat: nothing" in shown(flow, "why", "b")
     found = status(flow)
-    assert (found["run"]["engine"], found["run"]["finished"]) == ("makeflow", 1)
+    assert (found["run"]["engine"], found["run"]["finished"], found["state"]) == ("makeflow", 1, "ended")
     assert found["run"]["failed"] >= 1  # makeflow submits the rule again
 
 

@@ -16,12 +16,16 @@ from mfmesos.staging.inputs import InputIndex
 
 
 class FakeScheduler:
-    def __init__(self, workdir):
+    def __init__(self, workdir, cancelled=()):
+        self.cancelled = cancelled
         self.inputs = InputIndex(workdir)
         self.events = []
         self.loop = self
         self.later = []
         self.stopped = []
+
+    def cancelled_before(self):
+        return self.cancelled
 
     def call_later(self, delay, call):
         self.later.append(call)
@@ -36,11 +40,13 @@ class FakeScheduler:
 class Place:
     """A workflow's folder with a running engine."""
 
-    def __init__(self, folder, **settings):
+    def __init__(self, folder, cancelled=(), **settings):
         self.folder, self.said, self.parent = folder, [], 10
         config = SchedulerConfig(workdir=str(folder), parent_pid=10, **settings)
         self.engine = TaskFileEngine(config, self.said.append, getppid=lambda: self.parent)
-        self.scheduler = FakeScheduler(folder)
+        self.scheduler = FakeScheduler(folder, cancelled)
+        if cancelled:
+            self.engine.resume([])
         self.engine.start(self.scheduler)
 
     def append(self, text):
@@ -280,3 +286,19 @@ def test_a_task_of_unknown_environment_is_not_run(logged):
     wait_until(lambda: "1,failed" in logged.state, 10, "an answer")
     assert "mesos_task_info:1: task 1: its environment is not in makeflow's debug log (" in logged.said[0]
     assert not logged.scheduler.events
+
+
+def test_what_was_cancelled_before_a_restart_stays_cancelled(tmp_path):
+    """makeflow submits a rule again that the user had cancelled under the scheduler before: it is refused, the others
+    run."""
+    (tmp_path / "in").write_text("x")
+    (tmp_path / "mesos_task_info").write_text(line(1) + line(2, "other", outputs="p"))
+    (tmp_path / "mesos_task_state").write_text("1,failed,1\n2,failed,1\n")
+    place = Place(tmp_path, cancelled={1})
+    try:
+        place.append(line(3) + line(4, "other", outputs="p"))
+        assert place.event(ev.TaskRefused).task.id == 3
+        wait_until(lambda: [e for e in place.scheduler.events if isinstance(e, ev.TaskSubmitted) and e.task.id == 4])
+    finally:
+        (tmp_path / "mesos_done").touch()
+        place.engine.close(None)

@@ -7,6 +7,11 @@ UNKNOWN_PROGRAM = Message(
     "unknown-program", "mfmesos: cannot start {program!r}, which is not part of mfmesos; {cure}",
     "mfmesos/start.py was called by hand, or by a file of another version.", "start the mfmesos command")
 INTERRUPTED = Message("interrupted", "mfmesos: interrupted", "Ctrl-C ended the command.")
+HELP_RUN = Message("help-run", "Run", "A heading of mfmesos --help.")
+HELP_SEE = Message("help-see", "See a run, from any terminal", "A heading of mfmesos --help.")
+HELP_CHANGE = Message("help-change", "Change a live run", "A heading of mfmesos --help.")
+HELP_NEEDS = Message("help-needs", "Needs of tasks, and what-if", "A heading of mfmesos --help.")
+HELP_SET_UP = Message("help-set-up", "Set up and repair", "A heading of mfmesos --help.")
 DETACHED = Message(
     "detached", "the run continues in the background (process {process}, log {log}); {cure}",
     "With --detach, when the run has begun.", "mfmesos attach {folder} follows it, kill -INT {process} stops it")

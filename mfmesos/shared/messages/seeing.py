@@ -76,6 +76,15 @@ WHY_USED = Message(
 WHY_TAIL = Message("why-tail", "the last {lines} of {kind}:", "Heading of what a failed task printed.")
 WHY_SKIPPED = Message("why-skipped", "... {changes} left out", "A long story loses its middle.")
 WHY_KEPT = Message("why-kept", "its output is in {paths}", "Last line of why.")
+WHY_ALL_WAITING = Message(
+    "why-all-waiting", "{waiting} waiting, {inputs} of them for other tasks; the first of the others:",
+    "First line of why without a task.")
+WHY_ALL_INPUTS = Message(
+    "why-all-inputs", "{waiting} waiting, all of them for other tasks", "Of why without a task.")
+WHY_ALL_FAILED = Message(
+    "why-all-failed", "no task waits for resources, {failed} failed; one of the most common reason:",
+    "First line of why without a task.")
+WHY_NOTHING = Message("why-nothing", "no task waits, and none has failed", "Of why without a task.")
 WHY_SANDBOX = Message(
     "why-sandbox", "its sandbox is in {paths}: mfmesos fetch {task}", "Last line of why, of a run with --keep-failed.")
 AND_MORE = Message("and-more", "{named} and {more} more", "A long list is cut.")
@@ -144,6 +153,19 @@ NO_OUTPUT_KEPT = Message(
 NOTHING_PRINTED_YET = Message(
     "nothing-printed-yet", "task {task} is {state}, and has printed nothing yet",
     "The task has not started, or its executor did not answer.")
+
+# --- top ---
+TOP_KEYS = Message(
+    "top-keys", "{first}-{last} of {rows} {table}, by {order}  t tasks  a agents  <> sort  r reverse  q quit",
+    "The last line of mfmesos top.")
+TOP_REVERSED = Message("top-reversed", "{column} reversed", "Part of top-keys.")
+TOP_NO_TERMINAL = Message(
+    "top-no-terminal", "mfmesos top needs a terminal; {cure}", "Its input or output is none.",
+    "mfmesos status prints the same once, with --watch again and again")
+TOP_TERMINAL_BAD = Message(
+    "top-terminal-bad", "this terminal cannot be used ({why}); {cure}",
+    "TERM names a terminal that is not known, or that cannot move its cursor.",
+    "set TERM, or use mfmesos status --watch")
 
 # --- attach ---
 ATTACH_LEFT = Message(

@@ -21,6 +21,9 @@ SECRET_UNREADABLE = Message(
     "correct --secret-file or the permissions of the file")
 
 # --- layers ---
+BAD_PORTS = Message(
+    "bad-ports", "{value} is no range of ports; {cure}", "--ports, or `ports` of a settings file.",
+    "write FIRST-LAST, as in 40000-40100: two ports at least, 65535 at most")
 LAYER_UNREADABLE = Message(
     "layer-unreadable", "{path}: cannot read these settings ({why}); {cure}",
     "A file with settings is not readable, or is not TOML.", "correct the file or its permissions")

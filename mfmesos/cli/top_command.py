@@ -1,0 +1,87 @@
+"""`mfmesos top`: the tasks and the agents of a live run on a whole terminal, by curses alone."""
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mfmesos.cli.failing import fail
+from mfmesos.settings.config import STATE_DIR
+from mfmesos.shared.messages import seeing as m
+
+if TYPE_CHECKING:
+    import curses
+
+LOOK_S = 1.0
+
+
+@click.command()
+@click.argument("folder", required=False, default=".", metavar="FOLDER",
+                type=click.Path(exists=True, file_okay=False, path_type=Path))
+def top(folder: Path) -> None:
+    """Show the tasks and agents of a live run, until q.
+
+    Keys: t tasks, a agents, < and > choose the column to sort by, r reverses, arrows scroll, Ctrl-L redraws, q or
+    Ctrl-C quits. For failures see mfmesos status, for a task that waits mfmesos why.
+
+    FOLDER is the folder of the workflow (default: the present one).
+    """
+    from mfmesos.control.control_client import ControlClient, ControlError
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        fail(m.TOP_NO_TERMINAL())
+    try:
+        with ControlClient(folder / STATE_DIR) as client:
+            _on_screen(client.ask)
+    except ControlError as e:
+        fail(str(e))
+
+
+def _on_screen(ask: Any) -> None:
+    import curses
+
+    try:
+        curses.wrapper(lambda window: _show(window, ask))
+    except KeyboardInterrupt:
+        pass
+    except curses.error as e:
+        fail(m.TOP_TERMINAL_BAD(why=e))
+
+
+def _show(window: curses.window, ask: Any) -> None:
+    import curses
+
+    from mfmesos.views import top_view
+
+    with contextlib.suppress(curses.error):  # the terminal cannot hide it, or has no colours
+        curses.curs_set(0)
+        curses.use_default_colors()
+    named = {curses.KEY_DOWN: "down", curses.KEY_UP: "up", curses.KEY_NPAGE: "pagedown", curses.KEY_PPAGE: "pageup",
+             curses.KEY_LEFT: "left", curses.KEY_RIGHT: "right", ord("\t"): "tab"}
+    view, look_at = top_view.View(), 0.0
+    status: dict[str, Any] = {}
+    tables: tuple[list[Any], list[Any]] = ([], [])
+    while True:
+        now = time.monotonic()
+        if now >= look_at:
+            status, tables, look_at = ask("status"), (ask("running"), ask("claims")), now + LOOK_S
+        rows = top_view.rows_of(view, *tables)
+        height, width = window.getmaxyx()
+        width = max(width, 20)
+        window.erase()
+        for y, text in enumerate(top_view.screen(view, status, rows, time.time(), width, height)):
+            heading = curses.A_REVERSE if y == top_view.HEAD - 1 else curses.A_NORMAL
+            window.insnstr(y, 0, text.ljust(width) if heading else text, width, heading)
+        window.refresh()
+        window.timeout(max(int((look_at - time.monotonic()) * 1000), 0) + 1)
+        key = window.getch()
+        if key in (ord("q"), ord("Q")):
+            return
+        if key == ord("\f"):  # Ctrl-L
+            window.clearok(True)
+        name = named.get(key, chr(key) if 0 < key < 128 else "")
+        view = view.pressed(name, len(rows), max(height - top_view.HEAD - 1, 1))
