@@ -9,7 +9,7 @@ from mfmesos.core.ids import HeldIds
 from mfmesos.core.model import AgentId, Ids, Resources, SavedClaim
 from mfmesos.core.records import Shape
 from mfmesos.core.states import CLAIM_MOVES, ClaimState, move
-from mfmesos.shared.devices import GPUS, Device
+from mfmesos.shared.devices import Device
 
 
 @dataclass
@@ -110,7 +110,7 @@ class Claim:
     def count_gpus(self) -> None:
         """Those that are out are not free."""
         if self.resources.gpus:
-            self.free = self.free._replace(gpus=float(len(self.ids.free(GPUS))))
+            self.free = self.free._replace(gpus=float(self.ids.gpus_left()))
 
     def touch(self) -> None:
         """Something about it has changed: it is looked at in this call of the core."""

@@ -5,6 +5,7 @@ attempt have `Ids`: each id by itself.
 """
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Union
@@ -43,7 +44,8 @@ class HeldIds:
 
     def __init__(self, ids: Mapping[str, Sequence[str]]) -> None:
         self._all = {name: list(some) for name, some in ids.items()}
-        self._used: dict[str, set[str]] = {name: set() for name in self._all}
+        self._used: dict[str, Counter[str]] = {name: Counter() for name in self._all}
+        """How many attempts have each, by the books: two after a restart, if the end of one was not saved yet."""
         self.out: set[str] = set()
         """GPUs that are not given out."""
 
@@ -58,8 +60,12 @@ class HeldIds:
 
     def free(self, name: str) -> list[str]:
         """Those that the next attempt may be given."""
-        used = self._used.get(name, set())
+        used = self._used.get(name, ())
         return [one for one in self.of(name) if one not in used and one not in self.out]
+
+    def gpus_left(self) -> int:
+        """Those that may be given out; negative if the books have too many attempts."""
+        return len(self.of(GPUS)) - sum(self._used.get(GPUS, Counter()).values()) - len(self.idle_out())
 
     def give(self, allocation: Resources) -> Ids:
         """An attempt's: the first free ones."""
@@ -77,11 +83,11 @@ class HeldIds:
         for name, some in given:
             known = self._all.setdefault(name, [])
             known += [one for one in some if one not in known]
-            self._used.setdefault(name, set()).update(some)
+            self._used.setdefault(name, Counter()).update(some)
 
     def take_back(self, given: Ids) -> None:
         for name, some in given:
-            self._used[name].difference_update(some)
+            self._used[name] -= Counter(some)
 
     def rename(self, names: Mapping[str, str]) -> bool:
         """GPUs with these numbers have these names from now on. Returns whether any is the claim's."""
@@ -89,7 +95,7 @@ class HeldIds:
         if not any(one in names for one in mine):
             return False
         self._all[GPUS] = [names.get(one, one) for one in mine]
-        self._used[GPUS] = {names.get(one, one) for one in self._used[GPUS]}
+        self._used[GPUS] = Counter({names.get(one, one): count for one, count in self._used[GPUS].items()})
         return True
 
     def leave(self, others: Container[str]) -> None:
@@ -98,7 +104,7 @@ class HeldIds:
 
     def idle_out(self) -> list[str]:
         """The GPUs that are out and that no attempt has."""
-        return [one for one in self.of(GPUS) if one in self.out and one not in self._used[GPUS]]
+        return [one for one in self.of(GPUS) if one in self.out and one not in self._used[GPUS]] if self.out else []
 
     def add(self, new: str) -> None:
         """One more GPU."""
@@ -111,5 +117,5 @@ class HeldIds:
 
     def settle(self, own: Sequence[str]) -> None:
         """These are the claim's GPUs, whatever it was opened with; no attempt of it has any but some of these."""
-        used = self._used.setdefault(GPUS, set())
+        used = self._used.setdefault(GPUS, Counter())
         self._all[GPUS] = [*(one for one in self.of(GPUS) if one in used and one not in own), *own]

@@ -161,12 +161,12 @@ def settle(world: World) -> None:
         world.pass_time(1.0)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, 2, 7])
 def test_no_gpu_has_two_tasks_and_none_is_lost(seed: int):
     """Whatever has happened: afterwards eight tasks run on the eight GPUs at once, and three with licences."""
     world = world_of_gpus()
     chance = Chance(world, seed)
-    for _ in range(STEPS // 2):
+    for _ in range(STEPS // 3):
         chance.step()
     world.crash_after = None
     world.run_to_end_of_tasks()
