@@ -29,7 +29,7 @@ LOOK_S = 2.0
 """Between two looks while any attempt runs or any GPU is not free; a stranger is named within 5 s."""
 STALE_S = 10.0
 """Before an attempt starts, the last look must not be older than this."""
-PATIENCE_S, LOCKED_S = 5.0, 1.0
+PATIENCE_S, LOCKED_S = 30.0, 1.0
 """An attempt waits for this long until its GPUs are found empty; and until others have unlocked them."""
 MOST_NUMBERS = 64
 
