@@ -94,8 +94,11 @@ class HeldIds:
         mine = self._all.get(GPUS, [])
         if not any(one in names for one in mine):
             return False
-        self._all[GPUS] = [names.get(one, one) for one in mine]
-        self._used[GPUS] = Counter({names.get(one, one): count for one, count in self._used[GPUS].items()})
+        self._all[GPUS] = list(dict.fromkeys(names.get(one, one) for one in mine))  # it may have one by both names
+        renamed: Counter[str] = Counter()
+        for one, count in self._used[GPUS].items():
+            renamed[names.get(one, one)] += count
+        self._used[GPUS] = renamed
         return True
 
     def leave(self, others: Container[str]) -> None:
