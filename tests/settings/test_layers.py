@@ -116,7 +116,7 @@ def test_the_command_line_counts_most(place, monkeypatch):
     """And the folder is that of the task file."""
     seen = {}
     monkeypatch.setattr(command_line, "scheduler_config", lambda workdir, options, **more: seen.update(options, **more))
-    monkeypatch.setattr(command_line, "_guarded", lambda call: None)
+    monkeypatch.setattr(command_line, "_guarded", lambda *call, **how: None)
     (place.folder / "tasks.jsonl").write_text('{"command": "true"}\n')
     place.write(user="retries = 1\nmax-cores = 4\nshared-fs = ['/usr']", folder="retries = 2\nkeep-going = true")
     (place.folder / "other").mkdir()
