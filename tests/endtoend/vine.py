@@ -59,7 +59,7 @@ class RealManager:
 
     def _next(self, word: str) -> str:
         while True:
-            line = self._lines.get(timeout=20)
+            line = self._lines.get(timeout=60)  # a manager with TLS makes a key of 4096 bits first
             if line.startswith(word):
                 return line[len(word):].strip()
 
