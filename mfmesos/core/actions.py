@@ -151,6 +151,8 @@ class CloseClaim:
     """The claim has ended: its token is void."""
 
     claim_id: str
+    gpus_isolated: bool | None = None
+    """Whether the agent kept its GPUs apart from other claims; None: it had none."""
 
 
 @value(frozen=True)

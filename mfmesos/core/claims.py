@@ -330,7 +330,7 @@ def ended(state: State, claim: Claim, why: str) -> None:
     state.forget_room(claim)
     if state.now < state.agent(claim.agent_id).had_until:
         state.cluster_of(claim).freed = True
-    state.emit(CloseClaim(claim.id))
+    state.emit(CloseClaim(claim.id, claim.isolated if claim.resources.gpus else None))
     state.emit(DropClaim(claim.id))
 
 

@@ -229,7 +229,8 @@ def _next_suspect(state: State, claim: Claim) -> TaskRecord | None:
     first: TaskRecord | None = None
     for shape in state.suspects.fitting(lambda: claim.resources):
         need = state.allocation(shape, claim.resources, claim.agent_id)
-        if unsuited(state, shape, claim) is None and need.fits_in(claim.resources):
+        same = (need.gpus, need.others) == (claim.resources.gpus, claim.resources.others)  # all is given
+        if same and unsuited(state, shape, claim) is None and need.fits_in(claim.resources):
             found = next_without_claim(state, shape)
             if found is not None:
                 return found

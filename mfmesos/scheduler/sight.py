@@ -144,7 +144,7 @@ class Sight:
         self._record.opened(claim)
 
     def closed(self, claim: CloseClaim) -> None:
-        self._record.closed(claim.claim_id)
+        self._record.closed(claim)
 
     def killed(self, result: Result) -> None:
         """An attempt was killed on request; its task runs again or has ended."""

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, Callable, Union
 
 from mfmesos import __version__
-from mfmesos.core.actions import OpenClaim, ReportAttempt, ReportTask
+from mfmesos.core.actions import CloseClaim, OpenClaim, ReportAttempt, ReportTask
 from mfmesos.core.model import Moment, Resources, Task
 from mfmesos.core.snapshot import Counts, Snapshot
 from mfmesos.shared.messages import store as m
@@ -63,7 +63,7 @@ _TASK, _ATTEMPT, _RUN = (
     insert("tasks", TASK_COLUMNS), insert("attempts", ATTEMPT_COLUMNS), insert("runs", RUN_COLUMNS))
 _CLAIM, _SAMPLE, _MADE = (
     insert("claims", CLAIM_COLUMNS), insert("samples", SAMPLE_COLUMNS), insert("made", MADE_COLUMNS))
-_CLOSED = "UPDATE claims SET ended = ?3 WHERE run = ?1 AND claim = ?2"
+_CLOSED = "UPDATE claims SET ended = ?3, gpus_isolated = ?4 WHERE run = ?1 AND claim = ?2"
 _AS_ATTEMPT = f"SELECT run, task, attempts, ended, reason, {', '.join(MEASURES)} FROM tasks WHERE run = ? AND task = ?"
 _COUNTED = ("total", "before", "finished", "failed", "withdrawn", "sent_bytes")
 _NO_USAGE = Usage()
@@ -134,10 +134,10 @@ class RunRecord:
         size, others = claim.resources, claim.resources.rest()
         self._claims.append((_CLAIM, (
             claim.claim_id, claim.agent_id, claim.offers[0].hostname, self._clock(), None, size.cores, size.memory_mb,
-            size.disk_mb, others)))
+            size.disk_mb, others, None)))
 
-    def closed(self, claim_id: str) -> None:
-        self._claims.append((_CLOSED, (claim_id, self._clock())))
+    def closed(self, claim: CloseClaim) -> None:
+        self._claims.append((_CLOSED, (claim.claim_id, self._clock(), claim.gpus_isolated)))
 
     def runs_again(self, task_ids: Collection[int]) -> None:
         """Tasks of this run that have ended, and run again."""

@@ -26,7 +26,8 @@ _TASK_1 = (
 _TASK_2 = ("inputs", "needs", "output_bytes", "asked_cores", "asked_memory_mb", "asked_disk_mb", "asked_wall_s")
 TASK_COLUMNS = (*_TASK_1, *_TASK_2)
 ATTEMPT_COLUMNS = ("run", "task", "attempt", "ended", "reason", *MEASURES)
-CLAIM_COLUMNS = ("run", "claim", "agent", "host", "opened", "ended", "cores", "memory_mb", "disk_mb", "others")
+_CLAIM_2 = ("run", "claim", "agent", "host", "opened", "ended", "cores", "memory_mb", "disk_mb", "others")
+CLAIM_COLUMNS = (*_CLAIM_2, "gpus_isolated")
 SAMPLE_COLUMNS = ("run", "at", "claims", "cores", "memory_mb", "running", "waiting")
 MADE_COLUMNS = ("run", "name", "task", "ended")
 _TEXTS = frozenset((
@@ -34,7 +35,7 @@ _TEXTS = frozenset((
     "claim", "resource", "others", "inputs", "needs", "agent"))
 _WHOLE = frozenset((
     "run", "task", "attempt", "attempts", "pid", "total", "before", "finished", "failed", "withdrawn", "exit_code",
-    "signal", "sent_bytes", "input_bytes", "output_bytes", "claims", "running", "waiting", "name"))
+    "signal", "sent_bytes", "input_bytes", "output_bytes", "claims", "running", "waiting", "name", "gpus_isolated"))
 
 
 class RecordError(Exception):
@@ -55,12 +56,16 @@ def _first(db: sqlite3.Connection) -> None:
 def _second(db: sqlite3.Connection) -> None:
     for one in _columns(_TASK_2).split(", "):
         db.execute(f"ALTER TABLE tasks ADD COLUMN {one}")
-    db.execute(f"CREATE TABLE claims ({_columns(CLAIM_COLUMNS)}, PRIMARY KEY (run, claim))")
+    db.execute(f"CREATE TABLE claims ({_columns(_CLAIM_2)}, PRIMARY KEY (run, claim))")
     db.execute(f"CREATE TABLE samples ({_columns(SAMPLE_COLUMNS)}, PRIMARY KEY (run, at)) WITHOUT ROWID")
     db.execute(f"CREATE TABLE made ({_columns(MADE_COLUMNS)}, PRIMARY KEY (run, name)) WITHOUT ROWID")
 
 
-STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _second)
+def _third(db: sqlite3.Connection) -> None:
+    db.execute(f"ALTER TABLE claims ADD COLUMN {_columns(('gpus_isolated',))}")
+
+
+STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _second, _third)
 """The first N of them make the tables of version N. A step is never changed after its release."""
 VERSION = len(STEPS)
 TABLES = ("runs", "tasks", "attempts", "claims", "samples", "made")

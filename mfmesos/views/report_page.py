@@ -98,7 +98,16 @@ def _about(facts: RunFacts) -> str:
     began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run["started"]))
     parts = [COMMANDS.get(run["engine"], run["engine"]), f"run {run['run']} of its folder", f"began {began}",
              f"master {run['master'].rpartition('@')[2]}", f"scheduler on {run['host']}", f"version {run['version']}"]
-    return ", ".join([*parts, *([run["failure"]] if run["failure"] else [])])
+    return ", ".join([*parts, *_gpus(facts), *([run["failure"]] if run["failure"] else [])])
+
+
+def _gpus(facts: RunFacts) -> list[str]:
+    """Whether GPUs were kept apart by the agents, if claims had any."""
+    known = [claim.gpus_isolated for claim in facts.claims if claim.gpus_isolated is not None]
+    if not known:
+        return []
+    advisory = known.count(0)
+    return [f"GPUs advisory in {advisory} of {counted(len(known), 'claim')} with GPUs" if advisory else "GPUs strict"]
 
 
 def _tiles(facts: RunFacts, units: Units) -> str:

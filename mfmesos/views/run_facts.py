@@ -75,6 +75,8 @@ class ClaimRow(NamedTuple):
     ended: float | None
     cores: float
     memory_mb: float
+    gpus_isolated: int | None = None
+    """1: its agent kept its GPUs apart from other claims; None: it had none, has not ended, or it is not known."""
 
 
 class Sample(NamedTuple):

@@ -193,3 +193,25 @@ def test_gpus_of_agents_that_do_not_isolate_them_are_advisory():
     executor.devices = tuple(Device(f"GPU-{n}", own=True) for n in range(4))
     world.sync(executor)
     assert snapshot.advisory_gpus(world.core.state) == 4
+
+
+def test_each_task_with_gpus_has_a_claim_for_itself():
+    """Mesos keeps claims apart, not the tasks of one. A claim goes on to a task that requests exactly the same; a task
+    without GPUs that must run alone takes none of them."""
+    world = world_of_gpus()
+    world.submit(*range(1, 6), cores=1, memory_mb=100, disk_mb=10, gpus=1)
+    world.submit(6, cores=1, memory_mb=100, disk_mb=10, gpus=2)
+    for _ in range(12):
+        world.offer()
+        for executor in world.live():
+            world.sync(executor)
+        assert all(len(executor.running) <= 1 for executor in world.live())
+    assert sorted(e.claim.resources.gpus for e in world.live() if e.running) == [1, 1, 1, 1, 1, 2]
+    world.submit(7, cores=1, memory_mb=100, disk_mb=10, gpus=1)
+    single = next(e for e in world.live() if e.claim.resources.gpus == 1)
+    double = next(e for e in world.live() if e.claim.resources.gpus == 2)
+    for executor in (double, single):
+        world.finish(executor, next(iter(executor.running)), wire.FINISHED)
+        world.sync(executor)
+    assert not double.running
+    assert [one.partition(".")[0] for one in single.running] == ["7"]

@@ -39,7 +39,7 @@ def test_a_task_cannot_open_the_gpu_of_another(gpu_mesos, tmp_path):
     flow.write("tasks.jsonl", "".join(json.dumps({
         "command": f"sh opens.sh {name}", "inputs": ["opens.sh"], "outputs": [name],
         "cores": 1, "memory": 100, "disk": 100, "gpus": 1}) + "\n" for name in ("a", "b")))
-    ended = flow.end(flow.start("run", "--claims", "per-task", "--master", gpu_mesos.master, "tasks.jsonl"))
+    ended = flow.end(flow.start("run", "--master", gpu_mesos.master, "tasks.jsonl"))
     assert ended.code == 0, ended.out + flow.log()
     found = [(flow.folder / name).read_text().splitlines() for name in ("a", "b")]
     opened = [[line.partition("] ")[2].partition(":")[0] for line in lines[1:3]] for lines in found]

@@ -58,7 +58,7 @@ def recorded(folder: Path, *reports: object, state: str = ENDED, info: RunInfo =
             if isinstance(report, OpenClaim):
                 record.opened(report)
             elif isinstance(report, CloseClaim):
-                record.closed(report.claim_id)
+                record.closed(report)
             elif isinstance(report, Snapshot):
                 record.sample(report)
             else:
@@ -197,19 +197,23 @@ def test_claims_and_what_the_run_held(tmp_path):
     """A row for each claim with its agent, and a sample when what is held has changed."""
     offer = Offer("o", "agent1", "host1", Resources(4, 4000, 0))
     held = Snapshot("", 5, 2, 1, Resources(2, 100, 0), 1)
-    recorded(tmp_path, OpenClaim("c1", (offer,), "agent1", Resources(2, 100, 0, 1), 96.0), held, held, CloseClaim("c1"))
+    recorded(tmp_path, OpenClaim("c1", (offer,), "agent1", Resources(2, 100, 0, 1), 96.0), held, held,
+             CloseClaim("c1", True))
     (claim,) = rows(tmp_path, "SELECT * FROM claims")
+    assert claim["gpus_isolated"] == 1
     assert (claim["agent"], claim["host"], claim["cores"], claim["others"]) == ("agent1", "host1", 2.0, "gpus:1")
     assert claim["opened"] == claim["ended"] == 1009.0
     (sample,) = rows(tmp_path, "SELECT * FROM samples")
     assert (sample["claims"], sample["cores"], sample["running"], sample["waiting"]) == (1, 2.0, 2, 3)
 
 
-def test_a_record_of_the_first_version_is_continued(tmp_path):
+@pytest.mark.parametrize("version", range(1, len(STEPS)))
+def test_a_record_of_an_earlier_version_is_continued(tmp_path, version):
     """Its rows stay; what they lack is NULL."""
     db = sqlite3.connect(tmp_path / "record.sqlite", isolation_level=None)
-    STEPS[0](db)
-    sqlitefile.mark(db, APPLICATION_ID, 1)
+    for step in STEPS[:version]:
+        step(db)
+    sqlitefile.mark(db, APPLICATION_ID, version)
     db.execute("INSERT INTO runs (run, state) VALUES (1, 'ended')")
     db.execute("INSERT INTO tasks (run, task, state) VALUES (1, 5, 'finished')")
     db.close()

@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,17 @@ def test_the_page_holds_every_task(tmp_path):
     assert data["command"].split("\n")[0] == "prepare --all <input> & split"
     assert sorted(data["states"]) == ["failed", "finished"]
     assert not re.search(r'(?:src|href)="(?!#)|@import|url\(', text)
+
+
+def test_the_page_says_who_kept_gpus_apart(tmp_path):
+    """Nothing in a run without GPUs; of claims that have ended, in how many variables alone did."""
+    sample(tmp_path, 5)
+    found = loaded(tmp_path)
+    assert "GPUs" not in page(found, "flow", BEGAN)
+    claims = [ClaimRow(f"g{n}", "a", "here", 0.0, 9.0, 1.0, 1.0, isolated) for n, isolated in enumerate((1, 1, None))]
+    assert "GPUs strict" in page(replace(found, claims=claims), "flow", BEGAN)
+    claims.append(claims[0]._replace(gpus_isolated=0))
+    assert "GPUs advisory in 1 of 3 claims with GPUs" in page(replace(found, claims=claims), "flow", BEGAN)
 
 
 def test_the_size_is_bounded(tmp_path, monkeypatch):
