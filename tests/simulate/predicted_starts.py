@@ -61,7 +61,8 @@ def asked(make: Callable[[], Simulation], most: int, seed: int = 1) -> list[Aske
     begins, starts = _starts(make())
     waited = [task for task in starts if starts[task] - begins[task] >= LEAST_WAIT_S]
     chosen = random.Random(seed).sample(waited, min(most, len(waited)))
-    again, found = make(), dict[int, float | None]()
+    found: dict[int, float | None] = {}
+    again = make()
 
     def look(task: int) -> None:
         waiting = why_waiting(again.runs[0].core.state, task)
