@@ -1,4 +1,4 @@
-"""Scalars beside cpus, mem, disk and gpus: both clusters offer, list and count them by name, and so does our link."""
+"""Resources beside cpus, mem, disk and gpus: both clusters offer, list and count them by name, and so does our link."""
 from __future__ import annotations
 
 import getpass
@@ -18,8 +18,8 @@ from mfmesos.core.model import Resources
 from mfmesos.mesos.master_link import FrameworkSettings, MesosLink
 from mfmesos.shared.resources import named
 
-RESOURCES = "cpus:2;mem:4096;disk:20000;licences:3"
-AGENT = Resources(2, 4096, 20000, 0, named({"licences": 3}))
+RESOURCES = "cpus:2;mem:4096;disk:20000;licences:3;ports:[31000-31009]"
+AGENT = Resources(2, 4096, 20000, 0, named({"licences": 3, "ports": 10}))
 
 
 class Linked:
@@ -61,7 +61,7 @@ def test_they_are_offered_listed_and_counted(cluster, linked):
     linked.link.open_claim(OpenClaim("claim-1", (offer,), offer.agent_id, size, 64), archive_uri="", data=b"run",
                            command=f"exec {sys.executable} -S {EXECUTOR}", task_name="a claim")
     rest = linked.wait(events.OffersReceived).offers[0]
-    assert rest.resources == Resources(1, 4096 - 564, 19900, 0, named({"licences": 1}))
+    assert rest.resources == Resources(1, 4096 - 564, 19900, 0, named({"licences": 1, "ports": 10}))
     linked.link.list_agents()
     used = linked.wait(events.AgentsListed).agents[0].used
     assert used == Resources(1, 564, 100, 0, named({"licences": 2}))

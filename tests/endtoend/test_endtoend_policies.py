@@ -13,8 +13,6 @@ from flows import Flow
 from support import wait_until
 
 ATTRIBUTES = ("rack:r1;network_mbps:1000", "rack:r1;network_mbps:100", "rack:r2;network_mbps:1000")
-SLEEPS_S = 1.0
-"""Longer than it takes until all claims of a run are open: tasks do not follow each other."""
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +27,19 @@ def cluster() -> Iterator[Cluster]:
 
 
 def ran_on(cluster: Cluster, folder: Path, count: int, *options: str, **keys: Any) -> list[int]:
-    """Runs so many tasks of 1 core at once; the number of each one's agent, by which its sandbox is named."""
+    """Runs so many tasks of 1 core, each until all have started; the number of each one's agent, by which its sandbox
+    is named.
+    """
     idle = [0.0] * len(ATTRIBUTES)
     wait_until(lambda: [a["used_resources"]["cpus"] for a in cluster.get("/slaves")["slaves"]] == idle, 30,
                "the end of the run before")
     flow = Flow(folder, cluster)
+    began = folder / "began"
+    began.mkdir()
+    others = f"until [ $(ls {began} | wc -l) = {count} ]; do sleep 0.1; done"
     flow.write("tasks.jsonl", "".join(json.dumps({
-        "command": f"pwd -P > o{n}; sleep {SLEEPS_S}", "outputs": [f"o{n}"], "cores": 1, "memory": 100, "disk": 10,
-        **keys}) + "\n" for n in range(count)))
+        "command": f"pwd -P > o{n}; : > {began}/{n}; {others}", "outputs": [f"o{n}"],
+        "cores": 1, "memory": 100, "disk": 10, **keys}) + "\n" for n in range(count)))
     done = flow.run("--plain", *options, "tasks.jsonl")
     assert done.code == 0, done.out
     found = [re.search(r"/agents/(\d+)/", (folder / f"o{n}").read_text()) for n in range(count)]
