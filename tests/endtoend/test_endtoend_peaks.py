@@ -24,7 +24,7 @@ SCRIPTS = {
 }
 KINDS = {
     "one process": "python3 hold.py 200 2",
-    "children side by side": "for i in 1 2 3 4; do python3 hold.py 60 2 & done; wait",
+    "children side by side": "for i in 1 2 3 4; do python3 hold.py 60 4 & done; wait",
     "grandchildren that live a quarter of a second":
         "for i in 1 2 3 4 5 6 7 8; do (sh -c 'python3 hold.py 150 0.25; true'); done",
     "forks that share what their parent has": "python3 forks.py",

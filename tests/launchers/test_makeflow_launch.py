@@ -173,7 +173,7 @@ def test_cycle(folder: Path, environ: dict[str, str]) -> None:
     the files in it. With our library and without."""
     write(folder, CYCLE)
     run = Run(folder, environ=environ)
-    assert run.end() == 1
+    assert run.end(100) == 1  # it is found by the time that makeflow computes
     assert "rules need each other's outputs in a cycle: a needs b, b needs a" in run.notes
     assert "1 of 3 rules succeeded, 0 failed, 2 did not run" in run.notes
     assert (folder / "first").exists()
