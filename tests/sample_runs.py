@@ -18,7 +18,7 @@ from mfmesos.store.run_tables import (
     TASK_COLUMNS,
     insert,
 )
-from mfmesos.views import run_facts
+from mfmesos.views import run_exports, run_facts
 from mfmesos.views.run_facts import RunFacts
 
 BEGAN = 1_700_000_000.0
@@ -113,3 +113,8 @@ def _measures(slot: int, start: float, end: float, wall: float, memory: float) -
         "claim": f"c{slot // SLOTS}", "host": f"node{slot // SLOTS}", "started": start, "exit_code": 0, "cores": 1.0,
         "memory_mb": 1000.0, "disk_mb": 100.0, "others": "", "limit_memory_mb": 1000.0, "used_cores": 0.8,
         "used_memory_mb": memory, "used_disk_mb": 10.0, "cpu_s": wall * 0.8, "wall_s": wall, "wait_s": 0.0}
+
+
+def exported(kind: str, facts: RunFacts) -> str:
+    """The run in the form of that kind, with the sizes of a few of its files."""
+    return "".join(run_exports.pieces(kind, facts, "flow", {"in": 5, "result": 7, "parts": 9}.get))

@@ -203,7 +203,7 @@ def is_short(state: State, shape: Shape) -> bool:
 
 
 def alone(state: State, claim: Claim) -> Iterator[Decision]:
-    """The claim's task or, after its end, another suspect: each runs alone in the claim, which saves a claim."""
+    """The claim's task or, after its end, another one that runs alone: they take turns, which saves a claim."""
     if claim.attempts:
         return
     record = state.tasks.get(claim.solo_task or -1)
@@ -225,11 +225,13 @@ def _may_stay(state: State, record: TaskRecord, claim: Claim) -> bool:
 
 
 def _next_suspect(state: State, claim: Claim) -> TaskRecord | None:
-    """The first suspect without a claim opened for it, otherwise the first one."""
+    """The first task that runs alone, uses all that the claim has by name, and has no claim opened for it; else the
+    first such task.
+    """
     first: TaskRecord | None = None
     for shape in state.suspects.fitting(lambda: claim.resources):
         need = state.allocation(shape, claim.resources, claim.agent_id)
-        same = (need.gpus, need.others) == (claim.resources.gpus, claim.resources.others)  # all is given
+        same = (need.gpus, need.others) == (claim.resources.gpus, claim.resources.others)
         if same and unsuited(state, shape, claim) is None and need.fits_in(claim.resources):
             found = next_without_claim(state, shape)
             if found is not None:

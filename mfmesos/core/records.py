@@ -228,7 +228,7 @@ class TaskRecord:
         r = self.task.request
         return Shape(
             r.cores, r.memory_mb, r.disk_mb, self.gpus, self.floor_memory_mb, self.floor_disk_mb,
-            self.solo or self.gpus > 0, self.others,
+            self.solo or self.gpus > 0, self.others,  # Mesos keeps claims apart, not tasks
             self.kind.rough(self.requested) if self.estimated else None, tuple(sorted(self.failed_at)),
             NOWHERE if self.user_holds else self.at,
             self.task.shared, self.group, self.task.not_on, self.where,

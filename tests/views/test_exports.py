@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from sample_runs import loaded, sample
+from sample_runs import exported, loaded, sample
 
 from mfmesos.cli.command_line import main
 from mfmesos.simulate.wfformat_workload import wfformat_tasks
@@ -23,13 +23,9 @@ def facts(tmp_path) -> RunFacts:
     return loaded(tmp_path)
 
 
-def text(kind: str, facts: RunFacts) -> str:
-    return "".join(run_exports.pieces(kind, facts, "flow", {"in": 5, "result": 7, "parts": 9}.get))
-
-
 def test_csv(facts):
     """A line for each task; what is unknown is empty."""
-    rows = list(csv.DictReader(io.StringIO(text("csv", facts))))
+    rows = list(csv.DictReader(io.StringIO(exported("csv", facts))))
     assert len(rows) == len(facts.tasks)
     assert (rows[0]["category"], rows[0]["agent"], rows[0]["command"]) == (
         "prepare", "node0", "prepare --all <input> & split")
@@ -38,7 +34,7 @@ def test_csv(facts):
 
 def test_nextflow(facts):
     """A line for each attempt, the fields and the notation of Nextflow's trace files."""
-    rows = list(csv.DictReader(io.StringIO(text("nextflow", facts)), delimiter="\t"))
+    rows = list(csv.DictReader(io.StringIO(exported("nextflow", facts)), delimiter="\t"))
     assert len(rows) == len(facts.tasks) + len(facts.attempts)
     assert None not in {value for row in rows for value in row.values()}
     assert {row["status"] for row in rows} == {"COMPLETED", "FAILED"}
@@ -64,7 +60,7 @@ def test_amounts_of_nextflow(number, words):
 
 def test_wfformat(facts, tmp_path):
     """Finished tasks, their dependencies in both directions, files with sizes; our own reader takes it."""
-    data = json.loads(text("wfcommons", facts))
+    data = json.loads(exported("wfcommons", facts))
     specification, execution = data["workflow"]["specification"], data["workflow"]["execution"]
     tasks = {task["id"]: task for task in specification["tasks"]}
     assert len(tasks) == sum(row.state == "finished" for row in facts.tasks) == len(execution["tasks"])
@@ -86,7 +82,7 @@ def test_names_that_wfformat_does_not_allow():
 
 def test_trace_events(facts):
     """Slices of one lane do not overlap, arrows begin and end inside slices, and every task that ran is one."""
-    events = json.loads(text("perfetto", facts))["traceEvents"]
+    events = json.loads(exported("perfetto", facts))["traceEvents"]
     slices: dict[tuple[int, int], list[dict]] = {}
     for event in events:
         if event["ph"] == "X":
