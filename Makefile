@@ -119,9 +119,10 @@ bench-simulate: debian-packages .venv real-mesos  ## compare simulated runs with
 	.venv/bin/python bench/predictions.py
 
 .PHONY: bench-seeing
-bench-seeing: .venv  ## measure status and why with 100,000 live and ended tasks, and what the page costs the scheduler
+bench-seeing: .venv  ## measure status and why with 100,000 live and ended tasks, what the page costs the scheduler, and how soon it shows an end
 	.venv/bin/python bench/seeing.py
 	.venv/bin/python bench/page.py
+	.venv/bin/python bench/page_on_screen.py
 
 .PHONY: bench-filesystems
 bench-filesystems: .venv  ## measure what kept folders and marks gain on ext4, XFS, btrfs and tmpfs; needs root

@@ -63,7 +63,7 @@ async def measure(folder: Path, simulation: Simulation, seconds: float) -> None:
         len(views.core.state.tasks), views.snapshot().waiting, views.snapshot().running))
     about = {"workdir": str(folder), "engine": "batch", "master": "m:5050", "pid": 1, "started": time.time()}
     server = ControlServer({**Questions(views, engine, 0.0, about).answers(),
-                            **TableQuestions(views, engine, 0.0).answers()})
+                            **TableQuestions(views, engine, 0.0, lambda: None).answers()})
     path = socket_place.socket_path(folder, os.environ)
     await server.start(path)
     socket_place.point(folder / STATE_DIR, path)

@@ -132,6 +132,11 @@ class WaitingQueue:
         tasks = self._by_shape.get(shape)
         return tasks[0] if tasks else None
 
+    def firsts(self, most: int) -> list[TaskRecord]:
+        """Of `most` categories the first task each, among `most` of its shapes; none of tasks without estimates."""
+        return [min((self._by_shape[shape][0] for shape in islice(shapes, most)), key=self.rank)
+                for shapes in islice(self._by_category.values(), most)]
+
     def head(self, shape: Shape, count: int) -> list[TaskRecord]:
         """The first tasks of that shape."""
         return list(islice(self._by_shape.get(shape, ()), count))

@@ -108,6 +108,25 @@ class Waiting:
     """Options with which it would start at another time, and when."""
 
 
+@value(frozen=True)
+class NextTask:
+    """The first waiting task of a category, and what it would be given now."""
+
+    category: str
+    task_id: int
+    need: Resources
+    """See Waiting.need."""
+    wall_s: float | None
+    """How long it will probably run; None: not known."""
+
+
+def next_tasks(state: State, most: int) -> list[NextTask]:
+    """Of `most` categories; costs as much as these have shapes, but not more than `most` of each."""
+    found = [(record, record.shape()) for record in state.queue.firsts(most)]
+    return [NextTask(record.kind.category, record.task.id, _need(state, shape), state.glance(shape).wall_s)
+            for record, shape in found]
+
+
 def why_waiting(state: State, task_id: int) -> Waiting | None:
     """None: no such task waits. Costs as much as there are claims, agents with offers and waiting shapes."""
     record = _waiting(state, task_id)

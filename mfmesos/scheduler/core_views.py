@@ -8,7 +8,7 @@ from mfmesos.core import snapshot as snapshots
 from mfmesos.core.core import Core
 from mfmesos.core.model import Request
 from mfmesos.core.snapshot import ChangedTasks, ClaimView, ClusterRoom, Snapshot, TaskView
-from mfmesos.core.waiting import Waiting, waits_for, why_each_waits, why_waiting
+from mfmesos.core.waiting import NextTask, Waiting, next_tasks, waits_for, why_each_waits, why_waiting
 from mfmesos.store.journal import Journal
 
 
@@ -43,6 +43,9 @@ class CoreViews:
     def why_each_waits(self, task_ids: Iterable[int]) -> list[Waiting]:
         """Of those that wait, without predictions of their starts."""
         return why_each_waits(self.core.state, task_ids)
+
+    def next_tasks(self, most: int) -> list[NextTask]:
+        return next_tasks(self.core.state, most)
 
     def waits_for(self) -> str:
         return waits_for(self.core.state)

@@ -66,6 +66,7 @@ class Sight:
         self._shown = shown
         self._introduced = shown is None
         self._learned = 0
+        self._sent_bytes = 0
         self._started_at = self._now()
         self._about: dict[str, Any] = {"first": ""}
         """What the control socket tells of the run; "first" is its first line."""
@@ -80,7 +81,7 @@ class Sight:
         self._questions = Questions(self._views, self._engine, self._offset_s, self._about)
         server = ControlServer({
             **self._questions.answers(),
-            **TableQuestions(self._views, self._engine, self._offset_s).answers(),
+            **TableQuestions(self._views, self._engine, self._offset_s, self._write).answers(),
             **SteeringQuestions(self._views, self._engine, self._post, config.ordering).answers(),
             "printed": PrintedQuestion(self._views, self.asked).answer})
         try:
@@ -163,13 +164,17 @@ class Sight:
     def tick(self, sent_bytes: int) -> None:
         """About twice a second."""
         self._introduce()
-        counts = self._engine.counts()
         if self._shown is not None:
-            self._shown.update(counts)
-        self._record.count(counts, sent_bytes)
+            self._shown.update(self._engine.counts())
+        self._sent_bytes = sent_bytes
         self._record.sample(self._views.snapshot())
-        self._record.flush()
+        self._write()
         self._metrics.tick(self._questions.status, sent_bytes)
+
+    def _write(self) -> None:
+        """What has ended, and how much, to the record."""
+        self._record.count(self._engine.counts(), self._sent_bytes)
+        self._record.flush()
 
     def signalled(self, name: str, stop: Callable[[str], None]) -> None:
         """Ending attempts takes some seconds, in which the user must know what happens."""

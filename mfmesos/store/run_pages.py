@@ -1,6 +1,8 @@
 """What the page of a run asks the record: sums. Its table of tasks is in web.task_table."""
 from __future__ import annotations
 
+from typing import Any
+
 from mfmesos.store.run_reading import Row, RunReader
 
 MOST_POINTS = 1000
@@ -15,15 +17,15 @@ class RunPages(RunReader):
             "SELECT category, count(*) AS tasks, sum(state = 'failed') AS failed, sum(max(attempts - 1, 0)) AS retries,"
             " avg(CASE WHEN state = 'finished' THEN wall_s END) AS mean_s, max(wall_s) AS most_s, sum(wall_s) AS run_s,"
             " sum(cpu_s) AS cpu_s, avg(CASE WHEN state = 'finished' THEN used_memory_mb END) AS mean_mb,"
-            " max(used_memory_mb) AS most_mb, avg(memory_mb) AS given_mb,"
+            " max(used_memory_mb) AS most_mb, avg(memory_mb) AS given_mb, max(used_disk_mb) AS most_disk_mb,"
+            " avg(CASE WHEN state = 'finished' THEN used_cores END) AS mean_cores,"
             f" {'avg(asked_memory_mb)' if self._knows('tasks', 'asked_memory_mb') else 'NULL'} AS asked_mb"
             " FROM tasks WHERE run = ? GROUP BY category ORDER BY run_s DESC LIMIT 200", run)
 
     def by_category(self, run: int) -> list[tuple[str, str, int, float, float]]:
         """See views.metrics."""
-        return [tuple(row.values()) for row in self._rows(
-            "SELECT category, state, count(*), sum(cpu_s), sum(wall_s) FROM tasks WHERE run = ?"
-            " GROUP BY category, state", run)]
+        return self._tuples("SELECT category, state, count(*), sum(cpu_s), sum(wall_s) FROM tasks WHERE run = ?"
+                            " GROUP BY category, state", run)
 
     def claims(self, run: int) -> list[Row]:
         """With what ended in each; open ones and the latest first."""
@@ -41,6 +43,23 @@ class RunPages(RunReader):
             return []
         return self._rows("SELECT at, claims, cores, memory_mb, running, waiting FROM samples WHERE run = ?"
                           f" ORDER BY at DESC LIMIT {MOST_POINTS}", run)[::-1]
+
+    def changes(self, run: int, event: str, begin: float, width: float, points: int) -> list[tuple[Any, ...]]:
+        """What attempts take when they are "started" or "ended", by the interval of `width` seconds since `begin`: its
+        number, then sums of allocated cores, used cores, allocated MB and peaks in MB, each followed by the sum of the
+        parts that belong to the next interval, see run_sums.Steps.change.
+        """
+        when = {"started": "min(started, ended)", "ended": "ended"}[event]
+        sums = ", ".join(f"sum({name}), sum({name} * late)" for name in ("cores", "used", "memory_mb", "peak"))
+        each = (f"SELECT min(max(({when} - ?2) / ?3, 0.0), ?4) AS place, cores, memory_mb,"
+                " CASE WHEN ended > started THEN cpu_s / (ended - started) ELSE 0.0 END AS used")
+        ran = "WHERE run = ?1 AND started IS NOT NULL AND claim <> ''"
+        return self._tuples(
+            f"SELECT interval, {sums} FROM (SELECT CAST(place AS INTEGER) AS interval,"
+            " place - CAST(place AS INTEGER) AS late, cores, memory_mb, used, peak FROM"
+            f" ({each}, used_memory_mb AS peak FROM tasks {ran}"
+            f" UNION ALL {each}, 0.0 AS peak FROM attempts {ran})) GROUP BY interval",
+            run, begin, width, float(points))
 
     def _knows(self, table: str, column: str) -> bool:
         return column in self._has[table]

@@ -55,6 +55,9 @@ class RunReader:
         with self._translated():
             return [dict(row) for row in self._db.execute(query, values)]
 
+    def _tuples(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        return [tuple(row.values()) for row in self._rows(query, *values)]
+
     def last(self) -> Row | None:
         """The row of the last run."""
         return next(iter(self._rows("SELECT * FROM runs ORDER BY run DESC LIMIT 1")), None)

@@ -139,10 +139,21 @@ def load(reader: RunReader, run: Mapping[str, Any]) -> RunFacts:
     number = run["run"]
     tasks = [TaskRow._make(row) for row in reader.every("tasks", number, TaskRow._fields, "task")]
     attempts = [AttemptRow._make(row) for row in reader.every("attempts", number, AttemptRow._fields, "task, attempt")]
+    return _facts(reader, run, tasks, attempts)
+
+
+def load_held(reader: RunReader, run: Mapping[str, Any], now: float) -> RunFacts:
+    """Without tasks and attempts. `now`: the end of a run that lasts. Raises RecordError."""
+    return _facts(reader, run, [], [], now)
+
+
+def _facts(reader: RunReader, run: Mapping[str, Any], tasks: list[TaskRow], attempts: list[AttemptRow],
+           now: float = 0.0) -> RunFacts:
+    number = run["run"]
     claims = [ClaimRow._make(row) for row in reader.every("claims", number, ClaimRow._fields, "opened")]
     samples = [Sample._make(row) for row in reader.every("samples", number, Sample._fields, "at")]
     begin = min([run["started"], *(task.submitted for task in tasks)])
-    end = run["ended"] or max([run["started"], *(task.ended for task in tasks), *(one.at for one in samples)])
+    end = run["ended"] or max([run["started"], now, *(task.ended for task in tasks), *(one.at for one in samples)])
     return RunFacts(run, tasks, attempts, claims, samples, begin, max(end, begin), _agents(claims))
 
 

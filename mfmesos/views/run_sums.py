@@ -96,36 +96,46 @@ class Step:
     """Seconds of its last attempt that it did not run: inputs, outputs."""
 
 
+class Steps:
+    """An amount over time, the sum of many that each last for a while, as averages of `points` intervals."""
+
+    def __init__(self, begin: float, end: float, points: int) -> None:
+        self.begin, self.width = begin, max((end - begin) / points, 1e-3)
+        self._points = points
+        self._differences = [0.0] * (points + 2)
+
+    def add(self, begin: float, end: float, amount: float) -> None:
+        for at, sign in ((begin, amount), (end, -amount)):
+            place = min(max((at - self.begin) / self.width, 0.0), float(self._points))
+            self.change(int(place), sign, sign * (place - int(place)))
+
+    def change(self, interval: int, amount: float, late: float) -> None:
+        """By `amount` in that interval; `late` is the part that comes with the one after it."""
+        self._differences[interval] += amount - late
+        self._differences[interval + 1] += late
+
+    def averages(self) -> list[float]:
+        return list(accumulate(self._differences))[:self._points]
+
+
 def curves(facts: RunFacts) -> Curves:
     """Costs as much as there are attempts."""
-    width = max((facts.end - facts.begin) / POINTS, 1e-3)
-    given, memory, used, peak, running = ([0.0] * (POINTS + 2) for _ in range(5))
+    held, given, used, held_memory, memory, peak, running = (
+        Steps(facts.begin, facts.end, POINTS) for _ in range(7))
     for row in facts.ran():
         begin, end = row.ended - span(row), row.ended
         busy = row.cpu_s / (end - begin) if end > begin else 0.0
         most = row.used_memory_mb if isinstance(row, TaskRow) else 0.0
-        for curve, amount in ((given, row.cores), (memory, row.memory_mb), (used, busy), (peak, most), (running, 1.0)):
-            _add(curve, (begin - facts.begin) / width, (end - facts.begin) / width, amount)
-    held, held_memory = ([0.0] * (POINTS + 2) for _ in range(2))
+        for steps, amount in ((given, row.cores), (memory, row.memory_mb), (used, busy), (peak, most), (running, 1.0)):
+            steps.add(begin, end, amount)
     for begin, end, cores, memory_mb in facts.held():
-        for curve, amount in ((held, cores), (held_memory, memory_mb)):
-            _add(curve, (begin - facts.begin) / width, (end - facts.begin) / width, amount)
-    whole = [list(accumulate(curve))[:POINTS] for curve in (
-        held, given, used, held_memory, memory, peak, running)]
+        held.add(begin, end, cores)
+        held_memory.add(begin, end, memory_mb)
+    whole = [steps.averages() for steps in (held, given, used, held_memory, memory, peak, running)]
     for some, most in ((1, 0), (4, 3)):  # an attempt may wait in its executor for the end of one before it
         whole[some] = [min(pair) for pair in zip(whole[some], whole[most])]
     gb = [[value / 1024 for value in curve] for curve in whole[3:6]]
-    return Curves([i * width for i in range(POINTS)], whole[0], whole[1], whole[2], gb[0], gb[1], gb[2], whole[6])
-
-
-def _add(curve: list[float], begin: float, end: float, amount: float) -> None:
-    """Add a step to a curve that holds the differences of interval averages."""
-    for at, sign in ((begin, amount), (end, -amount)):
-        at = min(max(at, 0.0), float(POINTS))
-        whole = int(at)
-        part = at - whole
-        curve[whole] += sign * (1.0 - part)
-        curve[whole + 1] += sign * part
+    return Curves([i * held.width for i in range(POINTS)], whole[0], whole[1], whole[2], gb[0], gb[1], gb[2], whole[6])
 
 
 def totals(facts: RunFacts) -> Totals:

@@ -22,6 +22,7 @@ from mfmesos.store.run_reading import NoRecord
 from mfmesos.store.run_tables import RecordError
 from mfmesos.store.runlog import kept_output
 from mfmesos.views import metrics, why_view
+from mfmesos.views.over_time import over_time
 from mfmesos.views.report_page import asset, vendored
 from mfmesos.web.page_access import HEADERS, guard
 from mfmesos.web.run_watch import RunWatch, ask_once
@@ -60,7 +61,7 @@ class PageServer:
         app.router.add_get("/metrics", self._metrics)
         for name, answer in (("tasks", self._tasks), ("task", self._task), ("agents", self._agents),
                              ("categories", self._categories), ("choices", self._choices), ("held", self._held),
-                             ("printed", self._printed)):
+                             ("printed", self._printed), ("over-time", self._over_time)):
             app.router.add_get(f"/api/{name}", self._json(answer))
         self._runner = aio.web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -130,8 +131,16 @@ class PageServer:
     def _agents(self, reader: RunPages, run: int, query: Values) -> Any:
         return reader.claims(run)
 
-    def _categories(self, reader: RunPages, run: int, query: Values) -> Any:
-        return reader.categories(run)
+    def _over_time(self, reader: RunPages, run: int, query: Values) -> Any:
+        found = reader.run(run)
+        live = ask_once(self._folder / STATE_DIR, "status") is not None
+        return over_time(reader, found, self._watch.table.given(), time.time() if live else 0.0) if found else None
+
+    def _categories(self, reader: RunPages, run: int, query: Values) -> list[Values]:
+        """What their tasks took, and what the first that waits would be given now."""
+        after = {one["category"]: one for one in ask_once(self._folder / STATE_DIR, "next") or ()}
+        found = [{**one, "next": after.pop(one["category"], None)} for one in reader.categories(run)]
+        return [*found, *({"category": name, "tasks": 0, "next": one} for name, one in after.items())]
 
     def _choices(self, reader: RunPages, run: int, query: Values) -> list[str]:
         """The categories of all tasks."""

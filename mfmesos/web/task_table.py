@@ -1,4 +1,4 @@
-"""The page's table of all tasks: the record's, which have ended, and a copy of those of the live run, in one query."""
+"""The page's table of all tasks: the record's, which have ended, and a copy of those of the live run."""
 from __future__ import annotations
 
 import sqlite3
@@ -27,8 +27,13 @@ GONE_S = 3.0
 _COLUMNS = ("task", "state", "category", "host", "attempts", "submitted", "started", "ended", "wall_s",
             "used_memory_mb", "memory_mb", "command", "outputs", "reason")
 _NAMES = ", ".join(_COLUMNS)
-_ALL = (f"(SELECT {_NAMES} FROM record.tasks WHERE run = ?1 UNION ALL SELECT {_NAMES} FROM live WHERE NOT EXISTS"
-        " (SELECT 1 FROM record.tasks r WHERE r.run = ?1 AND r.task = live.task))")
+_WAITS = ", ".join(f"'{state}'" for state in STATES["waiting"])
+_RECORDED = "FROM record.tasks WHERE run = ?1 AND"
+_LIVE = (f"FROM live WHERE (state IN ({_WAITS}) AND gone IS NULL OR NOT EXISTS"
+         " (SELECT 1 FROM record.tasks r WHERE r.run = ?1 AND r.task = live.task)) AND")
+"""The record is not asked about each task that waits: `page` drops the few that have ended since the last look."""
+_SHOWN = ", ".join("substr(command, 1, 200) AS command" if name == "command" else name
+                   for name in _COLUMNS if name != "outputs")
 Row = dict[str, Any]
 
 
@@ -40,7 +45,9 @@ class TaskTable:
         self._db = sqlite3.connect(
             "file::memory:", uri=True, isolation_level=None, check_same_thread=False, timeout=5.0)
         self._db.row_factory = sqlite3.Row
-        self._db.execute(f"CREATE TABLE live ({_NAMES}, gone, PRIMARY KEY (task))".replace("task,", "task INTEGER,", 1))
+        self._db.execute(f"CREATE TABLE live ({_NAMES}, cores, gone, PRIMARY KEY (task))".replace(
+            "task,", "task INTEGER,", 1))
+        self._db.execute("CREATE INDEX counted ON live (state, category, gone)")
         self._db.execute("CREATE INDEX running ON live (started) WHERE started IS NOT NULL")
         self._db.execute("CREATE INDEX gone ON live (gone) WHERE gone IS NOT NULL")
 
@@ -56,7 +63,7 @@ class TaskTable:
             self._db.executemany("UPDATE live SET gone = ? WHERE task = ? AND gone IS NULL",
                                  ((now, number) for number, row in rows.items() if row is None))
             self._db.executemany(
-                f"INSERT OR REPLACE INTO live ({_NAMES}) VALUES ({', '.join('?' * len(_COLUMNS))})",
+                f"INSERT OR REPLACE INTO live ({_NAMES}, cores) VALUES ({', '.join('?' * (len(_COLUMNS) + 1))})",
                 (_live(row) for row in rows.values() if row is not None))
 
     def running(self, most: int) -> list[Row]:
@@ -66,6 +73,13 @@ class TaskTable:
                 "SELECT task, host, category, started AS since, substr(command, 1, 200) AS command FROM live"
                 " WHERE started IS NOT NULL AND gone IS NULL ORDER BY started LIMIT ?", (most,))]
 
+    def given(self) -> list[tuple[float, float, float]]:
+        """Of those that run: since when, their cores and MB."""
+        with self._lock:
+            return [tuple(row) for row in self._db.execute(
+                "SELECT started, ifnull(cores, 0.0), ifnull(memory_mb, 0.0) FROM live WHERE started IS NOT NULL"
+                " AND gone IS NULL")]
+
     def categories(self) -> list[str]:
         """Of the live tasks, as many as a person can choose from."""
         with self._lock:
@@ -74,22 +88,24 @@ class TaskTable:
     def page(self, record: Path, run: int, text: str = "", state: str = "", category: str = "", order: str = "task",
              falling: bool = False, page: int = 0) -> dict[str, Any]:
         """{"count": tasks that fit, "rows": those of the page, in the order}. TEXT is in the command, an output, the
-        agent or the reason, or is the number; looks at every row. Raises RecordError.
+        agent or the reason, or is the number. In the order of numbers and without TEXT it costs little whatever the
+        number of tasks, otherwise it looks at every row. Raises RecordError.
         """
         where, values = _fitting(text, STATES.get(state, ()), category)
-        way = "DESC" if falling else "ASC"
+        order = f"{ORDERS[order]} {'DESC' if falling else 'ASC'}, task LIMIT {PAGE} OFFSET {int(page) * PAGE}"
         with self._lock, sqlitefile.translated_errors(record, RecordError, m.RECORD_AWAY()):
             self._db.execute("ATTACH ? AS record", (sqlitefile.uri_to_read(record),))
             try:
-                (count,) = self._db.execute(f"SELECT count(*) FROM {_ALL} WHERE {where}", (run, *values)).fetchone()
-                rows = self._db.execute(
-                    "SELECT task, state, category, host, attempts, submitted, started, ended, wall_s, used_memory_mb,"
-                    f" memory_mb, substr(command, 1, 200) AS command, reason FROM {_ALL} WHERE {where}"
-                    f" ORDER BY {ORDERS[order]} {way}, task LIMIT {PAGE} OFFSET {int(page) * PAGE}",
+                count = sum(self._db.execute(f"SELECT count(*) {some} {where}", (run, *values)).fetchone()[0]
+                            for some in (_RECORDED, _LIVE))
+                found = self._db.execute(
+                    f"SELECT {_SHOWN} {_RECORDED} {where} UNION ALL SELECT {_SHOWN} {_LIVE} {where} ORDER BY {order}",
                     (run, *values)).fetchall()
             finally:
                 self._db.execute("DETACH record")
-        return {"count": count, "page": page, "size": PAGE, "rows": [dict(row) for row in rows]}
+        ended = {row["task"] for row in found if row["ended"] is not None}
+        rows = [dict(row) for row in found if row["ended"] is not None or row["task"] not in ended]
+        return {"count": count - len(found) + len(rows), "page": page, "size": PAGE, "rows": rows}
 
     def close(self) -> None:
         with self._lock:
@@ -97,10 +113,10 @@ class TaskTable:
 
 
 def _live(row: Sequence[Any]) -> tuple[Any, ...]:
-    number, state, category, host, attempts, since, memory_mb, command, outputs = row
+    number, state, category, host, attempts, since, memory_mb, command, outputs, cores = (*row, None)[:10]
     waits = state in STATES["waiting"]
     return (number, state, category, host, attempts, since if waits else None, None if waits else since, None, None,
-            None, memory_mb, command, outputs, "")
+            None, memory_mb, command, outputs, "", cores)
 
 
 def _fitting(text: str, states: Iterable[str], category: str) -> tuple[str, list[Any]]:

@@ -13,7 +13,7 @@ from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.decisions import Why, WhyNot
 from mfmesos.core.model import AgentId, Request, Resources, Task
 from mfmesos.core.policy import Policy
-from mfmesos.core.waiting import Binding, Waiting, why_each_waits, why_waiting
+from mfmesos.core.waiting import Binding, Waiting, next_tasks, why_each_waits, why_waiting
 from mfmesos.shared import wire
 
 AGENT = Resources(4, 4096, 20000)
@@ -92,6 +92,17 @@ def test_why_many_tasks_wait(monkeypatch):
     assert [one.task_id for one in found] == [7, *range(20, 70)]
     assert found == [replace(why(world, one.task_id), start_at=None, otherwise=()) for one in found]
     assert [one.binding for one in found[:2]] == [Binding.USER, Binding.FULL]
+
+
+def test_the_next_task_of_each_category():
+    """The first that waits of each, with what it requests and what is learned; nobody looks at more than is wanted."""
+    world = begin(POLICY, *[1.0] * 6)
+    world.send(ev.TaskSubmitted(Task(20, "y", (), ("o20",), Request(None, 64.0, 200.0), "new")))
+    one, other = next_tasks(world.core.state, 10)
+    assert (one.category, one.task_id, one.need.cores, one.need.memory_mb, one.wall_s) == ("c", 5, 1.0, 100.0, 100.0)
+    assert (other.category, other.task_id, other.need.cores, other.need.memory_mb, other.wall_s) == (
+        "new", 20, 1.0, 64.0, None)
+    assert next_tasks(world.core.state, 1) == [one]
 
 
 def test_unknown_run_times_predict_nothing():

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+from browser import Browser
 from flows import Flow, need_makeflow, nothing_stays
 from support import wait_until
 
@@ -182,6 +183,61 @@ def test_a_run_is_known_by_its_name_on_the_cluster(flow):
     assert task["name"].startswith("mfmesos flow claim ")
     for labels in (found[0]["labels"], task["labels"]):
         assert {one["key"]: one["value"] for one in labels}["mfmesos.folder"] == str(flow.folder)
+
+
+def test_the_page_of_a_run_in_a_browser(tmp_path, embedded_mesos):
+    """What ends is on the screen without a key pressed: the first task's end, the crash of the scheduler, that another
+    one runs what was left, and the end of the run; all in the same page, which nobody loads again.
+    """
+    flow = Flow(tmp_path / "flow", embedded_mesos)
+
+    def ends_with(name: str) -> str:
+        return f"while [ ! -e {flow.folder / name} ]; do sleep 0.1; done; touch made-{name}"
+
+    flow.write("tasks.jsonl", "".join(json.dumps(task) + "\n" for task in (
+        {"command": ends_with("one"), "outputs": ["made-one"], "category": "first"},
+        {"command": ends_with("two"), "inputs": ["made-one"], "outputs": ["made-two"], "category": "second"})))
+    argv = ["run", "--master", flow.cluster.master, "tasks.jsonl"]
+    process, page = flow.start(*argv), flow.start("web")
+    pointer = flow.folder / ".mfmesos/web.json"
+
+    def answers() -> bool:
+        with contextlib.suppress(OSError):  # 503: the record of the run begins a moment later
+            address, token = json.loads(pointer.read_text())["link"].split("?token=")
+            return urllib.request.urlopen(f"{address}metrics?token={token}", timeout=60).status == 200
+        return False
+
+    wait_until(answers, 60, "the record and the page")
+
+    def shows(browser: Browser, task: int, state: str) -> None:
+        browser.wait(f"[...document.querySelectorAll('#table tbody tr')].some((row) => "
+                     f"row.cells[0].textContent === '{task}' && row.cells[1].textContent === '{state}')",
+                     f"task {task} to be {state}")
+
+    with Browser(tmp_path / "profile") as browser:
+        browser.open(json.loads(pointer.read_text())["link"])
+        browser.wait("document.getElementById('state')?.textContent === 'running'", "the run")
+        browser.run("window.same = true, location.hash = '#tasks'")
+        shows(browser, 1, "running")
+        shows(browser, 2, "waiting")
+        flow.write("one", "")
+        shows(browser, 1, "finished")
+        shows(browser, 2, "running")
+        process.kill()
+        process.communicate()
+        browser.wait("document.getElementById('state').textContent === 'crashed'", "the crash")
+        again = flow.start(*argv)
+        shows(browser, 2, "running")
+        shows(browser, 1, "finished")
+        flow.write("two", "")
+        shows(browser, 2, "finished")
+        browser.wait("document.getElementById('state').textContent === 'ended'", "the end")
+        assert browser.run("window.same") is True
+        assert browser.errors == []
+    ended = flow.end(again)
+    assert ended.code == 0, ended.out
+    page.terminate()
+    assert flow.end(page).code == 0
 
 
 def test_the_sandbox_of_a_failed_task(tmp_path, embedded_mesos):

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
@@ -11,7 +11,7 @@ from mfmesos.control.control_server import BadQuestion
 from mfmesos.core.model import Resources, Task
 from mfmesos.core.snapshot import ChangedTasks, TaskView
 from mfmesos.core.states import TaskState
-from mfmesos.core.waiting import Binding, Waiting
+from mfmesos.core.waiting import Binding, NextTask, Waiting
 from mfmesos.scheduler.table_questions import MOST_REASONS, MOST_ROWS, TableQuestions
 
 VIEWS = {
@@ -21,13 +21,16 @@ VIEWS = {
     3: TaskView(3, TaskState.WAITING, 0, "", 40.0, Task(3, "do 3", (), ()), "do", held=True)}
 
 
-def answer(name: str, known: dict[int, Task] | None = None, **question: Any) -> Any:
+def answer(
+    name: str, known: dict[int, Task] | None = None, write: Callable[[], None] = lambda: None, **question: Any,
+) -> Any:
     views = SimpleNamespace(
         task=VIEWS.get, known=lambda: tuple(VIEWS), why_each_waits=lambda some: [
             Waiting(number, Binding.FULL, 40.0, Resources(1.0), before=number) for number in some if number > 1],
+        next_tasks=lambda most: [NextTask("do", 2, Resources(1.0, 64.0, 10.0), None)][:most],
         changes_since=lambda number: ChangedTasks(9, frozenset({1, 2}) if number >= 0 else None))
     engine = SimpleNamespace(tasks=lambda: known or {}, unmet=lambda number: [("in", (1,))] if number == 4 else [])
-    found = TableQuestions(views, engine, 1000.0).answers()[name](question)
+    found = TableQuestions(views, engine, 1000.0, write).answers()[name](question)
     return asyncio.run(found) if asyncio.iscoroutine(found) else found
 
 
@@ -39,16 +42,24 @@ def test_numbers():
 
 
 def test_changes():
-    """Since a number, or all."""
+    """Since a number, or all; the record then gets what has ended, since the page looks there next."""
     assert answer("changed", since=5) == {"changes": 9, "tasks": [1, 2]}
-    assert answer("changed", since=-1) == {"changes": 9, "tasks": None}
+    written: list[int] = []
+    assert answer("changed", write=lambda: written.append(1), since=-1) == {"changes": 9, "tasks": None}
+    assert written == [1]
+
+
+def test_what_comes_next():
+    """Of each category, with what it would be given."""
+    assert answer("next") == [
+        {"category": "do", "task": 2, "cores": 1.0, "memory_mb": 64.0, "disk_mb": 10.0, "wall_s": None}]
 
 
 def test_rows():
     """What runs, waits, is held by its user or held back for its inputs; null for what has ended. Texts are bounded."""
     held_back = {4: Task(4, "do 4", ("in",), ("d",), category="last"), 5: Task(5, "do 5", (), ())}
     rows = answer("rows", held_back, tasks=[1, 2, 3, 4, 5, 6])
-    assert rows[0] == [1, "running", "do", "node1", 2, 1050.0, 512.0, "do 1", "a\nb"]
+    assert rows[0] == [1, "running", "do", "node1", 2, 1050.0, 512.0, "do 1", "a\nb", 1.0]
     assert (rows[1][:7], len(rows[1][7])) == ([2, "waiting", "do", "", 0, 1040.0, None], 600)
     assert (rows[2][1], rows[3][:3], rows[4:]) == ("held", [4, "inputs", "last"], [None, None])
 

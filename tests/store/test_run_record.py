@@ -112,6 +112,7 @@ def test_the_file_says_what_it_is(tmp_path):
     assert tuple(r["name"] for r in rows(tmp_path, "PRAGMA table_info(tasks)")) == TASK_COLUMNS
     page = (Path(__file__).parents[2] / "docs" / "seeing.md").read_text()
     assert all(f"`{name}`" in page for name in (*TASK_COLUMNS, *CLAIM_COLUMNS, *SAMPLE_COLUMNS))
+    assert f"PRAGMA user_version is {VERSION} " in page
 
 
 def test_what_a_task_takes_on_the_disk_is_bounded(tmp_path):

@@ -25,7 +25,7 @@ from mfmesos.web.page_server import PageServer, _why
 from mfmesos.web.run_watch import RunWatch
 from mfmesos.web.task_table import PAGE
 
-ROW = [9, "running", "sim", "node1", 1, 1000.0, 512.0, "simulate --seed 9", "out9"]
+ROW = [9, "running", "sim", "node1", 1, 1000.0, 512.0, "simulate --seed 9", "out9", 1.0]
 """Of a live task, as the scheduler gives it."""
 
 
@@ -225,6 +225,9 @@ def test_in_a_browser(page, tmp_path, width):
         for part, word in (("agents", "node2"), ("categories", "merge")):
             browser.run(f"location.hash = '#{part}'")
             browser.wait(f"document.getElementById('{part}').textContent.includes('{word}')", part)
+            assert browser.run("document.documentElement.scrollWidth <= innerWidth")
+        browser.run("location.hash = '#agents'")
+        browser.wait("document.querySelectorAll('#agents canvas').length === 3", "what was held and used over time")
         assert browser.errors == []
 
 
@@ -232,7 +235,7 @@ class Scheduler:
     """What the page asks one; its tasks wait but for the first, which runs."""
 
     def __init__(self, count: int) -> None:
-        self.rows = {number: [number, "waiting", "sim", "", 0, 1000.0, None, f"simulate {number}", f"out{number}"]
+        self.rows = {number: [number, "waiting", "sim", "", 0, 1000.0, None, f"simulate {number}", f"out{number}", None]
                      for number in range(1000, 1000 + count)}
         self.changes = 0
         self.start(1000)
@@ -255,7 +258,9 @@ class Scheduler:
                 "changes": self.changes, "tasks": None if question["since"] < 0 else list(
                     range(1000 + question["since"], 1000 + self.changes))},
             "rows": lambda question: [self.rows.get(number) for number in question["tasks"]],
-            "reasons": lambda question: [[number, why] for number in question["tasks"]]}
+            "reasons": lambda question: [[number, why] for number in question["tasks"]],
+            "next": lambda question: [{"category": "sim", "task": 1001, **amounts, "memory_mb": 345.0, "wall_s": 90.0},
+                                      {"category": "map", "task": 1002, **amounts, "wall_s": None}]}
 
 
 @pytest.mark.once
@@ -284,6 +289,9 @@ def test_waiting_tasks_in_a_browser(tmp_path, monkeypatch):
             page.loop.call_soon_threadsafe(scheduler.start, 1001)
             browser.wait("document.getElementById('where')?.textContent === '1–50 of 698'", "the change")
             assert browser.run("document.activeElement.textContent") == "1002"
+            browser.run("location.hash = '#categories'")
+            browser.wait("[...document.querySelectorAll('#groups tr')].some((one) => /^sim.*345.*1 min 30 s$/.test("
+                         "one.textContent))", "what the next task of a category would be given")
             assert browser.errors == []
         page.run(server.stop())
 

@@ -15,7 +15,7 @@ from mfmesos.web.task_table import ORDERS, PAGE, STATES, TaskTable
 def row(number: int, state: str = "waiting", **more: Any) -> list[Any]:
     """Of a live task, as the scheduler gives it."""
     values = {"category": "sim", "host": "", "attempts": 0, "since": 1000.0 + number, "memory_mb": None,
-              "command": f"simulate --seed {number}", "outputs": f"out{number}", **more}
+              "command": f"simulate --seed {number}", "outputs": f"out{number}", "cores": None, **more}
     return [number, state, *values.values()]
 
 
@@ -30,7 +30,7 @@ def record(tmp_path) -> Path:
 def table() -> TaskTable:
     """With live tasks 11 to 15."""
     made = TaskTable()
-    made.update({11: row(11, "running", host="node7", memory_mb=512.0), 12: row(12), 13: row(13, "held"),
+    made.update({11: row(11, "running", host="node7", memory_mb=512.0, cores=2.0), 12: row(12), 13: row(13, "held"),
                  14: row(14, "inputs", category="last"), 15: row(15, "assigned", host="node8", memory_mb=1.0)}, 0.0)
     return made
 
@@ -68,6 +68,28 @@ def test_a_page_of_many(table, record):
     table.update({number: row(number) for number in range(100, 400)}, 0.0)
     found = table.page(record, 1, state="live", page=2)
     assert (found["count"], numbers(found)) == (305, list(range(195, 245)))
+
+
+def test_what_runs_is_given(table):
+    """Since when, cores and MB; also by a scheduler of a version that does not say how many cores."""
+    table.update({16: row(16, "running", memory_mb=8.0)[:9]}, 0.0)
+    assert table.given() == [(1011.0, 2.0, 512.0), (1015.0, 0.0, 1.0), (1016.0, 0.0, 8.0)]
+
+
+def test_a_page_of_many_costs_little(table, record):
+    """Tasks that wait are counted in an index: no row of theirs is read but those shown, and the record is not asked
+    about each. Counted in SQLite's steps."""
+    table.update({number: row(number) for number in range(100, 2100)}, 0.0)
+    steps = 0
+
+    def stepped() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    table._db.set_progress_handler(stepped, 1)
+    assert table.page(record, 1)["count"] == 2013
+    assert steps < 2000 * 20  # 66 for each before
 
 
 def test_what_has_ended_leaves_when_the_record_may_have_it(table, record):

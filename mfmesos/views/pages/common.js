@@ -38,14 +38,17 @@ function fitted(plot, place) {
   new ResizeObserver(() => plot.setSize({ width: place.clientWidth, height: plot.height })).observe(place);
 }
 
+// Draws the curves, or those that are drawn there already with other values.
 function curve(place, title, unit, at, series, steps) {
+  const values = [at, ...series.map((one) => one[3])];
+  if (place.plot) { place.plot.setData(values); return; }
   const shown = (u, value) => value === null || value === undefined ? "–" : value.toFixed(1) + " " + unit;
   const drawn = series.map(([label, colour, dash]) => ({
     label, stroke: css(colour), width: 2, dash, value: shown, points: { show: false },
     ...(steps ? { paths: uPlot.paths.stepped({ align: 1 }) } : {}) }));
-  const plot = new uPlot({
+  place.plot = new uPlot({
     title, width: place.clientWidth, height: 220, axes: axes(), scales: { x: { time: false }, y: { range: (u, a, b) => [0, Math.max(b, 1) * 1.05] } },
     series: [{ label: "time", value: (u, value) => value === null || value === undefined ? "–" : duration(value) }, ...drawn],
-  }, [at, ...series.map((one) => one[3])], place);
-  fitted(plot, place);
+  }, values, place);
+  fitted(place.plot, place);
 }

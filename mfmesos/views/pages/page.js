@@ -1,11 +1,12 @@
 "use strict";
 // The page of a run: the state comes as events, tables are asked for one page at a time.
 const PARTS = ["overview", "tasks", "agents", "categories", "task"];
-const REFRESH_MS = 2000, TABLE_MS = 400;
+const PAUSES_MS = { overview: 300, tasks: 400 }, PAUSE_MS = 2000, PLOT_MS = 5000;
+const SHARE = 5; // so many times its own time a part waits before it is asked for again: large runs cost little
 const STATES = { "": "all states", live: "not ended", waiting: "waiting", held: "held by its user", running: "running", finished: "finished",
   failed: "failed", withdrawn: "withdrawn", blocked: "blocked" };
 const WORDS = { inputs: "waiting", held: "held", assigned: "starting" };
-let state = null, part = "", detail = null, refreshed = 0, plotted = 0, due = 0, turns = 0, printed = {};
+let state = null, part = "", detail = null, refreshed = 0, cost = 0, plotted = 0, due = 0, turns = 0, printed = {}, drawn = "", alive = false;
 const asked = { page: 0, order: "task", falling: "" };
 
 async function ask(name, query) {
@@ -32,7 +33,7 @@ function table(place, heads, rows, empty, kind) {
   if (kind) whole.className = kind;
   top.append(head);
   whole.append(top, body);
-  place.replaceChildren(whole);
+  keepFocus(place, () => place.replaceChildren(whole));
 }
 
 // A table that is made anew under somebody's fingers: the same link or button has the focus afterwards.
@@ -91,7 +92,6 @@ async function plot() {
   if (!found.length) return;
   found.push({ ...found[found.length - 1], at: state && state.run && state.run.ended ? state.run.ended : Date.now() / 1000 });
   const begin = state && state.run ? state.run.started : found[0].at;
-  $("plot").replaceChildren();
   curve($("plot"), "Cores held, tasks running", "", found.map((one) => one.at - begin), [
     ["held cores", "--held", [6, 4], found.map((one) => one.cores)], ["running tasks", "--given", undefined, found.map((one) => one.running)]], true);
 }
@@ -117,13 +117,23 @@ async function tasks() {
       refresh();
     } }), kind];
   };
-  keepFocus($("table"), () => table($("table"), [head("task", "task", "n"), head("state", "state"), head("category", "category", "less"), head("agent", "agent", "less"),
+  table($("table"), [head("task", "task", "n"), head("state", "state"), head("category", "category", "less"), head("agent", "agent", "less"),
     head("ran", "ran", "n"), head("memory MB", "memory", "n less"), head("attempts", "attempts", "n less"), head("ended", "ended", "less"), ["command", "t"]],
   found.rows.map((one) => [taskLink(one.task), shown(one.state), one.category, one.host || "–", waits(one) ? "–" : one.ended ? duration(one.wall_s || 0) : since(one.started),
     waits(one) ? "–" : one.ended ? whole(one.used_memory_mb) + " of " + whole(one.memory_mb) : whole(one.memory_mb), one.attempts, clock(one.ended),
-    commandCell(one, why[one.task])]), "No task fits.", "tasks"));
+    commandCell(one, why[one.task])]), "No task fits.", "tasks");
   const number = wanted.text.trim();
   if (!found.count && /^\d+$/.test(number)) $("table").append(make("p"), make("a", "Look at task " + number, { href: "#task/" + number }));
+}
+
+async function agents() {
+  const found = await ask("over-time");
+  if (!found) return;
+  const gb = (some) => some.map((value) => value / 1024);
+  const three = (held, given, used) => [["held", "--held", [6, 4], held], ["allocated", "--given", undefined, given], ["used", "--used", [2, 3], used]];
+  curve($("cores"), "Cores", "", found.at, three(found.held_cores, found.given_cores, found.used_cores));
+  curve($("memory"), "Memory, GB", "GB", found.at, three(gb(found.held_mb), gb(found.given_mb), gb(found.used_mb)));
+  curve($("holders"), "Agents and claims", "", found.at, [["claims", "--given", undefined, found.claims], ["agents with claims", "--used", [6, 4], found.agents]]);
 }
 
 async function claims() {
@@ -143,9 +153,16 @@ async function claims() {
 }
 
 async function categories() {
-  table($("groups"), [["category"], ["tasks", "n"], ["failed", "n"], ["retries", "n"], ["mean run time", "n"], ["longest", "n"], ["mean MB", "n"], ["most MB", "n"], ["requested MB", "n"], ["allocated MB", "n"]],
-    (await ask("categories")).map((one) => [one.category || "–", one.tasks, one.failed, one.retries, duration(one.mean_s || 0), duration(one.most_s || 0),
-      whole(one.mean_mb), whole(one.most_mb), whole(one.asked_mb), whole(one.given_mb)]), "No task has ended.");
+  const found = await ask("categories"), pair = (some, text) => some[0] === null || some[0] === undefined ? "–" : some.map(text).join(" / ");
+  const next = (one, name, text) => one.next && one.next[name] !== null ? text(one.next[name]) : "–";
+  $("after").textContent = state && state.live ? "“Next” is what the first waiting task of a category would be given now: what it requests, and estimates for the rest."
+    : "What the next run’s tasks will be given: mfmesos estimates.";
+  table($("groups"), [["category"], ["tasks", "n"], ["failed", "n"], ["retries", "n less"], ["run time, mean / most", "n"], ["memory MB, mean / most", "n"],
+    ["requested / allocated MB", "n less"], ["cores used, mean", "n less"], ["disk MB, most", "n less"], ["next task", "n"], ["next cores", "n"], ["next MB", "n"], ["next disk MB", "n"], ["next run time", "n"]],
+  found.map((one) => [one.category || "–", one.tasks, one.failed || 0, one.retries || 0, pair([one.mean_s, one.most_s], duration), pair([one.mean_mb, one.most_mb], whole),
+    whole(one.asked_mb) + " / " + whole(one.given_mb), one.mean_cores === null || one.mean_cores === undefined ? "–" : one.mean_cores.toFixed(2), whole(one.most_disk_mb),
+    next(one, "task", taskLink), next(one, "cores", (n) => String(+n.toFixed(2))), next(one, "memory_mb", whole), next(one, "disk_mb", whole), next(one, "wall_s", duration)]),
+  "No task has ended, and none waits.", "tasks");
 }
 
 async function choose() {
@@ -157,9 +174,17 @@ async function choose() {
 
 // --- one task -----------------------------------------------------------------------------------
 async function task(number) {
-  const { live, task: ended, attempts, output, why } = await ask("task", { task: number });
-  const one = live || ended, place = $("task");
-  if (!one) { place.replaceChildren(make("p", "No task " + number + ".")); return; }
+  const found = await ask("task", { task: number }), text = number + JSON.stringify(found);
+  if (part !== "task" || detail !== number) return;
+  if (text !== drawn) drawTask(number, found); // otherwise whoever reads it is not disturbed
+  drawn = text;
+  if (found.live && found.live.claim) follow(number);
+  else showPrinted(found.output);
+}
+
+function drawTask(number, { live, task: ended, attempts, why }) {
+  const one = live || ended, place = $("task"), prints = make("div", undefined, { id: "prints" });
+  if (!one) { place.replaceChildren(make("p", "No task " + number + "."), prints); return; }
   const list = make("dl");
   const facts = [
     ["command", one.command], ["category", one.category], ["state", one.state], ["reason", one.reason], ["agent", one.host],
@@ -174,38 +199,55 @@ async function task(number) {
   const stories = make("div", undefined, { className: "wide" }), tries = make("div", undefined, { className: "wide" });
   table(stories, [["time"], ["state"], ["claim or reason", "t"]], story.map(([at, what, note]) => [clock(at), what, note]));
   table(tries, [["attempt", "n"], ["agent"], ["ran", "n"], ["how it ended", "t"]], attempts.map((a) => [a.attempt, a.host, duration(a.wall_s || 0), a.reason]), "None was repeated.");
-  place.replaceChildren(make("h2", "Task " + number), ...(why.length ? [make("pre", why.join("\n"), { tabIndex: 0 })] : []), list, make("h2", "Story"), stories, make("h2", "Attempts before the last one"), tries);
-  const prints = live && live.claim;
-  if (printed.task !== number) printed = { task: number };
-  const show = (some) => { for (const kind of ["stderr", "stdout"]) if (some[kind]) place.append(make("h2", kind), make("pre", some[kind], { tabIndex: 0 })); };
-  show(prints ? printed : output);
-  if (prints && !printed.asked) {
-    printed.asked = true; // its executor answers within seconds
-    ask("printed", { task: number }).then((found) => {
-      const first = !printed.stdout && !printed.stderr;
-      if (printed.task === number) printed = { task: number, ...found };
-      if (first && part === "task" && detail === number) show(printed);
-    }).catch(() => { printed.asked = false; });
-  }
+  place.replaceChildren(make("h2", "Task " + number), ...(why.length ? [make("pre", why.join("\n"), { tabIndex: 0 })] : []), list,
+    make("h2", "Story"), stories, make("h2", "Attempts before the last one"), tries, prints);
+  if (printed.task === number) showPrinted(printed);
+}
+
+function showPrinted(some) {
+  $("prints").replaceChildren(...["stderr", "stdout"].filter((kind) => some[kind]).flatMap((kind) => [
+    make("h2", kind), make("pre", some[kind], { tabIndex: 0 })]));
+}
+
+// What a task prints that runs: its executor answers within seconds.
+function follow(number) {
+  if (printed.task === number && printed.asked) return;
+  printed = { ...(printed.task === number ? printed : {}), task: number, asked: true };
+  ask("printed", { task: number }).then((found) => {
+    if (printed.task !== number) return;
+    const same = found.stdout === printed.stdout && found.stderr === printed.stderr;
+    printed = { task: number, ...found };
+    if (!same && part === "task" && detail === number) showPrinted(printed);
+  }).catch(() => { printed.asked = false; });
 }
 
 // --- what is shown -----------------------------------------------------------------------------
 async function refresh() {
-  refreshed = Date.now();
+  const began = refreshed = Date.now();
   try {
-    if (part === "overview" && state) {
-      overview();
-      if (refreshed - plotted > 5000) { plotted = refreshed; await plot(); }
-    }
+    if (part === "overview" && state) overview();
     if (part === "tasks") await tasks();
     if (part === "agents") await claims();
     if (part === "categories") await categories();
     if (part === "task") await task(detail);
+    cost = Date.now() - began;
+    if (began - plotted > PLOT_MS) await replot();
     trouble(state && state.error);
   } catch (e) {
     trouble(e.message);
   }
   document.body.dataset.shown = part;
+}
+
+async function replot() {
+  if (part !== "agents" && (part !== "overview" || !state)) return;
+  plotted = Infinity; // one at a time
+  const began = Date.now();
+  try {
+    await (part === "agents" ? agents() : plot());
+  } finally {
+    plotted = Date.now() + SHARE * (Date.now() - began);
+  }
 }
 
 function go() {
@@ -217,6 +259,8 @@ function go() {
     if (link.hash === "#" + part) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
   }
   if (part === "tasks") choose().catch(() => {});
+  plotted = 0;
+  drawn = "";
   refresh();
 }
 
@@ -229,14 +273,15 @@ function changed(event) {
   $("state").className = state.state === "running" ? "good" : ["crashed", "failed", "stopped"].includes(state.state) ? "bad" : "";
   const about = state.live || state.run;
   $("about").textContent = about ? `${about.engine}, master ${about.master}, since ${clock(about.started)}` : state.folder;
-  if (part === "overview") refresh();
-  else if (part === "tasks") soon();
-  else if (Date.now() - refreshed > REFRESH_MS && state.live) refresh();
+  if (!state.live && alive) plotted = 0; // as it is at the end
+  alive = Boolean(state.live);
+  soon();
 }
 
-// At once, but at most every TABLE_MS.
+// At once, but not again within the pause of what is shown.
 function soon() {
-  if (!due) due = setTimeout(() => { due = 0; if (part === "tasks") refresh(); }, Math.max(TABLE_MS - (Date.now() - refreshed), 0));
+  const pause = Math.max(PAUSES_MS[part] || PAUSE_MS, SHARE * cost);
+  if (!due) due = setTimeout(() => { due = 0; refresh(); }, Math.max(pause - (Date.now() - refreshed), 0));
 }
 
 searchTools();
