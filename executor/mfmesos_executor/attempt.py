@@ -13,24 +13,21 @@ from typing import Callable
 from mfmesos.shared import wire
 from mfmesos.shared.batches import FILE_BYTES
 from mfmesos.shared.messages import executor as m
-from mfmesos.shared.webrequest import WebError
 from mfmesos.shared.wire import BROKEN, EXHAUSTED, FAILED, FINISHED, KILLED, Result, Run
 from mfmesos_executor import delivering, failed_sandbox, keeping, outputs, shared_folders, verdict
-from mfmesos_executor.client import Cancelled, Refused, Unreachable
+from mfmesos_executor.client import Cancelled, Refused
 from mfmesos_executor.environ import given, task_environment
 from mfmesos_executor.files import Listing, remove_tree, tail
 from mfmesos_executor.gathering import Placing, place_inputs
-from mfmesos_executor.gpus import Busy
 from mfmesos_executor.limits import Exceeded, hard_limit
 from mfmesos_executor.monitor import MB, Watched
 from mfmesos_executor.reap import Leader
 from mfmesos_executor.sandbox import BadName, Sandbox
 from mfmesos_executor.tools import Tools
-from mfmesos_executor.unpack import BadStream
 
 logger = logging.getLogger(__name__)
-CONFLICT = 409
-"""The input has changed since the task was submitted."""
+SHORT_S = 0.5
+"""What an attempt makes in this time is looked at and removed quickly."""
 
 
 class Attempt:
@@ -56,21 +53,28 @@ class Attempt:
         self._inputs: Placing | None = None
         self._input = ""
         """Its next input, for which it waits."""
-        self._large = False
+        self._large: bool | None = None
         self._step: Callable[[], None] | None = None
-        """What it does in its turn, and whether that is large; see Lanes."""
+        """What it does in its turn, and whether that is large; see Lanes. None: nothing, on the claim's own thread."""
         self._outgoing: outputs.Outgoing | None = None
         self._changed_input = ""
         self._left: Listing | None = None  # what its processes left in its sandbox
         self._haunted = False
         """Whether processes of it could not be killed: its sandbox must not be used again."""
 
-    # --- for other threads ---
     def start(self) -> None:
+        """On the claim's own thread. Where nothing is to be waited for, all of it happens there: a short task feels
+        each change of threads (docs/performance.md, Executor).
+        """
+        if not self.run.shared and self._tools.claim.gpus <= 0:
+            self._prepare()
+            return
         try:
             self._take_turn(self._prepare, large=False)
         except OSError as e:
             self._end(self._result(BROKEN, m.NOT_STARTED(why=verdict.agents_reason(e))))
+
+    # --- for other threads ---
 
     def kill(self, grace_s: float) -> None:
         """SIGTERM to its processes, SIGKILL after `grace_s`; it ends as killed."""
@@ -78,7 +82,7 @@ class Attempt:
             self._killed = True
         self._ask_to_end(grace_s)
         step = self._step
-        if step is not None and self._tools.lanes.withdraw(step, self._large):
+        if step is not None and self._tools.lanes.withdraw(step, bool(self._large)):
             try:
                 self._tools.pool.submit(step)  # which ends it at once
             except OSError:
@@ -168,34 +172,16 @@ class Attempt:
                     return None
             name = ""
             self._spawn(self.sandbox)
-        except Cancelled:
-            return self._result(KILLED, m.KILLED_BEFORE_START())
-        except BadName as e:
-            return self._hopeless(str(e))
-        except (Unreachable, Refused, BadStream) as e:
-            tools.temporaries.not_fetched(self.sandbox, name, e)
-            return Result(self.run.attempt, BROKEN, m.INPUT_NOT_FETCHED(name=name, why=e),
-                          final=isinstance(e, Refused) and e.status == CONFLICT)
-        except (WebError, shared_folders.NotReady) as e:
-            return verdict.outside(self.run.attempt, name, e)
-        except Busy as e:
-            return e.result(self.run.attempt)
-        except OSError as e:
-            why = verdict.agents_reason(e)
-            reason = m.INPUT_NOT_IN_PLACE(name=name, why=why) if name else m.NOT_STARTED(why=why)
-            if e.errno in verdict.TASKS_OWN:
-                return self._hopeless(reason)
-            return self._result(BROKEN, self._trouble() or reason)
+        except Exception as e:
+            if name:
+                tools.temporaries.not_fetched(self.sandbox, name, e)
+            return verdict.not_started(self.run.attempt, name, e, self._trouble)
         return None
 
     def _fault(self, e: Exception) -> Result:
         """An error of the executor. Whatever it is, the attempt ends: otherwise the scheduler would wait for ever."""
         logger.exception("attempt=%s", self.run.attempt)
         return self._result(BROKEN, m.EXECUTOR_BUG(kind=type(e).__name__, why=e))
-
-    def _hopeless(self, reason: str) -> Result:
-        """No agent could run it."""
-        return Result(self.run.attempt, FAILED, reason, final=True)
 
     def _trouble(self) -> str:
         """The problem with the executor's folders on the agent; empty if none. Without its folder the executor ends."""
@@ -217,7 +203,7 @@ class Attempt:
             try:
                 self._leader = tools.reaper.spawn(
                     self.run.attempt, sandbox.command(), sandbox.work, env, sandbox.stdout, sandbox.stderr,
-                    f"{self._root}/command", lambda: tools.pool.submit(self._finish))
+                    f"{self._root}/command", lambda: tools.here(self._over))
             except ValueError as e:
                 raise BadName(m.COMMAND_INVALID(why=e)) from None
             except OSError as e:
@@ -228,7 +214,25 @@ class Attempt:
             tools.monitor.watch(self._watched)
 
     # --- end ---
-    def _finish(self) -> None:
+    def _over(self) -> None:
+        """Its command has ended. On the claim's own thread the end of a short attempt of which no process is left, and
+        no inputs are to be compared; elsewhere what may take long.
+        """
+        with self._lock:
+            leader, watched, tools = self._leader, self._watched, self._tools
+        assert leader is not None
+        assert watched is not None
+        if leader.ended_at - watched.started < SHORT_S and not tools.cache.linked(self) and tools.claim.gpus <= 0 and (
+                tools.reaper.is_clear(leader)):
+            self._finish(clear=True)
+            return
+        try:
+            tools.pool.submit(self._finish)
+        except OSError:
+            self._finish()
+
+    def _finish(self, clear: bool = False) -> None:
+        """`clear`: none of its processes is left."""
         with self._lock:  # its start has completed
             leader, watched, sandbox, tools = self._leader, self._watched, self.sandbox, self._tools
         assert leader is not None
@@ -236,7 +240,7 @@ class Attempt:
         assert sandbox is not None
         self._status = leader.status
         try:
-            self._haunted = not tools.reaper.clear(leader, self._grace_until)
+            self._haunted = not (clear or tools.reaper.clear(leader, self._grace_until))
             tools.reaper.forget(leader)
             watched.over, watched.memory, watched.gpu_memory_mb = True, 0, tools.gpus.leave(self)
             self._let_go()

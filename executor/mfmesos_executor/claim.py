@@ -48,11 +48,20 @@ MOST_WAIT_S = 5.0
 CLOSING_S = 2.0
 """For the last sync."""
 WORKERS = 16
+MOST_AT_ONCE = 32
+"""Events that are handled before it is looked whether a sync is due."""
 FOLDERS = ("tasks", "cache")
 
 
 class Vanished:
     """An attempt found that the folder is gone."""
+
+
+@dataclass
+class Step:
+    """What an attempt does on this thread."""
+
+    run: Callable[[], None]
 
 
 @dataclass
@@ -80,7 +89,7 @@ class News:
     """What a sync reports of the agent's GPUs has changed."""
 
 
-Event = Union[Idle, Ended, Answered, Vanished, Lacking, News, Close]
+Event = Union[Step, Idle, Ended, Answered, Vanished, Lacking, News, Close]
 
 
 class Claim:
@@ -123,6 +132,7 @@ class Claim:
         self._tools = Tools(data, client, cache, reaper, monitor, Pool(WORKERS), Lanes(WORKERS),
                             base_environment(environ),
                             Skeletons(f"{folder}/tasks", WORKERS), scheduler.fetch_many, temporaries, gpus, clock,
+                            lambda step: self.post(Step(step)),
                             tuple(f"{folder}/{name}" for name in FOLDERS), lambda: self.post(Vanished()),
                             lambda root: f"{shortcut.path}/{os.path.basename(root)}")
         self._temporaries, self._gpus = temporaries, gpus
@@ -172,17 +182,20 @@ class Claim:
         return request
 
     def _handle_all(self, timeout_s: float) -> None:
-        """Handle all pending events, so that one sync reports all of them."""
+        """Handle the pending events, so that one sync reports all of them; no more than MOST_AT_ONCE, since steps take
+        time and more may come meanwhile.
+        """
         try:
-            event = self._events.get(timeout=timeout_s) if timeout_s > 0 else self._events.get_nowait()
-            while True:
-                self._handle(event)
-                event = self._events.get_nowait()
+            self._handle(self._events.get(timeout=timeout_s) if timeout_s > 0 else self._events.get_nowait())
+            for _ in range(MOST_AT_ONCE):
+                self._handle(self._events.get_nowait())
         except queue.Empty:
             pass
 
     def _handle(self, event: Event) -> None:
-        if isinstance(event, Ended):
+        if isinstance(event, Step):
+            self._do(event.run)
+        elif isinstance(event, Ended):
             self._attempt_ended(event.result)
         elif isinstance(event, Idle):
             self._room.keep_disk(event.attempt)
@@ -197,6 +210,13 @@ class Claim:
                 raise FolderGone
         else:
             self._state.end(event)
+
+    @staticmethod
+    def _do(step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception:
+            logger.exception("a step failed")
 
     def _answered(self, event: Answered) -> None:
         now, error = self._clock(), event.error

@@ -221,6 +221,10 @@ class Reaper:
         _signal(alive, signal.SIGKILL)
         return len(alive)
 
+    def is_clear(self, leader: Leader) -> bool:
+        """Whether nothing can be left of the attempt: its group is empty, and the executor has adopted no process."""
+        return not self.signal_group(leader, 0) and not self._orphans()
+
     def clear(self, leader: Leader, until: float) -> bool:
         """After the leader's end: kill its leftover processes; returns whether all are gone. Until `until` a group may
         end by itself.

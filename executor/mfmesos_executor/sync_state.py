@@ -20,9 +20,9 @@ from mfmesos.shared.wire import Result, Run, SyncAnswer, SyncRequest
 BATCH_S, MOST_BATCH_S, BUSY_BATCH_S = 0.004, 0.02, 0.04
 """Results that come this soon after a sync wait for each other, since a sync is not cheap (docs/performance.md,
 Executor). The wait grows with the number of attempts from BATCH_S to MOST_BATCH_S; it is BUSY_BATCH_S while enough
-attempts queue in the claim, since nobody is idle then."""
+attempts queue in the claim, since nobody is idle then: BUSY, and half of those that queued after the last sync. The
+other half lasts until the scheduler has sent more."""
 BUSY = 4
-"""With this many attempts queued in the claim, there is work for BUSY_BATCH_S."""
 HEARTBEAT_S = 30.0
 """A newer sync follows one that was held for this long, so that a dead scheduler is noticed."""
 FIRST_PAUSE_S, MOST_PAUSE_S = 0.1, 5.0
@@ -74,7 +74,7 @@ class Phase(Enum):
     """What decides when the next sync is due. The first that applies counts."""
 
     FULL = "every connection carries a sync: the next one waits for an answer"
-    OPEN = "no sync awaits its answer, so the scheduler cannot send work: the next one is due at once, or after a pause"
+    OPEN = "no sync awaits its answer, so the scheduler cannot send work: the next one is due as soon as it is needed"
     URGENT = "the newest sync is held, but results are unreported: a newer one overtakes it after a short wait"
     QUIET = "the newest sync is held and says everything: the next one is the heartbeat"
 
@@ -113,6 +113,8 @@ class SyncState:
         self._truncated = False
         """A sync left out results for its size; they follow once some of the others are acknowledged."""
         self._sent_at = 0.0
+        self._most_queued = 0
+        """Since then."""
         self._not_before = 0.0
         self._pause_s = FIRST_PAUSE_S
         self._heard_at = now
@@ -130,13 +132,15 @@ class SyncState:
     def due_at(self, lane_free: bool, attempts: int, queued: int) -> float:
         """When to send the next sync. `attempts`: not acknowledged; `queued`: those of them that wait for room."""
         phase = self.phase(lane_free)
+        self._most_queued = max(self._most_queued, queued)
+        is_busy = queued >= BUSY and 2 * queued > self._most_queued
         if phase is Phase.FULL:
             return NEVER
         if phase is Phase.OPEN:
-            return self._not_before
+            return max(self._not_before, self._sent_at + BUSY_BATCH_S if is_busy else 0.0)
         if phase is Phase.QUIET:
             return self._sent_at + self._heartbeat_s
-        batch_s = BUSY_BATCH_S if queued >= BUSY else min(MOST_BATCH_S, BATCH_S * (1 + attempts / 8))
+        batch_s = BUSY_BATCH_S if is_busy else min(MOST_BATCH_S, BATCH_S * (1 + attempts / 8))
         return self._sent_at + batch_s
 
     def patience_ends_at(self) -> float:
@@ -152,7 +156,7 @@ class SyncState:
         self._newest = self._seq
         self._news = False
         self._repeat.clear()
-        self._sent_at = now
+        self._sent_at, self._most_queued = now, 0
         return request
 
     def last_sync(self, attempts: Collection[str]) -> SyncRequest:

@@ -35,6 +35,8 @@ class Tools:
     temporaries: Temporaries
     gpus: NoGpus
     clock: Callable[[], float] = time.monotonic
+    here: Callable[[Callable[[], None]], None] = lambda step: step()
+    """Runs a short step on the claim's own thread."""
     folders: tuple[str, ...] = ()
     """The claim's folders: without them no attempt can run."""
     vanished: Callable[[], None] = lambda: None

@@ -1,4 +1,4 @@
-"""Describes how an attempt ended: pure."""
+"""Describes how an attempt ended, or why it did not start."""
 from __future__ import annotations
 
 import errno
@@ -12,8 +12,12 @@ from mfmesos.shared.messages import executor as m
 from mfmesos.shared.phrases import printable
 from mfmesos.shared.plainerrors import reason
 from mfmesos.shared.webrequest import Hope, WebError
-from mfmesos.shared.wire import BROKEN, Result, Run
+from mfmesos.shared.wire import BROKEN, FAILED, KILLED, Result, Run
+from mfmesos_executor.client import Cancelled, Refused, Unreachable
+from mfmesos_executor.gpus import Busy
+from mfmesos_executor.sandbox import BadName
 from mfmesos_executor.shared_folders import NotReady
+from mfmesos_executor.unpack import BadStream
 
 MOST_REASON = 400
 MOST_WORDS = 6
@@ -21,6 +25,8 @@ MOST_WORDS = 6
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 TASKS_OWN = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
 """Errors of names that the task chose: the same on every agent."""
+CONFLICT = 409
+"""Of HTTP: the input has changed since the task was submitted."""
 VANISHED = m.EXECUTOR_FOLDER_GONE()
 _PROBE = bytes(4096)
 _FULL_BYTES = 64 << 20
@@ -29,13 +35,40 @@ _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
 _BUSY = re.compile(r"Text file busy")
 
 
-def outside(attempt: str, name: str, e: WebError | NotReady) -> Result:
+def not_started(attempt: str, name: str, e: Exception, trouble: Callable[[], str]) -> Result:
+    """The result of an attempt that could not start; `name`: of the input that was being placed, or empty. `trouble()`:
+    what is wrong with the executor's folders. Raises `e` if it is an error of the executor itself.
+    """
+    if isinstance(e, Cancelled):
+        return Result(attempt, KILLED, m.KILLED_BEFORE_START())
+    if isinstance(e, BadName):
+        return _hopeless(attempt, str(e))
+    if isinstance(e, (Unreachable, Refused, BadStream)):
+        return Result(attempt, BROKEN, m.INPUT_NOT_FETCHED(name=name, why=e),
+                      final=isinstance(e, Refused) and e.status == CONFLICT)
+    if isinstance(e, (WebError, NotReady)):
+        return _outside(attempt, name, e)
+    if isinstance(e, Busy):
+        return e.result(attempt)
+    if isinstance(e, OSError):
+        why = agents_reason(e)
+        text = m.INPUT_NOT_IN_PLACE(name=name, why=why) if name else m.NOT_STARTED(why=why)
+        return _hopeless(attempt, text) if e.errno in TASKS_OWN else Result(attempt, BROKEN, trouble() or text)
+    raise e
+
+
+def _outside(attempt: str, name: str, e: WebError | NotReady) -> Result:
     """The result of an attempt whose input `name` is not to be had here, for a reason that may lie outside of the
     cluster.
     """
     if isinstance(e, NotReady):
         return Result(attempt, BROKEN, str(e), outside=not e.folder, lacks=e.folder)
     return Result(attempt, BROKEN, m.INPUT_NOT_FETCHED(name=name, why=e), outside=True, final=e.hope is Hope.NOWHERE)
+
+
+def _hopeless(attempt: str, text: str) -> Result:
+    """No agent could run it."""
+    return Result(attempt, FAILED, text, final=True)
 
 
 def split_status(status: int) -> tuple[int | None, int | None]:

@@ -1,11 +1,13 @@
 """Slow transfers: they delay neither the ends of attempts nor each other's small ones, and their number is bounded."""
 from __future__ import annotations
 
+import base64
 import threading
 
 import pytest
 from executor_fakes import run
-from mfmesos_executor.threads import Lanes
+from mfmesos_executor.reap import Reaper
+from mfmesos_executor.threads import Lanes, Pool
 from support import wait_until
 
 LARGE = b"x" * 300_000
@@ -190,3 +192,32 @@ def test_kills_do_not_wait_for_transfers(executor, staging):
     staging.get_delay.set()
     staging.wait(*stuck)
     assert len(staging.gets) == fetched
+
+
+def test_what_waits_for_nothing_needs_no_worker(executor, staging, monkeypatch):
+    """Attempts start and end on the claim's own thread: without inputs, with one that came along, and where no worker
+    is to be had a long one as well.
+    """
+    def refuse(*_: object) -> None:
+        raise OSError("no thread")
+    monkeypatch.setattr(Pool, "submit", refuse)
+    item = staging.add("in", b"hello", shared=False)
+    item.content = base64.b64encode(b"hello").decode()
+    staging.run(run("1.1", "echo 1 > o", outputs=["o"]), run("2.1", "cat in > o", [item], ["o"]), run("3.1", "exit 3"),
+                run("4.1", "sleep 0.6"))
+    assert [r.exit_code for r in staging.wait("1.1", "2.1", "3.1", "4.1")] == [0, 0, 3, 0]
+    assert staging.gets == []
+
+
+def test_ends_do_not_wait_for_processes_that_another_attempt_left(executor, staging, monkeypatch):
+    """These are ended elsewhere than on the claim's own thread."""
+    gate, real = threading.Event(), Reaper.clear
+
+    def clear(self, leader, until):
+        return (leader.attempt != "1.1" or gate.wait(60.0)) and real(self, leader, until)
+    monkeypatch.setattr(Reaper, "clear", clear)
+    staging.run(run("1.1", "sleep 300 &"), run("2.1", "true"))
+    assert staging.wait("2.1")[0].outcome == "finished"
+    assert "1.1" not in staging.results
+    gate.set()
+    assert staging.wait("1.1")[0].outcome == "finished"
