@@ -177,7 +177,7 @@ def ends(
     for task_id in claim.attempts.values():
         running = state.tasks.get(task_id)
         if running is not None:
-            shape = running.shape()
+            shape = running.queued_as or running.shape()
             if shape not in usual:
                 usual[shape] = state.need(shape).wall_s
             yield _end_of(state, claim, running, usual[shape]), running

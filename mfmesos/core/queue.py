@@ -36,11 +36,14 @@ class WaitingQueue:
     def add(self, record: TaskRecord) -> None:
         shape = record.shape()
         tasks = self._by_shape.get(shape)
-        if tasks is None:
+        if tasks is not None:
+            shape = tasks[0].queued_as or shape
+        else:
             tasks = self._by_shape[shape] = deque()
             self._by_group[shape.group][shape] = None
             if shape.kind is not None:
                 self._by_category[shape.kind.category][shape] = None
+        record.queued_as = shape
         place = (record.key, record.order)
         if not tasks or place < _place(tasks[0]):
             self._changed[shape] = None
@@ -57,9 +60,10 @@ class WaitingQueue:
         if record.large:
             self.large[shape] += 1
 
-    def remove(self, record: TaskRecord) -> None:
-        """Remove a waiting task; it must have the same shape as when it was added."""
-        shape = record.shape()
+    def remove(self, record: TaskRecord) -> Shape:
+        """Remove a waiting task. Returns the shape under which it was added."""
+        shape = record.queued_as
+        assert shape is not None
         tasks = self._by_shape[shape]
         if tasks[0] is record:
             tasks.popleft()
@@ -73,6 +77,7 @@ class WaitingQueue:
             self.large[shape] -= 1
             if not self.large[shape]:
                 del self.large[shape]
+        return shape
 
     def _forget(self, shape: Shape) -> None:
         del self._by_shape[shape]

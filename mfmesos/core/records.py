@@ -174,6 +174,8 @@ class TaskRecord:
     """What the task, its category and the run's counters make of its request (see categories)."""
     result: Result | None = None
     """Set while its outputs are being published."""
+    queued_as: Shape | None = None
+    """Its shape when it came to the queue the last time: the same object for all tasks that wait under it."""
     story: tuple[Moment, ...] = ()
     """Its moves so far; empty while it waits for its first attempt."""
 
@@ -192,6 +194,8 @@ class TaskRecord:
 
     def part_ids(self) -> list[tuple[str, Part]]:
         """The parts of the current attempt with their ids."""
+        if len(self.parts) == 1:
+            return [(self.attempt_id, self.parts[0])]
         return [(attempt_id(self.stem, self.attempts, n), part) for n, part in enumerate(self.parts)]
 
     def failed_on(self, agent: AgentRecord) -> None:

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 
 class TaskState(Enum):
+    __hash__ = object.__hash__  # that of Enum is a function in Python
+
     WAITING = "waiting"  # for a claim with enough free resources
     ASSIGNED = "assigned"  # to a claim; its executor has not accepted the attempt yet
     RUNNING = "running"  # its executor accepted the attempt
@@ -20,6 +22,8 @@ class TaskState(Enum):
 
 
 class ClaimState(Enum):
+    __hash__ = object.__hash__
+
     LAUNCHING = "launching"  # offer accepted, its executor has not synced yet
     OPEN = "open"  # syncing, accepts attempts
     DRAINING = "draining"  # its attempts finish, none is added

@@ -130,9 +130,8 @@ def withdraw(state: State, task_id: int, why: str) -> None:
 
 def start_attempt(state: State, record: TaskRecord, claim: Claim, allocation: Resources) -> None:
     """Assign a waiting task to a claim, where it holds resources from now on."""
-    shape = record.shape()
+    shape = state.queue.remove(record)
     need = state.need(shape)
-    state.queue.remove(record)
     state.temporaries.started(record)
     record.attempts += 1
     record.limit_memory_mb, record.limit_disk_mb = need.memory_mb, need.disk_mb
@@ -153,17 +152,16 @@ def assign(state: State, record: TaskRecord, claim: Claim, allocation: Resources
     state.changes.note(record.task.id)
     record.attempt_id = attempt_id(record.stem, record.attempts)
     record.assigned_at = state.now
-    places = ((claim, allocation), *more)
-    record.parts = tuple(Part(where.id, where.agent_id, amount) for where, amount in places)
-    ids = []
-    for number, ((where, amount), (part_id, _)) in enumerate(zip(places, record.part_ids())):
-        ids.append(where.take(part_id, record.task.id, amount, given[number] if given else ()))
+    parts = []
+    for number, (where, amount) in enumerate(((claim, allocation), *more)):
+        part_id = attempt_id(record.stem, record.attempts, number)
+        ids = where.take(part_id, record.task.id, amount, given[number] if given else ())
+        parts.append(Part(where.id, where.agent_id, amount, ids))
         for digest, _ in record.large:
             if state.digests[digest] > 1:  # otherwise it need not stay there
                 state.near.add(where.id, digest)
         state.emit(PermitAttempt(where.id, part_id, record.task, record.inputs, delivered(record)))
-    if any(ids):
-        record.parts = tuple(part._replace(given=some) for part, some in zip(record.parts, ids))
+    record.parts = tuple(parts)
     usage.begins(state, record)
 
 

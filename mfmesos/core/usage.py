@@ -31,4 +31,6 @@ def count_again(state: State) -> None:
 
 def _cores(record: TaskRecord) -> float:
     """Of all parts of the current attempt."""
+    if len(record.parts) == 1:
+        return record.allocation.cores
     return sum(part.allocation.cores for part in record.parts)
