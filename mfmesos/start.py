@@ -106,6 +106,10 @@ def cli() -> None:
     """`mfmesos` on the command line."""
     gc.set_threshold(*COLLECT_AFTER)
     isolate()
+    if any("token=" in word for word in sys.argv):
+        from mfmesos.cli.run_place import hide_token
+
+        hide_token(sys.argv[1:])
     early = _start_early(sys.argv[1:])
     from mfmesos.cli.command_line import main as command_line
 

@@ -26,8 +26,11 @@ from rich.console import Console  # noqa: E402
 from rich.text import Text  # noqa: E402
 from support import wait_until  # noqa: E402
 
+from mfmesos.control.control_client import ControlClient  # noqa: E402
+from mfmesos.views import top_view  # noqa: E402
+
 MFMESOS = [sys.executable, "-m", "mfmesos"]
-COLUMNS = 80
+COLUMNS, LINES = 80, 24
 DESK, PHONE = (1280, 860), (390, 844)
 SAMPLES = 48
 FIRST_WAITING = 40
@@ -80,6 +83,14 @@ def terminal(path: Path, text: str, folder: Path) -> None:
     path.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL).replace("Fira Code, ", ""))
 
 
+def top(folder: Path) -> str:
+    """The screen of `mfmesos top`, after w."""
+    with ControlClient(folder / ".mfmesos") as client:
+        status, found = client.ask("status"), client.ask("waiting")
+    view, now = top_view.View(top_view.WAITING), time.time()
+    return "\n".join(top_view.screen(view, status, top_view.rows_of(view, found, now), now, COLUMNS, LINES))
+
+
 def page(out: Path, link: str, state: str) -> None:
     """The page on a desk and on a phone."""
     for name, (width, height) in (("desk", DESK), ("phone", PHONE)):
@@ -116,6 +127,7 @@ def main() -> None:
             time.sleep(6.0)  # so that there is something to see over time
             terminal(out / "status.svg", shown(folder, "status"), folder)
             terminal(out / "why-waiting.svg", shown(folder, f"why {FIRST_WAITING}"), folder)
+            terminal(out / "top.svg", top(folder), folder)
             link = json.loads((folder / ".mfmesos/web.json").read_text())["link"]
             page(out, link, "running")
             said, _ = run.communicate(timeout=300)

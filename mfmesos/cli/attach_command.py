@@ -166,10 +166,10 @@ class Following:
 
     def _by_record(self) -> int:
         """Of a run that was started in a terminal."""
-        from mfmesos.cli.seeing_commands import status_of
+        from mfmesos.cli.run_sources import FolderRun, status_of
         from mfmesos.views import status_view
 
-        data = status_of(self._folder)
+        data = status_of(FolderRun(self._folder))
         for text in status_view.lines(data, time.time()):
             click.echo(text)
         run = data["run"]

@@ -7,7 +7,8 @@ import click
 
 from mfmesos.cli.failing import fail
 from mfmesos.cli.number_options import Number
-from mfmesos.cli.seeing_commands import Sources, folder_and_task
+from mfmesos.cli.run_place import folder_and_words
+from mfmesos.cli.run_sources import FolderRun, Sources
 from mfmesos.settings.config import STATE_DIR
 from mfmesos.shared import bounds
 from mfmesos.shared.messages import seeing as m
@@ -29,9 +30,9 @@ def fetch(words: tuple[str, ...], attempt: int | None, output: Path | None) -> N
     from mfmesos.shared.plainerrors import plain
     from mfmesos.store.sandbox_archive import unpack
 
-    folder, text = folder_and_task(words)
-    with Sources(folder) as sources:
-        number = sources.number(text)
+    folder, more = folder_and_words(words)
+    with Sources(FolderRun(folder)) as sources:
+        number = sources.number(" ".join(more))
     kept = of_task(folder / STATE_DIR, number)
     if not kept or (attempt is not None and attempt not in kept):
         fail(m.NO_SANDBOX(task=number))

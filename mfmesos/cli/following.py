@@ -3,9 +3,10 @@ from __future__ import annotations
 
 import base64
 import time
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, Callable
 
+from mfmesos.cli.run_sources import Kept
 from mfmesos.shared.log_pieces import PIECE_BYTES, STREAMS
 from mfmesos.shared.wire import TAIL_BYTES
 
@@ -16,12 +17,12 @@ OVERLAP_BYTES = 256
 
 class Follower:
     """`ask(task, attempt, offsets)`: the scheduler's answer (see printed_question), None when the task has ended;
-    `kept(attempt)`: the files with the output of an ended attempt, None if there is no such attempt;
+    `kept(attempt)`: what is kept of an ended attempt's output, None if there is no such attempt;
     `write(data, stream)`: to the user.
     """
 
     def __init__(
-        self, ask: Callable[[int, list[int]], dict[str, Any] | None], kept: Callable[[int], list[Path] | None],
+        self, ask: Callable[[int, list[int]], dict[str, Any] | None], kept: Callable[[int], Sequence[Kept] | None],
         write: Callable[[bytes, str], None], sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._ask, self._kept, self._write, self._sleep = ask, kept, write, sleep
@@ -71,21 +72,21 @@ class Follower:
         """
         wrote, number = False, self._attempt or attempt or 1
         while attempt is None or number < attempt:
-            paths = self._kept(number)
-            if paths is None:
+            kept = self._kept(number)
+            if kept is None:
                 break
             if number != self._attempt:
                 self._begin(number)
-            wrote = self._rest(paths) or wrote
+            wrote = self._rest(kept) or wrote
             number += 1
         return wrote
 
-    def _rest(self, paths: list[Path]) -> bool:
+    def _rest(self, kept: Sequence[Kept]) -> bool:
         """What the last answer did not have, as far as it was kept."""
         wrote = False
-        for path in paths:
-            n = STREAMS.index(path.suffix[1:])
-            rest = rest_of(path.read_bytes(), self._sizes[n], self._last[n])
+        for one in kept:
+            n = STREAMS.index(one.stream)
+            rest = rest_of(one.data, self._sizes[n], self._last[n])
             wrote = wrote or bool(rest)
             self._put(n, rest)
         return wrote

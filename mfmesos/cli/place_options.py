@@ -5,46 +5,37 @@ import os
 
 import click
 
-from mfmesos.settings.config import ConfigError
-from mfmesos.shared.plainerrors import plain
+from mfmesos.cli.failing import bad_usage
 
 
 def address(context: click.Context, option: click.Parameter, text: str) -> str:
-    """HOST[:PORT], or empty; anything else is bad usage."""
+    """HOST[:PORT], or empty."""
     from mfmesos.shared.addresses import split_host_port
 
-    try:
+    with bad_usage():
         split_host_port(text, 0)
-    except ValueError as e:
-        raise click.BadParameter(str(e)) from None
     return text
 
 
 def ports(context: click.Context, option: click.Parameter, text: str) -> str:
-    """FIRST-LAST, or empty; anything else is bad usage."""
+    """FIRST-LAST, or empty."""
     from mfmesos.settings.ports import port_range
 
-    try:
+    with bad_usage():
         port_range(text)
-    except ConfigError as e:
-        raise click.BadParameter(str(e)) from None
     return text
 
 
 def folders(context: click.Context, option: click.Parameter, names: tuple[str, ...]) -> list[str]:
-    """Shared folders of this machine, under each of their names; anything else is bad usage."""
+    """Shared folders of this machine, under each of their names."""
     from mfmesos.settings.folders import shared_folders
 
-    try:
+    with bad_usage():
         return shared_folders(names)
-    except ConfigError as e:
-        raise click.BadParameter(str(e)) from None
 
 
 def enter(context: click.Context, option: click.Parameter, folder: str | None) -> None:
     """-C: before anything else is looked at."""
     if folder is not None:
-        try:
+        with bad_usage():
             os.chdir(folder)
-        except OSError as e:
-            raise click.BadParameter(plain(e)) from None

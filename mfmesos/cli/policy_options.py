@@ -6,6 +6,7 @@ from typing import Any, Callable, TypeVar
 
 import click
 
+from mfmesos.cli.failing import bad_usage
 from mfmesos.cli.number_options import Number
 from mfmesos.shared import bounds, resource_texts
 from mfmesos.shared.choices import check_offers, check_placement
@@ -14,20 +15,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def placement(context: click.Context, option: click.Parameter, text: str) -> str:
-    """The name of a placement, with its value; anything else is bad usage."""
-    try:
+    """The name of a placement, with its value."""
+    with bad_usage():
         check_placement(text)
-    except ValueError as e:
-        raise click.BadParameter(str(e)) from None
     return text
 
 
 def offers(context: click.Context, option: click.Parameter, text: str) -> str:
-    """The name of an offer policy, with its value; anything else is bad usage."""
-    try:
+    """The name of an offer policy, with its value."""
+    with bad_usage():
         check_offers(text)
-    except ValueError as e:
-        raise click.BadParameter(str(e)) from None
     return text
 
 
@@ -41,21 +38,17 @@ def of_categories(context: click.Context, option: click.Parameter, texts: Sequen
 
 
 def counters(context: click.Context, option: click.Parameter, texts: Sequence[str]) -> dict[str, float]:
-    """From NAME=AMOUNT; anything else is bad usage."""
-    try:
+    """From NAME=AMOUNT."""
+    with bad_usage():
         return resource_texts.counters(texts)
-    except ValueError as e:
-        raise click.BadParameter(str(e)) from None
 
 
 def category_resources(
     context: click.Context, option: click.Parameter, texts: Sequence[str],
 ) -> dict[str, resource_texts.Wanted]:
-    """From CATEGORY=NAME=AMOUNT; anything else is bad usage."""
-    try:
+    """From CATEGORY=NAME=AMOUNT."""
+    with bad_usage():
         return resource_texts.of_categories(texts)
-    except ValueError as e:
-        raise click.BadParameter(str(e)) from None
 
 
 def policy_options(command: F) -> F:

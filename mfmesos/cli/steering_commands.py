@@ -9,7 +9,8 @@ import click
 
 from mfmesos.cli.failing import fail
 from mfmesos.cli.number_options import Number
-from mfmesos.cli.seeing_commands import Sources, folder_and_words
+from mfmesos.cli.run_place import folder_and_words
+from mfmesos.cli.run_sources import FolderRun, Sources
 from mfmesos.shared import bounds
 from mfmesos.shared.messages import steering as m
 
@@ -104,12 +105,15 @@ def _ask(name: str, words: tuple[str, ...], options: Mapping[str, float | None] 
 
     changes = {OPTIONS.get(key, key): value for key, value in (options or {}).items() if value is not None}
     folder, texts = folder_and_words(words)
-    refused = False
-    with Sources(folder) as sources:
-        client = sources.client()
+    refused, run = False, FolderRun(folder)
+    with Sources(run) as sources:
+        try:
+            run.client()
+        except ControlError as e:
+            fail(str(e))
         for number in dict.fromkeys(map(sources.number, texts)):
             try:
-                for line in client.ask(name, task=number, **changes):
+                for line in run.asked(name, task=number, **changes):
                     click.echo(line)
             except ControlError as e:
                 refused = True

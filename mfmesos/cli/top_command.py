@@ -1,16 +1,16 @@
-"""`mfmesos top`: the tasks and the agents of a live run on a whole terminal, by curses alone."""
+"""`mfmesos top`: tasks and agents of a live run on a whole terminal, by curses alone."""
 from __future__ import annotations
 
 import contextlib
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mfmesos.cli.failing import fail
-from mfmesos.settings.config import STATE_DIR
+from mfmesos.cli.run_place import PLACE, Place
+from mfmesos.cli.run_sources import run_of
 from mfmesos.shared.messages import seeing as m
 
 if TYPE_CHECKING:
@@ -20,25 +20,27 @@ LOOK_S = 1.0
 
 
 @click.command()
-@click.argument("folder", required=False, default=".", metavar="FOLDER",
-                type=click.Path(exists=True, file_okay=False, path_type=Path))
-def top(folder: Path) -> None:
-    """Show the tasks and agents of a live run, until q.
+@click.argument("place", required=False, default=".", metavar="[FOLDER|URL]", type=PLACE)
+def top(place: Place) -> None:
+    """Show what runs and waits in a live run, until q.
 
-    Keys: t tasks, a agents, < and > choose the column to sort by, r reverses, arrows scroll, Ctrl-L redraws, q or
-    Ctrl-C quits. For failures see mfmesos status, for a task that waits mfmesos why.
+    Keys: t running tasks, w waiting tasks and why they wait, a agents, < and > choose the column to sort by, r
+    reverses, arrows scroll, Ctrl-L redraws, q or Ctrl-C quits. For failures see mfmesos status, for all about one task
+    mfmesos why.
 
-    FOLDER is the folder of the workflow (default: the present one).
+    FOLDER is the folder of the workflow (default: the present one), URL the link to the run's page.
     """
-    from mfmesos.control.control_client import ControlClient, ControlError
+    from mfmesos.control.control_client import ControlError
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         fail(m.TOP_NO_TERMINAL())
+    run = run_of(place)
     try:
-        with ControlClient(folder / STATE_DIR) as client:
-            _on_screen(client.ask)
+        _on_screen(run.asked)
     except ControlError as e:
         fail(str(e))
+    finally:
+        run.close()
 
 
 def _on_screen(ask: Any) -> None:
@@ -62,14 +64,14 @@ def _show(window: curses.window, ask: Any) -> None:
         curses.use_default_colors()
     named = {curses.KEY_DOWN: "down", curses.KEY_UP: "up", curses.KEY_NPAGE: "pagedown", curses.KEY_PPAGE: "pageup",
              curses.KEY_LEFT: "left", curses.KEY_RIGHT: "right", ord("\t"): "tab"}
-    view, look_at = top_view.View(), 0.0
+    view, shown, look_at = top_view.View(), "", 0.0
     status: dict[str, Any] = {}
-    tables: tuple[list[Any], list[Any]] = ([], [])
+    found: list[Any] = []
     while True:
         now = time.monotonic()
-        if now >= look_at:
-            status, tables, look_at = ask("status"), (ask("running"), ask("claims")), now + LOOK_S
-        rows = top_view.rows_of(view, *tables)
+        if now >= look_at or shown != view.table:
+            status, found, shown, look_at = ask("status"), ask(top_view.ASKED[view.table]), view.table, now + LOOK_S
+        rows = top_view.rows_of(view, found, time.time())
         height, width = window.getmaxyx()
         width = max(width, 20)
         window.erase()

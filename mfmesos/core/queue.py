@@ -4,6 +4,7 @@ from __future__ import annotations
 from bisect import bisect
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Sequence
+from heapq import merge
 from itertools import islice
 
 from mfmesos.core.policies.protocols import Ordering
@@ -105,6 +106,10 @@ class WaitingQueue:
             earlier_group = self._ordering.rank(tasks[0].group) < rank[0]
             found.append((shape, len(tasks) if earlier_group else _earlier(tasks, place)))
         return found
+
+    def first_of_all(self, most: int) -> list[TaskRecord]:
+        """The first tasks, in their order; costs as much as there are shapes."""
+        return list(islice(merge(*self._by_shape.values(), key=self.rank), most))
 
     def take_changed(self) -> list[Shape]:
         """The shapes whose first task has another rank than at the last call, or that have none now, or had none."""

@@ -178,10 +178,9 @@ def claims(state: State, most: int) -> list[ClaimView]:
             for claim in islice(state.claims.values(), most)]
 
 
-def first_waiting(state: State) -> int | None:
-    """The first task that waits for resources."""
-    record = next(iter(state.queue), None)
-    return record.task.id if record is not None else None
+def waiting(state: State, most: int) -> list[int]:
+    """The first tasks that wait for resources, in their order. Costs as much as it returns, and the waiting shapes."""
+    return [record.task.id for record in state.queue.first_of_all(most)]
 
 
 def known(state: State) -> tuple[int, ...]:

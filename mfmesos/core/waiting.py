@@ -132,7 +132,8 @@ def why_waiting(state: State, task_id: int) -> Waiting | None:
     record = _waiting(state, task_id)
     if record is None:
         return None
-    found = _why(state, record, {})
+    before = sum(count for _, count in state.queue.ahead(record))
+    found = replace(_why(state, record, {}), before=before)
     at = found.start_at if found.start_at is not None else outlook.starts_at(state, record)
     return replace(found, start_at=at, otherwise=tuple(_otherwise(state, record, found.binding, at)))
 
@@ -146,7 +147,9 @@ def _otherwise(state: State, record: TaskRecord, binding: Binding, at: float | N
 
 
 def why_each_waits(state: State, task_ids: Iterable[int]) -> list[Waiting]:
-    """Of those tasks that wait, without predictions. Claims and agents are looked at once for all tasks of a shape."""
+    """Of those tasks that wait, without predictions and what comes before each. Claims and agents are looked at once
+    for all tasks of a shape.
+    """
     by_shape: dict[Shape, Waiting] = {}
     records = (_waiting(state, task_id) for task_id in task_ids)
     return [_why(state, record, by_shape) for record in records if record is not None]
@@ -160,9 +163,8 @@ def _waiting(state: State, task_id: int) -> TaskRecord | None:
 def _why(state: State, record: TaskRecord, by_shape: dict[Shape, Waiting]) -> Waiting:
     """`by_shape`: what keeps tasks of a shape from starting when it is their turn, as far as it was looked at."""
     shape, task_id = record.shape(), record.task.id
-    before = sum(count for _, count in state.queue.ahead(record))
     alike = by_shape.get(shape)
-    found = Waiting(task_id, Binding.NEXT, record.waiting_since, alike.need if alike else _need(state, shape), before,
+    found = Waiting(task_id, Binding.NEXT, record.waiting_since, alike.need if alike else _need(state, shape),
                     largest=state.largest_agent() or Resources(), held=state.claims.held,
                     order=state.policy.ordering, reserve=state.policy.planned_start)
     in_turn = _in_turn(state, record, shape, found)
@@ -170,7 +172,7 @@ def _why(state: State, record: TaskRecord, by_shape: dict[Shape, Waiting]) -> Wa
         return in_turn
     if alike is None:
         alike = by_shape[shape] = _by_room(state, record, shape, found)
-    return replace(alike, task_id=task_id, since=record.waiting_since, before=before)
+    return replace(alike, task_id=task_id, since=record.waiting_since)
 
 
 def waits_for(state: State) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -189,12 +189,6 @@ class BatchEngine(BatchSteering):
         self._runlog.close()
         self._earlier.close()
         self._state.close()
-
-    def tasks(self) -> Mapping[int, Task]:
-        return self._batch.tasks
-
-    def unmet(self, task_id: int) -> list[tuple[str, tuple[int, ...]]]:
-        return self._plan.unmet(task_id)
 
     def counts(self) -> Counts:
         run = self._host.snapshot()

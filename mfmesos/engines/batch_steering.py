@@ -50,6 +50,15 @@ class BatchSteering(ABC):
         self._tried: dict[int, int] = {}
         """Attempts of the tasks that have failed or were cancelled."""
 
+    def tasks(self) -> Mapping[int, Task]:
+        return self._batch.tasks
+
+    def unmet(self, task_id: int) -> list[tuple[str, tuple[int, ...]]]:
+        return self._plan.unmet(task_id)
+
+    def held_back(self, most: int) -> list[int]:
+        return self._plan.waiting(most)
+
     def refuses(self, task_id: int) -> str:
         """Why nothing can be decided about the task, or empty."""
         if task_id not in self._batch.tasks:

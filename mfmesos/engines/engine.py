@@ -51,6 +51,9 @@ class Engine(Protocol):
     def unmet(self, task_id: int) -> list[tuple[str, tuple[int, ...]]]:
         """The inputs for which it holds the task back, each with the tasks that make it."""
 
+    def held_back(self, most: int) -> list[int]:
+        """The first tasks that it holds back."""
+
     def refuses(self, task_id: int) -> str:
         """Why the user can decide nothing about the task; empty if it may still start, or runs."""
 
@@ -101,6 +104,9 @@ class Launched:
         return {}
 
     def unmet(self, task_id: int) -> list[tuple[str, tuple[int, ...]]]:
+        return []
+
+    def held_back(self, most: int) -> list[int]:
         return []
 
     def refuses(self, task_id: int) -> str:

@@ -56,8 +56,8 @@ class CoreViews:
     def claims(self, most: int) -> list[ClaimView]:
         return snapshots.claims(self.core.state, most)
 
-    def first_waiting(self) -> int | None:
-        return snapshots.first_waiting(self.core.state)
+    def waiting(self, most: int) -> list[int]:
+        return snapshots.waiting(self.core.state, most)
 
     def known(self) -> tuple[int, ...]:
         return snapshots.known(self.core.state)

@@ -17,6 +17,8 @@ from mfmesos.shared.messages import control as m
 
 MOST = 200
 """Tasks in one answer."""
+REASONS = 10
+"""Of them those whose reasons are looked at before others have their turn in the loop."""
 AT_ONCE = 2_000
 """Tasks that a search looks at before others have their turn in the loop."""
 
@@ -36,8 +38,8 @@ class Questions:
 
     def answers(self) -> dict[str, Callable[[Question], Any]]:
         return {"status": lambda question: self.status(), "task": self._task, "running": self._running,
-                "claims": self._claims, "first_waiting": lambda question: self._views.first_waiting(),
-                "find": self._find}
+                "waiting": self._waiting, "claims": self._claims, "find": self._find,
+                "first_waiting": lambda question: next(iter(self._views.waiting(1)), None)}
 
     def status(self) -> dict[str, Any]:
         """Counters, and what the run holds of the cluster."""
@@ -78,6 +80,20 @@ class Questions:
         views = (self._views.task(number) for number in self._views.running(MOST))
         return [{**self._row(view), "cores": view.allocation.cores, "memory_mb": view.allocation.memory_mb}
                 for view in views if view is not None and not view.waits]
+
+    async def _waiting(self, question: Question) -> list[dict[str, Any]]:
+        """The first tasks in their order, MOST at most, each with why it waits; then those that the engine holds back
+        for the outputs of others, with what they need.
+        """
+        numbers, rows = self._views.waiting(MOST), list[dict[str, Any]]()
+        for start in range(0, len(numbers), REASONS):
+            for one in self._views.why_each_waits(numbers[start:start + REASONS]):
+                view = self._views.task(one.task_id)
+                if view is not None:
+                    rows.append({**self._row(view), "why": waiting_as_data(one, self._offset_s)})
+            await asyncio.sleep(0)
+        held_back = self._engine.held_back(MOST - len(rows))
+        return rows + [found for number in held_back if (found := self._held_back(number)) is not None]
 
     def _claims(self, question: Question) -> list[dict[str, Any]]:
         """What each claim has and what of it is free, MOST at most."""

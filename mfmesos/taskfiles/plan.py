@@ -189,6 +189,11 @@ class Plan:
             return []
         return [(need.name, tuple(sorted(need.producers))) for need in node.needs if not need.met]
 
+    def waiting(self, most: int) -> list[int]:
+        """The first tasks with unmet needs; looks at every task if there are fewer."""
+        found = (number for number, node in self._nodes.items() if node.status is Status.WAITING)
+        return list(itertools.islice(found, most))
+
     def keep(self, task: Task) -> None:
         """Hold this object of the task, in which more is known. KeyError: no such task."""
         self._nodes[task.id].task = task

@@ -1,4 +1,4 @@
-"""The screen of `mfmesos top`: what runs where, in a text of any size; pure."""
+"""The screen of `mfmesos top`: what runs where and what waits for what, in a text of any size; pure."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,13 @@ from mfmesos.shared.messages import seeing as m
 from mfmesos.shared.phrases import counted, cut, duration, shortened, without_controls
 from mfmesos.views.progress import describe
 from mfmesos.views.status_view import COMMANDS
+from mfmesos.views.why_view import row_reason
 
 Values = Mapping[str, Any]
-TASKS, AGENTS = "tasks", "agents"
+TASKS, WAITING, AGENTS = "tasks", "waiting", "agents"
+KEYS = {"t": TASKS, "w": WAITING, "a": AGENTS}
+ASKED = {TASKS: "running", WAITING: "waiting", AGENTS: "claims"}
+"""By the table, the scheduler's answer that it shows."""
 HEAD = 5
 """Lines above the rows, and one below."""
 _COUNTS = {one.name for one in fields(Counts)}
@@ -29,6 +33,8 @@ class Column:
     left: bool = False
     descends: bool = False
     """The largest values come first."""
+    ends: bool = False
+    """A long text loses its end, not its middle."""
 
 
 def _text(value: Any, now: float) -> str:
@@ -47,6 +53,19 @@ def _ago(value: Any, now: float) -> str:
     return duration(max(now - value, 0.0))
 
 
+UNKNOWN = -1.0
+"""Before a task's inputs exist: since when it waits for resources, and what it needs."""
+
+
+def _if_known(show: Callable[[Any, float], str]) -> Callable[[Any, float], str]:
+    return lambda value, now: "-" if value == UNKNOWN else show(value, now)
+
+
+def _need(name: str) -> Callable[[Values], Any]:
+    """What the scheduler decided to give."""
+    return lambda row: row["why"]["need"][name] if "why" in row else UNKNOWN
+
+
 COLUMNS = {
     TASKS: (
         Column("time", 10, lambda row: row["since"], _ago),
@@ -56,6 +75,15 @@ COLUMNS = {
         Column("memory", 6, lambda row: row["memory_mb"], _mb, descends=True),
         Column("category", 8, lambda row: row["category"], _text, left=True),
         Column("command", 0, lambda row: row["command"], _text, left=True),
+    ),
+    WAITING: (
+        Column("turn", 4, lambda row: row["turn"], _text),
+        Column("task", 6, lambda row: row["task"], _text),
+        Column("waited", 10, lambda row: row.get("since", UNKNOWN), _if_known(_ago)),
+        Column("cores", 5, _need("cores"), _if_known(_cores), descends=True),
+        Column("memory", 6, _need("memory_mb"), _if_known(_mb), descends=True),
+        Column("category", 8, lambda row: row["category"], _text, left=True),
+        Column("why", 0, lambda row: row["reason"], _text, left=True, ends=True),
     ),
     AGENTS: (
         Column("tasks", 7, lambda row: row["tasks"], _text, descends=True),
@@ -87,10 +115,11 @@ class View:
                  "pageup": self.first - room}.get(key)
         if moved is not None:
             return replace(self, first=min(max(moved, 0), last))
-        if key == "t" or (key == "tab" and self.table == AGENTS):
-            return View(TASKS)
-        if key in ("a", "tab"):
-            return View(AGENTS)
+        if key == "tab":
+            tables = list(COLUMNS)
+            return View(tables[(tables.index(self.table) + 1) % len(tables)])
+        if key in KEYS:
+            return View(KEYS[key])
         if key in (">", "s", "right"):
             return replace(self, column=(self.column + 1) % columns, reverse=False, first=0)
         if key in ("<", "left"):
@@ -98,10 +127,14 @@ class View:
         return replace(self, reverse=not self.reverse, first=0) if key == "r" else self
 
 
-def rows_of(view: View, running: Sequence[Values], claims: Sequence[Values]) -> list[Values]:
-    """The rows of the chosen table, sorted."""
+def rows_of(view: View, found: Sequence[Values], now: float) -> list[Values]:
+    """The rows of the chosen table, sorted. `found`: what the scheduler answers to the question in ASKED."""
+    rows: Sequence[Values] = found
+    if view.table == AGENTS:
+        rows = by_agent(found)
+    elif view.table == WAITING:
+        rows = [{**row, "turn": turn, "reason": row_reason(row, now)} for turn, row in enumerate(found, 1)]
     column = COLUMNS[view.table][view.column]
-    rows = running if view.table == TASKS else by_agent(claims)
     return sorted(rows, key=column.value, reverse=column.descends is not view.reverse)
 
 
@@ -129,16 +162,22 @@ def screen(view: View, status: Values, rows: Sequence[Values], now: float, width
         describe(counts, elapsed_s, width),
         m.STATUS_STOPPING(why=without_controls(status["stopping"])) if status["stopping"] else m.STATUS_HOLDS(
             claims=counted(status["claims"], "claim"), cores=f"{held['cores']:g}", memory=f"{held['memory_mb']:.0f}"),
-        "",
+        _of_rows(view, counts, len(rows), len(shown)),
         _line([column.name for column in columns], columns, width),
         *(_line([column.show(column.value(row), now) for column in columns], columns, width) for row in shown),
     ]
     lines += [""] * (height - 1 - len(lines))
-    name = columns[view.column].name
-    order = m.TOP_REVERSED(column=name) if view.reverse else name
-    lines.append(m.TOP_KEYS(first=min(view.first + 1, len(rows)), last=view.first + len(shown), rows=len(rows),
-                            table=view.table, order=order))
+    lines.append(m.TOP_KEYS())
     return [cut(line, width) for line in lines[:height]]
+
+
+def _of_rows(view: View, counts: Counts, rows: int, shown: int) -> str:
+    """Which rows of which table are shown, in which order."""
+    name = COLUMNS[view.table][view.column].name
+    of = m.TOP_FIRST(shown=rows, waiting=counts.waiting) if view.table == WAITING and rows < counts.waiting else rows
+    return m.TOP_ROWS(
+        first=min(view.first + 1, rows), last=view.first + shown, table=view.table, rows=of,
+        order=m.TOP_REVERSED(column=name) if view.reverse else name)
 
 
 def _line(texts: Sequence[str], columns: Sequence[Column], width: int) -> str:
@@ -147,7 +186,7 @@ def _line(texts: Sequence[str], columns: Sequence[Column], width: int) -> str:
     used = 0
     for text, column in zip(texts, columns):
         size = column.width or max(width - used, 1)
-        text = shortened(text, size)
+        text = f"{text[:size - 1]}…" if column.ends and len(text) > size else shortened(text, size)
         parts.append(f"{text:<{size}}" if column.left else f"{text:>{size}}")
         used += size + 2
     return "  ".join(parts).rstrip()

@@ -73,6 +73,13 @@ def reason(task: int, why: Values, host: str, now: float) -> str:
     return next(_waits(task, why, {why["claim"]: host} if host else {}, now))
 
 
+def row_reason(row: Values, now: float) -> str:
+    """The same of a row of the table of waiting tasks."""
+    if row["state"] != "inputs":
+        return reason(row["task"], row["why"], "", now)
+    return m.WAITS_OTHERS(input=_missing(*row["needs"][0]))
+
+
 def tail(kind: str, text: str) -> Iterator[str]:
     """The last lines of a stream."""
     found = text.splitlines()

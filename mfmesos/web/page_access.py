@@ -5,6 +5,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 from mfmesos import aio
+from mfmesos.web.remote_questions import SERVER
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler, Middleware
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src "
                                "'self'; img-src data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-    "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+    "Server": SERVER, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store"}
 
 
 def guard(token: str, cookie: str) -> Middleware:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -24,6 +25,7 @@ from mfmesos.store.runlog import kept_output
 from mfmesos.views import metrics, why_view
 from mfmesos.views.over_time import over_time
 from mfmesos.views.report_page import asset, vendored
+from mfmesos.web import remote_questions
 from mfmesos.web.page_access import HEADERS, guard
 from mfmesos.web.run_watch import RunWatch, ask_once
 from mfmesos.web.task_table import ORDERS, STATES
@@ -63,6 +65,8 @@ class PageServer:
                              ("categories", self._categories), ("choices", self._choices), ("held", self._held),
                              ("printed", self._printed), ("over-time", self._over_time)):
             app.router.add_get(f"/api/{name}", self._json(answer))
+        for whom in (remote_questions.SCHEDULER, remote_questions.RECORD):
+            app.router.add_get(f"/api/{whom}", self._json_of(functools.partial(self._answered, whom)))
         self._runner = aio.web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         await aio.web.TCPSite(self._runner, self._host, self._port).start()
@@ -85,10 +89,15 @@ class PageServer:
                                 content_type=ASSETS[name])
 
     def _json(self, answer: Answer) -> Handler:
-        """What the record says about the last run, on another thread."""
+        """What the record says about the last run."""
+        return self._json_of(functools.partial(self._asked, answer))
+
+    @staticmethod
+    def _json_of(answer: Callable[[Values], Any]) -> Handler:
+        """Answers to a query on another thread."""
         async def handler(request: aio.web.Request) -> aio.web.Response:
             try:
-                found = await asyncio.get_running_loop().run_in_executor(None, self._asked, answer, dict(request.query))
+                found = await asyncio.get_running_loop().run_in_executor(None, answer, dict(request.query))
             except (ValueError, KeyError) as e:
                 return aio.web.json_response({"error": str(e)[:200]}, status=400)
             except RecordError as e:
@@ -101,6 +110,9 @@ class PageServer:
         with RunPages(self._folder / STATE_DIR) as reader:
             run = reader.last()
             return answer(reader, run["run"] if run is not None else 0, query)
+
+    def _answered(self, whom: str, query: Values) -> Values:
+        return remote_questions.answered(self._folder, whom, query["question"])
 
     def _tasks(self, reader: RunPages, run: int, query: Values) -> Values:
         """One page of the table; of tasks that wait, why."""

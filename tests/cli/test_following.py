@@ -2,12 +2,12 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mfmesos.cli.following import Follower, rest_of
+from mfmesos.cli.run_sources import Kept
 from mfmesos.shared.log_pieces import PIECE_BYTES
 from mfmesos.shared.wire import TAIL_BYTES
 
@@ -21,8 +21,8 @@ def answer(attempt: int, out: bytes, offsets: list[int], err: bytes = b"") -> di
 class Scene:
     """A task whose answers are made by `steps`, one for each question; None: it has ended."""
 
-    def __init__(self, folder: Path, *steps: tuple[int, bytes] | None) -> None:
-        self.folder, self.steps, self.out, self.slept = folder, list(steps), b"", 0
+    def __init__(self, *steps: tuple[int, bytes] | None) -> None:
+        self.steps, self.out, self.slept = list(steps), b"", 0
 
     def ask(self, attempt: int, offsets: list[int]) -> dict[str, Any] | None:
         step = self.steps.pop(0)
@@ -39,22 +39,21 @@ class Scene:
 
     def run(self, **kept: bytes) -> bytes:
         """`kept`: what is kept of each attempt in the end, as a1, a2."""
-        for name, data in kept.items():
-            (self.folder / f"{name}.stdout").write_bytes(data[-TAIL_BYTES:])
-        def kept_of(attempt: int) -> list[Path] | None:
-            return [self.folder / f"a{attempt}.stdout"] if f"a{attempt}" in kept else None
+        def kept_of(attempt: int) -> list[Kept] | None:
+            data = kept.get(f"a{attempt}")
+            return None if data is None else [Kept("", "stdout", data[-TAIL_BYTES:])]
 
         Follower(self.ask, kept_of, self.write, self.sleep).follow()
         return self.out
 
 
-def test_every_byte_once(tmp_path):
+def test_every_byte_once():
     """It grows between the questions, and its end comes from what is kept; a full piece is followed by another question
     at once."""
     whole = b"".join(b"line %d\n" % n for n in range(9000))
     most = whole[:-5000]
     assert PIECE_BYTES < len(most) < 3 * PIECE_BYTES
-    scene = Scene(tmp_path, (1, whole[:10]), *[(1, most)] * 4, None)
+    scene = Scene((1, whole[:10]), *[(1, most)] * 4, None)
     assert scene.run(a1=whole) == whole
     assert scene.slept == 3
 
@@ -74,13 +73,13 @@ def test_what_nobody_has_read_is_left_out():
     assert rest_of(b"all", 0, b"") == b"all"
 
 
-def test_the_next_attempt_begins_from_its_beginning(tmp_path):
+def test_the_next_attempt_begins_from_its_beginning():
     """The end of the first is written before it."""
-    scene = Scene(tmp_path, (1, b"one "), (2, b"tw"), None)
+    scene = Scene((1, b"one "), (2, b"tw"), None)
     assert scene.run(a1=b"one and more ", a2=b"two") == b"one and more two"
 
 
-def test_attempts_that_nobody_saw_running_are_written(tmp_path):
+def test_attempts_that_nobody_saw_running_are_written():
     """They began and ended between two questions."""
-    scene = Scene(tmp_path, (1, b"one "), (3, b"three "), None)
+    scene = Scene((1, b"one "), (3, b"three "), None)
     assert scene.run(a1=b"one ", a2=b"two ", a3=b"three ", a4=b"four") == b"one two three four"

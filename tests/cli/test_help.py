@@ -20,7 +20,7 @@ VALUES = {"NAME=VALUE", "NAME:N", "NAME:TEXT", "COMMAND", "ARCHIVE", "OPTIONS", 
 """What an option may take, apart from one of a few words."""
 ARGUMENTS = {
     "TASKFILE|FOLDER", "FOLDER", "BINDIR", "FILE.csv", "FILE.csv|-", "TRACE.csv", "CATEGORY", "PROJECT", "-- ARGS...",
-    "[FOLDER]", "[FOLDER] TASK", "[FOLDER] [TASK]", "[FOLDER] TASK...",
+    "[FOLDER]", "[FOLDER] TASK", "[FOLDER] TASK...", "[FOLDER|URL]", "[FOLDER|URL] TASK", "[FOLDER|URL] [TASK]",
 }
 ODD = re.compile(r"\b(so (many|long|often)|anew|at hand|at work|takes? away|dead run|goes? on|cannot be|told)\b", re.I)
 

@@ -9,9 +9,9 @@ from world import World
 
 from mfmesos.core import events as ev
 from mfmesos.core.changes import Changes
-from mfmesos.core.model import Resources
+from mfmesos.core.model import Request, Resources, Task
 from mfmesos.core.policy import Policy
-from mfmesos.core.snapshot import changes_since, cluster_room, snapshot, task_view
+from mfmesos.core.snapshot import changes_since, cluster_room, snapshot, task_view, waiting
 from mfmesos.core.states import TaskState
 
 
@@ -36,6 +36,15 @@ def test_a_snapshot_counts():
     assert cluster_room(world.core.state).agents
     world.send(ev.StopRequested("enough"))
     assert snapshot(world.core.state).stopping == "enough"
+
+
+def test_waiting_tasks_come_in_their_order():
+    """Across shapes, by priority and then by submission; no more than are asked for."""
+    world = World(Policy(workdir="/w", batch_delay_s=0.0, ordering="priority"))
+    world.send(*(ev.TaskSubmitted(Task(n, "x", (), (), Request(1.0 + n % 3, 100.0, 100.0), priority=float(n % 2)))
+                 for n in range(1, 8)))
+    assert waiting(world.core.state, 9) == [1, 3, 5, 7, 2, 4, 6]
+    assert waiting(world.core.state, 5) == [1, 3, 5, 7, 2]
 
 
 def test_a_table_follows_the_changes():

@@ -90,7 +90,7 @@ def test_why_many_tasks_wait(monkeypatch):
     found = why_each_waits(world.core.state, [1, 7, 99, *range(20, 70)])
     assert len(looked) == 2
     assert [one.task_id for one in found] == [7, *range(20, 70)]
-    assert found == [replace(why(world, one.task_id), start_at=None, otherwise=()) for one in found]
+    assert found == [replace(why(world, one.task_id), before=0, start_at=None, otherwise=()) for one in found]
     assert [one.binding for one in found[:2]] == [Binding.USER, Binding.FULL]
 
 

@@ -1,74 +1,13 @@
-"""`mfmesos top` on a real terminal of 80 columns (a pty), about a real run."""
+"""`mfmesos top` on a real terminal about a real run."""
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import pty
-import re
-import struct
-import subprocess
-import termios
-import threading
 from collections.abc import Iterator
 
 import pytest
-from flows import MFMESOS, Flow
+from flows import Flow
 from support import wait_until
-
-CONTROLS = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|[()][0-9A-Za-z]|[=>78])")
-
-
-class Screen:
-    """A command on a pty of 80 columns and 24 lines, and all that it wrote."""
-
-    def __init__(self, flow: Flow, *argv: str) -> None:
-        self._main, other = pty.openpty()
-        fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
-        self.before = termios.tcgetattr(other)
-        self._other = other
-        self.process = subprocess.Popen(
-            [*MFMESOS, *argv], cwd=flow.folder, stdin=other, stdout=other, stderr=other, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-            env={**{name: value for name, value in os.environ.items() if name not in ("LINES", "COLUMNS")},
-                 "TERM": "xterm"})
-        self.raw = ""
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        while True:
-            try:
-                self.raw += os.read(self._main, 65536).decode(errors="replace")
-            except OSError:
-                return
-
-    @property
-    def text(self) -> str:
-        return CONTROLS.sub(" ", self.raw)
-
-    def wait_for(self, *words: str) -> None:
-        """Until a screen has them all; Ctrl-L draws all of it, and not only what has changed."""
-        start = len(self.raw)
-
-        def has() -> bool:
-            self.press("\f")
-            return all(word in CONTROLS.sub(" ", self.raw[start:]) for word in words)
-        wait_until(has, 60, f"{words} on the screen")
-
-    def press(self, keys: str) -> None:
-        os.write(self._main, keys.encode())
-
-    def restored(self) -> bool:
-        """Whether the terminal is as it was: its modes, and its own screen instead of the alternate one."""
-        return termios.tcgetattr(self._other) == self.before and self.raw.rfind("\x1b[?1049l") > self.raw.rfind(
-            "\x1b[?1049h") > -1
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        os.close(self._other)
-        os.close(self._main)
+from terminals import Screen
 
 
 @pytest.fixture
@@ -87,11 +26,14 @@ def run(tmp_path, embedded_mesos) -> Iterator[Flow]:
 
 @pytest.mark.parametrize("key", ["q", "\x03"], ids=["q", "ctrl-c"])
 def test_top(run: Flow, key: str) -> None:
-    """It shows the task and, after a key, the agent; it ends at once, leaves the terminal as it was, and the run alone.
+    """It shows the task and, after keys, what waits and the agent; it ends at once, leaves the terminal as it was, and
+    the run alone.
     """
-    screen = Screen(run, "top")
+    screen = Screen(run.folder, "top")
     try:
         screen.wait_for("until [", "1 running, 1 waiting (1 inputs)", "1-1 of 1 tasks, by time")
+        screen.press("w")
+        screen.wait_for("1-1 of 1 waiting, by turn", "it waits for one of task 1")
         screen.press("a")
         screen.wait_for("1-1 of 1 agents, by tasks")
         screen.press("t>r")
@@ -106,7 +48,7 @@ def test_top(run: Flow, key: str) -> None:
 
 def test_the_run_ends_meanwhile(run: Flow) -> None:
     """One line, and the terminal as it was."""
-    screen = Screen(run, "top")
+    screen = Screen(run.folder, "top")
     try:
         screen.wait_for("1-1 of 1 tasks")
         run.write("go", "")

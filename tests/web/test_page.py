@@ -10,6 +10,7 @@ import time
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from browser import Browser
@@ -80,7 +81,8 @@ def page(tmp_path) -> Iterator[Page]:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/events", "/metrics", "/api/tasks", "/api/task?task=1", "/assets/page.js", "/no"])
+    "path", ["/", "/events", "/metrics", "/api/tasks", "/api/task?task=1", "/api/scheduler?question={}",
+             "/api/record?question={}", "/assets/page.js", "/no"])
 def test_nothing_without_the_token(page, path):
     """Whatever is asked for; a wrong token is as good as none. Only reading is possible."""
     wrong = "x" * len(page.server.token)
@@ -117,6 +119,21 @@ def test_tasks_come_one_page_at_a_time(page):
     assert page.json("/api/tasks?text=';DROP+TABLE+tasks&order=1;2")["count"] == 0
     assert page.get("/api/tasks?page=x", Authorization=f"Bearer {page.server.token}")[0] == 400
     assert page.get("/api/task", Authorization=f"Bearer {page.server.token}")[0] == 400
+
+
+def test_questions_from_elsewhere(page):
+    """About the record, and for the scheduler those that change nothing; what is no question is refused."""
+    def answer(whom: str, question: Any) -> Any:
+        return page.json(f"/api/{whom}?question={quote(json.dumps(question))}")
+
+    assert answer("record", {"ask": "task", "task": 98})["answer"]["state"] == "failed"
+    assert answer("record", {"ask": "kept", "task": 98, "run": None, "attempt": None})["answer"] == []
+    assert answer("scheduler", {"ask": "status"})["none"] is True
+    assert "does not know that question" in answer("scheduler", {"ask": "cancel", "task": 98})["error"]
+    for whom, question in (("record", {"ask": "kept", "task": "../98", "run": None}), ("record", {"ask": "path"}),
+                           ("record", {}), ("record", [1]), ("scheduler", "status")):
+        path = f"/api/{whom}?question={quote(json.dumps(question))}"
+        assert page.get(path, Authorization=f"Bearer {page.server.token}")[0] == 400
 
 
 def test_what_else_it_answers(page):

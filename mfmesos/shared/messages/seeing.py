@@ -107,6 +107,8 @@ WAITS_USER = Message(
 WAITS_INPUTS = Message(
     "waits-inputs", "it waits for a temporary input that another task makes again or a claim sends",
     "Why a task waits.")
+WAITS_OTHERS = Message(
+    "waits-others", "it waits for {input}", "Why a task waits: an input that other tasks make, and these tasks.")
 WAITS_PAUSED = Message(
     "waits-paused", "it waits for space: the disk of the workflow's folder is full", "Why a task waits.")
 WAITS_ARRIVES = Message(
@@ -156,9 +158,12 @@ NOTHING_PRINTED_YET = Message(
 
 # --- top ---
 TOP_KEYS = Message(
-    "top-keys", "{first}-{last} of {rows} {table}, by {order}  t tasks  a agents  <> sort  r reverse  q quit",
+    "top-keys", "t tasks  w waiting  a agents  < > sort  r reverse  arrows scroll  q quit",
     "The last line of mfmesos top.")
-TOP_REVERSED = Message("top-reversed", "{column} reversed", "Part of top-keys.")
+TOP_ROWS = Message("top-rows", "{first}-{last} of {rows} {table}, by {order}", "What mfmesos top shows of a table.")
+TOP_FIRST = Message(
+    "top-first", "the first {shown} of {waiting}", "Part of top-rows: more tasks wait than mfmesos top shows.")
+TOP_REVERSED = Message("top-reversed", "{column} reversed", "Part of top-rows.")
 TOP_NO_TERMINAL = Message(
     "top-no-terminal", "mfmesos top needs a terminal; {cure}", "Its input or output is none.",
     "mfmesos status prints the same once, with --watch again and again")
@@ -200,6 +205,28 @@ NO_SUCH_RUN = Message(
 
 # --- the page ---
 PAGE_LINK = Message("page-link", "the page is at {link}", "The link holds the token: whoever has it may see the page.")
+PAGE_NO_ANSWER = Message(
+    "page-no-answer", "{url}: no page answers ({why}); {cure}",
+    "mfmesos web, or the run with --web, has ended, or the page is on another machine.",
+    "see whether mfmesos web or the run still lasts; from another machine use ssh -L")
+PAGE_TOKEN_WRONG = Message(
+    "page-token-wrong", "{url}: the token is wrong; {cure}", "Each page has another token.",
+    "copy the whole link which mfmesos printed when the page started; it is also in .mfmesos/web.json")
+PAGE_TOKEN_MISSING = Message(
+    "page-token-missing", "{url}: the token is missing; {cure}",
+    "Only who has the token of a page may see it, and no terminal is there to ask for it.",
+    "give the whole link of the page, or set MFMESOS_PAGE_TOKEN")
+PAGE_TOKEN_ASKED = Message(
+    "page-token-asked", "token of the page", "Asked on the terminal; what is typed is not shown.")
+PAGE_FOREIGN = Message(
+    "page-foreign", "{url} is no page of mfmesos", "Another program, or an earlier version of mfmesos, answers there.")
+PAGE_REFUSES = Message(
+    "page-refuses", "{url}: the page answers with status {status}; {cure}",
+    "The page is one of another version of mfmesos.", "use the version that started it")
+PAGE_ELSEWHERE = Message(
+    "page-elsewhere", "{url} is no link to a page of mfmesos: these begin with http://127.0.0.1:PORT/; {cure}",
+    "A page listens on the machine of its run only, so that the token does not travel in clear text.",
+    "reach another machine's page with ssh -L PORT:127.0.0.1:PORT HOST")
 PAGE_NOT_LOOPBACK = Message(
     "page-not-loopback", "the page cannot listen on {address}; {cure}",
     "The page has no TLS, so that it is for this machine alone.",
