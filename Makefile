@@ -129,7 +129,7 @@ bench-filesystems: .venv  ## measure what kept folders and marks gain on ext4, X
 	.venv/bin/python bench/filesystems.py
 
 .PHONY: bench-sharing
-bench-sharing: debian-packages .venv real-mesos  ## measure several frameworks on one cluster; SCENES="second decliner twenty offers" chooses
+bench-sharing: debian-packages .venv real-mesos  ## measure several frameworks on one cluster; SCENES="second decliner later twenty starts offers" chooses
 	.venv/bin/python bench/sharing.py $(SCENES)
 
 .PHONY: docs

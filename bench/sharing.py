@@ -1,10 +1,11 @@
 """Several frameworks on one Mesos of 8 cores: how soon a second run ends, what the first one loses, a framework that
-asks for everything and takes nothing, and 20 runs at once. Tasks only sleep: two real cores are enough for most of it.
+asks for everything and takes nothing, and 20 runs at once, also with room for all their tasks: then only their starts
+take time. Tasks only sleep: two real cores are enough for most of it.
 
-    python3 bench/sharing.py [second decliner twenty offers] [--embedded]
+    python3 bench/sharing.py [second decliner later twenty starts offers] [--embedded]
     make bench-sharing SCENES="second offers"
 
-`second` takes 100 s, `decliner` 90 s, `twenty` 60 s, `offers` 20 s.
+`second` takes 100 s, `decliner` and `later` 90 s each, `twenty` 60 s, `starts` and `offers` 20 s.
 """
 from __future__ import annotations
 
@@ -32,6 +33,8 @@ from rows import Bench  # noqa: E402
 from mfmesos.simulate.fairness import jain  # noqa: E402
 
 CORES, AGENTS = 8, 2
+MEMORY_MB = 2048
+"""For each core."""
 HEAD_START_S = 8.0
 """The first run has the cluster for itself for this long."""
 RUNS = 20
@@ -103,8 +106,22 @@ def beside_decliner(bench: Bench, master: str) -> None:
     least = alone(bench, master)
     with decliner(master):
         took = alone(bench, master)
-    print(f"beside one that declines everything: {took:.1f} s, {100 * (took / least - 1):.1f} % more than {least:.1f} s"
-          " alone, at most 3 %")
+    report_declined("beside one that declines everything", took, least)
+
+
+def report_declined(what: str, took: float, least: float) -> None:
+    print(f"{what}: {took:.1f} s, {100 * (took / least - 1):.1f} % more than {least:.1f} s alone, at most 3 %")
+
+
+def before_decliner(bench: Bench, master: str) -> None:
+    """80 tasks of 4 s; such a framework comes 8 s later."""
+    least = alone(bench, master)
+    began = time.monotonic()
+    with run(master, folder_of(bench, 80, 4)) as first:
+        time.sleep(HEAD_START_S)
+        with decliner(master):
+            took = ended(first, began)
+    report_declined("beside one that comes later and declines everything", took, least)
 
 
 def twenty(bench: Bench, master: str) -> None:
@@ -151,7 +168,10 @@ def offers(bench: Bench, master: str) -> None:
     print(f"offers accepted {len(found.accepted_after)} times, and asked for again {found.revives} times")
 
 
-SCENES: dict[str, Any] = {"second": second, "decliner": beside_decliner, "twenty": twenty, "offers": offers}
+SCENES: dict[str, Any] = {"second": second, "decliner": beside_decliner, "later": before_decliner, "twenty": twenty,
+                          "starts": twenty, "offers": offers}
+ROOMY = {"starts": 10 * CORES}
+"""Cores, where they are not CORES."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -166,21 +186,22 @@ def main(argv: list[str] | None = None) -> int:
     bench = Bench()
     try:
         for name in args.scenes or SCENES:
+            cores = ROOMY.get(name, CORES) // AGENTS
             if args.embedded:
-                with embedded(bench) as master:
+                with embedded(bench, cores, MEMORY_MB * cores) as master:
                     SCENES[name](bench, master)
             else:
-                SCENES[name](bench, bench.mesos(AGENTS, CORES // AGENTS))
+                SCENES[name](bench, bench.mesos(AGENTS, cores, MEMORY_MB * cores))
     finally:
         bench.close()
     return 0
 
 
 @contextlib.contextmanager
-def embedded(bench: Bench) -> Iterator[str]:
+def embedded(bench: Bench, cores: int, memory_mb: int) -> Iterator[str]:
     where = bench.new_folder()
-    with running([sys.executable, "-m", "mfmesos.local", "--agents", str(AGENTS), "--cpus", str(CORES // AGENTS),
-                  "--mem", "8192", "--disk", "60000", "--ready-file", "ready"], where, "cluster.log"):
+    with running([sys.executable, "-m", "mfmesos.local", "--agents", str(AGENTS), "--cpus", str(cores),
+                  "--mem", str(memory_mb), "--disk", "60000", "--ready-file", "ready"], where, "cluster.log"):
         yield str(json.loads(wait_for(where / "ready"))["master"])
 
 

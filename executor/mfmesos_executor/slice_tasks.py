@@ -29,9 +29,9 @@ class Slices:
         self._end(slice_id(claim_id, number), "TASK_FINISHED")
 
     def kill(self, task_id: str) -> bool:
-        """Whether it is a slice. One that the scheduler does not know ends without effect on the room."""
+        """Whether it is a slice, perhaps one that has ended. Its room is kept until the scheduler asks for it."""
         with self._lock:
-            known = task_id in self._running
+            known = task_id in self._running or task_id in self._ended
         if known:
             self._end(task_id, "TASK_KILLED")
         return known

@@ -100,9 +100,10 @@ def _tell_master(state: State, decision: DeclineOffers | Revive | Suppress, empt
             if not agent.offers.keys().isdisjoint(decision.offer_ids):
                 cluster.void_offers(agent, state.now)
     elif isinstance(decision, Revive):
+        if not cluster.freed:  # what is offered to others is not asked for
+            cluster.revive_after = state.now + cluster.revive_pause
+            cluster.revive_pause = min(cluster.revive_pause * 2, REVIVE_AT_MOST_S)
         cluster.suppressed = cluster.filtered = cluster.freed = False
-        cluster.revive_after = state.now + cluster.revive_pause
-        cluster.revive_pause = min(cluster.revive_pause * 2, REVIVE_AT_MOST_S)
     else:
         cluster.suppressed = True
     state.emit(decision)

@@ -1,6 +1,7 @@
 """The core's records of its claims, and the table that finds them: by agent, by state, and those that have changed."""
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, ValuesView
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from mfmesos.core.model import AgentId, Ids, Resources, SavedClaim
 from mfmesos.core.records import Shape
 from mfmesos.core.states import CLAIM_MOVES, ClaimState, move
 from mfmesos.shared.devices import Device
+from mfmesos.shared.resources import SLACK
 
 
 @dataclass
@@ -316,12 +318,17 @@ class ClaimTable:
         self._by_state[claim.state][claim.id] = claim
         self.cores[claim.state] += claim.resources.cores
         self.moves += 1
+        claim.portion = claim.expects
+        self._expect(claim, {})
+        claim.touch()
+
+    def _expect(self, claim: Claim, expects: dict[Shape, int]) -> None:
+        """No more tasks than these are expected to start in it, of the shapes that were."""
         for shape, count in claim.expects.items():
-            self.expected[shape] -= count
+            self.expected[shape] -= count - expects.get(shape, 0)
             if self.expected[shape] <= 0:
                 del self.expected[shape]
-        claim.portion, claim.expects = claim.expects, {}
-        claim.touch()
+        claim.expects = expects
 
     def _leave(self, claim: Claim, state: ClaimState) -> None:
         """The last claim that leaves a state leaves no rounding error."""
@@ -331,6 +338,8 @@ class ClaimTable:
         """That part of it is given back."""
         self.held = self.held - part
         self.cores[claim.state] -= part.cores
+        left = claim.resources.cores / (claim.resources.cores + part.cores)
+        self._expect(claim, {shape: math.ceil(count * left - SLACK) for shape, count in claim.expects.items()})
 
     def own(self, task_id: int) -> Claim | None:
         """The claim that is that task's alone, the newest if it had several."""

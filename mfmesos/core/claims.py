@@ -135,6 +135,9 @@ def _compare_slices(claim: Claim, event: ClaimSynced) -> None:
         if number not in claim.slices:
             claim.leaving.setdefault(number, Resources())
             claim.named_slices.discard(number)
+    for number in [n for n, part in claim.leaving.items() if part == Resources() and n not in event.slices]:
+        del claim.leaving[number]  # its Mesos task had ended before
+        claim.named_slices.discard(number)
 
 
 def answer(state: State, claim: Claim) -> None:
@@ -206,11 +209,17 @@ def _of_slice(state: State, event: ClaimUpdated) -> bool:
     if event.state in ENDED_STATES and number in claim.leaving:
         del claim.leaving[number]
         claim.named_slices.discard(number)
-        state.cluster_of(claim).manners.given_at = state.now
+        _given_back(state, claim)
     elif event.state in NEVER_RAN:
         claim.shrink(number)  # of a claim that lives on
         del claim.leaving[number]
     return True
+
+
+def _given_back(state: State, claim: Claim) -> None:
+    """Room of the claim has become free while others wait: a revive has it offered to them at once."""
+    cluster = state.cluster_of(claim)
+    cluster.manners.given_at, cluster.freed = state.now, True
 
 
 def _claim_over(state: State, claim: Claim, event: ClaimUpdated) -> None:
@@ -320,9 +329,8 @@ def ended(state: State, claim: Claim, why: str) -> None:
     _requeue(state, claim, why)
     if claim.held:
         state.emit(AnswerSync(claim.id, claim.seq, wire.SyncAnswer(number=claim.number + 1, release=True)))
-    manners = state.cluster_of(claim).manners
-    if manners.fair is not None:
-        manners.given_at = state.now
+    if state.cluster_of(claim).manners.fair is not None:
+        _given_back(state, claim)
     claim.move(ClaimState.ENDED)
     state.claims.remove(claim)
     gpu_ids.claim_gone(state, claim)

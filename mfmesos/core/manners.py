@@ -37,6 +37,8 @@ class Manners:
     asked_at: float = -math.inf
     """When the master was asked who uses the cluster."""
     answered_at: float = -math.inf
+    others: int = 0
+    """Other frameworks that are connected, as far as known."""
     suitors: dict[tuple[str, str], Suitor] = field(default_factory=dict)
     """By id and role."""
     fair: float | None = None

@@ -228,5 +228,7 @@ def _settle_offers(state: State) -> None:
                 refuse_s = state.policy.refuse_s if empty else policy.refuse_s(state, cluster, agents)
                 apply_offer(state, DeclineOffers(ids, refuse_s, cluster.name), empty=empty)
         unwanted = cluster.ended or not state.queue or cluster.manners.rests_until > state.now
+        if cluster.freed and cluster.manners.rests_until > state.now and cluster.connected:
+            apply_offer(state, Revive(cluster.name))  # for the others; the run itself suppresses again
         if unwanted and not cluster.suppressed and cluster.connected:
             apply_offer(state, Suppress(cluster.name))

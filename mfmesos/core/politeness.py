@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mfmesos.core.actions import ListUse, SaveClaim
+from mfmesos.core.actions import KillClaim, ListUse, SaveClaim
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.cluster_state import ClusterState
 from mfmesos.core.events import UseListed
@@ -24,8 +24,11 @@ from mfmesos.core.sizing import AHEAD_PACE_S
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState
 from mfmesos.shared.resources import FIELDS
+from mfmesos.shared.slices import slice_id
 
-EVERY_S = 2.0
+EVERY_S, SOON_S = 2.0, 1.0
+EACH_S = 0.1
+"""The least pause for each other framework that is connected: all runs together ask the master ten times a second."""
 LATE_S = 90.0
 """A master that has not answered by then is asked again."""
 TAKEN_WITHIN_S = 2.5
@@ -51,14 +54,26 @@ def look(state: State) -> None:
         return
     for cluster in state.live():
         own = cluster.manners
-        answered = own.answered_at >= own.asked_at
-        pause = max(EVERY_S, own.answered_at - own.asked_at) if answered else LATE_S
-        if cluster.connected and state.now - (own.answered_at if answered else own.asked_at) >= pause and (
+        if cluster.connected and _is_due(state, cluster) and (
                 own.rests_until > state.now or own.cautious_until > state.now
                 or (state.queue and state.now - own.answered_at >= KNOWN_S)
                 or any(claim.agent_id.cluster == cluster.name for claim in state.claims)):
             own.asked_at = state.now
             state.emit(ListUse(cluster.name))
+
+
+def _is_due(state: State, cluster: ClusterState) -> bool:
+    """Whether the last answer is old enough: sooner while an executor starts, since what its claim has too much is free
+    at once until then.
+    """
+    own = cluster.manners
+    if own.answered_at < own.asked_at:
+        return state.now - own.asked_at >= LATE_S
+    age = state.now - own.answered_at
+    if age < max(SOON_S, own.answered_at - own.asked_at, EACH_S * own.others):
+        return False
+    return age >= EVERY_S or any(claim.agent_id.cluster == cluster.name and claim.slices
+                                 for claim in state.claims.each_in(ClaimState.LAUNCHING))
 
 
 def offered(state: State, cluster: ClusterState) -> None:
@@ -88,6 +103,7 @@ def listed(state: State, cluster: ClusterState, use: UseListed) -> None:
     first, own.answered_at = own.answered_at == -math.inf, state.now
     if use.rivals is None:
         use = _blind(state, cluster, use)
+    own.others = len(use.rivals or ())
     rivals = [rival for rival in use.rivals or () if rival.asks]
     _try_again(own, rivals, state.now, first)
     wanting = [rival for rival in rivals if own.suitors[rival.id, rival.role].ask_at <= state.now]
@@ -216,10 +232,27 @@ def give_way(state: State) -> None:
         own = cluster.manners
         if own.owed <= LEAST and not own.destitute:
             continue
-        for claim in list(state.claims.changed.values()):
-            if claim.table is not None and claim.agent_id.cluster == cluster.name and claim.synced and (
-                    claim.state is ClaimState.OPEN and claim.solo_task is None and not gathers(state, claim)):
+        changed = [claim for claim in state.claims.changed.values()
+                   if claim.table is not None and claim.agent_id.cluster == cluster.name and claim.solo_task is None]
+        for claim in changed:
+            if claim.state is ClaimState.LAUNCHING and not claim.restored and not own.probes:
+                _withdraw(state, own, claim)
+        for claim in changed:
+            if claim.state is ClaimState.OPEN and claim.synced and not gathers(state, claim):
                 _give_back(state, own, claim)
+
+
+def _withdraw(state: State, own: Manners, claim: Claim) -> None:
+    """Slices of a claim whose executor still starts are free as soon as Mesos hears of it."""
+    found = sorted(claim.slices.items(), key=lambda one: -one[1].cores)
+    for number, part in found:
+        if part.cores <= own.owed + LEAST:
+            own.owed -= part.cores
+            claim.shrink(number)
+            state.emit(KillClaim(slice_id(claim.id, number), claim.agent_id.agent, state.policy.kill_grace_s,
+                                 claim.agent_id.cluster))
+    if len(claim.slices) < len(found):
+        state.emit(SaveClaim(claim.saved()))
 
 
 def _give_back(state: State, own: Manners, claim: Claim) -> None:

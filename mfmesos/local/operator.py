@@ -5,6 +5,7 @@ import asyncio
 from typing import Callable
 
 from mfmesos.allocation.amounts import Json
+from mfmesos.local import role_pages
 from mfmesos.local.cluster_records import AgentRecord
 from mfmesos.local.master import VERSION, Master
 from mfmesos.local.validation import Refused
@@ -28,6 +29,8 @@ class OperatorCalls:
             "GET_MASTER": lambda _: {"get_master": {"master_info": self.master.info(),
                                                     "start_time": self.master.started}},
             "GET_AGENTS": self._agents,
+            "GET_METRICS": lambda _: {"get_metrics": {"metrics": [
+                {"name": name, "value": value} for name, value in role_pages.metrics(self.master).items()]}},
         }
 
     def handle(self, call: object) -> Json | None:

@@ -76,6 +76,7 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
         self._role = str(framework.get("role", "*"))
         self._errors = 0
         self._reported = ""
+        self._calls_for_metrics = True
         self.harden([m for m in self.master_uri.split(",") if m], timing, uniform, clock)
 
     # --- requests ---
@@ -137,8 +138,8 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
             return ()
 
     def list_use(self) -> events.UseListed:
-        """Who uses the cluster: GET /roles and, if other frameworks exist, /metrics/snapshot, which the master answers
-        only twice a second for all who ask; CallRefused, CallLost, or ValueError.
+        """Who uses the cluster: GET /roles and, if other frameworks exist, the master's metrics; CallRefused, CallLost,
+        or ValueError.
         """
         if self._master is None:
             raise CallLost(m.MASTER_UNKNOWN(), sent=False)
@@ -147,7 +148,7 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
             roles = use_pages.roles(json.loads(self._page(caller, "/roles")), self._role)
             if not roles.others(str(self.framework_id)):
                 return events.UseListed(Resources(), roles.use)
-            metrics = json.loads(self._page(caller, "/metrics/snapshot"))
+            metrics = self._metrics(caller)
             return events.UseListed(
                 use_pages.total(metrics), roles.use, use_pages.rivals(metrics, str(self.framework_id)))
         except CallRefused as e:
@@ -156,6 +157,17 @@ class SchedulerDriver(HardenedProcess, MesosSchedulerDriver):  # type: ignore[mi
             return events.UseListed(Resources(), (), None)
         finally:
             caller.close()
+
+    def _metrics(self, caller: Caller) -> dict[str, float]:
+        """By the operator API, or from the page, which the master shows only twice a second to all together."""
+        if self._calls_for_metrics:
+            try:
+                return use_pages.of_call(json.loads(caller.call(
+                    str(self._master), "/api/v1", {"type": "GET_METRICS", "get_metrics": {}}, self._credential)))
+            except CallRefused as e:
+                logger.info("the master's metrics are read from its page: %s", e)
+                self._calls_for_metrics = False
+        return dict(json.loads(self._page(caller, "/metrics/snapshot")))
 
     def _page(self, caller: Caller, path: str) -> bytes:
         return caller.call(str(self._master), path, None, self._credential, "GET")

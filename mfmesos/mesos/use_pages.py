@@ -1,4 +1,4 @@
-"""What the master's pages /roles and /metrics/snapshot show of the use of the cluster. Pure."""
+"""What the master's page /roles and its metrics show of the use of the cluster. Pure."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -31,6 +31,11 @@ def roles(page: Mapping[str, Any], own_role: str) -> Roles:
         tuple(RoleUse(str(r["name"]), float(r.get("weight", 1.0)), translate.resources(r.get("resources", {})),
                       r["name"] == own_role) for r in found),
         frozenset(str(i) for r in found for i in r.get("frameworks", ())))
+
+
+def of_call(answer: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics in the answer to GET_METRICS, as /metrics/snapshot shows them."""
+    return {str(one["name"]): float(one.get("value", 0.0)) for one in answer["get_metrics"]["metrics"]}
 
 
 def total(metrics: Mapping[str, Any]) -> Resources:

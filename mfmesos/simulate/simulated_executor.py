@@ -105,11 +105,15 @@ class SimExecutor:
                 self._begin(run)
         self._sync_soon()
 
-    def _give_back(self, number: int) -> None:
+    def slice_killed(self, number: int) -> None:
+        """Before it has started: the agent does it."""
+        self._give_back(number, "TASK_KILLED")
+
+    def _give_back(self, number: int, state: str = "TASK_FINISHED") -> None:
         part = self.slices.pop(number, None)
         if part is not None:
             self._watcher.gave_back(self, part)
-            ended = ev.ClaimUpdated(slice_id(self.claim.claim_id, number), "TASK_FINISHED", agent_id=self.agent.id,
+            ended = ev.ClaimUpdated(slice_id(self.claim.claim_id, number), state, agent_id=self.agent.id,
                                     cluster=self.claim.cluster)
             self._time.after(self._costs.end_s, lambda: self._watcher.post(ended))
 

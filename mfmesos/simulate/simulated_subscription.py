@@ -7,6 +7,7 @@ from typing import Callable, Protocol
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.model import Offer, Resources
+from mfmesos.shared.slices import of_slice
 from mfmesos.simulate.cluster_model import Cluster
 from mfmesos.simulate.simulated_executor import SimExecutor
 from mfmesos.simulate.simulated_master import SimAgent, SimMaster, SimOffer, Subscriber, amounts_of, resources_of
@@ -59,6 +60,10 @@ class SimSubscription:
         self._run.post(self.master.use(self.framework))
 
     def kill(self, action: act.KillClaim) -> None:
+        claim_id, number = of_slice(action.claim_id) or ("", 0)
+        if claim_id in self.executors:
+            self.executors[claim_id].slice_killed(number)
+            return
         executor = self.executors.get(action.claim_id)
         if executor is not None:
             self._time.after(self.costs.end_s, lambda: executor.end("TASK_KILLED"))

@@ -118,6 +118,28 @@ def test_kill_while_the_executor_starts(cluster):
     wait_until(lambda: not cluster.processes(), 12, "the end of the executor")
 
 
+def test_one_of_two_tasks_is_killed_while_their_executor_starts(cluster, tmp_path):
+    """Its room is offered at once, and the executor runs the other when it has started."""
+    gate = tmp_path / "go"
+    with Framework(cluster.master) as f:
+        offer = f.offer(cpus=4)
+        info = executor("of-two")
+        info["command"]["value"] = f"until [ -e {gate} ]; do sleep 0.05; done; {info['command']['value']}"
+        stays, leaves = (task(offer, cpus=cpus, executor_info=info) for cpus in (1, 2))
+        f.launch([offer], [stays, leaves])
+        wait_until(cluster.processes, 20, "the executor")
+        f.kill(leaves)
+        status = f.state(leaves)
+        assert (status["state"], status["reason"]) == ("TASK_KILLED", "REASON_TASK_KILLED_DURING_LAUNCH")
+        f.call("REVIVE")
+        while (found := f.offer(cpus=2))["agent_id"] != offer["agent_id"]:
+            f.decline(found, 100)
+        gate.touch()
+        f.state(stays, "TASK_RUNNING")
+        f.kill(stays)
+        assert f.state(stays)["state"] == "TASK_KILLED"
+
+
 @pytest.mark.parametrize(("do", "wait_status"), [("exit 3", 3 << 8), ("die", None)])
 def test_executor_ends_with_a_running_task(cluster, do, wait_status):
     """FAILURE names the executor and how it ended; its task is TASK_FAILED, REASON_EXECUTOR_TERMINATED."""

@@ -8,23 +8,27 @@ from world import FakeExecutor, World
 
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
+from mfmesos.core.cluster_state import REVIVE_AT_LEAST_S
 from mfmesos.core.model import Resources, Rival, RoleUse
 from mfmesos.core.policy import Policy
 from mfmesos.core.snapshot import snapshot
 from mfmesos.core.states import ClaimState
 from mfmesos.core.waiting import Binding, why_waiting
+from mfmesos.shared.slices import of_slice
 
 WHOLE = Resources(8, 8192, 20000)
 
 
-def busy(tasks=40, agents=1, cores=1.0):
-    """A run that holds the whole cluster of eight cores, with more tasks than it can start."""
+def busy(tasks=40, agents=1, cores=1.0, synced=True):
+    """A run that holds the whole cluster of eight cores, with more tasks than it can start; `synced`: its executors
+    have started.
+    """
     world = World(Policy(workdir="/w", batch_delay_s=0.0, estimates="off"), {
         f"a{n}": Resources(8 / agents, 8192 / agents, 20000 / agents) for n in range(agents)})
     world.register()
     world.submit(*range(1, tasks + 1), cores=cores, memory_mb=64, disk_mb=5)
     world.offer()
-    for executor in world.live():
+    for executor in world.live() if synced else ():
         world.sync(executor)
     return world
 
@@ -76,6 +80,45 @@ def test_gives_back_what_ends_next_down_to_its_share():
     assert held(world) == 4
     assert len(executor.running) == 4
     assert not world.reports or all(r.finished for r in world.reports.values())
+
+
+def test_gives_back_slices_of_a_claim_whose_executor_starts():
+    """Another run waits: half of the claim is free before its executor runs. That one learns of it with the first
+    answer, gets no more tasks than there is room for, and the claim is whole to the core from then on."""
+    world = busy(synced=False)
+    (executor,) = world.live()
+    world.first.suppressed = False
+    use(world, other())
+    assert held(world) == 4
+    assert [of_slice(a.claim_id) for a in world.actions if isinstance(a, act.KillClaim)] == [
+        (executor.claim.claim_id, number) for number in (1, 2, 3, 4)]
+    assert any(isinstance(a, act.Revive) for a in world.actions)  # offered to the other at once
+    world.sync(executor)
+    world.sync(executor)
+    assert sorted(executor.slices) == [5, 6, 7]
+    assert len(executor.running) == 4
+    assert not world.core.state.claims[executor.claim.claim_id].leaving
+
+
+def test_a_stranger_gets_nothing_of_a_claim_whose_executor_starts():
+    """It may not want it, and the run would have to start another executor there."""
+    world = busy(synced=False)
+    use(world, other(modest=False))
+    assert held(world) == 8
+
+
+def test_a_slice_that_is_killed_and_a_restart():
+    """The next scheduler knows of the smaller claim, and its executor of the larger one: it gives the rest back."""
+    world = busy(synced=False)
+    (executor,) = world.live()
+    use(world, other())
+    world.restart()
+    assert held(world) == 4
+    world.sync(executor)
+    world.sync(executor)
+    assert sorted(executor.slices) == [5, 6, 7]
+    assert world.core.state.claims[executor.claim.claim_id].resources.cores == 4
+    assert len(executor.running) == 4
 
 
 def test_no_more_is_given_than_others_have_taken_and_want():
@@ -214,6 +257,15 @@ def test_the_last_claim_is_given_back_in_turns(taken):
     assert held(world) == 0
     assert not world.live()
     assert len(world.core.state.queue) == 32
+
+
+def test_the_room_of_its_turn_is_offered_at_once():
+    """The run revives for the others when Mesos has its last claim back, and suppresses again; that delays no revive
+    for itself."""
+    world, _ = after_its_turn(7)
+    asked = [type(a) for a in world.actions if isinstance(a, (act.Revive, act.Suppress))]
+    assert asked[-2:] == [act.Revive, act.Suppress]
+    assert world.core.state.clusters[""].revive_pause == 2 * REVIVE_AT_LEAST_S  # after the first, for its tasks
 
 
 def test_rests_after_its_turn():

@@ -39,7 +39,7 @@ from mfmesos.estimates.estimated_needs import needs_for
 from mfmesos.shared import wire
 from mfmesos.shared.devices import Device
 from mfmesos.shared.kept_files import Kept, attempt_of, pin
-from mfmesos.shared.slices import slice_id
+from mfmesos.shared.slices import of_slice, slice_id
 
 
 def oldest_s(use: OfferUse, now: float) -> float:
@@ -75,6 +75,8 @@ class FakeExecutor:
     """Temporary outputs of its attempts."""
     slices: dict[int, Resources] = field(default_factory=dict)
     """Those that were not given back."""
+    unlaunched: set[int] = field(default_factory=set)
+    """Those of them whose Mesos tasks were killed before it started: it does not know."""
     devices: tuple[Device, ...] = ()
     """What it reports of GPUs from its next sync on."""
     reported: tuple[Device, ...] = ()
@@ -84,7 +86,8 @@ class FakeExecutor:
 
     def given(self) -> Resources:
         """What of the claim was given back."""
-        return sum((part for n, part in enumerate(self.claim.slices, 1) if n not in self.slices), Resources())
+        return sum((part for n, part in enumerate(self.claim.slices, 1)
+                    if n not in self.slices or n in self.unlaunched), Resources())
 
 
 @dataclass
@@ -186,6 +189,8 @@ class World:
         """Whether attempts may be queued ahead; results say that they took 10 s when not."""
 
         self.given_back: list[tuple[FakeExecutor, int]] = []
+        self.killed: list[tuple[str, int]] = []
+        """Slices whose executors have not started."""
         """Slices that answers asked for."""
         self._same: dict[tuple[str, str], str] = {}
         """By agent and number of a GPU: the name that its executor gave it."""
@@ -328,6 +333,14 @@ class World:
                 assert executor is None or executor.claim.cluster == action.cluster
         elif isinstance(action, (act.Suppress, act.Revive)):
             self.masters[action.cluster].suppressed = isinstance(action, act.Suppress)
+        elif isinstance(action, act.KillClaim) and (found := of_slice(action.claim_id)) in self.unlaunched_slices():
+            self.executors[found[0]].unlaunched.add(found[1])
+            self.killed.append(found)
+
+    def unlaunched_slices(self) -> set[tuple[str, int]]:
+        """Those that still wait for their executors to start."""
+        return {(claim_id, number) for claim_id, executor in self.executors.items() if not executor.seq
+                for number in executor.slices.keys() - executor.unlaunched}
 
     def _answered(self, action: act.AnswerSync) -> None:
         executor = self.executors.get(action.claim_id)
@@ -356,6 +369,10 @@ class World:
 
     def _give_back(self) -> None:
         """The executors give back what answers asked for, and Mesos reports the end of the slices' tasks."""
+        while self.killed:
+            claim_id, number = self.killed.pop(0)
+            executor = self.executors[claim_id]
+            self._slice_ended(executor, number, executor.slices[number], "TASK_KILLED")
         while self.given_back:
             executor, number = self.given_back.pop(0)
             part = executor.slices.pop(number, None)
@@ -365,10 +382,15 @@ class World:
             used = sum((Resources(r.cores, r.memory_mb, r.disk_mb) for r in executor.running.values()), Resources())
             left = claim.resources - executor.given()
             assert self.ahead or used.fits_in(left), "a slice is given back while it is used"
-            master = self.masters[claim.cluster]
-            master.used[claim.agent_id] = master.used[claim.agent_id] - part
-            self.send(ev.ClaimUpdated(slice_id(claim.claim_id, number), "TASK_FINISHED", "", "", claim.agent_id,
-                                      "dXVpZA==", cluster=claim.cluster))
+            if number not in executor.unlaunched:
+                self._slice_ended(executor, number, part, "TASK_FINISHED")
+
+    def _slice_ended(self, executor: FakeExecutor, number: int, part: Resources, how: str) -> None:
+        claim = executor.claim
+        master = self.masters[claim.cluster]
+        master.used[claim.agent_id] = master.used[claim.agent_id] - part
+        self.send(ev.ClaimUpdated(slice_id(claim.claim_id, number), how, "", "", claim.agent_id, "dXVpZA==",
+                                  cluster=claim.cluster))
 
     def _check_temporaries(self, executor: FakeExecutor, run: wire.Run) -> None:
         """Every temporary input of an attempt is in its claim, or with the scheduler."""

@@ -43,6 +43,7 @@ def test_a_slice_that_is_launched_late_or_killed(start, staging):
     wait_until(lambda: state_of(executor, "r-1.2") == "TASK_RUNNING")
     executor.say("kill", "r-1.2", 1.0)
     wait_until(lambda: state_of(executor, "r-1.2") == "TASK_KILLED")
+    executor.say("kill", "r-1.2", 1.0)  # a call that was repeated
     staging.run(run("1.1", "true"))
     assert staging.wait("1.1")[0].outcome == "finished"
     assert state_of(executor, "r-1") == "TASK_RUNNING"

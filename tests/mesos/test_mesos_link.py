@@ -14,7 +14,7 @@ from support import free_port, wait_until
 
 from mfmesos.core import events
 from mfmesos.core.actions import OpenClaim
-from mfmesos.core.model import Resources
+from mfmesos.core.model import Resources, Rival
 from mfmesos.mesos import open_claim, translate
 from mfmesos.mesos.scheduler_driver import speaks_tls
 from mfmesos.mesos.stream import Timing
@@ -282,6 +282,29 @@ def test_agents_are_listed(connect):
         assert agent.reserved == (("other", Resources(3)),)
         assert (agent.id, agent.active, agent.resources) == (
             "A-1", False, Resources(6, 100, 10, 1, named({"licences": 3, "ports": 2, "tags": 2})))
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_the_use_of_the_cluster_is_listed(connect, refuses):
+    """By the call for metrics, whose number per second is not limited; a master that refuses the call is asked for the
+    page, and not called again."""
+    metrics = {"master/cpus_total": 8.0, "master/frameworks/b/F-2/subscribed": 1.0,
+               "master/frameworks/b/F-2/roles/*/suppressed": 0.0}
+    by_call = {"get_metrics": {"metrics": [{"name": name, "value": value} for name, value in metrics.items()]}}
+    with FakeMesos() as mesos:
+        mesos.answer = lambda call: (202, "") if call["type"] != "GET_METRICS" else (
+            (403, "") if refuses else (200, json.dumps(by_call)))
+        mesos.pages["/roles"] = json.dumps({"roles": [
+            {"name": "*", "resources": {"cpus": 3}, "frameworks": ["F-1", "F-2"]}]}).encode()
+        mesos.pages["/metrics/snapshot"] = json.dumps(metrics if refuses else {}).encode()
+        link, seen = connect(mesos.address)
+        seen.wait(events.Registered)
+        for count in (1, 2):
+            link.list_use()
+            found = seen.wait(events.UseListed, count)
+            assert found.rivals == (Rival("F-2", "*", True, False, 0, 0),)
+            assert found.total.cores == 8
+        assert len(mesos.of("GET_METRICS")) == (1 if refuses else 2)
 
 
 # --- calls that cannot be sent, or are not answered ---

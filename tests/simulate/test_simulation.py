@@ -221,10 +221,13 @@ def test_a_second_run_gets_its_share():
     assert found["fairness"]["jain_mean"] > 0.5
 
 
-def test_twenty_runs_at_once_take_turns():
+@pytest.mark.parametrize("start_s", [0.8, 3.0])
+def test_twenty_runs_at_once_take_turns(start_s):
     """A share of less than one core: a run that has had its turn rests until the others have had theirs. So the last
-    one waits for two turns at most, although the master would serve those that revive again just as soon."""
-    found = simulated(*(Workload(f"run{n:02}", tasks(20, 1.0)) for n in range(20)))
+    one waits for two turns at most, although the master would serve those that revive again just as soon; and the
+    first one holds no more than room for one task until its executor has started."""
+    cluster = Cluster("two", (FOUR,), Costs(start_s=start_s))
+    found = simulated(*(Workload(f"run{n:02}", tasks(20, 1.0), at_s=n * 0.3) for n in range(20)), cluster=cluster)
     assert {run["finished"] for run in found["runs"]} == {20}
-    assert max(found["fairness"]["fair_after_s"].values()) < 20.0
-    assert max(run["makespan_s"] for run in found["runs"]) < 20 * 20 / 8 * 1.75
+    assert max(found["fairness"]["fair_after_s"].values()) < 9.0
+    assert max(run["makespan_s"] for run in found["runs"]) < 20 * 20 / 8 * (1.2 + start_s / 2)
