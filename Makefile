@@ -85,9 +85,13 @@ bench-backfill: .venv  ## measure backfilling in virtual time on a published mod
 	.venv/bin/python bench/backfill.py
 	.venv/bin/python bench/backfill.py --sigma 0 --seeds 20
 
+.PHONY: bench-fairness-limit
+bench-fairness-limit: debian-packages .venv real-mesos  ## measure how fair any framework could be beside the greedy one of bench-fairness, on a real Mesos, 17 minutes
+	.venv/bin/python bench/fairness_limit.py
+
 .PHONY: bench-fairness
 bench-fairness: debian-packages .venv real-mesos  ## measure how fairly a run shares a cluster with a greedy framework, in three situations: in virtual time, and RUNS times on a real Mesos (18 minutes each)
-	.venv/bin/python bench/fairness.py --plot docs/fairness.svg
+	.venv/bin/python bench/fairness.py
 	.venv/bin/python bench/fairness_on_mesos.py --runs $(or $(RUNS),5)
 
 .PHONY: bench-executors
@@ -133,8 +137,10 @@ bench-sharing: debian-packages .venv real-mesos  ## measure several frameworks o
 	.venv/bin/python bench/sharing.py $(SCENES)
 
 .PHONY: docs
-docs: debian-packages .venv  ## make docs/messages.md and the pictures of docs anew, from real runs in terminals and Chromium
+docs: debian-packages .venv  ## make docs/messages.md and the pictures of docs anew, from experiments, and real runs in terminals and Chromium
 	.venv/bin/python tools/messages.py >docs/messages.md
+	.venv/bin/python bench/fairness.py --runs 1 --plot docs/pictures/fairness.svg
+	.venv/bin/python bench/placements.py --plot docs/pictures/placements.svg
 	.venv/bin/python tools/pictures.py
 
 .PHONY: dist

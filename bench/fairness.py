@@ -155,23 +155,19 @@ def draw(runs: Mapping[tuple[int, bool], Sequence[Shares]], path: str) -> None:
     """The shares of both frameworks over time, means of DRAWN_S, by situation: on the left with the lever pulled the
     wrong way, on the right of mfmesos.
     """
-    from matplotlib import rcParams
-    from matplotlib.figure import Figure
+    import plotting
 
-    rcParams.update({"svg.hashsalt": "mfmesos", "svg.fonttype": "none"})  # the same small file from the same figures
-    figure = Figure(figsize=(10, 2.4 * len(SITUATIONS)), layout="constrained")
-    axes = figure.subplots(len(SITUATIONS), 2, sharex=True, sharey=True, squeeze=False)
+    axes = plotting.axes(len(SITUATIONS), 2)
     for (number, ours), shares in runs.items():
-        one, situation = axes[number][int(ours)], SITUATIONS[number]
+        one, situation = axes[2 * number + ours], SITUATIONS[number]
         parts = [list(some) for _, some in groupby(shares, key=lambda seen: seen.at // DRAWN_S)]
         at = [DRAWN_S * (n + 0.5) for n in range(len(parts))]
-        for name, which in ("mfmesos" if ours else situation.wrong.name, 1), (GREEDY.name, 2):
+        for name, which in ("the other one", 1), (GREEDY.name, 2):
             one.plot(at, [statistics.mean(seen[which] for seen in part) for part in parts], label=name)
-        one.set(title=situation.about if not ours else "", ylim=(0, 1), ylabel="dominant share")
-        one.legend(loc="upper right")
-    for one in axes[-1]:
+        one.set(title="mfmesos" if ours else situation.about, ylim=(0, 1), ylabel="" if ours else "dominant share")
+    for one in axes[-2:]:
         one.set_xlabel("seconds")
-    figure.savefig(path, metadata={"Date": None})
+    plotting.save(axes[0], path)
 
 
 def main() -> None:

@@ -15,8 +15,9 @@ import os
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,8 @@ from mfmesos.simulate.cluster_model import Rival  # noqa: E402
 LOOK_S = 0.5
 READY_S = 60.0
 EACH = AGENTS.resources
+Start = Callable[[str, Path], contextlib.AbstractContextManager[None]]
+"""Of a framework for a master, in a folder of its own; it ends with the block."""
 
 
 @contextlib.contextmanager
@@ -64,12 +67,14 @@ def plain(rival: Rival, master: str, where: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def mfmesos(situation: Situation, master: str, where: Path) -> Iterator[None]:
+def mfmesos(rate: float | None, seconds: float, master: str, where: Path) -> Iterator[None]:
+    """`rate`: tasks that arrive per second. Each lasts `seconds`."""
     (where / "tasks.jsonl").write_text("".join(json.dumps({
-        "command": f"sleep {LASTS_S:g}; : > o.{n}", "outputs": [f"o.{n}"], "cores": TASK.cores,
+        "command": f"sleep {seconds:g}; : > o.{n}", "outputs": [f"o.{n}"], "cores": TASK.cores,
         "memory": TASK.memory_mb, "disk": 1}) + "\n" for n in range(ENOUGH)))
-    rate = [f"--arrival-rate={situation.rate:g}"] if situation.rate else []
-    with running([*MFMESOS, "run", "--plain", "--no-history", "--master", master, *rate, "tasks.jsonl"], where, "log"):
+    argument = [f"--arrival-rate={rate:g}"] if rate else []
+    with running([*MFMESOS, "run", "--plain", "--no-history", "--master", master, *argument, "tasks.jsonl"], where,
+                 "log"):
         yield
 
 
@@ -95,19 +100,27 @@ def until_there(master: str, number: int) -> None:
         time.sleep(0.05)
 
 
-def watched(bench: Bench, situation: Situation, ours: bool, until: float) -> list[Shares]:
-    """One run."""
-    cluster = RealMesos(agents=AGENTS.count,
+def first_of(situation: Situation, ours: bool) -> Start:
+    """The framework that is there first."""
+    if ours:
+        return partial(mfmesos, situation.rate, LASTS_S)
+    return partial(plain, situation.wrong)
+
+
+def watched(
+    where: Path, first: Start | None, until: float, greedy: Rival = GREEDY, flags: Mapping[str, str] | None = None,
+) -> list[Shares]:
+    """One run, `first` before the greedy framework; `flags` are those of Mesos."""
+    cluster = RealMesos(agents=AGENTS.count, flags=flags,
                         resources=f"cpus:{EACH.cores:g};mem:{EACH.memory_mb:g};disk:{EACH.disk_mb:g}")
-    where, shares = bench.new_folder(), list[Shares]()
+    shares = list[Shares]()
     try:
-        first = mfmesos(situation, cluster.master, where) if ours else plain(situation.wrong, cluster.master, where)
-        with first:
-            until_there(cluster.master, 1)
+        with first(cluster.master, where) if first else contextlib.nullcontext():
+            until_there(cluster.master, 1 if first else 0)
             began = time.monotonic()
             time.sleep(LATER_S)
-            with plain(replace(GREEDY, at_s=0.0), cluster.master, where):
-                until_there(cluster.master, 2)
+            with plain(replace(greedy, at_s=0.0), cluster.master, where):
+                until_there(cluster.master, 2 if first else 1)
                 while (now := time.monotonic() - began) < until:
                     shares.append(seen(now, frameworks(cluster.master)))
                     time.sleep(LOOK_S)
@@ -134,7 +147,8 @@ def main() -> None:
             for ours in {"mfmesos": (True,), "others": (False,)}.get(options.only, (False, True)):
                 situation, runs = SITUATIONS[number - 1], list[Found]()
                 for _ in range(options.runs):
-                    shares = last[number - 1, ours] = watched(bench, situation, ours, options.until)
+                    shares = last[number - 1, ours] = watched(
+                        bench.new_folder(), first_of(situation, ours), options.until)
                     runs.append(found(shares, rate_of(situation, ours), options.since))
                     print("one run:", ", ".join(f"{value:.3f}" for value in runs[-1]), file=sys.stderr, flush=True)
                 print(line(situation, ours, mean(runs)), flush=True)

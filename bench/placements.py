@@ -1,6 +1,6 @@
 """How well each placement packs: the core alone, on random clusters of unequal agents, against the integer optimum.
 
-    python3 bench/placements.py [--clusters N] [--seed N]      (needs scipy; pip install .[bench])
+    python3 bench/placements.py [--clusters N] [--seed N] [--plot FILE]      (needs scipy; pip install .[bench])
 
 For each cluster an integer program (scipy.optimize.milp) finds the largest list with equally many tasks of each kind
 that fits as a whole. The list is submitted to the core, kinds in turns, all agents make offers, and the tasks that run
@@ -11,8 +11,10 @@ from __future__ import annotations
 import argparse
 import random
 import statistics
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import plotting
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from mfmesos.core import actions as act
@@ -26,6 +28,7 @@ Amounts = list[tuple[int, int]]
 """Cores and GB."""
 GB = 1024.0
 PLACEMENTS = ("first", "pack", "spread", "balanced", "best")
+REACH = 0.97
 
 
 def cluster(chance: random.Random) -> tuple[Amounts, Amounts]:
@@ -92,10 +95,23 @@ def started(agents: Amounts, kinds: Amounts, each: int, placement: str) -> int:
     return len(running)
 
 
+def draw(found: Mapping[str, Sequence[float]], path: str) -> None:
+    """Of each placement the parts of the lists that started, in their order."""
+    one, = plotting.axes(1, 1)
+    for name, parts in found.items():
+        if name != "pack":  # like `first`, where nothing else is on the cluster
+            one.plot(range(1, len(parts) + 1), sorted(parts), "--" if name == "best" else "-",
+                     label="first, pack" if name == "first" else name)
+    one.axhline(REACH, color="black", linewidth=0.8, label="to be reached")
+    one.set(xlabel="clusters, by the part that starts", ylabel="part of the optimum")
+    plotting.save(one, path)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clusters", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--plot", metavar="FILE", help="also draw the parts (SVG)")
     options = parser.parse_args()
     shan = [(100, 30), (30, 100)], [(5, 1), (1, 5)]
     print("the case of Shan et al.: " + ", ".join(
@@ -110,8 +126,10 @@ def main() -> None:
                 found[name].append(started(agents, kinds, each, name) / (each * len(kinds)))
     print("| placement | mean | least | clusters with at least 0.97 |\n| --- | --- | --- | --- |")
     for name, parts in found.items():
-        enough = sum(part >= 0.97 for part in parts)
+        enough = sum(part >= REACH for part in parts)
         print(f"| `{name}` | {statistics.mean(parts):.3f} | {min(parts):.3f} | {enough} of {len(parts)} |")
+    if options.plot:
+        draw(found, options.plot)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
 
-from mfmesos.core import constraints, gpu_ids, rankings, spots, trust
-from mfmesos.core.model import Resources
+from mfmesos.core import rankings, repacking, spots
+from mfmesos.core.offered_room import OfferedRoom
 from mfmesos.core.policies.protocols import Placement
 from mfmesos.core.records import AgentRecord, Rank, Shape
 from mfmesos.core.state import State
@@ -58,7 +58,7 @@ def _evenly(
     """Each zone, and in it each agent, gets its even share of the tasks that fit there, in their order; what does not
     fit where an even share would put it goes evenly to the agents where it fits.
     """
-    rooms = [_Room(state, agent) for agent in agents]
+    rooms = [OfferedRoom(state, agent) for agent in agents]
     fits = [{shape for shape, _ in wanted if room.fits(shape)} for room in rooms]
     tasks = [spots.tasks_at(state, agent.id) for agent in agents]
     portions: list[Counter[Shape]] = [Counter() for _ in agents]
@@ -98,15 +98,19 @@ def _first(left: Counter[Shape], fitting: set[Shape], count: int) -> Counter[Sha
 def _cheapest(
     state: State, agents: Sequence[AgentRecord], wanted: Wanted,
 ) -> Iterator[tuple[AgentRecord, Wanted]]:
-    """Task by task in their order: each goes where it costs least, next to those before it."""
-    rooms = [_Room(state, agent) for agent in agents]
+    """Task by task in their order: each goes where it costs least, next to those before it. Then those that fit nowhere
+    are made room for.
+    """
+    rooms = [OfferedRoom(state, agent) for agent in agents]
     portions: list[Counter[Shape]] = [Counter() for _ in rooms]
     costs: dict[Shape, _Costs] = {}
+    left: Counter[Shape] = Counter()
     for shape in _by_rank(state, wanted):
         if shape not in costs:
             costs[shape] = _Costs(shape, rooms)
         number = costs[shape].least()
         if number is None:
+            left[shape] += 1
             continue
         rooms[number].take(shape)
         portions[number][shape] += 1
@@ -114,15 +118,16 @@ def _cheapest(
             one.look(number)
         if sum(one.looks for one in costs.values()) > MOST_LOOKS:
             break
+    repacking.make_room(rooms, portions, left)
     for agent, portion in zip(agents, portions):
-        if portion:
-            yield agent, list(portion.items())
+        if +portion:
+            yield agent, list((+portion).items())
 
 
 class _Costs:
     """The rooms by what a task of one shape costs there."""
 
-    def __init__(self, shape: Shape, rooms: Sequence[_Room]) -> None:
+    def __init__(self, shape: Shape, rooms: Sequence[OfferedRoom]) -> None:
         self._shape, self._rooms = shape, rooms
         self._queue: list[tuple[float, int, int]] = []
         self.looks = 0
@@ -150,40 +155,3 @@ def _by_rank(state: State, wanted: Wanted) -> Iterator[Shape]:
 
     in_order = heapq.merge(*(ranked(shape, n) for shape, n in wanted), key=itemgetter(0))
     return (shape for _, shape in in_order)
-
-
-class _Room:
-    """What is left of an agent's offers while tasks are placed."""
-
-    def __init__(self, state: State, agent: AgentRecord) -> None:
-        self._state, self._agent = state, agent
-        own = Resources(memory_mb=state.policy.executor_memory_mb)
-        offered = gpu_ids.bounded(state, agent, (agent.offered() - own).at_least_zero())
-        self._total = offered.bounded(*state.left_to_claim())
-        self._spot = spots.offered(state, agent)._replace(free=self._total, total=self._total)
-        self._shut = agent.avoid_until > state.now or any(
-            offer.unavailable_from is not None for offer in agent.offers.values())
-        self.changes = 0
-
-    def _need(self, shape: Shape) -> Resources:
-        return self._state.allocation(shape, self._total, self._agent.id)
-
-    def fits(self, shape: Shape) -> bool:
-        """Whether one more task does, and may start there."""
-        return (not self._shut and self._need(shape).fits_in(self._spot.free)
-                and not trust.shunned(self._state, shape, self._agent.id) and not gpu_ids.splits(self._state, shape)
-                and constraints.left_to_open(self._state, shape, self._agent.id, self._spot.taken) > 0)
-
-    def cost(self, shape: Shape) -> float | None:
-        """None: it does not fit, or may not start there."""
-        return self._state.placement(shape).cost(self._spot, self._need(shape)) if self.fits(shape) else None
-
-    def take(self, shape: Shape) -> None:
-        need = self._need(shape)
-        spot = self._spot
-        taken = dict(spot.taken)
-        for one in shape.where:
-            if one.op == "takes":
-                taken[one.attribute] = taken.get(one.attribute, 0.0) + float(one.value)
-        self._spot = spot._replace(free=spot.free - need, used=spot.used + need, tasks=spot.tasks + 1, taken=taken)
-        self.changes += 1

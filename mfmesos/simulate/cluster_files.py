@@ -28,9 +28,10 @@ def load_cluster(name: str) -> Cluster:
     groups = tuple(_group(part) for part in data.parts("agents"))
     if not groups:
         data.wrong("agents", [], m.WANT_AGENTS())
+    costs = _times(data.part("costs"), Costs)
     made = Cluster(
-        path.stem, groups, _times(data.part("costs"), Costs), _times(data.part("losses"), Losses),
-        tuple(sorted(data.amounts("weights").items())), tuple(_rival(part) for part in data.parts("others", [])))
+        path.stem, groups, costs, _times(data.part("losses"), Losses), tuple(sorted(data.amounts("weights").items())),
+        tuple(_rival(part, costs) for part in data.parts("others", [])))
     data.text("about", "")
     data.finish()
     for role, weight in made.weights:
@@ -62,13 +63,14 @@ def _times(data: Checked, kind: type[Times]) -> Times:
     return kind(**found)
 
 
-def _rival(data: Checked) -> Rival:
+def _rival(data: Checked, costs: Costs) -> Rival:
     manner = MANNERS[data.text("manner", "polite", sorted(MANNERS))]
     made = Rival(
         data.text("name"), int(data.number("tasks", 0, COUNT)), _size(data, manner.size),
         data.number("seconds", manner.seconds, BOUND), data.number("at_s", 0.0, SECONDS), data.text("role", "*"),
         data.number("answer_s", manner.answer_s, SECONDS), data.number("keep_s", manner.keep_s, SECONDS),
         data.number("refuse_s", manner.refuse_s, SECONDS), data.flag("suppresses", manner.suppresses),
-        int(data.number("per_agent", manner.per_agent, COUNT)), data.number("arrivals_per_s", 0.0, AMOUNT))
+        int(data.number("per_agent", manner.per_agent, COUNT)), data.number("arrivals_per_s", 0.0, AMOUNT),
+        data.number("start_s", costs.start_s, SECONDS))
     data.finish()
     return made

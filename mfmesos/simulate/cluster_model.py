@@ -19,7 +19,7 @@ class Costs:
     """How long things take, in seconds. The defaults were measured on a real Mesos with agents on one machine."""
 
     start_s: float = 0.8
-    """From the launch of a claim to its executor's first sync; other frameworks' tasks start as fast."""
+    """From the launch of a claim to its executor's first sync; other frameworks' tasks start as fast by default."""
     sync_s: float = 0.005
     """From the end of an attempt, or the receipt of an answer, to the arrival of the executor's next sync."""
     task_s: float = 0.01
@@ -77,6 +77,8 @@ class Rival:
     """Tasks that it runs on one agent at most; 0: as many as fit. The rest of an offer goes back."""
     arrivals_per_s: float = 0.0
     """Tasks that arrive, from `at_s` on; 0: all are there at once."""
+    start_s: float | None = None
+    """From the launch of a task to its start; None: as long as a claim of ours takes (Costs)."""
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,8 @@ class RivalFramework:
         self.running += 1
         self._tasks[number] = agent
         self.master.hold(self._framework, agent, self._each)
-        self._time.after(self._costs.start_s + self.rival.seconds, lambda: self._end(number, True))
+        start_s = self._costs.start_s if self.rival.start_s is None else self.rival.start_s
+        self._time.after(start_s + self.rival.seconds, lambda: self._end(number, True))
 
     def _end(self, number: int, finished: bool) -> None:
         agent = self._tasks.pop(number, None)

@@ -3,12 +3,14 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from world import FakeExecutor, World
 
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
+from mfmesos.core import repacking
 from mfmesos.core.model import Request, Resources, StagedInput, Task
 from mfmesos.core.policies.protocols import Spot
 from mfmesos.core.policies.registry import placement
@@ -248,6 +250,58 @@ def test_best_packs_all_of_42_tasks():
         found[name] = len(running(world))
     assert found["best"] == 42
     assert max(found["first"], found["pack"]) < 42
+
+
+def test_a_task_makes_way_where_another_fits_nowhere_else():
+    """The first task would go to the agent of its proportions, the only one that holds the second."""
+    world = world_of("best", {"a1": Resources(4, 3000, 1000), "a2": Resources(3, 4000, 1000)})
+    submit(world, (1, 1.0, 2000.0), (2, 3.0, 4000.0))
+    world.offer()
+    assert running(world) == {1: "a1", 2: "a2"}
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.integers(3, 10), st.integers(3, 10)), min_size=2, max_size=4),
+       st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=2, max_size=3),
+       st.sampled_from(["best", "balanced"]))
+def test_who_makes_way_has_another_place(sizes, kinds, name):
+    """As many tasks of each shape are planned as before, or more up to those that are left over; no agent gets more
+    than it offers.
+    """
+    agents = {f"a{n}": Resources(cores, memory * 1000.0, 1000) for n, (cores, memory) in enumerate(sizes)}
+    make_room, seen = repacking.make_room, []
+
+    def watched(rooms, portions, left):
+        before, free = sum(portions, Counter()), [room.free for room in rooms]
+        held = [sum((room.need(s) * n for s, n in part.items()), free[i]) for i, (room, part) in
+                enumerate(zip(rooms, portions))]
+        make_room(rooms, portions, left)
+        after = sum(portions, Counter())
+        assert all(before[shape] <= count <= before[shape] + left[shape] for shape, count in after.items())
+        assert set(before) <= set(after)
+        for room, part, whole in zip(rooms, portions, held):
+            assert min(part.values(), default=0) >= 0
+            assert sum((room.need(s) * n for s, n in part.items()), Resources()).fits_in(whole)
+        seen.append(after - before)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(repacking, "make_room", watched)
+        world = world_of(name, agents)
+        submit(world, *((n, float(cores), memory * 1000.0) for n, (cores, memory) in enumerate(kinds * 4)))
+        world.offer()
+    assert seen
+
+
+def test_making_room_is_bounded(monkeypatch):
+    """What is tried in one call, however many tasks are left over."""
+    tried = []
+    monkeypatch.setattr(repacking, "MOST_STEPS", 7)
+    for step in ("_try", "_elsewhere"):
+        monkeypatch.setattr(repacking._Plan, step, lambda *_: tried.append(1))
+    world = world_of("best", {f"a{n}": Resources(6, 3000, 1000) for n in range(12)})
+    submit(world, *((n, *((3.0, 60.0) if n % 2 else (2.0, 2900.0))) for n in range(60)))
+    world.offer()
+    assert 0 < len(tried) <= 7
 
 
 def executor_at(world: World, agent: str) -> FakeExecutor:

@@ -40,11 +40,13 @@ def test_a_cluster(tmp_path):
     """All keys."""
     made = load_cluster(written(tmp_path, "c.json", {
         "agents": [{"count": 3, **AGENT, "others": {"licences": 2}}], "costs": {"start_s": 2}, "weights": {"a": 2},
-        "losses": {"every_s": 60}, "others": [{"name": "g", "manner": "greedy", "tasks": 5, "cores": 2}]}))
+        "losses": {"every_s": 60}, "others": [{"name": "g", "manner": "greedy", "tasks": 5, "cores": 2},
+                                                   {"name": "h", "start_s": 0.1}]}))
     assert made.count() == 3
     assert made.total() == Resources(12, 12288, 300000, 0, (("licences", 6.0),))
     assert (made.costs.start_s, made.losses.every_s, made.weights) == (2, 60, (("a", 2.0),))
     assert (made.rivals[0].suppresses, made.rivals[0].size.cores, made.rivals[0].tasks) == (False, 2, 5)
+    assert [one.start_s for one in made.rivals] == [2, 0.1]
 
 
 @pytest.mark.parametrize(("content", "message"), [
