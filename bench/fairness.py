@@ -16,12 +16,14 @@ is when both frameworks have had 0.9 of their fair share.
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import NamedTuple
 
+from mfmesos.allocation.allocator import INTERVAL_S
 from mfmesos.core.model import Request, Resources
 from mfmesos.core.policy import Policy
 from mfmesos.simulate.cluster_model import AgentGroup, Cluster, Rival
@@ -37,6 +39,8 @@ LASTS_S, LATER_S, ENOUGH = 5.0, 0.5, 5000
 GREEDY = Rival("greedy", size=TASK, seconds=LASTS_S, at_s=LATER_S, suppresses=False)
 SLOW_RATE, RATE = 1.0, 2.0
 """Tasks per second, of some 2.8 that the cluster can run: less than a fair share, and more."""
+STARTS_S = (0.02, 0.2, 0.5, 0.8, 0.98)
+"""0.02: an executor that is there already, as in fairness_on_mesos.py; 0.8: one for each task."""
 FAIR = 0.9
 LOOK_S = 0.25
 DRAWN_S = 5.0
@@ -100,9 +104,11 @@ def _share(framework: Subscriber, total: Resources) -> float:
     return max(held.cores / total.cores, held.memory_mb / total.memory_mb)
 
 
-def watched(situation: Situation, ours: bool, seed: int, until: float, policy: Policy) -> list[Shares]:
+def watched(
+    situation: Situation, ours: bool, seed: int, until: float, policy: Policy, greedy: Rival = GREEDY,
+) -> list[Shares]:
     """One run."""
-    rivals = (GREEDY,) if ours else (situation.wrong, GREEDY)
+    rivals = (greedy,) if ours else (situation.wrong, greedy)
     tasks = (SimTask(n, "work", LASTS_S, 1.0, 100.0, request=Request(TASK.cores, TASK.memory_mb, 1.0))
              for n in range(1, ENOUGH))
     lab = Laboratory(Cluster("lab", (AGENTS,), rivals=rivals), [Workload("ours", tasks)] if ours else [],
@@ -133,6 +139,24 @@ def figures(situation: Situation, ours: bool, runs: int, since: float, until: fl
     """Means of all runs."""
     runs_of = [watched(situation, ours, seed, until, policy) for seed in range(1, runs + 1)]
     return mean([found(shares, rate_of(situation, ours), since) for shares in runs_of])
+
+
+def by_phase(runs: int, since: float, until: float) -> Iterator[str]:
+    """A table: the UF of mfmesos, and of another greedy framework, beside a greedy one whose tasks start so fast. All
+    of their time its cores are held, and then nobody's until Mesos's next allocation.
+    """
+    yield ("| its tasks start within | a core is nobody's for | UF beside a framework that holds half | mfmesos | "
+           "another greedy one |\n| --- | --- | --- | --- | --- |")
+    for start_s in STARTS_S:
+        greedy = replace(GREEDY, start_s=start_s)
+        like = replace(SITUATIONS[0], wrong=replace(greedy, name="like", at_s=0.0))
+        held_s = LASTS_S + start_s
+        idle_s = math.ceil(held_s / INTERVAL_S) * INTERVAL_S - held_s
+        unfairness = [statistics.mean(
+            found(watched(like, ours, seed, until, Policy(), greedy), None, since).unfairness
+            for seed in range(1, runs + 1)) for ours in (True, False)]
+        yield (f"| {start_s:g} s | {idle_s:.2f} s | {0.5 * idle_s / (held_s + idle_s):.1%} | {unfairness[0]:.1%} | "
+               f"{unfairness[1]:.1%} |")
 
 
 def mean(several: Sequence[Found]) -> Found:
@@ -181,6 +205,9 @@ def main() -> None:
     for situation in SITUATIONS:
         for ours in (False, True):
             print(line(situation, ours, figures(situation, ours, options.runs, options.since, options.until, Policy())))
+    print()
+    for line_of_table in by_phase(options.runs, options.since, options.until):
+        print(line_of_table)
     if options.plot:
         draw({(number, ours): watched(situation, ours, 1, options.until, Policy())
               for number, situation in enumerate(SITUATIONS) for ours in (False, True)}, options.plot)

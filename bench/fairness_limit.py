@@ -60,8 +60,8 @@ def line(case: str, shares: list[Shares], since: float, greedy: Used) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE", default=list(CASES))
-    parser.add_argument("--from", dest="since", type=float, default=30.0)
-    parser.add_argument("--to", dest="until", type=float, default=90.0)
+    parser.add_argument("--from", dest="since", type=float, default=40.0)
+    parser.add_argument("--to", dest="until", type=float, default=100.0)
     options = parser.parse_args()
     print(", ".join(f"{key} {value}" for key, value in describe(install.VERSION).items()), flush=True)
     print("| beside the greedy framework | tasks | allocation interval | its share | share of the greedy one | UF | "
