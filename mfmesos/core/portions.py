@@ -6,7 +6,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from operator import itemgetter
 
 from mfmesos.core import rankings, repacking, spots
@@ -20,7 +20,7 @@ Wanted = list[tuple[Shape, int]]
 MOST_AGENTS = 32
 """That many agents are compared in one call, the first ones by rank."""
 MOST_LOOKS = 20_000
-"""Costs that are asked for in one call: what is left over is placed when the rest has its claims."""
+"""Costs that are asked for in one call. Further tasks, where kinds are that numerous, go where there is room."""
 
 
 def of_agents(
@@ -104,24 +104,40 @@ def _cheapest(
     rooms = [OfferedRoom(state, agent) for agent in agents]
     portions: list[Counter[Shape]] = [Counter() for _ in rooms]
     costs: dict[Shape, _Costs] = {}
-    left: Counter[Shape] = Counter()
-    for shape in _by_rank(state, wanted):
-        if shape not in costs:
-            costs[shape] = _Costs(shape, rooms)
-        number = costs[shape].least()
+    left, full = Counter(dict(wanted)), set[Shape]()
+    looks, number = 0, None
+    for shape in _by_rank(state, wanted) if rooms else ():
+        if shape in full:
+            continue
+        if looks > MOST_LOOKS:
+            number = _next_with_room(rooms, shape, number or 0)
+        else:
+            if shape not in costs:
+                costs[shape] = _Costs(shape, rooms)
+                looks += len(rooms)
+            number = costs[shape].least()
         if number is None:
-            left[shape] += 1
+            full.add(shape)
+            if len(full) == len(left):
+                break
             continue
         rooms[number].take(shape)
         portions[number][shape] += 1
-        for one in costs.values():
-            one.look(number)
-        if sum(one.looks for one in costs.values()) > MOST_LOOKS:
-            break
+        left[shape] -= 1
+        if looks <= MOST_LOOKS:
+            for one in costs.values():
+                one.look(number)
+            looks += len(costs)
     repacking.make_room(rooms, portions, left)
     for agent, portion in zip(agents, portions):
         if +portion:
             yield agent, list((+portion).items())
+
+
+def _next_with_room(rooms: Sequence[OfferedRoom], shape: Shape, start: int) -> int | None:
+    """The first one from `start` on, in a circle."""
+    numbers = chain(range(start, len(rooms)), range(start))
+    return next((number for number in numbers if rooms[number].fits(shape)), None)
 
 
 class _Costs:
@@ -130,13 +146,11 @@ class _Costs:
     def __init__(self, shape: Shape, rooms: Sequence[OfferedRoom]) -> None:
         self._shape, self._rooms = shape, rooms
         self._queue: list[tuple[float, int, int]] = []
-        self.looks = 0
         for number in range(len(rooms)):
             self.look(number)
 
     def look(self, number: int) -> None:
         """The room has changed."""
-        self.looks += 1
         cost = self._rooms[number].cost(self._shape)
         if cost is not None:
             heapq.heappush(self._queue, (cost, number, self._rooms[number].changes))

@@ -10,7 +10,7 @@ from world import FakeExecutor, World
 
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
-from mfmesos.core import repacking
+from mfmesos.core import portions, repacking
 from mfmesos.core.model import Request, Resources, StagedInput, Task
 from mfmesos.core.policies.protocols import Spot
 from mfmesos.core.policies.registry import placement
@@ -290,6 +290,19 @@ def test_who_makes_way_has_another_place(sizes, kinds, name):
         submit(world, *((n, float(cores), memory * 1000.0) for n, (cores, memory) in enumerate(kinds * 4)))
         world.offer()
     assert seen
+
+
+def test_with_numerous_kinds_claims_still_fill_their_agents(monkeypatch):
+    """Beyond the costs that are compared in one call; in the order of the tasks, and no more than room is there for."""
+    monkeypatch.setattr(portions, "MOST_LOOKS", 10)
+    looked, by_rank = [], portions._by_rank
+    monkeypatch.setattr(portions, "_by_rank", lambda *args: (looked.append(one) or one for one in by_rank(*args)))
+    world = world_of("best", {f"a{n}": Resources(5, 3000, 9000) for n in range(3)})
+    submit(world, *((n, 1.0, 10.0 + n % 20) for n in range(1, 200)))
+    world.offer()
+    assert sorted(running(world)) == list(range(1, 16))
+    assert len([a for a in world.actions if isinstance(a, act.OpenClaim)]) == 3
+    assert len(looked) <= 15 + 20
 
 
 def test_making_room_is_bounded(monkeypatch):
