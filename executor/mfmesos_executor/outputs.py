@@ -255,7 +255,7 @@ def _block(name: bytes, mode: int, size: int, kind: bytes, target: bytes = b"", 
     start = b"%s%07o\0%07o\0%07o\0%s%011o\0" % (name.ljust(100, b"\0"), mode, 0, 0, length_field, seconds)
     owner = tarmarks.tar_owner(ns).encode() if mtime_ns else b""
     end = (kind + target.ljust(100, b"\0") + b"ustar  \0" + owner).ljust(BLOCK - 156, b"\0")
-    checksum = sum(start) + 8 * 32 + sum(end)
+    checksum = tarmarks.byte_sum(start) + 8 * 32 + tarmarks.byte_sum(end)
     return start + b"%06o\0 " % checksum + end
 
 

@@ -20,9 +20,9 @@ from mfmesos.shared.wire import Result, Run, SyncAnswer, SyncRequest
 BATCH_S, MOST_BATCH_S, BUSY_BATCH_S = 0.004, 0.02, 0.04
 """Results that come this soon after a sync wait for each other, since a sync is not cheap (docs/performance.md,
 Executor). The wait grows with the number of attempts from BATCH_S to MOST_BATCH_S; it is BUSY_BATCH_S while enough
-attempts queue in the claim, since nobody is idle then: BUSY, and half of those that queued after the last sync. The
-other half lasts until the scheduler has sent more."""
+attempts queue in the claim, since nobody is idle then."""
 BUSY = 4
+"""So many, and more than results wait: these last until the scheduler has sent others for the results."""
 HEARTBEAT_S = 30.0
 """A newer sync follows one that was held for this long, so that a dead scheduler is noticed."""
 FIRST_PAUSE_S, MOST_PAUSE_S = 0.1, 5.0
@@ -113,8 +113,6 @@ class SyncState:
         self._truncated = False
         """A sync left out results for its size; they follow once some of the others are acknowledged."""
         self._sent_at = 0.0
-        self._most_queued = 0
-        """Since then."""
         self._not_before = 0.0
         self._pause_s = FIRST_PAUSE_S
         self._heard_at = now
@@ -132,8 +130,7 @@ class SyncState:
     def due_at(self, lane_free: bool, attempts: int, queued: int) -> float:
         """When to send the next sync. `attempts`: not acknowledged; `queued`: those of them that wait for room."""
         phase = self.phase(lane_free)
-        self._most_queued = max(self._most_queued, queued)
-        is_busy = queued >= BUSY and 2 * queued > self._most_queued
+        is_busy = queued >= BUSY and queued > len(self.results) - sum(map(len, self._in_flight.values()))
         if phase is Phase.FULL:
             return NEVER
         if phase is Phase.OPEN:
@@ -156,7 +153,7 @@ class SyncState:
         self._newest = self._seq
         self._news = False
         self._repeat.clear()
-        self._sent_at, self._most_queued = now, 0
+        self._sent_at = now
         return request
 
     def last_sync(self, attempts: Collection[str]) -> SyncRequest:

@@ -54,7 +54,10 @@ class Needs(Protocol):
         """The category that the task names, or the one that its command has."""
 
     def signature(self, task: Task) -> str:
-        """What the history keeps of the task's command: two digests with a full stop between them."""
+        """A digest of the task's command without its files and numbers. Cheap just after its category was asked for."""
+
+    def exact(self, command: str) -> str:
+        """A digest of the command as it is written. What the history keeps is both, with a full stop between them."""
 
     def known(self, command: str, input_mb: float) -> Known:
         """What this exact command used before; its category is expected already."""

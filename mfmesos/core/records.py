@@ -124,6 +124,8 @@ class TaskRecord:
     kind: Kind
     stem: str
     """The prefix of its attempt ids (see core.attemptid)."""
+    signature: str = ""
+    """See Needs.signature."""
     group: str = ""
     key: float = 0.0
     """Its position in the queue, with `order` (see policies.protocols.Ordering): a retried task keeps its position."""

@@ -80,6 +80,7 @@ def new_record(
     state.needs.expect(category)
     kind = state.kinds.of(Kind(category, context, input_mb, state.needs.known(task.command, input_mb)))
     record = TaskRecord(task, inputs, state.now, order, kind, attempt_stem(task.id, state.policy.nonce),
+                        signature=state.needs.signature(task),
                         estimated=state.policy.estimates != OFF, large=large(inputs),
                         requested=steering.requests_all(state, task.request), attempts=state.tried.pop(task.id, 0))
     ordering = state.policies.ordering
@@ -88,7 +89,8 @@ def new_record(
     asked.complete(state.policy, record)
     state.last_category = kind.category
     state.tasks[task.id] = record
-    state.digests.update(i.digest for i in inputs if not i.temporary)
+    if inputs:
+        state.digests.update(i.digest for i in inputs if not i.temporary)
     return record
 
 
@@ -190,7 +192,7 @@ def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.R
     """A result of the current attempt arrived."""
     claim.took(result.usage.wall_s)
     if result.outcome in (wire.FINISHED, wire.FAILED, wire.EXHAUSTED):
-        attempt = as_attempt(record, result, claim.hostname, state.needs.signature(record.task))
+        attempt = as_attempt(record, result, claim.hostname, state.needs.exact(record.task.command))
         state.needs.learn(attempt)
         demand.learned(state, attempt)
         state.emit(RecordAttempt(attempt))
@@ -231,7 +233,7 @@ def _wrote_input(state: State, claim: Claim, record: TaskRecord, result: wire.Re
         return
     state.writers.add(category)
     state.note("warning", m.INPUT_WRITTEN(category=category, name=result.wrote_input), record.task.id)
-    attempt = as_attempt(record, result, claim.hostname, state.needs.signature(record.task))
+    attempt = as_attempt(record, result, claim.hostname, state.needs.exact(record.task.command))
     state.emit(RecordAttempt(replace(attempt, outcome=WROTE_INPUT)))
 
 
@@ -363,9 +365,8 @@ def end(
     state.changes.note(task.id)
     state.claims.touch_own(task.id)
     state.unwanted.discard(task.id)
-    ordinary = [i.digest for i in record.inputs if not i.temporary]
-    state.digests.subtract(ordinary)
-    for digest in ordinary:
+    for digest in [i.digest for i in record.inputs if not i.temporary]:
+        state.digests[digest] -= 1
         if state.digests[digest] <= 0:
             del state.digests[digest]
     if record.again:

@@ -25,7 +25,7 @@ from mfmesos.staging.input_errors import InputError
 from mfmesos.staging.inputs import InputIndex, unpinned
 from mfmesos.staging.names import relative
 from mfmesos.staging.remotes import version_in
-from mfmesos.staging.stamps import among, only_coarser, tree_digest, tree_stamp
+from mfmesos.staging.stamps import among, digested, only_coarser, tree_digest, tree_stamp
 from mfmesos.staging.trees import TreeError
 from mfmesos.store.finished import EMPTY, FILE, Finished, FinishedError, FinishedTasks, Seen
 from mfmesos.store.leftovers import state_of_run
@@ -262,9 +262,6 @@ class Earlier:
     def _inputs_of(self, task: Task) -> frozenset[str]:
         return frozenset(relative(self._workdir, name) for name in (*task.inputs, *task.urls))
 
-    def _path(self, name: str) -> str:
-        return os.path.join(self._folder, name)
-
     def _see(self, name: str, members: tuple[str, ...] = ()) -> Seen | None:
         found = self._inputs.stamp(name, members)
         return Seen(name, found.text, "", found.size, members) if found else None
@@ -305,6 +302,9 @@ class Earlier:
         return next((seen for seen in row.outputs if seen.name == name), None) if row else None
 
     def _published(self, name: str, members: tuple[str, ...]) -> Seen:
+        small = None if members or self._verify else digested(self._inputs.path_of(name), DIGESTED)
+        if small is not None:
+            return Seen(name, small[0].text, small[1], small[0].size)
         seen = self._see(name, members)
         if seen is None:  # somebody has removed it at once
             return Seen(name, "", "", 1)
@@ -312,7 +312,7 @@ class Earlier:
             return seen
         if self._verify or (members and len(members) <= FEW):
             return self._found(seen) or seen
-        return seen._replace(digest=small_digest(self._path(name)))
+        return seen
 
     def _add(self, task_id: int, row: Finished) -> None:
         number = self._of.get(task_id)
@@ -372,20 +372,6 @@ class Earlier:
             if found is None or digest != found.digest:
                 lines.append(kept.keep(self._folder, name, was.members, kept.aside(name, read)))
         return lines
-
-
-def small_digest(path: str) -> str:
-    """The digest of a small file; empty for a folder. Faster than a file object: called for every task."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return ""
-    try:
-        return hashlib.sha256(os.read(fd, DIGESTED + 1)).hexdigest()
-    except OSError:
-        return ""
-    finally:
-        os.close(fd)
 
 
 def _names(seen: Iterable[Seen]) -> frozenset[str]:

@@ -19,6 +19,7 @@ from mfmesos.estimates.estimator import Estimator
 from mfmesos.estimates.estimators import Estimates
 from mfmesos.estimates.learning import is_short, learn, newest, recall
 from mfmesos.estimates.own_command import MARGINS
+from mfmesos.shared.same import Same
 
 LEAST_MB = 16.0
 """Of memory and of disk: less is not worth the risk that a shell or a message is too large."""
@@ -64,6 +65,7 @@ class EstimatedNeeds:
         self._cache: dict[Shape, tuple[tuple[int, int], Need]] = {}
         self._times: dict[tuple[str, float], tuple[int, float | None]] = {}
         self._glances: dict[Shape, tuple[tuple[int, int], Need]] = {}
+        self._signatures: Same[str] = Same()
 
     def remember(self, attempts: Iterable[Attempt]) -> None:
         """What earlier runs left, oldest first. Tasks that were restored have come before."""
@@ -84,7 +86,10 @@ class EstimatedNeeds:
         return category_of(task)
 
     def signature(self, task: Task) -> str:
-        return f"{signature(task.command, (*task.inputs, *task.outputs))}.{exact(task.command)}"
+        return self._signatures.of(signature(task.command, (*task.inputs, *task.outputs)))
+
+    def exact(self, command: str) -> str:
+        return exact(command)
 
     def known(self, command: str, input_mb: float) -> Known:
         """What this very command used before; of a category that is expected."""

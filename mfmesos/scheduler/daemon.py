@@ -80,6 +80,9 @@ def open_log(config: SchedulerConfig) -> None:
     config.state_dir.mkdir(exist_ok=True)
     handler = PrivateLog(config.state_dir / "scheduler.log", config.log_format)
     logging.raiseExceptions = False  # a full disk must not print tracebacks on the user's terminal
+    # A line is written for each task: what none shows need not be found out (Python's Logging HOWTO, Optimization).
+    setattr(logging, "_srcfile", None)  # noqa: B010 - typeshed does not know it
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)

@@ -23,10 +23,21 @@ class PrivateLog(RotatingFileHandler):
     def __init__(self, path: Path, kind: str = "text", most_bytes: int = MOST_BYTES) -> None:
         super().__init__(path, maxBytes=most_bytes, backupCount=KEPT, encoding="utf-8", errors="surrogateescape")
         self.setFormatter(JsonLines() if kind == "json" else logging.Formatter(TEXT))
+        self._followed = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """A record with the attribute `followed` is written together with the next one, which comes at once."""
+        self._followed = getattr(record, "followed", False)
+        super().emit(record)
+
+    def flush(self) -> None:
+        if not self._followed:
+            super().flush()
 
     def shouldRollover(self, record: logging.LogRecord) -> int:
         """After a record that made it too long: the parent's way formats each record twice."""
-        return int(self.stream is not None and os.fstat(self.stream.fileno()).st_size >= self.maxBytes)
+        return int(not self._followed and self.stream is not None
+                   and os.fstat(self.stream.fileno()).st_size >= self.maxBytes)
 
     def _open(self) -> TextIOWrapper:
         fd = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)

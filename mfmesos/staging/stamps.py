@@ -55,6 +55,23 @@ def stamp(
         return None
 
 
+def digested(path: str, most: int) -> tuple[Stamp, str] | None:
+    """Stamp and digest of a file with at most `most` bytes; None: it is something else (blocking)."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError):
+        return None
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > most:
+            return None
+        return file_stamp(found.st_size, found.st_mtime_ns), hashlib.sha256(os.read(fd, most + 1)).hexdigest()
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
 def only_coarser(was: str, now: str) -> bool:
     """Whether two stamps of a file differ only by the grain of the file system: the folder was copied to another file
     system, or a file server cut the time.

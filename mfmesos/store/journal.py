@@ -58,6 +58,8 @@ class Journal:
         self._drops: list[act.DropTask | act.DropClaim] = []
         self._rows = journal_rows.Rows()
         self._written: dict[int, _Written] = {}
+        self._knows_all = False
+        """Whether no other task has a row."""
         with self._translated_errors():
             sqlitefile.prepare(path, _MOVE)
             self._db = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
@@ -78,6 +80,7 @@ class Journal:
         self.resumed = known.get("launch") == launch
         """Whether an earlier scheduler of the same run left the journal."""
         if not self.resumed:
+            self._knows_all = True
             known = {"launch": launch, "secret": secrets.token_hex(32)}
             with sqlitefile.transaction(db):
                 for table in ("meta", "claims", "tasks", "attempts"):
@@ -155,6 +158,7 @@ class Journal:
                     self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", notes.items())
             except JournalError:
                 self._written.clear()
+                self._knows_all = False
                 raise
             self._drops.clear()
         self._drops += drops
@@ -188,7 +192,7 @@ class Journal:
                 known.attempts, known.parts = True, bool(task.parts)
             else:
                 whole.append(self._rows.task(task))
-                if known is None or known.attempts:
+                if known.attempts if known is not None else not self._knows_all:
                     self._forget(number)
                 self._written[number] = _Written(task.task, task.inputs, bool(task.parts), bool(task.parts))
             parts += journal_rows.parts(task)

@@ -216,6 +216,8 @@ class RunRecord:
         for report, _, _ in waiting:
             if isinstance(report, ReportAttempt) and report.result is not None and self._keep_output:
                 keep_output(self._path.parent, f"task-{report.task.id}.attempt-{report.attempt}", report.result)
+        for number, (report, host, _) in enumerate(waiting, 1):
+            _log(report, host, followed=number < len(waiting))
         sizes = [self._output_bytes(report) for report, _, _ in waiting]
         tasks: list[Row] = []
         attempts: list[Row] = []
@@ -230,7 +232,6 @@ class RunRecord:
                             (self.run, makers.hashed(name), report.task.id, now) for name in report.task.outputs))
                 else:
                     attempts.append(self._attempt(report, host, now))
-                _log(report, host)
             self._db.executemany(_ATTEMPT, attempts)
             self._db.executemany(_TASK, tasks)
             for statement, row in claims:
@@ -309,8 +310,8 @@ class RunRecord:
 _NO_RESULT = Result("", "")
 
 
-def _log(report: Report, host: str) -> None:
-    """One line for people who follow scheduler.log, on this thread."""
+def _log(report: Report, host: str, followed: bool) -> None:
+    """One line for people who follow scheduler.log, on this thread. `followed`: another line comes at once."""
     ended, used = report.result or _NO_RESULT, report.result.usage if report.result else _NO_USAGE
     if isinstance(report, ReportTask):
         state = "finished" if report.finished else "withdrawn" if report.withdrawn else "failed"
@@ -319,7 +320,8 @@ def _log(report: Report, host: str) -> None:
         state, category, number, attempts = "repeated", report.task.category or "", report.task.id, report.attempt
     log.info("event=%s task=%d state=%s category=%r attempt=%d claim=%s host=%s run_s=%.2f memory_mb=%.0f exit_code=%s "
              "reason=%r", "task_ended" if isinstance(report, ReportTask) else "attempt_ended", number, state, category,
-             attempts, report.claim_id, host, used.wall_s, used.memory_mb, ended.exit_code, cut(report.reason, REASON))
+             attempts, report.claim_id, host, used.wall_s, used.memory_mb, ended.exit_code, cut(report.reason, REASON),
+             extra={"followed": True} if followed else None)
 
 
 def story_text(story: Iterable[Moment]) -> str:

@@ -107,11 +107,12 @@ def keep_output(state_dir: Path, name: str, result: Result) -> None:
     """Keep what an attempt has printed, unless it is empty."""
     for kind in STREAMS:
         text = getattr(result, kind)
+        if not text:
+            continue
         path = state_dir / LOGS / f"{name}.{kind}"
         try:
-            if text:
-                path.parent.mkdir(exist_ok=True)
-                path.write_text(text, encoding="utf-8", errors="surrogateescape")
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8", errors="surrogateescape")
         except OSError as e:
             log.error("%s cannot be written (%s)", path, e.strerror)
 

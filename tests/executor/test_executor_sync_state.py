@@ -109,13 +109,6 @@ def refused(seq: int, status: int) -> Step:
     return step
 
 
-def queues(count: int) -> Step:
-    """So many attempts are seen to wait for room."""
-    def step(talk: Talk) -> None:
-        talk.state.due_at(True, count, count)
-    return step
-
-
 def at_stake(seconds: float) -> Step:
     def step(talk: Talk) -> None:
         talk.at_stake_s = seconds
@@ -175,14 +168,14 @@ WHEN = [
          [sync, ended("a")], Phase.URGENT, BUSY_BATCH_S, queued=BUSY),
     When("fewer in the queue may be gone before the scheduler has sent more",
          [sync, ended("a")], Phase.URGENT, BATCH_S, queued=BUSY - 1),
-    When("so may the rest of a long queue of which half is gone",
-         [sync, queues(8 * BUSY), ended("a")], Phase.URGENT, BATCH_S, queued=4 * BUSY),
-    When("after an answer the scheduler need not send more, either, while half of the queue is left",
-         [sync, answered(1), queues(8 * BUSY)], Phase.OPEN, BUSY_BATCH_S, queued=4 * BUSY + 1),
-    When("from then on it must",
-         [sync, answered(1), queues(8 * BUSY)], Phase.OPEN, 0.0, queued=4 * BUSY),
-    When("what queued before the last sync does not count",
-         [queues(100), sync, answered(1)], Phase.OPEN, BUSY_BATCH_S, queued=BUSY),
+    When("so may no more than results that wait",
+         [sync, ended(*"abcde")], Phase.URGENT, BATCH_S, queued=BUSY + 1),
+    When("results that are on their way do not wait",
+         [ended(*"abcd"), sync, ended("e")], Phase.URGENT, BUSY_BATCH_S, queued=BUSY),
+    When("after an answer nobody is idle, either, while more attempts queue here than results wait",
+         [sync, answered(1), ended(*"abcd")], Phase.OPEN, BUSY_BATCH_S, queued=BUSY + 1),
+    When("from then on more work is needed soon",
+         [sync, answered(1), ended(*"abcde")], Phase.OPEN, 0.0, queued=BUSY + 1),
     When("a result long after the last sync waits for nobody",
          [sync, after(1.0), ended("a")], Phase.URGENT, 0.0),
     When("what the scheduler knows of the agent's GPUs is no longer true",

@@ -47,3 +47,16 @@ def test_a_long_log_is_rotated(tmp_path, logged):
     assert [part.name for part in parts] == ["scheduler.log", *(f"scheduler.log.{n + 1}" for n in range(KEPT))]
     assert {part.stat().st_mode & 0o777 for part in parts} == {0o600}
     assert "n=99" in parts[0].read_text()
+
+
+def test_lines_that_come_together_are_written_together(tmp_path):
+    """A record that another follows at once waits for it, for one write and one look at the file's size."""
+    path = tmp_path / "scheduler.log"
+    handler = PrivateLog(path)
+    logger = logging.Logger("mfmesos.test")
+    logger.addHandler(handler)
+    logger.warning("event=one", extra={"followed": True})
+    assert path.read_text() == ""
+    logger.warning("event=two")
+    assert [line.split()[4] for line in path.read_text().splitlines()] == ["event=one", "event=two"]
+    handler.close()

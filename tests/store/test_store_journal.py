@@ -183,6 +183,24 @@ def test_a_save_that_failed_is_made_up_for(path: Path):
     assert journal.load()[0] == [one.task for one in many]
 
 
+@pytest.mark.parametrize("lost", ["with the scheduler", "by a write that failed"])
+def test_rows_of_attempts_that_are_forgotten_do_not_count(path: Path, lost: str):
+    """A task of which the journal does not know what it wrote is written as a whole, and nothing else of it stays."""
+    journal, first = Journal(path, "r"), task(1)
+    for attempt in (1, 2):
+        journal.write([act.SaveTask(replace(first, attempts=attempt))])
+    if lost == "with the scheduler":
+        journal = Journal(path, "r")
+    else:
+        journal._db.execute(f"PRAGMA max_page_count = {sqlitefile.pragma(journal._db, 'page_count')}")
+        with pytest.raises(JournalError):
+            journal.write([act.SaveTask(task(n)) for n in range(2, 300)])
+        journal._db.execute("PRAGMA max_page_count = 100000")
+    anew = replace(task(1), attempts=3)
+    journal.write([act.SaveTask(anew)])
+    assert journal.load()[0] == [anew]
+
+
 def test_of_several_saves_in_one_batch_the_last_counts(path: Path):
     journal = Journal(path, "r")
     journal.write([act.SaveTask(task(1)), act.SaveTask(replace(task(1), attempts=2)),
