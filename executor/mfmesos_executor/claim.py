@@ -20,6 +20,7 @@ from mfmesos_executor.client import Client, Refused, Unreachable
 from mfmesos_executor.environ import base_environment
 from mfmesos_executor.fetching import Scheduler, Source
 from mfmesos_executor.files import FolderGone, remove_tree
+from mfmesos_executor.first_copies import FirstCopies
 from mfmesos_executor.gpus import NoGpus
 from mfmesos_executor.monitor import MB, Monitor
 from mfmesos_executor.pinning import Temporaries
@@ -51,6 +52,8 @@ WORKERS = 16
 MOST_AT_ONCE = 32
 """Events that are handled before it is looked whether a sync is due."""
 FOLDERS = ("tasks", "cache")
+SOON_REMOVED_BYTES = 20 << 30
+"""A cache of this size is removed in about a second: before the agent ends what is left of a run."""
 
 
 class Vanished:
@@ -97,7 +100,8 @@ class Claim:
 
     def __init__(self, data: ClaimData, folder: str, environ: Mapping[str, str], reaper: Reaper,
                  clock: Callable[[], float] = time.monotonic,
-                 give_back: Callable[[str, int], None] = lambda claim, number: None) -> None:
+                 give_back: Callable[[str, int], None] = lambda claim, number: None,
+                 first: FirstCopies | None = None) -> None:
         """`folder`: an existing folder that only this claim uses; `give_back`: ends a slice's Mesos task."""
         self._data = data
         self._clock = clock
@@ -109,15 +113,15 @@ class Claim:
         links = Links(f"{folder}/cache")
         scheduler = Scheduler(client)
         siblings = Siblings(folder, clock)
-        sources: list[Source] = [siblings, Web(), SameHost(client), scheduler]
+        sources: list[Source] = [siblings, Web(), SameHost(client, first), scheduler]
         self._peers: Peers | None = None
         if data.peer_secret:
             from mfmesos_executor.peers import Peers  # few executors need it
 
             self._peers = Peers(client, data, folder, clock)
             sources.insert(3, self._peers)  # a copy on this machine takes nobody's time
-        cache = Cache(f"{folder}/cache", sources, int(data.disk_mb * MB / 2) if data.disk_mb > 0 else None,
-                      Placer(links), siblings)
+        room = int(data.disk_mb * MB / 2) if data.disk_mb > 0 else None
+        cache = self._cache = Cache(f"{folder}/cache", sources, room, Placer(links), siblings)
         if self._peers is not None:
             self._peers.serve_from(cache)
         monitor = Monitor(data, reaper, cache, links, clock)
@@ -302,6 +306,8 @@ class Claim:
             self._peers.close()
         if close.say_goodbye or (close.state == "TASK_FINISHED" and self._have_printed(killed)):
             self._say_goodbye()
+        if close.over and self._cache.bytes <= SOON_REMOVED_BYTES:
+            return
         for name in FOLDERS:
             remove_tree(f"{self._folder}/{name}")
 

@@ -2,23 +2,17 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import os
 import stat
 from typing import Callable, Container, Iterable, Iterator, Mapping, NamedTuple
 
-from mfmesos.shared.holes import extents, sparse
+from mfmesos.shared.holes import sparse
 from mfmesos.shared.wire import TAIL_BYTES
+from mfmesos_executor.copying import copy_open
 
 _LONG_PATH = 3000
 """The system accepts paths of 4095 bytes; deeper files are moved up before they are removed."""
 MOST_LISTED = 200
-LARGE_BYTES = 16 << 20
-"""Blocks of a copy of this size are allocated before: it takes a fifth less time (docs/performance.md, Staging)."""
-_FICLONE = 0x40049409
-"""Of linux/fs.h."""
-_NO_COPY_RANGE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EIO)
 
 
 class FolderGone(Exception):
@@ -42,55 +36,6 @@ def copy_file(source: str, target: str, mode: int, mtime_ns: int = 0) -> None:
             os.close(to_fd)
     finally:
         os.close(from_fd)
-
-
-def copy_open(from_fd: int, to_fd: int, size: int, holes: bool, step: int = 1 << 30,
-              between: Callable[[], None] = lambda: None) -> None:
-    """Copy an open file into an empty one, with its `holes`; `between` is called before each `step` bytes of it. Raises
-    OSError, and what `between` raises.
-    """
-    if not holes and size >= LARGE_BYTES:
-        if _shares_blocks(from_fd, to_fd):
-            return
-        with contextlib.suppress(OSError):  # not everywhere; for want of room the copy itself fails
-            os.posix_fallocate(to_fd, 0, size)
-    for start, length in extents(from_fd, size) if holes else [(0, size)]:
-        os.lseek(from_fd, start, os.SEEK_SET)
-        os.lseek(to_fd, start, os.SEEK_SET)
-        while length > 0:
-            between()
-            _copy(from_fd, to_fd, min(step, length))
-            length -= step
-    if holes:
-        os.ftruncate(to_fd, size)
-
-
-def _shares_blocks(from_fd: int, to_fd: int) -> bool:
-    """Whether it is a copy now without any blocks of its own (reflink)."""
-    try:
-        fcntl.ioctl(to_fd, _FICLONE, from_fd)
-        return True
-    except OSError:
-        return False
-
-
-def _copy(from_fd: int, to_fd: int, size: int) -> None:
-    left = size
-    if hasattr(os, "copy_file_range"):
-        try:
-            while left > 0:
-                done = os.copy_file_range(from_fd, to_fd, min(left, 1 << 30))
-                if done == 0:
-                    return
-                left -= done
-        except OSError as e:
-            if e.errno not in _NO_COPY_RANGE or left != size:
-                raise
-    while left > 0:
-        done = os.sendfile(to_fd, from_fd, None, min(left, 1 << 30))
-        if done == 0:
-            return
-        left -= done
 
 
 def copy_tree(source: str, target: str) -> None:

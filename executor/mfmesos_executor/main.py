@@ -13,11 +13,11 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Callable, Mapping
 
-from mfmesos.shared.apart import set_apart
 from mfmesos.shared.messages import executor as m
 from mfmesos.shared.wire import FOLDER_GONE, ClaimData, load_claim_data
 from mfmesos.shared.wire_checks import WireError
 from mfmesos_executor.files import FolderGone, remove_tree, unlink
+from mfmesos_executor.first_copies import FOLDER, FirstCopies, make_folder
 from mfmesos_executor.reap import Reaper, become_subreaper
 from mfmesos_executor.slice_tasks import Slices
 from mfmesos_executor.sync_state import Close
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 ACKNOWLEDGE_S = 5.0
 OTHERS_S, OTHERS_STEP_S = 3.0, 0.05
-FOLDER = ".mfmesos"
 
 
 class Executor:
@@ -40,7 +39,9 @@ class Executor:
     def __init__(
         self, sandbox: str, environ: Mapping[str, str], reaper: Reaper | None = None,
         clock: Callable[[], float] = time.monotonic, pause: Callable[[float], None] = time.sleep,
+        first: FirstCopies | None = None,
     ) -> None:
+        self._first = first or FirstCopies()
         self._clock, self._pause = clock, pause
         self._folder = f"{sandbox}/{FOLDER}"
         self._environ = environ
@@ -112,10 +113,13 @@ class Executor:
             self._reaper.kill_all()
             self.remove_all()
             raise
-        self.remove_all()
+        if not close.over:
+            self.remove_all()
         if self._task_id and close.state != "TASK_LOST":
             self._slices.end_all(close.state, close.message)
             driver.update(self._task_id, close.state, close.message)
+            if close.over:
+                self.remove_all()
             driver.wait_acknowledged(ACKNOWLEDGE_S)
         logger.info("event=end state=%s %s", close.state, close.message)
         driver.stop()
@@ -132,12 +136,9 @@ class Executor:
             data: ClaimData = load_claim_data(raw)
             if data.umask >= 0:
                 os.umask(data.umask & 0o777)
-            # Files of tasks are not for other users of the agent.
-            os.makedirs(self._folder, 0o700, exist_ok=True)
-            os.chmod(self._folder, 0o700)
-            set_apart(self._folder)
+            make_folder(os.path.dirname(self._folder))
             claim = Claim(data, tempfile.mkdtemp(dir=self._folder), self._environ, self._reaper,
-                          give_back=self._slices.give_back)
+                          give_back=self._slices.give_back, first=self._first)
         except WireError as e:
             return Close("TASK_FAILED", m.CLAIM_DATA_INVALID(why=e))
         except OSError as e:
@@ -163,6 +164,7 @@ class Executor:
 
     def remove_all(self) -> None:
         """Remove the executor's files in the sandbox. May be called more than once."""
+        self._first.stop()
         remove_tree(self._folder)
         sandbox = os.path.dirname(self._folder)
         for name in os.listdir(sandbox) if os.path.isdir(sandbox) else ():
@@ -188,8 +190,8 @@ def obey_signals(executor: Executor) -> None:
         signal.signal(number, obey)
 
 
-def main() -> int:
-    """The entry point; all settings come from the environment that the Mesos agent sets."""
+def main(first: FirstCopies | None = None) -> int:
+    """The entry point; all settings come from the environment that the Mesos agent sets. `first`: begun before."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     from mfmesos.mesos.executor_driver import ExecutorDriver, ExecutorRefused
 
@@ -197,7 +199,7 @@ def main() -> int:
     become_subreaper()
     environ = dict(os.environ)
     sandbox = os.path.abspath(environ.get("MESOS_SANDBOX") or os.getcwd())
-    executor = Executor(sandbox, environ)
+    executor = Executor(sandbox, environ, first=first)
     obey_signals(executor)
     try:
         driver = ExecutorDriver(executor, environ)

@@ -5,26 +5,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+from functools import partial
 from typing import Callable, Sequence
 
-from mfmesos.shared.holes import sparse
 from mfmesos.shared.samehost import LEAST_BYTES, Place, load_folder, load_place, name_of
 from mfmesos.shared.wire import FINISHED, Input, Result, Run
 from mfmesos.shared.wire_checks import WireError
 from mfmesos_executor.client import Cancelled, Client, Refused, Unreachable
-from mfmesos_executor.files import copy_open, unlink
+from mfmesos_executor.copying import copy_of, new_file
+from mfmesos_executor.files import unlink
+from mfmesos_executor.first_copies import FirstCopies
 from mfmesos_executor.outputs import Member
 from mfmesos_executor.shared_folders import copy_outputs
-
-STEP_BYTES = 64 << 20
-"""Copied between two looks whether the attempt was killed."""
 
 
 class SameHost:
     """A source of inputs; what it cannot prove to be right comes from the next one."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, first: FirstCopies | None = None) -> None:
         self._client = client
+        self._first = first or FirstCopies()
 
     def fetch(self, item: Input, path: str, cancelled: Callable[[], bool]) -> bool:
         """As Source.fetch; never raises but Cancelled."""
@@ -39,7 +39,7 @@ class SameHost:
             return False
         done = False
         try:
-            done = _copy(place, path, cancelled)
+            done = self._first.take(place, path, partial(_look, cancelled)) or _copy(place, path, cancelled)
         except OSError:
             pass  # not for this user, not here, or no room: the next source finds out
         finally:
@@ -51,22 +51,16 @@ class SameHost:
 
 def _copy(place: Place, path: str, cancelled: Callable[[], bool]) -> bool:
     """Whether a copy of that version is at `path`. Raises Cancelled, OSError."""
-    def look() -> None:
-        if cancelled():
-            raise Cancelled
-
-    source = os.open(place.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    target = new_file(path)
     try:
-        if not place.is_at(source):
-            return False
-        target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            copy_open(source, target, place.size, sparse(os.fstat(source)), STEP_BYTES, look)
-        finally:
-            os.close(target)
-        return os.stat(path).st_size == place.size and place.is_at(source)
+        return copy_of(place, target, partial(_look, cancelled))
     finally:
-        os.close(source)
+        os.close(target)
+
+
+def _look(cancelled: Callable[[], bool]) -> None:
+    if cancelled():
+        raise Cancelled
 
 
 def place_outputs(members: Sequence[Member], run: Run, result: Result, client: Client,

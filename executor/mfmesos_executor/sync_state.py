@@ -47,6 +47,8 @@ class Close:
     grace_s: float | None = None
     say_goodbye: bool = True
     """Whether a last sync makes sense."""
+    over: bool = False
+    """Whether nobody waits for the claim's room: its end is reported before its files are removed."""
 
 
 @dataclass
@@ -224,7 +226,7 @@ class SyncState:
             orders.give_back, orders.kill = answer.give_back, answer.kill
             orders.send, orders.show = answer.send, answer.show
             if answer.release:
-                self.end(Close("TASK_FINISHED", say_goodbye=False))
+                self.end(Close("TASK_FINISHED", say_goodbye=False, over=answer.over))
         return orders
 
     def lost(self, seq: int, now: float, *, nobody: bool) -> bool:

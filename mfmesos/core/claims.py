@@ -166,7 +166,7 @@ def answer(state: State, claim: Claim) -> None:
     pins = temporaries.pins(state, claim) if claim.stale_pins else None
     state.emit(AnswerSync(claim.id, claim.seq, wire.SyncAnswer(
         number=claim.number, acked=list(claim.to_ack), run=runs, kill=sorted(claim.to_kill), send=send, drop=drop,
-        release=releasing, pins=pins, give_back=give_back)))
+        release=releasing, over=releasing and state.complete and not state.tasks, pins=pins, give_back=give_back)))
     claim.named_slices.update(give_back)
     claim.to_ack.clear()
     claim.held = False

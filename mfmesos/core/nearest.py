@@ -8,6 +8,7 @@ from mfmesos.core import trust
 from mfmesos.core.claim_table import Claim
 from mfmesos.core.decisions import Assignment, Decision, Reason
 from mfmesos.core.holding import delayed_by, is_held
+from mfmesos.core.model import StagedInput
 from mfmesos.core.records import Shape, TaskRecord
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState
@@ -47,6 +48,17 @@ def pick(state: State, shape: Shape, claim: Claim) -> TaskRecord | None:
         return first
     here = [(state.near.bytes_at(record.large, claim.id), -n, record) for n, record in enumerate(_head(state, shape))]
     return max(here, key=lambda one: one[:2])[2]
+
+
+def first_inputs(state: State, claim_id: str) -> tuple[StagedInput, ...]:
+    """Of the first task for which the claim was opened; nothing if another claim on its agent may have them."""
+    claim = state.claims.get(claim_id)
+    if claim is None or len(state.claims.of_agent(claim.agent_id)) > 1:
+        return ()
+    if claim.solo_task is not None:
+        return state.tasks[claim.solo_task].inputs if claim.solo_task in state.tasks else ()
+    first = next(filter(None, map(state.queue.first, claim.expects)), None)
+    return first.inputs if first is not None else ()
 
 
 def _head(state: State, shape: Shape) -> list[TaskRecord]:

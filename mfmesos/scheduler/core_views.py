@@ -3,10 +3,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mfmesos.core import attemptid, steering
+from mfmesos.core import attemptid, nearest, steering
 from mfmesos.core import snapshot as snapshots
 from mfmesos.core.core import Core
-from mfmesos.core.model import Request
+from mfmesos.core.model import Request, StagedInput
 from mfmesos.core.snapshot import ChangedTasks, ClaimView, ClusterRoom, Snapshot, TaskView
 from mfmesos.core.waiting import NextTask, Waiting, next_tasks, waits_for, why_each_waits, why_waiting
 from mfmesos.store.journal import Journal
@@ -49,6 +49,9 @@ class CoreViews:
 
     def waits_for(self) -> str:
         return waits_for(self.core.state)
+
+    def first_inputs(self, claim_id: str) -> tuple[StagedInput, ...]:
+        return nearest.first_inputs(self.core.state, claim_id)
 
     def running(self, most: int) -> list[int]:
         return snapshots.running(self.core.state, most)

@@ -224,9 +224,9 @@ class Scheduler(CoreViews):
         log.info("event=open_claim claim=%s host=%s resources=%r",
                  action.claim_id, self._hosts[action.claim_id], str(action.resources))
         elsewhere = self.config.executor_uri
+        url = "" if elsewhere else self.staging.archive.url(action.claim_id, self.first_inputs(action.claim_id))
         self._link.open_claim(
-            action, archive_uri=elsewhere,
-            command=self._archive.command("" if elsewhere else self.staging.archive_url()),
+            action, archive_uri=elsewhere, command=self._archive.command(url),
             data=claim_data(action, self.staging),
             task_name=f"mfmesos {self.workdir.name} claim {action.claim_id}")
 
@@ -346,7 +346,7 @@ class Scheduler(CoreViews):
                     claims = []
         journal.put("port", str(self.staging.port))
         journal.put("tls", self.staging.certificate.decode())
-        self.staging.serve_archive(self._archive.path)
+        self.staging.archive.serve(self._archive.path)
         if journal.resumed:
             log.info("event=resumed tasks=%d claims=%d", len(tasks), len(claims))
             self.post(ev.Restored(tuple(tasks), tuple(claims), journal.steered(self.engine.tasks())))

@@ -3,7 +3,8 @@ how it knows the folder into which it may copy outputs.
 
 One kernel (its boot id), one file system (the device number, which a kernel gives to one at a time), one inode, and the
 times of its last changes: then a path leads both to the same version of the same file, in containers as well. The
-executor opens the path with its own rights, compares, copies within the kernel, and compares again. Large outputs go
+executor opens the path with its own rights, compares, copies within the kernel, and compares again. What the first
+task of a claim needs it copies while it starts, and uses if the place is the same when the task asks. Large outputs go
 the same way into the scheduler's folder for deliveries, if that folder is the executor's own user's.
 
 Used on both sides and travels to the agents: standard library only, Python 3.8 or newer.
@@ -20,6 +21,8 @@ from mfmesos.shared.wire_checks import fields_of, parsed
 
 LEAST_BYTES = 16 << 20
 """Smaller inputs are sent. From here on (staging.late.LEAST_BYTES) stat results have to show a change anyway."""
+PLACES, PLACES_BYTES = "Mfmesos-Places", 16 << 10
+"""The header of the archive's answer with the places of what a claim needs first, as JSON, and its largest size."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -103,3 +106,9 @@ def load_place(raw: bytes) -> Place:
     """Parse the scheduler's answer; raises WireError."""
     place: Place = fields_of(Place, parsed(raw, "place"), "place")
     return place
+
+
+def load_places(text: str) -> list[Place]:
+    """Parse that header; raises WireError."""
+    found = parsed(text.encode(), "places")
+    return [fields_of(Place, one, "place") for one in (found if isinstance(found, list) else [found])]

@@ -61,7 +61,6 @@ INLINE_OUTPUTS_BYTES = 64 * 1024
 """A tar stream of outputs up to this size travels in the result itself; a larger stream is PUT first."""
 TAIL_BYTES = 16 * 1024
 """A result carries at most this many bytes from the end of a task's stdout, and of its stderr."""
-
 MOST_SLICES = 1000
 
 
@@ -157,9 +156,7 @@ class Run:
     """Whether absolute paths of declared files are replaced in the command by their paths in the sandbox."""
     gpus: float = 0.0
     most_memory_mb: float | None = None
-    """Given if `limit_memory_mb` is an estimate: usage may exceed the estimate up to this, while the claim has free
-    memory.
-    """
+    """If `limit_memory_mb` is an estimate: usage may exceed the estimate up to this while the claim has free memory."""
     most_disk_mb: float | None = None
     shared: dict[str, str] = field(default_factory=dict)
     """The shared folders that it needs, and the name of the marker in each (empty: none)."""
@@ -309,6 +306,8 @@ class SyncAnswer:
     """Slices whose Mesos tasks end now, since other frameworks wait; their room is free."""
     show: list[Wanted] = field(default_factory=list)
     """The next sync shows what these attempts have printed."""
+    over: bool = False
+    """With `release`: the run ends, nobody waits for the room: report first, then remove."""
 
 
 _ENCODER = json.JSONEncoder(default=vars, separators=(",", ":"))

@@ -26,6 +26,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from mfmesos.shared import atomic
+from mfmesos.shared.samehost import PLACES
 from mfmesos.staging.sources import ArchiveError, Source, find_sources, roots
 
 __all__ = [
@@ -35,8 +36,6 @@ PYZ = "mfmesos-executor.pyz"
 INDEX = "mfmesos-executor.json"
 FORMAT = 3
 EXIT_DAMAGED, EXIT_NO_PYTHON, EXIT_OLD_PYTHON, EXIT_NOT_FETCHED = 81, 82, 83, 84
-OLDEST = 85
-"""In the claim's command: this Python works, but is too old for -I; MAIN looks for another one."""
 """Exit codes of the claim's command before the executor itself runs."""
 
 MAIN = '''\
@@ -93,9 +92,12 @@ if __name__ == "__main__":
     os.environ.pop("MFMESOS_NEWER_PYTHON", None)
     if not os.path.exists("/proc/self/stat"):
         unpack_psutil(sys.path[0])
+    from mfmesos_executor.first_copies import begin
+
+    first = begin("".join(sys.argv[1:]), os.environ)  # before the imports of all else
     from mfmesos_executor.main import main
 
-    leave(main())
+    leave(main(first))
 '''.replace("@OLD@", str(EXIT_OLD_PYTHON))
 
 BRING = """\
@@ -106,6 +108,7 @@ def say(text):
         os.write(2, line if str is bytes else line.encode("utf-8", "replace"))
     except EnvironmentError:
         pass
+places = []
 def bring(host, port, path):
     s = socket.create_connection((host, int(port)), 15)
     s.sendall(("GET %s HTTP/1.0\\r\\nHost: %s\\r\\n\\r\\n" % (path, "[%s]" % host if ":" in host else host)).encode())
@@ -115,6 +118,8 @@ def bring(host, port, path):
     head, _, body = b"".join(pieces).partition(b"\\r\\n\\r\\n")
     if head[9:12] != b"200":
         raise ValueError("the answer is %r" % head[:40])
+    if s.getpeername()[0] == s.getsockname()[0]:  # nobody else has this answer in hand
+        places[:] = [head.partition(b"\\r\\n@PLACES@: ")[2].partition(b"\\r\\n")[0].decode()]
     tar = zlib.decompress(body, 31)
     with open("@PYZ@", "wb") as f:
         f.write(tar[512:512 + int(tar[124:135], 8)])
@@ -135,20 +140,24 @@ except EnvironmentError:
 if not same:
     say("the archive of the executor arrived damaged on this agent (checksum of @PYZ@)")
     sys.exit(@BAD@)
-sys.exit(@OLDEST@ if sys.version_info < (3, 4) else 0)
+if sys.version_info < (3, 8):
+    os.execvp("python3", ["python3"] + (["-I", "-S"] if sys.version_info > (3, 3) else ["-E"]) + ["@PYZ@"])
+import zipimport
+sys.path[:] = [os.path.abspath("@PYZ@")] + [path for path in sys.path if path]
+sys.argv = ["@PYZ@"] + places
+exec(zipimport.zipimporter(sys.path[0]).get_code("__main__"))
 """
 """Python 2.7 or 3, without a single quote. Run with -E -S: an empty sandbox is no danger, 2.7 has no -I, and finding
-the site's packages takes half of the time. Mesos's own fetcher would use the proxies of the agent's environment, which
-could return anything.
+the site's packages takes half of the time, may be slow or broken, and nothing of it is needed. Mesos's own fetcher
+would use the proxies of the agent's environment, which could return anything. It becomes the executor itself: another
+Python would take as long to start (docs/performance.md, Start-up).
 """
 
 COMMAND = (
     'PATH="${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin"; export PATH; '
     'command -v python3 >/dev/null || { '
     'echo "mfmesos: no python3 on this agent in $PATH; install Python 3.8 or newer" >&2; exit @NONE@; }; '
-    f"python3 -E -S -c '{BRING}' @SHA@@FROM@; r=$?; "
-    "[ $r = @OLDEST@ ] && exec python3 -E @PYZ@; [ $r = 0 ] || exit $r; "
-    "exec python3 -I -S @PYZ@"  # -S: nothing of the site's is needed, and it may be slow or broken
+    f"exec python3 -E -S -c '{BRING}' @SHA@@FROM@"
 )
 
 
@@ -236,11 +245,11 @@ def _keep(folder: Path, made: _Made, mode: int) -> None:
 def command(sha256_pyz: str, url: str = "") -> str:
     """The agent's command: find a Python, download the archive unless Mesos has, check it, become the executor."""
     parts = urlsplit(url)
-    words = (parts.hostname, parts.port or 80, parts.path) if url else ()
+    words = (parts.hostname, parts.port or 80, f"{parts.path}?{parts.query}".rstrip("?")) if url else ()
     text = COMMAND
     for mark, value in (
             ("@SHA@", sha256_pyz), ("@PYZ@", PYZ), ("@BAD@", EXIT_DAMAGED), ("@NONE@", EXIT_NO_PYTHON),
-            ("@MISSED@", EXIT_NOT_FETCHED), ("@OLDEST@", OLDEST),
+            ("@MISSED@", EXIT_NOT_FETCHED), ("@PLACES@", PLACES),
             ("@FROM@", "".join(f" {shlex.quote(str(word))}" for word in words))):
         text = text.replace(mark, str(value))
     return text

@@ -21,8 +21,9 @@ from mfmesos.staging.listener import Listener
 from mfmesos.staging.peer_sources import PeerSources
 from mfmesos.staging.permits import ClaimAccess, ClaimTable, derived_token
 from mfmesos.staging.received import Received
-from mfmesos.staging.refusals import Refused, refusal
+from mfmesos.staging.refusals import Refused
 from mfmesos.staging.sandbox_store import SandboxStore
+from mfmesos.staging.served_archive import ServedArchive
 from mfmesos.staging.temporary_store import TemporaryStore
 from mfmesos.staging.transfer import Transfer
 
@@ -76,8 +77,7 @@ class StagingServer:
         self._peers: PeerSources | None = None
         self._listeners: list[Listener] = []
         self._serving: asyncio.Task[None] | None = None
-        self._archive_token = derived_token(secret, "archive")
-        self._archive, self._archive_name, self._archive_base = b"", "", ""
+        self.archive = ServedArchive(derived_token(secret, "archive"), self._inputs, self._reading)
         self._stopping: asyncio.Future[None]
         self.fingerprint: str | None = None
         """sha256 of the certificate in DER form, hex; None without TLS."""
@@ -120,11 +120,11 @@ class StagingServer:
                 self._inputs, self._reading, self._claims.peer_secret, tls=bool(tls), idle_s=self._idle_s)
         self.port = bound = await self._listen(host, port, context)
         self.url = ("https://" if tls else "http://") + join_host_port(*split_host_port(shown, bound))
-        self._archive_base = self.url
+        self.archive.base = self.url
         if tls:
             # Its clients do not know the certificate; the archive is public and is checked by its digest.
             archive_port = await self._listen(host, port and port + 1, None)
-            self._archive_base = "http://" + join_host_port(name, archive_port)
+            self.archive.base = "http://" + join_host_port(name, archive_port)
         return self.url
 
     async def _listen(self, host: str, port: int, context: Any) -> int:
@@ -149,7 +149,7 @@ class StagingServer:
             "GET attempts/{attempt}/outputs": self._folder, "PUT attempts/{attempt}/sandbox": self._put_sandbox}
         if self._peers is not None:
             handlers["POST sources/{digest}"] = self._name_source
-        made = applications(handlers, self._claims, lambda: self.starting, self._get_archive,
+        made = applications(handlers, self._claims, lambda: self.starting, self.archive.answer,
                             self._max_sync_bytes, len(self._listeners))
         for listener, app in zip(self._listeners, made):
             await listener.serve(app)
@@ -199,6 +199,7 @@ class StagingServer:
         self._claims.close(claim_id)
         self._deliveries.close_claim(claim_id)
         self.temporaries.close_claim(claim_id)
+        self.archive.forget(claim_id)
         if self._peers is not None:
             self._peers.tracker.forget(claim_id)
 
@@ -264,14 +265,6 @@ class StagingServer:
         claim = self._claims.get(attempt.claim) if attempt is not None else None
         if attempt is not None and claim is not None:
             claim.withdraw_permit(attempt.inputs)
-
-    def serve_archive(self, path: Path) -> None:
-        """Serve this file, the executor's archive, from memory."""
-        self._archive, self._archive_name = Path(path).read_bytes(), Path(path).name
-
-    def archive_url(self) -> str:
-        """The archive's URL for claims; its random part is no claim's token and gives no other access."""
-        return f"{self._archive_base}/archive/{self._archive_token}/{self._archive_name}"
 
     # --- requests of executors ------------------------------------------------------------------
     async def _sync(self, request: aio.web.Request, claim: ClaimAccess) -> aio.web.StreamResponse:
@@ -392,9 +385,3 @@ class StagingServer:
 
     async def _write(self, *work: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._writing, *work)
-
-    async def _get_archive(self, request: aio.web.Request) -> aio.web.StreamResponse:
-        given = f"{request.match_info['token']}/{request.match_info['name']}".encode()
-        if not secrets.compare_digest(given, f"{self._archive_token}/{self._archive_name}".encode()):
-            return refusal(request, 404, "")
-        return aio.web.Response(body=self._archive, content_type="application/octet-stream")

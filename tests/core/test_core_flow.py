@@ -470,6 +470,20 @@ def test_an_idle_claim_is_released():
     world.sync(executor)
     world.pass_time(6)
     assert executor.released
+    assert {a.answer.over for a in of_type(world, act.AnswerSync) if a.answer.release} == {False}
+
+
+def test_the_last_claims_hear_that_the_run_ends():
+    """Nobody waits for their room: they may report their end before they remove their files."""
+    world = World()
+    world.submit(1)
+    (executor,) = started(world)
+    world.finish(executor, "1.1")
+    world.sync(executor)
+    world.sync(executor)
+    world.send(ev.NoMoreTasks())
+    world.run_to_end()
+    assert {a.answer.over for a in of_type(world, act.AnswerSync) if a.answer.release} == {True}
 
 
 def test_a_large_task_gets_its_room():

@@ -7,7 +7,7 @@ from world import World
 
 from mfmesos.core import events as ev
 from mfmesos.core.model import Request, Resources, StagedInput, Task
-from mfmesos.core.nearest import LOOK_AHEAD
+from mfmesos.core.nearest import LOOK_AHEAD, first_inputs
 from mfmesos.core.nearness import LARGE_BYTES, Nearness, large
 from mfmesos.core.policy import Policy
 from mfmesos.shared import wire
@@ -156,3 +156,31 @@ def test_the_structure_equals_a_plain_model(steps):
     for claim in range(5):
         assert near.bytes_at(wanted, f"c{claim}") == sum(10**n for n, claims in model.items() if claim in claims)
         assert (f"c{claim}" in set(near.claims(wanted))) == any(claim in claims for claims in model.values())
+
+
+def test_what_a_claim_needs_first():
+    """The inputs of the first task that it was opened for; none where another claim on its agent may have them, or
+    once it is gone.
+    """
+    world = World(Policy(workdir="/w", batch_delay_s=0.0, estimates="off"), {"a1": Resources(4, 4096, 20000)})
+    world.register()
+    world.send(submitted(1, 7, 8), submitted(2, 9))
+    world.offer()
+    (claim,) = world.core.state.claims
+    assert [i.name for i in first_inputs(world.core.state, claim.id)] == ["f7", "f8"]
+    world.send(*(submitted(i, 9) for i in range(3, 10)))
+    world.offer()
+    assert len(world.core.state.claims) == 2
+    assert [first_inputs(world.core.state, one.id) for one in world.core.state.claims] == [(), ()]
+    assert first_inputs(world.core.state, "none") == ()
+
+
+def test_what_a_claim_of_one_task_needs_first():
+    """That task's inputs, whatever waits before it."""
+    world = World(Policy(workdir="/w", batch_delay_s=0.0, estimates="off", per_task_claims=True),
+                  {f"a{n}": Resources(1, 4096, 20000) for n in (1, 2)})
+    world.register()
+    world.send(submitted(1, 7), submitted(2, 9))
+    world.offer()
+    found = [[i.name for i in first_inputs(world.core.state, claim.id)] for claim in world.core.state.claims]
+    assert found == [["f7"], ["f9"]]

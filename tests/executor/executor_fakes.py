@@ -57,7 +57,7 @@ class FakeStaging:
         self.to_drop: list[str] = []
         self.pins: list[str] | None = None
         """For the next answer."""
-        self.release = False
+        self.release = self.run_ends = False
         self.acking = True
         self.refuse_with = 0
         self.swallow = 0
@@ -183,9 +183,9 @@ class FakeStaging:
             self.pins = list(pins)
             self.changed.notify_all()
 
-    def let_go(self) -> None:
+    def let_go(self, over: bool = False) -> None:
         with self.changed:
-            self.release = True
+            self.release, self.run_ends = True, over
             self.changed.notify_all()
 
     def wait(self, *attempts: str, timeout: float = 30.0) -> list[wire.Result]:
@@ -245,7 +245,7 @@ class FakeStaging:
                 self.number += 1
                 answer = wire.SyncAnswer(self.number, acked, self.to_run, self.to_kill, self.release,
                                          send=self.to_send, drop=self.to_drop, pins=self.pins,
-                                         give_back=self.to_give)
+                                         give_back=self.to_give, over=self.run_ends)
                 self.to_run, self.to_kill, self.to_send, self.to_drop = [], [], [], []
                 self.pins, self.to_give = None, []
         self._answer(handler, 200, wire.dumps(answer))

@@ -13,6 +13,7 @@ from executor_fakes import gone, number_in, run
 from mfmesos_executor.attempt import Attempt
 from mfmesos_executor.gpus import NoGpus
 from mfmesos_executor.main import Executor
+from mfmesos_executor.sync_state import Close
 from mfmesos_executor.threads import Pool
 from support import need, wait_until
 
@@ -72,6 +73,34 @@ def test_an_executor_that_crashes_leaves_nothing(tmp_path):
     with pytest.raises(OSError, match="No space left"):
         Executor(str(tmp_path), {}, SimpleNamespace(kill_all=lambda: None)).run(Driver())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("over", [False, True])
+def test_the_end_of_the_run_is_reported_before_the_files_are_removed(tmp_path, monkeypatch, over):
+    """Removing a large cache takes a while, for which nobody waits then; otherwise the room is free when it is offered
+    again.
+    """
+    seen = []
+    driver = SimpleNamespace(start=lambda: None, stop=lambda: None, wait_acknowledged=lambda _: seen.append(left()),
+                             update=lambda *_: seen.append(left()))
+
+    def left():
+        return sorted(p.name for p in tmp_path.iterdir())
+    process = Executor(str(tmp_path), {}, SimpleNamespace(kill_all=lambda: None))
+    process.on_launch("r-1", b"{}")
+    monkeypatch.setattr(process, "_serve", lambda _: Close("TASK_FINISHED", over=over))
+    (tmp_path / ".mfmesos" / "cache").mkdir(parents=True)
+    assert process.run(driver) == 0
+    assert seen == [[".mfmesos"] if over else [], []]
+
+
+def test_a_release_at_the_end_of_the_run_leaves_nothing(executor, staging):
+    """What was cached is gone, too."""
+    staging.run(run("1.1", "cat in > o", [staging.add("in", b"x" * 100_000)], ["o"]))
+    staging.wait("1.1")
+    staging.let_go(over=True)
+    assert executor.end() == ("TASK_FINISHED", "")
+    assert executor.left() == []
 
 
 def test_it_ends_as_badly_when_the_next_attempt_is_to_start(executor, staging):

@@ -85,9 +85,10 @@ def ended(*names: str, size: int = 0) -> Step:
 
 
 def answered(seq: int, *acked: str, number: int = 1, run: tuple[str, ...] = (), kill: tuple[str, ...] = (),
-             release: bool = False, superseded: bool = False) -> Step:
+             release: bool = False, superseded: bool = False, over: bool = False) -> Step:
     def step(talk: Talk) -> None:
-        answer = SyncAnswer(number, list(acked), [run_of(name) for name in run], list(kill), release, superseded)
+        answer = SyncAnswer(number, list(acked), [run_of(name) for name in run], list(kill), release, superseded,
+                            over=over)
         talk.orders = talk.state.answered(seq, answer, talk.now)
         talk.attempts = [name for name in talk.attempts if name not in talk.orders.forget]
     return step
@@ -333,6 +334,8 @@ ENDS = [
     Ends("a claim lives", [sync, answered(1), sync, patience], None),
     Ends("a release ends the claim; the scheduler knows it, and needs no last sync",
          [sync, answered(1, release=True)], RELEASED),
+    Ends("with the run: its end is reported before its files are removed",
+         [sync, answered(1, release=True, over=True)], Close("TASK_FINISHED", say_goodbye=False, over=True)),
     Ends("a superseded sync says nothing, no release either",
          [sync, answered(1, release=True, superseded=True)], None),
     *(Ends(f"{status}: this claim, or this server, is no longer ours: no further try, no grace, no last sync",

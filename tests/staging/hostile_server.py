@@ -45,7 +45,7 @@ class Fort:
     async def begin(self) -> dict[str, Any]:
         await self.server.start()
         archive = Path(__file__)
-        self.server.serve_archive(archive)
+        self.server.archive.serve(archive)
         tokens = {claim: self.server.open_claim(claim) for claim in ("good", "thief", "ended")}
         digests = {
             "good": self.permit("good", "1.1", ("secret.txt",), ("result.txt",)),
@@ -56,7 +56,7 @@ class Fort:
         for number in range(2000):
             self.permit("good", f"{100 + number}.1", (), (f"good-{number}.out",))
         self.server.close_claim("ended")
-        return {"url": self.server.url, "archive": self.server.archive_url(), "tokens": tokens, "digests": digests}
+        return {"url": self.server.url, "archive": self.server.archive.url(), "tokens": tokens, "digests": digests}
 
     def obey(self, line: str) -> Any:
         command, _, rest = line.partition(" ")

@@ -152,8 +152,9 @@ os.path.exists = lambda path: path != "/proc/self/stat" and exists(path)  # as w
 sys.argv = ["x"]; sys.path.insert(0, "mfmesos-executor.pyz")
 import runpy
 sys.modules["mfmesos_executor"] = type(sys)("mfmesos_executor")
-main = type(sys)("mfmesos_executor.main")
-def run():
+main, first = (type(sys)("mfmesos_executor." + name) for name in ("main", "first_copies"))
+first.begin = lambda named, environ: None
+def run(first):
     import psutil, six, addict, h11, http_parser.http, pymesos, mfmesos.shared.wire
     import mfmesos.mesos.executor_driver
     for m in (six, addict, h11, pymesos, mfmesos.shared.wire):
@@ -161,7 +162,7 @@ def run():
     assert psutil.__file__.startswith(os.environ["MESOS_SANDBOX"]), psutil.__file__
     print("rss", psutil.Process().memory_info().rss > 0)
 main.main = run
-sys.modules["mfmesos_executor.main"] = main
+sys.modules["mfmesos_executor.main"], sys.modules["mfmesos_executor.first_copies"] = main, first
 runpy.run_path("mfmesos-executor.pyz", run_name="__main__")
 """
 
@@ -207,7 +208,7 @@ def test_starts_as_mesos_starts_it(version: str, tmp_path: Path, built: Archive)
 
 def test_no_path_at_all(tmp_path: Path, built: Archive) -> None:
     """Mesos may give an executor no PATH: the usual folders are looked through."""
-    done = start(sandbox(tmp_path, built), built.command().replace(f"exec python3 -I -S {PYZ}", "echo found $PATH"))
+    done = start(sandbox(tmp_path, built), built.command().replace("exec python3", "echo found $PATH; exec python3"))
     assert done.stdout.startswith("found ")
     assert "/usr/local/bin:/usr/bin:/bin" in done.stdout
 
@@ -267,7 +268,8 @@ def test_brought_without_a_proxy(tmp_path: Path, built: Archive) -> None:
     """The claim's command fetches the archive itself: no proxy that the agent's environment names is ever asked."""
     with serving(built.path.read_bytes()) as (url, asked), serving(b"<html>") as (proxy, asked_proxy):
         names = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
-        command = built.command(f"{url}/archive/T/{built.name}").replace(f"exec python3 -I -S {PYZ}", "echo brought")
+        command = built.command(f"{url}/archive/T/{built.name}")
+        command = command.replace("import zipimport", 'sys.exit(print("brought"))')
         done = start(tmp_path, command, PATH=os.environ["PATH"], **dict.fromkeys(names, proxy))
     assert (done.stdout, done.stderr) == ("brought\n", "")
     assert hashlib.sha256((tmp_path / PYZ).read_bytes()).hexdigest() == built.sha256_pyz
@@ -301,11 +303,11 @@ def test_no_python(tmp_path: Path, built: Archive) -> None:
 
 def old_python(python: str) -> str:
     """A python3 that says it is 3.6."""
-    return (f'#!/bin/sh\n[ "$1" = -E ] && exec {python} "$@"\nshift 2\n'
-            f'exec {python} -I -c \'import sys, zipfile\nsys.version_info = (3, 6, 8)\n'
-            f'sys.argv = sys.argv[1:]\n'
-            f'exec(compile(zipfile.ZipFile(sys.argv[0]).read("__main__.py"), "m", "exec"), '
-            f'{{"__name__": "__main__"}})\' "$@"\n')
+    return (f'#!/bin/sh\nolder="import sys; sys.version_info = (3, 6, 8)"\n'
+            f'[ "$1" = -E ] && {{ code=$4; shift 4; exec {python} -E -S -c "$older\n$code" "$@"; }}\nshift 2\n'
+            f'exec {python} -I -c "$older; import zipfile; sys.argv = sys.argv[1:]\n'
+            f'exec(compile(zipfile.ZipFile(sys.argv[0]).read(\'__main__.py\'), \'m\', \'exec\'), '
+            f'{{\'__name__\': \'__main__\'}})" "$@"\n')
 
 
 def test_old_python(tmp_path: Path, built: Archive) -> None:
@@ -342,14 +344,25 @@ def test_python_2(tmp_path: Path, built: Archive) -> None:
     assert start(folder, command, PATH=path).stdout == f"newer -I -S {PYZ}\n"
 
 
-def test_no_sha256sum_is_needed(tmp_path: Path, built: Archive) -> None:
-    """An agent without it is well: the digest is taken by Python."""
-    folder = tmp_path / "sandbox"
-    folder.mkdir()
+def test_one_python(tmp_path: Path, built: Archive) -> None:
+    """The Python that fetches and checks the archive becomes the executor, with no other program on the agent; what
+    else lies in the sandbox is no module of its.
+    """
+    folder = sandbox_with(tmp_path / "sandbox", built, "json.py", "logging.py", "mfmesos.py")
     command = built.command().replace("/usr/local/bin:/usr/bin:/bin", "/nonexistent")
-    python = f'#!/bin/sh\n[ "$1" = -E ] && exec {sys.executable} "$@"\necho started "$@"\n'
-    done = start(sandbox(folder, built), command, PATH=only(tmp_path / "bin", python3=python))
-    assert (done.stdout, done.stderr) == (f"started -I -S {PYZ}\n", "")
+    python = f'#!/bin/sh\necho started\nexec {sys.executable} "$@"\n'
+    done = start(folder, command, PATH=only(tmp_path / "bin", python3=python))
+    assert done.stdout == "started\n"
+    assert done.stderr.startswith("mfmesos executor: "), done.stderr
+    assert done.returncode == 1
+
+
+def sandbox_with(folder: Path, built: Archive, *modules: str) -> Path:
+    """A sandbox with modules that no one can import."""
+    folder.mkdir()
+    for name in modules:
+        (folder / name).write_text("raise ImportError('it is of the sandbox')\n")
+    return sandbox(folder, built)
 
 
 def test_main_is_readable_to_old_pythons() -> None:

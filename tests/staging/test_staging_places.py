@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from mfmesos_executor import same_host
+from mfmesos_executor import copying, same_host
 from mfmesos_executor.client import Cancelled, Client, Connection
 from mfmesos_executor.same_host import SameHost
 from staging_help import Bench, run
@@ -231,7 +231,7 @@ def test_a_system_that_does_not_show_its_boot_id(tmp_path: Path, monkeypatch: py
 def test_changed_while_it_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     """No torn file: what was copied is thrown away. A file that only got another name in its place is the old one."""
     path = old(tmp_path / "in")
-    monkeypatch.setattr(same_host, "STEP_BYTES", 1_000_000)
+    monkeypatch.setattr(copying, "STEP_BYTES", 1_000_000)
     looks: list[int] = []
 
     def between() -> bool:
@@ -259,7 +259,7 @@ def test_changed_while_it_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_killed_while_it_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is left."""
     old(tmp_path / "in")
-    monkeypatch.setattr(same_host, "STEP_BYTES", 1_000_000)
+    monkeypatch.setattr(copying, "STEP_BYTES", 1_000_000)
     looks: list[int] = []
 
     async def test(b: Bench) -> None:

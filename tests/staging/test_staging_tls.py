@@ -91,8 +91,8 @@ def test_archive(tmp_path: Path, tls: bool) -> None:
 
     async def main() -> None:
         async with bench(tmp_path, tls=tls) as b:
-            b.server.serve_archive(archive)
-            url = b.server.archive_url()
+            b.server.archive.serve(archive)
+            url = b.server.archive.url()
             assert url.startswith("http://")
             assert url.endswith("/mfmesos-executor-abc.tar.gz")
             loop = asyncio.get_running_loop()
@@ -136,7 +136,7 @@ def test_advertise(tmp_path: Path) -> None:
                 assert int(url.rsplit(":", 1)[1]) > 0
             else:
                 assert url == ("https://" if tls else "http://") + advertise
-            assert server.archive_url().startswith("http://" + ("head.example:" if "head" in advertise else "[2001"))
+            assert server.archive.url().startswith("http://" + ("head.example:" if "head" in advertise else "[2001"))
             await server.stop()
     asyncio.run(main())
 
