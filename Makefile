@@ -82,8 +82,9 @@ bench-placements: .venv  ## measure how well each placement packs random cluster
 
 .PHONY: bench-backfill
 bench-backfill: .venv  ## measure backfilling in virtual time on a published model of jobs, against EASY
-	.venv/bin/python bench/backfill.py
-	.venv/bin/python bench/backfill.py --sigma 0 --seeds 20
+	rm -f bench/backfill.jsonl  # what `make docs` draws
+	.venv/bin/python bench/backfill.py --results bench/backfill.jsonl
+	.venv/bin/python bench/backfill.py --sigma 0 --seeds 20 --jobs 200
 
 .PHONY: bench-fairness-limit
 bench-fairness-limit: debian-packages .venv real-mesos  ## measure how fair any framework could be beside the greedy one of bench-fairness, on a real Mesos, 17 minutes
@@ -141,6 +142,7 @@ docs: debian-packages .venv  ## make docs/messages.md and the pictures of docs a
 	.venv/bin/python tools/messages.py >docs/messages.md
 	.venv/bin/python bench/fairness.py --runs 1 --plot docs/pictures/fairness.svg
 	.venv/bin/python bench/placements.py --plot docs/pictures/placements.svg
+	.venv/bin/python bench/backfill.py --results bench/backfill.jsonl --plot docs/pictures/backfill.svg
 	.venv/bin/python tools/pictures.py
 
 .PHONY: dist

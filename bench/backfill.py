@@ -157,7 +157,7 @@ def table(found: Sequence[Mapping[str, Score]]) -> Iterator[str]:
 
 def draw(found: Sequence[Mapping[str, Score]], path: str) -> None:
     """Mean slowdowns by load, one line for each way to schedule, as parts of EASY with user estimates."""
-    one, = plotting.axes(1, 1)
+    one, = plotting.axes(1, 1, high=3.8)
     parts = min(PARTS, len(found))
     some = [range(len(found) * n // parts, len(found) * (n + 1) // parts) for n in range(parts)]
     for name in found[0]:
@@ -167,7 +167,7 @@ def draw(found: Sequence[Mapping[str, Score]], path: str) -> None:
                  [own / users for own, users in means], "o-" if name.startswith("`") else "s--",
                  label=name.replace("`", ""))
     one.axhline(REACH, color="black", linewidth=0.8, label="to be reached")
-    one.set(xlabel="load", ylabel="slowdown, of EASY with user estimates")
+    one.set(xlabel="load", ylabel="slowdown; EASY, user estimates = 1")
     plotting.save(one, path)
 
 

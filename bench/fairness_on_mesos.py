@@ -131,7 +131,7 @@ def watched(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("situations", nargs="*", type=int, choices=range(1, len(SITUATIONS) + 1), metavar="SITUATION")
+    parser.add_argument("situations", nargs="*", type=int, metavar="SITUATION")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--from", dest="since", type=float, default=60.0)
     parser.add_argument("--to", dest="until", type=float, default=180.0)

@@ -97,7 +97,7 @@ def started(agents: Amounts, kinds: Amounts, each: int, placement: str) -> int:
 
 def draw(found: Mapping[str, Sequence[float]], path: str) -> None:
     """Of each placement the parts of the lists that started, in their order."""
-    one, = plotting.axes(1, 1)
+    one, = plotting.axes(1, 1, high=3.2)
     for name, parts in found.items():
         if name != "pack":  # like `first`, where nothing else is on the cluster
             one.plot(range(1, len(parts) + 1), sorted(parts), "--" if name == "best" else "-",

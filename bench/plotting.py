@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 WIDE, HIGH = 5.6, 2.6
-"""Inches: of the whole, and of one row. On a screen of 390 pixels the text is as high as the page's."""
+"""Inches: of the whole, and of one row. The text can be read on a screen of 390 pixels."""
 
 
 def axes(rows: int, columns: int, high: float = HIGH) -> list[Any]:
