@@ -16,32 +16,38 @@ class OfferedRoom:
         self._spot = spots.offered(state, agent)._replace(free=self._total, total=self._total)
         self._shut = agent.avoid_until > state.now or any(
             offer.unavailable_from is not None for offer in agent.offers.values())
+        self._needs: dict[Shape, Resources | None] = {}
         self.changes = 0
 
     @property
     def free(self) -> Resources:
         return self._spot.free
 
-    def need(self, shape: Shape) -> Resources:
-        return self._state.allocation(shape, self._total, self._agent.id)
+    def need(self, shape: Shape) -> Resources | None:
+        """What one of its tasks gets; None: none may start there, whatever is free and whatever its constraints."""
+        if shape not in self._needs:
+            state, agent = self._state, self._agent.id
+            barred = self._shut or trust.shunned(state, shape, agent) or gpu_ids.splits(state, shape)
+            self._needs[shape] = None if barred else state.allocation(shape, self._total, agent)
+        return self._needs[shape]
 
-    def fits(self, shape: Shape) -> bool:
-        """Whether one more task does, and may start there."""
-        return (self.need(shape).fits_in(self._spot.free) and self.may_start(shape)
-                and constraints.left_to_open(self._state, shape, self._agent.id, self._spot.taken) > 0)
-
-    def may_start(self, shape: Shape) -> bool:
-        """Whatever its constraints, and what is free."""
-        return not (self._shut or trust.shunned(self._state, shape, self._agent.id)
-                    or gpu_ids.splits(self._state, shape))
+    def fits(self, shape: Shape) -> Resources | None:
+        """What one more task gets; None: it does not fit, or may not start there."""
+        need = self.need(shape)
+        if need is None or not need.fits_in(self._spot.free):
+            return None
+        left = constraints.left_to_open(self._state, shape, self._agent.id, self._spot.taken) if shape.where else 1
+        return need if left > 0 else None
 
     def cost(self, shape: Shape) -> float | None:
         """None: it does not fit, or may not start there."""
-        return self._state.placement(shape).cost(self._spot, self.need(shape)) if self.fits(shape) else None
+        need = self.fits(shape)
+        return None if need is None else self._state.placement(shape).cost(self._spot, need)
 
     def take(self, shape: Shape) -> None:
-        need = self.need(shape)
-        spot = self._spot
+        """Plan one of its tasks, which fits."""
+        need, spot = self.need(shape), self._spot
+        assert need is not None
         taken = dict(spot.taken)
         for one in shape.where:
             if one.op == "takes":

@@ -59,7 +59,7 @@ def _evenly(
     fit where an even share would put it goes evenly to the agents where it fits.
     """
     rooms = [OfferedRoom(state, agent) for agent in agents]
-    fits = [{shape for shape, _ in wanted if room.fits(shape)} for room in rooms]
+    fits = [{shape for shape, _ in wanted if room.fits(shape) is not None} for room in rooms]
     tasks = [spots.tasks_at(state, agent.id) for agent in agents]
     portions: list[Counter[Shape]] = [Counter() for _ in agents]
     zones = [rankings.zone_of(state, placement, agent.id) for agent in agents]
@@ -137,7 +137,7 @@ def _cheapest(
 def _next_with_room(rooms: Sequence[OfferedRoom], shape: Shape, start: int) -> int | None:
     """The first one from `start` on, in a circle."""
     numbers = chain(range(start, len(rooms)), range(start))
-    return next((number for number in numbers if rooms[number].fits(shape)), None)
+    return next((number for number in numbers if rooms[number].fits(shape) is not None), None)
 
 
 class _Costs:

@@ -77,7 +77,7 @@ class _Plan:
     def _needs_of(self, shape: Shape) -> list[Resources | None]:
         """In each room; None: no task of the shape may start there."""
         if shape not in self._needs:
-            self._needs[shape] = [room.need(shape) if room.may_start(shape) else None for room in self._rooms]
+            self._needs[shape] = [room.need(shape) for room in self._rooms]
         return self._needs[shape]
 
     def _ways(self, shape: Shape) -> Iterator[tuple[int, Shape, int]]:
