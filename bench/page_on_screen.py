@@ -61,10 +61,13 @@ BUTTON = '[...document.querySelectorAll("#table th button")].find((one) => one.t
 
 
 class LiveRun:
-    """The core, its record and its control socket, for one loop. `ended`: when each task was reported."""
+    """The core, its record and its control socket, for one loop. `ended`: when each task was reported; `stall_s`: the
+    longest time that the core had the loop for itself, which a busy machine makes long.
+    """
 
     def __init__(self, folder: Path, simulation: Simulation) -> None:
         self.simulation, self.ended, self.finished = simulation, dict[int, float](), 0
+        self.stall_s = 0.0
         offset_s = time.time() - simulation.time.now
         self._record = RunRecord(folder / STATE_DIR, offset_s)
         self._record.begin(RunInfo("batch", "m:5050", resumed=True)).result()
@@ -92,12 +95,17 @@ class LiveRun:
         self._record.count(self._counts(), 0)
         self._record.flush()
 
+    async def end(self) -> None:
+        await self.server.stop()
+        await self._record.close("ended")
+
     async def live(self) -> None:
         """In real time."""
         began, offset, ticked = time.monotonic(), self.simulation.time.now, 0.0
         while True:
             passed = time.monotonic() - began
             self.simulation.time.run(lambda: False, offset + passed)
+            self.stall_s = max(self.stall_s, time.monotonic() - began - passed)
             if passed - ticked >= TICK_S:
                 ticked = passed
                 self._record.sample(self._views.snapshot())
@@ -150,12 +158,13 @@ async def measure(folder: Path, simulation: Simulation, seconds: float) -> None:
         began, cpu_s, seen = await loop.run_in_executor(None, look, link, page, folder / "profile", seconds)
         rate = (changes.number - first) / (time.time() - at)
     living.cancel()
-    await run.server.stop()
+    await run.end()
     ended = {task: at for task, at in run.ended.items() if began <= at <= began + seconds}
     waits = sorted(seen[str(task)] - at for task, at in ended.items() if str(task) in seen)
     print(f"{rate:.0f} changes a second; of {len(ended)} tasks that ended {len(ended) - len(waits)} were not seen; on "
           f"screen after {waits[len(waits) // 2]:.2f} s, 99 % within {waits[int(len(waits) * 0.99)]:.2f} s, all within "
-          f"{waits[-1]:.2f} s; the page's process took {cpu_s / seconds:.1%} of a core")
+          f"{waits[-1]:.2f} s; the page's process took {cpu_s / seconds:.1%} of a core; the longest stall of the loop "
+          f"{run.stall_s:.2f} s")
 
 
 def main() -> None:
@@ -166,7 +175,7 @@ def main() -> None:
     options = parser.parse_args()
     cores = options.rate / CHANGES * LASTS_S / AGENTS
     cluster = Cluster("many", (AgentGroup(AGENTS, Resources(round(cores), 65536, 500_000)),))
-    tasks = [SimTask(n, "work", LASTS_S, memory_mb=100.0, request=Request(1.0, 200.0, 10.0),
+    tasks = [SimTask(n, "work", LASTS_S * (0.5 + n * 0.618 % 1), memory_mb=100.0, request=Request(1.0, 200.0, 10.0),
                      command=f"simulate --seed {n} < in{n} > out{n}") for n in range(FIRST, FIRST + options.tasks // 2)]
     folder = Path(tempfile.mkdtemp())
     try:

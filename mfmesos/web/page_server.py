@@ -31,6 +31,8 @@ from mfmesos.web.run_watch import RunWatch, ask_once
 from mfmesos.web.task_table import ORDERS, STATES
 
 POINTER = "web.json"
+CPU_HEADER = "X-CPU-Seconds"
+"""Of an answer: the page asks less often for what costs much."""
 KEEPALIVE_S = 15.0
 MOST_VIEWERS = 50
 TAIL_BYTES = 64 * 1024
@@ -97,12 +99,13 @@ class PageServer:
         """Answers to a query on another thread."""
         async def handler(request: aio.web.Request) -> aio.web.Response:
             try:
-                found = await asyncio.get_running_loop().run_in_executor(None, answer, dict(request.query))
+                found, cpu_s = await asyncio.get_running_loop().run_in_executor(
+                    None, _timed, answer, dict(request.query))
             except (ValueError, KeyError) as e:
                 return aio.web.json_response({"error": str(e)[:200]}, status=400)
             except RecordError as e:
                 return aio.web.json_response({"error": str(e)}, status=503)
-            return aio.web.json_response(found)
+            return aio.web.json_response(found, headers={CPU_HEADER: f"{cpu_s:.4f}"})
 
         return handler
 
@@ -211,6 +214,12 @@ class PageServer:
             return answer
         finally:
             self._viewers -= 1
+
+
+def _timed(answer: Callable[[Values], Any], query: Values) -> tuple[Any, float]:
+    """The answer, and the CPU seconds that it took."""
+    began = time.thread_time()
+    return answer(query), time.thread_time() - began
 
 
 def _why(live: Values | None) -> list[str]:

@@ -137,7 +137,9 @@ def test_questions_from_elsewhere(page):
 
 
 def test_what_else_it_answers(page):
-    """One task, claims, categories, what was held; metrics by category."""
+    """One task, claims, categories, what was held; metrics by category. With what an answer costs."""
+    headers = page.get("/api/tasks", Authorization=f"Bearer {page.server.token}")[1]
+    assert 0 < float(headers["x-cpu-seconds"]) < 60
     one = page.json("/api/task?task=98")
     assert (one["live"], one["task"]["state"], one["output"]) == (None, "failed", {})
     assert {row["host"] for row in page.json("/api/agents")} == {"node0", "node1", "node2"}

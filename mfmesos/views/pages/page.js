@@ -2,7 +2,7 @@
 // The page of a run: the state comes as events, tables are asked for one page at a time.
 const PARTS = ["overview", "tasks", "agents", "categories", "task"];
 const PAUSES_MS = { overview: 300, tasks: 400 }, PAUSE_MS = 2000, PLOT_MS = 5000;
-const SHARE = 5; // so many times its own time a part waits before it is asked for again: large runs cost little
+const SHARE = 5; // times the CPU time of its answers that a part waits before it is asked for again
 const STATES = { "": "all states", live: "not ended", waiting: "waiting", held: "held by its user", running: "running", finished: "finished",
   failed: "failed", withdrawn: "withdrawn", blocked: "blocked" };
 const WORDS = { inputs: "waiting", held: "held", assigned: "starting" };
@@ -12,6 +12,7 @@ const asked = { page: 0, order: "task", falling: "" };
 async function ask(name, query) {
   const answer = await fetch("/api/" + name + "?" + new URLSearchParams(query || {}));
   const found = await answer.json();
+  cost += 1000 * answer.headers.get("X-CPU-Seconds");
   if (!answer.ok) throw new Error(found.error || answer.status);
   return found;
 }
@@ -224,13 +225,13 @@ function follow(number) {
 // --- what is shown -----------------------------------------------------------------------------
 async function refresh() {
   const began = refreshed = Date.now();
+  cost = 0;
   try {
     if (part === "overview" && state) overview();
     if (part === "tasks") await tasks();
     if (part === "agents") await claims();
     if (part === "categories") await categories();
     if (part === "task") await task(detail);
-    cost = Date.now() - began;
     if (began - plotted > PLOT_MS) await replot();
     trouble(state && state.error);
   } catch (e) {
@@ -242,12 +243,7 @@ async function refresh() {
 async function replot() {
   if (part !== "agents" && (part !== "overview" || !state)) return;
   plotted = Infinity; // one at a time
-  const began = Date.now();
-  try {
-    await (part === "agents" ? agents() : plot());
-  } finally {
-    plotted = Date.now() + SHARE * (Date.now() - began);
-  }
+  await (part === "agents" ? agents() : plot()).finally(() => { plotted = Date.now(); });
 }
 
 function go() {
