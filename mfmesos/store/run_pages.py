@@ -6,21 +6,28 @@ from typing import Any
 from mfmesos.store.run_reading import Row, RunReader
 
 MOST_POINTS = 1000
+_MEASURED = (("s", "wall_s", "asked_wall_s", ""), ("mb", "used_memory_mb", "asked_memory_mb", "memory_mb"),
+             ("cores", "used_cores", "asked_cores", "cores"), ("disk_mb", "used_disk_mb", "asked_disk_mb", "disk_mb"))
+"""Names, with the columns of what was used, requested and allocated."""
 
 
 class RunPages(RunReader):
     """Every method raises RecordError. `run`: the number of the run."""
 
     def categories(self, run: int) -> list[Row]:
-        """What their tasks took; those with most run time first."""
+        """What their tasks took; those with most run time first. Of finished tasks the mean and of all that ran the
+        most that they used, of all the means of what they requested and were allocated: `s`, `mb`, `cores`, `disk_mb`.
+        """
+        sums = [
+            f"avg(CASE WHEN state = 'finished' THEN {used} END) AS mean_{name},"
+            f" max(CASE WHEN started IS NOT NULL THEN {used} END) AS most_{name},"
+            f" avg({asked if self._knows('tasks', asked) else 'NULL'}) AS asked_{name}"
+            + (f", avg(CASE WHEN started IS NOT NULL THEN {given} END) AS given_{name}" if given else "")
+            for name, used, asked, given in _MEASURED]
         return self._rows(
             "SELECT category, count(*) AS tasks, sum(state = 'failed') AS failed, sum(max(attempts - 1, 0)) AS retries,"
-            " avg(CASE WHEN state = 'finished' THEN wall_s END) AS mean_s, max(wall_s) AS most_s, sum(wall_s) AS run_s,"
-            " sum(cpu_s) AS cpu_s, avg(CASE WHEN state = 'finished' THEN used_memory_mb END) AS mean_mb,"
-            " max(used_memory_mb) AS most_mb, avg(memory_mb) AS given_mb, max(used_disk_mb) AS most_disk_mb,"
-            " avg(CASE WHEN state = 'finished' THEN used_cores END) AS mean_cores,"
-            f" {'avg(asked_memory_mb)' if self._knows('tasks', 'asked_memory_mb') else 'NULL'} AS asked_mb"
-            " FROM tasks WHERE run = ? GROUP BY category ORDER BY run_s DESC LIMIT 200", run)
+            f" sum(wall_s) AS run_s, {', '.join(sums)} FROM tasks WHERE run = ? GROUP BY category"
+            " ORDER BY run_s DESC LIMIT 200", run)
 
     def by_category(self, run: int) -> list[tuple[str, str, int, float, float]]:
         """See views.metrics."""

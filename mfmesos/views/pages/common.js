@@ -31,7 +31,7 @@ const css = (name) => getComputedStyle(document.documentElement).getPropertyValu
 
 function axes(more) {
   const one = { stroke: css("--dim"), grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line") } };
-  return [{ ...one, values: (u, found) => found.map(duration) , space: 90 }, { ...one, size: 60, ...more }];
+  return [{ ...one, values: (u, found) => found.map((value) => value < 10 ? +value.toFixed(2) + " s" : duration(value)), space: 90 }, { ...one, size: 60, ...more }];
 }
 
 function fitted(plot, place) {

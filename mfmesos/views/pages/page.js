@@ -61,7 +61,8 @@ const waits = (one) => ["waiting", "held", "inputs"].includes(one.state);
 
 // A command and, of a task that waits or has failed, why.
 function commandCell(one, why) {
-  const made = make("div", one.command), reason = why || (one.state === "inputs" ? "it waits for outputs of other tasks" : one.reason);
+  const made = make("div"), reason = why || (one.state === "inputs" ? "it waits for outputs of other tasks" : one.reason);
+  made.append(make("div", one.command, { className: "command" }));
   if (reason) made.append(make("div", reason, { className: "dim" }));
   return made;
 }
@@ -81,10 +82,10 @@ function overview() {
     tile.append(make("b", String(value)), make("span", label));
     return tile;
   }));
-  table($("running"), [["task", "n"], ["for", "n"], ["agent"], ["category"], ["command", "t"]],
-    running.slice().sort((a, b) => a.since - b.since).map((one) => [taskLink(one.task), since(one.since), one.host, one.category, one.command]),
-    "Nothing runs.");
-  table($("failed"), [["count", "n"], ["reason"], ["for example", "n"], ["command", "t"]],
+  table($("running"), [["task", "n"], ["for", "n"], ["agent", "less"], ["category", "less"], ["command", "t"]],
+    running.slice().sort((a, b) => a.since - b.since).map((one) => [taskLink(one.task), since(one.since), one.host, one.category, commandCell(one)]),
+    "Nothing runs.", "tasks");
+  table($("failed"), [["count", "n"], ["reason"], ["example", "n"], ["command", "t"]],
     failures.map((one) => [one.count, one.reason, taskLink(one.example.task), one.example.command]), "No task has failed.");
 }
 
@@ -148,22 +149,28 @@ async function claims() {
     place.append(inner);
     return place;
   };
-  table($("claims"), [["claim"], ["agent"], ["open"], ["opened", "less"], ["for", "n"], ["cores", "n"], ["memory MB", "n less"], ["tasks ended", "n"], ["failed", "n"], ["CPU time", "n less"]],
+  table($("claims"), [["claim"], ["agent"], ["open"], ["opened", "less"], ["for", "n"], ["cores", "n less"], ["memory MB", "n less"], ["ended", "n"], ["failed", "n"], ["CPU time", "n less"]],
     found.map((one) => [one.claim, one.host + " (" + one.agent.slice(-6) + ")", bar(one), clock(one.opened), duration((one.ended || now) - one.opened), one.cores,
       whole(one.memory_mb), one.tasks, one.failed || 0, duration(one.cpu_s || 0)]), "No claim yet.", "tasks");
 }
 
+// Four rows for each category: what was measured, requested and allocated, and what the next task would be given.
 async function categories() {
-  const found = await ask("categories"), pair = (some, text) => some[0] === null || some[0] === undefined ? "–" : some.map(text).join(" / ");
-  const next = (one, name, text) => one.next && one.next[name] !== null ? text(one.next[name]) : "–";
+  const found = await ask("categories"), known = (value, text) => value === null || value === undefined ? "–" : text(value);
+  const amount = (value) => String(+value.toFixed(2));
+  const measures = [["run time", "s", "wall_s", duration], ["memory MB", "mb", "memory_mb", whole], ["cores", "cores", "cores", amount], ["disk MB", "disk_mb", "disk_mb", whole]];
   $("after").textContent = state && state.live ? "“Next” is what the first waiting task of a category would be given now: what it requests, and estimates for the rest."
-    : "What the next run’s tasks will be given: mfmesos estimates.";
-  table($("groups"), [["category"], ["tasks", "n"], ["failed", "n"], ["retries", "n less"], ["run time, mean / most", "n"], ["memory MB, mean / most", "n"],
-    ["requested / allocated MB", "n less"], ["cores used, mean", "n less"], ["disk MB, most", "n less"], ["next task", "n"], ["next cores", "n"], ["next MB", "n"], ["next disk MB", "n"], ["next run time", "n"]],
-  found.map((one) => [one.category || "–", one.tasks, one.failed || 0, one.retries || 0, pair([one.mean_s, one.most_s], duration), pair([one.mean_mb, one.most_mb], whole),
-    whole(one.asked_mb) + " / " + whole(one.given_mb), one.mean_cores === null || one.mean_cores === undefined ? "–" : one.mean_cores.toFixed(2), whole(one.most_disk_mb),
-    next(one, "task", taskLink), next(one, "cores", (n) => String(+n.toFixed(2))), next(one, "memory_mb", whole), next(one, "disk_mb", whole), next(one, "wall_s", duration)]),
-  "No task has ended, and none waits.", "tasks");
+    : "“mfmesos estimates” shows what the next run’s tasks will be given.";
+  const about = (one) => {
+    const next = make("span", "next: ");
+    next.append(one.next ? taskLink(one.next.task) : "none waits");
+    return [make("b", one.category || "–"), one.tasks + " ended", (one.failed || 0) + " failed, " + (one.retries || 0) + " retries", next];
+  };
+  table($("groups"), [["category"], [""], ["mean", "n"], ["most", "n"], ["requested", "n less"], ["allocated", "n less"], ["next", "n"]], found.flatMap((one) => {
+    const names = about(one);
+    return measures.map(([text, key, next, shown], n) => [names[n], text, known(one["mean_" + key], shown), known(one["most_" + key], shown), known(one["asked_" + key], shown),
+      known(one["given_" + key], shown), known(one.next && one.next[next], shown)]);
+  }), "No task has ended, and none waits.", "tasks groups");
 }
 
 async function choose() {
