@@ -173,7 +173,7 @@ def run(
     if isinstance(source, str):
         fail(source)
     config = scheduler_config(source.parent.resolve(), options, engine="batch", retries=retries,
-                              launch=f"batch {source.name}", **task_settings(options))
+                              launch=f"batch {source.name}", workflow=source.name, **task_settings(options))
     _guarded(lambda: with_end("" if dry_run else options["at_end"], source.parent, lambda: batch_run.run(
         source, config, batch_options, options["local_agents"]), echo),
              source.parent if options["detach"] and not dry_run else None)

@@ -183,6 +183,13 @@ def waiting(state: State, most: int) -> list[int]:
     return [record.task.id for record in state.queue.first_of_all(most)]
 
 
+def opened_for(state: State, claim_id: str) -> list[str]:
+    """The categories of the waiting tasks for which a claim is being launched, as far as their needs are estimated."""
+    claim = state.claims.get(claim_id)
+    shapes = claim.expects if claim is not None else ()
+    return list(dict.fromkeys(shape.kind.category for shape in shapes if shape.kind is not None))
+
+
 def known(state: State) -> tuple[int, ...]:
     """Every task that has not ended: for a search, which looks at them a few at a time."""
     return tuple(state.tasks)

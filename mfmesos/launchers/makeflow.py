@@ -104,8 +104,9 @@ def _session(
     workdir: Path, lock_fd: int,
 ) -> MakeflowSession:
     config = replace(
-        options.scheduler, workdir=str(workdir), engine="makeflow", master=args.master or options.scheduler.master,
-        debug_log=debug.path, send_environment="send-environment" in args.options,
+        options.scheduler, workdir=str(workdir), engine="makeflow", workflow=Path(args.dagfile).name,
+        master=args.master or options.scheduler.master, debug_log=debug.path,
+        send_environment="send-environment" in args.options,
         own_files=args.own_files(Path.cwd()),
         shared_fs=shared_folders([*options.scheduler.shared_fs, *args.shared_fs]))
     supervisor = launching.supervisor(options, config, lock_fd)

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Callable, Iterable
+from typing import Any, Callable, Iterable, Sequence
 
 from mfmesos.core import events
 from mfmesos.core.actions import OpenClaim
@@ -164,13 +164,16 @@ class MesosLink:
             self._sender.join(max(0.5, deadline - self._clock()))
 
     # --- calls ---
-    def open_claim(self, action: OpenClaim, *, command: str, archive_uri: str, data: bytes, task_name: str) -> None:
-        """Accept the offers and launch the claim. `data` reaches the executor as TaskInfo.data."""
+    def open_claim(self, action: OpenClaim, *, command: str, archive_uri: str, data: bytes, task_name: str,
+                   labels: Sequence[tuple[str, str]] = ()) -> None:
+        """Accept the offers and launch the claim. `data` reaches the executor as TaskInfo.data; `labels`: besides those
+        of the framework.
+        """
         try:
             body = open_claim.accept(
                 action, role=self._settings.role, user=self._settings.user, framework_id=self.framework_id or "",
                 command=command, archive_uri=archive_uri, data=data, task_name=task_name,
-                grace_s=self._settings.claim_grace_s, labels=self._settings.labels)
+                grace_s=self._settings.claim_grace_s, labels=(*self._settings.labels, *labels))
         except ValueError as e:
             self._post(events.LaunchDropped(action.claim_id, str(e)))
             self.decline([offer.id for offer in action.offers], 0.0)

@@ -62,6 +62,9 @@ class CoreViews:
     def waiting(self, most: int) -> list[int]:
         return snapshots.waiting(self.core.state, most)
 
+    def opened_for(self, claim_id: str) -> list[str]:
+        return snapshots.opened_for(self.core.state, claim_id)
+
     def known(self) -> tuple[int, ...]:
         return snapshots.known(self.core.state)
 

@@ -12,6 +12,7 @@ from mfmesos.core.core import Core
 from mfmesos.core.policy import Policy
 from mfmesos.estimates.estimated_needs import needs_for
 from mfmesos.mesos.master_link import FrameworkSettings
+from mfmesos.scheduler.core_views import CoreViews
 from mfmesos.settings.config import SchedulerConfig, read_secret
 from mfmesos.settings.folders import cache_folder
 from mfmesos.shared import wire
@@ -21,6 +22,9 @@ from mfmesos.shared.resource_texts import table
 from mfmesos.staging.archive import Archive, build_archive
 from mfmesos.staging.server import StagingServer
 from mfmesos.store import framework
+
+LABEL = 200
+"""Characters."""
 
 
 def policy_of(config: SchedulerConfig) -> Policy:
@@ -64,13 +68,20 @@ def archive_of(config: SchedulerConfig) -> Archive:
 def framework_of(config: SchedulerConfig) -> FrameworkSettings:
     """The framework's settings, with the id of an earlier scheduler of this run. Raises ConfigError for the secret."""
     known = framework.load(config.state_dir)
+    workflow = (("mfmesos.workflow", printable(config.workflow, LABEL)),) if config.workflow else ()
     return FrameworkSettings(
         name=f"{config.name} {Path(config.workdir).name}", user=config.user, hostname=socket.gethostname(),
         role=config.role, principal=config.principal, secret=read_secret(config.secret_file),
         framework_id=known.id if known else None, gpus=config.gpus or wants_gpus(config),
         webui_url=config.webui_url, labels=(
             ("mfmesos.user", getpass.getuser()), ("mfmesos.host", socket.gethostname()),
-            ("mfmesos.folder", printable(config.workdir, 200)), ("mfmesos.engine", config.engine)))
+            ("mfmesos.folder", printable(config.workdir, LABEL)), ("mfmesos.engine", config.engine), *workflow))
+
+
+def claim_labels(views: CoreViews, claim: OpenClaim) -> tuple[tuple[str, str], ...]:
+    """For the Mesos tasks of a claim, besides those of the framework."""
+    names = ", ".join(views.opened_for(claim.claim_id))
+    return (("mfmesos.categories", printable(names, LABEL)),) if names else ()
 
 
 def claim_data(claim: OpenClaim, staging: StagingServer) -> bytes:

@@ -26,7 +26,7 @@ from mfmesos.estimates.learning import PER_CATEGORY
 from mfmesos.mesos.master_link import MesosLink
 from mfmesos.scheduler.core_views import CoreViews
 from mfmesos.scheduler.heldsyncs import HeldSyncs
-from mfmesos.scheduler.parts import archive_of, claim_data, core_of, framework_of
+from mfmesos.scheduler.parts import archive_of, claim_data, claim_labels, core_of, framework_of
 from mfmesos.scheduler.publisher import Publisher
 from mfmesos.scheduler.run_folder import RunFolder
 from mfmesos.scheduler.sight import Sight
@@ -228,7 +228,7 @@ class Scheduler(CoreViews):
         self._link.open_claim(
             action, archive_uri=elsewhere, command=self._archive.command(url),
             data=claim_data(action, self.staging),
-            task_name=f"mfmesos {self.workdir.name} claim {action.claim_id}")
+            task_name=f"mfmesos {self.workdir.name} claim {action.claim_id}", labels=claim_labels(self, action))
 
     def _close_claim(self, action: act.CloseClaim) -> None:
         self.staging.close_claim(action.claim_id)

@@ -39,6 +39,8 @@ class SchedulerConfig:
     """"makeflow" or "factory": the task file that they write; "pool"; the batch runner calls the scheduler directly."""
     launch: str = ""
     """The run's name: a scheduler started with the same name in the same folder resumes where the earlier one died."""
+    workflow: str = ""
+    """The name of the file that lists the tasks, for people; empty: none does."""
     parent_pid: int | None = None
     """Stop when this process is no longer the parent; None: do not watch."""
     engine_pid: int | None = None

@@ -143,7 +143,7 @@ def test_a_run_is_known_by_its_name_on_the_cluster(flow):
     """
     command = f"echo begun; while [ ! -e {flow.folder / 'end'} ]; do sleep 0.1; done; touch made"
     flow.write("tasks.jsonl", "".join(json.dumps(task) + "\n" for task in (
-        {"command": command, "outputs": ["made"]}, {"command": "cat made", "inputs": ["made"]})))
+        {"command": command, "outputs": ["made"], "category": "first"}, {"command": "cat made", "inputs": ["made"]})))
     process = flow.start("run", "--web", "--master", flow.cluster.master, "tasks.jsonl")
     found = []
 
@@ -182,7 +182,9 @@ def test_a_run_is_known_by_its_name_on_the_cluster(flow):
     (task, *_) = found[0]["tasks"]
     assert task["name"].startswith("mfmesos flow claim ")
     for labels in (found[0]["labels"], task["labels"]):
-        assert {one["key"]: one["value"] for one in labels}["mfmesos.folder"] == str(flow.folder)
+        texts = {one["key"]: one["value"] for one in labels}
+        assert (texts["mfmesos.folder"], texts["mfmesos.workflow"]) == (str(flow.folder), "tasks.jsonl")
+    assert texts["mfmesos.categories"] == "first"
 
 
 def test_the_page_of_a_run_in_a_browser(tmp_path, embedded_mesos):
