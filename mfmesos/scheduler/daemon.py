@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -35,6 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     scheduler may resume where this one died.
     """
     argv = sys.argv[1:] if argv is None else argv
+    gc.disable()  # until the run begins: see Scheduler.run
     try:
         if argv[:1] == [EARLY]:
             _import_all()

@@ -212,7 +212,6 @@ class Scheduler(CoreViews):
     def _arm_wakeup(self) -> None:
         if self._wakeup is not None:
             self._wakeup.cancel()
-            self._wakeup = None
         at = self.core.wakeup()
         if at is not None:
             self._wakeup = self.loop.call_later(max(0.0, at - self.clock()) + 0.001, self.post, ev.Tick())
@@ -278,8 +277,7 @@ class Scheduler(CoreViews):
             self.loop.run_in_executor(None, Journal, self.config.state_dir / JOURNAL, self.config.launch))
         self._markers = Markers(
             self.config.state_dir, self.config.shared_fs, derived_token(self.journal.secret, "shared")[:16])
-        found = await self.loop.run_in_executor(None, self._markers.write, self._complain)
-        self.post(ev.SharedFolders(found))
+        self.post(ev.SharedFolders(await self.loop.run_in_executor(None, self._markers.write, self._complain)))
         await self._start_staging()
         self.staging.serve()  # the first agent fetches the executor soon (docs/performance.md, Start-up)
         self._connect()
@@ -287,10 +285,12 @@ class Scheduler(CoreViews):
         self.sight.learned(known)
         self.post(ev.HistoryLoaded(known))
         self.engine.start(self)
-        await self.sight.start(self.journal.resumed)
+        self.sight.begin(self.journal.resumed)
         gc.freeze()  # what exists now stays to the end: no collection need look at it
+        gc.enable()
         self._ready = True
         self._drain()
+        await self.sight.start()  # while the agent starts the first executor
         if self.config.ending:
             self.stop(m.ONLY_ENDED())
         ticker = self.loop.create_task(self._tick())

@@ -71,10 +71,13 @@ class Sight:
         self._about: dict[str, Any] = {"first": ""}
         """What the control socket tells of the run; "first" is its first line."""
 
-    async def start(self, resumed: bool) -> None:
-        """Begin the record and open the socket. An error is logged."""
+    def begin(self, resumed: bool) -> None:
+        """Begin the record: before anything is opened or ends."""
+        self._began = self._record.begin(RunInfo(self._config.engine, self._config.master, resumed))
+
+    async def start(self) -> None:
+        """Open the socket. An error is logged."""
         config = self._config
-        self._began = self._record.begin(RunInfo(config.engine, config.master, resumed))
         self._about.update({
             "workdir": config.workdir, "engine": config.engine, "master": config.master, "pid": os.getpid(),
             "launcher": config.parent_pid or os.getpid(), "started": time.time()})

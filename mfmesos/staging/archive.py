@@ -89,6 +89,7 @@ if __name__ == "__main__":
     import gc
 
     gc.set_threshold(50000, 20, 100)  # as mfmesos/start.py does
+    gc.enable()
     os.environ.pop("MFMESOS_NEWER_PYTHON", None)
     if not os.path.exists("/proc/self/stat"):
         unpack_psutil(sys.path[0])
@@ -101,7 +102,8 @@ if __name__ == "__main__":
 '''.replace("@OLD@", str(EXIT_OLD_PYTHON))
 
 BRING = """\
-import hashlib, os, socket, sys, time, zlib
+import gc, hashlib, os, select, socket, sys, time, zlib
+gc.disable()
 def say(text):
     line = "mfmesos: %s\\n" % text
     try:
@@ -112,6 +114,11 @@ places = []
 def bring(host, port, path):
     s = socket.create_connection((host, int(port)), 15)
     s.sendall(("GET %s HTTP/1.0\\r\\nHost: %s\\r\\n\\r\\n" % (path, "[%s]" % host if ":" in host else host)).encode())
+    # What the executor will import, while the scheduler prepares itself.
+    for name in ("json dataclasses pathlib threading logging typing http.client tempfile queue subprocess shutil "
+                 "uuid").split() if sys.version_info > (3, 7) else ():
+        if not select.select([s], [], [], 0)[0]:
+            __import__(name)
     pieces = []
     while not pieces or pieces[-1]:
         pieces.append(s.recv(1 << 20))
