@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain, islice
 from operator import itemgetter
 
@@ -59,7 +60,14 @@ def _evenly(
     fit where an even share would put it goes evenly to the agents where it fits.
     """
     rooms = [OfferedRoom(state, agent) for agent in agents]
-    fits = [{shape for shape, _ in wanted if room.fits(shape) is not None} for room in rooms]
+    known: list[dict[Shape, bool]] = [{} for _ in rooms]
+
+    def fits(number: int, shape: Shape) -> bool:
+        """Whether one does there, beside nothing else."""
+        if shape not in known[number]:
+            known[number][shape] = rooms[number].fits(shape) is not None
+        return known[number][shape]
+
     tasks = [spots.tasks_at(state, agent.id) for agent in agents]
     portions: list[Counter[Shape]] = [Counter() for _ in agents]
     zones = [rankings.zone_of(state, placement, agent.id) for agent in agents]
@@ -67,14 +75,14 @@ def _evenly(
     left = Counter(dict(wanted))
     while left:
         able: dict[str, list[int]] = {}
-        for number, shapes in enumerate(fits):
-            if not shapes.isdisjoint(left):
+        for number in range(len(rooms)):
+            if any(fits(number, shape) for shape in left):
                 able.setdefault(zones[number], []).append(number)
         if not able:
             break
         for zone, share in zip(able, level([in_zone[zone] for zone in able], sum(left.values()))):
             for number, count in zip(able[zone], level([tasks[one] for one in able[zone]], share)):
-                taken = _first(left, fits[number], count)
+                taken = _first(left, partial(fits, number), count)
                 left -= taken
                 portions[number] += taken
                 tasks[number] += sum(taken.values())
@@ -84,12 +92,14 @@ def _evenly(
             yield agent, list(portion.items())
 
 
-def _first(left: Counter[Shape], fitting: set[Shape], count: int) -> Counter[Shape]:
+def _first(left: Counter[Shape], fits: Callable[[Shape], bool], count: int) -> Counter[Shape]:
     """The first `count` of the tasks that fit."""
     taken: Counter[Shape] = Counter()
-    for shape in (shape for shape in left if shape in fitting):
+    for shape in left:
         if count <= 0:
             break
+        if not fits(shape):
+            continue
         taken[shape] = min(left[shape], count)
         count -= taken[shape]
     return taken
