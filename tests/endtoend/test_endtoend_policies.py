@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -92,3 +93,38 @@ def test_constraints_are_met(cluster, tmp_path):
     """Both in rack r2; or no two on agents of one value, of which the second agent alone has the one."""
     assert ran_on(cluster, tmp_path / "equals", 2, constraints=[["rack", "equals", "r2"]]) == [2, 2]
     assert 1 in ran_on(cluster, tmp_path / "unique", 2, constraints=[["network_mbps", "unique"]])
+
+
+def order_of(cluster: Cluster, folder: Path, keys: list[dict[str, Any]], *options: str) -> list[tuple[int, float]]:
+    """Runs tasks with these keys; the number of each and when it started, in the order of their starts."""
+    flow, log = Flow(folder, cluster), folder / "started"
+    flow.write("tasks.jsonl", "".join(json.dumps({
+        "command": f"echo {n} $(date +%s.%N) >> {log}; : > o{n}", "outputs": [f"o{n}"],
+        "cores": 1, "memory": 100, "disk": 10, **some}) + "\n" for n, some in enumerate(keys)))
+    done = flow.run("--plain", *options, "tasks.jsonl")
+    assert done.code == 0, done.out
+    return [(int(number), float(at)) for number, at in (line.split() for line in log.read_text().splitlines())]
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("options", "keys", "expected"), [
+    (["--order=priority", "--reserve=sjbf"], [{"priority": n % 4} for n in range(8)], [3, 7, 2, 6, 1, 5, 0, 4]),
+    (["--order=shortest", "--reserve=none"], [{"category": c} for c in "aaab"], [0, 3]),
+    (["--order=fair", "--reserve=conservative"], [{"group": g} for g in "aaaab"], [0, 4]),
+], ids=["priority", "shortest", "fair"])
+def test_tasks_start_in_the_order_that_is_chosen(cluster, tmp_path, options, keys, expected):
+    """One at a time. The shortest category is one of which no task has finished; the group that has used nothing comes
+    before the one that has.
+    """
+    started = order_of(cluster, tmp_path, keys, "--max-running=1", "--no-history", *options)
+    assert len(started) == len(keys)
+    assert [number for number, _ in started][:len(expected)] == expected
+
+
+@pytest.mark.timeout(120)
+def test_tasks_arrive_at_the_rate_that_is_given(cluster, tmp_path):
+    """Also while unused offers are kept: the fifth does not start within the first four seconds."""
+    began = time.time()
+    started = order_of(cluster, tmp_path, [{}] * 5, "--arrival-rate=1", "--offers=hold=1")
+    assert len(started) == 5
+    assert max(at for _, at in started) - began >= 4.0
