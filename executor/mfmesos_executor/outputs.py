@@ -274,16 +274,19 @@ def small_tar(members: list[Member]) -> bytes:
         parts.append(header(member))
         sent = _sent(member)
         if sent:
-            with open(member.path, "rb", buffering=0) as f:
-                data = b"".join(_read(f, *piece) for piece in member.pieces or ((0, member.size),))
+            fd = os.open(member.path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                data = b"".join([_read(fd, *piece) for piece in member.pieces or ((0, member.size),)])
+            finally:
+                os.close(fd)
             parts.append(data.ljust(-(-sent // BLOCK) * BLOCK, b"\0"))
     parts.append(bytes(2 * BLOCK))
     return b"".join(parts)
 
 
-def _read(f: Any, start: int, length: int) -> bytes:
-    data = os.pread(f.fileno(), length, start)
-    while len(data) < length and (more := os.pread(f.fileno(), length - len(data), start + len(data))):
+def _read(fd: int, start: int, length: int) -> bytes:
+    data = os.pread(fd, length, start)
+    while len(data) < length and (more := os.pread(fd, length - len(data), start + len(data))):
         data += more
     return data.ljust(length, b"\0")
 

@@ -74,12 +74,12 @@ def attempt_over(record: TaskRecord, reason: str, result: wire.Result | None) ->
         record.allocation, record.limit_memory_mb, record.limit_disk_mb)
 
 
-def as_attempt(record: TaskRecord, result: wire.Result, host: str, exact: str) -> Attempt:
-    """The attempt's record for the history; `exact`: see Needs.exact."""
+def as_attempt(record: TaskRecord, result: wire.Result, host: str, signature: str) -> Attempt:
+    """The attempt's record for the history."""
     task, given, used = record.task, record.allocation, result.usage
     outcome = f"exhausted:{result.resource}" if result.outcome == wire.EXHAUSTED else result.outcome
     return Attempt(
-        0.0, record.kind.category, outcome, signature=f"{record.signature}.{exact}",
+        0.0, record.kind.category, outcome, signature=signature,
         context=record.kind.context, input_mb=record.kind.input_mb, requested_cores=task.request.cores,
         requested_memory_mb=task.request.memory_mb, requested_disk_mb=task.request.disk_mb,
         allocated_cores=given.cores, allocated_memory_mb=given.memory_mb, allocated_disk_mb=given.disk_mb,

@@ -125,7 +125,7 @@ class TaskRecord:
     stem: str
     """The prefix of its attempt ids (see core.attemptid)."""
     signature: str = ""
-    """See Needs.signature."""
+    """See Needs.signature; empty if the task names its category, so that its command was not parsed yet."""
     group: str = ""
     key: float = 0.0
     """Its position in the queue, with `order` (see policies.protocols.Ordering): a retried task keeps its position."""

@@ -80,7 +80,7 @@ def new_record(
     state.needs.expect(category)
     kind = state.kinds.of(Kind(category, context, input_mb, state.needs.known(task.command, input_mb)))
     record = TaskRecord(task, inputs, state.now, order, kind, attempt_stem(task.id, state.policy.nonce),
-                        signature=state.needs.signature(task),
+                        signature="" if task.category else state.needs.signature(task),
                         estimated=state.policy.estimates != OFF, large=large(inputs),
                         requested=steering.requests_all(state, task.request), attempts=state.tried.pop(task.id, 0))
     ordering = state.policies.ordering
@@ -192,7 +192,7 @@ def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.R
     """A result of the current attempt arrived."""
     claim.took(result.usage.wall_s)
     if result.outcome in (wire.FINISHED, wire.FAILED, wire.EXHAUSTED):
-        attempt = as_attempt(record, result, claim.hostname, state.needs.exact(record.task.command))
+        attempt = _as_attempt(state, record, result, claim)
         state.needs.learn(attempt)
         demand.learned(state, attempt)
         state.emit(RecordAttempt(attempt))
@@ -226,6 +226,11 @@ def attempt_ended(state: State, claim: Claim, record: TaskRecord, result: wire.R
         agent.failed_last = state.now  # other agents are preferred for the task: they may reach what this one does not
 
 
+def _as_attempt(state: State, record: TaskRecord, result: wire.Result, claim: Claim) -> Attempt:
+    signature = record.signature or state.needs.signature(record.task)
+    return as_attempt(record, result, claim.hostname, f"{signature}.{state.needs.exact(record.task.command)}")
+
+
 def _wrote_input(state: State, claim: Claim, record: TaskRecord, result: wire.Result) -> None:
     """From now on tasks of its category get copies, in later runs as well."""
     category = record.kind.category
@@ -233,7 +238,7 @@ def _wrote_input(state: State, claim: Claim, record: TaskRecord, result: wire.Re
         return
     state.writers.add(category)
     state.note("warning", m.INPUT_WRITTEN(category=category, name=result.wrote_input), record.task.id)
-    attempt = as_attempt(record, result, claim.hostname, state.needs.exact(record.task.command))
+    attempt = _as_attempt(state, record, result, claim)
     state.emit(RecordAttempt(replace(attempt, outcome=WROTE_INPUT)))
 
 

@@ -113,10 +113,18 @@ def bytes_read(pid: int) -> int | None:
 def children_of_thread(pid: int, thread: int) -> list[int] | None:
     """The children that this thread of it started or adopted; None if the kernel does not show them."""
     try:
-        with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as f:
-            return [int(child) for child in f.read().split()]
+        fd = os.open(f"/proc/{pid}/task/{thread}/children", os.O_RDONLY | os.O_CLOEXEC)  # faster than a file object
     except OSError:
         return None
+    try:
+        raw = os.read(fd, 1 << 16)
+        while raw and (more := os.read(fd, 1 << 16)):
+            raw += more
+        return [int(child) for child in raw.split()]
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
 
 
 def pss(pid: int) -> Pss | None:

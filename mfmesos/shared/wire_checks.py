@@ -33,7 +33,7 @@ def _parts(raw: bytes) -> int:
 
 def parsed(raw: bytes, where: str, bounded: bool = False) -> Any:
     """Decoded JSON; raises WireError, also for more than MOST_PARTS values if `bounded`."""
-    if bounded and _parts(raw) > MOST_PARTS and _parts(_STRINGS.sub(b"", raw)) > MOST_PARTS:
+    if bounded and len(raw) > MOST_PARTS and _parts(raw) > MOST_PARTS and _parts(_STRINGS.sub(b"", raw)) > MOST_PARTS:
         raise WireError(f"{where}: more than {MOST_PARTS} values")
     try:
         return json.loads(raw)

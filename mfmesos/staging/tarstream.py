@@ -189,7 +189,7 @@ class TarReader:
             raise BadTar(m.STREAM_AFTER_END())
         if block[257:262] != b"ustar":
             raise BadTar(m.STREAM_NOT_TAR())
-        if _number(block[148:156], "checksum") != byte_sum(block) - byte_sum(block[148:156]) + 8 * 32:
+        if _number(block[148:156], "checksum") != byte_sum(block) - sum(block[148:156]) + 8 * 32:
             raise BadTar(m.HEADER_CHECKSUM())
         size = _number(block[124:136], "size")
         kind = block[156:157]
