@@ -21,9 +21,10 @@ QUICK_S, SLOW_S = 0.2, 1.0
 """Minimum time between samples; and the maximum, unless COST requires more."""
 YOUNG_S = 5.0
 COST, CALM_COST = 20.0, 100.0
-"""Measurements start no more often than once in this many times their own duration: while an attempt is young or large,
-and otherwise; more seldom where nothing has run meanwhile. Rare samples would miss the total usage of several
-short-lived processes; the kernel records only the peak of each one. The cost: docs/performance.md, Executor.
+"""Measurements start no more often than once in this many times what they compute: while an attempt is young or large,
+and otherwise; more seldom where nothing has run meanwhile. On a busy machine they take longer, and limits hold there,
+too. Rare samples would miss the total usage of several short-lived processes; the kernel records only the peak of each
+one. The cost: docs/performance.md, Executor.
 """
 
 
@@ -90,12 +91,13 @@ class Monitor:
     """Thread-safe. Attempts are watched from their command's start to its end."""
 
     def __init__(self, claim: ClaimData, reaper: Reaper, cache: Cache, links: Links,
-                 clock: Callable[[], float] = time.monotonic) -> None:
+                 clock: Callable[[], float] = time.monotonic, computed: Callable[[], float] = time.thread_time) -> None:
+        """`computed`: CPU seconds of the thread that asks."""
         self._claim = claim
         self._reaper = reaper
         self._cache = cache
         self._links = links
-        self._clock = clock
+        self._clock, self._computed = clock, computed
         self._changed = threading.Condition()
         self._watched: dict[str, Watched] = {}
         self._asleep = False
@@ -179,6 +181,7 @@ class Monitor:
         self._guard([w for w in watched if w.kill_at is None])
 
     def _sample(self, watched: list[Watched], now: float) -> None:
+        begin_s = self._computed()
         if watched:
             table, unmapped = self._reaper.table(), self._shm.bytes_of()
             for w in watched:
@@ -190,7 +193,7 @@ class Monitor:
                     w.scan_disk()
                     spent = self._clock() - begin
                     w.disk_due = self._clock() + max(min(2 * SLOW_S, (now - w.started) / 4), COST * spent, QUICK_S)
-        spent = self._clock() - now
+        spent = self._computed() - begin_s
         youngest_s = min((now - w.started for w in watched), default=0.0)
         large = sum(w.memory for w in watched) > 0.7 * self._claim.memory_mb * MB or any(
             w.memory > 0.7 * (w.attempt.run.limit_memory_mb or 1e12) * MB for w in watched)

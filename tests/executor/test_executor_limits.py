@@ -6,17 +6,20 @@ import os
 import re
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 from executor_fakes import gone, number_in, run
 from mfmesos_executor import procs, shm
 from mfmesos_executor.cores import Turns, usable
 from mfmesos_executor.limits import Load, over_own_limit, victim_of_disk, victim_of_memory
+from mfmesos_executor.monitor import Monitor, Watched
+from mfmesos_executor.reap import Leader
 from mfmesos_executor.verdict import MOST_REASON, failure, with_last_line
 from support import wait_until
 
 from mfmesos.shared import wire
-from mfmesos.shared.procfs import Process
+from mfmesos.shared.procfs import Process, Table
 
 EAT = "python3 -c \"x = bytearray({mb} << 20); import time; time.sleep(60)\""
 
@@ -384,3 +387,25 @@ def test_looking_at_shared_memory_is_no_reason_to_look_again(tmp_path):
         assert shm._about_files(os.read(watch, 4096))
     finally:
         os.close(watch)
+
+
+def test_a_busy_machine_does_not_make_measurements_rare():
+    """One that took 30 s, because others computed, is followed by the next within a second: limits hold there, too. One
+    that computed for 3 s itself is not.
+    """
+    due_in = []
+    for computed_s in (0.0, 3.0):
+        now, computed = [1.0], [0.0]
+
+        def table(now=now, computed=computed, computed_s=computed_s):
+            now[0] += 30.0
+            computed[0] += computed_s
+            return Table(())
+        reaper = SimpleNamespace(table=table, processes=lambda table, leader: set())
+        monitor = Monitor(wire.ClaimData("", "c", "t"), reaper, SimpleNamespace(), SimpleNamespace(),  # type: ignore[arg-type]
+                          clock=lambda now=now: now[0], computed=lambda computed=computed: computed[0])
+        attempt = SimpleNamespace(run=run("1.1", "x"))
+        monitor._sample([Watched(attempt, Leader(1, "1.1", lambda: None), 0.0, "")], now[0])  # type: ignore[arg-type]
+        due_in.append(monitor._sample_due - now[0])
+    assert due_in[0] <= 1.0
+    assert due_in[1] >= 20.0
