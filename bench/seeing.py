@@ -1,10 +1,10 @@
-"""What `mfmesos status` and `why` take about a run of 100,000 tasks, while it lasts and afterwards.
+"""What `mfmesos status`, `why` and `report` take about a run of 100,000 tasks, while it lasts and afterwards.
 
     python3 bench/seeing.py [--tasks N] [--rounds N]
 
 A real run on the embedded cluster: a few tasks run, the others wait. Then the record of a run of as many ended tasks.
 Wall and CPU seconds of each command, medians, measured in turns; and the CPU time that its question takes the
-scheduler.
+scheduler. Of the report also its size, and when headless Chromium paints first and has all of it.
 """
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import signal
 import statistics
 import subprocess
@@ -24,7 +25,8 @@ import psutil
 
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent / "tests")]
 
-from sample_runs import sample  # noqa: E402  needs the path above
+from browser import Browser  # noqa: E402  needs the path above
+from sample_runs import sample  # noqa: E402
 from support import wait_until  # noqa: E402
 
 MFMESOS = [sys.executable, "-m", "mfmesos"]
@@ -85,6 +87,20 @@ def live(folder: Path, count: int, rounds: int) -> None:
                 run.wait()
 
 
+def report(folder: Path) -> None:
+    """Of the ended run."""
+    wall, cpu, _ = timed(folder, ["report", "-o", "report.html"])
+    file, profile = folder / "report.html", Path(tempfile.mkdtemp())
+    with Browser(profile) as browser:
+        browser.open(file.as_uri())
+        browser.wait("document.body && document.body.dataset.ready === 'yes'", "the report")
+        ready = browser.run("performance.now()")
+        (paint,) = browser.run("performance.getEntriesByName('first-contentful-paint').map((one) => one.startTime)")
+    shutil.rmtree(profile, ignore_errors=True)  # a browser that is ending may still write to it
+    print(f"report: {wall:.1f} s, {cpu:.1f} s of CPU time, {file.stat().st_size / 1e6:.1f} MB; first paint after "
+          f"{paint / 1000:.2f} s, all ready after {ready / 1000:.2f} s", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=int, default=100_000)
@@ -103,6 +119,7 @@ def main() -> None:
             measure(ended, [["--version"], ["status"], ["why", "1"], ["why", str(options.tasks)],
                             ["why", f"mapped{options.tasks - 1:06}"], ["why", f"part{options.tasks - 9:06}"]],
                     options.rounds)
+            report(ended)
 
 
 if __name__ == "__main__":

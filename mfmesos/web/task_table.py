@@ -91,15 +91,18 @@ class TaskTable:
         agent or the reason, or is the number. In the order of numbers and without TEXT it costs little whatever the
         number of tasks, otherwise it looks at every row. Raises RecordError.
         """
-        where, values = _fitting(text, STATES.get(state, ()), category)
+        states = STATES.get(state, ())
+        where, values = _fitting(text, states, category)
+        some = [table for table, live in ((_RECORDED, False), (_LIVE, True))
+                if not states or any((one in STATES["live"]) is live for one in states)]
         order = f"{ORDERS[order]} {'DESC' if falling else 'ASC'}, task LIMIT {PAGE} OFFSET {int(page) * PAGE}"
         with self._lock, sqlitefile.translated_errors(record, RecordError, m.RECORD_AWAY()):
             self._db.execute("ATTACH ? AS record", (sqlitefile.uri_to_read(record),))
             try:
-                count = sum(self._db.execute(f"SELECT count(*) {some} {where}", (run, *values)).fetchone()[0]
-                            for some in (_RECORDED, _LIVE))
+                count = sum(self._db.execute(f"SELECT count(*) {table} {where}", (run, *values)).fetchone()[0]
+                            for table in some)
                 found = self._db.execute(
-                    f"SELECT {_SHOWN} {_RECORDED} {where} UNION ALL SELECT {_SHOWN} {_LIVE} {where} ORDER BY {order}",
+                    " UNION ALL ".join(f"SELECT {_SHOWN} {table} {where}" for table in some) + f" ORDER BY {order}",
                     (run, *values)).fetchall()
             finally:
                 self._db.execute("DETACH record")
@@ -131,6 +134,8 @@ def _fitting(text: str, states: Iterable[str], category: str) -> tuple[str, list
         where.append(f"category = {value(category)}")
     if states:
         where.append(f"state IN ({', '.join([value(state) for state in states])})")
+        if "finished" not in states:
+            where.append("state <> 'finished'")  # which an index of the record is for
     if text:
         word = value(text)
         number = value(int(text) if text.isdecimal() and len(text) < 10 else -1)
