@@ -207,9 +207,9 @@ def factory(args: tuple[str, ...], **options: Any) -> None:
     the workers end with it.
     """
     from mfmesos.launchers import factory_args
-    from mfmesos.launchers.factory import launch
+    from mfmesos.launchers.factory import launch, make_folder
 
-    _launch(launch, lambda: factory_args.parse(list(args)), args, options)
+    _launch(launch, lambda: factory_args.parse(list(args)), args, options, make_folder)
 
 
 @main.command()
@@ -231,6 +231,7 @@ def pool(project: str | None, folder: Path, status: bool, **options: Any) -> Non
 
     def start() -> int:
         settings = settings_of(project, options)
+        pool_launcher.make_folder(config)
         with local_cluster(config, options["local_agents"]) as resolved:
             return pool_launcher.launch(settings, options["file"], LaunchOptions([], resolved, echo))
 
@@ -346,18 +347,18 @@ for command in main.commands.values():
 
 
 def _launch(launch: Callable[[LaunchOptions], int], parse: Callable[[], MakeflowArgs | FactoryArgs],
-            args: Sequence[str], options: dict[str, Any]) -> NoReturn:
+            args: Sequence[str], options: dict[str, Any], make: Callable[[Path], Any] = Path) -> NoReturn:
     try:
         parsed = parse()
     except ConfigError as e:
         fail(str(e))
     detaches = options["detach"] and not parsed.starts_nothing
-    _guarded(lambda: _launched(launch, parsed, args, options), parsed.workdir(Path.cwd()) if detaches else None)
+    _guarded(lambda: _launched(launch, parsed, args, options, make), parsed.workdir(Path.cwd()) if detaches else None)
 
 
 def _launched(
     launch: Callable[[LaunchOptions], int], parsed: MakeflowArgs | FactoryArgs, args: Sequence[str],
-    options: dict[str, Any],
+    options: dict[str, Any], make: Callable[[Path], Any],
 ) -> int:
     """Run another program's engine with the scheduler of mfmesos, on the embedded cluster unless a master is named."""
     from mfmesos.launchers.early import Early
@@ -368,6 +369,9 @@ def _launched(
     config = scheduler_config(Path.cwd(), options, **task_settings(options))
     if parsed.master or parsed.starts_nothing:
         config.master = parsed.master or DEFAULT_MASTER
+    if not parsed.starts_nothing:
+        make(folder := parsed.workdir(Path.cwd()))
+        config.workdir = str(folder if folder.is_dir() else Path.cwd())  # the page, if there is one, is about that
     with local_cluster(config, options["local_agents"]) as resolved:
         return with_end(options["at_end"], Path.cwd(), lambda: launch(LaunchOptions(
             argv=list(args), scheduler=resolved, echo=echo, early=early,

@@ -30,13 +30,17 @@ def launch(options: LaunchOptions) -> int:
     launching.ready(binary, options)
     launching.say_dropped(args.dropped, FACTORY, options.echo)
     workdir = args.workdir(Path.cwd())
-    try:
-        workdir.mkdir(exist_ok=True)
-    except OSError as e:
-        raise ConfigError(m.FACTORY_FOLDER(folder=workdir, why=e.strerror)) from None
     with launching.folder(workdir, "factory", options.echo, m.OTHER_FACTORY_FOLDER()) as lock:
         copy = binaries.private_copy(binary, workdir / STATE_DIR, options.environ, FACTORY)
         return _run(_session(options, args, copy, workdir, lock.fd), options)
+
+
+def make_folder(folder: Path) -> None:
+    """That of a factory, before anything else writes to it. Raises ConfigError."""
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as e:
+        raise ConfigError(m.FACTORY_FOLDER(folder=folder, why=e.strerror)) from None
 
 
 def _session(

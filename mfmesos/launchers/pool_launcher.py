@@ -21,6 +21,15 @@ CATALOG = "catalog.cse.nd.edu:9097"
 """The public catalog, the default of cctools' own programs."""
 
 
+def make_folder(config: SchedulerConfig) -> None:
+    """That of a pool, before anything else writes to it. Raises ConfigError."""
+    try:
+        Path(config.workdir).mkdir(exist_ok=True)
+        config.state_dir.mkdir(exist_ok=True)
+    except OSError as e:
+        raise ConfigError(m.POOL_FOLDER(folder=config.workdir, why=e.strerror)) from None
+
+
 def launch(settings: PoolSettings, file: Path | None, options: LaunchOptions) -> int:
     """Run the pool in the scheduler's folder. Exit code 0: ended by a signal, 1: gave up.
 
@@ -28,11 +37,6 @@ def launch(settings: PoolSettings, file: Path | None, options: LaunchOptions) ->
     """
     config = options.scheduler
     folder = Path(config.workdir)
-    try:
-        folder.mkdir(exist_ok=True)
-        config.state_dir.mkdir(exist_ok=True)
-    except OSError as e:
-        raise ConfigError(m.POOL_FOLDER(folder=folder, why=e.strerror)) from None
     catalog = options.environ.get("CATALOG_HOST", "")
     if catalog:
         catalog += f":{options.environ.get('CATALOG_PORT', pool_settings.CATALOG_PORT)}"

@@ -76,6 +76,13 @@ class WorkerFlow(Flow):
         path = self.work / ".mfmesos" / "scheduler.log"
         return path.read_text(errors="replace")[-6000:] if path.exists() else "(no log)"
 
+    def metrics(self) -> str:
+        """Of the page beside the run, which --web starts."""
+        address, token = json.loads((self.work / ".mfmesos/web.json").read_text())["link"].split("?token=")
+        with urllib.request.urlopen(f"{address}metrics?token={token}", timeout=60) as answer:
+            found: str = answer.read().decode()
+        return found
+
     def interrupt(self, process: subprocess.Popen[str]) -> Ended:
         """Ctrl-C, as a terminal sends it."""
         os.killpg(process.pid, signal.SIGINT)

@@ -50,7 +50,8 @@ def factory(cluster: Cluster, tmp_path: Path, catalog: Catalog) -> Iterator[Fact
 def test_a_workflow_by_workers(factory: Factory, catalog: Catalog, tmp_path: Path, example: str) -> None:
     """An example under makeflow -T wq makes what it makes under -T local; Ctrl-C on the factory ends it with 0.
 
-    Workers prove that they know the password. One example has its workers' program from a shared folder, and peers.
+    Workers prove that they know the password. One example has its workers' program from a shared folder, and peers;
+    one has a page, in the factory's own folder.
     """
     plain = tmp_path / "plain" / example
     shutil.copytree(EXAMPLES / example, plain)
@@ -59,11 +60,12 @@ def test_a_workflow_by_workers(factory: Factory, catalog: Catalog, tmp_path: Pat
     shutil.copytree(EXAMPLES / example, flow.folder, dirs_exist_ok=True)
     password = str(factory.write("password", "open sesame\n"))
     manager = start_manager(flow, catalog, "--password", password)
-    own = ("--peer-transfers", "--shared-fs", str(tmp_path)) if example == "sweep" else ()
+    own = {"sweep": ("--peer-transfers", "--shared-fs", str(tmp_path)), "features": ("--web",)}.get(example, ())
     process = factory.factory("-P", password, "-w", "1", "-W", "3", "-t", "60", *SIZE, own=own)
     try:
         ended = flow.end(manager, 90)
         assert ended.code == 0, ended.out + factory.log()
+        assert "--web" not in own or 'engine="factory"' in factory.metrics()
     finally:
         said = factory.interrupt(process)
     assert said.code == 0, said.out

@@ -98,16 +98,20 @@ def sleeping(flow: Flow, count: int, seconds: str, cores: int = 1) -> None:
 
 @pytest.mark.parametrize("example", ["features", "sweep", "wordcount", "blast"])
 def test_a_workflow_by_a_pool(pool: PoolFlow, catalog: Catalog, tmp_path: Path, example: str) -> None:
-    """An example under makeflow -T wq makes what it makes under -T local; one of them with --peer-transfers."""
+    """An example under makeflow -T wq makes what it makes under -T local; one of them with --peer-transfers, one with a
+    page in a folder that is new.
+    """
     plain = tmp_path / "plain" / example
     shutil.copytree(EXAMPLES / example, plain)
     plain_makeflow(plain)
     flow = Flow(tmp_path / "flow" / example, pool.cluster)
     shutil.copytree(EXAMPLES / example, flow.folder, dirs_exist_ok=True)
-    process = pool.pool(PROJECT, "--max", "3", *(["--peer-transfers"] if example == "sweep" else []))
+    more = {"sweep": ["--peer-transfers"], "features": ["--web"]}.get(example, [])
+    process = pool.pool(PROJECT, "--max", "3", *more)
     manager = start_manager(flow, catalog)
     ended = flow.end(manager, 90)
     assert ended.code == 0, ended.out + pool.log()
+    assert "--web" not in more or 'engine="pool"' in pool.metrics()
     said = pool.interrupt(process)
     assert said.code == 0, said.out
     assert "failed" not in said.out
