@@ -26,7 +26,7 @@ NOT_MESSAGES: dict[str, tuple[str, ...]] = {
     "mfmesos/launchers/clean.py": ("No framework found",), "mfmesos/launchers/link.py": ("# put here by",),
     # Parts of help texts, a row of a table, and the form of log lines.
     "mfmesos/doctor/checks.py": ("preloaded library", "Debian packages", "install ok"),  # names of checks; dpkg's word
-    "mfmesos/store/history.py": ("CREATE", "DELETE"), "mfmesos/web/task_table.py": ("FROM ", "substr("),
+    "mfmesos/store/history.py": ("CREATE", "DELETE"), "mfmesos/web/task_table.py": ("FROM ", "substr(", "state <>"),
     "mfmesos/store/sqlitefile.py": ("is full", "unable to open"),  # of SQLite's own messages
     "mfmesos/cli/command_line.py": ("Read the principal's", "HOST:PORT, several"),
     "mfmesos/cli/layered.py": ("command line",), "mfmesos/cli/runs_command.py": ("{}{}{}",),
