@@ -47,7 +47,7 @@ def _placed(state: State, placement: Placement, wanted: Wanted) -> Iterator[Open
     if (placement.even or placement.compares) and not state.policy.per_task_claims:
         opened = False
         for agent, portion in portions.of_agents(state, placement, agents, wanted):
-            decision = decide(state, agent, portion)
+            decision = decide(state, agent, portion, wanted)
             yield decision
             opened = opened or isinstance(decision, Opening)
         if opened:
@@ -67,8 +67,12 @@ def _less(wanted: Wanted, opening: Opening) -> Wanted:
     return [(shape, n - taken.get(shape, 0)) for shape, n in wanted if n > taken.get(shape, 0)]
 
 
-def decide(state: State, agent: AgentRecord, wanted: Wanted) -> Opening | Wait | AgentRefusal:
-    """What happens with the agent's offers while these tasks wait."""
+def decide(
+    state: State, agent: AgentRecord, wanted: Wanted, waiting: Wanted | None = None,
+) -> Opening | Wait | AgentRefusal:
+    """What happens with the agent's offers for these tasks; `waiting`: all that may run in the claim after them, if
+    others wait as well.
+    """
     cluster = state.clusters[agent.id.cluster]
     if agent.avoid_until > state.now:
         return AgentRefusal(agent.id, WhyNot.AVOIDED)
@@ -86,7 +90,7 @@ def decide(state: State, agent: AgentRecord, wanted: Wanted) -> Opening | Wait |
             return AgentRefusal(agent.id, WhyNot.UNLISTED)
     if room.memory_mb <= 0 or room.cores <= 0:
         return AgentRefusal(agent.id, WhyNot.EMPTY if is_empty(offered) else WhyNot.BOUND)
-    chosen = _choose(state, agent, _shared(state, agent, room, wanted), wanted)
+    chosen = _choose(state, agent, _shared(state, agent, room, wanted), wanted, waiting)
     if chosen is None:
         return AgentRefusal(agent.id, WhyNot.SMALL)
     return Opening(agent.id, tuple(agent.offers.values()), chosen.size, chosen.solo_task, chosen.expects,
@@ -127,15 +131,16 @@ class _Choice(NamedTuple):
     expects: tuple[tuple[Shape, int], ...]
 
 
-def _choose(state: State, agent: AgentRecord, room: Resources, wanted: Wanted) -> _Choice | None:
+def _choose(
+    state: State, agent: AgentRecord, room: Resources, wanted: Wanted, waiting: Wanted | None,
+) -> _Choice | None:
     """The claim for the wanted tasks that share one, or for one that runs alone; None: no task fits."""
-    mine = [(s, int(min(n, constraints.left_to_open(state, s, agent.id)))) for s, n in wanted
-            if not trust.shunned(state, s, agent.id) and not gpu_ids.splits(state, s)]
-    mine = [(s, n) for s, n in mine if n > 0]
+    mine = _startable(state, agent, wanted)
     alone = [s for s, _ in mine if s.solo or state.policy.per_task_claims]
     shared = [(s, n) for s, n in mine if not (s.solo or state.policy.per_task_claims)]
+    later = shared if waiting is None else [(s, n) for s, n in _startable(state, agent, waiting) if not s.solo]
     size, taken = size_claim([(state.need(s), n) for s, n in shared], room, state.whole(agent.id) or room,
-                             state.policy.defaults, _spare(state, agent, room, shared))
+                             state.policy.defaults, _spare(state, agent, room, later))
     if not any(taken) or _alone_first(state, alone):
         for shape in alone:
             need, task_id = state.allocation(shape, room, agent.id), _next_solo(state, shape)
@@ -146,6 +151,13 @@ def _choose(state: State, agent: AgentRecord, room: Resources, wanted: Wanted) -
     if state.now < agent.had_until and state.policy.max_memory_mb is None and state.policy.max_cores is None:
         size = size.at_least(agent.had.at_most(room))
     return _Choice(size, None, tuple((s, n) for (s, _), n in zip(shared, taken) if n))
+
+
+def _startable(state: State, agent: AgentRecord, wanted: Wanted) -> Wanted:
+    """Those that may start on the agent, and how many."""
+    able = ((s, int(min(n, constraints.left_to_open(state, s, agent.id)))) for s, n in wanted
+            if not trust.shunned(state, s, agent.id) and not gpu_ids.splits(state, s))
+    return [(s, n) for s, n in able if n > 0]
 
 
 def _spare(state: State, agent: AgentRecord, room: Resources, shared: Wanted) -> PerCore:
