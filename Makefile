@@ -87,7 +87,7 @@ bench-backfill: .venv  ## measure backfilling in virtual time on a published mod
 	.venv/bin/python bench/backfill.py --sigma 0 --seeds 20 --jobs 200
 
 .PHONY: bench-fairness-limit
-bench-fairness-limit: debian-packages .venv real-mesos  ## measure how fair any framework could be beside the greedy one of bench-fairness, on a real Mesos, 17 minutes
+bench-fairness-limit: debian-packages .venv real-mesos  ## measure how fair any framework could be beside the greedy one of bench-fairness, on a real Mesos, 20 minutes
 	.venv/bin/python bench/fairness_limit.py
 
 .PHONY: bench-fairness
