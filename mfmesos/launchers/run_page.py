@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from mfmesos.settings.config import ConfigError, SchedulerConfig
+from mfmesos.settings.config import PAGE_POINTER, ConfigError, SchedulerConfig
 from mfmesos.shared import own_programs
 from mfmesos.shared.messages import launchers as m
 from mfmesos.shared.terminal import say
@@ -31,7 +31,8 @@ def run_page(config: SchedulerConfig) -> Iterator[SchedulerConfig]:
     try:
         found = _started(child)
         # Whoever reads a log must not get the token from it.
-        say(m.PAGE_AT(link=found["link"]) if sys.stderr.isatty() else m.PAGE_AT_FILE(address=found["address"]))
+        say(m.PAGE_AT(link=found["link"]) if sys.stderr.isatty() else m.PAGE_AT_FILE(
+            address=found["address"], file=os.path.relpath(config.state_dir / PAGE_POINTER)))
         yield replace(config, webui_url=found["address"])
     finally:
         child.terminate()

@@ -15,6 +15,8 @@ SECRET_VARIABLE = "MFMESOS_SECRET"
 """Environment variable with the principal's secret, used without a secret file. makeflow and tasks do not get it."""
 STATE_DIR = ".mfmesos"
 """mfmesos's own folder in the workflow's folder: log, report, incoming outputs, kept output of failed tasks."""
+PAGE_POINTER = "web.json"
+"""In STATE_DIR: the link to the run's page."""
 
 END = "--end"
 """Argument after the settings' name: the scheduler only ends what a crashed scheduler of the same launch held."""

@@ -1,8 +1,9 @@
 """A run's records in WORKDIR/.mfmesos/ for people and programs: report.jsonl and the kept output of tasks.
 
-report.jsonl has one JSON object per ended task, in the order of their ends. Keys: time (seconds since the epoch), task
-(id), command, category, finished, withdrawn, reason, exit_code, outputs, usage (memory_mb, disk_mb, cores, cpu_s,
-wall_s, wait_s, gpu_memory_mb with GPUs), allocation (cores, memory_mb, disk_mb), host, attempts.
+report.jsonl has one JSON object per ended task, in the order of their ends. Keys (docs/seeing.md): format, time
+(seconds since the epoch), task (id), command, category, finished, withdrawn, reason, exit_code, outputs, usage
+(memory_mb, disk_mb, cores, cpu_s, wall_s, wait_s, gpu_memory_mb with GPUs), allocation (cores, memory_mb, disk_mb),
+host, attempts.
 """
 from __future__ import annotations
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:  # `mfmesos why` and `logs` need this module alone
 
 log = logging.getLogger("mfmesos.report")
 REPORT = "report.jsonl"
+FORMAT = 1
+"""Counts up when a program that reads an earlier format would misread a later one: not with further keys."""
 LOGS = "logs"
 """The kept output of the last run: task-N.stdout of the last attempt of task N, task-N.attempt-K.stdout of an earlier
 one; the same for stderr."""
@@ -62,6 +65,7 @@ class RunLog:
         """Write one line; returns the entry."""
         task, result = report.task, report.result
         entry: dict[str, Any] = {
+            "format": FORMAT,
             "time": round(self._clock(), 3),
             "task": task.id,
             "command": task.command,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
 from mfmesos import aio
-from mfmesos.settings.config import STATE_DIR
+from mfmesos.settings.config import PAGE_POINTER, STATE_DIR
 from mfmesos.shared import atomic
 from mfmesos.shared.log_pieces import PIECE_BYTES, STREAMS
 from mfmesos.store.run_pages import RunPages
@@ -30,7 +30,6 @@ from mfmesos.web.page_access import HEADERS, guard
 from mfmesos.web.run_watch import RunWatch, ask_once
 from mfmesos.web.task_table import ORDERS, STATES
 
-POINTER = "web.json"
 CPU_HEADER = "X-CPU-Seconds"
 """Of an answer: the page asks less often for what costs much."""
 KEEPALIVE_S = 15.0
@@ -238,7 +237,7 @@ async def serve(folder: Path, host: str, port: int, started: Callable[[str, str]
     """
     server = PageServer(folder, host, port)
     address = await server.start()
-    pointer = folder / STATE_DIR / POINTER
+    pointer = folder / STATE_DIR / PAGE_POINTER
     link = f"{address}?token={server.token}"
     try:
         pointer.parent.mkdir(exist_ok=True)

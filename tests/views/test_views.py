@@ -152,10 +152,12 @@ def test_the_report_has_a_line_for_each_task(tmp_path):
         f.write('{"task": 2, "fini')
     (entry,) = read_report(tmp_path / "s")
     assert entry == json.loads(json.dumps({
-        "time": 5.0, "task": 1, "command": "sort a > b", "category": "sort", "finished": False, "withdrawn": False,
-        "reason": "exit code 3", "exit_code": 3, "outputs": ["b"],
+        "format": 1, "time": 5.0, "task": 1, "command": "sort a > b", "category": "sort", "finished": False,
+        "withdrawn": False, "reason": "exit code 3", "exit_code": 3, "outputs": ["b"],
         "usage": {"memory_mb": 10, "disk_mb": 0.0, "cores": 1, "cpu_s": 0.0, "wall_s": 2, "wait_s": 0.0},
         "allocation": {"cores": 1, "memory_mb": 100, "disk_mb": 200}, "host": "host1", "attempts": 2}))
+    page = (Path(__file__).parents[2] / "docs" / "seeing.md").read_text()
+    assert all(f"`{key}`" in page for key in (*entry, *entry["usage"], *entry["allocation"]))
     assert (tmp_path / "s" / "logs" / "task-1.stdout").read_text() == "out"
     assert (tmp_path / "s" / "logs" / "task-1.stderr").read_text() == "err"
 

@@ -224,7 +224,7 @@ LINK_NO_PYTHON = Message(
 # --- the page ---
 PAGE_AT = Message("page-at", "the page of this run: {link}", "With --web; the link holds the page's token.")
 PAGE_AT_FILE = Message(
-    "page-at-file", "the page of this run: {address} (the link with its token is in .mfmesos/web.json)",
+    "page-at-file", "the page of this run: {address} (the link with its token is in {file})",
     "With --web where output may go to a log, which must not hold the token.")
 PAGE_NOT_STARTED = Message(
     "page-not-started", "the page does not start: {why}; {cure}", "With --web.",
