@@ -1,13 +1,12 @@
-"""Predicts the remaining time, from the usual run times of each category."""
+"""Predicts the remaining time from the usual run times of each category, and what another order would change."""
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+from mfmesos.core.forecast import starts_at
 from mfmesos.core.records import Shape, TaskRecord
 from mfmesos.core.state import State
 from mfmesos.core.states import ClaimState
-from mfmesos.shared.resources import SLACK
 
 MOST_UNKNOWN = 0.25
 """Share of the tasks; with more tasks of unknown length no prediction is made."""
@@ -45,28 +44,6 @@ def _cores(state: State, cores: float | None) -> float:
     return state.policy.defaults.cores if cores is None else cores
 
 
-MOST_EXACT = 2_000
-"""Tasks that are started one by one in `starts_at`; with more of them the order hardly matters."""
-
-
-def starts_at(state: State, record: TaskRecord, before: Sequence[tuple[Shape, int]] | None = None) -> float | None:
-    """When the waiting task will probably start, in the clock's seconds: as if all cores that run tasks now were one
-    claim, and tasks started in their order, those of `before` first. None if too little is known, or if nothing runs.
-    """
-    ahead = [(state.glance(shape), count) for shape, count in (
-        state.queue.ahead(record) if before is None else before)]
-    running = [(state.glance(shape).wall_s, some) for shape, some in state.under_way.by_shape()]
-    known = [(wall_s, one.attempts) for wall_s, some in running for one in some if wall_s is not None]
-    known += [(need.wall_s, count) for need, count in ahead if need.wall_s is not None]
-    if not running or not known:
-        return None
-    mean = sum(wall_s * count for wall_s, count in known) / sum(count for _, count in known)
-    ends = [(max(one.at + (wall_s or mean), state.now), one.cores) for wall_s, some in running for one in some]
-    jobs = [(need.wall_s or mean, _cores(state, need.cores), count) for need, count in ahead]
-    own = _cores(state, state.glance(record.shape()).cores)
-    return _after(state.now, ends, jobs, min(own, sum(cores for _, cores in ends)))
-
-
 NOTICED, NOTICED_S = 0.05, 1.0
 """Another time of a start differs by more than this part of the time until then, and than this."""
 MOST_COUNTED = 20_000
@@ -97,31 +74,3 @@ def _shorter(state: State, record: TaskRecord) -> list[tuple[Shape, int]]:
         usual_s = state.glance(shape).wall_s or 0.0
         found.append((shape, state.queue.count(shape) if usual_s < own_s else count if usual_s == own_s else 0))
     return found
-
-
-def _after(now: float, ends: list[tuple[float, float]], jobs: list[tuple[float, float, int]], own: float) -> float:
-    """When `own` cores are free after these jobs (seconds, cores, how many) have started, on the cores of what ends at
-    these times.
-    """
-    capacity = sum(cores for _, cores in ends)
-    count = sum(n for _, _, n in jobs)
-    if count > MOST_EXACT:  # all but the last ones just pass through
-        part = (count - MOST_EXACT) / count
-        delay = sum(lasts * cores * n for lasts, cores, n in jobs) * part / capacity
-        ends = [(at + delay, cores) for at, cores in ends]
-        jobs = [(lasts, cores, round(n * (1 - part))) for lasts, cores, n in jobs]
-    heapq.heapify(ends)
-    free, at = 0.0, now
-    for lasts, cores in (*_in_turns(jobs), (0.0, own)):
-        while free < cores - SLACK and ends:
-            at, released = heapq.heappop(ends)
-            free += released
-        free -= cores
-        heapq.heappush(ends, (at + lasts, cores))
-    return at
-
-
-def _in_turns(jobs: list[tuple[float, float, int]]) -> Iterator[tuple[float, float]]:
-    """As if jobs of each sort had come evenly spread among the others."""
-    places = sorted(((i + 0.5) / n, lasts, cores) for lasts, cores, n in jobs for i in range(n))
-    return ((lasts, cores) for _, lasts, cores in places)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import Enum
 from typing import TypeVar
 
-from mfmesos.core import constraints, gpu_ids, opening, outlook, planning, politeness
+from mfmesos.core import constraints, forecast, gpu_ids, opening, outlook, planning, politeness
 from mfmesos.core.decisions import Opening, Wait, Why, WhyNot
 from mfmesos.core.model import OF_RUN, Resources
 from mfmesos.core.records import NOWHERE, Shape, TaskRecord
@@ -134,7 +134,7 @@ def why_waiting(state: State, task_id: int) -> Waiting | None:
         return None
     before = sum(count for _, count in state.queue.ahead(record))
     found = replace(_why(state, record, {}), before=before)
-    at = found.start_at if found.start_at is not None else outlook.starts_at(state, record)
+    at = found.start_at if found.start_at is not None else forecast.starts_at(state, record)
     return replace(found, start_at=at, otherwise=tuple(_otherwise(state, record, found.binding, at)))
 
 
@@ -178,7 +178,7 @@ def _why(state: State, record: TaskRecord, by_shape: dict[Shape, Waiting]) -> Wa
 def waits_for(state: State) -> str:
     """What the waiting tasks wait for, in one word (see snapshot.Counts): what binds the first of one shape."""
     record = next(iter(state.queue), None)
-    waiting = why_waiting(state, record.task.id) if record is not None else None
+    waiting = _why(state, record, {}) if record is not None else None
     if waiting is None or waiting.binding is Binding.NEXT:
         return ""
     if waiting.binding in POLICY:

@@ -127,8 +127,8 @@ class Launched:
         run, ended = self._host.snapshot(), self._finished + self._failed
         ahead = self._ahead = self._ahead or Ahead(self._host)
         ahead.look()
-        return Counts(run.tasks + ended, run.waiting, run.running, self._finished, self._failed, run.claims,
-                      ahead.left_s, self._withdrawn, waits_for=ahead.waits_for)
+        return Counts(run.tasks + ended + self._withdrawn, run.waiting, run.running, self._finished, self._failed,
+                      run.claims, ahead.left_s, self._withdrawn, waits_for=ahead.waits_for)
 
     def together(self) -> AbstractContextManager[None]:
         return nullcontext()

@@ -69,11 +69,13 @@ def judge(state: LogState, reports: dict[int, dict[str, Any]]) -> Verdict:
 def _line(state: LogState, node: int, reports: dict[int, dict[str, Any]]) -> str:
     outputs = state.outputs.get(node, [])
     named = ", ".join([*outputs[:3], *(["..."] if len(outputs) > 3 else [])])
-    makes = f" {m.RULE_MAKES(files=named)}" if outputs else ""
     jobs = state.nodes[node].jobs
     report = reports.get(jobs[-1]) if jobs else None
     if report is not None and outputs and not set(report.get("outputs") or outputs) & set(outputs):
         report = None  # a LOCAL rule whose pid equals the number of a task
+    known = (*([m.RULE_TASK(task=jobs[-1])] if report is not None else []),
+             *([m.RULE_MAKES(files=named)] if outputs else []))
+    makes = f" ({', '.join(known)})" if known else ""
     if report is None:
         return m.RULE_FAILED_ABOVE(rule=node, makes=makes)
     if report.get("finished"):

@@ -116,30 +116,32 @@ def describe(counts: Counts, elapsed_s: float, width: int = WIDTH) -> str:
     """"12/40 done, 4 running, 24 waiting (5 inputs, 19 room), 9 s left, 12 s, 3.1/s"; of what is too long for the width
     the last parts are left out.
     """
-    ends = "".join((f" ({counts.failed} failed)" if counts.failed else "",
-                    f" ({counts.withdrawn} withdrawn)" if counts.withdrawn else ""))
-    text = f"{counts.ended}/{counts.total} done{ends}, {counts.running} running, {counts.waiting} waiting"
-    for part in _more(counts, elapsed_s):
-        if len(text) + len(part) <= width:
-            text += part
+    ends = ", ".join((*([f"{counts.failed} failed"] if counts.failed else []),
+                      *([f"{counts.withdrawn} withdrawn"] if counts.withdrawn else [])))
+    text = f"{counts.ended}/{counts.total} done{f' ({ends})' if ends else ''}, {counts.running} running"
+    text += f", {counts.waiting} waiting"
+    for forms in _more(counts, elapsed_s):
+        text += next((form for form in forms if len(text) + len(form) <= width), "")
     return text
 
 
-def _more(counts: Counts, elapsed_s: float) -> list[str]:
-    """The most important first. Rate and time left are those of this run: not of tasks that had finished before."""
-    parts = []
+def _more(counts: Counts, elapsed_s: float) -> list[tuple[str, ...]]:
+    """The most important first, each with shorter forms. Rate and time left are those of this run: not of tasks that
+    had finished before.
+    """
+    parts: list[tuple[str, ...]] = []
     others = counts.waiting - counts.for_inputs
     waits = [f"{counts.for_inputs} inputs"] if counts.for_inputs else []
     if others > 0 and counts.waits_for:
         waits.append(f"{others} {counts.waits_for}")
     if waits:
-        parts.append(f" ({', '.join(waits)})")
+        parts.append((f" ({', '.join(waits)})", f" ({waits[-1]})"))
     rate = (counts.ended - counts.before) / elapsed_s if elapsed_s > 0 else 0.0
-    left = counts.total - counts.ended
+    left = counts.waiting + counts.running
     if left > 0 and (counts.left_s is not None or rate > 0):
-        parts.append(f", {duration(counts.left_s if counts.left_s is not None else left / rate)} left")
+        parts.append((f", {duration(counts.left_s if counts.left_s is not None else left / rate)} left",))
     if elapsed_s >= 1:
-        parts.append(f", {duration(elapsed_s)}")
+        parts.append((f", {duration(elapsed_s)}",))
     if rate > 0:
-        parts.append(f", {rate:.1f}/s")
+        parts.append((f", {rate:.1f}/s",))
     return parts

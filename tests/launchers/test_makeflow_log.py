@@ -111,7 +111,7 @@ def test_verdict_names_rule_and_reason() -> None:
         1: {"task": 1, "command": "false", "outputs": ["b"], "reason": "exit code 1", "finished": False}})
     assert verdict.bad
     assert verdict.lines == [
-        "rule 1 (makes b) failed: exit code 1; its command: false",
+        "rule 1 (task 1, makes b) failed: exit code 1; its command: false",
         "0 of 3 rules succeeded, 1 failed, 2 did not run"]
 
 

@@ -49,12 +49,13 @@ def test_progress_says_what_tasks_wait_for():
     counts = Counts(total=4000, waiting=2500, running=888, finished=500, failed=100, withdrawn=12, left_s=12345.0,
                     for_inputs=1200, waits_for="cluster")
     full = describe(counts, 7200.0, 200)
-    assert full == ("600/4000 done (100 failed) (12 withdrawn), 888 running, 2500 waiting (1200 inputs, 1300 cluster), "
+    assert full == ("600/4000 done (100 failed, 12 withdrawn), 888 running, 2500 waiting (1200 inputs, 1300 cluster), "
                     "3 h 25 min left, 2 h 0 min, 0.1/s")
     assert describe(counts, 7200.0, 80) == (
-        "600/4000 done (100 failed) (12 withdrawn), 888 running, 2500 waiting, 2 h 0 min")
+        "600/4000 done (100 failed, 12 withdrawn), 888 running, 2500 waiting, 2 h 0 min")
+    assert describe(counts, 7200.0, 86).endswith("2500 waiting (1300 cluster)")
     counts = Counts(total=4000, waiting=2500, running=888, finished=600, for_inputs=1200, waits_for="room")
-    assert describe(counts, 7200.0, 62) == "600/4000 done, 888 running, 2500 waiting, 11 h 20 min left"
+    assert describe(counts, 7200.0, 62) == "600/4000 done, 888 running, 2500 waiting (1300 room), 0.1/s"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.04, "0.0 s"), (9.94, "9.9 s"), (59, "59 s"), (200, "3 min 20 s"),

@@ -148,5 +148,7 @@ RULE_OUTPUTS_MISSING = Message(
     "rule {rule}{makes} failed: its command succeeded, but makeflow rejected its outputs: see above",
     "makeflow did not find an output of the rule after its task, or found an empty one.",
     "see what makeflow printed")
-RULE_MAKES = Message("rule-makes", "(makes {files})", "Part of rule-failed: the outputs of the rule.")
+RULE_TASK = Message(
+    "rule-task", "task {task}", "Part of rule-failed: by this number mfmesos why and logs know the rule's last try.")
+RULE_MAKES = Message("rule-makes", "makes {files}", "Part of rule-failed: the outputs of the rule.")
 UNKNOWN_REASON = Message("unknown-reason", "reason unknown", "Part of rule-failed: the scheduler reported no reason.")
