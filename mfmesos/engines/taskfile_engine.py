@@ -4,6 +4,7 @@ The engine follows mesos_task_info and appends to mesos_task_state; mesos_done (
 """
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -73,6 +74,7 @@ class TaskFileEngine(Launched):
         """By number, under an earlier scheduler: the task file, which is read again, has the rest."""
         self._overlaps = Overlaps()
         self._tail: FileTail
+        self._looking: asyncio.TimerHandle | None = None
         self._stager: Stager
         self._post: Callable[..., None]
         self._host: Host
@@ -98,10 +100,15 @@ class TaskFileEngine(Launched):
     def _look_for_end(self) -> None:
         word = self._last_word()
         if word:
+            self._looking = None
             self._host.stop(m.ENGINE_ENDED(word=word))
+            self._tail.end()  # its threads take a moment
         else:
-            ended = self._finished + self._failed + self._withdrawn
-            self._host.loop.call_later(LOOK_SOON_S if ended == len(self._taken) else LOOK_S, self._look_for_end)
+            self._looking = self._host.loop.call_later(
+                LOOK_SOON_S if self._have_all_ended() else LOOK_S, self._look_for_end)
+
+    def _have_all_ended(self) -> bool:
+        return self._finished + self._failed + self._withdrawn == len(self._taken)
 
     def _last_word(self) -> str | None:
         """makeflow's last word in mesos_done; None before."""
@@ -183,6 +190,9 @@ class TaskFileEngine(Launched):
         """Write the report first: its lines may be repeated, lines of the state file may not."""
         with self._state.batch(), self._runlog.batch():
             yield
+        if self._looking is not None and self._have_all_ended():
+            self._looking.cancel()
+            self._looking = self._host.loop.call_later(LOOK_SOON_S, self._look_for_end)
 
     def report(self, report: act.ReportTask, host: str) -> None:
         task = report.task

@@ -120,6 +120,10 @@ class FileTail:
         """Look now (for a caller that knows of a change)."""
         self._watch.poke(self._name)
 
+    def end(self) -> None:
+        """Nothing follows in the file: begin to stop."""
+        self._watch.end()
+
     def stop(self, *, last_look: bool = False) -> None:
         """No call begins after this returns. With `last_look`, the bytes in the file by now are passed on first, on the
         caller's thread.

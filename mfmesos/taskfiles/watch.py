@@ -97,11 +97,15 @@ class DirectoryWatch:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """No call begins after this returns (from within a callback: none after the present one)."""
+    def end(self) -> None:
+        """Begin to stop, without waiting for it."""
         with self._woken:
             self._stopping = True
             self._woken.notify()
+
+    def stop(self) -> None:
+        """No call begins after this returns (from within a callback: none after the present one)."""
+        self.end()
         if self._thread.ident is not None and threading.current_thread() is not self._thread:
             self._thread.join()
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 from support import wait_until
@@ -9,7 +10,7 @@ from support import wait_until
 from mfmesos.core import actions as act
 from mfmesos.core import events as ev
 from mfmesos.core.model import Task
-from mfmesos.engines.taskfile_engine import TaskFileEngine
+from mfmesos.engines.taskfile_engine import LOOK_S, LOOK_SOON_S, TaskFileEngine
 from mfmesos.settings.config import SchedulerConfig
 from mfmesos.shared import wire
 from mfmesos.staging.inputs import InputIndex
@@ -21,7 +22,7 @@ class FakeScheduler:
         self.inputs = InputIndex(workdir)
         self.events = []
         self.loop = self
-        self.later = []
+        self.later, self.delays = [], []
         self.stopped = []
 
     def cancelled_before(self):
@@ -29,6 +30,8 @@ class FakeScheduler:
 
     def call_later(self, delay, call):
         self.later.append(call)
+        self.delays.append(delay)
+        return SimpleNamespace(cancel=lambda: self.later.remove(call))
 
     def stop(self, reason):
         self.stopped.append(reason)
@@ -215,6 +218,20 @@ def test_the_end_of_the_engine_is_looked_for_often(place):
     place.scheduler.later.pop()()
     assert place.scheduler.later == []
     assert place.scheduler.stopped == ["the workflow engine ended: finished"]
+    watches = f"watch-{place.folder.name}"
+    wait_until(lambda: watches not in [t.name for t in threading.enumerate()], 20, "its threads to end")
+
+
+def test_it_is_looked_for_at_once_when_all_have_ended(place):
+    """Not when the next ordinary look is due; while a task is left, there is no hurry."""
+    place.append(line(1) + line(2))
+    tasks = [place.event(ev.TaskSubmitted, n).task for n in (1, 2)]
+    place.scheduler.later.pop()()
+    for task in tasks:
+        with place.engine.together():
+            place.engine.report(act.ReportTask(task, finished=True), "host")
+    assert place.scheduler.delays[-2:] == [LOOK_S, LOOK_SOON_S]
+    assert len(place.scheduler.later) == 1
 
 
 def test_what_is_reported_together_is_written_together(place):
@@ -285,7 +302,7 @@ def test_a_task_of_unknown_environment_is_not_run(logged):
     logged.append(line(1))
     wait_until(lambda: "1,failed" in logged.state, 10, "an answer")
     assert "mesos_task_info:1: task 1: its environment is not in makeflow's debug log (" in logged.said[0]
-    assert not logged.scheduler.events
+    assert not [event for event in logged.scheduler.events if not isinstance(event, ev.NoneFollowsSoon)]
 
 
 def test_what_was_cancelled_before_a_restart_stays_cancelled(tmp_path):
