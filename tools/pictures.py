@@ -32,6 +32,7 @@ from mfmesos.views import top_view  # noqa: E402
 MFMESOS = [sys.executable, "-m", "mfmesos"]
 COLUMNS, LINES = 80, 24
 DESK, PHONE = (1280, 860), (390, 844)
+UNUSED = {("phone", "agents"), ("desk", "categories")}
 SAMPLES = 48
 FIRST_WAITING = 40
 
@@ -83,7 +84,7 @@ def terminal(path: Path, text: str, folder: Path) -> None:
     path.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL).replace("Fira Code, ", ""))
 
 
-def top(folder: Path) -> str:
+def screen_of_top(folder: Path) -> str:
     """The screen of `mfmesos top`, after w."""
     with ControlClient(folder / ".mfmesos") as client:
         status, found = client.ask("status"), client.ask("waiting")
@@ -91,12 +92,13 @@ def top(folder: Path) -> str:
     return "\n".join(top_view.screen(view, status, top_view.rows_of(view, found, now), now, COLUMNS, LINES))
 
 
-def page(out: Path, link: str, state: str) -> None:
+def page(out: Path, link: str) -> None:
     """The page on a desk and on a phone."""
     for name, (width, height) in (("desk", DESK), ("phone", PHONE)):
         with scratch() as profile, Browser(profile, width, height) as browser:
-            for part, ready in (("overview", "#tiles .tile"), ("tasks", "#table tbody tr")):
-                if (name, part) == ("phone", "overview") and state == "ended":
+            for part, ready in (("overview", "#plot canvas"), ("agents", "#holders canvas"),
+                                ("categories", "#groups tbody tr"), ("tasks", "#table tbody tr")):
+                if (name, part) in UNUSED:
                     continue
                 browser.open(f"{link}#{part}")
                 browser.wait(f"document.querySelector('{ready}') !== null", part)
@@ -104,8 +106,6 @@ def page(out: Path, link: str, state: str) -> None:
                     browser.run("w = document.getElementById('which'), w.value = 'live', w.onchange()")
                     browser.wait("document.querySelector('#table .dim') && !document.querySelector('#table .good')",
                                  "why tasks wait")
-                else:
-                    browser.wait("document.querySelector('#plot canvas') !== null", "the plot")
                 browser.picture(out / f"page-{part}-{name}.png")
 
 
@@ -127,9 +127,9 @@ def main() -> None:
             time.sleep(6.0)  # so that there is something to see over time
             terminal(out / "status.svg", shown(folder, "status"), folder)
             terminal(out / "why-waiting.svg", shown(folder, f"why {FIRST_WAITING}"), folder)
-            terminal(out / "top.svg", top(folder), folder)
+            terminal(out / "top.svg", screen_of_top(folder), folder)
             link = json.loads((folder / ".mfmesos/web.json").read_text())["link"]
-            page(out, link, "running")
+            page(out, link)
             said, _ = run.communicate(timeout=300)
         finally:
             run.kill()
