@@ -9,6 +9,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
+from mfmesos.core import actions as act
+from mfmesos.core import events as ev
+from mfmesos.core.attempt_record import Attempt
 from mfmesos.core.model import Request, Resources
 from mfmesos.core.policy import Policy
 from mfmesos.core.waiting import why_waiting
@@ -54,6 +57,26 @@ def _starts(simulation: Simulation) -> tuple[dict[int, float], dict[int, float]]
     measures.submitted, measures.started = on_submitted, on_started  # type: ignore[method-assign]
     simulation.run()
     return begins, starts
+
+
+def recorded(simulation: Simulation) -> ev.HistoryLoaded:
+    """What the history has of its run for the next one. Runs the simulation."""
+    core, found = simulation.runs[0].core, list[Attempt]()
+    handle_all = core.handle_all
+
+    def handled(events: tuple[ev.Event, ...], now: float) -> list[act.Action]:
+        actions = list(handle_all(events, now))
+        found.extend(one.attempt for one in actions if isinstance(one, act.RecordAttempt))
+        return actions
+
+    core.handle_all = handled  # type: ignore[method-assign]
+    simulation.run()
+    return ev.HistoryLoaded(tuple(found))
+
+
+def with_history(simulation: Simulation, history: ev.HistoryLoaded) -> Simulation:
+    simulation.runs[0].post(history)
+    return simulation
 
 
 def asked(make: Callable[[], Simulation], most: int, seed: int = 1) -> list[Asked]:
