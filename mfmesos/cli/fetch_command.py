@@ -24,7 +24,7 @@ def fetch(words: tuple[str, ...], attempt: int | None, output: Path | None) -> N
 
     The sandbox holds the task's working folder without its inputs, its temporary folder, and all that it printed.
 
-    TASK is its number, the name of one of its outputs, or a part of its command.
+    TASK is its number, the name of an output, or a part of its command, or with makeflow rule:N.
     """
     from mfmesos.shared.failed_sandboxes import LEFT_OUT, of_task
     from mfmesos.shared.plainerrors import plain

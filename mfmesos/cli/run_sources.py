@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 
@@ -13,6 +14,8 @@ from mfmesos.shared.messages import seeing as m
 if TYPE_CHECKING:
     from mfmesos.control.control_client import ControlClient
     from mfmesos.store.run_reading import RunReader
+
+RULE = re.compile(r"rule[: ](\d{1,18})")
 
 
 class Run(Protocol):
@@ -156,15 +159,32 @@ class Sources:
         """The task that TEXT means."""
         if text.isdigit():
             return int(text)
-        answers = [self.record("find", text=text), *filter(None, (self.live("find", text=text),))]
-        exact = [number for is_exact, numbers in answers for number in numbers if is_exact]
-        found = [max(exact)] if exact else sorted({number for _, numbers in answers for number in numbers})
+        rule = RULE.fullmatch(text)
+        if rule and self.record("last")["engine"] == "makeflow":
+            return self._of_rule(int(rule[1]))
+        exact, found = self._found(text)
+        if exact:
+            return max(exact)
         if len(found) > 1:
             shown = ", ".join(map(str, found[:10])) + (", ..." if len(found) > 10 else "")
             fail(m.TASK_AMBIGUOUS(text=text, tasks=shown))
         if not found:
             self._unknown(text)
-        return int(found[0])
+        return found[0]
+
+    def _of_rule(self, rule: int) -> int:
+        """The last task of a rule of makeflow, by an output of the rule."""
+        for name in self.record("rule", rule=rule):
+            exact, _ = self._found(name)
+            if exact:
+                return max(exact)
+        fail(m.RULE_WITHOUT_TASK(rule=rule))
+
+    def _found(self, text: str) -> tuple[list[int], list[int]]:
+        """The tasks with an output of that name, and those of which it may name another part."""
+        answers = [self.record("find", text=text), *filter(None, (self.live("find", text=text),))]
+        exact = [int(number) for is_exact, numbers in answers for number in numbers if is_exact]
+        return exact, sorted({int(number) for is_exact, numbers in answers for number in numbers if not is_exact})
 
     def _unknown(self, text: str) -> NoReturn:
         fail(self._silent or m.TASK_UNKNOWN(folder=self.run.folder, text=text))

@@ -58,7 +58,8 @@ def why(words: tuple[str, ...]) -> None:
     Shows its story, its attempts and what it printed. Without TASK it takes the first task that waits or, if none does,
     one that failed.
 
-    TASK is its number, the name of one of its outputs, or a part of its command. URL is the link to the run's page.
+    TASK is its number, the name of an output, or a part of its command, or with makeflow rule:N. URL is the link to the
+    run's page.
     """
     place, text = place_and_task(words)
     if len(words) == 1 and (Path(text) / STATE_DIR).is_dir():
@@ -122,7 +123,8 @@ def logs(words: tuple[str, ...], attempt: int | None, follow: bool) -> None:
 
     Its standard output goes to standard output, its standard error to standard error.
 
-    TASK is its number, the name of one of its outputs, or a part of its command. URL is the link to the run's page.
+    TASK is its number, the name of an output, or a part of its command, or with makeflow rule:N. URL is the link to the
+    run's page.
     """
     place, text = place_and_task(words)
     with Sources(run_of(place)) as sources:

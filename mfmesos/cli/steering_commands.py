@@ -40,7 +40,7 @@ def cancel(words: tuple[str, ...]) -> None:
     Their attempts are ended, and what needs their outputs does not run. The next run of the same command runs them.
     makeflow sees a cancelled task as failed.
 
-    TASK is its number, the name of one of its outputs, or a part of its command.
+    TASK is its number, the name of an output, or a part of its command, or with makeflow rule:N.
     """
     _ask("cancel", words)
 
@@ -54,7 +54,7 @@ def retry(words: tuple[str, ...], **options: float | None) -> None:
     For tasks that have failed or were cancelled, and for running ones, whose attempts are ended. Only mfmesos run can
     run a failed task again.
 
-    TASK is its number, the name of one of its outputs, or a part of its command.
+    TASK is its number, the name of an output, or a part of its command, or with makeflow rule:N.
     """
     _ask("retry", words, options)
 
@@ -66,7 +66,7 @@ def hold(words: tuple[str, ...]) -> None:
 
     A task that runs continues. The run does not end before its held tasks are released or cancelled.
 
-    TASK is its number, the name of one of its outputs, or a part of its command.
+    TASK is its number, the name of an output, or a part of its command, or with makeflow rule:N.
     """
     _ask("hold", words)
 
@@ -76,7 +76,7 @@ def hold(words: tuple[str, ...]) -> None:
 def release(words: tuple[str, ...]) -> None:
     """Let held tasks start.
 
-    TASK is its number, the name of one of its outputs, or a part of its command.
+    TASK is its number, the name of an output, or a part of its command, or with makeflow rule:N.
     """
     _ask("release", words)
 
@@ -89,7 +89,7 @@ def set_(words: tuple[str, ...], **options: float | None) -> None:
 
     A task that runs keeps what it has; the change counts if it has to run again.
 
-    TASK is its number, the name of one of its outputs, or a part of its command.
+    TASK is its number, the name of an output, or a part of its command, or with makeflow rule:N.
     """
     if not any(value is not None for value in options.values()):
         fail(m.SET_NOTHING())

@@ -7,6 +7,7 @@ themselves.
 """
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import secrets
@@ -22,6 +23,7 @@ from mfmesos.shared import engine_programs, procfs
 from mfmesos.shared.engine_programs import FACTORY, MAKEFLOW, program_of
 from mfmesos.shared.messages import launchers as m
 from mfmesos.shared.terminal import say
+from mfmesos.store import makeflow_log
 from mfmesos.store.leftovers import RUN, TASK_INFO, TASK_STATE, clear, holds, older, owner
 from mfmesos.taskfiles.workers import for_workers
 
@@ -63,6 +65,8 @@ def main(argv: list[str], run: Callable[[SchedulerConfig], int]) -> int:
             if lost:
                 say(lost)
             check_master(config.master)
+            if config.engine == "makeflow":
+                _remember_log(engine)
             code = run(config)
         elif holds(config.state_dir) and owner(config.state_dir) != RUN:
             run(replace(config, ending=True))
@@ -122,14 +126,26 @@ def _put_right(engine: Plain) -> None:
     """The engine has ended: remove leftovers of the engine or the scheduler that would make the next run crash or wait
     for ever.
     """
-    from mfmesos.launchers import makeflow_args, makeflow_log
+    from mfmesos.launchers import makeflow_mending
 
     clear(engine.cwd)
     if holds(engine.cwd / STATE_DIR):
         say(m.RESOURCES_HELD(folder=engine.cwd))
     try:
-        args = makeflow_args.parse(list(engine.words[1:]), {})
-        log = engine.cwd / args.options.get("makeflow-log", f"{args.dagfile}.makeflowlog")
-        makeflow_log.mend(log, time.time_ns() // 1000)
+        makeflow_mending.mend(_log_of(engine), time.time_ns() // 1000)
     except (ConfigError, OSError) as e:
         say(m.LOG_NOT_REPAIRED(why=e))
+
+
+def _remember_log(engine: Plain) -> None:
+    with contextlib.suppress(ConfigError, OSError):  # rules are then unknown by their numbers
+        (engine.cwd / STATE_DIR).mkdir(exist_ok=True)
+        makeflow_log.remember(engine.cwd / STATE_DIR, _log_of(engine))
+
+
+def _log_of(engine: Plain) -> Path:
+    """Raises ConfigError."""
+    from mfmesos.launchers import makeflow_args
+
+    args = makeflow_args.parse(list(engine.words[1:]), {})
+    return engine.cwd / args.options.get("makeflow-log", f"{args.dagfile}.makeflowlog")

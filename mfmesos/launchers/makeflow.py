@@ -14,7 +14,7 @@ from mfmesos.launchers import (
     launching,
     makeflow_args,
     makeflow_environment,
-    makeflow_log,
+    makeflow_mending,
     stuck,
 )
 from mfmesos.launchers import (
@@ -28,6 +28,7 @@ from mfmesos.settings.folders import shared_folders
 from mfmesos.shared.messages import rules as m
 from mfmesos.shared.messages import runs
 from mfmesos.shared.phrases import counted
+from mfmesos.store import makeflow_log
 from mfmesos.store.plainfiles import oddity
 
 __all__ = ["LaunchOptions", "launch"]
@@ -86,7 +87,7 @@ def _refuse_odd(workflow: Path, log: Path) -> None:
 
 
 def _mend(log: Path, echo: Callable[[str], None]) -> None:
-    mending = makeflow_log.mend(log, time.time_ns() // 1000)
+    mending = makeflow_mending.mend(log, time.time_ns() // 1000)
     if mending.nodes and mending.backup is None:
         kind = {"batch": "local"}.get(mending.kind, mending.kind)
         raise ConfigError(m.RULES_OF_OTHER_TYPE(log=log, rules=counted(len(mending.nodes), "rule"), kind=kind))
@@ -113,6 +114,7 @@ def _session(
     environ, pass_fds = launching.preloaded(options, copy)
     log = makeflow_log.LogFollower(args.log_path(Path.cwd()))
     log.read()
+    makeflow_log.remember(workdir / STATE_DIR, log.path)
     return MakeflowSession(
         program="makeflow", binary=copy, argv=[*debug.argv, *args.argv], cwd=Path.cwd(), workdir=workdir,
         environ=environ, log=log, supervisor=supervisor, echo=options.echo, pass_fds=pass_fds, look=debug.look,

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mfmesos.launchers.makeflow_log import LogFollower, NodeState
 from mfmesos.launchers.session import Session
 from mfmesos.shared import procfs
+from mfmesos.store.makeflow_log import LogFollower, NodeState
 
 QUIET_S = 2.0
 """A makeflow that runs no rule and computes for this long without a line in its log spins."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mfmesos.launchers.makeflow_log import LogState, NodeState
 from mfmesos.launchers.supervisor import ending
 from mfmesos.shared.messages import rules as m
 from mfmesos.shared.phrases import shortened
+from mfmesos.store.makeflow_log import LogState, NodeState
 
 __all__ = ["Reasons", "Verdict", "ending", "judge"]
 

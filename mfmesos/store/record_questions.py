@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from mfmesos.shared import failed_sandboxes
+from mfmesos.store.makeflow_log import outputs_of
 from mfmesos.store.run_reading import RunReader
 from mfmesos.store.runlog import kept_output
 
@@ -66,6 +67,7 @@ _ANSWERS: dict[str, Callable[[RunReader, Question], Any]] = {
     "last": lambda reader, question: reader.last(),
     "failures": _failures,
     "find": lambda reader, question: reader.find(str(question["text"])),
+    "rule": lambda reader, question: outputs_of(reader.path.parent, _number(question, "rule")),
     "task": lambda reader, question: reader.task(_number(question, "task")),
     "attempts": lambda reader, question: reader.attempts(_number(question, "run"), _number(question, "task")),
     "kept": _kept,

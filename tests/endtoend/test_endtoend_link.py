@@ -111,13 +111,16 @@ def test_modules_in_the_workflows_folder(linked):
 
 
 def test_a_failing_rule(linked):
-    """With -r 0: the reason is in makeflow's mesoslog in one line, nothing partial lies there, the other rule ran."""
+    """With -r 0: the reason is in makeflow's mesoslog in one line, nothing partial lies there, the other rule ran. The
+    rule is known by makeflow's number.
+    """
     linked.flow.write("Makeflow", GOOD + "bad: in.txt\n\tcat in.txt > bad; echo the reason >&2; exit 3\n")
     ended = linked.run("-r", "0")
     assert ended.code == 0, ended.out  # makeflow's own: "nothing left to do"
     assert (linked.folder / "good").read_text() == "x\n"
     assert not (linked.folder / "bad").exists()
     Ended(0, linked.said()).line_with("exit code 3", "the reason")
+    assert "exit code 3" in linked.flow.end(linked.flow.start("why", "rule:1")).out
 
 
 def test_an_environment_is_not_lost_in_silence(linked):

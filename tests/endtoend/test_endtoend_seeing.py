@@ -107,7 +107,10 @@ def test_a_run_of_makeflow_shows_its_progress(flow):
     assert ended.code == 1, ended.out
     assert ended.line_with("cluster of", flow.cluster.master, "agent")
     assert ended.line_with("done (", "failed), 0 running, 0 waiting")
-    assert "failed: exit code 1: cat: nothing" in shown(flow, "why", "b")
+    story = shown(flow, "why", "b")
+    assert "failed: exit code 1: cat: nothing" in story
+    assert shown(flow, "why", "rule:1") == shown(flow, "why", "rule", "1") == story
+    assert "rule 2 has no task" in shown(flow, "why", "rule:2", code=1)
     found = status(flow)
     assert (found["run"]["engine"], found["run"]["finished"], found["state"]) == ("makeflow", 1, "ended")
     assert found["run"]["failed"] >= 1  # makeflow submits the rule again

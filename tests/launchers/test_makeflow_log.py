@@ -6,8 +6,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfmesos.launchers.makeflow_log import LogFollower, LogState, NodeState, mend
+from mfmesos.launchers.makeflow_mending import mend
 from mfmesos.launchers.makeflow_verdict import judge
+from mfmesos.store.makeflow_log import LogFollower, LogState, NodeState
 
 KILLED = """# FILE 1 Makeflow.mesoslog 1 0
 # FILE 1 Makeflow.mesoslog.tr 1 0

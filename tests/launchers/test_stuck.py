@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from mfmesos.launchers.makeflow_args import parse
-from mfmesos.launchers.makeflow_log import LogFollower
 from mfmesos.launchers.makeflow_session import Effort, MakeflowSession
 from mfmesos.launchers.makeflow_verdict import Verdict
 from mfmesos.launchers.stuck import Rule, cycle, in_words, read_rules, reason
+from mfmesos.store.makeflow_log import LogFollower
 
 REST = Verdict(bad=True, rest=2)
 

@@ -147,6 +147,10 @@ WAITS_NEXT = Message("waits-next", "it starts in a moment", "Why a task waits.")
 TASK_UNKNOWN = Message(
     "task-unknown", "{folder}: no task {text!r}; {cure}", "No task has this number, output or text in its command.",
     "name a task by its number, the name of an output or a part of its command (see .mfmesos/report.jsonl)")
+RULE_WITHOUT_TASK = Message(
+    "rule-without-task", "rule {rule} has no task in this run; {cure}",
+    "makeflow has not submitted the rule yet, runs it on this machine (LOCAL), or knows that it succeeded before.",
+    "see makeflow's messages and its log, or name a task by its number")
 TASK_AMBIGUOUS = Message(
     "task-ambiguous", "{text!r} fits several tasks: {tasks}; {cure}", "Several commands hold this text.",
     "name one of them by its number")

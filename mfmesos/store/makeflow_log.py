@@ -1,4 +1,4 @@
-"""The makeflowlog, makeflow's own log of a run, from which makeflow recovers. Parsed here, and mended after a crash.
+"""The makeflowlog, makeflow's own log of a run, from which makeflow recovers.
 
 A line is `TIME NODE STATE JOBID WAITING RUNNING COMPLETE FAILED ABORTED TOTAL` (TIME in microseconds), or begins with
 #. Reference: cctools, makeflow/src/makeflow_log.c; `# FILE` lines name the log of the batch system, and so the batch
@@ -9,12 +9,12 @@ from __future__ import annotations
 import enum
 import os
 import re
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
 BATCH_LOG = re.compile(r"# FILE \d+ (?P<name>.+\.(?P<kind>[a-z0-9-]+)log) 1 0\s*$")
-BACKUP = ".before-mfmesos"
+POINTER = "makeflow-log"
+"""In .mfmesos: the path of the log of the last run of makeflow."""
 
 
 class NodeState(enum.IntEnum):
@@ -130,46 +130,16 @@ class LogFollower:
         return bool(lines)
 
 
-@dataclass(frozen=True)
-class Mending:
-    """The effect of `mend`: nodes set to aborted, bytes of an incomplete line removed, and the name of the copy made
-    before.
-    """
-
-    nodes: tuple[int, ...] = ()
-    cut: int = 0
-    backup: Path | None = None
-    kind: str = ""
+def remember(state_dir: Path, log: Path) -> None:
+    """For `outputs_of`. Raises OSError."""
+    (state_dir / POINTER).write_bytes(os.fsencode(log))
 
 
-def mend(path: Path, now_us: int, *, foreign: bool = False) -> Mending:
-    """Make the log of a killed `-T mesos` run recoverable for makeflow; a sound log is not changed.
-
-    Running nodes are set to aborted (makeflow would try to remove jobs that it does not know, and crash), and an
-    incomplete last line, which makeflow calls corrupt, is removed. Nodes in a log of another batch type are mended only
-    with `foreign`; otherwise `kind` names the batch type. Raises OSError.
-    """
+def outputs_of(state_dir: Path, rule: int) -> list[str]:
+    """The outputs of a rule that makeflow has started in this run or before; otherwise empty."""
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return Mending()
-    whole = data[: data.rfind(b"\n") + 1]
-    log = LogState()
-    for line in whole.decode(errors="surrogateescape").split("\n"):
-        log.feed(line)
-    running = log.in_state(NodeState.RUNNING)
-    if running and not foreign and log.kind not in ("", "mesos"):
-        return Mending(nodes=tuple(running), kind=log.kind)
-    cut = len(data) - len(whole)
-    if not running and not cut:
-        return Mending()
-    backup = path.with_name(path.name + BACKUP)
-    shutil.copy2(path, backup)
-    lines = [f"{now_us} {n} {int(NodeState.ABORTED)} {log.nodes[n].jobs[-1]} 0 0 0 0 0 0\n" for n in running]
-    with path.open("r+b") as f:
-        f.truncate(len(whole))
-        f.seek(0, os.SEEK_END)
-        f.write("".join(lines).encode())
-        f.flush()
-        os.fsync(f.fileno())
-    return Mending(nodes=tuple(running), cut=cut, backup=backup, kind=log.kind)
+        log = LogFollower(Path(os.fsdecode((state_dir / POINTER).read_bytes())))
+        log.read()
+    except OSError:
+        return []
+    return log.state.outputs.get(rule, [])
