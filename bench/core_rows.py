@@ -13,7 +13,6 @@ from programs import BenchError
 from rows import Bench, Row, Values, value
 
 WAITING, LONG, WATCHED_S = 100_000, 20, 15.0
-EXECUTOR = "mfmesos-executor.pyz"
 
 
 def memory_kb(pid: int) -> int:
@@ -59,11 +58,9 @@ def executors(bench: Bench, cores: int, command: str) -> Iterator[list[psutil.Pr
 def executors_on(bench: Bench, cores: int) -> list[psutil.Process]:
     """All on the cluster that has an agent with that many cores."""
     found = []
-    for pid in bench.cluster(cores=cores).processes():
+    for pid in bench.cluster(cores=cores).executors():
         with contextlib.suppress(psutil.Error):
-            process = psutil.Process(pid)
-            if any(word.endswith(EXECUTOR) for word in process.cmdline()):
-                found.append(process)
+            found.append(psutil.Process(pid))
     return found
 
 

@@ -192,6 +192,9 @@ class Cluster:
         """Pids of executors, and of everything they started."""
         return [pid for pid in processes.processes_of(self.work_dir / "agents") if pid != self.pid]
 
+    def executors(self) -> list[int]:
+        return processes.executors_of(self.work_dir / "agents")
+
 
 class RealMesos(Cluster):
     """A real Apache Mesos; `flags` are those of mesos-master and mesos-agent."""

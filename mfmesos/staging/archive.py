@@ -102,6 +102,7 @@ if __name__ == "__main__":
 '''.replace("@OLD@", str(EXIT_OLD_PYTHON))
 
 BRING = """\
+# mfmesos-executor
 import gc, hashlib, os, select, socket, sys, time, zlib
 gc.disable()
 def say(text):

@@ -206,11 +206,9 @@ class Chaos:
         raise ValueError("between two schedulers")
 
     def _executor(self) -> psutil.Process:
-        for pid in self.cluster.processes():
-            with contextlib.suppress(psutil.Error):  # a task that has just ended
-                process = psutil.Process(pid)
-                if "mfmesos-executor.pyz" in process.cmdline():
-                    return process
+        for pid in self.cluster.executors():
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                return psutil.Process(pid)
         raise ValueError("no executor just then")
 
     def kill_scheduler(self) -> None:

@@ -1,12 +1,10 @@
 """What others leave of a cluster, and what the user reads while waiting for it: real runs on both clusters."""
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
 import time
-from pathlib import Path
 
 from flows import Flow, nothing_stays
 from support import wait_until
@@ -16,15 +14,6 @@ EAT = "python3 -c 'x = b\"1\" * (45 << 20); import time; time.sleep(0.5)'"
 
 def lines(flow: Flow, name: str, *tasks: dict[str, object]) -> None:
     flow.write(name, "".join(json.dumps(task) + "\n" for task in tasks))
-
-
-def executors(cluster) -> list[int]:
-    found = []
-    for pid in cluster.processes():
-        with contextlib.suppress(OSError):
-            if b"mfmesos-executor" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                found.append(pid)
-    return found
 
 
 def test_a_crumb_is_not_used_and_its_holder_is_named(make_cluster, tmp_path):
@@ -71,7 +60,7 @@ def test_a_stopped_executor_is_reported(embedded_mesos, tmp_path):
     flow.write("Makeflow", "o:\n\tsleep 3; echo > o\n")
     run = flow.start(*flow.makeflow_argv())
     wait_until(lambda: "open_claim" in flow.log(), 30, "a claim")
-    stopped = wait_until(lambda: executors(embedded_mesos), 30, "the executor")
+    stopped = wait_until(embedded_mesos.executors, 30, "the executor")
     began = time.monotonic()
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)

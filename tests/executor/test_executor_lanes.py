@@ -6,7 +6,6 @@ import threading
 
 import pytest
 from executor_fakes import run
-from mfmesos_executor.reap import Reaper
 from mfmesos_executor.threads import Lanes, Pool
 from support import wait_until
 
@@ -207,17 +206,3 @@ def test_what_waits_for_nothing_needs_no_worker(executor, staging, monkeypatch):
                 run("4.1", "sleep 0.6"))
     assert [r.exit_code for r in staging.wait("1.1", "2.1", "3.1", "4.1")] == [0, 0, 3, 0]
     assert staging.gets == []
-
-
-def test_ends_do_not_wait_for_processes_that_another_attempt_left(executor, staging, monkeypatch):
-    """These are ended elsewhere than on the claim's own thread."""
-    gate, real = threading.Event(), Reaper.clear
-
-    def clear(self, leader, until):
-        return (leader.attempt != "1.1" or gate.wait(60.0)) and real(self, leader, until)
-    monkeypatch.setattr(Reaper, "clear", clear)
-    staging.run(run("1.1", "sleep 300 &"), run("2.1", "true"))
-    assert staging.wait("2.1")[0].outcome == "finished"
-    assert "1.1" not in staging.results
-    gate.set()
-    assert staging.wait("1.1")[0].outcome == "finished"

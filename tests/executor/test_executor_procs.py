@@ -83,6 +83,29 @@ def test_orphans_come_to_the_subreaper():
     assert done.stdout.split() == ["True", "1", "1"], done.stderr
 
 
+LEFT = """
+import os, sys, threading
+from mfmesos_executor import reap
+reap.become_subreaper()
+reaper = reap.Reaper()
+for number, command in enumerate(("true", "sleep 300 &", "(setsid sleep 300 &)", "true")):
+    over, attempt = threading.Event(), f"{number}.1"
+    environ = {"PATH": os.environ["PATH"], reap.MARKER: attempt}
+    leader = reaper.spawn(attempt, command, "/", environ, os.devnull, os.devnull, "", over.set)
+    assert over.wait(60)
+    print(reaper.is_clear(leader), reaper.clear(leader, 0.0))
+    reaper.forget(leader)
+"""
+
+
+def test_what_is_left_of_an_attempt():
+    """Processes in its group, and those that the executor has adopted; such an attempt does not end on the claim's own
+    thread.
+    """
+    done = subprocess.run([sys.executable, "-c", LEFT], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split("\n")[:4] == ["True True", "False True", "False True", "True True"], done.stderr
+
+
 def test_nobody_is_a_subreaper_by_itself():
     """Then all processes are looked at, so that orphans are found by their sessions."""
     code = "from mfmesos_executor.reap import *; print(is_subreaper(), 1 in Reaper().table())"

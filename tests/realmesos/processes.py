@@ -38,6 +38,19 @@ def processes_of(folder: Path) -> list[int]:
     return _with_descendants(mine, parents)
 
 
+def executors_of(folder: Path) -> list[int]:
+    """Those processes of mfmesos's executors: Pythons, since whoever starts one has its command, too."""
+    return [pid for pid in processes_of(folder) if _is_executor(pid)]
+
+
+def _is_executor(pid: int) -> bool:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return os.path.basename(words[0]).startswith(b"python") and any(b"mfmesos-executor.pyz" in word for word in words)
+
+
 def descendants(pid: int) -> list[int]:
     """Everything that `pid` started and that still hangs on it."""
     parents = _table()

@@ -73,7 +73,7 @@ NOT_MESSAGES: dict[str, tuple[str, ...]] = {
     "mfmesos/shared/wire_checks.py": ("",), "mfmesos/shared/devices.py": ("",),
     "mfmesos/shared/peer_wire.py": ("",), "mfmesos/shared/log_pieces.py": ("",),
     # Programs that run on agents before the executor does; the name in a certificate.
-    "mfmesos/staging/archive.py": ("# The oldest of Pythons", "import gc, hashlib, os", 'PATH="${PATH'),
+    "mfmesos/staging/archive.py": ("# The oldest of Pythons", "# mfmesos-executor", 'PATH="${PATH'),
     "mfmesos/staging/tls.py": ("mfmesos staging server",),
     # A name for what makes the tasks, headings of a table, and what ldd prints.
     "mfmesos/engines/catalog.py": ("whole queue",), "mfmesos/engines/pool_status.py": ("of them",),
