@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 FOLDER = ".mfmesos"
 """Of all the executor's own files, in the sandbox."""
 LEFT_S = 60.0
-"""So long after the last copy, what has not been asked for is removed."""
+"""Copies that nobody has asked for are removed this long after the last one was made."""
 LOOK_S = 0.2
 
 

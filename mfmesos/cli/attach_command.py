@@ -107,7 +107,7 @@ class Following:
                 break
             for text in self._new_lines():
                 self._display().line(text)
-            time.sleep(LOOK_S)
+            time.sleep(LOOK_S)  # nothing tells another process of new lines
         self.close()
         return self.ended(self._new_lines())
 

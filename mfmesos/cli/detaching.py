@@ -84,7 +84,7 @@ def _await_begin(state_dir: Path, pid: int) -> int | None:
                 return 128 - code if code < 0 else code
             if _has_begun(state_dir, pid) or time.monotonic() > until:
                 return None
-            time.sleep(LOOK_S)
+            time.sleep(LOOK_S)  # two events end the wait: the beginning and the end of the process
         except KeyboardInterrupt:
             os.kill(pid, signal.SIGINT)
 

@@ -45,7 +45,7 @@ def status(place: Place, watch: bool, as_json: bool) -> None:
         if not watch or data["live"] is None:
             return
         try:
-            time.sleep(REFRESH_S)
+            time.sleep(REFRESH_S)  # until it is shown again
         except KeyboardInterrupt:
             return
 
@@ -154,7 +154,7 @@ def _print_live(sources: Sources, number: int, follow: bool, state: str) -> None
             task = sources.known_task(number)
             if task is not None and sources.is_of_last_run(task):
                 return None if attempt > task["attempts"] else sources.kept(task, attempt)
-            time.sleep(REFRESH_S / 10)
+            time.sleep(REFRESH_S / 10)  # another process writes it
         return None
 
     follower = Follower(lambda attempt, offsets: sources.printed(number, attempt, offsets), kept,

@@ -147,5 +147,4 @@ def _log_of(engine: Plain) -> Path:
     """Raises ConfigError."""
     from mfmesos.launchers import makeflow_args
 
-    args = makeflow_args.parse(list(engine.words[1:]), {})
-    return engine.cwd / args.options.get("makeflow-log", f"{args.dagfile}.makeflowlog")
+    return engine.cwd / makeflow_args.parse(list(engine.words[1:]), {}).log_name

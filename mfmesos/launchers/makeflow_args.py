@@ -91,9 +91,14 @@ class MakeflowArgs:
         """Where makeflow works: -X applies after the workflow has been read."""
         return Path(os.path.normpath(cwd / self.options.get("change-directory", ".")))
 
+    @property
+    def log_name(self) -> str:
+        """The path of makeflow's log of the run, from where makeflow works."""
+        return self.options.get("makeflow-log", f"{self.dagfile}.makeflowlog")
+
     def log_path(self, cwd: Path) -> Path:
         """Where makeflow writes its log of the run."""
-        return self.workdir(cwd) / self.options.get("makeflow-log", f"{self.dagfile}.makeflowlog")
+        return self.workdir(cwd) / self.log_name
 
     def own_files(self, cwd: Path) -> list[str]:
         """The workflow's file and makeflow's own logs within its folder, relative to that folder."""

@@ -460,14 +460,20 @@ def test_executors_that_never_start_end_the_run():
     assert not world.reports[1].finished
 
 
-def test_an_idle_claim_is_released():
-    """Polite to others: a claim without work goes after claim_idle_s."""
+def with_an_idle_claim():
+    """Its only task has ended."""
     world = World()
     world.submit(1)
     (executor,) = started(world)
     world.finish(executor, "1.1")
     world.sync(executor)
     world.sync(executor)
+    return world, executor
+
+
+def test_an_idle_claim_is_released():
+    """Polite to others: a claim without work goes after claim_idle_s."""
+    world, executor = with_an_idle_claim()
     world.pass_time(6)
     assert executor.released
     assert {a.answer.over for a in of_type(world, act.AnswerSync) if a.answer.release} == {False}
@@ -475,12 +481,7 @@ def test_an_idle_claim_is_released():
 
 def test_the_last_claims_hear_that_the_run_ends():
     """Nobody waits for their room: they may report their end before they remove their files."""
-    world = World()
-    world.submit(1)
-    (executor,) = started(world)
-    world.finish(executor, "1.1")
-    world.sync(executor)
-    world.sync(executor)
+    world, _ = with_an_idle_claim()
     world.send(ev.NoMoreTasks())
     world.run_to_end()
     assert {a.answer.over for a in of_type(world, act.AnswerSync) if a.answer.release} == {True}

@@ -28,8 +28,8 @@ def cluster() -> Iterator[Cluster]:
 
 
 def ran_on(cluster: Cluster, folder: Path, count: int, *options: str, **keys: Any) -> list[int]:
-    """Runs so many tasks of 1 core, each until all have started; the number of each one's agent, by which its sandbox
-    is named.
+    """Runs `count` tasks of 1 core, each until all have started. Returns the number of each task's agent, which is
+    part of its sandbox's path.
     """
     idle = [0.0] * len(ATTRIBUTES)
     wait_until(lambda: [a["used_resources"]["cpus"] for a in cluster.get("/slaves")["slaves"]] == idle, 30,

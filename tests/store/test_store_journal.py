@@ -196,9 +196,9 @@ def test_rows_of_attempts_that_are_forgotten_do_not_count(path: Path, lost: str)
         with pytest.raises(JournalError):
             journal.write([act.SaveTask(task(n)) for n in range(2, 300)])
         journal._db.execute("PRAGMA max_page_count = 100000")
-    anew = replace(task(1), attempts=3)
-    journal.write([act.SaveTask(anew)])
-    assert journal.load()[0] == [anew]
+    retried = replace(task(1), attempts=3)
+    journal.write([act.SaveTask(retried)])
+    assert journal.load()[0] == [retried]
 
 
 def test_of_several_saves_in_one_batch_the_last_counts(path: Path):
